@@ -147,8 +147,7 @@ class AppContext:
         def trainer() -> Trainer:
             return training_run.locate_trainer(self.paths.data)
 
-        commands = (child_commands.quantizer, child_commands.scorer)
-        self.trainings = TrainingRunner(self.engine, trainer, self.paths.bases, commands, self.page, is_busy)
+        self.trainings = TrainingRunner(self.engine, trainer, self.paths.bases, self.page, is_busy)
         self.evaluations = Evaluations(self.engine, self.paths, trainer, self.embedding, self.page, is_busy)
 
     def _build_window(self) -> None:
@@ -361,11 +360,12 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
 def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
     """Return the runner of model builds. Raises AppError("no_training_environment")."""
     from app.models import training_environment
-    from app.models.services.build_runner import BuildCommands, BuildRunner  # most starts never need them
+    from app.models.services.build_runner import BuildRunner  # most starts never need it
 
     environment = training_environment.locate(where.data)
     return BuildRunner(
-        BuildCommands(environment, child_commands.quantizer, child_commands.engine()),
+        environment,
+        child_commands.engine(),
         where.logs,
         library.add,
         lineage.write_lineage_note,

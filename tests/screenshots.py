@@ -41,11 +41,11 @@ from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.services.events import EngineStatus
 from app.models import catalogue, hf_folders, models_folder, starter
+from app.models.artifact_steps import StepProgress
 from app.models.found_models import FoundModel, FoundModels, SkippedModel
 from app.models.kits.kit_import import ImportedModels as KitImported
 from app.models.kits.transfer_kit import Kit, KitFile, KitModel, KitPart
 from app.models.models_folder import FolderMove
-from app.models.services.build_runner import BuildProgress
 from app.models.services.downloads import Download
 from app.models.training_environment import EnvironmentProbe, TrainingDevice
 from app.models.verification import VerifyResult
@@ -495,7 +495,7 @@ def build_making_training(parts: AppContext) -> None:
 def building(parts: AppContext) -> None:
     models(parts)
     strip = parts.window.page("models").building
-    strip._on_progressed(BuildProgress("quantize", 2_100_000_000, 4_920_000_000, "Q4_K_M", 2, 3))
+    strip._on_progressed(StepProgress("quantize", "Q4_K_M", 2_100_000_000, 4_920_000_000, 2, 3))
 
 
 def settings_look(parts: AppContext) -> None:

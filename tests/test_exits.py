@@ -302,7 +302,6 @@ EXCUSED: dict[str, set[str]] = {
         "app.training.runs.run_folders:*",
         "app.training.runs.training_list:*",
         "app.training.run_plan:*",
-        "app.training.services.gate_run:GateRun._start_child",
     },
     "rows of a file that the user has outside anyway; of one in the data folder after `data.py: _split` has asked": {
         "app.training.data.data_split:*",
@@ -323,7 +322,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.models.downloads.part_file:*",
         "app.models.kits.kit_import:*",
         "app.models.models_folder:*",
-        "app.models.services.build_runner:*",
+        "app.models.services.artifact_runner:JobTask._write_job",
         "app.models.starter:*",
         "app.training.runs.lineage:write_lineage_note",
     },

@@ -11,11 +11,12 @@ finished files, so that an interrupted build resumes; a lock file keeps the fold
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,12 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.output_file import drive_error, require_space, safe_name, sync_folder, write_atomically
 from app.inference import quantizations
+from app.inference.engine.model_jobs import Imatrix, Quantize
 from app.inference.quantizations import Quantization
-from app.models import hf_folders
+from app.models import artifact_steps, hf_folders
+from app.models.artifact_steps import ArtifactStep
 from app.models.hf_folders import FileStamp, HfAdapter, HfModel
+from trainer.convert_job import HfToGguf, LoraToGguf, Merge
 
 _OVERHEAD_BYTES = 2 << 20  # metadata, alignment
 _NAME_BYTES = 120  # of `general.name`: llama.cpp takes 127
@@ -51,47 +55,23 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildStep:
-    """A step of a build.
-
-    `kind`: as in the module's list. `file`: its result in the build's folder. `drops`: files that no later step needs.
-    """
-
-    kind: str
-    file: str
-    writes_bytes: int
-    form: Quantization | None = None
-    drops: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """Return the step for logs and facts: `quantize Q4_K_M`, `convert`."""
-        return f"{self.kind} {self.form.name}" if self.form else self.kind
-
-
-@dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """All steps of a build, in order."""
+    """All steps of a build, in order; their kinds are those of the module's list."""
 
     request: BuildRequest
     id: str  # depends on the sources only, not on what is made of them
     name: str
     outtype: str  # f16 | bf16
-    steps: tuple[BuildStep, ...]
+    steps: tuple[ArtifactStep, ...]
+
+    @property
+    def folder(self) -> Path:
+        return _folder(self.request, self.id)
 
     @property
     def peak_bytes(self) -> int:
         """Return the largest number of bytes on the drive at any moment, finished files included."""
-        return space_needed(self.steps, {})
-
-    @property
-    def f16_file(self) -> str:
-        """Return the name of the file that is quantized."""
-        return "merged.weights" if self.request.adapter else "base.weights"
-
-    @property
-    def imatrix_file(self) -> str:
-        return next((step.file for step in self.steps if step.kind == "imatrix"), "")
+        return artifact_steps.peak_bytes(self.steps)
 
     @property
     def other_base(self) -> str:
@@ -106,17 +86,15 @@ class BuildPlan:
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata to write into the finished file in addition to the converter's."""
-        repository = self.request.model.repository
-        source = {"general.source.repo_url": f"https://huggingface.co/{repository}"} if repository else {}
-        return {"general.name": self.name} | source
+        return _metadata(self.request, self.name)
 
-    def key(self, form: Quantization) -> str:
+    def key(self, form: str) -> str:
         """Return what distinguishes the file of this quantization from others built of the same sources."""
-        return _key(form, self.name, self.imatrix_file)
+        return _key(form, self.name, next((step.path.name for step in self.steps if step.kind == "imatrix"), ""))
 
-    def file_name(self, form: Quantization, number: int = 1) -> str:
+    def file_name(self, form: str, number: int = 1) -> str:
         stem = safe_name(self.name, "model").replace(" ", "-")
-        return f"{stem}-{form.name}.gguf" if number == 1 else f"{stem}-{form.name}-{number}.gguf"
+        return f"{stem}-{form}.gguf" if number == 1 else f"{stem}-{form}-{number}.gguf"
 
 
 def plan_build(request: BuildRequest) -> BuildPlan:
@@ -125,51 +103,42 @@ def plan_build(request: BuildRequest) -> BuildPlan:
         raise AppError("imatrix_experts")
     name = _name(request)
     is_lossless = request.model.type == "BF16" and request.adapter is None
-    return BuildPlan(
-        request=request,
-        id=_source_id(request),
-        name=name,
-        outtype="bf16" if is_lossless else "f16",  # bf16 would lose an adapter's small changes to rounding
-        steps=tuple(_steps(request, name)),
-    )
+    outtype = "bf16" if is_lossless else "f16"  # bf16 would lose an adapter's small changes to rounding
+    id = _source_id(request)
+    return BuildPlan(request, id, name, outtype, tuple(_steps(request, name, outtype, _folder(request, id))))
 
 
-def _steps(request: BuildRequest, name: str) -> list[BuildStep]:
-    model = request.model
+def _steps(request: BuildRequest, name: str, outtype: str, folder: Path) -> list[ArtifactStep]:
+    model, adapter = request.model, request.adapter
+    f16, lora, merged = folder / "base.weights", folder / "adapter.weights", folder / "merged.weights"
+    source = str(model.folder)
     matrices = {at: tensor.shape for at, tensor in model.tensors.items() if len(tensor.shape) == 2}
     pairs = {at: (shape[0], shape[1]) for at, shape in matrices.items()}
     vectors = sum(4 * tensor.elements for at, tensor in model.tensors.items() if at not in matrices)
     overhead = vectors + _OVERHEAD_BYTES + sum(fact.size_bytes for fact in model.files if "token" in fact.name)
     f16_bytes = 2 * model.parameters + overhead
-    steps = [BuildStep("convert", "base.weights", f16_bytes)]
-    if request.adapter is not None:
-        steps.append(BuildStep("adapter", "adapter.weights", 2 * request.adapter.weights_bytes + _OVERHEAD_BYTES))
-        steps.append(BuildStep("merge", "merged.weights", f16_bytes, drops=("base.weights", "adapter.weights")))
-    imatrix_file = ""
+    convert = functools.partial(HfToGguf, source, str(f16), outtype=outtype)
+    steps = [ArtifactStep("convert", f16, convert, writes_bytes=f16_bytes)]
+    if adapter is not None:
+        convert_lora = functools.partial(LoraToGguf, str(adapter.folder), source, str(lora))
+        merge = functools.partial(Merge, str(f16), str(lora), str(merged))
+        lora_bytes = 2 * adapter.weights_bytes + _OVERHEAD_BYTES
+        steps.append(ArtifactStep("adapter", lora, convert_lora, writes_bytes=lora_bytes))
+        steps.append(ArtifactStep("merge", merged, merge, writes_bytes=f16_bytes, drops=(f16, lora)))
+        f16 = merged
+    imatrix = ""
     if request.text is not None:
         columns = sum(4 * shape[1] for shape in matrices.values())
-        imatrix_file = f"{_text_key(request.text)}.imatrix"
-        steps.append(BuildStep("imatrix", imatrix_file, columns + _OVERHEAD_BYTES))
+        path = folder / f"{_text_key(request.text)}.imatrix"
+        measure, imatrix = Imatrix(str(f16), str(request.text), str(path)), str(path)
+        steps.append(ArtifactStep("imatrix", path, measure, writes_bytes=columns + _OVERHEAD_BYTES))
     for form in request.forms:
         size = quantizations.estimate_bytes(form, pairs) + overhead
-        key = hashlib.sha256(_key(form, name, imatrix_file).encode("utf-8", "replace")).hexdigest()[:8]
-        steps.append(BuildStep("quantize", f"{form.name}-{key}.weights", size, form))
+        key = _key(form.name, name, Path(imatrix).name).encode("utf-8", "replace")
+        path = folder / f"{form.name}-{hashlib.sha256(key).hexdigest()[:8]}.weights"
+        quantize = Quantize(str(f16), str(path), form.name, imatrix, _metadata(request, name))
+        steps.append(ArtifactStep("quantize", path, quantize, form.name, size))
     return steps
-
-
-def space_needed(steps: Sequence[BuildStep], done: Mapping[str, int]) -> int:
-    """Return the most bytes that the steps need at any moment beyond those present.
-
-    `done`: finished file -> its size in bytes.
-    """
-    sizes = dict(done)
-    present = now = highest = sum(sizes.values())
-    for step in steps:
-        sizes[step.file] = step.writes_bytes
-        now += step.writes_bytes
-        highest = max(highest, now)
-        now -= sum(sizes.pop(name, 0) for name in step.drops)
-    return highest - present
 
 
 def require_same_sources(build: BuildPlan) -> None:
@@ -199,8 +168,14 @@ def _source_id(request: BuildRequest) -> str:
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]
 
 
-def _key(form: Quantization, name: str, imatrix_file: str) -> str:
-    return "\n".join((form.name, name, imatrix_file))
+def _key(form: str, name: str, imatrix_file: str) -> str:
+    return "\n".join((form, name, imatrix_file))
+
+
+def _metadata(request: BuildRequest, name: str) -> dict[str, str]:
+    repository = request.model.repository
+    source = {"general.source.repo_url": f"https://huggingface.co/{repository}"} if repository else {}
+    return {"general.name": name} | source
 
 
 def _fingerprint(folder: Path, config: str, facts: tuple[FileStamp, ...]) -> list[object]:
@@ -234,6 +209,10 @@ _MANIFEST = "manifest.json"
 _VERSION = 1
 
 
+def _folder(request: BuildRequest, id: str) -> Path:
+    return request.models / BUILDS_FOLDER / id
+
+
 class BuildFolder:
     """The folder of one build, locked from `open` to `close`.
 
@@ -241,7 +220,7 @@ class BuildFolder:
     """
 
     def __init__(self, build: BuildPlan) -> None:
-        self.path = build.request.models / BUILDS_FOLDER / build.id
+        self.path = build.folder
         self._build = build
         self._lock = filelock.FileLock(str(self.path / LOCK_FILE), timeout=0)
         self._done: dict[str, list[int]] = {}  # file -> size and time of the finished file
@@ -257,7 +236,7 @@ class BuildFolder:
             raise drive_error(error, self.path, "build_unwritable") from error
         manifest = _read_manifest(self.path / _MANIFEST)
         self._done, self._results = manifest["done"], manifest["results"]
-        wanted = {step.file for step in self._build.steps} | {_MANIFEST, LOCK_FILE}
+        wanted = {step.path.name for step in self._build.steps} | {_MANIFEST, LOCK_FILE}
         for path in self.path.iterdir():  # unfinished files, and those of other quantizations
             if path.name not in wanted:
                 _delete(path)
@@ -273,77 +252,70 @@ class BuildFolder:
 
     # --------------------------------------------------------------------- steps
 
-    def finished(self) -> dict[str, int]:
+    def finished(self) -> dict[Path, int]:
         """Return the size in bytes of each finished file that has not changed since."""
-        return {name: stamp[0] for name, stamp in self._done.items() if self._fingerprint(name) == stamp}
+        done = {self.path / name: stamp for name, stamp in self._done.items()}
+        return {path: stamp[0] for path, stamp in done.items() if _stamp(path) == stamp}
 
-    def remaining(self) -> list[BuildStep]:
+    def remaining(self) -> list[ArtifactStep]:
         """Return the steps still to do. A base whose merged form is finished is not needed."""
         present = set(self.finished())
-        not_needed = present | {name for step in self._build.steps if step.file in present for name in step.drops}
-        steps = [step for step in self._build.steps if step.file not in not_needed or step.form]
-        left = [step for step in steps if step.form is None or self.result(step.form) is None]
-        return left if any(step.form for step in left) else []
+        not_needed = present | {path for step in self._build.steps if step.path in present for path in step.drops}
+        steps = [step for step in self._build.steps if step.path not in not_needed or step.name]
+        left = [step for step in steps if not step.name or self.result(step.name) is None]
+        return left if any(step.name for step in left) else []
 
     def require_room(self) -> None:
         """Raise AppError("drive_space") unless the files still to be written fit on the drive."""
-        waiting = [step for step in self.remaining() if step.file not in self.finished()]
-        require_space(self.path, space_needed(waiting, self.finished()))
+        waiting = [step for step in self.remaining() if step.path not in self.finished()]
+        require_space(self.path, artifact_steps.peak_bytes(waiting, self.finished()))
 
-    def note(self, step: BuildStep) -> int:
+    def note(self, step: ArtifactStep) -> int:
         """Record a step as finished, delete the files that are no longer needed, and return the size of its file."""
-        stamp = self._fingerprint(step.file)
+        stamp = _stamp(step.path)
         if stamp is None:
-            raise AppError("build_damaged", path=str(self.path / step.file))
-        self._done[step.file] = stamp
-        for name in step.drops:
-            self._done.pop(name, None)
+            raise AppError("build_damaged", path=str(step.path))
+        self._done[step.path.name] = stamp
+        for path in step.drops:
+            self._done.pop(path.name, None)
         self._write_manifest()
-        for name in step.drops:
-            _delete(self.path / name)
+        for path in step.drops:
+            _delete(path)
         return stamp[0]
 
-    def forget(self, step: BuildStep) -> None:
+    def forget(self, step: ArtifactStep) -> None:
         """Forget a step's defective result, so that the step runs again. Raises AppError."""
-        self._done.pop(step.file, None)
+        self._done.pop(step.path.name, None)
         self._write_manifest()
 
-    def forget_result(self, form: Quantization) -> None:
+    def forget_result(self, form: str) -> None:
         """Forget a result that is in the list already; its file stays."""
         self._results.pop(self._build.key(form), None)
         self._write_manifest()
 
-    def result(self, form: Quantization) -> Path | None:
+    def result(self, form: str) -> Path | None:
         """Return the model that an earlier run has built with this name and quantization; None if it is gone."""
         path = Path(self._results.get(self._build.key(form), ""))
         return path if path.suffix == ".gguf" and path.is_file() else None
 
-    def publish(self, step: BuildStep) -> Path:
+    def publish(self, step: ArtifactStep) -> Path:
         """Move a quantized file into the models folder under a free name. Raises AppError."""
-        assert step.form is not None
         try:
-            target = self._free_name(step.form)
-            (self.path / step.file).replace(target)
+            target = self._free_name(step.name)
+            step.path.replace(target)
             sync_folder(target.parent)
         except OSError as error:
             raise drive_error(error, self.path, "build_unwritable") from error
-        self._done.pop(step.file, None)
-        self._results[self._build.key(step.form)] = str(target)
+        self._done.pop(step.path.name, None)
+        self._results[self._build.key(step.name)] = str(target)
         self._write_manifest()
         return target
 
-    def _free_name(self, form: Quantization) -> Path:
+    def _free_name(self, form: str) -> Path:
         number = 1
         while (target := self._build.request.models / self._build.file_name(form, number)).exists():
             number += 1
         return target
-
-    def _fingerprint(self, name: str) -> list[int] | None:
-        try:
-            status = (self.path / name).stat()
-        except OSError:
-            return None
-        return [status.st_size, status.st_mtime_ns]
 
     def _write_manifest(self) -> None:
         body = {"version": _VERSION, "done": self._done, "results": self._results}
@@ -407,6 +379,15 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         return empty
     done = {name: stamp for name, stamp in body.get("done", {}).items() if isinstance(stamp, list)}
     return {"done": done, "results": {key: str(path) for key, path in body.get("results", {}).items()}}
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """Return size and time of a file; None: there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _delete(path: Path) -> None:

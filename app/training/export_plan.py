@@ -17,6 +17,7 @@ held-out questions are asked as the program would ask them: in the catalogue's p
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import shutil
@@ -30,15 +31,18 @@ from app.base.files import input_file
 from app.base.files.output_file import drive_error, require_space
 from app.inference import prompts, quantizations
 from app.inference import scoring_files as score_files
+from app.inference.engine.model_jobs import ChatToScore, Quantize, Score
 from app.inference.prompts import Segment, Turn
 from app.inference.quantizations import QUANTIZATIONS
 from app.inference.scoring_files import HeldOutChat, Holdout, Scores
-from app.models import base_models, gguf_build, hf_folders, local_models
+from app.models import artifact_steps, base_models, gguf_build, hf_folders, local_models
+from app.models.artifact_steps import ArtifactStep
 from app.models.gguf_build import BuildPlan, BuildRequest
 from app.models.hf_folders import HfModel
-from app.training.quality_gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, ON_BASE, SHIPPED
+from app.training.quality_gate import BASE, BASE_ADAPTER, COMPARED, F16_ADAPTER, MERGED_F16, ON_BASE, SHIPPED
 from app.training.runs import run_folders
 from trainer import prompt_form as forms
+from trainer.convert_job import GgufToHf, HfToGguf, Merge
 from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
 
@@ -67,20 +71,7 @@ BASE_FORM = QUANTIZATIONS["Q4_K_M"]
 ALL_FORMS = (F16_ADAPTER, *ON_BASE, MERGED_F16, *(form.name for form in QUANTIZED))
 EXPORT_FOLDER = "export"  # below the run's folder
 _REFERENCE_BYTES = 8200  # per scored position (app/inference/engine/score.py)
-
-
-@dataclass(frozen=True, slots=True)
-class ExportStep:
-    """One step. `kind`: unpack | convert | quantize | merge | score | answer.
-
-    `form`: one of ALL_FORMS; "quantize" makes BASE or a merged form.
-    """
-
-    kind: str
-    form: str
-    path: Path  # what it writes
-    writes_bytes: int
-    drops_bytes: int = 0  # size of the files that are deleted after it
+_SPEED_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +159,7 @@ class ExportPlan:
     def size_bytes(self, form: str) -> int:
         """Return the approximate size of a form's file."""
         name = {F16_ADAPTER: "", MERGED_F16: "", BASE: BASE_FORM.name}.get(form, form)
-        return next(step.writes_bytes for step in self.build.steps if (step.form.name if step.form else "") == name)
+        return next(step.writes_bytes for step in self.build.steps if step.name == name)
 
 
 def read_source(run: Path) -> ExportSource:
@@ -201,7 +192,7 @@ def read_source(run: Path) -> ExportSource:
     )  # the trainer's name for it
 
 
-def unpack_steps(source: ExportSource) -> list[ExportStep]:
+def unpack_steps(source: ExportSource) -> list[ArtifactStep]:
     """Return the steps that come first if the source's folder is missing. Raises AppError("run_unwritable")."""
     if source.folder.is_dir():
         return []
@@ -209,7 +200,8 @@ def unpack_steps(source: ExportSource) -> list[ExportStep]:
         source.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise drive_error(error, source.folder.parent, "run_unwritable") from error
-    return [ExportStep("unpack", BASE, source.folder, 0)]  # its process checks the free space
+    job = GgufToHf(str(source.gguf), str(source.folder))
+    return [ArtifactStep("unpack", source.folder, job, BASE, is_shared=True)]  # its process checks the free space
 
 
 def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
@@ -284,11 +276,12 @@ def read_scores(export: ExportPlan) -> dict[str, Scores]:
     return found
 
 
-def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[ExportStep]:
-    """Return the steps that write the answers of the proposed form. `found`: its scores."""
+def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[ArtifactStep]:
+    """Return the steps that write the answers of the proposed form. `scores`: its own."""
     if scores.answers or not answers_are_wanted(export, BASE):
         return []
-    return [*steps_to_make(export, form), ExportStep("answer", form, export.answer_file(form), 0)]
+    answer = _score_job(export, form, export.answer_file(form), measures=False)
+    return [*steps_to_make(export, form), ArtifactStep("answer", export.answer_file(form), answer, form)]
 
 
 def add_answers(export: ExportPlan, form: str, found: Scores) -> Scores:
@@ -304,8 +297,8 @@ def add_answers(export: ExportPlan, form: str, found: Scores) -> Scores:
     return made
 
 
-def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ExportStep]:
-    """Return all steps that are left. `done`: forms that are measured."""
+def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ArtifactStep]:
+    """Return all steps that are left; each is named after its form. `done`: forms that are measured."""
     wanted = [form for form in export.forms if form not in done]
     if wanted and F16_ADAPTER not in wanted and not export.reference.is_file():
         wanted.insert(0, F16_ADAPTER)
@@ -319,60 +312,76 @@ def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ExportSte
         if form == MERGED_F16 or (quantized[:1] == [form] and MERGED_F16 in done):
             steps += steps_to_make(export, MERGED_F16)
         if form in quantized:
-            steps.append(ExportStep("quantize", form, export.file(form), export.size_bytes(form)))
-        is_dropped = form in quantized and form != QUANTIZED[0].name
+            steps.append(_quantize_step(export, form, export.file(form)))
         writes = export.holdout.positions * _REFERENCE_BYTES if form == F16_ADAPTER else 0
-        drops = export.size_bytes(form) if is_dropped else 0
-        steps.append(ExportStep("score", form, export.score_file(form), writes, drops))
-    return list(dict.fromkeys(steps))
+        drops = (export.file(form),) if form in quantized and form != QUANTIZED[0].name else ()
+        score = _score_job(export, form, export.score_file(form), measures=True)
+        steps.append(ArtifactStep("score", export.score_file(form), score, form, writes, drops))
+    return list({step.path: step for step in steps}.values())
 
 
-def steps_to_make(export: ExportPlan, form: str) -> list[ExportStep]:
+def steps_to_make(export: ExportPlan, form: str) -> list[ArtifactStep]:
     """Return the steps that make the file of a form."""
     if export.file(form).is_file():
         return []
     if form in ON_BASE:
-        return [*_base_steps(export), ExportStep("quantize", BASE, export.file(BASE), export.size_bytes(BASE))]
+        return [*_base_steps(export), _quantize_step(export, BASE, export.file(BASE))]
     if form == MERGED_F16:
-        merge = ExportStep("merge", form, export.file(form), export.size_bytes(form))
-        return [*_base_steps(export), merge]
-    return [
-        *steps_to_make(export, MERGED_F16),
-        ExportStep("quantize", form, export.file(form), export.size_bytes(form)),
-    ]
+        merge = functools.partial(Merge, str(export.base_f16), str(export.adapter), str(export.file(form)))
+        step = ArtifactStep("merge", export.file(form), merge, form, export.size_bytes(form))
+        return [*_base_steps(export), step]
+    return [*steps_to_make(export, MERGED_F16), _quantize_step(export, form, export.file(form))]
 
 
-def steps_to_finish(export: ExportPlan, form: str) -> list[ExportStep]:
+def steps_to_finish(export: ExportPlan, form: str) -> list[ArtifactStep]:
     """Return the steps that make the file to publish."""
     path = export.final_file(form)
     if path == export.file(form):
         return steps_to_make(export, form)
-    return (
-        []
-        if path.is_file()
-        else [*steps_to_make(export, form), ExportStep("quantize", form, path, export.size_bytes(form))]
-    )
+    return [] if path.is_file() else [*steps_to_make(export, form), _quantize_step(export, form, path)]
 
 
-def _base_steps(export: ExportPlan) -> list[ExportStep]:
+def _base_steps(export: ExportPlan) -> list[ArtifactStep]:
     path = export.base_f16
-    return [] if path.is_file() else [ExportStep("convert", F16_ADAPTER, path, export.size_bytes(F16_ADAPTER))]
+    convert = functools.partial(HfToGguf, str(export.source.folder), str(path), outtype="f16")
+    step = ArtifactStep("convert", path, convert, F16_ADAPTER, export.size_bytes(F16_ADAPTER), is_shared=True)
+    return [] if path.is_file() else [step]
 
 
-def peak_bytes(steps: Collection[ExportStep]) -> int:
-    """Return the most space that the steps take at one moment beyond what exists now."""
-    now = highest = 0
-    for step in steps:
-        now += step.writes_bytes
-        highest = max(highest, now)
-        now -= step.drops_bytes
-    return highest
+def _quantize_step(export: ExportPlan, form: str, path: Path) -> ArtifactStep:
+    """Return the step that quantizes BASE or a merged form."""
+    source = export.base_f16 if form == BASE else export.file(MERGED_F16)
+    quantization = BASE_FORM.name if form == BASE else form
+    job = Quantize(str(source), str(path), quantization, metadata=export.build.metadata())
+    return ArtifactStep("quantize", path, job, form, export.size_bytes(form))
+
+
+def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool) -> Score:
+    asked = export.form
+    chats = export.holdout.chats if asked is not None else ()
+    return Score(
+        model=str(export.file(form)),
+        holdout=str(export.holdout_file),
+        target=str(target),
+        adapter=export.adapter_of(form),
+        reference=str(export.reference) if measures and form != BASE else "",
+        makes_reference=form == F16_ADAPTER,
+        chats=tuple(
+            ChatToScore(prompt_segments(asked, chat.messages), chat.ids, answer_limit_tokens(chat))
+            for chat in chats
+            if asked is not None
+        ),
+        answers=not measures or answers_are_wanted(export, form),
+        measures=measures,
+        speed_tokens=0 if form in COMPARED else _SPEED_TOKENS,
+        stop=asked.stop if asked is not None else (),
+    )
 
 
 # ------------------------------------------------------------------------ folder
 
 
-def open_folder(export: ExportPlan, steps: Collection[ExportStep]) -> None:
+def open_folder(export: ExportPlan, steps: Collection[ArtifactStep]) -> None:
     """Create the folders and delete those of other keys. Raises AppError("drive_space" | "run_unwritable")."""
     try:
         export.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -380,7 +389,7 @@ def open_folder(export: ExportPlan, steps: Collection[ExportStep]) -> None:
         for other in export.folder.parent.iterdir():
             if other != export.folder:
                 shutil.rmtree(other, ignore_errors=True)
-        require_space(export.run, peak_bytes(steps))
+        require_space(export.run, artifact_steps.peak_bytes(steps))
         require_space(export.cache, max((step.writes_bytes for step in steps if step.kind == "convert"), default=0))
     except OSError as error:
         raise drive_error(error, export.run, "run_unwritable") from error
@@ -403,7 +412,10 @@ def publish(export: ExportPlan, form: str) -> str:
     """
     of_form = (run_folders.GATE, run_folders.REPORT, "base.gguf")  # the files that name the model come first
     try:
-        for old in (*of_form, *(export.build.file_name(one) for one in (QUANTIZATIONS["F16"], *QUANTIZED))):
+        for old in (
+            *of_form,
+            *(export.build.file_name(one) for one in (MERGED_F16, *(form.name for form in QUANTIZED))),
+        ):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
     except OSError as error:
         raise drive_error(error, export.run, "run_unwritable") from error
@@ -416,7 +428,7 @@ def move_into_place(export: ExportPlan, form: str) -> str:
     try:
         path = export.final_file(form)
         if path.parent == export.folder:
-            name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(QUANTIZATIONS[form])
+            name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(form)
             path.replace(export.run / name)
         delete_unneeded(export, ())
         export.reference.unlink(missing_ok=True)

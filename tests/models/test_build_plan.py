@@ -10,7 +10,8 @@ import pytest
 from app.base.errors import AppError
 from app.inference import quantizations
 from app.models import gguf_build, hf_folders
-from app.models.gguf_build import BuildFolder, BuildPlan, BuildRequest, BuildStep, space_needed
+from app.models.artifact_steps import ArtifactStep, peak_bytes
+from app.models.gguf_build import BuildFolder, BuildPlan, BuildRequest
 from tests import hf_models
 
 
@@ -27,12 +28,12 @@ def plan(source: Path, forms: str = "Q4_K_M", adapter: Path | None = None, **fie
     return gguf_build.plan_build(BuildRequest(model, quantizations.parse_quantizations(forms), models, lora, **fields))  # type: ignore[arg-type]
 
 
-def kinds(steps: list[BuildStep] | tuple[BuildStep, ...]) -> list[str]:
+def kinds(steps: list[ArtifactStep] | tuple[ArtifactStep, ...]) -> list[str]:
     return [step.title for step in steps]
 
 
-def put(folder: BuildFolder, step: BuildStep, size: int = 100) -> None:
-    (folder.path / step.file).write_bytes(bytes(size))
+def put(folder: BuildFolder, step: ArtifactStep, size: int = 100) -> None:
+    step.path.write_bytes(bytes(size))
     folder.note(step)
 
 
@@ -49,7 +50,7 @@ def test_an_adapter_and_a_text_add_their_steps(tmp_path: Path, source: Path) -> 
     adapter = hf_models.adapter(tmp_path / "lora")
     made = plan(source, "Q4_K_M", adapter, text=text)
     assert kinds(made.steps) == ["convert", "adapter", "merge", "imatrix", "quantize Q4_K_M"]
-    assert made.f16_file == "merged.weights"
+    assert Path(made.steps[-1].job.source).name == "merged.weights"
 
 
 def test_bf16_weights_stay_bf16_unless_an_adapter_is_added_to_them(tmp_path: Path, source: Path) -> None:
@@ -58,17 +59,18 @@ def test_bf16_weights_stay_bf16_unless_an_adapter_is_added_to_them(tmp_path: Pat
 
 
 def test_the_room_is_that_of_the_fullest_moment() -> None:
+    base, lora, merged = Path("base"), Path("lora"), Path("merged")
     steps = (
-        BuildStep("convert", "base", 100),
-        BuildStep("adapter", "lora", 5),
-        BuildStep("merge", "merged", 100, drops=("base", "lora")),
-        BuildStep("quantize", "a", 30),
-        BuildStep("quantize", "b", 50),
+        ArtifactStep("convert", base, None, writes_bytes=100),
+        ArtifactStep("adapter", lora, None, writes_bytes=5),
+        ArtifactStep("merge", merged, None, writes_bytes=100, drops=(base, lora)),
+        ArtifactStep("quantize", Path("a"), None, writes_bytes=30),
+        ArtifactStep("quantize", Path("b"), None, writes_bytes=50),
     )
-    assert space_needed(steps, {}) == 205
-    assert space_needed(steps[3:], {"merged": 100}) == 80
-    assert space_needed(steps[1:], {"base": 100}) == 105
-    assert space_needed((), {"merged": 100}) == 0
+    assert peak_bytes(steps) == 205
+    assert peak_bytes(steps[3:], {merged: 100}) == 80
+    assert peak_bytes(steps[1:], {base: 100}) == 105
+    assert peak_bytes((), {merged: 100}) == 0
 
 
 def test_the_room_covers_the_real_sizes(source: Path) -> None:
@@ -102,14 +104,14 @@ def test_the_same_sources_are_the_same_build_and_others_are_not(tmp_path: Path, 
 @pytest.mark.fault("S10")
 def test_a_name_becomes_a_file_name_and_never_a_path(source: Path, name: str, file: str) -> None:
     made = plan(source, name=name)
-    assert made.file_name(made.request.forms[0]) == file
+    assert made.file_name("Q4_K_M") == file
     assert "/" not in file
 
 
 def test_a_long_name_fits_into_what_llama_cpp_takes(source: Path) -> None:
     made = plan(source, name="長" * 300)
     assert len(made.name.encode()) <= 127
-    assert len(made.file_name(made.request.forms[0], 12).encode()) <= 255
+    assert len(made.file_name("Q4_K_M", 12).encode()) <= 255
 
 
 def test_the_file_says_where_it_comes_from(source: Path) -> None:
@@ -147,13 +149,13 @@ def test_what_is_finished_is_found_again_and_halves_are_deleted(source: Path) ->
     folder = BuildFolder(made)
     folder.open()
     put(folder, made.steps[0])
-    half = folder.path / f"{made.steps[1].file}.part"
+    half = made.steps[1].path.with_name(f"{made.steps[1].path.name}.part")
     half.write_bytes(b"half")
-    (folder.path / made.steps[2].file).write_bytes(b"finished by nobody")
+    made.steps[2].path.write_bytes(b"finished by nobody")
     folder.close(keep=True)
     again = BuildFolder(plan(source, "Q8_0"))
     again.open()
-    assert again.finished() == {"base.weights": 100}
+    assert again.finished() == {made.steps[0].path: 100}
     assert kinds(again.remaining()) == ["quantize Q8_0"]
     assert not half.exists()
     again.close(keep=False)
@@ -244,8 +246,8 @@ def test_a_form_that_was_made_with_another_text_or_name_is_not_taken(
     folder.close(keep=True)  # cancelled while it was tried
     other = BuildFolder(plan(source, text=text, name="別の名前") if named_anew else plan(source))
     other.open()
-    (step,) = [step for step in other.remaining() if step.form]
-    assert step.file not in other.finished()
+    (step,) = [step for step in other.remaining() if step.name]
+    assert step.path not in other.finished()
     other.close(keep=False)
 
 
@@ -267,7 +269,7 @@ def test_cleaning_spares_what_is_being_built(source: Path, tmp_path: Path) -> No
     (left / "base.weights").write_bytes(bytes(7000))
     assert gguf_build.delete_unfinished_builds(made.request.models) == 7000
     assert not left.exists()
-    assert running.finished() == {"base.weights": 5000}
+    assert running.finished() == {made.steps[0].path: 5000}
     running.close(keep=True)
     assert gguf_build.delete_unfinished_builds(made.request.models) >= 5000
     assert not (made.request.models / "building").exists()

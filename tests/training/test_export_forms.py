@@ -10,8 +10,9 @@ from app.inference import scoring_files
 from app.inference.prompts import Segment
 from app.inference.scoring_files import AnswerScore, ExampleScore, Scores
 from app.models import base_models, catalogue
+from app.models.artifact_steps import ArtifactStep, peak_bytes
 from app.training import export_plan
-from app.training.export_plan import ExportPlan, ExportStep
+from app.training.export_plan import ExportPlan
 from app.training.runs import run_folders
 from tests import hf_models
 from tests import model_files as models
@@ -35,8 +36,8 @@ def export(tmp_path: Path) -> ExportPlan:
     return made
 
 
-def shown(steps: list[ExportStep]) -> list[str]:
-    return [f"{step.kind} {step.form}" for step in steps]
+def shown(steps: list[ArtifactStep]) -> list[str]:
+    return [f"{step.kind} {step.name}" for step in steps]
 
 
 def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(export: ExportPlan) -> None:
@@ -105,11 +106,11 @@ def test_a_merged_file_in_f16_is_given_out_with_the_runs_name(export: ExportPlan
 
 def test_room_is_counted_where_files_lie_side_by_side(export: ExportPlan) -> None:
     steps = export_plan.remaining_steps(export, ())
-    sizes = {step.form: step.writes_bytes for step in steps if step.kind in ("convert", "merge", "quantize")}
+    sizes = {step.name: step.writes_bytes for step in steps if step.kind in ("convert", "merge", "quantize")}
     reference = export.holdout.positions * 8200
     lie = [sizes[form] for form in ("f16+adapter", "base", "F16", "Q8_0", "Q6_K")]
-    assert export_plan.peak_bytes(steps) == sum(lie) + reference
-    assert export_plan.peak_bytes([]) == 0
+    assert peak_bytes(steps) == sum(lie) + reference
+    assert peak_bytes([]) == 0
 
 
 ANSWER = AnswerScore(1, "首都は？", "東京です。", "end", 4)
@@ -153,7 +154,7 @@ def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(expo
     silent = Scores((ExampleScore(1, 3, 2.5, 0.1, 2),))
     export.file("F16").write_bytes(b"there")
     (step,) = export_plan.steps_to_answer(export, "F16", silent)
-    assert (step.kind, step.form) == ("answer", "F16")
+    assert (step.kind, step.name) == ("answer", "F16")
     scoring_files.write_scores(Scores((), (ANSWER,), write_tokens_per_s=8.5), step.path)
     found = export_plan.add_answers(export, "F16", silent)
     assert found == replace(silent, answers=(ANSWER,), write_tokens_per_s=8.5)

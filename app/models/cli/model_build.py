@@ -20,15 +20,13 @@ from app.base.wording import help_text
 from app.inference import child_commands, quantizations
 from app.inference.local_model import LocalModel
 from app.models import gguf_build, hf_folders, local_models, training_environment
+from app.models.artifact_steps import StepProgress
 from app.models.cli import model_inspection, model_maintenance
 from app.models.gguf_build import BuildPlan, BuildRequest, KeepLineage
 from app.models.model_store import ModelStore
 
 if TYPE_CHECKING:
-    from app.models.services.build_runner import (  # imported late: it loads the engine client for the smoke test
-        BuildProgress,
-        BuildRunner,
-    )
+    from app.models.services.build_runner import BuildRunner  # imported late: it loads the engine client
 
 
 # Returns the present label of what an adapter was trained on, by the documents' database.
@@ -71,14 +69,15 @@ def _build(
         confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
     if plan.other_base:
         output.note("models.build_other_base", base=plan.other_base, name=plan.request.model.repository)
-    from app.models.services.build_runner import BuildCommands, BuildRunner
+    from app.models.services.build_runner import BuildRunner
 
     environment = training_environment.locate(where.data)
     app = core_application()
     store = ModelStore.open(where.database, where.backups)
     try:
         builds = BuildRunner(
-            BuildCommands(environment, child_commands.quantizer, child_commands.engine()),
+            environment,
+            child_commands.engine(),
             where.logs,
             lambda model: local_models.add(store, model),
             keep_lineage,
@@ -139,7 +138,7 @@ class _BuildSession:
         builds.model_added.connect(self._on_model_added)
         builds.finished.connect(self._on_finished)
         builds.failed.connect(self._on_failed)
-        builds.cancelled.connect(self.waiting.stop)
+        builds.stopped.connect(self.waiting.stop)
 
     def wait(self, plan: BuildPlan) -> None:
         """Start the build and wait for its end. Raises AppError as `BuildRunner.start`."""
@@ -151,10 +150,10 @@ class _BuildSession:
             self._builds.cancel()
         self._output.end_progress()
 
-    def _on_progressed(self, progress: "BuildProgress") -> None:
-        percent = 100 * progress.done_bytes // progress.total_bytes if progress.total_bytes else 0
-        facts = dataclasses.asdict(progress) | {"percent": percent}
-        self._output.progress(f"models.building_{facts.pop('phase')}", **facts)
+    def _on_progressed(self, progress: StepProgress) -> None:
+        percent = 100 * progress.done // progress.total if progress.total else 0
+        facts = {"form": progress.name, "number": progress.number, "steps": progress.steps, "percent": percent}
+        self._output.progress(f"models.building_{progress.kind}", **facts)
 
     def _on_model_added(self, model: LocalModel) -> None:
         self._output.end_progress()

@@ -8,12 +8,13 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.errors import AppError
 from app.inference.local_model import LocalModel
+from app.models.artifact_steps import StepProgress
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:  # most sessions build nothing
     from app.models.gguf_build import BuildPlan
-    from app.models.services.build_runner import BuildProgress, BuildRunner
+    from app.models.services.build_runner import BuildRunner
 
 
 class EnvironmentInstaller(Protocol):
@@ -38,7 +39,7 @@ class BuildController(QObject):
     """
 
     began = Signal(object)  # BuildPlan
-    progressed = Signal(object)  # BuildProgress
+    progressed = Signal(object)  # StepProgress
     finished = Signal(object)  # list[LocalModel]
     failed = Signal(object)  # AppError
     cancelled = Signal()
@@ -120,10 +121,10 @@ class BuildController(QObject):
         runner.progressed.connect(self._on_progressed)
         runner.finished.connect(self._on_finished)
         runner.failed.connect(self.failed)
-        runner.cancelled.connect(self.cancelled)
+        runner.stopped.connect(self.cancelled)
         return runner
 
-    def _on_progressed(self, progress: "BuildProgress") -> None:
+    def _on_progressed(self, progress: StepProgress) -> None:
         self.progressed.emit(progress)
 
     def _on_finished(self, models: list[LocalModel]) -> None:

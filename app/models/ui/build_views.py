@@ -13,9 +13,9 @@ from app.base.wording import describe_error, phrase
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
 from app.models import gguf_build, hf_folders, training_environment
-from app.models.gguf_build import BuildPlan, BuildRequest, BuildStep
+from app.models.artifact_steps import ArtifactStep, StepProgress
+from app.models.gguf_build import BuildPlan, BuildRequest
 from app.models.hf_folders import HfAdapter, HfModel
-from app.models.services.build_runner import BuildProgress
 from app.models.ui import model_text
 from app.models.ui.build_controller import BuildController
 from app.models.ui.checkable_list import CheckableList
@@ -172,11 +172,11 @@ class BuildDialog(Dialog):
 
     def _show_sizes(self, model: HfModel) -> None:
         for step in self._steps_of_all(model):
-            if step.form is not None:
+            if step.name:
                 size = phrase("common.about_size", size=model_text.gigabytes(step.writes_bytes))
-                self.list.rows[step.form.name].show_facts(join_facts(size, localization.quality_text(step.form.name)))
+                self.list.rows[step.name].show_facts(join_facts(size, localization.quality_text(step.name)))
 
-    def _steps_of_all(self, model: HfModel) -> tuple[BuildStep, ...]:
+    def _steps_of_all(self, model: HfModel) -> tuple[ArtifactStep, ...]:
         wanted = tuple(quantizations.QUANTIZATIONS[form] for form in FORMS)
         return gguf_build.plan_build(BuildRequest(model, wanted, self._controller.models_folder)).steps
 
@@ -247,14 +247,14 @@ class BuildDialog(Dialog):
         self._refresh()
 
 
-def step_words(step: BuildStep) -> str:
+def step_words(step: ArtifactStep) -> str:
     """Return a step as a noun, for the list of space needed."""
     return {
         "convert": phrase("models.conversion"),
         "adapter": phrase("models.adapter"),
         "merge": phrase("models.merge"),
         "imatrix": phrase("models.importance"),
-        "quantize": step.form.name if step.form else "",
+        "quantize": step.name,
     }[step.kind]
 
 
@@ -296,14 +296,14 @@ class BuildStrip(StatusStrip):
         self._step = None
         self.progress.start(phrase("models.building_name", name=plan.name))
 
-    def _on_progressed(self, progress: BuildProgress) -> None:
-        step = (progress.number, progress.phase)
+    def _on_progressed(self, progress: StepProgress) -> None:
+        step = (progress.number, progress.kind)
         if step != self._step:  # each step has its own pace
             self._step = step
             place = f"{progress.number}/{progress.steps}"
-            phase = phase_words(progress.phase, progress.form)
+            phase = phase_words(progress.kind, progress.name)
             self.progress.start(phrase("models.place_phase", place=place, phase=phase))
-        self.progress.set_progress(progress.done_bytes, progress.total_bytes, is_bytes=progress.phase != "imatrix")
+        self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "imatrix")
 
     def _on_finished(self, models: list[LocalModel]) -> None:
         self.progress.finish()

@@ -15,8 +15,8 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import format_size, help_text, phrase
 from app.chat.store import Store
-from app.inference import child_commands
 from app.inference.local_model import LocalModel
+from app.models.artifact_steps import StepProgress
 from app.training import spec_builder
 from app.training.cli import train_texts
 from app.training.runs import run_folders, training_list
@@ -29,7 +29,7 @@ from trainer.spec import PRESETS, RunSpec
 
 if TYPE_CHECKING:
     from app.training.quality_gate import GateResult
-    from app.training.services.gate_run import GateProgress, GateRun
+    from app.training.services.gate_run import GateRun
 
 
 def add_gate_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -65,10 +65,10 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "GateResult":
     """Run the gate of a finished run to its end. Raises AppError, KeyboardInterrupt."""
-    from app.training.services.gate_run import GateCommands, GateRun
+    from app.training.services.gate_run import GateRun
 
     app = core_application()
-    gate_run = GateRun(GateCommands(trainer.environment, child_commands.quantizer, child_commands.scorer))
+    gate_run = GateRun(trainer.environment)
     judging = _GateProgressOutput(gate_run, output)
     try:
         judging.wait(folder, where.bases)
@@ -106,7 +106,7 @@ class _GateProgressOutput:
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
-        run.cancelled.connect(self.waiting.stop)
+        run.stopped.connect(self.waiting.stop)
 
     def wait(self, folder: Path, cache: Path) -> None:
         """Run the gate. Raises what `GateRun.start` raises, and KeyboardInterrupt."""
@@ -117,11 +117,11 @@ class _GateProgressOutput:
             self._run.cancel()
             self._output.end_progress()
 
-    def _on_progressed(self, progress: "GateProgress") -> None:
+    def _on_progressed(self, progress: StepProgress) -> None:
         from app.training.cli import train_verdict
 
-        form = train_verdict.form_name(progress.form)
-        what = self._output.phrase(f"training.run_gating.{progress.phase}", form=form)
+        form = train_verdict.form_name(progress.name)
+        what = self._output.phrase(f"training.run_gating.{progress.kind}", form=form)
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
         if not sys.stderr.isatty():  # one line a step for a log or a program
             if progress.number != self._printed_step:

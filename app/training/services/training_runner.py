@@ -12,13 +12,14 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
+from app.models.artifact_steps import StepProgress
 from app.training.runs import run_folders, training_list
 from app.training.services import training_run
 from app.training.services.training_run import LockedRun, Trainer, TrainingRun
 from trainer.events import Cancelled, Paused
 
 if TYPE_CHECKING:
-    from app.training.services.gate_run import GateProgress, GateRun  # numpy, which most starts never need
+    from app.training.services.gate_run import GateRun  # numpy, which most starts never need
 
 
 class Releasable(Protocol):
@@ -26,7 +27,6 @@ class Releasable(Protocol):
 
 
 H = TypeVar("H", bound=Releasable)
-Scorers = tuple[Callable[[Path], list[str]], Callable[[Path], list[str]]]  # `quantize` and `score` of GateCommands
 
 
 class TrainingRunner(QObject):
@@ -39,9 +39,9 @@ class TrainingRunner(QObject):
 
     started = Signal(object)  # the run's folder (Path)
     event_received = Signal(object)  # trainer.events.Event
-    judging = Signal(object)  # GateProgress
+    judging = Signal(object)  # StepProgress
     ended = Signal(object, object)  # the run's folder (Path); AppError or None
-    making = Signal(object)  # GateProgress of `make`
+    making = Signal(object)  # StepProgress of `make`
     made = Signal(object, object)  # the end of `make`, with the arguments of `ended`; `make` emits no `started`
 
     def __init__(
@@ -49,7 +49,6 @@ class TrainingRunner(QObject):
         engine: EngineClient,
         locate: Callable[[], Trainer],
         bases: Path,
-        scorers: Scorers,
         parent: QObject | None = None,
         is_answering: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -61,12 +60,11 @@ class TrainingRunner(QObject):
         self._engine = engine
         self._locate = locate
         self._bases = bases
-        self._scorers = scorers
         self._memory = EngineReservation(engine, is_answering)
         self.folder: Path | None = None  # of the run that is trained or judged, or waits for that
         self.run: TrainingRun | None = None  # while it is trained
         self.form = ""  # the form that `make` makes; "" while a run is trained or judged
-        self.progress: GateProgress | None = None  # while it is judged
+        self.progress: StepProgress | None = None  # while it is judged
         self.outcome = ""  # of the last run: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
         self._is_judging = False
@@ -132,7 +130,7 @@ class TrainingRunner(QObject):
         if self.run is not None and self.run.is_running:
             self.run.pause()
         elif self._gate is not None:
-            self._gate.end()
+            self._gate.stop()
         elif self.is_training:
             self._end(None, "paused")
 
@@ -149,7 +147,7 @@ class TrainingRunner(QObject):
         if self.run is not None and self.run.is_running:
             self.run.cancel()
         elif self._gate is not None:
-            self._gate.end()
+            self._gate.stop()
         elif self.is_training:
             self._end(None, "cancelled")
 
@@ -217,20 +215,20 @@ class TrainingRunner(QObject):
         self._is_judging = True
         self._measure(folder, self._on_judging)
 
-    def _measure(self, folder: Path, report: Callable[["GateProgress"], None], form: str = "") -> None:
+    def _measure(self, folder: Path, report: Callable[[StepProgress], None], form: str = "") -> None:
         def begin(trainer: Trainer, lock: filelock.BaseFileLock) -> None:
-            from app.training.services.gate_run import GateCommands, GateRun
+            from app.training.services.gate_run import GateRun
 
-            gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
+            gate = self._gate = GateRun(trainer.environment, self)
             gate.progressed.connect(report)
             gate.finished.connect(lambda _found: self._end(None, "finished"))
-            gate.cancelled.connect(lambda: self._end(None, "paused"))
+            gate.stopped.connect(lambda: self._end(None, "paused"))
             gate.failed.connect(lambda error: self._end(error, "failed"))
             gate.start(folder, self._bases, form=form, lock=lock)
 
         self._prepare(lambda _trainer: _lock_for_gate(folder), begin)
 
-    def _on_judging(self, progress: "GateProgress") -> None:
+    def _on_judging(self, progress: StepProgress) -> None:
         self.progress = progress
         self.judging.emit(progress)
 

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.base import wording
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, phrase
+from app.models.artifact_steps import StepProgress
 from app.training import training_errors
 from app.training.runs import run_progress
 from app.training.runs.run_progress import HealthCheck, RunProgress
@@ -16,9 +17,6 @@ from app.uikit import localization
 from app.uikit.localization import format_duration, join_facts
 from trainer import events
 from trainer.events import Failed, Finished
-
-if TYPE_CHECKING:
-    from app.training.services.gate_run import GateProgress
 
 
 def state_name(course: RunProgress) -> str:
@@ -63,12 +61,12 @@ def phase_text(course: RunProgress) -> str:
     return name
 
 
-def judging_progress_text(progress: "GateProgress") -> str:
+def judging_progress_text(progress: StepProgress) -> str:
     from app.training.quality_gate import F16_ADAPTER, ON_BASE  # numpy
 
-    is_named = progress.form in (*ON_BASE, F16_ADAPTER)
-    key = f"training.run_form.{progress.form.replace('+', '_')}" if is_named else "training.run_form.merged"
-    what = wording.phrase(f"training.run_gating.{progress.phase}", form=wording.phrase(key, form=progress.form))
+    is_named = progress.name in (*ON_BASE, F16_ADAPTER)
+    key = f"training.run_form.{progress.name.replace('+', '_')}" if is_named else "training.run_form.merged"
+    what = wording.phrase(f"training.run_gating.{progress.kind}", form=wording.phrase(key, form=progress.name))
     facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
     if progress.total:
         return wording.phrase("training.run_gating.percent", percent=100 * progress.done // progress.total, **facts)

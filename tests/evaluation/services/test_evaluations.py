@@ -24,7 +24,6 @@ from app.evaluation.study import compared_systems, planning, studies, study_step
 from app.evaluation.study.compared_systems import DocumentScope
 from app.evaluation.study.request import AnswerParameters
 from app.evaluation.study.studies import Training
-from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.training_environment import TrainingEnvironment
@@ -181,7 +180,6 @@ def test_a_study_and_a_training_do_not_run_side_by_side(
         scene.engine,
         lambda: training_run.locate_trainer(tmp_path),
         tmp_path / "bases",
-        (child_commands.quantizer, child_commands.scorer),
         scene.engine,
         lambda: desk.is_answering,
     )

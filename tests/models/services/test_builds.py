@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.base import programs
+from app.base import programs, wording
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.store import Store
-from app.inference import child_commands, gguf, quantizations
+from app.inference import gguf, quantizations
 from app.inference.local_model import LocalModel
 from app.models import gguf_build, hf_folders, local_models
+from app.models.artifact_steps import StepProgress
 from app.models.gguf_build import BuildPlan, BuildRequest
-from app.models.services import build_runner
-from app.models.services.build_runner import BuildCommands, BuildProgress, BuildRunner
+from app.models.services.build_runner import BuildRunner
 from tests import hf_models
 from tests import model_files as models
 from tests.model_files import TinyShape
@@ -52,12 +53,11 @@ class Bench:
 
     builds: BuildRunner
     environment: ScriptedEnvironment
-    commands: BuildCommands
     store: Store
     where: Paths
     source: Path
     qtbot: QtBot
-    heard: list[BuildProgress] = field(default_factory=list)
+    heard: list[StepProgress] = field(default_factory=list)
 
     def plan(self, forms: str = "Q4_K_M", adapter: Path | None = None, **fields: object) -> BuildPlan:
         model = hf_folders.read_hf_model(self.source)
@@ -93,10 +93,9 @@ def bench(tmp_path: Path, where: Paths, store: Store, qtbot: QtBot) -> Iterator[
     (tmp_path / "script").mkdir()
     models.tiny_llama(tmp_path / "script" / "model.gguf", shape=SHAPE)
     environment = ScriptedEnvironment(tmp_path / "script")
-    commands = BuildCommands(environment, child_commands.quantizer, ECHO)  # type: ignore[arg-type]
-    builds = BuildRunner(commands, where.logs, lambda model: local_models.add(store, model), lambda *_: None)
+    builds = BuildRunner(environment, ECHO, where.logs, lambda model: local_models.add(store, model), lambda *_: None)  # type: ignore[arg-type]
     source = hf_models.model(tmp_path / "hf")
-    bench = Bench(builds, environment, commands, store, where, source, qtbot)
+    bench = Bench(builds, environment, store, where, source, qtbot)
     builds.progressed.connect(bench.heard.append)
     yield bench
     builds.cancel()
@@ -117,7 +116,7 @@ def test_all_forms_come_into_the_list_in_order_and_nothing_else_stays(bench: Ben
 
 def test_progress_names_the_step_and_its_number(bench: Bench) -> None:
     bench.run(bench.plan("Q4_K_M,Q8_0"))
-    steps = list(dict.fromkeys((progress.number, progress.phase, progress.form) for progress in bench.heard))
+    steps = list(dict.fromkeys((progress.number, progress.kind, progress.name) for progress in bench.heard))
     assert steps == [
         (1, "convert", ""),
         (2, "quantize", "Q4_K_M"),
@@ -126,7 +125,7 @@ def test_progress_names_the_step_and_its_number(bench: Bench) -> None:
         (3, "trial", "Q8_0"),
     ]
     assert {progress.steps for progress in bench.heard} == {3}
-    assert any(progress.done_bytes == 1 and progress.total_bytes == 2 for progress in bench.heard)
+    assert any(progress.done == 1 and progress.total == 2 for progress in bench.heard)
 
 
 def test_an_adapter_is_converted_and_merged_and_a_text_is_measured(bench: Bench, tmp_path: Path) -> None:
@@ -185,12 +184,12 @@ def test_a_later_step_goes_on_from_the_conversion(bench: Bench, tmp_path: Path, 
 def test_a_cancelled_conversion_leaves_neither_process_nor_file(bench: Bench) -> None:
     bench.environment.behaviour = "wait"
     bench.builds.start(bench.plan())
-    bench.qtbot.waitUntil(lambda: any(progress.done_bytes for progress in bench.heard), timeout=20_000)
-    with bench.qtbot.waitSignal(bench.builds.cancelled):
+    bench.qtbot.waitUntil(lambda: any(progress.done for progress in bench.heard), timeout=20_000)
+    with bench.qtbot.waitSignal(bench.builds.stopped):
         bench.builds.cancel()
     assert not bench.builds.is_running
     assert bench.left() == set()
-    assert bench.builds.child_pid == 0
+    assert psutil.Process().children() == []
 
 
 @pytest.mark.fault("F4")
@@ -200,9 +199,9 @@ def test_a_killed_quantizer_is_named_and_the_conversion_is_kept(bench: Bench) ->
     )
     plan = bench.plan("IQ4_XS")
 
-    def kill(progress: BuildProgress) -> None:
-        if progress.phase == "quantize" and progress.done_bytes:
-            os.kill(bench.builds.child_pid, signal.SIGKILL)
+    def kill(progress: StepProgress) -> None:
+        if progress.kind == "quantize" and progress.done:
+            os.kill(bench.builds._task.pid, signal.SIGKILL)  # type: ignore[union-attr]
 
     bench.builds.progressed.connect(kill)
     error = bench.failure(plan)
@@ -222,7 +221,7 @@ def _first_of_an_interrupted(bench: Bench, plan: BuildPlan) -> LocalModel:
         bench.builds.cancel()
 
     bench.builds.model_added.connect(stop)
-    with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
+    with bench.qtbot.waitSignal(bench.builds.stopped, timeout=60_000):
         bench.builds.start(plan)
     bench.builds.model_added.disconnect(stop)
     return first[0]
@@ -254,13 +253,13 @@ def test_a_form_that_was_damaged_after_an_interruption_is_made_again(bench: Benc
 def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
     plan = bench.plan("Q4_K_M,Q8_0")
     bench.builds.model_added.connect(lambda _model: bench.builds.cancel())
-    with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
+    with bench.qtbot.waitSignal(bench.builds.stopped, timeout=60_000):
         bench.builds.start(plan)
 
     def refuse(_model: LocalModel) -> LocalModel:
         raise AppError("database_busy")
 
-    builds = BuildRunner(bench.commands, bench.where.logs, refuse, lambda *_: None)
+    builds = BuildRunner(bench.environment, ECHO, bench.where.logs, refuse, lambda *_: None)  # type: ignore[arg-type]
     for _again in range(2):
         with pytest.raises(AppError, match="database_busy"):
             builds.start(plan)
@@ -268,9 +267,13 @@ def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
 
 
 def test_a_model_that_cannot_speak_does_not_come_into_the_list(bench: Bench) -> None:
-    commands = BuildCommands(bench.environment, child_commands.quantizer, [sys.executable, "-c", "pass"])  # type: ignore[arg-type]
+    mute = [sys.executable, "-c", "pass"]
     builds = BuildRunner(
-        commands, bench.where.logs, lambda model: local_models.add(bench.store, model), lambda *_: None
+        bench.environment,  # type: ignore[arg-type]
+        mute,
+        bench.where.logs,
+        lambda model: local_models.add(bench.store, model),
+        lambda *_: None,
     )
     with bench.qtbot.waitSignal(builds.failed, timeout=60_000) as blocker:
         builds.start(bench.plan())
@@ -285,7 +288,7 @@ def test_a_model_for_which_the_memory_did_not_suffice_is_tried_again_and_not_mad
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(build_runner.wording, "phrase", lambda *_key, **_facts: "!memory")
+        patch.setattr(wording, "phrase", lambda *_key, **_facts: "!memory")
         assert bench.failure(bench.plan()).facts["cause"] == "out_of_memory"
     bench.run(bench.plan())
     assert bench.builds.reports == []
@@ -308,7 +311,7 @@ def test_a_source_that_changes_meanwhile_is_not_taken(bench: Bench) -> None:
 def test_the_same_build_in_another_program_is_named(bench: Bench) -> None:
     bench.environment.behaviour = "wait"
     bench.builds.start(bench.plan())
-    other = BuildRunner(bench.commands, bench.where.logs, lambda model: model, lambda *_: None)
+    other = BuildRunner(bench.environment, ECHO, bench.where.logs, lambda model: model, lambda *_: None)  # type: ignore[arg-type]
     with pytest.raises(AppError, match="build_running"):
         other.start(bench.plan("Q8_0"))
     assert not other.is_running

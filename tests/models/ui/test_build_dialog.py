@@ -6,8 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 
-from app.inference import child_commands
-from app.models.services.build_runner import BuildCommands, BuildRunner
+from app.models.services.build_runner import BuildRunner
 from app.uikit.desktop import Pickers
 from tests import hf_models
 from tests import model_files as models
@@ -34,8 +33,9 @@ def page(open_window, environment, where):
     parts.window.show_page("models")
     page = parts.window.page("models")
     page.parts = parts
-    commands = BuildCommands(environment, child_commands.quantizer, ECHO)
-    parts.build_controller._make_builds = lambda: BuildRunner(commands, where.logs, parts.library.add, lambda *_: None)
+    parts.build_controller._make_builds = lambda: BuildRunner(
+        environment, ECHO, where.logs, parts.library.add, lambda *_: None
+    )
     yield page
     parts.build_controller.cancel()
 

@@ -16,16 +16,17 @@ from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
 from app.base.files import input_file
-from app.inference import child_commands, gguf, quantizations
+from app.inference import gguf, quantizations
 from app.inference.local_model import LocalModel
 from app.inference.scoring_files import HeldOutChat
 from app.models import base_models, catalogue
+from app.models.artifact_steps import StepProgress
 from app.models.local_models import CardAdapter
 from app.training import export_plan, quality_gate
 from app.training import export_plan as prompts
 from app.training.quality_gate import GateResult
 from app.training.runs import run_folders
-from app.training.services.gate_run import GateCommands, GateProgress, GateRun
+from app.training.services.gate_run import GateRun
 from tests import hf_models
 from tests import model_files as models
 from tests.inference.engine import held_out
@@ -62,7 +63,7 @@ class Bench:
     run: Path
     cache: Path
     qtbot: QtBot
-    heard: list[GateProgress] = field(default_factory=list)
+    heard: list[StepProgress] = field(default_factory=list)
 
     def passed(self, available_bytes: int = GB) -> GateResult:
         ends: list[object] = []
@@ -83,19 +84,19 @@ class Bench:
         return error
 
     def cancel_at(self, phase: str, form: str) -> None:
-        def cancel(progress: GateProgress) -> None:
-            if (progress.phase, progress.form) == (phase, form):
+        def cancel(progress: StepProgress) -> None:
+            if (progress.kind, progress.name) == (phase, form):
                 self.gate.cancel()
 
         self.heard.clear()
         self.gate.progressed.connect(cancel)
-        with self.qtbot.waitSignal(self.gate.cancelled, timeout=120_000):
+        with self.qtbot.waitSignal(self.gate.stopped, timeout=120_000):
             self.gate.start(self.run, self.cache, GB)
         self.gate.progressed.disconnect(cancel)
         assert not self.gate.is_running
 
     def steps(self) -> list[tuple[str, str]]:
-        return list(dict.fromkeys((progress.phase, progress.form) for progress in self.heard))
+        return list(dict.fromkeys((progress.kind, progress.name) for progress in self.heard))
 
     def ggufs(self) -> set[str]:
         return {str(path.relative_to(self.run.parent)) for path in self.run.parent.rglob("*.gguf")}
@@ -124,8 +125,7 @@ def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
     asking = [(f"質問: {question}\n回答:", answer) for question, answer in PAIRS]
     held_out.write(run / "holdout.json", asking, chats=[chat(question) for question, _ in PAIRS])
     environment = ScriptedEnvironment(tmp_path / "script")
-    commands = GateCommands(environment, child_commands.quantizer, child_commands.scorer)  # type: ignore[arg-type]
-    bench = Bench(GateRun(commands), environment, run, tmp_path / "bases", qtbot)
+    bench = Bench(GateRun(environment), environment, run, tmp_path / "bases", qtbot)  # type: ignore[arg-type]
     bench.gate.progressed.connect(bench.heard.append)
     yield bench
     bench.gate.cancel()
@@ -293,7 +293,7 @@ def test_a_base_that_was_never_unpacked_here_is_unpacked_first(bench: Bench) -> 
 
 
 def test_a_base_that_another_run_is_making_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.training.services.gate_run._RETRY_MS", 50)
+    monkeypatch.setattr("app.models.services.artifact_runner._RETRY_MS", 50)
     export = export_plan.plan_export(export_plan.read_source(bench.run), bench.cache)
     other = filelock.FileLock(f"{export.base_f16}.lock")
     other.acquire()
@@ -303,8 +303,8 @@ def test_a_base_that_another_run_is_making_is_waited_for(bench: Bench, monkeypat
         shutil.copyfile(made, export.base_f16)
         other.release()
 
-    def make_soon(progress: GateProgress) -> None:
-        if progress.phase == "convert":
+    def make_soon(progress: StepProgress) -> None:
+        if progress.kind == "convert":
             QTimer.singleShot(300, make)
 
     bench.gate.progressed.connect(make_soon)

@@ -34,10 +34,9 @@ class Scene:
         self.folder = folder
         self.engine = EngineClient(child_commands.engine(), folder / "engine.log")
         locate = lambda: training_run.locate_trainer(folder)  # noqa: E731
-        scorers = (child_commands.quantizer, child_commands.scorer)
         self.is_answering = False
         answering = lambda: self.is_answering  # noqa: E731
-        self.trainings = TrainingRunner(self.engine, locate, folder / "bases", scorers, is_answering=answering)
+        self.trainings = TrainingRunner(self.engine, locate, folder / "bases", is_answering=answering)
         self.events: list[Event] = []
         self.ends: list[tuple[Path, AppError | None]] = []
         self.trainings.event_received.connect(self.events.append)
@@ -126,7 +125,7 @@ def test_without_an_environment_nothing_begins(scene: Scene, qtbot: QtBot) -> No
     def locate() -> Trainer:
         raise AppError("no_training_environment", path="")
 
-    trainings = TrainingRunner(scene.engine, locate, scene.folder, (child_commands.quantizer, child_commands.scorer))
+    trainings = TrainingRunner(scene.engine, locate, scene.folder)
     with qtbot.waitSignal(trainings.ended) as caught:
         trainings.start(scene.run())
     assert caught.args[1].code == "no_training_environment"
@@ -246,9 +245,7 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch
 
 def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), "trainer.fake")
-    trainings = TrainingRunner(
-        scene.engine, lambda: gone, scene.folder, (child_commands.quantizer, child_commands.scorer)
-    )
+    trainings = TrainingRunner(scene.engine, lambda: gone, scene.folder)
     trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
     trainings.start(scene.run())
     error = scene.ended()
@@ -306,8 +303,7 @@ def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
 def judge(scene: Scene, gate_bench: Bench) -> TrainingRunner:
     """Of a run that was trained for real, with real children."""
     trainer = Trainer(cast(TrainingEnvironment, gate_bench.environment))
-    scorers = (child_commands.quantizer, child_commands.scorer)
-    made = scene.trainings = TrainingRunner(scene.engine, lambda: trainer, gate_bench.cache, scorers)
+    made = scene.trainings = TrainingRunner(scene.engine, lambda: trainer, gate_bench.cache)
     made.ended.connect(lambda run, error: scene.ends.append((run, error)))
     return made
 

@@ -18,12 +18,12 @@ from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.services import background
 from app.inference import child_commands, scoring_files
+from app.models.artifact_steps import StepProgress
 from app.training import quality_gate
 from app.training.quality_gate import BASE, BASE_ADAPTER, GateResult
 from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.adapter_trial import AdapterTrial
-from app.training.services.gate_run import GateProgress
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui.result.result_step import ResultStep
 from app.uikit.page import Navigation
@@ -113,10 +113,7 @@ def open_step(
 
     def open_(gate: GateResult | None, *, width: int = 1168, in_use: str = "") -> Desk:
         folder = write_run(tmp_path / "実行", long_model, gate)
-        scorers = (child_commands.quantizer, child_commands.scorer)
-        trainings = TrainingRunner(
-            scene.engine, lambda: training_run.locate_trainer(tmp_path), tmp_path / "bases", scorers
-        )
+        trainings = TrainingRunner(scene.engine, lambda: training_run.locate_trainer(tmp_path), tmp_path / "bases")
         models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
         trial = AdapterTrial(folder, scene.engine, child_commands.template(), models_of, settings_of)
         step = ResultStep(theme, navigation, folder, trainings, trial, lambda: in_use)
@@ -289,7 +286,7 @@ def test_a_form_that_is_not_there_is_made_before_it_is_used(
     def make(folder: Path, form: str) -> None:
         """In place of minutes of work: what it says of itself."""
         desk.trainings.folder, desk.trainings.form = folder, form
-        desk.trainings.making.emit(GateProgress("quantize", form, 1, 2, 2, 2))
+        desk.trainings.making.emit(StepProgress("quantize", form, 1, 2, 2, 2))
 
     monkeypatch.setattr(desk.trainings, "make", make)
     monkeypatch.setattr(desk.trainings, "pause", lambda: desk.asked.append("pause"))

@@ -52,13 +52,11 @@ class Desk:
     def __init__(self, folder: Path, theme: Theme, qtbot: QtBot) -> None:
         self.folder, self.theme, self.qtbot = folder, theme, qtbot
         self.engine = EngineClient(child_commands.engine(), folder / "engine.log")
-        scorers = (child_commands.quantizer, child_commands.scorer)
         self.is_answering = False
         self.trainings = TrainingRunner(
             self.engine,
             lambda: training_run.locate_trainer(folder),
             folder / "bases",
-            scorers,
             None,
             lambda: self.is_answering,
         )

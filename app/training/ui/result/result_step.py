@@ -11,11 +11,11 @@ from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
+from app.models.artifact_steps import StepProgress
 from app.training import run_result
 from app.training.quality_gate import BASE_ADAPTER
 from app.training.run_result import CategoryLosses, GateCondition, RunResult
 from app.training.services.adapter_trial import AdapterTrial
-from app.training.services.gate_run import GateProgress
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui.result import verdict_texts
 from app.training.ui.result.answer_cards import AnswerPairsCard, TryItCard
@@ -198,7 +198,7 @@ class ResultStep(WizardStep):
             self.forms.begin()
             self._update_actions()
 
-    def _on_making(self, progress: GateProgress) -> None:
+    def _on_making(self, progress: StepProgress) -> None:
         if self._trainings.folder == self._folder:
             self.forms.show_making(progress)
 

@@ -21,10 +21,10 @@ from PySide6.QtWidgets import (
 from app.base import wording
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
+from app.models.artifact_steps import StepProgress
 from app.training import quality_gate
 from app.training.quality_gate import GateResult
 from app.training.run_result import FormChoice, RunResult
-from app.training.services.gate_run import GateProgress
 from app.training.ui.result import verdict_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -249,13 +249,13 @@ class FormsCard(Card):
         self._why_not = why_not
         self._update_buttons()
 
-    def show_making(self, progress: GateProgress) -> None:
+    def show_making(self, progress: StepProgress) -> None:
         if self.progress.isHidden():
             self.begin()
-        what = phrase(f"training.run_gating.{progress.phase}", form=verdict_texts.form_name(progress.form))
+        what = phrase(f"training.run_gating.{progress.kind}", form=verdict_texts.form_name(progress.name))
         text = phrase("training.making_a_b_what")
         self.progress.say(text.format(a=progress.number, b=progress.steps, what=what))
-        self.progress.set_progress(progress.done, progress.total, is_bytes=progress.phase != "score")
+        self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "score")
 
     def begin(self) -> None:
         self.banner.hide()

@@ -1,0 +1,353 @@
+"""Carry out steps (`artifact_steps`) one after the other, each in a child process or by a task that is handed in.
+
+A runner holds a lock on what it makes. Whatever ends it (a stop, an error, a kill) leaves only finished files, and the
+next start plans the steps that are still missing.
+"""
+
+import contextlib
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.base.errors import AppError
+from app.base.files.output_file import drive_error, require_space
+from app.base.services import background
+from app.base.services.child_process import JobProcess
+from app.inference import child_commands
+from app.inference.engine import model_jobs
+from app.inference.engine.model_jobs import Imatrix, Quantize, Score
+from app.models.artifact_steps import ArtifactStep, StepProgress
+from app.models.training_environment import TrainingEnvironment
+from trainer import convert_job
+from trainer.convert_job import GgufToHf
+
+_RETRY_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where the child finds its job and leaves its log (`<log><kind>.log`).
+
+    `unwritable`: the code of the error for a folder that cannot be written.
+    """
+
+    job: Path
+    log: str
+    unwritable: str
+
+
+class StepTask(QObject):
+    """A step at work. `start` ends with one of `ended` and `stopped`; what is done by then can be resumed."""
+
+    progressed = Signal(object, object, object)  # done, total (0: unknown), seconds left (None: unknown)
+    ended = Signal(object)  # AppError: failed; else the result, if the task has one
+    stopped = Signal()
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Stop without waiting; `stopped` follows."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """Stop at once and emit nothing more. Blocks for a moment."""
+
+
+class JobTask(StepTask):
+    """A job in a child process, whose result is one file or folder. `ended` has its `convert_job.Finished`.
+
+    A shared file is made under a lock: while another process makes it, this one waits, and then has nothing to do.
+    """
+
+    def __init__(
+        self, step: ArtifactStep, environment: TrainingEnvironment | AppError, place: Workplace, parent: QObject
+    ) -> None:
+        """`environment`: AppError if there is none; a job that needs one ends with it."""
+        super().__init__(parent)
+        self._step = step
+        self._environment = environment
+        self._place = place
+        self._lock: filelock.BaseFileLock | None = None
+        self._child: JobProcess | None = None
+        self._retry = QTimer(self, singleShot=True, interval=_RETRY_MS)
+        self._retry.timeout.connect(self.start)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the child; 0 while there is none."""
+        return self._child.pid if self._child is not None else 0
+
+    def start(self) -> None:
+        step = self._step
+        try:
+            step.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if step.is_shared and not self._hold():
+                self._retry.start()
+            elif step.is_shared and step.path.exists():
+                self._end(None)
+            else:
+                self._start_child()
+        except AppError as error:
+            self._end(error)
+        except OSError as error:
+            self._end(drive_error(error, step.path.parent, self._place.unwritable))
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.end()
+        else:
+            self._on_stopped()
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+        self._release()
+
+    def _hold(self) -> bool:
+        """Lock the shared file and return whether it worked. Raises OSError."""
+        lock = filelock.FileLock(f"{self._step.path}.lock", timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            return False
+        self._lock = lock
+        return True
+
+    def _start_child(self) -> None:
+        step, place = self._step, self._place
+        require_space(step.path.parent, step.writes_bytes)
+        log = Path(f"{place.log}{step.kind}.log")
+        child = self._child = JobProcess(self._write_job(), step.path, log, step.title, self)
+        child.progressed.connect(lambda event: self.progressed.emit(event.done_bytes, event.total_bytes or 0, None))
+        child.finished.connect(self._end)
+        child.failed.connect(self._end)
+        child.ended.connect(self._on_stopped)
+        child.start()
+
+    def _write_job(self) -> list[str]:
+        """Write the job for the child and return the child's command. Raises AppError, OSError."""
+        job, path = self._step.job, self._place.job
+        if isinstance(job, Score):
+            model_jobs.write_score_job(job, path)
+            return child_commands.scorer(path)
+        if isinstance(job, Quantize | Imatrix):
+            model_jobs.write_quantize_job(job, path)
+            return child_commands.quantizer(path)
+        environment = require_converter(self._environment)
+        if isinstance(job, functools.partial):
+            job = job(converter=str(environment.converter))
+        path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+        return environment.command("trainer.convert", str(path))
+
+    def _end(self, result: Any) -> None:
+        job = self._step.job
+        if isinstance(result, AppError) and result.code == "reference_unreadable" and isinstance(job, Score):
+            with contextlib.suppress(OSError):
+                Path(job.reference).unlink(missing_ok=True)  # the next attempt makes it again
+        self._release()
+        self.ended.emit(result)
+
+    def _on_stopped(self) -> None:
+        self._release()
+        self.stopped.emit()
+
+    def _release(self) -> None:
+        self._retry.stop()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+
+def require_converter(environment: TrainingEnvironment | AppError) -> TrainingEnvironment:
+    """Return the environment. Raises AppError if there is none, or it lacks the converter ("converter_missing")."""
+    if isinstance(environment, AppError):
+        raise environment
+    if environment.converter is None:
+        raise AppError("converter_missing", path=str(environment.python.parent.parent))
+    return environment
+
+
+class ArtifactRunner(QObject):
+    """Runs steps one after the other. A start ends with exactly one of `finished`, `failed` and `stopped`.
+
+    A subclass calls `_begin`, then `_run_steps` with what is missing, and `_finish`; `_on_made` and `_on_all_made` say
+    how it goes on.
+    """
+
+    progressed = Signal(object)  # StepProgress
+    finished = Signal(object)
+    failed = Signal(object)  # AppError
+    stopped = Signal()
+
+    def __init__(
+        self,
+        environment: TrainingEnvironment | AppError,
+        parent: QObject | None = None,
+        tasks: Mapping[type, Callable[[Any], StepTask]] | None = None,
+    ) -> None:
+        """`tasks`: type of a step's job -> what makes the task for a step with such a job."""
+        super().__init__(parent)
+        self._environment = environment
+        self._tasks = tasks or {}
+        self._release: Callable[[], object] | None = None
+        self._place: Workplace | None = None
+        self._steps: list[ArtifactStep] = []
+        self._count = 0  # of all steps since the start
+        self._task: StepTask | None = None
+        self._is_stopping = False
+
+    @property
+    def is_running(self) -> bool:
+        return self._release is not None
+
+    def stop(self) -> None:
+        """Stop without waiting and keep what is finished; `stopped` follows."""
+        if self.is_running and not self._is_stopping:
+            self._is_stopping = True
+            if self._task is not None:
+                self._task.stop()
+
+    def cancel(self) -> None:
+        """Stop at once, which blocks for a moment, and keep what is finished."""
+        if self.is_running:
+            self._on_stopped()
+
+    # --------------------------------------------------------------------- steps
+
+    def _begin(self, release: Callable[[], object], place: Workplace) -> None:
+        """Take over a lock, which `release` releases."""
+        assert not self.is_running
+        self._release, self._place = release, place
+        self._steps, self._count, self._is_stopping = [], 0, False
+
+    def _require_converter(self, steps: Iterable[ArtifactStep]) -> None:
+        """Raise AppError as `require_converter` does if a step needs one."""
+        if any(isinstance(step.job, functools.partial | GgufToHf) for step in steps):
+            require_converter(self._environment)
+
+    def _run_steps(self, steps: list[ArtifactStep]) -> None:
+        self._steps = steps
+        self._count += len(steps)
+        self._next()
+
+    def _next(self) -> None:
+        """Begin the next step."""
+        if not self._steps:
+            self._on_all_made()
+            return
+        step = self._steps[0]
+        self._attempt(lambda: self._run(self._task_of(step), lambda result: self._on_made(step, result)))
+
+    def _task_of(self, step: ArtifactStep) -> StepTask:
+        """Return the task of a step. Raises AppError, OSError."""
+        assert self._place is not None
+        make = self._tasks.get(type(step.job))
+        return make(step) if make else JobTask(step, self._environment, self._place, self)
+
+    def _run(
+        self,
+        task: StepTask,
+        done: Callable[[Any], None],
+        failed: Callable[[AppError], None] | None = None,
+        phase: str = "",
+    ) -> None:
+        """Run a task. `phase`: of the step, for progress; "": its kind."""
+
+        def on_ended(result: Any) -> None:
+            self._task = None
+            task.deleteLater()
+            if isinstance(result, AppError):
+                (failed or self._fail)(result)
+            else:
+                self._attempt(lambda: done(result))
+
+        def on_stopped() -> None:
+            self._task = None
+            task.deleteLater()
+            self._on_stopped()
+
+        task.progressed.connect(lambda *amounts: self._report(*amounts, phase=phase))
+        task.ended.connect(on_ended)
+        task.stopped.connect(on_stopped)
+        self._task = task
+        self._report(phase=phase)
+        if self._task is task:  # a slot may have stopped the run
+            task.start()
+
+    def _on_made(self, step: ArtifactStep, result: Any) -> None:
+        """Go on after a step, in the end by `_advance`. `result`: of its task. AppError and OSError end the run."""
+        raise NotImplementedError
+
+    def _advance(self) -> None:
+        self._steps.pop(0)
+        self._next()
+
+    def _on_all_made(self) -> None:
+        raise NotImplementedError
+
+    def _in_background(
+        self,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[AppError], None] | None = None,
+    ) -> None:
+        """Run `work` in the thread pool; deliver nothing if the run has ended meanwhile."""
+        run = self._release
+
+        def deliver(result: Any) -> None:
+            if self._release is run:
+                self._on_stopped() if self._is_stopping else self._attempt(lambda: done(result))
+
+        background.run(work, deliver, lambda error: (failed or self._fail)(error) if self._release is run else None)
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        """End the run with the error if `act` raises one."""
+        assert self._place is not None
+        place = self._place
+        try:
+            act()
+        except AppError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(drive_error(error, place.job.parent, place.unwritable))
+
+    # ----------------------------------------------------------------------- end
+
+    def _position(self) -> tuple[int, int]:
+        """Return the number of the current step, from 1, and of all steps."""
+        return self._count - len(self._steps) + 1, self._count
+
+    def _report(self, done: int = 0, total: int = 0, left_s: int | None = None, *, phase: str = "") -> None:
+        if self._steps:
+            step = self._steps[0]
+            self.progressed.emit(StepProgress(phase or step.kind, step.name, done, total, *self._position(), left_s))
+
+    def _finish(self, result: Any) -> None:
+        self._end()
+        self.finished.emit(result)
+
+    def _fail(self, error: AppError) -> None:
+        self._end()
+        self.failed.emit(error)
+
+    def _on_stopped(self) -> None:
+        self._end()
+        self.stopped.emit()
+
+    def _end(self) -> None:
+        """End the task and release the lock."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.kill()
+            task.deleteLater()
+        self._steps = []
+        release, self._release = self._release, None
+        if release is not None:
+            release()
