@@ -12,7 +12,6 @@ from app.base.paths import Paths
 from app.base.wording import current_language
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
-from app.chat.services.prompt_run import PromptRunProgress
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import (
@@ -27,7 +26,6 @@ from app.evaluation.records import (
     SystemResult,
 )
 from app.evaluation.report import advice, report
-from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import compared_systems, studies, study_steps
 from app.evaluation.study.compared_systems import DocumentScope, Tuning
 from app.evaluation.study.studies import ComparedSystem, Study
@@ -36,6 +34,7 @@ from app.evaluation.ui.result.blind_view import BlindView
 from app.evaluation.ui.result.result_view import EvaluationResultView
 from app.evaluation.ui.start.study_dialog_choices import ChoiceBox
 from app.inference.local_model import LocalModel
+from app.models.artifact_steps import StepProgress
 from app.uikit.widgets.form_rows import CheckRow
 from tests import document_shots
 from tests.training_shots import base_model
@@ -256,7 +255,7 @@ def evaluation_running(parts: AppContext) -> None:
     parts.evaluations.started.emit(folder)
     page = _show(parts, ("study", folder.name))
     name = study.contenders[1].system.name
-    parts.evaluations.progress = StudyProgress("answers", name, 2, 5, PromptRunProgress(9, COUNT))
+    parts.evaluations.progress = StepProgress("answers", name, 9, COUNT, 2, 5)
     parts.evaluations.progressed.emit(parts.evaluations.progress)
     page.refresh()
 

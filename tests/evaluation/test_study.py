@@ -17,6 +17,7 @@ from app.evaluation.study.request import AnswerParameters
 from app.evaluation.study.studies import ComparedSystem, MadeModel, RatedAnswer, Study, Training
 from app.evaluation.study.study_steps import PendingAnswers, PendingLikelihood
 from app.inference.local_model import FileFingerprint, LocalModel
+from app.models.artifact_steps import ArtifactStep
 from app.training.runs import run_folders
 from tests.waiting import LIMIT_S
 from trainer.events import Finished
@@ -168,28 +169,28 @@ def test_two_that_begin_at_once_in_one_folder_do_not_share_it(folder: Path) -> N
 # -------------------------------------------------------------------------- steps
 
 
-def walk(one: Study, folder: Path) -> Iterator[study_steps.Step]:
+def walk(one: Study, folder: Path) -> Iterator[ArtifactStep]:
     """Does what is next until nothing is left, as far as the next look can see."""
     while (step := study_steps.next_step(one, folder, 2)) is not None:
         yield step
-        match step:
-            case MadeModel():
-                Path(step.path).write_bytes(b"made")
+        match step.job:
             case Training():
-                train(Path(step.folder))
-            case PendingLikelihood():
-                step.target.touch()
-                if step.makes_reference:
-                    Path(step.reference).touch()
-            case PendingAnswers():
-                answer(folder, step.contender.system.id, step.seed)
+                train(step.path)
+            case PendingLikelihood() as pending:
+                step.path.touch()
+                if pending.makes_reference:
+                    Path(pending.reference).touch()
+            case PendingAnswers() as pending:
+                answer(folder, pending.contender.system.id, pending.seed)
+            case _:
+                step.path.write_bytes(b"made")
         for path in study_steps.unneeded_files(one, folder, 2):
             path.unlink()
 
 
 def test_every_system_is_asked_with_every_seed(folder: Path) -> None:
     one = study(contender(1, "/a"), contender(2, "/b"), seeds=(0, 1))
-    asked = [(step.contender.system.id, step.seed) for step in walk(one, folder) if isinstance(step, PendingAnswers)]
+    asked = [(step.job.contender.system.id, step.job.seed) for step in walk(one, folder) if step.kind == "answers"]
     assert asked == [("s1", 0), ("s1", 1), ("s2", 0), ("s2", 1)]
 
 
@@ -197,7 +198,7 @@ def test_half_answered_questions_are_gone_on_with(folder: Path) -> None:
     one = study(contender(1, "/a"))
     answer(folder, "s1", count=1)
     assert (study_steps.done_steps(one, folder, 2), study_steps.total_steps(one)) == (0, 1)
-    assert isinstance(study_steps.next_step(one, folder, 2), PendingAnswers)
+    assert next(walk(one, folder)).kind == "answers"
     answer(folder, "s1", count=2)
     assert (study_steps.done_steps(one, folder, 2), study_steps.total_steps(one)) == (1, 1)
     assert study_steps.next_step(one, folder, 2) is None
@@ -205,8 +206,8 @@ def test_half_answered_questions_are_gone_on_with(folder: Path) -> None:
 
 def test_trainings_come_before_the_questions(folder: Path, tmp_path: Path) -> None:
     runs = tuple(Training(str(tmp_path / f"run{rows}"), rows, 0) for rows in (50, 100))
-    kinds = [type(step).__name__ for step in walk(study(contender(1, "/a"), trainings=runs), folder)]
-    assert kinds == ["Training", "Training", "PendingAnswers"]
+    kinds = [step.kind for step in walk(study(contender(1, "/a"), trainings=runs), folder)]
+    assert kinds == ["train", "train", "answers"]
 
 
 def quantized(folder: Path) -> Study:
@@ -226,9 +227,9 @@ def test_files_are_made_when_something_waits_for_them_and_deleted_after_the_last
     one = quantized(folder)
     told, most = [], 0
     for step in walk(one, folder):
-        told.append(Path(step.path).name if isinstance(step, MadeModel) else type(step).__name__)
+        told.append(step.name if step.kind == "make" else step.kind)
         most = max(most, len([path for path in (folder / "models").iterdir() if path.name != "x"]))
-    each = ["PendingLikelihood", "PendingAnswers"]
+    each = ["likelihood", "answers"]
     assert told == ["base", *each, "small", *each, "tuned", *each, "tuned-small", *each]
     assert most == 2
     assert list((folder / "models").iterdir()) == []
@@ -237,7 +238,7 @@ def test_files_are_made_when_something_waits_for_them_and_deleted_after_the_last
 
 def test_the_first_of_a_family_is_what_the_others_are_compared_with(folder: Path) -> None:
     one = quantized(folder)
-    found = [step for step in walk(one, folder) if isinstance(step, PendingLikelihood)]
+    found = [step.job for step in walk(one, folder) if step.kind == "likelihood"]
     assert [step.makes_reference for step in found] == [True, False, True, False]
     assert found[0].reference == found[1].reference != found[2].reference == found[3].reference
 
@@ -246,13 +247,13 @@ def test_a_reference_that_was_lost_is_made_again(folder: Path) -> None:
     one = quantized(folder)
     walked = walk(one, folder)
     step = next(walked)
-    while not (isinstance(step, MadeModel) and step.path.endswith("/small")):
+    while step.name != "small":
         step = next(walked)
     for path in (folder / "likelihoods").glob("reference-*"):
         path.unlink()
     again = study_steps.next_step(one, folder, 2)
-    assert isinstance(again, PendingLikelihood)
-    assert again.makes_reference
+    assert again is not None
+    assert again.job.makes_reference
 
 
 def test_the_size_of_a_file_is_known_when_it_is_gone(folder: Path) -> None:
@@ -292,7 +293,7 @@ def test_the_room_for_forms_is_known_before_the_first(folder: Path) -> None:
 
 def test_one_without_others_of_its_family_is_no_reference(folder: Path) -> None:
     one = study(contender(1, "/a", "llama"), contender(2, "/b", "qwen"), has_likelihoods=True)
-    found = [step for step in walk(one, folder) if isinstance(step, PendingLikelihood)]
+    found = [step.job for step in walk(one, folder) if step.kind == "likelihood"]
     assert [(step.makes_reference, step.reference) for step in found] == [(False, ""), (False, "")]
 
 

@@ -23,11 +23,12 @@ from app.evaluation.cli import eval_output
 from app.evaluation.judge import human_ratings
 from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.report import export
-from app.evaluation.services.study_run import StudyProgress, StudyRun
+from app.evaluation.services.study_run import StudyRun
 from app.evaluation.study import studies, study_preflight
 from app.evaluation.study.studies import Study, StudyEntry
 from app.inference import child_commands, machine
 from app.inference.services.engine import EngineClient
+from app.models.artifact_steps import StepProgress
 from app.training.services import terminal_run, training_run
 from app.training.services.training_run import Trainer
 
@@ -274,18 +275,17 @@ class _Running:
             terminal_run.show_pausing(self._run.training, self._output)
         self._run.stop()
 
-    def _on_progressed(self, progress: StudyProgress) -> None:
+    def _on_progressed(self, progress: StepProgress) -> None:
         what = self._output.phrase(f"evaluation.eval_step_{progress.kind}", name=progress.name)
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
-        part = progress.part
         if not sys.stderr.isatty():  # a log, or a program: one line for each step
             if (progress.kind, progress.name) != self._printed_step:
                 self._printed_step = (progress.kind, progress.name)
                 self._output.note("evaluation.eval_step", **facts)
-        elif part is not None and part.total:
-            percent = 100 * part.done // part.total
+        elif progress.total:
+            percent = 100 * progress.done // progress.total
             self._output.progress(
-                "evaluation.eval_step_percent", percent=percent, left=format_time_left(part.left_s), **facts
+                "evaluation.eval_step_percent", percent=percent, left=format_time_left(progress.left_s), **facts
             )
         else:
             self._output.progress("evaluation.eval_step", **facts)

@@ -18,14 +18,11 @@ from app.base.settings import Settings
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.inference import child_commands
 from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
+from app.models.artifact_steps import StepProgress
 from app.training.services.training_run import Trainer
 
 if TYPE_CHECKING:
-    from app.evaluation.services.study_run import (  # numpy, which most starts never need
-        LockedStudy,
-        StudyProgress,
-        StudyRun,
-    )
+    from app.evaluation.services.study_run import LockedStudy, StudyRun  # numpy, which most starts never need
     from app.evaluation.study.studies import Study
 
 # of the embedding model: no one waits for it, and every question must be searched in the same way
@@ -41,7 +38,7 @@ class Evaluations(QObject):
     """
 
     started = Signal(object)  # the study's folder (Path)
-    progressed = Signal(object)  # StudyProgress
+    progressed = Signal(object)  # StepProgress
     ended = Signal(object, object)  # the study's folder (Path); AppError, or None where nothing failed
 
     def __init__(
@@ -64,7 +61,7 @@ class Evaluations(QObject):
         self._embedding = embedding
         self._memory = EngineReservation(engine, is_answering)
         self.folder: Path | None = None  # of the study that runs or waits
-        self.progress: StudyProgress | None = None  # the last that was emitted
+        self.progress: StepProgress | None = None  # the last that was emitted
         self.outcome = ""  # of the last study that ended: finished | stopped | failed
         self.is_stopping = False  # a stop was requested, and the current work is not over yet
         self.is_embedding = False  # documents are being embedded before the first answer
@@ -204,7 +201,7 @@ class Evaluations(QObject):
         run.failed.connect(lambda error: self._finish_run(error, "failed"))
         run.start(found.held)
 
-    def _on_progressed(self, progress: "StudyProgress") -> None:
+    def _on_progressed(self, progress: StepProgress) -> None:
         self.progress = progress
         self.progressed.emit(progress)
 

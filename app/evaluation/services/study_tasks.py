@@ -1,135 +1,53 @@
-"""The tasks of a study, one class for each kind. Each begins with `start` and ends with `ended` or `stopped`."""
+"""The tasks of a study besides making files: training, asking and measuring."""
 
 import contextlib
 import json
 from collections.abc import Hashable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import write_atomically
 from app.base.services import background
-from app.base.services.child_process import JobProcess
 from app.base.settings import Settings
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
 from app.chat.services import batch_run
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, choices_in_force
-from app.chat.services.prompt_run import ENGINE_FAILURES, AnswerQueue, PromptJob, PromptRun, PromptRunProgress
+from app.chat.services.prompt_run import ENGINE_FAILURES, AnswerQueue, PromptJob, PromptRun
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.services.embedding import Embedding
 from app.evaluation.records import QuestionSet
 from app.evaluation.study import study_steps
-from app.evaluation.study.studies import MadeModel, Study
+from app.evaluation.study.studies import Study
 from app.evaluation.study.study_steps import QUESTION_PLACE, PendingAnswers, PendingLikelihood
 from app.inference import child_commands, gguf
-from app.inference.engine import model_jobs
 from app.inference.engine.messages import AdapterUse
-from app.inference.engine.model_jobs import Quantize, Score
+from app.inference.engine.model_jobs import Score
 from app.inference.prompts import ScoredText, Segment, Turn
-from app.inference.quantizations import QUANTIZATIONS
-from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services import template_renderer
 from app.inference.services.engine import EngineClient
 from app.inference.services.template_renderer import TemplateRenderer
 from app.models import local_models
+from app.models.artifact_steps import ArtifactStep
+from app.models.services.artifact_runner import JobTask, StepTask, Workplace
 from app.training.runs.run_journal import RunStatus
 from app.training.services import training_run
 from app.training.services.training_run import LockedRun, Trainer, TrainingRun
-from trainer import convert_job, events
-from trainer.convert_job import GgufToHf, HfToGguf, Merge
+from trainer import events
 
 
-class StudyTask(QObject):
-    """One task. `stop` keeps the work that a later task can resume."""
-
-    progressed = Signal(object)  # PromptRunProgress
-    ended = Signal(object)  # None: done; AppError: failed
-    stopped = Signal()
-
-    def start(self) -> None:
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        raise NotImplementedError
-
-
-class JobTask(StudyTask):
-    """A job in a child process of its own, whose result is one file (or folder)."""
-
-    def __init__(
-        self,
-        job: convert_job.Job | Quantize | Score,
-        target: Path,
-        folder: Path,
-        parent: QObject,
-        trainer: Trainer | AppError | None = None,
-    ) -> None:
-        """`folder`: where the job and the child's log are written. `trainer`: needed for a `convert_job.Job`.
-
-        Raises AppError("no_training_environment", …).
-        """
-        super().__init__(parent)
-        name = type(job).__name__
-        path = folder / "job.json"
-        if isinstance(job, Score):
-            model_jobs.write_score_job(job, path)
-            command = child_commands.scorer(path)
-        elif isinstance(job, Quantize):
-            model_jobs.write_quantize_job(job, path)
-            command = child_commands.quantizer(path)
-        else:
-            path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
-            assert trainer is not None
-            command = _required(trainer).environment.command("trainer.convert", str(path))
-        self._child = JobProcess(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
-        self._child.progressed.connect(
-            lambda event: self.progressed.emit(PromptRunProgress(event.done_bytes, event.total_bytes or 0))
-        )
-        self._child.finished.connect(lambda _event: self.ended.emit(None))
-        self._child.failed.connect(self.ended.emit)
-        self._child.ended.connect(self.stopped)
-
-    def start(self) -> None:
-        self._child.start()
-
-    def stop(self) -> None:
-        self._child.end()
-
-
-def making_job(made: MadeModel, trainer: Trainer | AppError) -> convert_job.Job | Quantize:
-    """Return the job that makes a file. Raises AppError as `JobTask`, and "converter_missing"."""
-    if made.form == "folder":
-        return GgufToHf(made.source, made.path)
-    if made.adapter:
-        return Merge(made.source, made.adapter, made.path, _converter(trainer), made.strength)
-    if made.form == QUANTIZATIONS["F16"].name:
-        return HfToGguf(made.source, made.path, _converter(trainer), "f16")
-    return Quantize(made.source, made.path, made.form)
-
-
-def _required(trainer: Trainer | AppError) -> Trainer:
-    if isinstance(trainer, AppError):
-        raise trainer
-    return trainer
-
-
-def _converter(trainer: Trainer | AppError) -> str:
-    found = _required(trainer)
-    if not found.converter:
-        raise AppError("converter_missing", path=str(found.environment.python.parent.parent))
-    return found.converter
-
-
-class TrainingTask(StudyTask):
+class TrainingTask(StepTask):
     """Trains a run from its current state to its end."""
 
     def __init__(self, folder: Path, trainer: Trainer | AppError, parent: QObject) -> None:
         """Raises `trainer`, if that is an AppError."""
         super().__init__(parent)
-        self._trainer = _required(trainer)
+        if isinstance(trainer, AppError):
+            raise trainer
+        self._trainer = trainer
         self._folder = folder
         self._is_stopped = False
         self._run = TrainingRun(self._trainer, folder, self)
@@ -164,12 +82,10 @@ class TrainingTask(StudyTask):
 
     def _on_event(self, event: events.Event) -> None:
         if isinstance(event, events.TrainingStep):
-            self.progressed.emit(
-                PromptRunProgress(event.step, event.total, round(event.left_s) if event.left_s else None)
-            )
+            self.progressed.emit(event.step, event.total, round(event.left_s) if event.left_s else None)
 
 
-class AnswersTask(StudyTask):
+class AnswersTask(StepTask):
     """Asks one system every question of the set with one seed; each answer is stored before the next question is asked.
 
     A crash of the engine is no answer: the task ends with AppError("evaluation_unanswered"), and the next one asks
@@ -267,7 +183,7 @@ class AnswersTask(StudyTask):
 
     def _report_progress(self) -> None:
         total = len(self._questions.questions)
-        self.progressed.emit(PromptRunProgress(total - len(self._queue.pending), total, self._queue.left_s))
+        self.progressed.emit(total - len(self._queue.pending), total, self._queue.left_s)
 
     def _on_ended(self, error: AppError | None) -> None:
         assert self._journal is not None
@@ -308,15 +224,14 @@ def _note_deaths(answers: Path, numbers: list[int]) -> None:
         write_atomically(_deaths_file(answers), json.dumps(numbers).encode("ascii"))
 
 
-class PromptsTask(StudyTask):
-    """Sends prompts to a judge. `replies`: of all prompts, after a successful end."""
+class PromptsTask(StepTask):
+    """Sends prompts to a judge. `ended` has the replies to all of them, by prompt."""
 
     def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
         super().__init__(parent)
-        self.replies: dict[StandalonePrompt, ModelReply] = {}
         self._run = PromptRun(engine, child_commands.template(), job, self)
-        self._run.progressed.connect(self.progressed)
-        self._run.finished.connect(self._on_finished)
+        self._run.progressed.connect(lambda part: self.progressed.emit(part.done, part.total, part.left_s))
+        self._run.finished.connect(self.ended)
         self._run.stopped.connect(self.stopped)
         self._run.failed.connect(self.ended)
 
@@ -326,12 +241,8 @@ class PromptsTask(StudyTask):
     def stop(self) -> None:
         self._run.stop()
 
-    def _on_finished(self, found: dict[StandalonePrompt, ModelReply]) -> None:
-        self.replies = found
-        self.ended.emit(None)
 
-
-class LikelihoodTask(StudyTask):
+class LikelihoodTask(StepTask):
     """Measures the likelihood of the references under one system.
 
     The texts are rendered by the model's own template where it is known. A foreign template is rendered once, with a
@@ -339,13 +250,13 @@ class LikelihoodTask(StudyTask):
     """
 
     def __init__(
-        self, step: PendingLikelihood, study: Study, questions: QuestionSet, folder: Path, parent: QObject
+        self, step: PendingLikelihood, study: Study, questions: QuestionSet, place: Workplace, parent: QObject
     ) -> None:
         """Raises AppError as `gguf.read_header`."""
         super().__init__(parent)
         self._step = step
         self._questions = questions.questions
-        self._folder = folder
+        self._place = place
         self._context_tokens = study.context_tokens
         model = step.contender.model
         self._system = choices_in_force(model, study.choices).system_prompt or ""
@@ -369,6 +280,12 @@ class LikelihoodTask(StudyTask):
             self._renderer.cancel()
         self.stopped.emit()
 
+    def kill(self) -> None:
+        if self._job is not None:
+            self._job.kill()
+        elif self._renderer is not None:
+            self._renderer.cancel()
+
     def _on_rendered(self, segments: tuple[Segment, ...]) -> None:
         self._score(study_steps.rendered_texts(self._questions, segments))
 
@@ -385,11 +302,8 @@ class LikelihoodTask(StudyTask):
             texts=texts,
             context_tokens=self._context_tokens,
         )
-        try:
-            job = self._job = JobTask(score, step.target, self._folder, self)
-        except OSError as error:
-            self.ended.emit(drive_error(error, self._folder, "evaluation_unwritable"))
-            return
+        task = ArtifactStep("likelihood", step.target, score, system.name)
+        job = self._job = JobTask(task, AppError("no_training_environment"), self._place, self)
         job.progressed.connect(self.progressed)
         job.ended.connect(self.ended)
         job.stopped.connect(self.stopped)

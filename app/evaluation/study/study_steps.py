@@ -6,10 +6,12 @@ otherwise take 80 GB. The last part makes the texts whose likelihood the scoring
 
 import contextlib
 import dataclasses
+import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
@@ -19,8 +21,12 @@ from app.evaluation.records import Question
 from app.evaluation.study import studies
 from app.evaluation.study.studies import ComparedSystem, MadeModel, Study, Training
 from app.inference import prompts
+from app.inference.engine.model_jobs import Quantize
 from app.inference.prompts import PromptForm, ScoredText, Segment, Turn
+from app.inference.quantizations import QUANTIZATIONS
+from app.models.artifact_steps import ArtifactStep
 from app.training.runs import run_folders, run_journal
+from trainer.convert_job import GgufToHf, HfToGguf, Merge
 from trainer.events import Finished
 
 REFERENCE = "reference-"  # begins the names of the reference files
@@ -46,14 +52,14 @@ class PendingAnswers:
     out: Path  # as in `app.chat.batch.journal`
 
 
-Step = MadeModel | Training | PendingLikelihood | PendingAnswers
+def next_step(study: Study, folder: Path, count: int) -> ArtifactStep | None:
+    """Return the next step (make | train | likelihood | answers); None if all is measured, and the judge can begin.
 
-
-def next_step(study: Study, folder: Path, count: int) -> Step | None:
-    """Return the next step; None if all is measured, and the judge can begin. `count`: of the questions."""
+    `count`: of the questions. The job of what is not made is a Training, PendingLikelihood or PendingAnswers.
+    """
     for training in study.trainings:
         if not is_trained(training):
-            return training
+            return ArtifactStep("train", Path(training.folder), training, Path(training.folder).name)
     for contender in study.contenders:
         for step in _measuring(study, folder, contender, count):
             return _missing(study, contender.model.path) or step
@@ -169,9 +175,7 @@ def _size_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.size")
 
 
-def _measuring(
-    study: Study, folder: Path, contender: ComparedSystem, count: int
-) -> Iterator[PendingLikelihood | PendingAnswers]:
+def _measuring(study: Study, folder: Path, contender: ComparedSystem, count: int) -> Iterator[ArtifactStep]:
     """Return the measurements of a system that are still missing."""
     system = contender.system
     if study.has_likelihoods:
@@ -181,12 +185,12 @@ def _measuring(
         target = likelihood_file(folder, system.id)
         is_lost = is_first and _compares(study, folder, contender.family) and not _exists(reference)
         if not target.is_file() or is_lost:
-            yield PendingLikelihood(contender, target, str(reference or ""), is_first)
+            pending = PendingLikelihood(contender, target, str(reference or ""), is_first)
+            yield ArtifactStep("likelihood", target, pending, system.name)
     for seed in study.seeds:
-        if (
-            journal.journal_answer_count(answers_path(folder, system.id, seed)) < count
-        ):  # counting lines, because reading all answers takes seconds each time
-            yield PendingAnswers(contender, seed, answers_path(folder, system.id, seed))
+        path = answers_path(folder, system.id, seed)
+        if journal.journal_answer_count(path) < count:  # of lines, because reading all answers takes seconds each time
+            yield ArtifactStep("answers", path, PendingAnswers(contender, seed, path), system.name)
 
 
 def _compares(study: Study, folder: Path, family: str) -> bool:
@@ -226,11 +230,25 @@ def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambd
     return found
 
 
-def _missing(study: Study, path: str) -> MadeModel | None:
-    """Return the first file to make for this one; None if it exists or is not made here."""
+def _missing(study: Study, path: str) -> ArtifactStep | None:
+    """Return the step for the first file to make for this one; None if it exists or is not made here."""
     by_path = {one.path: one for one in study.made}
     absent = [by_path[one] for one in _waited_for(study, path) if not Path(one).exists()]
-    return absent[-1] if absent else None
+    return making_step(absent[-1]) if absent else None
+
+
+def making_step(made: MadeModel) -> ArtifactStep:
+    job: Any
+    if made.form == "folder":
+        job = GgufToHf(made.source, made.path)
+    elif made.adapter:
+        job = functools.partial(Merge, made.source, made.adapter, made.path, strength=made.strength)
+    elif made.form == QUANTIZATIONS["F16"].name:
+        job = functools.partial(HfToGguf, made.source, made.path, outtype="f16")
+    else:
+        job = Quantize(made.source, made.path, made.form)
+    path = Path(made.path)
+    return ArtifactStep("make", path, job, path.name, made.size_bytes, is_shared=made.is_shared)
 
 
 @dataclass(frozen=True, slots=True)

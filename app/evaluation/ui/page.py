@@ -15,7 +15,6 @@ from app.base.wording import phrase
 from app.chat.services.chat_session import ChatSession
 from app.evaluation import current_labels, question_files, question_sets
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import studies
 from app.evaluation.study.studies import StudyEntry
 from app.evaluation.ui import study_texts
@@ -26,6 +25,7 @@ from app.evaluation.ui.sets.add_set_flow import AddSet, conversation_reader
 from app.evaluation.ui.sets.question_set_texts import error_for_window
 from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 from app.evaluation.ui.study_texts import failure_message, with_study_name
+from app.models.artifact_steps import StepProgress
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import dropped_paths, open_folder
 from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
@@ -416,7 +416,7 @@ class EvaluationPage(Page):
 
     # ------------------------------------------------------------------- studies
 
-    def _on_progressed(self, progress: StudyProgress) -> None:
+    def _on_progressed(self, progress: StepProgress) -> None:
         folder = self._evaluations.folder
         if folder is not None:
             self.entries.say({folder.name: study_texts.progress_summary(progress)})

@@ -9,9 +9,9 @@ from app.base.errors import AppError
 from app.base.wording import ErrorMessage, phrase
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study.studies import Study, StudyEntry, Training
 from app.evaluation.study.study_steps import StudyStatus
+from app.models.artifact_steps import StepProgress
 from app.uikit import confidentiality_guard
 from app.uikit.localization import format_date, format_day, format_gigabytes, join_facts, join_sentences
 
@@ -57,7 +57,7 @@ def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:
     return ("pause", "text2") if entry.state == "waiting" else ("", "")
 
 
-def progress_summary(progress: StudyProgress) -> str:
+def progress_summary(progress: StepProgress) -> str:
     """Return the progress of a study, short enough for the list."""
     doing = {
         "make": phrase("evaluation.making_a_model"),
@@ -94,7 +94,7 @@ def kind_name(key: str) -> str:
     }.get(key, "")
 
 
-def step_description(progress: "StudyProgress", study: Study) -> str:
+def step_description(progress: StepProgress, study: Study) -> str:
     """Describe a step. Files and runs are described by their purpose, because their names mean nothing to the user."""
     name = progress.name
     if progress.kind == "make":

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
@@ -20,6 +19,7 @@ from app.evaluation.study.study_preflight import MemoryShortage
 from app.evaluation.study.study_steps import StudyStatus, SystemProgress
 from app.evaluation.ui import study_texts
 from app.inference import machine
+from app.models.artifact_steps import StepProgress
 from app.uikit.localization import format_duration, join_facts, label_name, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -27,9 +27,6 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
-
-if TYPE_CHECKING:
-    from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
 
 MARGIN_PX = 24
 READ_EVERY_MS = 2000  # how often the folder of a running study is read
@@ -268,10 +265,10 @@ class StudyView(QWidget):
             systems = self._systems_now(progress)
             self._answered = max(self._answered, sum(one.answered for one in systems))
             self.progress.set_progress(self._answered, sum(one.questions for one in systems))
-        elif progress.part is not None:
-            self.progress.set_progress(progress.part.done, progress.part.total, is_bytes=progress.kind == "make")
+        elif progress.total:
+            self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind == "make")
 
-    def _step_text(self, progress: "StudyProgress | None") -> str:
+    def _step_text(self, progress: StepProgress | None) -> str:
         if progress is not None:
             assert self._entry is not None
             assert self._entry.study is not None
@@ -315,12 +312,12 @@ class StudyView(QWidget):
         now = progress.name if progress and progress.kind in ("answers", "likelihood") else ""
         self.systems.show_systems(systems, now)
 
-    def _systems_now(self, progress: "StudyProgress | None") -> tuple[SystemProgress, ...]:
+    def _systems_now(self, progress: StepProgress | None) -> tuple[SystemProgress, ...]:
         """Return the known progress of the systems; () until the folder has been read."""
         systems = self._standing.systems if self._standing else ()
-        if progress is None or progress.kind != "answers" or progress.part is None:
+        if progress is None or progress.kind != "answers" or not progress.total:
             return systems
-        return tuple(_with_live_count(one, progress.part.done) if one.name == progress.name else one for one in systems)
+        return tuple(_with_live_count(one, progress.done) if one.name == progress.name else one for one in systems)
 
     # ------------------------------------------------------------------- looking
 

@@ -19,13 +19,13 @@ from app.documents.services.embedding import Embedding
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import compared_systems, planning, studies, study_steps
 from app.evaluation.study.compared_systems import DocumentScope
 from app.evaluation.study.request import AnswerParameters
 from app.evaluation.study.studies import Training
 from app.inference.local_model import LocalModel
 from app.models import local_models
+from app.models.artifact_steps import StepProgress
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
 from app.training.services import training_run
@@ -49,7 +49,7 @@ class Desk:
         self.is_answering = False
         self.evaluations = self.made()
         self.ends: list[tuple[Path, AppError | None]] = []
-        self.told: list[StudyProgress] = []
+        self.told: list[StepProgress] = []
         self.evaluations.ended.connect(lambda folder, error: self.ends.append((folder, error)))
         self.evaluations.progressed.connect(self.told.append)
 
@@ -106,7 +106,7 @@ def test_a_study_is_carried_out_and_the_window_answers_again_afterwards(desk: De
     assert desk.ended() is None
     assert desk.evaluations.outcome == "finished"
     assert [row.answer for row in studies.read_results(folder)[0].systems[0].rows] == ["一つ目", "二つ目"]
-    assert [one.kind for one in desk.told if one.part is None] == ["answers", "conclude"]
+    assert [one.kind for one in desk.told if not one.total] == ["answers", "conclude"]
     assert studies.find(desk.scene.where.evaluations, folder.name).state == "finished"
     assert "後の質問" in desk.scene.ask("後の質問").text
 
@@ -124,8 +124,8 @@ def test_the_model_that_answers_is_unloaded_before_anything_is_measured(desk: De
 def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     folder = desk.study("一つ目", "!slow とても長い答えになる質問", "三つ目")
 
-    def stop_at_the_second(told: StudyProgress) -> None:
-        if told.part is not None and told.part.done == 1:
+    def stop_at_the_second(told: StepProgress) -> None:
+        if told.total and told.done == 1:
             desk.evaluations.stop()
 
     desk.evaluations.progressed.connect(stop_at_the_second)
@@ -225,7 +225,7 @@ def test_a_damaged_study_is_refused(desk: Desk) -> None:
 def test_the_end_of_the_program_stops_it_and_keeps_what_is_measured(desk: Desk) -> None:
     folder = desk.study("一つ目", "!slow とても長い答えになる質問")
     desk.evaluations.start(folder)
-    desk.scene.qtbot.waitUntil(lambda: any(one.part is not None and one.part.done == 1 for one in desk.told))
+    desk.scene.qtbot.waitUntil(lambda: any(one.total and one.done == 1 for one in desk.told))
     assert desk.evaluations.close()
     assert desk.ended() is None
     assert list(study_steps.answers_of(folder, "s1", 0)) == [1]
@@ -239,10 +239,10 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(
     run = tmp_path / "実行"
     run_folders.create(RunSpec(str(run), str(tmp_path), str(tmp_path / "train.jsonl"), str(tmp_path / "train.jsonl")))
     evaluations = desk.made(lambda: training_run.locate_trainer(tmp_path))
-    told: list[StudyProgress] = []
+    told: list[StepProgress] = []
     evaluations.progressed.connect(told.append)
     evaluations.start(desk.study(trainings=(Training(str(run), 1, 1),)))
-    desk.scene.qtbot.waitUntil(lambda: any(one.part is not None and one.part.done >= 3 for one in told))
+    desk.scene.qtbot.waitUntil(lambda: any(one.total and one.done >= 3 for one in told))
     assert not evaluations.close(limit_s=0.2)
     assert (evaluations.is_stopping, evaluations.is_running) == (True, True)
     assert evaluations._run is not None
@@ -318,7 +318,7 @@ def test_every_section_can_be_found_by_meaning_before_the_first_answer(
     evaluations = desk.made(embedding=embedding)
     limit_s, seen = embedding.question_limit_s, list[tuple[str, int, bool]]()
 
-    def look(told: StudyProgress) -> None:
+    def look(told: StepProgress) -> None:
         seen.append((embedding.standing.phase, embedding.standing.done, embedding.question_limit_s > limit_s))
 
     evaluations.progressed.connect(look)

@@ -28,8 +28,8 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentSection
 from app.evaluation import question_files
 from app.evaluation.records import Evaluation, Question, QuestionSet
-from app.evaluation.services import study_run, study_tasks
-from app.evaluation.services.study_run import StudyProgress, StudyRun
+from app.evaluation.services import study_run
+from app.evaluation.services.study_run import StudyRun
 from app.evaluation.services.study_tasks import LikelihoodTask, TrainingTask
 from app.evaluation.study import compared_systems, studies, study_steps
 from app.evaluation.study.studies import MadeModel, Study
@@ -37,12 +37,14 @@ from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
+from app.models.artifact_steps import StepProgress
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
 from app.training.services.training_run import Trainer
 from tests import model_files as models
 from tests.scene import Scene
 from tests.training.generation.collection import library_of
+from trainer.convert_job import GgufToHf, HfToGguf, Merge
 from trainer.spec import RunSpec
 
 
@@ -157,8 +159,8 @@ def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     desk.study("一つ目", "!slow とても長い答えになる質問", "三つ目")
     run = desk.run()
 
-    def stop_at_the_second(progress: StudyProgress) -> None:
-        if progress.part is not None and progress.part.done == 1:
+    def stop_at_the_second(progress: StepProgress) -> None:
+        if progress.total and progress.done == 1:
             run.stop()
 
     run.progressed.connect(stop_at_the_second)
@@ -167,11 +169,11 @@ def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     assert list(study_steps.answers_of(desk.folder, "s1", 0)) == [1]
     assert studies.find(desk.scene.where.evaluations, "x").state == "waiting"
     again = desk.run()
-    asked: list[StudyProgress] = []
+    asked: list[StepProgress] = []
     again.progressed.connect(asked.append)
     found = desk.ended(again.finished, again.start)
     assert len(found.systems[0].rows) == 3
-    assert [one.part.done for one in asked if one.part is not None] == [1, 2]
+    assert [one.done for one in asked if one.total] == [1, 2]
 
 
 def test_one_that_was_stopped_before_its_first_step_stops(desk: Desk) -> None:
@@ -343,12 +345,12 @@ def shared(desk: Desk, tmp_path: Path) -> tuple[Path, filelock.FileLock]:
 def test_what_another_study_is_making_is_waited_for_and_not_made_twice(desk: Desk, tmp_path: Path) -> None:
     path, lock = shared(desk, tmp_path)
     run = desk.run()
-    told: StudyProgress = desk.ended(run.progressed, run.start)
+    told: StepProgress = desk.ended(run.progressed, run.start)
     assert (told.kind, told.name) == ("make", path.name)
     path.write_bytes(Path(desk.model.path).read_bytes())
     with desk.scene.qtbot.waitSignal(run.finished):
         lock.release()
-    assert not (desk.folder / "quantize.log").exists()
+    assert not (desk.folder / "make.log").exists()
     assert path.exists()
     lock.acquire(timeout=0)
 
@@ -367,7 +369,7 @@ def test_what_another_study_has_made_a_moment_ago_is_not_made_again(
 
     monkeypatch.setattr(study_run, "_find_next_step", too_early)
     desk.result()
-    assert not (desk.folder / "quantize.log").exists()
+    assert not (desk.folder / "make.log").exists()
 
 
 def test_who_waits_for_another_study_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
@@ -411,16 +413,14 @@ def test_a_template_that_fails_is_told(desk: Desk, tmp_path: Path) -> None:
     assert error.code == "template_failed"
 
 
-def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:
-    assert study_tasks.making_job(MadeModel("/q", "Q8_0", "/f"), desk.trainer) == study_tasks.Quantize(
-        "/f", "/q", "Q8_0"
-    )
-    assert study_tasks.making_job(MadeModel("/hf", "folder", "/a.gguf"), desk.trainer) == study_tasks.GgufToHf(
-        "/a.gguf", "/hf"
-    )
-    for made in (MadeModel("/f", "F16", "/hf"), MadeModel("/f", "F16", "/b", "/adapter")):
-        with pytest.raises(AppError):
-            study_tasks.making_job(made, desk.trainer)
+def test_the_job_of_a_made_file_follows_from_its_form() -> None:
+    def job(made: MadeModel) -> Any:
+        return study_steps.making_step(made).job
+
+    assert job(MadeModel("/q", "Q8_0", "/f")) == model_jobs.Quantize("/f", "/q", "Q8_0")
+    assert job(MadeModel("/hf", "folder", "/a.gguf")) == GgufToHf("/a.gguf", "/hf")
+    assert job(MadeModel("/f", "F16", "/hf"))(converter="/c") == HfToGguf("/hf", "/f", "/c", "f16")
+    assert job(MadeModel("/f", "F16", "/b", "/a", strength=0.5))(converter="/c") == Merge("/b", "/a", "/f", "/c", 0.5)
 
 
 def test_a_stop_that_comes_while_the_results_are_written_is_too_late(desk: Desk) -> None:
@@ -440,10 +440,10 @@ def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_i
     clock.timeout.connect(lambda: ticks.append(time.monotonic()))
     clock.start()
 
-    def halt(told: StudyProgress) -> None:
-        job = run._work._job if isinstance(run._work, LikelihoodTask) else None
+    def halt(told: StepProgress) -> None:
+        job = run._task._job if isinstance(run._task, LikelihoodTask) else None
         if told.kind == "likelihood" and job is not None:
-            os.kill(job._child.pid, signal.SIGSTOP)
+            os.kill(job.pid, signal.SIGSTOP)
             run.stop()
 
     run.progressed.connect(halt)

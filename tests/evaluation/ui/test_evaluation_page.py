@@ -678,7 +678,7 @@ def test_a_study_made_elsewhere_is_there_when_the_page_is_shown_again(scene: Sce
 
 def _part(scene: Scene):  # type: ignore[no-untyped-def]
     progress = scene.parts.evaluations.progress
-    return progress.part if progress is not None else None
+    return progress if progress is not None and progress.total else None
 
 
 def _drop(page: EvaluationPage, file: Path) -> bool:

@@ -13,17 +13,16 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
-from app.chat.services.prompt_run import PromptRunProgress
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import compared_systems, studies
 from app.evaluation.study.studies import MadeModel, Study, Training
 from app.evaluation.ui import study_texts
 from app.evaluation.ui.study_view import StudyView
 from app.inference.local_model import LocalModel
+from app.models.artifact_steps import StepProgress
 from app.training.services.training_run import Trainer
 from app.uikit.theme import Theme
 from tests.scene import Scene
@@ -202,7 +201,7 @@ def test_a_training_that_is_told_to_stop_says_that_it_saves_first(desk: Desk) ->
     desk.study("一つ目", kind="scale", trainings=(Training(str(run), 20, 42),))
     desk.show()
     desk.evaluations.folder = desk.folder
-    desk.evaluations.progress = StudyProgress("train", run.name, 1, 2, PromptRunProgress(12, 124, 600))
+    desk.evaluations.progress = StepProgress("train", run.name, 12, 124, 1, 2, 600)
     desk.evaluations.progressed.emit(desk.evaluations.progress)
     view = desk.view
     assert view.step.text() == "1／2　20 件（1 回目）を学習しています"
@@ -300,8 +299,8 @@ def test_everything_fits_at_twice_the_size_and_has_a_name(desk: Desk, qapp: QApp
     assert [str(node) for node in accessible.walk(desk.view) if node.is_interactive and not node.name] == []
 
 
-def progress(kind: str, name: str) -> StudyProgress:
-    return StudyProgress(kind, name, 1, 9)
+def progress(kind: str, name: str) -> StepProgress:
+    return StepProgress(kind, name, 0, 0, 1, 9)
 
 
 def test_files_and_runs_are_called_by_what_they_are(desk: Desk) -> None:
