@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 from app.base import confidentiality, settings
 from app.base.cli import commands
-from app.base.cli.commands import Output, format_time_left, set_command
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.commands import Output, set_command
+from app.base.cli.loop import core_application
 from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -29,6 +28,7 @@ from app.evaluation.study.studies import Study, StudyEntry
 from app.inference import child_commands, machine
 from app.inference.services.engine import EngineClient
 from app.models.artifact_steps import StepProgress
+from app.models.services.artifact_session import ArtifactSession, StepLines
 from app.training.services import terminal_run, training_run
 from app.training.services.training_run import Trainer
 
@@ -69,7 +69,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
     for one in study_preflight.memory_shortages(study, folder, machine.measure_memory()):
         key = "evaluation.eval_memory_short_judge" if one.is_judge else "evaluation.eval_memory_short"
         output.note(key, name=one.name, need=format_size(one.need_bytes))
-    running: _Running | None = None
+    running: ArtifactSession | None = None
     try:
         running = _run(folder, study, where, output)
     except KeyboardInterrupt:  # before the first step, or the second time
@@ -77,14 +77,14 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
     if running is not None and running.error is not None:
         output.note("evaluation.eval_goes_on", id=folder.name)
         raise running.error
-    if running is None or running.evaluation is None:
+    if running is None or running.result is None:
         entry = StudyEntry(folder.name, folder, study, "waiting")
         output.result(_described(entry), output.phrase("evaluation.eval_interrupted", id=folder.name))
         return 128 + signal.SIGINT
     return 0
 
 
-def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running":
+def _run(folder: Path, study: Study, where: Paths, output: Output) -> ArtifactSession:
     """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
     app = core_application()
     has_documents = any(one.scope for one in study.contenders)
@@ -100,14 +100,28 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running"
             settings=settings.load(where.settings),
             embedding=meanings.embedding if meanings else None,
         )
-        running = _Running(run, output)
+
+        def interrupt() -> None:
+            if run.training is not None:  # it saves first, which may take minutes
+                output.end_progress()
+                terminal_run.show_pausing(run.training, output)
+            run.stop()
+
+        running = ArtifactSession(run, output, step_lines(output).show, interrupt)
         try:
-            running.wait()
+            running.wait(run.start)
         finally:
             engine.shut_down()
             background.shut_down()
     del app
     return running
+
+
+def step_lines(output: Output) -> StepLines:
+    def describe(progress: StepProgress) -> str:
+        return phrase(f"evaluation.eval_step_{progress.kind}", name=progress.name)
+
+    return StepLines(output, "evaluation.eval_step", "evaluation.eval_step_percent", describe)
 
 
 def print_results(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> int:
@@ -243,57 +257,3 @@ def _trainer(where: Paths) -> Trainer | AppError:
         return training_run.locate_trainer(where.data)
     except AppError as error:
         return error
-
-
-class _Running:
-    """Runs one StudyRun to its end and prints its progress."""
-
-    def __init__(self, run: StudyRun, output: Output) -> None:
-        self._run = run
-        self._output = output
-        self._printed_step = ("", "")  # kind and name of the last printed step
-        self.evaluation: Evaluation | None = None
-        self.error: AppError | None = None
-        self.waiting = CommandLoop(self._interrupt)
-        run.progressed.connect(self._on_progressed)
-        run.finished.connect(self._on_finished)
-        run.failed.connect(self._on_failed)
-        run.stopped.connect(self.waiting.stop)
-
-    def wait(self) -> None:
-        """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
-        self._run.start()
-        try:
-            self.waiting.run()
-        finally:
-            self._run.kill()
-            self._output.end_progress()
-
-    def _interrupt(self) -> None:
-        if self._run.training is not None:  # it saves first, which may take minutes
-            self._output.end_progress()
-            terminal_run.show_pausing(self._run.training, self._output)
-        self._run.stop()
-
-    def _on_progressed(self, progress: StepProgress) -> None:
-        what = self._output.phrase(f"evaluation.eval_step_{progress.kind}", name=progress.name)
-        facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
-        if not sys.stderr.isatty():  # a log, or a program: one line for each step
-            if (progress.kind, progress.name) != self._printed_step:
-                self._printed_step = (progress.kind, progress.name)
-                self._output.note("evaluation.eval_step", **facts)
-        elif progress.total:
-            percent = 100 * progress.done // progress.total
-            self._output.progress(
-                "evaluation.eval_step_percent", percent=percent, left=format_time_left(progress.left_s), **facts
-            )
-        else:
-            self._output.progress("evaluation.eval_step", **facts)
-
-    def _on_finished(self, found: Evaluation) -> None:
-        self.evaluation = found
-        self.waiting.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self.waiting.stop()

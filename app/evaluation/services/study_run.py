@@ -116,11 +116,6 @@ class StudyRun(ArtifactRunner):
         require = functools.partial(study_preflight.require_unchanged, study, folder, count, self._documents)
         self._in_background(require, lambda _nothing: self._on_all_made())
 
-    def kill(self) -> None:
-        """End a training at once, which loses what it has not saved. Other work ends with this process."""
-        if isinstance(self._task, TrainingTask):
-            self._task.kill()
-
     # --------------------------------------------------------------------- steps
 
     def _on_all_made(self) -> None:

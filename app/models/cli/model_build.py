@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.base import confidentiality, invisible_characters
 from app.base.cli.commands import Output
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import core_application
 from app.base.confidentiality import ExportRequest, Label
-from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.paths import Paths
 from app.base.services import background
@@ -69,6 +68,7 @@ def _build(
         confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
     if plan.other_base:
         output.note("models.build_other_base", base=plan.other_base, name=plan.request.model.repository)
+    from app.models.services.artifact_session import ArtifactSession
     from app.models.services.build_runner import BuildRunner
 
     environment = training_environment.locate(where.data)
@@ -82,19 +82,20 @@ def _build(
             lambda model: local_models.add(store, model),
             keep_lineage,
         )
-        session = _BuildSession(builds, output)
-        session.wait(plan)
+        builds.model_added.connect(functools.partial(_report_added, output))
+        session = ArtifactSession(builds, output, functools.partial(_report_progress, output))
+        session.wait(lambda: builds.start(plan))
         builds.deleteLater()
     finally:
         store.close()
         background.shut_down()
         del app
-    if session.models is None:
+    if session.result is None:
         _report_kept_files(target, output)
         raise session.error or KeyboardInterrupt
-    models = [model_maintenance.record_hashes(model, where, output) for model in session.models]
+    models = [model_maintenance.record_hashes(model, where, output) for model in session.result]
     _print(plan, models, builds, output)
-    return 128 + signal.SIGINT if session.waiting.was_interrupted else 0
+    return 128 + signal.SIGINT if session.was_interrupted else 0
 
 
 def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
@@ -125,47 +126,15 @@ def _report_kept_files(target: Path, output: Output) -> None:
         output.note("models.build_kept", kept_bytes=kept)
 
 
-class _BuildSession:
-    """Runs one build to its end and collects its results."""
+def _report_progress(output: Output, progress: StepProgress) -> None:
+    percent = 100 * progress.done // progress.total if progress.total else 0
+    facts = {"form": progress.name, "number": progress.number, "steps": progress.steps, "percent": percent}
+    output.progress(f"models.building_{progress.kind}", **facts)
 
-    def __init__(self, builds: "BuildRunner", output: Output) -> None:
-        self._builds = builds
-        self._output = output
-        self.models: list[LocalModel] | None = None
-        self.error: AppError | None = None
-        self.waiting = CommandLoop(builds.cancel)
-        builds.progressed.connect(self._on_progressed)
-        builds.model_added.connect(self._on_model_added)
-        builds.finished.connect(self._on_finished)
-        builds.failed.connect(self._on_failed)
-        builds.stopped.connect(self.waiting.stop)
 
-    def wait(self, plan: BuildPlan) -> None:
-        """Start the build and wait for its end. Raises AppError as `BuildRunner.start`."""
-        self._builds.start(plan)
-        try:
-            if self._builds.is_running:
-                self.waiting.run()
-        finally:
-            self._builds.cancel()
-        self._output.end_progress()
-
-    def _on_progressed(self, progress: StepProgress) -> None:
-        percent = 100 * progress.done // progress.total if progress.total else 0
-        facts = {"form": progress.name, "number": progress.number, "steps": progress.steps, "percent": percent}
-        self._output.progress(f"models.building_{progress.kind}", **facts)
-
-    def _on_model_added(self, model: LocalModel) -> None:
-        self._output.end_progress()
-        self._output.note("models.added", name=model.name, id=model.id)
-
-    def _on_finished(self, models: list[LocalModel]) -> None:
-        self.models = models
-        self.waiting.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self.waiting.stop()
+def _report_added(output: Output, model: LocalModel) -> None:
+    output.end_progress()
+    output.note("models.added", name=model.name, id=model.id)
 
 
 def _print(plan: BuildPlan, models: list[LocalModel], builds: "BuildRunner", output: Output) -> None:

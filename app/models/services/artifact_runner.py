@@ -260,22 +260,21 @@ class ArtifactRunner(QObject):
     ) -> None:
         """Run a task. `phase`: of the step, for progress; "": its kind."""
 
-        def on_ended(result: Any) -> None:
-            self._task = None
-            task.deleteLater()
+        def end(go_on: Callable[[], None]) -> None:
+            if self._task is task:  # it has not been killed
+                self._task = None
+                task.deleteLater()
+                go_on()
+
+        def go_on(result: Any) -> None:
             if isinstance(result, AppError):
                 (failed or self._fail)(result)
             else:
                 self._attempt(lambda: done(result))
 
-        def on_stopped() -> None:
-            self._task = None
-            task.deleteLater()
-            self._on_stopped()
-
         task.progressed.connect(lambda *amounts: self._report(*amounts, phase=phase))
-        task.ended.connect(on_ended)
-        task.stopped.connect(on_stopped)
+        task.ended.connect(lambda result: end(lambda: go_on(result)))
+        task.stopped.connect(lambda: end(self._on_stopped))
         self._task = task
         self._report(phase=phase)
         if self._task is task:  # a slot may have stopped the run

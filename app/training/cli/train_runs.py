@@ -2,14 +2,13 @@
 
 import argparse
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.base.cli.commands import Output, add_command
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -28,8 +27,8 @@ from trainer.events import Finished
 from trainer.spec import PRESETS, RunSpec
 
 if TYPE_CHECKING:
+    from app.models.services.artifact_session import StepLines
     from app.training.quality_gate import GateResult
-    from app.training.services.gate_run import GateRun
 
 
 def add_gate_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -65,23 +64,35 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "GateResult":
     """Run the gate of a finished run to its end. Raises AppError, KeyboardInterrupt."""
+    from app.models.services.artifact_session import ArtifactSession
     from app.training.services.gate_run import GateRun
 
     app = core_application()
     gate_run = GateRun(trainer.environment)
-    judging = _GateProgressOutput(gate_run, output)
+    judging = ArtifactSession(gate_run, output, gate_lines(output).show)
     try:
-        judging.wait(folder, where.bases)
+        judging.wait(lambda: gate_run.start(folder, where.bases))
     finally:
         gate_run.deleteLater()
         background.shut_down()
         del app
     if judging.error is not None:
         raise judging.error
-    if judging.gate is None:
+    if judging.result is None:
         output.note("common.run_gate_interrupted", id=folder.name)
         raise KeyboardInterrupt
-    return judging.gate
+    found: GateResult = judging.result
+    return found
+
+
+def gate_lines(output: Output) -> "StepLines":
+    from app.models.services.artifact_session import StepLines
+    from app.training.cli import train_verdict
+
+    def describe(progress: StepProgress) -> str:
+        return phrase(f"training.run_gating.{progress.kind}", form=train_verdict.form_name(progress.name))
+
+    return StepLines(output, "common.run_gating", "training.run_gating.percent", describe)
 
 
 def print_verdict(run: TrainingRunFolder, found: "GateResult", output: Output) -> int:
@@ -91,55 +102,6 @@ def print_verdict(run: TrainingRunFolder, found: "GateResult", output: Output) -
     text = "\n".join([run.id, *train_verdict.verdict_lines(run, found)])
     output.result(train_texts.run_as_json(run) | train_verdict.verdict_as_json(found), text)
     return 1 if found.verdict == "reject" else 0
-
-
-class _GateProgressOutput:
-    """Show the progress of a gate until it ends."""
-
-    def __init__(self, run: "GateRun", output: Output) -> None:
-        self._run = run
-        self._output = output
-        self._printed_step = 0
-        self.gate: GateResult | None = None
-        self.error: AppError | None = None
-        self.waiting = CommandLoop(run.cancel)
-        run.progressed.connect(self._on_progressed)
-        run.finished.connect(self._on_finished)
-        run.failed.connect(self._on_failed)
-        run.stopped.connect(self.waiting.stop)
-
-    def wait(self, folder: Path, cache: Path) -> None:
-        """Run the gate. Raises what `GateRun.start` raises, and KeyboardInterrupt."""
-        self._run.start(folder, cache)
-        try:
-            self.waiting.run()
-        finally:
-            self._run.cancel()
-            self._output.end_progress()
-
-    def _on_progressed(self, progress: StepProgress) -> None:
-        from app.training.cli import train_verdict
-
-        form = train_verdict.form_name(progress.name)
-        what = self._output.phrase(f"training.run_gating.{progress.kind}", form=form)
-        facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
-        if not sys.stderr.isatty():  # one line a step for a log or a program
-            if progress.number != self._printed_step:
-                self._printed_step = progress.number
-                self._output.note("common.run_gating", **facts)
-        elif progress.total:
-            percent = 100 * progress.done // progress.total
-            self._output.progress("training.run_gating.percent", percent=percent, **facts)
-        else:
-            self._output.progress("common.run_gating", **facts)
-
-    def _on_finished(self, found: "GateResult") -> None:
-        self.gate = found
-        self.waiting.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self.waiting.stop()
 
 
 _OPTIONS = ("base", "preset", "name", "adapter")  # options with the same names as the fields of a SPEC

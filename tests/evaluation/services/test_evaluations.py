@@ -246,8 +246,9 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(
     assert not evaluations.close(limit_s=0.2)
     assert (evaluations.is_stopping, evaluations.is_running) == (True, True)
     assert evaluations._run is not None
+    assert evaluations._run._task is not None
     with desk.scene.qtbot.waitSignal(evaluations.ended):
-        evaluations._run.kill()
+        evaluations._run._task.kill()
 
 
 def test_a_trainer_that_cannot_be_found_fails_only_what_needs_it(desk: Desk, tmp_path: Path) -> None:

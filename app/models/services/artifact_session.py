@@ -1,0 +1,73 @@
+"""Run an ArtifactRunner for a command: to its end, with its progress on the terminal."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from app.base.cli.commands import Output, format_time_left
+from app.base.cli.loop import CommandLoop
+from app.base.errors import AppError
+from app.models.artifact_steps import StepProgress
+from app.models.services.artifact_runner import ArtifactRunner
+
+
+class ArtifactSession(CommandLoop):
+    """The event loop of a command until a runner ends."""
+
+    def __init__(
+        self,
+        runner: ArtifactRunner,
+        output: Output,
+        show: Callable[[StepProgress], None],
+        interrupt: Callable[[], None] | None = None,
+    ) -> None:
+        """`interrupt`: for the first Ctrl+C; None: cancel."""
+        super().__init__(interrupt or runner.cancel)
+        self._runner = runner
+        self._output = output
+        self.result: Any = None  # of `finished`; None: it was stopped or has failed
+        self.error: AppError | None = None
+        runner.progressed.connect(lambda progress: show(progress))  # a bound method alone would not keep its object
+        runner.finished.connect(self._on_finished)
+        runner.failed.connect(self._on_failed)
+        runner.stopped.connect(self.stop)
+
+    def wait(self, start: Callable[[], None]) -> None:
+        """Start the runner and wait for its end. Raises what `start` raises, and KeyboardInterrupt."""
+        start()
+        try:
+            if self._runner.is_running:
+                self.run()
+        finally:
+            self._runner.cancel()
+            self._output.end_progress()
+
+    def _on_finished(self, result: Any) -> None:
+        self.result = result
+        self.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.stop()
+
+
+class StepLines:
+    """Prints the steps: one line each for a log or a program, one line that changes on a terminal."""
+
+    def __init__(self, output: Output, key: str, percent_key: str, describe: Callable[[StepProgress], str]) -> None:
+        self._output = output
+        self._key, self._percent_key = key, percent_key
+        self._describe = describe
+        self._printed = ("", "")  # kind and name of the last printed step
+
+    def show(self, progress: StepProgress) -> None:
+        facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": self._describe(progress)}
+        if not sys.stderr.isatty():
+            if (progress.kind, progress.name) != self._printed:
+                self._printed = (progress.kind, progress.name)
+                self._output.note(self._key, **facts)
+        elif progress.total:
+            percent, left = 100 * progress.done // progress.total, format_time_left(progress.left_s)
+            self._output.progress(self._percent_key, percent=percent, left=left, **facts)
+        else:
+            self._output.progress(self._key, **facts)
