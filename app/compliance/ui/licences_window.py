@@ -1,16 +1,8 @@
 """Show the components of Kotae in a list, and the licence text of the chosen one."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    QSortFilterProxyModel,
-    Qt,
-)
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
@@ -27,8 +19,8 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.fields import SearchField
-from app.uikit.widgets.labels import Label, Separator, announce, plain_tooltip, set_surface
-from app.uikit.widgets.list_rows import DescriptionRole, EntryRole, NamedList
+from app.uikit.widgets.labels import Label, Separator, announce, set_surface
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
 
 SIZE_PX = (900, 640)
 MARGIN_PX = 16
@@ -47,41 +39,15 @@ def _kind(component: Component) -> str:
     }[component.kind]
 
 
-def _summary(component: Component) -> str:
-    """Return one line to show below the name."""
-    return join_facts(_kind(component), component.version, component.licence)
-
-
-class ComponentListModel(QAbstractListModel):
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self._components: Sequence[Component] = ()
-
-    def set_components(self, components: Sequence[Component]) -> None:
-        self.beginResetModel()
-        self._components = components
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._components)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        component = self._components[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return component.name
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return join_facts(component.name, _summary(component))
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(join_facts(component.name, _summary(component)))
-        if role == DescriptionRole:
-            return _summary(component)
-        return component if role == EntryRole else None
+def _row(component: Component) -> EntryRow:
+    summary = join_facts(_kind(component), component.version, component.licence)
+    return EntryRow(component.name, entry=component, description=summary, about=summary)
 
 
 class ComponentFilter(QSortFilterProxyModel):
     """The components whose name, kind, version or licence contains every word of the query."""
 
-    def __init__(self, components: ComponentListModel, parent: QObject) -> None:
+    def __init__(self, components: EntryListModel, parent: QObject) -> None:
         super().__init__(parent)
         self._words: list[str] = []
         self.setSourceModel(components)
@@ -108,7 +74,7 @@ class LicencesWindow(QDialog):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._model = ComponentListModel(self)
+        self._model = EntryListModel()
         self._filtered = ComponentFilter(self._model, self)
         self.setWindowTitle(phrase("common.licences"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -230,7 +196,7 @@ class LicencesWindow(QDialog):
     # ---------------------------------------------------------------- events
 
     def _on_loaded(self, parts: Sequence[Component]) -> None:
-        self._model.set_components(parts)
+        self._model.set_rows([_row(part) for part in parts])
         self._show_count()
         self.list.setCurrentIndex(self._filtered.index(0, 0))
 

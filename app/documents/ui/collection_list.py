@@ -2,9 +2,8 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup, QFontMetrics, QKeySequence, QPainter
 from PySide6.QtWidgets import QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
@@ -17,61 +16,19 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import escape_mnemonic
-from app.uikit.widgets.labels import plain_tooltip
-from app.uikit.widgets.list_rows import NamedList
-
-IdRole = Qt.ItemDataRole.UserRole + 1
-CollectionRole = Qt.ItemDataRole.UserRole + 2
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
 
 Index = QModelIndex | QPersistentModelIndex
 
 
-class CollectionList(QAbstractListModel):
-    """A list model of collections."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._collections: Sequence[DocumentCollection] = ()
-
-    def set_collections(self, collections: Sequence[DocumentCollection]) -> None:
-        """Set the collections; reset the model only if their ids differ, so that a view keeps its selection."""
-        if [one.id for one in collections] == [one.id for one in self._collections]:
-            self._collections = collections
-            self.dataChanged.emit(self.index(0), self.index(len(collections) - 1))
-        else:
-            self.beginResetModel()
-            self._collections = collections
-            self.endResetModel()
-
-    def index_of(self, collection_id: int) -> QModelIndex:
-        row = next((row for row, one in enumerate(self._collections) if one.id == collection_id), -1)
-        return self.index(row) if row >= 0 else QModelIndex()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._collections)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        one = self._collections[index.row()]
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return one.name
-            case Qt.ItemDataRole.ToolTipRole:
-                return plain_tooltip(join_facts(one.name, localization.label_name(one.label)))
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return join_facts(one.name, localization.label_name(one.label), self._accessible_facts(one))
-            case _ if role == IdRole:
-                return one.id
-            case _ if role == CollectionRole:
-                return one
-        return None
-
-    def _accessible_facts(self, one: DocumentCollection) -> str:
-        parts = [phrase("common.n_items", n=f"{one.documents:,}")]
-        if one.unfinished:
-            parts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
-        if one.troubled:
-            parts.append(phrase("documents.n_need_attention", n=f"{one.troubled:,}"))
-        return join_facts(*parts)
+def collection_row(one: DocumentCollection) -> EntryRow:
+    """Return the row of a collection in the list. `CollectionDelegate` draws its facts."""
+    label, facts = localization.label_name(one.label), [phrase("common.n_items", n=f"{one.documents:,}")]
+    if one.unfinished:
+        facts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
+    if one.troubled:
+        facts.append(phrase("documents.n_need_attention", n=f"{one.troubled:,}"))
+    return EntryRow(one.name, one.id, one, join_facts(label, *facts), label)
 
 
 class CollectionDelegate(QStyledItemDelegate):
@@ -87,7 +44,7 @@ class CollectionDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()
         theme = self._theme
-        one: DocumentCollection = index.data(CollectionRole)
+        one: DocumentCollection = index.data(EntryRole)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         area: QRect = option.rect.adjusted(4, 1, -4, -1)
         list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
@@ -115,7 +72,7 @@ class CollectionDelegate(QStyledItemDelegate):
 
 
 class CollectionView(NamedList):
-    def __init__(self, theme: Theme, model: CollectionList) -> None:
+    def __init__(self, theme: Theme, model: EntryListModel) -> None:
         super().__init__(theme, model, phrase("documents.list_of_collections"))
         self.setItemDelegate(CollectionDelegate(theme, self))
 

@@ -17,13 +17,11 @@ from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.collection_actions import CollectionActions, DocumentPickers
 from app.documents.ui.collection_list import (
     ChoiceMenu,
-    CollectionList,
     CollectionMenu,
-    CollectionRole,
     CollectionView,
     DocumentMenu,
-    IdRole,
     LabelMenu,
+    collection_row,
 )
 from app.documents.ui.document_table import DocumentTable, DocumentView, ShownDocuments
 from app.documents.ui.report_panel import ReportPanel
@@ -38,6 +36,7 @@ from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole
 
 REFILL_MS = 80  # documents may finish faster than the page can be read
 SIDE_PX = 210
@@ -68,7 +67,7 @@ class DocumentsPage(Page):
         self._is_report_shown = False  # if table and report do not fit together
         self._is_stale = True
         self._refill_soon = QTimer(self, singleShot=True, interval=REFILL_MS)
-        self.collections = CollectionList()
+        self.collections = EntryListModel()
         self.table = DocumentTable()
         self.shown = ShownDocuments(self.table)
         self._build()
@@ -217,7 +216,7 @@ class DocumentsPage(Page):
         self.new_button.clicked.connect(collection_actions.ask_new)
         self.menu_button.clicked.connect(self._show_menu)
         self.label_button.clicked.connect(self._show_labels)
-        self.list.selectionModel().currentChanged.connect(lambda index, _: self._on_chosen(index.data(IdRole)))
+        self.list.selectionModel().currentChanged.connect(lambda index, _: self._on_chosen(index.data(EntryRole)))
         self.list.rename_requested.connect(self._rename)
         self.list.remove_requested.connect(self._remove_collection)
         self.list.menu_requested.connect(lambda place: self.menu().popup(place))
@@ -250,7 +249,7 @@ class DocumentsPage(Page):
     @property
     def collection(self) -> DocumentCollection | None:
         """Return the collection that is shown."""
-        found: DocumentCollection | None = self.collections.index_of(self._chosen_id).data(CollectionRole)
+        found: DocumentCollection | None = self.collections.index_of(self._chosen_id).data(EntryRole)
         return found
 
     @property
@@ -262,9 +261,9 @@ class DocumentsPage(Page):
         if document is not None:
             act(document)
 
-    def _on_chosen(self, collection_id: int | None) -> None:
-        if collection_id is not None and collection_id != self._chosen_id:
-            self._chosen_id = collection_id
+    def _on_chosen(self, collection: DocumentCollection | None) -> None:
+        if collection is not None and collection.id != self._chosen_id:
+            self._chosen_id = collection.id
             self._is_report_shown = False
             self.filter.clear()
             self._refill()
@@ -283,7 +282,7 @@ class DocumentsPage(Page):
             self._chosen_id = next((one.id for one in collections if not one.is_builtin), 0)
         chosen = {document.id for document in self.view.chosen()}
         self.list.selectionModel().blockSignals(True)
-        self.collections.set_collections(collections)
+        self.collections.set_rows([collection_row(one) for one in collections])
         index = self.collections.index_of(self._chosen_id)
         self.list.setCurrentIndex(index)
         self.list.selectionModel().blockSignals(False)

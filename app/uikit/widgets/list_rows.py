@@ -1,10 +1,26 @@
-"""Draw the rows of lists (grounds, focus, elided text, badges), and provide a list of entries that have names."""
+"""Draw the rows of lists (grounds, focus, elided text, badges), and provide a list of named entries and its model."""
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QAbstractListModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.widgets.labels import plain_tooltip
 
 BAR_PX = 3
 
@@ -103,12 +119,71 @@ def _has_ring(state: QStyle.StateFlag, is_chosen: bool) -> bool:
     return has_focus and (not is_chosen or bool(state & QStyle.StateFlag.State_KeyboardFocusChange))
 
 
-# Roles of the models of a `NamedList`, in addition to the display text.
+# Roles of an `EntryListModel`, in addition to the display text.
 EntryRole = Qt.ItemDataRole.UserRole + 1  # None: a heading
 DescriptionRole = Qt.ItemDataRole.UserRole + 2  # the second line
 SignRole = Qt.ItemDataRole.UserRole + 3  # an icon and its tone, before the second line; None: there is none
 
 Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """A row of a list: an entry with what is shown of it, or a heading, which has only a name."""
+
+    name: str
+    key: object = None  # tells the entry from others
+    entry: Any = None  # None: a heading
+    description: str = ""  # the second line
+    about: str = ""  # in the tooltip, after the name
+    sign: tuple[str, str] | None = None
+
+
+def group_rows(heading: str, rows: Iterable[EntryRow]) -> list[EntryRow]:
+    """Return the rows below their heading; nothing if there are none."""
+    found = list(rows)
+    return [EntryRow(heading), *found] if found else []
+
+
+class EntryListModel(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: Sequence[EntryRow] = ()
+
+    def set_rows(self, rows: Sequence[EntryRow]) -> None:
+        """Show other rows. The model resets only if they are of other entries, so that a view keeps its selection."""
+        if [row.key or row.name for row in rows] != [row.key or row.name for row in self._rows]:
+            self.beginResetModel()
+            self._rows = rows
+            self.endResetModel()
+        elif rows != self._rows:
+            self._rows = rows
+            self.dataChanged.emit(self.index(0), self.index(len(rows) - 1))
+
+    def index_of(self, key: object) -> QModelIndex:
+        place = next((place for place, row in enumerate(self._rows) if row.entry is not None and row.key == key), -1)
+        return self.index(place) if place >= 0 else QModelIndex()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        is_heading = self._rows[index.row()].entry is None
+        return Qt.ItemFlag.NoItemFlags if is_heading else super().flags(index)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row = self._rows[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return row.name
+        if row.entry is None:
+            return None
+        match role:
+            case Qt.ItemDataRole.ToolTipRole:
+                return plain_tooltip(join_facts(row.name, row.about))
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return join_facts(row.name, row.description)
+            case _:
+                return {EntryRole: row.entry, DescriptionRole: row.description, SignRole: row.sign}.get(role)
 
 
 class NamedList(QListView):
