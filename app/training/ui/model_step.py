@@ -7,9 +7,9 @@ show the usual presets, a quiet row that of the paper.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, QSize, QStandardPaths, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, QStandardPaths, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -34,7 +34,7 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox
-from app.uikit.widgets.form_rows import Chooser
+from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser
 from app.uikit.widgets.labels import Label, plain_tooltip
 
 MARGIN_PX = 24
@@ -263,37 +263,27 @@ SIDE_BY_SIDE_PX = 200  # the smallest width of a card with three in a row
 UNKNOWN = "—"
 
 
-class PresetCards(QWidget):
-    chosen = Signal(str)
-
+class PresetCards(CardChoice):
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self._group = QButtonGroup(self)
-        self.cards: dict[str, PresetCard] = {name: PresetCard(theme, name) for name in settings_form.CARD_PRESETS}
+        self.cards = {name: PresetCard(theme, name) for name in settings_form.CARD_PRESETS}
         self.paper = PresetCard(theme, settings_form.PAPER_PRESET, is_quiet=True)
         self._all = {**self.cards, settings_form.PAPER_PRESET: self.paper}
+        super().__init__(self._all)
+        self._theme = theme
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(12)
-        for name, card in self._all.items():
-            self._group.addButton(card.radio)
-            card.radio.clicked.connect(lambda _=False, name=name: self.chosen.emit(name))
         self._columns = 0
         self._lay_out()
         theme.changed.connect(self._lay_out)
 
     def show_presets(self, chosen: str, outlooks: Mapping[str, PresetForecast], *, is_working: bool) -> None:
         """Show the presets. A card without a forecast shows that it is being computed (`is_working`), or a dash."""
+        self.show_key(chosen)
         for name, card in self._all.items():
-            card.radio.setChecked(name == chosen)
             outlook = outlooks.get(name)
             card.show_plan(outlook.plan if outlook else None, is_working=is_working)
             card.update()
-
-    def focus_chosen(self) -> None:
-        checked = self._group.checkedButton() or self.cards[training_errors.RECOMMENDED_PRESET].radio
-        checked.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -317,24 +307,18 @@ class PresetCards(QWidget):
             self._grid.setColumnStretch(column, 1 if column < columns else 0)
 
 
-class PresetCard(QWidget):
-    """A card that a click anywhere chooses. The chosen one has a soft ground, a strong outline and a checked radio
-    button.
-    """
+class PresetCard(ChoiceCard):
+    """A card with the name of a preset, what it is for, and what a run with it needs."""
 
     def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
-        super().__init__()
-        self._theme = theme
-        self.radio = QRadioButton(training_errors.preset_name(name))
+        super().__init__(theme, training_errors.preset_name(name), is_quiet=is_quiet)
         self._sentence = Label(settings_form.preset_description(name), "caption", "text2", wraps=True)
         self._names = [Label("", "caption", "muted") for _ in range(3)]
         self.values = [Label(UNKNOWN, "ui", strong=True) for _ in range(3)]
         self.line = Label(role="caption", tone="text2", wraps=True)  # all three facts in a line, on a quiet card
         self.note = Label(role="caption", tone="warning", wraps=True)
         self.note.hide()
-        self._is_quiet = is_quiet
         self._build(is_recommended=name == training_errors.RECOMMENDED_PRESET)
-        self.radio.toggled.connect(self.update)
         theme.changed.connect(self._restyle)
         self._restyle()
 
@@ -354,24 +338,6 @@ class PresetCard(QWidget):
         self.line.setText(facts if plan is not None else shown[0])
         self._show_note(plan)
         self.radio.setAccessibleDescription(join_facts(self._sentence.text(), facts, self.note.text()))
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
-            self.radio.click()
-            self.radio.setFocus(Qt.FocusReason.MouseFocusReason)
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
-        is_chosen = self.radio.isChecked()
-        if self._is_quiet and not is_chosen:
-            return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        width = 2 if is_chosen else 1
-        edge = width / 2
-        painter.setPen(QPen(self._theme.color("accent" if is_chosen else "control"), width))
-        painter.setBrush(self._theme.color("accent_soft" if is_chosen else "base"))
-        radius = self._theme.metric("radius_card")
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(edge, edge, -edge, -edge), radius, radius)
 
     # ------------------------------------------------------------------- private
 

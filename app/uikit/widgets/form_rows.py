@@ -204,86 +204,26 @@ class PathRow(QWidget):
         self.note.setVisible(bool(words))
 
 
-SIDE_BY_SIDE_PX = 480  # the least width of a card with its sentence beside the name
-SPACING_PX = 8
-MARK_PX = 24  # width of the radio button with its gap
-
-
-class AnswerChoice(QWidget):
-    """A question with a few answers, each on a card."""
-
-    chosen = Signal(str)  # a key
-
-    def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
-        """`answers`: key -> name and sentence. `name_px`: the width of a name beside its sentence."""
-        super().__init__()
-        self._group = QButtonGroup(self)
-        self.answers = {key: ChoiceCard(theme, *words, name_px) for key, words in answers.items()}
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACING_PX)
-        for key, answer in self.answers.items():
-            column.addWidget(answer)
-            self._group.addButton(answer.radio)
-            answer.radio.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
-
-    @property
-    def key(self) -> str:
-        """Return the key of the chosen answer; "": none yet."""
-        return next((key for key, answer in self.answers.items() if answer.radio.isChecked()), "")
-
-    def show_key(self, key: str) -> None:
-        """Select an answer; "" for none."""
-        self._group.setExclusive(False)
-        for name, answer in self.answers.items():
-            answer.radio.setChecked(name == key)
-        self._group.setExclusive(True)
-
-    def focus_chosen(self) -> None:
-        radio = self._group.checkedButton() or next(iter(self.answers.values())).radio
-        radio.setFocus(Qt.FocusReason.OtherFocusReason)
-
-
 class ChoiceCard(QWidget):
-    """A card with an answer and a sentence. A click anywhere on it chooses it.
+    """A card of which one is chosen. A click anywhere on it chooses it.
 
-    A chosen card has a soft ground, a strong outline and a marked radio button. A disabled one shows the reason instead
-    of the sentence.
+    A chosen card has a soft ground, a strong outline and a marked radio button.
     """
 
-    def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:
+    def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
+        """`is_quiet`: without ground and outline while it is not chosen."""
         super().__init__()
         self._theme = theme
-        self._name_px = name_px
-        self._sentence = sentence
+        self._is_quiet = is_quiet
         self.radio = QRadioButton(name)
-        self.radio.setAccessibleDescription(sentence)
-        self.about = Label(sentence, tone="text2", wraps=True)
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.addWidget(self.radio)
-        self._row.addWidget(self.about, 1)
         self.radio.toggled.connect(self.update)
-        theme.changed.connect(self._lay_out)
-        theme.changed.connect(self._tint)
-        self._lay_out()
-        self._tint()
 
     @property
     def can_be_chosen(self) -> bool:
         return self.radio.isEnabled()
 
-    def show_obstacle(self, reason: str) -> None:
-        self.radio.setEnabled(not reason)
-        self.about.setText(reason or self._sentence)
-        self.radio.setAccessibleDescription(self.about.text())
-        self.update()
-
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._lay_out()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         event.accept()  # so that this card receives the release too
@@ -296,6 +236,8 @@ class ChoiceCard(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         is_chosen = self.radio.isChecked()
+        if self._is_quiet and not is_chosen:
+            return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         width = 2 if is_chosen else 1
@@ -305,6 +247,83 @@ class ChoiceCard(QWidget):
         painter.setBrush(self._theme.color("accent_soft" if is_chosen else "base"))
         radius = self._theme.metric("radius_card")
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(edge, edge, -edge, -edge), radius, radius)
+
+
+class CardChoice(QWidget):
+    """A choice of one among several cards."""
+
+    chosen = Signal(str)  # a key
+
+    def __init__(self, cards: Mapping[str, ChoiceCard]) -> None:
+        super().__init__()
+        self._cards = cards
+        self._group = QButtonGroup(self)
+        for card in cards.values():
+            self._group.addButton(card.radio)
+        self._group.buttonClicked.connect(lambda _button: self.chosen.emit(self.key))
+
+    @property
+    def key(self) -> str:
+        """Return the key of the chosen card; "": none yet."""
+        return next((key for key, card in self._cards.items() if card.radio.isChecked()), "")
+
+    def show_key(self, key: str) -> None:
+        """Choose a card; "" for none."""
+        self._group.setExclusive(False)
+        for name, card in self._cards.items():
+            card.radio.setChecked(name == key)
+        self._group.setExclusive(True)
+
+    def focus_chosen(self) -> None:
+        radio = self._group.checkedButton() or next(iter(self._cards.values())).radio
+        radio.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+class AnswerChoice(CardChoice):
+    """A question with a few answers, each with a sentence."""
+
+    def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
+        """`answers`: key -> name and sentence. `name_px`: the width of a name beside its sentence."""
+        self.answers = {key: AnswerChoiceCard(theme, *words, name_px) for key, words in answers.items()}
+        super().__init__(self.answers)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACING_PX)
+        for answer in self.answers.values():
+            column.addWidget(answer)
+
+
+SIDE_BY_SIDE_PX = 480  # the least width of a card with its sentence beside the name
+SPACING_PX = 8
+MARK_PX = 24  # width of the radio button with its gap
+
+
+class AnswerChoiceCard(ChoiceCard):
+    """A card with an answer and a sentence. A disabled one shows the reason instead of the sentence."""
+
+    def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:
+        super().__init__(theme, name)
+        self._name_px = name_px
+        self._sentence = sentence
+        self.radio.setAccessibleDescription(sentence)
+        self.about = Label(sentence, tone="text2", wraps=True)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.addWidget(self.radio)
+        self._row.addWidget(self.about, 1)
+        theme.changed.connect(self._lay_out)
+        theme.changed.connect(self._tint)
+        self._lay_out()
+        self._tint()
+
+    def show_obstacle(self, reason: str) -> None:
+        self.radio.setEnabled(not reason)
+        self.about.setText(reason or self._sentence)
+        self.radio.setAccessibleDescription(self.about.text())
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
 
     def _tint(self) -> None:
         """Mute the name of a disabled answer, so that its reason stands out."""
