@@ -124,7 +124,7 @@ def _draft(parts: AppContext, step: str) -> DraftEditor:
     folder = page._paths.data
     _finished(page, NAMES[current_language()][1])
     _show(parts)
-    page.desk.add()
+    page.entry_actions.add()
     planning = page.content
     assert isinstance(planning, DraftWizard)
     work = planning.work

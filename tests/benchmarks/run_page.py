@@ -206,7 +206,7 @@ def measure(parts: AppContext, draft: TrainingDraft, history: Path, steps: int) 
 
 
 def measure_plan(heart: Heart, page: TrainingPage, draft: TrainingDraft, steps: int) -> None:
-    page.open("draft", draft.id)
+    page.open(("draft", draft.id))
     planning = page.content
     assert isinstance(planning, DraftWizard)
     wait(lambda: not planning.work.is_busy)

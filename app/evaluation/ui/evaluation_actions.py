@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QPoint, Qt, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base.errors import AppError
@@ -32,9 +31,10 @@ from app.evaluation.study import studies
 from app.evaluation.study.request import StudyRequest
 from app.evaluation.study.studies import StudyEntry
 from app.evaluation.ui import study_texts
-from app.evaluation.ui.evaluation_list import Key, ListedEntry, key_of
+from app.evaluation.ui.evaluation_content import ListedEntry, key_of
 from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 from app.inference.local_model import LocalModel
+from app.uikit.list_detail_page import EntryActions, EntryKey
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
@@ -141,39 +141,23 @@ class StartStudyAction(QObject):
             self.dialog.end_making()
 
 
-class EvaluationActions(QObject):
+class EvaluationActions(EntryActions):
     """Removes, restores and compares entries of the list. Folders are only moved, which takes a moment."""
 
-    changed = Signal()  # the list must be read again
-    opened = Signal(object)  # Key: the entry must be shown
-    closed = Signal(object)  # Key: the entry must no longer be shown
     evaluate_requested = Signal(str)  # name of a set
     rename_requested = Signal()  # of the shown set
     compare_requested = Signal(object)  # list[StudyEntry]
-    failed = Signal(object)  # AppError
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
-    def __init__(
-        self,
-        theme: Theme,
-        where: Paths,
-        open_folder: Callable[[Path], None],
-        page: QWidget,
-        running: Callable[[], Path | None],
-    ) -> None:
+    def __init__(self, theme: Theme, where: Paths, page: QWidget, running: Callable[[], Path | None]) -> None:
         """`running`: returns the folder of the study that this window carries out."""
-        super().__init__(page)
+        super().__init__(theme, page)
         self._running = running
-        self._theme = theme
         self._where = where
-        self._open_folder = open_folder
-        self._page = page
 
     def menu(self, chosen: Sequence[ListedEntry], at: QPoint) -> QMenu:
         """Show a menu with the actions for the chosen entries."""
-        menu = QMenu(self._page)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        theme, first = self._theme, chosen[0]
+        menu, theme, first = self._begin_menu(), self._theme, chosen[0]
         if len(chosen) > 1:
             comparable = finished_studies(chosen)
             if len(comparable) == len(chosen):
@@ -183,17 +167,10 @@ class EvaluationActions(QObject):
             if first.versions:
                 evaluate = functools.partial(self.evaluate_requested.emit, first.name)
                 menu.addAction(theme.icon("play"), phrase("evaluation.run_evaluation"), evaluate)
-                rename = menu.addAction(theme.icon("pencil"), phrase("common.rename"), self.rename_requested.emit)
-                rename.setShortcut(QKeySequence("F2"))
+                self._add_rename(menu, phrase("common.rename"), self.rename_requested.emit)
         else:
-            menu.addAction(
-                theme.icon("folder-open"), phrase("common.open_the_folder"), lambda: self._open_folder(first.folder)
-            )
-        menu.addSeparator()
-        remove = menu.addAction(theme.icon("trash-2"), phrase("common.delete"), functools.partial(self.remove, chosen))
-        remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
-        menu.popup(at)
-        return menu
+            self._add_open_folder(menu, first.folder)
+        return self._open_menu(menu, at, functools.partial(self.remove, chosen))
 
     def remove(self, chosen: Sequence[ListedEntry]) -> None:
         """Move the entries into the bin, up to the first that cannot be moved."""
@@ -233,7 +210,7 @@ class EvaluationActions(QObject):
             raise
 
     def _restore(self, removed: Sequence[ListedEntry]) -> None:
-        back: list[Key] = []
+        back: list[EntryKey] = []
         failure: AppError | None = None
         try:
             for one in removed:

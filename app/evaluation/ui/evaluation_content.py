@@ -1,14 +1,13 @@
-"""The content of the page 評価, right of the list: a question set, a study, results, or a hint when nothing
-is chosen.
-"""
+"""The entries of the page 評価, and its content: a question set, a study, results, or a hint when nothing is chosen."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
@@ -19,43 +18,59 @@ from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.study import studies
 from app.evaluation.study.studies import StudyEntry
-from app.evaluation.ui.evaluation_list import Key, ListedEntry, key_of
+from app.evaluation.ui import study_texts
+from app.uikit import confidentiality_guard
+from app.uikit.list_detail_page import EmptyState, EntryKey
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.list_rows import EntryRow, group_rows
 
 if TYPE_CHECKING:
     from app.evaluation.ui.result.result_view import EvaluationResultView
     from app.evaluation.ui.sets.question_set_view import SetView
     from app.evaluation.ui.study_view import StudyView
 
-MARGIN_PX = 24
+ListedEntry = StoredQuestionSet | StudyEntry
 
 
-class EvaluationEmptyState(QWidget):
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self.button = Button(theme, phrase("evaluation.add_a_question_set"), "primary", "plus")
-        self.said = Label(role="heading3", wraps=True)
-        example = phrase("evaluation.for_example_20_questions_that")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
-        column.setSpacing(12)
-        column.addStretch(2)
-        self._example = Label(example, tone="muted", wraps=True)
-        column.addWidget(self.said)
-        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self._example)
-        column.addStretch(3)
-        self.show_listed(is_listed=False)
+def key_of(entry: ListedEntry) -> EntryKey:
+    return ("set", entry.name) if isinstance(entry, StoredQuestionSet) else ("study", entry.id)
 
-    def show_listed(self, *, is_listed: bool) -> None:
-        """Adapt the text. `is_listed`: the list has entries, and a button to add a set."""
-        first = phrase("evaluation.add_a_question_set_to")
-        self.said.setText(phrase("evaluation.choose_one_from_the_list") if is_listed else first)
-        self.button.setVisible(not is_listed)
-        self._example.setVisible(not is_listed)
+
+@dataclass(frozen=True, slots=True)
+class ListedEntries:
+    """The question sets and studies that exist now, studies from the newest on."""
+
+    sets: tuple[StoredQuestionSet, ...] = ()
+    studies: tuple[StudyEntry, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.sets or self.studies)
+
+    def find(self, key: EntryKey | None) -> ListedEntry | None:
+        shown: tuple[ListedEntry, ...] = (*self.sets, *self.studies)
+        return next((one for one in shown if key_of(one) == key), None)
+
+    def rows(self, live: Mapping[str, str]) -> list[EntryRow]:
+        """Return the rows of the list. `live`: the progress of running studies, by their ids."""
+        return [
+            *group_rows(phrase("evaluation.question_set"), map(_set_row, self.sets)),
+            *group_rows(phrase("evaluation.results"), (_study_row(one, live.get(one.id, "")) for one in self.studies)),
+        ]
+
+
+def _set_row(one: StoredQuestionSet) -> EntryRow:
+    source = one.newest.source if one.versions else ""
+    is_secret = one.label == confidentiality.HIGHEST_LABEL
+    sign = confidentiality_guard.LABEL_LOOKS[one.label] if is_secret else None
+    return EntryRow(one.name, key_of(one), one, study_texts.set_summary(one), source, sign)
+
+
+def _study_row(one: StudyEntry, progress: str) -> EntryRow:
+    name, summary = study_texts.study_name(one), study_texts.study_summary(one, progress)
+    sign = study_texts.study_icon(one, is_live=bool(progress))
+    return EntryRow(name, key_of(one), one, summary, one.study.set_name if one.study else "", sign)
 
 
 class EvaluationContent(QStackedWidget):
@@ -82,12 +97,16 @@ class EvaluationContent(QStackedWidget):
         self._sets: SetView | None = None
         self._study: StudyView | None = None
         self._result: EvaluationResultView | None = None
-        self.nothing = EvaluationEmptyState(theme)
+        self.nothing = EmptyState(
+            phrase("evaluation.add_a_question_set_to"),
+            phrase("evaluation.for_example_20_questions_that"),
+            Button(theme, phrase("evaluation.add_a_question_set"), "primary", "plus"),
+        )
         self._unreadable = QWidget()  # shown if an entry cannot be read, which `failed` reports
         self.addWidget(self.nothing)
 
     @property
-    def key(self) -> Key | None:
+    def key(self) -> EntryKey | None:
         return key_of(self.entry) if self.entry is not None else None
 
     @property
@@ -165,6 +184,12 @@ class EvaluationContent(QStackedWidget):
 
         show = functools.partial(self._on_combined, number, first)
         background.run(read, show, functools.partial(self._on_unreadable, number))
+
+    def show_listed(self, *, is_listed: bool) -> None:
+        """Adapt the hint. `is_listed`: there are entries, and beside them a button to add a set."""
+        first = phrase("evaluation.add_a_question_set_to")
+        message = phrase("evaluation.choose_one_from_the_list") if is_listed else first
+        self.nothing.show_message(message, is_first=not is_listed)
 
     # ------------------------------------------------------------------- private
 

@@ -5,18 +5,18 @@ Without a chosen training the page explains what fine-tuning is for and offers t
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer
-from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts
@@ -28,46 +28,22 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui import training_texts
 from app.training.ui.step_factory import WizardStepFactory
-from app.training.ui.training_list import TrainingActions, TrainingListModel, TrainingListView, entry_key
+from app.training.ui.training_actions import TrainingActions
 from app.training.ui.wizard import DraftWizard, RunWizard
-from app.uikit.desktop import open_folder
-from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
+from app.uikit.list_detail_page import EmptyState, EntryKey, ListDetailPage
+from app.uikit.page import PAGE_MARGIN_PX, Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.fields import SearchField
-from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.labels import Label, Separator
 from app.uikit.widgets.section_bars import StepRail
 from trainer.events import TrainingStep
 
-MARGIN_PX = 24
-
-
-class TrainingEmptyState(QWidget):
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self.button = Button(theme, phrase("training.new_run"), "primary", "plus")
-        self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
-        introduction = phrase("training.train_a_model_on_your")
-        example = phrase("training.for_example_the_wording_of")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
-        column.setSpacing(12)
-        column.addStretch(2)
-        column.addWidget(Label(introduction, "heading3", wraps=True))
-        column.addWidget(FlowBox(self.button, self.return_button))
-        column.addWidget(Label(example, tone="muted", wraps=True))
-        column.addStretch(3)
-
-
-SIDE_PX = 226
-STACK_BELOW_PX = 760
 REFRESH_MS = 300  # a run sends events many times a second
 SEARCH_FROM = 8  # trainings from which the search field is shown
 
 
-class TrainingPage(Page):
+class TrainingPage(ListDetailPage):
     def __init__(
         self,
         theme: Theme,
@@ -79,24 +55,30 @@ class TrainingPage(Page):
         steps: WizardStepFactory,
         work_of: Callable[[TrainingDraft], DraftEditor],
     ) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, phrase("common.fine_tuning"), phrase("training.list_of_trainings"))
         self._paths = paths
         self._work_of = work_of
         self._trainings = trainings
         self._steps = steps
         self._shown = TrainingsOverview()
+        self._live: Mapping[EntryKey, str] = {}  # progress of the run that is trained now
         self.content: DraftWizard | RunWizard | None = None
         self._refresh_timer, self._step_timer = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
         self._step: TrainingStep | None = None  # the last one of the run
-        self.entries = TrainingListModel()
         self._build()
-        self.desk = TrainingActions(theme, navigation, paths, models, open_folder, self)
+        self.entry_actions = TrainingActions(theme, navigation, paths, models, self)
         self._connect()
         self.refresh()
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
+    @property
+    def shown_key(self) -> EntryKey | None:
+        match self.content:
+            case DraftWizard():
+                return "draft", self.content.work.draft.id
+            case RunWizard():
+                return "run", self.content.folder.name
+            case _:
+                return None
 
     def label_now(self) -> confidentiality.Label:
         """Return the confidentiality of the shown training, from the documents that its rows come from."""
@@ -129,13 +111,19 @@ class TrainingPage(Page):
 
     def _show_overview(self, shown: TrainingsOverview) -> None:
         self._shown = shown
-        self.search.setVisible(len(self._shown.entries) >= SEARCH_FROM or bool(self.search.text()))
-        self.entries.set_overview(self._shown.search(self.search.text()))
-        self._select_shown()
-        self._lay_out()
+        self.search.setVisible(len(shown.entries) >= SEARCH_FROM or bool(self.search.text()))
+        self._show_list(self._live)
+        self._header.title.setText(self._title())
+        self._mark_shown()
 
-    def open(self, kind: str, id: str) -> None:
-        """Show a training. `kind`: draft | run."""
+    def _show_list(self, live: Mapping[EntryKey, str]) -> None:
+        self._live = live
+        rows = training_texts.list_rows(self._shown.search(self.search.text()), live)
+        self._show_rows(rows, has_entries=bool(self._shown.entries))
+
+    def open(self, key: EntryKey) -> None:
+        """Show a training. The kinds of keys are draft and run."""
+        kind, id = key
         if kind == "run":
             self.show_run(self._paths.runs / id)
         else:
@@ -153,108 +141,54 @@ class TrainingPage(Page):
         if old is not None:
             self._drop(old)
         self._stack.setCurrentWidget(self.nothing)
-        self._show_frame(key="")
-        self._show_actions()
-        self._select_shown()
-        self._lay_out()
+        self._on_step_shown("")
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.refresh()
         if self.content is None and self._shown.in_progress:
-            self.list.setCurrentIndex(self.entries.index_of(entry_key(self._shown.in_progress[0])))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._lay_out()
+            self.list.setCurrentIndex(self.entries.index_of(training_texts.entry_key(self._shown.in_progress[0])))
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        set_surface(self, "base")
-        self._header = PageHeader(self._theme, phrase("common.fine_tuning"))
-        self.list_button = Button(self._theme, phrase("common.list"), icon="arrow-left", compact=True)
-        self._header.add_action(self.list_button)
-        self._hidden_actions = QWidget(self)  # holds the header actions of hidden steps
-        self._hidden_actions.hide()
-        self._actions = QWidget()
-        self._actions_row = QHBoxLayout(self._actions)
-        self._actions_row.setContentsMargins(0, 0, 0, 0)
-        self._actions_row.setSpacing(8)
-        self._header.add_action(self._actions)
-        columns = QHBoxLayout()
-        columns.setSpacing(0)
-        columns.addWidget(self._build_side())
-        columns.addLayout(self._build_content(), 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addLayout(columns, 1)
-
-    def _build_side(self) -> QWidget:
-        self._side = QWidget()
-        self.new_button = Button(self._theme, phrase("training.new_run"), icon="plus", compact=True)
-        self.search = SearchField(self._theme, phrase("training.find_by_name_or_note"))
-        self.list = TrainingListView(self._theme, self.entries)
-        inside = QVBoxLayout()
-        inside.setContentsMargins(6, 10, 6, 10)
-        inside.setSpacing(8)
-        inside.addWidget(self.new_button)
-        inside.addWidget(self.search)
-        inside.addWidget(self.list, 1)
-        row = QHBoxLayout(self._side)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addLayout(inside, 1)
-        row.addWidget(Separator("vertical"))
-        return self._side
-
-    def _build_content(self) -> QVBoxLayout:
-        self.rail = StepRail(self._theme, [training_texts.step_name(step) for step in STEPS])
+        theme = self._theme
+        self.new_button = Button(theme, phrase("training.new_run"), icon="plus", compact=True)
+        self.search = SearchField(theme, phrase("training.find_by_name_or_note"))
+        self.rail = StepRail(theme, [training_texts.step_name(step) for step in STEPS])
         self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
-        self._rail_row = QWidget()
+        self._rail_row, self._rail_rule = QWidget(), Separator()
         row = QHBoxLayout(self._rail_row)
         row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10)
         row.setSpacing(16)
         row.addWidget(self.rail, 1)
         row.addWidget(self._saved)
-        self._rail_rule = Separator()
-        self._below = QWidget()  # takes the actions when the header is too narrow for them
-        self._below_row = QHBoxLayout(self._below)
-        self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
-        self._below_row.addStretch(1)
-        self.banner = Banner(self._theme)
-        self.nothing = TrainingEmptyState(self._theme)
+        self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
+        self.nothing = EmptyState(
+            phrase("training.train_a_model_on_your"),
+            phrase("training.for_example_the_wording_of"),
+            Button(theme, phrase("training.new_run"), "primary", "plus"),
+            self.return_button,
+        )
         self._stack = QStackedWidget()
         self._stack.addWidget(self.nothing)
-        column = QVBoxLayout()
-        column.setSpacing(0)
-        for widget in (self._rail_row, self._rail_rule, self._below, self.banner):
-            column.addWidget(widget)
-        column.addWidget(self._stack, 1)
-        self._show_frame(key="")
-        return column
+        self._arrange(self._stack, beside=(self.new_button, self.search), above=(self._rail_row, self._rail_rule))
+        self._on_step_shown("")
 
     def _connect(self) -> None:
-        self.list.selectionModel().currentChanged.connect(self._on_chosen)
-        self.list.rename_requested.connect(lambda: self._with_entry(self.desk.edit))
-        self.list.remove_requested.connect(lambda: self._with_entry(self.desk.remove))
-        self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: self.desk.menu(entry, at)))
+        actions, trainings = self.entry_actions, self._trainings
+        self._connect_actions(actions)
+        self.list.rename_requested.connect(lambda: self._with_entry(actions.edit))
+        self.list.remove_requested.connect(lambda: self._with_entry(actions.remove))
+        self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: actions.menu(entry, at)))
         self.search.textChanged.connect(lambda: self._show_overview(self._shown))
         self._refresh_timer.timeout.connect(self._refresh_in_background)
         self._step_timer.timeout.connect(self._show_step_progress)
-        self.list_button.clicked.connect(self.close_content)
         self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)
         for button in (self.new_button, self.nothing.button):
-            button.clicked.connect(self.desk.add)
-        self.nothing.return_button.clicked.connect(lambda: self.desk.take_back())
-        desk, trainings = self.desk, self._trainings
-        desk.changed.connect(self.refresh)
-        desk.opened.connect(self.open)
-        desk.closed.connect(self._on_removed)
-        desk.draft_named.connect(self._name_draft)
-        desk.failed.connect(self.say)
+            button.clicked.connect(actions.add)
+        self.return_button.clicked.connect(lambda: actions.take_back())
+        actions.draft_named.connect(self._name_draft)
         self._steps.failed.connect(self.say)
         trainings.started.connect(self._refresh_soon)
         trainings.ended.connect(self._on_training_ended)
@@ -265,11 +199,6 @@ class TrainingPage(Page):
 
     def _refresh_soon(self) -> None:
         self._refresh_timer.start()
-
-    def say(self, error: AppError) -> None:
-        """Show an error in the banner."""
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
 
     def _show_draft(self, id: str) -> None:
         try:
@@ -298,92 +227,38 @@ class TrainingPage(Page):
         content.step_shown.connect(self._on_step_shown)
         if old is not None:
             self._drop(old)
-        self._select_shown()
+        self._mark_shown()
 
     def _drop(self, content: DraftWizard | RunWizard) -> None:
         if isinstance(content, DraftWizard):
             content.work.cancel()
-        self._clear_actions()
-        for action in self._hidden_actions.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
-            action.deleteLater()  # they belong to the dropped steps
+        self._delete_actions()
         self._stack.removeWidget(content)
         content.deleteLater()
 
     def _on_step_shown(self, key: str) -> None:
+        """Show the rail, and title and actions of the step. `key`: "" for no step."""
         self._show_frame(key)
-        self._show_actions()
-        self._lay_out()
-
-    def _show_actions(self) -> None:
-        """Show the header actions of the step. Unchanged ones stay in place, because one may have the focus."""
-        wanted, row = list(self.content.step.header_actions) if self.content is not None else [], self._actions_row
-        if wanted == [item.widget() for at in range(row.count()) if (item := row.itemAt(at)) is not None]:
-            return
-        self._clear_actions()
-        for action in wanted:
-            self._actions_row.addWidget(action)
-            action.setVisible(not _is_hidden_by_its_step(action))
-
-    def _clear_actions(self) -> None:
-        """Take the actions out of the header. They get a hidden parent, because without one they would be windows."""
-        while (item := self._actions_row.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.setParent(self._hidden_actions)
+        self._show_content(self._title(), self.content.step.header_actions if self.content is not None else ())
 
     def _show_frame(self, key: str) -> None:
-        """Show the step rail and the title. `key`: of the shown step, or "" for none."""
+        """Show the step rail. `key`: of the shown step, or "" for none."""
         is_plan = key in PLANNED_STEPS
         for widget in (self._rail_row, self._rail_rule):
             widget.setVisible(bool(key))
         self._saved.setVisible(is_plan)
         if key:
             self.rail.show_step(STEPS.index(key), first=0 if is_plan else STEPS.index("run"))
-        self._header.title.setText(self._title())
 
     def _title(self) -> str:
         match self.content:
             case DraftWizard():
                 return self.content.work.draft.name or phrase("training.new_run")
             case RunWizard():
-                shown = self.entries.entry(("run", self.content.folder.name))
-                return training_texts.entry_name(shown) if shown is not None else self.content.folder.name
+                shown = self.entries.index_of(self.shown_key)
+                return shown.data() if shown.isValid() else self.content.folder.name
             case _:
                 return phrase("common.fine_tuning")
-
-    def _key(self) -> tuple[str, str] | None:
-        match self.content:
-            case DraftWizard():
-                return "draft", self.content.work.draft.id
-            case RunWizard():
-                return "run", self.content.folder.name
-            case _:
-                return None
-
-    def _select_shown(self) -> None:
-        """Select the shown training in the list."""
-        key = self._key()
-        index = self.entries.index_of(key) if key else None
-        if index is not None and index.isValid():
-            self.list.setCurrentIndex(index)
-        else:
-            self.list.clearSelection()
-            self.list.setCurrentIndex(QModelIndex())  # so that choosing the same entry again emits a change
-        if self.content is not None and self.content.key:
-            self._header.title.setText(self._title())
-
-    def _lay_out(self) -> None:
-        is_narrow = self.width() < self._theme.px(STACK_BELOW_PX)
-        self._side.setFixedWidth(self._theme.px(SIDE_PX))
-        self._side.setVisible(bool(self._shown.entries) and (not is_narrow or self.content is None))
-        self.list_button.setVisible(is_narrow and self.content is not None)
-        self._place_actions(is_below=is_narrow)
-
-    def _place_actions(self, *, is_below: bool) -> None:
-        self._below.setVisible(is_below and self._actions_row.count() > 0)
-        if is_below and self._actions.parentWidget() is self._header:
-            self._below_row.insertWidget(0, self._actions)
-        elif not is_below and self._actions.parentWidget() is not self._header:
-            self._header.add_action(self._actions)
 
     # --------------------------------------------------------------------- slots
 
@@ -392,18 +267,14 @@ class TrainingPage(Page):
         if entry is not None:
             act(entry)
 
-    def _on_chosen(self) -> None:
-        entry = self.list.entry
-        if entry is None or entry_key(entry) == self._key():
+    def _show_chosen(self, entry: TrainingEntry) -> None:
+        key = training_texts.entry_key(entry)
+        if key == self.shown_key:
             return
         if entry.state == DAMAGED:
             self.say(AppError("draft_damaged", path=str(entry.folder)))
             return
-        self.open(*entry_key(entry))
-
-    def _on_removed(self, kind: str, id: str) -> None:
-        if self._key() == (kind, id):
-            self.close_content()
+        self.open(key)
 
     def _name_draft(self, id: str, name: str) -> None:
         if isinstance(self.content, DraftWizard) and self.content.work.draft.id == id:
@@ -422,7 +293,7 @@ class TrainingPage(Page):
 
     def _on_training_ended(self, _folder: Path, error: AppError | None) -> None:
         self._step = None
-        self.entries.say({})
+        self._show_list({})
         self.refresh()
         if error is not None and not self.isVisible():
             self.say(error)
@@ -437,9 +308,4 @@ class TrainingPage(Page):
     def _show_step_progress(self) -> None:
         folder = self._trainings.folder
         if folder is not None and self._step is not None and not self._trainings.is_judging:
-            self.entries.say({("run", folder.name): training_texts.run_progress_text(self._step)})
-
-
-def _is_hidden_by_its_step(action: QWidget) -> bool:
-    """Return whether the step itself hid the action, and not only its hidden parent."""
-    return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
+            self._show_list({("run", folder.name): training_texts.run_progress_text(self._step)})

@@ -3,7 +3,9 @@
 A check line has a level, a topic, a sentence, and the step where the user can fix it.
 """
 
+import datetime
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.base import wording
@@ -11,8 +13,10 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.training import training_errors
 from app.training.drafts import DraftProblem, TrainingDraft
-from app.training.runs.training_list import DAMAGED, TrainingEntry
-from app.uikit.localization import join_facts
+from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
+from app.uikit.list_detail_page import EntryKey
+from app.uikit.localization import format_day, join_facts
+from app.uikit.widgets.list_rows import EntryRow, group_rows
 from trainer import sleep_inhibitor
 from trainer.events import PreflightFinding, TrainingStep
 
@@ -40,6 +44,32 @@ def problem_text(found: DraftProblem) -> str:
         return finding_text(PreflightFinding(facts["code"], "", facts["facts"]))
     shown = {name: wording.format_size(value) if name in _SIZES else value for name, value in facts.items()}
     return wording.phrase(f"training.draft_{found.code}", **shown)
+
+
+def entry_key(entry: TrainingEntry) -> EntryKey:
+    return entry.kind, entry.id
+
+
+def list_rows(shown: TrainingsOverview, live: Mapping[EntryKey, str]) -> list[EntryRow]:
+    """Return the rows of the list, ended trainings below. `live`: the progress of those that run now."""
+
+    def rows(entries: Iterable[TrainingEntry]) -> Iterable[EntryRow]:
+        return (_list_row(entry, live.get(entry_key(entry), "")) for entry in entries)
+
+    return [
+        *group_rows(phrase("training.in_progress"), rows(shown.in_progress)),
+        *group_rows(phrase("training.history"), rows(shown.history)),
+    ]
+
+
+def _list_row(entry: TrainingEntry, progress: str) -> EntryRow:
+    if entry.is_open:
+        description = progress or entry_state(entry)
+    else:
+        day = format_day(datetime.datetime.fromtimestamp(entry.when).astimezone().date())
+        description = join_facts(day, entry_state(entry))
+    about = join_facts(entry.base, entry.data, entry.note)
+    return EntryRow(entry_name(entry), entry_key(entry), entry, description, about, entry_sign(entry))
 
 
 def entry_name(entry: TrainingEntry) -> str:

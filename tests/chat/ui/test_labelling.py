@@ -13,11 +13,10 @@ from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationDelegate
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.question_sets import StoredQuestionSet
-from app.evaluation.ui.evaluation_list import EvaluationList, ListedEntries
+from app.evaluation.ui.evaluation_content import ListedEntries
 from app.uikit import confidentiality_guard
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import IconLabel
-from app.uikit.widgets.list_rows import SignRole
 
 QUESTION = Message(1, 1, None, "question", "幅は。", "done", 1.0)
 
@@ -74,11 +73,9 @@ def test_a_confidential_conversation_stands_out_in_the_list(qtbot: QtBot, theme:
     assert found == [False, False, True]
 
 
-def test_a_confidential_question_set_has_a_lock_in_the_list(qapp: object) -> None:
-    entries = EvaluationList()
-    entries.set_listed(ListedEntries(tuple(StoredQuestionSet(label, label, ()) for label in LABELS)))
-    signs = {index.data(): index.data(SignRole) for index in map(entries.index, range(1, entries.rowCount()))}
-    assert signs == {"public": None, "internal": None, "secret": ("lock", "warning")}
+def test_a_confidential_question_set_has_a_lock_in_the_list() -> None:
+    _, *rows = ListedEntries(tuple(StoredQuestionSet(label, label, ()) for label in LABELS)).rows({})
+    assert {row.name: row.sign for row in rows} == {"public": None, "internal": None, "secret": ("lock", "warning")}
 
 
 def in_a_row(theme: Theme, label: Label) -> tuple[list[QColor], int]:

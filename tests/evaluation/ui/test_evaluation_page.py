@@ -185,7 +185,7 @@ def test_a_file_that_is_dropped_becomes_a_set_and_is_shown(scene: Scene, tmp_pat
     scene.click(page.adding.dialog.save_button)  # type: ignore[union-attr]
     scene.until_shown("SetView")
     assert scene.listed() == [("質問集", None), ("窓口", "2 問　社外秘")]
-    assert page.list.shown == page.contents.entry
+    assert page.list.entry == page.contents.entry
 
 
 @pytest.mark.fault("S16")
@@ -379,7 +379,7 @@ def test_a_set_is_removed_by_its_own_menu_and_the_page_leads_to_the_list(scene: 
     menu.close()
     scene.until(lambda: [name for name, _ in scene.listed()] == ["質問集", "夜間窓口"])
     assert page.contents.is_empty
-    assert page.contents.nothing.said.text() == "左の一覧から選んでください。"
+    assert page.contents.nothing.message.text() == "左の一覧から選んでください。"
     assert not page.contents.nothing.button.isVisible()
 
 

@@ -78,7 +78,7 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
     scene.choose("点検")
     entry = scene.page.list.entry
     assert entry is not None
-    menu = scene.page.desk.menu(entry, scene.page.rect().center())
+    menu = scene.page.entry_actions.menu(entry, scene.page.rect().center())
     next(action for action in menu.actions() if action.text() == "作業フォルダの結果を取り込む…").trigger()
     (dialog,) = scene.page.findChildren(ImportJobDialog)
     assert dialog.buttons["take"].isEnabled()  # where it was put is where it is looked for
@@ -95,7 +95,7 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
     assert isinstance(scene.page.content, RunWizard)
     assert scene.page.content.folder == run
     assert scene.listed() == ["履歴", "点検"]
-    again = scene.page.desk.take_back()
+    again = scene.page.entry_actions.take_back()
     assert not again.buttons["take"].isEnabled()
     choose(again, job)
     QTest.mouseClick(again.buttons["take"], LEFT)
@@ -119,7 +119,7 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
 
     monkeypatch.setattr(remote_job_import, "read_plain", read)
     scene.show()
-    dialog = scene.page.desk.take_back()
+    dialog = scene.page.entry_actions.take_back()
     choose(dialog, job)
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     assert dialog.progress.isVisible()
@@ -148,7 +148,7 @@ def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_pag
         stream.close()
     shutil.rmtree(asked.folder)
     scene.show()
-    QTest.mouseClick(scene.page.nothing.return_button, LEFT)
+    QTest.mouseClick(scene.page.return_button, LEFT)
     (dialog,) = scene.page.findChildren(ImportJobDialog)
     choose(dialog, tmp_path)
     QTest.mouseClick(dialog.buttons["take"], LEFT)

@@ -226,7 +226,7 @@ def test_a_name_and_a_note_are_written(scene: Scene) -> None:
     scene.choose("前の名前")
     entry = scene.page.list.entry
     assert entry is not None
-    dialog = scene.page.desk.edit(entry)
+    dialog = scene.page.entry_actions.edit(entry)
     assert dialog.note is not None
     dialog.name.setText("新しい名前")
     dialog.note.setPlainText("一度目")
@@ -247,7 +247,7 @@ def test_a_training_that_is_over_is_planned_once_more(scene: Scene, tmp_path: Pa
     scene.choose("一度目")
     entry = scene.page.list.entry
     assert entry is not None
-    menu = scene.page.desk.menu(entry, scene.page.rect().center())
+    menu = scene.page.entry_actions.menu(entry, scene.page.rect().center())
     next(action for action in menu.actions() if action.text() == "同じ設定でもう一度").trigger()
     scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, DraftWizard))
     assert scene.listed() == ["進行中", "一度目", "履歴", "一度目"]
@@ -261,7 +261,7 @@ def test_a_draft_that_is_shown_is_renamed_where_it_is(scene: Scene) -> None:
     scene.show()
     entry = scene.page.list.entry
     assert entry is not None
-    dialog = scene.page.desk.edit(entry)
+    dialog = scene.page.entry_actions.edit(entry)
     assert dialog.note is None
     dialog.name.setText("新しい名前")
     dialog.buttons["keep"].click()

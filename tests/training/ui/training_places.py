@@ -34,7 +34,7 @@ def name_and_note(parts: AppContext) -> None:
     training_shots.training_result(parts)
     entry = _page(parts).list.entry
     assert entry is not None
-    _page(parts).desk.edit(entry)
+    _page(parts).entry_actions.edit(entry)
 
 
 def problems(parts: AppContext) -> None:

@@ -1,0 +1,347 @@
+"""Show a list of entries at the left of a page and the chosen one at the right, as the pages 学習 and 評価 do.
+
+A narrow page has room for only one of both. It has a button that leads back to the list, and shows the actions of the
+content below its header.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import ErrorMessage, describe_error, phrase
+from app.uikit import desktop
+from app.uikit.page import PAGE_MARGIN_PX, Page, PageHeader
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
+
+SIDE_PX = 226
+STACK_BELOW_PX = 760
+MARGIN_PX = 24
+
+EntryKey = tuple[str, str]  # the kind of an entry, and its id or name
+
+
+class EntryListView(NamedList):
+    @property
+    def entry(self) -> Any:
+        """Return the current entry; None if there is none."""
+        return self.currentIndex().data(EntryRole) if self.currentIndex().isValid() else None
+
+    @property
+    def chosen(self) -> list[Any]:
+        """Return the selected entries from top to bottom."""
+        return [index.data(EntryRole) for index in sorted(self.selectedIndexes(), key=lambda index: index.row())]
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self.activated.emit(self.currentIndex())  # macOS would do nothing
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Show the menu for the whole selection if one of several selected entries is clicked."""
+        is_by_mouse = event.reason() != QContextMenuEvent.Reason.Keyboard
+        if is_by_mouse and len(self.selectedIndexes()) > 1 and self.indexAt(event.pos()) in self.selectedIndexes():
+            self.menu_requested.emit(event.globalPos())
+        else:
+            super().contextMenuEvent(event)
+
+
+class EmptyState(QWidget):
+    """What a page shows while no entry is chosen: what it is for, the buttons to begin with, and an example."""
+
+    def __init__(self, message: str, example: str, *buttons: Button) -> None:
+        super().__init__()
+        self.button = buttons[0]
+        self.message = Label(message, "heading3", wraps=True)
+        self._first = (FlowBox(*buttons), Label(example, tone="muted", wraps=True))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
+        column.setSpacing(12)
+        column.addStretch(2)
+        for widget in (self.message, *self._first):
+            column.addWidget(widget)
+        column.addStretch(3)
+
+    def show_message(self, message: str, *, is_first: bool) -> None:
+        """Show another message. `is_first`: there are no entries yet, so that buttons and example help."""
+        self.message.setText(message)
+        for widget in self._first:
+            widget.setVisible(is_first)
+
+
+class EntryActions(QObject):
+    """The actions on entries of the list. A room adds those of its own, and their menu."""
+
+    changed = Signal()  # the list must be read again
+    opened = Signal(object)  # EntryKey: the entry must be shown
+    closed = Signal(object)  # EntryKey: the entry must no longer be shown
+    failed = Signal(object)  # AppError
+
+    def __init__(self, theme: Theme, page: QWidget) -> None:
+        super().__init__(page)
+        self._theme = theme
+        self._page = page
+
+    def _begin_menu(self) -> QMenu:
+        menu = QMenu(self._page)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return menu
+
+    def _add_rename(self, menu: QMenu, title: str, rename: Callable[[], object]) -> None:
+        menu.addAction(self._theme.icon("pencil"), title, rename).setShortcut(QKeySequence("F2"))
+
+    def _add_open_folder(self, menu: QMenu, folder: Path) -> None:
+        icon = self._theme.icon("folder-open")
+        menu.addAction(icon, phrase("common.open_the_folder"), lambda: desktop.open_folder(folder))
+
+    def _open_menu(self, menu: QMenu, at: QPoint, remove: Callable[[], object]) -> QMenu:
+        """Open the menu, with the removal as its last action."""
+        menu.addSeparator()
+        action = menu.addAction(self._theme.icon("trash-2"), phrase("common.delete"), remove)
+        action.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        menu.popup(at)
+        return menu
+
+
+class ListDetailPage(Page):
+    """A page with a list of entries and the content of the one that is shown. A room fills both.
+
+    Where several entries can be selected, a narrow page shows the list alone, and opens an entry by a click or Enter.
+    Otherwise an entry is opened as soon as it is the current one.
+    """
+
+    def __init__(self, theme: Theme, title: str, list_name: str, *, selects_several: bool = False) -> None:
+        """`list_name`: what screen readers say of the list."""
+        super().__init__()
+        self._theme = theme
+        self._selects_several = selects_several
+        self._has_entries = False
+        set_surface(self, "base")
+        self._header = PageHeader(theme, title)
+        self.list_button = Button(theme, phrase("common.list"), icon="arrow-left", compact=True)
+        self._hidden_actions = QWidget(self)  # holds the actions of what is not shown
+        self._hidden_actions.hide()
+        self.entries = EntryListModel()
+        self.list = EntryListView(theme, self.entries, list_name)
+        self.banner = Banner(theme)
+
+    # ------------------------------------------------------------- what a room tells
+
+    @property
+    def shown_key(self) -> EntryKey | None:
+        """Return the key of the shown entry; None if there is none, or several."""
+        raise NotImplementedError
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no content is shown."""
+        return self.shown_key is None
+
+    def refresh(self) -> None:
+        """Read the list again."""
+        raise NotImplementedError
+
+    def open(self, key: EntryKey) -> None:
+        """Show an entry."""
+        raise NotImplementedError
+
+    def close_content(self) -> None:
+        """Show the list without any content."""
+        raise NotImplementedError
+
+    def _show_chosen(self, entry: Any) -> None:
+        """Show the entry that the user chose, which may be shown already."""
+        raise NotImplementedError
+
+    def _describe(self, error: AppError) -> ErrorMessage:
+        return describe_error(error)
+
+    # ----------------------------------------------------------------------- shown
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.width() < self._theme.px(STACK_BELOW_PX)
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def say(self, error: AppError) -> None:
+        """Show an error above the content."""
+        message = self._describe(error)
+        self.banner.show_message("danger", message.message, message.next)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def _show_rows(self, rows: Sequence[EntryRow], *, has_entries: bool) -> None:
+        """`has_entries`: also while a search leaves no rows."""
+        self._has_entries = has_entries
+        self.entries.set_rows(rows)
+
+    def _show_content(self, title: str, actions: Sequence[QWidget]) -> None:
+        """Show title and actions of the content in the header."""
+        self._header.title.setText(title)
+        self._show_actions(actions)
+        self._mark_shown()
+
+    def _mark_shown(self) -> None:
+        """Select the shown entry in the list, and make room for what is shown."""
+        index = self.entries.index_of(self.shown_key)
+        if index.isValid():
+            if index != self.list.currentIndex():
+                self.list.setCurrentIndex(index)
+        elif not self._selects_several or (self.is_empty and not self.is_narrow):  # a list alone keeps its place
+            self.list.clearSelection()
+            self.list.setCurrentIndex(QModelIndex())  # otherwise choosing the entry again would be no change
+        self._lay_out()
+
+    def _show_actions(self, actions: Sequence[QWidget]) -> None:
+        """Show the actions in the header. Unchanged ones stay in place, because one may have the focus."""
+        row = self._actions_row
+        if list(actions) == [item.widget() for at in range(row.count()) if (item := row.itemAt(at)) is not None]:
+            return
+        self._clear_actions()
+        for action in actions:
+            row.addWidget(action)
+            action.setVisible(not _is_hidden_by_its_view(action))
+
+    def _clear_actions(self) -> None:
+        """Take the actions out of the header. They get a hidden parent, because without one they would be windows."""
+        while (item := self._actions_row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.setParent(self._hidden_actions)
+
+    def _delete_actions(self) -> None:
+        """Delete all actions, because the content that they belong to goes."""
+        self._clear_actions()
+        for action in self._hidden_actions.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            action.deleteLater()
+
+    # -------------------------------------------------------------------- building
+
+    def _arrange(
+        self,
+        content: QWidget,
+        *,
+        beside: Sequence[QWidget],
+        above: Sequence[QWidget] = (),
+        buttons: Sequence[Button] = (),
+    ) -> None:
+        """Arrange the page. `beside`: above the list. `above`: above the content. `buttons`: the last of the header."""
+        self._content = content
+        self._actions, self._tail, self._below = QWidget(), QWidget(), QWidget()
+        self._actions_row, self._tail_row = _row(self._actions, 8), _row(self._tail, 8)
+        for widget in (self._actions, *buttons):
+            self._tail_row.addWidget(widget)
+        self._header.add_action(self.list_button)
+        self._header.add_action(self._tail)
+        self._below_row = _row(self._below, 8)
+        self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
+        self._below_row.addStretch(1)
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        for widget in (*above, self._below, self.banner):
+            right.addWidget(widget)
+        right.addWidget(content, 1)
+        columns = QHBoxLayout()
+        columns.setSpacing(0)
+        columns.addWidget(self._build_side(beside))
+        columns.addLayout(right, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(columns, 1)
+        self._connect_list()
+
+    def _build_side(self, beside: Sequence[QWidget]) -> QWidget:
+        self._side = QWidget()
+        inside = QVBoxLayout()
+        inside.setContentsMargins(6, 10, 6, 10)
+        inside.setSpacing(8)
+        for widget in beside:
+            inside.addWidget(widget)
+        inside.addWidget(self.list, 1)
+        row = _row(self._side, 0)
+        row.addLayout(inside, 1)
+        row.addWidget(Separator("vertical"))
+        return self._side
+
+    def _connect_list(self) -> None:
+        self.list_button.clicked.connect(self.close_content)
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        if self._selects_several:
+            self.list.setSelectionMode(NamedList.SelectionMode.ExtendedSelection)
+            self.list.clicked.connect(self._on_clicked)  # also on the current entry when other content is shown
+            self.list.activated.connect(self._choose)
+
+    def _connect_actions(self, actions: EntryActions) -> None:
+        actions.changed.connect(self.refresh)
+        actions.opened.connect(self.open)
+        actions.closed.connect(self._on_closed)
+        actions.failed.connect(self.say)
+
+    def _lay_out(self) -> None:
+        """Show the list, the content or both. The focus moves with what it is in, not to an arbitrary widget."""
+        is_narrow, is_empty = self.is_narrow, self.is_empty
+        has_list = self._has_entries and (not is_narrow or is_empty)
+        is_alone = has_list and is_narrow and self._selects_several
+        self._side.setFixedWidth(self.width() if is_alone else self._theme.px(SIDE_PX))
+        can_go_back = is_narrow and not is_empty
+        is_button_left = self.list_button.hasFocus() and has_list and not can_go_back
+        self.list_button.setVisible(can_go_back)
+        if self.list.hasFocus() and can_go_back:
+            self.list_button.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._side.setVisible(has_list)
+        if is_button_left:
+            self.list.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._content.setVisible(not is_alone)
+        self._place_actions(is_below=is_narrow)
+
+    def _place_actions(self, *, is_below: bool) -> None:
+        self._below.setVisible(is_below and self._actions_row.count() > 0)
+        if is_below != (self._actions.parentWidget() is self._below):
+            (self._below_row if is_below else self._tail_row).insertWidget(0, self._actions)
+        self._tail.setVisible(self._tail_row.count() > 0)
+
+    # ----------------------------------------------------------------------- slots
+
+    def _choose(self) -> None:
+        if self.list.entry is not None:
+            self._show_chosen(self.list.entry)
+
+    def _on_closed(self, key: EntryKey) -> None:
+        if self.shown_key == key:
+            self.close_content()
+
+    def _on_current_changed(self) -> None:
+        if not (self._selects_several and self.is_narrow):
+            self._choose()
+
+    def _on_clicked(self) -> None:
+        is_picking = bool(QGuiApplication.keyboardModifiers())  # adds to a selection
+        if not (self.is_narrow and is_picking):
+            self._choose()
+
+
+def _row(parent: QWidget, spacing_px: int) -> QHBoxLayout:
+    row = QHBoxLayout(parent)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(spacing_px)
+    return row
+
+
+def _is_hidden_by_its_view(action: QWidget) -> bool:
+    """Return whether the view itself hid the action, and not only its hidden parent."""
+    return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
