@@ -286,9 +286,10 @@ def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(scene: S
     scene.page.resize(560, 600)
     scene.show()
     assert not scene.page.list.isVisible()
+    scene.qtbot.waitUntil(scene.page.isActiveWindow)
     QTest.mouseClick(scene.page.list_button, Qt.MouseButton.LeftButton)
     QCoreApplication.processEvents()
-    assert scene.page.list.isVisible()
+    assert scene.page.list.hasFocus()
     assert scene.page.content is None
     at = scene.page.list.visualRect(scene.page.entries.index(1)).center()
     QTest.mouseClick(scene.page.list.viewport(), Qt.MouseButton.LeftButton, pos=at)
