@@ -6,13 +6,13 @@ a line with the document's name to DATABASE.log for each attempt.
 """
 
 import dataclasses
-import json
 import os
 import sys
 import threading
 import time
 from pathlib import Path
 
+from app.base import json_lines
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import messages
@@ -30,7 +30,7 @@ def main() -> None:
     while True:
         with arrived:
             arrived.wait_for(lambda: bool(lines))
-            command = messages.command_from_json(json.loads(lines.pop(0)))
+            command = json_lines.decode(lines.pop(0), messages.COMMANDS)
         if isinstance(command, Remove):
             library.remove_documents(command.document_ids)
             send(DocumentRemoved(command.id, len(command.document_ids)))
@@ -87,7 +87,7 @@ def take() -> None:
 
 
 def send(event: messages.Event) -> None:
-    sys.stdout.buffer.write(messages.to_line(event))
+    sys.stdout.buffer.write(json_lines.encode_line(event))
     sys.stdout.buffer.flush()
 
 

@@ -193,7 +193,7 @@ class Failed:
 
 
 Event = Started | Phase | Progress | Finished | Failed
-_EVENTS: dict[str, type[Event]] = {event.event: event for event in (Started, Phase, Progress, Finished, Failed)}
+EVENTS: dict[str, type[Event]] = {event.event: event for event in (Started, Phase, Progress, Finished, Failed)}
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
     """Read an event. Raises ValueError for anything that is not an event of this protocol."""
-    kind = _EVENTS.get(str(data.get("event")))
+    kind = EVENTS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"unknown event: {data.get('event')!r}")
     event: Event = _made(kind, {key: value for key, value in data.items() if key != "event"})

@@ -7,7 +7,6 @@ open one shows. Losses are in nats a trained token.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -251,20 +250,3 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 def to_json(event: Event) -> dict[str, Any]:
     return {"event": _NAMES[type(event)], **dataclasses.asdict(event)}
-
-
-def from_json(data: Mapping[str, Any]) -> Event:
-    """Read an event. Raises ValueError for anything that is not an event of this protocol."""
-    kind: Any = KINDS.get(str(data.get("event")))
-    if kind is None:
-        raise ValueError(f"unknown event: {data.get('event')!r}")
-    values = {key: value for key, value in data.items() if key != "event"}
-    try:
-        if kind is PreflightFindings:
-            values["found"] = tuple(PreflightFinding(**found) for found in values["found"])
-        if kind is Preview:
-            values["tokens"] = tuple(PreviewToken(**token) for token in values["tokens"])
-        event: Event = kind(**values)
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"not a {data['event']}: {error}") from error
-    return event

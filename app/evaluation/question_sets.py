@@ -360,9 +360,7 @@ def _about(place: Path) -> StoredQuestionSet:
     """
     path = place / ABOUT
     try:
-        found: StoredQuestionSet = json_lines.convert_value(
-            StoredQuestionSet, strict_json.parse_object(strict_json.read_bytes(path))
-        )
+        found = json_lines.convert(json_lines.parse_object(strict_json.read_bytes(path)), StoredQuestionSet)
         numbers = [version.number for version in found.versions]
         if not numbers or numbers != list(range(1, len(numbers) + 1)):
             raise ValueError(path)

@@ -221,13 +221,9 @@ def write_scores(scores: Scores, path: Path) -> None:
 def read_scores(path: Path) -> Scores:
     """Read scores. Raises AppError("score_unreadable")."""
     try:
-        data = strict_json.load_file(path)
-        if not isinstance(data, dict):
-            raise ValueError("not a JSON object")
-        found: Scores = json_lines.decode_message({"type": "Scores", **data}, {"Scores": Scores})
+        return json_lines.decode(strict_json.read_bytes(path), {"Scores": Scores})
     except (OSError, ValueError) as error:
         raise AppError("score_unreadable", path=str(path), reason=str(error)[:200]) from error
-    return found
 
 
 def japanese_share(text: str) -> float | None:

@@ -385,7 +385,7 @@ def read_gate(folder: Path) -> GateResult:
         data = strict_json.loads(raw)
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
-        gate: GateResult = json_lines.decode_message({"type": "GateResult", **data}, {"GateResult": GateResult})
+        gate = json_lines.convert(data, GateResult)
     except FileNotFoundError as error:
         raise AppError("gate_missing", id=folder.name) from error
     except (OSError, ValueError) as error:

@@ -192,7 +192,7 @@ def _manifest(folder: Path) -> _Manifest:
     """Read job.json. Raises AppError: job_missing, job_unreadable, job_refused."""
     path = folder / remote_job.JOB_FILE
     try:
-        found: _Manifest = json_lines.convert_value(_Manifest, strict_json.parse_object(read_plain(path, _SMALL_BYTES)))
+        found = json_lines.convert(json_lines.parse_object(read_plain(path, _SMALL_BYTES)), _Manifest)
         if found.version != remote_job.VERSION:
             raise ValueError(f"version {remote_job.VERSION}")
         if not found.run or safe_name(found.run, "") != found.run or not set(found.hashes) <= {*PARTS, "adapter"}:
@@ -283,8 +283,7 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
         raw = b""
     for line in raw.splitlines():
         try:
-            fields = strict_json.parse_object(line)
-            event = run_journal.event_from_json(fields)
+            event = run_journal.event_from_json(json_lines.parse_object(line))
         except ValueError:  # an incomplete line, or JSON that is no event
             continue
         state = run_journal.status_after(state, event)

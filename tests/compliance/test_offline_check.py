@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import html_report, programs, settings, wording
+from app.base import html_report, json_lines, programs, settings, wording
 from app.base.files.input_file import sha256_of
 from app.base.isolation import network_guard
 from app.base.paths import Paths
@@ -252,7 +252,10 @@ def test_with_the_network_switched_off_the_kernel_gives_no_socket(where: Paths) 
 def test_the_verdict(result: CheckResult, verdict: str) -> None:
     assert result.verdict == verdict
     assert result.is_good == (verdict in ("clean", "limited"))
-    assert MeasuredTraffic.from_json(json.loads(json.dumps(dataclasses.asdict(result.measured)))) == result.measured
+    assert (
+        json_lines.convert(json.loads(json.dumps(dataclasses.asdict(result.measured))), MeasuredTraffic)
+        == result.measured
+    )
     for language in wording.LANGUAGES:
         wording.use_language(language)
         text = Page(report_page.render_page(result, (), "{}", "x.cdx.json")).text

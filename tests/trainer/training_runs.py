@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.base import json_lines
 from app.models.training_environment import TrainingEnvironment
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from trainer import events, start
@@ -107,7 +108,7 @@ def write_spec(folder: Path, base: Path, family: str = "llama", **changes: Any) 
 
 def events_in(file: Path) -> list[Event]:
     """Every line must be one."""
-    return [events.from_json(json.loads(line)) for line in file.read_text("utf-8").splitlines()]
+    return [json_lines.decode(line, events.KINDS, "event") for line in file.read_bytes().splitlines()]
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class Run:
         line = self.process.stdout.readline()
         if not line.endswith(b"\n"):  # a kill tears it
             return None
-        self.told.append(events.from_json(json.loads(line)))
+        self.told.append(json_lines.decode(line, events.KINDS, "event"))
         return self.told[-1]
 
     def read_until(self, wanted: Callable[[Event], bool]) -> Event:
@@ -296,7 +297,7 @@ class RunServer:
         """What the one that was started last has told; a kill may tear the last line."""
         whole = self.events.read_bytes()
         lines = whole[: whole.rfind(b"\n") + 1].splitlines()
-        return [events.from_json(json.loads(line)) for line in lines]
+        return [json_lines.decode(line, events.KINDS, "event") for line in lines]
 
     def run(self, spec: Path, *flags: str, fault: str = "", **options: Any) -> list[Event]:
         """To its end, which must be one that it tells."""

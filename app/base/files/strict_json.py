@@ -4,6 +4,7 @@ Each value costs Python up to 100 bytes however short its text is: a file of `[]
 in memory, so a limit on bytes alone is not enough.
 """
 
+import functools
 import json
 import math
 import re
@@ -30,9 +31,12 @@ def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
         raise AppError("hf_file_unreadable", file=path.name, reason=str(error)[:200]) from error
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
-    """Return an object in which no key occurs twice and all strings are valid Unicode. Raises ValueError."""
-    data = loads(raw, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
+def parse_object(raw: bytes, **how: Any) -> dict[str, Any]:
+    """Return an object in which no key occurs twice and all strings are valid Unicode. Raises ValueError.
+
+    `how`: further options of `json.loads`.
+    """
+    data = loads(raw, object_pairs_hook=_object, parse_constant=_refuse, parse_float=parse_float, **how)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     if _SURROGATE.search(raw):  # a lone surrogate, or a valid pair
@@ -54,9 +58,14 @@ def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
     if is_crowded(text, max_values):
         raise ValueError("too many values")
     try:
-        return json.loads(text, **how)
+        return _decoder(**how).decode(text) if how else json.loads(text)
     except RecursionError as error:
         raise ValueError("too deeply nested") from error
+
+
+@functools.cache
+def _decoder(**how: Any) -> json.JSONDecoder:
+    return json.JSONDecoder(**how)
 
 
 def is_crowded(text: str, max_values: int | None = None) -> bool:
@@ -78,8 +87,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
-def _finite(text: str) -> float:
-    """Refuse numbers that overflow to infinity, such as 1e999."""
+def parse_float(text: str) -> float:
+    """Return a number in JSON. Raises ValueError for one that overflows to infinity, such as 1e999."""
     value = float(text)
     return value if math.isfinite(value) else _refuse(text[:20])
 

@@ -318,7 +318,7 @@ class JobProcess(QObject):
 
     def _on_line(self, line: bytes) -> None:
         try:
-            event = convert_job.event_from_json(json_lines.decode_object(line))
+            event = json_lines.decode(line, convert_job.EVENTS, "event")
         except ValueError:
             self._outcome = AppError("build_died", step=self._step, cause=f"garbled: {line[:80]!r}")
             self._child.kill()

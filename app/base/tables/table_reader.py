@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import psutil
 
 from app.base import json_lines, programs
@@ -148,15 +149,13 @@ def _checked_events(
             event = json_lines.decode_object(sent_line)
             if "sheet" in event:
                 last = 0
-                yield json_lines.convert_value(str, event["sheet"])
+                yield msgspec.convert(event["sheet"], str)
                 continue
             if "end" in event:
-                yield _Ended(json_lines.convert_value(_Problem, event["end"]))
+                yield _Ended(msgspec.convert(event["end"], _Problem))
                 return
-            line = json_lines.convert_value(int, event.get("row"))
-            row = TableRow(
-                line, tuple(map(workbook_child.unpacked, json_lines.convert_value(list[Any], event.get("cells"))))
-            )
+            line = msgspec.convert(event.get("row"), int)
+            row = TableRow(line, tuple(map(workbook_child.unpacked, msgspec.convert(event.get("cells"), list[Any]))))
         except ValueError:
             break
         cells -= len(row.cells) + max(0, line - last - 1)  # each skipped row costs as much as a cell

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.base import html_report, programs, settings
+from app.base import html_report, json_lines, programs, settings
 from app.base.errors import AppError
 from app.base.files.input_file import sha256_of
 from app.base.files.output_file import CopyProgress, ReportBytes, hash_file
@@ -225,7 +225,7 @@ class OfflineCheckRun:
                 for line in process.stdout:
                     event = json.loads(line)
                     if "measured" in event:
-                        return MeasuredTraffic.from_json(event["measured"])
+                        return json_lines.convert(event["measured"], MeasuredTraffic)
                     self._report_stage(event["stage"])
             except (ValueError, BrokenPipeError) as error:
                 if not self._is_stopped.is_set():

@@ -63,16 +63,6 @@ class MeasuredTraffic:
         counted = self.kernel is not None and (self.kernel.packets or self.kernel.tries)
         return bool(counted or self.sockets or self.refusals)
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "MeasuredTraffic":
-        fields = dict(data)
-        fields["flows"] = tuple(CheckedFlow(**one) for one in data["flows"])
-        for name in ("leak", "kernel"):
-            fields[name] = NetworkAttempts(**data[name]) if data[name] is not None else None
-        for name in ("guard", "sockets", "refusals"):
-            fields[name] = tuple(data[name])
-        return cls(**fields)
-
 
 @dataclass(frozen=True, slots=True)
 class CheckFact:

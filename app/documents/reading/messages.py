@@ -8,8 +8,6 @@ complete or as it was.
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from app.base import json_lines
-
 PROTOCOL = 1
 # A working child sends an event at least this often: a page may take 60 s (app.documents.reading.limits), and writing
 # the index of the longest document another 60.
@@ -112,21 +110,5 @@ class Failed:
 Command = Index | Remove | Render
 Event = Hello | Progress | Indexed | DocumentRemoved | Rendered | Failed
 
-_COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
-_EVENTS = {kind.__name__: kind for kind in get_args(Event)}
-
-
-def to_line(message: Command | Event) -> bytes:
-    return json_lines.encode_line(message)
-
-
-def command_from_json(data: dict[str, Any]) -> Command:
-    """Return the command. Raises ValueError if the data is not a command of this protocol."""
-    command: Command = json_lines.decode_message(data, _COMMANDS)
-    return command
-
-
-def event_from_json(data: dict[str, Any]) -> Event:
-    """Return the event. Raises ValueError if the data is not an event of this protocol."""
-    event: Event = json_lines.decode_message(data, _EVENTS)
-    return event
+COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from app.base import programs
+from app.base import json_lines, programs
 from app.base.errors import AppError
 from app.base.isolation import sandbox
 from app.documents.library import Library
@@ -83,14 +83,14 @@ class ReadingWorker:
 
     def _send(self, event: messages.Event) -> None:
         try:
-            self._writer.write(messages.to_line(event))
+            self._writer.write(json_lines.encode_line(event))
         except BrokenPipeError:
             os._exit(0)  # the parent is gone
 
     def _read_commands(self) -> None:
         try:
             for line in read_lines(sys.stdin.buffer):
-                self._commands.put(messages.command_from_json(line))
+                self._commands.put(json_lines.convert_message(line, messages.COMMANDS))
         except ValueError as error:
             print(f"documents: unreadable command: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
             os._exit(2)

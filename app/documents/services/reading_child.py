@@ -113,12 +113,12 @@ class ReadingChild(QObject):
             self._verdict = ""
             self._child.start()
         self._watch.start()
-        self._child.send(messages.to_line(command))
+        self._child.send(json_lines.encode_line(command))
 
     def _on_line(self, line: bytes) -> None:
         self._last_event_at = time.monotonic()
         try:
-            event = messages.event_from_json(json_lines.decode_object(line))
+            event = json_lines.decode(line, messages.EVENTS)
         except ValueError:
             self._kill("crashed")
             return

@@ -155,10 +155,10 @@ def read(folder: Path) -> Study:
     """
     try:
         raw = strict_json.read_bytes(folder / STUDY)
-        data = strict_json.parse_object(raw)
+        data = json_lines.parse_object(raw)
         if data.pop("version", None) != VERSION:
             raise ValueError("another version")
-        found: Study = json_lines.decode_message(data, {"Study": Study})
+        found = json_lines.convert_message(data, {"Study": Study})
     except (OSError, ValueError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     if not authenticity.is_registered(STUDY, raw):
@@ -325,7 +325,7 @@ def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
         data = strict_json.loads(raw)
         if not isinstance(data, dict) or data.get("version") != RESULTS_VERSION:
             raise ValueError("another version")
-        found: _Results = json_lines.decode_message(data, {"_Results": _Results})
+        found = json_lines.convert_message(data, {"_Results": _Results})
         _check_results(found.evaluation)
     except (OSError, ValueError, TypeError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error

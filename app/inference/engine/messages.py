@@ -5,9 +5,8 @@ Commands go to the child, events come back, each with the command's `id`. An `As
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from app.base import json_lines
 from app.inference.local_model import RemoteModel
 from app.inference.prompts import Segment
 
@@ -282,37 +281,5 @@ Event = (
     | StateReport
 )
 
-_COMMANDS = {kind.__name__: kind for kind in (Load, Ask, Cancel, Unload, Embed, Tokenize, State)}
-_EVENTS = {
-    kind.__name__: kind
-    for kind in (
-        Hello,
-        Heartbeat,
-        LoadProgress,
-        Ready,
-        PromptProgress,
-        Token,
-        Done,
-        Failed,
-        Unloaded,
-        Embedded,
-        Tokenized,
-        StateReport,
-    )
-}
-
-
-def to_line(message: Command | Event) -> bytes:
-    return json_lines.encode_line(message)
-
-
-def command_from_json(data: dict[str, Any]) -> Command:
-    """Decode a command. Raises ValueError for anything else."""
-    command: Command = json_lines.decode_message(data, _COMMANDS)
-    return command
-
-
-def event_from_json(data: dict[str, Any]) -> Event:
-    """Decode an event. Raises ValueError for anything else."""
-    event: Event = json_lines.decode_message(data, _EVENTS)
-    return event
+COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -68,7 +68,7 @@ class Imatrix:
 
 
 QuantizeJob = Quantize | Imatrix
-_QUANTIZE_JOBS: dict[str, Any] = {kind.__name__: kind for kind in (Quantize, Imatrix)}
+_QUANTIZE_JOBS: dict[str, type[QuantizeJob]] = {"Quantize": Quantize, "Imatrix": Imatrix}
 
 
 def write_quantize_job(job: QuantizeJob, path: Path) -> None:
@@ -77,11 +77,7 @@ def write_quantize_job(job: QuantizeJob, path: Path) -> None:
 
 def read_quantize_job(path: Path) -> QuantizeJob:
     """Read a job. Raises OSError, and ValueError for anything else than a quantize job."""
-    data = strict_json.load_file(path)
-    if not isinstance(data, dict):
-        raise ValueError("not a JSON object")
-    job: QuantizeJob = json_lines.decode_message(data, _QUANTIZE_JOBS)
-    return job
+    return json_lines.decode(strict_json.read_bytes(path), _QUANTIZE_JOBS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +118,13 @@ class Score:
         return (self.model, self.holdout, self.adapter, self.reference)
 
 
-_SCORE_JOBS: dict[str, Any] = {"Score": Score}
-
-
 def write_score_job(job: Score, path: Path) -> None:
     path.write_bytes(json_lines.encode_line(job))
 
 
 def read_score_job(path: Path) -> Score:
     """Read a job. Raises OSError, and ValueError for anything else than a score job."""
-    data = strict_json.load_file(path)
-    if not isinstance(data, dict):
-        raise ValueError("not a JSON object")
-    job: Score = json_lines.decode_message(data, _SCORE_JOBS)
+    job = json_lines.decode(strict_json.read_bytes(path), {"Score": Score})
     if bool(job.holdout) == bool(job.texts):
         raise ValueError("either a hold-out or texts")
     return job

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.base import invisible_characters
+from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
 from app.base.isolation import sandbox
 from app.inference import engine_packs, gguf
@@ -94,14 +94,14 @@ class EngineWorker:
 
     def _send(self, event: messages.Event) -> None:
         try:
-            self._writer.write(messages.to_line(event))
+            self._writer.write(json_lines.encode_line(event))
         except BrokenPipeError:
             os._exit(0)  # the parent is gone
 
     def _read(self) -> None:
         try:
             for line in read_lines(sys.stdin.buffer):
-                command = messages.command_from_json(line)
+                command = json_lines.convert_message(line, messages.COMMANDS)
                 if isinstance(command, Cancel):
                     self._cancellation.cancel(command.id)
                 else:

@@ -146,7 +146,7 @@ class EngineClient(QObject):
         """Send a command. The key is added here, for its own server, so that no stored command contains it."""
         if isinstance(command, Load) and command.remote is not None:
             command = dataclasses.replace(command, key=self.remote_keys.known(command.remote.address))
-        self._child.send(messages.to_line(command))
+        self._child.send(json_lines.encode_line(command))
         if isinstance(command, Load | Ask) and self._address:
             place = local_model.address_label(self._address)
             self.contacts.append(NetworkContact(place, time.time(), self.status.model_name, is_answering=True))
@@ -182,7 +182,7 @@ class EngineClient(QObject):
         if self._waiting:
             self._waiting = [command for command in self._waiting if command.id != command_id]
         else:
-            self._child.send(messages.to_line(Cancel(command_id)))
+            self._child.send(json_lines.encode_line(Cancel(command_id)))
 
     def hold(self, owner: object) -> None:
         """Count as computing until `release`: an answer has begun, not every step of which is computed here."""
@@ -261,7 +261,7 @@ class EngineClient(QObject):
             return
         self._last_event_at = time.monotonic()
         try:
-            event = messages.event_from_json(json_lines.decode_object(line))
+            event = json_lines.decode(line, messages.EVENTS)
         except ValueError:
             self._kill("garbled")
             return

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from PySide6.QtCore import QObject
 
-from app.base import invisible_characters, json_lines
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.services.child_process import OneShotProcess
 from app.inference.prompts import Segment, Turn
@@ -51,7 +52,7 @@ class TemplateRenderer(QObject):
             self._fail(invisible_characters.to_single_line(str(answer.get("error", "")))[:REASON_MOST])
             return
         try:
-            found = json_lines.convert_value(tuple[tuple[str, bool], ...], answer["segments"])
+            found = msgspec.convert(answer["segments"], tuple[tuple[str, bool], ...])
         except ValueError as error:
             self._fail(str(error))
             return

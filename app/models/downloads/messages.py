@@ -7,8 +7,6 @@ Commands go to the child, events come back, each with the command's `id`. A `Fet
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from app.base import json_lines
-
 PROTOCOL = 1
 
 
@@ -207,21 +205,5 @@ Command = ListFiles | Fetch | Pause | SetLimit
 _Answer = FilesListed | Progress | WaitingToRetry | Restarted | Repairing | Verifying | Done | FetchPaused | Failed
 Event = Hello | Heartbeat | NetworkContacted | _Answer
 
-_COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
-_EVENTS = {kind.__name__: kind for kind in get_args(Event)}
-
-
-def to_line(message: Command | Event) -> bytes:
-    return json_lines.encode_line(message)
-
-
-def command_from_json(data: dict[str, Any]) -> Command:
-    """Decode a command. Raises ValueError for anything else."""
-    command: Command = json_lines.decode_message(data, _COMMANDS)
-    return command
-
-
-def event_from_json(data: dict[str, Any]) -> Event:
-    """Decode an event. Raises ValueError for anything else."""
-    event: Event = json_lines.decode_message(data, _EVENTS)
-    return event
+COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from app.base import json_lines
 from app.base.errors import AppError
 from app.models.downloads import download_source, messages
 from app.models.downloads.byte_transfer import TransferControl, TransferStopped
@@ -63,7 +64,7 @@ class DownloadWorker:
         if isinstance(event, Progress):
             self._done_bytes = event.done_bytes
         try:
-            self._writer.write(messages.to_line(event))
+            self._writer.write(json_lines.encode_line(event))
         except BrokenPipeError:
             os._exit(0)  # the parent is gone
 
@@ -75,7 +76,7 @@ class DownloadWorker:
     def _read(self) -> None:
         try:
             for line in read_lines(sys.stdin.buffer):
-                self._handle(messages.command_from_json(line))
+                self._handle(json_lines.convert_message(line, messages.COMMANDS))
         except ValueError:
             print("download: unreadable command", file=sys.stderr)  # noqa: T201  the line may contain a token
             os._exit(2)

@@ -126,7 +126,7 @@ class Fetcher(QObject):
         if self._job.needs_listing:
             self.abort(FetchResult("paused"))
         else:
-            self._child.send(messages.to_line(Pause(self._command_id)))
+            self._child.send(json_lines.encode_line(Pause(self._command_id)))
 
     def abort(self, why: FetchResult) -> None:
         """Stop the child; `ended` gets `why`."""
@@ -137,7 +137,7 @@ class Fetcher(QObject):
     def limit(self, bytes_per_s: int) -> None:
         self._limit = bytes_per_s
         if self._job is not None:
-            self._child.send(messages.to_line(SetLimit(self._command_id, bytes_per_s)))
+            self._child.send(json_lines.encode_line(SetLimit(self._command_id, bytes_per_s)))
 
     def rest(self) -> None:
         """Stop an idle child, so that no process is there that could use the network."""
@@ -168,7 +168,7 @@ class Fetcher(QObject):
             command: messages.Command = ListFiles(self._command_id, self._place, job.repository, revision, self._access)
         else:
             command = self._fetch_command(job, file, revision)
-        self._child.send(messages.to_line(command))
+        self._child.send(json_lines.encode_line(command))
 
     def _fetch_command(self, job: QueuedDownload, file: QueuedFile, revision: str) -> Fetch:
         return Fetch(
@@ -199,7 +199,7 @@ class Fetcher(QObject):
     def _on_line(self, line: bytes) -> None:
         self._last_event_at = time.monotonic()
         try:
-            event = messages.event_from_json(json_lines.decode_object(line))
+            event = json_lines.decode(line, messages.EVENTS)
         except ValueError:
             self._kill("garbled")
             return

@@ -145,13 +145,13 @@ class Curation:
         self._decisions: dict[int, Decision] = {}
         self.revision = 0
         try:
-            self.items = tuple(_item(line) for line in lines_of(folder / ITEMS))
+            self.items = tuple(json_lines.decode(line, {"Item": CurationItem}) for line in lines_of(folder / ITEMS))
             self.label = _label(self.items)
             self.counts = Counter(map(self.state_of, self.items))
             raw = strict_json.read_bytes(self._path) if self._path.exists() else b""
             whole = raw[: raw.rfind(b"\n") + 1]  # a power failure may have left an incomplete last line
             for line in whole.splitlines():
-                self._replay(strict_json.loads(line))
+                self._replay(json_lines.decode_object(line))
             if raw != whole:
                 os.truncate(self._path, len(whole))
             self._size = len(whole)
@@ -214,7 +214,7 @@ class Curation:
         if data.get("undo"):
             self._revert()
         else:
-            self._apply(Decision(**data))
+            self._apply(json_lines.convert(data, Decision))
 
     def _apply(self, decision: Decision) -> None:
         """Raise IndexError for an unknown number."""
@@ -260,11 +260,6 @@ class Curation:
                 self._size = place + len(line)
         except OSError as error:
             raise drive_error(error, self._path.parent, "draft_unwritable") from error
-
-
-def _item(line: bytes) -> CurationItem:
-    found: CurationItem = json_lines.decode_message(strict_json.loads(line), {"Item": CurationItem})
-    return found
 
 
 def _label(items: Sequence[CurationItem]) -> str:

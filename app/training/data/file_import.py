@@ -262,9 +262,6 @@ def write_origin(folder: Path, origin: ImportOrigin) -> None:
 def read_origin(folder: Path) -> ImportOrigin | None:
     """Return the origin; None for generated rows and for an unreadable file, since the rows are complete without it."""
     try:
-        found: ImportOrigin = json_lines.decode_message(
-            strict_json.load_file(folder / ORIGIN_FILE), {"Origin": ImportOrigin}
-        )
-    except (OSError, ValueError, AttributeError):
+        return json_lines.decode(strict_json.read_bytes(folder / ORIGIN_FILE), {"Origin": ImportOrigin})
+    except (OSError, ValueError):
         return None
-    return found

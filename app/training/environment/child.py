@@ -5,7 +5,6 @@ network or a folder, kit. Each program that the child starts has a log.
 """
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import NoReturn, Protocol
 
 import psutil
 
+from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files.output_file import require_space
 from app.base.isolation import network_guard
@@ -37,8 +37,6 @@ from app.training.environment.messages import (
     InstallJob,
     KitJob,
     Phase,
-    event_to_json,
-    job_from_json,
 )
 
 SendEvent = Callable[[Event], None]
@@ -273,7 +271,7 @@ def main(fetch: FetchPackages) -> NoReturn:
     """Run the job on the first line of standard input; the end of standard input stops the work at any point."""
     if os.name == "posix" and os.getpgid(0) != os.getpid():
         os.setsid()  # its own process group, which can be killed at once
-    job = job_from_json(json.loads(sys.stdin.buffer.readline()))
+    job = json_lines.decode(sys.stdin.buffer.readline(), {"InstallJob": InstallJob})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         made = write_kit_for(job, _send, fetch) if job.kit else make_environment(job, _send, fetch)
@@ -285,9 +283,8 @@ def main(fetch: FetchPackages) -> NoReturn:
 
 
 def _send(event: Event) -> None:
-    line = json.dumps(event_to_json(event)) + "\n"
     with contextlib.suppress(BrokenPipeError):  # the parent is gone, and the thread will end this process
-        sys.stdout.buffer.write(line.encode("ascii"))
+        sys.stdout.buffer.write(json_lines.encode_line(event))
         sys.stdout.buffer.flush()
 
 

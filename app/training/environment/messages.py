@@ -1,7 +1,7 @@
 """Define the job and the events of the child that makes the environment: JSON objects, one a line."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
 from app.base.errors import AppError
 
@@ -65,22 +65,4 @@ class Failed:
 
 
 Event = Phase | ContactedHost | Done | Failed
-_KINDS: dict[str, type[Event]] = {kind.__name__.lower(): kind for kind in (Phase, ContactedHost, Done, Failed)}
-
-
-def event_to_json(event: Event) -> dict[str, Any]:
-    return {"event": type(event).__name__.lower(), **asdict(event)}
-
-
-def event_from_json(data: dict[str, Any]) -> Event:
-    """Return the event. Raises ValueError if the object is no event."""
-    fields = {key: value for key, value in data.items() if key != "event"}
-    try:
-        return _KINDS[data["event"]](**fields)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"no event: {data}") from error
-
-
-def job_from_json(data: dict[str, Any]) -> InstallJob:
-    kit = data.pop("kit", None)
-    return InstallJob(**data, kit=KitJob(**kit) if kit else None)
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.base import json_lines
 from app.base.files import strict_json
 from app.base.files.output_file import drive_error, write_atomically
 from app.documents.records import Passage
@@ -54,8 +55,8 @@ def write_request(folder: Path, request: GenerationRequest) -> None:
 def read_request(folder: Path) -> GenerationRequest | None:
     """Return the stored request; None if there is none or it is unreadable."""
     try:
-        return GenerationRequest(**strict_json.load_file(folder / REQUEST_FILE))
-    except (OSError, ValueError, TypeError):
+        return json_lines.convert(strict_json.load_file(folder / REQUEST_FILE), GenerationRequest)
+    except (OSError, ValueError):
         return None
 
 

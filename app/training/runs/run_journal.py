@@ -1,9 +1,8 @@
 """Read the journal of a run, one event a line, and derive the run's status and history from it.
 
-A journal may come from another machine. The trainer's own `events.from_json` checks only names, since the trainer has
-nothing but the standard library; `event_from_json` here also checks types and values. The status is the same whether it
-is updated event by event or replayed from the file. The history keeps all events for curves and samples over time,
-without steps that were repeated.
+A journal may come from another machine, so types and values are checked. The status is the same whether it is updated
+event by event or replayed from the file. The history keeps all events for curves and samples over time, without steps
+that were repeated.
 """
 
 import contextlib
@@ -46,10 +45,7 @@ _MAY_BE_INFINITE = ("loss", "gradient_norm", "left_s", "total_s")  # training di
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
     """Return the event of an object. Raises ValueError for an unknown event or an invalid value."""
-    kind = events.KINDS.get(str(data.get("event")))
-    if kind is None:
-        raise ValueError("unknown event")
-    event: Event = json_lines.convert_value(kind, {key: value for key, value in data.items() if key != "event"})
+    event = json_lines.convert_message(data, events.KINDS, "event")
     for entry in dataclasses.fields(event):
         value = getattr(event, entry.name)
         if isinstance(value, float) and entry.name not in _MAY_BE_INFINITE and not math.isfinite(value):

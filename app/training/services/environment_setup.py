@@ -1,8 +1,6 @@
 """Make, inspect and delete the training environment of this machine; a child process does the work."""
 
 import contextlib
-import dataclasses
-import json
 import logging
 import os
 import signal
@@ -21,7 +19,7 @@ from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.inference.services.events import NetworkContact
 from app.models import training_environment
-from app.training.environment.messages import ContactedHost, Done, Failed, InstallJob, KitJob, Phase, event_from_json
+from app.training.environment.messages import EVENTS, ContactedHost, Done, Failed, InstallJob, KitJob, Phase
 
 if TYPE_CHECKING:  # these modules are imported on use, because most starts of the program never need them
     from app.training.environment.folders import EnvironmentReport
@@ -181,7 +179,7 @@ class EnvironmentSetup(QObject):
         self._child.start()
         self._group = self._child.pid
         self.began.emit()
-        self._child.send(json.dumps(dataclasses.asdict(job)).encode("ascii") + b"\n")
+        self._child.send(json_lines.encode_line(job))
 
     def cancel(self) -> None:
         """Stop the child, which blocks for a moment, and then delete what it left."""
@@ -276,7 +274,7 @@ class EnvironmentSetup(QObject):
 
     def _on_line(self, line: bytes) -> None:
         try:
-            event = event_from_json(json_lines.decode_object(line))
+            event = json_lines.decode(line, EVENTS)
         except ValueError:
             self._outcome = AppError("training_setup_died", cause="garbled")
             self._child.kill()

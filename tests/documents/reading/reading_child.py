@@ -1,12 +1,11 @@
 """The real reading child for tests, spoken to line by line, and the database that it writes."""
 
-import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from app.base import programs
+from app.base import json_lines, programs
 from app.documents.library import Library
 from app.documents.reading import messages
 from app.documents.reading.messages import Command, DocumentRemoved, Event, Failed, Hello, Index, Indexed
@@ -67,7 +66,7 @@ class ReadingChild:
 
     def send(self, command: Command) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(messages.to_line(command))
+        self.process.stdin.write(json_lines.encode_line(command))
         self.process.stdin.flush()
 
     def read(self) -> Event:
@@ -76,7 +75,7 @@ class ReadingChild:
         line = self.process.stdout.readline()
         if not line:
             raise EOFError(f"the child ended: {self.process.wait()}\n{self.log.read_text('utf-8', 'replace')[-2000:]}")
-        return messages.event_from_json(json.loads(line))
+        return json_lines.decode(line, messages.EVENTS)
 
     def add(self, path: Path) -> int:
         return self.library.add_documents(self.collection, [path])[0]

@@ -1,12 +1,12 @@
 """The real engine child for tests, spoken to line by line."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from app.base import json_lines
 from app.inference.engine import messages
 from app.inference.engine.messages import Command, Done, Event, Failed, Heartbeat, Hello, Load, Ready, Token
 
@@ -47,7 +47,7 @@ class Child:
 
     def send(self, command: Command) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(messages.to_line(command))
+        self.process.stdin.write(json_lines.encode_line(command))
         self.process.stdin.flush()
 
     def read(self) -> Event:
@@ -56,7 +56,7 @@ class Child:
         line = self.process.stdout.readline()
         if not line:
             raise EOFError(f"the child ended: {self.process.wait()}\n{self.log.read_text('utf-8', 'replace')[-2000:]}")
-        return messages.event_from_json(json.loads(line))
+        return json_lines.decode(line, messages.EVENTS)
 
     def events_until(self, *kinds: type) -> list[Event]:
         """Everything up to the first event of one of these kinds, heartbeats left out."""

@@ -1,10 +1,10 @@
 """The wire: what is sent is what arrives, and nonsense is refused."""
 
-import json
 from typing import Any
 
 import pytest
 
+from app.base import json_lines
 from app.inference.engine import messages
 from app.inference.engine.messages import AdapterUse, Ask, Cancel, Done, Failed, Load, Sampling, Segment, Timings, Usage
 
@@ -24,20 +24,20 @@ from app.inference.engine.messages import AdapterUse, Ask, Cancel, Done, Failed,
     ],
 )
 def test_a_command_arrives_as_it_was_sent_on_one_line(command: messages.Command) -> None:
-    line = messages.to_line(command)
+    line = json_lines.encode_line(command)
     assert line.count(b"\n") == 1
-    assert messages.command_from_json(json.loads(line)) == command
+    assert json_lines.decode(line, messages.COMMANDS) == command
 
 
 def test_an_event_arrives_as_it_was_sent() -> None:
     done = Done("1", "stop", Usage(10, 4, 3), Timings(0.1, 0.2, 0.3, 0.25, 1), 7)
-    assert messages.event_from_json(json.loads(messages.to_line(done))) == done
+    assert json_lines.decode(json_lines.encode_line(done), messages.EVENTS) == done
     failed = Failed("2", "context_full", {"prompt_tokens": 9, "nested": {"a": [1]}})
-    assert messages.event_from_json(json.loads(messages.to_line(failed))) == failed
+    assert json_lines.decode(json_lines.encode_line(failed), messages.EVENTS) == failed
 
 
 def test_a_lone_surrogate_in_a_file_name_does_not_break_the_line() -> None:
-    assert b"?" in messages.to_line(Load("1", "bad\udcff.gguf"))
+    assert b"?" in json_lines.encode_line(Load("1", "bad\udcff.gguf"))
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_a_lone_surrogate_in_a_file_name_does_not_break_the_line() -> None:
 )
 def test_nonsense_is_refused_with_a_value_error(data: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
-        messages.command_from_json(data)
+        json_lines.convert_message(data, messages.COMMANDS)

@@ -1,7 +1,6 @@
 """One fetch by the downloader's own code, for tests: in this process, or by the child that the program starts."""
 
 import dataclasses
-import json
 import os
 import queue
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from app.base import json_lines
 from app.base.errors import AppError
 from app.models.downloads import messages, part_file
 from app.models.downloads.byte_transfer import TransferControl
@@ -103,7 +103,7 @@ class Child:
 
     def send(self, command: Command) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(messages.to_line(command))
+        self.process.stdin.write(json_lines.encode_line(command))
         self.process.stdin.flush()
 
     def read(self) -> Event:
@@ -115,7 +115,7 @@ class Child:
         if not line:
             raise EOFError(self._story())
         self._read.append(line)
-        return messages.event_from_json(json.loads(line))
+        return json_lines.decode(line, messages.EVENTS)
 
     def answer(self) -> Event:
         """The next event that is not the name of a host."""
