@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from app import __version__
-from app.base import invisible_characters
+from app.base import invisible_characters, json_lines
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
 from app.base.paths import Paths, resources
@@ -200,12 +200,10 @@ def start_record_file(where: Paths) -> Path:
 def read_start_record(file: Path) -> StartRecord:
     """Read the record. A missing or damaged one counts as a proper end, so that it alone never causes safe mode."""
     try:
-        data = strict_json.load_file(file)
-        record = StartRecord(**data)
-    except (OSError, ValueError, TypeError):
+        record = json_lines.convert(strict_json.load_file(file), StartRecord)
+    except (OSError, ValueError):
         return StartRecord()
-    is_whole = isinstance(record.version, str) and record.state in (STARTING, UP, CLOSED)
-    return record if is_whole and type(record.failed) is int and record.failed >= 0 else StartRecord()
+    return record if record.state in (STARTING, UP, CLOSED) and record.failed >= 0 else StartRecord()
 
 
 def record_start(file: Path) -> None:

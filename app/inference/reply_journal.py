@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import filelock
 
+from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import output_file, strict_json
 
@@ -133,7 +134,7 @@ def _read_replies(raw: bytes) -> dict[str, ModelReply]:
 
 def _read_line(line: bytes) -> tuple[str, ModelReply]:
     try:
-        data = strict_json.loads(line)
-        return str(data.pop("key")), ModelReply(**data)
-    except (TypeError, KeyError, AttributeError) as error:
+        data = json_lines.decode_object(line)
+        return str(data.pop("key")), json_lines.convert(data, ModelReply)
+    except KeyError as error:
         raise ValueError("not a reply") from error

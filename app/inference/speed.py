@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from app.base import json_lines
 from app.base.files import strict_json
 from app.base.paths import write_atomically
 from app.inference.memory_estimate import MemoryEstimate
@@ -113,13 +114,10 @@ def predict(
 def load(path: Path) -> MachineSpeed | None:
     """Read the measurement; None if there is none or the file is damaged."""
     try:
-        data = strict_json.load_file(path)
-        speed = MachineSpeed(**data)
-        numbers = dataclasses.astuple(speed)
-        is_sound = all(isinstance(n, int | float) and math.isfinite(n) and n > 0 for n in numbers)
-    except (OSError, ValueError, TypeError):
+        speed = json_lines.convert(strict_json.load_file(path), MachineSpeed)
+    except (OSError, ValueError):
         return None
-    return speed if is_sound else None
+    return speed if all(0 < number < math.inf for number in dataclasses.astuple(speed)) else None
 
 
 def save(path: Path, speed: MachineSpeed) -> None:

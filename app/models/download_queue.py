@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.base import json_lines
 from app.base.addresses import strip_credentials
 from app.base.errors import AppError
 from app.base.files import strict_json
@@ -245,21 +246,10 @@ def load_queue(path: Path) -> list[QueuedDownload]:
 
 def _read_entry(data: Any) -> QueuedDownload | None:
     try:
-        files = tuple(_build(QueuedFile, item) for item in data["files"])
-        entry: QueuedDownload = _build(QueuedDownload, {**data, "files": files})
-    except (TypeError, KeyError, ValueError):
+        entry = json_lines.convert(data, QueuedDownload)
+    except ValueError:
         return None
     return entry if entry.files and entry.state in STATES else None
-
-
-def _build(kind: Any, data: dict[str, Any]) -> Any:
-    """Build a dataclass; raise TypeError for a missing, unknown or wrongly typed field."""
-    made = kind(**data)
-    for name, default_type in kind.__annotations__.items():
-        wanted = {str: str, int: int, bool: bool}.get(default_type, object)
-        if not isinstance(getattr(made, name), wanted) or (wanted is int and isinstance(getattr(made, name), bool)):
-            raise TypeError(name)
-    return made
 
 
 def received_bytes(folder: Path, queued: QueuedDownload) -> int:

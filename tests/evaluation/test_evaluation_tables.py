@@ -516,7 +516,7 @@ def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> N
         lambda text: text.replace('"version":1', '"version":2'),
         lambda text: text.replace('"rows":', '"lines":', 1),
         lambda text: text.replace('"question_id":"q7"', '"question_id":"nobody"', 1),
-        lambda text: text.replace('"systems":[', '"systems":[],"other":[', 1),
+        lambda text: text.replace('"sections":[', '"sections":[],"other":[', 1),
     ],
 )
 def test_damaged_results_are_said_to_be_so(damage, by_rules: Evaluation, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from app.base import json_lines
 from app.base.addresses import strip_credentials
 from app.base.errors import AppError
 from app.base.files import strict_json
@@ -173,8 +174,7 @@ def read_checkpoint(path: Path) -> PartCheckpoint | None:
         data = strict_json.load_file(path)
         if data.pop("version") != VERSION:
             return None
-        checkpoint = PartCheckpoint(FileOrigin(**data.pop("origin")), **data)
-        _check_types(checkpoint)
+        checkpoint = json_lines.convert(data, PartCheckpoint)
         size_bytes = checkpoint.size_bytes
         now = _read_unsynced(path.with_suffix(".now"), checkpoint.attempt)
         ranges, differing = (
@@ -184,20 +184,6 @@ def read_checkpoint(path: Path) -> PartCheckpoint | None:
         return dataclasses.replace(checkpoint, ranges=ranges, differing=differing)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-
-
-def _check_types(checkpoint: PartCheckpoint) -> None:
-    """Raise TypeError if a field has the wrong type."""
-    texts = (
-        *dataclasses.astuple(checkpoint.origin),
-        checkpoint.card_id,
-        checkpoint.etag,
-        checkpoint.sha256,
-        checkpoint.modified,
-    )
-    counts = (checkpoint.size_bytes, checkpoint.attempt)
-    if any(type(text) is not str for text in texts) or any(type(count) is not int for count in counts):
-        raise TypeError("a field of another type")
 
 
 def _read_unsynced(path: Path, attempt: int) -> dict[str, Any]:
