@@ -115,6 +115,7 @@ def _html() -> list[Case]:
         Case("open-scripts.html", DONE, page(WORD + "<script>" * 100_000), (WORD,)),
         Case("comments-first.html", DONE, b"<!---->" * 570 + WORD.encode(), (WORD,)),
         Case("deep.html", DONE, page("<div>" * 30_000 + WORD), (WORD,)),
+        Case("crossed.html", DONE, page("<b>" * 10_000 + "</i>" * 10_000 + WORD), (WORD,)),
         Case("tables-in-tables.html", DONE, page("<table><tr><td>" * 20_000 + WORD), (WORD,)),
         Case("lists-in-lists.html", DONE, page("<ul><li>" * 20_000 + WORD), (WORD,)),
         Case("attributes.html", DONE, page(f"<p {'a=b ' * 200_000}>{WORD}"), (WORD,)),
@@ -129,6 +130,12 @@ def _html() -> list[Case]:
         Case("entities.xhtml", DONE, b'<?xml version="1.0"?><!DOCTYPE html [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
              b"<html><body><p>&e;" + WORD.encode(), (WORD,), ("root:",)),
     ]  # fmt: skip
+
+
+def reopened_elements() -> bytes:
+    """A page whose 5,000 paragraphs each open 5,000 elements again that were not closed."""
+    opened = "".join(f"<b id={number}>" for number in range(5_000))
+    return f"<!DOCTYPE html><p>{opened}</p>{'<p>x' * 5_000}".encode()
 
 
 def _markdown() -> list[Case]:

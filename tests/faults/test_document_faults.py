@@ -259,7 +259,11 @@ def test_a_page_that_takes_too_long_is_left_and_the_next_document_read(desk: Des
 @pytest.mark.fault("S9")
 def test_what_takes_all_memory_is_left_and_the_next_document_read(desk: Desk) -> None:
     desk.use(hasty(desk, limits.PAGE_S, 500_000_000))
-    run_all(desk, [Case("elements.docx", "document_out_of_memory", hostile_office.many_elements())], 1)
+    cases = [
+        Case("elements.docx", "document_out_of_memory", hostile_office.many_elements()),
+        Case("bold.html", "document_out_of_memory", hostile_texts.reopened_elements()),
+    ]
+    run_all(desk, cases, 2)
 
 
 @pytest.mark.slow

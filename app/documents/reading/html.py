@@ -1,16 +1,14 @@
 """Read HTML files: headings, paragraphs, list items and tables. Nothing is executed and nothing is loaded.
 
-Tags and texts are tokenized in one pass that looks at no position twice, even if tags are unclosed: the standard
-library's parser searches for the end of each unclosed tag again, so that a file of 1 MB can take hours. The file is
-over 450 lines because tokenizer, tables and reader form one format.
+Lexbor builds the tree that a browser builds, whatever tags are missing, and the reader walks it once.
 """
 
-import html
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from app.base.files.input_file import read_regular
 from app.documents import encodings
@@ -25,80 +23,30 @@ from app.documents.reading.text_blocks import (
 )
 from app.documents.records import ReadingReport
 
-_KIND = re.compile(r"<(?:([!?]|/[^a-zA-Z])|/?[a-zA-Z])")  # group 1: a comment, or what browsers treat as one
-# A quotation mark begins a value only after an equals sign; elsewhere (title=don't) it is a character.
-_TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)((?:=\s*+(?:"[^"]*+"|'[^']*+')|[^>=]|=)*+)>""")
-_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]*+))?+""")
-_END_OF_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
-_HUGE_NUMBER = re.compile(r"&#0*+\d{8,};?")  # numeric entities that are too high, whose digits Python would convert
-
-
-@dataclass(frozen=True, slots=True)
-class StartTag:
-    """A start tag. `is_whole`: it closes itself (<br/>). Names are in lower case; an attribute without a value has
-    ""."""
-
-    name: str
-    is_whole: bool = False
-    attributes: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class EndTag:
-    name: str
-
-
-def tags_and_texts(page: str) -> Iterator[StartTag | EndTag | str]:
-    """Yield tags and texts without comments, declarations and the content of scripts. An unclosed tag is text."""
-    at = 0
-    while (start := page.find("<", at)) >= 0:
-        if start > at:
-            yield unescape_entities(page[at:start])
-        kind = _KIND.match(page, start)
-        if kind is None:
-            yield "<"
-            at = start + 1
-        elif kind[1]:
-            at = _end_of_comment(page, start)
-        elif tag := _TAG.match(page, start):
-            at = tag.end()
-            yield _event(tag)
-            raw = _END_OF_RAW.get(tag[2].lower())
-            if raw is not None and not tag[1] and not tag[3].endswith("/"):
-                end = raw.search(page, at)
-                at = end.start() if end else len(page)
-        else:
-            yield unescape_entities(page[start:])
-            return
-    if at < len(page):
-        yield unescape_entities(page[at:])
-
-
-def unescape_entities(text: str) -> str:
-    """Return the text with entities replaced by their characters."""
-    return html.unescape(_HUGE_NUMBER.sub("\ufffd", text)) if "&" in text else text
-
-
-def _end_of_comment(page: str, start: int) -> int:
-    is_comment = page.startswith("<!--", start)
-    end = page.find("-->" if is_comment else ">", start + 4 if is_comment else start)
-    return len(page) if end < 0 else end + (3 if is_comment else 1)
-
-
-def _event(tag: re.Match[str]) -> StartTag | EndTag:
-    name = tag[2].lower()
-    if tag[1]:
-        return EndTag(name)
-    attributes: dict[str, str] = {}
-    for attribute in _ATTRIBUTE.finditer(tag[3]):
-        value = attribute[2] or ""
-        attributes.setdefault(
-            attribute[1].lower(), unescape_entities(value.strip("\"'") if value[:1] in ("'", '"') else value)
-        )
-    return StartTag(name, tag[3].endswith("/"), attributes)
-
-
+PROGRESS_EVERY = 2_000  # elements
 SPAN_MOST = 1000
+
+_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|<\?xml[^>]{0,100}?encoding=[\"']([\w.-]+)", re.I
+)
+# Of XHTML: <a id="x"/>. In HTML the sign has no meaning, and the element would hold all that follows.
+_SELF_CLOSED = re.compile(
+    r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)[a-z][^<>]*/>", re.IGNORECASE
+)
+_HIDDEN = frozenset(("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select", "button"))
+_ANNOTATIONS = ("rt", "rp")  # the pronunciation of the characters before them, and brackets around it
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_BLOCKS = frozenset(
+    ("p", "div", "section", "article", "main", "header", "footer", "aside", "address", "blockquote", "body", "hr",
+     "pre", "ul", "ol", "li", "dl", "dt", "dd", "figure", "figcaption", "form", "fieldset", "details", "summary",
+     "center", *_HEADINGS)
+)  # fmt: skip
+_TABLE = ("table", "tr", "td", "th", "caption")
+_NAVIGATION_CLASSES = frozenset(
+    ("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs")
+)
+# Inline styles that hide an element; style sheets are not read.
+_INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
 
 
 class HtmlTable:
@@ -164,80 +112,37 @@ def _span(written: str | None) -> int:
     return min(SPAN_MOST, max(1, int(digits))) if digits.isdecimal() and len(digits) < 6 else 1
 
 
-PROGRESS_EVERY = 2_000  # tags
-LISTS_DEEPEST = 100
-
-_CHARSET = re.compile(
-    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|<\?xml[^>]{0,100}?encoding=[\"']([\w.-]+)", re.I
-)
-_HIDDEN = frozenset(
-    ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "rt", "rp", "select", "button")
-)
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_BLOCK_TAGS = frozenset(
-    (
-        *("p", "div", "section", "article", "main", "header", "footer", "aside", "address", "blockquote", "body", "hr"),
-        *(
-            "ul",
-            "ol",
-            "li",
-            "dl",
-            "dt",
-            "dd",
-            "figure",
-            "figcaption",
-            "form",
-            "fieldset",
-            "details",
-            "summary",
-            "center",
-        ),
-    )
-)
-_NAVIGATION_CLASSES = frozenset(
-    ("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs")
-)
-# Inline styles that hide an element; style sheets are not read.
-_INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
-# Elements that are often unclosed, and the tags that end them.
-_ENDED_BY = {
-    "p": _BLOCK_TAGS | _HEADINGS.keys() | {"table", "pre"}, "li": {"li"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"},
-    "tr": {"tr"}, "td": {"td", "th", "tr"}, "th": {"td", "th", "tr"},
-}  # fmt: skip
-_CONTAINERS = frozenset(("ul", "ol", "dl", "table"))
-_TABLE = ("table", "tr", "td", "th", "caption")
-_VOID = frozenset(
-    ("br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr")
-)
-
-
 def read(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
     """Read an HTML file.
 
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
+    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError,
+    MemoryError.
     """
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
     codec = chosen_encoding or _codec(data)
-    text = encodings.decode_as(data, codec)
+    try:
+        tree = LexborHTMLParser(_SELF_CLOSED.sub("", encodings.decode_as(data, codec)))
+    except SelectolaxError as error:  # any text is a page to it, but its tree may take more than the limit
+        raise MemoryError from error
     reader = _Reader(on_progress)
-    reader.read(text)
+    reader.read(tree)
     return ReadDocument(
         reader.blocks, reader.title, ReadingReport(encoding=codec, tables=reader.tables, notes=reader.notes)
     )
 
 
-def _is_navigation(attributes: dict[str, str]) -> bool:
+def _is_navigation(attributes: dict[str, str | None]) -> bool:
     """Whether an element is a table of contents, navigation or a link sign, as DocBook, Sphinx and others mark them."""
-    classes = set(attributes.get("class", "").lower().split())
+    classes = set((attributes.get("class") or "").lower().split())
     is_list = "contents" in classes and bool(classes & {"topic", "local"})  # docutils; alone it is often the main text
     return attributes.get("role") in ("navigation", "search") or is_list or bool(_NAVIGATION_CLASSES & classes)
 
 
-def _is_invisible(attributes: dict[str, str]) -> bool:
+def _is_invisible(attributes: dict[str, str | None]) -> bool:
     """Whether an element's own attributes hide it; style sheets are not read."""
-    hidden = attributes.get("hidden")
-    return hidden not in (None, "until-found") or bool(_INVISIBLE.search(attributes.get("style", "").lower()))
+    is_hidden = "hidden" in attributes and attributes["hidden"] != "until-found"
+    return is_hidden or bool(_INVISIBLE.search((attributes.get("style") or "").lower()))
 
 
 def _codec(data: bytes) -> str:
@@ -260,89 +165,72 @@ class _Reader:
         self.blocks: list[Block] = []
         self.title = ""
         self.tables = 0
+        self.notes: tuple[str, ...] = ()
         self._on_progress = on_progress
-        self._tags = 0
+        self._elements = 0
         self._characters = limits.CharacterBudget()
         self._text: list[str] = []
-        self.notes: tuple[str, ...] = ()
-        self._hidden: list[str] = []  # open elements that are skipped, the outermost first
-        self._inside = 0  # open lists and tables within them
-        self._is_place_kept = False  # whether the outermost, an item or a cell, still takes its place without its text
+        self._is_annotation = False
         self._level = 0  # of the open heading
         self._kind = "paragraph"
         self._is_exact = 0  # number of open pre elements
-        self._is_in_title = False
         self._lists: list[int] = []  # number of the next item of each open list; 0: unnumbered
         self._item = ""
         self._open_tables: list[HtmlTable] = []
 
-    def read(self, page: str) -> None:
-        for one in tags_and_texts(page):
-            if isinstance(one, str):
-                self._take_text(one)
-            elif isinstance(one, EndTag):
-                self._end(one.name)
-            elif not one.is_whole or one.name in _VOID:
-                self._start(one)
-        while self._open_tables:  # the file ends inside them
-            self._end_of_table("table")
+    def read(self, tree: LexborHTMLParser) -> None:
+        # Each open element with its children that are still to be read.
+        walk: list[tuple[str, Iterator[LexborNode | None]]] = [("", iter((tree.root,)))]
+        while walk:
+            tag, children = walk[-1]
+            node = next(children, None)
+            if node is None:
+                walk.pop()
+                self._end(tag)
+            elif node.is_text_node:
+                if not self._is_annotation:
+                    self._text.append(node.text_content or "")
+            elif self._start(node):
+                walk.append((node.tag or "", node.iter(include_text=True)))
         self._end_part()
 
-    # -------------------------------------------------------------------- tags
+    # -------------------------------------------------------------------- elements
 
-    def _start(self, start: StartTag) -> None:
-        self._tags += 1
-        if self._tags % PROGRESS_EVERY == 0:
-            self._on_progress(self._tags, 0)
-        tag, attributes = start.name, start.attributes
-        if self._hidden and not self._inside and tag in _ENDED_BY.get(self._hidden[0], ()):
-            self._hidden.clear()
-        if self._hidden:
-            self._inside += tag in _CONTAINERS
-            if tag == self._hidden[0] and tag not in _VOID:
-                self._hidden.append(tag)
-            return
-        if tag in _HIDDEN or (tag not in _VOID and _is_navigation(attributes)):
-            self._hidden.append(tag)
-        elif tag == "title" and not self.title:
-            self._is_in_title = True
-        elif tag == "br":
+    def _start(self, node: LexborNode) -> bool:
+        """Begin an element and return whether its content is read."""
+        self._elements += 1
+        if self._elements % PROGRESS_EVERY == 0:
+            self._on_progress(self._elements, 0)
+        tag, attributes = node.tag or "", node.attributes
+        if tag in _HIDDEN or _is_navigation(attributes):
+            return False
+        if tag == "title":
+            self.title = self.title or node.text().strip()
+            return False
+        if tag in _BLOCKS or tag in ("table", "br"):
+            self._is_annotation = False  # its end is missing
+        if tag == "br":
             self._text.append("\n" if self._is_exact else "\v")
         elif tag in _TABLE:
             self._start_of_table(tag, attributes)
-        elif tag in _HEADINGS or tag in _BLOCK_TAGS or tag == "pre":
+        elif tag in _BLOCKS:
             self._start_part(tag)
-        self._is_place_kept = not self._hidden
+        elif tag in _ANNOTATIONS:
+            self._is_annotation = True
         # A hidden html or body element is shown by a script after loading.
-        if not self._hidden and tag not in _VOID and tag not in ("html", "body") and _is_invisible(attributes):
-            self._hidden.append(tag)
-            self.notes = ("hidden_text",)
-        self._inside = 0
+        if tag in ("html", "body") or not _is_invisible(attributes):
+            return True
+        self.notes = ("hidden_text",)
+        self._end(tag)  # an item or a cell still takes its place, without its text
+        return False
 
     def _end(self, tag: str) -> None:
-        if self._hidden and tag in _CONTAINERS and tag != self._hidden[0]:
-            if not self._inside and self._hidden[0] in _ENDED_BY:  # the list or table began before the hidden element
-                self._hidden.clear()
-                self._item = ""
-            self._inside = max(0, self._inside - 1)
-        if self._hidden:
-            if tag != self._hidden[0]:
-                return
-            self._hidden.pop()
-            if self._hidden or not self._is_place_kept:
-                return
-        if tag == "title":
-            self._is_in_title = False
-        elif tag in _TABLE:
+        if tag in _TABLE:
             self._end_of_table(tag)
-        elif tag in _HEADINGS or tag in _BLOCK_TAGS or tag == "pre":
+        elif tag in _BLOCKS:
             self._end_of_part(tag)
-
-    def _take_text(self, data: str) -> None:
-        if self._is_in_title:
-            self.title += data.strip()
-        elif not self._hidden:
-            self._text.append(data)
+        elif tag in _ANNOTATIONS:
+            self._is_annotation = False
 
     # ------------------------------------------------------------------- parts
 
@@ -353,7 +241,7 @@ class _Reader:
         self._level = _HEADINGS.get(tag, 0)
         self._kind = "caption" if tag == "figcaption" else "paragraph"
         self._is_exact += tag == "pre"
-        if tag in ("ul", "ol") and len(self._lists) < LISTS_DEEPEST:
+        if tag in ("ul", "ol"):
             self._lists.append(int(tag == "ol"))
         if tag == "li":
             number = self._lists[-1] if self._lists else 0
@@ -364,9 +252,8 @@ class _Reader:
     def _end_of_part(self, tag: str) -> None:
         self._end_part()
         self._level, self._kind = 0, "paragraph"
-        if tag == "pre" and self._is_exact:
-            self._is_exact -= 1
-        if tag in ("ul", "ol") and self._lists:
+        self._is_exact -= tag == "pre"
+        if tag in ("ul", "ol"):
             self._lists.pop()
         if tag == "li":
             self._item = ""
@@ -405,40 +292,30 @@ class _Reader:
         for text in texts:
             self._add(Block("paragraph", text))
 
-    def _start_of_table(self, tag: str, attributes: dict[str, str]) -> None:
+    def _start_of_table(self, tag: str, attributes: dict[str, str | None]) -> None:
         if tag == "table":
             self._make_frames()
             self._end_part()
             self._open_tables.append(HtmlTable())
             self.tables += 1
-            return
-        if not self._open_tables:
-            return
-        table = self._open_tables[-1]
-        if tag == "tr":
-            self._end_cell(table)
-            self._put_row(table)
-        elif tag in ("td", "th"):
-            self._end_cell(table)
-            table.begin_cell(tag == "th", attributes.get("colspan"), attributes.get("rowspan"))
-        else:
-            self._text = []
+        elif self._open_tables and tag in ("td", "th"):
+            self._open_tables[-1].begin_cell(tag == "th", attributes.get("colspan"), attributes.get("rowspan"))
 
     def _end_of_table(self, tag: str) -> None:
-        if not self._open_tables:
+        if not self._open_tables:  # a cell in a formula
             return
         table = self._open_tables[-1]
         if tag == "caption":
             text = collapse_whitespace("".join(self._text))
             self._text = []
             self._add(Block("caption", text))
-            return
-        self._end_cell(table)
-        if tag in ("tr", "table"):
+        elif tag == "tr":
             self._put_row(table)
-        if tag == "table":
+        elif tag == "table":
             self._text = []
             self._open_tables.pop()
+        else:
+            self._end_cell(table)
 
     def _end_cell(self, table: HtmlTable) -> None:
         if table.is_frame:

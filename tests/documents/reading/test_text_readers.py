@@ -228,8 +228,17 @@ def test_a_page_becomes_blocks_and_nothing_of_its_scripts(charset: str, codec: s
         ("甲<script src=x />乙", ["甲乙"]),
         ("甲<!-- <p>乙 -->丙<![CDATA[ 丁 ]]><?php 戊 ?></ 己>庚", ["甲丙庚"]),
         ("甲<!-- 閉じない <p>乙", ["甲"]),
-        ("甲<a href=x", ["甲<a href=x"]),
+        ("甲<a href=x", ["甲"]),
+        ("甲<title/>乙<iframe src=x />丙", ["甲乙丙"]),
         ("<table><tr><td>甲<td>乙<tr><td>丙<td>丁", ["甲 | 乙", "丙 | 丁"]),
+        (
+            "<table><tr><td rowspan=3>甲</td><td>一</td></tr><tr><td>二</td></tr><tr><td>三</td></tr></table>",
+            ["甲 | 一", "甲 | 二", "甲 | 三"],
+        ),
+        ("<p><ruby>堰<rt>えん</ruby>堤</p>後", ["堰堤", "後"]),
+        ("<p><ruby>堰<rp>(<rt>えん</p>後", ["堰", "後"]),
+        ("<ruby>堰<rt>えん<br>堤<p>後</p>完", ["堰\n堤", "後", "完"]),
+        ("<div><ruby>堰<rt>えん<table><tr><td>甲<td>乙</table>後", ["堰", "甲 | 乙", "後"]),
         ("&#12354;&#x3042;&amp;&#99999999999999999999999;&nbsp;&unknown;", ["ああ&\ufffd\xa0&unknown;"]),
     ],
 )
