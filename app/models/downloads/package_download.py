@@ -6,12 +6,12 @@ An index need not be trusted: a file with another hash is refused.
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import httpx2
+from selectolax.lexbor import LexborHTMLParser
 
 from app.base.addresses import host_of
 from app.base.errors import AppError
@@ -119,9 +119,9 @@ class _PackageFetch:
             yield from (link for link in self._links(page, client) if _file_name(link) == file.name)
 
     def _links(self, page: str, client: httpx2.Client) -> list[str]:
+        """Return the links of an index page, retrying transient failures."""
         patience = RetryBackoff(self._pace)
         while True:
-            """Return the links of an index page, retrying transient failures."""
             try:
                 return self._request_links(page, client)
             except TransientError as error:
@@ -142,7 +142,8 @@ class _PackageFetch:
         if "json" in response.headers.get("Content-Type", ""):
             links = _json_links(response.text)
         else:
-            links = _Links(response.text).found
+            anchors = LexborHTMLParser(response.text).css("a")
+            links = [link for anchor in anchors if (link := anchor.attributes.get("href"))]
         return [whole for link in links if (whole := _absolute(address, link, page))]
 
     def _with_host(self, error: AppError, place: str) -> AppError:
@@ -160,18 +161,6 @@ class _PackageFetch:
             self._contacted(event.host)
         elif isinstance(event, Progress):
             self._listener.progressed(self._package, self._done_bytes + event.done_bytes)
-
-
-class _Links(HTMLParser):
-    """Collects the links of an HTML page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
 
 def _json_links(text: str) -> list[str]:
