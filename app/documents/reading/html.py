@@ -1,6 +1,7 @@
 """Read HTML files: headings, paragraphs, list items and tables. Nothing is executed and nothing is loaded.
 
-Lexbor builds the tree that a browser builds, whatever tags are missing, and the reader walks it once.
+Lexbor builds the tree that a browser builds, whatever tags are missing, and the reader walks it once. The time for
+lists in lists grows with the square of their depth: 20,000 take seconds, and the limit of time ends what is far deeper.
 """
 
 import itertools
