@@ -69,10 +69,26 @@ def convert(data: Any, kind: type[T]) -> T:
     A whole number is accepted as a float, and a truth value as neither. Raises ValueError that names the field and the
     expected type, in English.
     """
-    known: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
-    if isinstance(data, dict) and not data.keys() <= known.keys():  # msgspec would ignore the others
-        raise ValueError(f"{kind.__name__} has no {min(data.keys() - known.keys())[:_SHOWN]!r}")
-    return msgspec.convert(data, kind)
+    value = msgspec.convert(data, kind)
+    _refuse_unknown(data, value)
+    return value
+
+
+def _refuse_unknown(data: Any, value: Any) -> None:
+    """Raise ValueError for a field that the value's class lacks: msgspec ignores it, and a write would lose it."""
+    if isinstance(data, list):
+        pairs = list(zip(data, value, strict=False))
+    elif not isinstance(data, dict):
+        return
+    elif isinstance(value, dict):
+        pairs = list(zip(data.values(), value.values(), strict=False))
+    else:
+        known = value.__dataclass_fields__
+        if not data.keys() <= known.keys():
+            raise ValueError(f"{type(value).__name__} has no {min(data.keys() - known.keys())[:_SHOWN]!r}")
+        pairs = [(item, getattr(value, name)) for name, item in data.items()]
+    for item, converted in pairs:
+        _refuse_unknown(item, converted)
 
 
 def parse_int(text: str) -> int | float:

@@ -54,7 +54,8 @@ def test_numbers_that_no_measure_has_pass_where_a_training_writes_them() -> None
     [
         {"seeds": "abc"}, {"seeds": [True]}, {"seeds": [0.5]}, {"seeds": [1.0]}, {"seeds": None}, {"seeds": [2**63]},
         {"seeds": [-(2**63) - 1]}, {"seeds": [10**400]}, {"label": "half"}, {"label": 1}, {"parts": {}},
-        {"parts": [1]}, {"parts": [{}]}, {"parts": [{"name": "a", "weight": True}]}, {"part": {"name": 3}},
+        {"parts": [1]}, {"parts": [{}]}, {"parts": [{"name": "a", "more": 1}]}, {"part": {"name": "a", "more": 1}},
+         {"parts": [{"name": "a", "weight": True}]}, {"part": {"name": 3}},
         {"part": []}, {"facts": []}, {"more": 1}, {"type": "Other"}, {"type": None}, {"type": ["Stored"]},
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import format_size, help_text
+from app.base.wording import format_size, help_text, phrase
 from app.documents.services.command_documents import QuestionEmbedder
 from app.evaluation import current_labels, records
 from app.evaluation.cli import eval_output
