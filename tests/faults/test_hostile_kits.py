@@ -109,7 +109,13 @@ def made(stick: Stick, machine: str, base: str = "", **variables: str) -> dict[s
     """The last word of the child that makes the environment. `machine`: usual, or bare (without a Python)."""
     data = stick.work / "data"
     (data / "logs").mkdir(parents=True, exist_ok=True)
-    job = {"data": str(data), "logs": str(data / "logs"), "wheels": str(stick.folder), "base": base}
+    job = {
+        "type": "InstallJob",
+        "data": str(data),
+        "logs": str(data / "logs"),
+        "wheels": str(stick.folder),
+        "base": base,
+    }
     command = [sys.executable, "-P", "-c", _CHILD, str(stick.lock.path.parent), machine]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     with subprocess.Popen(
@@ -325,7 +331,7 @@ def test_what_lies_beside_a_kit_and_what_the_surroundings_name_has_no_say(stick:
         UV_CONFIG_FILE=f"{here}/uv.toml", UV_FIND_LINKS=here, UV_PYTHON=f"{here}/python3", UV_NO_VERIFY_HASHES="1",
         UV_PYTHON_INSTALL_DIR=here, UV_CACHE_DIR=here, UV_OVERRIDE=f"{here}/uv.toml", VIRTUAL_ENV=here,
     )  # fmt: skip
-    assert outcome["event"] == "done", outcome
+    assert outcome["type"] == "Done", outcome
     assert not stick.ran.exists()
     final = EnvironmentFolders(stick.work / "data").final
     installed = {path.name for path in final.glob("lib/python*/site-packages/*.dist-info")}

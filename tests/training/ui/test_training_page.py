@@ -76,9 +76,7 @@ class Scene:
         self.offered: PrimaryAction | None = None
         self.undone: list[tuple[str, Callable[[], None]]] = []
         self.engine = EngineClient(["false"], where.logs / "engine.log")
-        trainings = TrainingRunner(
-            self.engine, lambda: locate_trainer(where.data), where.bases, (lambda _job: [], lambda _job: [])
-        )
+        trainings = TrainingRunner(self.engine, lambda: locate_trainer(where.data), where.bases)
         self.navigation = Navigation()
         self.page = TrainingPage(
             theme, self.navigation, paths=where, models=tuple, trainings=trainings,
