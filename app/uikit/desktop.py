@@ -9,7 +9,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QEvent, QLibraryInfo, QMimeData, QObject, QRectF, QSettings, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QMessageBox, QWidget
 
 from app import DESKTOP_ID, __version__
 from app.base.errors import AppError
@@ -18,6 +18,7 @@ from app.uikit import input_method
 from app.uikit.input_method import InputMethodGuard
 from app.uikit.localization import resolve_language, set_language
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import ElidedLabel
 
 Application = QApplication  # for the composition root, which names no widgets
@@ -128,9 +129,7 @@ class DropZone(QFrame):
         self._is_lit = False
         label = ElidedLabel(words or phrase("uikit.drop_files_or_folders_here"), tone="text2")
         label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 10, 16, 10)
-        column.addWidget(label)
+        make_column(label, into=self, margins_px=(16, 10, 16, 10))
         theme.changed.connect(self.update)
 
     def set_lit(self, *, is_lit: bool) -> None:

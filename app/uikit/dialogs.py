@@ -8,12 +8,13 @@ from types import TracebackType
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label
 
 WIDTH_PX = 460
@@ -94,16 +95,17 @@ class Dialog(QDialog):
         icon: tuple[str, str] | None,
         content: QWidget | None,
     ) -> None:
-        heading = QHBoxLayout()
-        heading.setSpacing(10)
+        heading = make_row(spacing_px=10)
         if icon is not None:
             heading.addWidget(IconLabel(self._theme, *icon, 20), 0, Qt.AlignmentFlag.AlignTop)
         heading.addWidget(Label(question, "heading3", wraps=True), 1, Qt.AlignmentFlag.AlignTop)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 20)
-        column.setSpacing(12)
-        column.addLayout(heading)
-        column.addWidget(_selectable(Label(body, tone="text2", wraps=True)))
+        column = make_column(
+            heading,
+            _selectable(Label(body, tone="text2", wraps=True)),
+            into=self,
+            margins_px=(24, 20, 24, 20),
+            spacing_px=12,
+        )
         if content is not None:
             column.addWidget(content, 1)
         column.addSpacing(8)
@@ -116,9 +118,7 @@ class Dialog(QDialog):
             self.buttons[default].setFocus()
 
     def _button_row(self, choices: Sequence[DialogButton]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addStretch(1)
+        row = make_row(Stretch(), spacing_px=8)
         for choice in choices:
             button = Button(self._theme, choice.words, choice.kind)
             button.setDefault(choice.is_default)

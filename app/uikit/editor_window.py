@@ -2,13 +2,13 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.form_rows import SettingRow
 from app.uikit.widgets.labels import IconLabel, Label, Separator, announce, set_surface
@@ -26,9 +26,7 @@ class EditorWindow(QDialog):
         self._theme = theme
         self._is_dirty = False
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.column = QVBoxLayout()
-        self.column.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
-        self.column.setSpacing(20)
+        self.column = make_column(margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=20)
         self._build()
         self._fit(parent)
 
@@ -83,21 +81,20 @@ class EditorWindow(QDialog):
         form = QWidget()
         form.setLayout(self.column)
         set_surface(self, "base")
-        heading = QVBoxLayout()
-        heading.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 12)
-        heading.setSpacing(4)
+        heading = make_column(margins_px=(MARGIN_PX, 20, MARGIN_PX, 12), spacing_px=4)
         self._title = Label("", "heading2", wraps=True)
         self._sentence = Label("", "caption", "muted", wraps=True)
         heading.addWidget(self._title)
         heading.addWidget(self._sentence)
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(0)
-        rows.addLayout(heading)
-        rows.addWidget(Separator())
-        rows.addWidget(make_scrollable(form), 1)
-        rows.addWidget(Separator())
-        rows.addLayout(self._build_buttons())
+        make_column(
+            heading,
+            Separator(),
+            (make_scrollable(form), 1),
+            Separator(),
+            self._build_buttons(),
+            into=self,
+            spacing_px=0,
+        )
 
     def _build_buttons(self) -> QHBoxLayout:
         self.problem = Label("", tone="danger", wraps=True)
@@ -107,15 +104,15 @@ class EditorWindow(QDialog):
         self.save_button = Button(self._theme, "", "primary")
         self.cancel_button.clicked.connect(self.reject)
         self.save_button.clicked.connect(self._on_save_clicked)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 16)
-        buttons.addWidget(self._problem_icon)
-        buttons.addWidget(self.problem, 1)
-        buttons.addStretch(0)
-        buttons.addWidget(self.cancel_button)
-        buttons.addWidget(self.save_button)
-        return buttons
+        return make_row(
+            self._problem_icon,
+            (self.problem, 1),
+            Stretch(0),
+            self.cancel_button,
+            self.save_button,
+            margins_px=(MARGIN_PX, 12, MARGIN_PX, 16),
+            spacing_px=8,
+        )
 
     def _fit(self, parent: QWidget | None) -> None:
         """Resize the window to fit into the one it belongs to."""

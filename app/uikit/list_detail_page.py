@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, describe_error, phrase
@@ -19,7 +19,7 @@ from app.uikit.page import PAGE_MARGIN_PX, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
 
@@ -64,10 +64,9 @@ class EmptyState(QWidget):
         self.button = buttons[0]
         self.message = Label(message, "heading3", wraps=True)
         self._first = (FlowBox(*buttons), Label(example, tone="muted", wraps=True))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
-        column.setSpacing(12)
-        column.addStretch(2)
+        column = make_column(
+            Stretch(2), into=self, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=12
+        )
         for widget in (self.message, *self._first):
             column.addWidget(widget)
         column.addStretch(3)
@@ -249,27 +248,17 @@ class ListDetailPage(Page):
         self._below_row = _row(self._below, 8)
         self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
-        right = QVBoxLayout()
-        right.setSpacing(0)
+        right = make_column(spacing_px=0)
         for widget in (*above, self._below, self.banner):
             right.addWidget(widget)
         right.addWidget(content, 1)
-        columns = QHBoxLayout()
-        columns.setSpacing(0)
-        columns.addWidget(self._build_side(beside))
-        columns.addLayout(right, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addLayout(columns, 1)
+        columns = make_row(self._build_side(beside), (right, 1), spacing_px=0)
+        make_column(self._header, (columns, 1), into=self, spacing_px=0)
         self._connect_list()
 
     def _build_side(self, beside: Sequence[QWidget]) -> QWidget:
         self._side = QWidget()
-        inside = QVBoxLayout()
-        inside.setContentsMargins(6, 10, 6, 10)
-        inside.setSpacing(8)
+        inside = make_column(margins_px=(6, 10, 6, 10), spacing_px=8)
         for widget in beside:
             inside.addWidget(widget)
         inside.addWidget(self.list, 1)
@@ -336,10 +325,7 @@ class ListDetailPage(Page):
 
 
 def _row(parent: QWidget, spacing_px: int) -> QHBoxLayout:
-    row = QHBoxLayout(parent)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(spacing_px)
-    return row
+    return make_row(into=parent, spacing_px=spacing_px)
 
 
 def _is_hidden_by_its_view(action: QWidget) -> bool:

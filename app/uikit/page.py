@@ -1,10 +1,11 @@
 """Define what the window and its pages require of each other: the page, the requests of pages, and the page header."""
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.confidentiality import Label
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Separator, set_surface
 
 
@@ -62,15 +63,8 @@ class PageHeader(QWidget):
         self._theme = theme
         set_surface(self, "base")
         self.title = ElidedLabel(title, "heading3")
-        self._row = QHBoxLayout()
-        self._row.setSpacing(10)
-        self._row.setContentsMargins(PAGE_MARGIN_PX, 0, PAGE_MARGIN_PX, 0)
-        self._row.addWidget(self.title, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(self._row, 1)
-        column.addWidget(Separator())
+        self._row = make_row((self.title, 1), margins_px=(PAGE_MARGIN_PX, 0, PAGE_MARGIN_PX, 0), spacing_px=10)
+        make_column((self._row, 1), Separator(), into=self, spacing_px=0)
         theme.changed.connect(self._resize)
         self._resize()
 

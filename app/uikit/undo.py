@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
 
 from app.base.wording import phrase
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, announce
 
 SHOWN_MS = 10_000
@@ -70,12 +71,7 @@ class Toast(QFrame):
         self.undo_button.clicked.connect(self._on_undo)
         close = IconButton(self._theme, "x", phrase("common.close"))
         close.clicked.connect(self._expire)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 6, 8, 6)
-        row.setSpacing(12)
-        row.addWidget(self._text, 1)
-        row.addWidget(self.undo_button)
-        row.addWidget(close)
+        make_row((self._text, 1), self.undo_button, close, into=self, margins_px=(16, 6, 8, 6), spacing_px=12)
 
     def _expire(self) -> None:
         self.hide()

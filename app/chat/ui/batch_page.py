@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QScrollArea, QWidget
 
 from app.base import confidentiality
 from app.base.confidentiality import Permit
@@ -32,6 +32,7 @@ from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label, set_surface
 
 
@@ -120,10 +121,7 @@ class BatchPage(Page):
         self._show(self.empty)
         content = QWidget()
         set_surface(content, "base")
-        inside = QVBoxLayout(content)
-        inside.setContentsMargins(0, 20, 0, 20)
-        inside.setSpacing(16)
-        inside.addWidget(self.banner)
+        inside = make_column(self.banner, into=content, margins_px=(0, 20, 0, 20), spacing_px=16)
         for part in self._parts:
             inside.addWidget(part)
         inside.addStretch(1)
@@ -135,11 +133,7 @@ class BatchPage(Page):
         scrolled.setWidgetResizable(True)
         scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addWidget(scrolled, 1)
+        make_column(self._header, (scrolled, 1), into=self, spacing_px=0)
 
     def _show(self, shown: QWidget) -> None:
         """Show one of the parts. A QStackedWidget would be as high as its highest page."""
@@ -149,10 +143,12 @@ class BatchPage(Page):
 
     def _build_empty(self) -> QWidget:
         empty = QWidget()
-        column = QVBoxLayout(empty)
-        column.setContentsMargins(0, 12, 0, 0)
-        column.setSpacing(12)
-        column.addWidget(Label(phrase("chat.answers_the_questions_of_an"), wraps=True))
+        column = make_column(
+            Label(phrase("chat.answers_the_questions_of_an"), wraps=True),
+            into=empty,
+            margins_px=(0, 12, 0, 0),
+            spacing_px=12,
+        )
         self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
         column.addWidget(self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
         example = phrase("chat.for_example_an_xlsx_whose")

@@ -15,6 +15,7 @@ from app.documents.records import DocumentCollection
 from app.uikit.localization import join_facts, label_name
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, Label
 from app.uikit.widgets.progress_row import format_time_left
@@ -144,8 +145,7 @@ class BatchSetupView(QWidget):
         self.preview = [ElidedLabel(tone="text2") for _ in range(PREVIEWED)]
         self.rest = Label(role="caption", tone="muted")
         self.skipped = Label(tone="warning", wraps=True)
-        self._scope_column = QVBoxLayout()
-        self._scope_column.setSpacing(0)
+        self._scope_column = make_column(spacing_px=0)
         self.without = Label(phrase("chat.answered_without_documents_no_sources"), tone="text2", wraps=True)
         self.model = ElidedLabel()
         self.target = ElidedLabel()
@@ -154,22 +154,19 @@ class BatchSetupView(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(14)
-        column.addLayout(_row(self.name, self.other_button))
-        column.addWidget(self.facts)
-        column.addLayout(self._named(phrase("chat.question_column_2"), self.columns, stretches=False))
-        previewed = QVBoxLayout()
-        previewed.setSpacing(2)
+        column = make_column(
+            _row(self.name, self.other_button),
+            self.facts,
+            self._named(phrase("chat.question_column_2"), self.columns, stretches=False),
+            into=self,
+            spacing_px=14,
+        )
+        previewed = make_column(spacing_px=2)
         for line in (*self.preview, self.rest):
             previewed.addWidget(line)
         column.addLayout(self._named("", previewed))
         column.addLayout(self._named("", self.skipped))
-        asked = QVBoxLayout()
-        asked.setSpacing(2)
-        asked.addLayout(self._scope_column)
-        asked.addWidget(self.without)
+        asked = make_column(self._scope_column, self.without, spacing_px=2)
         column.addLayout(self._named(phrase("chat.scope"), asked))
         column.addLayout(self._named(phrase("common.batch_column.model"), self.model))
         column.addLayout(self._named(phrase("chat.save_answers_to"), _row(self.target, self.target_button)))
@@ -177,8 +174,7 @@ class BatchSetupView(QWidget):
         column.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _named(self, name: str, content: QWidget | QVBoxLayout | QHBoxLayout, *, stretches: bool = True) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(12)
+        row = make_row(spacing_px=12)
         words = Label(name, tone="muted")
         words.setFixedWidth(self._theme.px(NAME_PX))
         is_line = isinstance(content, QComboBox | QHBoxLayout)
@@ -196,12 +192,7 @@ class BatchSetupView(QWidget):
 
 
 def _row(first: QWidget, second: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(12)
-    row.addWidget(first, 1)
-    row.addWidget(second)
-    return row
+    return make_row((first, 1), second, spacing_px=12)
 
 
 class BatchProgressView(QFrame):
@@ -220,17 +211,10 @@ class BatchProgressView(QFrame):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("chat.ask_in_batch"))
-        row = QHBoxLayout()
-        row.setSpacing(12)
-        row.addWidget(self.what, 1)
+        row = make_row((self.what, 1), spacing_px=12)
         for button in (self.pause_button, self.resume_button, self.stop_button):
             row.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 8, 8, 10)
-        column.setSpacing(6)
-        column.addLayout(row)
-        column.addWidget(self.amount)
-        column.addWidget(self.bar)
+        make_column(row, self.amount, self.bar, into=self, margins_px=(16, 8, 8, 10), spacing_px=6)
         self.stop_button.clicked.connect(self._on_stop_clicked)
 
     def begin(self) -> None:

@@ -5,7 +5,7 @@
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu
+from PySide6.QtWidgets import QFrame, QLineEdit, QMenu
 
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
@@ -26,6 +26,7 @@ from app.uikit.localization import join_facts, sends_to_text, with_note
 from app.uikit.page import Navigation, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton, escape_mnemonic, make_icon_button, with_icon_space
+from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
 _KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
@@ -83,11 +84,13 @@ class TemporaryTag(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setProperty("surface", "tag")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 3, 8, 3)
-        row.setSpacing(6)
-        row.addWidget(IconLabel(theme, "message-circle-dashed", size=14))
-        row.addWidget(ElidedLabel(phrase("chat.temporary_chat_not_saved"), role="caption", tone="text2"))
+        make_row(
+            IconLabel(theme, "message-circle-dashed", size=14),
+            ElidedLabel(phrase("chat.temporary_chat_not_saved"), role="caption", tone="text2"),
+            into=self,
+            margins_px=(8, 3, 8, 3),
+            spacing_px=6,
+        )
 
 
 NARROW_PX = 620  # in a narrower header, model and preset are chosen in the menu

@@ -4,7 +4,7 @@
 """
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
 from app.chat.ui.transcript.rows_view import CentredRow
@@ -14,6 +14,7 @@ from app.models.services.model_library import ModelLibrary
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, make_icon_button
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
 
@@ -28,8 +29,7 @@ class EmptyView(QWidget):
         self._navigation = navigation
         self._is_temporary = self._asks_documents = self._asks_manual = False
         set_surface(self, "base")
-        column = QVBoxLayout(self)
-        column.addStretch(2)
+        column = make_column(Stretch(2), into=self, margins_px=None)
         self._ready = self._build_ready()
         self._without_model = self._build_without_model()
         column.addWidget(self._ready)
@@ -102,19 +102,14 @@ class EmptyView(QWidget):
         self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
         self.lacking, self._sentence = Label(role="heading2"), Label(tone="text2")
         buttons = QWidget()
-        row = QHBoxLayout(buttons)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.starter_button)
-        row.addWidget(self.import_button)
+        make_row(self.starter_button, self.import_button, into=buttons, spacing_px=8)
         self.show_adding(is_adding=False, is_downloading=False)
         return _centred(self.lacking, self._sentence, self.progress_button, buttons)
 
 
 def _centred(*widgets: QWidget) -> QWidget:
     group = QWidget()
-    column = QVBoxLayout(group)
-    column.setSpacing(10)
+    column = make_column(into=group, margins_px=None, spacing_px=10)
     for number, widget in enumerate(widgets):
         column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
         if number == 1:
@@ -131,17 +126,15 @@ class TrialNotice(QWidget):
         choose = Button(theme, phrase("common.choose_a_model"), "link")
         choose.clicked.connect(lambda: navigation.page_requested.emit("models"))
         content = QWidget()
-        row = QHBoxLayout(content)
-        row.setContentsMargins(0, 6, 0, 6)
-        row.setSpacing(8)
-        row.addWidget(IconLabel(theme, "info"))
-        row.addWidget(Label(words, tone="text2", wraps=True), 1)
-        row.addWidget(choose)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(CentredRow(theme, content))
-        column.addWidget(Separator())
+        make_row(
+            IconLabel(theme, "info"),
+            (Label(words, tone="text2", wraps=True), 1),
+            choose,
+            into=content,
+            margins_px=(0, 6, 0, 6),
+            spacing_px=8,
+        )
+        make_column(CentredRow(theme, content), Separator(), into=self, spacing_px=0)
 
 
 class ModelAvailability(QObject):

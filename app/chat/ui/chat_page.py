@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
-from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -36,7 +36,7 @@ from app.uikit import untrusted_text
 from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_scrollable
 from app.uikit.widgets.labels import set_surface
 
 
@@ -98,30 +98,24 @@ class ChatPage(Page):
         self.stack.addWidget(self.transcript)
         self.composer = Composer(self._theme)
         self.scope_line = CollectionPicker(self._theme, self._navigation)
-        self._banner_row = QVBoxLayout()
-        self._banner_row.addWidget(self.banner)
+        self._banner_row = make_column(self.banner)
         foot = QWidget()
-        foot_column = QVBoxLayout(foot)
-        foot_column.setContentsMargins(0, 8, 0, 16)
-        foot_column.setSpacing(6)
-        foot_column.addWidget(self.scope_line)
-        foot_column.addWidget(self.composer)
+        make_column(self.scope_line, self.composer, into=foot, margins_px=(0, 8, 0, 16), spacing_px=6)
         self.trial_notice = TrialNotice(self._theme, self._navigation)
         self._conversation = QWidget()
-        column = QVBoxLayout(self._conversation)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.header)
-        column.addWidget(self.find_bar)
-        column.addLayout(self._banner_row)
-        column.addWidget(self.trial_notice)
-        column.addWidget(self.stack, 1)
-        column.addLayout(CentredRow(self._theme, foot))
+        make_column(
+            self.header,
+            self.find_bar,
+            self._banner_row,
+            self.trial_notice,
+            (self.stack, 1),
+            CentredRow(self._theme, foot),
+            into=self._conversation,
+            spacing_px=0,
+        )
         self.panel = SourcePanel(self._theme)
         self.beside = SourceSplitter(self._theme, self._conversation, self.panel)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.beside)
+        make_column(self.beside, into=self)
 
     def _connect(self) -> None:
         session, header = self._session, self.header

@@ -15,6 +15,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
+from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
 CHIP_PX = 220  # longer names end in …
@@ -114,9 +115,7 @@ class CollectionPicker(QWidget):
         self.add_button.clicked.connect(self.open_menu)
         self.count_button = Button(self._theme, "", compact=True)
         self.count_button.clicked.connect(self.open_menu)
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(self._theme.px(6))
+        self._row = make_row(into=self, spacing_px=self._theme.px(6))
         self._row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
         self._row.addWidget(IconLabel(self._theme, "library-big", size=14))
         self._row.addWidget(self.caption)
@@ -173,9 +172,7 @@ class CollectionChip(QFrame):
         super().__init__(parent)
         self._theme = theme
         self.setProperty("surface", "chip")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.px(8), 0, theme.px(2), 0)
-        row.setSpacing(theme.px(2))
+        row = make_row(into=self, margins_px=(theme.px(8), 0, theme.px(2), 0), spacing_px=theme.px(2))
         if choice.is_there:
             self.label = ElidedLabel(choice.name, role="caption")
         else:
@@ -222,11 +219,7 @@ class LabelTag(QFrame):
         super().__init__(parent)
         self._icon = IconLabel(theme, "lock", size=14)
         self._words = labels.Label(role="caption")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 3, 8, 3)
-        row.setSpacing(6)
-        row.addWidget(self._icon)
-        row.addWidget(self._words)
+        make_row(self._icon, self._words, into=self, margins_px=(8, 3, 8, 3), spacing_px=6)
         self.hide()
 
     def show_label(self, label: Label | None) -> None:

@@ -9,7 +9,7 @@ import sys
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
 from app.base.wording import phrase
 from app.chat.records import UnsentDraft
@@ -18,6 +18,7 @@ from app.uikit.input_method import guard_of
 from app.uikit.localization import sends_to_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
 
 TEXT_MAX = 50_000  # characters; no local model reads more in one question, and longer lines make typing slow
@@ -145,10 +146,7 @@ class EditingNotice(QWidget):
         super().__init__(parent)
         self.cancel_button = make_icon_button(theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
         self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(4, 0, 0, 2)
-        row.setSpacing(8)
-        row.addWidget(IconLabel(theme, "pencil", "accent"))
+        row = make_row(IconLabel(theme, "pencil", "accent"), into=self, margins_px=(4, 0, 0, 2), spacing_px=8)
         words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
         row.addWidget(words, 1)
         row.addWidget(self.cancel_button)
@@ -161,11 +159,7 @@ class RemoteMark(QWidget):
         super().__init__(parent)
         self._icon = IconLabel(theme, "external-link", "warning")
         self.words = ElidedLabel("", "caption", "warning", strong=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(4, 0, 4, 2)
-        row.setSpacing(8)
-        row.addWidget(self._icon)
-        row.addWidget(self.words, 1)
+        make_row(self._icon, (self.words, 1), into=self, margins_px=(4, 0, 4, 2), spacing_px=8)
         self.hide()
 
     def show_place(self, place: str, *, is_allowed: bool = True) -> None:
@@ -216,20 +210,17 @@ class Composer(QWidget):
         self.send_button = Button(self._theme, phrase("chat.send"), "primary")
         self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
-        row = QHBoxLayout()
-        row.setContentsMargins(4, 0, 0, 0)
-        row.addWidget(self.hint, 1)
-        row.addWidget(self.waiting, 1)
-        row.addWidget(self.send_button)
-        row.addWidget(self.stop_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 10, 9, 9)
-        column.setSpacing(6)
-        column.addWidget(self.remote_mark)
-        column.addWidget(self.edit_line)
-        column.addWidget(self.editor)
-        column.addWidget(self.notice)
-        column.addLayout(row)
+        row = make_row((self.hint, 1), (self.waiting, 1), self.send_button, self.stop_button, margins_px=(4, 0, 0, 0))
+        make_column(
+            self.remote_mark,
+            self.edit_line,
+            self.editor,
+            self.notice,
+            row,
+            into=self,
+            margins_px=(12, 10, 9, 9),
+            spacing_px=6,
+        )
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
         for button in (self.send_button, self.stop_button, self.edit_line):

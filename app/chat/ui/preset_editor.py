@@ -8,7 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.base.wording import phrase
 from app.chat.presets import LIMITS, NAME_MAX, Choices, Preset, in_force, is_preset_name
@@ -20,7 +20,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import fields as prompt_field
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.fields import AutoSpin, PromptField
 from app.uikit.widgets.form_rows import Chooser, SettingRow
 from app.uikit.widgets.labels import Label
@@ -159,9 +159,7 @@ class ChoicesForm(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(20)
+        column = make_column(into=self, spacing_px=20)
         controls: dict[str, QWidget] = {"system_prompt": self.prompt, **self.spins}
         for key, control in controls.items():
             is_wide = key == "system_prompt"
@@ -365,11 +363,9 @@ class ConversationSettings(EditorWindow):
         self.revert_button.clicked.connect(self._on_revert_clicked)
         self.keep_button.clicked.connect(self._on_keep_clicked)
         self._deviation_box = QWidget()
-        column = QVBoxLayout(self._deviation_box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.deviations)
-        column.addWidget(FlowBox(self.revert_button, self.keep_button))
+        make_column(
+            self.deviations, FlowBox(self.revert_button, self.keep_button), into=self._deviation_box, spacing_px=8
+        )
         return self._deviation_box
 
     def _show(self, choices: Choices) -> None:

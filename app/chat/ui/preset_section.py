@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -27,7 +27,7 @@ from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.labels import Label
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
@@ -193,15 +193,17 @@ class PresetsSection(QWidget):
             self.reset_button,
             self.delete_button,
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(32, 24, 32, 24)
-        column.setSpacing(12)
-        column.addWidget(Label(phrase("common.presets"), "heading2"))
-        column.addWidget(Label(sentence, "caption", "muted", wraps=True))
-        column.addWidget(self.banner)
-        column.addWidget(FlowBox(self.new_button, self.import_button, self.export_button))
-        column.addWidget(self.list, 1)
-        column.addWidget(FlowBox(*self._action_buttons))
+        make_column(
+            Label(phrase("common.presets"), "heading2"),
+            Label(sentence, "caption", "muted", wraps=True),
+            self.banner,
+            FlowBox(self.new_button, self.import_button, self.export_button),
+            (self.list, 1),
+            FlowBox(*self._action_buttons),
+            into=self,
+            margins_px=(32, 24, 32, 24),
+            spacing_px=12,
+        )
 
     def _new_menu(self) -> QMenu:
         self._menu = QMenu(self)

@@ -17,7 +17,7 @@ from app.uikit.desktop import open_folder
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
@@ -106,8 +106,7 @@ class LicencesWindow(QDialog):
         self.field = SearchField(self._theme, phrase("compliance.filter_by_name_or_licence"))
         self.list = NamedList(self._theme, self._filtered, phrase("compliance.list_of_parts"))
         self.count = Label(phrase("compliance.loading"), "caption", "text2", wraps=True)
-        left = QVBoxLayout()
-        left.setSpacing(8)
+        left = make_column(spacing_px=8)
         for widget in (self.field, self.count, self.list):
             left.addWidget(widget)
         self._left = QWidget()
@@ -117,11 +116,12 @@ class LicencesWindow(QDialog):
         self._body.setSpacing(MARGIN_PX)
         self._body.addWidget(self._left, 2)
         self._body.addLayout(self._build_detail(), 3)
-        inside = QVBoxLayout()
-        inside.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, 12)
-        inside.setSpacing(12)
-        inside.addWidget(Label(intro, "caption", "text2", wraps=True))
-        inside.addLayout(self._body, 1)
+        inside = make_column(
+            Label(intro, "caption", "text2", wraps=True),
+            (self._body, 1),
+            margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, 12),
+            spacing_px=12,
+        )
         page = QWidget()
         page.setLayout(inside)
         column = QVBoxLayout(self)
@@ -143,8 +143,7 @@ class LicencesWindow(QDialog):
         self.text.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
-        detail = QVBoxLayout()
-        detail.setSpacing(4)
+        detail = make_column(spacing_px=4)
         for label in (self.name, self.facts, self.holder):
             detail.addWidget(label)
         detail.addSpacing(4)
@@ -156,14 +155,14 @@ class LicencesWindow(QDialog):
         self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
         self.close_button = Button(self._theme, phrase("common.close"))
         self.status_label = Label(role="caption", tone="text2", wraps=True)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 12)
-        foot.setSpacing(8)
-        foot.addWidget(self.copy_button)
-        foot.addWidget(self.folder_button)
-        foot.addWidget(self.status_label, 1)
-        foot.addWidget(self.close_button)
-        return foot
+        return make_row(
+            self.copy_button,
+            self.folder_button,
+            (self.status_label, 1),
+            self.close_button,
+            margins_px=(MARGIN_PX, 12, MARGIN_PX, 12),
+            spacing_px=8,
+        )
 
     def _connect(self) -> None:
         self.field.textChanged.connect(self._on_query_changed)

@@ -1,7 +1,7 @@
 """Show the offline check in the settings: start it, show its progress and its outcome."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -11,7 +11,7 @@ from app.uikit.desktop import open_file, open_folder
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.progress_row import ProgressRow
 
 _LEVELS = {"clean": "success", "limited": "success", "incomplete": "warning", "leak": "danger"}
@@ -35,9 +35,7 @@ class OfflineCheckPanel(QWidget):
         self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
         self.progress = ProgressRow(self._theme)
         self.banner = Banner(self._theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = make_column(into=self, spacing_px=6)
         for widget in (FlowBox(self.button, self.report_button, self.folder_button), self.progress, self.banner):
             column.addWidget(widget)
         self.setFocusProxy(self.button)

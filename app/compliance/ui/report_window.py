@@ -7,7 +7,7 @@ from pathlib import Path
 import PySide6
 from PySide6.QtCore import QStandardPaths, Qt, qVersion
 from PySide6.QtGui import QTextCursor, QTextDocument
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
@@ -21,7 +21,7 @@ from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.fields import FindField
 from app.uikit.widgets.labels import Label
 
@@ -79,14 +79,13 @@ class ReportWindow(QDialog):
         self.save_button = Button(self._theme, phrase("compliance.save"), "primary")
         for button in (self.copy_button, self.save_button):
             button.setEnabled(False)
-        search = QHBoxLayout()
-        search.setSpacing(8)
-        search.addWidget(self.field, 1)
-        search.addWidget(self.count)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 20)
-        column.setSpacing(12)
-        column.addWidget(Label(phrase("compliance.this_is_what_will_be"), "heading3", wraps=True))
+        search = make_row((self.field, 1), self.count, spacing_px=8)
+        column = make_column(
+            Label(phrase("compliance.this_is_what_will_be"), "heading3", wraps=True),
+            into=self,
+            margins_px=(24, 20, 24, 20),
+            spacing_px=12,
+        )
         promise = phrase("compliance.it_holds_no_text_or")
         column.addWidget(Label(promise, tone="text2", wraps=True))
         column.addLayout(search)

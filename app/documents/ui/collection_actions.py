@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QWidget
 
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label, Permit
 from app.base.errors import AppError
@@ -28,6 +28,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_column
 
 NAME_MAX = 100  # characters
 SAMPLE_BYTES = 64_000
@@ -73,12 +74,7 @@ class CollectionDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.field)
-        column.addWidget(self._problem)
-        column.addWidget(self.label)
+        make_column(self.field, self._problem, self.label, into=content, spacing_px=8)
         return content
 
     def accept(self) -> None:
@@ -135,11 +131,7 @@ class EncodingDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.choice)
-        column.addWidget(self.preview)
+        make_column(self.choice, self.preview, into=content, spacing_px=8)
         return content
 
     def _on_read(self, sample: bytes) -> None:

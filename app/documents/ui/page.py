@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base import confidentiality
 from app.base.wording import phrase
@@ -33,7 +33,7 @@ from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole
@@ -137,30 +137,15 @@ class DocumentsPage(Page):
         self.menu_button = IconButton(theme, "ellipsis", phrase("documents.actions_for_the_collection"))
         for action in (self.label_button, self.folder_button, self.add_button, self.menu_button):
             self._header.add_action(action)
-        columns = QHBoxLayout()
-        columns.setSpacing(0)
-        columns.addWidget(self._build_side())
-        columns.addWidget(make_scrollable(self._build_content()), 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addLayout(columns, 1)
+        columns = make_row(self._build_side(), (make_scrollable(self._build_content()), 1), spacing_px=0)
+        make_column(self._header, (columns, 1), into=self, spacing_px=0)
 
     def _build_side(self) -> QWidget:
         self._side = QWidget()
         self.list = CollectionView(self._theme, self.collections)
         self.new_button = Button(self._theme, phrase("documents.new_collection_2"), icon="plus", compact=True)
-        inside = QVBoxLayout()
-        inside.setContentsMargins(6, 10, 6, 10)
-        inside.setSpacing(8)
-        inside.addWidget(self.list, 1)
-        inside.addWidget(self.new_button)
-        row = QHBoxLayout(self._side)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addLayout(inside, 1)
-        row.addWidget(Separator("vertical"))
+        inside = make_column((self.list, 1), self.new_button, margins_px=(6, 10, 6, 10), spacing_px=8)
+        make_row((inside, 1), Separator("vertical"), into=self._side, spacing_px=0)
         return self._side
 
     def _build_content(self) -> QWidget:
@@ -177,10 +162,9 @@ class DocumentsPage(Page):
         self.report = ReportPanel(theme, can_recognize=self._documents.can_recognize)
         self.report.hide()
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(20, 12, 20, 14)
-        column.setSpacing(10)
-        column.addWidget(self.chooser, 0, Qt.AlignmentFlag.AlignLeft)
+        column = make_column(
+            (self.chooser, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 12, 20, 14), spacing_px=10
+        )
         for widget in (self.banner, self.queue, self.meaning, self.drop_zone, self.filter):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
@@ -193,10 +177,7 @@ class DocumentsPage(Page):
         empty = QWidget()
         self._empty_words = Label(wraps=True)
         self._example = Label(tone="muted", wraps=True)
-        column = QVBoxLayout(empty)
-        column.setContentsMargins(4, 24, 4, 12)
-        column.setSpacing(12)
-        column.addWidget(self._empty_words)
+        column = make_column(self._empty_words, into=empty, margins_px=(4, 24, 4, 12), spacing_px=12)
         self.empty_button = Button(self._theme, phrase("documents.add_files_2"), "primary", "plus")
         column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self._example)

@@ -1,7 +1,7 @@
 """Show 取り込みの報告: the result of reading a document, and actions on it."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base.wording import phrase
 from app.documents.records import Document, shown_path
@@ -10,7 +10,7 @@ from app.documents.ui import document_texts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.containers import FlowBox, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 
 
@@ -60,17 +60,15 @@ class ReportPanel(QFrame):
         self.back_button.hide()
         self.name = ElidedLabel(strong=True)
         self._state = Label(role="caption", tone="text2")
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(self.back_button)
-        head.addWidget(Label(phrase("documents.import_report"), "caption", "muted"))
-        head.addWidget(self.name, 1)
-        head.addWidget(self._state)
+        head = make_row(
+            self.back_button,
+            Label(phrase("documents.import_report"), "caption", "muted"),
+            (self.name, 1),
+            self._state,
+            spacing_px=10,
+        )
         content = QWidget()
-        inside = QVBoxLayout(content)
-        inside.setContentsMargins(16, 10, 16, 12)
-        inside.setSpacing(10)
-        inside.addLayout(head)
+        inside = make_column(head, into=content, margins_px=(16, 10, 16, 12), spacing_px=10)
         self.banner = Banner(self._theme, can_close=False)
         inside.addWidget(self.banner)
         self.facts = FactList(self._theme, is_compact=True)
@@ -79,9 +77,7 @@ class ReportPanel(QFrame):
         inside.addWidget(self._notes)
         inside.addWidget(self._build_actions())
         inside.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(1, 1, 1, 1)
-        column.addWidget(make_scrollable(content))
+        make_column(make_scrollable(content), into=self, margins_px=(1, 1, 1, 1))
 
     def _build_actions(self) -> QWidget:
         theme = self._theme

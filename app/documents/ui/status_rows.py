@@ -3,7 +3,7 @@
 import time
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QProgressBar
 
 from app.base.wording import describe_error, phrase
 from app.documents.services.embedding import Embedding, EmbeddingStatus
@@ -12,6 +12,7 @@ from app.documents.ui import document_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label
 from app.uikit.widgets.progress_row import TimeLeftText
 
@@ -64,17 +65,10 @@ class QueueRow(QFrame):
         self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("documents.reading_documents"))
-        text_row = QHBoxLayout()
-        text_row.setSpacing(12)
-        text_row.addWidget(self.what, 1)
+        text_row = make_row((self.what, 1), spacing_px=12)
         for button in (self.pause_button, self.resume_button, self.cancel_button):
             text_row.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 8, 8, 8)
-        column.setSpacing(6)
-        column.addLayout(text_row)
-        column.addWidget(self.amount)
-        column.addWidget(self.bar)
+        make_column(text_row, self.amount, self.bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=6)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
 
     def _on_cancel_clicked(self) -> None:

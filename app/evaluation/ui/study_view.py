@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -24,7 +24,7 @@ from app.uikit.localization import format_duration, join_facts, label_name, with
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, make_scrollable
+from app.uikit.widgets.containers import Card, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -45,9 +45,7 @@ class SystemProgressList(QWidget):
         super().__init__()
         self._theme = theme
         self.rows: dict[str, SystemRow] = {}
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(6)
+        self._column = make_column(into=self, spacing_px=6)
 
     def show_systems(self, systems: Sequence[SystemProgress], now: str) -> None:
         """Show the progress of all systems. `now`: name of the one that is being measured, or ""."""
@@ -78,12 +76,13 @@ class SystemRow(QWidget):
         self.name = Label(name, wraps=True)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.state = Label(tone="text2")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self.name, 1)
-        row.addWidget(self.state, 0, Qt.AlignmentFlag.AlignTop)
+        make_row(
+            (self._mark, 0, Qt.AlignmentFlag.AlignTop),
+            (self.name, 1),
+            (self.state, 0, Qt.AlignmentFlag.AlignTop),
+            into=self,
+            spacing_px=10,
+        )
 
     def show_state(self, state: str, answered: int, questions: int) -> None:
         self._mark.show_icon(*_MARKS[state])
@@ -172,17 +171,14 @@ class StudyView(QWidget):
         self.systems_card = Card(phrase("evaluation.settings_to_compare"))
         self.systems_card.column.addWidget(self.systems)
         buttons = QWidget()
-        row = QHBoxLayout(buttons)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = make_row(into=buttons)
         for button in (self.go_on_button, self.pause_button):  # at most one of them is visible
             row.addWidget(button)
         self.elapsed = Label(role="caption", tone="text2")
         row.addStretch(1)
         row.addWidget(self.elapsed)
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(14)
+        column = make_column(into=content, margins_px=(MARGIN_PX, 20, MARGIN_PX, 20), spacing_px=14)
         shown: tuple[QWidget, ...] = (
             self.banner, self.name, self.facts, self.step, self.progress, self.sentence, buttons, self.warnings,
             self.notes, self.systems_card,
@@ -190,9 +186,7 @@ class StudyView(QWidget):
         for widget in shown:
             column.addWidget(widget)
         column.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(make_scrollable(content))
+        make_column(make_scrollable(content), into=self)
 
     def _connect(self) -> None:
         evaluations = self._evaluations

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from PySide6.QtCore import QStandardPaths, QTimer, Signal
-from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -26,6 +26,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import CheckRow, PathRow
 from app.uikit.widgets.labels import Label
 
@@ -112,9 +113,7 @@ class BuildDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=content, spacing_px=8)
         installer = cast(QWidget, self.making)  # a protocol cannot say that it is a widget
         for widget in (self.banner, installer, self.list, self.room, self.phases):
             column.addWidget(widget)
@@ -260,9 +259,7 @@ def step_words(step: ArtifactStep) -> str:
 
 def _titled(title: str, field: QLineEdit) -> QWidget:
     holder = QWidget()
-    column = QVBoxLayout(holder)
-    column.setContentsMargins(12, 8, 12, 8)
-    column.setSpacing(4)
+    column = make_column(into=holder, margins_px=(12, 8, 12, 8), spacing_px=4)
     label = Label(title, strong=True)
     label.setBuddy(field)
     column.addWidget(label)

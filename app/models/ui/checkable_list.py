@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_scrollable
 from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import Separator
 
@@ -27,14 +27,9 @@ class CheckableList(QFrame):
         self.setAccessibleName(name)
         self.rows: dict[str, CheckRow] = {}
         content = QWidget()
-        self._rows = QVBoxLayout(content)
-        self._rows.setContentsMargins(0, 4, 0, 4)
-        self._rows.setSpacing(0)
-        self._rows.addStretch(1)
+        self._rows = make_column(Stretch(), into=content, margins_px=(0, 4, 0, 4), spacing_px=0)
         self.area = make_scrollable(content)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(1, 1, 1, 1)
-        column.addWidget(self.area)
+        make_column(self.area, into=self, margins_px=(1, 1, 1, 1))
         self._content = content
         available = window.height() - theme.px(OTHERS_PX)
         self._least, self._most = theme.px(LEAST_PX), max(theme.px(LEAST_PX), min(theme.px(LIST_PX), available))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
 from app.base.addresses import host_of
 from app.base.services import background
@@ -21,6 +21,7 @@ from app.uikit.localization import with_note
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import PathRow
 from app.uikit.widgets.labels import FactList, Label
 
@@ -79,10 +80,7 @@ class DownloadConsent(Dialog):
         terms.add(facts)
         terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(TERMS_SIDES_PX))
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 4, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(terms)
+        column = make_column(terms, into=content, margins_px=(0, 4, 0, 0), spacing_px=8)
         for button in (self.licence_button, self.source_button):
             column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.read)
@@ -174,9 +172,7 @@ class DownloadSourceDialog(Dialog):
 
     def _content(self) -> QWidget:
         address = QWidget()
-        inside = QVBoxLayout(address)
-        inside.setContentsMargins(12, 8, 12, 8)
-        inside.setSpacing(4)
+        inside = make_column(into=address, margins_px=(12, 8, 12, 8), spacing_px=4)
         for widget in (Label(phrase("models.address"), strong=True), self.field, self.note):
             inside.addWidget(widget)
         for row in (self.folder, address):
@@ -255,9 +251,7 @@ class TokenDialog(Dialog):
 
     def _content(self, steps: list[str]) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=content, spacing_px=8)
         for step in steps:
             label = Label(step, wraps=True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

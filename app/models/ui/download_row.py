@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from app.base.wording import describe_error, phrase
 from app.models.services.downloads import Download
@@ -12,6 +12,7 @@ from app.models.ui import model_text
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel
 from app.uikit.widgets.progress_row import format_time_left
 
@@ -39,16 +40,10 @@ class DownloadRow(QWidget):
         self.cancel_button = Button(theme, phrase("common.cancel_2"), compact=True)
         self.menu_button = IconButton(theme, "ellipsis", phrase("models.change_the_order"))
         self.menu_button.hide()
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self.state, 1)
+        row = make_row((self.state, 1), spacing_px=8)
         for button in (self.pause_button, self.resume_button, self.cancel_button, self.menu_button):
             row.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        column.addWidget(self.bar)
-        column.addLayout(row)
+        make_column(self.bar, row, into=self, spacing_px=6)
         self.pause_button.clicked.connect(lambda: self.pause_requested.emit(self._id))
         self.resume_button.clicked.connect(lambda: self.resume_requested.emit(self._id))
         self.cancel_button.clicked.connect(lambda: self.cancel_requested.emit(self._id))

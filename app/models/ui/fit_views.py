@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPaintEvent, QPen, QShowEvent
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.inference import machine
@@ -19,7 +19,7 @@ from app.uikit import localization
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
 
 
@@ -33,13 +33,14 @@ class MachineLine(QWidget):
         self._facts = ElidedLabel(tone="text2")
         self.measure_button = Button(theme, "", "link", "refresh-cw")
         self.measure_button.setToolTip(plain_tooltip(phrase("models.uses_the_cpu_and_memory")))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        row.addWidget(IconLabel(theme, "monitor"))
-        row.addWidget(Label(phrase("common.this_pc"), strong=True))
-        row.addWidget(self._facts, 1)
-        row.addWidget(self.measure_button)
+        make_row(
+            IconLabel(theme, "monitor"),
+            Label(phrase("common.this_pc"), strong=True),
+            (self._facts, 1),
+            self.measure_button,
+            into=self,
+            spacing_px=10,
+        )
         self.show_speed(None, is_measuring=False)
 
     def use_folder(self, models_folder: Path) -> None:
@@ -112,11 +113,7 @@ class MemoryBar(QWidget):
         super().__init__()
         self._bar = _Bar(theme)
         self._items = {kind: _LegendItem(theme, kind) for kind in _FILLS}
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        column.addWidget(self._bar)
-        column.addWidget(FlowBox(*self._items.values()))
+        make_column(self._bar, FlowBox(*self._items.values()), into=self, spacing_px=6)
 
     def show_fit(self, judged: FitResult) -> None:
         parts = parts_of(judged)
@@ -177,11 +174,7 @@ class _LegendItem(QWidget):
     def __init__(self, theme: Theme, kind: str) -> None:
         super().__init__()
         self._label = Label(role="caption", tone="text2")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 4, 0)
-        row.setSpacing(5)
-        row.addWidget(_Swatch(theme, kind))
-        row.addWidget(self._label)
+        make_row(_Swatch(theme, kind), self._label, into=self, margins_px=(0, 0, 4, 0), spacing_px=5)
 
     def set_text(self, text: str) -> None:
         self._label.setText(text)

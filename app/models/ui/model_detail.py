@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base.wording import phrase
 from app.inference.engine.messages import EngineFacts
@@ -22,7 +22,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.containers import FlowBox, make_column, make_scrollable
 from app.uikit.widgets.labels import FactList, Label, Separator, plain_tooltip
 
 FOOT_SIDE_PX = 20
@@ -112,9 +112,7 @@ class ModelDetail(QFrame):
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(1, 1, 1, 1)
-        column.setSpacing(0)
+        column = make_column(into=self, margins_px=(1, 1, 1, 1), spacing_px=0)
         self._content, self._outside, self._rule = self._build_content(), column, Separator()
         column.addWidget(make_scrollable(self._content), 1)
         column.addWidget(self._rule)
@@ -141,10 +139,9 @@ class ModelDetail(QFrame):
         self._effective_hint = Label(tone="muted", wraps=True)
         self._effective = FactList(self._theme)
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(20, 16, 20, 16)
-        column.setSpacing(8)
-        column.addWidget(self.back_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column = make_column(
+            (self.back_button, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 16, 20, 16), spacing_px=8
+        )
         about: tuple[QWidget, ...] = (self._title, self._summary, self._fit, self._reason_of_fit, self._advice)
         for widget in (*about, self._facts):
             column.addWidget(widget)
@@ -175,12 +172,7 @@ class ModelDetail(QFrame):
         self._reason = Label(tone="text2", wraps=True)
         footer = QWidget()
         footer.setContentsMargins(FOOT_SIDE_PX, 12, FOOT_SIDE_PX, 12)
-        column = QVBoxLayout(footer)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(10)
-        column.addWidget(self.download)
-        column.addWidget(self.offline)
-        column.addWidget(self._reason)
+        column = make_column(self.download, self.offline, self._reason, into=footer, spacing_px=10)
         first = (self.use_button, self.rollback_button, self.starter_button, self.download_button)
         self._actions = FlowBox(
             *first, self.connection_button, self.verify_button, self.folder_button, self.remove_button

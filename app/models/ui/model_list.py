@@ -13,12 +13,10 @@ from PySide6.QtGui import QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QButtonGroup,
-    QHBoxLayout,
     QListView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -35,6 +33,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
@@ -306,10 +305,7 @@ class _Holder(QWidget):
 
     def __init__(self, theme: Theme, row: DownloadRow) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 0, MARGIN_PX, theme.px(10))
-        column.addStretch(1)
-        column.addWidget(row)
+        make_column(Stretch(), row, into=self, margins_px=(MARGIN_PX, 0, MARGIN_PX, theme.px(10)))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         event.ignore()
@@ -335,8 +331,7 @@ class ModelTabs(QWidget):
         self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
         self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
         self.group = QButtonGroup(self)
-        tabs = QHBoxLayout()
-        tabs.setSpacing(4)
+        tabs = make_row(spacing_px=4)
         for button in self.buttons.values():
             button.setCheckable(True)
             self.group.addButton(button)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base import confidentiality
 from app.base.paths import Paths
@@ -40,6 +40,7 @@ from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -157,13 +158,8 @@ class ModelsPage(Page):
         self._banners = (self.banner, self.download_banner, self.maintenance_strip.banner, self.building.banner)
         for banner in self._banners:
             banner.installEventFilter(self)
-        columns = QHBoxLayout()
-        columns.setSpacing(16)
-        columns.addWidget(self._build_list_side(), 10)
-        columns.addWidget(self.detail, 11)
-        content = QVBoxLayout()
-        content.setContentsMargins(24, 14, 24, 16)
-        content.setSpacing(12)
+        columns = make_row((self._build_list_side(), 10), (self.detail, 11), spacing_px=16)
+        content = make_column(margins_px=(24, 14, 24, 16), spacing_px=12)
         for widget in (
             self.machine,
             self.banner,
@@ -174,11 +170,7 @@ class ModelsPage(Page):
         ):
             content.addWidget(widget)
         content.addLayout(columns, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addLayout(content, 1)
+        make_column(self._header, (content, 1), into=self, spacing_px=0)
 
     def _build_list_side(self) -> QWidget:
         self.models = ModelListModel()
@@ -190,20 +182,11 @@ class ModelsPage(Page):
         # Elided, because the layout of a wrapping label would demand its height before a banner gets enough.
         hint = ElidedLabel(phrase("models.drop_a_gguf_file_here"), "caption", "muted")
         self._footer = QWidget()
-        row = QHBoxLayout(self._footer)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        row.addWidget(hint, 1)
-        row.addWidget(self.found_button)
+        make_row((hint, 1), self.found_button, into=self._footer, spacing_px=12)
         self._list_side = QWidget()
-        side = QVBoxLayout(self._list_side)
-        side.setContentsMargins(0, 0, 0, 0)
-        side.setSpacing(8)
-        side.addWidget(self.tabs)
-        side.addWidget(self._nothing)
-        side.addWidget(self.list, 1)
-        side.addWidget(self._problems)
-        side.addWidget(self._footer)
+        make_column(
+            self.tabs, self._nothing, (self.list, 1), self._problems, self._footer, into=self._list_side, spacing_px=8
+        )
         return self._list_side
 
     def _connect(self) -> None:

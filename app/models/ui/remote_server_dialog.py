@@ -1,7 +1,7 @@
 """Add or change a server of the local network on the page モデル: address, key, model, name in the list."""
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
 
 from app.base.addresses import origin_of
 from app.base.errors import AppError
@@ -19,7 +19,7 @@ from app.uikit import dialogs
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_scrollable
 from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.labels import Label, plain_tooltip
 
@@ -233,9 +233,7 @@ def _caption(words: str) -> Label:
 
 def _column(*widgets: QWidget) -> QWidget:
     group = QWidget()
-    column = QVBoxLayout(group)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(4)
+    column = make_column(into=group, spacing_px=4)
     for widget in widgets:
         column.addWidget(widget, 0, Qt.AlignmentFlag.AlignLeft if isinstance(widget, Button) else Qt.AlignmentFlag(0))
     return group

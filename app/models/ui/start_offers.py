@@ -1,7 +1,7 @@
 """Offer after the start, at the bottom of the window, to resume what was interrupted the last time."""
 
 from PySide6.QtCore import QEvent, QObject, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base import invisible_characters, wording
 from app.base.wording import phrase
@@ -12,6 +12,7 @@ from app.uikit import localization
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Separator, set_surface
 
 _SHOWN = 200  # characters of a path from a file that another person may have written
@@ -29,13 +30,8 @@ class StartOffers(QWidget):
         self._upkeep = upkeep
         self.downloads, self.moving = Banner(theme), Banner(theme)
         set_surface(self, "base")
-        inside = QVBoxLayout()
-        inside.setContentsMargins(16, 8, 16, 8)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(Separator())
-        column.addLayout(inside)
+        inside = make_column(margins_px=(16, 8, 16, 8))
+        make_column(Separator(), inside, into=self, spacing_px=0)
         for banner in (self.downloads, self.moving):
             inside.addWidget(banner)
             banner.installEventFilter(self)

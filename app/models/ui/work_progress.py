@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Signal, SignalInstance
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -18,6 +18,7 @@ from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_library import ModelLibrary
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.progress_row import ProgressRow
 
 
@@ -28,9 +29,7 @@ class StatusStrip(QWidget):
         super().__init__()
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=self, spacing_px=8)
         for part in (self.progress, self.banner):
             column.addWidget(part)
             part.installEventFilter(self)

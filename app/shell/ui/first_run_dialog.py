@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QStackedWidget, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -24,7 +24,7 @@ from app.shell.ui.first_run_model import FirstModelStep
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator, set_surface
 from app.uikit.widgets.section_bars import StepRail
 
@@ -53,19 +53,18 @@ class MachineStep(QWidget):
         self.warning = Label(tone="warning", wraps=True)
         card = QFrame()
         card.setProperty("surface", "raised")
-        inside = QVBoxLayout(card)
-        inside.setContentsMargins(16, 12, 16, 12)
-        inside.setSpacing(6)
+        inside = make_column(into=card, margins_px=(16, 12, 16, 12), spacing_px=6)
         for label in (self.advice, self.reasons, self.warning):
             inside.addWidget(label)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(16)
-        column.addWidget(Label(phrase("shell.what_this_pc_can_do"), "heading2"))
-        column.addWidget(self._facts)
-        column.addWidget(card)
-        column.addWidget(Label(self._size_note(), "caption", "muted", wraps=True))
-        column.addStretch(1)
+        make_column(
+            Label(phrase("shell.what_this_pc_can_do"), "heading2"),
+            self._facts,
+            card,
+            Label(self._size_note(), "caption", "muted", wraps=True),
+            Stretch(),
+            into=self,
+            spacing_px=16,
+        )
 
     def _size_note(self) -> str:
         return phrase("shell.8b_and_the_like_are")
@@ -156,25 +155,26 @@ class QuestionStep(QWidget):
         )
         block = QFrame()
         block.setProperty("surface", "raised")
-        inside = QVBoxLayout(block)
-        inside.setContentsMargins(16, 12, 16, 12)
-        inside.setSpacing(4)
-        inside.addWidget(Label(phrase("shell.example"), "caption", "muted"))
-        inside.addWidget(Label(self.example, "reading", wraps=True))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(12)
-        column.addWidget(Label(phrase("shell.ask_something"), "heading2"))
-        column.addWidget(
+        make_column(
+            Label(phrase("shell.example"), "caption", "muted"),
+            Label(self.example, "reading", wraps=True),
+            into=block,
+            margins_px=(16, 12, 16, 12),
+            spacing_px=4,
+        )
+        make_column(
+            Label(phrase("shell.ask_something"), "heading2"),
             Label(
                 phrase("shell.start_puts_this_example_into"),
                 tone="text2",
                 wraps=True,
-            )
+            ),
+            block,
+            self.without_model,
+            Stretch(),
+            into=self,
+            spacing_px=12,
         )
-        column.addWidget(block)
-        column.addWidget(self.without_model)
-        column.addStretch(1)
 
 
 SIZE_PX = (720, 520)
@@ -240,17 +240,8 @@ class FirstRunDialog(QDialog):
         self._pages = [make_scrollable(_padded(step)) for step in (self.machine, self.model, self.question)]
         for page in self._pages:
             self.stack.addWidget(page)
-        head = QHBoxLayout()
-        head.setContentsMargins(24, 14, 24, 14)
-        head.addWidget(self.rail)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(head)
-        column.addWidget(Separator())
-        column.addWidget(self.stack, 1)
-        column.addWidget(Separator())
-        column.addLayout(self._build_foot())
+        head = make_row(self.rail, margins_px=(24, 14, 24, 14))
+        make_column(head, Separator(), (self.stack, 1), Separator(), self._build_foot(), into=self, spacing_px=0)
 
     def _build_foot(self) -> QHBoxLayout:
         self.back_button = Button(self._theme, phrase("common.back"))
@@ -258,11 +249,12 @@ class FirstRunDialog(QDialog):
         self.next_button = Button(self._theme, "", "primary")
         self.start_button = Button(self._theme, phrase("shell.start"), "primary")
         privacy = phrase("shell.what_you_type_and_your")
-        row = QHBoxLayout()
-        row.setContentsMargins(24, 12, 24, 12)
-        row.setSpacing(8)
-        row.addWidget(IconLabel(self._theme, "shield-check"))
-        row.addWidget(Label(privacy, "caption", "text2", wraps=True), 1)
+        row = make_row(
+            IconLabel(self._theme, "shield-check"),
+            (Label(privacy, "caption", "text2", wraps=True), 1),
+            margins_px=(24, 12, 24, 12),
+            spacing_px=8,
+        )
         for button in (self.back_button, self.later_button, self.next_button, self.start_button):
             row.addWidget(button)
         return row
@@ -323,7 +315,5 @@ class FirstRunDialog(QDialog):
 
 def _padded(step: QWidget) -> QWidget:
     holder = QWidget()
-    column = QVBoxLayout(holder)
-    column.setContentsMargins(24, 16, 24, 12)
-    column.addWidget(step)
+    make_column(step, into=holder, margins_px=(24, 16, 24, 12))
     return holder

@@ -26,6 +26,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import Label, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -51,9 +52,7 @@ class DownloadCard(QFrame):
         self._refresh()
 
     def _build(self) -> None:
-        inside = QVBoxLayout(self)
-        inside.setContentsMargins(16, 12, 16, 12)
-        inside.setSpacing(6)
+        inside = make_column(into=self, margins_px=(16, 12, 16, 12), spacing_px=6)
         title = join_facts(self._card.title, model_text.gigabytes(self._file.size_bytes))
         inside.addWidget(Label(title, strong=True, wraps=True))
         suits = phrase("shell.it_suits_this_pc")
@@ -145,14 +144,15 @@ class FirstModelStep(QWidget):
         self.state = Label(tone="text2", wraps=True)
         self.banner = Banner(self._theme)
         self.progress = ProgressRow(self._theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(12)
-        column.addWidget(Label(phrase("common.choose_a_model"), "heading2"))
-        column.addWidget(self.state)
-        column.addWidget(self.banner)
-        column.addWidget(self.progress)
-        column.addWidget(self._build_starter())
+        column = make_column(
+            Label(phrase("common.choose_a_model"), "heading2"),
+            self.state,
+            self.banner,
+            self.progress,
+            self._build_starter(),
+            into=self,
+            spacing_px=12,
+        )
         self.download = self._build_download()
         if self.download is not None:
             column.addWidget(self.download)
@@ -195,10 +195,9 @@ class FirstModelStep(QWidget):
     def _card(self, title: str, sentence: str = "") -> tuple[QFrame, QVBoxLayout]:
         frame = QFrame()
         frame.setProperty("surface", "card")
-        inside = QVBoxLayout(frame)
-        inside.setContentsMargins(16, 12, 16, 12)
-        inside.setSpacing(6)
-        inside.addWidget(Label(title, strong=True, wraps=True))
+        inside = make_column(
+            Label(title, strong=True, wraps=True), into=frame, margins_px=(16, 12, 16, 12), spacing_px=6
+        )
         if sentence:
             inside.addWidget(Label(sentence, tone="text2", wraps=True))
         return frame, inside
@@ -303,8 +302,4 @@ class FirstModelStep(QWidget):
 
 
 def _row(label: Label, button: Button) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(12)
-    row.addWidget(label, 1)
-    row.addWidget(button)
-    return row
+    return make_row((label, 1), button, spacing_px=12)

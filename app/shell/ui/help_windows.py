@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
-from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QWidget
 
 from app import __version__
 from app.base import confidentiality, diagnostics
@@ -13,7 +13,7 @@ from app.base.paths import resources
 from app.base.wording import current_language, phrase
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_scrollable
 from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
 
 HEIGHT_PX = 620
@@ -57,9 +57,7 @@ class ManualWindow(QDialog):
     def _build(self) -> None:
         page = QWidget()
         page.setProperty("surface", "base")
-        inside = QVBoxLayout(page)
-        inside.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
-        inside.setSpacing(SPACING_PX)
+        inside = make_column(into=page, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=SPACING_PX)
         for part in self._parts:
             inside.addWidget(part)
         inside.addStretch(1)
@@ -67,9 +65,7 @@ class ManualWindow(QDialog):
         scroll.setWidget(page)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(scroll)
+        make_column(scroll, into=self)
         bar = scroll.verticalScrollBar().sizeHint().width()
         self.resize(self._theme.metric("column_width") + 2 * MARGIN_PX + bar, HEIGHT_PX)
 
@@ -126,16 +122,12 @@ class NewsWindow(QDialog):
         self.text.setAccessibleName(self.windowTitle())
         page = QWidget()
         set_surface(page, "base")
-        inside = QVBoxLayout(page)
-        inside.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
-        inside.setSpacing(12)
+        inside = make_column(into=page, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=12)
         heading = phrase("shell.what_is_new_in_kotae", version=__version__)
         inside.addWidget(Label(heading, "heading2", wraps=True))
         inside.addWidget(self.text)
         inside.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(make_scrollable(page))
+        make_column(make_scrollable(page), into=self)
         room = parent.window().size()
         self._width_px = min(theme.px(NEWS_SIZE_PX[0]), room.width() - 2 * NEWS_EDGE_PX)
         self.resize(self._width_px, min(theme.px(NEWS_SIZE_PX[1]), room.height() - 2 * NEWS_EDGE_PX))

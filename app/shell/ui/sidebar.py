@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
     QGridLayout,
-    QHBoxLayout,
     QMenu,
     QStyleOptionViewItem,
     QVBoxLayout,
@@ -29,6 +28,7 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip, set_surface
 
@@ -159,14 +159,16 @@ class TrafficIndicator(QAbstractButton):
         self._icon = IconLabel(theme, "shield-check", "success")
         self.state = Label(role="caption", strong=True)
         self.since = Label(role="caption", tone="muted")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(18, 12, 18, 12)
-        row.setSpacing(8)
-        row.addWidget(self._icon)
-        row.addWidget(Label(phrase("shell.network"), role="caption", tone="text2"))
-        row.addWidget(self.state)
-        row.addStretch(1)
-        row.addWidget(self.since)
+        make_row(
+            self._icon,
+            Label(phrase("shell.network"), role="caption", tone="text2"),
+            self.state,
+            Stretch(),
+            self.since,
+            into=self,
+            margins_px=(18, 12, 18, 12),
+            spacing_px=8,
+        )
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.refresh()
@@ -316,36 +318,26 @@ class Sidebar(QWidget):
         self._empty.setContentsMargins(18, 8, 16, 0)
         self.bin_button = NavigationButton(self._theme, "trash-2", phrase("common.bin"))
         self.bin_button.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.nav)
-        column.addWidget(Separator())
-        column.addLayout(self._tools())
-        column.addWidget(self._empty)
-        column.addWidget(self.list, 1)
-        column.addLayout(self._bin_row())
-        column.addWidget(Separator())
-        column.addWidget(self.traffic)
+        make_column(
+            self.nav,
+            Separator(),
+            self._tools(),
+            self._empty,
+            (self.list, 1),
+            self._bin_row(),
+            Separator(),
+            self.traffic,
+            into=self,
+            spacing_px=0,
+        )
         self._resize()
 
     def _tools(self) -> QVBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(self.new_button, 1)
-        row.addWidget(self.menu_button)
-        tools = QVBoxLayout()
-        tools.setContentsMargins(10, 10, 10, 4)
-        tools.setSpacing(8)
-        tools.addLayout(row)
-        tools.addWidget(self.filter)
-        return tools
+        row = make_row((self.new_button, 1), self.menu_button, spacing_px=4)
+        return make_column(row, self.filter, margins_px=(10, 10, 10, 4), spacing_px=8)
 
     def _bin_row(self) -> QVBoxLayout:
-        row = QVBoxLayout()
-        row.setContentsMargins(0, 4, 0, 4)
-        row.addWidget(self.bin_button)
-        return row
+        return make_column(self.bin_button, margins_px=(0, 4, 0, 4))
 
     def _connect(self) -> None:
         self.nav.chosen.connect(self.page_chosen)

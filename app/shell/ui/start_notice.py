@@ -6,7 +6,7 @@ Also apply safe mode to the built window, in addition to its settings (`app.shel
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app import __version__
 from app.base.diagnostics import StartRecord
@@ -19,6 +19,7 @@ from app.shell.ui.problem_dialogs import show_report
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Separator, set_surface
 
 WIDTH_PX = 680
@@ -37,14 +38,8 @@ class StartNotice(QWidget):
         super().__init__()
         self.banner = Banner(theme)
         set_surface(self, "base")
-        inside = QVBoxLayout()
-        inside.setContentsMargins(16, 8, 16, 8)
-        inside.addWidget(self.banner)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(Separator())
-        column.addLayout(inside)
+        inside = make_column(self.banner, margins_px=(16, 8, 16, 8))
+        make_column(Separator(), inside, into=self, spacing_px=0)
         self.banner.installEventFilter(self)
         self.banner.action_requested.connect(self._on_action)
         self.hide()

@@ -2,13 +2,14 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from app.base.wording import phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.services.events import EngineStatus
 from app.uikit.localization import sends_to_text
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, plain_tooltip, repolish, set_surface
 from app.uikit.widgets.progress_row import TimeLeftText
 
@@ -21,9 +22,7 @@ class StatusPart(QWidget):
 
     def __init__(self, *contents: QWidget) -> None:
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
+        row = make_row(into=self, spacing_px=8)
         rule = Separator("vertical")
         rule.setFixedHeight(16)
         row.addWidget(rule)
@@ -97,10 +96,7 @@ class StatusLine(QWidget):
         self._context_part = self._build_context()
         self._speed_part = StatusPart(self.speed)
         self._first_part = StatusPart(self.first)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(18, 0, 18, 0)
-        row.setSpacing(14)
-        row.addWidget(self.model)
+        row = make_row(self.model, into=self, margins_px=(18, 0, 18, 0), spacing_px=14)
         for part in (self._device_part, self._state_part, self._context_part, self._speed_part, self._first_part):
             row.addWidget(part)
         row.addStretch(1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QProgressBar, QSizePolicy, QWidget
 
 from app.base import wording
 from app.base.errors import AppError
@@ -22,7 +22,7 @@ from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, announce
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -90,13 +90,8 @@ class CheckStep(WizardStep):
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(16)
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        head.addWidget(self.verdict, 1)
+        column = make_column(into=self, margins_px=(MARGIN_PX, 20, MARGIN_PX, 20), spacing_px=16)
+        head = make_row((self._mark, 0, Qt.AlignmentFlag.AlignTop), (self.verdict, 1), spacing_px=10)
         column.addWidget(self.banner)
         column.addWidget(self.progress)
         column.addLayout(head)
@@ -246,9 +241,7 @@ class FindingsView(QWidget):
         self._theme = theme
         self.shown: list[CheckLine] = []
         self.rows: list[FindingRow] = []
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(10)
+        self._column = make_column(into=self, spacing_px=10)
 
     def show_lines(self, lines: Sequence[CheckLine]) -> None:
         if list(lines) == self.shown:
@@ -299,11 +292,7 @@ class FindingRow(QWidget):
         self._words.addWidget(self._topic, 0, top)
         self._words.addWidget(self.text, 1)
         self._words.addWidget(self.button, 0, top)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        row.addWidget(mark, 0, top)
-        row.addLayout(self._words, 1)
+        make_row((mark, 0, top), (self._words, 1), into=self, spacing_px=10)
 
     def _resize(self) -> None:
         self._topic.setMinimumWidth(self._theme.px(TOPIC_PX))
@@ -354,17 +343,19 @@ class ForecastBox(QFrame):
 
     def _build(self) -> None:
         left = Qt.AlignmentFlag.AlignLeft
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 14, 16, 14)
-        column.setSpacing(8)
-        column.addWidget(self.headline)
-        column.addWidget(self.source)
-        column.addWidget(self.memory)
-        column.addWidget(self.disk)
-        column.addWidget(self.advice)
-        column.addWidget(self.changes_button, 0, left)
-        column.addWidget(self.trial_button, 0, left)
-        column.addWidget(self.trial_words)
+        make_column(
+            self.headline,
+            self.source,
+            self.memory,
+            self.disk,
+            self.advice,
+            (self.changes_button, 0, left),
+            (self.trial_button, 0, left),
+            self.trial_words,
+            into=self,
+            margins_px=(16, 14, 16, 14),
+            spacing_px=8,
+        )
 
     def _headline(self, found: TrainingForecast, name: str) -> str:
         text = phrase("training.estimate_time_memory_size")
@@ -410,16 +401,11 @@ class ResourceMeter(QWidget):
         self._bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._bar.setMaximumWidth(theme.px(BAR_PX))
         self.fits = True
-        head = QHBoxLayout()
-        head.setSpacing(8)
+        head = make_row(spacing_px=8)
         for widget in (self._mark, self._name):
             head.addWidget(widget)
         head.addWidget(self.words, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 2, 0, 2)
-        column.setSpacing(4)
-        column.addLayout(head)
-        column.addWidget(self._bar)
+        make_column(head, self._bar, into=self, margins_px=(0, 2, 0, 2), spacing_px=4)
 
     def show_share(self, name: str, needed: int, available: int, text: str) -> None:
         """Show the amounts in bytes. `text`: with {need} and {free}."""

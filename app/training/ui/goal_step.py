@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QVBoxLayout
 
 from app.base import wording
 from app.base.errors import AppError
@@ -30,7 +30,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.form_rows import AnswerChoice
 from app.uikit.widgets.labels import FactList, IconLabel, Label
 
@@ -106,30 +106,28 @@ class GoalStep(WizardStep):
 
     def _build(self) -> None:
         self._advice_box = self._framed_advice()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(12)
-        column.addWidget(self.banner)
-        column.addWidget(Label(phrase("training.before_you_start"), "heading2"))
-        column.addWidget(Label(phrase("training.what_do_you_want"), "heading3"))
-        column.addWidget(self.choice)
-        column.addWidget(self._advice_box)
-        column.addSpacing(4)
-        column.addWidget(Label(phrase("training.what_fine_tuning_can_do"), "heading3", wraps=True))
-        column.addLayout(self._limits())
-        column.addSpacing(4)
-        column.addWidget(self.machine)
-        column.addWidget(self.environment)
-        column.addStretch(1)
+        make_column(
+            self.banner,
+            Label(phrase("training.before_you_start"), "heading2"),
+            Label(phrase("training.what_do_you_want"), "heading3"),
+            self.choice,
+            self._advice_box,
+            4,
+            Label(phrase("training.what_fine_tuning_can_do"), "heading3", wraps=True),
+            self._limits(),
+            4,
+            self.machine,
+            self.environment,
+            Stretch(),
+            into=self,
+            margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
+            spacing_px=12,
+        )
 
     def _framed_advice(self) -> QFrame:
         frame = QFrame()
         frame.setProperty("surface", "raised")
-        inside = QVBoxLayout(frame)
-        inside.setContentsMargins(16, 12, 16, 12)
-        inside.setSpacing(8)
-        inside.addWidget(self.advice)
-        inside.addWidget(FlowBox(self.documents_button))
+        make_column(self.advice, FlowBox(self.documents_button), into=frame, margins_px=(16, 12, 16, 12), spacing_px=8)
         return frame
 
     def _limits(self) -> QVBoxLayout:
@@ -150,15 +148,13 @@ class GoalStep(WizardStep):
                 phrase("training.prepare_at_least_50_pairs"),
             ),
         )
-        column = QVBoxLayout()
-        column.setSpacing(6)
+        column = make_column(spacing_px=6)
         for icon, tone, text in lines:
             mark = IconLabel(self._theme, icon, tone)
             mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
-            row = QHBoxLayout()
-            row.setSpacing(8)
-            row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
-            row.addWidget(Label(text, tone="text2", wraps=True), 1)
+            row = make_row(
+                (mark, 0, Qt.AlignmentFlag.AlignTop), (Label(text, tone="text2", wraps=True), 1), spacing_px=8
+            )
             column.addLayout(row)
         return column
 
@@ -320,24 +316,21 @@ class MachinePanel(QFrame):
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
-        head = QHBoxLayout()
-        head.addWidget(Label(phrase("common.this_pc"), strong=True), 1)
-        head.addWidget(self.measure_button)
-        verdict = QHBoxLayout()
-        verdict.setSpacing(8)
-        verdict.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        verdict.addWidget(self.verdict, 1)
+        head = make_row((Label(phrase("common.this_pc"), strong=True), 1), self.measure_button)
+        verdict = make_row((self._mark, 0, Qt.AlignmentFlag.AlignTop), (self.verdict, 1), spacing_px=8)
         self._remarks.setSpacing(4)
         self._offers = FlowBox(self.practice_button, self.job_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 14)
-        column.setSpacing(10)
-        column.addLayout(head)
-        column.addLayout(verdict)
-        column.addLayout(self._remarks)
-        column.addWidget(self.facts)
-        column.addWidget(self._offers)
-        column.addWidget(self.reason)
+        make_column(
+            head,
+            verdict,
+            self._remarks,
+            self.facts,
+            self._offers,
+            self.reason,
+            into=self,
+            margins_px=(16, 12, 16, 14),
+            spacing_px=10,
+        )
 
     def _show_remarks(self, remarks: tuple[CapabilityNote, ...]) -> None:
         while (item := self._remarks.takeAt(0)) is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QStandardPaths, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, current_language, describe_error, phrase
@@ -24,7 +24,7 @@ from app.uikit.localization import join_facts, make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
@@ -100,12 +100,9 @@ class InstallEnvironmentDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=content, spacing_px=8)
         self.place.setContentsMargins(-12, 0, -12, 0)
-        kind = QHBoxLayout()
-        kind.setSpacing(12)
+        kind = make_row(spacing_px=12)
         term = Label(phrase("training.kind_of_parts"), strong=True)
         kind.addWidget(term)
         kind.addWidget(self.kind, 1)
@@ -221,11 +218,7 @@ class InstallEnvironmentFlow(QWidget):
         self._shown = ""  # name of the shown phase
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.progress)
-        column.addWidget(self.banner)
+        make_column(self.progress, self.banner, into=self, spacing_px=8)
         self.progress.cancelled.connect(setup.cancel)
         setup.began.connect(self._on_began)
         setup.progressed.connect(self._on_progressed)
@@ -359,10 +352,12 @@ class EnvironmentBox(QFrame):
     def _build(self) -> None:
         self.setProperty("surface", "card")
         self._buttons = FlowBox(self.make_button, self.offline_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 14)
-        column.setSpacing(8)
-        column.addWidget(Label(phrase("common.training_environment"), strong=True))
+        column = make_column(
+            Label(phrase("common.training_environment"), strong=True),
+            into=self,
+            margins_px=(16, 12, 16, 14),
+            spacing_px=8,
+        )
         for widget in (self.state, self.about, self._buttons, self.making):
             column.addWidget(widget)
 

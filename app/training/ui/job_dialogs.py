@@ -6,7 +6,7 @@ A job folder holds data, program and, if the user wants it, the base. It comes b
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Signal
-from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.base import wording
 from app.base.confidentiality import Permit
@@ -24,6 +24,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import PathRow
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
@@ -87,9 +88,7 @@ class ExportJobDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=content, spacing_px=8)
         self.place.setContentsMargins(-12, 0, -12, 0)
         for widget in (self.banner, self.place, self.base_box, self.base_note, self.progress):
             column.addWidget(widget)
@@ -220,9 +219,7 @@ class ImportJobDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=content, spacing_px=8)
         self.place.setContentsMargins(-12, 0, -12, 0)
         for widget in (self.banner, self.place, self.progress):
             column.addWidget(widget)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSize, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -33,7 +33,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser
 from app.uikit.widgets.labels import Label, plain_tooltip
 
@@ -83,17 +83,19 @@ class ModelStep(WizardStep):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(16)
-        column.addWidget(self.banner)
-        column.addWidget(self.base)
-        column.addWidget(Label(phrase("training.how_to_train"), "heading3"))
-        column.addWidget(self.cards)
-        column.addWidget(self.about)
-        column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.expert)
-        column.addStretch(1)
+        make_column(
+            self.banner,
+            self.base,
+            Label(phrase("training.how_to_train"), "heading3"),
+            self.cards,
+            self.about,
+            (self.fold_button, 0, Qt.AlignmentFlag.AlignLeft),
+            self.expert,
+            Stretch(),
+            into=self,
+            margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
+            spacing_px=16,
+        )
         self.expert.hide()
 
     def _connect(self) -> None:
@@ -227,9 +229,7 @@ class BaseModelField(QWidget):
         self.refused = Label(role="caption", tone="muted", wraps=True)
         self.folder_button = Button(self._theme, phrase("training.choose_a_folder"), "", "folder-open", compact=True)
         self.get_button = Button(self._theme, phrase("training.get_a_model"), "", "download", compact=True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=self, spacing_px=8)
         for widget in (title, self.empty, self.box, self.state, FlowBox(self.folder_button, self.get_button)):
             column.addWidget(widget)
         column.addWidget(self.refused)
@@ -343,17 +343,10 @@ class PresetCard(ChoiceCard):
 
     def _build(self, *, is_recommended: bool) -> None:
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        head = QHBoxLayout()
-        head.setSpacing(8)
-        head.addWidget(self.radio)
-        head.addStretch(1)
+        head = make_row(self.radio, Stretch(), spacing_px=8)
         if is_recommended:
             head.addWidget(Label(phrase("training.recommended"), "caption", "accent", strong=True))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 12)
-        column.setSpacing(6)
-        column.addLayout(head)
-        column.addWidget(self._sentence)
+        column = make_column(head, self._sentence, into=self, margins_px=(16, 12, 16, 12), spacing_px=6)
         if self._is_quiet:
             column.addWidget(self.line)
         else:

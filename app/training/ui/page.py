@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
@@ -34,6 +34,7 @@ from app.uikit.list_detail_page import EmptyState, EntryKey, ListDetailPage
 from app.uikit.page import PAGE_MARGIN_PX, Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator
 from app.uikit.widgets.section_bars import StepRail
@@ -158,11 +159,13 @@ class TrainingPage(ListDetailPage):
         self.rail = StepRail(theme, [training_texts.step_name(step) for step in STEPS])
         self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
         self._rail_row, self._rail_rule = QWidget(), Separator()
-        row = QHBoxLayout(self._rail_row)
-        row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10)
-        row.setSpacing(16)
-        row.addWidget(self.rail, 1)
-        row.addWidget(self._saved)
+        make_row(
+            (self.rail, 1),
+            self._saved,
+            into=self._rail_row,
+            margins_px=(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10),
+            spacing_px=16,
+        )
         self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
         self.nothing = EmptyState(
             phrase("training.train_a_model_on_your"),

@@ -9,12 +9,13 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QHideEvent, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.training import training_errors
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.fields import AutoSpin, TextField, replace_text, storable_text
 from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser, SettingRow
 from app.uikit.widgets.labels import Label
@@ -213,9 +214,7 @@ class TrainingSettingsForm(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 4, 0, 0)
-        column.setSpacing(18)
+        column = make_column(into=self, margins_px=(0, 4, 0, 0), spacing_px=18)
         for key, row in self.rows.items():
             column.addWidget(row)
             self.fields[key].reset_requested.connect(lambda key=key: self.chosen.emit(key, None))

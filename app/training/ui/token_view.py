@@ -13,7 +13,7 @@ from PySide6.QtGui import (
     QTextCharFormat,
     QTextCursor,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextEdit, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QTextEdit
 
 from app.base.wording import phrase
 from app.training import run_plan
@@ -21,7 +21,7 @@ from app.training.run_plan import PreviewPiece
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import Label, set_surface
 from trainer.events import Preview
 
@@ -96,18 +96,10 @@ class TokenView(QFrame):
 
     def _build(self) -> None:
         self._legend[0].setStyleSheet("text-decoration: underline")
-        head = QHBoxLayout()
-        head.setSpacing(4)
-        head.addWidget(self.title, 1)
-        head.addWidget(self.before)
-        head.addWidget(self.after)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 12)
-        column.setSpacing(8)
-        column.addLayout(head)
-        column.addWidget(FlowBox(*self._legend))
-        column.addWidget(self.text)
-        column.addWidget(self.facts)
+        head = make_row((self.title, 1), self.before, self.after, spacing_px=4)
+        make_column(
+            head, FlowBox(*self._legend), self.text, self.facts, into=self, margins_px=(16, 12, 16, 12), spacing_px=8
+        )
 
 
 class TokenText(QTextEdit):

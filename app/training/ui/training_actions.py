@@ -25,6 +25,7 @@ from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.list_detail_page import EntryActions, EntryKey
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
 
 NAME_CHARACTERS = 80
@@ -159,9 +160,7 @@ class TrainingNameDialog(Dialog):
         self.name.setMaxLength(NAME_CHARACTERS)
         self.note: QPlainTextEdit | None = None
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = make_column(into=content, spacing_px=6)
         self._add(column, phrase("common.name"), self.name)
         if note is not None:
             self.note = QPlainTextEdit(note)

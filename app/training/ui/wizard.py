@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
 
 from app.base.wording import phrase
 from app.training.drafts import PLANNED_STEPS, DraftProblem
@@ -17,7 +17,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.training.ui import training_texts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
 
@@ -70,18 +70,15 @@ class WizardFooter(QWidget):
         self.reason = Label(role="caption", tone="text2", wraps=True)
         self.back_button = Button(theme, phrase("common.back"))
         self.next_button = Button(theme, "", "primary")
-        row = QHBoxLayout()
-        row.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 10)
-        row.setSpacing(8)
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.reason, 1)
-        row.addWidget(self.back_button)
-        row.addWidget(self.next_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(Separator())
-        column.addLayout(row)
+        row = make_row(
+            (self._icon, 0, Qt.AlignmentFlag.AlignVCenter),
+            (self.reason, 1),
+            self.back_button,
+            self.next_button,
+            margins_px=(MARGIN_PX, 10, MARGIN_PX, 10),
+            spacing_px=8,
+        )
+        make_column(Separator(), row, into=self, spacing_px=0)
 
     def show_state(self, found: Sequence[DraftProblem], primary: str, *, can_act: bool, can_go_back: bool) -> None:
         """Show the first problem and the buttons.
@@ -123,11 +120,7 @@ class DraftWizard(QWidget):
         self._build_timer = QTimer(self, singleShot=True, interval=AHEAD_MS)
         self._stack = QStackedWidget()
         self.foot = WizardFooter(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._stack, 1)
-        column.addWidget(self.foot)
+        make_column((self._stack, 1), self.foot, into=self, spacing_px=0)
         self._build_timer.timeout.connect(self._build_ahead)
         work.changed.connect(self._on_changed)
         work.began.connect(self._update_footer)
@@ -220,11 +213,7 @@ class RunWizard(QWidget):
         self.key = ""
         self._stack = QStackedWidget()
         self.foot = WizardFooter(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._stack, 1)
-        column.addWidget(self.foot)
+        make_column((self._stack, 1), self.foot, into=self, spacing_px=0)
         self.foot.back_button.clicked.connect(lambda: self.show_step("run"))
         self.foot.next_button.clicked.connect(lambda: self.show_step("result"))
         trainings.started.connect(self._on_started)

@@ -5,12 +5,13 @@ The buttons move below the text where both do not fit side by side.
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QWidget
 
 from app.base.wording import phrase
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, repolish
 
 WORDS_PX = 260  # the least width of the text beside the buttons
@@ -61,12 +62,8 @@ class Banner(QFrame):
         self._icon = IconLabel(self._theme, "triangle-alert", "warning")
         self._what = Label(strong=True, wraps=True)
         self._sentence = Label(tone="text2", wraps=True)
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(self._what)
-        words.addWidget(self._sentence)
-        self._buttons = QHBoxLayout()
-        self._buttons.setSpacing(8)
+        words = make_column(self._what, self._sentence, spacing_px=2)
+        self._buttons = make_row(spacing_px=8)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._content.setSpacing(8)
         self._content.addLayout(words, 1)
@@ -75,12 +72,7 @@ class Banner(QFrame):
         close.clicked.connect(self.dismiss)
         if not can_close:
             close.hide()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 8, 8, 8)
-        row.setSpacing(12)
-        row.addWidget(self._icon)
-        row.addLayout(self._content, 1)
-        row.addWidget(close)
+        make_row(self._icon, (self._content, 1), close, into=self, margins_px=(12, 8, 8, 8), spacing_px=12)
 
     def _turn(self) -> None:
         buttons = self._buttons.sizeHint().width()

@@ -1,14 +1,82 @@
-"""Arrange widgets: in a flowing row, in an area that scrolls, in a titled card, and in a grid that can be refilled."""
+"""Arrange widgets: in columns, in rows that may flow, in an area that scrolls, in a card, and in a grid to refill."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.uikit.widgets.labels import Label, Separator
 
 FLOW_SPACING_PX = 8
+NO_MARGINS = (0, 0, 0, 0)
+B = TypeVar("B", bound=QBoxLayout)
 
 _REASONS = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.FontChange, QEvent.Type.LayoutRequest)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Empty room in a column or row that grows with the widget. `factor`: its share of what is left."""
+
+    factor: int = 1
+
+
+# A widget or layout, alone, with its stretch factor, or with this and its alignment; or empty pixels; or a Stretch.
+LayoutItem = QWidget | QLayout | int | Stretch | tuple[QWidget | QLayout, int] | tuple[QWidget, int, Qt.AlignmentFlag]
+Margins = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
+
+
+def make_column(
+    *items: LayoutItem, into: QWidget | None = None, margins_px: Margins | None = NO_MARGINS, spacing_px: int = -1
+) -> QVBoxLayout:
+    """Return a layout with the items below each other. `into`: the widget that it fills; None: it goes into a layout.
+
+    `margins_px` None and a negative `spacing_px`: the style's.
+    """
+    return _filled(QVBoxLayout(), items, into, margins_px, spacing_px)
+
+
+def make_row(
+    *items: LayoutItem, into: QWidget | None = None, margins_px: Margins | None = NO_MARGINS, spacing_px: int = -1
+) -> QHBoxLayout:
+    """Return a layout with the items beside each other, as `make_column` does."""
+    return _filled(QHBoxLayout(), items, into, margins_px, spacing_px)
+
+
+def _filled(
+    layout: B, items: tuple[LayoutItem, ...], into: QWidget | None, margins_px: Margins | None, spacing_px: int
+) -> B:
+    if into is not None:
+        into.setLayout(layout)
+    if margins_px is not None:
+        layout.setContentsMargins(*margins_px)
+    if spacing_px >= 0:
+        layout.setSpacing(spacing_px)
+    for item in items:
+        parts: tuple[Any, ...] = item if isinstance(item, tuple) else (item,)
+        part, *how = parts
+        if isinstance(part, QWidget):
+            layout.addWidget(part, *how)
+        elif isinstance(part, QLayout):
+            layout.addLayout(part, *how)
+        elif isinstance(part, Stretch):
+            layout.addStretch(part.factor)
+        else:
+            layout.addSpacing(part)
+    return layout
 
 
 class FlowBox(QWidget):

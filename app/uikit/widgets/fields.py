@@ -26,7 +26,6 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QSizePolicy,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -34,6 +33,7 @@ from app.base.invisible_characters import STORED_TEXT_MAX, is_storable_text
 from app.base.wording import phrase
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser
 from app.uikit.widgets.labels import Label
 
@@ -237,12 +237,7 @@ class PromptField(QWidget):
         self._quoted = Label(tone="text2", wraps=True)
         self._quoted.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setFocusProxy(self.source)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.source)
-        column.addWidget(self._quoted)
-        column.addWidget(self.text)
+        make_column(self.source, self._quoted, self.text, into=self, spacing_px=8)
         self.source.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.source.setMinimumWidth(theme.px(CONTROL_WIDTH_PX))
         self.source.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

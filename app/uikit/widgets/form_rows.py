@@ -10,16 +10,15 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
-    QHBoxLayout,
     QRadioButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label
 
 LABEL_WIDTH_PX = 168
@@ -66,8 +65,7 @@ class SettingRow(QWidget):
         self._note = Label("", "caption", "accent", wraps=True, strong=True)
         self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._note.hide()
-        explained = QVBoxLayout()
-        explained.setSpacing(4)
+        explained = make_column(spacing_px=4)
         if self._is_wide:
             explained.addWidget(self.control)
         else:
@@ -77,11 +75,7 @@ class SettingRow(QWidget):
             words = Label(sentence, "caption", "muted", wraps=True)
             words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             explained.addWidget(words)
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(16)
-        self._row.addWidget(self._label, 0, Qt.AlignmentFlag.AlignTop)
-        self._row.addLayout(explained, 1)
+        self._row = make_row((self._label, 0, Qt.AlignmentFlag.AlignTop), (explained, 1), into=self, spacing_px=16)
         self._resize()
 
     def _resize(self) -> None:
@@ -137,15 +131,10 @@ class CheckRow(QWidget):
         self.box.setEnabled(not is_fixed)
         self.box.toggled.connect(self.toggled)
         self._facts = ElidedLabel(facts, "caption", "text2")
-        words = QVBoxLayout()
-        words.setSpacing(0)
-        words.addWidget(ElidedLabel(title, strong=True))
-        words.addWidget(self._facts)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 6, 12, 6)
-        row.setSpacing(10)
-        row.addWidget(self.box, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(words, 1)
+        words = make_column(ElidedLabel(title, strong=True), self._facts, spacing_px=0)
+        make_row(
+            (self.box, 0, Qt.AlignmentFlag.AlignTop), (words, 1), into=self, margins_px=(12, 6, 12, 6), spacing_px=10
+        )
 
     def show_facts(self, facts: str) -> None:
         self._facts.setText(facts)
@@ -178,17 +167,8 @@ class PathRow(QWidget):
         self.path = ElidedLabel(tone="text2")
         self.note = Label(sentence, "caption", "muted", wraps=True)
         self.note.setVisible(bool(sentence))
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self.path, 1)
-        row.addWidget(self.clear_button)
-        row.addWidget(self.choose_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 8, 12, 8)
-        column.setSpacing(2)
-        column.addWidget(Label(title, strong=True))
-        column.addLayout(row)
-        column.addWidget(self.note)
+        row = make_row((self.path, 1), self.clear_button, self.choose_button, spacing_px=8)
+        make_column(Label(title, strong=True), row, self.note, into=self, margins_px=(12, 8, 12, 8), spacing_px=2)
         self.choose_button.clicked.connect(self.choose_requested)
         self.clear_button.clicked.connect(self.cleared)
         self.show_path("")
@@ -286,9 +266,7 @@ class AnswerChoice(CardChoice):
         """`answers`: key -> name and sentence. `name_px`: the width of a name beside its sentence."""
         self.answers = {key: AnswerChoiceCard(theme, *words, name_px) for key, words in answers.items()}
         super().__init__(self.answers)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACING_PX)
+        column = make_column(into=self, spacing_px=SPACING_PX)
         for answer in self.answers.values():
             column.addWidget(answer)
 

@@ -7,7 +7,7 @@ import math
 import time
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QProgressBar, QWidget
 
 from app.base.services import background
 from app.base.wording import phrase
@@ -15,6 +15,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
 
 
@@ -119,16 +120,8 @@ class ProgressRow(QFrame):
         self._bar = QProgressBar()
         self._bar.setRange(0, STEPS)
         self._bar.setTextVisible(False)
-        row = QHBoxLayout()
-        row.setSpacing(12)
-        row.addWidget(self._what, 1)
-        row.addWidget(self._amount)
-        row.addWidget(self.cancel_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 8, 8, 8)
-        column.setSpacing(8)
-        column.addLayout(row)
-        column.addWidget(self._bar)
+        row = make_row((self._what, 1), self._amount, self.cancel_button, spacing_px=12)
+        make_column(row, self._bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=8)
         self.cancel_button.setVisible(can_cancel)  # only with a parent: before, it would be a window for a moment
 
     def _connect(self) -> None:
@@ -158,14 +151,8 @@ class TransferStrip(QWidget):
         set_surface(self, "base")
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(Separator())
-        inside = QVBoxLayout()
-        inside.setContentsMargins(16, 8, 16, 8)
-        inside.addWidget(self.progress)
-        inside.addWidget(self.banner)
+        column = make_column(Separator(), into=self, spacing_px=0)
+        inside = make_column(self.progress, self.banner, margins_px=(16, 8, 16, 8))
         column.addLayout(inside)
         for part in (self.progress, self.banner):
             part.installEventFilter(self)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_row
 from app.uikit.widgets.labels import ElidedLabel, Separator
 
 TAB_HEIGHT_PX, TAB_SIDE_PX, TAB_LINE_PX = 36, 10, 2
@@ -27,9 +27,7 @@ class TabBar(QWidget):
         for button in self.buttons.values():
             group.addButton(button)
         group.buttonClicked.connect(lambda _button: self.chosen.emit(self.key))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(FlowBox(*self.buttons.values()), 1)
+        make_row((FlowBox(*self.buttons.values()), 1), into=self)
         next(iter(self.buttons.values())).setChecked(True)
 
     @property
@@ -137,9 +135,7 @@ class StepRail(QWidget):
         # The rail never widens its parent; it shortens itself.
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._short = ElidedLabel(strong=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(GAP_PX)
+        row = make_row(into=self, spacing_px=GAP_PX)
         for place, step in enumerate(self.steps):
             if place:
                 line = Separator()

@@ -8,13 +8,11 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QShowEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QListView,
     QStackedWidget,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,6 +28,7 @@ from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
 
 LeftRole = Qt.ItemDataRole.UserRole + 20  # text with the days left
@@ -199,27 +198,16 @@ class BinPage(Page):
         self.stack = QStackedWidget()
         self.stack.addWidget(self._filled())
         self.stack.addWidget(self._emptied())
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addWidget(self.stack, 1)
+        make_column(self._header, (self.stack, 1), into=self, spacing_px=0)
 
     def _filled(self) -> QWidget:
         self.list = BinView(self._theme, self.binned)
         self.restore_button = Button(self._theme, phrase("chat.restore"), icon="undo-2")
         self.erase_button = Button(self._theme, phrase("chat.delete_permanently"), "danger")
         self._chosen = Label(role="caption", tone="text2")
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addWidget(self.restore_button)
-        buttons.addWidget(self.erase_button)
-        buttons.addStretch(1)
-        buttons.addWidget(self._chosen)
+        buttons = make_row(self.restore_button, self.erase_button, Stretch(), self._chosen, spacing_px=8)
         filled = QWidget()
-        column = QVBoxLayout(filled)
-        column.setContentsMargins(PAGE_MARGIN_PX, 16, PAGE_MARGIN_PX, 16)
-        column.setSpacing(12)
+        column = make_column(into=filled, margins_px=(PAGE_MARGIN_PX, 16, PAGE_MARGIN_PX, 16), spacing_px=12)
         words = phrase("chat.conversations_leave_the_bin_for")
         column.addWidget(Label(words, tone="text2", wraps=True))
         column.addWidget(self.list, 1)
@@ -228,9 +216,7 @@ class BinPage(Page):
 
     def _emptied(self) -> QWidget:
         emptied = QWidget()
-        column = QVBoxLayout(emptied)
-        column.setContentsMargins(PAGE_MARGIN_PX, 48, PAGE_MARGIN_PX, 24)
-        column.setSpacing(16)
+        column = make_column(into=emptied, margins_px=(PAGE_MARGIN_PX, 48, PAGE_MARGIN_PX, 24), spacing_px=16)
         words = phrase("chat.the_bin_is_empty_deleted")
         column.addWidget(Label(words, tone="text2", wraps=True))
         self.ask_button = Button(self._theme, phrase("chat.back_to_ask"))

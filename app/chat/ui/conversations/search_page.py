@@ -8,12 +8,10 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QShowEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QListView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -28,6 +26,7 @@ from app.uikit.localization import format_date, format_day, join_facts
 from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
 
@@ -306,22 +305,11 @@ class SearchPage(Page):
         self.hint = Label(tone="text2", wraps=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.list = self._build_list()
-        self._column = QVBoxLayout()
-        self._column.addWidget(self.field)
-        self._column.addWidget(self.count)
-        self._column.addWidget(self.hint, 1)
-        self._column.addWidget(self.list, 1)
+        self._column = make_column(self.field, self.count, (self.hint, 1), (self.list, 1))
         self._middle = QWidget()
         self._middle.setLayout(self._column)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(self._middle, 10_000)
-        row.addStretch(1)
-        page = QVBoxLayout(self)
-        page.setContentsMargins(0, 0, 0, 0)
-        page.setSpacing(0)
-        page.addWidget(self.header)
-        page.addLayout(row, 1)
+        row = make_row(Stretch(), (self._middle, 10_000), Stretch())
+        make_column(self.header, (row, 1), into=self, spacing_px=0)
         self.setFocusProxy(self.field)
 
     def _build_list(self) -> SearchResultView:

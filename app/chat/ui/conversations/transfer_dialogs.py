@@ -7,6 +7,7 @@ from app.chat.exchange import conversation_import
 from app.chat.exchange.conversation_import import ImportedConversations
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
 
 INDENT_PX = 24  # aligns the sentence below a format with the format's name
@@ -20,9 +21,7 @@ class FormatChoice(QWidget):
         super().__init__()
         self.buttons: dict[str, QRadioButton] = {}
         self._group = QButtonGroup(self)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 4, 0, 0)
-        column.setSpacing(12)
+        column = make_column(into=self, margins_px=(0, 4, 0, 0), spacing_px=12)
         word, markdown = self._sentences_of_one() if count == 1 else self._sentences_of_several()
         everything = phrase("chat.to_move_to_another_pc")
         column.addLayout(self._row(theme, "docx", phrase("chat.word_docx"), word))
@@ -48,11 +47,7 @@ class FormatChoice(QWidget):
         self._group.addButton(button)
         words = Label(sentence, "caption", "text2", wraps=True)
         words.setContentsMargins(theme.px(INDENT_PX), 0, 0, 0)
-        row = QVBoxLayout()
-        row.setSpacing(2)
-        row.addWidget(button)
-        row.addWidget(words)
-        return row
+        return make_column(button, words, spacing_px=2)
 
 
 class ExportDialog(Dialog):

@@ -19,6 +19,7 @@ from app.uikit import untrusted_text
 from app.uikit.text.source_text import SourceText
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, make_icon_button, with_icon_space
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, plain_tooltip, set_surface
 
 WIDTH_MIN_PX, WIDTH_MAX_PX = 360, 524
@@ -130,13 +131,7 @@ class SourcePanel(QWidget):
     # ----------------------------------------------------------------- building
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._build_head())
-        column.addWidget(Separator())
-        column.addLayout(self._build_place())
-        column.addWidget(Separator())
+        column = make_column(self._build_head(), Separator(), self._build_place(), Separator(), into=self, spacing_px=0)
         self._pages_row = self._build_pages()
         column.addWidget(self._pages_row)
         self.problem = self._build_problem()
@@ -179,14 +174,8 @@ class SourcePanel(QWidget):
         self._tag = QFrame()
         self._tag.setProperty("surface", "tag")
         self._tag_words = Label(role="caption", tone="text2")
-        inside = QHBoxLayout(self._tag)
-        inside.setContentsMargins(8, 2, 8, 2)
-        inside.addWidget(self._tag_words)
-        row = QHBoxLayout()
-        row.setSpacing(self._theme.px(8))
-        row.addWidget(self.clause)
-        row.addWidget(self._tag)
-        row.addStretch(1)
+        make_row(self._tag_words, into=self._tag, margins_px=(8, 2, 8, 2))
+        row = make_row(self.clause, self._tag, Stretch(), spacing_px=self._theme.px(8))
         column = QVBoxLayout()
         side = self._theme.px(_SIDE)
         column.setContentsMargins(side, self._theme.px(8), side, self._theme.px(10))
@@ -217,11 +206,7 @@ class SourcePanel(QWidget):
         row.addStretch(1)
         for button in (self.smaller, self.fit_button, self.larger):
             row.addWidget(button)
-        column = QVBoxLayout(whole)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(row)
-        column.addWidget(Separator())
+        make_column(row, Separator(), into=whole, spacing_px=0)
         whole.hide()
         return whole
 

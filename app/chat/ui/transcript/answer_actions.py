@@ -24,6 +24,7 @@ from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
+from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 
@@ -122,11 +123,7 @@ class RatingMark(QWidget):
 
     def _build(self, icon_name: str) -> IconLabel:
         icon = IconLabel(self._theme, icon_name)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(self._theme.px(4))
-        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self._label)
+        make_row((icon, 0, Qt.AlignmentFlag.AlignVCenter), self._label, into=self, spacing_px=self._theme.px(4))
         icon.show()  # a child that is added later has no width in the layout before it is shown
         return icon
 

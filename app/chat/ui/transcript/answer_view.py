@@ -7,7 +7,7 @@ import time
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from app.base import wording
 from app.base.wording import phrase
@@ -24,6 +24,7 @@ from app.uikit.localization import join_facts
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label
 from app.uikit.widgets.progress_row import TimeLeftText
 
@@ -123,9 +124,7 @@ class AnswerFooter(QWidget):
 
     def _build(self) -> None:
         self._error_label: Label | None = None
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(self._theme.px(6))
+        column = make_column(into=self, spacing_px=self._theme.px(6))
         if self._message.status == "failed":
             column.addWidget(self._error())
         elif notice := self._notice():
@@ -166,11 +165,11 @@ class AnswerFooter(QWidget):
         words = answer_actions.comparison_text(self._details)
         mark = IconLabel(self._theme, icon, tone)
         mark.setFixedHeight(self._theme.line_height("caption"))
-        row = QHBoxLayout()
-        row.setSpacing(self._theme.px(6))
-        row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
-        return row
+        return make_row(
+            (mark, 0, Qt.AlignmentFlag.AlignTop),
+            (Label(words, role="caption", tone=tone, wraps=True), 1),
+            spacing_px=self._theme.px(6),
+        )
 
     def _error(self) -> QFrame:
         frame = self._frame = QFrame()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base import search_text
 from app.base.wording import phrase
@@ -17,6 +17,7 @@ from app.uikit.input_method import guard_of
 from app.uikit.page import PAGE_MARGIN_PX
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import FindField
 from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 
@@ -81,18 +82,10 @@ class FindBar(QWidget):
         self.previous_button = Button(self._theme, phrase("chat.previous"), compact=True)
         self.next_button = Button(self._theme, phrase("common.next"), compact=True)
         self.close_button = IconButton(self._theme, "x", phrase("chat.close_search"), "Esc")
-        self._row = QHBoxLayout()
-        self._row.addWidget(self.field, 1)
-        self._row.addWidget(self.count)
-        self._row.addWidget(self.previous_button)
-        self._row.addWidget(self.next_button)
-        self._row.addStretch(1)
-        self._row.addWidget(self.close_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(self._row)
-        column.addWidget(Separator())
+        self._row = make_row(
+            (self.field, 1), self.count, self.previous_button, self.next_button, Stretch(), self.close_button
+        )
+        make_column(self._row, Separator(), into=self, spacing_px=0)
 
     def _connect(self) -> None:
         self.field.step_requested.connect(self.step_requested)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, QPoint, QRect, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
 from app.chat import answer_check
@@ -16,6 +16,7 @@ from app.uikit.page import Navigation
 from app.uikit.text import markdown
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import Label
 
 
@@ -33,9 +34,7 @@ class Pager(QWidget):
             1: IconButton(theme, "chevron-right", after, "Alt+→"),
         }
         count = Label(phrase("chat.i_n", i=message.branch, n=message.branches), role="caption", tone="text2")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.px(2))
+        row = make_row(into=self, spacing_px=theme.px(2))
         for widget in (self._buttons[-1], count, self._buttons[1]):
             row.addWidget(widget)
         for step, button in self._buttons.items():
@@ -90,9 +89,7 @@ class MessageView(QWidget):
         self._theme = theme
         self._requests = requests
         self._pages: list[str] = []
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(0)
+        self._column = make_column(into=self, spacing_px=0)
         self.text = CitedText(theme, self)
         self._more: Button | None = None
         self.text.link_chosen.connect(requests.link_chosen)

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.chat import answer_check
@@ -16,7 +16,7 @@ from app.uikit import untrusted_text
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, set_surface
 
 NAMED_VALUES = 3  # missing values named in one line
@@ -35,9 +35,7 @@ class SourcesFooter(QWidget):
         self._numbers = source_citations.used_sources(message.text, grounding) if grounding.sources else ()
         self.rows: dict[int, SourceRow] = {}
         self.summary = ""  # the result of the check for screen readers; "" when there was none
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, theme.px(2), 0, 0)
-        column.setSpacing(theme.px(8))
+        column = make_column(into=self, margins_px=(0, theme.px(2), 0, 0), spacing_px=theme.px(8))
         if grounding.verdict == "not_in_documents":
             column.addWidget(self._not_found_box())
             if doubtful := [claim for claim in grounding.claims if not claim.is_supported]:
@@ -75,23 +73,20 @@ class SourcesFooter(QWidget):
         tone = "text2" if unchecked else "success"
         icon = IconLabel(self._theme, "info" if unchecked else "circle-check", tone)
         icon.setFixedHeight(self._theme.line_height("caption"))
-        row = QHBoxLayout()
-        row.setSpacing(self._theme.px(6))
-        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
-        return row
+        return make_row(
+            (icon, 0, Qt.AlignmentFlag.AlignTop),
+            (Label(words, role="caption", tone=tone, wraps=True), 1),
+            spacing_px=self._theme.px(6),
+        )
 
     def _doubt_box(self, doubtful: list[Claim]) -> QWidget:
         frame = QFrame()
         frame.setProperty("surface", "warning")
         px = self._theme.px
-        row = QHBoxLayout(frame)
-        row.setContentsMargins(px(12), px(8), px(8), px(8))
-        row.setSpacing(px(8))
+        row = make_row(into=frame, margins_px=(px(12), px(8), px(8), px(8)), spacing_px=px(8))
         icon = IconLabel(self._theme, "triangle-alert", "warning")
         icon.setFixedHeight(self._theme.line_height("ui"))
-        words = QVBoxLayout()
-        words.setSpacing(0)
+        words = make_column(spacing_px=0)
         head, why = phrase("chat.n_sentences_need_checking", n=len(doubtful)), self._why(doubtful)
         why = join_facts(why, *source_citations.unchecked_messages(self._grounding))
         self.summary = join_facts(self.summary, head, why) if self.summary else join_facts(head, why)
@@ -127,8 +122,7 @@ class SourcesFooter(QWidget):
         return words.format(value=named)
 
     def _source_rows(self) -> QVBoxLayout:
-        column = QVBoxLayout()
-        column.setSpacing(0)
+        column = make_column(spacing_px=0)
         for number in self._numbers:
             row = SourceRow(self._theme, number, self._grounding.sources[number - 1])
             row.clicked.connect(lambda _=False, number=number: self._choose(number))
@@ -160,15 +154,19 @@ class ExcerptLine(QWidget):
         super().__init__(parent)
         tag = QFrame()
         tag.setProperty("surface", "tag")
-        inside = QHBoxLayout(tag)
-        inside.setContentsMargins(theme.px(8), theme.px(2), theme.px(8), theme.px(2))
-        inside.addWidget(Label(phrase("chat.excerpts"), role="caption", strong=True))
+        make_row(
+            Label(phrase("chat.excerpts"), role="caption", strong=True),
+            into=tag,
+            margins_px=(theme.px(8), theme.px(2), theme.px(8), theme.px(2)),
+        )
         words = phrase("chat.the_model_is_small_so")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, theme.px(4))
-        row.setSpacing(theme.px(8))
-        row.addWidget(tag, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(Label(words, role="caption", tone="text2", wraps=True), 1)
+        make_row(
+            (tag, 0, Qt.AlignmentFlag.AlignTop),
+            (Label(words, role="caption", tone="text2", wraps=True), 1),
+            into=self,
+            margins_px=(0, 0, 0, theme.px(4)),
+            spacing_px=theme.px(8),
+        )
 
 
 class ImportedBox(QFrame):
@@ -179,10 +177,12 @@ class ImportedBox(QFrame):
         px = theme.px
         is_checked = answer_check.check_status(message) == "checked"
         set_surface(self, "sunken")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(px(12), px(8), px(12), px(8))
-        column.setSpacing(px(2))
-        column.addWidget(Label(answer_check.imported_mark(message), strong=True, wraps=True))
+        column = make_column(
+            Label(answer_check.imported_mark(message), strong=True, wraps=True),
+            into=self,
+            margins_px=(px(12), px(8), px(12), px(8)),
+            spacing_px=px(2),
+        )
         if not is_checked:
             words = phrase("chat.it_came_in_a_file")
             column.addWidget(Label(words, role="caption", tone="text2", wraps=True))
@@ -205,9 +205,9 @@ class FooterBox(QFrame):
         super().__init__()
         self._theme = theme
         set_surface(self, "sunken")
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(theme.px(16), theme.px(10), theme.px(12), theme.px(10))
-        self.column.setSpacing(theme.px(6))
+        self.column = make_column(
+            into=self, margins_px=(theme.px(16), theme.px(10), theme.px(12), theme.px(10)), spacing_px=theme.px(6)
+        )
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
     QFrame,
-    QHBoxLayout,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -27,7 +26,7 @@ from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.untrusted_text import make_harmless
 from app.uikit.widgets.buttons import Button, KeyButton
-from app.uikit.widgets.containers import CARD_SIDE_PX, Card, FlowBox, make_scrollable
+from app.uikit.widgets.containers import CARD_SIDE_PX, Card, FlowBox, Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip, set_surface
 
 BOX_PX = 480
@@ -108,13 +107,9 @@ class BlindStartPanel(QWidget):
         self.card = Card(phrase("evaluation.blind_sheet"))
         name = Label(phrase("evaluation.settings_to_compare"), tone="text2")
         name.setBuddy(self.first)
-        boxes = QVBoxLayout()
-        boxes.setSpacing(6)
-        boxes.addWidget(name)
+        boxes = make_column(name, spacing_px=6)
         for box in (self.first, self.second):
-            row = QHBoxLayout()
-            row.addWidget(box, 1000)
-            row.addStretch(1)
+            row = make_row((box, 1000), Stretch())
             boxes.addLayout(row)
         self.card.column.addWidget(self.about)
         self.card.column.addWidget(self.note)
@@ -122,10 +117,7 @@ class BlindStartPanel(QWidget):
         self.card.column.addWidget(self.facts)
         self.card.column.addWidget(self.reason)
         self.card.column.addWidget(FlowBox(self.begin_button, self.result_button))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.card)
-        column.addStretch(1)
+        make_column(self.card, Stretch(), into=self)
 
     def _connect(self) -> None:
         for box in (self.first, self.second):
@@ -272,31 +264,29 @@ class VotingPanel(QWidget):
 
     def _build(self) -> None:
         self.setAccessibleDescription(phrase("evaluation.1_a_is_better_2"))
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(self.title, 1)
-        head.addWidget(self.progress)
+        head = make_row((self.title, 1), self.progress, spacing_px=12)
         inside = QWidget()
-        content = QVBoxLayout(inside)
-        content.setContentsMargins(CARD_SIDE_PX, 0, CARD_SIDE_PX, 8)
-        content.setSpacing(10)
-        content.addWidget(self.note)
-        content.addWidget(self.question)
-        content.addWidget(self.answers, 1000)
-        content.addWidget(self.reference_button, 0, Qt.AlignmentFlag.AlignLeft)
-        content.addWidget(self.reference)
-        content.addWidget(self.agreement)
-        content.addStretch(1)
+        make_column(
+            self.note,
+            self.question,
+            (self.answers, 1000),
+            (self.reference_button, 0, Qt.AlignmentFlag.AlignLeft),
+            self.reference,
+            self.agreement,
+            Stretch(),
+            into=inside,
+            margins_px=(CARD_SIDE_PX, 0, CARD_SIDE_PX, 8),
+            spacing_px=10,
+        )
         self._area = make_scrollable(inside)
         self._area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # takes the remaining height
-        foot = QVBoxLayout()
-        foot.setContentsMargins(CARD_SIDE_PX, 8, CARD_SIDE_PX, 10)
-        foot.setSpacing(6)
-        foot.addWidget(FlowBox(*self.buttons.values()))
-        foot.addWidget(FlowBox(self.undo_button, self.result_button, self.leave_button))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(1, 1, 1, 1)
-        column.setSpacing(0)
+        foot = make_column(
+            FlowBox(*self.buttons.values()),
+            FlowBox(self.undo_button, self.result_button, self.leave_button),
+            margins_px=(CARD_SIDE_PX, 8, CARD_SIDE_PX, 10),
+            spacing_px=6,
+        )
+        column = make_column(into=self, margins_px=(1, 1, 1, 1), spacing_px=0)
         head.setContentsMargins(CARD_SIDE_PX, 11, CARD_SIDE_PX, 6)
         column.addLayout(head)
         column.addWidget(self._area, 1)

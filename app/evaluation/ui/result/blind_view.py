@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -20,7 +20,7 @@ from app.uikit.localization import format_percent, join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_scrollable
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, Stretch, make_column, make_scrollable
 from app.uikit.widgets.labels import Label, announce
 
 # number of the reading, the error that caused it, and its result
@@ -77,10 +77,7 @@ class BlindResultPanel(QWidget):
         for widget in (self.verdict, self.difference, self.table, self.when_open, self.agreement, self.left):
             self.card.column.addWidget(widget)
         self.card.column.addWidget(FlowBox(self.go_on_button, self.undo_button, self.leave_button))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.card)
-        column.addStretch(1)
+        make_column(self.card, Stretch(), into=self)
         self._theme.changed.connect(self._restyle)
         self._restyle()
 
@@ -217,11 +214,7 @@ class BlindView(QWidget):
         self._panels: tuple[QWidget, ...] = (self.nothing, self.start, self.voting, self.result)
         for panel in self._panels:
             self.stack.addWidget(panel if panel is self.nothing else make_scrollable(panel))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.banner)
-        column.addWidget(self.stack, 1)
+        make_column(self.banner, (self.stack, 1), into=self, spacing_px=8)
 
     def _connect(self) -> None:
         self.start.pair_chosen.connect(self._choose_pair)

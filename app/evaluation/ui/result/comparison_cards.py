@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.evaluation.report.result_view_data import ResultViewData, SystemDifference, SystemViewData
@@ -17,7 +17,7 @@ from app.evaluation.ui.result.score_plots import Axis, AxisScale, SpanRow, scale
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 INDENT_PX, ROW_PX, PAD_PX = 8, 34, 4
@@ -206,8 +206,7 @@ class ComparisonCard(Card):
 def _facts(facts: list[str], indent_px: int) -> QWidget:
     """Put the facts into a box that breaks lines only between facts."""
     holder = QWidget()
-    column = QVBoxLayout(holder)
-    column.setContentsMargins(indent_px, 0, indent_px, indent_px)
+    column = make_column(into=holder, margins_px=(indent_px, 0, indent_px, indent_px))
     labels = [Label(one, "caption", "text2") for one in facts]
     for label in labels:
         label.setContentsMargins(0, 0, indent_px, 0)
@@ -230,16 +229,14 @@ class VerdictBadge(QWidget):
         self.words.setAccessibleDescription(sentence)
         ground = QFrame()
         ground.setProperty("surface", tone if tone in ("success", "danger") else "tag")
-        inside = QHBoxLayout(ground)
-        inside.setContentsMargins(8, 2, 8, 2)
-        inside.setSpacing(5)
+        inside = make_row(into=ground, margins_px=(8, 2, 8, 2), spacing_px=5)
         if icon:
             inside.addWidget(IconLabel(theme, icon, tone, 13))
         inside.addWidget(self.words)
         self.setToolTip(plain_tooltip(sentence))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 8, 0)
-        row.addWidget(ground, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        make_row(
+            (ground, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), into=self, margins_px=(0, 0, 8, 0)
+        )
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
 
 

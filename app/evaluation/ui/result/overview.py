@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QHeaderView,
     QSizePolicy,
     QTableView,
@@ -31,7 +30,7 @@ from app.evaluation.ui.result.score_plots import BreakdownCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import CARD_SIDE_PX, Card
+from app.uikit.widgets.containers import CARD_SIDE_PX, Card, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.number_table import NumberTableDelegate
 
@@ -242,8 +241,7 @@ class AdviceBox(QFrame):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        texts = QVBoxLayout()
-        texts.setSpacing(4)
+        texts = make_column(spacing_px=4)
         for label in (self.verdict, self.reasons):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             texts.addWidget(label)
@@ -254,11 +252,13 @@ class AdviceBox(QFrame):
         self._content.setSpacing(12)
         self._content.addLayout(texts, 1)
         self._content.addLayout(self._action_column)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(20, 14, 16, 14)
-        row.setSpacing(14)
-        row.addWidget(IconLabel(self._theme, "info", "accent", 20), 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(self._content, 1)
+        make_row(
+            (IconLabel(self._theme, "info", "accent", 20), 0, Qt.AlignmentFlag.AlignTop),
+            (self._content, 1),
+            into=self,
+            margins_px=(20, 14, 16, 14),
+            spacing_px=14,
+        )
 
 
 class SvgPlot(QWidget):
@@ -379,9 +379,7 @@ class ResultOverview(QWidget):
         self._pair.addWidget(self.differences, 1)
         self._pair.addWidget(self.breakdown, 1)
         self._rest.setSpacing(GAP_PX)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 20)
-        column.setSpacing(GAP_PX)
+        column = make_column(into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 20), spacing_px=GAP_PX)
         for widget in (self.doubt, self.advice, self.comparison):
             column.addWidget(widget)
         column.addLayout(self._pair)

@@ -10,7 +10,6 @@ from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
-    QHBoxLayout,
     QListView,
     QStyle,
     QStyledItemDelegate,
@@ -27,7 +26,7 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, make_scrollable
+from app.uikit.widgets.containers import Card, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 MARGIN_PX, WIDE_PX, LIST_PX, LIST_LOW_PX, DETAIL_LEAST_PX, NAME_CHARACTERS = 24, 700, 320, 150, 160, 16
@@ -146,11 +145,8 @@ class QuestionDetail(QWidget):
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.unanswerable = Label(phrase("evaluation.the_documents_do_not_answer"), "caption", "text2", wraps=True)
         self.facts = FactList(theme, is_compact=True)
-        self._answers = QVBoxLayout()
-        self._answers.setSpacing(10)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(10)
+        self._answers = make_column(spacing_px=10)
+        column = make_column(into=self, spacing_px=10)
         for widget in (self.text, self.unanswerable, self.facts):
             column.addWidget(widget)
         column.addLayout(self._answers)
@@ -261,13 +257,8 @@ class QuestionsTab(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        left = QVBoxLayout(self._left)
-        left.setContentsMargins(0, 0, 0, 0)
-        left.setSpacing(8)
-        row = QHBoxLayout()
-        row.setSpacing(10)
-        row.addWidget(self.spread_button)
-        row.addWidget(self.count, 1)
+        left = make_column(into=self._left, spacing_px=8)
+        row = make_row(self.spread_button, (self.count, 1), spacing_px=10)
         left.addWidget(self.categories)
         left.addLayout(row)
         left.addWidget(self.legend)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.confidentiality import ExportRequest, Permit
@@ -27,7 +27,7 @@ from app.uikit.desktop import Pickers, complete_suffix, open_file, open_folder
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_scrollable
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.section_bars import TabBar
 
@@ -221,17 +221,8 @@ class EvaluationResultView(QWidget):
         self.waiting.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
         for page in (self.waiting, self._area, self.questions):
             self.pages.addWidget(page)
-        head = QVBoxLayout()
-        head.setContentsMargins(MARGIN_PX, 8, MARGIN_PX, 0)
-        head.setSpacing(0)
-        head.addWidget(self.banner)
-        head.addWidget(self.tabs)
-        head.addWidget(Separator())
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(head)
-        column.addWidget(self.pages, 1)
+        head = make_column(self.banner, self.tabs, Separator(), margins_px=(MARGIN_PX, 8, MARGIN_PX, 0), spacing_px=0)
+        make_column(head, (self.pages, 1), into=self, spacing_px=0)
 
     def _connect(self) -> None:
         deeds = self.deeds

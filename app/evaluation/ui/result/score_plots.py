@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base import plots
 from app.base.wording import phrase
@@ -17,7 +17,7 @@ from app.evaluation.report.result_view_data import ResultViewData, Span, SystemV
 from app.evaluation.ui.result import result_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_row
 from app.uikit.widgets.labels import Label, plain_tooltip
 
 ROW_PX, AXIS_PX, DOT_PX, CAP_PX, EDGE_PX, LEAST_PX = 34, 30, 4.5, 4, 18, 120
@@ -292,11 +292,7 @@ def draw_part(painter: QPainter, theme: Theme, part: int, area: QRectF) -> None:
 
 def _key(theme: Theme, part: int, label: Label) -> QWidget:
     holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 8, 0)
-    row.setSpacing(6)
-    row.addWidget(ScoreSwatch(theme, part))
-    row.addWidget(label)
+    make_row(ScoreSwatch(theme, part), label, into=holder, margins_px=(0, 0, 8, 0), spacing_px=6)
     return holder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QStandardPaths, Qt, QTimer, Signal
-from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
 from app.base.confidentiality import Label as Secrecy
 from app.base.errors import AppError
@@ -29,6 +29,7 @@ from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -111,10 +112,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
 
     def _part(self, part: ImportPart) -> QWidget:
         shown = QWidget()
-        column = QVBoxLayout(shown)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(Label(part.title, tone=part.tone, strong=True, wraps=True))
+        column = make_column(Label(part.title, tone=part.tone, strong=True, wraps=True), into=shown, spacing_px=4)
         if part.facts:
             facts = FactList(self._theme)
             facts.set_facts(part.facts)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.evaluation import question_sets
@@ -17,6 +17,7 @@ from app.evaluation.ui.sets.question_set_forms import FormField, QuestionSetEdit
 from app.evaluation.ui.sets.question_set_name import NameForm
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import Label
 
@@ -80,17 +81,8 @@ class GoldRow(QWidget):
         return self.quote.toPlainText().strip()
 
     def _build(self) -> None:
-        where = QHBoxLayout()
-        where.setSpacing(8)
-        where.addWidget(self.document, 1)
-        where.addWidget(self.page)
-        where.addWidget(self.remove_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        column.addWidget(self.quote)
-        column.addLayout(where)
-        column.addWidget(self.problem)
+        where = make_row((self.document, 1), self.page, self.remove_button, spacing_px=8)
+        make_column(self.quote, where, self.problem, into=self, spacing_px=6)
 
     def _on_changed(self) -> None:
         self.problem.hide()
@@ -109,8 +101,7 @@ class GoldForm(QWidget):
         self._submit, self._cancel = submit, cancel
         self.rows: list[GoldRow] = []
         self.add_button = Button(theme, phrase("evaluation.add_evidence"), "quiet", "plus", compact=True)
-        self._rows = QVBoxLayout()
-        self._rows.setSpacing(12)
+        self._rows = make_column(spacing_px=12)
         self._build()
         for gold in golds or (Gold(""),):
             self._add(gold)
@@ -128,13 +119,7 @@ class GoldForm(QWidget):
         sentence = phrase("evaluation.words_of_a_document_that")
         words = Label(sentence, "caption", "muted", wraps=True)
         words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(title)
-        column.addWidget(words)
-        column.addLayout(self._rows)
-        column.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignLeft)
+        make_column(title, words, self._rows, (self.add_button, 0, Qt.AlignmentFlag.AlignLeft), into=self, spacing_px=4)
         self.add_button.clicked.connect(self._on_add_clicked)
 
     def _on_add_clicked(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -17,6 +17,7 @@ from app.uikit.editor_window import EditorWindow
 from app.uikit.input_method import guard_of
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
 
 
@@ -31,10 +32,7 @@ class FormField(QWidget):
         title.setBuddy(control)
         self.problem = Label("", "caption", "danger", wraps=True)
         self.problem.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(title)
+        column = make_column(title, into=self, spacing_px=4)
         if sentence:
             column.addWidget(Label(sentence, "caption", "muted", wraps=True))
         column.addWidget(control)

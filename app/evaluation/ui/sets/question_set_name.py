@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
@@ -21,6 +21,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels as text
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import announce
 
 
@@ -91,14 +92,7 @@ class NameForm(QWidget):
         sentence = phrase("evaluation.a_confidential_set_asks_before")
         self.label_field = FormField(phrase("common.batch_column.label"), self.label, sentence)
         self.label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.field)
-        column.addWidget(self.note)
-        column.addSpacing(12)
-        column.addWidget(self.label_field)
-        column.addWidget(self.label_note)
+        make_column(self.field, self.note, 12, self.label_field, self.label_note, into=self, spacing_px=4)
         self.label_note.hide()
 
     def _problem(self) -> str:

@@ -11,14 +11,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QHeaderView,
     QSizePolicy,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,6 +28,7 @@ from app.uikit import localization
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label, plain_tooltip
 
 TEXT, REFERENCE, CATEGORY, ANSWERABLE = range(4)
@@ -325,14 +324,8 @@ class SetHead(QWidget):
     def _build(self) -> None:
         for label in (self.facts, self.known, self.not_scored):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self.title, 1)
-        row.addWidget(self.versions)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addLayout(row)
+        row = make_row((self.title, 1), self.versions, spacing_px=8)
+        column = make_column(row, into=self, spacing_px=4)
         for label in (self.facts, self.known, self.not_scored):
             column.addWidget(label)
 

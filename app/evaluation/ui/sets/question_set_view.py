@@ -30,7 +30,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.containers import FlowBox, make_column, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label
 
@@ -150,13 +150,10 @@ class SetView(QWidget):
 
     def _build(self) -> None:
         self._search_box = QWidget()  # a bare field with focus is higher than FlowBox allows for
-        box = QVBoxLayout(self._search_box)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(self.search)
+        make_column(self.search, into=self._search_box)
         self.tools = FlowBox(self.add_button, self.edit_button, self.remove_button, self._search_box)
         content = QWidget()
-        self._column = QVBoxLayout(content)
-        self._column.setSpacing(12)
+        self._column = make_column(into=content, margins_px=None, spacing_px=12)
         for part in (self.head, self.banner, self.past, self.tools, self.nothing):
             self._column.addWidget(part)
         self._column.addWidget(self.table, 1)

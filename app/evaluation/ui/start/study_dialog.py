@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -37,7 +37,7 @@ from app.training.runs.training_list import SplitChoice
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.form_rows import AnswerChoice
 from app.uikit.widgets.labels import Label, Separator, set_surface
@@ -220,12 +220,14 @@ class StudyDialog(QDialog):
         self.fold_button = Button(theme, phrase("common.show_details"), "", "sliders-horizontal", compact=True)
         self.fold_button.setCheckable(True)
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(14)
-        column.addWidget(Label(phrase("evaluation.what_do_you_want_to"), "heading3"))
-        column.addWidget(self.kinds)
-        column.addSpacing(4)
+        column = make_column(
+            Label(phrase("evaluation.what_do_you_want_to"), "heading3"),
+            self.kinds,
+            4,
+            into=content,
+            margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
+            spacing_px=14,
+        )
         for part in (self.questions, *self._systems.values(), self.judge):
             column.addWidget(part)
         column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
@@ -234,12 +236,7 @@ class StudyDialog(QDialog):
         self.expert.hide()
         set_surface(content, "base")
         self._area = make_scrollable(content)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(0)
-        outer.addWidget(self._area, 1)
-        outer.addWidget(Separator())
-        outer.addLayout(self._build_footer())
+        make_column((self._area, 1), Separator(), self._build_footer(), into=self, spacing_px=0)
 
     def _build_footer(self) -> QVBoxLayout:
         self.forecast = Label(tone="text2", wraps=True)
@@ -247,15 +244,9 @@ class StudyDialog(QDialog):
         self.reason = Label(tone="warning", wraps=True)
         self.cancel_button = Button(self._theme, phrase("common.cancel"))
         self.start_button = Button(self._theme, phrase("evaluation.run_evaluation_2"), "primary", "play")
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addStretch(1)
-        row.addWidget(self.cancel_button)
-        row.addWidget(self.start_button)
+        row = make_row(Stretch(), self.cancel_button, self.start_button, spacing_px=8)
         self.progress = ProgressRow(self._theme)
-        foot = QVBoxLayout()
-        foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 14)
-        foot.setSpacing(6)
+        foot = make_column(margins_px=(MARGIN_PX, 12, MARGIN_PX, 14), spacing_px=6)
         for widget in (self.forecast, self.systems, self.reason, self.progress):
             foot.addWidget(widget)
         foot.addLayout(row)

@@ -11,7 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QSize, Signal, SignalInstance
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -28,6 +28,7 @@ from app.training.runs.training_list import SplitChoice
 from app.training.services.training_run import Trainer
 from app.uikit.localization import format_gigabytes, join_facts, label_name
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.form_rows import CheckRow, Chooser, SettingRow
 from app.uikit.widgets.labels import plain_tooltip
@@ -171,9 +172,7 @@ class DialogPart(QWidget):
         super().__init__()
         self._theme = theme
         self.rows: list[SettingRow] = []
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(14)
+        self._column = make_column(into=self, spacing_px=14)
 
     def request_fields(self) -> dict[str, Any]:
         """Return fields of a StudyRequest."""

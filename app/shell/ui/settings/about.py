@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Qt, Signal
-from PySide6.QtWidgets import QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
 from app import __version__
 from app.base import diagnostics
@@ -32,6 +32,7 @@ from app.uikit.localization import format_date, make_breakable
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import SettingRow
 from app.uikit.widgets.labels import FactList, Label
 
@@ -64,9 +65,7 @@ class UpdateFacts(QWidget):
         self.how = Label(tone="text2", wraps=True)
         self.how.setText(_how_to_add(found.other) if found.other else how_to_install(found))
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=self, spacing_px=8)
         for widget in (facts, self.told, self.verdict, self.how):
             column.addWidget(widget)
         self.told.textChanged.connect(self._judge)

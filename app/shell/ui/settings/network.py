@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
 from app.base.addresses import origin_of
 from app.base.errors import AppError
@@ -27,7 +27,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.form_rows import SettingRow
 from app.uikit.widgets.labels import Label
 
@@ -58,9 +58,7 @@ class ProxyLoginDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = make_column(into=content, spacing_px=4)
         for name, field in ((phrase("shell.user_name"), self.user), (phrase("shell.password"), self.password)):
             label = Label(name)
             label.setBuddy(field)
@@ -274,9 +272,7 @@ def _both(first: str, second: str) -> str:
 
 def _stacked(*widgets: QWidget) -> QWidget:
     holder = QWidget()
-    column = QVBoxLayout(holder)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(6)
+    column = make_column(into=holder, spacing_px=6)
     for widget in widgets:
         column.addWidget(widget)
     return holder

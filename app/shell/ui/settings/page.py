@@ -5,14 +5,12 @@ from collections.abc import Callable
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QListView,
     QScrollArea,
     QStackedWidget,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -38,7 +36,7 @@ from app.shell.ui.settings.training import TrainingPanel, TrainingSection
 from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import Separator, set_surface
 
 LIST_WIDTH_PX = 188
@@ -154,32 +152,19 @@ class SettingsPage(Page):
         self.stack = QStackedWidget()
         for _, section in self.sections:
             self.stack.addWidget(self._page_of(section))
-        body = QHBoxLayout()
-        body.setSpacing(0)
-        body.addWidget(self._padded(self.list))
-        body.addWidget(Separator("vertical"))
-        body.addWidget(self.stack, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addLayout(body, 1)
+        body = make_row(self._padded(self.list), Separator("vertical"), (self.stack, 1), spacing_px=0)
+        make_column(self._header, (body, 1), into=self, spacing_px=0)
         self._resize()
 
     def _padded(self, view: QWidget) -> QWidget:
         self._list_side = QWidget()
-        column = QVBoxLayout(self._list_side)
-        column.setContentsMargins(0, 12, 0, 0)
-        column.addWidget(view)
+        make_column(view, into=self._list_side, margins_px=(0, 12, 0, 0))
         return self._list_side
 
     def _page_of(self, section: QWidget) -> QScrollArea:
         """Return a scrollable page of a section. Rows keep a readable width at the left."""
         holder = QWidget()
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(section, 1)
-        row.addStretch()
+        make_row((section, 1), Stretch(0), into=holder)
         section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
         return make_scrollable(holder)
 

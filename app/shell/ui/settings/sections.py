@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -24,7 +24,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.form_rows import Chooser, SettingRow
 from app.uikit.widgets.labels import Label, Separator, announce
@@ -41,11 +41,7 @@ class EnginePacksPanel(QWidget):
         self.state = Label(wraps=True)
         self.add_button = Button(theme, phrase("shell.add_from_a_file"))
         self.remove_button = Button(theme, phrase("shell.remove"), "danger")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        column.addWidget(self.state)
-        column.addWidget(FlowBox(self.add_button, self.remove_button))
+        make_column(self.state, FlowBox(self.add_button, self.remove_button), into=self, spacing_px=6)
         self.setFocusProxy(self.add_button)
         self.add_button.clicked.connect(self._choose)
         self.remove_button.clicked.connect(self.ask_to_remove)
@@ -176,10 +172,7 @@ class SettingsSection(QWidget):
         self._preferences = preferences
         self._paths = paths
         self._rows: list[SettingRow] = []
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(32, 24, 32, 24)
-        self._column.setSpacing(16)
-        self._column.addWidget(Label(title, "heading2"))
+        self._column = make_column(Label(title, "heading2"), into=self, margins_px=(32, 24, 32, 24), spacing_px=16)
         self._fill()
         self._column.addStretch(1)
         preferences.changed.connect(self.show_settings)
@@ -198,9 +191,7 @@ class SettingsSection(QWidget):
     def _add(self, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False) -> QWidget:
         """Add a row. Return the widget with the row and the line above it, which can be hidden."""
         block = QWidget()
-        rows = QVBoxLayout(block)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(16)
+        rows = make_column(into=block, spacing_px=16)
         if self._rows:
             rows.addWidget(Separator())
         row = SettingRow(self._theme, label, control, sentence, is_wide=is_wide)

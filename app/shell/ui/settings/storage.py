@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
 from app.inference.services.engine import EngineClient
@@ -21,7 +21,7 @@ from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -53,9 +53,7 @@ class ModelsFolderPanel(QWidget):
         self.move_button = Button(theme, phrase("shell.move"), icon="folder-input")
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = make_column(into=self, spacing_px=6)
         for widget in (self.path, self.room, FlowBox(self.open_button, self.move_button), self.progress, self.banner):
             column.addWidget(widget)
         self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)

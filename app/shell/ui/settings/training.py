@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
@@ -26,7 +26,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts, make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
 
@@ -86,13 +86,8 @@ class KitDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        kind = QVBoxLayout()
-        kind.setSpacing(2)
-        kind.addWidget(Label(self.kind.accessibleName(), strong=True))
-        kind.addWidget(self.kind)
+        column = make_column(into=content, spacing_px=8)
+        kind = make_column(Label(self.kind.accessibleName(), strong=True), self.kind, spacing_px=2)
         column.addLayout(kind)
         for path_row in (self.place, self.python):
             path_row.setContentsMargins(-12, 0, -12, 0)
@@ -182,9 +177,7 @@ class TrainingPanel(QWidget):
             *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
             self.kit_button,
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column = make_column(into=self, spacing_px=6)
         for widget in (self.state, self.versions, self.place, buttons, self.making):
             column.addWidget(widget)
         self._connect()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QWidget
 
 from app.base.services import background
 from app.base.tables.column_mapping import FIELDS, NO_COLUMN, ColumnMapping
@@ -22,7 +22,7 @@ from app.training.ui.data import row_texts
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_scrollable
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label
 
 MARGIN_PX = 24
@@ -48,18 +48,14 @@ class ColumnsTab(QWidget):
         self.read_button = Button(theme, phrase("training.read_again_with_these_columns"), icon="refresh-cw")
         self.reason = Label(role="caption", tone="muted", wraps=True)
         content = QWidget()
-        inside = QVBoxLayout(content)
-        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
-        inside.setSpacing(8)
+        inside = make_column(into=content, margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=8)
         for part in (self.name, self.facts, self.aside, self.standing, self.explained, self.form):
             inside.addWidget(part)
         inside.addSpacing(4)
         inside.addWidget(self.read_button, 0, Qt.AlignmentFlag.AlignLeft)
         inside.addWidget(self.reason)
         inside.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(make_scrollable(content))
+        make_column(make_scrollable(content), into=self)
         self.form.changed.connect(self._update_button)
         self.read_button.clicked.connect(lambda: self.read_requested.emit(self.form.mapping))
 
@@ -129,10 +125,7 @@ class ColumnsDialog(Dialog):
     def __init__(self, theme: Theme, name: str, found: Outline, parent: QWidget) -> None:
         self.form = ColumnMappingForm(theme)
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 8, 0)
-        column.addWidget(self.form)
-        column.addStretch(1)
+        make_column(self.form, Stretch(), into=content, margins_px=(0, 0, 8, 0))
         area = make_scrollable(content)
         room = parent.window().height() - theme.px(230)
         area.setFixedHeight(max(theme.px(120), min(theme.px(420), room)))
@@ -251,13 +244,7 @@ class ColumnMappingForm(QWidget):
             name.setMinimumHeight(self._theme.metric("button_height"))
             grid.addWidget(name, line, 0, Qt.AlignmentFlag.AlignTop)
             grid.addLayout(beside, line, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(12)
-        column.addLayout(grid)
-        column.addWidget(self.obstacle)
-        column.addWidget(self.preview_title)
-        column.addWidget(self.preview)
+        make_column(grid, self.obstacle, self.preview_title, self.preview, into=self, spacing_px=12)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Move the descriptions below their fields if there is no space beside them."""
@@ -316,9 +303,7 @@ class ColumnPreview(QFrame):
         super().__init__()
         self._theme = theme
         self.setProperty("surface", "card")
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(16, 12, 16, 12)
-        self._column.setSpacing(10)
+        self._column = make_column(into=self, margins_px=(16, 12, 16, 12), spacing_px=10)
         self.said: list[str] = []
 
     def show_rows(self, rows: Sequence[TrainingRow | BadRow]) -> None:

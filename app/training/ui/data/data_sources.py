@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -30,6 +30,7 @@ from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts, label_name
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
 
 
@@ -268,12 +269,7 @@ class GeneratePairsDialog(Dialog):
             grid.addWidget(field, 2 * place, 1)
             if facts is not None:
                 grid.addWidget(facts, 2 * place + 1, 1)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(10)
-        column.addLayout(grid)
-        column.addWidget(self.takes)
-        column.addWidget(self.obstacle)
+        make_column(grid, self.takes, self.obstacle, into=content, spacing_px=10)
         self.takes.setText(phrase("training.each_pair_takes_two_prompts"))
         return content
 

@@ -5,7 +5,7 @@ The line shows imported and usable rows, problems, and the split.
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -17,7 +17,7 @@ from app.training.ui.data import row_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -30,9 +30,7 @@ class RowCount(QWidget):
         self._text = text
         before, _, after = text.partition("{n}")
         self.number = Label(strong=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, theme.px(8), 0)
-        row.setSpacing(theme.px(4))
+        row = make_row(into=self, margins_px=(0, 0, theme.px(8), 0), spacing_px=theme.px(4))
         if icon:
             row.addWidget(IconLabel(theme, icon, tone))
         for part in (Label(before.strip()) if before.strip() else None, self.number):
@@ -107,9 +105,7 @@ class SplitLockTag(QFrame):
         self.icon = IconLabel(theme, "lock", "text2", 13)
         self.words = Label(role="caption")
         self.hash = Label(role="caption", tone="muted")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 2, 8, 2)
-        row.setSpacing(6)
+        row = make_row(into=self, margins_px=(8, 2, 8, 2), spacing_px=6)
         for part in (self.icon, self.words, self.hash):
             row.addWidget(part)
 
@@ -151,11 +147,7 @@ class PairGenerationRow(QWidget):
         self._total = 0  # prompts of the current round
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.progress)
-        column.addWidget(self.banner)
+        make_column(self.progress, self.banner, into=self, spacing_px=8)
         making.began.connect(self._on_began)
         making.progressed.connect(self._on_progressed)
         making.finished.connect(self._on_finished)

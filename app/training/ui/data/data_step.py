@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -31,7 +31,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column
 from app.uikit.widgets.labels import Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
@@ -149,20 +149,12 @@ class DataStep(WizardStep):
         self.progress = ProgressRow(theme)
         self.pairs = PairGenerationRow(theme, self._making, self._work.draft.id)
         self._notes = QWidget()
-        notes = QVBoxLayout(self._notes)
-        notes.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 0)
-        notes.setSpacing(8)
+        notes = make_column(into=self._notes, margins_px=(MARGIN_PX, 12, MARGIN_PX, 0), spacing_px=8)
         for part in (self.banner, self.progress, self.pairs):
             notes.addWidget(part)
         self.empty = DataEmptyState(theme)
         self._board = self._build_board()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._notes)
-        column.addWidget(self.empty)
-        column.addWidget(self._board, 1)
-        column.addStretch(0)
+        make_column(self._notes, self.empty, (self._board, 1), Stretch(0), into=self, spacing_px=0)
 
     def _build_board(self) -> QWidget:
         theme = self._theme
@@ -183,20 +175,10 @@ class DataStep(WizardStep):
         self.source_menu.addAction(phrase("training.make_from_documents")).triggered.connect(self.sources.ask_pairs)
         self.strip = RowCountStrip(theme, self.source_button)
         self._stack = QStackedWidget()
-        strip = QVBoxLayout()
-        strip.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 2)
-        strip.addWidget(self.strip)
-        tabs = QVBoxLayout()
-        tabs.setContentsMargins(MARGIN_PX - TAB_SIDE_PX, 0, MARGIN_PX - TAB_SIDE_PX, 0)
-        tabs.addWidget(self.tabs)
+        strip = make_column(self.strip, margins_px=(MARGIN_PX, 10, MARGIN_PX, 2))
+        tabs = make_column(self.tabs, margins_px=(MARGIN_PX - TAB_SIDE_PX, 0, MARGIN_PX - TAB_SIDE_PX, 0))
         board = QWidget()
-        column = QVBoxLayout(board)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(strip)
-        column.addLayout(tabs)
-        column.addWidget(Separator())
-        column.addWidget(self._stack, 1)
+        make_column(strip, tabs, Separator(), (self._stack, 1), into=board, spacing_px=0)
         return board
 
     def _connect(self) -> None:
@@ -372,16 +354,18 @@ class DataEmptyState(QWidget):
         example = phrase("training.example_a_table_with_question")
         question, answer = phrase("training.how_often_is_it_inspected"), phrase("training.twice_a_year")
         line = f'{{"question": "{question}", "answer": "{answer}"}}'
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 24, MARGIN_PX, 16)
-        column.setSpacing(12)
-        column.addWidget(Label(need, wraps=True))
-        column.addWidget(FlowBox(self.file_button, self.pairs_button))
-        column.addWidget(self.drop_zone)
-        column.addWidget(Label(forms, tone="muted", wraps=True))
-        column.addWidget(Label(example, tone="muted", wraps=True))
-        column.addWidget(Label(line, "mono", "text2", wraps=True))
-        column.addStretch(1)
+        make_column(
+            Label(need, wraps=True),
+            FlowBox(self.file_button, self.pairs_button),
+            self.drop_zone,
+            Label(forms, tone="muted", wraps=True),
+            Label(example, tone="muted", wraps=True),
+            Label(line, "mono", "text2", wraps=True),
+            Stretch(),
+            into=self,
+            margins_px=(MARGIN_PX, 24, MARGIN_PX, 16),
+            spacing_px=12,
+        )
 
     def focus_first(self) -> None:
         self.file_button.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -19,7 +19,7 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
@@ -157,16 +157,8 @@ class ChartWithTable(QWidget):
         self.table = NumberTableView(theme, self.figures, title)
         self.toggle = Button(theme, phrase("training.show_as_a_table"), compact=True)
         self.rest = Label(role="caption", tone="text2", wraps=True)
-        head = QHBoxLayout()
-        head.addWidget(Label(title, "heading3", wraps=True), 1)
-        head.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignTop)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        layout.addLayout(head)
-        layout.addWidget(chart)
-        layout.addWidget(self.table)
-        layout.addWidget(self.rest)
+        head = make_row((Label(title, "heading3", wraps=True), 1), (self.toggle, 0, Qt.AlignmentFlag.AlignTop))
+        make_column(head, chart, self.table, self.rest, into=self, spacing_px=8)
         self.table.hide()
         self.toggle.clicked.connect(self._toggle_table)
 
@@ -236,19 +228,14 @@ class LengthsTab(QWidget):
             self.answers, self.answers_summary, self.questions, self.categories, self.groups, self.outliers_title,
             self.outliers_about, self.outlier_table,
         )  # fmt: skip
-        inside = QVBoxLayout(content)
-        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
-        inside.setSpacing(8)
-        inside.addWidget(self.state)
+        inside = make_column(self.state, into=content, margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=8)
         for part in self._parts:
             if (isinstance(part, ChartWithTable) and part is not self.answers) or part is self.outliers_title:
                 inside.addSpacing(12)
             inside.addWidget(part)
             part.hide()
         inside.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(make_scrollable(content))
+        make_column(make_scrollable(content), into=self)
         self.outlier_table.activated.connect(self._on_activated)
 
     def _on_found(self, found: tuple[tuple[Curation, int], DataDistribution | None]) -> None:

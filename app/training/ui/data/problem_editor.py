@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.training.data.curation import CurationItem, Decision, RowState
@@ -12,7 +12,7 @@ from app.training.data.rows import TrainingRow
 from app.training.ui.data import row_texts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.containers import FlowBox, make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import IconLabel, Label
 
@@ -32,8 +32,7 @@ class ProblemEditor(QWidget):
         self._edits: dict[int, tuple[str, str]] = {}  # unsaved texts, by the number of the item
         self.place = Label(role="heading3")
         self.state = Label(role="caption", tone="text2")
-        self._wrong = QVBoxLayout()
-        self._wrong.setSpacing(4)
+        self._wrong = make_column(spacing_px=4)
         self.wrong: list[str] = []
         self.earlier = Label(tone="text2", wraps=True)
         self.like = Label(tone="text2", wraps=True)
@@ -108,12 +107,8 @@ class ProblemEditor(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self.place, 1)
-        head.addWidget(self.state)
-        fields = QVBoxLayout(self._fields)
-        fields.setContentsMargins(0, 0, 0, 0)
-        fields.setSpacing(6)
+        head = make_row((self.place, 1), self.state)
+        fields = make_column(into=self._fields, spacing_px=6)
         for title, field in (
             (phrase("common.batch_column.question"), self.question),
             (phrase("common.batch_column.answer"), self.answer),
@@ -125,17 +120,11 @@ class ProblemEditor(QWidget):
         fields.addSpacing(6)
         self.buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
-        column.setSpacing(10)
-        column.addLayout(head)
-        column.addLayout(self._wrong)
+        column = make_column(head, self._wrong, into=content, margins_px=(MARGIN_PX, 14, MARGIN_PX, 14), spacing_px=10)
         for part in (self.like, self.earlier, self._fields, self.hint, self.buttons):
             column.addWidget(part)
         column.addStretch(1)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(make_scrollable(content))
+        make_column(make_scrollable(content), into=self)
 
     def _connect(self) -> None:
         self.accept_button.clicked.connect(self.accept)
@@ -177,9 +166,7 @@ class ProblemEditor(QWidget):
         self.wrong = list(found)
         for text in found:
             line = QWidget()
-            row = QHBoxLayout(line)
-            row.setContentsMargins(0, 0, 0, 0)
-            row.setSpacing(self._theme.px(6))
+            row = make_row(into=line, spacing_px=self._theme.px(6))
             sign, label = IconLabel(self._theme, icon, tone), Label(text, tone=tone, wraps=True)
             sign.setFixedHeight(self._theme.line_height("ui"))
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

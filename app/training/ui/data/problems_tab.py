@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -29,6 +28,7 @@ from app.training.ui.data.review_list import KEYS
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip
 
 FlawedRole, SignRole, StateRole, FlawRole = (Qt.ItemDataRole.UserRole + number for number in range(4))
@@ -232,16 +232,8 @@ class ProblemsTab(QWidget):
 
     def _build(self) -> None:
         self._side = QWidget()
-        top = QVBoxLayout()
-        top.setContentsMargins(16, 10, 16, 10)
-        top.addWidget(self.kinds)
-        top.addWidget(self.nothing)
-        side = QVBoxLayout(self._side)
-        side.setContentsMargins(0, 0, 0, 0)
-        side.setSpacing(0)
-        side.addLayout(top)
-        side.addWidget(Separator())
-        side.addWidget(self.view, 1)
+        top = make_column(self.kinds, self.nothing, margins_px=(16, 10, 16, 10))
+        make_column(top, Separator(), (self.view, 1), into=self._side, spacing_px=0)
         self._rules = (Separator("vertical"), Separator())
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSize, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QPlainTextEdit, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_scrollable
 from app.uikit.widgets.labels import Separator, set_surface
 
 # Widths of this widget from which the source is beside the row, and the row beside the list.
@@ -112,15 +112,9 @@ class ReviewLayout(QWidget):
         self._below_list, self._beside_list, self._rule = Separator(), Separator("vertical"), Separator("vertical")
         self._source_rule = Separator()
         self._content = content = QWidget()
-        self._under_row = QVBoxLayout(content)
-        self._under_row.setContentsMargins(0, 0, 0, 0)
-        self._under_row.setSpacing(0)
-        self._under_row.addWidget(self._row)
-        self._under_row.addWidget(self._source_rule)
-        self._under_row.addStretch(1)
+        self._under_row = make_column(self._row, self._source_rule, Stretch(), into=content, spacing_px=0)
         holder = QWidget()
-        self._beside_row = QVBoxLayout(holder)
-        self._beside_row.setContentsMargins(0, 0, 0, 0)
+        self._beside_row = make_column(into=holder)
         self._middle, self._right = make_scrollable(content), make_scrollable(holder)
         set_surface(holder, "base")
         self._beside_row.addWidget(self._source)

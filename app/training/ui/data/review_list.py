@@ -11,14 +11,12 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QHBoxLayout,
     QHeaderView,
     QProgressBar,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,7 +28,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip
 
 Index = QModelIndex | QPersistentModelIndex
@@ -207,28 +205,17 @@ class ReviewList(QWidget):
             button.setVisible(key != "left_out" or count > 0 or button.isChecked())
 
     def _build(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(self.amount)
-        head.addWidget(self.bar, 1)
-        head.addWidget(self.time)
+        head = make_row(self.amount, (self.bar, 1), self.time, spacing_px=12)
         group = QButtonGroup(self)
         for key in FILTERS:
             button = self.filters[key] = Button(self._theme, row_texts.filter_name(key), compact=True)
             button.setCheckable(True)
             group.addButton(button)
             button.clicked.connect(lambda _=False, key=key: self.filter_chosen.emit(key))
-        top = QVBoxLayout()
-        top.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 10)
-        top.setSpacing(8)
-        top.addLayout(head)
-        top.addWidget(FlowBox(*self.filters.values()))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(top)
-        column.addWidget(Separator())
-        column.addWidget(self.view, 1)
+        top = make_column(
+            head, FlowBox(*self.filters.values()), margins_px=(MARGIN_PX, 10, MARGIN_PX, 10), spacing_px=8
+        )
+        make_column(top, Separator(), (self.view, 1), into=self, spacing_px=0)
 
 
 class ReviewTable(QTableView):

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -18,7 +18,7 @@ from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, KeyButton
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 
 FOOT_MARGIN_PX = 16
@@ -145,12 +145,7 @@ class ReviewTab(QWidget):
         self.row.addWidget(self.nothing)
         self.columns = ReviewLayout(theme, self.list, self.row, self.source)
         self.foot = ReviewFooter(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.banner)
-        column.addWidget(self.columns, 1)
-        column.addWidget(self.foot)
+        make_column(self.banner, (self.columns, 1), self.foot, into=self, spacing_px=0)
 
     def _connect(self) -> None:
         view, editor, foot = self.list.view, self.editor, self.foot
@@ -312,17 +307,11 @@ class ReviewFooter(QWidget):
         self.undo_button.setAccessibleName(with_note(phrase("common.undo"), "Ctrl+Z"))
         self.undo_button.setToolTip("Ctrl+Z")
         self.note = Label(tone="text2")
-        row = QHBoxLayout()
-        row.setContentsMargins(FOOT_MARGIN_PX, 9, FOOT_MARGIN_PX, 9)
-        row.setSpacing(12)
+        row = make_row(margins_px=(FOOT_MARGIN_PX, 9, FOOT_MARGIN_PX, 9), spacing_px=12)
         self._buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
         row.addWidget(self._buttons, 1)
         row.addWidget(self.note)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(Separator())
-        column.addLayout(row)
+        make_column(Separator(), row, into=self, spacing_px=0)
 
     def show_state(self, *, can_decide: bool, can_undo: bool, total: int, left: int) -> None:
         """Update the footer. `left` of `total` items need a decision."""

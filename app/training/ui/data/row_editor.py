@@ -5,7 +5,7 @@ The checks list each problem on a line of its own, and what is right on one more
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -18,7 +18,7 @@ from app.training.ui.data import row_texts
 from app.uikit import untrusted_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import IconLabel, Label, repolish, set_surface
 
@@ -117,22 +117,22 @@ class RowEditor(QWidget):
         self.earlier = EarlierTurns(theme)
         self.quote = QuoteView(theme)
         self.checks = RowCheckList(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 16)
-        column.setSpacing(6)
-        column.addWidget(self.earlier)
-        column.addLayout(_field_header(Label(phrase("common.batch_column.question"), strong=True), self.position))
-        column.addWidget(self.question)
-        column.addSpacing(8)
-        column.addLayout(
-            _field_header(Label(phrase("common.batch_column.answer"), strong=True), self._edit_icon, self._edit_words)
+        make_column(
+            self.earlier,
+            _field_header(Label(phrase("common.batch_column.question"), strong=True), self.position),
+            self.question,
+            8,
+            _field_header(Label(phrase("common.batch_column.answer"), strong=True), self._edit_icon, self._edit_words),
+            self.answer,
+            self.hint,
+            6,
+            self.quote,
+            self.checks,
+            Stretch(),
+            into=self,
+            margins_px=(MARGIN_PX, 14, MARGIN_PX, 16),
+            spacing_px=6,
         )
-        column.addWidget(self.answer)
-        column.addWidget(self.hint)
-        column.addSpacing(6)
-        column.addWidget(self.quote)
-        column.addWidget(self.checks)
-        column.addStretch(1)
         self._show_hint()
 
     def _connect(self) -> None:
@@ -205,10 +205,12 @@ class EarlierTurns(QFrame):
         set_surface(self, "sunken")
         self._words = Label(role="caption", tone="text2", wraps=True)
         self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(theme.px(12), theme.px(8), theme.px(12), theme.px(8))
-        column.addWidget(Label(phrase("training.what_was_said_before_not"), "caption", strong=True))
-        column.addWidget(self._words)
+        make_column(
+            Label(phrase("training.what_was_said_before_not"), "caption", strong=True),
+            self._words,
+            into=self,
+            margins_px=(theme.px(12), theme.px(8), theme.px(12), theme.px(8)),
+        )
         self.hide()
 
     def show_words(self, text: str) -> None:
@@ -233,12 +235,14 @@ class QuoteView(QWidget):
             tone="text2",
             wraps=True,
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 8)
-        column.setSpacing(6)
-        column.addWidget(FlowBox(Label(phrase("training.quoted_source_text"), strong=True), self.badge))
-        column.addWidget(self._box)
-        column.addWidget(self._none)
+        make_column(
+            FlowBox(Label(phrase("training.quoted_source_text"), strong=True), self.badge),
+            self._box,
+            self._none,
+            into=self,
+            margins_px=(0, 0, 0, 8),
+            spacing_px=6,
+        )
 
     def show_evidence(self, evidence: RowEvidence | None) -> None:
         self.setVisible(evidence is not None)
@@ -263,8 +267,7 @@ class QuoteFrame(QFrame):
         super().__init__()
         self._theme = theme
         set_surface(self, "tag")
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(theme.px(14), theme.px(8), theme.px(12), theme.px(8))
+        self.column = make_column(into=self, margins_px=(theme.px(14), theme.px(8), theme.px(12), theme.px(8)))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -279,11 +282,13 @@ class RowBadge(QFrame):
         super().__init__()
         self._icon = IconLabel(theme, "info", size=13)
         self.words = Label(role="caption")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.px(7), theme.px(1), theme.px(8), theme.px(1))
-        row.setSpacing(theme.px(4))
-        row.addWidget(self._icon)
-        row.addWidget(self.words)
+        make_row(
+            self._icon,
+            self.words,
+            into=self,
+            margins_px=(theme.px(7), theme.px(1), theme.px(8), theme.px(1)),
+            spacing_px=theme.px(4),
+        )
 
     def show_state(self, surface: str, icon: str, text: str) -> None:
         """Show a state. `surface`: success | warning | tag, of the style sheet."""
@@ -296,10 +301,7 @@ class RowBadge(QFrame):
 
 
 def _field_header(name: Label, *beside: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(6)
-    row.addWidget(name)
-    row.addStretch(1)
+    row = make_row(name, Stretch(), spacing_px=6)
     for widget in beside:
         widget.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         row.addWidget(widget)
@@ -328,8 +330,7 @@ class RowCheckList(QWidget):
         super().__init__()
         self._theme = theme
         self._item: CurationItem | None = None
-        self._doubts = QVBoxLayout()
-        self._doubts.setSpacing(4)
+        self._doubts = make_column(spacing_px=4)
         self._sound_labels = [Label(tone="text2") for _ in range(SOUND_MOST)]
         self.like_button = Button(theme, "", "link")
         self._quality_name = Label(phrase("training.quality"), tone="muted")
@@ -366,11 +367,9 @@ class RowCheckList(QWidget):
 
     def _build(self) -> None:
         self._doubts_shown: list[Label] = []
-        lines = QVBoxLayout()
-        lines.setSpacing(4)
-        lines.addLayout(self._doubts)
-        lines.addWidget(self.like_button, 0, Qt.AlignmentFlag.AlignLeft)
-        lines.addWidget(FlowBox(*self._sound_labels))
+        lines = make_column(
+            self._doubts, (self.like_button, 0, Qt.AlignmentFlag.AlignLeft), FlowBox(*self._sound_labels), spacing_px=4
+        )
         top = Qt.AlignmentFlag.AlignTop
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -391,9 +390,7 @@ class RowCheckList(QWidget):
         self._doubts_shown.clear()
         for text in self._doubts_of(inspection):
             line_widget = QWidget()
-            row = QHBoxLayout(line_widget)
-            row.setContentsMargins(0, 0, 0, 0)
-            row.setSpacing(self._theme.px(GAP_PX))
+            row = make_row(into=line_widget, spacing_px=self._theme.px(GAP_PX))
             icon = IconLabel(self._theme, "triangle-alert", "warning")
             icon.setFixedHeight(self._theme.line_height("ui"))
             label = Label(text, tone="warning", wraps=True)

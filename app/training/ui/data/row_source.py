@@ -14,6 +14,7 @@ from app.uikit.text import source_text
 from app.uikit.text.source_text import SourcePage
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Stretch, make_column
 from app.uikit.widgets.labels import Label
 
 MARGIN_PX = 16
@@ -26,12 +27,7 @@ class RowSourceView(QWidget):
         super().__init__()
         self.passage = PassageView(theme)
         self.like = SimilarRowView(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.passage)
-        column.addWidget(self.like)
-        column.addStretch(1)
+        make_column(self.passage, self.like, Stretch(), into=self, spacing_px=0)
 
     def show_item(self, item: CurationItem, others: int, like: tuple[CurationItem, TrainingRow] | None) -> None:
         """Show an item. `others`: other pairs from the same passage. `like`: the similar item and its current texts."""
@@ -73,12 +69,7 @@ class PassageView(QWidget):
         foot.setSpacing(8)
         foot.addWidget(self.facts)
         foot.addWidget(self.page_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(head)
-        column.addWidget(self.text)
-        column.addLayout(foot)
+        make_column(head, self.text, foot, into=self, spacing_px=0)
         theme.changed.connect(self._restyle)
         self._restyle()
 
@@ -151,10 +142,7 @@ class SimilarRowView(QWidget):
         self.answer = _wrapped("ui", "text")
         button = self.button = Button(theme, phrase("training.go_to_this_row"), compact=True)
         button.clicked.connect(lambda: self.requested.emit(self._number))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 16)
-        column.setSpacing(6)
-        column.addWidget(self._title)
+        column = make_column(self._title, into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 16), spacing_px=6)
         for name, value in (
             (phrase("common.batch_column.question"), self.question),
             (phrase("common.batch_column.answer"), self.answer),

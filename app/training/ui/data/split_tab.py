@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -18,7 +18,7 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label
 from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
@@ -39,8 +39,7 @@ class SplitTab(QWidget):
         self.about = Label(tone="text2", wraps=True)
         self.facts = FactList(theme)
         self.check_title = Label(phrase("training.leakage_check"), "heading3")
-        self._checks = QVBoxLayout()
-        self._checks.setSpacing(4)
+        self._checks = make_column(spacing_px=4)
         self.said: list[str] = []
         self.removed_title = Label(role="heading3")
         titles = (
@@ -79,28 +78,29 @@ class SplitTab(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        state = QHBoxLayout()
-        state.setSpacing(8)
-        state.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        state.addWidget(self.state, 1)
-        state.addWidget(self.split_button, 0, Qt.AlignmentFlag.AlignTop)
+        state = make_row(
+            (self._icon, 0, Qt.AlignmentFlag.AlignTop),
+            (self.state, 1),
+            (self.split_button, 0, Qt.AlignmentFlag.AlignTop),
+            spacing_px=8,
+        )
         content = QWidget()
-        inside = QVBoxLayout(content)
-        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
-        inside.setSpacing(8)
-        inside.addLayout(state)
-        inside.addWidget(self.about)
-        inside.addWidget(self.facts)
-        inside.addSpacing(12)
-        inside.addWidget(self.check_title)
-        inside.addLayout(self._checks)
-        inside.addSpacing(12)
-        inside.addWidget(self.removed_title)
-        inside.addWidget(self.removed_table)
-        inside.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(make_scrollable(content))
+        make_column(
+            state,
+            self.about,
+            self.facts,
+            12,
+            self.check_title,
+            self._checks,
+            12,
+            self.removed_title,
+            self.removed_table,
+            Stretch(),
+            into=content,
+            margins_px=(MARGIN_PX, 16, MARGIN_PX, 16),
+            spacing_px=8,
+        )
+        make_column(make_scrollable(content), into=self)
         self._show_parts(is_shown=False)
 
     def _show_state(self, frozen: DraftSplit | None, *, is_stale: bool) -> None:
@@ -193,9 +193,7 @@ class SplitTab(QWidget):
         self.said = [sentence for _, _, sentence in found]
         for icon, tone, sentence in found:
             line = QWidget()
-            row = QHBoxLayout(line)
-            row.setContentsMargins(0, 0, 0, 0)
-            row.setSpacing(self._theme.px(6))
+            row = make_row(into=line, spacing_px=self._theme.px(6))
             sign = IconLabel(self._theme, icon, tone)
             sign.setFixedHeight(self._theme.line_height("ui"))
             row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
@@ -27,7 +27,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.labels import Label
 
 MARGIN_PX, GAP_PX = 24, 16
@@ -105,25 +105,24 @@ class ResultStep(WizardStep):
     def _build(self) -> None:
         self._columns.setSpacing(GAP_PX)
         for parts in ((self.gate_table, self.forms, self.trying), (self.categories, self.pairs)):
-            column = QVBoxLayout()
-            column.setSpacing(GAP_PX)
+            column = make_column(spacing_px=GAP_PX)
             for part in parts:
                 column.addWidget(part)
             column.addStretch(1)
             self._columns.addLayout(column, 1)
-        inside = QVBoxLayout(self._content)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(GAP_PX)
+        inside = make_column(into=self._content, spacing_px=GAP_PX)
         for widget in (self.verdict, self.in_use, self.before):
             inside.addWidget(widget)
         inside.addLayout(self._columns)
         inside.addWidget(self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(GAP_PX)
-        column.addWidget(self.banner)
-        column.addWidget(self._content)
-        column.addStretch(1)
+        make_column(
+            self.banner,
+            self._content,
+            Stretch(),
+            into=self,
+            margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
+            spacing_px=GAP_PX,
+        )
         self._content.hide()
 
     def _connect(self) -> None:
@@ -358,9 +357,5 @@ def _format_loss(value: float) -> str:
 
 def _legend(mark: PlotMarker, name: str) -> QWidget:
     holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 8, 0)
-    row.setSpacing(6)
-    row.addWidget(mark)
-    row.addWidget(Label(name, "caption", "text2"))
+    make_row(mark, Label(name, "caption", "text2"), into=holder, margins_px=(0, 0, 8, 0), spacing_px=6)
     return holder

@@ -11,10 +11,8 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QButtonGroup,
     QFrame,
-    QHBoxLayout,
     QRadioButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,7 +28,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -39,11 +37,7 @@ class StatusBadge(QWidget):
     def __init__(self, theme: Theme, icon: str, tone: str, words: str) -> None:
         super().__init__()
         self.words = Label(words, "caption", tone, strong=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(IconLabel(theme, icon, tone, 14))
-        row.addWidget(self.words)
+        make_row(IconLabel(theme, icon, tone, 14), self.words, into=self, spacing_px=6)
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
 
 
@@ -105,13 +99,8 @@ class VerdictCard(QFrame):
     def _build(self) -> None:
         head = QWidget()
         head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-        row = QHBoxLayout(head)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        row.addWidget(self.icon)
-        row.addWidget(self.word)
-        texts = QVBoxLayout()
-        texts.setSpacing(4)
+        make_row(self.icon, self.word, into=head, spacing_px=10)
+        texts = make_column(spacing_px=4)
         for label in (self.sentence, self.reasons, self.detail, self.warning, self.why_not):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             texts.addWidget(label)

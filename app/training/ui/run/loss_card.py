@@ -11,11 +11,9 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QHeaderView,
     QSizePolicy,
     QTreeView,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -26,7 +24,7 @@ from app.training.ui import run_texts
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import Label
 from trainer.events import EvaluationStep, TrainingStep
 
@@ -46,14 +44,8 @@ class Sparkline(QFrame):
         self.value = Label(role="caption", strong=True)
         self._line = _SparklineCurve(theme, from_zero=from_zero)
         self._line.setAccessibleName(name)
-        head = QHBoxLayout()
-        head.addWidget(self.name, 1)
-        head.addWidget(self.value)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 8, 10, 8)
-        column.setSpacing(6)
-        column.addLayout(head)
-        column.addWidget(self._line)
+        head = make_row((self.name, 1), self.value)
+        make_column(head, self._line, into=self, margins_px=(10, 8, 10, 8), spacing_px=6)
 
     def show_points(self, points: CurvePoints, value: str, total: int) -> None:
         """Show points. `total`: the number of steps at the right edge."""
@@ -237,17 +229,20 @@ class LossCard(QFrame):
             _LegendEntry(theme, phrase("training.validation_2"), "chart2", is_dashed=True),
         )
         self.table_button = Button(theme, phrase("training.show_as_a_table"), compact=True)
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(Label(phrase("training.loss_nll_of_the_reference"), "heading3", wraps=True), 1)
-        head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(18, 14, 18, 14)
-        self._column.setSpacing(10)
-        self._column.addLayout(head)
-        self._column.addWidget(self.legend)
-        self._column.addWidget(self.sparse)
-        self._column.addWidget(self.note, 1, Qt.AlignmentFlag.AlignTop)
+        head = make_row(
+            (Label(phrase("training.loss_nll_of_the_reference"), "heading3", wraps=True), 1),
+            (self.table_button, 0, Qt.AlignmentFlag.AlignTop),
+            spacing_px=12,
+        )
+        self._column = make_column(
+            head,
+            self.legend,
+            self.sparse,
+            (self.note, 1, Qt.AlignmentFlag.AlignTop),
+            into=self,
+            margins_px=(18, 14, 18, 14),
+            spacing_px=10,
+        )
         self.table_button.clicked.connect(self._toggle_table)
 
     @property
@@ -353,11 +348,13 @@ class _LegendEntry(QWidget):
 
     def __init__(self, theme: Theme, name: str, token: str, *, is_dashed: bool = False) -> None:
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 12, 0)
-        row.setSpacing(8)
-        row.addWidget(_LineSample(theme, token, is_dashed=is_dashed))
-        row.addWidget(Label(name, "caption", "text2"))
+        make_row(
+            _LineSample(theme, token, is_dashed=is_dashed),
+            Label(name, "caption", "text2"),
+            into=self,
+            margins_px=(0, 0, 12, 0),
+            spacing_px=8,
+        )
 
 
 class _LineSample(QWidget):

@@ -4,7 +4,7 @@ import time
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QLabel, QProgressBar, QWidget
 
 from app.base.wording import phrase
 from app.training.runs.run_progress import RunProgress, SampleAnswers
@@ -13,7 +13,7 @@ from app.uikit import localization
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from trainer.events import Finished, Sample
 
@@ -29,11 +29,7 @@ class RunFact(QWidget):
         super().__init__()
         self.name = Label(name, "caption", "text2")
         self.value = Label(strong=True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 24, 0)
-        column.setSpacing(2)
-        column.addWidget(self.name)
-        column.addWidget(self.value)
+        make_column(self.name, self.value, into=self, margins_px=(0, 0, 24, 0), spacing_px=2)
 
     def show_value(self, value: str) -> None:
         self.value.setText(value or "–")
@@ -51,15 +47,8 @@ class RunFacts(QWidget):
         self.percent = Label(tone="text2")
         self.phase = Label(role="caption", tone="text2", wraps=True)
         self._side = QWidget()
-        bar = QHBoxLayout()
-        bar.setSpacing(10)
-        bar.addWidget(self.bar, 1)
-        bar.addWidget(self.percent)
-        side = QVBoxLayout(self._side)
-        side.setContentsMargins(0, 0, 0, 0)
-        side.setSpacing(2)
-        side.addLayout(bar)
-        side.addWidget(self.phase)
+        bar = make_row((self.bar, 1), self.percent, spacing_px=10)
+        make_column(bar, self.phase, into=self._side, spacing_px=2)
         self._layout = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(8)
@@ -132,15 +121,10 @@ class SampleAnswersCard(QFrame):
         self.before_button = IconButton(theme, "chevron-left", phrase("training.previous_question"))
         self.after_button = IconButton(theme, "chevron-right", phrase("training.next_question"))
         self.count = Label(role="caption", tone="text2")
-        head = QHBoxLayout()
-        head.setSpacing(6)
-        head.addWidget(Label(phrase("training.how_answers_change"), "heading3", wraps=True), 1)
+        head = make_row((Label(phrase("training.how_answers_change"), "heading3", wraps=True), 1), spacing_px=6)
         for widget in (self.before_button, self.count, self.after_button):
             head.addWidget(widget)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(18, 14, 18, 14)
-        self._column.setSpacing(10)
-        self._column.addLayout(head)
+        self._column = make_column(head, into=self, margins_px=(18, 14, 18, 14), spacing_px=10)
         self.before_button.clicked.connect(lambda: self._step(-1))
         self.after_button.clicked.connect(lambda: self._step(1))
         self._show()
@@ -179,9 +163,7 @@ class SampleAnswersCard(QFrame):
 
     def _build_body(self, answers: SampleAnswers | None) -> QWidget:
         body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = make_column(into=body, spacing_px=8)
         if answers is None:
             words = phrase("training.from_the_first_evaluation_on")
             column.addWidget(Label(words, tone="muted", wraps=True))
@@ -202,11 +184,13 @@ class SampleAnswersCard(QFrame):
     def _reference(self, text: str) -> QWidget:
         box = QWidget()
         set_surface(box, "sunken")
-        column = QVBoxLayout(box)
-        column.setContentsMargins(10, 8, 10, 8)
-        column.setSpacing(2)
-        column.addWidget(Label(phrase("training.reference"), "caption", "text2"))
-        column.addWidget(_selectable_text(text))
+        make_column(
+            Label(phrase("training.reference"), "caption", "text2"),
+            _selectable_text(text),
+            into=box,
+            margins_px=(10, 8, 10, 8),
+            spacing_px=2,
+        )
         return box
 
     def _when(self, one: Sample, last_step: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, phrase
@@ -21,6 +21,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, Separator
 
 MARGIN_PX = 24
@@ -117,9 +118,7 @@ class RunStep(WizardStep):
         self._columns.setSpacing(16)
         self._columns.addLayout(left, 1)
         self._columns.addWidget(self._side)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
-        outer.setSpacing(12)
+        outer = make_column(into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 14), spacing_px=12)
         for widget in (self.facts, self.sentence, Separator(), self.trouble, self.alarm):
             outer.addWidget(widget)
         outer.addLayout(self._columns, 1)
@@ -231,11 +230,7 @@ class RunStep(WizardStep):
 
 def _note_row(theme: Theme, words: Label) -> QWidget:
     noted = QWidget()
-    row = QHBoxLayout(noted)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(8)
-    row.addWidget(IconLabel(theme, "info"), 0, Qt.AlignmentFlag.AlignTop)
-    row.addWidget(words, 1)
+    make_row((IconLabel(theme, "info"), 0, Qt.AlignmentFlag.AlignTop), (words, 1), into=noted, spacing_px=8)
     return noted
 
 
@@ -318,11 +313,13 @@ class HealthView(QFrame):
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(8)
         self._grid.setColumnStretch(2, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 14, 18, 14)
-        column.setSpacing(10)
-        column.addWidget(Label(phrase("training.watch"), "heading3"))
-        column.addLayout(self._grid)
+        make_column(
+            Label(phrase("training.watch"), "heading3"),
+            self._grid,
+            into=self,
+            margins_px=(18, 14, 18, 14),
+            spacing_px=10,
+        )
 
     def show_course(self, course: RunProgress) -> None:
         for found in course.watched:
