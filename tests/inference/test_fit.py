@@ -182,11 +182,11 @@ def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Pat
 @pytest.mark.parametrize(
     "options",
     [
-        {"kv_type": "q8_0"}, {"kv_type": "q4_0"}, {"repack": True}, {"batch_tokens": 128},
+        {"kv_type": "q8_0"}, {"kv_type": "q4_0"}, {"batch_tokens": 128},
         *(
             pytest.param(options, marks=pytest.mark.slow)
             for options in (
-                {"kv_type": "q8_0", "repack": True}, {"kv_type": "q4_0", "batch_tokens": 128},
+                {"repack": True}, {"kv_type": "q8_0", "repack": True}, {"kv_type": "q4_0", "batch_tokens": 128},
                 {"repack": True, "batch_tokens": 256}, {"batch_tokens": 1024},
             )
         ),

@@ -160,6 +160,18 @@ OTHERS: dict[str, Callable[[AppContext], object]] = {
     **evaluation_places.PLACES,
 }
 PLACES = sorted({*screenshots.SHOTS, *OTHERS})
+# Every field that the sources make is in one of these; the other places show some of them again.
+ENOUGH = {
+    "action_editor", "batch_setup", "bug", "build_model", "conversation_settings", "correction",
+    "documents_encoding", "documents_new", "download_source", "evaluation_blind", "evaluation_blind_start",
+    "evaluation_details", "evaluation_quantizations", "evaluation_questions", "evaluation_rename",
+    "evaluation_scale", "evaluation_set", "evaluation_start", "evaluation_versions", "evaluation_write", "find",
+    "import_result", "licences", "link", "manual", "many_documents", "models", "network_stopped", "news",
+    "preset_editor", "preset_report", "proxy_login", "remote_dialog_found", "rename", "rename_in_header", "report",
+    "search", "settings_about", "settings_models_details", "sources_page", "sources_text", "start_safe_more",
+    "token", "training_details", "training_kit", "training_make", "training_name", "training_pairs",
+    "training_problems", "training_review", "training_search", "training_tokens", "update_file_same",
+}  # fmt: skip
 
 
 @contextmanager
