@@ -93,7 +93,7 @@ def _until(is_done: Callable[[], object]) -> None:
 def _see(page: TrainingPage, folder: Path) -> None:
     """The page of a run, drawn with all its curves."""
     page.show_run(folder, "run")
-    _until(lambda: page.content.step.loss.plot)
+    _until(lambda: page.content.step.loss.plot.isVisible())
 
 
 def base_model(parts: AppContext, folder: Path) -> LocalModel:

@@ -1,6 +1,7 @@
 """Render reports as one HTML file that opens anywhere, without a network, a script or a second file.
 
-`resources/report/frame.html` surrounds every page, and `report.css` is embedded. All text is escaped except `Markup`.
+`resources/report/frame.html` surrounds every page; `report.css` and `plots.css` are embedded. All text is escaped
+except `Markup`.
 """
 
 import functools
@@ -42,7 +43,7 @@ def _words(name: str, language: str) -> dict[str, str]:
 
 @functools.cache
 def _stylesheet() -> Markup:
-    return Markup(_resource("report.css"))  # noqa: S704  ours
+    return Markup(_resource("report.css") + _resource("plots.css"))  # noqa: S704  ours
 
 
 def _resource(name: str) -> str:

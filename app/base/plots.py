@@ -1,22 +1,34 @@
-"""Draw plots as inline SVG, and reduce and smooth curves so that they can be drawn at once.
+"""Draw plots as SVG for reports and the window, and reduce and smooth curves so that they can be drawn at once.
 
-There are three plots: lines in a frame, means with their intervals, and bars of shares. The page's stylesheet sets the
-colours.
+There are lines in a frame, means with their intervals, and bars of shares. `resources/report/plots.css` sets colours
+and dashes by the classes of the elements. Sizes are pixels; a report scales a plot to its page.
 """
 
+import dataclasses
 import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 520, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 46, 34
-_TICKS = 5
+EDGE = 12  # pixels left and right of a plot without numbers at its side
 CURVE_POINTS_MAX = 600
-_ROW, _CAP, _BAR = 36, 5, 16  # pixels: the height of a row, half the height of an interval's cap, a bar's height
+_LEFT, _RIGHT, _BOTTOM = 62, 12, 34  # pixels around the frame of a line plot
+_TICKS = 5
+_ROW, _NEXT, _BAR, _BAR_ROW = 36, 14, 16, 40  # pixels: the height of a row, of each further interval, and of bars
+_CAP, _RADIUS = 4, 4.5  # pixels: half the height of an interval's cap, the size of a mark
+_LINE = 18  # pixels from one line of text to the next
 _NARROW = 0.65  # the smallest share of its usual width to which a name is compressed
 _DIGIT = 9  # pixels: the width of a digit, with its margin
 _SPAN_SHARE, _SPAN_LEAST, _SPAN_MOST = 0.05, 5, 50  # number of values over which the exponential mean reaches back
+# Patterns, so that colour is not the only distinction of the parts of a bar.
+_PATTERNS = (
+    '<defs><pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse">'
+    '<path class="ink" d="M1 1h1v1h-1z"/></pattern>'
+    '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse">'
+    '<path class="hatch" d="M-1 1l2 -2M0 6l6 -6M5 7l2 -2"/></pattern></defs>'
+)
+_PATTERN_COUNT = 2
 
 Points = Sequence[tuple[float, float]]
 CurvePoints = tuple[tuple[float, float], ...]
@@ -24,24 +36,44 @@ CurvePoints = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class PlotSeries:
-    """One line of a plot. `style`: a CSS class of the page: one | two | three. `has_dots`: draw a dot at each point."""
+    """One line of a plot. `style`: classes of plots.css: one | two | three | four, and raw (faint, behind others).
+    `has_marks`: draw a mark at each point.
+    """
 
     name: str
     style: str
     points: Points
-    has_dots: bool = False
+    has_marks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlotNote:
+    """A text at a point of a line plot. `mark`: "" | ring (around the point) | line (from top to bottom)."""
+
+    x: float
+    y: float
+    text: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PlotEstimate:
-    """A mean and its interval. `text`: the numbers as they are shown. `is_open`: the dot is not filled."""
+    """A mean and its interval. `style`: a class of plots.css. `is_open`: the mark is not filled."""
 
-    name: str
-    text: str
     mean: float
     low: float
     high: float
+    style: str = "one"
     is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlotRow:
+    """Estimates below one name. `text`: the numbers as they are shown."""
+
+    name: str
+    text: str
+    estimates: tuple[PlotEstimate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,61 +84,78 @@ class PlotBar:
     counts: tuple[int, ...]
 
 
-def line_plot(title: str, x_name: str, series: Sequence[PlotSeries]) -> str:
+def line_plot(
+    title: str,
+    x_name: str,
+    series: Sequence[PlotSeries],
+    *,
+    notes: Sequence[PlotNote] = (),
+    x_ends: tuple[float, float] | None = None,
+    y_ends: tuple[float, float] | None = None,
+    size: tuple[float, float] = (WIDTH, HEIGHT),
+) -> str:
     """Return a line plot as one <svg> element.
 
-    Return "" where there is nothing to draw. Points that are not finite are skipped.
+    `x_ends`: values that the axis holds at least. `y_ends`: which of the values are shown; None: all. Points that are
+    not finite are skipped. Return "" where there is nothing to draw.
     """
-    drawn = [PlotSeries(one.name, one.style, _thin_by_means(one.points), one.has_dots) for one in series]
+    drawn = [dataclasses.replace(one, points=thin_points(finite_points(one.points))) for one in series]
     drawn = [one for one in drawn if one.points]
     if not drawn:
         return ""
     xs, ys = ([point[axis] for one in drawn for point in one.points] for axis in (0, 1))
-    frame = _Frame(ticks(min(xs), max(xs)), ticks(min(ys), max(ys)))
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">',
-        f'<text x="{_LEFT}" y="16">{html.escape(title)}</text>',
-        *frame.drawn(x_name),
-        *_legend(drawn),
-        *(frame.line(one) for one in drawn),
-        "</svg>",
-    ]
-    return "".join(parts)
+    xs += x_ends or ()
+    low, high = y_ends or (min(ys), max(ys))
+    swatches = [(one.name, _line_sample(one.style, has_mark=one.has_marks)) for one in drawn if one.name]
+    legend, lines = _legend(swatches, _LEFT, _LINE if title else 0, size[0])
+    top = 10 + _LINE * (lines + bool(title))
+    frame = _Frame(PlotScale(min(xs), max(xs)), PlotScale(low, high), top, *size)
+    inside = [*frame.axes(x_name), *legend, *(frame.line(one) for one in drawn), *map(frame.note, notes)]
+    return _svg(title, *size, *inside, title_x=_LEFT)
 
 
-def interval_plot(title: str, estimates: Sequence[PlotEstimate], *, has_zero: bool = False) -> str:
-    """Return one <svg> element with a row for each estimate: a dot at the mean and caps at the ends of the interval.
+def interval_plot(
+    title: str,
+    rows: Sequence[PlotRow],
+    *,
+    has_zero: bool = False,
+    legend: Sequence[tuple[str, PlotEstimate]] = (),
+    width: float = WIDTH,
+) -> str:
+    """Return one <svg> element with a row for each name: a mark at each mean and caps at the ends of its interval.
 
-    `has_zero`: draw a line at zero. Estimates that are not finite are skipped; "" where there is nothing to draw.
+    `has_zero`: the values are differences, and a line is drawn at zero. `legend`: names and how their estimates look.
+    Rows that are not finite are skipped; "" where there is nothing to draw.
     """
-    drawn = [one for one in estimates if all(map(math.isfinite, (one.mean, one.low, one.high)))]
+    drawn = [row for row in rows if all(map(_is_finite, row.estimates))]
     if not drawn:
         return ""
-    ends = [end for one in drawn for end in (one.low, one.high, *((0.0,) if has_zero else ()))]
-    low, high = min(ends), max(ends)
-    places = ticks(low, high) if high > low or low else [0.0, 0.5, 1.0]  # all are 0: shares and scores from 0 up
-    bottom = _TOP - 18 + _ROW * len(drawn)
-    parts = [_opened(title, bottom + 24)]
-
-    def x(value: float) -> float:
-        return 12 + (WIDTH - 24) * (value - places[0]) / (places[-1] - places[0])
-
-    for value in places:
-        style = "axis zero" if has_zero and abs(value) < 1e-12 else "grid"
-        parts.append(f'<path class="{style}" d="M{x(value):.1f} {_TOP - 18}V{bottom}"/>')
-        parts.append(f'<text x="{x(value):.1f}" y="{bottom + 16}" text-anchor="middle">{_number(value)}</text>')
-    for number, one in enumerate(drawn):
-        at = _TOP - 18 + _ROW * number
-        left, right, y = x(one.low), x(one.high), at + 26
-        parts += _named(one.name, one.text, at + 14)
-        parts.append(f'<path class="series one" d="M{left:.1f} {y}H{right:.1f}"/>')
-        parts += [f'<path class="series one" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (left, right)]
-        style = "mean open" if one.is_open else "mean"
-        parts.append(f'<circle class="{style}" cx="{x(one.mean):.1f}" cy="{y}" r="4.5"/>')
-    return "".join([*parts, "</svg>"])
+    scale = interval_scale([one for row in drawn for one in row.estimates], has_zero=has_zero)
+    swatches = [(name, _line_sample(one.style, has_mark=True, is_open=one.is_open)) for name, one in legend]
+    parts, lines = _legend(swatches, EDGE, _LINE if title else 0, width)
+    top = _LINE * (lines + bool(title)) + (10 if title or lines else 0)
+    bottom = top + sum(_ROW + _NEXT * (len(row.estimates) - 1) for row in drawn)
+    parts += scale.grid(top, bottom, width) + scale.numbers(bottom + 16, width)
+    for row in drawn:
+        parts += _named(row.name, row.text, top + 14, width)
+        for number, one in enumerate(row.estimates):
+            parts += _interval(scale, one, top + 26 + _NEXT * number, width)
+        top += _ROW + _NEXT * (len(row.estimates) - 1)
+    return _svg(title, width, bottom + 24, *parts)
 
 
-def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar]) -> str:
+def interval_row(scale: "PlotScale", estimate: PlotEstimate | None, width: float, height: float) -> str:
+    """Return the part of an interval plot that stands in one row of a table, with its grid or its line at zero."""
+    found = _interval(scale, estimate, height / 2, width) if estimate else []
+    return _svg("", width, height, *scale.grid(0, height, width, is_zero_alone=scale.has_zero), *found)
+
+
+def axis_row(scale: "PlotScale", width: float, height: float) -> str:
+    """Return the numbers of a scale, above rows of `interval_row`."""
+    return _svg("", width, height, *scale.numbers(height / 2 + 4, width, style="strong"))
+
+
+def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width: float = WIDTH) -> str:
     """Return one <svg> element with bars of equal length, each divided in proportion to its counts.
 
     `names`: of the parts, at most four, from the left. A bar without counts is skipped; "" where none is left.
@@ -114,25 +163,78 @@ def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar]) -> str:
     drawn = [bar for bar in rows if sum(bar.counts)]
     if not drawn:
         return ""
-    parts, at = [_opened(title, _TOP + (_ROW + 4) * len(drawn))], 12.0
-    for number, name in enumerate(names):
-        parts.append(f'<rect class="part{number}" x="{at:.0f}" y="24" width="14" height="12"/>')
-        parts.append(f'<text x="{at + 19:.0f}" y="34">{html.escape(name)}</text>')
-        at += 38 + _width(name)
+    swatches = [
+        (name, f'<rect class="part{part}" x="6" y="-6" width="14" height="12"/>') for part, name in enumerate(names)
+    ]
+    parts, lines = _legend(swatches, EDGE - 6, _LINE if title else 0, width)
+    top = 10 + _LINE * (lines + bool(title))
     for number, bar in enumerate(drawn):
-        y, at, total = _TOP + (_ROW + 4) * number, 12.0, sum(bar.counts)
-        parts += _named(bar.name, f"{total:,}", y + 12)
-        for part, count in enumerate(bar.counts):
-            width = (WIDTH - 24) * count / total
-            if count:
-                parts.append(
-                    f'<rect class="part{part}" x="{at:.1f}" y="{y + 17}" width="{width:.1f}" height="{_BAR}"/>'
-                )
-            if width > _DIGIT * len(f"{count:,}"):
-                middle = f'x="{at + width / 2:.1f}" y="{y + 29}" text-anchor="middle"'
-                parts.append(f'<text class="on-part{part}" {middle}>{count:,}</text>')
-            at += width
-    return "".join([*parts, "</svg>"])
+        parts += _bar(bar, top + _BAR_ROW * number, width)
+    return _svg(title, width, top + _BAR_ROW * len(drawn), _PATTERNS, *parts)
+
+
+def sparkline(points: Points, total: float, width: float, height: float, *, from_zero: bool = False) -> str:
+    """Return a curve without numbers. `total`: the x at the right edge. `from_zero`: the lower edge is 0."""
+    parts = [f'<path class="grid" d="M0 {height - 1}H{width}"/>']
+    if points:
+        low, high = min(y for _x, y in points), max(y for _x, y in points)
+        span = high - (0.0 if from_zero else low)
+        room = height - 6
+        places = [
+            (1 + (width - 2) * x / total, 2 + (room * (high - y) / span if span else room / 2)) for x, y in points
+        ]
+        parts.append(f'<polyline class="series one" points="{_path(places)}"/>')
+    return _svg("", width, height, *parts)
+
+
+@dataclass(frozen=True, slots=True)
+class PlotScale:
+    """A scale with round numbers from one not above `low` to one not below `high`. `has_zero`: of differences."""
+
+    low: float
+    high: float
+    has_zero: bool = False
+
+    @property
+    def ticks(self) -> list[float]:
+        return ticks(self.low, self.high)
+
+    def share(self, value: float) -> float:
+        """Return the place of a value between both ends: 0 to 1 for values inside."""
+        first, *_, last = self.ticks
+        return (value - first) / (last - first)
+
+    def x(self, value: float, width: float) -> float:
+        return EDGE + (width - 2 * EDGE) * self.share(value)
+
+    def grid(self, top: float, bottom: float, width: float, *, is_zero_alone: bool = False) -> list[str]:
+        """Draw a vertical line at each number. `is_zero_alone`: only at zero."""
+        styles = [(value, "axis zero" if self.has_zero and abs(value) < 1e-9 else "grid") for value in self.ticks]
+        return [
+            f'<path class="{style}" d="M{self.x(value, width):.1f} {top}V{bottom}"/>'
+            for value, style in styles
+            if style != "grid" or not is_zero_alone
+        ]
+
+    def numbers(self, y: float, width: float, style: str = "") -> list[str]:
+        """Draw the numbers; one that would overlap another or leave the plot is left out or moved inside."""
+        parts, taken, values = list[str](), -math.inf, self.ticks
+        digits = max(0, -math.floor(math.log10(values[1] - values[0]) + 1e-9))
+        for value in values:
+            text = f"{value:{'+' if self.has_zero else ''}.{digits}f}".replace("-", "\u2212")
+            text = "0" if self.has_zero and abs(value) < 1e-9 else text
+            half = _width(text) / 2
+            x = min(max(half, self.x(value, width)), width - half)
+            if x - half > taken:
+                parts.append(f'<text class="{style}" x="{x:.1f}" y="{y}" text-anchor="middle">{text}</text>')
+                taken = x + half + 6
+        return parts
+
+
+def interval_scale(estimates: Sequence[PlotEstimate], *, has_zero: bool = False) -> PlotScale:
+    ends = [end for one in estimates for end in (one.low, one.high, *((0.0,) if has_zero else ()))]
+    low, high = min(ends), max(ends)
+    return PlotScale(low, high, has_zero) if high > low or low else PlotScale(0.0, 1.0, has_zero)  # all are 0: scores
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -146,78 +248,146 @@ def ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
-def moving_average(points: Points, width: int) -> list[tuple[float, float]]:
-    """Return for each point the mean of the last `width` values."""
-    means, window = [], list[float]()
-    for x, y in points:
-        window = [*window, y][-width:]
-        means.append((x, sum(window) / len(window)))
-    return means
-
-
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    x_ticks: list[float]
-    y_ticks: list[float]
+    """The frame of a line plot. `top`: pixels above it; `width`, `height`: of the whole plot."""
+
+    across: PlotScale
+    up: PlotScale
+    top: float
+    width: float
+    height: float
+
+    @property
+    def bottom(self) -> float:
+        return self.height - _BOTTOM
 
     def x(self, value: float) -> float:
-        low, high = self.x_ticks[0], self.x_ticks[-1]
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * (value - low) / (high - low)
+        return _LEFT + (self.width - _LEFT - _RIGHT) * self.across.share(value)
 
     def y(self, value: float) -> float:
-        low, high = self.y_ticks[0], self.y_ticks[-1]
-        return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)
+        return self.bottom - (self.bottom - self.top) * min(1.0, max(0.0, self.up.share(value)))
 
-    def drawn(self, x_name: str) -> list[str]:
-        bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
-        parts = []
-        for value in self.y_ticks:
+    def axes(self, x_name: str) -> list[str]:
+        parts, right = list[str](), self.width - _RIGHT
+        for value in self.up.ticks:
             at = self.y(value)
             parts.append(f'<path class="grid" d="M{_LEFT} {at:.1f}H{right}"/>')
             parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{_number(value)}</text>')
-        for value in self.x_ticks:
+        for value in self.across.ticks:
             at = self.x(value)
-            parts.append(f'<text x="{at:.1f}" y="{bottom + 15}" text-anchor="middle">{_number(value)}</text>')
-        parts.append(f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{right}"/>')
-        parts.append(f'<text x="{right}" y="{HEIGHT - 5}" text-anchor="end">{html.escape(x_name)}</text>')
+            parts.append(f'<text x="{at:.1f}" y="{self.bottom + 15}" text-anchor="middle">{_number(value)}</text>')
+        parts.append(f'<path class="axis" d="M{_LEFT} {self.top}V{self.bottom}H{right}"/>')
+        parts.append(f'<text x="{right}" y="{self.height - 5}" text-anchor="end">{html.escape(x_name)}</text>')
         return parts
 
     def line(self, series: PlotSeries) -> str:
         places = [(self.x(x), self.y(y)) for x, y in series.points]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        dots = "".join(f'<circle class="dot {series.style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
-        return f'<polyline class="series {series.style}" points="{path}"/>' + (dots if series.has_dots else "")
+        marks = [_mark(series.style, x, y, is_open=True, radius=3.5) for x, y in places] if series.has_marks else []
+        return f'<polyline class="series {series.style}" points="{_path(places)}"/>' + "".join(marks)
+
+    def note(self, note: PlotNote) -> str:
+        """Draw a note above its point, or beside its line, where it stays inside the frame."""
+        x, y, share = self.x(note.x), self.y(note.y), self.across.share(note.x)
+        anchor = "start" if share < 0.15 else "end" if share > 0.8 else "middle"
+        mark = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="7.5"/>' if note.mark == "ring" else ""
+        y -= 14
+        if note.mark == "line":
+            mark = f'<path class="axis zero" d="M{x:.1f} {self.top}V{self.bottom}"/>'
+            anchor = "end" if share > 0.8 else "start"
+            x, y = x + (-4 if anchor == "end" else 4), self.top + 10
+        elif anchor == "start":
+            x += 4
+        text = html.escape(note.text)
+        return f'{mark}<text class="halo" x="{x:.1f}" y="{max(y, 12):.1f}" text-anchor="{anchor}">{text}</text>'
 
 
-def _legend(series: Sequence[PlotSeries]) -> list[str]:
-    parts, at = [], float(_LEFT)
-    for one in series:
-        parts.append(f'<path class="series {one.style}" d="M{at:.0f} 32h18"/>')
-        parts.append(f'<text x="{at + 23:.0f}" y="36">{html.escape(one.name)}</text>')
-        at += 43 + _width(one.name)
+def _svg(title: str, width: float, height: float, *parts: str, title_x: float = EDGE) -> str:
+    label = html.escape(title)
+    head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}">'
+    heading = f'<text x="{title_x}" y="14">{label}</text>' if title else ""
+    return "".join([head, heading, *parts, "</svg>"])
+
+
+def _legend(entries: Sequence[tuple[str, str]], left: float, top: float, width: float) -> tuple[list[str], int]:
+    """Return names with their samples (26 px wide, around the height 0) and the number of lines that they take."""
+    parts, at, line = list[str](), left, 0
+    for name, sample in entries:
+        wide = 44 + _width(name)
+        if at > left and at + wide > width:
+            at, line = left, line + 1
+        y = top + 14 + _LINE * line
+        parts.append(f'<g transform="translate({at:.0f} {y - 4:.0f})">{sample}</g>')
+        parts.append(f'<text x="{at + 30:.0f}" y="{y:.0f}">{html.escape(name)}</text>')
+        at += wide
+    return parts, line + 1 if entries else 0
+
+
+def _line_sample(style: str, *, has_mark: bool = False, is_open: bool = True) -> str:
+    mark = _mark(style, 13, 0, is_open=is_open, radius=3.5) if has_mark else ""
+    return f'<path class="series {style}" d="M0 0h26"/>{mark}'
+
+
+def _interval(scale: PlotScale, one: PlotEstimate, y: float, width: float) -> list[str]:
+    left, middle, right = (scale.x(value, width) for value in (one.low, one.mean, one.high))
+    return [
+        f'<path class="series {one.style}" d="M{left:.1f} {y}H{right:.1f}"/>',
+        *(f'<path class="series {one.style} cap" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (left, right)),
+        _mark(one.style, middle, y, is_open=one.is_open, radius=_RADIUS),
+    ]
+
+
+def _mark(style: str, x: float, y: float, *, is_open: bool, radius: float) -> str:
+    """Draw the mark of a style: a square of two, a triangle of three, a diamond of four, else a circle."""
+    opened, r = f'class="mark {style}{" open" if is_open else ""}"', radius
+    wide = 1.2 * r
+    if style == "two":
+        return f'<path {opened} d="M{x - r + 0.5:.1f} {y - r + 0.5:.1f}h{2 * r - 1}v{2 * r - 1}h{1 - 2 * r}z"/>'
+    if style == "three":
+        return f'<path {opened} d="M{x:.1f} {y - wide:.1f}l{wide:.1f} {wide + 0.9 * r:.1f}h{-2 * wide:.1f}z"/>'
+    if style == "four":
+        sides = f"l{wide:.1f} {wide:.1f}l{-wide:.1f} {wide:.1f}l{-wide:.1f} {-wide:.1f}z"
+        return f'<path {opened} d="M{x:.1f} {y - wide:.1f}{sides}"/>'
+    return f'<circle {opened} cx="{x:.1f}" cy="{y:.1f}" r="{r}"/>'
+
+
+def _bar(bar: PlotBar, y: float, width: float) -> list[str]:
+    parts, at, total = _named(bar.name, f"{sum(bar.counts):,}", y + 12, width), float(EDGE), sum(bar.counts)
+    for part, count in enumerate(bar.counts):
+        wide = (width - 2 * EDGE) * count / total
+        if count:
+            parts.append(f'<rect class="part{part}" x="{at:.1f}" y="{y + 17}" width="{wide:.1f}" height="{_BAR}"/>')
+        need = _DIGIT * len(f"{count:,}")
+        if wide > need:
+            middle = at + wide / 2
+            if part < _PATTERN_COUNT:  # the number stands on a plain ground
+                plate = f"M{middle - need / 2:.1f} {y + 18}h{need}v{_BAR - 2}h{-need}z"
+                parts.append(f'<path class="plate" d="{plate}"/>')
+            parts.append(
+                f'<text class="on-part{part}" x="{middle:.1f}" y="{y + 29}" text-anchor="middle">{count:,}</text>'
+            )
+        at += wide
     return parts
 
 
-def _opened(title: str, height: int) -> str:
-    label = html.escape(title)
-    head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">'
-    return f'{head}<text x="12" y="14">{label}</text>'
-
-
-def _named(name: str, text: str, y: float) -> list[str]:
+def _named(name: str, text: str, y: float, width: float) -> list[str]:
     """Return the name and the numbers of a row.
 
     The name is compressed where it would meet the numbers; of a very long name the middle is left out.
     """
-    room, shown, kept = WIDTH - 40 - _width(text), name, len(name)
+    room, shown, kept = width - 2 * EDGE - 16 - _width(text), name, len(name)
     while kept > 1 and _width(shown) * _NARROW > room:
         kept -= 1
         shown = f"{name[: kept - kept // 2]}…{name[len(name) - kept // 2 :]}"
-    fitted = f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if _width(shown) > room else ""
+    fitted = f' textLength="{room:g}" lengthAdjust="spacingAndGlyphs"' if _width(shown) > room else ""
     return [
-        f'<text class="name halo" x="12" y="{y}"{fitted}>{html.escape(shown)}</text>',
-        f'<text class="halo" x="{WIDTH - 12}" y="{y}" text-anchor="end">{html.escape(text)}</text>',
+        f'<text class="name halo" x="{EDGE}" y="{y}"{fitted}>{html.escape(shown)}</text>',
+        f'<text class="halo" x="{width - EDGE:g}" y="{y}" text-anchor="end">{html.escape(text)}</text>',
     ]
+
+
+def _path(places: Points) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
 
 def _width(text: str) -> int:
@@ -225,14 +395,8 @@ def _width(text: str) -> int:
     return sum(12 if ord(character) > 255 else 7 for character in text)
 
 
-def _thin_by_means(points: Points) -> list[tuple[float, float]]:
-    """Return at most `CURVE_POINTS_MAX` finite points, by taking means of neighbours."""
-    finite = [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-    width = -(-len(finite) // CURVE_POINTS_MAX)
-    if width <= 1:
-        return finite
-    groups = [finite[at : at + width] for at in range(0, len(finite), width)]
-    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
+def _is_finite(one: PlotEstimate) -> bool:
+    return all(map(math.isfinite, (one.mean, one.low, one.high)))
 
 
 def _number(value: float) -> str:
@@ -240,7 +404,7 @@ def _number(value: float) -> str:
 
 
 def finite_points(points: Points) -> CurvePoints:
-    return tuple(point for point in points if math.isfinite(point[1]))
+    return tuple(point for point in points if all(map(math.isfinite, point)))
 
 
 def smooth_exponentially(points: Points) -> CurvePoints:

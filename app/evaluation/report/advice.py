@@ -100,7 +100,7 @@ def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
     lines = [(name, points) for name, family in families.items() if (points := _by_size(family))]
     for at in range(0, len(lines), len(_STYLES)):
         some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)
-        series = [PlotSeries(name, style, points, has_dots=True) for (name, points), style in some]
+        series = [PlotSeries(name, style, points, has_marks=True) for (name, points), style in some]
         yield plots.line_plot(phrase("evaluation.quant_plot"), phrase("evaluation.quant_gigabytes"), series)
 
 

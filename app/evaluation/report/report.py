@@ -16,7 +16,7 @@ from app import __version__
 from app.base import html_report, plots
 from app.base.bootstrap import ConfidenceInterval
 from app.base.files.output_file import drive_error, write_atomically
-from app.base.plots import PlotBar, PlotEstimate
+from app.base.plots import PlotBar, PlotEstimate, PlotRow
 from app.base.wording import phrase
 from app.evaluation.judge import judge_prompt, paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure
@@ -123,19 +123,17 @@ def _section(key: str, *found: ValueGrid, drawn: Sequence[str] = ()) -> ReportSe
 
 
 def _interval_plot(evaluation: Evaluation, measure: ComparedMeasure) -> str:
-    digits, estimates = tables.DIGITS[measure.name], list[PlotEstimate]()
+    digits, rows = tables.DIGITS[measure.name], list[PlotRow]()
     for result in evaluation.systems:
         found = paired_statistics.mean(result, evaluation.questions.questions, measure)
         if found is not None and tables.enough(found.by_question):
-            estimates.append(_estimate(result, found.by_question, GridColumn("", digits)))
-    return plots.interval_plot(html_report.load_words(WORDS)[f"plot_{measure.name}"], estimates)
+            rows.append(_plot_row(result, found.by_question, GridColumn("", digits)))
+    return plots.interval_plot(html_report.load_words(WORDS)[f"plot_{measure.name}"], rows)
 
 
-def _estimate(
-    result: SystemResult, one: ConfidenceInterval, column: GridColumn, *, is_open: bool = False
-) -> PlotEstimate:
+def _plot_row(result: SystemResult, one: ConfidenceInterval, column: GridColumn, *, is_open: bool = False) -> PlotRow:
     text = f"{grids.text_of(one.mean, column)} ({grids.text_of(one, column)})"
-    return PlotEstimate(result.system.name, text, one.mean, one.low, one.high, is_open)
+    return PlotRow(result.system.name, text, (PlotEstimate(one.mean, one.low, one.high, is_open=is_open),))
 
 
 def _share_plot(evaluation: Evaluation) -> str:
@@ -154,15 +152,15 @@ def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSect
     if not found:
         return None
     word, column = html_report.load_words(WORDS), GridColumn("", tables.DIFFERENCE_DIGITS, is_signed=True)
-    estimates = [
-        _estimate(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
+    rows = [
+        _plot_row(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
         for pair in found
         if tables.enough(pair.comparison.by_question)
     ]
     return ReportSection(
         word["section_differences"].format(measure=phrase(f"evaluation.measure.{measure.name}")),
         tables.sentences(found),
-        (plots.interval_plot(word["plot_difference"], estimates, has_zero=True),),
+        (plots.interval_plot(word["plot_difference"], rows, has_zero=True),),
         (grids.as_report_table(tables.differences(evaluation, found)),),
     )
 

@@ -379,7 +379,7 @@ def _plot(found: ScaleResults, drawn: LossCurve | None) -> str:
     first, last = found.sizes[0].rows, _MOST_TIMES * found.largest.rows
     series = [
         PlotSeries(
-            phrase("evaluation.scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_dots=True
+            phrase("evaluation.scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_marks=True
         )
     ]
     if drawn is not None:

@@ -31,7 +31,7 @@ from trainer.events import Adjusted
 REPORT_FILE = "report.html"
 _ANSWERS_EACH = 5
 _SAMPLE_STEPS = 8  # answers to one question
-_MEAN_STEPS = 20
+_LONG_STEPS = 60  # from here on the single losses stand faintly behind their mean
 _NONE = "-"
 
 
@@ -198,17 +198,17 @@ def _answer(row: AnswerRow, word: dict[str, str]) -> _Answer:
 def _plots(history: RunHistory, word: dict[str, str]) -> list[str]:
     losses = [(float(step.step), step.loss) for step in history.steps]
     validation = [(float(one.step), one.loss) for one in history.evaluations]
-    is_long = len(losses) > 3 * _MEAN_STEPS
-    train = [PlotSeries(word["series_train"], "three" if is_long else "one", losses)]
+    is_long = len(losses) > _LONG_STEPS
+    train = [PlotSeries(word["series_train"], "one raw" if is_long else "one", losses)]
     if is_long:
-        train.append(PlotSeries(word["series_smooth"], "one", plots.moving_average(losses, _MEAN_STEPS)))
+        train.append(PlotSeries(word["series_smooth"], "one", plots.smooth_exponentially(losses)))
     rates = [(float(step.step), step.learning_rate) for step in history.steps]
     norms = [(float(step.step), step.gradient_norm) for step in history.steps]
     return [
         plots.line_plot(
             word["plot_loss"],
             word["step"],
-            [*train, PlotSeries(word["series_validation"], "two", validation, has_dots=len(validation) <= 60)],
+            [*train, PlotSeries(word["series_validation"], "two", validation, has_marks=len(validation) <= 60)],
         ),
         plots.line_plot(word["plot_rate"], word["step"], [PlotSeries(word["series_rate"], "one", rates)]),
         plots.line_plot(word["plot_norm"], word["step"], [PlotSeries(word["series_norm"], "one", norms)]),

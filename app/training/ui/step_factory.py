@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base import wording
@@ -170,10 +169,8 @@ EVERY_MS = 5
 _HERE = "app.training.ui"
 _STEPS = ("goal_step", "model_step", "check_step")
 _PACKAGES = ("data", "run", "result")
-DRAWN = f"{_HERE}.run.loss_plot"  # imports pyqtgraph, so it comes last
 # The slowest modules that the steps need, loaded by a background thread. None imports Qt: one thread makes its classes.
 _CORE = ("numpy", "app.training.data.data_overview", "app.training.data.curation", "app.training.runs.run_report")
-_CLASSES = 40  # Qt classes made in a round: 5 to 15 ms
 
 
 class ModulePreloader(QObject):
@@ -212,12 +209,6 @@ def _load() -> Iterator[object]:
     for name in _modules():
         if name not in sys.modules:
             yield importlib.import_module(name)
-    # PySide makes a class at its first access, and pyqtgraph accesses all of them, which takes half of its 200 ms.
-    for module in (QtCore, QtGui, QtWidgets):
-        names = dir(module)
-        for start in range(0, len(names), _CLASSES):
-            yield [getattr(module, name, None) for name in names[start : start + _CLASSES]]
-    yield importlib.import_module(DRAWN)
 
 
 def _modules() -> list[str]:
@@ -225,4 +216,4 @@ def _modules() -> list[str]:
     for name in _PACKAGES:
         package = importlib.import_module(f"{_HERE}.{name}")
         found += [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
-    return [*(f"{_HERE}.{name}" for name in _STEPS), *(name for name in found if name != DRAWN)]
+    return [*(f"{_HERE}.{name}" for name in _STEPS), *found]

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
+from app.base.plots import PlotScale
 from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import LANGUAGES, use_language
@@ -24,12 +25,11 @@ from app.evaluation.records import RuleScores, System
 from app.evaluation.report import result_view_model
 from app.evaluation.report.result_view_data import Span, model_of_system, use_obstacle
 from app.evaluation.study import studies
-from app.evaluation.ui.result import result_texts
+from app.evaluation.ui.result import comparison_cards, result_texts
 from app.evaluation.ui.result.comparison_cards import VerdictBadge
 from app.evaluation.ui.result.overview import TextTable
 from app.evaluation.ui.result.questions_tab import AnswerCard
 from app.evaluation.ui.result.result_view import EvaluationResultView
-from app.evaluation.ui.result.score_plots import ScoreBar, SpanRow, scale_of
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models
 from app.uikit.confidentiality_guard import ConfidentialityGuard
@@ -353,24 +353,14 @@ def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, tmp
     assert [sum(one.counts) for one in shown.systems] == [24] * 4
     desk.show(result_studies.documents(tmp_path / "t", None))
     assert "規則で付けた得点" in card.about.text()
-    assert "0.5 未満" in desk.texts(card.legend)
+    assert "0.5 未満" in card.plot.accessibleName()
 
 
-def test_a_bar_of_answers_that_all_score_nothing_is_drawn_with_a_pattern(theme: Theme, qtbot: QtBot) -> None:
-    bar = ScoreBar(theme, (5, 0, 0, 0), "5")
-    qtbot.addWidget(bar)
-    bar.resize(200, 24)
-    picture = bar.grab().toImage()
-    shades = {picture.pixelColor(x, y).name() for x in range(5, 60) for y in range(5, 18)}
-    assert len(shades) > 1
-
-
-def test_more_systems_than_there_are_marks_all_look_different(theme: Theme, qtbot: QtBot) -> None:
-    span = Span(0.5, 0.2, 0.8)
-    pictures = []
+def test_more_systems_than_there_are_marks_all_look_different(desk: Desk) -> None:
+    span, pictures = Span(0.5, 0.2, 0.8), []
     for number in range(8):
-        row = SpanRow(theme, scale_of([span]), span, number)
-        qtbot.addWidget(row)
+        row = comparison_cards.system_plot(desk.view.overview._theme, PlotScale(0.2, 0.8), span, number)
+        desk.qtbot.addWidget(row)
         row.resize(200, 34)
         pictures.append(row.grab().toImage())
     assert not any(one == other for one, other in itertools.combinations(pictures, 2))

@@ -3,22 +3,24 @@
 The differences (差と確からしさ) show pairs of systems, and whether chance explains their difference.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
 
+from app.base import plots
+from app.base.plots import PlotEstimate, PlotScale
 from app.base.wording import phrase
-from app.evaluation.report.result_view_data import ResultViewData, SystemDifference, SystemViewData
+from app.evaluation.report.result_view_data import ResultViewData, Span, SystemDifference, SystemViewData
 from app.evaluation.ui.result import result_texts
-from app.evaluation.ui.result.score_plots import Axis, AxisScale, SpanRow, scale_of
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
+from app.uikit.widgets.svg_plot import SvgPlot
 
 INDENT_PX, ROW_PX, PAD_PX = 8, 34, 4
 
@@ -63,6 +65,28 @@ class RowGrid(CardGrid):
 
 
 NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
+AXIS_PX, PLOT_LEAST_PX = 30, 120
+_STYLES = (("one", False), ("two", True), ("three", True), ("four", False))  # of plots.css; whether the mark is open
+
+
+def _scale(spans: Sequence[Span], *, has_zero: bool = False) -> PlotScale:
+    return plots.interval_scale([PlotEstimate(one.mean, one.low, one.high) for one in spans], has_zero=has_zero)
+
+
+def _axis(theme: Theme, scale: PlotScale) -> SvgPlot:
+    return SvgPlot(theme, lambda *size: plots.axis_row(scale, *size), least_px=PLOT_LEAST_PX, height_px=AXIS_PX)
+
+
+def system_plot(theme: Theme, scale: PlotScale, span: Span | None, number: int) -> SvgPlot:
+    """Return the plot of a system. `number`: from 0; from the fifth on, open marks are filled and filled ones open."""
+    turn, series = divmod(number, len(_STYLES))
+    style, is_open = _STYLES[series]
+    return _span_row(theme, scale, span, style, is_open=is_open != (turn % 2 == 1))
+
+
+def _span_row(theme: Theme, scale: PlotScale, span: Span | None, style: str, *, is_open: bool) -> SvgPlot:
+    one = PlotEstimate(span.mean, span.low, span.high, style, is_open) if span else None
+    return SvgPlot(theme, lambda *size: plots.interval_row(scale, one, *size), least_px=PLOT_LEAST_PX, height_px=ROW_PX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +161,14 @@ class ComparisonCard(Card):
     def _fill(self, found: ResultViewData) -> None:
         self.rows.clear()
         spans = [one.span for one in found.systems if one.span is not None]
-        scale = scale_of(spans) if spans else None
+        scale = _scale(spans) if spans else None
         columns = self._columns(found)
         if self._is_wide:
             self._fill_wide(found, columns, scale)
         else:
             self._fill_narrow(found, columns, scale)
 
-    def _fill_wide(self, found: ResultViewData, columns: list[ComparisonColumn], scale: AxisScale | None) -> None:
+    def _fill_wide(self, found: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
         rows, px = self.rows, self._theme.px
         before = sum(one.is_drawn for one in columns)
         last = len(columns) + 2
@@ -157,7 +181,7 @@ class ComparisonCard(Card):
             rows.put(Label(column.name, "caption", "text2", strong=True), self._place(at, before), is_number=True)
         rows.grid.setColumnStretch(before + 1, 4 if scale else 0)
         if scale:
-            rows.put(Axis(self._theme, scale), before + 1)
+            rows.put(_axis(self._theme, scale), before + 1)
         rows.rule(count)
         for number, one in enumerate(found.systems):
             if one.system == found.advised:
@@ -166,7 +190,7 @@ class ComparisonCard(Card):
             for at, column in enumerate(columns):
                 rows.put(Label(column.text(one)), self._place(at, before), is_number=True)
             if scale:
-                rows.put(SpanRow(self._theme, scale, one.span, number), before + 1)
+                rows.put(system_plot(self._theme, scale, one.span, number), before + 1)
             rows.put(self._use_button(one), last)
             if number + 1 < len(found.systems):
                 rows.rule(count)
@@ -175,19 +199,19 @@ class ComparisonCard(Card):
         """Return the grid column: the plot is right of mean and interval."""
         return at + 1 if at < before else at + 2
 
-    def _fill_narrow(self, found: ResultViewData, columns: list[ComparisonColumn], scale: AxisScale | None) -> None:
+    def _fill_narrow(self, found: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
         """Stack the name, the plot, and the other values in one line."""
         rows = self.rows
         rows.grid.setColumnStretch(0, 1)
         if scale:
-            rows.put(Axis(self._theme, scale), 0, span=2)
+            rows.put(_axis(self._theme, scale), 0, span=2)
             rows.rule(2)
         for number, one in enumerate(found.systems):
             rows.put(Label(one.system.name, strong=True, wraps=True), 0)
             rows.put(self._use_button(one), 1)
             rows.next_row()
             if scale:
-                rows.put(SpanRow(self._theme, scale, one.span, number), 0, span=2)
+                rows.put(system_plot(self._theme, scale, one.span, number), 0, span=2)
                 rows.next_row()
             facts = [f"{column.name}\u00a0{column.text(one)}" for column in columns]
             rows.put(_facts(facts, self._theme.px(INDENT_PX)), 0, span=2)
@@ -278,7 +302,7 @@ class DifferencesCard(Card):
         if found is None or not found.differences:
             return
         spans = [one.span for one in found.differences if one.span is not None]
-        scale = scale_of(spans, has_zero=True) if spans else None
+        scale = _scale(spans, has_zero=True) if spans else None
         count = 5 if self._is_wide else 2
         self._fill_head(scale, count)
         for at, one in enumerate(found.differences):
@@ -289,7 +313,7 @@ class DifferencesCard(Card):
             if at + 1 < len(found.differences):
                 self.rows.rule(count)
 
-    def _fill_head(self, scale: AxisScale | None, count: int) -> None:
+    def _fill_head(self, scale: PlotScale | None, count: int) -> None:
         rows = self.rows
         if self._is_wide:
             rows.ground("raised")
@@ -302,7 +326,7 @@ class DifferencesCard(Card):
             for name, column in heads:
                 rows.put(Label(name, "caption", "text2", strong=True), column, is_number=column in (1, 2))
             if scale:
-                rows.put(Axis(self._theme, scale), 3)
+                rows.put(_axis(self._theme, scale), 3)
             rows.grid.setColumnMinimumWidth(0, self._theme.px(PAIR_NAME_PX))
             for column, stretch in enumerate((5, 0, 0, 4 if scale else 0, 0)):
                 rows.grid.setColumnStretch(column, stretch)
@@ -310,10 +334,10 @@ class DifferencesCard(Card):
             return
         rows.grid.setColumnStretch(0, 1)
         if scale:
-            rows.put(Axis(self._theme, scale), 0, span=2)
+            rows.put(_axis(self._theme, scale), 0, span=2)
             rows.rule(count)
 
-    def _add_wide(self, one: SystemDifference, digits: int, scale: AxisScale | None) -> None:
+    def _add_wide(self, one: SystemDifference, digits: int, scale: PlotScale | None) -> None:
         self.rows.put(self._name(one), 0)
         self.rows.put(Label(result_texts.signed(one.mean, digits)), 1, is_number=True)
         self.rows.put(Label(result_texts.signed_span(one.span, digits)), 2, is_number=True)
@@ -321,7 +345,7 @@ class DifferencesCard(Card):
             self.rows.put(self._plot(one, scale), 3)
         self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 4)
 
-    def _add_narrow(self, one: SystemDifference, digits: int, scale: AxisScale | None) -> None:
+    def _add_narrow(self, one: SystemDifference, digits: int, scale: PlotScale | None) -> None:
         self.rows.put(self._name(one), 0)
         self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 1)
         self.rows.next_row()
@@ -340,7 +364,7 @@ class DifferencesCard(Card):
         name.setAccessibleDescription(one.sentence)
         return name
 
-    def _plot(self, one: SystemDifference, scale: AxisScale) -> SpanRow:
-        plot = SpanRow(self._theme, scale, one.span, is_sure=one.verdict in ("better", "worse"))
+    def _plot(self, one: SystemDifference, scale: PlotScale) -> SvgPlot:
+        plot = _span_row(self._theme, scale, one.span, "plain", is_open=one.verdict not in ("better", "worse"))
         plot.setToolTip(plain_tooltip(one.sentence))
         return plot

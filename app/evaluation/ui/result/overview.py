@@ -7,32 +7,32 @@ import html
 import re
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontInfo, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
     QGridLayout,
     QHeaderView,
-    QSizePolicy,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
+from app.base import plots
+from app.base.plots import PlotBar
 from app.base.wording import phrase
 from app.evaluation.records import ReportSection, ReportTable, System
 from app.evaluation.report.result_view_data import ResultViewData
 from app.evaluation.ui.result import result_texts
 from app.evaluation.ui.result.comparison_cards import ComparisonCard, DifferencesCard
-from app.evaluation.ui.result.score_plots import BreakdownCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import CARD_SIDE_PX, Card, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.number_table import NumberTableDelegate
+from app.uikit.widgets.svg_plot import SvgPlot
 
 MOST_PX, PADDING_PX = 260, 24
 _NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[\d,.]+)?|[-—]?")
@@ -162,24 +162,6 @@ MARGIN_PX, GAP_PX, WIDE_PX = 24, 14, 900
 BAR_PX, ADVICE_WIDE_PX = 4, 640
 PLOT_MOST_PX = 560
 _SVG_LABEL = re.compile(r'aria-label="([^"]*)"')
-# As in report.css; line styles differ too, so that colour is not the only distinction.
-_SVG_STYLE = """
-text {{ fill: {text2}; font-size: 12px; font-family: '{family}'; }}
-.name {{ fill: {text}; }}
-.axis, .grid {{ stroke: {line}; stroke-width: 1; fill: none; }}
-.zero {{ stroke: {text}; stroke-dasharray: 2 3; }}
-.series {{ fill: none; stroke-width: 2; }}
-.one {{ stroke: {chart1}; }}
-.two {{ stroke: {chart2}; stroke-dasharray: 6 4; }}
-.three {{ stroke: {chart3}; stroke-dasharray: 2 3; }}
-.dot {{ stroke: none; }}
-.dot.one {{ fill: {chart1}; }}
-.dot.two {{ fill: {chart2}; }}
-.dot.three {{ fill: {chart3}; }}
-.mean {{ fill: {chart1}; stroke: {chart1}; stroke-width: 2; }}
-.mean.open {{ fill: {base}; }}
-"""
-_SVG_COLORS = ("text", "text2", "line", "base", "chart1", "chart2", "chart3")
 # two plots side by side keep the width they were drawn for, so that their text stays readable
 PLOT_PX, PLOT_GAP_PX = 520, 16
 
@@ -261,52 +243,49 @@ class AdviceBox(QFrame):
         )
 
 
-class SvgPlot(QWidget):
-    """A plot as wide as its place, up to PLOT_MOST_PX. Tables next to it hold the same values."""
+def _report_plot(theme: Theme, svg: str) -> SvgPlot:
+    """Return a plot of a report, as wide as its place, up to PLOT_MOST_PX. Tables next to it hold the same values."""
+    plot = SvgPlot(theme, lambda *_size: svg, most_px=PLOT_MOST_PX)
+    found = _SVG_LABEL.search(svg)
+    plot.setAccessibleName(html.unescape(found.group(1)) if found else "")
+    plot.setToolTip(plain_tooltip(plot.accessibleName()))
+    return plot
 
-    def __init__(self, theme: Theme, svg: str) -> None:
-        super().__init__()
-        self._theme = theme
-        self._svg = svg
-        self._renderer = QSvgRenderer(self)
-        found = _SVG_LABEL.search(svg)
-        self.setAccessibleName(html.unescape(found.group(1)) if found else "")
-        self.setToolTip(plain_tooltip(self.accessibleName()))
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
-        theme.changed.connect(self._load)
-        self._load()
 
-    @property
-    def is_drawn(self) -> bool:
-        return self._renderer.isValid()
+class BreakdownCard(Card):
+    """The numbers of answers by score; hidden if no answer has a score."""
 
-    def sizeHint(self) -> QSize:
-        width = self._theme.px(PLOT_MOST_PX)
-        return QSize(width, self.heightForWidth(width))
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self._names: tuple[str, ...] = ()
+        self._bars: list[PlotBar] = []
+        self.plot = SvgPlot(theme, lambda width, _height: plots.bar_plot("", self._names, self._bars, width=width))
+        self.about = Label(role="caption", tone="text2", wraps=True)
+        self.column.addWidget(self.plot)
+        self.column.addWidget(self.about)
+        self.column.addStretch(1)
+        self.hide()
 
-    def minimumSizeHint(self) -> QSize:
-        return QSize(0, 0)
+    def show_result(self, found: ResultViewData) -> None:
+        counted = [sum(one.counts) for one in found.systems if one.counts]
+        self.setVisible(bool(counted))
+        is_plain = len(found.questions) == max(counted, default=0)  # every question once
+        title = phrase("evaluation.scores_n_questions") if is_plain else phrase("evaluation.scores_n_answers")
+        self.title.setText(title.format(n=f"{max(counted, default=0):,}"))
+        if found.has_judged_counts:
+            self.about.setText(phrase("evaluation.from_the_left_0_1"))
+        else:
+            self.about.setText(phrase("evaluation.from_the_left_0_below"))
+        self._names = result_texts.points(found)
+        self._bars = [PlotBar(one.system.name, one.counts) for one in found.systems if one.counts]
+        self.plot.redraw()
+        description = "\n".join(self._counts_text(bar) for bar in self._bars)
+        self.plot.setAccessibleName(description)
+        self.plot.setToolTip(plain_tooltip(description))
 
-    def heightForWidth(self, width: int) -> int:
-        box = self._renderer.viewBoxF()
-        return round(min(width, self._theme.px(PLOT_MOST_PX)) * box.height() / max(1.0, box.width()))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        width = min(self.width(), self._theme.px(PLOT_MOST_PX))
-        painter = QPainter(self)
-        self._renderer.render(painter, QRectF(0, 0, width, self.heightForWidth(width)))
-        painter.end()
-
-    def _load(self) -> None:
-        colors = {name: self._theme.color(name).name() for name in _SVG_COLORS}
-        family = QFontInfo(self._theme.font("ui")).family()  # QtSvg supports one family, and ignores a list
-        style = f"<style>{_SVG_STYLE.format(family=family, **colors)}</style>"
-        svg = self._svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-        self._renderer.load(svg.replace(">", f">{style}", 1).encode())
-        self.updateGeometry()
-        self.update()
+    def _counts_text(self, bar: PlotBar) -> str:
+        parts = (f"{name} {count:,}" for name, count in zip(self._names, bar.counts, strict=True))
+        return join_facts(bar.name, *parts)
 
 
 class SectionCard(Card):
@@ -318,7 +297,7 @@ class SectionCard(Card):
             label = Label(sentence, wraps=True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self.column.addWidget(label)
-        self.plots = [SvgPlot(theme, plot) for plot in section.plots if plot]
+        self.plots = [_report_plot(theme, plot) for plot in section.plots if plot]
         self._grid = QGridLayout()
         self._grid.setSpacing(PLOT_GAP_PX)
         self.column.addLayout(self._grid)

@@ -5,21 +5,22 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
+from app.base import plots
 from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
+from app.base.plots import PlotEstimate, PlotRow
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.models.artifact_steps import StepProgress
 from app.training import run_result
 from app.training.quality_gate import BASE_ADAPTER
-from app.training.run_result import CategoryLosses, GateCondition, RunResult
+from app.training.run_result import CategoryLoss, CategoryLosses, GateCondition, RunResult
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui.result import verdict_texts
 from app.training.ui.result.answer_cards import AnswerPairsCard, TryItCard
-from app.training.ui.result.interval_plot import IntervalPlot, PlotMarker
 from app.training.ui.result.verdict_cards import FormsCard, StatusBadge, VerdictCard
 from app.training.ui.wizard import WizardStep
 from app.uikit.localization import join_facts, with_note
@@ -27,8 +28,9 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox, Stretch, make_column, make_row
+from app.uikit.widgets.containers import Card, CardGrid
 from app.uikit.widgets.labels import Label
+from app.uikit.widgets.svg_plot import SvgPlot
 
 MARGIN_PX, GAP_PX = 24, 16
 WIDE_PX = 920  # for two columns
@@ -105,24 +107,25 @@ class ResultStep(WizardStep):
     def _build(self) -> None:
         self._columns.setSpacing(GAP_PX)
         for parts in ((self.gate_table, self.forms, self.trying), (self.categories, self.pairs)):
-            column = make_column(spacing_px=GAP_PX)
+            column = QVBoxLayout()
+            column.setSpacing(GAP_PX)
             for part in parts:
                 column.addWidget(part)
             column.addStretch(1)
             self._columns.addLayout(column, 1)
-        inside = make_column(into=self._content, spacing_px=GAP_PX)
+        inside = QVBoxLayout(self._content)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(GAP_PX)
         for widget in (self.verdict, self.in_use, self.before):
             inside.addWidget(widget)
         inside.addLayout(self._columns)
         inside.addWidget(self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
-        make_column(
-            self.banner,
-            self._content,
-            Stretch(),
-            into=self,
-            margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
-            spacing_px=GAP_PX,
-        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(GAP_PX)
+        column.addWidget(self.banner)
+        column.addWidget(self._content)
+        column.addStretch(1)
         self._content.hide()
 
     def _connect(self) -> None:
@@ -284,14 +287,11 @@ class CategoriesCard(Card):
         self.table_button = Button(theme, phrase("training.show_as_a_table"), "link")
         self.table_button.setCheckable(True)
         self.head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.plot = IntervalPlot(theme)
+        self._rows: list[PlotRow] = []
+        self.plot = SvgPlot(theme, lambda width, _height: _category_plot(self._rows, width))
         self.table = CardGrid()
-        self._legend = FlowBox(
-            _legend(PlotMarker(theme, is_after=False), phrase("training.before")),
-            _legend(PlotMarker(theme, is_after=True), phrase("training.after")),
-            Label(phrase("training.bars_are_95_intervals_at"), "caption", "text2"),
-        )
-        for widget in (self._legend, self.plot, self.table):
+        self._about = Label(phrase("training.bars_are_95_intervals_at"), "caption", "text2", wraps=True)
+        for widget in (self._about, self.plot, self.table):
             self.column.addWidget(widget)
         self.table_button.toggled.connect(self._show_table)
         self._show_table(False)
@@ -300,7 +300,8 @@ class CategoriesCard(Card):
     def show_categories(self, found: CategoryLosses) -> None:
         self.setVisible(bool(found.rows))
         self.title.setText(verdict_texts.category_title(found))
-        self.plot.show_rows(found.rows)
+        self._rows = [_plot_row(row) for row in found.rows]
+        self.plot.redraw()
         texts = (
             join_facts(verdict_texts.category_name(row.name), verdict_texts.format_change(row.change.mean))
             for row in found.rows
@@ -343,7 +344,7 @@ class CategoriesCard(Card):
             phrase("training.show_as_a_chart") if is_table else phrase("training.show_as_a_table")
         )
         self.plot.setVisible(not is_table)
-        self._legend.setVisible(not is_table)
+        self._about.setVisible(not is_table)
         self.table.setVisible(is_table)
 
 
@@ -355,7 +356,17 @@ def _format_loss(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _legend(mark: PlotMarker, name: str) -> QWidget:
-    holder = QWidget()
-    make_row(mark, Label(name, "caption", "text2"), into=holder, margins_px=(0, 0, 8, 0), spacing_px=6)
-    return holder
+def _plot_row(row: CategoryLoss) -> PlotRow:
+    name = with_note(verdict_texts.category_name(row.name), f"{row.count:,}")
+    estimates = (_estimate(row.before, is_after=False), _estimate(row.after, is_after=True))
+    return PlotRow(name, verdict_texts.format_change(row.change.mean), estimates)
+
+
+def _estimate(found: ConfidenceInterval, *, is_after: bool) -> PlotEstimate:
+    return PlotEstimate(found.mean, found.low, found.high, "one" if is_after else "two", not is_after)
+
+
+def _category_plot(rows: Sequence[PlotRow], width: float) -> str:
+    names = phrase("training.before"), phrase("training.after")
+    looks = zip(names, rows[0].estimates, strict=True) if rows else ()
+    return plots.interval_plot("", rows, legend=list(looks), width=width)

@@ -3,36 +3,35 @@
 The table has a row for each evaluation and for a selection of the steps.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator
+from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QPointF, Qt, QTimer
-from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
+    QHBoxLayout,
     QHeaderView,
-    QSizePolicy,
     QTreeView,
+    QVBoxLayout,
     QWidget,
 )
 
-from app.base.plots import CurvePoints
+from app.base import plots
+from app.base.plots import CurvePoints, PlotNote, PlotSeries
 from app.base.wording import phrase
 from app.training.runs.run_progress import RunProgress
 from app.training.ui import run_texts
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import Label
+from app.uikit.widgets.svg_plot import SvgPlot
 from trainer.events import EvaluationStep, TrainingStep
 
-if TYPE_CHECKING:
-    from app.training.ui.run.loss_plot import LossPlot
-
-
-HEIGHT_PX = 40
+HEIGHT_PX, PLOT_PX = 40, 300
 
 
 class Sparkline(QFrame):
@@ -42,53 +41,29 @@ class Sparkline(QFrame):
         self.setProperty("surface", "card")
         self.name = Label(name, "caption", "text2")
         self.value = Label(role="caption", strong=True)
-        self._line = _SparklineCurve(theme, from_zero=from_zero)
+        self._points: CurvePoints = ()
+        self._total = 1
+        self._line = SvgPlot(
+            theme,
+            lambda *size: plots.sparkline(self._points, self._total, *size, from_zero=from_zero),
+            height_px=HEIGHT_PX,
+        )
         self._line.setAccessibleName(name)
-        head = make_row((self.name, 1), self.value)
-        make_column(head, self._line, into=self, margins_px=(10, 8, 10, 8), spacing_px=6)
+        head = QHBoxLayout()
+        head.addWidget(self.name, 1)
+        head.addWidget(self.value)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 8, 10, 8)
+        column.setSpacing(6)
+        column.addLayout(head)
+        column.addWidget(self._line)
 
     def show_points(self, points: CurvePoints, value: str, total: int) -> None:
         """Show points. `total`: the number of steps at the right edge."""
         self.value.setText(value)
         self._line.setAccessibleDescription(value)
-        self._line.show_points(points, total)
-
-
-class _SparklineCurve(QWidget):
-    def __init__(self, theme: Theme, *, from_zero: bool) -> None:
-        super().__init__()
-        self._theme = theme
-        self._from_zero = from_zero
-        self._points: CurvePoints = ()
-        self._total = 1
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self._resize)
-        self._resize()
-
-    def show_points(self, points: CurvePoints, total: int) -> None:
         self._points, self._total = points, max(1, total)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        width, height = self.width() - 2.0, self.height() - 6.0
-        painter.setPen(QPen(self._theme.color("line"), 1))
-        painter.drawLine(QPointF(0, self.height() - 1.0), QPointF(self.width(), self.height() - 1.0))
-        if not self._points:
-            return
-        low, high = min(y for _x, y in self._points), max(y for _x, y in self._points)
-        low = 0.0 if self._from_zero else low
-        span = high - low
-        places = [
-            QPointF(1 + width * x / self._total, 2 + (height * (high - y) / span if span else height / 2))
-            for x, y in self._points
-        ]
-        painter.setPen(QPen(self._theme.color("chart1"), 1.5, Qt.PenStyle.SolidLine))
-        painter.drawPolyline(QPolygonF(places))
-
-    def _resize(self) -> None:
-        self.setFixedHeight(self._theme.px(HEIGHT_PX))
+        self._line.redraw()
 
 
 Index = QModelIndex | QPersistentModelIndex
@@ -204,45 +179,38 @@ def _rows(course: RunProgress) -> list[Row]:
     return sorted([*rows, *((step, None, one) for step, one in evaluated.items())], key=lambda row: row[0])
 
 
-SWATCH_PX = 30
-BETWEEN_MS = 20
 SMALL_PX = 150  # the least width of a sparkline
+_EDGE = 0.12  # share of the height that stays free above and below for notes
 
 
 class LossCard(QFrame):
-    """A card of the losses. It loads pyqtgraph when there is a first value to plot."""
+    """A card of the losses."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
         self.setProperty("surface", "card")
-        self.plot: LossPlot | None = None
-        self._is_loading = False
         self._course: RunProgress | None = None
         self.table = StepTableModel()
         self.view: StepTableView | None = None  # built at its first use
         self.note = Label(phrase("training.waiting_for_the_first_value"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
-        self.sparse.hide()
-        self.legend = FlowBox(
-            _LegendEntry(theme, phrase("training.training_smoothed"), "chart1"),
-            _LegendEntry(theme, phrase("training.validation_2"), "chart2", is_dashed=True),
-        )
+        self.plot = SvgPlot(theme, lambda *size: _loss_plot(self._course, size), height_px=PLOT_PX)
+        self.plot.setAccessibleName(phrase("training.loss_curves"))
         self.table_button = Button(theme, phrase("training.show_as_a_table"), compact=True)
-        head = make_row(
-            (Label(phrase("training.loss_nll_of_the_reference"), "heading3", wraps=True), 1),
-            (self.table_button, 0, Qt.AlignmentFlag.AlignTop),
-            spacing_px=12,
-        )
-        self._column = make_column(
-            head,
-            self.legend,
-            self.sparse,
-            (self.note, 1, Qt.AlignmentFlag.AlignTop),
-            into=self,
-            margins_px=(18, 14, 18, 14),
-            spacing_px=10,
-        )
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(Label(phrase("training.loss_nll_of_the_reference"), "heading3", wraps=True), 1)
+        head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(18, 14, 18, 14)
+        self._column.setSpacing(10)
+        self._column.addLayout(head)
+        self._column.addWidget(self.sparse)
+        self._column.addWidget(self.note, 1, Qt.AlignmentFlag.AlignTop)
+        self._column.addWidget(self.plot, 1)
+        self.sparse.hide()
+        self.plot.hide()
         self.table_button.clicked.connect(self._toggle_table)
 
     @property
@@ -252,38 +220,19 @@ class LossCard(QFrame):
     def show_course(self, course: RunProgress) -> None:
         self._course = course
         has_values = bool(course.raw or course.validation)
-        self.legend.setVisible(has_values and not self.shows_table)
+        self.note.setVisible(not has_values and not self.shows_table)
+        self.plot.setVisible(has_values and not self.shows_table)
         self.table_button.setVisible(has_values)
         stride = listing_stride(len(course.steps))
         self.sparse.setVisible(self.shows_table and stride > 1)
         if self.shows_table:
             self.sparse.setText(phrase("training.one_step_in_n_and", n=stride))
             self.table.show_course(course)
-        elif self.plot is not None and self.note.isHidden():
-            self.plot.show_course(course)
-        elif has_values and not self._is_loading:
-            self._is_loading = True
-            # Load, build and show in separate rounds of the event loop: each takes tens of milliseconds.
-            QTimer.singleShot(BETWEEN_MS, self, self._load)
+        else:
+            self.plot.setAccessibleDescription(_summary(course))
+            self.plot.redraw()
 
     # ------------------------------------------------------------------- private
-
-    def _load(self) -> None:
-        """Import the plot's module in this thread, the only one that may make Qt's classes.
-
-        Usually `ModulePreloader` has already imported it.
-        """
-        module = importlib.import_module("app.training.ui.run.loss_plot")
-        QTimer.singleShot(BETWEEN_MS, self, lambda: self._build_plot(module))
-
-    def _build_plot(self, module: Any) -> None:
-        plot = self.plot = module.LossPlot(self._theme)
-        QTimer.singleShot(BETWEEN_MS, self, lambda: self._on_built(plot))
-
-    def _on_built(self, plot: "LossPlot") -> None:
-        self.note.hide()
-        self._column.addWidget(plot, 1)
-        self._show()
 
     def _toggle_table(self) -> None:
         if self.view is None:
@@ -295,13 +244,60 @@ class LossCard(QFrame):
         self.table_button.setText(
             phrase("training.show_as_a_plot") if self.shows_table else phrase("training.show_as_a_table")
         )
-        self._show()
-
-    def _show(self) -> None:
-        if self.plot is not None:
-            self.plot.setVisible(not self.shows_table)
         if self._course is not None:
             self.show_course(self._course)
+
+
+def _summary(course: RunProgress) -> str:
+    standing = course.standing
+    return phrase(
+        "training.before_base_best_best_n",
+        base=run_texts.format_loss(standing.base_loss),
+        best=run_texts.format_loss(standing.best.loss if standing.best else None),
+        n=standing.last_step,
+    )
+
+
+def _loss_plot(course: RunProgress | None, size: tuple[float, float]) -> str:
+    """Draw training and validation loss over steps. Outliers of the raw values may be cut off, because they would
+    flatten the curves.
+    """
+    if course is None:
+        return ""
+    raw = sorted(y for _x, y in course.raw)
+    heights = [y for _x, y in (*course.smooth, *course.validation)] + raw[len(raw) // 50 : len(raw) * 49 // 50]
+    if not heights:
+        return ""
+    low, high = min(heights), max(heights)
+    edge = max(high - low, 0.02) * _EDGE
+    series = [
+        PlotSeries("", "one raw", course.raw),
+        PlotSeries(phrase("training.training_smoothed"), "one", course.smooth),
+        PlotSeries(phrase("training.validation_2"), "two", course.validation, has_marks=True),
+    ]
+    step = course.standing.step
+    return plots.line_plot(
+        "",
+        phrase("training.step"),
+        series,
+        notes=list(_notes(course, high + edge)),
+        x_ends=(0, step.total if step else 1),
+        y_ends=(low - edge, high + edge),
+        size=size,
+    )
+
+
+def _notes(course: RunProgress, top: float) -> Iterator[PlotNote]:
+    """Yield the first and the best loss and the current step."""
+    standing, step = course.standing, course.standing.step
+    base, best = standing.base_loss, standing.best
+    if base is not None and math.isfinite(base):
+        yield PlotNote(0, base, phrase("training.before_loss", loss=run_texts.format_loss(base)))
+    if best is not None and best.step > 0:
+        text = phrase("training.best_loss_s", loss=run_texts.format_loss(best.loss), s=f"{best.step:,}")
+        yield PlotNote(best.step, best.loss, text, "ring")
+    if course.state == "running" and step is not None:
+        yield PlotNote(step.step, top, phrase("training.now_s", s=f"{step.step:,}"), "line")
 
 
 class StepMetrics(QWidget):
@@ -341,38 +337,3 @@ class StepMetrics(QWidget):
             self._columns = columns
             for number, small in enumerate(self._all):
                 self._grid.addWidget(small, number // columns, number % columns)
-
-
-class _LegendEntry(QWidget):
-    """An entry of the legend."""
-
-    def __init__(self, theme: Theme, name: str, token: str, *, is_dashed: bool = False) -> None:
-        super().__init__()
-        make_row(
-            _LineSample(theme, token, is_dashed=is_dashed),
-            Label(name, "caption", "text2"),
-            into=self,
-            margins_px=(0, 0, 12, 0),
-            spacing_px=8,
-        )
-
-
-class _LineSample(QWidget):
-    def __init__(self, theme: Theme, token: str, *, is_dashed: bool) -> None:
-        super().__init__()
-        self._theme, self._token, self._is_dashed = theme, token, is_dashed
-        self.setFixedSize(theme.px(SWATCH_PX), theme.px(12))
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = QPen(self._theme.color(self._token), 2)
-        middle = QPointF(self.width() / 2, self.height() / 2)
-        if self._is_dashed:
-            pen.setDashPattern([3, 2])  # in pen widths: 6 and 4 pixels
-        painter.setPen(pen)
-        painter.drawLine(QPointF(0, middle.y()), QPointF(self.width(), middle.y()))
-        if self._is_dashed:
-            painter.setPen(QPen(self._theme.color(self._token), 1.5))
-            painter.setBrush(self._theme.color("base"))
-            painter.drawRect(round(middle.x()) - 3, round(middle.y()) - 3, 7, 7)

@@ -1,0 +1,97 @@
+"""Show the plots of `app.base.plots` in a widget, in the colours of the theme."""
+
+import functools
+import re
+from collections.abc import Callable
+
+from PySide6.QtCore import QRectF, QSize
+from PySide6.QtGui import QFontInfo, QPainter, QPaintEvent
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from app.base.paths import resources
+from app.uikit.theme import Theme
+
+_TOKENS = {
+    "ink": "text", "faint": "text2", "line": "line", "ground": "base",
+    "one": "chart1", "two": "chart2", "three": "chart3", "four": "chart4",
+}  # fmt: skip
+_VARIABLE = re.compile(r"var\(--(\w+)\)")
+
+Draw = Callable[[float, float], str]
+
+
+class SvgPlot(QWidget):
+    """A plot, drawn anew for the size that it has. The same values stand in a text or a table next to it."""
+
+    def __init__(self, theme: Theme, draw: Draw, *, least_px: int = 0, height_px: int = 0, most_px: int = 9999) -> None:
+        """Make a plot.
+
+        `draw`: returns an <svg> element for a width and a height in pixels at 100 %, or "" for nothing. `least_px`,
+        `most_px`: the least width, and that which the plot does not exceed. `height_px`: the least height; 0: the
+        drawing decides, and knows its width alone.
+        """
+        super().__init__()
+        self._theme = theme
+        self._draw = draw
+        self._least_px, self._height_px, self._most_px = least_px, height_px, most_px
+        self._drawn_for: tuple[int, int] | None = None
+        self._renderer = QSvgRenderer(self)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(not height_px)
+        self.setSizePolicy(policy)
+        theme.changed.connect(self.redraw)
+
+    @property
+    def is_drawn(self) -> bool:
+        return self._renderer.isValid()
+
+    def redraw(self) -> None:
+        """Draw anew, because values or the theme have changed."""
+        self._drawn_for = None
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        width = self._theme.px(self._least_px)
+        return QSize(width, self._theme.px(self._height_px) or self.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._theme.px(self._least_px), self._theme.px(self._height_px))
+
+    def heightForWidth(self, width: int) -> int:
+        width = min(width, self._theme.px(self._most_px))
+        self._load(width, 0)
+        box = self._renderer.viewBoxF()
+        return round(width * box.height() / max(1.0, box.width()))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        width = min(self.width(), self._theme.px(self._most_px))
+        height = self.height() if self._height_px else self.heightForWidth(width)
+        self._load(width, height if self._height_px else 0)
+        painter = QPainter(self)
+        self._renderer.render(painter, QRectF(0, 0, width, height))
+        painter.end()
+
+    # ------------------------------------------------------------------- private
+
+    def _load(self, width: int, height: int) -> None:
+        if self._drawn_for == (width, height):
+            return
+        self._drawn_for = width, height
+        scale = self._theme.px(1000) / 1000
+        svg = self._draw(width / scale, height / scale)
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {svg.removeprefix("<svg ")}'
+        self._renderer.load(head.replace(">", f"><style>{_style(self._theme)}</style>", 1).encode() if svg else b"")
+
+
+def _style(theme: Theme) -> str:
+    """Return plots.css with the theme's colours. QtSvg knows no variables, and one family instead of a list."""
+    family = QFontInfo(theme.font("ui")).family()
+    colored = _VARIABLE.sub(lambda found: theme.color(_TOKENS[found[1]]).name(), _stylesheet())
+    return f"text {{ font-family: '{family}'; }}\n{colored}"
+
+
+@functools.cache
+def _stylesheet() -> str:
+    return (resources() / "report" / "plots.css").read_text("utf-8")
