@@ -5,7 +5,7 @@ import re
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,6 +117,17 @@ def is_embedding_model(model: LocalModel) -> bool:
     """Return whether the model, by its card or architecture, gives embeddings for retrieval and cannot answer."""
     card = catalogue.load().card(model.card_id)
     return card.kind == "embedding" if card is not None else model.architecture in _ENCODERS
+
+
+def answering(models: Iterable[LocalModel]) -> list[LocalModel]:
+    """Return the models that can write an answer."""
+    return [model for model in models if not is_embedding_model(model)]
+
+
+def answering_model(models: Iterable[LocalModel], chosen: str | None) -> LocalModel | None:
+    """Return the model that answers: the one with the id that the user chose, or else the first that can."""
+    able = answering(models)
+    return next((model for model in able if model.id == chosen), next(iter(able), None))
 
 
 def files_of(model: LocalModel) -> list[Path]:

@@ -270,16 +270,16 @@ def is_model_file(wanted: str | None) -> TypeGuard[str]:
 
 
 def choose_listed_model(wanted: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
+    """Return the model with this name, or without one that which the window uses. Raises AppError as `choose_model`."""
+    if wanted is None:
+        used = local_models.answering_model(models, settings.load(where.settings).model_id)
+        if used is None:
+            raise AppError("no_model_command")
+        return used
     is_starter = wanted == base_models.STARTER
-    chosen = starter.card().id if is_starter else wanted or settings.load(where.settings).model_id
-    found = local_models.find(models, chosen) if chosen else None
-    if found is None and wanted is not None:
-        raise AppError("base_starter_missing") if is_starter else AppError("unknown_model", wanted=wanted)
-    answering = [model for model in models if not local_models.is_embedding_model(model)]
-    if wanted is None and found not in answering:
-        found = next(iter(answering), None)
+    found = local_models.find(models, starter.card().id if is_starter else wanted)
     if found is None:
-        raise AppError("no_model_command")
+        raise AppError("base_starter_missing") if is_starter else AppError("unknown_model", wanted=wanted)
     return found
 
 

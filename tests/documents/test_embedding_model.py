@@ -14,7 +14,6 @@ from app.documents.retrieval.semantic_index import embedded_text, text_digest
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.services.model_library import ModelLibrary
-from app.models.ui.model_list import used_id
 from tests.embedding_model import WIDTH, tiny_bert
 
 
@@ -38,10 +37,10 @@ def test_an_encoder_is_for_search_and_so_is_whatever_a_card_says_is(tmp_path: Pa
 def test_an_embedding_model_is_never_the_one_that_answers(tmp_path: Path, tiny_model: Path, store: Store) -> None:
     library = ModelLibrary(store, tmp_path)
     search = library.add(described(tiny_bert(tmp_path / "a.gguf")))
-    assert (library.answering(), used_id(library.models(), search.id)) == ([], None)
+    assert (library.answering(), local_models.answering_model(library.models(), search.id)) == ([], None)
     writer = library.add(described(tiny_model, at=2.0))
     assert library.answering() == [writer]
-    assert used_id(library.models(), search.id) == writer.id
+    assert local_models.answering_model(library.models(), search.id) == writer
 
 
 def test_without_an_embedding_model_there_are_no_vectors(tiny_model: Path, documents: Path) -> None:

@@ -58,10 +58,8 @@ class AnswerSettings:
 
     @property
     def model(self) -> LocalModel | None:
-        """Return the chosen model, or else the first that can answer; None if there is none."""
-        models = self._library.answering()
-        first = next(iter(models), None)
-        return next((model for model in models if model.id == self._preferences.value.model_id), first)
+        """Return the model that answers; None if there is none."""
+        return local_models.answering_model(self._library.listed(), self._preferences.value.model_id)
 
     def preset(self, here: Conversation | None) -> Preset:
         """Return the preset of the conversation."""

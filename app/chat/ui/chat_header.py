@@ -114,7 +114,7 @@ class ChatHeader(PageHeader):
         super().__init__(theme)
         self._navigation = navigation
         self._models: list[LocalModel] = []
-        self._model_id: str | None = None
+        self._model: LocalModel | None = None
         self._presets: list[Preset] = []
         self._preset_id = ""
         self._has_messages = False
@@ -158,9 +158,9 @@ class ChatHeader(PageHeader):
         """Set what the menu offers: `given` is the stored label, `lowest` the minimum that the documents require."""
         self._label, self._lowest = confidentiality.highest_label((given, lowest)), lowest
 
-    def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
-        self._models, self._model_id = models, model_id
-        model = next((model for model in models if model.id == model_id), None)
+    def show_models(self, models: list[LocalModel], model: LocalModel | None) -> None:
+        """Show the model that answers, and offer all that can."""
+        self._models, self._model = models, model
         name = model.name if model else phrase("common.choose_a_model")
         self.model_button.setText(with_icon_space(escape_mnemonic(_shortened(name))))
         place = model_registry.server_address(model) if model else ""
@@ -233,7 +233,7 @@ class ChatHeader(PageHeader):
         for model in self._models:
             action = menu.addAction(escape_mnemonic(join_facts(model.name, self._about(model))))
             action.setCheckable(True)
-            action.setChecked(model.id == self._model_id)
+            action.setChecked(model == self._model)
             action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))
         menu.addSeparator()
         menu.addAction(phrase("chat.add_a_model"), lambda: self._navigation.page_requested.emit("models"))
@@ -336,7 +336,7 @@ class HeaderPresenter(QObject):
         self._header.offer_labels(given, confidentiality.highest_label(asked))
 
     def show_models(self) -> None:
-        self._header.show_models(self._library.answering(), self._session.model_id)
+        self._header.show_models(self._library.answering(), self._session.model)
 
     def show_presets(self) -> None:
         deviates = self._session.choices != Choices()

@@ -234,11 +234,10 @@ class ChatPage(Page):
         self._show_busy()
 
     def _show_models(self) -> None:
-        models = self._library.answering()
-        current = next((model for model in models if model.id == self._session.model_id), None)
+        current = self._session.model
         self._heading.show_models()
         self.empty.show_state(
-            has_model=bool(models),
+            has_model=current is not None,
             is_starter_available=self._library.is_starter_available(),
             is_temporary=self._session.is_temporary,
             is_remote=current is not None and current.remote is not None,

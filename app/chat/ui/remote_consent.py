@@ -54,7 +54,6 @@ class RemoteConsent(QObject):
         super().__init__(parent)
         self._theme = theme
         self._session = session
-        self._library = library
         self._preferences = preferences
         self._composer = composer
         self._parent = parent
@@ -65,7 +64,7 @@ class RemoteConsent(QObject):
 
     def before(self, go: Callable[[], object]) -> None:
         """Call `go` at once, or after the user agrees. Does not ask about what would be refused anyway."""
-        model, session = self._model(), self._session
+        model, session = self._session.model, self._session
         is_allowed = self._preferences.value.network_allowed
         if model is None or model.remote is None or not is_allowed or not session.needs_remote_consent:
             go()
@@ -80,11 +79,7 @@ class RemoteConsent(QObject):
         self.dialog.chosen.connect(on_chosen)
         self.dialog.open()
 
-    def _model(self) -> LocalModel | None:
-        """Return the model that answers."""
-        return next((one for one in self._library.answering() if one.id == self._session.model_id), None)
-
     def _show(self) -> None:
-        model = self._model()
+        model = self._session.model
         place = model_registry.server_address(model) if model is not None else ""
         self._composer.remote_mark.show_place(place, is_allowed=self._preferences.value.network_allowed)

@@ -29,8 +29,7 @@ from app.compliance.offline_check.coordinator import CheckJob
 from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic
 from app.inference import engine_packs, gguf
 from app.inference.local_model import FileFingerprint, LocalModel
-from app.models import model_registry
-from app.models.local_models import is_embedding_model
+from app.models import local_models, model_registry
 from app.models.model_store import ModelStore
 
 
@@ -179,10 +178,8 @@ class OfflineCheckRun:
     def _choose_model(self, models: list[LocalModel]) -> LocalModel | None:
         """Return the model that the window uses, else the smallest, so that the check does not take an hour."""
         local = [one for one in models if one.remote is None and Path(one.path).is_file()]
-        answering = [one for one in local if not is_embedding_model(one)]
-        wanted = settings.load(self._where.settings).model_id
-        chosen = next((one for one in answering if one.id == wanted), None)
-        return chosen or min(answering, key=lambda one: one.size_bytes, default=None)
+        by_size = sorted(local, key=lambda one: one.size_bytes)
+        return local_models.answering_model(by_size, settings.load(self._where.settings).model_id)
 
     def _mode(self) -> tuple[str, str]:
         policy = settings.forbidding_policy(self._where.data)

@@ -53,7 +53,7 @@ class ModelLibrary(QObject):
 
     def answering(self) -> list[LocalModel]:
         """Return the models that can write an answer."""
-        return [model for model in self._models if not local_models.is_embedding_model(model)]
+        return local_models.answering(self._models)
 
     def model(self, model_id: str) -> LocalModel | None:
         return next((model for model in self._models if model.id == model_id), None)

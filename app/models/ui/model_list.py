@@ -147,14 +147,6 @@ class ModelListModel(QAbstractListModel):
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
 
-def used_id(local: Sequence[LocalModel], chosen: str | None) -> str | None:
-    """Return the id of the chosen model, else of the first that can answer, as the question page does."""
-    ids = [model.id for model in local if not local_models.is_embedding_model(model)]
-    if chosen in ids:
-        return chosen
-    return ids[0] if ids else None
-
-
 def list_entries(
     library: ModelLibrary, chosen: str | None, found: FitResults, downloads: Sequence[Download]
 ) -> tuple[list[ModelEntry], list[ModelEntry]]:
@@ -164,14 +156,14 @@ def list_entries(
     downloading_cards: dict[str, Download] = {}
     for item in downloads:
         downloading_cards.setdefault(item.card_id, item)
-    used, here, names = used_id(local, chosen), [], local_models.distinct_names(local)
+    used, here, names = local_models.answering_model(local, chosen), [], local_models.distinct_names(local)
     for model in local:
         card = library.card(model)
         judged = dict(found.cards.get(card.id, {})) if card else {}
         if model.path in found.models:
             judged[model.quantization] = found.models[model.path]
         own = downloading_cards.pop(card.id, None) if card and model.tuned is None else None
-        here.append(ModelEntry(names[model.id], model, card, model.id == used, judged, model.quantization, own))
+        here.append(ModelEntry(names[model.id], model, card, model is used, judged, model.quantization, own))
     cards_here = {model.card_id for model in local if model.tuned is None}
     cards = []
     for card in catalogue.load().cards:

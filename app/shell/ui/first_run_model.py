@@ -217,9 +217,8 @@ class FirstModelStep(QWidget):
     # ------------------------------------------------------------------ showing
 
     def _refresh(self) -> None:
-        models = self._library.answering()
-        used = next((model for model in models if model.id == self._preferences.value.model_id), None)
-        used = used or (models[0] if models else None)
+        models = self._library.listed()
+        used = local_models.answering_model(models, self._preferences.value.model_id)
         if used is None:
             self.state.setText(phrase("shell.add_a_model_that_writes"))
         else:

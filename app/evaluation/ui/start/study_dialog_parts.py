@@ -23,6 +23,7 @@ from app.evaluation.ui.start.study_dialog_choices import (
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS
+from app.models import local_models
 from app.training import training_errors
 from app.training.runs.training_list import SplitChoice
 from app.uikit.localization import format_gigabytes, join_facts, quality_text, with_note
@@ -77,7 +78,7 @@ class ModelsPart(DialogPart):
         super().__init__(theme)
         self._offer = offer
         self.models, self.scope = CheckRows(theme, self.changed), CheckRows(theme, self.changed)
-        self._models = {model.id: model for model in study_dialog_rules.answering(offer.models)}
+        self._models = {model.id: model for model in local_models.answering(offer.models)}
         self._add(phrase("evaluation.models_to_compare"), self.models)
         self._add(
             phrase("evaluation.documents_given_to_them"), self.scope, phrase("evaluation.with_none_they_answer_without")
@@ -243,9 +244,7 @@ class JudgePart(DialogPart):
             phrase("evaluation.compares_answers_with_the_references"),
         )
         choices: list[tuple[str, Any]] = [(phrase("evaluation.none_scored_by_rules_alone"), None)]
-        choices += [
-            (offer.name(model), model) for model in study_dialog_rules.answering(offer.models) if not model.adapter
-        ]
+        choices += [(offer.name(model), model) for model in local_models.answering(offer.models) if not model.adapter]
         self.judge.offer(choices, None)
         self.judge.changed.connect(self.changed)
 

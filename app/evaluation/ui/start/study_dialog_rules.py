@@ -49,7 +49,7 @@ class AvailableInputs:
 
 def obstacle(kind: str, available: AvailableInputs) -> str:
     """Return the code of why a kind cannot be chosen; "" if it can. `kind`: one of KINDS."""
-    models = answering(available.models)
+    models = local_models.answering(available.models)
     if not models:
         return "no_model"
     match kind:
@@ -98,13 +98,8 @@ def sizes_of(text: str) -> tuple[int, ...] | None:
 # -------------------------------------------------------------------------- models
 
 
-def answering(models: Sequence[LocalModel]) -> list[LocalModel]:
-    """Return the models that answer, without embedding models."""
-    return [model for model in models if not local_models.is_embedding_model(model)]
-
-
 def untuned(models: Sequence[LocalModel]) -> list[LocalModel]:
-    return [model for model in answering(models) if model.tuned is None]
+    return [model for model in local_models.answering(models) if model.tuned is None]
 
 
 def to_quantize(models: Sequence[LocalModel], *, has_trainer: bool) -> list[LocalModel]:
