@@ -5,7 +5,6 @@ except `Markup`.
 """
 
 import functools
-import tomllib
 from typing import Any
 
 import jinja2
@@ -15,18 +14,13 @@ from app.base import invisible_characters, wording
 from app.base.paths import resources
 
 
-def render(page: str, words: dict[str, str], **values: Any) -> str:
+def render(page: str, title: str, **values: Any) -> str:
     """Return the page in the current language.
 
-    `page`: a template of `resources/report`. Raises jinja2.UndefinedError.
+    `page`: a template of `resources/report`. `title`: says what kind of report it is. Raises jinja2.UndefinedError.
     """
-    common = {"language": wording.current_language(), "css": _stylesheet(), "word": words}
+    common = {"language": wording.current_language(), "css": _stylesheet(), "title": title, "phrase": wording.phrase}
     return invisible_characters.remove(_environment().get_template(page).render(**common, **values))
-
-
-def load_words(name: str) -> dict[str, str]:
-    """Return the texts of a table in `resources/report`, in the current language."""
-    return _words(name, wording.current_language())
 
 
 @functools.cache
@@ -34,11 +28,6 @@ def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(resources() / "report")
     options: dict[str, Any] = {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     return jinja2.Environment(loader=loader, autoescape=True, **options)
-
-
-@functools.cache
-def _words(name: str, language: str) -> dict[str, str]:
-    return {key: pair[language] for key, pair in tomllib.loads(_resource(name)).items()}
 
 
 @functools.cache

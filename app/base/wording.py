@@ -101,6 +101,14 @@ def phrase(key: str, /, **facts: Any) -> str:
     return _formatter.vformat(text, (), _Facts(_shown(facts, _current)))
 
 
+def phrase_or(key: str, otherwise: str) -> str:
+    """Return the text of a key that may be unknown, such as one from a file; else `otherwise`."""
+    try:
+        return phrase(key)
+    except KeyError:
+        return otherwise
+
+
 def phrases(key: str) -> list[str]:
     """Return a text in every language, to recognize what was written in another one."""
     return [_entry(key)[language] for language in LANGUAGES]
@@ -108,8 +116,7 @@ def phrases(key: str) -> list[str]:
 
 def field_name(key: str) -> str:
     """Return the name of a model's fact to show; the key itself where it has none."""
-    entry: dict[str, str] | None = _file("system")["field"].get(key)
-    return entry[_current] if entry else key
+    return phrase_or(f"system.field.{key}", key)
 
 
 def format_size(size_bytes: int) -> str:

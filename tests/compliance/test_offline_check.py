@@ -10,15 +10,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from app.base import html_report, json_lines, programs, settings, wording
+from app.base import json_lines, programs, settings, wording
 from app.base.files.input_file import sha256_of
 from app.base.isolation import network_guard
-from app.base.paths import Paths
+from app.base.paths import Paths, resources
 from app.base.settings import Settings
 from app.chat.store import Store
 from app.compliance.offline_check import check_run, coordinator, environment_facts, report_page
@@ -286,11 +287,14 @@ def test_the_page_needs_nothing_from_elsewhere_and_carries_the_list_of_parts(tmp
     assert "PySide6" in shown.text
 
 
+def texts_of_facts() -> list[str]:
+    """The keys of all facts that have a sentence."""
+    return list(tomllib.loads((resources() / "wording/compliance.toml").read_text("utf-8"))["page_fact"])
+
+
 def test_the_page_in_english_has_no_japanese(tmp_path: Path) -> None:
     wording.use_language("en")
-    keys = [
-        key.removeprefix("fact_") for key in html_report.load_words(report_page.REPORT_WORDS) if key.startswith("fact_")
-    ]
+    keys = texts_of_facts()
     text, _ = written(tmp_path, dataclasses.replace(RESULT, facts=tuple(CheckFact(key, "ok", "/x") for key in keys)))
     words = Page(text).text.replace("“", "").replace("”", "")
     assert not re.search(r"[\u3000-\u30ff\u4e00-\u9fff]", words)
@@ -349,8 +353,7 @@ def test_a_plug_in_of_python_is_found_and_a_plain_path_is_none(tmp_path: Path) -
 def test_every_fact_has_its_sentence() -> None:
     found = Path(environment_facts.__file__).read_text("utf-8")
     named = set(re.findall(r'"([a-z]+(?:_[a-z]+)*)"', found))
-    word = html_report.load_words(report_page.REPORT_WORDS)
-    sentences = {key.removeprefix("fact_") for key in word if key.startswith("fact_")}
+    sentences = set(texts_of_facts())
     variable = {
         f"{kind}_{what}{end}" for kind in ("cloud", "drive") for what in ("data", "models") for end in ("", "_none")
     }

@@ -4,7 +4,7 @@ import dataclasses
 import html
 from pathlib import Path
 
-from app.base import html_report, wording
+from app.base import wording
 from app.compliance.components import Component
 from app.compliance.offline_check import report_page
 from app.compliance.offline_check.records import CheckFact, CheckResult, HashedFile, MeasuredTraffic
@@ -32,10 +32,9 @@ def test_what_matters_stands_on_the_first_sheet_and_the_long_lists_in_annexes(tm
         assert "2" * 64 not in first
         assert "2" * 64 in lists
         assert "LGPL-3.0-only (" in first
-        word = html_report.load_words(report_page.REPORT_WORDS)
-        assert word["annexes"] in first
-        assert word["annex_machine"] in machine
-        assert word["annex_parts"] in lists
+        assert wording.phrase("compliance.page.annexes") in first
+        assert wording.phrase("compliance.page.annex_machine") in machine
+        assert wording.phrase("compliance.page.annex_parts") in lists
         assert "llama_cpp_python" not in first
         assert "llama_cpp_python" in lists
 

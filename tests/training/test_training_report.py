@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.base import html_report, plots, wording
+from app.base import plots, wording
 from app.base.plots import PlotSeries
+from app.base.wording import phrase
 from app.training import quality_gate
 from app.training.quality_gate import AnswerRow
 from app.training.runs import run_journal, run_report
@@ -112,7 +113,7 @@ def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> N
 def test_a_broken_answer_has_not_improved(answer: str, ended_by: str) -> None:
     well = AnswerRow(1, "問い", "手本", "前", "end", "後", "end", -0.1)
     broken = AnswerRow(2, "問い", "手本", "前", "end", answer, ended_by, -2.0)
-    shown = dict(run_report._answers([well, broken], html_report.load_words("training.toml")))
+    shown = dict(run_report._answers([well, broken]))
     assert [one.tuned for one in shown["良くなったもの"]] == ["後"]
     assert len(shown["悪くなった、または良くなっていないもの"]) == 1
 
@@ -120,9 +121,9 @@ def test_a_broken_answer_has_not_improved(answer: str, ended_by: str) -> None:
 @pytest.mark.parametrize(("change", "better", "worse"), [(-0.1, 5, 0), (0.1, 0, 5), (None, 0, 5)])
 def test_only_answers_that_got_better_stand_below_that_heading(change: float | None, better: int, worse: int) -> None:
     row = AnswerRow(1, "問い", "手本", "前", "end", "後", "end", change)
-    word = {"most_better": "better", "most_worse": "worse"}
-    shown = {heading: len(found) for heading, found in run_report._answers([row] * 8, word)}
-    assert shown == {name: count for name, count in (("better", better), ("worse", worse)) if count}
+    shown = {heading: len(found) for heading, found in run_report._answers([row] * 8)}
+    headings = [phrase(f"training.report.most_{name}") for name in ("better", "worse")]
+    assert shown == {name: count for name, count in zip(headings, (better, worse), strict=True) if count}
 
 
 def test_what_was_done_again_after_a_pause_stands_there_once(folder: Path) -> None:

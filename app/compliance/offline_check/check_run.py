@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.base import html_report, json_lines, programs, settings
+from app.base import json_lines, programs, settings
 from app.base.errors import AppError
 from app.base.files.input_file import sha256_of
 from app.base.files.output_file import CopyProgress, ReportBytes, hash_file
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.compliance.offline_check import environment_facts
 from app.compliance.offline_check.coordinator import CheckJob
 from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic
@@ -126,7 +127,6 @@ def _size(path: Path) -> int:
         return 0
 
 
-REPORT_WORDS = "offline.toml"
 ReportStage = Callable[[str, float], None]  # one of `records.STAGES`, and the fraction of it that is done
 
 
@@ -205,8 +205,12 @@ class OfflineCheckRun:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _coordinate(self, folder: Path, model: LocalModel | None) -> MeasuredTraffic:
-        word = html_report.load_words(REPORT_WORDS)
-        job = CheckJob(str(folder), model.path if model else "", word["sample_text"], word["sample_question"])
+        job = CheckJob(
+            str(folder),
+            model.path if model else "",
+            phrase("compliance.page.sample_text"),
+            phrase("compliance.page.sample_question"),
+        )
         command = [*programs.own_program(), "--offline-check", "coordinate"]
         log = folder / "coordinator.txt"
         with (

@@ -17,10 +17,9 @@ from typing import Any
 
 from app.base import html_report, settings
 from app.base.files.output_file import drive_error, write_atomically
-from app.base.wording import ErrorMessage, format_size
+from app.base.wording import ErrorMessage, format_size, phrase
 from app.compliance import components
 from app.compliance.components import Component
-from app.compliance.offline_check.check_run import REPORT_WORDS
 from app.compliance.offline_check.records import CheckedFlow, CheckResult, HashedFile, MeasuredTraffic
 
 RESIDUAL = (
@@ -86,90 +85,115 @@ def write_page(result: CheckResult, path: Path) -> Path:
 
 def render_page(result: CheckResult, parts: Sequence[Component], listed: str, listed_name: str) -> str:
     """Return the page as HTML. `listed`: the list of components as CycloneDX; `listed_name`: of its file."""
-    word = html_report.load_words(REPORT_WORDS)
     packed = base64.b64encode(listed.encode("utf-8")).decode("ascii")
     return html_report.render(
-        "offline.html", word,
-        name=word["name"].format(version=result.version), id=result.system,
+        "offline.html", phrase("compliance.page.title"),
+        name=phrase("compliance.page.name", version=result.version), id=result.system,
         made_at=strftime("%Y-%m-%d %H:%M", localtime(result.made_at)),
-        colour=_COLOURS[result.verdict], verdict=word[f"verdict_{result.verdict}"], about=verdict_text(result),
-        head=list(_head(result, word)), methods=list(_methods(result, word)),
-        flows=[_flow(one, word) for one in result.measured.flows],
-        facts=[(one.level, word[f"fact_{one.key}"].format(detail=one.detail)) for one in result.facts],
-        residual=[(word[f"residual_{key}"], word[f"residual_{key}_do"]) for key in RESIDUAL],
-        block=_block(word), files=[_file(one, word) for one in result.files],
-        first_files=[_file(one, word) for one in _first_files(result)],
-        components=parts, components_title=word["section_components"].format(count=len(parts)),
+        colour=_COLOURS[result.verdict], verdict=verdict_title(result), about=verdict_text(result),
+        head=list(_head(result)), methods=list(_methods(result)),
+        flows=[_flow(one) for one in result.measured.flows],
+        facts=[(one.level, phrase(f"compliance.page_fact.{one.key}", detail=one.detail)) for one in result.facts],
+        residual=[
+            (phrase(f"compliance.page_residual.{key}"), phrase(f"compliance.page_residual_do.{key}"))
+            for key in RESIDUAL
+        ],
+        block=_block(), files=[_file(one) for one in result.files],
+        first_files=[_file(one) for one in _first_files(result)],
+        components=parts, components_title=phrase("compliance.page.section_components", count=len(parts)),
         licences=_licences(parts),
         sbom_name=listed_name, sbom_link=f"data:application/vnd.cyclonedx+json;base64,{packed}",
-        sbom_beside=word["sbom_beside"].format(name=listed_name),
+        sbom_beside=phrase("compliance.page.sbom_beside", name=listed_name),
     )  # fmt: skip
 
 
 def verdict_title(result: CheckResult) -> str:
-    return html_report.load_words(REPORT_WORDS)[f"verdict_{result.verdict}"]
+    return phrase(f"compliance.page_verdict.{result.verdict}")
 
 
 def verdict_text(result: CheckResult) -> str:
     """Return the verdict in one or two sentences."""
-    word, measured = html_report.load_words(REPORT_WORDS), result.measured
+    measured = result.measured
     is_filtered = result.verdict == "clean" and measured.kernel is None
     counted = measured.kernel
     packets, tries = (counted.packets, counted.tries) if counted else (0, 0)
-    text = word["about_filtered" if is_filtered else f"about_{result.verdict}"].format(packets=packets, tries=tries)
+    text = phrase(
+        f"compliance.page_about.{'filtered' if is_filtered else result.verdict}", packets=packets, tries=tries
+    )
     if any(flow.state == "not_tried" for flow in measured.flows):
-        text = str(ErrorMessage(text, word["about_no_model"]))
+        text = str(ErrorMessage(text, phrase("compliance.page_about.no_model")))
     return text
 
 
-def _head(result: CheckResult, word: dict[str, str]) -> Iterator[tuple[str, str]]:
-    yield word["version"], f"Kotae {result.version}"
-    yield word["system"], result.system
-    yield word["model"], result.model or word["no_model"]
-    yield word["mode"], word[f"mode_{result.mode}"].format(policy=result.policy)
+def _head(result: CheckResult) -> Iterator[tuple[str, str]]:
+    yield phrase("compliance.page.version"), f"Kotae {result.version}"
+    yield phrase("compliance.page.system"), result.system
+    yield phrase("compliance.page.model"), result.model or phrase("compliance.page.no_model")
+    yield phrase("compliance.page.mode"), phrase(f"compliance.page_mode.{result.mode}", policy=result.policy)
     warnings = sum(fact.level == "warning" for fact in result.facts)
-    yield word["section_surroundings"], word["warnings" if warnings else "warnings_none"].format(count=warnings)
+    yield (
+        phrase("compliance.page.section_surroundings"),
+        phrase("compliance.page.warnings" if warnings else "compliance.page.warnings_none", count=warnings),
+    )
 
 
-def _methods(result: CheckResult, word: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
+def _methods(result: CheckResult) -> Iterator[tuple[str, str, bool]]:
     """Yield each method, its outcome, and whether the outcome is bad."""
     measured = result.measured
-    yield word["method_kernel"], *_kernel(measured, word)
+    yield phrase("compliance.page.method_kernel"), *_kernel(measured)
     if measured.leak is not None:
         is_seen = measured.leak.tries > 0
-        outcome = word["leak_counted" if is_seen else "leak_missed"].format(tries=measured.leak.tries)
-        yield word["method_leak"], outcome, not is_seen
+        outcome = phrase(
+            "compliance.page.leak_counted" if is_seen else "compliance.page.leak_missed", tries=measured.leak.tries
+        )
+        yield phrase("compliance.page.method_leak"), outcome, not is_seen
     sockets, refusals = measured.sockets, measured.refusals
-    some = word["sockets_some"].format(count=len(sockets), found=_some(sockets))
+    some = phrase("compliance.page.sockets_some", count=len(sockets), found=_some(sockets))
     yield (
-        word["method_sockets"],
-        some if sockets else word["sockets_none"].format(samples=measured.samples),
+        phrase("compliance.page.method_sockets"),
+        some if sockets else phrase("compliance.page.sockets_none", samples=measured.samples),
         bool(sockets) or not measured.samples,
     )
-    some = word["guard_some"].format(count=len(refusals), found=_some(refusals))
-    yield word["method_guard"], some if refusals else word["guard_none"], bool(refusals)
+    some = phrase("compliance.page.guard_some", count=len(refusals), found=_some(refusals))
+    yield (
+        phrase("compliance.page.method_guard"),
+        some if refusals else phrase("compliance.page.guard_none"),
+        bool(refusals),
+    )
     refused, tried = measured.guard
-    yield word["method_probe"], word["probe_refused"].format(refused=refused, tried=tried), not refused == tried > 0
-    yield word["method_filter"], word[f"filter_{result.filter_state}"], result.filter_state == "leaky"
+    yield (
+        phrase("compliance.page.method_probe"),
+        phrase("compliance.page.probe_refused", refused=refused, tried=tried),
+        not refused == tried > 0,
+    )
+    yield (
+        phrase("compliance.page.method_filter"),
+        phrase(f"compliance.page_filter.{result.filter_state}"),
+        result.filter_state == "leaky",
+    )
     is_leaky = result.confinement == "leaky"
-    yield word["method_confinement"], word[f"confinement_{result.confinement}"], is_leaky
+    yield (
+        phrase("compliance.page.method_confinement"),
+        phrase(f"compliance.page_confinement.{result.confinement}"),
+        is_leaky,
+    )
 
 
-def _kernel(measured: MeasuredTraffic, word: dict[str, str]) -> tuple[str, bool]:
+def _kernel(measured: MeasuredTraffic) -> tuple[str, bool]:
     counted = measured.kernel
     if counted is None:
-        return word[f"kernel_{measured.isolation}"], False
-    outcome = word["kernel_counted"].format(packets=counted.packets, tries=counted.tries)
+        return phrase(f"compliance.page_kernel.{measured.isolation}"), False
+    outcome = phrase("compliance.page_kernel.counted", packets=counted.packets, tries=counted.tries)
     if counted.counters:
         moved = ", ".join(f"{name} {count}" for name, count in counted.counters.items())
-        outcome += "\n" + word["kernel_moved"].format(counters=moved)
+        outcome += "\n" + phrase("compliance.page_kernel.moved", counters=moved)
     return outcome, counted.packets > 0 or counted.tries > 0
 
 
-def _flow(flow: CheckedFlow, word: dict[str, str]) -> _Flow:
-    outcome = word[f"flow_{flow.state}"].format(reason=flow.reason)
+def _flow(flow: CheckedFlow) -> _Flow:
+    outcome = phrase(f"compliance.page_flow.{flow.state}", reason=flow.reason)
     seconds = f"{flow.seconds:.1f}" if flow.seconds else ""
-    return _Flow(word[f"flow_{flow.name}"], outcome, seconds, flow.state == "failed")
+    return _Flow(phrase(f"compliance.page_flow.{flow.name}"), outcome, seconds, flow.state == "failed")
 
 
 def _first_files(result: CheckResult) -> list[HashedFile]:
@@ -187,23 +211,29 @@ def _licences(parts: Sequence[Component]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in counted)
 
 
-def _file(file: HashedFile, word: dict[str, str]) -> _File:
+def _file(file: HashedFile) -> _File:
     is_bad = file.state in _BAD
     size = format_size(file.size_bytes) if file.size_bytes else ""
     return _File(
-        word[f"role_{file.role}"], file.name, file.path, size, file.sha256, word[f"state_{file.state}"], is_bad
+        phrase(f"compliance.page_role.{file.role}"),
+        file.name,
+        file.path,
+        size,
+        file.sha256,
+        phrase(f"compliance.page_state.{file.state}"),
+        is_bad,
     )
 
 
-def _block(word: dict[str, str]) -> dict[str, Any]:
+def _block() -> dict[str, Any]:
     system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
     rule = (
         'New-NetFirewallRule -DisplayName "Kotae" -Direction Outbound -Action Block '
         f'-Program "{sys.executable}"'
     )  # fmt: skip
     code = {"windows": rule, "macos": sys.executable, "linux": ""}[system]
-    policy = word["block_policy"].format(path=settings.system_policy_file())
-    return {"policy": policy, "words": word[f"block_{system}"], "code": code}
+    policy = phrase("compliance.page_block.policy", path=settings.system_policy_file())
+    return {"policy": policy, "words": phrase(f"compliance.page_block.{system}"), "code": code}
 
 
 def _some(items: Sequence[str]) -> str:

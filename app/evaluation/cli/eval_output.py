@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.base import html_report
 from app.base.bootstrap import ConfidenceInterval
 from app.base.cli.commands import Output
+from app.base.wording import phrase
 from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison
 from app.evaluation.records import Evaluation, ReportSection, ResultRow, SystemResult
 from app.evaluation.report import grids, tables
-from app.evaluation.report.grids import WORDS
 from app.evaluation.study import studies
 
 _OF_JUDGE = (0, 1, 4)  # columns of `calibration_table`: kind of change, number of answers, how often the score fell
@@ -59,17 +58,19 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[ReportSec
 
 def _compared_systems(found: Evaluation) -> list[str]:
     """Return a table with one row for each system: quality, speed, and unusable answers."""
-    word, grid = html_report.load_words(WORDS), tables.summary(found)
-    names = [word["system"], *_in_table(found)]
+    grid = tables.summary(found)
+    names = [phrase("evaluation.report_column.system"), *_in_table(found)]
     table = grids.as_report_table(grids.select_columns(grid, names))
-    notes = [word["note_cut_off"]] if word["note_cut_off"] in grid.notes else []
+    notes = [phrase("evaluation.report.note_cut_off")] if phrase("evaluation.report.note_cut_off") in grid.notes else []
     return ["", *_aligned(table.head, table.rows), *notes]
 
 
 def _in_table(found: Evaluation) -> list[str]:
-    word = html_report.load_words(WORDS)
-    means = [word[f"{measure.name}_mean"] for measure in tables.measures(found)]
-    return [*means, *(word[name] for name in ("seconds", "cut_off", "broken", "failed"))]
+    means = [phrase(f"evaluation.report_column.{measure.name}_mean") for measure in tables.measures(found)]
+    return [
+        *means,
+        *(phrase(f"evaluation.report_column.{name}") for name in ("seconds", "cut_off", "broken", "failed")),
+    ]
 
 
 def _of_judge(sections: Sequence[ReportSection]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app.base import bootstrap, html_report, plots
+from app.base import bootstrap, plots
 from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.plots import PlotSeries
 from app.base.wording import format_size, phrase
@@ -18,7 +18,7 @@ from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure, Comparison
 from app.evaluation.records import Evaluation, Question, ReportSection, ReportTable, System, SystemResult
 from app.evaluation.report import grids, tables
-from app.evaluation.report.grids import WORDS, GridColumn, Value, ValueGrid
+from app.evaluation.report.grids import Value, ValueGrid, column_of
 from app.evaluation.study import planning, scale_report
 from app.evaluation.study.studies import ComparedSystem, Study
 from app.training.quality_gate import LOSS_NATS
@@ -78,7 +78,7 @@ def loss_between(first: SystemResult, second: SystemResult, questions: Sequence[
 
 def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> Iterator[ReportTable]:
     """Return one table if any loss is known."""
-    word, rows, has_few_groups = html_report.load_words(WORDS), list[tuple[Value, ...]](), False
+    rows, has_few_groups = list[tuple[Value, ...]](), False
     for first, *others in families:
         for one in others:
             if (loss := loss_between(first, one, questions)) is not None:
@@ -86,9 +86,9 @@ def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> It
                 intervals = (loss.by_question.mean, tables.enough(loss.by_question), by_group)
                 rows.append((one.system.name, first.system.name, *intervals))
                 has_few_groups |= loss.by_group is not None and by_group is None
-    columns = [GridColumn(word["system"]), GridColumn(word["compared_with"])]
-    columns += [GridColumn(word[name], 4, is_signed=True) for name in ("loss_change", "by_question", "by_group")]
-    notes = [word["note_few_groups"].format(least=LEAST_UNITS)] if has_few_groups else []
+    columns = [column_of("system"), column_of("compared_with")]
+    columns += [column_of(name, 4, is_signed=True) for name in ("loss_change", "by_question", "by_group")]
+    notes = [phrase("evaluation.report.note_few_groups", least=LEAST_UNITS)] if has_few_groups else []
     if rows:
         yield grids.as_report_table(grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes))))
 

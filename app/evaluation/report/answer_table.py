@@ -4,12 +4,11 @@ import re
 import statistics
 from dataclasses import dataclass
 
-from app.base import html_report
 from app.base.wording import phrase
 from app.evaluation.judge.paired_statistics import ComparedMeasure
 from app.evaluation.records import Evaluation, JudgeScore, Question, ResultRow, SystemResult
 from app.evaluation.report import grids
-from app.evaluation.report.grids import WORDS, GridColumn, Value, ValueGrid
+from app.evaluation.report.grids import GridColumn, Value, ValueGrid, column_of
 
 _COLUMNS = ("question_id", "question", "category", "group", "answerable", "reference", "required", "system", "seed",
             "outcome", "answer", "judge_score", "judge_reason")  # fmt: skip
@@ -41,11 +40,10 @@ class ScoreChange:
 
 def every_answer(evaluation: Evaluation) -> ValueGrid:
     """Return the answers by question, then system, then seed."""
-    word = html_report.load_words(WORDS)
-    columns = [GridColumn(word[name]) for name in _COLUMNS]
-    columns.append(GridColumn(word["score_mean"], 3))
-    columns += [GridColumn(word[name], 3 if name == "char_f1" else 0) for name in _MARKS]
-    columns += [GridColumn(word["total_s"], 1), GridColumn(word["error"])]
+    columns = [column_of(name) for name in _COLUMNS]
+    columns.append(column_of("score_mean", 3))
+    columns += [column_of(name, 3 if name == "char_f1" else 0) for name in _MARKS]
+    columns += [column_of("total_s", 1), column_of("error")]
     rows = [
         _row(question, result, row)
         for question, found in by_question(evaluation)
@@ -94,9 +92,9 @@ def reason(judgement: JudgeScore | None) -> str:
     """Return the judge's reason, or why there is no score, and how much of the answer the judge did not see."""
     if judgement is None:
         return ""
-    word = html_report.load_words(WORDS)
-    parts = [judgement.reason, word[f"trouble_{judgement.trouble}"] if judgement.trouble else ""]
-    parts.append(word["cut"].format(count=f"{judgement.cut_characters:,}") if judgement.cut_characters else "")
+    parts = [judgement.reason, phrase(f"evaluation.report_trouble.{judgement.trouble}") if judgement.trouble else ""]
+    if judgement.cut_characters:
+        parts.append(phrase("evaluation.report.cut", count=f"{judgement.cut_characters:,}"))
     return "\n".join(filter(None, parts))
 
 
@@ -118,17 +116,19 @@ def score_values(row: ResultRow) -> dict[str, Value]:
 
 def score_labels(row: ResultRow) -> list[str]:
     """Return the scores that apply as "name value"."""
-    word = html_report.load_words(WORDS)
-    found = [] if row.marks.score is None else [f"{word['score_mean']} {row.marks.score:.2f}"]
+    found = list[str]()
+    if row.marks.score is not None:
+        found.append(f"{phrase('evaluation.report_column.score_mean')} {row.marks.score:.2f}")
     for name, value in score_values(row).items():
+        column = phrase(f"evaluation.report_column.{name}")
         if isinstance(value, float):
             shown = grids.text_of(value, GridColumn("", 2 if name == "char_f1" else 0))
-            label = _PERCENT.sub("", word[name])
-            found.append(f"{label} {shown}" if label == word[name] else f"{label} {shown}\u00a0%")
+            label = _PERCENT.sub("", column)
+            found.append(f"{label} {shown}" if label == column else f"{label} {shown}\u00a0%")
         elif name == "is_broken" and row.verdict == "length":  # which the verdict says already
-            found += [word["cut_to_zero"]] if row.marks.score == 0 else []
+            found += [phrase("evaluation.report_column.cut_to_zero")] if row.marks.score == 0 else []
         elif value:
-            found.append(word[name] if isinstance(value, str) else f"{word[name]} {value}")
+            found.append(column if isinstance(value, str) else f"{column} {value}")
     return found
 
 
@@ -136,7 +136,7 @@ def _row(question: Question, result: SystemResult, row: ResultRow) -> tuple[Valu
     judgement, marked = row.judgement, score_values(row)
     return (
         *(question.id, question.text, question.category, question.group),
-        html_report.load_words(WORDS)["yes" if question.is_answerable else "no"],
+        phrase("evaluation.report.yes" if question.is_answerable else "evaluation.report.no"),
         *(question.reference, " / ".join(question.must_include), result.system.name, row.seed),
         *(phrase(f"common.batch_verdict.{row.verdict}"), row.answer),
         *(judgement.score if judgement else None, reason(judgement), row.marks.score),
@@ -166,4 +166,4 @@ def _percent(share: float | None) -> float | None:
 
 
 def _yes_text(claim: bool) -> str:
-    return html_report.load_words(WORDS)["yes"] if claim else ""
+    return phrase("evaluation.report.yes") if claim else ""

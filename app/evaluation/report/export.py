@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from app.base import html_report
 from app.base.confidentiality import Permit, highest_label
 from app.base.errors import AppError
 from app.base.files.output_file import check_new_target
@@ -19,7 +18,7 @@ from app.base.wording import describe_error, phrase
 from app.evaluation.records import Evaluation, ReportSection, ReportTable
 from app.evaluation.report import answer_table, blind, grids, report, tables
 from app.evaluation.report.blind import BlindComparison, BlindFile, BlindOutcome
-from app.evaluation.report.grids import WORDS, GridColumn, ValueGrid
+from app.evaluation.report.grids import ValueGrid, column_of
 
 SUFFIXES = (".xlsx", ".csv", ".html")
 _WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # widths of columns, in characters
@@ -62,7 +61,6 @@ def _one_table(evaluation: Evaluation, sections: Sequence[ReportSection]) -> tup
 
 
 def _write_book(evaluation: Evaluation, sections: Sequence[ReportSection], file: BinaryIO) -> None:
-    word = html_report.load_words(WORDS)
     book = table_writer.WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{evaluation.questions.label}"))
     found = (
         ("summary", tables.summary(evaluation)),
@@ -73,12 +71,12 @@ def _write_book(evaluation: Evaluation, sections: Sequence[ReportSection], file:
     for key, grid in found:
         if grid.rows:
             head, rows = grids.cells(grid)
-            book.add(word[f"sheet_{key}"], _widths(head, rows), rows, head)
+            book.add(phrase(f"evaluation.report_sheet.{key}"), _widths(head, rows), rows, head)
     for section in sections:
         for table in section.tables:
             head, rows = _cells(table)
             book.add(section.title, _widths(head, rows), rows, head, table.notes)
-    book.add(word["sheet_facts"], _FACT_WIDTHS, report.evaluation_facts(evaluation))
+    book.add(phrase("evaluation.report_sheet.facts"), _FACT_WIDTHS, report.evaluation_facts(evaluation))
     book.save(file)
 
 
@@ -87,12 +85,12 @@ def _differences(evaluation: Evaluation) -> ValueGrid:
     found = [pair for measure in tables.measures(evaluation) for pair in tables.pairs(evaluation, measure)]
     if not found:
         return ValueGrid((), ())
-    word, grid = html_report.load_words(WORDS), tables.differences(evaluation, found)
+    grid = tables.differences(evaluation, found)
     rows = (
         (phrase(f"evaluation.measure.{pair.comparison.measure}"), *row, pair.sentence)
         for row, pair in zip(grid.rows, found, strict=True)
     )
-    return ValueGrid((GridColumn(word["compared_on"]), *grid.columns, GridColumn(word["sentence"])), tuple(rows))
+    return ValueGrid((column_of("compared_on"), *grid.columns, column_of("sentence")), tuple(rows))
 
 
 def _cells(table: ReportTable) -> tuple[list[str], list[list[object]]]:

@@ -4,12 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.base import html_report
 from app.base.bootstrap import ConfidenceInterval
+from app.base.wording import phrase
 from app.evaluation.records import ReportTable
 
 NONE = "-"
-WORDS = "evaluation.toml"  # in `resources/report`
 _MORE_DIGITS = 2  # digits in a spreadsheet beyond those shown
 
 
@@ -40,6 +39,11 @@ class ValueGrid:
     notes: tuple[str, ...] = ()
 
 
+def column_of(name: str, digits: int = 0, *, is_signed: bool = False) -> GridColumn:
+    """Return the column with this name in [report_column] of evaluation.toml."""
+    return GridColumn(phrase(f"evaluation.report_column.{name}"), digits, is_signed)
+
+
 def as_report_table(grid: ValueGrid) -> ReportTable:
     rows = tuple(
         tuple(text_of(value, column) for value, column in zip(row, grid.columns, strict=True)) for row in grid.rows
@@ -51,7 +55,7 @@ def text_of(value: Value, column: GridColumn) -> str:
     """Return a value as shown; "-" if it is unknown or not finite."""
     if isinstance(value, ConfidenceInterval):
         low, high = (_number(end, column) for end in (value.low, value.high))
-        return html_report.load_words(WORDS)["range"].format(low=low, high=high)
+        return phrase("evaluation.report.range", low=low, high=high)
     if isinstance(value, ShareValue):
         return f"{value.count}/{value.total}" if value.total else NONE
     if isinstance(value, float):
@@ -66,10 +70,9 @@ def cells(grid: ValueGrid) -> tuple[list[str], list[list[object]]]:
 
     A share must not be one cell, because a spreadsheet reads 3/4 as a date.
     """
-    word = html_report.load_words(WORDS)
     parts = [_parts([row[at] for row in grid.rows]) for at in range(len(grid.columns))]
     head = [
-        word[f"part_{part}"].format(name=column.name) if part else column.name
+        phrase(f"evaluation.report_part.{part}", name=column.name) if part else column.name
         for column, names in zip(grid.columns, parts, strict=True)
         for part in names
     ]

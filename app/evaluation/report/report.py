@@ -33,9 +33,10 @@ from app.evaluation.records import (
 )
 from app.evaluation.report import answer_table, grids, tables
 from app.evaluation.report.answer_table import ScoreChange
-from app.evaluation.report.grids import NONE, WORDS, GridColumn, ValueGrid
+from app.evaluation.report.grids import NONE, GridColumn, ValueGrid
 from app.evaluation.study.studies import REPORT
 
+_DIRECTIONS = ("evaluation.report.better_than_first", "evaluation.report.worse_than_first")
 _NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")
 
 
@@ -58,7 +59,7 @@ def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> st
     banner, is_warning = _banner(evaluation, measured)
     return html_report.render(
         "evaluation.html",
-        html_report.load_words(WORDS),
+        phrase("evaluation.report.title"),
         name=evaluation.name,
         id=evaluation.id,
         made_at=moment_text(evaluation.made_at),
@@ -70,27 +71,27 @@ def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> st
         facts=evaluation_facts(evaluation),
         sections=[_drawn(one) for one in (*sections, *(_sections(evaluation, measured) if evaluation.systems else ()))],
         pairs=_pairs(evaluation, measured[0]) if measured else [],
-        pairs_note=_note("note_pairs", evaluation, measured),
+        pairs_note=_note("evaluation.report.note_pairs", evaluation, measured),
         points=_points,
         questions=_questions(evaluation, measured) if evaluation.systems else [],
-        questions_note=_note("note_answers", evaluation, measured),
+        questions_note=_note("evaluation.report.note_answers", evaluation, measured),
     )
 
 
 def _banner(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> tuple[str, bool]:
     """Return the text on the judge and the compared measure, and whether it is a warning."""
-    word, judge = html_report.load_words(WORDS), evaluation.judge
-    by = word[f"banner_by_{measured[0].name}"] if measured else ""
+    judge = evaluation.judge
+    by = phrase(f"evaluation.report_banner_by.{measured[0].name}") if measured else ""
     if judge is None:
-        return word["judge_banner_none"] + by, False
+        return phrase("evaluation.report_banner.none") + by, False
     key = {True: "trusted", False: "untrusted", None: "unknown"}[judge.is_trusted]
-    text = word[f"judge_banner_{key}"].format(model=judge.model_name, kappa=kappa_text(judge))
+    text = phrase(f"evaluation.report_banner.{key}", model=judge.model_name, kappa=kappa_text(judge))
     return (text, False) if judge.is_trusted else (text + by, True)
 
 
 def _note(key: str, evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
     measure = phrase(f"evaluation.measure.{measured[0].name}") if measured else ""
-    return html_report.load_words(WORDS)[key].format(first=_first_name(evaluation), measure=measure)
+    return phrase(key, first=_first_name(evaluation), measure=measure)
 
 
 def _first_name(evaluation: Evaluation) -> str:
@@ -118,7 +119,7 @@ _TABLES: dict[str, Callable[[Evaluation], ValueGrid]] = {
 
 
 def _section(key: str, *found: ValueGrid, drawn: Sequence[str] = ()) -> ReportSection:
-    title = html_report.load_words(WORDS)[f"section_{key}"]
+    title = phrase(f"evaluation.report_section.{key}")
     return ReportSection(title, plots=tuple(drawn), tables=tuple(map(grids.as_report_table, found)))
 
 
@@ -128,7 +129,7 @@ def _interval_plot(evaluation: Evaluation, measure: ComparedMeasure) -> str:
         found = paired_statistics.mean(result, evaluation.questions.questions, measure)
         if found is not None and tables.enough(found.by_question):
             rows.append(_plot_row(result, found.by_question, GridColumn("", digits)))
-    return plots.interval_plot(html_report.load_words(WORDS)[f"plot_{measure.name}"], rows)
+    return plots.interval_plot(phrase(f"evaluation.report_plot.{measure.name}"), rows)
 
 
 def _plot_row(result: SystemResult, one: ConfidenceInterval, column: GridColumn, *, is_open: bool = False) -> PlotRow:
@@ -137,12 +138,14 @@ def _plot_row(result: SystemResult, one: ConfidenceInterval, column: GridColumn,
 
 
 def _share_plot(evaluation: Evaluation) -> str:
-    word, rows = html_report.load_words(WORDS), list[PlotBar]()
+    rows = list[PlotBar]()
     for result in evaluation.systems:
         scores = [row.judgement.score for row in result.rows if row.judgement]
         rows.append(PlotBar(result.system.name, tuple(scores.count(score) for score in judge_prompt.SCORES)))
     return plots.bar_plot(
-        word["plot_shares"], [word["points"].format(score=score) for score in judge_prompt.SCORES], rows
+        phrase("evaluation.report_plot.shares"),
+        [phrase("evaluation.report.points", score=score) for score in judge_prompt.SCORES],
+        rows,
     )
 
 
@@ -151,16 +154,16 @@ def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSect
     found = tables.pairs(evaluation, measure)
     if not found:
         return None
-    word, column = html_report.load_words(WORDS), GridColumn("", tables.DIFFERENCE_DIGITS, is_signed=True)
+    column = GridColumn("", tables.DIFFERENCE_DIGITS, is_signed=True)
     rows = [
         _plot_row(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
         for pair in found
         if tables.enough(pair.comparison.by_question)
     ]
     return ReportSection(
-        word["section_differences"].format(measure=phrase(f"evaluation.measure.{measure.name}")),
+        phrase("evaluation.report_section.differences", measure=phrase(f"evaluation.measure.{measure.name}")),
         tables.sentences(found),
-        (plots.interval_plot(word["plot_difference"], rows, has_zero=True),),
+        (plots.interval_plot(phrase("evaluation.report_plot.difference"), rows, has_zero=True),),
         (grids.as_report_table(tables.differences(evaluation, found)),),
     )
 
@@ -221,12 +224,12 @@ class _Question:
 
 def _pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[tuple[str, str, list[ScoreChange]]]:
     """Return for each group a heading, the name of the second system, and the questions."""
-    word, found = html_report.load_words(WORDS), []
+    found = []
     for result in evaluation.systems[1:]:
         name, changes = result.system.name, answer_table.changes(evaluation, result, measure)
-        for key, some in zip(("better_than_first", "worse_than_first"), changes, strict=True):
+        for key, some in zip(_DIRECTIONS, changes, strict=True):
             if some:
-                found.append((word[key].format(system=name), name, some))
+                found.append((phrase(key, system=name), name, some))
     return found
 
 
@@ -245,15 +248,14 @@ def _points(value: float | None) -> str:
 
 
 def _answer(evaluation: Evaluation, result: SystemResult, row: ResultRow) -> _Answer:
-    word = html_report.load_words(WORDS)
-    seconds = word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else ""
-    seed = word["seed_of"].format(seed=row.seed) if len(evaluation.seeds) > 1 else ""
+    seconds = phrase("evaluation.report.seconds_of", seconds=f"{row.total_s:.1f}") if row.total_s else ""
+    seed = phrase("evaluation.report.seed_of", seed=row.seed) if len(evaluation.seeds) > 1 else ""
     outcome = phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else ""
     score = row.judgement.score if row.judgement else None
     return _Answer(
         result.system.name,
         "\n".join(filter(None, (seed, seconds, outcome))),
-        row.answer or row.error or word["empty"],
+        row.answer or row.error or phrase("evaluation.report.empty"),
         "" if score is None else str(score),
         answer_table.reason(row.judgement),
         answer_table.score_labels(row),
@@ -261,39 +263,39 @@ def _answer(evaluation: Evaluation, result: SystemResult, row: ResultRow) -> _An
 
 
 def _place(gold: Gold) -> str:
-    page = html_report.load_words(WORDS)["page"].format(page=gold.page) if gold.page else ""
+    page = phrase("evaluation.report.page", page=gold.page) if gold.page else ""
     return " > ".join(filter(None, (gold.document, *gold.heading, page)))
 
 
 def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Return all facts of an evaluation in the language in use."""
-    word = html_report.load_words(WORDS)
     found = [
-        (word["fact_name"], evaluation.name),
+        (phrase("evaluation.report.fact_name"), evaluation.name),
         *question_facts(evaluation),
-        (word["fact_seeds"], ", ".join(map(str, evaluation.seeds)) if evaluation.systems else ""),
+        (phrase("evaluation.report.fact_seeds"), ", ".join(map(str, evaluation.seeds)) if evaluation.systems else ""),
         *(_trust_facts(evaluation.judge) if evaluation.judge else ()),
-        (word["fact_made"], moment_text(evaluation.made_at)),
-        (word["fact_version"], f"Kotae {__version__}"),
+        (phrase("evaluation.report.fact_made"), moment_text(evaluation.made_at)),
+        (phrase("evaluation.report.fact_version"), f"Kotae {__version__}"),
     ]
     for number, result in enumerate(evaluation.systems, start=1):
-        found.append((word["fact_system"].format(number=number), _system_text(result.system)))
+        found.append((phrase("evaluation.report.fact_system", number=number), _system_text(result.system)))
     return [(name, value) for name, value in found if value]
 
 
 def question_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Return the facts about the questions and the judge."""
-    word, questions, judge = html_report.load_words(WORDS), evaluation.questions, evaluation.judge
-    named = word["set_version"].format(name=questions.name, version=questions.version)
+    questions, judge = evaluation.questions, evaluation.judge
+    named = phrase("evaluation.report.set_version", name=questions.name, version=questions.version)
     found = [
-        (word["fact_set"], named if questions.version else questions.name),
-        (word["fact_count"], _count_text(evaluation)),
-        (word["fact_sha256"], questions.sha256),
-        (word["fact_label"], phrase(f"common.label.{questions.label}")),
+        (phrase("evaluation.report.fact_set"), named if questions.version else questions.name),
+        (phrase("evaluation.report.fact_count"), _count_text(evaluation)),
+        (phrase("evaluation.report.fact_sha256"), questions.sha256),
+        (phrase("evaluation.report.fact_label"), phrase(f"common.label.{questions.label}")),
     ]
     if judge is not None:
-        found.append((word["fact_judge"], judge.model_name))
-        found.append((word["fact_preset"], word["preset_kotae" if judge.preset == "kotae" else "preset_paper"]))
+        found.append((phrase("evaluation.report.fact_judge"), judge.model_name))
+        preset = "evaluation.report.preset_kotae" if judge.preset == "kotae" else "evaluation.report.preset_paper"
+        found.append((phrase("evaluation.report.fact_preset"), phrase(preset)))
     return found
 
 
@@ -306,28 +308,33 @@ def kappa_text(judge: Judge) -> str:
 
 
 def _count_text(evaluation: Evaluation) -> str:
-    word, asked = html_report.load_words(WORDS), evaluation.questions.questions
+    asked = evaluation.questions.questions
     unanswerable = sum(not question.is_answerable for question in asked)
-    form = word["count_unanswerable" if unanswerable else "count_all"]
+    form = phrase("evaluation.report.count_unanswerable" if unanswerable else "evaluation.report.count_all")
     return form.format(count=f"{len(asked):,}", unanswerable=f"{unanswerable:,}")
 
 
 def _trust_facts(judge: Judge) -> list[tuple[str, str]]:
-    word = html_report.load_words(WORDS)
-    answer = {True: "yes", False: "no", None: "not_known"}[judge.is_trusted]
-    return [(word["fact_kappa"], kappa_text(judge)), (word["fact_trusted"], word[answer])]
+    answer = {True: "evaluation.report.yes", False: "evaluation.report.no", None: "evaluation.report.not_known"}[
+        judge.is_trusted
+    ]
+    return [
+        (phrase("evaluation.report.fact_kappa"), kappa_text(judge)),
+        (phrase("evaluation.report.fact_trusted"), phrase(answer)),
+    ]
 
 
 def _system_text(system: System) -> str:
     """Describe a system. Files are named without their folders, which differ on the reader's machine."""
-    word = html_report.load_words(WORDS)
     is_named = system.quantization in system.model_name
     model = system.model_name if is_named else f"{system.model_name} {system.quantization}"
-    found = [system.name, word["system_model"].format(model=model)]
+    found = [system.name, phrase("evaluation.report.system_model", model=model)]
     if system.adapter:
-        found.append(word["system_adapter"].format(name=Path(system.adapter).name, strength=f"{system.strength:g}"))
+        found.append(
+            phrase("evaluation.report.system_adapter", name=Path(system.adapter).name, strength=f"{system.strength:g}")
+        )
     if system.collections:
-        found.append(word["system_collections"].format(names=", ".join(system.collections)))
+        found.append(phrase("evaluation.report.system_collections", names=", ".join(system.collections)))
     if system.model_sha256:
-        found.append(word["system_sha256"].format(sha256=system.model_sha256))
+        found.append(phrase("evaluation.report.system_sha256", sha256=system.model_sha256))
     return " / ".join(found)

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from app.base import html_report
 from app.base.bootstrap import LEAST_UNITS, RESAMPLES, ConfidenceInterval
 from app.base.confidentiality import Permit
 from app.base.files.output_file import export_error
@@ -16,7 +15,6 @@ from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Co
 from app.evaluation.records import Evaluation, ReportSection, ReportTable, ResultRow, SystemResult
 from app.evaluation.report import advice, answer_table, export, grids, report, tables
 from app.evaluation.report.advice import StudyAdvice
-from app.evaluation.report.grids import WORDS
 from app.evaluation.report.result_view_data import (
     AnswerViewData,
     QuestionViewData,
@@ -98,7 +96,7 @@ def _without_advice(head: ReportSection | None, rest: Sequence[ReportSection], s
     """Return the sections, where plots and tables of the advice become a section with a title that names them."""
     if head is not None and (any(head.plots) or any(table.rows for table in head.tables)):
         is_advice = study.kind == "quantizations"
-        title = html_report.load_words(WORDS)["section_models"] if is_advice else head.title
+        title = phrase("evaluation.report_section.models") if is_advice else head.title
         yield ReportSection(title, (), head.plots, head.tables)
     yield from rest
 
@@ -106,10 +104,9 @@ def _without_advice(head: ReportSection | None, rest: Sequence[ReportSection], s
 def _doubt(found: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
     if found.judge is None or found.judge.is_trusted:
         return ""
-    word = html_report.load_words(WORDS)
     key = "untrusted" if found.judge.is_trusted is False else "unknown"
-    text = word[f"judge_banner_{key}"].format(model=found.judge.model_name, kappa=report.kappa_text(found.judge))
-    return text + (word[f"banner_by_{measured[0].name}"] if measured else "")
+    text = phrase(f"evaluation.report_banner.{key}", model=found.judge.model_name, kappa=report.kappa_text(found.judge))
+    return text + (phrase(f"evaluation.report_banner_by.{measured[0].name}") if measured else "")
 
 
 # ------------------------------------------------------------------------- systems
@@ -183,11 +180,11 @@ def _differences(
     shown = [
         _difference(found, one, other, comparison) for one, other, comparison in compared if comparison is not None
     ]
-    word, notes = html_report.load_words(WORDS), []
+    notes = []
     if len(shown) > 1:
-        notes.append(word["note_several"].format(count=len(shown)))
+        notes.append(phrase("evaluation.report.note_several", count=len(shown)))
     if left_out := max((comparison.left_out for *_, comparison in compared if comparison is not None), default=0):
-        notes.append(word["note_left_out"].format(count=left_out))
+        notes.append(phrase("evaluation.report.note_left_out", count=left_out))
     return tuple(shown), tuple(notes)
 
 
@@ -232,15 +229,14 @@ def _questions(found: Evaluation, measure: ComparedMeasure | None) -> Iterable[Q
 
 
 def _answer(found: Evaluation, system: int, row: ResultRow) -> AnswerViewData:
-    word = html_report.load_words(WORDS)
     details = [
-        word["seed_of"].format(seed=row.seed) if len(found.seeds) > 1 else "",
-        word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else "",
+        phrase("evaluation.report.seed_of", seed=row.seed) if len(found.seeds) > 1 else "",
+        phrase("evaluation.report.seconds_of", seconds=f"{row.total_s:.1f}") if row.total_s else "",
         phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else "",
     ]
     return AnswerViewData(
         system,
-        row.answer.strip() or row.error or word["empty"],
+        row.answer.strip() or row.error or phrase("evaluation.report.empty"),
         tuple(filter(None, details)),
         row.judgement.score if row.judgement else None,
         answer_table.reason(row.judgement),

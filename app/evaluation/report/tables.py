@@ -8,14 +8,13 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.base import html_report
 from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.wording import phrase
 from app.evaluation.judge import judge_prompt, paired_statistics
 from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison
 from app.evaluation.records import Evaluation, Question, ResultRow, SystemResult
 from app.evaluation.report import grids
-from app.evaluation.report.grids import WORDS, GridColumn, ShareValue, Value, ValueGrid
+from app.evaluation.report.grids import GridColumn, ShareValue, Value, ValueGrid, column_of
 
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
 DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
@@ -59,13 +58,15 @@ def paper(evaluation: Evaluation) -> ValueGrid:
 
     The judge's columns stay if there is a judge, even without scores.
     """
-    word, measured = _words(), measures(evaluation)
+    measured = measures(evaluation)
     is_judged, has_score = MEASURES["judge"] in measured, measured[:1] == (MEASURES["score"],)
-    columns = [GridColumn(word["system"]), GridColumn(word["model"]), GridColumn(word["quantization"])]
-    columns.append(GridColumn(word["judge_mean"], DIGITS["judge"]))
-    columns += [GridColumn(word["judge_share"].format(score=score)) for score in judge_prompt.SCORES]
-    columns += [GridColumn(word["score_mean"], DIGITS["score"])] if has_score else []
-    columns += [GridColumn(word["seconds"], 1), GridColumn(word["size"], 2)]
+    columns = [column_of("system"), column_of("model"), column_of("quantization")]
+    columns.append(column_of("judge_mean", DIGITS["judge"]))
+    columns += [
+        GridColumn(phrase("evaluation.report_column.judge_share", score=score)) for score in judge_prompt.SCORES
+    ]
+    columns += [column_of("score_mean", DIGITS["score"])] if has_score else []
+    columns += [column_of("seconds", 1), column_of("size", 2)]
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
         scores = [row.judgement.score for row in result.rows if row.judgement and row.judgement.score is not None]
@@ -78,57 +79,62 @@ def paper(evaluation: Evaluation) -> ValueGrid:
             _size(result),
         )
 
-    note = word["note_judge" if is_judged else "note_no_judge" if evaluation.judge is None else "note_no_scores"]
+    if is_judged:
+        note = phrase("evaluation.report.note_judge")
+    elif evaluation.judge is None:
+        note = phrase("evaluation.report.note_no_judge")
+    else:
+        note = phrase("evaluation.report.note_no_scores")
     grid = ValueGrid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
     return grid if evaluation.judge is not None else grids.without_empty(grid)
 
 
 def category_means(evaluation: Evaluation) -> ValueGrid:
     """Return a column of means for each category; none for a single category or too many."""
-    word, names = _words(), _categories(evaluation)
+    names = _categories(evaluation)
     names = names if 1 < len(names) <= _MOST_CATEGORIES else []
     counted = next(iter(measures(evaluation)), MEASURES["score"])
-    columns = [GridColumn(word["system"]), *(GridColumn(_category_name(name), DIGITS[counted.name]) for name in names)]
+    columns = [column_of("system"), *(GridColumn(_category_name(name), DIGITS[counted.name]) for name in names)]
     rows = [
         (result.system.name, *(_mean(_of_category(evaluation, result, name), counted.of) for name in names))
         for result in evaluation.systems
     ]
-    note = word["note_category_means"].format(measure=word[f"{counted.name}_mean"])
+    note = phrase(
+        "evaluation.report.note_category_means", measure=phrase(f"evaluation.report_column.{counted.name}_mean")
+    )
     return ValueGrid(tuple(columns), tuple(rows), (note,) if names else ())
 
 
 def means(evaluation: Evaluation) -> ValueGrid:
     """Return the compared measures with their intervals and, for several seeds, the spread of the seeds."""
-    word, measured = _words(), measures(evaluation)
-    columns = [GridColumn(word["system"])]
+    measured = measures(evaluation)
+    columns = [column_of("system")]
     for measure in measured:
         digits = DIGITS[measure.name]
-        columns += [GridColumn(word[f"{measure.name}_{part}"], digits) for part in ("mean", "interval")]
-        columns.append(GridColumn(word[f"{measure.name}_spread"], DIFFERENCE_DIGITS))
+        columns += [column_of(f"{measure.name}_{part}", digits) for part in ("mean", "interval")]
+        columns.append(column_of(f"{measure.name}_spread", DIFFERENCE_DIGITS))
     rows: list[tuple[Value, ...]] = []
     for result in evaluation.systems:
         values = [_with_interval(result, evaluation.questions.questions, measure) for measure in measured]
         rows.append((result.system.name, *(cell for cells in values for cell in cells)))
-    notes = [word["note_score"]]
+    notes = [phrase("evaluation.report.note_score")]
     seeds = [len({row.seed for row in result.rows}) for result in evaluation.systems]
     low, high = min(seeds, default=0), max(seeds, default=0)
-    count = str(high) if low == high else word["range"].format(low=low, high=high)  # after merging several evaluations
-    notes += [word["note_seeds"].format(count=count)] if high > 1 else []
+    if high > 1:  # `low` differs after merging several evaluations
+        count = str(high) if low == high else phrase("evaluation.report.range", low=low, high=high)
+        notes.append(phrase("evaluation.report.note_seeds", count=count))
     return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
 
 def marks(evaluation: Evaluation) -> ValueGrid:
     """Return what the rules say of the answers."""
-    word = _words()
     is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
     has_unanswerable = not all(is_answerable.values())
-    columns = [GridColumn(word["system"]), GridColumn(word["score_answerable"], DIGITS["score"])]
-    columns += [GridColumn(word[name]) for name in ("must_include", "numbers")]
-    columns += [GridColumn(word["char_f1"], DIGITS["score"]), GridColumn(word["exact"])]
-    columns += [
-        GridColumn(word[name]) for name in ("abstained_right", "abstained_wrong", "cut_off", "broken", "failed")
-    ]
-    columns.append(GridColumn(word["judged"]))
+    columns = [column_of("system"), column_of("score_answerable", DIGITS["score"])]
+    columns += [column_of(name) for name in ("must_include", "numbers")]
+    columns += [column_of("char_f1", DIGITS["score"]), column_of("exact")]
+    columns += [column_of(name) for name in ("abstained_right", "abstained_wrong", "cut_off", "broken", "failed")]
+    columns.append(column_of("judged"))
     has_failed = any(row.verdict == "failed" for result in evaluation.systems for row in result.rows)
     misses_judgements = _misses_judgements(evaluation)
 
@@ -149,9 +155,11 @@ def marks(evaluation: Evaluation) -> ValueGrid:
             _share(rows, _is_judged) if misses_judgements else None,
         )
 
-    notes = ((word["note_abstaining"],) if has_unanswerable else ()) + (word["note_rows"],)
-    notes += (word["note_cut_off"],) if any(is_cut(row) for result in evaluation.systems for row in result.rows) else ()
-    return grids.without_empty(ValueGrid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes))
+    notes = [phrase("evaluation.report.note_abstaining")] if has_unanswerable else []
+    notes.append(phrase("evaluation.report.note_rows"))
+    if any(is_cut(row) for result in evaluation.systems for row in result.rows):
+        notes.append(phrase("evaluation.report.note_cut_off"))
+    return grids.without_empty(ValueGrid(tuple(columns), tuple(map(row_of, evaluation.systems)), tuple(notes)))
 
 
 def is_cut(row: ResultRow) -> bool:
@@ -161,10 +169,9 @@ def is_cut(row: ResultRow) -> bool:
 
 def documents(evaluation: Evaluation) -> ValueGrid:
     """Return measures of retrieval and citation; only the system's name if no documents were asked."""
-    word = _words()
-    columns = [GridColumn(word[name]) for name in ("system", "citation", "gold_cited")]
-    columns += [GridColumn(word["recall"].format(depth=depth)) for depth in DEPTHS]
-    columns.append(GridColumn(word["mrr"], DIGITS["score"]))
+    columns = [column_of(name) for name in ("system", "citation", "gold_cited")]
+    columns += [GridColumn(phrase("evaluation.report_column.recall", depth=depth)) for depth in DEPTHS]
+    columns.append(column_of("mrr", DIGITS["score"]))
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
         ranks = [rank for row in result.rows if (rank := row.marks.gold_rank) is not None]
@@ -176,20 +183,19 @@ def documents(evaluation: Evaluation) -> ValueGrid:
         )
 
     rows = tuple(map(row_of, evaluation.systems))
-    return grids.without_empty(ValueGrid(tuple(columns), rows, (word["note_documents"],)))
+    return grids.without_empty(ValueGrid(tuple(columns), rows, (phrase("evaluation.report.note_documents"),)))
 
 
 def models(evaluation: Evaluation) -> ValueGrid:
     """Return likelihoods, speed and predicted memory."""
-    word = _words()
     columns = [
-        GridColumn(word["system"]),
-        GridColumn(word["nll"], 3),
-        GridColumn(word["divergence"], 4),
-        GridColumn(word["same_first"], 1),
+        column_of("system"),
+        column_of("nll", 3),
+        column_of("divergence", 4),
+        column_of("same_first", 1),
     ]
-    columns += [GridColumn(word["seconds"], 1), GridColumn(word["first_token"], 2), GridColumn(word["speed"], 1)]
-    columns += [GridColumn(word["memory"], 2), GridColumn(word["size"], 2)]
+    columns += [column_of("seconds", 1), column_of("first_token", 2), column_of("speed", 1)]
+    columns += [column_of("memory", 2), column_of("size", 2)]
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
         scores = result.scores
@@ -208,8 +214,9 @@ def models(evaluation: Evaluation) -> ValueGrid:
 
     rows = tuple(map(row_of, evaluation.systems))
     known = [result.scores for result in evaluation.systems if result.scores is not None]
-    notes = [word["note_nll"]] if known else []
-    notes += [word["note_divergence"]] if any(scores.divergence is not None for scores in known) else []
+    notes = [phrase("evaluation.report.note_nll")] if known else []
+    if any(scores.divergence is not None for scores in known):
+        notes.append(phrase("evaluation.report.note_divergence"))
     return grids.without_empty(ValueGrid(tuple(columns), rows, tuple(notes)))
 
 
@@ -243,44 +250,43 @@ def summarized(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[st
 
 def marked_doubtful(sentence: str) -> str:
     """Mark a sentence that rests on a judge who is not known to be right."""
-    return _words()["doubted"].format(sentence=sentence)
+    return phrase("evaluation.report.doubted", sentence=sentence)
 
 
 def differences(evaluation: Evaluation, found: Sequence[SystemPair]) -> ValueGrid:
-    word = _words()
-    columns = [GridColumn(word["system"]), GridColumn(word["difference"], DIFFERENCE_DIGITS, is_signed=True)]
-    columns += [GridColumn(word[name], DIFFERENCE_DIGITS, is_signed=True) for name in ("by_question", "by_group")]
-    columns += [GridColumn(word[name]) for name in ("wins", "ties", "losses", "verdict")]
+    columns = [column_of("system"), column_of("difference", DIFFERENCE_DIGITS, is_signed=True)]
+    columns += [column_of(name, DIFFERENCE_DIGITS, is_signed=True) for name in ("by_question", "by_group")]
+    columns += [column_of(name) for name in ("wins", "ties", "losses", "verdict")]
     rows: list[tuple[Value, ...]] = []
     for pair in found:
         one = pair.comparison
         intervals = (one.by_question.mean, enough(one.by_question), enough(one.by_group))
         counts = (one.wins, one.ties, one.losses)
-        rows.append((pair.result.system.name, *intervals, *counts, word[f"verdict_{one.verdict}"]))
-    notes = [word["note_difference"].format(first=evaluation.systems[0].system.name)]
+        rows.append((pair.result.system.name, *intervals, *counts, phrase(f"evaluation.report_verdict.{one.verdict}")))
+    notes = [phrase("evaluation.report.note_difference", first=evaluation.systems[0].system.name)]
     if any(pair.comparison.by_group is not None and not enough(pair.comparison.by_group) for pair in found):
-        notes.append(word["note_few_groups"].format(least=LEAST_UNITS))
+        notes.append(phrase("evaluation.report.note_few_groups", least=LEAST_UNITS))
     if len(found) > 1:
-        notes.append(word["note_several"].format(count=len(found)))
+        notes.append(phrase("evaluation.report.note_several", count=len(found)))
     if left_out := max((pair.comparison.left_out for pair in found), default=0):
-        notes.append(word["note_left_out"].format(count=left_out))
+        notes.append(phrase("evaluation.report.note_left_out", count=left_out))
     return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
 
 def categories(evaluation: Evaluation) -> ValueGrid:
     """Return a row for each category and system, in question order; no rows for fewer than two categories."""
-    word, measured = _words(), measures(evaluation)
-    columns = [GridColumn(word["category"]), GridColumn(word["questions"]), GridColumn(word["system"])]
+    measured = measures(evaluation)
+    columns = [column_of("category"), column_of("questions"), column_of("system")]
     for measure in measured:
-        columns += [GridColumn(word[f"{measure.name}_{part}"], DIGITS[measure.name]) for part in ("mean", "interval")]
+        columns += [column_of(f"{measure.name}_{part}", DIGITS[measure.name]) for part in ("mean", "interval")]
     rows: list[tuple[Value, ...]] = []
     names = _categories(evaluation)
     for name in names if len(names) > 1 else ():
         asked = [question for question in evaluation.questions.questions if question.category == name]
         for result in evaluation.systems:
             values = [cell for measure in measured for cell in _with_interval(result, asked, measure)[:2]]
-            rows.append((name or word["nothing"], len(asked), result.system.name, *values))
-    return ValueGrid(tuple(columns), tuple(rows), (word["note_few"].format(least=LEAST_UNITS),))
+            rows.append((name or phrase("evaluation.report.nothing"), len(asked), result.system.name, *values))
+    return ValueGrid(tuple(columns), tuple(rows), (phrase("evaluation.report.note_few", least=LEAST_UNITS),))
 
 
 def enough(one: ConfidenceInterval | None) -> ConfidenceInterval | None:
@@ -291,16 +297,12 @@ def enough(one: ConfidenceInterval | None) -> ConfidenceInterval | None:
 # ------------------------------------------------------------------------- private
 
 
-def _words() -> dict[str, str]:
-    return html_report.load_words(WORDS)
-
-
 def _categories(evaluation: Evaluation) -> list[str]:
     return list(dict.fromkeys(question.category for question in evaluation.questions.questions))
 
 
 def _category_name(name: str) -> str:
-    return _words()["quoted"].format(name=name) if name else _words()["nothing"]
+    return phrase("evaluation.report.quoted", name=name) if name else phrase("evaluation.report.nothing")
 
 
 def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> list[ResultRow]:

@@ -19,7 +19,7 @@ from app.base.errors import AppError
 from app.base.files.input_file import lines_of
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.plots import PlotSeries
-from app.base.wording import format_size
+from app.base.wording import format_size, phrase
 from app.inference import scoring_files
 from app.training import quality_gate, training_errors
 from app.training.quality_gate import AnswerRow, FormRow, GateResult
@@ -49,27 +49,26 @@ def render_report(folder: Path) -> str:
     run = run_folders.read(folder)
     history = run_journal.read_history(folder)
     gate = _gate(folder)
-    word = html_report.load_words("training.toml")
     made_at = gate.made_at if gate else 0.0
     return html_report.render(
         "training.html",
-        word,
+        phrase("training.report.title"),
         name=run.name,
         id=run.id,
         made_at=time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at)) if made_at else "",
         gate=gate,
-        origin=wording.phrase("common.run_trained_elsewhere") if run.is_from_elsewhere else "",
-        verdict=wording.phrase(f"training.gate_{gate.verdict}") if gate else "",
+        origin=phrase("common.run_trained_elsewhere") if run.is_from_elsewhere else "",
+        verdict=phrase(f"training.gate_{gate.verdict}") if gate else "",
         reasons=_reasons(gate) if gate else [],
-        rejected=wording.phrase("common.run_rejected") if gate and not gate.is_usable else "",
-        summary=_summary(gate, word) if gate else [],
+        rejected=phrase("common.run_rejected") if gate and not gate.is_usable else "",
+        summary=_summary(gate) if gate else [],
         form_columns=_COLUMNS,
-        forms=[_form(row, gate, word) for row in gate.forms] if gate else [],
-        plots=[Markup(drawn) for drawn in _plots(history, word) if drawn],  # noqa: S704  names in it are escaped
-        best=_best(history, word),
-        answers=_answers(gate.answers, word) if gate else [],
-        samples=_samples(history, word),
-        tables=_tables(run, history, word),
+        forms=[_form(row, gate) for row in gate.forms] if gate else [],
+        plots=[Markup(drawn) for drawn in _plots(history) if drawn],  # noqa: S704  names in it are escaped
+        best=_best(history),
+        answers=_answers(gate.answers) if gate else [],
+        samples=_samples(history),
+        tables=_tables(run, history),
     )
 
 
@@ -85,25 +84,37 @@ def _gate(folder: Path) -> GateResult | None:
 
 def _reasons(gate: GateResult) -> list[tuple[str, str]]:
     found = [(reason.level, quality_gate.reason_text(reason)) for reason in gate.reasons]
-    return found or [("adopt", wording.phrase("training.gate_adopt_why"))]
+    return found or [("adopt", phrase("training.gate_adopt_why"))]
 
 
-def _summary(gate: GateResult, word: dict[str, str]) -> list[tuple[str, str]]:
+def _summary(gate: GateResult) -> list[tuple[str, str]]:
     row, base = gate.row(gate.proposed), gate.row(quality_gate.BASE)
-    name = word["proposed_none"] if gate.proposed == quality_gate.BASE_ADAPTER else _form_name(gate.proposed, word)
+    name = (
+        phrase("training.report.proposed_none")
+        if gate.proposed == quality_gate.BASE_ADAPTER
+        else _form_name(gate.proposed)
+    )
     pairs = [
-        (word["proposed" if gate.is_usable else "judged"], f"{name} ({format_size(row.size_bytes)})"),
-        (word["nll"], f"{base.nll:.3f} → {row.nll:.3f}"),
-        (word["change"], _change(row.change)),
-        (word["change_by_training"], _change(gate.change)),
+        (
+            phrase("training.report.proposed" if gate.is_usable else "training.report.judged"),
+            f"{name} ({format_size(row.size_bytes)})",
+        ),
+        (phrase("training.report_column.nll"), f"{base.nll:.3f} → {row.nll:.3f}"),
+        (phrase("training.report_column.change"), _change(row.change)),
+        (phrase("training.report.change_by_training"), _change(gate.change)),
     ]
     if gate.change_from_shipped is not None:
-        pairs.append((word["change_from_shipped"], _change(gate.change_from_shipped)))
+        pairs.append((phrase("training.report.change_from_shipped"), _change(gate.change_from_shipped)))
     if gate.base_nll is not None and gate.adapter_nll is not None:
-        pairs.append((f"{word['precision']} ({gate.precision})", f"{gate.base_nll:.3f} → {gate.adapter_nll:.3f}"))
+        pairs.append(
+            (
+                f"{phrase('training.report.precision')} ({gate.precision})",
+                f"{gate.base_nll:.3f} → {gate.adapter_nll:.3f}",
+            )
+        )
     if gate.chats:
-        pairs.append((word["chats_equal"], f"{gate.chats_equal} / {gate.chats}"))
-    pairs.append((word["memory_free"], format_size(gate.available_bytes)))
+        pairs.append((phrase("training.report.chats_equal"), f"{gate.chats_equal} / {gate.chats}"))
+    pairs.append((phrase("training.report.memory_free"), format_size(gate.available_bytes)))
     return pairs
 
 
@@ -123,7 +134,7 @@ class _Form:
 _COLUMNS = ("size", "memory", "nll", "loss", "change", "kld", "top1", "ended", "loops", "japanese", "speed")
 
 
-def _form(row: FormRow, gate: GateResult, word: dict[str, str]) -> _Form:
+def _form(row: FormRow, gate: GateResult) -> _Form:
     is_loss = row.loss_nats is not None and row.loss_nats > quality_gate.LOSS_NATS
     loss = f"{row.loss_nats:+.3f}" if row.loss_nats is not None else _NONE
     speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else _NONE
@@ -139,16 +150,20 @@ def _form(row: FormRow, gate: GateResult, word: dict[str, str]) -> _Form:
     )
     is_proposed = gate.is_usable and row.form == gate.proposed
     mark = "proposed" if is_proposed else "" if row.fits else "does-not-fit"
-    return _Form(_form_name(row.form, word), mark, cells)
+    return _Form(_form_name(row.form), mark, cells)
 
 
 def _shares(row: FormRow) -> tuple[float | None, ...]:
     return row.same_first_share, row.ended_share, row.looping_share, row.japanese_share
 
 
-def _form_name(form: str, word: dict[str, str]) -> str:
+def _form_name(form: str) -> str:
     own = (*quality_gate.ON_BASE, quality_gate.F16_ADAPTER)
-    return word["form_" + form.replace("+", "_")] if form in own else word["form_merged"].format(form=form)
+    return (
+        phrase(f"training.report_form.{form.replace('+', '_')}")
+        if form in own
+        else phrase("training.report_form.merged", form=form)
+    )
 
 
 def _change(change: ConfidenceInterval | None) -> str:
@@ -169,7 +184,7 @@ class _Answer:
     reference: str
 
 
-def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str, list[_Answer]]]:
+def _answers(rows: Sequence[AnswerRow]) -> list[tuple[str, list[_Answer]]]:
     """Return the answers that gained most and lost most.
 
     Broken answers, and those without a known change, do not count as gains.
@@ -177,8 +192,11 @@ def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str,
     ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
     better = [row for row in ranked if (row.change_nats or 0.0) < 0 and not _is_broken(row)]
     worse = [row for row in reversed(ranked) if row not in better]
-    groups = [(word["most_better"], better[:_ANSWERS_EACH]), (word["most_worse"], worse[:_ANSWERS_EACH])]
-    return [(heading, [_answer(row, word) for row in found]) for heading, found in groups if found]
+    groups = [
+        (phrase("training.report.most_better"), better[:_ANSWERS_EACH]),
+        (phrase("training.report.most_worse"), worse[:_ANSWERS_EACH]),
+    ]
+    return [(heading, [_answer(row) for row in found]) for heading, found in groups if found]
 
 
 def _is_broken(row: AnswerRow) -> bool:
@@ -186,46 +204,61 @@ def _is_broken(row: AnswerRow) -> bool:
     return row.tuned_ended_by == "limit" or not row.tuned.strip() or scoring_files.is_looping(row.tuned)
 
 
-def _answer(row: AnswerRow, word: dict[str, str]) -> _Answer:
-    base, tuned = row.base or word["empty"], row.tuned or word["empty"]
-    ends = [word.get(f"ended_by_{how}", "") for how in (row.base_ended_by, row.tuned_ended_by)]
+def _answer(row: AnswerRow) -> _Answer:
+    base, tuned = row.base or phrase("training.report.empty"), row.tuned or phrase("training.report.empty")
+    ends = [wording.phrase_or(f"training.report_ended_by.{how}", "") for how in (row.base_ended_by, row.tuned_ended_by)]
     return _Answer(row.question, base, ends[0], tuned, ends[1], row.reference or _NONE)
 
 
 # ------------------------------------------------------------------------- training
 
 
-def _plots(history: RunHistory, word: dict[str, str]) -> list[str]:
+def _plots(history: RunHistory) -> list[str]:
     losses = [(float(step.step), step.loss) for step in history.steps]
     validation = [(float(one.step), one.loss) for one in history.evaluations]
     is_long = len(losses) > _LONG_STEPS
-    train = [PlotSeries(word["series_train"], "one raw" if is_long else "one", losses)]
+    train = [PlotSeries(phrase("training.report.series_train"), "one raw" if is_long else "one", losses)]
     if is_long:
-        train.append(PlotSeries(word["series_smooth"], "one", plots.smooth_exponentially(losses)))
+        train.append(PlotSeries(phrase("training.report.series_smooth"), "one", plots.smooth_exponentially(losses)))
     rates = [(float(step.step), step.learning_rate) for step in history.steps]
     norms = [(float(step.step), step.gradient_norm) for step in history.steps]
     return [
         plots.line_plot(
-            word["plot_loss"],
-            word["step"],
-            [*train, PlotSeries(word["series_validation"], "two", validation, has_marks=len(validation) <= 60)],
+            phrase("training.report.plot_loss"),
+            phrase("training.report.step"),
+            [
+                *train,
+                PlotSeries(
+                    phrase("training.report.series_validation"), "two", validation, has_marks=len(validation) <= 60
+                ),
+            ],
         ),
-        plots.line_plot(word["plot_rate"], word["step"], [PlotSeries(word["series_rate"], "one", rates)]),
-        plots.line_plot(word["plot_norm"], word["step"], [PlotSeries(word["series_norm"], "one", norms)]),
+        plots.line_plot(
+            phrase("training.report.plot_rate"),
+            phrase("training.report.step"),
+            [PlotSeries(phrase("training.report.series_rate"), "one", rates)],
+        ),
+        plots.line_plot(
+            phrase("training.report.plot_norm"),
+            phrase("training.report.step"),
+            [PlotSeries(phrase("training.report.series_norm"), "one", norms)],
+        ),
     ]
 
 
-def _best(history: RunHistory, word: dict[str, str]) -> str:
+def _best(history: RunHistory) -> str:
     best = min(history.evaluations, key=lambda one: one.loss, default=None)
-    return word["best_here"].format(step=best.step, loss=f"{best.loss:.4f}") if best else ""
+    return phrase("training.report.best_here", step=best.step, loss=f"{best.loss:.4f}") if best else ""
 
 
-def _samples(history: RunHistory, word: dict[str, str]) -> list[tuple[str, list[tuple[int, str, str]]]]:
+def _samples(history: RunHistory) -> list[tuple[str, list[tuple[int, str, str]]]]:
     """Return at most _SAMPLE_STEPS answers by question, including the first and the last."""
     by_question: dict[str, list[tuple[int, str, str]]] = {}
     for one in history.samples:
-        end = "" if one.has_ended else word["ended_by_limit"]
-        by_question.setdefault(one.question, []).append((one.step, one.answer.strip() or word["empty"], end))
+        end = "" if one.has_ended else phrase("training.report_ended_by.limit")
+        by_question.setdefault(one.question, []).append(
+            (one.step, one.answer.strip() or phrase("training.report.empty"), end)
+        )
     return [(question, _thinned(found)) for question, found in by_question.items()]
 
 
@@ -236,39 +269,44 @@ def _thinned(found: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
     return [one for at, one in enumerate(found) if at in places]
 
 
-def _tables(
-    run: run_folders.TrainingRunFolder, history: RunHistory, word: dict[str, str]
-) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tuple[str, str, list[tuple[str, str]]]]:
     asked = run_folders.effective_spec(run)
     facts = history.effective.facts if history.effective else {}
     tables = [
-        (word["settings"], word["settings_note"], _settings(asked, word) if asked else []),
-        (word["facts"], "", _pairs(facts, word)),
-        (word["data"], "", _data(run.folder, asked, word) if asked else []),
         (
-            word["findings"],
-            "",
-            [(word[f"level_{one.level}"], training_errors.finding_text(one)) for one in history.findings],
+            phrase("training.report.settings"),
+            phrase("training.report.settings_note"),
+            _settings(asked) if asked else [],
         ),
-        (word["adjusted"], "", [_adjustment(one, word) for one in history.adjusted]),
-        (word["versions"], "", _pairs(history.started.versions, word) if history.started else []),
-        (word["finished"], "", _pairs(_end(history, word), word)),
+        (phrase("training.report.facts"), "", _pairs(facts)),
+        (phrase("training.report.data"), "", _data(run.folder, asked) if asked else []),
+        (
+            phrase("training.report.findings"),
+            "",
+            [
+                (phrase(f"training.report_level.{one.level}"), training_errors.finding_text(one))
+                for one in history.findings
+            ],
+        ),
+        (phrase("training.report.adjusted"), "", [_adjustment(one) for one in history.adjusted]),
+        (phrase("training.report.versions"), "", _pairs(history.started.versions) if history.started else []),
+        (phrase("training.report.finished"), "", _pairs(_end(history))),
     ]
     return [table for table in tables if table[2]]
 
 
-def _data(folder: Path, asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
+def _data(folder: Path, asked: spec.RunSpec) -> list[tuple[str, str]]:
     """Return rows and hash of each file; no row count for a missing or changed file."""
     found = []
     for name in ("train", "validation", "holdout"):
         known = asked.hashes.get(name, "")
         rows, sha256 = _counted(getattr(asked, name))
-        parts = [f"{word['rows']}: {rows}"] if rows and known in ("", sha256) else []
+        parts = [f"{phrase('training.report.rows')}: {rows}"] if rows and known in ("", sha256) else []
         parts += [f"sha256: {known or sha256}"] if known or sha256 else []
         if parts:
-            found.append((word[f"of_{name}"], ", ".join(parts)))
+            found.append((phrase(f"training.report_of.{name}"), ", ".join(parts)))
     label = lineage.lineage_of_run(folder).label or confidentiality.DEFAULT_LABEL
-    return [*found, (word["label"], wording.phrase(f"common.label.{label}"))]
+    return [*found, (phrase("training.report.label"), phrase(f"common.label.{label}"))]
 
 
 def _counted(path: str) -> tuple[int, str]:
@@ -282,12 +320,12 @@ def _counted(path: str) -> tuple[int, str]:
     return rows, digest.hexdigest()
 
 
-def _end(history: RunHistory, word: dict[str, str]) -> dict[str, Any]:
+def _end(history: RunHistory) -> dict[str, Any]:
     end = history.finished
     if end is None:
         return {}
     return {
-        "reason": word.get(f"end_{end.reason}", end.reason),
+        "reason": wording.phrase_or(f"training.report_end.{end.reason}", end.reason),
         "step": end.step,
         "best_step": end.best_step,
         "seconds": round(end.seconds),
@@ -296,28 +334,30 @@ def _end(history: RunHistory, word: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _settings(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
+def _settings(asked: spec.RunSpec) -> list[tuple[str, str]]:
     """Return the settings without the hashes, which are shown with the data."""
     values = {name: value for name, value in spec.to_json(asked).items() if name not in ("version", "hashes")}
     if asked.form is not None:
         values["form"] = (asked.form.question + asked.form.answer).replace("{text}", "…")
-    return _pairs(values, word)
+    return _pairs(values)
 
 
-def _adjustment(one: Adjusted, word: dict[str, str]) -> tuple[str, str]:
-    sentences = [wording.phrase(f"training.run_adjusted.{one.reason}", step=one.step)]
-    return f"{word['step']} {one.step}", " ".join([*sentences, *(": ".join(pair) for pair in _pairs(one.facts, word))])
+def _adjustment(one: Adjusted) -> tuple[str, str]:
+    sentences = [phrase(f"training.run_adjusted.{one.reason}", step=one.step)]
+    return f"{phrase('training.report.step')} {one.step}", " ".join(
+        [*sentences, *(": ".join(pair) for pair in _pairs(one.facts))]
+    )
 
 
-def _pairs(values: dict[str, Any], word: dict[str, str]) -> list[tuple[str, str]]:
+def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and values; a name without a text (`of_…`), such as a library's, is shown as it is."""
-    named = [(word.get(f"of_{key}", key), value) for key, value in values.items()]
-    return [(name, _shown(value, word)) for name, value in named if value not in (None, "", {}, [], ())]
+    named = [(wording.phrase_or(f"training.report_of.{key}", key), value) for key, value in values.items()]
+    return [(name, _shown(value)) for name, value in named if value not in (None, "", {}, [], ())]
 
 
-def _shown(value: Any, word: dict[str, str]) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, bool):
-        return word["yes" if value else "no"]
+        return phrase("training.report.yes" if value else "training.report.no")
     if isinstance(value, str):
         return value
     if isinstance(value, float):
