@@ -170,6 +170,9 @@ def test_every_text_is_used_and_every_key_has_its_text() -> None:
     assert {one for one in known - whole if not one.startswith(tuple(beginnings))} == set(), "delete what nobody shows"
     assert asked - known == set(), "write their Japanese and English into resources/wording"
     assert {one for one in beginnings if not any(key.startswith(one) for key in known)} == set()
+    assert {one for one in beginnings if not one.endswith(".")} == {"training.job_"}, (
+        "compose keys at a dot: family.member"
+    )
 
 
 def fields(text: str) -> set[str]:

@@ -34,7 +34,7 @@ def grounding_of(message: Message) -> Grounding | None:
 def imported_mark(message: Message) -> str:
     """Return the mark of an imported answer, such as 取り込んだ会話（未照合）, or "" for an own answer."""
     found = check_status(message)
-    return "" if found == "own" else phrase(f"chat.imported_{found}")
+    return "" if found == "own" else phrase(f"chat.imported_check.{found}")
 
 
 def check_lines(message: Message) -> list[str]:

@@ -54,10 +54,10 @@ class HttpError(Exception):
 
 
 def http_error(status: int, code: str, field: str | None = None, **facts: Any) -> HttpError:
-    """Return an error with the text `serve.serve_CODE`."""
+    """Return an error with the text `serve.refusal.CODE`."""
     if field is not None:
         facts["field"] = field
-    return HttpError(status, code, phrase(f"serve.serve_{code}", **facts), field)
+    return HttpError(status, code, phrase(f"serve.refusal.{code}", **facts), field)
 
 
 def http_error_of(error: AppError) -> HttpError:

@@ -418,7 +418,7 @@ def _group(line: bytes) -> str:
 def reason_text(reason: GateReason) -> str:
     """Return the reason's sentence in the current language."""
     facts = {name: fact_text(name, value) for name, value in reason.facts.items()}
-    return wording.phrase(f"training.gate_{reason.code}", **facts)
+    return wording.phrase(f"training.gate.{reason.code}", **facts)
 
 
 def fact_text(name: str, value: object) -> object:

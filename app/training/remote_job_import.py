@@ -455,7 +455,7 @@ def _require_known_names(folder: Path) -> None:
 
 
 def _refused(path: Path, kind: str) -> AppError:
-    return AppError("job_refused", path=str(path), reason=phrase(f"common.refused_{kind}"))
+    return AppError("job_refused", path=str(path), reason=phrase(f"common.refused.{kind}"))
 
 
 def _unreadable(path: Path, error: Exception) -> AppError:

@@ -106,7 +106,7 @@ def _adapter(wanted: str, where: Path) -> Path:
                 with contextlib.suppress(FileNotFoundError):
                     open_plain(folder / name, _ADAPTER_BYTES).close()
         except NotPlainError as error:
-            reason = phrase(f"common.refused_{error.kind}")
+            reason = phrase(f"common.refused.{error.kind}")
             raise AppError("run_adapter_unreadable", path=str(error.path), reason=reason) from error
         except OSError as error:
             raise AppError("run_adapter_unreadable", path=str(folder), reason=error.strerror or str(error)) from error

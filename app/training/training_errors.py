@@ -79,7 +79,7 @@ def error_from_file(path: str, error: Exception) -> AppError:
 def setting_name(field: str) -> str:
     """Return the setting's name for the user; the field's own name if it has none."""
     try:
-        return wording.phrase(f"common.setting_{field}")
+        return wording.phrase(f"common.setting.{field}")
     except KeyError:
         return field
 
@@ -97,7 +97,7 @@ def setting_text(field: str, value: object) -> str:
         shown = number_text(value)
     else:
         try:
-            shown = wording.phrase(f"common.setting_{field}_{value}")
+            shown = wording.phrase(f"common.setting.{field}_{value}")
         except KeyError:
             shown = str(value)
     return f"{setting_name(field)} {shown}"
@@ -129,7 +129,7 @@ def finding_text(finding: PreflightFinding) -> str:
         for name, value in finding.facts.items()
     }
     try:
-        return wording.phrase(f"training.finding_{finding.code}", **shown)
+        return wording.phrase(f"training.finding.{finding.code}", **shown)
     except KeyError:
         facts = ", ".join(f"{name}={value}" for name, value in finding.facts.items())
         return f"{finding.code} ({facts})" if facts else finding.code

@@ -176,7 +176,7 @@ class Watch:
             self.say(f"{self._phase}…")
 
     def _tell_finding(self, finding: Mapping[str, Any]) -> None:
-        key, facts = f"finding_{finding['code']}", finding.get("facts", {})
+        key, facts = f"finding.{finding['code']}", finding.get("facts", {})
         said = self._words.text(key, **facts) if self._words.has(key) else finding["code"]
         self.say(self._words.text(f"run_finding.{finding['level']}", text=said))
 

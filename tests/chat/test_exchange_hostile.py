@@ -106,7 +106,7 @@ def test_a_bad_conversation_is_named_and_the_good_ones_are_taken(
     result = import_conversations(store, tmp_path / "a.json", nothing)
     assert [(found.number, found.reason, found.at) for found in result.refused] == [(2, *reason)]
     assert result.imported == len(store.conversations()) == 2
-    assert wording.phrase(f"common.refused_{reason[0]}")
+    assert wording.phrase(f"common.refused.{reason[0]}")
 
 
 HEAD = '{"format": "kotae-conversations", "version": 1, '
@@ -193,7 +193,7 @@ def test_a_conversation_beyond_all_measure_costs_only_itself(
     file.write_text(json.dumps(document(GOOD, conversation(message(text=odd)), after)))
     result = import_conversations(store, file, nothing)
     assert [(found.number, found.reason) for found in result.refused] == [(2, "size")]
-    assert wording.phrase("common.refused_size")
+    assert wording.phrase("common.refused.size")
     assert result.imported == 2
 
 
@@ -280,7 +280,7 @@ def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, mo
     (tmp_path / "a.json").write_text(json.dumps(document(GOOD, conversation(message(), answer(text="長" * 11)))))
     result = import_conversations(store, tmp_path / "a.json", nothing)
     assert [(found.reason, found.at) for found in result.refused] == [("long", 2)]
-    assert wording.phrase("common.refused_long")
+    assert wording.phrase("common.refused.long")
 
 
 @pytest.mark.fault("S11")

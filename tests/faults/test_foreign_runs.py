@@ -329,7 +329,7 @@ def test_a_verdict_that_was_not_measured_here_is_shown_nowhere(case: str, judged
     assert (view.gate, view.conditions) == (None, ())
     assert view.error is not None
     assert training_list.list_trainings(Paths(judged.parent.parent)).history[0].verdict == ""
-    assert wording.phrase("training.gate_adopt") not in run_report.render_report(judged)
+    assert wording.phrase("training.gate.adopt") not in run_report.render_report(judged)
 
 
 @pytest.mark.fault("S15")

@@ -258,7 +258,7 @@ def test_every_reason_has_its_sentence_in_both_languages() -> None:
     for code, facts in quality_gate.REASON_FACTS.items():
         reason = quality_gate.GateReason(code, "check", dict.fromkeys(facts, 1))
         assert "?" not in quality_gate.reason_text(reason)
-    assert [wording.phrase(f"training.gate_{verdict}") for verdict in quality_gate.VERDICTS] == [
+    assert [wording.phrase(f"training.gate.{verdict}") for verdict in quality_gate.VERDICTS] == [
         "採用",
         "要確認",
         "不採用",

@@ -126,7 +126,7 @@ def doubt_lines(result: BatchAnswer) -> str:
     grounding = result.grounding or Grounding()
     doubtful = [
         phrase(
-            f"chat.batch_doubt{source_citations.message_key_suffix(grounding, [claim])}",
+            f"chat.batch_doubt.{source_citations.doubt_kind(grounding, [claim])}",
             sentence=claim.sentence,
             missing=phrase("common.batch_gap").join(claim.missing),
         )

@@ -112,7 +112,7 @@ class _RunningAnswer:
 
     def _on_stage(self, stage: AnswerStage) -> None:
         if stage.kind in ("searching", "loading", "reading", "checking"):
-            self._output.progress(f"chat.ask_{stage.kind}", percent=round(100 * (stage.fraction or 0)))
+            self._output.progress(f"chat.ask_stage.{stage.kind}", percent=round(100 * (stage.fraction or 0)))
 
     def _on_text(self, text: str) -> None:
         shown = text if self.text else text.lstrip()

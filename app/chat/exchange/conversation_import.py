@@ -227,7 +227,7 @@ def import_remarks(result: ImportedConversations) -> str:
 
 def refusal_line(refused: ImportRefusal) -> str:
     """Return in one line which conversation was refused, and why."""
-    reason = phrase(f"common.refused_{refused.reason}")
+    reason = phrase(f"common.refused.{refused.reason}")
     if refused.at:
         reason = phrase("common.refused_at", at=refused.at, reason=reason)
     key = "common.refused_line" if refused.title else "common.refused_line_untitled"

@@ -73,7 +73,7 @@ def conversation_facts(bundle: Bundle) -> Sequence[str]:
 
 
 def turn_heading(message: Message, number: int) -> str:
-    parts = [phrase(f"common.export_{message.role}", number=number), moment(message.created_at)]
+    parts = [phrase(f"common.export_turn.{message.role}", number=number), moment(message.created_at)]
     if message.details is not None:
         model, machine = answer_check.model_text(message.details), answer_check.remote_machine(message.details)
         parts += [answer_check.imported_mark(message), " @ ".join(filter(None, (model, machine)))]
@@ -85,7 +85,7 @@ def ending_remark(message: Message) -> str:
     if message.role == "question":
         return ""
     if message.status != "done":
-        return phrase(f"common.export_{message.status}")
+        return phrase(f"common.export_turn.{message.status}")
     is_cut = message.details is not None and message.details.stop_reason in ("length", "context")
     return phrase("chat.answer_cut") if is_cut else ""
 

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     def show(stage: str, done: float) -> None:
         percent = f" {done:.0%}" if done else ""
         output.progress(
-            "compliance.offline_stage", stage=output.phrase(f"compliance.offline_stage_{stage}"), percent=percent
+            "compliance.offline_stage", stage=output.phrase(f"compliance.offline_part.{stage}"), percent=percent
         )
 
     check = OfflineCheckRun(where, show)

@@ -61,7 +61,7 @@ class OfflineCheckPanel(QWidget):
             self._check.start()
 
     def _on_stage_changed(self, stage: str, done: float) -> None:
-        self.progress.say(phrase(f"compliance.offline_stage_{stage}"))
+        self.progress.say(phrase(f"compliance.offline_part.{stage}"))
         self.progress.set_progress(round(STAGES.index(stage) + done), len(STAGES))
 
     def _on_cancelled(self) -> None:

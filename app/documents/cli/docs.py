@@ -99,7 +99,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         lines = [output.phrase(key, name=name, **facts)]
         if not documents:
             lines = [output.phrase("documents.docs_nothing_found")]
-        skipped = [f"{phrase(f'documents.skipped_{reason}')} {count}" for reason, count in added.skipped.items()]
+        skipped = [f"{phrase(f'documents.skipped_file.{reason}')} {count}" for reason, count in added.skipped.items()]
         lines += [output.phrase("documents.docs_skipped", what=", ".join(skipped))] if skipped else []
         if before is not None and label is not None and label != before.label:
             changed = {"before": phrase(f"common.label.{before.label}"), "after": phrase(f"common.label.{label}")}
@@ -165,7 +165,7 @@ def _read(
         return 128 + signal.SIGINT
     output.result(data, "\n".join(lines))
     for row in data["attention"]:
-        output.note("documents.docs_attention", **row | {"state": phrase(f"documents.state_{row['state']}")})
+        output.note("documents.docs_attention", **row | {"state": phrase(f"documents.document_state.{row['state']}")})
     if data["invisible"]["n"]:
         output.note("documents.docs_invisible_in", **data["invisible"])
     is_missing = any(row["missing"] for row in data.get("collections", []))

@@ -36,7 +36,9 @@ def collection_data(collection: DocumentCollection, sources: list[str]) -> dict[
 
 def collection_line(collection: DocumentCollection) -> str:
     notes = [
-        phrase(f"documents.docs_{key}", n=n) for key in ("unfinished", "troubled") if (n := getattr(collection, key))
+        phrase(f"documents.docs_note.{key}", n=n)
+        for key in ("unfinished", "troubled")
+        if (n := getattr(collection, key))
     ]
     counts = phrase("documents.docs_counts", documents=collection.documents, sections=collection.sections)
     return "\t".join([collection.name, phrase(f"common.label.{collection.label}"), counts, *notes])
@@ -60,7 +62,7 @@ def document_data(document: Document) -> dict[str, Any]:
 
 def document_line(document: Document) -> str:
     sections = phrase("documents.docs_sections", n=document.report.sections)
-    return f"{document.name}\t{phrase(f'documents.state_{document.state}')}\t{sections}"
+    return f"{document.name}\t{phrase(f'documents.document_state.{document.state}')}\t{sections}"
 
 
 def sentence_of(document: Document) -> ErrorMessage | None:
@@ -90,7 +92,7 @@ def doubts(document: Document) -> list[str]:
         sentences.append(phrase("documents.docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
     if report.invisible:
         sentences.append(phrase("documents.docs_invisible", n=f"{report.invisible:,}"))
-    return [*sentences, *(phrase(f"documents.note_{code}") for code in report.notes)]
+    return [*sentences, *(phrase(f"documents.document_note.{code}") for code in report.notes)]
 
 
 def page_list(numbers: tuple[int, ...]) -> str:
@@ -103,7 +105,7 @@ def report_lines(document: Document) -> list[str]:
     """Return the extraction report, without rows that do not apply to the format."""
     report = document.report
     rows = [
-        ("state", phrase(f"documents.state_{document.state}")),
+        ("state", phrase(f"documents.document_state.{document.state}")),
         ("path", document.path),
         ("pages", str(report.pages or "")),
         ("headings", f"{report.headings:,}"),

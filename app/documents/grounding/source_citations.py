@@ -211,7 +211,7 @@ def check_messages(grounding: Grounding) -> list[str]:
         return [phrase("common.excerpts")]
     doubts = [
         phrase(
-            f"documents.unsupported{message_key_suffix(grounding, [claim])}",
+            f"documents.doubt.{doubt_kind(grounding, [claim])}",
             n=number,
             claims=len(claims),
             sentence=claim.sentence,
@@ -235,15 +235,15 @@ def unchecked_messages(grounding: Grounding) -> list[str]:
     return [phrase("documents.unchecked", n=grounding.unchecked)] if grounding.unchecked else []
 
 
-def message_key_suffix(grounding: Grounding, claims: Iterable[Claim]) -> str:
-    """Return the end of the message key for missing values: _missing | _differing | "" if there are none.
+def doubt_kind(grounding: Grounding, claims: Iterable[Claim]) -> str:
+    """Return what is wrong with values of the claims: missing | differing | unsupported if there are none.
 
-    _differing: a source of the claim has one of the values as written, but for something else.
+    differing: a source of the claim has one of the values as written, but for something else.
     """
     found = [(value, claim) for claim in claims for value in claim.missing]
     if any(_occurs(value, grounding.sources[number - 1].text) for value, claim in found for number in claim.sources):
-        return "_differing"
-    return "_missing" if found else ""
+        return "differing"
+    return "missing" if found else "unsupported"
 
 
 def _occurs(value: str, text: str) -> bool:

@@ -78,7 +78,7 @@ def facts(document: Document) -> list[tuple[str, str]]:
 def notes(report: ReadingReport) -> list[str]:
     """Return the notes of the reader as sentences."""
     removed = [wording.phrase("documents.docs_invisible", n=f"{report.invisible:,}")] if report.invisible else []
-    return [*(wording.phrase(f"documents.note_{code}") for code in report.notes), *removed]
+    return [*(wording.phrase(f"documents.document_note.{code}") for code in report.notes), *removed]
 
 
 def pages(numbers: tuple[int, ...]) -> str:

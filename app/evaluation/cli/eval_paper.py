@@ -90,7 +90,7 @@ def _create(stages: PaperStages, stage: str, where: Paths, output: Output) -> Pa
     if stage == "scale":
         return eval_scale.create(stages.scale_request(), stages.material, where, output)
     best = stages.best()
-    by = phrase(f"evaluation.paper_best_{best.by}")
+    by = phrase(f"evaluation.paper_best_by.{best.by}")
     output.note("evaluation.paper_best", name=best.result.system.name, by=by)
     if stage == "quant":
         return eval_studies.create(stages.quant_request(best), where, output)

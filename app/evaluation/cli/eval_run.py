@@ -119,7 +119,7 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> ArtifactSe
 
 def step_lines(output: Output) -> StepLines:
     def describe(progress: StepProgress) -> str:
-        return phrase(f"evaluation.eval_step_{progress.kind}", name=progress.name)
+        return phrase(f"evaluation.eval_step_kind.{progress.kind}", name=progress.name)
 
     return StepLines(output, "evaluation.eval_step", "evaluation.eval_step_percent", describe)
 

@@ -343,7 +343,7 @@ def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> in
     finally:
         store.close()
     for reason, count in found.left_out.items():
-        output.note(f"evaluation.chat_questions_{reason}", count=count)
+        output.note(f"evaluation.chat_questions.{reason}", count=count)
     if not found.questions:
         raise AppError("no_rated_answers")
     before = question_sets.newest_version(where.questions, options.name)

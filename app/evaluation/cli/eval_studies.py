@@ -260,6 +260,6 @@ def read_ratings(path: Path, questions: Sequence[Question], output: Output) -> R
 
 def _rating_reason(row: SkippedRating) -> str:
     reason = phrase(
-        f"evaluation.rating_{row.reason}" if row.reason in RATING_REASONS else f"common.data_bad.{row.reason}"
+        f"evaluation.rating.{row.reason}" if row.reason in RATING_REASONS else f"common.data_bad.{row.reason}"
     )
     return phrase("evaluation.questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason

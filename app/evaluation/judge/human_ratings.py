@@ -101,7 +101,7 @@ def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: P
             return
         book = table_writer.WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{permit.label}"))
         scores = {
-            len(head): (min(judge_prompt.SCORES), max(judge_prompt.SCORES), phrase("evaluation.rating_not_score"))
+            len(head): (min(judge_prompt.SCORES), max(judge_prompt.SCORES), phrase("evaluation.rating.not_score"))
         }
         book.add(phrase("evaluation.rating_sheet"), _WIDTHS, rows, head, numbers=scores)
         book.add(

@@ -340,7 +340,7 @@ def _perturbation_result(kind: str, pairs: Sequence[tuple[int, int]]) -> Perturb
 def calibration_sentence(calibration: JudgeCalibration) -> str:
     """Return whether the judge can be trusted, why, and if not, what to do."""
     return phrase(
-        f"evaluation.judge_{calibration.doubt or 'trusted'}",
+        f"evaluation.judge_doubt.{calibration.doubt or 'trusted'}",
         kappa=_number(calibration.kappa),
         basis=phrase(f"evaluation.judge_basis.{calibration.basis}"),
         n=calibration.n,

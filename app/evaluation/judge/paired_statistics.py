@@ -189,7 +189,7 @@ def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
     elif comparison.verdict == "unclear" and not decisive.holds_zero:
         key = "unclear_votes"
     return phrase(
-        f"evaluation.compared_{key}",
+        f"evaluation.compared.{key}",
         first=first,
         second=second,
         measure=phrase(f"evaluation.measure.{comparison.measure}"),

@@ -339,7 +339,7 @@ def _quality_sentence(found: Evaluation, first: SystemResult, one: SystemResult,
         return phrase("evaluation.quant_differs", name=name, first=first.system.name, **facts)
     if verdict in ("loses", "unclear") and loss is not None:
         ends = {part: paired_statistics.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
-        return phrase(f"evaluation.quant_{verdict}", name=name, **ends)
+        return phrase(f"evaluation.quant_verdict.{verdict}", name=name, **ends)
     return ""
 
 

@@ -90,7 +90,8 @@ def preference_section(
 ) -> ReportSection:
     """Return how often each system is preferred to the first, over the seeds. `systems`: all, the first one first."""
     head = tuple(
-        phrase(f"evaluation.pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain")
+        phrase(f"evaluation.pairs_column.{name}")
+        for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain")
     )
     rows, lines, undecided = list[tuple[str, ...]](), list[str](), list[str]()
     comparisons = list[Comparison]()

@@ -72,7 +72,7 @@ class PaperStages:
         return ("scale", "bases", "quant") if len(self.bases) > 1 else ("scale", "quant")
 
     def name_of(self, stage: str) -> str:
-        return f"{self.name} {phrase(f'evaluation.paper_stage_{stage}')}"
+        return f"{self.name} {phrase(f'evaluation.paper_stage_kind.{stage}')}"
 
     def find(self, stage: str) -> StudyEntry | None:
         """Return the existing study of a stage; None if there is none. Raises AppError("paper_other_stage")."""

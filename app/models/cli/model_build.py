@@ -129,7 +129,7 @@ def _report_kept_files(target: Path, output: Output) -> None:
 def _report_progress(output: Output, progress: StepProgress) -> None:
     percent = 100 * progress.done // progress.total if progress.total else 0
     facts = {"form": progress.name, "number": progress.number, "steps": progress.steps, "percent": percent}
-    output.progress(f"models.building_{progress.kind}", **facts)
+    output.progress(f"models.building_step.{progress.kind}", **facts)
 
 
 def _report_added(output: Output, model: LocalModel) -> None:

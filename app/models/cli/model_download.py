@@ -162,7 +162,7 @@ class _DownloadSession:
         total = max(item.total_bytes, 1)
         facts = {"name": item.title, "percent": 100 * item.done_bytes // total}
         if item.state != "running":
-            self._output.progress(f"models.download_{item.state}", **facts)
+            self._output.progress(f"models.download_state.{item.state}", **facts)
             return
         if item.problem is not None:
             self._output.progress("models.download_again", problem=outline_error(item.problem.code), **facts)

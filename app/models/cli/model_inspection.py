@@ -235,7 +235,7 @@ def _fit_lines(
     if verdict == "comfortable" and predicted is not None and predicted.is_slow:
         verdict = "slow"
     parts = output.phrase("models.fit_rough" if found.is_rough else "models.fit_parts", **dataclasses.asdict(needed))
-    lines = [output.phrase(f"models.fit_{verdict}", **sizes), parts]
+    lines = [output.phrase(f"models.fit_verdict.{verdict}", **sizes), parts]
     if judgement.verdict != "comfortable":
         lines.append(output.phrase("models.fit_others", others_bytes=found.budget.others_bytes))
     if advice.context_tokens:
@@ -264,12 +264,12 @@ def _format_value(key: str, value: Any) -> str:
         case _, int():
             return f"{value:,}"
         case "kind", _:
-            return phrase(f"models.kind_{value}")
+            return phrase(f"models.model_kind.{value}")
         case "unverified", list():
             return ", ".join(map(field_name, value))
         case "files", list():
             return ", ".join(f"{file['quantization']} {format_size(file['size_bytes'])}" for file in value)
         case "speeds", dict():
             facts = {how: {name: f"{number:.1f}" for name, number in speed.items()} for how, speed in value.items()}
-            return ", ".join(phrase(f"models.speed_{how}", **speed) for how, speed in facts.items())
+            return ", ".join(phrase(f"models.speed_basis.{how}", **speed) for how, speed in facts.items())
     return str(value)

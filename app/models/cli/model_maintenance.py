@@ -87,7 +87,7 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     ]
     skipped = [{"path": str(s.path), "source": s.source, "problem": problem_data(s.reason)} for s in found.skipped]
     lines = [
-        f"{output.phrase(f'models.source_{m.source}')}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}"
+        f"{output.phrase(f'models.model_source.{m.source}')}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}"
         for m in found.models
     ]
     for one in found.skipped:
@@ -159,7 +159,7 @@ def _verdict(model: LocalModel, store: ModelStore, output: Output) -> VerifyResu
 
 def _describe_verdict(verdict: VerifyResult, output: Output) -> str:
     return (
-        str(describe_error(verdict.problem)) if verdict.problem else output.phrase(f"models.verified_{verdict.state}")
+        str(describe_error(verdict.problem)) if verdict.problem else output.phrase(f"models.verified.{verdict.state}")
     )
 
 
@@ -168,7 +168,7 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
     with without_window(where.lock):
         before = models_folder.pending(where)
         if before is not None and not before.is_own:
-            output.note(f"models.move_{before.state}", source=before.source, target=before.target)
+            output.note(f"models.foreign_move.{before.state}", source=before.source, target=before.target)
         store = ModelStore.open(where.database, where.backups)
         try:
             moved = models_folder.move(where, Path(options.folder), store, percent_reporter(output, "models.moving"))

@@ -54,7 +54,7 @@ class StartOffers(QWidget):
                 source, target = (
                     invisible_characters.replace_with_mark(str(path)[:_SHOWN]) for path in (plan.source, plan.target)
                 )
-                sentence = wording.phrase(f"models.move_{plan.state}", source=source, target=target)
+                sentence = wording.phrase(f"models.foreign_move.{plan.state}", source=source, target=target)
                 self.moving.show_message("warning", what, sentence, (("undo", phrase("models.dismiss_this_notice")),))
                 return
             sentence = phrase("models.to_path_the_original_files", path=plan.target)

@@ -215,7 +215,7 @@ def _lengths(unit: str, parts: dict[str, LengthSummary], base: str, output: Outp
     for part, lengths in parts.items():
         yield "  " + output.phrase(
             "training.data_length",
-            what=output.phrase(f"training.data_length_{part}"),
+            what=output.phrase(f"training.length_of.{part}"),
             median=f"{lengths.median:,.0f}",
             mean=f"{lengths.mean:,.0f}",
             p95=f"{lengths.p95:,}",
@@ -421,7 +421,9 @@ def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -
     if not count:
         return
     kinds = [
-        output.phrase("training.split_flag", what=output.phrase(f"training.split_flag_{code}"), count=f"{len(lines):,}")
+        output.phrase(
+            "training.split_flag", what=output.phrase(f"training.split_doubt.{code}"), count=f"{len(lines):,}"
+        )
         for code, lines in source["flagged"].items()
     ]
     key = "training.split_flagged_dropped" if source["flagged_dropped"] else "training.split_flagged"
@@ -443,7 +445,7 @@ def _removed(made: Split, output: Output) -> Iterator[str]:
         yield output.phrase("training.split_removed", count=f"{len(made.removed):,}", **counts)
     for one in made.removed[:SHOWN_REMOVED]:
         similarity = f"{one.similarity:.2f}"
-        key = f"training.split_removed_{one.reason}"
+        key = f"training.split_removal.{one.reason}"
         yield "  " + output.phrase(key, line=one.row.line, other=one.other.line, similarity=similarity)
     if len(made.removed) > SHOWN_REMOVED:
         yield "  " + output.phrase("training.split_removed_more", count=f"{len(made.removed) - SHOWN_REMOVED:,}")
@@ -537,7 +539,8 @@ def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output:
 
 def _review_object(found: PairReview, out: Path) -> dict[str, Any]:
     problems = [
-        {"line": one.line, "code": one.code, "message": phrase(f"training.review_{one.code}")} for one in found.problems
+        {"line": one.line, "code": one.code, "message": phrase(f"training.review_note.{one.code}")}
+        for one in found.problems
     ]
     return {
         "out": str(out) if found.kept else None,
@@ -556,10 +559,10 @@ def _review_text(found: PairReview, out: Path) -> list[str]:
     facts = {"kept": len(found.kept), "accepted": found.accepted, "edited": found.edited, "total": found.total}
     lines = [phrase("training.review_done" if found.kept else "training.review_nothing", path=out, **facts)]
     counts = {name: getattr(found, name) for name in ("rejected", "undecided", "missing")}
-    lines += [phrase(f"training.review_{name}", count=count) for name, count in counts.items() if count]
+    lines += [phrase(f"training.review_note.{name}", count=count) for name, count in counts.items() if count]
     shown = found.problems[:SHOWN_PROBLEMS]
     lines += [
-        "  " + phrase("training.review_problem", line=one.line, what=phrase(f"training.review_{one.code}"))
+        "  " + phrase("training.review_problem", line=one.line, what=phrase(f"training.review_note.{one.code}"))
         for one in shown
     ]
     return lines

@@ -213,7 +213,7 @@ def _text(generated: GenerationOutcome, job: GenerationJob, output: Output) -> l
     for reason, count in standing.rejected.most_common():
         lines.append(
             "  "
-            + output.phrase("training.generation_reason", what=phrase(f"training.generation_{reason}"), count=count)
+            + output.phrase("training.generation_reason", what=phrase(f"training.pair_refusal.{reason}"), count=count)
         )
     if accepted < job.wanted:
         lines.append(output.phrase("training.generation_few", wanted=job.wanted))

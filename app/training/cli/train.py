@@ -173,7 +173,7 @@ class _SetupOutput:
     def _show(self) -> None:
         phase = self._setup.phase
         facts = {"package": phase.package, "done_bytes": phase.done_bytes, "total_bytes": phase.total_bytes}
-        self._output.progress(f"training.training_{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)
+        self._output.progress(f"training.environment_phase.{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)
 
     def _on_contacted(self, contact: NetworkContact) -> None:
         self._output.end_progress()

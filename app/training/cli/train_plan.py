@@ -112,7 +112,7 @@ def _costs(plan: RunPlan) -> Iterator[str]:
     for name in _MEMORY:
         part = getattr(memory, name)
         if part:
-            yield phrase("training.plan_part", name=phrase(f"training.plan_memory_{name}"), size=format_size(part))
+            yield phrase("training.plan_part", name=phrase(f"training.memory_part.{name}"), size=format_size(part))
     yield from _times(plan)
     disk, free = plan.disk, plan.free_disk_bytes
     yield phrase(

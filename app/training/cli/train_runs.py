@@ -193,7 +193,7 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, print_s
     trained_s = time.monotonic() - began_at
     if not isinstance(live.end, Finished):
         run = run_folders.read(folder)
-        key = f"common.run_{run.state}"
+        key = f"common.run_ended.{run.state}"
         output.result(train_texts.run_as_json(run), output.phrase(key, id=run.id, step=run.standing.last_step))
         return 128 + signal.SIGINT if run.state == "paused" else 0
     if trainer.can_judge and (folder / run_folders.HOLDOUT).is_file():

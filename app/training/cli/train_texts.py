@@ -38,7 +38,7 @@ def run_line(run: TrainingRunFolder) -> str:
     return phrase(
         "common.run_line",
         id=run.id,
-        state=f"{state} ({phrase(f'training.gate_{gate.verdict}')})" if gate else state,
+        state=f"{state} ({phrase(f'training.gate.{gate.verdict}')})" if gate else state,
         step=standing.last_step,
         total=_total(standing),
         loss=loss_text(best.loss if best else None),

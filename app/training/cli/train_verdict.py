@@ -16,7 +16,7 @@ def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
     """Return the verdict with its reasons, and for a usable run the proposed form and how to use it."""
     reasons = [quality_gate.reason_text(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
     row = found.row(found.proposed)
-    lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate_{found.verdict}"))]
+    lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate.{found.verdict}"))]
     lines += [phrase("common.run_reason", text=text) for text in reasons]
     report = phrase("common.run_report", path=run.folder / run_folders.REPORT)
     if not found.is_usable:

@@ -58,7 +58,7 @@ def render_report(folder: Path) -> str:
         made_at=time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at)) if made_at else "",
         gate=gate,
         origin=phrase("common.run_trained_elsewhere") if run.is_from_elsewhere else "",
-        verdict=phrase(f"training.gate_{gate.verdict}") if gate else "",
+        verdict=phrase(f"training.gate.{gate.verdict}") if gate else "",
         reasons=_reasons(gate) if gate else [],
         rejected=phrase("common.run_rejected") if gate and not gate.is_usable else "",
         summary=_summary(gate) if gate else [],

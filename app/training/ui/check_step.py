@@ -150,7 +150,7 @@ class CheckStep(WizardStep):
 
     def _show_unchecked(self) -> None:
         self._mark.show_icon("info", "text2")
-        self.verdict.setText(phrase("training.draft_not_checked"))
+        self.verdict.setText(phrase("training.draft_problem.not_checked"))
         if self._work.draft.has_environment:
             self.about.setText(phrase("training.checks_the_data_and_settings"))
         else:

@@ -43,7 +43,7 @@ def problem_text(found: DraftProblem) -> str:
     if found.code == "finding":
         return finding_text(PreflightFinding(facts["code"], "", facts["facts"]))
     shown = {name: wording.format_size(value) if name in _SIZES else value for name, value in facts.items()}
-    return wording.phrase(f"training.draft_{found.code}", **shown)
+    return wording.phrase(f"training.draft_problem.{found.code}", **shown)
 
 
 def entry_key(entry: TrainingEntry) -> EntryKey:
@@ -82,7 +82,7 @@ def entry_state(entry: TrainingEntry) -> str:
         return phrase("training.draft_step", step=step_name(entry.state))
     if entry.state == "finished" and entry.verdict:
         return {
-            "adopt": phrase("training.gate_adopt"),
+            "adopt": phrase("training.gate.adopt"),
             "check": phrase("training.needs_review"),
             "reject": phrase("training.do_not_adopt"),
         }[entry.verdict]

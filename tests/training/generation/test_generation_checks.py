@@ -145,7 +145,7 @@ def test_a_question_that_is_nearly_another_one_is_known(question: str, is_repeat
 
 @pytest.mark.parametrize("code", REJECTION_REASONS)
 def test_every_reason_has_words(code: str) -> None:
-    assert phrase(f"training.generation_{code}")
+    assert phrase(f"training.pair_refusal.{code}")
 
 
 def test_the_quote_is_compared_letter_by_letter() -> None:

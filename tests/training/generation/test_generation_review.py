@@ -100,7 +100,7 @@ def test_a_row_that_cannot_be_used_is_named_and_kept_out(
     found = reviewed(pairs, tmp_path, decide)
     assert found.kept == ()
     assert found.problems == (ReviewProblem(at + 2, code),)
-    assert phrase(f"training.review_{code}")
+    assert phrase(f"training.review_note.{code}")
 
 
 def test_an_accepted_row_with_changes_counts_as_edited(pairs: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class SourcesFooter(QWidget):
         if not missing:
             return phrase("chat.what_is_underlined_was_not")
         named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
-        does_differ = source_citations.message_key_suffix(self._grounding, doubtful) == "_differing"
+        does_differ = source_citations.doubt_kind(self._grounding, doubtful) == "differing"
         if len(missing) > NAMED_VALUES:
             words = phrase("chat.value_and_others_n_are")
             if does_differ:

@@ -174,7 +174,7 @@ class ComparisonCard(Card):
         last = len(columns) + 2
         count = last + 1
         rows.ground("raised")
-        rows.put(Label(phrase("evaluation.pairs_system"), "caption", "text2", strong=True), 0)
+        rows.put(Label(phrase("evaluation.pairs_column.system"), "caption", "text2", strong=True), 0)
         rows.grid.setColumnMinimumWidth(0, px(NAME_PX - 30))
         rows.grid.setColumnStretch(0, 3)
         for at, column in enumerate(columns):

@@ -197,7 +197,7 @@ class ConversationsDialog(ImportQuestionsDialog):
 def excluded_text(found: CollectedQuestions) -> str:
     """Return the reasons with their numbers, one a line."""
     return "\n".join(
-        phrase(f"evaluation.chat_questions_{reason}", count=f"{n:,}") for reason, n in found.left_out.items()
+        phrase(f"evaluation.chat_questions.{reason}", count=f"{n:,}") for reason, n in found.left_out.items()
     )
 
 

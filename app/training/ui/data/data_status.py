@@ -216,7 +216,7 @@ class PairGenerationRow(QWidget):
         standing = made.generated.standing
         accepted, wanted = len(standing.accepted), made.wish.wanted
         reasons = [
-            phrase("training.generation_reason", what=phrase(f"training.generation_{reason}"), count=f"{count:,}")
+            phrase("training.generation_reason", what=phrase(f"training.pair_refusal.{reason}"), count=f"{count:,}")
             for reason, count in standing.rejected.most_common(REASONS_MOST)
         ]
         why = (

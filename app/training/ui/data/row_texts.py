@@ -71,7 +71,7 @@ def problem_kind_name(found: str) -> str:
     }
     if found in likeness:
         return likeness[found]
-    name = phrase(f"training.split_flag_{found}") if found in quality.CODES else phrase(f"training.data_found.{found}")
+    name = phrase(f"training.split_doubt.{found}") if found in quality.CODES else phrase(f"training.data_found.{found}")
     return name[:1].upper() + name[1:]
 
 
@@ -103,7 +103,7 @@ def length_summary(what: str, found: LengthSummary) -> str:
     """Return a sentence on lengths. `what`: question | answer."""
     return phrase(
         "training.data_length",
-        what=phrase(f"training.data_length_{what}"),
+        what=phrase(f"training.length_of.{what}"),
         median=f"{found.median:,.0f}",
         mean=f"{found.mean:,.1f}",
         p95=f"{found.p95:,}",

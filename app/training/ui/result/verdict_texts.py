@@ -42,7 +42,7 @@ def format_size(size_bytes: int) -> str:
 def verdict_name(kind: str) -> str:
     """Return the name of a verdict. `kind`: adopt | check | reject."""
     return {
-        "adopt": phrase("training.gate_adopt"),
+        "adopt": phrase("training.gate.adopt"),
         "check": phrase("training.needs_review"),
         "reject": phrase("training.do_not_adopt"),
     }[kind]
