@@ -11,7 +11,7 @@ from app.base import confidentiality
 from app.base.confidentiality import CLIPBOARD, HIGHEST_LABEL, LABELS, ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.uikit import dialogs, localization
+from app.uikit import dialogs
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
@@ -26,7 +26,7 @@ LABEL_LOOKS: dict[Label, tuple[str, str]] = {
 
 def label_text(label: Label) -> str:
     """Return the name of a label to show among other facts; "" for the lowest, which restricts nothing."""
-    return "" if label == LABELS[0] else localization.label_name(label)
+    return "" if label == LABELS[0] else phrase(f"common.label.{label}")
 
 
 def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone: str) -> int:
@@ -35,8 +35,8 @@ def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone:
     Most rows have the middle label, so only the highest has an icon.
     """
     if label != confidentiality.HIGHEST_LABEL:
-        return list_rows.draw_text(painter, theme, area, localization.label_name(label), "caption", tone)
-    return list_rows.draw_sign(painter, theme, area, *LABEL_LOOKS[label], localization.label_name(label), weight=600)
+        return list_rows.draw_text(painter, theme, area, phrase(f"common.label.{label}"), "caption", tone)
+    return list_rows.draw_sign(painter, theme, area, *LABEL_LOOKS[label], phrase(f"common.label.{label}"), weight=600)
 
 
 class ConfidentialityGuard:
@@ -58,7 +58,7 @@ class ConfidentialityGuard:
         """Call `go` with a permit to change a label, at once, or after consent where it is lowered from 機密."""
         question = phrase("uikit.lower_the_label_of_the")
         body = phrase("uikit.the_text_of_this_collection")
-        label = localization.label_name(export.becomes or HIGHEST_LABEL)
+        label = phrase(f"common.label.{export.becomes or HIGHEST_LABEL}")
         question = question.format(name=export.named, label=label)
         self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 

@@ -10,7 +10,6 @@ from datetime import date
 from PySide6.QtCore import QCoreApplication, QDate, QLibraryInfo, QLocale, QTranslator
 
 from app.base import wording
-from app.base.confidentiality import Label
 from app.base.wording import current_language, phrase, qt_words, use_language
 
 _installed: list[QTranslator] = []
@@ -94,14 +93,6 @@ def _install(app: QCoreApplication, name: str, folder: str) -> None:
 def _add(app: QCoreApplication, translator: QTranslator) -> None:
     app.installTranslator(translator)
     _installed.append(translator)
-
-
-def label_name(key: Label) -> str:
-    return {
-        "public": phrase("uikit.public"),
-        "internal": phrase("uikit.internal"),
-        "secret": phrase("uikit.confidential"),
-    }[key]
 
 
 def format_about_time(seconds: float) -> str:

@@ -12,7 +12,7 @@ from app.chat.services.batch_run import BatchStatus, BatchSummary
 from app.documents import encodings
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
-from app.uikit.localization import join_facts, label_name
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row
@@ -119,7 +119,7 @@ class BatchSetupView(QWidget):
         self._refs = [CollectionRef(one.id, one.name) for one in collections]
         self._rows: list[CheckRow] = []
         for one in collections:
-            facts = join_facts(phrase("chat.n_documents", n=f"{one.documents:,}"), label_name(one.label))
+            facts = join_facts(phrase("chat.n_documents", n=f"{one.documents:,}"), phrase(f"common.label.{one.label}"))
             row = CheckRow(one.name, facts, is_checked=one.name in kept)
             row.toggled.connect(self._show_scope)
             row.setContentsMargins(-12, -6, 0, 2)  # aligned with the widgets above and below

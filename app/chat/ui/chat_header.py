@@ -21,7 +21,7 @@ from app.chat.ui.transcript.transcript import Transcript
 from app.inference.local_model import LocalModel
 from app.models import model_registry
 from app.models.services.model_library import ModelLibrary
-from app.uikit import clipboard_guard, localization
+from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, sends_to_text, with_note
 from app.uikit.page import Navigation, PageHeader
 from app.uikit.theme import Theme
@@ -260,7 +260,7 @@ class ChatHeader(PageHeader):
     def _fill_labels(self, menu: QMenu) -> None:
         menu.setToolTipsVisible(True)
         for label in LABELS:
-            action = menu.addAction(localization.label_name(label))
+            action = menu.addAction(phrase(f"common.label.{label}"))
             action.setCheckable(True)
             action.setChecked(label == self._label)
             if LABELS.index(label) < LABELS.index(self._lowest):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
 
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label
 from app.base.wording import phrase
-from app.uikit import confidentiality_guard, localization
+from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -232,7 +232,7 @@ class LabelTag(QFrame):
             self._icon.show_icon(icon, tone)
         self._icon.setVisible(bool(icon))
         is_highest = label == HIGHEST_LABEL
-        self._words.setText(localization.label_name(label))
+        self._words.setText(phrase(f"common.label.{label}"))
         self._words.setProperty("strong", is_highest)
         self._words.setProperty("tone", tone)
         self.setProperty("surface", tone if is_highest else "tag")

@@ -60,20 +60,6 @@ def setting_label(key: str) -> str:
     }[key]
 
 
-def setting_help(key: str) -> str:
-    """Return what the setting does and when to change it."""
-    return {
-        "system_prompt": phrase("chat.what_the_model_is_always"),
-        "temperature": phrase("chat.how_freely_words_are_chosen"),
-        "max_tokens": phrase("chat.answers_end_here_a_token"),
-        "top_k": phrase("chat.how_many_of_the_likeliest"),
-        "top_p": phrase("chat.candidates_are_taken_from_the"),
-        "min_p": phrase("chat.drops_candidates_whose_probability_is"),
-        "repeat_penalty": phrase("chat.how_much_words_already_written"),
-        "seed": phrase("chat.the_number_that_the_draw"),
-    }[key]
-
-
 def setting_unit(key: str) -> str:
     return phrase("common.tokens") if key == "max_tokens" else ""
 
@@ -163,7 +149,9 @@ class ChoicesForm(QWidget):
         controls: dict[str, QWidget] = {"system_prompt": self.prompt, **self.spins}
         for key, control in controls.items():
             is_wide = key == "system_prompt"
-            row = SettingRow(self._theme, setting_label(key), control, setting_help(key), is_wide=is_wide)
+            row = SettingRow(
+                self._theme, setting_label(key), control, phrase(f"chat.setting_help.{key}"), is_wide=is_wide
+            )
             self.rows[key] = row
             column.addWidget(row)
         self.rows["system_prompt"].setVisible(self._level != BELOW_CONVERSATION)

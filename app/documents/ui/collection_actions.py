@@ -20,7 +20,7 @@ from app.documents.collection_updates import AddedFiles, RefreshResult
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
-from app.uikit import desktop, localization
+from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.localization import join_facts, with_note
@@ -54,7 +54,7 @@ class CollectionDialog(Dialog):
         self.label = QComboBox()
         self.label.setAccessibleName(phrase("common.batch_column.label"))
         for key in LABELS:
-            self.label.addItem(localization.label_name(key), key)
+            self.label.addItem(phrase(f"common.label.{key}"), key)
         self.label.setCurrentIndex(LABELS.index(label))
         self._problem = labels.Label(role="caption", tone="danger", wraps=True)
         super().__init__(
@@ -277,7 +277,7 @@ class CollectionActions(QObject):
             text = phrase("documents.the_label_of_collection_name")
             undo = lambda: self._documents.set_label(collection.id, HIGHEST_LABEL)  # noqa: E731
             self._navigation.undo_offered.emit(
-                text.format(name=document_texts.shorten(collection.name), label=localization.label_name(label)), undo
+                text.format(name=document_texts.shorten(collection.name), label=phrase(f"common.label.{label}")), undo
             )
 
     def remove_collection(self, collection: DocumentCollection) -> None:

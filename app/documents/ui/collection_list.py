@@ -11,7 +11,7 @@ from app.base.confidentiality import LABELS
 from app.base.wording import phrase
 from app.documents.records import DocumentCollection
 from app.documents.ui import document_texts
-from app.uikit import confidentiality_guard, localization
+from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
@@ -23,7 +23,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 def collection_row(one: DocumentCollection) -> EntryRow:
     """Return the row of a collection in the list. `CollectionDelegate` draws its facts."""
-    label, facts = localization.label_name(one.label), [phrase("common.n_items", n=f"{one.documents:,}")]
+    label, facts = phrase(f"common.label.{one.label}"), [phrase("common.n_items", n=f"{one.documents:,}")]
     if one.unfinished:
         facts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
     if one.troubled:
@@ -168,7 +168,7 @@ class LabelMenu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         group = QActionGroup(self)
         for key in LABELS:
-            action = self.addAction(localization.label_name(key), functools.partial(self.chosen.emit, key))
+            action = self.addAction(phrase(f"common.label.{key}"), functools.partial(self.chosen.emit, key))
             action.setCheckable(True)
             action.setChecked(key == current)
             group.addAction(action)

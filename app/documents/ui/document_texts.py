@@ -102,16 +102,9 @@ def share(part: float) -> str:
 
 def skipped(counts: Counter[str]) -> str:
     """Return the skipped files of a folder: 隠しファイル 2、対応していない形式 5; "" for none."""
-    names = {
-        "hidden": phrase("documents.hidden_files"),
-        "lock": phrase("documents.temporary_files_of_other_programs"),
-        "link": phrase("documents.links_out_of_the_folder"),
-        "unknown": phrase("documents.formats_that_are_not_supported"),
-        "name": phrase("documents.names_that_are_not_text"),
-        "unreadable": phrase("documents.files_that_cannot_be_read"),
-    }
+    kinds = ("hidden", "lock", "link", "unknown", "name", "unreadable")
     comma = phrase("common.data_gap")
-    return comma.join(f"{name} {counts[key]:,}" for key, name in names.items() if counts[key])
+    return comma.join(f"{phrase(f'documents.skipped_files.{key}')} {counts[key]:,}" for key in kinds if counts[key])
 
 
 def shorten(name: str, most: int = 14) -> str:

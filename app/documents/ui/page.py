@@ -26,7 +26,7 @@ from app.documents.ui.collection_list import (
 from app.documents.ui.document_table import DocumentTable, DocumentView, ShownDocuments
 from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import MeaningLine, QueueRow
-from app.uikit import confidentiality_guard, localization
+from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, dropped_paths
 from app.uikit.page import Navigation, Page, PageHeader
@@ -279,9 +279,9 @@ class DocumentsPage(Page):
         self._header.title.setText(one.name if one else phrase("common.documents"))
         if one is not None:
             self.label_button.show_icon(*confidentiality_guard.LABEL_LOOKS[one.label])
-            self.label_button.setText(phrase("documents.label_2", label=localization.label_name(one.label)))
+            self.label_button.setText(phrase("documents.label_2", label=phrase(f"common.label.{one.label}")))
             self.label_button.setAccessibleName(
-                phrase("documents.label_label", label=localization.label_name(one.label))
+                phrase("documents.label_label", label=phrase(f"common.label.{one.label}"))
             )
         waits = not self._documents.is_open
         nothing = phrase("documents.no_documents_yet_you_can")

@@ -103,13 +103,7 @@ def step_description(progress: StepProgress, study: Study) -> str:
     if progress.kind == "train":
         one = next((one for one in study.trainings if Path(one.folder).name == name), None)
         name = _training(one, study.trainings) if one else name
-    return {
-        "train": phrase("evaluation.training_name"),
-        "likelihood": phrase("evaluation.measuring_the_loss_of_name"),
-        "answers": phrase("evaluation.asking_name"),
-        "judge": phrase("evaluation.name_is_judging"),
-        "conclude": phrase("evaluation.putting_the_results_together"),
-    }[progress.kind].format(name=name)
+    return phrase(f"evaluation.step_description.{progress.kind}", name=name)
 
 
 def _making(form: str) -> str:

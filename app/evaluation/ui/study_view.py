@@ -20,7 +20,7 @@ from app.evaluation.study.study_steps import StudyStatus, SystemProgress
 from app.evaluation.ui import study_texts
 from app.inference import machine
 from app.models.artifact_steps import StepProgress
-from app.uikit.localization import format_duration, join_facts, label_name, with_note
+from app.uikit.localization import format_duration, join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -219,7 +219,7 @@ class StudyView(QWidget):
         )
         facts = (
             (phrase("evaluation.kind"), study_texts.kind_name(study.kind)),
-            (phrase("evaluation.question_set"), with_note(study.set_name, label_name(study.label))),
+            (phrase("evaluation.question_set"), with_note(study.set_name, phrase(f"common.label.{study.label}"))),
             (
                 phrase("evaluation.judge"),
                 study.judge.name if study.judge else phrase("evaluation.none_scored_by_rules_alone"),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from app.base.wording import describe_error, format_size, phrase
+from app.base.wording import describe_error, format_size, phrase, phrase_or
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel, TuningRecord
 from app.inference.memory_estimate import MemoryEstimate
@@ -64,12 +64,7 @@ def fit_reason(judged: FitResult) -> str:
     """Return the verdict as a sentence: how much is needed and free, and what other programs use."""
     judgement = judged.fit.judgement
     needed, free = judged.fit.needed.total_bytes, judgement.available_bytes
-    sentences = {
-        "comfortable": phrase("models.needs_need_gb_free_gb"),
-        "tight": phrase("models.needs_need_gb_free_gb_are_free"),
-        "insufficient": phrase("models.about_short_gb_of_free"),
-    }
-    sentence = sentences[judgement.verdict]
+    sentence = phrase(f"models.fit_reason.{judgement.verdict}")
     if judgement.verdict == "tight" and judgement.place == "both":
         sentence = phrase("models.part_of_the_need_gb")
     text = sentence.format(need=_gb(needed), free=_gb(free), short=_gb(judgement.short_bytes))
@@ -197,11 +192,14 @@ def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
 
 def measured_speeds(model: LocalModel) -> str:
     """Return the measured speeds; "" before the first measurement."""
-    names = {"plain": phrase("models.as_it_is"), "repacked": phrase("models.repacked")}
     words = phrase("models.how_reading_p_answering_a")
     return join_facts(
         *(
-            words.format(how=names.get(key, key), p=f"{speed['prompt']:.0f}", a=f"{speed['answer']:.1f}")
+            words.format(
+                how=phrase_or(f"models.speed_layout.{key}", key),
+                p=f"{speed['prompt']:.0f}",
+                a=f"{speed['answer']:.1f}",
+            )
             for key, speed in (model.speeds or {}).items()
         )
     )
@@ -218,13 +216,7 @@ def _device(facts: EngineFacts) -> str:
     if facts.gpu_layers > 0:
         layers = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         return with_note(layers, facts.backend)
-    reasons = {
-        "no_backend": phrase("models.this_version_does_not_support"),
-        "no_device": phrase("models.no_usable_gpu"),
-        "not_requested": phrase("models.switched_off_in_the_settings"),
-        "offload_failed": phrase("models.loading_onto_the_gpu_failed"),
-    }
-    return with_note("CPU", reasons.get(facts.gpu_reason, ""))
+    return with_note("CPU", phrase_or(f"models.no_gpu.{facts.gpu_reason}", ""))
 
 
 def _done(is_done: bool) -> str:

@@ -86,27 +86,6 @@ def setting_label(key: str) -> str:
     return names[key] if key in names else training_errors.setting_name(key)
 
 
-def setting_description(key: str) -> str:
-    return {
-        "rank": phrase("training.the_size_of_what_training"),
-        "alpha": phrase("training.how_strongly_what_was_learned"),
-        "dropout": phrase("training.parts_pause_at_random_while"),
-        "learning_rate": phrase("training.how_far_each_step_moves"),
-        "epochs": phrase("training.how_often_the_same_data"),
-        "micro_batch": phrase("training.how_many_examples_are_computed"),
-        "accumulation": phrase("training.how_many_computations_make_one"),
-        "context_tokens": phrase("training.the_longest_example_that_is"),
-        "over_length": phrase("training.what_becomes_of_examples_over"),
-        "loss": phrase("training.which_words_are_learned_usually"),
-        "precision": phrase("training.how_many_bits_the_base"),
-        "gradient_checkpointing": phrase("training.values_in_between_are_computed"),
-        "evaluations_per_epoch": phrase("training.how_often_the_validation_data"),
-        "patience": phrase("training.training_ends_after_so_many"),
-        "seed": phrase("training.a_number_that_decides_the"),
-        "samples": phrase("training.questions_answered_on_the_way"),
-    }[key]
-
-
 def setting_unit(key: str) -> str:
     """Return the unit after a number, with the space before it."""
     return {
@@ -223,7 +202,13 @@ class TrainingSettingsForm(QWidget):
         self.others.clicked.connect(self._reset_others)
 
     def _row(self, key: str) -> SettingRow:
-        return SettingRow(self._theme, setting_label(key), self.fields[key], setting_description(key), is_wide=True)
+        return SettingRow(
+            self._theme,
+            setting_label(key),
+            self.fields[key],
+            phrase(f"training.setting_description.{key}"),
+            is_wide=True,
+        )
 
     def _spin(self, number: SettingNumber) -> AutoSpin:
         low, high = _LIMITS[number.key]

@@ -248,18 +248,6 @@ def finding_text(finding: PreflightFinding) -> str:
 
     Some sentences name a setting as in the spec; these are replaced by ones with the name in the settings form.
     """
-    own = {
-        "too_long": phrase("training.count_rows_of_the_file"),
-        "validation_empty": phrase("training.without_validation_rows_the_best"),
-        "validation_shared": phrase("training.count_rows_for_validation_are"),
-        "holdout_shared": phrase("training.count_test_rows_are_the"),
-        "holdout_known": phrase("training.the_adapter_that_is_gone"),
-        "data_unfrozen": phrase("training.there_is_no_record_of"),
-        "prompts_wanted": phrase("training.as_chosen_questions_are_learned"),
-        "f16_overflows": phrase("training.numbers_overflow_in_f16_and"),
-        "f16_narrow": phrase("training.numbers_may_overflow_in_f16"),
-        "pre_tokenizer_unknown": phrase("training.the_converter_may_not_know"),
-    }
     files = {
         "train.jsonl": phrase("training.training_data"),
         "validation.jsonl": phrase("training.validation_data"),
@@ -267,9 +255,10 @@ def finding_text(finding: PreflightFinding) -> str:
     }
     file = files.get(str(finding.facts.get("file")), finding.facts.get("file"))
     facts = finding.facts | {"file": file}
-    if finding.code in own:
-        text = own[finding.code].format_map({name: _formatted(value) for name, value in facts.items()})
-    else:
+    key = f"training.window_finding.{finding.code}"
+    try:
+        text = phrase(key, **{name: _formatted(value) for name, value in facts.items()})
+    except KeyError:  # its sentence in the terminal names no setting
         text = training_errors.finding_text(PreflightFinding(finding.code, finding.level, facts))
     return _JAPANESE_GAP.sub("", text)  # the spaces around {file} are only for a Latin name
 

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.training.drafts import StartingPoint
 from app.training.ui import settings_form
 from app.training.ui.model_step import ModelStep
@@ -227,7 +228,7 @@ def test_every_setting_has_a_term_and_a_sentence(desk: Desk) -> None:
     assert set(step.expert.rows) == set(settings_form.SETTING_ORDER)
     for key in settings_form.SETTING_ORDER:
         assert settings_form.setting_label(key) != key
-        assert settings_form.setting_description(key).endswith("。")
+        assert phrase(f"training.setting_description.{key}").endswith("。")
     nameless = [node for node in accessible.walk(step) if node.is_interactive and not node.name]
     assert nameless == []
 

@@ -15,7 +15,6 @@ from app.chat import conversation_privacy
 from app.chat.records import Conversation, Folder, Message
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
-from app.uikit import localization
 from app.uikit.localization import format_date, format_day, format_month, format_month_and_year, join_facts
 from app.uikit.widgets.labels import plain_tooltip
 
@@ -286,7 +285,7 @@ class ConversationList(QAbstractListModel):
     def _time(self, row: ListRow) -> str:
         assert row.conversation is not None
         time, label, folder = self._facts(row, row.conversation)
-        return join_facts(time, localization.label_name(label) if label is not None else "", folder)
+        return join_facts(time, phrase(f"common.label.{label}") if label is not None else "", folder)
 
     def _facts(self, row: ListRow, conversation: Conversation) -> tuple[str, Label | None, str]:
         """Return the time of the last use, the label if there is something to say, and the folder of a pinned

@@ -146,7 +146,9 @@ class ComparisonCard(Card):
             ComparisonColumn(
                 phrase("evaluation.mean"), lambda one: result_texts.number(one.mean, digits), is_drawn=True
             ),
-            ComparisonColumn(result_texts.interval(), lambda one: result_texts.span(one.span, digits), is_drawn=True),
+            ComparisonColumn(
+                phrase("evaluation.95_interval"), lambda one: result_texts.span(one.span, digits), is_drawn=True
+            ),
             ComparisonColumn(phrase("evaluation.full_score"), lambda one: result_texts.percent(one.perfect)),
             ComparisonColumn(phrase("evaluation.right_citations"), lambda one: result_texts.percent(one.citation)),
             ComparisonColumn(phrase("evaluation.abstained"), lambda one: result_texts.share(one.abstained)),
@@ -221,8 +223,8 @@ class ComparisonCard(Card):
     def _use_button(self, one: SystemViewData) -> Button:
         """Make the button. Whether the model still exists is checked on use."""
         button = Button(self._theme, phrase("common.use"), "quiet", compact=True)
-        button.setAccessibleName(with_note(result_texts.use(), one.system.name))
-        button.setToolTip(plain_tooltip(result_texts.use()))
+        button.setAccessibleName(with_note(phrase("evaluation.use_this_combination_for_questions"), one.system.name))
+        button.setToolTip(plain_tooltip(phrase("evaluation.use_this_combination_for_questions")))
         button.clicked.connect(lambda: self.use_requested.emit(one.system))
         return button
 
@@ -247,7 +249,7 @@ class VerdictBadge(QWidget):
     def __init__(self, theme: Theme, verdict: str, sentence: str) -> None:
         super().__init__()
         icon, tone = result_texts.VERDICTS[verdict]
-        name = result_texts.verdict(verdict)
+        name = phrase(f"evaluation.verdict_badge.{verdict}")
         self.words = Label(name if icon else f"≈ {name}", "caption", tone)
         self.words.setAccessibleName(name)
         self.words.setAccessibleDescription(sentence)
@@ -320,7 +322,7 @@ class DifferencesCard(Card):
             heads = (
                 (phrase("evaluation.pair"), 0),
                 (phrase("evaluation.difference"), 1),
-                (result_texts.interval(), 2),
+                (phrase("evaluation.95_interval"), 2),
                 (phrase("evaluation.blind_column.verdict"), 4),
             )
             for name, column in heads:

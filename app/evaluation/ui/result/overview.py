@@ -178,7 +178,7 @@ class AdviceBox(QFrame):
         self.setProperty("surface", "card")
         self.verdict = Label(role="heading3", strong=True, wraps=True)
         self.reasons = Label(wraps=True)
-        self.use_button = Button(theme, result_texts.use())
+        self.use_button = Button(theme, phrase("evaluation.use_this_combination_for_questions"))
         self.why_not = Label(role="caption", tone="warning", wraps=True)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._action_column = QVBoxLayout()

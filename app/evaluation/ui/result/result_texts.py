@@ -67,19 +67,6 @@ def share(found: tuple[int, int] | None) -> str:
     return phrase("common.a_b", a=f"{found[0]:,}", b=f"{found[1]:,}")
 
 
-def interval() -> str:
-    return phrase("evaluation.95_interval")
-
-
-def verdict(key: str) -> str:
-    return {
-        "better": phrase("evaluation.better"),
-        "worse": phrase("evaluation.worse"),
-        "unclear": phrase("evaluation.within_noise"),
-        "few": phrase("evaluation.too_few_questions"),
-    }[key]
-
-
 def measured_by(found: ResultViewData) -> str:
     """Explain how the means are computed, and how to read their lines if there are any."""
     if found.measure == "judge":
@@ -93,10 +80,6 @@ def measured_by(found: ResultViewData) -> str:
         form = phrase("evaluation.with_fewer_than_n_questions")
         lines = form.format(n=found.least_units)
     return phrase("evaluation.scale_lines", scale=scale, lines=lines)
-
-
-def use() -> str:
-    return phrase("evaluation.use_this_combination_for_questions")
 
 
 def points(found: ResultViewData) -> tuple[str, ...]:

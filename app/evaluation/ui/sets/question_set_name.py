@@ -16,7 +16,6 @@ from app.evaluation import question_sets
 from app.evaluation.question_sets import QuestionSetChanges, StoredQuestionSet
 from app.evaluation.records import Question
 from app.evaluation.ui.sets.question_set_forms import FormField
-from app.uikit import localization
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -123,10 +122,10 @@ class NameForm(QWidget):
         chosen = confidentiality.highest_label((floor, self.label.currentData() or confidentiality.DEFAULT_LABEL))
         self.label.clear()
         for key in LABELS[LABELS.index(floor) :]:
-            self.label.addItem(localization.label_name(key), key)
+            self.label.addItem(phrase(f"common.label.{key}"), key)
         self.label.setCurrentIndex(self.label.findData(chosen))
         explanation = phrase("evaluation.the_content_it_is_made")
-        self.label_note.setText(explanation.format(label=localization.label_name(floor)) if floor != LABELS[0] else "")
+        self.label_note.setText(explanation.format(label=phrase(f"common.label.{floor}")) if floor != LABELS[0] else "")
         self.label_note.setVisible(floor != LABELS[0])
 
     def _show_effect(self) -> None:

@@ -24,7 +24,6 @@ from app.base.wording import phrase
 from app.evaluation.question_sets import QuestionSetVersion, StoredQuestionSet
 from app.evaluation.records import Question
 from app.evaluation.ui.sets import question_set_texts
-from app.uikit import localization
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
@@ -306,7 +305,7 @@ class SetHead(QWidget):
         )
         facts = join_facts(
             question_set_texts.count_text(shown.count),
-            localization.label_name(kept.label),
+            phrase(f"common.label.{kept.label}"),
             with_note(question_set_texts.version_name(shown.number), made),
         )
         known_questions = questions or ()

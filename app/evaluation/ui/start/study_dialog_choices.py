@@ -26,7 +26,7 @@ from app.models import local_models
 from app.training.runs import training_list
 from app.training.runs.training_list import SplitChoice
 from app.training.services.training_run import Trainer
-from app.uikit.localization import format_gigabytes, join_facts, label_name
+from app.uikit.localization import format_gigabytes, join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.fields import AutoSpin
@@ -192,7 +192,11 @@ class DialogPart(QWidget):
 def collection_rows(collections: Sequence[DocumentCollection]) -> list[tuple[str, str, str]]:
     """Return rows for `CheckRows`; the key is the name, which is unique."""
     return [
-        (one.name, one.name, join_facts(label_name(one.label), study_dialog_rules.documents_text(one.documents)))
+        (
+            one.name,
+            one.name,
+            join_facts(phrase(f"common.label.{one.label}"), study_dialog_rules.documents_text(one.documents)),
+        )
         for one in collections
     ]
 

@@ -167,7 +167,7 @@ class FormsPart(DialogPart):
 def offer_tuned(box: ChoiceBox, offer: DialogOffer, base: LocalModel | None, *, with_merged: bool) -> list[LocalModel]:
     """Offer no model (selected) and the tuned models, newest first; return the tuned models."""
     found = study_dialog_rules.tuned_on(base, offer.models, with_merged=with_merged)
-    box.offer([(study_dialog_rules.none_text(), None), *((offer.name(model), model) for model in found)], None)
+    box.offer([(phrase("common.none"), None), *((offer.name(model), model) for model in found)], None)
     return found
 
 
@@ -277,7 +277,7 @@ class ExpertPart(DialogPart):
         self.pairs = QCheckBox(phrase("evaluation.let_the_judge_also_compare"))
         self._build()
         self.preset.offer(
-            [(study_dialog_rules.judge_preset_name(one), one) for one in judge_prompt.PRESETS],
+            [(phrase(f"evaluation.judge_preset.{one}"), one) for one in judge_prompt.PRESETS],
             judge_prompt.PRESETS[0],
         )
         self.name.textChanged.connect(self.changed)

@@ -237,13 +237,6 @@ def _disk_text(found: StudyForecast) -> str:
     )
 
 
-def judge_preset_name(key: str) -> str:
-    return {
-        "kotae": phrase("evaluation.kotaes_shown_the_reference_and"),
-        "paper-2603.18037": phrase("evaluation.that_of_arxiv_2603_18037"),
-    }[key]
-
-
 def questions_text(count: int) -> str:
     return phrase("evaluation.n_questions", n=f"{count:,}")
 
@@ -254,7 +247,3 @@ def rows_text(count: int) -> str:
 
 def documents_text(count: int) -> str:
     return phrase("evaluation.n_documents", n=f"{count:,}")
-
-
-def none_text() -> str:
-    return phrase("common.none")

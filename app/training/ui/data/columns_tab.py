@@ -227,10 +227,10 @@ class ColumnMappingForm(QWidget):
         grid.setColumnStretch(1, 1)
         for line, field in enumerate(FIELDS):
             name, box = Label(row_texts.field_name(field)), ColumnChooser()
-            about = Label(row_texts.field_description(field), "caption", "muted", wraps=True)
+            about = Label(phrase(f"training.field_description.{field}"), "caption", "muted", wraps=True)
             name.setBuddy(box)
             box.setAccessibleName(row_texts.field_name(field))
-            box.setAccessibleDescription(row_texts.field_description(field))
+            box.setAccessibleDescription(phrase(f"training.field_description.{field}"))
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(6)
             box.currentIndexChanged.connect(self._on_chosen)

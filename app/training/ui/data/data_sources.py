@@ -28,7 +28,7 @@ from app.training.ui.data.review_list import DECIDED
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
-from app.uikit.localization import join_facts, label_name
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
@@ -281,7 +281,7 @@ class GeneratePairsDialog(Dialog):
         one = self._collections[place]
         count = phrase("training.n_documents_s_sections", n=f"{one.documents:,}", s=f"{one.sections:,}")
         secret = phrase("training.you_are_asked_before_it") if one.label == "secret" else ""
-        self.collection_facts.setText(join_facts(count, label_name(one.label), secret))
+        self.collection_facts.setText(join_facts(count, phrase(f"common.label.{one.label}"), secret))
 
     def _show_model(self) -> None:
         self.model_facts.hide()

@@ -279,11 +279,7 @@ class DataStep(WizardStep):
         if what not in OURS:
             return
         self.banner.hide()
-        words = {
-            "opening": phrase("training.opening_the_rows"),
-            "importing": phrase("training.importing_the_rows"),
-            "freezing": phrase("training.splitting_the_rows_and_looking"),
-        }[what]
+        words = phrase(f"training.data_task.{what}")
         self.progress.start(words)
         self.progress.cancel_button.setVisible(what in ("importing", "freezing"))
         self._update_notes()

@@ -9,7 +9,6 @@ from app.base.wording import describe_error, phrase
 from app.training.data import curation
 from app.training.data.curation import Curation, CurationItem, Decision, DecisionKind, ReviewPace
 from app.training.services.draft_editor import DraftEditor
-from app.training.ui.data import row_texts
 from app.training.ui.data.review_layout import ReviewLayout
 from app.training.ui.data.review_list import Filter, ItemRole, ReviewList, ReviewListModel
 from app.training.ui.data.row_editor import RowEditor, Texts
@@ -196,7 +195,7 @@ class ReviewTab(QWidget):
         item, curation = self.item, self._curation
         self.row.setCurrentWidget(self.editor if item is not None else self.nothing)
         if item is None or curation is None:
-            self.nothing.setText(row_texts.empty_text(self.items.filter))
+            self.nothing.setText(phrase(f"training.review_empty.{self.items.filter}"))
             self.columns.show_source(False)
         else:
             like = curation.items[item.like - 1] if item.like else None
@@ -258,11 +257,7 @@ class ReviewTab(QWidget):
         announce(self, self._announcement(decision.kind))
 
     def _announcement(self, kind: DecisionKind) -> str:
-        text = {
-            "accepted": phrase("training.accepted"),
-            "edited": phrase("training.edited_and_accepted"),
-            "rejected": phrase("training.rejected"),
-        }[kind]
+        text = phrase(f"training.review_announcement.{kind}")
         return text if self.items.left else phrase("training.done_review_finished", done=text)
 
     def _begin_edit(self) -> None:

@@ -46,16 +46,6 @@ def field_name(field: str) -> str:
     }[field]
 
 
-def field_description(field: str) -> str:
-    return {
-        "question": phrase("training.what_the_model_is_asked"),
-        "answer": phrase("training.what_the_model_is_to"),
-        "input": phrase("training.text_given_after_the_question"),
-        "system": phrase("training.instructions_before_the_conversation"),
-        "group": phrase("training.rows_of_one_group_are"),
-    }[field]
-
-
 def problem_kind_name(found: str) -> str:
     """Return the short name of a kind of problem; "" means all."""
     if found == "":
@@ -64,13 +54,8 @@ def problem_kind_name(found: str) -> str:
         return phrase("training.not_decided_yet")
     if found == UNUSABLE:
         return phrase("training.unusable_rows")
-    likeness = {
-        "same_row": phrase("training.duplicates"),
-        "repeated_question": phrase("training.same_question_other_answer"),
-        "near_duplicate": phrase("training.nearly_the_same_rows"),
-    }
-    if found in likeness:
-        return likeness[found]
+    if found in ("same_row", "repeated_question", "near_duplicate"):
+        return phrase(f"training.data_likeness.{found}")
     name = phrase(f"training.split_doubt.{found}") if found in quality.CODES else phrase(f"training.data_found.{found}")
     return name[:1].upper() + name[1:]
 
@@ -171,16 +156,6 @@ def filter_name(key: str) -> str:
     }[key]
 
 
-def empty_text(key: str) -> str:
-    """Return the text for a filter without matching rows."""
-    return {
-        "all": phrase("training.there_is_nothing_to_review"),
-        "undecided": phrase("training.nothing_is_left_to_review"),
-        "left_out": phrase("training.nothing_is_left_out"),
-        "decided": phrase("training.nothing_has_been_decided_yet"),
-    }[key]
-
-
 def source_line(item: CurationItem) -> str:
     """Return the origin of an item in one line."""
     found = item.evidence
@@ -223,16 +198,5 @@ def review_time_left(seconds: float) -> str:
 
 def personal_data_text(kinds: Sequence[str]) -> str:
     """Return a warning of possible personal data. `kinds`: of `personal.KINDS`."""
-    names = {
-        "name": phrase("training.name"),
-        "birthday": phrase("training.date_of_birth"),
-        "postal_code": phrase("training.postal_code"),
-        "address": phrase("training.address"),
-        "phone": phrase("training.telephone_number"),
-        "mail": phrase("training.mail_address"),
-        "my_number": phrase("training.my_number"),
-        "card": phrase("training.card_number"),
-        "account": phrase("training.account_number"),
-    }
-    what = phrase("common.data_gap").join(names[kind] for kind in kinds)
+    what = phrase("common.data_gap").join(phrase(f"training.personal_data.{kind}") for kind in kinds)
     return phrase("training.may_be_personal_data_what", what=what)

@@ -63,14 +63,6 @@ def form_name(name: str) -> str:
     return phrase("training.merged_form", form=name)
 
 
-def change_name(kind: Kind) -> str:
-    return {
-        "worse": phrase("training.worse"),
-        "same": phrase("training.same"),
-        "better": phrase("training.better"),
-    }[kind]
-
-
 def answer_flaw_text(kind: Flaw) -> str:
     """Return the text of an answer's flaw."""
     return {
@@ -110,20 +102,7 @@ def condition_texts(found: GateCondition) -> tuple[str, str, str]:
 
 
 def _condition_name(code: str, facts: dict[str, Any]) -> str:
-    named = {
-        "training": phrase("training.loss_of_the_reference_effect"),
-        "form": phrase("training.loss_of_the_reference_form"),
-        "shipped": phrase("training.loss_of_the_reference_against"),
-        "examples": phrase("training.examples_that_were_judged_by"),
-        "ended": phrase("training.answers_that_ended_by_themselves"),
-        "looping": phrase("training.answers_that_repeat_themselves"),
-        "japanese": phrase("training.share_of_japanese"),
-        "ids": phrase("training.same_prompt_tokens"),
-        "export": phrase("training.loss_added_by_exporting"),
-        "merge": phrase("training.loss_changed_by_merging"),
-        "loss": phrase("training.loss_added_by_the_form"),
-        "memory": phrase("training.memory_needed"),
-    }[code]
+    named = phrase(f"training.gate_condition.{code}")
     return with_note(named, facts["form"]) if code == "loss" else named
 
 
