@@ -305,15 +305,7 @@ class InstallEnvironmentFlow(QWidget):
 
 
 def install_phase_text(phase: Phase) -> str:
-    return {
-        "prepare": phrase("training.getting_ready_to_make_the"),
-        "python": phrase("training.fetching_python"),
-        "kit": phrase("training.writing_the_training_environment_kit"),
-        "venv": phrase("training.preparing_python_for_the_training"),
-        "fetch": phrase("training.collecting_the_parts_of_the", package=phase.package or "…"),
-        "install": phrase("training.installing_the_parts_of_the"),
-        "check": phrase("training.checking_that_the_training_environment"),
-    }[phase.name]
+    return phrase(f"training.install_phase.{phase.name}", package=phase.package or "…")
 
 
 class EnvironmentBox(QFrame):

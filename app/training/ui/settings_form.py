@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QWidget
 
-from app.base.wording import phrase
+from app.base.wording import phrase, phrase_or
 from app.training import training_errors
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -65,25 +65,7 @@ def preset_description(name: str) -> str:
 
 def setting_label(key: str) -> str:
     """Return the name of a setting."""
-    names = {
-        "rank": phrase("training.lora_rank"),
-        "alpha": phrase("training.lora_alpha"),
-        "dropout": phrase("training.dropout"),
-        "learning_rate": phrase("training.learning_rate"),
-        "epochs": phrase("training.epochs_at_most"),
-        "micro_batch": phrase("training.examples_at_once"),
-        "accumulation": phrase("training.passes_per_step"),
-        "context_tokens": phrase("training.longest_example"),
-        "over_length": phrase("training.overlong_examples"),
-        "loss": phrase("training.what_is_learned"),
-        "precision": phrase("training.base_precision"),
-        "gradient_checkpointing": phrase("training.recompute_values"),
-        "evaluations_per_epoch": phrase("training.checks_per_epoch"),
-        "patience": phrase("training.patience"),
-        "seed": phrase("training.seed"),
-        "samples": phrase("training.sample_questions"),
-    }
-    return names[key] if key in names else training_errors.setting_name(key)
+    return phrase_or(f"training.setting_name.{key}", training_errors.setting_name(key))
 
 
 def setting_unit(key: str) -> str:

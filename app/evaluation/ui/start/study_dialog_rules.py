@@ -153,37 +153,14 @@ def kind_text(key: str) -> tuple[str, str]:
 
 
 def obstacle_text(code: str) -> str:
-    return {
-        "": "",
-        "no_model": phrase("evaluation.there_is_no_model_add"),
-        "no_set": phrase("evaluation.there_is_no_question_set"),
-        "no_base": phrase("evaluation.there_is_no_model_that"),
-        "no_collection": phrase("evaluation.there_is_no_collection_add"),
-        "one_model": phrase("evaluation.there_is_only_one_model"),
-        "no_environment": phrase("evaluation.there_is_no_training_environment"),
-        "no_split": phrase("evaluation.there_are_no_data_that"),
-        "looking": phrase("evaluation.looking_for_data"),
-    }[code]
+    return phrase(f"evaluation.study_obstacle.{code}") if code else ""
 
 
 def problem_text(code: str) -> str:
     """`code`: from `problem`, or sizes_form, disk, kind."""
     if code == "sizes_small":
         return phrase("evaluation.let_the_smallest_amount_be", n=LEAST_SCALE_ROWS)
-    return {
-        "": "",
-        "kind": phrase("evaluation.there_is_nothing_to_compare_yet"),
-        "set": phrase("evaluation.choose_a_question_set"),
-        "model": phrase("evaluation.choose_a_base_model"),
-        "models": phrase("evaluation.choose_two_models_or_more"),
-        "scope": phrase("evaluation.choose_at_least_one_collection"),
-        "forms": phrase("evaluation.choose_at_least_one_form"),
-        "split": phrase("evaluation.choose_training_data"),
-        "sizes_form": phrase("evaluation.write_the_amounts_as_numbers"),
-        "sizes_order": phrase("evaluation.write_two_amounts_or_more"),
-        "seeds": phrase("evaluation.to_ask_more_than_once"),
-        "disk": phrase("evaluation.there_is_not_enough_room"),
-    }[code]
+    return phrase(f"evaluation.study_problem.{code}") if code else ""
 
 
 def forecast_text(found: StudyForecast, seeds: int) -> str:

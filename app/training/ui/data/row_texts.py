@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from app.base.wording import phrase
+from app.base.wording import phrase, phrase_or
 from app.training.data import check, data_overview, quality
 from app.training.data.check import LengthSummary
 from app.training.data.curation import CurationItem, RowState
@@ -98,18 +98,7 @@ def length_summary(what: str, found: LengthSummary) -> str:
 
 def question_category_name(key: str) -> str:
     """Return the name of a question category of `resources/evaluation/generation.toml`."""
-    known = {
-        "number": phrase("training.numbers"),
-        "definition": phrase("training.definitions"),
-        "procedure": phrase("training.procedures"),
-        "comparison": phrase("training.comparisons"),
-        "list": phrase("training.lists"),
-        "everyday": phrase("training.everyday_words"),
-        "keywords": phrase("training.search_words"),
-        "paraphrase": phrase("training.paraphrases"),
-        "unanswerable": phrase("training.not_in_the_documents"),
-    }
-    return known.get(key, key)
+    return phrase_or(f"training.question_category.{key}", key)
 
 
 def short_hash(sha256: str) -> str:
@@ -163,7 +152,7 @@ def source_line(item: CurationItem) -> str:
         place = phrase("training.row_n", n=f"{item.row.line:,}")
         return join_facts(place, one_line(item.row.group))
     if not found.quote:
-        return join_facts(phrase("training.not_in_the_documents"), one_line(found.document))
+        return join_facts(phrase("training.question_category.unanswerable"), one_line(found.document))
     return join_facts(one_line(found.document), one_line(found.heading[-1] if found.heading else ""))
 
 

@@ -135,7 +135,7 @@ class SplitTab(QWidget):
             (phrase("training.training"), rows.format(n=f"{found.counts['train']:,}")),
             (phrase("training.validation"), rows.format(n=f"{found.counts['validation']:,}")),
             (phrase("training.test"), rows.format(n=f"{found.counts['holdout']:,}")),
-            (phrase("training.seed"), str(found.seed)),
+            (phrase("training.setting_name.seed"), str(found.seed)),
             (phrase("training.hash_of_the_test_rows"), _grouped_hash(found.sha256)),
         ))  # fmt: skip
         self._show_checks(self._check_lines(found, leaking))

@@ -111,7 +111,8 @@ class StepTableModel(QAbstractTableModel):
     def titles(self) -> list[str]:
         return [
             phrase("training.step"), phrase("training.training_loss"), phrase("training.validation_loss"),
-            phrase("training.learning_rate"), phrase("training.gradient_norm"), "tok/s", phrase("common.memory"),
+            phrase("training.setting_name.learning_rate"), phrase("training.gradient_norm"), "tok/s",
+            phrase("common.memory"),
         ]  # fmt: skip
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -306,7 +307,7 @@ class StepMetrics(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.rate = Sparkline(theme, phrase("training.learning_rate"))
+        self.rate = Sparkline(theme, phrase("training.setting_name.learning_rate"))
         self.norm = Sparkline(theme, phrase("training.gradient_norm"))
         self.speed = Sparkline(theme, "tok/s", from_zero=True)
         self.memory = Sparkline(theme, phrase("common.memory"), from_zero=True)
