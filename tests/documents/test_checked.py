@@ -24,7 +24,7 @@ def checked_answer(answer: str) -> Grounding:
 @pytest.mark.parametrize(
     ("answer", "missing", "manner"),
     [
-        ("発電機室の扉の有効幅は70 cm以上とします。[1]", (), ""),
+        ("発電機室の扉の有効幅は70 cm以上とします。[1]", (), "unsupported"),
         ("発電機室の扉の有効幅は90 cm以上とします。[1]", ("90 cm以上",), "missing"),
         ("発電機室の扉の有効幅は120 cm以上とします。[1]", ("120 cm以上",), "differing"),
         ("倉庫の棚に積む荷物の高さは70cm以下とします。[1]", ("70cm以下",), "differing"),
