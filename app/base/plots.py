@@ -109,7 +109,7 @@ def line_plot(
     swatches = [(one.name, _line_sample(one.style, has_mark=one.has_marks)) for one in drawn if one.name]
     legend, lines = _legend(swatches, _LEFT, _LINE if title else 0, size[0])
     top = 10 + _LINE * (lines + bool(title))
-    frame = _Frame(PlotScale(min(xs), max(xs)), PlotScale(low, high), top, *size)
+    frame = _Frame(PlotScale(ticks(min(xs), max(xs))), PlotScale(ticks(low, high)), top, *size)
     inside = [*frame.axes(x_name), *legend, *(frame.line(one) for one in drawn), *map(frame.note, notes)]
     return _svg(title, *size, *inside, title_x=_LEFT)
 
@@ -189,20 +189,14 @@ def sparkline(points: Points, total: float, width: float, height: float, *, from
 
 @dataclass(frozen=True, slots=True)
 class PlotScale:
-    """A scale with round numbers from one not above `low` to one not below `high`. `has_zero`: of differences."""
+    """A scale. `ticks`: ascending round numbers, between which it reaches. `has_zero`: of differences."""
 
-    low: float
-    high: float
+    ticks: list[float]
     has_zero: bool = False
-
-    @property
-    def ticks(self) -> list[float]:
-        return ticks(self.low, self.high)
 
     def share(self, value: float) -> float:
         """Return the place of a value between both ends: 0 to 1 for values inside."""
-        first, *_, last = self.ticks
-        return (value - first) / (last - first)
+        return (value - self.ticks[0]) / (self.ticks[-1] - self.ticks[0])
 
     def x(self, value: float, width: float) -> float:
         return EDGE + (width - 2 * EDGE) * self.share(value)
@@ -234,7 +228,7 @@ class PlotScale:
 def interval_scale(estimates: Sequence[PlotEstimate], *, has_zero: bool = False) -> PlotScale:
     ends = [end for one in estimates for end in (one.low, one.high, *((0.0,) if has_zero else ()))]
     low, high = min(ends), max(ends)
-    return PlotScale(low, high, has_zero) if high > low or low else PlotScale(0.0, 1.0, has_zero)  # all are 0: scores
+    return PlotScale(ticks(low, high) if high > low or low else ticks(0.0, 1.0), has_zero)  # all are 0: scores
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -359,7 +359,7 @@ def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, tmp
 def test_more_systems_than_there_are_marks_all_look_different(desk: Desk) -> None:
     span, pictures = Span(0.5, 0.2, 0.8), []
     for number in range(8):
-        row = comparison_cards.system_plot(desk.view.overview._theme, PlotScale(0.2, 0.8), span, number)
+        row = comparison_cards.system_plot(desk.view.overview._theme, PlotScale([0.2, 0.8]), span, number)
         desk.qtbot.addWidget(row)
         row.resize(200, 34)
         pictures.append(row.grab().toImage())
