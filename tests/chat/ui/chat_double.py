@@ -53,7 +53,7 @@ class Session(QObject):
         self.is_busy = False
         self.is_answering_elsewhere = False
         self.takes_questions = True
-        self.model_id: str | None = "m"
+        self.model: LocalModel | None = MODEL
         self.is_temporary = False
         self.preset = built_in_presets()[0]
         self.choices = Choices()
@@ -61,6 +61,10 @@ class Session(QObject):
         self.label: Label = "internal"
         self.stored_draft = UnsentDraft()
         self.kept: list[UnsentDraft] = []
+
+    @property
+    def model_id(self) -> str | None:
+        return self.model.id if self.model else None
 
     def messages(self) -> list[Message]:
         """Those that the page was given last."""

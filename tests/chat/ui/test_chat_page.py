@@ -34,7 +34,7 @@ from app.uikit.dialogs import Dialog
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from tests import model_files as models
-from tests.chat.ui.chat_double import Double, answer, question
+from tests.chat.ui.chat_double import TRIAL, Double, answer, question
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def test_the_menu_starts_a_question_copies_and_opens_the_record(double: Double, 
 
 def test_a_trial_model_is_said_to_be_one(double: Double, qtbot: QtBot) -> None:
     assert not double.page.trial_notice.isVisible()
-    double.session.model_id = "t"
+    double.session.model = TRIAL
     double.preferences.change(model_id="t")
     assert double.page.trial_notice.isVisible()
     with qtbot.waitSignal(double.navigation.page_requested, check_params_cb=lambda key: key == "models"):
@@ -309,7 +309,7 @@ def test_an_example_takes_the_place_of_what_was_typed_and_ctrl_z_brings_it_back(
 
 def test_without_a_model_the_ways_to_get_one_are_offered(double: Double, qtbot: QtBot) -> None:
     double.library.list.clear()
-    double.session.model_id = None
+    double.session.model = None
     double.library.changed.emit()
     buttons = double.buttons(double.page.empty)
     with qtbot.waitSignal(double.navigation.starter_requested):
