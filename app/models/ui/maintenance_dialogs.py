@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -22,6 +22,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
@@ -96,9 +97,7 @@ class FoundModelsDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(10)
+        column = make_column(into=content, spacing_px=10)
         for widget in (self.banner, self.progress, self.state, self.list):
             column.addWidget(widget)
         column.addStretch(1)
@@ -149,11 +148,13 @@ class _SkippedRow(QWidget):
         super().__init__()
         name = skipped.reason.facts.get("name") or skipped.path.name
         why = str(describe_error(skipped.reason))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 6, 12, 6)
-        column.setSpacing(0)
-        column.addWidget(ElidedLabel(join_facts(str(name), phrase(f"models.model_source.{skipped.source}"))))
-        column.addWidget(Label(why, "caption", "text2", wraps=True))
+        make_column(
+            ElidedLabel(join_facts(str(name), phrase(f"models.model_source.{skipped.source}"))),
+            Label(why, "caption", "text2", wraps=True),
+            into=self,
+            margins_px=(12, 6, 12, 6),
+            spacing_px=0,
+        )
 
 
 def _resolve(path: str | Path) -> str:
@@ -270,9 +271,7 @@ def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) 
 
 def _column(*widgets: QWidget) -> QWidget:
     content = QWidget()
-    column = QVBoxLayout(content)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(8)
+    column = make_column(into=content, spacing_px=8)
     for widget in widgets:
         column.addWidget(widget)
     return content

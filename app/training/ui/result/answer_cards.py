@@ -10,11 +10,9 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QButtonGroup,
-    QHBoxLayout,
     QLineEdit,
     QSizePolicy,
     QSlider,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -29,7 +27,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import Card, FlowBox
+from app.uikit.widgets.containers import Card, FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.labels import Label, Separator, announce
 
 WIDE_PX = 440
@@ -47,12 +45,7 @@ class AnswerColumn(QWidget):
         )
         for label in (self.head, self.text):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(self.head)
-        column.addWidget(self.text)
-        column.addStretch(1)
+        make_column(self.head, self.text, Stretch(), into=self, spacing_px=2)
 
 
 class SideBySideAnswers(QWidget):
@@ -116,8 +109,7 @@ class AnswerPairsCard(Card):
         self.back_button = IconButton(theme, "chevron-left", phrase("training.previous_questions"))
         self.next_button = IconButton(theme, "chevron-right", phrase("training.next_questions"))
         self.place = Label(role="caption", tone="text2")
-        self._list = QVBoxLayout()
-        self._list.setSpacing(10)
+        self._list = make_column(spacing_px=10)
         self._build()
         self.sides.buttonClicked.connect(self._show_page)
         self.whole_button.clicked.connect(self._show_page)
@@ -143,9 +135,7 @@ class AnswerPairsCard(Card):
 
     def _build(self) -> None:
         pages = QWidget()
-        row = QHBoxLayout(pages)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
+        row = make_row(into=pages, spacing_px=4)
         for widget in (self.back_button, self.place, self.next_button):
             row.addWidget(widget)
         self.column.addWidget(self.counts)
@@ -179,16 +169,15 @@ class _AnswerPairView(QWidget):
     def __init__(self, theme: Theme, pair: AnswerPair, side: str, *, is_whole: bool) -> None:
         super().__init__()
         row = pair.row
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        column.addWidget(Label(row.question, strong=True, wraps=True))
-        column.addWidget(
+        column = make_column(
+            Label(row.question, strong=True, wraps=True),
             StatusBadge(
                 theme,
                 *verdict_texts.CHANGE_SIGNS[pair.kind],
                 join_facts(phrase(f"training.answer_change.{pair.kind}"), _change_reason(pair)),
-            )
+            ),
+            into=self,
+            spacing_px=6,
         )
         self.answers = SideBySideAnswers(theme)
         for view, name, text, flaw in (
@@ -285,9 +274,7 @@ class TryItCard(Card):
 
     def _build(self) -> None:
         strength = QWidget()
-        row = QHBoxLayout(strength)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
+        row = make_row(into=strength, spacing_px=8)
         label = Label(phrase("training.strength"), tone="text2")
         label.setBuddy(self.slider)
         for widget in (label, self.slider, self.value):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from app.base import plots
 from app.base.bootstrap import ConfidenceInterval
@@ -28,7 +28,7 @@ from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid
+from app.uikit.widgets.containers import Card, CardGrid, Stretch, make_column
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.svg_plot import SvgPlot
 
@@ -107,25 +107,24 @@ class ResultStep(WizardStep):
     def _build(self) -> None:
         self._columns.setSpacing(GAP_PX)
         for parts in ((self.gate_table, self.forms, self.trying), (self.categories, self.pairs)):
-            column = QVBoxLayout()
-            column.setSpacing(GAP_PX)
+            column = make_column(spacing_px=GAP_PX)
             for part in parts:
                 column.addWidget(part)
             column.addStretch(1)
             self._columns.addLayout(column, 1)
-        inside = QVBoxLayout(self._content)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(GAP_PX)
+        inside = make_column(into=self._content, spacing_px=GAP_PX)
         for widget in (self.verdict, self.in_use, self.before):
             inside.addWidget(widget)
         inside.addLayout(self._columns)
         inside.addWidget(self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(GAP_PX)
-        column.addWidget(self.banner)
-        column.addWidget(self._content)
-        column.addStretch(1)
+        make_column(
+            self.banner,
+            self._content,
+            Stretch(),
+            into=self,
+            margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
+            spacing_px=GAP_PX,
+        )
         self._content.hide()
 
     def _connect(self) -> None:

@@ -12,10 +12,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QHeaderView,
     QTreeView,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -27,6 +25,7 @@ from app.training.ui import run_texts
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.svg_plot import SvgPlot
 from trainer.events import EvaluationStep, TrainingStep
@@ -49,14 +48,8 @@ class Sparkline(QFrame):
             height_px=HEIGHT_PX,
         )
         self._line.setAccessibleName(name)
-        head = QHBoxLayout()
-        head.addWidget(self.name, 1)
-        head.addWidget(self.value)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 8, 10, 8)
-        column.setSpacing(6)
-        column.addLayout(head)
-        column.addWidget(self._line)
+        head = make_row((self.name, 1), self.value)
+        make_column(head, self._line, into=self, margins_px=(10, 8, 10, 8), spacing_px=6)
 
     def show_points(self, points: CurvePoints, value: str, total: int) -> None:
         """Show points. `total`: the number of steps at the right edge."""
@@ -199,17 +192,20 @@ class LossCard(QFrame):
         self.plot = SvgPlot(theme, lambda *size: _loss_plot(self._course, size), height_px=PLOT_PX)
         self.plot.setAccessibleName(phrase("training.loss_curves"))
         self.table_button = Button(theme, phrase("training.show_as_a_table"), compact=True)
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(Label(phrase("training.loss_nll_of_the_reference"), "heading3", wraps=True), 1)
-        head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(18, 14, 18, 14)
-        self._column.setSpacing(10)
-        self._column.addLayout(head)
-        self._column.addWidget(self.sparse)
-        self._column.addWidget(self.note, 1, Qt.AlignmentFlag.AlignTop)
-        self._column.addWidget(self.plot, 1)
+        head = make_row(
+            (Label(phrase("training.loss_nll_of_the_reference"), "heading3", wraps=True), 1),
+            (self.table_button, 0, Qt.AlignmentFlag.AlignTop),
+            spacing_px=12,
+        )
+        self._column = make_column(
+            head,
+            self.sparse,
+            (self.note, 1, Qt.AlignmentFlag.AlignTop),
+            (self.plot, 1),
+            into=self,
+            margins_px=(18, 14, 18, 14),
+            spacing_px=10,
+        )
         self.sparse.hide()
         self.plot.hide()
         self.table_button.clicked.connect(self._toggle_table)
