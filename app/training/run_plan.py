@@ -186,7 +186,7 @@ def plan_run(
     find_device: Callable[[str | None], PlannedDevice],
     *,
     measures: bool = False,
-    watch: ProcessWatch | None = None,
+    watch: ProcessWatch = ProcessWatch(),
 ) -> RunPlan:
     """Plan a run.
 
@@ -195,12 +195,9 @@ def plan_run(
     AppError for what makes the run fail before its checks (run_data_missing, run_base_…), and base_*.
     """
     base = _base(asked)
-    can_ask = command is not None and (measures or _is_quick(asked))
-    answer = (
-        _ask_trainer(asked, command, "--probe" if measures else "--plan", watch or ProcessWatch())
-        if command and can_ask
-        else None
-    )
+    answer = None
+    if command is not None and (measures or _is_quick(asked)):
+        answer = _ask_trainer(asked, command, "--probe" if measures else "--plan", watch)
     device = find_device(answer.spec.device if answer else asked.device)
     counts, effective = (answer.counts, answer.spec) if answer else _estimate_counts(asked, base, device)
     shape = base.shape
