@@ -23,6 +23,7 @@ from app.base.files.day_record import DayRecord
 from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
+from app.base.services.child_process import ChildExit
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.base.wording import describe_error
@@ -44,7 +45,7 @@ from app.documents.services.embedding import Embedding
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
-from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.engine import EngineClient
 from app.models import catalogue, models_folder
 from app.models.catalogue import ModelCard
 from app.models.services.downloads import Downloads
@@ -469,12 +470,12 @@ def _end(window: MainWindow) -> None:
     QCoreApplication.exit(0)
 
 
-def _note_death(death: EngineExit) -> None:
+def _note_death(how: ChildExit) -> None:
     """Log how the engine ended.
 
     Its log holds no text of questions or answers, so it may be copied into Kotae's own log.
     """
-    log.error("engine: %s %s\n%s", death.cause, death.detail, death.log_tail)
+    log.error("engine: %s %s\n%s", how.cause, how.detail, how.log_tail)
 
 
 def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Paths:

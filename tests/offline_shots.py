@@ -5,7 +5,7 @@ from collections.abc import Callable
 from app.application import AppContext
 from app.base.paths import write_atomically
 from app.base.wording import phrase
-from app.compliance.services.offline_check import CheckOutcome
+from app.compliance.offline_check.records import CheckOutcome
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.shell.ui.settings.network import NetworkSection
 
@@ -35,7 +35,7 @@ def offline_checked(parts: AppContext) -> None:
     report.parent.mkdir()
     write_atomically(report, b"<!doctype html>")
     title, about = SENTENCES[current_language()]
-    shown.show_outcome(CheckOutcome("clean", title, about, report))
+    shown.show_outcome(CheckOutcome("clean", title, about, str(report)))
 
 
 def offline_checking(parts: AppContext) -> None:

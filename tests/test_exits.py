@@ -354,9 +354,7 @@ EXCUSED: dict[str, set[str]] = {
     },
     "lines to the parent process": {
         "app.inference.engine.echo:*",
-        "app.compliance.offline_check.child:*",
-        "app.compliance.offline_check.coordinator:_print_and_exit",
-        "app.compliance.offline_check.coordinator:_send_event",
+        "app.compliance.offline_check.coordinator:send_message",
     },
     "the check that nothing is sent, which tries ways out with nothing to send": {
         "app.compliance.offline_check.check_run:*",

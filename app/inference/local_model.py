@@ -29,6 +29,14 @@ class RemoteModel:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedModel:
+    """A model of a server. `context_tokens` 0: not reported."""
+
+    name: str
+    context_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ServerAddress:
     """The parts of an address. `host` has no IPv6 brackets, `path` no trailing slash."""
 

@@ -89,20 +89,11 @@ def test_what_training_data_and_journals_look_like_is_no_bomb() -> None:
 
 # Lines between this program and its own children, rows of its own database, and files that it ships.
 OWN = {
-    "app/base/diagnostics.py", "app/base/services/child_process.py", "app/base/migrations.py",
-    "app/base/tables/table_reader.py", "app/chat/presets.py", "app/chat/store.py",
-    "app/chat/records.py",
-    "app/compliance/components.py", "app/compliance/offline_check/check_run.py",
-    "app/compliance/offline_check/child.py", "app/compliance/offline_check/coordinator.py",
-    "app/compliance/services/offline_check.py", "app/documents/library.py",
-    "app/documents/retrieval/semantic_index.py", "app/documents/retrieval/retrieved_passages.py",
-    "app/documents/document_tables.py", "app/documents/services/reading_child.py",
-    "app/evaluation/study/studies.py", "app/inference/engine/chat_template.py", "app/inference/engine_packs.py",
-    "app/inference/remote/worker.py", "app/inference/services/engine.py", "app/models/model_store.py",
-    "app/models/model_registry.py", "app/models/services/fetcher.py", "app/models/training_environment.py",
-    "app/training/environment/base_pythons.py", "app/training/environment/child.py",
-    "app/training/run_plan.py", "app/training/services/training_run.py",
-    "app/training/services/environment_setup.py",
+    "app/base/diagnostics.py", "app/base/migrations.py", "app/chat/presets.py", "app/chat/store.py",
+    "app/chat/records.py", "app/compliance/components.py", "app/documents/library.py",
+    "app/documents/document_tables.py", "app/evaluation/study/studies.py", "app/inference/engine/chat_template.py",
+    "app/inference/engine_packs.py", "app/inference/remote/worker.py", "app/models/model_store.py",
+    "app/models/model_registry.py", "app/models/training_environment.py", "app/training/environment/base_pythons.py",
 }  # fmt: skip
 
 

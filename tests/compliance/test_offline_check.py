@@ -124,7 +124,7 @@ def test_a_process_that_tries_nothing_counts_nothing() -> None:
 
 def test_the_leak_of_the_self_test_is_counted_and_the_guard_refuses_before_anything_is() -> None:
     leak = counted(*programs.own_program(), "--offline-check", "leak")
-    assert json.loads(str(leak["said"])) == {"tried": 6}
+    assert json.loads(str(leak["said"]))["tried"] == 6
     assert leak["tries"] >= 6
     guard = counted(*programs.own_program(), "--offline-check", "guard")
     told = json.loads(str(guard["said"]))

@@ -1,5 +1,6 @@
 """What children send that a foreign file has taken over: a death in words, never a bug of whoever started them."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -12,11 +13,13 @@ from PySide6.QtCore import QCoreApplication
 
 from app.base import programs
 from app.base.errors import AppError
-from app.base.services.child_process import JobProcess, OneShotProcess
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.tables import table_reader
 from app.inference.engine.messages import State
 from app.inference.services.engine import EngineClient
 from app.inference.services.template_renderer import TemplateRenderer
+from app.models.artifact_steps import ArtifactStep
+from app.models.services.artifact_runner import JobTask, Workplace
 from tests.faults.ledger import Tally
 
 LIMIT_S = 15.0
@@ -67,12 +70,20 @@ def bugs(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
 @pytest.mark.fault("F4")
 @pytest.mark.parametrize("nonsense", NONSENSE)
 def test_nonsense_ends_a_child_at_once(
-    nonsense: str, tmp_path: Path, qapp: QCoreApplication, bugs: list[Any], tally: Tally
+    nonsense: str,
+    tmp_path: Path,
+    qapp: QCoreApplication,
+    bugs: list[Any],
+    tally: Tally,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     command = child(tmp_path, f"print({NONSENSE[nonsense]}, flush=True)\ntime.sleep(60)")
     ended: list[str] = []
-    job = JobProcess(command, tmp_path / "made.gguf", tmp_path / "job.log", "quantize")
-    job.failed.connect(lambda error: ended.append(error.code))
+    monkeypatch.setattr(JobTask, "_write_job", lambda _task: command)
+    step = ArtifactStep("quantize", tmp_path / "made.gguf", None)
+    place = Workplace(tmp_path / "job", f"{tmp_path}/", "")
+    job = JobTask(step, AppError("no_training_environment"), place, qapp)
+    job.ended.connect(lambda error: ended.append(error.code))
     job.start()
     engine = EngineClient(command, tmp_path / "engine.log")
     engine.died.connect(lambda death: ended.append(death.cause))
@@ -104,11 +115,11 @@ def test_lines_and_answers_without_end_fill_nobodys_memory(
     monkeypatch.setattr(programs, "own_program", lambda: command)
     with pytest.raises(AppError, match="table_crowded"):
         list(table_reader.read_sheets(b"PK", "表.xlsx", 1000))
-    ended: list[bool] = []
-    asked = OneShotProcess(command, {}, 10_000, qapp)
-    asked.ended.connect(ended.append)
+    ended: list[ChildExit] = []
+    asked = ChildProcess(command, None, json.loads, qapp)
+    asked.exited.connect(ended.append)
     began = time.monotonic()
-    asked.start()
+    asked.ask(b"{}\n", 10)
     wait(qapp, lambda: bool(ended))
     tally.tried(2)
     assert time.monotonic() - began < 8  # long before its time is over

@@ -1,17 +1,10 @@
-"""Run child processes that speak JSON lines, and report why they ended.
-
-- `ChildProcess`: a child that receives and sends lines until it is stopped.
-- `OneShotProcess`: a child that gets one object and answers with one; it is killed when it takes too long.
-- `JobProcess`: one job in a child of its own, such as a conversion in the training environment or a quantization.
-"""
+"""Run child processes that speak JSON lines, watch them, and report why they ended."""
 
 import contextlib
-import json
 import os
-import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,58 +12,88 @@ from typing import Any
 import psutil
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
-from app.base import json_lines
-from app.base.errors import AppError
-from app.base.services import background
-from trainer import convert_job
-from trainer.convert_job import Failed, Finished, Progress, part_path
-
 LOG_TAIL_LINES = 60
 STOP_GRACE_MS = 2000
 LINE_BYTES_MOST = 32 << 20  # vectors of a whole batch have 1 MB; a compromised child might never end a line
 SLICE_S = 0.01  # of reading lines at a time: thousands may wait, and the window must be drawn in between
+WATCH_LATE_S = 4.0  # the timer fires each second
 _POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class ChildExit:
-    """How a child ended. `cause`: stopped (by this program) | finished | killed | crashed | not_started.
+    """How a child ended.
 
-    `detail`: the signal's name or the exit code, for the log; `log_tail`: the last lines of its standard error.
+    `cause`: stopped (by this program) | finished | killed | crashed | not_started, or why this program killed it:
+    garbled (a line was no event) | hung (it was silent for too long) | what `ChildProcess.kill` was given.
+
+    `detail`: the signal's name, the exit code, the program that is missing, or the start of the garbled line.
+    `log_tail`: the last lines of its standard error. `last_event`: what it sent last; None for nothing, or a garbled
+    line.
     """
 
     cause: str
     detail: str = ""
     log_tail: str = ""
+    last_event: Any = None
+
+    @property
+    def reason(self) -> str:
+        """Return why it ended, for the text of an error."""
+        return self.cause if self.cause == "garbled" else self.detail or self.cause
 
 
 class ChildProcess(QObject):
     """One child process at a time, which can be started again.
 
-    Its standard error goes to a file. `line_received` emits complete lines of its standard output, all of them before
-    `exited`.
+    Its standard error goes to the log. `event_received` emits the events in the complete lines of its standard output,
+    all of them before `exited`. A line that is no event ends it.
     """
 
-    line_received = Signal(bytes)
+    event_received = Signal(object)  # what `decode` returns
+    checked = Signal()  # each second while its silence is counted
     exited = Signal(object)  # ChildExit
 
-    def __init__(self, command: list[str], log: Path, parent: QObject | None = None, *, is_apart: bool = False) -> None:
-        """Prepare the child. `is_apart`: it gets a session of its own, which Ctrl+C does not reach (not on Windows)."""
+    def __init__(
+        self,
+        command: list[str],
+        log: Path | None,
+        decode: Callable[[bytes], Any],
+        parent: QObject | None = None,
+        *,
+        is_apart: bool = False,
+        silence_limit_s: float = 0.0,
+    ) -> None:
+        """Prepare the child.
+
+        `log`: None for none. `decode`: returns the event in a line; raises ValueError. `is_apart`: it gets a session of
+        its own, which Ctrl+C does not reach (not on Windows). `silence_limit_s`: it is killed when it sends nothing for
+        so long; 0: never.
+        """
         super().__init__(parent)
         self._command = command
         self._is_apart = is_apart
         self._log = log
+        self._decode = decode
         self._is_stopping = False
+        self._fault = self._fault_detail = ""  # why this program killed it
+        self._last_event: Any = None
         self._process: QProcess | None = None
-        self._exit: ChildExit | None = None  # set when the child has ended and lines of it are still unread
+        self._how: tuple[str, str] | None = None  # cause and detail, while lines of a child that has ended are unread
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._on_ready_read)
+        self._deadline = QTimer(self, singleShot=True)
+        self._deadline.timeout.connect(self.kill)
+        self._silence_limit_s = silence_limit_s
+        self._heard_at = self._checked_at = self.watched_since = 0.0  # the latter: `watch`, or the end of a suspension
+        self._watch = QTimer(self, interval=1000)
+        self._watch.timeout.connect(self._check_life)
 
     @property
     def is_running(self) -> bool:
         """Return whether the child runs or `exited` is still to come."""
         process = self._process
-        return process is not None and (self._exit is not None or process.state() != QProcess.ProcessState.NotRunning)
+        return process is not None and (self._how is not None or process.state() != QProcess.ProcessState.NotRunning)
 
     @property
     def is_stopping(self) -> bool:
@@ -85,13 +108,14 @@ class ChildProcess(QObject):
     def start(self) -> None:
         assert not self.is_running
         self._is_stopping = False
+        self._fault = self._fault_detail = ""
         process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
         environment.insert("GGML_NO_BACKTRACE", "1")  # a crash must not start a debugger
         environment.insert("PYTHONUNBUFFERED", "1")
         process.setProcessEnvironment(environment)
         self._keep_old_log()
-        process.setStandardErrorFile(str(self._log))
+        process.setStandardErrorFile(str(self._log) if self._log else QProcess.nullDevice())
         if self._is_apart and os.name == "posix":
             process.setUnixProcessParameters(QProcess.UnixProcessFlag.CreateNewSession)
         process.readyReadStandardOutput.connect(self._on_ready_read)
@@ -99,6 +123,16 @@ class ChildProcess(QObject):
         process.errorOccurred.connect(self._on_error)
         self._process = process
         process.start(self._command[0], self._command[1:])
+        if self._silence_limit_s and self.is_running:
+            self.watch()
+
+    def ask(self, request: bytes, limit_s: float) -> None:
+        """Start the child for one request, a line, and kill it after `limit_s`. The last event is its answer."""
+        self.start()
+        self.send(request)
+        if self._process is not None:
+            self._process.closeWriteChannel()
+        self.limit(limit_s)
 
     def use_command(self, command: list[str]) -> None:
         """Set the command for the next start."""
@@ -109,9 +143,25 @@ class ChildProcess(QObject):
         if self._process is not None and self.is_running:
             self._process.write(line)
 
-    def kill(self) -> None:
-        """Kill the child; `exited` reports the cause "killed"."""
+    def limit(self, limit_s: float) -> None:
+        """Kill the child if it has not ended in `limit_s` from now."""
+        if self.is_running:
+            self._deadline.start(int(limit_s * 1000))
+
+    def watch(self) -> None:
+        """Count the child's silence from now on, until `unwatch` or its end."""
+        self._heard_at = self._checked_at = self.watched_since = time.monotonic()
+        self._watch.start()
+
+    def unwatch(self) -> None:
+        """Let the child be silent."""
+        self._watch.stop()
+
+    def kill(self, cause: str = "", detail: str = "") -> None:
+        """Kill the child; `exited` reports the first cause that was given, otherwise "killed"."""
         if self._process is not None:
+            if not self._fault:
+                self._fault, self._fault_detail = cause, detail
             self._process.kill()
 
     def stop(self) -> None:
@@ -121,7 +171,7 @@ class ChildProcess(QObject):
             return
         self._is_stopping = True
         process.closeWriteChannel()
-        if self._exit is not None:
+        if self._how is not None:
             self._on_ready_read()
         elif not process.waitForFinished(STOP_GRACE_MS):  # also False where the child could not even start
             process.kill()
@@ -136,7 +186,9 @@ class ChildProcess(QObject):
         process.closeWriteChannel()
         QTimer.singleShot(STOP_GRACE_MS, process, process.kill)
 
-    def log_tail(self) -> str:
+    def _log_tail(self) -> str:
+        if self._log is None:
+            return ""
         try:
             with self._log.open("rb") as file:
                 file.seek(max(0, self._log.stat().st_size - 16_384))
@@ -147,44 +199,65 @@ class ChildProcess(QObject):
 
     def _keep_old_log(self) -> None:
         """Keep the log of the previous start, which shows why a restart was needed."""
-        try:
-            self._log.replace(self._log.with_suffix(".previous.log"))
-        except OSError:  # there is no log yet, or a program reads it (Windows): then it is overwritten
-            return
+        if self._log is not None:
+            with contextlib.suppress(OSError):  # there is none yet, or a program reads it (Windows): it is overwritten
+                self._log.replace(self._log.with_suffix(".previous.log"))
 
     def _on_ready_read(self) -> None:
-        """Emit the lines that have arrived; after SLICE_S leave the rest for the next round of the event loop."""
+        """Take the lines that have arrived; after SLICE_S leave the rest for the next round of the event loop."""
         process, until = self._process, time.monotonic() + SLICE_S
         while process is not None and process is self._process and process.canReadLine():
-            self.line_received.emit(process.readLine().data())
+            self._take(bytes(process.readLine().data()))
             if time.monotonic() > until and not self._is_stopping:
                 self._rest.start()
                 return
         if process is not None and process is self._process and process.bytesAvailable() > LINE_BYTES_MOST:
             process.kill()
-        if self._exit is not None and process is self._process:
-            self._end(self._exit)
+        if self._how is not None and process is self._process:
+            self._end(*self._how)
+
+    def _take(self, line: bytes) -> None:
+        self._heard_at = time.monotonic()
+        try:
+            self._last_event = self._decode(line)
+        except ValueError:
+            self._last_event = None
+            self.kill("garbled", repr(line[:80]))
+        else:
+            self.event_received.emit(self._last_event)
+
+    def _check_life(self) -> None:
+        now = time.monotonic()
+        if now - self._checked_at > WATCH_LATE_S:  # this process was suspended, not the child
+            self._heard_at = self.watched_since = now
+        self._checked_at = now
+        if now - self._heard_at > self._silence_limit_s:
+            self.kill("hung")
+        self.checked.emit()
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
-            self._end(ChildExit("not_started", self._command[0]))
+            self._end("not_started", self._command[0])
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
-        if self._is_stopping:
-            self._exit = ChildExit("stopped")
-        elif status == QProcess.ExitStatus.CrashExit:
-            self._exit = ChildExit("killed" if code == _SIGKILL else "crashed", _signal_name(code), self.log_tail())
+        if status == QProcess.ExitStatus.CrashExit:
+            self._how = ("killed" if code == _SIGKILL else "crashed", _signal_name(code))
         else:
-            self._exit = ChildExit("finished" if code == 0 else "crashed", f"exit code {code}", self.log_tail())
+            self._how = ("finished" if code == 0 else "crashed", f"exit code {code}")
         self._on_ready_read()
 
-    def _end(self, how: ChildExit) -> None:
-        self._rest.stop()
-        self._exit = None
+    def _end(self, cause: str, detail: str) -> None:
+        for timer in (self._rest, self._deadline, self._watch):
+            timer.stop()
+        last_event, self._last_event, self._how = self._last_event, None, None
         if self._process is not None:
             self._process.deleteLater()
             self._process = None
-        self.exited.emit(how)
+        if self._is_stopping:
+            cause, detail = "stopped", ""
+        elif self._fault:
+            cause, detail = self._fault, self._fault_detail
+        self.exited.emit(ChildExit(cause, detail, self._log_tail(), last_event))
 
 
 def wait_for_end(pid: int, limit_s: float = 2 * STOP_GRACE_MS / 1000) -> None:
@@ -205,162 +278,3 @@ def _signal_name(code: int) -> str:
         return signal.Signals(code).name
     except ValueError:
         return f"code {code:#x}"
-
-
-class OneShotProcess(QObject):
-    """A child that answers one request.
-
-    `start` leads to exactly one of `answered` and `ended`, unless it is cancelled.
-    """
-
-    answered = Signal(object)  # dict: the child's answer
-    ended = Signal(bool)  # no valid answer in time; whether the child could be started
-
-    def __init__(self, command: list[str], request: Mapping[str, Any], limit_ms: int, parent: QObject) -> None:
-        super().__init__(parent)
-        self._command = command
-        self._line = json.dumps(request).encode("ascii") + b"\n"
-        self._is_over = False
-        self._process = QProcess(self)
-        self._process.setStandardErrorFile(QProcess.nullDevice())
-        self._process.readyReadStandardOutput.connect(self._on_ready_read)
-        self._process.finished.connect(self._on_finished)
-        self._process.errorOccurred.connect(self._on_error)
-        self._deadline = QTimer(self, singleShot=True, interval=limit_ms)
-        self._deadline.timeout.connect(self._process.kill)
-
-    def start(self) -> None:
-        if self._is_over:
-            return
-        self._process.start(self._command[0], self._command[1:])
-        self._process.write(self._line)
-        self._process.closeWriteChannel()
-        self._deadline.start()
-
-    def cancel(self, wait_ms: int = 0) -> None:
-        """Kill the child and emit nothing more. `wait_ms`: how long to wait for its end."""
-        self._is_over = True
-        self._process.kill()
-        if wait_ms:
-            self._process.waitForFinished(wait_ms)
-
-    def _on_ready_read(self) -> None:
-        if self._process.bytesAvailable() > LINE_BYTES_MOST:
-            self._process.kill()
-
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:
-            self._end(None, is_started=False)
-
-    def _on_finished(self) -> None:
-        self._deadline.stop()
-        try:
-            answer = json_lines.decode_object(bytes(self._process.readAllStandardOutput().data()))
-        except ValueError:
-            self._end(None)
-        else:
-            self._end(answer)
-
-    def _end(self, answer: object, *, is_started: bool = True) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
-        if answer is None:
-            self.ended.emit(is_started)
-        else:
-            self.answered.emit(answer)
-
-
-JobCommand = Callable[[Path], list[str]]  # the file with the job -> the command
-
-
-class JobProcess(QObject):
-    """One job in a child process. It emits exactly one of `finished`, `failed` and `ended`, unless it is stopped.
-
-    `ended` follows `end`. A partial result is deleted: some are folders of many gigabytes.
-    """
-
-    progressed = Signal(object)  # convert_job.Progress
-    finished = Signal(object)  # convert_job.Finished
-    failed = Signal(object)  # AppError
-    ended = Signal()
-
-    def __init__(self, command: list[str], target: Path, log: Path, step: str, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._target = target
-        self._step = step
-        self._outcome: Finished | AppError | None = None
-        self._is_stopped = self._is_ending = False
-        self._child = ChildProcess(command, log, self, is_apart=True)  # Ctrl+C would look like a crash of the child
-        self._child.line_received.connect(self._on_line)
-        self._child.exited.connect(self._on_exited)
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def start(self) -> None:
-        self._child.start()
-
-    def stop(self) -> None:
-        """Stop the child, delete its partial result and emit nothing more. Block until it has ended."""
-        self._is_stopped, self._is_ending = True, False
-        self._child.stop()
-        self._delete_partial()
-
-    def end(self) -> None:
-        """Stop the job as `stop` does, without waiting: `ended` reports that the child is gone."""
-        self._is_stopped = self._is_ending = True
-        if self._child.is_running:
-            self._child.end()
-        else:
-            self._delete_partial_then(self._emit_ended)
-
-    def _on_line(self, line: bytes) -> None:
-        try:
-            event = json_lines.decode(line, convert_job.EVENTS, "event")
-        except ValueError:
-            self._outcome = AppError("build_died", step=self._step, cause=f"garbled: {line[:80]!r}")
-            self._child.kill()
-            return
-        match event:
-            case Progress():
-                self.progressed.emit(event)
-            case Finished():
-                self._outcome = event
-            case Failed():
-                self._outcome = _as_error(event)
-
-    def _on_exited(self, how: ChildExit) -> None:
-        if self._is_ending:
-            self._delete_partial_then(self._emit_ended)
-        if self._is_stopped:
-            return
-        outcome = self._outcome
-        if isinstance(outcome, Finished) and how.cause == "finished":
-            self.finished.emit(outcome)
-            return
-        died = AppError("build_died", step=self._step, cause=how.detail or how.cause)
-        error = outcome if isinstance(outcome, AppError) else died
-        self._delete_partial_then(lambda: None if self._is_stopped else self.failed.emit(error))
-
-    def _delete_partial_then(self, then: Callable[[], None]) -> None:
-        background.run(self._delete_partial, lambda _nothing: then(), lambda _error: then())
-
-    def _emit_ended(self) -> None:
-        if self._is_ending:
-            self.ended.emit()
-
-    def _delete_partial(self) -> None:
-        part = part_path(str(self._target))
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-            return
-        with contextlib.suppress(OSError):  # a virus scanner holds it (Windows): the next build deletes it
-            part.unlink(missing_ok=True)
-
-
-def _as_error(event: Failed) -> AppError:
-    """Return the error to show. In a build, an adapter that does not fit needs another next step than in an answer."""
-    code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
-    return AppError(code, **event.facts)

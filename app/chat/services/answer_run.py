@@ -12,6 +12,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.child_process import ChildExit
 from app.base.settings import Settings
 from app.chat import presets
 from app.chat.presets import PROGRAM_DEFAULTS, Choices
@@ -41,7 +42,7 @@ from app.inference.engine.messages import (
 from app.inference.local_model import LocalModel
 from app.inference.prompts import PromptForm, Segment, Turn
 from app.inference.services import template_renderer
-from app.inference.services.engine import EngineClient, EngineExit, reclaimable_bytes
+from app.inference.services.engine import EngineClient, exit_error, reclaimable_bytes
 from app.inference.services.events import AnswerStage
 from app.inference.services.keychain import RemoteKeys
 from app.inference.services.template_renderer import TemplateRenderer
@@ -322,10 +323,10 @@ class AnswerRun(QObject):
             self._end()
             self.finished.emit(AnswerOutcome(done, self._load_s, time.monotonic() - self._started_at, grounding))
 
-    def _on_died(self, death: EngineExit) -> None:
+    def _on_died(self, how: ChildExit) -> None:
         if self._done is not None:  # only the check is still running, without the engine
             return
-        self._fail(death.as_error())
+        self._fail(exit_error(how))
 
     def _on_exited(self) -> None:
         """Fail when another part of the program has ended the engine."""

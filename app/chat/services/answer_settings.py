@@ -30,7 +30,7 @@ from app.inference import prompts
 from app.inference.engine.messages import Event, Failed, Tokenize, Tokenized
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
-from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.engine import EngineClient
 from app.inference.services.events import ContextOverflow
 from app.models import catalogue, local_models, model_registry
 from app.models.services.model_library import ModelLibrary
@@ -234,7 +234,7 @@ class OverflowCounter(QObject):
         self._counted = (answer, overflow)
         self.counted.emit(overflow)
 
-    def _on_died(self, *_death: EngineExit) -> None:
+    def _on_died(self, *_how: object) -> None:
         """Emit the original error, since the engine cannot count any more."""
         if self._counting is not None:
             (_, _, error), self._counting = self._counting, None

@@ -4,7 +4,6 @@ It also identifies this program and its models by their hashes: equal hashes on 
 """
 
 import hashlib
-import json
 import platform
 import secrets
 import shutil
@@ -14,9 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from app import __version__
 from app.base import json_lines, programs, settings
@@ -26,8 +23,8 @@ from app.base.files.output_file import CopyProgress, ReportBytes, hash_file
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.compliance.offline_check import environment_facts
-from app.compliance.offline_check.coordinator import CheckJob
-from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic
+from app.compliance.offline_check.coordinator import CheckJob, run_probe
+from app.compliance.offline_check.records import MESSAGES, CheckResult, HashedFile, KernelProbe, MeasuredTraffic
 from app.inference import engine_packs, gguf
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import local_models, model_registry
@@ -144,8 +141,7 @@ class OfflineCheckRun:
         models = self._models()
         chosen = self._choose_model(models)
         self._report_stage("filter")
-        kernel = self._probe_filter()
-        filter_state, confinement = str(kernel.get("state", "refused")), str(kernel.get("confinement", "unsupported"))
+        kernel = run_probe("filter", KernelProbe)
         measured = self._measure(chosen)
         self._report_stage("surroundings")
         remote = [one for one in models if one.remote is not None]
@@ -153,8 +149,8 @@ class OfflineCheckRun:
         mode, policy = self._mode()
         return CheckResult(
             __version__, time.time(), f"{platform.platform()} ({platform.machine()})", chosen.name if chosen else "",
-            filter_state, mode, policy, measured, facts, self._hashes([one for one in models if one.remote is None]),
-            confinement,
+            kernel.filter_state, mode, policy, measured, facts,
+            self._hashes([one for one in models if one.remote is None]), kernel.confinement,
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -187,15 +183,6 @@ class OfflineCheckRun:
             return "policy", str(policy)
         return ("nobody" if settings.load(self._where.settings).network_allowed else "settings"), ""
 
-    def _probe_filter(self) -> dict[str, Any]:
-        command = [*programs.own_program(), "--offline-check", "filter"]
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
-            answer = json.loads(done.stdout)
-        except (ValueError, subprocess.TimeoutExpired):
-            return {}
-        return answer if isinstance(answer, dict) else {}
-
     def _measure(self, model: LocalModel | None) -> MeasuredTraffic:
         folder = Path(tempfile.gettempdir()) / f"kotae-offline-check-{secrets.token_hex(8)}"
         try:  # not mkdtemp, which an interrupt may leave after its mkdir without returning the path
@@ -221,13 +208,13 @@ class OfflineCheckRun:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
-                process.stdin.write(json.dumps(asdict(job)).encode("ascii") + b"\n")
+                process.stdin.write(json_lines.encode_line(job))
                 process.stdin.flush()
                 for line in process.stdout:
-                    event = json.loads(line)
-                    if "measured" in event:
-                        return json_lines.convert(event["measured"], MeasuredTraffic)
-                    self._report_stage(event["stage"])
+                    event = json_lines.decode(line, MESSAGES)
+                    if isinstance(event, MeasuredTraffic):
+                        return event
+                    self._report_stage(event.name)
             except (ValueError, BrokenPipeError) as error:
                 if not self._is_stopped.is_set():
                     raise AppError("offline_check_broke", detail=str(error)) from error

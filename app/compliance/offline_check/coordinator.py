@@ -1,14 +1,13 @@
 """Use every part of Kotae once in a watched process, in an empty network where the system allows one.
 
-The process reads its job from one line on standard input, prints a line {"stage": …} before each flow, then
-{"measured": …}. When its input is closed, it ends with all its children. The empty network (Linux only) is a network
-namespace of its own, in which the kernel counts what is sent. Processes that try to reach the network on purpose are
-counted first, so that a count of zero afterwards is evidence. They only use addresses reserved for examples (RFC 5737,
-RFC 3849) and this machine's own.
+The process reads a `CheckJob` on standard input, prints a `CheckStage` before each flow, then `MeasuredTraffic`. When
+its input is closed, it ends with all its children. The empty network (Linux only) is a network namespace of its own, in
+which the kernel counts what is sent. Processes that try to reach the network on purpose are counted first, so that a
+count of zero afterwards is evidence. They only use addresses reserved for examples (RFC 5737, RFC 3849) and this
+machine's own.
 """
 
 import ctypes
-import dataclasses
 import json
 import os
 import shutil
@@ -22,13 +21,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import psutil
 
-from app.base import programs
+from app.base import json_lines, programs
 from app.base.isolation import network_guard, sandbox
-from app.compliance.offline_check.records import FLOWS, CheckedFlow, MeasuredTraffic, NetworkAttempts
+from app.compliance.offline_check.records import (
+    FLOWS,
+    CheckedFlow,
+    CheckStage,
+    GuardProbe,
+    KernelProbe,
+    MeasuredTraffic,
+    NetworkAttempts,
+)
 
 _NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
@@ -112,6 +119,7 @@ def _sent_packets() -> int:
     return sum(int(line.partition(":")[2].split()[9]) for line in lines)
 
 
+T = TypeVar("T")
 LIMIT_S = 900.0  # for one flow: a large model on a slow machine
 _SAMPLE_S = 0.25
 _REFUSED = "network refused: "
@@ -166,15 +174,15 @@ def main() -> NoReturn:
         isolation = "filtered"
     elif isolation == "namespace":
         os.environ[network_guard.COUNTED_VARIABLE] = "1"
-    job = CheckJob(**json.loads(sys.stdin.readline()))
+    job = json_lines.decode(sys.stdin.buffer.readline(), {CheckJob.__name__: CheckJob})
     threading.Thread(target=_end_with_input, args=(job.folder,), daemon=True).start()
-    _send_event(measured=dataclasses.asdict(measure(job, isolation)))
+    send_message(measure(job, isolation))
     os._exit(0)
 
 
 def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
     is_counted = isolation == "namespace"
-    _send_event(stage="self_test")
+    send_message(CheckStage("self_test"))
     leak = _leak() if is_counted else None
     guard = _guard()
     before = read_counters() if is_counted else {}
@@ -196,25 +204,23 @@ def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
 
 def _leak() -> NetworkAttempts:
     before = read_counters()
-    _probe("leak")
+    run_probe("leak", GuardProbe)
     return counted_attempts(before, read_counters())
 
 
 def _guard() -> tuple[int, int]:
-    answer = _probe("guard")
-    return int(answer.get("refused", 0)), int(answer.get("tried", 0))
+    found = run_probe("guard", GuardProbe)
+    return found.refused, found.tried
 
 
-def _probe(name: str) -> dict[str, Any]:
-    command = [*programs.own_program(), "--offline-check", name]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=LIMIT_S, check=False
-    )
+def run_probe(role: str, kind: type[T]) -> T:
+    """Return what a process with this role finds out; without any fields if it finds out nothing."""
+    command = [*programs.own_program(), "--offline-check", role]
     try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False)
+        return json_lines.decode(done.stdout, {kind.__name__: kind})
+    except (ValueError, subprocess.TimeoutExpired):
+        return kind()
 
 
 # ----------------------------------------------------------------------------- flows
@@ -223,7 +229,7 @@ def _probe(name: str) -> dict[str, Any]:
 def _flow(name: str, job: CheckJob) -> CheckedFlow:
     if name == "answer" and not job.model:
         return CheckedFlow(name, "not_tried", reason="no_model")
-    _send_event(stage=name)
+    send_message(CheckStage(name))
     command, text, extra = _command(name, job)
     errors = Path(job.folder) / f"{name}.stderr.log"
     began = time.monotonic()
@@ -274,8 +280,8 @@ def _connection_text(connection: Any) -> str:
     return " → ".join([*ends, connection.status] if connection.status != "NONE" else ends) or "socket"
 
 
-def _send_event(**event: Any) -> None:
-    os.write(1, json.dumps(event, ensure_ascii=False).encode("utf-8") + b"\n")
+def send_message(message: Any) -> None:
+    os.write(1, json_lines.encode_line(message))
 
 
 def _end_with_input(folder: str) -> None:
@@ -297,17 +303,17 @@ _PORT = 9  # the discard service
 def probe_guard() -> NoReturn:
     """Print how many ways out were tried, and how many were refused, by the guard or by the kernel before it."""
     ways = _ways_out()
-    _print_and_exit({"tried": len(ways), "refused": sum(map(_is_refused, ways))})
+    _send_and_exit(GuardProbe(len(ways), sum(map(_is_refused, ways))))
 
 
 def probe_filter() -> NoReturn:
-    """Print what the kernel filter and Landlock do on this machine, in the words of `records.CheckResult`."""
+    """Print what the kernel filter and Landlock do on this machine, in the words of `CheckResult`."""
     state = network_guard.install_filter()
     if state == "on" and (
         network_guard.can_create_socket(socket.AF_INET) or network_guard.can_create_socket(socket.AF_INET6)
     ):
         state = "leaky"
-    _print_and_exit({"state": state, "confinement": _confinement()})
+    _send_and_exit(KernelProbe(state, _confinement()))
 
 
 def _confinement() -> str:
@@ -340,7 +346,7 @@ def try_to_leak() -> NoReturn:
             number = system.socket(int(family), int(kind), 0)
             call(system, number, address)
             os.close(number)
-    _print_and_exit({"tried": 2 * len(tries)})
+    _send_and_exit(GuardProbe(2 * len(tries)))
 
 
 def _is_refused(way: Callable[[], object]) -> bool:
@@ -385,6 +391,6 @@ def _connect(system: ctypes.CDLL, number: int, address: bytes) -> None:
     system.connect(number, address, len(address))
 
 
-def _print_and_exit(data: dict[str, object]) -> NoReturn:
-    os.write(1, json.dumps(data).encode("ascii") + b"\n")
+def _send_and_exit(found: GuardProbe | KernelProbe) -> NoReturn:
+    send_message(found)
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Define the results of the offline check, as plain values that travel as JSON between its processes."""
+"""Define the results of the offline check and what its processes send each other, as lines of JSON."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -62,6 +62,62 @@ class MeasuredTraffic:
     def has_leaked(self) -> bool:
         counted = self.kernel is not None and (self.kernel.packets or self.kernel.tries)
         return bool(counted or self.sockets or self.refusals)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardProbe:
+    """How many ways out a process has tried, and how many of them were refused."""
+
+    tried: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelProbe:
+    """What the kernel does on this machine; the values are those of `CheckResult`."""
+
+    filter_state: str = "refused"
+    confinement: str = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What the window asks for. `data`: the data folder; `report`: the page to write."""
+
+    data: str
+    report: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStage:
+    """A stage of a check. `name`: one of STAGES; `done`: its fraction that is done."""
+
+    name: str
+    done: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """The outcome to show. `verdict`: one of VERDICTS. `title`, `about`: its text. `report`: the page."""
+
+    verdict: str
+    title: str
+    about: str
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFailure:
+    """Why a check has ended, as in AppError."""
+
+    code: str
+    facts: dict[str, Any]
+
+
+MESSAGES: dict[str, Any] = {
+    kind.__name__: kind for kind in (MeasuredTraffic, CheckRequest, CheckStage, CheckOutcome, CheckFailure)
+}
 
 
 @dataclass(frozen=True, slots=True)

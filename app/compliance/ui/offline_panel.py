@@ -5,8 +5,8 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
-from app.compliance.offline_check.records import STAGES
-from app.compliance.services.offline_check import CheckOutcome, OfflineCheck
+from app.compliance.offline_check.records import STAGES, CheckOutcome
+from app.compliance.services.offline_check import OfflineCheck
 from app.uikit.desktop import open_file, open_folder
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner

@@ -47,6 +47,10 @@ class Hello:
     protocol: int
     pid: int
 
+    def __post_init__(self) -> None:
+        if self.protocol != PROTOCOL:
+            raise ValueError(f"protocol {self.protocol} is not {PROTOCOL}")
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

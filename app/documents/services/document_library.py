@@ -21,6 +21,7 @@ from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import TaskProgress
+from app.base.services.child_process import ChildExit
 from app.documents import collection_updates
 from app.documents.collection_updates import AddedFiles
 from app.documents.grounding.grounding_record import CitedSource
@@ -29,7 +30,7 @@ from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
 from app.documents.reading.pdf import ocr
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_write_queue import DocumentWriteQueue
-from app.documents.services.reading_child import PagePictures, ProcessExit, ReadingChild
+from app.documents.services.reading_child import PagePictures, ReadingChild
 from app.documents.services.reading_queue import QueueStatus, ReadingQueue
 
 REMOVED_AT_ONCE = 20  # documents per command: the child sends no events while it deletes them
@@ -399,7 +400,7 @@ class DocumentLibrary(QObject):
         if not self._removals:
             self._remover.stop()
 
-    def _on_removed(self, outcome: Indexed | DocumentRemoved | Failed | ProcessExit) -> None:
+    def _on_removed(self, outcome: Indexed | DocumentRemoved | Failed | ChildExit) -> None:
         ids, _done = self._removals.popleft()
         self._removing.difference_update(ids)
         if not isinstance(outcome, DocumentRemoved):
@@ -409,11 +410,11 @@ class DocumentLibrary(QObject):
         self._remove_next()
 
 
-def _why_not_removed(outcome: Indexed | Failed | ProcessExit) -> AppError:
+def _why_not_removed(outcome: Indexed | Failed | ChildExit) -> AppError:
     """Return the error for an outcome other than `DocumentRemoved`."""
     if isinstance(outcome, Failed):
         return AppError(outcome.code, **outcome.facts)
-    return AppError("documents_not_removed", detail=outcome.detail if isinstance(outcome, ProcessExit) else "")
+    return AppError("documents_not_removed", detail=outcome.reason if isinstance(outcome, ChildExit) else "")
 
 
 def _prepare_file(path: Path) -> bool:

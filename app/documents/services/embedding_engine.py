@@ -10,10 +10,11 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.child_process import ChildExit
 from app.inference import gguf, memory_estimate
 from app.inference.engine.messages import Embed, Embedded, Event, Failed, Load, Ready
 from app.inference.local_model import LocalModel
-from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.engine import EngineClient
 
 CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with its square
 NICE = 10  # of 19, so that other programs take precedence
@@ -113,8 +114,8 @@ class EmbeddingEngine(QObject):
             case Failed() if event.id in self._sent or event.id == self._load_id:
                 self._give_up(AppError(event.code, **event.facts))
 
-    def _on_died(self, death: EngineExit) -> None:
-        self._give_up(AppError("engine_died", cause=death.detail or death.cause))
+    def _on_died(self, how: ChildExit) -> None:
+        self._give_up(AppError("engine_died", cause=how.reason))
 
     def _give_up(self, error: AppError) -> None:
         """Answer all requests with None after a failure."""

@@ -6,8 +6,8 @@ document never delays them.
 
 import base64
 import binascii
+import functools
 import itertools
-import time
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -33,17 +33,6 @@ from app.documents.reading.messages import (
     Rendered,
 )
 
-CHECK_LATE_S = 4.0  # the timer checks every second
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessExit:
-    """The end of the child during a command. `cause`: crashed | hung | memory | not_started. `detail` is for the
-    log."""
-
-    cause: str
-    detail: str = ""
-
 
 class ReadingChild(QObject):
     """A reading child that runs one command at a time; it does not queue.
@@ -52,7 +41,7 @@ class ReadingChild(QObject):
     """
 
     progressed = Signal(object)  # messages.Progress
-    ended = Signal(object)  # Indexed | DocumentRemoved | Rendered | Failed | ProcessExit
+    ended = Signal(object)  # Indexed | DocumentRemoved | Rendered | Failed | ChildExit, also with the cause "memory"
 
     def __init__(
         self,
@@ -64,17 +53,14 @@ class ReadingChild(QObject):
         memory_limit_bytes: int = limits.MEMORY_BYTES,
     ) -> None:
         super().__init__(parent)
-        self._child = ChildProcess(command, log, self)
-        self._child.line_received.connect(self._on_line)
+        decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
+        self._child = ChildProcess(command, log, decode, self, silence_limit_s=silence_limit_s)
+        self._child.event_received.connect(self._on_event)
+        self._child.checked.connect(self._check_memory)
         self._child.exited.connect(self._on_exited)
-        self._silence_limit_s = silence_limit_s
         self._memory_limit_bytes = memory_limit_bytes  # for systems that do not enforce the child's own limit
         self._ids = itertools.count(1)
         self._command_id = ""  # "": no command is running
-        self._verdict = ""  # why this process killed the child
-        self._last_event_at = self._checked_at = time.monotonic()
-        self._watch = QTimer(self, interval=1000)
-        self._watch.timeout.connect(self._check_life)
 
     @property
     def is_working(self) -> bool:
@@ -97,7 +83,6 @@ class ReadingChild(QObject):
     def stop(self) -> None:
         """End the child at any point without emitting `ended`. Blocks for a moment."""
         self._command_id = ""
-        self._watch.stop()
         self._child.stop()
 
     # ------------------------------------------------------------------ private
@@ -108,57 +93,31 @@ class ReadingChild(QObject):
     def _send(self, command: messages.Command) -> None:
         assert not self.is_working
         self._command_id = command.id
-        self._last_event_at = self._checked_at = time.monotonic()
-        if not self._child.is_running:
-            self._verdict = ""
+        if self._child.is_running:
+            self._child.watch()
+        else:
             self._child.start()
-        self._watch.start()
         self._child.send(json_lines.encode_line(command))
 
-    def _on_line(self, line: bytes) -> None:
-        self._last_event_at = time.monotonic()
-        try:
-            event = json_lines.decode(line, messages.EVENTS)
-        except ValueError:
-            self._kill("crashed")
+    def _on_event(self, event: messages.Event) -> None:
+        if isinstance(event, Hello) or event.id != self._command_id:
             return
-        if isinstance(event, Hello):
-            if event.protocol != messages.PROTOCOL:
-                self._kill("crashed")
-        elif event.id == self._command_id:
-            self._handle_event(event)
+        if isinstance(event, Progress):
+            self.progressed.emit(event)
+        else:
+            self._child.unwatch()
+            self._end(event)
 
-    def _handle_event(self, event: messages.Event) -> None:
-        match event:
-            case Progress():
-                self.progressed.emit(event)
-            case Indexed() | DocumentRemoved() | Rendered() | Failed():
-                self._end(event)
-
-    def _check_life(self) -> None:
-        now = time.monotonic()
-        if now - self._checked_at > CHECK_LATE_S:  # this process did not run: the machine was suspended
-            self._last_event_at = now
-        self._checked_at = now
-        if not self._child.is_running or not self.is_working:
-            return
-        if now - self._last_event_at > self._silence_limit_s:
-            self._kill("hung")
-        elif _resident_bytes(self._child.pid) > self._memory_limit_bytes:
-            self._kill("memory")
-
-    def _kill(self, verdict: str) -> None:
-        self._verdict = self._verdict or verdict
-        self._child.kill()
+    def _check_memory(self) -> None:
+        if _resident_bytes(self._child.pid) > self._memory_limit_bytes:
+            self._child.kill("memory")
 
     def _on_exited(self, how: ChildExit) -> None:
         if how.cause != "stopped" and self.is_working:
-            cause = "not_started" if how.cause == "not_started" else self._verdict or "crashed"
-            self._end(ProcessExit(cause, how.detail))
+            self._end(how)
 
-    def _end(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> None:
+    def _end(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
         self._command_id = ""
-        self._watch.stop()
         self.ended.emit(outcome)
 
 
@@ -250,7 +209,7 @@ class PagePictures(QObject):
         self._drawing = wanted
         self._reader.render(wanted.document_id, wanted.page, wanted.width_px, wanted.quotes)
 
-    def _on_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> None:
+    def _on_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
         drawn, self._drawing = self._drawing, None
         if drawn is None:
             return
@@ -287,7 +246,7 @@ def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
     return PagePicture(wanted, event.pages, event.width, event.height, rgb, event.places) if len(rgb) == count else None
 
 
-def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> AppError:
+def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> AppError:
     """Return the error for an outcome without an image."""
     if isinstance(outcome, Failed):
         return AppError(outcome.code, **outcome.facts)

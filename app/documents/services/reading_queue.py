@@ -11,18 +11,19 @@ from pathlib import Path
 from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
+from app.base.services.child_process import ChildExit
 from app.documents.library import Library
 from app.documents.reading import limits
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed, Progress
 from app.documents.records import Document
 from app.documents.services.document_write_queue import DocumentWriteQueue
-from app.documents.services.reading_child import ProcessExit, ReadingChild
+from app.documents.services.reading_child import ReadingChild
 
 TRIES = 2  # a document that has ended the child twice would do so again
 ASK_AGAIN_MS = 1000  # while another process reads
 # Errors of the database, which would also stop the next document.
 _DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
-_CODES = {"crashed": "document_crashed", "hung": "document_hung", "memory": "document_out_of_memory"}
+_CODES = {"hung": "document_hung", "memory": "document_out_of_memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +201,11 @@ class ReadingQueue(QObject):
         phase = "indexing" if event.phase == "indexing" else "reading"
         self._update_status(phase, event.done, event.total)
 
-    def _on_ended(self, outcome: Indexed | DocumentRemoved | Failed | ProcessExit) -> None:
+    def _on_ended(self, outcome: Indexed | DocumentRemoved | Failed | ChildExit) -> None:
         document = self._document
         if document is None:
             return
-        if isinstance(outcome, ProcessExit):
+        if isinstance(outcome, ChildExit):
             self._on_child_exited(document, outcome)
         elif isinstance(outcome, Failed) and outcome.code in _DATABASE_ERRORS:
             self.pause()
@@ -212,7 +213,7 @@ class ReadingQueue(QObject):
         else:
             self._end(document)
 
-    def _on_child_exited(self, document: Document, child_exit: ProcessExit) -> None:
+    def _on_child_exited(self, document: Document, child_exit: ChildExit) -> None:
         if child_exit.cause == "not_started":
             self.pause()
             self.failed.emit(AppError("reader_not_started", detail=child_exit.detail))
@@ -223,7 +224,8 @@ class ReadingQueue(QObject):
             self._waiting.appendleft(document)
             self._continue()
             return
-        error = AppError(_CODES[child_exit.cause], name=document.name, limit_bytes=limits.MEMORY_BYTES)
+        code = _CODES.get(child_exit.cause, "document_crashed")
+        error = AppError(code, name=document.name, limit_bytes=limits.MEMORY_BYTES)
         self._write_queue.do(
             lambda library, _progress: library.fail(document.id, error), lambda _nothing: self._end(document)
         )

@@ -121,6 +121,10 @@ class Hello:
     pid: int
     engine: str  # name and version: "llama-cpp-python 0.3.36", "echo"
 
+    def __post_init__(self) -> None:
+        if self.protocol != PROTOCOL:
+            raise ValueError(f"protocol {self.protocol} is not {PROTOCOL}")
+
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:

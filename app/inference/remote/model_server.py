@@ -15,7 +15,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +26,7 @@ from app.base.files import strict_json
 from app.base.isolation import network_guard
 from app.inference import local_model, prompts
 from app.inference.engine.backend import Cancellation
-from app.inference.local_model import ServerAddress
+from app.inference.local_model import OfferedModel, ServerAddress
 
 REASON_MAX = 200  # characters of the server's message
 # How servers name a prompt that is too long: OpenAI and llama_cpp.server, llama-server. vLLM and gateways that pass it
@@ -300,14 +299,6 @@ MODELS_MAX = 500
 NAME_MAX = 200  # characters
 _CONTEXT_MAX = 1 << 24  # a larger value is no number of tokens
 _PROBE = "\u3042"  # a character that every tokenizer knows
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedModel:
-    """A model of a server. `context_tokens` 0: not reported."""
-
-    name: str
-    context_tokens: int = 0
 
 
 def list_models(server: RemoteServer) -> list[OfferedModel]:

@@ -4,10 +4,10 @@
 """
 
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, SignalInstance
@@ -40,34 +40,20 @@ from app.inference.services.events import EngineStatus, NetworkContact
 from app.inference.services.keychain import RemoteKeys
 
 HEARTBEAT_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping machine can lose many
-WATCH_LATE_S = 4.0  # the timer fires each second
 STALL_LIMIT_S = 600.0  # the longest time for one batch, while a slow disk pages an 8B model in
 
 
-@dataclass(frozen=True, slots=True)
-class EngineExit:
-    """How the child ended.
-
-    `cause`: killed | crashed | finished | not_started | hung | garbled. `is_restarting`: it restarts by itself with the
-    same model; otherwise the next request starts it.
-    """
-
-    cause: str
-    detail: str
-    log_tail: str
-    is_restarting: bool
-
-    def as_error(self) -> AppError:
-        """Return the error for an answer that was under way."""
-        code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(self.cause, "engine_died")
-        return AppError(code, cause=self.detail or self.cause)
+def exit_error(how: ChildExit) -> AppError:
+    """Return the error for an answer that was under way when the child ended."""
+    code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(how.cause, "engine_died")
+    return AppError(code, cause=how.reason)
 
 
 class EngineClient(QObject):
     """Sends commands and emits events: `event_received` passes on every event of the protocol except heartbeats."""
 
     event_received = Signal(object)  # app.inference.engine.messages.Event
-    died = Signal(object)  # EngineExit
+    died = Signal(object)  # ChildExit; it restarts by itself once, afterwards the next request starts it
     exited = Signal()  # the child is gone, its memory is free, and it does not restart
     status_changed = Signal(object)  # EngineStatus
     contacted = Signal(str)  # host and port of another machine that prompts are sent to, as the user chose
@@ -84,13 +70,14 @@ class EngineClient(QObject):
         super().__init__(parent)
         self.remote_keys = RemoteKeys()
         self.contacts: list[NetworkContact] = []  # with other machines, oldest first
-        self._child = ChildProcess(command, log, self)
+        decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
+        self._child = ChildProcess(command, log, decode, self, silence_limit_s=heartbeat_limit_s)
         self._local_command = command
         self._address = ""  # the server that the child may contact; "": none, it computes itself
         self._is_network_allowed = True
-        self._child.line_received.connect(self._on_line)
+        self._child.event_received.connect(self._on_event)
+        self._child.checked.connect(self._check_progress)
         self._child.exited.connect(self._on_exited)
-        self._heartbeat_limit_s = heartbeat_limit_s
         self._stall_limit_s = stall_limit_s
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
@@ -98,15 +85,11 @@ class EngineClient(QObject):
         self.loading: Load | None = None  # sent, neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
         self.refusal: AppError | None = None  # why nothing may be asked now; callers must check it
-        self._is_ending = False  # ignore events of an ending child
         self._waiting: list[Command] = []  # commands for the next child, while the present one ends
         self._answering: set[object] = set()
         self._may_restart = True
-        self._kill_reason = ""  # why we killed the child
-        self._last_event_at = self._last_progress_at = self._checked_at = time.monotonic()
+        self._last_progress_at = 0.0
         self._progress = -1
-        self._watch = QTimer(self, interval=1000)
-        self._watch.timeout.connect(self._check_heartbeat)
         self.status = EngineStatus()
 
     # ------------------------------------------------------------------ requests
@@ -237,48 +220,36 @@ class EngineClient(QObject):
         self._forget_all()
         if not self.is_up:
             return 0
-        pid, self._is_ending = self.pid, True
+        pid = self.pid
         self._set_status(EngineStatus())
         self._child.end()
         return pid
 
     def _forget_all(self) -> None:
-        self._watch.stop()
         self._waiting.clear()
         self._last_load = self._running = self.loading = self.loaded = None
 
     # -------------------------------------------------------------------- events
 
     def _start(self) -> None:
-        self._kill_reason = ""
-        self._last_event_at = self._last_progress_at = self._checked_at = time.monotonic()
         self._child.start()
-        self._watch.start()
         self._set_status(EngineStatus("starting", model_name=self.status.model_name))
 
-    def _on_line(self, line: bytes) -> None:
-        if self._is_ending:
-            return
-        self._last_event_at = time.monotonic()
-        try:
-            event = json_lines.decode(line, messages.EVENTS)
-        except ValueError:
-            self._kill("garbled")
+    def _on_event(self, event: messages.Event) -> None:
+        if self._child.is_stopping:
             return
         if isinstance(event, Heartbeat):
             if event.progress != self._progress:
                 self._progress = event.progress
-                self._last_progress_at = self._last_event_at
+                self._last_progress_at = time.monotonic()
             return
-        self._last_progress_at = self._last_event_at
+        self._last_progress_at = time.monotonic()
         self._update_status(event)
         self.event_received.emit(event)
 
     def _update_status(self, event: messages.Event) -> None:
         status = self.status
         match event:
-            case Hello(protocol=protocol) if protocol != messages.PROTOCOL:
-                self._kill("garbled")
             case Hello() if self._running is None:
                 self._set_status(dataclasses.replace(status, state="off"))
             case LoadProgress():
@@ -315,23 +286,13 @@ class EngineClient(QObject):
         self.status = status
         self.status_changed.emit(status)
 
-    def _check_heartbeat(self) -> None:
-        now = time.monotonic()
-        if now - self._checked_at > WATCH_LATE_S:  # this process was suspended, not the child
-            self._last_event_at = self._last_progress_at = now
-        self._checked_at = now
-        is_silent = now - self._last_event_at > self._heartbeat_limit_s
-        is_stalled = self._running is not None and now - self._last_progress_at > self._stall_limit_s
-        if self._child.is_running and (is_silent or is_stalled):
-            self._kill("hung")
-
-    def _kill(self, reason: str) -> None:
-        self._kill_reason = reason
-        self._child.kill()
+    def _check_progress(self) -> None:
+        """Kill a child that works without getting any further."""
+        idle_s = time.monotonic() - max(self._last_progress_at, self._child.watched_since)
+        if self._running is not None and idle_s > self._stall_limit_s:
+            self._child.kill("hung")
 
     def _on_exited(self, how: ChildExit) -> None:
-        self._watch.stop()
-        self._is_ending = False
         self._running = self.loading = self.loaded = None
         if how.cause == "stopped":
             self._set_status(EngineStatus(model_name=self.status.model_name if self._waiting else ""))
@@ -344,7 +305,7 @@ class EngineClient(QObject):
         is_restarting = may_restart and load is not None and how.cause != "not_started"
         name = self.status.model_name
         self._set_status(EngineStatus("failed", name))
-        self.died.emit(EngineExit(self._kill_reason or how.cause, how.detail, how.log_tail, is_restarting))
+        self.died.emit(how)
         # A slot of `died` may have shut it down, or loaded another model.
         if is_restarting and self._last_load is not None and not self._child.is_running:
             self.send(dataclasses.replace(self._last_load, id=self.new_id()))

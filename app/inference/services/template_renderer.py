@@ -1,17 +1,17 @@
 """Render a foreign chat template in a child process, which is killed if it takes too long."""
 
+import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
 
-import msgspec
 from PySide6.QtCore import QObject
 
-from app.base import invisible_characters
+from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
-from app.base.services.child_process import OneShotProcess
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.inference.prompts import Segment, Turn
 
-DEADLINE_MS = 2000
+DEADLINE_S = 2.0
 REASON_MOST = 300  # characters
 
 Done = Callable[[tuple[Segment, ...]], None]
@@ -31,6 +31,14 @@ def request(template: str | None, turns: Iterable[Turn], system: str = "", end: 
     return {"template": template, "messages": messages, "end": end}
 
 
+@dataclass(frozen=True, slots=True)
+class RenderedTemplate:
+    """What the child sends. `segments`: texts and whether each is markup; None where it failed with the `error`."""
+
+    segments: tuple[tuple[str, bool], ...] | None = None
+    error: str = ""
+
+
 class TemplateRenderer(QObject):
     """Renders one template. Calls exactly one of `done` and `failed`, the latter with AppError("template_failed")."""
 
@@ -38,29 +46,31 @@ class TemplateRenderer(QObject):
         super().__init__()
         self._done: Done = done
         self._failed: Failed = failed
-        self._child = OneShotProcess(command, request, DEADLINE_MS, self)
-        self._child.answered.connect(self._on_answered)
-        self._child.ended.connect(self._on_ended)
-        self._child.start()
+        self._child = ChildProcess(command, None, _decode, self)
+        self._child.exited.connect(self._on_exited)
+        self._child.ask(json.dumps(request).encode("ascii") + b"\n", DEADLINE_S)
 
     def cancel(self) -> None:
         """Stop; neither callback is called any more."""
-        self._child.cancel()
+        self._child.kill()
+        self._child.stop()
 
-    def _on_answered(self, answer: dict[str, Any]) -> None:
-        if "segments" not in answer:
-            self._fail(invisible_characters.to_single_line(str(answer.get("error", "")))[:REASON_MOST])
+    def _on_exited(self, how: ChildExit) -> None:
+        answer: RenderedTemplate | None = how.last_event
+        if how.cause == "stopped":
             return
-        try:
-            found = msgspec.convert(answer["segments"], tuple[tuple[str, bool], ...])
-        except ValueError as error:
-            self._fail(str(error))
-            return
-        self._done(tuple(Segment(text, markup) for text, markup in found))
-
-    def _on_ended(self, is_started: bool) -> None:
-        late = f"no result within {DEADLINE_MS / 1000:.0f} s and 512 MB"
-        self._fail(late if is_started else "the child did not start")
+        if how.cause == "not_started":
+            self._fail("the child did not start")
+        elif answer is None:
+            self._fail(f"no result within {DEADLINE_S:.0f} s and 512 MB")
+        elif answer.segments is None:
+            self._fail(invisible_characters.to_single_line(answer.error)[:REASON_MOST])
+        else:
+            self._done(tuple(Segment(text, markup) for text, markup in answer.segments))
 
     def _fail(self, reason: str) -> None:
         self._failed(AppError("template_failed", reason=reason))
+
+
+def _decode(line: bytes) -> RenderedTemplate:
+    return json_lines.convert(json_lines.decode_object(line), RenderedTemplate)

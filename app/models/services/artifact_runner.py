@@ -7,6 +7,7 @@ next start plans the steps that are still missing.
 import contextlib
 import functools
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +16,18 @@ from typing import Any
 import filelock
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files.output_file import drive_error, require_space
 from app.base.services import background
-from app.base.services.child_process import JobProcess
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Imatrix, Quantize, Score
 from app.models.artifact_steps import ArtifactStep, StepProgress
 from app.models.training_environment import TrainingEnvironment
 from trainer import convert_job
-from trainer.convert_job import GgufToHf
+from trainer.convert_job import Failed, Finished, GgufToHf, Progress, part_path
 
 _RETRY_MS = 1000
 
@@ -63,7 +65,8 @@ class StepTask(QObject):
 class JobTask(StepTask):
     """A job in a child process, whose result is one file or folder. `ended` has its `convert_job.Finished`.
 
-    A shared file is made under a lock: while another process makes it, this one waits, and then has nothing to do.
+    A partial result is deleted: some are folders of many gigabytes. A shared file is made under a lock: while another
+    process makes it, this one waits, and then has nothing to do.
     """
 
     def __init__(
@@ -75,7 +78,8 @@ class JobTask(StepTask):
         self._environment = environment
         self._place = place
         self._lock: filelock.BaseFileLock | None = None
-        self._child: JobProcess | None = None
+        self._child: ChildProcess | None = None
+        self._is_stopping = self._is_killed = False
         self._retry = QTimer(self, singleShot=True, interval=_RETRY_MS)
         self._retry.timeout.connect(self.start)
 
@@ -100,14 +104,17 @@ class JobTask(StepTask):
             self._end(drive_error(error, step.path.parent, self._place.unwritable))
 
     def stop(self) -> None:
+        self._is_stopping = True
         if self._child is not None:
             self._child.end()
         else:
             self._on_stopped()
 
     def kill(self) -> None:
+        self._is_killed = True
         if self._child is not None:
             self._child.stop()
+            self._delete_partial()
         self._release()
 
     def _hold(self) -> bool:
@@ -124,12 +131,12 @@ class JobTask(StepTask):
         step, place = self._step, self._place
         require_space(step.path.parent, step.writes_bytes)
         log = Path(f"{place.log}{step.kind}.log")
-        child = self._child = JobProcess(self._write_job(), step.path, log, step.title, self)
-        child.progressed.connect(lambda event: self.progressed.emit(event.done_bytes, event.total_bytes or 0, None))
-        child.finished.connect(self._end)
-        child.failed.connect(self._end)
-        child.ended.connect(self._on_stopped)
-        child.start()
+        decode = functools.partial(json_lines.decode, kinds=convert_job.EVENTS, key="event")
+        # Ctrl+C would look like a crash of the child.
+        self._child = ChildProcess(self._write_job(), log, decode, self, is_apart=True)
+        self._child.event_received.connect(self._on_event)
+        self._child.exited.connect(self._on_exited)
+        self._child.start()
 
     def _write_job(self) -> list[str]:
         """Write the job for the child and return the child's command. Raises AppError, OSError."""
@@ -145,6 +152,44 @@ class JobTask(StepTask):
             job = job(converter=str(environment.converter))
         path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
         return environment.command("trainer.convert", str(path))
+
+    def _on_event(self, event: convert_job.Event) -> None:
+        if isinstance(event, Progress):
+            self.progressed.emit(event.done_bytes, event.total_bytes, None)
+
+    def _on_exited(self, how: ChildExit) -> None:
+        if self._is_killed:
+            return
+        if how.cause == "finished" and isinstance(how.last_event, Finished):
+            self._end(how.last_event)
+            return
+
+        def end(_outcome: object) -> None:
+            if self._is_killed:
+                return
+            if self._is_stopping:
+                self._on_stopped()
+            else:
+                self._end(self._error(how))
+
+        background.run(self._delete_partial, end, end)
+
+    def _error(self, how: ChildExit) -> AppError:
+        """Return the error to show. An adapter that does not fit needs another next step than in an answer."""
+        event = how.last_event
+        if isinstance(event, Failed):
+            code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
+            return AppError(code, **event.facts)
+        cause = f"garbled: {how.detail}" if how.cause == "garbled" else how.reason
+        return AppError("build_died", step=self._step.title, cause=cause)
+
+    def _delete_partial(self) -> None:
+        part = part_path(str(self._step.path))
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+            return
+        with contextlib.suppress(OSError):  # a virus scanner holds it (Windows): the next build deletes it
+            part.unlink(missing_ok=True)
 
     def _end(self, result: Any) -> None:
         job = self._step.job

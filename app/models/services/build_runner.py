@@ -15,13 +15,14 @@ from PySide6.QtCore import QObject, Signal
 from app.base import wording
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.child_process import ChildExit
 from app.base.settings import Settings
 from app.inference import child_commands, gguf, load_plan, prompts
 from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment, Turn
 from app.inference.services import template_renderer
-from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.engine import EngineClient, exit_error
 from app.inference.services.template_renderer import TemplateRenderer
 from app.models import catalogue, gguf_build, local_models
 from app.models.artifact_steps import ArtifactStep
@@ -115,8 +116,8 @@ class SmokeTestRun(StepTask):
             case Failed() if event.id in (self._load_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
-    def _on_died(self, engine_exit: EngineExit) -> None:
-        self._fail(engine_exit.as_error())
+    def _on_died(self, how: ChildExit) -> None:
+        self._fail(exit_error(how))
 
     def _finish(self, done: Done) -> None:
         self.kill()

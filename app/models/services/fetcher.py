@@ -1,12 +1,12 @@
 """Supervise the downloading child: it fetches one model at a time and is restarted once if it dies."""
 
 import dataclasses
+import functools
 import itertools
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.base import json_lines
 from app.base.errors import AppError
@@ -38,7 +38,6 @@ from app.models.downloads.messages import (
 
 PACE = TransferPolicy()
 SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping machine can lose many
-WATCH_LATE_S = 4.0  # the timer fires each second
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +80,11 @@ class Fetcher(QObject):
         silence_limit_s: float = SILENCE_LIMIT_S,
     ) -> None:
         super().__init__(parent)
-        self._child = ChildProcess(command, log, self)
-        self._child.line_received.connect(self._on_line)
+        decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
+        self._child = ChildProcess(command, log, decode, self, silence_limit_s=silence_limit_s)
+        self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
         self._pace = pace
-        self._silence_limit_s = silence_limit_s
-        self._last_event_at = self._checked_at = time.monotonic()
-        self._kill_reason = ""  # why we killed the child
-        self._watch = QTimer(self, interval=1000)
-        self._watch.timeout.connect(self._check_heartbeat)
         self._ids = itertools.count(1)
         self._job: QueuedDownload | None = None
         self._place = ""
@@ -155,10 +150,7 @@ class Fetcher(QObject):
             self._end(FetchResult("done"))
             return
         if not self._child.is_running:
-            self._kill_reason = ""
-            self._last_event_at = self._checked_at = time.monotonic()
             self._child.start()
-            self._watch.start()
             if self._job is None:  # it could not be started, and `ended` has reported that
                 return
         self._command_id = str(next(self._ids))
@@ -184,33 +176,10 @@ class Fetcher(QObject):
             self._pace,
         )
 
-    def _check_heartbeat(self) -> None:
-        now = time.monotonic()
-        if now - self._checked_at > WATCH_LATE_S:  # this process was suspended, not the child
-            self._last_event_at = now
-        self._checked_at = now
-        if self._child.is_running and now - self._last_event_at > self._silence_limit_s:
-            self._kill("hung")
-
-    def _kill(self, reason: str) -> None:
-        self._kill_reason = reason
-        self._child.kill()
-
-    def _on_line(self, line: bytes) -> None:
-        self._last_event_at = time.monotonic()
-        try:
-            event = json_lines.decode(line, messages.EVENTS)
-        except ValueError:
-            self._kill("garbled")
-            return
+    def _on_event(self, event: messages.Event) -> None:
         if isinstance(event, NetworkContacted):
             self.contacted.emit(event.host)
-        elif isinstance(event, Hello):
-            if event.protocol != messages.PROTOCOL:
-                self._kill("garbled")
-        elif isinstance(event, Heartbeat):
-            return
-        elif self._job is not None and event.id == self._command_id:
+        elif not isinstance(event, Hello | Heartbeat) and self._job is not None and event.id == self._command_id:
             self._handle(event, self._job)
 
     def _handle(self, event: messages.Event, job: QueuedDownload) -> None:
@@ -274,7 +243,6 @@ class Fetcher(QObject):
             self._send_next()
 
     def _on_exited(self, how: ChildExit) -> None:
-        self._watch.stop()
         if how.cause == "stopped" or self._job is None:
             return
         if self._may_restart and how.cause != "not_started" and not self._is_pausing:
@@ -283,9 +251,7 @@ class Fetcher(QObject):
         elif self._is_pausing:
             self._end(FetchResult("paused"))
         else:
-            self._end(
-                FetchResult("failed", AppError("download_crashed", detail=self._kill_reason or how.detail or how.cause))
-            )
+            self._end(FetchResult("failed", AppError("download_crashed", detail=how.reason)))
 
     def _end(self, how: FetchResult) -> None:
         if self._job is not None:

@@ -4,23 +4,33 @@ The question is asked by a child process that may contact only that server and t
 """
 
 import argparse
+import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import programs
+from app.base import json_lines, programs
 from app.base.errors import AppError
-from app.base.services.child_process import OneShotProcess
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.wording import help_text
 from app.inference import local_model
-from app.inference.local_model import LocalModel, RemoteModel
+from app.inference.local_model import LocalModel, OfferedModel, RemoteModel
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
 
-DEADLINE_MS = 60_000
-KILL_MS = 1000
+DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """What the child sends: the models of the server, or the code and facts of an error."""
+
+    models: tuple[OfferedModel, ...] = ()
+    error: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 class RemoteCheck(QObject):
@@ -33,26 +43,38 @@ class RemoteCheck(QObject):
         """`address` must be normalized (`app.inference.local_model`)."""
         super().__init__(parent)
         self._address = address
-        self._child = OneShotProcess(programs.remote_check_command(address), {"key": key}, DEADLINE_MS, self)
-        self._child.answered.connect(self._on_answered)
-        self._child.ended.connect(self._on_ended)
-        QTimer.singleShot(0, self, self._child.start)  # the caller must connect the signals first
+        self._key = key
+        self._child = ChildProcess(programs.remote_check_command(address), None, _decode, self)
+        self._child.exited.connect(self._on_exited)
+        self._start = QTimer(self, singleShot=True, interval=0)  # the caller must connect the signals first
+        self._start.timeout.connect(self._ask)
+        self._start.start()
 
     def cancel(self) -> None:
         """Stop the query; no signal follows."""
-        self._child.cancel(KILL_MS)
+        self._start.stop()
+        self._child.kill()
+        self._child.stop()
 
-    def _on_answered(self, answer: dict[str, Any]) -> None:
-        if "error" in answer:
-            self.failed.emit(AppError(answer["error"], **answer["facts"]))
+    def _ask(self) -> None:
+        self._child.ask(json.dumps({"key": self._key}).encode("ascii") + b"\n", DEADLINE_S)
+
+    def _on_exited(self, how: ChildExit) -> None:
+        answer: ServerAnswer | None = how.last_event
+        if how.cause == "stopped":
+            return
+        if how.cause == "not_started":
+            self.failed.emit(AppError("engine_missing", cause="not_started"))
+        elif answer is None:
+            self.failed.emit(AppError("remote_silent", address=local_model.address_label(self._address)))
+        elif answer.error:
+            self.failed.emit(AppError(answer.error, **answer.facts))
         else:
-            self.found.emit(
-                tuple(RemoteModel(self._address, one["name"], one["context_tokens"]) for one in answer["models"])
-            )
+            self.found.emit(tuple(RemoteModel(self._address, one.name, one.context_tokens) for one in answer.models))
 
-    def _on_ended(self, is_started: bool) -> None:
-        silent = AppError("remote_silent", address=local_model.address_label(self._address))
-        self.failed.emit(silent if is_started else AppError("engine_missing", cause="not_started"))
+
+def _decode(line: bytes) -> ServerAnswer:
+    return json_lines.convert(json_lines.decode_object(line), ServerAnswer)
 
 
 KEY_MAX = 500  # characters

@@ -20,6 +20,7 @@ from app.base.confidentiality import ExportKind, ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.files.output_file import check_new_target
 from app.base.paths import Paths
+from app.base.services.child_process import ChildExit
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import help_text, phrase
 from app.documents import collection_lookup
@@ -27,7 +28,7 @@ from app.inference import child_commands, gguf, memory_estimate
 from app.inference.engine.messages import Event, Failed, Load, Ready, Tokenize, Tokenized
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment
-from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.engine import EngineClient
 from app.models.model_registry import choose_model
 from app.training.cli import data_generate
 from app.training.data import check, data_split, duplicates, file_import
@@ -317,8 +318,8 @@ class _Counting:
         self._id = self._engine.new_id()
         self._engine.send(Tokenize(self._id, prompts))
 
-    def _on_died(self, death: EngineExit) -> None:
-        self._end(AppError("engine_died", cause=death.detail or death.cause))
+    def _on_died(self, how: ChildExit) -> None:
+        self._end(AppError("engine_died", cause=how.reason))
 
     def _end(self, error: AppError | None) -> None:
         self.error = error

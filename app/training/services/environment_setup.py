@@ -1,6 +1,7 @@
 """Make, inspect and delete the training environment of this machine; a child process does the work."""
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.inference.services.events import NetworkContact
 from app.models import training_environment
-from app.training.environment.messages import EVENTS, ContactedHost, Done, Failed, InstallJob, KitJob, Phase
+from app.training.environment.messages import EVENTS, ContactedHost, Done, Event, Failed, InstallJob, KitJob, Phase
 
 if TYPE_CHECKING:  # these modules are imported on use, because most starts of the program never need them
     from app.training.environment.folders import EnvironmentReport
@@ -62,14 +63,14 @@ class EnvironmentSetup(QObject):
         self._logs = logs
         self._proxy = proxy
         self._contacts: list[NetworkContact] = []
-        self._outcome: Done | AppError | None = None
         self.phase = Phase("prepare")  # the last one
         self.is_in_use: Callable[[], bool] = lambda: False  # a training, study or conversion of this program uses it
         self._is_online = self._is_busy = self._is_kit = False
         self._started_at = 0.0
         self._group = 0  # process group of the child and all processes that it starts
-        self._child = ChildProcess(command, logs / "training-setup.log", self)
-        self._child.line_received.connect(self._on_line)
+        decode = functools.partial(json_lines.decode, kinds=EVENTS)
+        self._child = ChildProcess(command, logs / "training-setup.log", decode, self)
+        self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
         preferences.changed.connect(self._on_preferences)
 
@@ -171,7 +172,6 @@ class EnvironmentSetup(QObject):
             return
         proxy = "" if wheels else self._proxy()
         job = InstallJob(str(self._data), str(self._logs), base, str(wheels or ""), proxy, variant, kit)
-        self._outcome = None
         self._is_kit = kit is not None
         self.phase = Phase("prepare")
         self._is_online = wheels is None
@@ -186,14 +186,13 @@ class EnvironmentSetup(QObject):
         from app.training.environment import folders
 
         if self._child.is_running:
-            self._end()
+            self._child.stop()
             forget = (lambda: None) if self._is_kit else (lambda: folders.forget_attempts(self._data))
             self._clear(forget, self.cancelled)  # files of a kit are kept: they are in a folder of the user's
 
     def close(self) -> None:
         """Stop the child as an interruption: what was fetched is kept, and the next attempt resumes."""
-        if self._child.is_running:
-            self._end()
+        self._child.stop()
 
     def remove(self) -> None:
         """Delete the environment that was made here and what attempts left; ends with `removed` or `failed`."""
@@ -257,14 +256,6 @@ class EnvironmentSetup(QObject):
 
         background.run(work, done, failed)
 
-    def _end(self) -> None:
-        """Stop the child without emitting a signal."""
-        self._outcome = None
-        self._child.exited.disconnect(self._on_exited)
-        self._child.stop()
-        self._child.exited.connect(self._on_exited)
-        self._end_group()
-
     def _end_group(self) -> None:
         """Kill what a killed child could not end itself."""
         if os.name == "posix" and self._group:
@@ -272,13 +263,7 @@ class EnvironmentSetup(QObject):
                 os.killpg(self._group, signal.SIGKILL)
         self._group = 0
 
-    def _on_line(self, line: bytes) -> None:
-        try:
-            event = json_lines.decode(line, EVENTS)
-        except ValueError:
-            self._outcome = AppError("training_setup_died", cause="garbled")
-            self._child.kill()
-            return
+    def _on_event(self, event: Event) -> None:
         match event:
             case Phase():
                 self.phase = event
@@ -287,27 +272,25 @@ class EnvironmentSetup(QObject):
                 contact = NetworkContact(event.name, time.time(), "")
                 self._contacts.append(contact)
                 self.contacted.emit(contact)
-            case Failed():
-                self._outcome = event.as_error()
-            case Done():
-                self._outcome = event
 
     def _on_exited(self, how: ChildExit) -> None:
         self._end_group()
-        outcome, self._outcome = self._outcome, None
-        if isinstance(outcome, Done) and self._is_kit:
-            self.kit_written.emit(outcome.base)
-        elif isinstance(outcome, Done):
-            self._settle(Path(outcome.base))
-        else:
-            if not isinstance(outcome, AppError):
-                log.warning("the training environment's child has ended: %s", how.detail or how.cause)
-            died = AppError("training_setup_died", cause=how.detail or how.cause)
-            self.failed.emit(outcome or died)
+        if how.cause == "stopped":
+            return
+        match how.last_event:
+            case Done(base=folder) if self._is_kit:
+                self.kit_written.emit(folder)
+            case Done(base=folder):
+                self._settle(Path(folder))
+            case Failed() as failure:
+                self.failed.emit(failure.as_error())
+            case _:
+                log.warning("the training environment's child has ended: %s", how.reason)
+                self.failed.emit(AppError("training_setup_died", cause=how.reason))
 
     def _on_preferences(self, settings: Settings) -> None:
         if not settings.network_allowed and self.online_count:
-            self._end()
+            self._child.stop()
             self.failed.emit(AppError("training_network_forbidden"))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
@@ -113,15 +113,16 @@ class TrainingRun(QObject):
         self._folder = folder
         self._trainer = trainer
         self._lock: filelock.BaseFileLock | None = None
-        self._child: ChildProcess | None = None
+        # In its own process group: Ctrl+C during torch's import or a conversion would kill it instead of pausing it.
+        self._child = ChildProcess([], folder / run_folders.LOG, run_journal.read_event, self, is_apart=True)
+        self._child.event_received.connect(self._on_event)
+        self._child.exited.connect(self._on_exited)
         self._command = ""  # the last command sent to the child
         self.standing = RunStatus()
-        self._patience = QTimer(self, singleShot=True)
-        self._patience.timeout.connect(self._on_patience_over)
 
     @property
     def is_running(self) -> bool:
-        return self._child is not None
+        return self._child.is_running
 
     @property
     def is_asked(self) -> bool:
@@ -131,7 +132,7 @@ class TrainingRun(QObject):
     @property
     def child_pid(self) -> int:
         """Return the child's process id; 0 if none runs."""
-        return self._child.pid if self._child is not None else 0
+        return self._child.pid
 
     def start(self, locked: LockedRun | None = None) -> None:
         """Start, or resume from the last checkpoint. `taken`: from `lock_for_training`; None to lock the run now.
@@ -143,10 +144,7 @@ class TrainingRun(QObject):
         self._lock, self.standing, self._command = locked.lock, locked.standing, ""
         resume = ["--resume"] if locked.has_checkpoint else []
         command = self._trainer.command(str(self._folder / run_folders.SPEC), "--commands", *resume)
-        # In its own process group: Ctrl+C during torch's import or a conversion would kill it instead of pausing it.
-        self._child = ChildProcess(command, self._folder / run_folders.LOG, self, is_apart=True)
-        self._child.line_received.connect(self._on_line)
-        self._child.exited.connect(self._on_exited)
+        self._child.use_command(command)
         self._child.start()
 
     def pause(self) -> None:
@@ -162,44 +160,27 @@ class TrainingRun(QObject):
 
     def kill(self) -> None:
         """Kill the child and block until it is gone; steps after the last checkpoint are lost. `failed` is emitted."""
-        child = self._child
-        if child is not None:
-            child.kill()
-            child.stop()
+        self._child.kill()
+        self._child.stop()
 
     # ------------------------------------------------------------------------ private
 
     def _ask(self, command: str, limit_s: float | None) -> None:
-        if self._child is None or self.standing.end is not None:
+        if not self.is_running or self.standing.end is not None:
             return
         self._command = command
         self._child.send(json.dumps({"command": command}).encode("ascii") + b"\n")
         if limit_s is not None:
-            self._patience.start(int(limit_s * 1000))
+            self._child.limit(limit_s)
 
-    def _on_line(self, line: bytes) -> None:
-        assert self._child is not None
-        try:
-            event = run_journal.read_event(line)
-        except ValueError:
-            self._command = "garbled"
-            self._child.kill()
-            return
+    def _on_event(self, event: events.Event) -> None:
         self.standing = run_journal.status_after(self.standing, event)
         if isinstance(event, events.TERMINAL):
-            self._patience.start(int(EXIT_LIMIT_S * 1000))
+            self._child.limit(EXIT_LIMIT_S)
         self.event_received.emit(event)
-
-    def _on_patience_over(self) -> None:
-        if self._child is not None:
-            self._child.kill()
 
     def _on_exited(self, how: ChildExit) -> None:
         """Report the end by the child's terminal event, even if the child crashed after sending it."""
-        self._patience.stop()
-        child, self._child = self._child, None
-        if child is not None:
-            child.deleteLater()
         if self.standing.end is None and self._command == "cancel":
             self._note_cancellation()
         self._release()
@@ -228,8 +209,7 @@ class TrainingRun(QObject):
         if self._command == "pause" and how.cause in ("killed", "stopped"):
             return AppError("run_unresponsive", **facts)
         code = "run_killed" if how.cause == "killed" and not self._command else "run_crashed"
-        cause = self._command if self._command == "garbled" else how.detail or how.cause
-        return AppError(code, cause=cause, tail=how.log_tail, **facts)
+        return AppError(code, cause=how.reason, tail=how.log_tail, **facts)
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -8,8 +8,8 @@ from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.compliance.offline_check.records import STAGES
-from app.compliance.services.offline_check import CheckOutcome, OfflineCheck
+from app.compliance.offline_check.records import STAGES, CheckOutcome
+from app.compliance.services.offline_check import OfflineCheck
 
 LIMIT_MS = 300_000
 
@@ -38,8 +38,8 @@ def test_it_tells_how_far_it_is_and_leaves_a_page(check: OfflineCheck, qtbot: Qt
     outcome = ended.args[0]
     assert isinstance(outcome, CheckOutcome)
     assert outcome.verdict in ("clean", "limited")
-    assert outcome.title in outcome.report.read_text("utf-8")
-    assert outcome.report.with_suffix(".cdx.json").is_file()
+    assert outcome.title in Path(outcome.report).read_text("utf-8")
+    assert Path(outcome.report).with_suffix(".cdx.json").is_file()
     assert [stage for stage in STAGES if stage != "answer"] == list(dict.fromkeys(stages))  # there is no model
 
 
@@ -78,7 +78,7 @@ def test_the_page_of_the_check_before_stays(check: OfflineCheck, qtbot: QtBot) -
     assert check.report == before
     with qtbot.waitSignal(check.finished, timeout=LIMIT_MS) as ended:
         check.start()
-    assert check.report == ended.args[0].report != before
+    assert check.report == Path(ended.args[0].report) != before
     assert before.read_text("utf-8") == "前の報告書"
 
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
 from app.base.isolation import network_guard
-from app.compliance.services.offline_check import CheckOutcome
+from app.compliance.offline_check.records import CheckOutcome
 from app.compliance.ui import offline_panel as panels
 
 LEFT = Qt.MouseButton.LeftButton
@@ -105,7 +105,7 @@ def test_who_has_gone_on_to_another_setting_is_not_called_back(network, qtbot):
     [("clean", "success"), ("limited", "success"), ("incomplete", "warning"), ("leak", "danger")],
 )
 def test_the_outcome_has_its_colour(network, verdict, level):
-    network.check.show_outcome(CheckOutcome(verdict, "見出し", "説明", network.check._check.report))
+    network.check.show_outcome(CheckOutcome(verdict, "見出し", "説明", str(network.check._check.report)))
     assert network.check.banner.property("surface") == level
     assert "見出し\n説明" in words(network.check.banner)
 

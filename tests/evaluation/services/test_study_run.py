@@ -13,11 +13,11 @@ from typing import Any
 
 import filelock
 import pytest
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QCoreApplication, QTimer
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
-from app.base.services.child_process import STOP_GRACE_MS, JobProcess
+from app.base.services.child_process import STOP_GRACE_MS
 from app.base.settings import Settings
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
@@ -37,7 +37,8 @@ from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
-from app.models.artifact_steps import StepProgress
+from app.models.artifact_steps import ArtifactStep, StepProgress
+from app.models.services.artifact_runner import JobTask, Workplace
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
 from app.training.services.training_run import Trainer
@@ -467,11 +468,15 @@ def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_half_a_folder_of_a_child_that_was_killed_is_deleted(qtbot: QtBot, tmp_path: Path) -> None:
+def test_half_a_folder_of_a_child_that_was_killed_is_deleted(
+    qtbot: QtBot, qapp: QCoreApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target, part = tmp_path / "folder", tmp_path / "folder.part"
     code = f"import os; os.mkdir({str(part)!r}); open({str(part / 'half')!r}, 'w'); os.kill(os.getpid(), 9)"
-    child = JobProcess([sys.executable, "-c", code], target, tmp_path / "log", "unpack")
-    with qtbot.waitSignal(child.failed) as caught:
-        child.start()
+    monkeypatch.setattr(JobTask, "_write_job", lambda _task: [sys.executable, "-c", code])
+    place = Workplace(tmp_path / "job", f"{tmp_path}/", "")
+    task = JobTask(ArtifactStep("unpack", target, None), AppError("no_training_environment"), place, qapp)
+    with qtbot.waitSignal(task.ended) as caught:
+        task.start()
     assert caught.args[0].code == "build_died"
     assert not part.exists()
