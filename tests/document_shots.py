@@ -14,7 +14,7 @@ from app.documents.library import Library
 from app.documents.records import Document, DocumentSection, ReadingReport
 from app.documents.services.embedding import EmbeddingStatus
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui.document_table import DocumentRole
+from app.documents.ui.document_lists import DocumentRole
 
 NAMES = {
     "ja": (

@@ -15,10 +15,13 @@ from pathlib import Path
 
 from app.documents import records
 from app.documents.library import Library
-from app.documents.records import Document, DocumentCollection
+from app.documents.records import Document
 
 _MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
 
+# Why an entry of a folder was not taken, in the order in which a person reads them: hidden, the lock of an open Office
+# file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable.
+SKIP_REASONS = ("hidden", "lock", "link", "unknown", "name", "unreadable")
 CountCallback = Callable[[int], None]  # receives the number of files found so far; may raise to end the scan
 
 
@@ -26,8 +29,7 @@ CountCallback = Callable[[int], None]  # receives the number of files found so f
 class ScanResult:
     """The files found in the sources, and what was not taken.
 
-    `skipped`: the number of skipped folder entries by reason: hidden, lock (of an open Office file), link (leads out of
-    the folder), unknown (suffix), name (bytes that are not text), unreadable.
+    `skipped`: the number of skipped folder entries by one of SKIP_REASONS.
 
     `missing`: sources that do not exist, cannot be read, or are folders without any entry, as a drive's mount point is
     while the drive is not connected. `unreadable`: paths below a source that cannot be read, for example after a
@@ -59,8 +61,8 @@ def scan_sources(
 ) -> ScanResult:
     """Return the files of the sources: named files whatever their suffix, and of folders the files with a known suffix.
 
-    Folders are searched with their subfolders. `held`: paths that the user added by name, which a folder does not count
-    as skipped.
+    Folders are searched with their subfolders. `named`: paths that the user added by name, which a folder does not
+    count as skipped.
     """
     found = ScanResult()
     for source in sources:
@@ -316,7 +318,7 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
     """
     collections = library.collections()
     own = next((one for one in collections if one.is_builtin), None)
-    free = _free_name(name, [one for one in collections if one is not own])
+    free = free_name(name, {one.name for one in collections if one is not own})
     collection_id = library.add_collection(free, "public", is_builtin=True) if own is None else own.id
     if own is not None and own.name != free:
         library.rename_collection(own.id, free)
@@ -329,9 +331,9 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
     return [document.id for document in documents if document is not there]
 
 
-def _free_name(name: str, others: list[DocumentCollection]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
     """Return the name, with a number if another collection has it."""
-    taken, free, number = {one.name for one in others}, name, 1
+    free, number = name, 1
     while free in taken:
         number += 1
         free = f"{name} {number}"

@@ -26,7 +26,6 @@ from app.documents.records import (
     DocumentSection,
     Passage,
     ReadingReport,
-    State,
     shown_name,
 )
 
@@ -38,6 +37,10 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
 Former = tuple[str, str, int, Label]  # collection name, document name or "", collection id, label
 UNKNOWN: Former = ("", "", 0, HIGHEST_LABEL)  # stands for the unreadable rest of a damaged database
 _STEP = 1_000_000  # more ids than any user has collections
+_DOCUMENT = (
+    "SELECT id, collection_id, path, name, state, size_bytes, modified_ns, tried_size_bytes, tried_modified_ns, sha256,"
+    " wished_encoding AS chosen_encoding, error_code, error_facts, report, added_at, indexed_at FROM document"
+)
 # The label of a former name: the current one of its collection, else the last that the collection had.
 _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
@@ -277,18 +280,16 @@ class Library:
 
     def documents(self, collection_id: int) -> list[Document]:
         """Return the documents of a collection in the order of their paths."""
-        return self._db.read_as(
-            _document, "SELECT * FROM document WHERE collection_id = ? ORDER BY path", collection_id
-        )
+        return self._db.read_as(_document, f"{_DOCUMENT} WHERE collection_id = ? ORDER BY path", collection_id)
 
     def document(self, document_id: int) -> Document | None:
-        found = self._db.read_as(_document, "SELECT * FROM document WHERE id = ?", document_id)
+        found = self._db.read_as(_document, f"{_DOCUMENT} WHERE id = ?", document_id)
         return found[0] if found else None
 
     def documents_with_path_or_content(self, path: str, sha256: str) -> list[Document]:
         """Return the documents with this path or this content. A file may be in several collections, and may have been
         moved."""
-        wanted = "SELECT * FROM document WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id"
+        wanted = f"{_DOCUMENT} WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id"
         return self._db.read_as(_document, wanted, path, sha256)
 
     def ids_with_name_or_content(self, name: str, sha256: str) -> list[int]:
@@ -303,7 +304,7 @@ class Library:
 
     def waiting(self) -> list[Document]:
         """Return the documents to be read in the order of their ids, including those whose reading was interrupted."""
-        return self._db.read_as(_document, "SELECT * FROM document WHERE state IN ('waiting', 'reading') ORDER BY id")
+        return self._db.read_as(_document, f"{_DOCUMENT} WHERE state IN ('waiting', 'reading') ORDER BY id")
 
     def add_documents(self, collection_id: int, paths: Iterable[Path]) -> list[int]:
         """Add documents to the queue, except those that the collection already has, and return the new ids."""
@@ -442,41 +443,16 @@ class Library:
 
 
 def _collection(row: Row) -> DocumentCollection:
-    return DocumentCollection(
-        id=row["id"],
-        name=text_of(row, "name"),
-        label=stored_label(row["label"]),
-        is_builtin=bool(row["is_builtin"]),
-        documents=row["documents"],
-        sections=row["sections"],
-        unfinished=row["unfinished"],
-        troubled=row["troubled"],
-    )
+    checked = {"name": text_of(row, "name"), "label": stored_label(row["label"]), "is_builtin": bool(row["is_builtin"])}
+    return DocumentCollection(**{**row, **checked})
+
+
+def _document(row: Row) -> Document:
+    parsed = {"error_facts": json.loads(row["error_facts"]), "report": _report(row["report"])}
+    return Document(**{**row, **parsed})
 
 
 def _report(stored: str) -> ReadingReport:
     values = json.loads(stored)
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return ReadingReport(**fields)
-
-
-def _document(row: Row) -> Document:
-    state: State = row["state"]
-    return Document(
-        id=row["id"],
-        collection_id=row["collection_id"],
-        path=row["path"],
-        name=row["name"],
-        state=state,
-        size_bytes=row["size_bytes"],
-        modified_ns=row["modified_ns"],
-        tried_size_bytes=row["tried_size_bytes"],
-        tried_modified_ns=row["tried_modified_ns"],
-        sha256=row["sha256"],
-        chosen_encoding=row["wished_encoding"],
-        error_code=row["error_code"],
-        error_facts=json.loads(row["error_facts"]),
-        report=_report(row["report"]),
-        added_at=row["added_at"],
-        indexed_at=row["indexed_at"],
-    )

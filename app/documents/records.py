@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from app.base import invisible_characters
 from app.base.confidentiality import Label
+from app.base.errors import AppError
 
 # In lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text.
 DOCUMENT_SUFFIXES = (
@@ -19,6 +20,7 @@ DOCUMENT_SUFFIXES = (
     *(".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".text"),
 )
 _BREAKS = re.compile("[\t\n]")
+_RANGES_MOST = 12  # of pages in a list
 
 
 def shown_name(path: PurePath) -> str:
@@ -111,6 +113,12 @@ class Document:
     added_at: float = 0.0
     indexed_at: float = 0.0
 
+    @property
+    def failure(self) -> AppError | None:
+        """Return why the document could not be read; None if it did not fail."""
+        is_known = self.state == "failed" and bool(self.error_code)
+        return AppError(self.error_code, **self.error_facts) if is_known else None
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentSection:
@@ -149,11 +157,12 @@ class Passage:
 
 
 def page_ranges(numbers: Iterable[int]) -> list[str]:
-    """Return sorted page numbers as ranges: 3, 5–8 for 3, 5, 6, 7, 8."""
+    """Return sorted page numbers as ranges: 3, 5–8 for 3, 5, 6, 7, 8. After the first 12 follows a single …."""
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         if ranges and ranges[-1][1] == number - 1:
             ranges[-1] = (ranges[-1][0], number)
         else:
             ranges.append((number, number))
-    return [str(first) if first == last else f"{first}–{last}" for first, last in ranges]
+    shown = [str(first) if first == last else f"{first}–{last}" for first, last in ranges[:_RANGES_MOST]]
+    return [*shown, "…"] if len(ranges) > _RANGES_MOST else shown

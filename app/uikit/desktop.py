@@ -78,6 +78,10 @@ class PickFile(Protocol):
         """Return the path; "" when the user has chosen none. `kinds`: filters of QFileDialog."""
 
 
+class PickFiles(Protocol):
+    def __call__(self, parent: QWidget, title: str, start: str, kinds: str) -> list[str]: ...
+
+
 class PickFolder(Protocol):
     def __call__(self, parent: QWidget, title: str, start: str) -> str: ...
 
@@ -92,6 +96,10 @@ def _ask_open(parent: QWidget, title: str, start: str, kinds: str) -> str:
     return QFileDialog.getOpenFileName(parent, title, start, kinds)[0]
 
 
+def _ask_open_several(parent: QWidget, title: str, start: str, kinds: str) -> list[str]:
+    return QFileDialog.getOpenFileNames(parent, title, start, kinds)[0]
+
+
 def _ask_folder(parent: QWidget, title: str, start: str) -> str:
     return QFileDialog.getExistingDirectory(parent, title, start)
 
@@ -103,6 +111,7 @@ class Pickers:
     save: PickFile = _ask_save
     open: PickFile = _ask_open
     folder: PickFolder = _ask_folder
+    open_several: PickFiles = _ask_open_several
 
 
 def complete_suffix(path: Path, suffix: str, *others: str) -> Path:

@@ -3,8 +3,9 @@
 import pytest
 
 from app.documents.library import Library
-from app.documents.records import Document, DocumentSection
+from app.documents.records import DocumentSection
 from app.documents.retrieval import passage_search, retrieved_passages
+from tests.documents.driver import put
 
 SECTIONS = [
     DocumentSection(("2.2 かぶり",), "土に接する部材のかぶりは70mm以上とする。水中で施工する部材では100mm以上とする。"),
@@ -14,16 +15,9 @@ SECTIONS = [
 ]
 
 
-@pytest.fixture
-def library(tmp_path):
-    library = Library.open(tmp_path / "documents.db")
-    collection_id = library.add_collection("基準")
-    (document_id,) = library.add_documents(collection_id, [tmp_path / "a.md"])
-    document = library.document(document_id)
-    assert isinstance(document, Document)
-    library.put(document, SECTIONS)
-    yield library
-    library.close()
+@pytest.fixture(autouse=True)
+def filled(library: Library) -> None:
+    put(library, *SECTIONS)
 
 
 def judge(library: Library, question: str) -> retrieved_passages.AbstentionVerdict:

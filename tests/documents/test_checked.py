@@ -6,15 +6,13 @@ import pytest
 
 from app.documents.grounding import claims, grounding_record, source_citations
 from app.documents.grounding.grounding_record import Grounding
-from app.documents.records import DocumentSection, Passage
+from tests.documents.driver import make_passage
 
 TEXT = (
     "発電機室の扉の有効幅は70 cm以上とする。倉庫の棚に積む荷物の高さは１２０㎝以下とする。\n"
     "受水槽の容量は1,500 Lである。"
 )
-PASSAGE = Passage(
-    1, DocumentSection(("第3章 設備",), TEXT, "", 12, 12), 1, "手引き.pdf", "/手引き.pdf", "基準", "internal", 1.0, 1
-)
+PASSAGE = make_passage(TEXT, "第3章 設備", document="手引き.pdf", page=12)
 
 
 def checked_answer(answer: str) -> Grounding:

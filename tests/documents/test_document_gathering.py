@@ -1,8 +1,9 @@
 """What a collection is made of: files and folders as they are added, changed, moved away and taken out."""
 
+import dataclasses
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,7 @@ from app.base.errors import AppError
 from app.documents import collection_updates
 from app.documents.collection_updates import compare_with_sources, scan_sources
 from app.documents.library import Library
-from app.documents.records import Document, DocumentSection, ReadingReport
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    library = Library.open(tmp_path / "documents.sqlite")
-    yield library
-    library.close()
+from app.documents.records import DocumentSection, ReadingReport
 
 
 @pytest.fixture
@@ -30,21 +24,49 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def read(library: Library, report: ReadingReport = ReadingReport(sections=1)) -> None:  # noqa: B008  frozen
-    """As the child does, without looking into the files."""
-    for document in library.waiting():
-        status = Path(document.path).stat()
-        library.put(
-            Document(
-                document.id, document.collection_id, document.path, document.name, "done", status.st_size,
-                status.st_mtime_ns, "0" * 64, report=report,
-            ),
-            [DocumentSection(("第1章",), "本文です。")],
-        )  # fmt: skip
+class Gathering:
+    """A collection, with what a person does to it; `read` and `fail` are the child's part, which looks into no file."""
+
+    def __init__(self, library: Library, name: str = "基準") -> None:
+        self.library = library
+        self.id = library.add_collection(name)
+
+    def add(self, *paths: Path) -> collection_updates.AddedFiles:
+        return collection_updates.add_paths(self.library, self.id, paths)
+
+    def refresh(self, tell: Callable[[int], None] = lambda _count: None) -> collection_updates.RefreshResult:
+        return collection_updates.refresh_collection(self.library, self.id, tell)
+
+    def assert_unchanged(self) -> None:
+        assert self.refresh() == collection_updates.RefreshResult(self.id)
+
+    def read(self, report: ReadingReport = ReadingReport(sections=1)) -> None:  # noqa: B008  frozen
+        for document in self.library.waiting():
+            status = Path(document.path).stat()
+            done = dataclasses.replace(
+                document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns, report=report
+            )
+            self.library.put(done, [DocumentSection(("第1章",), "本文です。")])
+
+    def fail(self) -> None:
+        for document in self.library.waiting():
+            self.library.begin_reading(document.id, Path(document.path).stat())
+            self.library.fail(document.id, AppError("document_damaged"))
+
+    def names(self) -> list[str]:
+        return [document.name for document in self.library.documents(self.id)]
 
 
-def names(library: Library, collection_id: int) -> list[str]:
-    return [document.name for document in library.documents(collection_id)]
+@pytest.fixture
+def gathering(library: Library) -> Gathering:
+    return Gathering(library)
+
+
+@pytest.fixture
+def read_folder(gathering: Gathering, folder: Path) -> Gathering:
+    gathering.add(folder)
+    gathering.read()
+    return gathering
 
 
 def test_a_folder_gives_its_documents_and_counts_what_it_leaves_out(folder: Path, tmp_path: Path) -> None:
@@ -80,16 +102,15 @@ def test_a_name_that_is_no_text_is_left_out(folder: Path) -> None:
     assert found.skipped["name"] == 1
 
 
-def test_a_named_file_whose_name_is_no_text_is_left_out_too(library: Library, folder: Path) -> None:
+def test_a_named_file_whose_name_is_no_text_is_left_out_too(gathering: Gathering, folder: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.txt"))
     try:
         path.touch()
     except OSError:
         pytest.skip("this file system takes text only")
-    collection = library.add_collection("基準")
-    added = collection_updates.add_paths(library, collection, [path])
+    added = gathering.add(path)
     assert (added.new, added.skipped, added.missing) == ([], {"name": 1}, [])
-    assert library.sources(collection) == []
+    assert gathering.library.sources(gathering.id) == []
 
 
 def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> None:
@@ -117,243 +138,218 @@ def test_the_search_can_be_ended_amid_it(folder: Path) -> None:
         scan_sources([folder], end)
 
 
-def test_files_are_added_once(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    first = collection_updates.add_paths(library, collection, [folder, folder / "a.pdf"])
-    again = collection_updates.add_paths(library, collection, [folder / "a.pdf"])
+def test_files_are_added_once(gathering: Gathering, folder: Path) -> None:
+    first = gathering.add(folder, folder / "a.pdf")
+    again = gathering.add(folder / "a.pdf")
     assert (len(first.new), first.known, again.new, again.known) == (3, 0, [], 1)
-    assert names(library, collection) == ["a.pdf", "b.DOCX", "c.md"]
-    assert library.sources(collection) == [folder, folder / "a.pdf"]
+    assert gathering.names() == ["a.pdf", "b.DOCX", "c.md"]
+    assert gathering.library.sources(gathering.id) == [folder, folder / "a.pdf"]
 
 
 def test_what_was_named_by_itself_inside_a_known_folder_stays_though_the_folder_would_not_give_it(
-    library: Library, folder: Path, tmp_path: Path
+    gathering: Gathering, folder: Path, tmp_path: Path
 ) -> None:
-    collection = library.add_collection("基準")
     (tmp_path / "よそ.txt").touch()
     (folder / "記録.log").touch()
     (folder / ".隠し.txt").touch()
     (folder / ".隠し").mkdir()
     (folder / ".隠し" / "d.txt").touch()
     (folder / "外へ.txt").symlink_to(tmp_path / "よそ.txt")
-    collection_updates.add_paths(library, collection, [folder])
+    gathering.add(folder)
     named = [folder / name for name in ("記録.log", ".隠し.txt", ".隠し", "外へ.txt")]
-    assert len(collection_updates.add_paths(library, collection, [*named, folder / "下", folder / "a.pdf"]).new) == 4
-    assert library.sources(collection) == [folder, *named]
-    read(library)
-    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
-    assert len(names(library, collection)) == 7
-    assert (
-        collection_updates.add_paths(library, collection, [folder]).skipped == {}
-    )  # nothing is both read and left out
-    other = library.add_collection("別")
-    assert collection_updates.add_paths(library, other, [folder, folder / "記録.log"]).skipped == {
+    assert len(gathering.add(*named, folder / "下", folder / "a.pdf").new) == 4
+    assert gathering.library.sources(gathering.id) == [folder, *named]
+    gathering.read()
+    gathering.assert_unchanged()
+    assert len(gathering.names()) == 7
+    assert gathering.add(folder).skipped == {}  # nothing is both read and left out
+    other = gathering.library.add_collection("別")
+    assert collection_updates.add_paths(gathering.library, other, [folder, folder / "記録.log"]).skipped == {
         "hidden": 2,
         "link": 1,
     }
 
 
-def test_new_changed_and_vanished_files_are_told_apart(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    collection_updates.add_paths(library, collection, [folder])
-    read(library)
-    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
+def test_new_changed_and_vanished_files_are_told_apart(read_folder: Gathering, folder: Path) -> None:
+    read_folder.assert_unchanged()
     (folder / "new.txt").touch()
     (folder / "a.pdf").write_text("longer than before", encoding="utf-8")
     (folder / "下" / "b.DOCX").unlink()
-    done = collection_updates.refresh_collection(library, collection)
+    done = read_folder.refresh()
     assert (done.new, done.changed, len(done.gone), done.missing) == (1, 1, 1, [])
-    assert [document.name for document in library.waiting()] == ["a.pdf", "new.txt"]
+    assert [document.name for document in read_folder.library.waiting()] == ["a.pdf", "new.txt"]
 
 
-def test_of_a_folder_that_is_not_there_nothing_leaves(library: Library, folder: Path, tmp_path: Path) -> None:
-    collection = library.add_collection("基準")
+def test_of_a_folder_that_is_not_there_nothing_leaves(gathering: Gathering, folder: Path, tmp_path: Path) -> None:
     alone = tmp_path / "単独.txt"
     alone.touch()
-    collection_updates.add_paths(library, collection, [folder, alone])
-    read(library)
+    gathering.add(folder, alone)
+    gathering.read()
     folder.rename(tmp_path / "移した")
     alone.unlink()
-    done = collection_updates.refresh_collection(library, collection)
-    assert [library.document(one).name for one in done.gone] == ["単独.txt"]
+    done = gathering.refresh()
+    assert [gathering.library.document(one).name for one in done.gone] == ["単独.txt"]
     assert done.missing == [folder]
-    assert library.sources(collection) == [folder]
+    assert gathering.library.sources(gathering.id) == [folder]
 
 
 def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(
-    library: Library, folder: Path, tmp_path: Path
+    gathering: Gathering, folder: Path, tmp_path: Path
 ) -> None:
     (folder / "z.txt").touch()
-    collection = library.add_collection("基準")
-    collection_updates.add_paths(library, collection, [folder])
-    read(library)
+    gathering.add(folder)
+    gathering.read()
     (folder / "a.pdf").unlink()
 
     def drop(_count: int) -> None:  # once the folder above it is listed
         if (folder / "下").exists():
             (folder / "下").rename(tmp_path / "切れた")
 
-    done = collection_updates.refresh_collection(library, collection, drop)
-    assert [library.document(one).name for one in done.gone] == ["a.pdf"]
+    done = gathering.refresh(drop)
+    assert [gathering.library.document(one).name for one in done.gone] == ["a.pdf"]
     assert done.missing == [folder / "下"]
-    later = collection_updates.refresh_collection(library, collection)
+    later = gathering.refresh()
     assert (len(later.gone), later.missing) == (3, [])  # it is another place now
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
-def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(library: Library) -> None:
+def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(gathering: Gathering) -> None:
     """Its names can be listed, but not what they are."""
-    collection = library.add_collection("基準")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "下").mkdir()
         (folder / "下" / "a.pdf").touch()
-        collection_updates.add_paths(library, collection, [folder])
-        read(library)
+        gathering.add(folder)
+        gathering.read()
         folder.chmod(0o755)
         (folder / "下").chmod(0o744)
         os.seteuid(65534)
         try:
-            found = compare_with_sources([folder], library.documents(collection))
+            found = compare_with_sources([folder], gathering.library.documents(gathering.id))
         finally:
             os.seteuid(0)
     assert (found.new, found.gone, found.missing) == ([], [], [folder / "下" / "a.pdf"])
 
 
-def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(library: Library, folder: Path) -> None:
+def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(gathering: Gathering, folder: Path) -> None:
     (folder / "輪").symlink_to(folder / "輪")
-    collection = library.add_collection("基準")
-    collection_updates.add_paths(library, collection, [folder])
-    read(library)
+    gathering.add(folder)
+    gathering.read()
     assert scan_sources([folder]).unreadable == [folder / "輪"]
-    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
+    gathering.assert_unchanged()
 
 
-def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    collection_updates.add_paths(library, collection, [folder])
-    read(library)
+def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(read_folder: Gathering, folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    done = collection_updates.refresh_collection(library, collection)
+    done = read_folder.refresh()
     assert (done.gone, done.missing) == ([], [folder])
 
 
-def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    added = collection_updates.add_paths(library, collection, [folder])
-    read(library)
-    library.exclude(added.new[:1])
-    library.remove_documents(added.new[:1])
-    assert collection_updates.refresh_collection(library, collection).new == 0
-    assert len(collection_updates.add_paths(library, collection, [folder]).new) == 1
+def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gathering: Gathering, folder: Path) -> None:
+    added = gathering.add(folder)
+    gathering.read()
+    gathering.library.exclude(added.new[:1])
+    gathering.library.remove_documents(added.new[:1])
+    assert gathering.refresh().new == 0
+    assert len(gathering.add(folder).new) == 1
 
 
-def fail(library: Library) -> None:
-    """As the child does with files that are damaged."""
-    for document in library.waiting():
-        library.begin_reading(document.id, Path(document.path).stat())
-        library.fail(document.id, AppError("document_damaged"))
-
-
-def test_a_document_that_failed_is_tried_again_only_when_its_file_is_another(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    collection_updates.add_paths(library, collection, [folder / "a.pdf"])
-    fail(library)
-    assert collection_updates.refresh_collection(library, collection).changed == 0
+def test_a_document_that_failed_is_tried_again_only_when_its_file_is_another(
+    gathering: Gathering, folder: Path
+) -> None:
+    gathering.add(folder / "a.pdf")
+    gathering.fail()
+    assert gathering.refresh().changed == 0
     os.utime(folder / "a.pdf", (1, 1))  # a copy that is older and whole
-    assert collection_updates.refresh_collection(library, collection).changed == 1
+    assert gathering.refresh().changed == 1
 
 
 def test_a_document_whose_new_file_failed_is_tried_once_and_again_when_it_is_the_old_one(
-    library: Library, folder: Path
+    gathering: Gathering, folder: Path
 ) -> None:
-    collection = library.add_collection("基準")
-    collection_updates.add_paths(library, collection, [folder / "a.pdf"])
-    read(library)
+    gathering.add(folder / "a.pdf")
+    gathering.read()
     before = (folder / "a.pdf").stat()
     os.utime(folder / "a.pdf", (4e9, 4e9))
-    assert collection_updates.refresh_collection(library, collection).changed == 1
-    fail(library)
-    assert collection_updates.refresh_collection(library, collection).changed == 0
+    assert gathering.refresh().changed == 1
+    gathering.fail()
+    assert gathering.refresh().changed == 0
     os.utime(folder / "a.pdf", ns=(before.st_mtime_ns, before.st_mtime_ns))
-    assert collection_updates.refresh_collection(library, collection).changed == 1
+    assert gathering.refresh().changed == 1
 
 
-def test_a_file_that_was_not_there_when_it_was_to_be_read_is_tried_again(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    added = collection_updates.add_paths(library, collection, [folder / "a.pdf"])
-    read(library)
-    library.read_again(added.new)
-    library.fail(added.new[0], AppError("document_missing", path=str(folder / "a.pdf")))
-    assert collection_updates.refresh_collection(library, collection).changed == 1
+def test_a_file_that_was_not_there_when_it_was_to_be_read_is_tried_again(gathering: Gathering, folder: Path) -> None:
+    added = gathering.add(folder / "a.pdf")
+    gathering.read()
+    gathering.library.read_again(added.new)
+    gathering.library.fail(added.new[0], AppError("document_missing", path=str(folder / "a.pdf")))
+    assert gathering.refresh().changed == 1
 
 
-def test_what_was_to_be_read_again_and_is_cancelled_is_no_change(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    added = collection_updates.add_paths(library, collection, [folder / "a.pdf"])
-    read(library)
-    library.read_again(added.new)
-    collection_updates.empty_queue(library)
-    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
+def test_what_was_to_be_read_again_and_is_cancelled_is_no_change(gathering: Gathering, folder: Path) -> None:
+    added = gathering.add(folder / "a.pdf")
+    gathering.read()
+    gathering.library.read_again(added.new)
+    collection_updates.empty_queue(gathering.library)
+    gathering.assert_unchanged()
 
 
-def test_what_leaves_the_queue_is_as_it_was_before(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    collection_updates.add_paths(library, collection, [folder / "a.pdf"])
-    read(library, ReadingReport(pages=2, pages_without_text=(2,)))
-    known = library.documents(collection)[0].id
-    library.read_again([known])
-    assert len(collection_updates.add_paths(library, collection, [folder]).new) == 2
-    collection_updates.empty_queue(library)
-    assert library.document(known).state == "doubtful"
-    assert names(library, collection) == ["a.pdf"]
+def test_what_leaves_the_queue_is_as_it_was_before(gathering: Gathering, folder: Path) -> None:
+    gathering.add(folder / "a.pdf")
+    gathering.read(ReadingReport(pages=2, pages_without_text=(2,)))
+    known = gathering.library.documents(gathering.id)[0].id
+    gathering.library.read_again([known])
+    assert len(gathering.add(folder).new) == 2
+    collection_updates.empty_queue(gathering.library)
+    assert gathering.library.document(known).state == "doubtful"
+    assert gathering.names() == ["a.pdf"]
 
 
 def test_what_left_the_queue_is_found_again_in_its_folder_but_not_where_it_was_named_by_itself(
-    library: Library, folder: Path, tmp_path: Path
+    gathering: Gathering, folder: Path, tmp_path: Path
 ) -> None:
-    collection = library.add_collection("基準")
     (tmp_path / "単独.txt").touch()
-    collection_updates.add_paths(library, collection, [folder, tmp_path / "単独.txt"])
-    collection_updates.empty_queue(library)
-    assert names(library, collection) == []
-    assert collection_updates.refresh_collection(library, collection).new == 3
-    assert names(library, collection) == ["a.pdf", "b.DOCX", "c.md"]
+    gathering.add(folder, tmp_path / "単独.txt")
+    collection_updates.empty_queue(gathering.library)
+    assert gathering.names() == []
+    assert gathering.refresh().new == 3
+    assert gathering.names() == ["a.pdf", "b.DOCX", "c.md"]
 
 
-def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(library: Library, folder: Path) -> None:
-    collection_updates.add_paths(library, library.add_collection("基準"), [folder])
-    waiting = library.waiting()
-    other = Library.beside(library.path)
+def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(
+    gathering: Gathering, folder: Path
+) -> None:
+    gathering.add(folder)
+    waiting = gathering.library.waiting()
+    other = Library.beside(gathering.library.path)
     other.remove_documents([waiting[0].id])
     other.close()
     with pytest.raises(AppError) as refused:
-        library.put(waiting[0], [DocumentSection(("1",), "本文。")])
+        gathering.library.put(waiting[0], [DocumentSection(("1",), "本文。")])
     assert refused.value.code == "document_removed"
-    library.put(waiting[1], [DocumentSection(("1",), "本文。")])
-    assert [section.text for _, section in library.sections(waiting[1].id)] == ["本文。"]
-    assert library.sections(waiting[0].id) == []
+    gathering.library.put(waiting[1], [DocumentSection(("1",), "本文。")])
+    assert [section.text for _, section in gathering.library.sections(waiting[1].id)] == ["本文。"]
+    assert gathering.library.sections(waiting[0].id) == []
 
 
-def test_the_look_for_interrupted_removals_finds_only_those(library: Library, folder: Path) -> None:
-    collection = library.add_collection("基準")
-    added = collection_updates.add_paths(library, collection, [folder])
-    assert library.documents_to_remove() == []
-    library.exclude(added.new[:1])
-    assert library.documents_to_remove() == added.new[:1]
-    library.remove_documents(library.documents_to_remove())
-    assert library.documents_to_remove() == []
-    assert collection_updates.refresh_collection(library, collection).new == 0
+def test_the_look_for_interrupted_removals_finds_only_those(gathering: Gathering, folder: Path) -> None:
+    added = gathering.add(folder)
+    assert gathering.library.documents_to_remove() == []
+    gathering.library.exclude(added.new[:1])
+    assert gathering.library.documents_to_remove() == added.new[:1]
+    gathering.library.remove_documents(gathering.library.documents_to_remove())
+    assert gathering.library.documents_to_remove() == []
+    assert gathering.refresh().new == 0
 
 
-def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(library: Library, folder: Path) -> None:
-    collection_updates.add_paths(library, library.add_collection("基準"), [folder])
-    first, second = (document.id for document in library.waiting()[:2])
-    library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id IN (?, ?)", first, second)
-    read(library)
-    library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id = ?", first)
-    library.interrupt(first)
-    library.interrupt(second)
-    assert [document.id for document in library.waiting()] == [first]
-    assert library._db.read("SELECT attempts FROM document WHERE id = ?", first)[0][0] == 0
+def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(gathering: Gathering, folder: Path) -> None:
+    gathering.add(folder)
+    first, second = (document.id for document in gathering.library.waiting()[:2])
+    gathering.library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id IN (?, ?)", first, second)
+    gathering.read()
+    gathering.library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id = ?", first)
+    gathering.library.interrupt(first)
+    gathering.library.interrupt(second)
+    assert [document.id for document in gathering.library.waiting()] == [first]
+    assert gathering.library._db.read("SELECT attempts FROM document WHERE id = ?", first)[0][0] == 0

@@ -1,8 +1,6 @@
 """Questions find what answers them, however either is written."""
 
-import dataclasses
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from app.documents import terms
 from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.documents.retrieval import passage_search, retrieved_passages
+from tests.documents import driver
 
 FILLER = [
     DocumentSection(
@@ -22,22 +21,8 @@ FILLER = [
 ]
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    opened = Library.open(tmp_path / "documents.sqlite")
-    yield opened
-    opened.close()
-
-
 def put(library: Library, *sections: DocumentSection, collection: str = "基準") -> int:
-    known = {one.name: one.id for one in library.collections()}
-    collection_id = known.get(collection) or library.add_collection(collection)
-    count = len(library.documents(collection_id))
-    (document_id,) = library.add_documents(collection_id, [Path(f"/{collection}-{count}.md")])
-    document = library.document(document_id)
-    assert document is not None
-    library.put(dataclasses.replace(document, state="done"), [*sections, *FILLER])
-    return collection_id
+    return driver.put(library, *sections, *FILLER, collection=collection, name=f"{collection}.md")
 
 
 def first(library: Library, query: str, collection_id: int, glossary: Path | None = None) -> str:

@@ -8,12 +8,12 @@ import pytest
 
 from app.chat.store import Store
 from app.documents.library import Library
-from app.documents.records import DocumentSection
 from app.documents.retrieval import semantic_index
 from app.documents.retrieval.semantic_index import embedded_text, text_digest
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.services.model_library import ModelLibrary
+from tests.documents.driver import put
 from tests.embedding_model import WIDTH, tiny_bert
 
 
@@ -71,12 +71,6 @@ def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path: 
     assert path_of(other_prefix) != first
 
 
-def put(library: Library, document_id: int, *texts: str) -> None:
-    document = library.document(document_id)
-    assert document is not None
-    library.put(dataclasses.replace(document, state="done"), [DocumentSection(("章",), text) for text in texts])
-
-
 def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
     tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,16 +79,14 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
     chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
     assert chosen is not None
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 0)
-    collection_id = library.add_collection("基準")
-    (document_id,) = library.add_documents(collection_id, [tmp_path / "a.md"])
-    put(library, document_id, "一", "二", "三")
+    put(library, "一", "二", "三")
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([1, 2, 3], 3)
     texts = semantic_index.texts_to_embed(documents, [1, 2, 3, 99])
     assert texts == {number: embedded_text(("章",), text) for number, text in enumerate("一二三", start=1)}
     unit = np.eye(WIDTH, dtype=np.float32)[:3]
     chosen.vectors.add(list(texts), [text_digest(text) for text in texts.values()], unit)
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 3)
-    put(library, document_id, "一", "変わった二")
+    put(library, "一", "変わった二")
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([2], 2)
     assert chosen.vectors.count() == 3
     monkeypatch.setattr(semantic_index, "OLD_LEAST", 0)

@@ -5,18 +5,13 @@ import pytest
 from app.documents.grounding import claims
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import excerpts
+from tests.documents.driver import make_passage
 
-
-def passage(number: int, text: str, *heading: str) -> Passage:
-    return Passage(number, DocumentSection(heading, text), 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, number)
-
-
-COVER = passage(
-    1,
+COVER = make_passage(
     "鉄筋は錆を落として組み立てる。土に接する部材のかぶりは70mm以上とする。ただし、捨て型枠を用いる場合を除く。養生は5日とする。",
     "2.2 かぶり",
 )
-PUMP = passage(2, "ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "4.2 点検")
+PUMP = make_passage("ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "4.2 点検", number=2)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +65,13 @@ def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_a
 
 
 def test_a_number_in_brackets_in_a_document_is_no_mark_of_a_source():
-    numbered = passage(1, "目地の間隔は文献[2]による。", "2.4 目地")
+    numbered = make_passage("目地の間隔は文献[2]による。", "2.4 目地")
     answer, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("目地の間隔は", [numbered]))
     assert answer == "- 「目地の間隔は文献（2）による。」[1]"
 
 
 def test_literature_on_the_matter_says_less_than_the_matter():
-    book = passage(
-        1,
+    book = make_passage(
         "山田太郎：かぶりの計測，土木技術，vol.48 No.1，pp.66-71，2006．\nかぶりは年に1回計測する。",
         "5 かぶりの計測",
     )
@@ -93,7 +87,7 @@ def test_literature_on_the_matter_says_less_than_the_matter():
     ],
 )  # fmt: skip
 def test_of_a_price_list_the_row_that_is_asked_for_comes_alone(rows):
-    (only,) = excerpts.pick_excerpts("鉄筋D13の単価は", [passage(1, "\n".join(rows), "単価表")])
+    (only,) = excerpts.pick_excerpts("鉄筋D13の単価は", [make_passage("\n".join(rows), "単価表")])
     assert only.text == next(row for row in rows if "D13" in row)
 
 
@@ -105,7 +99,7 @@ def test_of_a_price_list_the_row_that_is_asked_for_comes_alone(rows):
     ],
 )
 def test_the_head_of_a_table_is_no_answer_and_names_the_columns_of_one(table):
-    source = passage(1, f"堰堤の寸法は次による。\n{table}", "3.1 断面")
+    source = make_passage(f"堰堤の寸法は次による。\n{table}", "3.1 断面")
     answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("土石流区間の天端幅は", [source]))
     assert answer == "- 「区分 | 天端幅 | 勾配」「土石流区間 | 3.0m | 1:0.2」[1]"
     assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
@@ -115,7 +109,7 @@ def test_the_head_of_a_table_is_no_answer_and_names_the_columns_of_one(table):
 
 
 def test_the_first_row_of_names_and_values_is_quoted():
-    form = passage(1, "点検者 | 山田\n点検日 | 4月1日", "点検表")
+    form = make_passage("点検者 | 山田\n点検日 | 4月1日", "点検表")
     (only,) = excerpts.pick_excerpts("点検者は誰か", [form])
     assert only.text == "点検者 | 山田"
 
@@ -125,7 +119,7 @@ BONDS = "契約の保証は、次の各号のいずれかとする。ただし�
 
 
 def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause():
-    source = passage(1, "\n".join([BONDS, *ITEMS, "２　前項の額は、別に定める。"]), "第4条（契約の保証）")
+    source = make_passage("\n".join([BONDS, *ITEMS, "２　前項の額は、別に定める。"]), "第4条（契約の保証）")
     (only,) = excerpts.pick_excerpts("契約の保証は何か", [source])
     assert only.text == "\n".join([BONDS, *ITEMS])
     assert source.section.text[only.start : only.end] == only.text
@@ -137,7 +131,7 @@ def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause()
 
 def test_a_list_without_end_is_cut_and_says_so():
     rows = [f"({number}) 保証の種類{number}" for number in range(1, 20)]
-    source = passage(1, "\n".join(["契約の保証の種類は次のとおりとする。", *rows]), "4 契約の保証")
+    source = make_passage("\n".join(["契約の保証の種類は次のとおりとする。", *rows]), "4 契約の保証")
     best = max(excerpts.pick_excerpts("契約の保証の種類は何か", [source]), key=lambda one: one.score)
     assert best.is_cut
     assert best.text.endswith("保証の種類8")
@@ -157,7 +151,7 @@ def test_a_list_without_end_is_cut_and_says_so():
     ],
 )
 def test_what_is_no_item_of_it_does_not_come_with_a_sentence(following):
-    source = passage(1, f"１　保証は、次のとおりとする。\n{following}", "第4条")
+    source = make_passage(f"１　保証は、次のとおりとする。\n{following}", "第4条")
     best = max(excerpts.pick_excerpts("保証はどのようなものか", [source]), key=lambda one: one.score)
     assert "\n" not in best.text
 
@@ -178,11 +172,11 @@ def test_items_of_the_next_section_do_not_come_with_a_sentence():
     ["保証の額は、次の会議で決める。\n一　契約の変更", "保証の期日は、次の日とする。\n（１）契約の変更"],
 )
 def test_the_next_day_announces_no_items(text):
-    (best,) = excerpts.pick_excerpts("保証の額と期日は", [passage(1, text, "第4条")])
+    (best,) = excerpts.pick_excerpts("保証の額と期日は", [make_passage(text, "第4条")])
     assert best.text == text.split("\n")[0]
 
 
 def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
     text = "契約の保証は、次のとおりとする。\n（１）現金\n（２）国債\n１　報告は、月末とする。"
-    best = max(excerpts.pick_excerpts("契約の保証は何か", [passage(1, text, "第4条")]), key=lambda one: one.score)
+    best = max(excerpts.pick_excerpts("契約の保証は何か", [make_passage(text, "第4条")]), key=lambda one: one.score)
     assert best.text.endswith("（２）国債")

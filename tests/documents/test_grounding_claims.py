@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.documents.grounding import claims, prerequisites, statements
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage
+from tests.documents.driver import is_marked, make_passage
 
 HERE = Path(__file__).parent
 BEHAVIOURS = tomllib.loads((HERE / "grounding_pairs.toml").read_text("utf-8"))["behaviour"]
@@ -16,20 +17,13 @@ def rows(name: str) -> list[tuple[bool, str, str, Passage, str]]:
     """Whether wrong, kind, answer, source, question."""
     found = []
     for number, group in enumerate(tomllib.loads((HERE / name).read_text("utf-8"))["group"]):
-        section = DocumentSection(tuple(group["heading"]), group["text"])
-        passage = Passage(number, section, 1, group["document"], "/" + group["document"], "資料", "internal", 1.0, 1)
+        passage = make_passage(group["text"], *group["heading"], number=number, document=group["document"])
         found += [
             (is_wrong, kind, answer, passage, group["question"])
             for is_wrong in (True, False)
             for kind, answer in group["wrong" if is_wrong else "right"]
         ]
     return found
-
-
-def is_marked(answer: str, passage: Passage, question: str = "") -> bool:
-    return not all(
-        claim.is_supported and not claim.missing for claim in claims.check_claims(answer, [passage], question)
-    )
 
 
 @pytest.mark.parametrize(
@@ -44,8 +38,8 @@ def is_marked(answer: str, passage: Passage, question: str = "") -> bool:
 def test_wrong_answers_are_marked_and_right_ones_are_not(name: str, least_caught: float, most_marked: float) -> None:
     wrong = [row for row in rows(name) if row[0]]
     right = [row for row in rows(name) if not row[0]]
-    missed = [(kind, answer) for _, kind, answer, passage, asked in wrong if not is_marked(answer, passage, asked)]
-    marked = [(kind, answer) for _, kind, answer, passage, asked in right if is_marked(answer, passage, asked)]
+    missed = [(kind, answer) for _, kind, answer, passage, asked in wrong if not is_marked(answer, [passage], asked)]
+    marked = [(kind, answer) for _, kind, answer, passage, asked in right if is_marked(answer, [passage], asked)]
     assert len(missed) <= (1 - least_caught) * len(wrong), missed
     assert len(marked) <= most_marked * len(right), marked
 
@@ -53,16 +47,10 @@ def test_wrong_answers_are_marked_and_right_ones_are_not(name: str, least_caught
 def test_a_sentence_of_the_source_is_never_marked() -> None:
     for passage in {row[3].section_id: row[3] for row in rows("grounding_claims.toml")}.values():
         for sentence in passage.section.text.replace("\n", "。").split("。"):
-            assert not is_marked(f"{sentence}。[1]", passage), sentence
+            assert not is_marked(f"{sentence}。[1]", [passage]), sentence
 
 
-SOURCE = Passage(
-    1,
-    DocumentSection(
-        ("第9条",), "年次休暇は、勤続6か月で10日とする。申請は、3日前までに総務課へ提出しなければならない。"
-    ),
-    1, "規則.md", "/規則.md", "資料", "internal", 1.0, 1,
-)  # fmt: skip
+SOURCE = make_passage("年次休暇は、勤続6か月で10日とする。申請は、3日前までに総務課へ提出しなければならない。", "第9条")
 
 
 @pytest.mark.parametrize(
@@ -76,14 +64,14 @@ SOURCE = Passage(
     "said", ["年次休暇は30日です", "申請は3日後までに提出します", "申請を提出する必要はありません"]
 )
 def test_no_form_of_a_sentence_keeps_it_from_the_check(form: str, said: str) -> None:
-    assert is_marked(form.format(said), SOURCE)
+    assert is_marked(form.format(said), [SOURCE])
 
 
 @pytest.mark.parametrize(
     "ten", ["3\u20600", "3**0**", "&#51;0", "３０", "三十", "㉚", "3\u200b0", "3\u00ad0", "3\ufe0f0", "𝟑𝟎", "٣٠"]
 )
 def test_a_number_is_read_as_its_reader_sees_it(ten: str) -> None:
-    assert is_marked(f"年次休暇は、勤続6か月で{ten}日です。[1]", SOURCE)
+    assert is_marked(f"年次休暇は、勤続6か月で{ten}日です。[1]", [SOURCE])
     (claim,) = claims.check_claims(f"年次休暇は、勤続6か月で{ten}日です。[1]", [SOURCE])
     assert claim.sentence == f"年次休暇は、勤続6か月で{ten}日です。[1]"
 
@@ -126,9 +114,9 @@ def test_the_end_of_a_predicate_says_what_must_or_may_be(sentence: str, kinds: l
 @pytest.mark.parametrize("number", range(len(BEHAVIOURS)), ids=lambda number: BEHAVIOURS[number]["name"])
 def test_the_same_in_other_words_is_left_alone_and_another_thing_is_marked(number: int) -> None:
     for text, right, *wrong in BEHAVIOURS[number]["pairs"]:
-        source = Passage(1, DocumentSection(("第2章",), text), 1, "要領.md", "/要領.md", "資料", "internal", 1.0, 1)
-        assert not is_marked(right, source), right
-        assert all(is_marked(answer, source) for answer in wrong), wrong
+        source = make_passage(text, "第2章", document="要領.md")
+        assert not is_marked(right, [source]), right
+        assert all(is_marked(answer, [source]) for answer in wrong), wrong
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from app.documents.retrieval.semantic_index import (
     fuse_ranks,
     text_digest,
 )
+from tests.documents.driver import put
 
 DIMENSIONS = 64
 
@@ -162,18 +163,11 @@ class Shelf:
     def __init__(self, library: Library, store: VectorFile) -> None:
         self.library, self.store = library, store
 
-    def put(self, collection: str, *texts: str) -> list[int]:
-        known = {one.name: one.id for one in self.library.collections()}
-        collection_id = known.get(collection) or self.library.add_collection(collection)
-        (document_id,) = self.library.add_documents(collection_id, [Path(f"/{collection}-{len(texts)}-{texts[0]}.md")])
-        self.rewrite(document_id, *texts)
-        return [collection_id, document_id]
-
-    def rewrite(self, document_id: int, *texts: str) -> None:
-        document = self.library.document(document_id)
-        assert document is not None
+    def put(self, collection: str, *texts: str, name: str = "a.md") -> list[int]:
         sections = [DocumentSection((f"第{number}章",), text) for number, text in enumerate(texts)]
-        self.library.put(dataclasses.replace(document, state="done"), sections)
+        collection_id = put(self.library, *sections, collection=collection, name=name)
+        (document,) = (one for one in self.library.documents(collection_id) if one.name == name)
+        return [collection_id, document.id]
 
     def embed(self, document_id: int, first_axis: int = 0, part: slice = slice(None)) -> None:
         rows = self.library.sections(document_id)[part]
@@ -203,8 +197,8 @@ def test_a_text_of_bytes_among_what_is_near_is_said_to_be_damage(shelf: "Shelf",
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, store: VectorFile) -> Shelf:
-    return Shelf(Library.open(tmp_path / "documents.sqlite"), store)
+def shelf(library: Library, store: VectorFile) -> Shelf:
+    return Shelf(library, store)
 
 
 DOG, PUMP, PAY = "犬の散歩は朝に行う。", "ポンプの軸受の温度を測る。", "給与は月末に支払う。"
@@ -243,7 +237,7 @@ def test_a_changed_or_removed_section_is_not_found_by_its_old_vector(shelf: Shel
     collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
     shelf.embed(document_id)
     ids = [section_id for section_id, _ in shelf.library.sections(document_id)]
-    shelf.rewrite(document_id, "猫は昼に眠る。", PUMP)
+    shelf.put("規程", "猫は昼に眠る。", PUMP)
     assert [section_id for section_id, _ in shelf.library.sections(document_id)] == ids[:2]  # ids are used again
     assert shelf.found("サラリー", 0, collection_id) == [PUMP]
     assert shelf.found("サラリー", 2, collection_id) == [PUMP]
@@ -269,7 +263,7 @@ def test_other_collections_do_not_take_the_places(shelf: Shelf, monkeypatch: pyt
 
 def test_a_text_that_is_repeated_is_found_once(shelf: Shelf) -> None:
     collection_id, first = shelf.put("規程", PAY)
-    _, second = shelf.put("規程", PAY, DOG)
+    _, second = shelf.put("規程", PAY, DOG, name="b.md")
     shelf.embed(first, 2)
     shelf.embed(second, 2)
     assert shelf.found("サラリー", 2, collection_id).count(PAY) == 1

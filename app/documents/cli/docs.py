@@ -7,6 +7,7 @@ import shlex
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +112,11 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as for `_add`; also 1 if a source is missing."""
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         known = [one for one in library.collections() if not one.is_builtin]
         if options.collection is not None:
             known = [collection_lookup.find_collection(library, options.collection)]
             _check_not_own(known[0])
-    finally:
-        library.close()
     started = time.monotonic()
 
     def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
@@ -158,7 +156,8 @@ def _read(
         with QuestionEmbedder(where, output) as meanings:
             meanings.complete()
     except KeyboardInterrupt:
-        left = _left_in_queue(where)
+        with closing(Library.beside(where.documents)) as library:
+            left = len(library.waiting())
         if output.is_json:
             output.result({"collection": name, "state": "interrupted", "unfinished": left}, "")
         output.note("documents.docs_interrupted", left=left)
@@ -222,22 +221,13 @@ def _check_not_own(collection: DocumentCollection) -> None:
         raise AppError("collection_is_own", name=collection.name)
 
 
-def _left_in_queue(where: Paths) -> int:
-    library = Library.beside(where.documents)
-    try:
-        return len(library.waiting())
-    finally:
-        library.close()
-
-
 # ------------------------------------------------------------------------- looking
 
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.collection is not None:
         return _list_documents(options.collection, where, output)
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         if not any(one.is_builtin for one in library.collections()):
             provide_manual(where, output, phrase("common.manual_collection"))
         known = library.collections()
@@ -247,8 +237,6 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
             )
             for one in known
         ]
-    finally:
-        library.close()
     lines = [docs_output.collection_line(one) for one in known]
     lines += [output.phrase("documents.docs_none")] if all(one.is_builtin for one in known) else []
     output.result({"collections": rows}, "\n".join(lines))
@@ -257,12 +245,9 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _list_documents(name: str, where: Paths, output: Output) -> int:
     provide_manual(where, output, name)
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, name)
         documents = library.documents(collection.id)
-    finally:
-        library.close()
     lines = [docs_output.document_line(document) for document in documents] or [output.phrase("documents.docs_empty")]
     rows = [docs_output.document_data(document) for document in documents]
     output.result({"collection": collection.name, "documents": rows}, "\n".join(lines))
@@ -276,16 +261,13 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if not options.query.strip():
         raise AppError("empty_question")
     provide_manual(where, output, options.collection)
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
         with QuestionEmbedder(where, output) as meanings:
             meaning = meanings.of(options.query)
         started = time.monotonic()
         found = passage_search.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
         seconds = time.monotonic() - started
-    finally:
-        library.close()
     if collection.unfinished:
         output.note("documents.docs_still_reading", n=collection.unfinished)
     lines = [line for passage in found for line in docs_output.passage_lines(passage, options.query)]
@@ -298,13 +280,10 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     provide_manual(where, output, options.collection)
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
         document = collection_lookup.find_document(library, collection, options.document)
         sections = [section for _, section in library.sections(document.id)]
-    finally:
-        library.close()
     data = {
         "collection": collection.name,
         **docs_output.document_data(document),
@@ -320,8 +299,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Remove a collection or a document, and print the command that adds it again. The files stay."""
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
         _check_not_own(collection)
         sources = [str(path) for path in library.sources(collection.id)]
@@ -341,8 +319,6 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
             text = output.phrase(
                 "documents.docs_removed_one", name=document.name, undo=_undo(collection, document.path)
             )
-    finally:
-        library.close()
     output.result(data, text)
     return 0
 

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from app.base.errors import AppError
 from app.base.wording import ErrorMessage, describe_error, phrase
 from app.documents import encodings, terms
 from app.documents.grounding import source_citations
@@ -17,21 +16,13 @@ from app.documents.records import (
     page_ranges,
 )
 
-LISTED_PAGES = 12
 QUOTED_CHARACTERS = 240  # of a passage on the terminal; JSON has all of it
 
 
 def collection_data(collection: DocumentCollection, sources: list[str]) -> dict[str, Any]:
-    return {
-        "name": collection.name,
-        "label": collection.label,
-        "is_builtin": collection.is_builtin,
-        "documents": collection.documents,
-        "sections": collection.sections,
-        "unfinished": collection.unfinished,
-        "troubled": collection.troubled,
-        "sources": sources,
-    }
+    facts = dataclasses.asdict(collection)
+    del facts["id"]
+    return {**facts, "sources": sources}
 
 
 def collection_line(collection: DocumentCollection) -> str:
@@ -45,7 +36,7 @@ def collection_line(collection: DocumentCollection) -> str:
 
 
 def document_data(document: Document) -> dict[str, Any]:
-    error = sentence_of(document)
+    error = describe_error(document.failure) if document.failure else None
     return {
         "document": document.name,
         "path": document.path,
@@ -65,16 +56,9 @@ def document_line(document: Document) -> str:
     return f"{document.name}\t{phrase(f'documents.document_state.{document.state}')}\t{sections}"
 
 
-def sentence_of(document: Document) -> ErrorMessage | None:
-    """Return why a document could not be read; None if it did not fail."""
-    if document.state != "failed" or not document.error_code:
-        return None
-    return describe_error(AppError(document.error_code, **document.error_facts))
-
-
 def attention_data(document: Document) -> dict[str, Any]:
     """Return the entry for a doubtful or failed document."""
-    error = sentence_of(document)
+    error = describe_error(document.failure) if document.failure else None
     reason = error or ErrorMessage("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
     place = {"document": document.name, "path": document.path, "state": document.state}
     return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
@@ -85,20 +69,13 @@ def doubts(document: Document) -> list[str]:
     report = document.report
     sentences = []
     if report.pages_without_text:
-        sentences.append(
-            phrase("documents.docs_blank_pages", pages=page_list(report.pages_without_text), total=report.pages)
-        )
+        pages = ", ".join(page_ranges(report.pages_without_text))
+        sentences.append(phrase("documents.docs_blank_pages", pages=pages, total=report.pages))
     if report.garbled_share > DOUBTFUL_GARBLED_SHARE:
         sentences.append(phrase("documents.docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
     if report.invisible:
         sentences.append(phrase("documents.docs_invisible", n=f"{report.invisible:,}"))
     return [*sentences, *(phrase(f"documents.document_note.{code}") for code in report.notes)]
-
-
-def page_list(numbers: tuple[int, ...]) -> str:
-    """Return page ranges, shortened: 3, 5–8, …"""
-    ranges = page_ranges(numbers)
-    return ", ".join([*ranges[:LISTED_PAGES], "…"] if len(ranges) > LISTED_PAGES else ranges)
 
 
 def report_lines(document: Document) -> list[str]:
@@ -114,7 +91,7 @@ def report_lines(document: Document) -> list[str]:
         ("encoding", encodings.encoding_name(report.encoding)),
     ]
     lines = [f"{phrase(f'documents.docs_report.{key}')}\t{value}" for key, value in rows if value]
-    error = sentence_of(document)
+    error = describe_error(document.failure) if document.failure else None
     return [*lines, *doubts(document), *([str(error)] if error else [])]
 
 

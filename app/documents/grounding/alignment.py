@@ -233,6 +233,13 @@ def shares_kanji(unit: Phrase, other: Phrase) -> bool:
     return bool(one and two) and (one in two or two in one)
 
 
+def share_of_words(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
+    """Return the share of the phrases, without general ones if there are others, that the other ones contain."""
+    content = [unit for unit in own if not unit.is_general] or list(own)
+    there = [unit for unit in content if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
+    return len(there) / len(content) if content else 0.0
+
+
 def are_alike_acts(one: Phrase, two: Phrase) -> bool:
     """Whether both are actions that share a kanji: 配る and 配食."""
     return one.is_act and two.is_act and bool(set(one.kanji) & set(two.kanji))

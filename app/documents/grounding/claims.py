@@ -97,9 +97,10 @@ class _Check:
         """Return the claim of a sentence; None if it claims nothing."""
         sentence = self.sentences[number]
         written = self._text[sentence.start : sentence.end]
-        text = _without_not_found(CITED_MARK.sub(_blank, written))
+        text = _without_not_found(CITED_MARK.sub(lambda found: " " * len(found.group()), written))
         wanted = evidence.content_terms(text)
-        cited = [at - 1 for at in _cited(written) if 0 < at <= len(self._sources)]
+        marks = answer_markup.find_marks(notation.flatten(written)[0])
+        cited = [at - 1 for mark in marks for at in mark.numbers if 0 < at <= len(self._sources)]
         tied = _tied(text, wanted, cited, self._sources, self._asked)
         together = evidence.merge_evidence([self._sources[at] for at in tied])
         is_foreign = _is_foreign(text, together if tied else self._everything)
@@ -111,11 +112,8 @@ class _Check:
         missing, is_repeated = self._compared(number, text, statement, tied, is_cited=bool(cited))
         is_covered = len(wanted) < _TERMS_MIN or _coverage(wanted, together) >= COVERAGE_MIN or is_foreign
         is_covered = is_covered or (statement is not None and self._shares_words(statement, tied))
-        is_supported = (
-            bool(tied)
-            and (is_repeated or (is_covered and not (len(wanted) >= _LONG and together.denies(text))))
-            and not missing
-        )
+        is_denied = len(wanted) >= _LONG and together.denies(text)
+        is_supported = bool(tied) and (is_repeated or (is_covered and not is_denied)) and not missing
         if self._only_names(text, number) and not missing and not (has_value or (statement and _asserts(statement))):
             return None
         start, end = self._origin[sentence.start], self._origin[sentence.end]
@@ -206,8 +204,6 @@ class _Check:
         is_exchanged = value_attribution.is_exchanged(one, own, known.attributed, text)
         if statement is None or one.is_cell or is_exchanged is False:  # a row's words name the owners of its values
             return is_exchanged
-        if is_exchanged and contradictions.is_beyond(one.value, known):
-            return None
         return False if alignment.is_settled(one.value, statement, known) else is_exchanged
 
     def _counts_itself(self, number: int, place: tuple[int, int]) -> bool:
@@ -297,10 +293,6 @@ def _is_cell_of(value: Quantity, text: str, known: SourceFacts) -> bool:
     """Whether the cell with this value occurs word for word in the source."""
     start, end = text.rfind("|", 0, value.start) + 1, text.find("|", value.end)
     return answer_markup.comparable_text(text[start : end if end > 0 else len(text)]) in known.body
-
-
-def _blank(found: re.Match[str]) -> str:
-    return " " * len(found.group())
 
 
 def _tied(
@@ -397,7 +389,3 @@ def _is_foreign(text: str, source: Evidence) -> bool:
     """Whether the sentence is English and the source is not: values can be compared then, but terms cannot."""
     has_japanese = re.search("[ぁ-んァ-ヶ一-鿿]", text) is not None
     return not has_japanese and re.search("[ぁ-んァ-ヶ一-鿿]", source.searchable) is not None
-
-
-def _cited(written: str) -> list[int]:
-    return [number for mark in answer_markup.find_marks(notation.flatten(written)[0]) for number in mark.numbers]

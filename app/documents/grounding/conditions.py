@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from app.documents.grounding import modality, roles
+from app.documents.grounding import alignment, modality, roles
 from app.documents.grounding.alignment import Place, SourceFacts, shares_kanji
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 
@@ -34,9 +34,6 @@ _LIMITS = re.compile("限[りるっ]|のみ|だけ|以外|なけれ|ただし")
 _EVEN_SO = re.compile("(?:で(?:あって)?|の(?:場合|とき|時|際)(?:で|に)?)も(?!、?(?:よ|構|かま|差))")
 _CASE = re.compile("の?(?:場合|とき|時|際)(?:に|で)?は")
 _ABOUT_MIN = 0.5  # of the words
-_DAY = re.compile(
-    r"当日|翌日|前日|即日|同日|翌々日|翌営業日|翌朝|当夜|翌週|当週|前週|翌月|当月|前月|翌年|当年|前年|翌年度|前年度"
-)
 _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 
 
@@ -46,9 +43,11 @@ def find_waived_conditions(statement: Statement, near: Sequence[Statement], know
         main = _main(statement, frame)
         if main is None or main.unit.kind not in _FREE:
             continue
-        end = frame.unit.end if frame.unit.kind else things[0].end
+        end = frame.unit.end
         is_way = main.unit.kind == modality.PLAIN and re.match(r".?ず(?!に?も)|.?ないで(?!も)", statement.text[end:])
-        required = [one for one in things if any(_has(source, one) for source in near)]
+        required = [
+            one for one in things if any(roles.is_same_name(one, other) for source in near for other in source.units)
+        ]
         if (
             not is_way
             and required
@@ -64,8 +63,7 @@ def _done_without(statement: Statement) -> Iterable[tuple[PredicateFrame, list[P
         if _WITHOUT.match(unit.tail):
             yield frame, [unit]
         elif unit.kind == modality.DENIED and _NOT_DONE.match(unit.tail):
-            following = statement.units[unit.number + 1 : unit.number + 2]
-            is_still = "も" in unit.tail or any(re.match("でも", one.tail) for one in following)
+            is_still = "も" in unit.tail
             is_without = re.match(r".?ずに|.?ないで|.?ないまま", unit.tail)
             objects = [one for one in frame.lead if one.role in ("object", "subject")]
             if is_still or is_without:
@@ -75,19 +73,11 @@ def _done_without(statement: Statement) -> Iterable[tuple[PredicateFrame, list[P
 def _main(statement: Statement, frame: PredicateFrame) -> PredicateFrame | None:
     """Return the main predicate after the clause."""
     later = [one for one in statement.frames if one.unit.number > frame.unit.number]
-    ends = (one for one in later if one is later[-1] or re.search("。|が、", one.unit.tail))
-    return next((one for one in ends if not one.unit.is_condition), None)
-
-
-def _has(source: Statement, thing: Phrase) -> bool:
-    return any(roles.is_same_name(thing, one) for one in source.units)
+    return next((one for one in later if one is later[-1] or re.search("。|が、", one.unit.tail)), None)
 
 
 def _is_free(source: Statement, thing: Phrase) -> bool:
     """Whether the source itself allows doing without the thing."""
-    for frame in source.frames:
-        if frame.unit.kind == modality.NEEDLESS and thing.keys & (frame.keys | frame.argument_keys):
-            return True
     if any(frame.unit.kind in (modality.PROHIBITED,) for frame in source.frames):
         return False
     return any(
@@ -144,7 +134,7 @@ def find_changed_obligations(statement: Statement, near: Sequence[Statement], is
 
     `is_kept`: whether the answer has a condition of the source without which the action is forbidden.
     """
-    if not near or not _is_about(statement, near[0]):
+    if not near or alignment.share_of_words(statement.units, near[0].units) < _ABOUT_MIN:
         return
     there = near[0].text
     binds, frees = list(_BINDS.finditer(statement.text)), _BINDS_NOT.search(statement.text)
@@ -154,19 +144,3 @@ def find_changed_obligations(statement: Statement, near: Sequence[Statement], is
         is_permitted = _PERMITS.search(there) and not is_kept and not _LIMITS.search(there)
         if _ADVISES.search(there) or is_permitted:
             yield binds[-1].span()
-
-
-def _is_about(statement: Statement, source: Statement) -> bool:
-    """Whether the source's statement contains most of the answer's words."""
-    content = [unit for unit in statement.units if not unit.is_general]
-    shared = [unit for unit in content if any(unit.keys & one.keys or shares_kanji(unit, one) for one in source.units)]
-    return bool(content) and len(shared) >= _ABOUT_MIN * len(content)
-
-
-def find_other_days(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """Yield 翌週 for 当日."""
-    there = known.text.replace("翌朝", "翌日").replace("当夜", "当日")
-    for found in _DAY.finditer(statement.text):
-        day = found.group().replace("翌朝", "翌日").replace("当夜", "当日")
-        if day not in there and any(_DAY.search(one.text) for one in near[:2]):
-            yield found.span()

@@ -45,7 +45,6 @@ _LIMIT = re.compile("限[りるっ]|のみ|だけ")
 _ALONE = re.compile("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない is not a limit
 _EXCEPT = re.compile(r"以外|を除[いき]")
 _EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
-_WITHOUT = re.compile(rf"[はもが](?:{modality.NONE}|設け(?:ない|ませ|られていませ))")
 _DIRECTION = re.compile(
     rf"(?P<before>{lexicon.BEFORE}|まえ|に先(?:立|だ))|(?P<after>(?<!前){lexicon.AFTER})"
     r"|^(?P<inside>(?:の中|内)(?=[のにでとへはが]))|^(?P<outside>の?外(?=[のにでとへはが]))"
@@ -88,7 +87,6 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
     free = frozenset(number for own in kept for number in own.ends)
     found = {
         *_kinds(statement, relevant, free),
-        *_withouts(statement, known),
         *_bounds(statement, near, known),
         *_denied_values(statement, known),
         *_directions(statement, known, free),
@@ -98,7 +96,6 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
         *conditions.find_waived_conditions(statement, near, known),
         *conditions.find_dropped_exceptions(statement, near),
         *conditions.find_changed_obligations(statement, near, any(own.is_purpose for own in kept)),
-        *conditions.find_other_days(statement, near, known),
         *conditions.find_ignored_cases(statement, known),
         *misattribution.find_crossed_parts(statement, near),
         *misattribution.find_swapped_places(statement, near),
@@ -140,7 +137,6 @@ def _kinds(
     `frames`: by the number of a predicate, the predicates of the source that it may repeat. `free`: predicates that
     agree with the source together with their condition; both may be negated together.
     """
-    flips: list[tuple[PredicateFrame, PredicateFrame, Place]] = []
     for frame in statement.frames:
         if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, statement):  # 標準とする
             continue
@@ -161,7 +157,7 @@ def _kinds(
         if not near or any(
             _is_kept(_as_meant(one, other), frame, is_final)
             or _is_kept_with(one, other, frame)
-            or _is_asked_for(one, other, frame, statement)
+            or _is_asked_for(one, other, frame)
             for one, other in near
         ):
             continue
@@ -170,15 +166,7 @@ def _kinds(
         is_denied = frame.unit.kind in modality.NEGATIVE
         if frame.unit.number in free and any((other.unit.kind in modality.NEGATIVE) != is_denied for _, other in near):
             continue
-        flips.append((frame, near[0][1], (frame.unit.start, frame.unit.end + len(_ending(frame.unit)))))
-    turned = [
-        (frame.unit.kind in modality.NEGATIVE) != (other.unit.kind in modality.NEGATIVE) for frame, other, _ in flips
-    ]
-    conditions = [frame.unit.is_condition for frame, _, _ in flips]
-    # 予約がなければできる means that with one it is not allowed.
-    if sum(turned) == 2 and any(conditions) and not all(conditions):
-        return []
-    return [place for frame, _, place in flips if not _is_contraposed(frame, statement)]
+        yield frame.unit.start, frame.unit.end + len(_ending(frame.unit))
 
 
 def _is_bounded_the_other_way(statement: Statement, source: Statement) -> bool:
@@ -249,15 +237,6 @@ def _is_final(unit: Phrase, statement: Statement) -> bool:
     return re.search("(?<!の[はが])[。、]", unit.tail) is not None
 
 
-def _is_contraposed(frame: PredicateFrame, statement: Statement) -> bool:
-    """Whether the condition and the main clause are both negated: 許可がなければ持ち出せない, which allows it with
-    許可."""
-    if frame.unit.kind != modality.DENIED or not frame.unit.is_condition or frame.unit.is_concession:
-        return False
-    main = next((one for one in statement.frames if one.unit.number > frame.unit.number), None)
-    return main is not None and main.unit.kind in modality.NEGATIVE
-
-
 def _as_meant(whole: Statement, source: PredicateFrame) -> PredicateFrame:
     """Return a negated requirement as a duty: 同意なく外してはならない requires 同意."""
     if source.unit.kind != modality.DENIED or source.unit.is_condition or not _WITHOUT_IT.match(source.unit.tail):
@@ -283,14 +262,13 @@ def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFra
     return kind not in modality.NEGATIVE and modality.preserves_modality(kind, answer.unit.kind)
 
 
-def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFrame, statement: Statement) -> bool:
+def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
     """Whether the answer fulfils what the source forbids to omit: 命令に従って行う for 命令によらずにしてはならない."""
     at = next((one.number for one in reversed(whole.units[: source.unit.number]) if _WITHOUT_IT.match(one.tail)), None)
     if at is None or source.unit.kind != modality.PROHIBITED or answer.unit.kind in modality.NEGATIVE:
         return False
     asked = whole.units[max(0, at - 1) : at + 1]
-    units = statement.units if answer.unit.is_condition else answer.arguments
-    return any(_HAVING_IT.match(one.tail) and any(one.keys & two.keys for two in asked) for one in units)
+    return any(_HAVING_IT.match(one.tail) and any(one.keys & two.keys for two in asked) for one in answer.arguments)
 
 
 def _is_kept(source: PredicateFrame, answer: PredicateFrame, is_final: bool) -> bool:
@@ -306,18 +284,6 @@ def _is_kept(source: PredicateFrame, answer: PredicateFrame, is_final: bool) -> 
 
 def _ending(unit: Phrase) -> str:
     return re.split("[。、]", unit.tail)[0][:_DIRECTION_REACH]
-
-
-def _withouts(statement: Statement, known: SourceFacts) -> Iterable[Place]:
-    """Yield 上限はありません, if the source gives one."""
-    for unit in statement.units:
-        found = _WITHOUT.match(unit.tail)
-        if found is None or unit.is_condition:
-            continue
-        for one in known.statements:
-            if any(other.keys & unit.keys and re.match(r"[はが]、?[^、。]{0,12}\d", other.tail) for other in one.units):
-                yield unit.start, unit.end + found.end()
-                break
 
 
 def _denied_values(statement: Statement, known: SourceFacts) -> Iterable[Place]:
@@ -341,14 +307,13 @@ def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) 
         there = {_direction(other) for one in known.statements for other in one.units if _is_same(unit, other)}
         if own == "after":  # 散布後 for 散布した
             there |= {
-                "after" for one in known.statements for other in one.units if _is_done(other) and _is_same(unit, other)
+                "after"
+                for one in known.statements
+                for other in one.units
+                if re.match("し?[たっ]", other.tail) and _is_same(unit, other)
             }
         if there & _AXES[own] and own not in there:
             yield unit.start, unit.end + len(_ending(unit))
-
-
-def _is_done(unit: Phrase) -> bool:
-    return re.match("し?[たっ]", unit.tail) is not None
 
 
 def _bounds(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:

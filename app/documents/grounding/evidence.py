@@ -254,14 +254,13 @@ class Evidence:
             each = {one.value.per[0] for one in self.values if isinstance(one.value, Quantity) and one.value.per}
             each |= {one.unit.rpartition("/")[2] for one in self.quantities if "/" in one.unit}
             each |= {one.name.rpartition("/")[2] for one in self.head_units if "/" in one.name}
-            if quantity.unit in each and (quantity.number == 1 or not self._has_other_per(quantity)):
+            if quantity.unit in each and (
+                quantity.number == 1 or not any(one.is_per and one.unit == quantity.unit for one in self.quantities)
+            ):
                 return True
         return any(
             quantity.is_same(one) and len({quantity.bound, one.bound} - {""}) < 2 for one in self.derived_quantities
         )
-
-    def _has_other_per(self, quantity: Quantity) -> bool:
-        return any(one.is_per and one.unit == quantity.unit for one in self.quantities)
 
     def holds_date(self, date: Date) -> bool:
         return any(date.is_in(one) for one in (*self.dates, *self.derived) if isinstance(one, Date))

@@ -3,13 +3,15 @@
 Also converts sources and claims for the command line and export files.
 """
 
-import dataclasses
 import math
+import re
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from app.base import invisible_characters
-from app.base.confidentiality import LABELS, Label
+from app.base.confidentiality import Label
 from app.documents.records import DocumentSection, PageBox, Passage
 
 T = TypeVar("T")
@@ -102,100 +104,54 @@ def passage_of(source: CitedSource, number: int) -> Passage:
 
 
 def from_dict(data: Any) -> Grounding:
-    """Build a grounding from the output of `dataclasses.asdict`, possibly read from an edited file. Raises
-    ValueError."""
-    fields = _fields(data, Grounding)
-    if (
-        fields.get("verdict", "answered") not in get_args(Verdict)
-        or not 0 <= fields.get("unchecked", 0) <= COUNT_LIMITS["claims"]
-    ):
-        raise ValueError("verdict")
-    sources = tuple(_source(one) for one in _list(fields.pop("sources", []), "sources"))
-    claims = tuple(_claim(one, len(sources)) for one in _list(fields.pop("claims", []), "claims"))
-    return Grounding(**fields, sources=sources, claims=claims)
+    """Build a grounding from the output of `dataclasses.asdict`, possibly read from an edited file.
+
+    Unknown fields, of a later version, are dropped. Raises ValueError.
+    """
+    found = _convert(data, Grounding)
+    _check_range(found.unchecked, COUNT_LIMITS["claims"])
+    for source in found.sources:
+        for page in (source.page, source.page_last, *(box.page for box in source.boxes)):
+            _check_range(page, PAGE_MOST)
+        for box in source.boxes:
+            _check_range(max(abs(box.left), abs(box.top), abs(box.right), abs(box.bottom)), POINTS_MOST)
+    for claim in found.claims:
+        _check_range(claim.start, claim.end)
+        for number in claim.sources:
+            _check_range(number - 1, len(found.sources) - 1)
+    return found
 
 
 def references(data: Any) -> tuple[CollectionRef, ...]:
     """Build collection references. Raises ValueError."""
-    return tuple(_made(CollectionRef, _fields(one, CollectionRef)) for one in _list(data, "sources"))
+    return _convert(data, tuple[CollectionRef, ...])
 
 
-def _source(data: Any) -> CitedSource:
-    fields = _fields(data, CitedSource)
-    if fields.get("label") not in LABELS or not (0 <= fields.get("page", 0) <= PAGE_MOST):
-        raise ValueError("source")
-    if not 0 <= fields.get("page_last", 0) <= PAGE_MOST:
-        raise ValueError("page_last")
-    boxes = tuple(_box(one) for one in _list(fields.pop("boxes", []), "boxes"))
-    for key in ("heading", "captions"):
-        fields[key] = tuple(_texts(fields.get(key, []), key))
-    return _made(CitedSource, fields, boxes=boxes)
+def _convert(data: Any, kind: type[T]) -> T:
+    known = msgspec.to_builtins(msgspec.convert(data, kind))  # without unknown fields, however deep they are
+    return msgspec.convert(_cleaned(known, "sources"), kind)
 
 
-def _box(data: Any) -> PageBox:
-    box = _made(PageBox, _fields(data, PageBox))
-    if (
-        not 0 <= box.page <= PAGE_MOST
-        or max(abs(box.left), abs(box.top), abs(box.right), abs(box.bottom)) > POINTS_MOST
-    ):
-        raise ValueError("box")
-    return box
+def _cleaned(value: Any, name: str) -> Any:
+    """Return a parsed value without invisible characters. `name`: of its field. Raises ValueError for what is too
+    long."""
+    match value:
+        case dict():
+            return {key: _cleaned(item, key) for key, item in value.items()}
+        case tuple() if len(value) <= COUNT_LIMITS[name]:
+            return [_cleaned(item, name) for item in value]
+        case str() if len(value) <= TEXT_MOST and not re.search("[\ud800-\udfff]", value):
+            return invisible_characters.remove(value)
+        case float() if math.isfinite(value):
+            return value
+        case int() if abs(value) < 1 << 53:
+            return value
+    raise ValueError(name)
 
 
-def _claim(data: Any, sources: int) -> Claim:
-    fields = _fields(data, Claim)
-    fields["missing"] = tuple(_texts(fields.get("missing", []), "missing"))
-    numbers = _list(fields.get("sources", []), "sources")
-    if not all(isinstance(one, int) and 0 < one <= sources for one in numbers):
-        raise ValueError("sources")
-    claim = _made(Claim, {**fields, "sources": tuple(numbers)})
-    if not 0 <= claim.start <= claim.end:
-        raise ValueError("place")
-    return claim
-
-
-def _fields(data: Any, kind: type) -> dict[str, Any]:
-    """Return the fields of a dataclass, checked for simple types; unknown ones (of a later version) are dropped."""
-    if not isinstance(data, dict):
-        raise ValueError(kind.__name__)
-    found: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        if field.name in data:
-            found[field.name] = _value(data[field.name], field.type, field.name)
-    return found
-
-
-def _value(value: Any, kind: Any, name: str) -> Any:
-    is_right = {
-        str: lambda: isinstance(value, str) and len(value) <= TEXT_MOST and _is_whole(value),
-        int: lambda: isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53,
-        bool: lambda: isinstance(value, bool),
-        float: lambda: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
-    }.get(kind)
-    if is_right is not None and not is_right():
-        raise ValueError(name)
-    return invisible_characters.remove(value) if isinstance(value, str) else value
-
-
-def _list(value: Any, name: str) -> list[Any]:
-    if not isinstance(value, list | tuple) or len(value) > COUNT_LIMITS[name]:
-        raise ValueError(name)
-    return list(value)
-
-
-def _texts(value: Any, name: str) -> list[str]:
-    return [_value(one, str, name) for one in _list(value, name)]
-
-
-def _is_whole(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _made(kind: type[T], fields: dict[str, Any], **more: Any) -> T:
-    try:
-        return kind(**fields, **more)
-    except TypeError as error:  # a required field is missing
-        raise ValueError(kind.__name__) from error
+def _check_range(value: float, most: float) -> None:
+    if not 0 <= value <= most:
+        raise ValueError(f"{value} is not from 0 to {most}")
 
 
 def sources_to_json(grounding: Grounding) -> list[dict[str, Any]]:

@@ -103,7 +103,7 @@ def _of_the_other(
                 same = [other for other in theirs[two] if unit.text == other.text and unit.role == other.role]
                 rivals = [
                     other
-                    for other in _behind_topic(theirs[one])
+                    for other in theirs[one][len(_about(theirs[one])) :]
                     if _has_same_role(unit, statement.units, other, theirs[one])
                 ]
                 if same and rivals and not any(_is_mentioned(other, statement) for other in rivals):
@@ -114,10 +114,6 @@ def _about(part: Sequence[Phrase]) -> list[Phrase]:
     """Return the phrases up to a clause's topic or condition."""
     topic = next((unit.number for unit in part if _OF_WHAT.match(unit.tail) or unit.is_condition), -1)
     return [unit for unit in part if unit.number <= topic]
-
-
-def _behind_topic(part: Sequence[Phrase]) -> list[Phrase]:
-    return list(part[len(_about(part)) :])
 
 
 def _has_same_role(unit: Phrase, units: Sequence[Phrase], other: Phrase, others: Sequence[Phrase]) -> bool:

@@ -62,7 +62,9 @@ def parse_precedences(statement: Statement) -> list[Precedence]:
         matter = _matter(units, at) if side == "after" and not other else ()
         own, other = tuple(one for one in own if one not in matter), other or _content(matter)
         if own and other:
-            chain = _content([one for one in _chain(units, at) if one not in matter]) if side == "after" else ()
+            # The earlier actions of the sentence: 電源を切り、停止を確認した後に.
+            earlier = [one for one in units[: _begin(units, at)] if one.role != "topic"]
+            chain = _content([one for one in earlier if one not in matter]) if side == "after" else ()
             found.append(Precedence(chain + own, other, unit) if side == "after" else Precedence(other, own, unit))
     return found
 
@@ -87,13 +89,6 @@ def _begin(units: Sequence[Phrase], at: int) -> int:
     """Return where the clause of a phrase begins, including the one that a cleft takes up (確認するのは)."""
     ends = (one for one in reversed(units[: max(0, at)]) if one.kind and re.search("[、。]", one.tail))
     return next((one.number + 1 for one in ends if not statements.CLEFT.search(one.tail)), 0)
-
-
-def _chain(units: Sequence[Phrase], at: int) -> list[Phrase]:
-    """Return the earlier actions of the same sentence: 電源を切り、停止を確認した後に."""
-    begin = _begin(units, at)
-    start = next((one.number + 1 for one in reversed(units[:begin]) if re.search("。|が、", one.tail)), 0)
-    return [one for one in units[start:begin] if one.role != "topic"]
 
 
 def _matter(units: Sequence[Phrase], at: int) -> tuple[Phrase, ...]:
@@ -178,14 +173,4 @@ def _shared(own: Sequence[Phrase], other: Sequence[Phrase]) -> int:
 
 
 def _is_same(one: Phrase, two: Phrase) -> bool:
-    return (
-        bool(one.keys & two.keys)
-        or alignment.are_alike_acts(one, two)
-        or _is_verb_of(one, two)
-        or _is_verb_of(two, one)
-    )
-
-
-def _is_verb_of(one: Phrase, two: Phrase) -> bool:
-    """Whether the kanji of a verb begins a noun of two kanji: 抜く and 抜管."""
-    return bool(one.kind) and len(one.kanji) == 1 and len(two.kanji) == 2 and two.kanji.startswith(one.kanji)
+    return bool(one.keys & two.keys) or alignment.are_alike_acts(one, two)

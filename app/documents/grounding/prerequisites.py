@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.documents.grounding import evidence, lexicon, modality, statements
-from app.documents.grounding.alignment import Place, shares_kanji
+from app.documents.grounding.alignment import Place, share_of_words, shares_kanji
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 from app.documents.values.quantities import Quantity
 
@@ -141,7 +141,8 @@ def _clauses(statement: Statement) -> Iterator[Prerequisite]:
             continue
         begin = _begin(statement.units, unit.number)
         condition = statement.units[begin : unit.number + 1]
-        main = None if begin and _ends_there(unit, statement) else _main(statement, unit)
+        # 筆記具は鉛筆に限り、かばんは預ける: what is limited precedes the phrase.
+        main = None if begin and unit.tail.startswith("に限り、") else _main(statement, unit)
         allowed = _allowed(unit)
         if begin and allowed:  # 撮影は報道の目的に限り認め
             act, is_so = statement.units[:begin], allowed not in modality.NEGATIVE
@@ -173,12 +174,6 @@ def _lasts(until: Phrase, main: Phrase, statement: Statement) -> bool:
     """Whether another predicate lasts until then (35℃まで冷ましてから入れる), or the main one is lasting."""
     following = next((one for one in statement.units[until.number + 1 :] if one.kind), main)
     return following is not main or main.head.base in _LASTING
-
-
-def _ends_there(unit: Phrase, statement: Statement) -> bool:
-    """Whether the limited thing precedes the phrase and another clause follows: 筆記具は鉛筆に限り、かばんは預ける."""
-    behind = statement.units[unit.number + 1 : unit.number + 2]
-    return unit.tail.startswith("に限り、") and any(re.match("[はも]", one.tail) for one in behind)
 
 
 def _is_in_cleft(unit: Phrase, statement: Statement) -> bool:
@@ -260,15 +255,12 @@ def _clefts(statement: Statement) -> Iterator[Prerequisite]:
     """Yield AできるのはCの場合だけ."""
     for unit in statement.units[:-1]:
         if unit.kind and statements.CLEFT.search(unit.tail):
-            end = next(
-                (one.number for one in statement.units[unit.number + 1 :] if re.search("[、。]", one.tail)), None
-            )
-            last = len(statement.units) - 1 if end is None else end
+            later = statement.units[unit.number + 1 :]
+            last = next((one.number for one in later if re.search("[、。]", one.tail)), len(statement.units) - 1)
             condition = statement.units[unit.number + 1 : last + 1]
             is_so = unit.kind not in modality.NEGATIVE
-            has_it = _sign(condition[-1], statement) is not False and condition[-1].kind not in modality.NEGATIVE
             act = statement.units[: unit.number + 1]
-            yield Prerequisite(condition, act, unit, is_so == has_it, (unit.start, condition[-1].end))
+            yield Prerequisite(condition, act, unit, is_so, (unit.start, condition[-1].end))
 
 
 def related_statements(
@@ -322,7 +314,7 @@ def compare_prerequisites(
 def _has_end(own: Prerequisite, rated: Sequence[tuple[float, Prerequisite, bool]]) -> bool:
     """Whether the source has the last phrase of the condition, not only its modifiers."""
     ends = own.condition[-1:]
-    return any(_share(ends, (*other.condition, *other.act)) for _, other, _ in rated)
+    return any(share_of_words(ends, (*other.condition, *other.act)) for _, other, _ in rated)
 
 
 def _agree(own: Prerequisite, other: Prerequisite) -> bool:
@@ -371,7 +363,11 @@ def _says_the_same(own: Prerequisite, other: Prerequisite) -> bool:
 def _is_of_another(own: Prerequisite, other: Prerequisite) -> bool:
     """Whether the condition names an actor that the source lacks: 係長の許可 for 課長の許可."""
     mine, theirs = ([one for one in pair.condition if lexicon.is_agent(one.text)] for pair in (own, other))
-    return bool(mine and theirs) and not _share(mine, (*theirs, *other.act)) and not _share(theirs, own.act)
+    return (
+        bool(mine and theirs)
+        and not share_of_words(mine, (*theirs, *other.act))
+        and not share_of_words(theirs, own.act)
+    )
 
 
 def _is_another(own: Prerequisite, near: Sequence[Statement]) -> bool:
@@ -385,29 +381,23 @@ def _is_another(own: Prerequisite, near: Sequence[Statement]) -> bool:
     is_set = any(other.is_together and other.is_strict for other, _ in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition
     binding = [one for one in near[:1] if one.frames and one.frames[-1].unit.kind in _BINDING]
-    if not is_set or any(_share(named, one.units) for one in (*binding, *(one for _, one in of_act))):
+    if not is_set or any(share_of_words(named, one.units) for one in (*binding, *(one for _, one in of_act))):
         return False
-    return not any(_share(named, other.condition) for other, _ in theirs)
+    return not any(share_of_words(named, other.condition) for other, _ in theirs)
 
 
 def _share_both(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
-    share = _share(own, theirs)
-    return (share + _share(theirs, own)) / 2 if share else 0.0
+    share = share_of_words(own, theirs)
+    return (share + share_of_words(theirs, own)) / 2 if share else 0.0
 
 
 def _share_act(own: Prerequisite, act: Sequence[Phrase]) -> float:
     if not any(own.keys & one.keys or shares_kanji(own.does, one) or _is_converse(own.does, one) for one in act):
-        is_use = own.does.head.base in USES and _share(own.act, act) > 0  # 測定に使えない: 測定してはならない
+        is_use = own.does.head.base in USES and share_of_words(own.act, act) > 0  # 測定に使えない: 測定してはならない
         return 0.5 if is_use else 0.0
-    return 0.5 + 0.5 * _share(own.act, act)
+    return 0.5 + 0.5 * share_of_words(own.act, act)
 
 
 def _is_converse(one: Phrase, two: Phrase) -> bool:
     """Whether two verbs describe one action from its two sides: 借りる and 貸し出す."""
     return any((a in one.kanji and b in two.kanji) or (b in one.kanji and a in two.kanji) for a, b in _CONVERSES)
-
-
-def _share(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
-    content = [unit for unit in own if not unit.is_general] or list(own)
-    there = [unit for unit in content if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
-    return len(there) / len(content) if content else 0.0

@@ -107,15 +107,9 @@ def find_other_fillers(
             continue
         if any(_acts(unit, frame, known) for unit in _fillers(frame, "subject")):
             continue
-        place = None
-        for one, other in near:
-            found = _other_filler(frame, statement, one, other, known, is_there)
-            if found is None:
-                break
-            place = place or found
-        else:
-            if place is not None:
-                yield place
+        places = [_other_filler(frame, statement, one, other, known, is_there) for one, other in near]
+        if places[0] is not None and all(places):
+            yield places[0]
 
 
 def find_other_actors(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
@@ -137,10 +131,8 @@ def find_other_actors(statement: Statement, near: Sequence[Statement], known: So
         )
         if not (is_named or is_topic or is_cleft) or not is_who or _is_in(unit, near[0]):
             continue
-        act = next((one for one in statement.units[unit.number + 1 :] if one.kind), None)
         others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]
-        is_passive = act is not None and _PASSIVE.match(act.tail) is not None
-        if others and shared >= _SHARED_MIN and shared > max(others) and not is_passive:
+        if others and shared >= _SHARED_MIN and shared > max(others):
             yield unit.start, unit.end
 
 
@@ -229,22 +221,12 @@ def _other_filler(
         for unit in own:
             is_actor = role == "subject" and (lexicon.is_agent(unit.text) or _DOER.match(unit.tail) is not None)
             is_actor = is_actor or (role == "to" and all(lexicon.is_agent(one.text) for one in (unit, *theirs)))
-            if is_actor and any(_DOER.match(one.tail) for one in theirs) and not is_there(unit):
-                continue
             is_elsewhere = any(
                 _overlaps(unit, one) and not _are_distinguished(unit, one, source) for one in clause
             ) or (not is_actor and is_there(unit) and not _is_only_other(unit, frame, other, is_better))
             is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in statement.units)
-            is_topic_only = (
-                role == "subject" and unit.role == "topic" and any(_overlaps(unit, one) for one in source.units)
-            )
-            if not is_elsewhere and not is_kept and not is_topic_only and _is_thing(unit):
-                if (
-                    role == "subject"
-                    and unit.role == "topic"
-                    and any(_overlaps(one, mine) for one in theirs for mine in statement.units)
-                ):
-                    continue
+            is_topic = role == "subject" and unit.role == "topic"
+            if not is_elsewhere and not is_kept and not is_topic and _is_thing(unit):
                 return unit.start, unit.end
     return None
 

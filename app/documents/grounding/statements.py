@@ -408,39 +408,34 @@ def _with_clefts(units: list[Phrase]) -> list[Phrase]:
 
 
 def _frames(units: Sequence[Phrase]) -> list[PredicateFrame]:
-    topics = [unit for unit in units if unit.role == "topic" and not unit.kind]
-    topics = topics[:1] if topics else []
+    topics = [unit for unit in units if unit.role == "topic" and not unit.kind][:1]
     clefts = _clefts(units)
     frames: list[PredicateFrame] = []
     begin = 0
     for at, unit in enumerate(units):
-        if at in clefts.values() and _ENDS_CLAUSE.search(unit.tail):
+        if at in clefts.values():
             begin = at + 1
         if not unit.kind:
             continue
-        lead = [one for one in units[begin:at] if not one.kind or one.role]
+        lead = list(units[begin:at])
         has_topic = any(one.role == "topic" and not one.kind for one in lead)
         own_topics = [one for one in topics if one.number < at and one not in lead and not has_topic]
         lead += [units[clefts[at]]] if at in clefts else []
         keys = set(unit.keys)
         if unit.head.base in lexicon.LITTLE:
-            own = [one for one in lead if not one.kind]
-            done_to = [one for one in own if one.role == "object"] or [
-                one for one in (*own_topics, *own) if one.role == "topic"
-            ]
+            done_to = [one for one in lead if one.role == "object"]
+            done_to = done_to or [one for one in (*own_topics, *lead) if one.role == "topic"]
             keys |= {key for one in done_to[-1:] for key in one.keys}
         frames.append(PredicateFrame(unit, tuple(lead), tuple(own_topics), frozenset(keys), _scope(units, at)))
-        if _ENDS_CLAUSE.search(unit.tail):
-            begin = at + 1
+        begin = at + 1
     return frames
 
 
 def is_attributive(unit: Phrase, whole: Statement) -> bool:
     """Whether a predicate only modifies the following noun: 夜間に人がいなくなる管制所."""
+    is_who = unit.kind == modality.PLAIN and _DESCRIBES_WHO.match(unit.tail) is not None
     is_last = unit.number + 1 >= len(whole.units)
-    if unit.kind == modality.PLAIN and _DESCRIBES_WHO.match(unit.tail):
-        return True
-    return not is_last and not unit.is_condition and _DESCRIBES.fullmatch(unit.tail) is not None
+    return is_who or (not is_last and _DESCRIBES.fullmatch(unit.tail) is not None)
 
 
 def _scope(units: Sequence[Phrase], at: int) -> frozenset[object]:

@@ -201,7 +201,6 @@ def attribute_sentence(text: str, parse: Parse = parse_values_with_intervals) ->
         if _ALL.search(text, begin, value.start):  # …、いずれも69歳まで applies to all before
             floor = text.rfind("。", 0, begin) + 1
             own |= _union([unit for unit in words if floor <= unit.start and unit.end <= begin])
-            own |= {_as_label(one) for one in values if one.unit != value.unit and floor <= one.start < begin}
         found.append(AttributedValue(value, own, own | shared | _union(behind), sentence=text))
     return _as_ranges(found, text)
 
@@ -258,7 +257,8 @@ def _as_ranges(found: Sequence[AttributedValue], text: str) -> list[AttributedVa
     joined = list(found)
     for at in range(len(joined) - 2, -1, -1):
         one = joined[at]
-        behind = next((then for then in (at + 1, at + 2) if joined[then:] and _is_alike(one, joined[then])), at)
+        alike = (then for then in (at + 1, at + 2) if joined[then:] and one.value.unit == joined[then].value.unit)
+        behind = next(alike, at)
         after = joined[behind]
         between = text[one.value.bound_end or one.value.end : after.value.start]
         if behind > at and re.fullmatch(r"[\s~～〜ー―–-]*|から(?:\d+[^\d、。]{1,3})?|、?かつ|で", between):
@@ -266,10 +266,6 @@ def _as_ranges(found: Sequence[AttributedValue], text: str) -> list[AttributedVa
             joined[at] = dataclasses.replace(one, own=own, all=everything)
             joined[behind] = dataclasses.replace(after, own=own, all=everything)
     return joined
-
-
-def _is_alike(one: AttributedValue, other: AttributedValue) -> bool:
-    return one.value.unit == other.value.unit
 
 
 def _behind(text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Phrase]) -> list[Phrase]:
@@ -323,20 +319,17 @@ def is_exchanged(
         return None
     if claimed.is_cell and not any(claimed.all & one.all for one in held):
         return True if any(claimed.all & one.all for one in source) else None
-    if _is_aligned_otherwise(claimed, held, source):
+    if _is_aligned(claimed, held, [other for other in source if _is_other(other, claimed)]):
         return True
     if any(_are_crossed(claimed, held, also, source) for also in besides):
         return True
     if not claimed.is_cell and any(not one.all for one in held):  # the source does not say what it belongs to
         return None
-    is_right = False
-    every = frozenset(key for one in held for key in one.all)
     for one in held:
-        rivals = [other for other in source if _is_other(other, claimed) and _is_near(one, other)]
-        verdicts = [_is_rival(claimed, one, other, besides, text, every) for other in rivals]
+        rivals = [other for other in source if _is_other(other, claimed) and one.is_cell == other.is_cell]
+        verdicts = [_is_rival(claimed, one, other, besides, text) for other in rivals]
         if True not in verdicts:
-            is_right = is_right or False in verdicts
-            return False if is_right else None
+            return False if False in verdicts else None
     return True
 
 
@@ -354,13 +347,6 @@ def _are_crossed(
     return is_said and bool(also.own & mine)
 
 
-def _is_aligned_otherwise(
-    claimed: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue]
-) -> bool:
-    """Whether nearly all words of the value belong to another value in the source, and few to this one."""
-    return _is_aligned(claimed, held, [other for other in source if _is_other(other, claimed)])
-
-
 def _is_bounded_otherwise(
     claimed: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool:
@@ -372,13 +358,12 @@ def _is_bounded_otherwise(
     others = [
         other
         for other in source
-        if sign and other.value.is_same(claimed.value) and not _has_bound(other, claimed) and _turns(other, sign)
+        if sign
+        and other.value.is_same(claimed.value)
+        and not _has_bound(other, claimed)
+        and modality.polarity_of(other.sentence) == sign
     ]
     return _is_aligned(claimed, held, others)
-
-
-def _turns(other: AttributedValue, sign: int) -> bool:
-    return other.is_cell or modality.polarity_of(other.sentence) == sign
 
 
 def _is_aligned(claimed: AttributedValue, held: Sequence[AttributedValue], others: Sequence[AttributedValue]) -> bool:
@@ -403,22 +388,14 @@ def _has_bound(held: AttributedValue, claimed: AttributedValue) -> bool:
     return len(bounds) < 2 or held.value.is_range_start
 
 
-def _is_near(one: AttributedValue, other: AttributedValue) -> bool:
-    return one.is_cell == other.is_cell
-
-
 def _is_rival(
     claimed: AttributedValue,
     held: AttributedValue,
     other: AttributedValue,
     besides: Sequence[AttributedValue],
     text: str,
-    every: frozenset[object],
 ) -> bool | None:
-    """Return True if the words belong to the other value, False if to this one, None if unclear.
-
-    `every`: the keys of this value wherever the source has it.
-    """
+    """Return True if the words belong to the other value, False if to this one, None if unclear."""
     mine, theirs = held.all - other.all, other.all - held.all
     if held.is_cell:
         has_mine, has_theirs = bool(claimed.all & mine), bool(claimed.all & theirs)
@@ -429,7 +406,7 @@ def _is_rival(
         if not mine and held.sentence != other.sentence:  # its owner is in an earlier sentence
             return None
     if has_theirs and has_mine and _BOTH.search(text):
-        return not any(one.value.has_value_of(other.value) for one in besides) and not claimed.all & theirs <= every
+        return not any(one.value.has_value_of(other.value) for one in besides)
     if has_theirs and not has_mine:
         return True
     return False if has_mine else None

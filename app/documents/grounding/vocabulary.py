@@ -10,8 +10,6 @@ from app.documents.grounding.statements import Phrase, Statement
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 
-_DEPUTY = frozenset(["副", "准", "元", "前"])
-
 
 def find_absent_nouns(statement: Statement, known: SourceFacts, is_label: bool = False) -> list[Place]:
     """Return nouns without any counterpart in the sources that replace a word of the source.
@@ -40,12 +38,8 @@ def _replaces(unit: Phrase, word: Word, statement: Statement, near: Sequence[Sta
     """Whether the source has another word in that place, which the answer omits."""
     role = roles.role_of(unit, statement)
     for source in near:
-        if any(  # 元の文字が読める for 元の記載が読める: specifies a general word of the source
-            one.is_general
-            and roles.role_of(one, source) == role
-            and alignment.have_one_end(unit, statement, one, source)
-            for one in source.units
-        ):
+        # 元の文字が読める for 元の記載が読める specifies a general word of the source.
+        if any(one.is_general and roles.role_of(one, source) == role for one in source.units):
             continue
         for other in source.units:
             shared = other.keys & statement.keys
@@ -75,8 +69,6 @@ def _is_stranger(unit: Phrase, statement: Statement, known: SourceFacts) -> bool
     role = roles.role_of(unit, statement)
     if role not in ("subject", "to", "from", "by", "is") and not _NAMES.match(unit.tail):
         return False
-    if unit.words[0].text in _DEPUTY and unit.text[1:] in known.text:
-        return True
     content_words = [word for word in unit.words if word.is_noun] or list(unit.words)
     if any(statements.keys_of(word) & known.keys or word.text in known.text for word in content_words):
         return False

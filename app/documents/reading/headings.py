@@ -40,6 +40,7 @@ _ITEM = re.compile(
 )
 _SPOKEN = re.compile(r"(?:[、.,，．:：とはがをにでて]|参照|による|ずる|する|れる|こと|である|ない)$")
 _UNIT = re.compile(
+    # 2.5 倍 and 3.2 メートル are no headings
     r"倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|から|まで|メートル|センチ|ミリ|キロ|パーセント|トン"
     r"|[kcmμ]?m\b|kg\b"
 )
@@ -99,7 +100,7 @@ def is_certain_heading(folded: str) -> bool:
     title = folded[number.length :].strip()
     if number.rank < DECIMAL:
         return len(title) <= 50 and not title.startswith(("の", "に", "を", "は", "が", "で", "、", "及び", "から"))
-    return number.rank >= DECIMAL + 2 and 0 < len(title) <= 50 and not title[0].isdigit() and not _is_quantity(title)
+    return number.rank >= DECIMAL + 2 and 0 < len(title) <= 50 and not title[0].isdigit() and not _UNIT.match(title)
 
 
 def is_supplement(folded: str) -> bool:
@@ -127,11 +128,6 @@ def number_value(digits: str) -> int:
             value += max(1, unit) * _UNITS[character]
             unit = 0
     return value + unit
-
-
-def _is_quantity(title: str) -> bool:
-    """Whether a title begins with a unit, as 2.5 倍 or 3.2 メートル do, and is not a heading."""
-    return bool(_UNIT.match(title))
 
 
 _DIGITS = f"{DIGITS}０-９"

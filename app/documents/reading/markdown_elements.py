@@ -5,6 +5,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from app.documents.reading.text_blocks import is_japanese
+
 INLINE_CHARACTERS = 20_000  # longer text is not a paragraph, and searching it for unclosed markup would be slow
 _SUPERSCRIPTS = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
@@ -68,7 +70,7 @@ def join_paragraph(lines: list[str], width: int = 0) -> str:
         piece = line.strip()
         if not piece:
             continue
-        if text and not is_full and not (is_wide(text[-1]) or is_wide(piece[0])):
+        if text and not is_full and not (is_japanese(text[-1]) or is_japanese(piece[0])):
             is_number = width and piece[0].isdigit() and text[-1] in "0123456789."
             text += "" if is_number else " "
         text += piece
@@ -76,14 +78,9 @@ def join_paragraph(lines: list[str], width: int = 0) -> str:
     return text
 
 
-def is_wide(character: str) -> bool:
-    """Whether the character takes two columns, as Japanese ones do."""
-    return unicodedata.east_asian_width(character) in "WF"
-
-
 def display_width(text: str) -> int:
     """Return the width in terminal columns, as pandoc counts it."""
-    return sum(2 if is_wide(character) else 1 for character in text) if not text.isascii() else len(text)
+    return sum(2 if is_japanese(character) else 1 for character in text) if not text.isascii() else len(text)
 
 
 GRID_BORDER = re.compile(r"^\s*\+(?:[-=:]+\+)+\s*$")
@@ -245,7 +242,7 @@ def _cells(lines: list[str], spans: list[tuple[int, int]]) -> list[MarkdownCell]
             while at >= bounds[place]:
                 place += 1
             pieces[place] += character
-            at += 2 if is_wide(character) else 1
+            at += 2 if is_japanese(character) else 1
         for cell, piece in zip(cells, pieces, strict=True):
             cell.lines.append(piece.rstrip())
     return cells

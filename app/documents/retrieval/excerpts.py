@@ -161,13 +161,9 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
         items_end, is_cut = sentences.end_of_list(text, part.start, part.end, section_end)
         end = max(end, items_end)
         has = own.intersection(weights) if sentences.is_table_row(text[part.start : part.end]) else None
-        score *= _by_rank(number)
+        score *= 1 / (1 + 0.1 * (number - 1))
         found.append(Excerpt(number, text[part.start : end], part.start, end, score, head_text, has, is_cut))
     return found
-
-
-def _by_rank(number: int) -> float:
-    return 1 / (1 + 0.1 * (number - 1))
 
 
 def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:

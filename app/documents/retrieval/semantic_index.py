@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -311,11 +312,8 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
     """
     if not documents.is_file():
         return EmbeddingBacklog([], 0)
-    database = Database.beside(documents)
-    try:
+    with closing(Database.beside(documents)) as database:
         pairs = _pairs(database)
-    finally:
-        database.close()
     known = vectors.known()
     if vectors.count() - len(known & pairs) > max(OLD_LEAST, OLD_SHARE * len(pairs)):
         vectors.keep(known & pairs)
@@ -324,8 +322,7 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
 
 def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
     """Return the text to embed by section id, without sections that no longer exist."""
-    database = Database.beside(documents)
-    try:
+    with closing(Database.beside(documents)) as database:
         return dict(
             database.read_as(
                 embedded_section,
@@ -333,8 +330,6 @@ def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str
                 json.dumps(list(section_ids)),
             )
         )
-    finally:
-        database.close()
 
 
 def delete_other_vectors(model: EmbeddingModel) -> None:

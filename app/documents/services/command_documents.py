@@ -7,6 +7,7 @@ question, and `QuestionEmbedder` makes vectors where an embedding model is insta
 import hashlib
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class CommandReading:
         self._app = core_application()
         self._output = output
         self._problem: AppError | None = None
-        self._loop = CommandLoop(self._stop)
+        self._loop = CommandLoop(lambda: self._loop.stop())
         logs = where.logs / "docs"  # separate from the logs of a window's children
         logs.mkdir(parents=True, exist_ok=True)
         self.documents = documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), logs)
@@ -139,9 +140,6 @@ class CommandReading:
         if self._loop.was_interrupted:
             raise KeyboardInterrupt
 
-    def _stop(self) -> None:
-        self._loop.stop()
-
     def _check_progress(self) -> None:
         documents = self.documents
         standing = documents.standing
@@ -177,12 +175,9 @@ def provide_manual(where: Paths, output: Output, name: str) -> None:
     If `name` is the collection's current name, the manual stays in its language; if it is the collection's name in the
     language in use, the manual is read in that language.
     """
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         own = next((one for one in library.collections() if one.is_builtin), None)
         documents = library.documents(own.id) if own else []
-    finally:
-        library.close()
     name, folder = name.strip(), paths.resources() / "manual"
     file = folder / f"manual.{wording.current_language()}.md"
     if name != phrase("common.manual_collection"):
@@ -202,12 +197,9 @@ def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
     """
     for name in names:
         provide_manual(where, Output(is_json=False), name)
-    library = collection_lookup.open_library(where.documents)
-    try:
+    with closing(collection_lookup.open_library(where.documents)) as library:
         found = (collection_lookup.find_collection(library, name) for name in dict.fromkeys(names))
         return tuple(CollectionRef(collection.id, collection.name) for collection in found)
-    finally:
-        library.close()
 
 
 QUESTION_PATIENCE_S = 60.0  # a command can wait longer than a window
@@ -295,8 +287,5 @@ class QuestionEmbedder:
 def _embedding_models(where: Paths) -> list[LocalModel]:
     if not where.database.is_file():
         return []
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with closing(ModelStore.open(where.database, where.backups)) as store:
         return [model for model in store.local_models() if local_models.is_embedding_model(model)]
-    finally:
-        store.close()

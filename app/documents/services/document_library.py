@@ -20,7 +20,6 @@ from PySide6.QtCore import QObject, Signal
 from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit, highest_label, stored_label
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.background import TaskProgress
 from app.base.services.child_process import ChildExit
 from app.documents import collection_updates
 from app.documents.collection_updates import AddedFiles
@@ -171,7 +170,7 @@ class DocumentLibrary(QObject):
         self._make(name, label, lambda collection_id: self.add(collection_id, paths) if paths else None)
 
     def rename(self, collection_id: int, name: str) -> None:
-        self._change(lambda library, _progress: library.rename_collection(collection_id, name))
+        self._change(lambda library: library.rename_collection(collection_id, name))
 
     @property
     def path(self) -> Path:
@@ -193,7 +192,7 @@ class DocumentLibrary(QObject):
         return ExportRequest("label", collection.name, label_now, collection.name, becomes=label)
 
     def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
-        self._change(lambda library, _progress: library.set_label(collection_id, label, permit))
+        self._change(lambda library: library.set_label(collection_id, label, permit))
 
     def remove_collection(self, collection_id: int) -> RemovedCollection:
         """Remove a collection, which hides it at once. Its files stay; `restore` reads them again."""
@@ -207,7 +206,7 @@ class DocumentLibrary(QObject):
         self._removing.update(ids)
         self.queue.exclude(ids)
         self.write_queue.do(
-            lambda library, _progress: library.begin_collection_removal(collection_id),
+            lambda library, _note: library.begin_collection_removal(collection_id),
             lambda _nothing: self._delete_collection(collection_id, ids),
         )
         self.changed.emit()
@@ -226,21 +225,16 @@ class DocumentLibrary(QObject):
 
     def add(self, collection_id: int, paths: Sequence[Path]) -> None:
         """Add files, and folders with their contents. `added` carries the result."""
-
-        def work(library: Library, progress: TaskProgress) -> AddedFiles:
-            return collection_updates.add_paths(library, collection_id, paths, lambda count: progress.report(count, 0))
-
-        self.write_queue.do(work, self._on_added)
+        self.write_queue.do(
+            lambda library, note: collection_updates.add_paths(library, collection_id, paths, note), self._on_added
+        )
 
     def refresh(self, collection_id: int) -> None:
         """Read new and changed files and remove missing ones. `refreshed` carries the result."""
-
-        def work(library: Library, progress: TaskProgress) -> collection_updates.RefreshResult:
-            return collection_updates.refresh_collection(
-                library, collection_id, lambda count: progress.report(count, 0)
-            )
-
-        self.write_queue.do(work, self._on_refreshed)
+        self.write_queue.do(
+            lambda library, note: collection_updates.refresh_collection(library, collection_id, note),
+            self._on_refreshed,
+        )
 
     def refresh_all(self) -> None:
         for collection in self.collections():
@@ -259,7 +253,7 @@ class DocumentLibrary(QObject):
             self.queue.look()
 
         self.queue.interrupt(document_ids)
-        self.write_queue.do(lambda library, _progress: library.read_again(document_ids, encoding), queued)
+        self.write_queue.do(lambda library, _note: library.read_again(document_ids, encoding), queued)
 
     def recognize(self, document_ids: Sequence[int]) -> None:
         """Read documents again, with text recognition on pages that are images."""
@@ -268,14 +262,14 @@ class DocumentLibrary(QObject):
 
     def accept(self, document_ids: Sequence[int]) -> None:
         """Mark doubtful documents as done, because the user accepts how they were read."""
-        self._change(lambda library, _progress: library.accept(document_ids))
+        self._change(lambda library: library.accept(document_ids))
 
     def remove(self, document_ids: Sequence[int]) -> None:
         """Remove documents, which hides them at once. The files stay."""
         ids = list(document_ids)
         self._removing.update(ids)
         self.queue.exclude(ids)
-        self.write_queue.do(lambda library, _progress: library.exclude(ids), lambda _nothing: self._delete(ids))
+        self.write_queue.do(lambda library, _note: library.exclude(ids), lambda _nothing: self._delete(ids))
         self.changed.emit()
 
     # -------------------------------------------------------------------- queue
@@ -296,7 +290,7 @@ class DocumentLibrary(QObject):
             self.queue.resume()
 
         self.queue.pause()
-        self.write_queue.do(lambda library, _progress: collection_updates.empty_queue(library), left)
+        self.write_queue.do(lambda library, _note: collection_updates.empty_queue(library), left)
 
     # ------------------------------------------------------------------- manual
 
@@ -307,7 +301,7 @@ class DocumentLibrary(QObject):
             self._delete(others)
             self.queue.look()
 
-        self.write_queue.do(lambda library, _progress: collection_updates.provide_manual(library, file, name), provided)
+        self.write_queue.do(lambda library, _note: collection_updates.provide_manual(library, file, name), provided)
 
     # ------------------------------------------------------------------ private
 
@@ -317,18 +311,16 @@ class DocumentLibrary(QObject):
             self.collection_added.emit(collection_id)
             fill(collection_id)
 
-        self.write_queue.do(lambda library, _progress: library.add_collection(name, label), made)
+        self.write_queue.do(lambda library, _note: library.add_collection(name, label), made)
 
     def _restore_paths(self, collection_id: int, paths: Sequence[Path], files: Sequence[Path]) -> None:
-        def work(library: Library, progress: TaskProgress) -> AddedFiles:
-            return collection_updates.restore_paths(
-                library, collection_id, paths, files, lambda count: progress.report(count, 0)
-            )
+        self.write_queue.do(
+            lambda library, note: collection_updates.restore_paths(library, collection_id, paths, files, note),
+            self._on_added,
+        )
 
-        self.write_queue.do(work, self._on_added)
-
-    def _change(self, work: Callable[[Library, TaskProgress], None]) -> None:
-        self.write_queue.do(work, lambda _nothing: self.changed.emit())
+    def _change(self, work: Callable[[Library], None]) -> None:
+        self.write_queue.do(lambda library, _note: work(library), lambda _nothing: self.changed.emit())
 
     def _on_opened(self, was_damaged: bool) -> None:
         self._is_opening = False
@@ -370,7 +362,7 @@ class DocumentLibrary(QObject):
             self._removals.append(([], act))
             self._remove_next()
 
-        self.write_queue.do(lambda _library, _progress: None, wait)
+        self.write_queue.do(lambda _library, _note: None, wait)
 
     def _delete(self, ids: list[int], done: Callable[[], None] = lambda: None) -> None:
         self._removing.update(ids)
@@ -383,7 +375,7 @@ class DocumentLibrary(QObject):
 
     def _delete_collection(self, collection_id: int, ids: list[int]) -> None:
         def delete_collection() -> None:
-            self.write_queue.do(lambda library, _progress: library.remove_collection(collection_id))
+            self.write_queue.do(lambda library, _note: library.remove_collection(collection_id))
 
         self._delete(ids, delete_collection)
 

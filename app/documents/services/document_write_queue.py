@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +11,11 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import TaskProgress
+from app.documents.collection_updates import CountCallback
 from app.documents.library import Library
 
 T = TypeVar("T")
-Work = Callable[[Library, TaskProgress], T]
+Work = Callable[[Library, CountCallback], T]
 
 WRITE_PATIENCE_MS = 120_000  # the reading child writes all sections of a document in one transaction
 
@@ -36,7 +38,7 @@ class DocumentWriteQueue(QObject):
         return self._task is not None
 
     def do(self, work: Work[T], done: Callable[[T], None] = lambda _result: None) -> None:
-        """Queue `work`; `done` receives its result on the caller's thread."""
+        """Queue `work`, which may report a number of files; `done` receives its result on the caller's thread."""
         self._queued.append((work, done))
         if self._task is None:
             self._next()
@@ -54,12 +56,9 @@ class DocumentWriteQueue(QObject):
         work, self._done = self._queued.popleft()
 
         def run(progress: TaskProgress) -> Any:
-            library = Library.beside(self._path)
-            try:
+            with closing(Library.beside(self._path)) as library:
                 library.database.read(f"PRAGMA busy_timeout = {WRITE_PATIENCE_MS}")
-                return work(library, progress)
-            finally:
-                library.close()
+                return work(library, lambda count: progress.report(count, 0))
 
         self._task = background.run_long(run, self._on_done, self._on_failed, self._on_progressed, self._next)
 

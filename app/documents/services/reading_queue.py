@@ -112,7 +112,7 @@ class ReadingQueue(QObject):
     def resume(self) -> None:
         self._is_paused = False
         # Queued, so that it runs after the writes of `pause`.
-        self._write_queue.do(lambda _library, _progress: None, lambda _nothing: self.look())
+        self._write_queue.do(lambda _library, _note: None, lambda _nothing: self.look())
 
     def exclude(self, document_ids: Collection[int]) -> None:
         """Skip documents that are about to be removed, though they may still be stored."""
@@ -146,7 +146,7 @@ class ReadingQueue(QObject):
         self._reader.stop()
         if document is not None:
             self._waiting.appendleft(document)
-            self._write_queue.do(lambda library, _progress: library.read_again([document.id]))
+            self._write_queue.do(lambda library, _note: library.read_again([document.id]))
 
     def _next(self) -> None:
         library = self._library
@@ -227,7 +227,7 @@ class ReadingQueue(QObject):
         code = _CODES.get(child_exit.cause, "document_crashed")
         error = AppError(code, name=document.name, limit_bytes=limits.MEMORY_BYTES)
         self._write_queue.do(
-            lambda library, _progress: library.fail(document.id, error), lambda _nothing: self._end(document)
+            lambda library, _note: library.fail(document.id, error), lambda _nothing: self._end(document)
         )
 
     def _end(self, document: Document) -> None:

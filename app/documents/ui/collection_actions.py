@@ -3,12 +3,12 @@
 Also contains the dialogs of the page 資料: name and label of a collection, and the encoding of a text file.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit, QWidget
 
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label, Permit
 from app.base.errors import AppError
@@ -16,10 +16,9 @@ from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.documents import encodings, records
-from app.documents.collection_updates import AddedFiles, RefreshResult
+from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, free_name
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
-from app.documents.ui import document_texts
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
@@ -165,22 +164,6 @@ def _sample_of(path: Path) -> Callable[[], bytes]:
     return read
 
 
-def _files(parent: QWidget, title: str, start: str, kinds: str) -> list[str]:
-    return QFileDialog.getOpenFileNames(parent, title, start, kinds)[0]
-
-
-def _folder(parent: QWidget, title: str, start: str) -> str:
-    return QFileDialog.getExistingDirectory(parent, title, start)
-
-
-@dataclass(frozen=True)
-class DocumentPickers:
-    """The file and folder dialogs of the desktop, which tests replace."""
-
-    files: Callable[[QWidget, str, str, str], list[str]] = _files
-    folder: Callable[[QWidget, str, str], str] = _folder
-
-
 class CollectionActions(QObject):
     """The actions of the page 資料."""
 
@@ -192,7 +175,7 @@ class CollectionActions(QObject):
         banner: Banner,
         page: QWidget,
         secrecy: ConfidentialityGuard,
-        pickers: DocumentPickers | None = None,
+        pickers: desktop.Pickers | None = None,
     ) -> None:
         super().__init__(page)
         self._theme = theme
@@ -201,7 +184,7 @@ class CollectionActions(QObject):
         self._banner = banner
         self._page = page
         self._secrecy = secrecy
-        self._pickers = pickers or DocumentPickers()
+        self._pickers = pickers or desktop.Pickers()
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         self._refreshed_by_user: set[int] = set()  # collections that the user refreshes
         documents.added.connect(self._on_added)
@@ -213,7 +196,8 @@ class CollectionActions(QObject):
     def choose_files(self, collection: DocumentCollection | None) -> None:
         known = " ".join(f"*{suffix}" for suffix in records.DOCUMENT_SUFFIXES)
         kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
-        paths = self._pickers.files(self._page.window(), phrase("documents.choose_files_to_add"), self._start, kinds)
+        title = phrase("documents.choose_files_to_add")
+        paths = self._pickers.open_several(self._page.window(), title, self._start, kinds)
         self.add(collection, [Path(path) for path in paths])
 
     def choose_folder(self, collection: DocumentCollection | None) -> None:
@@ -274,17 +258,14 @@ class CollectionActions(QObject):
     def _label(self, collection: DocumentCollection, label: Label, permit: Permit) -> None:
         self._documents.set_label(collection.id, label, permit)
         if permit.label == HIGHEST_LABEL != label:
-            text = phrase("documents.the_label_of_collection_name")
-            undo = lambda: self._documents.set_label(collection.id, HIGHEST_LABEL)  # noqa: E731
-            self._navigation.undo_offered.emit(
-                text.format(name=document_texts.shorten(collection.name), label=phrase(f"common.label.{label}")), undo
-            )
+            facts = {"name": _shorten(collection.name), "label": phrase(f"common.label.{label}")}
+            text = phrase("documents.the_label_of_collection_name", **facts)
+            self._navigation.undo_offered.emit(text, lambda: self._documents.set_label(collection.id, HIGHEST_LABEL))
 
     def remove_collection(self, collection: DocumentCollection) -> None:
         removal = self._documents.remove_collection(collection.id)
-        text = phrase("documents.collection_name_deleted_the_original")
-        undo = lambda: self._documents.restore(removal)  # noqa: E731
-        self._navigation.undo_offered.emit(text.format(name=document_texts.shorten(collection.name)), undo)
+        text = phrase("documents.collection_name_deleted_the_original", name=_shorten(collection.name))
+        self._navigation.undo_offered.emit(text, lambda: self._documents.restore(removal))
 
     # ----------------------------------------------------------------- documents
 
@@ -293,11 +274,10 @@ class CollectionActions(QObject):
             return
         paths = [Path(document.path) for document in documents]
         self._documents.remove([document.id for document in documents])
-        one = phrase("documents.name_removed_the_original_file")
-        several = phrase("documents.n_documents_removed_the_original")
-        text = one.format(name=document_texts.shorten(documents[0].name)) if len(documents) == 1 else several
-        undo = lambda: self._documents.restore_documents(collection.id, paths)  # noqa: E731
-        self._navigation.undo_offered.emit(text.format(n=len(documents)), undo)
+        text = phrase("documents.n_documents_removed_the_original", n=len(documents))
+        if len(documents) == 1:
+            text = phrase("documents.name_removed_the_original_file", name=_shorten(documents[0].name))
+        self._navigation.undo_offered.emit(text, lambda: self._documents.restore_documents(collection.id, paths))
 
     def read_again(self, documents: Sequence[Document]) -> None:
         self._documents.read_again([one.id for one in documents if one.state not in ("waiting", "reading")])
@@ -309,38 +289,33 @@ class CollectionActions(QObject):
         return dialog
 
     def open(self, document: Document) -> None:
-        path = Path(document.path)
-        if _is_there(path):
-            desktop.open_file(path)
-        else:
-            self._on_failed(AppError("document_missing", path=document.path))
+        self._show(document, Path(document.path), desktop.open_file)
 
     def show_folder(self, document: Document) -> None:
-        folder = Path(document.path).parent
-        if _is_there(folder):
-            desktop.open_folder(folder)
-        else:
-            self._on_failed(AppError("document_missing", path=document.path))
+        self._show(document, Path(document.path).parent, desktop.open_folder)
 
     # ------------------------------------------------------------------- private
+
+    def _show(self, document: Document, path: Path, show: Callable[[Path], None]) -> None:
+        try:
+            is_there = path.exists()
+        except OSError:
+            is_there = False
+        if is_there:
+            show(path)
+        else:
+            self._on_failed(AppError("document_missing", path=document.path))
 
     def _names(self) -> list[str]:
         return [one.name for one in self._documents.collections()]
 
     def _free_name(self, paths: Sequence[Path]) -> str:
         """Return the name of the added folder, or a general one, with a number if it is taken."""
-        taken = set(self._names())
-        name = base = (
-            paths[0].name if len(paths) == 1 and paths[0].is_dir() and paths[0].name else phrase("common.documents")
-        )
-        number = 1
-        while name in taken:
-            number += 1
-            name = f"{base} {number}"
-        return name
+        is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
+        return free_name(paths[0].name if is_folder else phrase("common.documents"), self._names())
 
     def _on_added(self, added: AddedFiles) -> None:
-        count, skipped = len(added.new), document_texts.skipped(added.skipped)
+        count, skipped = len(added.new), _skipped(added.skipped)
         if added.missing:
             what = phrase("documents.some_things_were_not_found")
             self._banner.show_message("warning", what, ", ".join(str(path) for path in added.missing[:3]))
@@ -372,8 +347,11 @@ class CollectionActions(QObject):
         self._banner.show_message("danger", sentence.message, sentence.next)
 
 
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False
+def _skipped(counts: Counter[str]) -> str:
+    """Return the skipped files of a folder: 隠しファイル 2、対応していない形式 5; "" for none."""
+    reasons = [reason for reason in SKIP_REASONS if counts[reason]]
+    return phrase("common.data_gap").join(f"{phrase(f'documents.not_taken.{one}')} {counts[one]:,}" for one in reasons)
+
+
+def _shorten(name: str, most: int = 14) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

@@ -2,10 +2,19 @@
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, QTimer
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import (
+    QActionGroup,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
 from app.base import confidentiality
 from app.base.wording import phrase
@@ -14,25 +23,23 @@ from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui.collection_actions import CollectionActions, DocumentPickers
-from app.documents.ui.collection_list import (
-    ChoiceMenu,
-    CollectionMenu,
+from app.documents.ui.collection_actions import CollectionActions
+from app.documents.ui.document_lists import (
     CollectionView,
-    DocumentMenu,
-    LabelMenu,
+    DocumentTable,
+    DocumentView,
+    ShownDocuments,
     collection_row,
 )
-from app.documents.ui.document_table import DocumentTable, DocumentView, ShownDocuments
 from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import DropZone, dropped_paths
+from app.uikit.desktop import DropZone, Pickers, dropped_paths
 from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic
 from app.uikit.widgets.containers import make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, set_surface
@@ -57,7 +64,7 @@ class DocumentsPage(Page):
         documents: DocumentLibrary,
         embedding: Embedding,
         secrecy: ConfidentialityGuard,
-        pickers: DocumentPickers | None = None,
+        pickers: Pickers | None = None,
     ) -> None:
         super().__init__()
         self._theme = theme
@@ -202,7 +209,7 @@ class DocumentsPage(Page):
         self.list.remove_requested.connect(self._remove_collection)
         self.list.menu_requested.connect(lambda place: self.menu().popup(place))
         self.chooser.clicked.connect(self._show_choices)
-        self.filter.textChanged.connect(self._on_filtered)
+        self.filter.textChanged.connect(self.shown.set_words)
         self.queue.pause_button.clicked.connect(documents.pause)
         self.queue.resume_button.clicked.connect(documents.resume)
         self.queue.cancel_requested.connect(documents.cancel_all)
@@ -222,8 +229,8 @@ class DocumentsPage(Page):
         report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
         report.encoding_button.clicked.connect(lambda: self._with_one(collection_actions.ask_encoding))
-        report.recognition_requested.connect(lambda: self._with_one(lambda one: self._documents.recognize([one.id])))
-        report.acceptance_requested.connect(lambda: self._with_one(lambda one: self._documents.accept([one.id])))
+        for_ids = {"recognize": self._documents.recognize, "accept": self._documents.accept}
+        report.banner.action_requested.connect(lambda key: self._with_one(lambda one: for_ids[key]([one.id])))
 
     # --------------------------------------------------------------------- chosen
 
@@ -328,30 +335,57 @@ class DocumentsPage(Page):
         self.view.setVisible(has_rows and not is_over)
         self.empty.setVisible(not has_rows)
         self.report.setVisible(has_report and (is_over or not is_low))
-        self.report.set_back_visible(is_over)
+        self.report.back_button.setVisible(is_over)
 
     # ---------------------------------------------------------------------- menus
 
-    def menu(self) -> CollectionMenu:
-        menu = CollectionMenu(self._theme, self.collection, self.table.titles(), self)
-        menu.files_requested.connect(lambda: self.collection_actions.choose_files(self.collection))
-        menu.folder_requested.connect(lambda: self.collection_actions.choose_folder(self.collection))
-        menu.refresh_requested.connect(self._refresh_collection)
-        menu.read_all_requested.connect(
-            lambda: self.collection_actions.read_again(self._documents.documents(self._chosen_id))
-        )
-        menu.rename_requested.connect(self._rename)
-        menu.remove_requested.connect(self._remove_collection)
-        menu.new_requested.connect(self.collection_actions.ask_new)
-        menu.sort_requested.connect(lambda column: self.view.sortByColumn(column, Qt.SortOrder.AscendingOrder))
+    def menu(self) -> QMenu:
+        """Return all actions of the collection, as the header of a narrow window has no room for the buttons."""
+        menu, one, actions, icon = self._new_menu(), self.collection, self.collection_actions, self._theme.icon
+        is_own = one is not None and not one.is_builtin
+        if one is None or is_own:
+            menu.addAction(icon("file-text"), phrase("documents.add_files"), lambda: actions.choose_files(one))
+            menu.addAction(icon("folder-plus"), phrase("documents.add_a_folder"), lambda: actions.choose_folder(one))
+            menu.addSeparator()
+        if one is not None and is_own:
+            menu.addAction(icon("refresh-cw"), phrase("documents.take_in_changes_of_the"), lambda: actions.refresh(one))
+            menu.addAction(
+                phrase("documents.read_everything_again"),
+                lambda: actions.read_again(self._documents.documents(one.id)),
+            )
+        if one is not None:
+            sorting = menu.addMenu(phrase("documents.sort_by"))
+            for column, title in enumerate(self.table.titles()):
+                sorting.addAction(title, partial(self.view.sortByColumn, column, Qt.SortOrder.AscendingOrder))
+            menu.addSeparator()
+        menu.addAction(icon("plus"), phrase("documents.new_collection"), actions.ask_new)
+        if is_own:
+            rename = menu.addAction(icon("pencil"), phrase("documents.change_name_and_label"), self._rename)
+            rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
+            remove = menu.addAction(icon("trash-2"), phrase("documents.delete_collection"), self._remove_collection)
+            remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         return menu
 
-    def document_menu(self) -> DocumentMenu:
-        menu = DocumentMenu(self._theme, len(self.view.chosen()), self, can_remove=not self._is_builtin)
-        menu.open_requested.connect(lambda: self._with_one(self.collection_actions.open))
-        menu.folder_requested.connect(lambda: self._with_one(self.collection_actions.show_folder))
-        menu.read_again_requested.connect(lambda: self.collection_actions.read_again(self.view.chosen()))
-        menu.remove_requested.connect(self._remove_documents)
+    def document_menu(self) -> QMenu:
+        """Return the actions of the selected documents."""
+        menu, chosen, actions, icon = self._new_menu(), self.view.chosen(), self.collection_actions, self._theme.icon
+        if len(chosen) == 1:
+            menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
+            menu.addAction(
+                icon("folder-open"), phrase("documents.show_in_folder"), lambda: actions.show_folder(chosen[0])
+            )
+            menu.addSeparator()
+        again = menu.addAction(icon("refresh-cw"), phrase("common.read_again"), lambda: actions.read_again(chosen))
+        again.setShortcut(QKeySequence(Qt.Key.Key_F5))
+        if not self._is_builtin:
+            menu.addSeparator()
+            remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), self._remove_documents)
+            remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        return menu
+
+    def _new_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         return menu
 
     def _show_menu(self) -> None:
@@ -359,26 +393,29 @@ class DocumentsPage(Page):
         place = QPoint(self.menu_button.width() - menu.sizeHint().width(), self.menu_button.height() + 2)
         menu.popup(self.menu_button.mapToGlobal(place))
 
-    def choices(self) -> ChoiceMenu:
-        menu = ChoiceMenu(self._documents.collections(), self._chosen_id, self)
-        menu.chosen.connect(self._on_chosen)
-        return menu
-
     def _show_choices(self) -> None:
-        self.choices().popup(self.chooser.mapToGlobal(QPoint(0, self.chooser.height() + 2)))
+        """Show the collections as a menu, in a narrow window without the list."""
+        menu = self._new_menu()
+        for one in self._documents.collections():
+            action = menu.addAction(escape_mnemonic(one.name), partial(self._on_chosen, one))
+            action.setCheckable(True)
+            action.setChecked(one.id == self._chosen_id)
+        menu.popup(self.chooser.mapToGlobal(QPoint(0, self.chooser.height() + 2)))
 
     def _show_labels(self) -> None:
         one = self.collection
-        if one is not None:
-            menu = LabelMenu(one.label, self)
-            menu.chosen.connect(lambda label: self.collection_actions.label(one, label))
-            menu.popup(self.label_button.mapToGlobal(QPoint(0, self.label_button.height() + 2)))
+        if one is None:
+            return
+        menu = self._new_menu()
+        group = QActionGroup(menu)
+        for label in confidentiality.LABELS:
+            change = partial(self.collection_actions.label, one, label)
+            action = group.addAction(menu.addAction(phrase(f"common.label.{label}"), change))
+            action.setCheckable(True)
+            action.setChecked(label == one.label)
+        menu.popup(self.label_button.mapToGlobal(QPoint(0, self.label_button.height() + 2)))
 
     # ---------------------------------------------------------------------- slots
-
-    def _refresh_collection(self) -> None:
-        if self.collection is not None:
-            self.collection_actions.refresh(self.collection)
 
     def _rename(self) -> None:
         if self.collection is not None and not self._is_builtin:
@@ -391,9 +428,6 @@ class DocumentsPage(Page):
     def _remove_documents(self) -> None:
         if self.collection is not None and not self._is_builtin:
             self.collection_actions.remove(self.collection, self.view.chosen())
-
-    def _on_filtered(self, text: str) -> None:
-        self.shown.set_words(text)
 
     def _on_report_requested(self) -> None:
         self._is_report_shown = True

@@ -1,12 +1,15 @@
 """Show 取り込みの報告: the result of reading a document, and actions on it."""
 
-from PySide6.QtCore import Signal
+from datetime import datetime
+
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.base.wording import phrase
-from app.documents.records import Document, shown_path
+from app.base.wording import describe_error, phrase
+from app.documents import encodings
+from app.documents.records import Document, ReadingReport, page_ranges, shown_path
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui import document_texts
+from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -17,47 +20,35 @@ from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 class ReportPanel(QFrame):
     """The report on one document."""
 
-    recognition_requested = Signal()
-    acceptance_requested = Signal()  # accept the document as it is
-
     def __init__(self, theme: Theme, *, can_recognize: bool) -> None:
         """`can_recognize`: Tesseract, which recognizes text in images, is installed."""
         super().__init__()
         self._theme = theme
         self._can_recognize = can_recognize
-        self._document: Document | None = None
+        self.document: Document | None = None
         self._build()
-        self.banner.action_requested.connect(self._on_action)
-
-    @property
-    def document(self) -> Document | None:
-        return self._document
 
     def show_document(self, document: Document | None, status: QueueStatus) -> None:
         """Show a document. `status`: of the queue, which may be reading it."""
-        self._document = document
+        self.document = document
         if document is None:
             return
         self.name.setText(document.name)
         self._show_state(document, status)
         self._show_banner(document)
-        facts = document_texts.facts(document)
+        facts = _facts(document)
         self.facts.set_facts([*facts, (phrase("common.place"), shown_path(document.path))])
-        notes = document_texts.notes(document.report)
+        notes = _notes(document.report)
         self._notes.setText("\n".join(notes))
         self._notes.setVisible(bool(notes))
         self.encoding_button.setVisible(bool(document.report.encoding or document.chosen_encoding))
-
-    def set_back_visible(self, is_visible: bool) -> None:
-        """Show the button back to the table, which is hidden then."""
-        self.back_button.setVisible(is_visible)
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
         self.back_button = Button(self._theme, phrase("documents.back_to_the_list"), "quiet", compact=True)
-        self.back_button.hide()
+        self.back_button.hide()  # shown while the report replaces the table
         self.name = ElidedLabel(strong=True)
         self._state = Label(role="caption", tone="text2")
         head = make_row(
@@ -98,8 +89,9 @@ class ReportPanel(QFrame):
         self.again_button.setEnabled(not is_waiting)
 
     def _show_banner(self, document: Document) -> None:
-        error, blank = document_texts.error(document), document.report.pages_without_text
-        if error is not None:
+        blank = document.report.pages_without_text
+        if document.failure is not None:
+            error = describe_error(document.failure)
             self.banner.show_message("danger", error.message, error.next)
         elif document.state == "doubtful" and blank:
             what = phrase("documents.n_pages_are_images_only", n=f"{len(blank):,}")
@@ -117,5 +109,42 @@ class ReportPanel(QFrame):
         else:
             self.banner.hide()
 
-    def _on_action(self, key: str) -> None:
-        (self.recognition_requested if key == "recognize" else self.acceptance_requested).emit()
+
+def _facts(document: Document) -> list[tuple[str, str]]:
+    """Return the rows of the report that apply to the format; [] for a document that was never read."""
+    report = document.report
+    if not document.indexed_at:
+        return []
+    blank = _pages(report.pages_without_text)
+    none = phrase("common.none")
+    day = datetime.fromtimestamp(document.indexed_at).date()
+    return [
+        (phrase("documents.pages_without_text"), (blank or none) if report.pages else ""),
+        (phrase("documents.garbled_text_suspected"), _share(report.garbled_share) or none),
+        (phrase("documents.docs_report.headings"), f"{report.headings:,}"),
+        (phrase("documents.docs_report.tables"), f"{report.tables:,}"),
+        (phrase("common.characters"), f"{report.characters:,}"),
+        (phrase("documents.docs_report.encoding"), encodings.encoding_name(report.encoding)),
+        (phrase("documents.read_on"), localization.format_date(day)),
+    ]
+
+
+def _notes(report: ReadingReport) -> list[str]:
+    """Return the notes of the reader as sentences."""
+    removed = [phrase("documents.docs_invisible", n=f"{report.invisible:,}")] if report.invisible else []
+    return [*(phrase(f"documents.document_note.{code}") for code in report.notes), *removed]
+
+
+def _pages(numbers: tuple[int, ...]) -> str:
+    """Return the number of pages and a list of them: 12 ページ（3、5–8、…）; "" for none."""
+    if not numbers:
+        return ""
+    listed = phrase("common.data_gap").join(page_ranges(numbers))
+    return localization.with_note(phrase("documents.n_pages", n=f"{len(numbers):,}"), listed)
+
+
+def _share(part: float) -> str:
+    """Return a share in per cent; "" for none."""
+    if part <= 0:
+        return ""
+    return phrase("common.p", p="< 0.1" if part < 0.001 else f"{100 * part:.1f}")

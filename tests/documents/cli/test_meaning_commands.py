@@ -1,41 +1,33 @@
 """`kotae docs`, `kotae eval retrieval` and `kotae ask` with an embedding model that is installed, and without one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.base import paths, wording
+from app.base import paths
 from app.chat.store import Store
-from app.cli import main
 from app.documents.retrieval import semantic_index
 from app.models import local_models
 from tests import model_files as models
+from tests.documents.cli.conftest import Run
 from tests.embedding_model import tiny_bert
 
 PAY = "給与は月末に払う。"
-Run = Callable[..., tuple[int, dict[str, Any], str]]
+Told = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "データ"
-
-
-@pytest.fixture
-def kotae(data: Path, capsys: pytest.CaptureFixture[str], qapp: object) -> Iterator[Run]:
-    """Runs `kotae ARGUMENTS` and gives the exit status, the JSON object and what was noted."""
+def told(kotae: Run) -> Told:
+    """Runs `kotae ARGUMENTS --json` and gives the exit status, the JSON object and what was noted."""
 
     def run(*arguments: str) -> tuple[int, dict[str, Any], str]:
-        capsys.readouterr()
-        status = main(["--data-dir", str(data), "--json", *arguments], lambda *_: 99)
-        said = capsys.readouterr()
-        return status, json.loads(said.out), said.err
+        done = kotae("--json", *arguments)
+        return done.returncode, done.data, done.stderr
 
-    yield run
-    wording.use_language("ja")
+    return run
 
 
 @pytest.fixture
@@ -58,68 +50,68 @@ def texts(found: dict[str, Any]) -> list[str]:
     return [passage["text"] for passage in found["passages"]]
 
 
-def test_what_was_added_is_found_by_its_meaning(kotae: Run, data: Path, files: Path, tmp_path: Path) -> None:
+def test_what_was_added_is_found_by_its_meaning(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
     install(data, tmp_path / "encoder.gguf")
-    status, added, noted = kotae("docs", "add", "規程", str(files))
+    status, added, noted = told("docs", "add", "規程", str(files))
     assert (status, noted) == (0, "")
     (vectors,) = semantic_index.vectors_folder(paths.locate(str(data)).documents).iterdir()
     size = vectors.stat().st_size
     assert size > 0
-    status, found, noted = kotae("docs", "search", "規程", "賃金")
+    status, found, noted = told("docs", "search", "規程", "賃金")
     assert (status, noted) == (0, "")
     assert PAY in texts(found)[0]
-    assert kotae("docs", "refresh")[0] == 0
+    assert told("docs", "refresh")[0] == 0
     assert vectors.stat().st_size == size
     assert added["documents"] == 1
 
 
-def test_without_a_model_nothing_is_written_and_words_decide(kotae: Run, data: Path, files: Path) -> None:
-    assert kotae("docs", "add", "規程", str(files))[0] == 0
-    status, found, noted = kotae("docs", "search", "規程", "賃金")
+def test_without_a_model_nothing_is_written_and_words_decide(told: Told, data: Path, files: Path) -> None:
+    assert told("docs", "add", "規程", str(files))[0] == 0
+    status, found, noted = told("docs", "search", "規程", "賃金")
     assert (status, texts(found), noted) == (0, [], "")
     assert not semantic_index.vectors_folder(paths.locate(str(data)).documents).exists()
 
 
 def test_retrieval_is_measured_with_meaning_once_all_sections_have_vectors(
-    kotae: Run, data: Path, files: Path, tmp_path: Path
+    told: Told, data: Path, files: Path, tmp_path: Path
 ) -> None:
-    assert kotae("docs", "add", "規程", str(files))[0] == 0
+    assert told("docs", "add", "規程", str(files))[0] == 0
     questions = tmp_path / "questions.jsonl"
     questions.write_text(json.dumps({"question": "賃金", "gold": [{"quote": PAY}]}, ensure_ascii=False), "utf-8")
-    _, before, _ = kotae("eval", "retrieval", str(questions), "--collection", "規程")
+    _, before, _ = told("eval", "retrieval", str(questions), "--collection", "規程")
     install(data, tmp_path / "encoder.gguf")
-    status, after, noted = kotae("eval", "retrieval", str(questions), "--collection", "規程")
+    status, after, noted = told("eval", "retrieval", str(questions), "--collection", "規程")
     assert (status, "言葉だけ" in noted) == (0, False)
     assert (before["recall_at_1"], before["by_meaning"]) == (0.0, 0)
     assert (after["recall_at_1"], after["by_meaning"]) == (1.0, 1)
 
 
-def test_a_study_asks_when_all_sections_have_vectors(kotae: Run, data: Path, files: Path, tmp_path: Path) -> None:
-    assert kotae("docs", "add", "規程", str(files))[0] == 0
+def test_a_study_asks_when_all_sections_have_vectors(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
+    assert told("docs", "add", "規程", str(files))[0] == 0
     install(data, tmp_path / "encoder.gguf")
     questions = tmp_path / "questions.jsonl"
     questions.write_text(json.dumps({"question": "賃金", "answer": PAY}, ensure_ascii=False), "utf-8")
     model = str(models.tiny_llama(tmp_path / "モデル.gguf", metadata={"llama.context_length": 4096}))
-    assert kotae("eval", "questions", str(questions), "--model", model, "--collection", "規程")[0] == 0
+    assert told("eval", "questions", str(questions), "--model", model, "--collection", "規程")[0] == 0
     (record,) = paths.locate(str(data)).evaluations.glob("*/answers/*")
     assert json.loads(record.read_text("utf-8").splitlines()[1])["grounding"]["by_meaning"] == "used"
 
 
-def test_a_model_that_has_left_is_said_and_words_go_on(kotae: Run, data: Path, files: Path, tmp_path: Path) -> None:
+def test_a_model_that_has_left_is_said_and_words_go_on(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
     install(data, tmp_path / "encoder.gguf")
-    assert kotae("docs", "add", "規程", str(files))[0] == 0
+    assert told("docs", "add", "規程", str(files))[0] == 0
     (tmp_path / "encoder.gguf").unlink()
-    status, found, noted = kotae("docs", "search", "規程", "給与")
+    status, found, noted = told("docs", "search", "規程", "給与")
     assert status == 0
     assert PAY in texts(found)[0]
     assert "言葉だけで検索します" in noted
 
 
 def test_an_answer_rests_on_what_is_near_in_meaning(
-    kotae: Run, data: Path, files: Path, tmp_path: Path, tiny_model: Path
+    told: Told, data: Path, files: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
     install(data, tmp_path / "encoder.gguf")
-    assert kotae("docs", "add", "規程", str(files))[0] == 0
-    status, answer, _ = kotae("ask", "賃金は？", "--collection", "規程", "--model", str(tiny_model))
+    assert told("docs", "add", "規程", str(files))[0] == 0
+    status, answer, _ = told("ask", "賃金は？", "--collection", "規程", "--model", str(tiny_model))
     assert status == 0
     assert PAY in answer["sources"][0]["quote"]

@@ -6,6 +6,7 @@ import pytest
 
 from app.documents.reading import headings, html, markdown, sections, text_files
 from app.documents.reading.text_blocks import Block, ReadDocument
+from tests.documents.driver import silent, written
 
 CONTRACT = """工事請負契約書
 第１章　総則
@@ -39,28 +40,23 @@ FOUND = [
 ]
 
 
-def silent(_done: int, _total: int) -> None:
-    """A reader's sign of life that nobody needs."""
+def sections_of(read: ReadDocument) -> list[tuple[tuple[str, ...], str]]:
+    return [(one.heading, one.text) for one in sections.cut_into_sections(read)]
+
+
+def cut_paragraphs(*texts: str) -> list[tuple[tuple[str, ...], str]]:
+    return sections_of(ReadDocument([Block("paragraph", text) for text in texts]))
 
 
 def cut(*texts: str) -> list[tuple[str, ...]]:
-    return [
-        one.heading for one in sections.cut_into_sections(ReadDocument([Block("paragraph", text) for text in texts]))
-    ]
+    return [heading for heading, _ in cut_paragraphs(*texts)]
 
 
-def test_each_article_of_a_text_file_is_a_section_and_loses_no_word(tmp_path: Path) -> None:
-    path = tmp_path / "契約書.txt"
-    path.write_text(CONTRACT, "utf-8")
-    assert [
-        (one.heading, one.text) for one in sections.cut_into_sections(text_files.read_plain_text(path, silent))
-    ] == FOUND
-
-
-@pytest.mark.parametrize("between", ["\n", "\n\n"])
-def test_each_article_of_a_markdown_file_is_a_section_with_and_without_blank_lines(between: str) -> None:
-    read = markdown.read(CONTRACT.replace("\n", between).replace("契約書\n", "契約書\n\n", 1), silent)
-    assert [(one.heading, one.text) for one in sections.cut_into_sections(read)] == FOUND
+def test_each_article_of_a_file_is_a_section_with_and_without_blank_lines_and_loses_no_word(tmp_path: Path) -> None:
+    assert sections_of(text_files.read_plain_text(written(tmp_path, "契約書.txt", CONTRACT), silent)) == FOUND
+    for between in ("\n", "\n\n"):
+        text = CONTRACT.replace("\n", between).replace("契約書\n", "契約書\n\n", 1)
+        assert sections_of(markdown.read(text, silent)) == FOUND
 
 
 @pytest.mark.parametrize(
@@ -116,7 +112,7 @@ def test_numbers_that_count_back_are_references_and_one_that_was_skipped_is_an_a
 
 def test_a_heading_with_a_level_does_not_stand_under_an_article() -> None:
     read = markdown.read("# 契約\n\n第1条　甲は、支払う。\n\n## 備考\n\n写しを残す。\n", silent)
-    assert [one.heading for one in sections.cut_into_sections(read)] == [("契約", "第1条"), ("契約", "備考")]
+    assert [heading for heading, _ in sections_of(read)] == [("契約", "第1条"), ("契約", "備考")]
 
 
 @pytest.mark.parametrize(
@@ -135,22 +131,21 @@ def test_lines_in_brackets_that_title_nothing(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "（契約の保証）",
-        "（関係法令の遵守）",
-        "（追加工事）",
-        "（単位の認定）",
-        "（１年単位の変形労働時間制）",
+        "（契約の保証）", "（関係法令の遵守）", "（追加工事）", "（単位の認定）", "（１年単位の変形労働時間制）",
         "（瑕疵（欠陥）責任）",
     ],
-)
+)  # fmt: skip
 def test_lines_in_brackets_that_title_an_article(line: str) -> None:
     assert headings.is_article_title(line)
 
 
 @pytest.mark.parametrize(
     ("digits", "value"),
-    [("一〇", 10), ("二〇五", 205), ("十二", 12), ("百六十七", 167), ("千", 1000), ("二千三十", 2030)],
-)
+    [
+        ("一〇", 10), ("二〇五", 205), ("十二", 12), ("百六十七", 167), ("千", 1000), ("二千三十", 2030), ("12", 12),
+        ("三", 3),
+    ],
+)  # fmt: skip
 def test_numbers_in_kanji_have_their_value(digits: str, value: int) -> None:
     assert headings.number_value(digits) == value
 
@@ -165,14 +160,8 @@ def test_numbers_in_kanji_have_their_value(digits: str, value: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_below_the_last_article_is_no_part_of_it(line: str) -> None:
-    found = cut(
-        "第１章　総則",
-        "第１条　甲は、支払う。",
-        "第２条　乙は、納める。",
-        line,
-        "料金は、千円とする。",
-        "第５条　引用は、これによる。",
-    )
+    articles = ("第１章　総則", "第１条　甲は、支払う。", "第２条　乙は、納める。")
+    found = cut(*articles, line, "料金は、千円とする。", "第５条　引用は、これによる。")
     assert found == [("第１章　総則", "第１条"), ("第１章　総則", "第２条"), (line,)]
 
 
@@ -201,38 +190,26 @@ def test_a_supplement_may_have_its_sentence_on_the_same_line(text: str, heading:
 
 
 def test_articles_are_counted_anew_below_an_appendix() -> None:
-    lines = (
-        "第１条　甲は、支払う。",
-        "第２条　乙は、納める。",
-        "別記　特記事項",
-        "第１条　乙は、守る。",
-        "別表",
-        "一円",
+    found = cut(
+        "第１条　甲は、支払う。", "第２条　乙は、納める。", "別記　特記事項", "第１条　乙は、守る。", "別表", "一円"
     )
-    assert cut(*lines) == [("第１条",), ("第２条",), ("別記　特記事項", "第１条"), ("別表",)]
+    assert found == [("第１条",), ("第２条",), ("別記　特記事項", "第１条"), ("別表",)]
 
 
 def test_each_article_of_a_paragraph_with_several_lines_is_a_section_and_loses_no_word() -> None:
-    text = CONTRACT.split("\n", 1)[1].strip()
-    found = sections.cut_into_sections(ReadDocument([Block("paragraph", text)]))
-    assert [(one.heading, one.text) for one in found] == FOUND[1:]
-    appended = sections.cut_into_sections(
-        ReadDocument([Block("paragraph", "第１条　甲は、支払う。\n別表第１（第１条関係）\n一円")])
-    )
-    assert [(one.heading, one.text) for one in appended][1:] == [(("別表第１（第１条関係）",), "一円")]
+    assert cut_paragraphs(CONTRACT.split("\n", 1)[1].strip()) == FOUND[1:]
+    appended = cut_paragraphs("第１条　甲は、支払う。\n別表第１（第１条関係）\n一円")
+    assert appended[1:] == [(("別表第１（第１条関係）",), "一円")]
     quoted = "第１条　甲は、前条と\n第3章 水文解析とによる。\n（注）\n第2条の規定による。"
-    assert [
-        (one.heading, one.text) for one in sections.cut_into_sections(ReadDocument([Block("paragraph", quoted)]))
-    ] == [(("第１条",), quoted)]
+    assert cut_paragraphs(quoted) == [(("第１条",), quoted)]
 
 
 def test_articles_that_only_a_break_or_a_fence_holds_together_are_sections(tmp_path: Path) -> None:
     first, second = "第１条　甲は、支払う。", "第２条　乙は、納める。"
-    page = tmp_path / "契約書.html"
-    page.write_text(f"<html><body><p>{first}<br>{second}</p></body></html>", "utf-8")
+    page = written(tmp_path, "契約書.html", f"<html><body><p>{first}<br>{second}</p></body></html>")
     fence = markdown.read(f"```\n{first}\n{second}\n```\n", silent)
     for read in (html.read(page, silent), fence):
-        assert [one.text for one in sections.cut_into_sections(read)] == [first, second]
+        assert [text for _, text in sections_of(read)] == [first, second]
 
 
 def test_an_article_without_a_number_of_its_own_is_none() -> None:

@@ -13,11 +13,8 @@ from app.documents.reading import docx, sections, spreadsheet
 from app.documents.reading.docx import written_number as number_written
 from app.documents.reading.spreadsheet import format_value
 from app.documents.reading.text_blocks import Block, ReadDocument
+from tests.documents.driver import silent
 from tests.faults.hostile_office import MAIN, paragraph, word
-
-
-def silent(_done: int, _total: int) -> None:
-    """A reader's sign of life that nobody needs."""
 
 
 def read_word(folder: Path, made: Any) -> ReadDocument:
@@ -262,6 +259,18 @@ def test_a_cell_that_spans_rows_is_said_in_each(tmp_path: Path) -> None:
         (float("inf"), "0.0", "inf"),
         (True, "General", "TRUE"),
         ("0012", "@", "0012"),
+        (12_000_000, '#,##0,"千円"', "12,000千円"),
+        (12_000_000, "#,##0,", "12,000"),
+        (12_345_678, '0.0,,"百万円"', "12.3百万円"),
+        (12_000_000, '#,##0"円"', "12,000,000円"),
+        (1234.5, "#,##0.00", "1,234.50"),
+        (0.25, "# ?/?", "0.25"),
+        (12, "0000", "0012"),
+        (-12, "0000", "-0012"),
+        (1.5, "00.00", "01.50"),
+        (12, "#", "12"),
+        (3.5, '0.0"円/m"', "3.5円/m"),
+        (0.125, "0.0%", "12.5%"),
     ],
 )  # fmt: skip
 def test_a_value_is_shown_as_its_cell_does(value: object, number_format: str, text: str) -> None:

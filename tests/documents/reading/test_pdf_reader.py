@@ -10,13 +10,10 @@ import pytest
 from app.documents.reading.pdf import ocr, pdf_reader
 from app.documents.reading.pdf.pdf_page import read_page
 from app.documents.reading.text_blocks import Block, ReadDocument
+from tests.documents.driver import silent
 from tests.documents.reading.pdf_maker import Pdf, grid, picture, text
 
 BODY = "堤体の安定は転倒と滑動と支持力とについて確かめるものとする。越流部の天端幅は流出土砂の粒径を考えて定める。"
-
-
-def silent(_done: int, _total: int) -> None:
-    """A reader's sign of life that nobody needs."""
 
 
 def read(made: Pdf, folder: Path) -> ReadDocument:

@@ -8,6 +8,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.documents.reading.pdf import ocr, pdf_reader
+from tests.documents.driver import silent
 from tests.documents.reading.pdf_maker import Pdf, picture
 from tests.documents.reading.reading_child import ReadingChild
 
@@ -15,10 +16,6 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell
 
 LANGUAGES = '[ "$1" = --list-langs ] && printf "List of available languages:\\neng\\n{more}" && exit 0\n'
 ROW = "5\\t1\\t{block}\\t1\\t1\\t{word}\\t250\\t500\\t417\\t42\\t{certain}\\t{text}\\n"
-
-
-def silent(_done: int, _total: int) -> None:
-    """A reader's sign of life that nobody needs."""
 
 
 def scan(folder: Path) -> Path:

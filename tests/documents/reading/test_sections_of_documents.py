@@ -160,8 +160,3 @@ def test_pages_boxes_and_captions_are_of_the_pieces_that_a_section_has() -> None
     assert (found.page, found.page_last) == (4, 5)
     assert found.boxes == (*first.boxes, *second.boxes)
     assert found.captions == ("図7-3",)
-
-
-@pytest.mark.parametrize(("digits", "value"), [("12", 12), ("十二", 12), ("二十", 20), ("百", 100), ("三", 3)])
-def test_kanji_numerals_are_read(digits: str, value: int) -> None:
-    assert headings.number_value(digits) == value

@@ -11,19 +11,10 @@ from app.documents import encodings
 from app.documents.reading import html, indexing, text_blocks, text_files
 from app.documents.reading.text_blocks import Block
 from app.documents.records import shown_name
+from tests.documents.driver import silent, written
 
 SAMPLE = "第３章 設計\r\n本章は、砂防堰堤の設計に適用する。①から⑳まで、㎡と㈱も使う。\r\n"
 ENGLISH = "The crest width shall be 3.0 m or more.\n"
-
-
-def silent(_done: int, _total: int) -> None:
-    """A reader's sign of life that nobody needs."""
-
-
-def written(folder: Path, name: str, content: str | bytes, codec: str = "utf-8") -> Path:
-    path = folder / name
-    path.write_bytes(content.encode(codec) if isinstance(content, str) else content)
-    return path
 
 
 def texts(blocks: list[Block]) -> list[str]:
@@ -271,14 +262,11 @@ def test_what_a_page_says_is_not_to_be_seen_is_not_read(page: str, text: list[st
     assert ("hidden_text" in reading.report.notes) == ("偽" in page or "9年" in page)
 
 
-def test_a_page_that_lies_about_its_encoding_is_read_right(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.html", PAGE.format(charset="utf-8"), "cp932")
-    assert html.read(path, silent).report.encoding == "cp932"
-
-
-def test_the_encoding_of_a_page_can_be_wished(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.html", "<p>文字</p>", "euc_jp")
-    assert texts(html.read(path, silent, "euc_jp").blocks) == ["文字"]
+def test_a_page_is_read_right_in_the_encoding_that_was_wished_or_else_in_that_of_its_bytes(tmp_path: Path) -> None:
+    lie = written(tmp_path, "a.html", PAGE.format(charset="utf-8"), "cp932")
+    assert html.read(lie, silent).report.encoding == "cp932"
+    wished = written(tmp_path, "b.html", "<p>文字</p>", "euc_jp")
+    assert texts(html.read(wished, silent, "euc_jp").blocks) == ["文字"]
 
 
 # ------------------------------------------------------------------ what a file is
@@ -321,9 +309,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504
         ("a.gguf", b"GGUF\x03\0\0\0", "document_unknown_format", "GGUF"),
     ],
 )
-def test_what_cannot_be_read_is_named(
-    name: str, content: bytes, code: str, format_: str | None, tmp_path: Path
-) -> None:
+def test_what_cannot_be_read_is_named(name: str, content: bytes, code: str, format_: str, tmp_path: Path) -> None:
     with pytest.raises(AppError) as caught:
         indexing.detect_format(written(tmp_path, name, content))
     assert (caught.value.code, caught.value.facts.get("format")) == (code, format_)

@@ -5,113 +5,41 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
-from PySide6.QtCore import QCoreApplication
 from pytestqt.qtbot import QtBot
 
 from app.base import programs
-from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.services import background
 from app.documents import collection_lookup
-from app.documents.collection_updates import AddedFiles, RefreshResult
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import UNKNOWN, Library
-from app.documents.records import Document
 from app.documents.retrieval import passage_search
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_queue import QueueStatus
+from tests.documents.driver import SCRIPTED, DocumentsDriver
 from tests.faults.ledger import Tally
 
-SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
-TIMEOUT_MS = 30_000
-
-
-class Desk:
-    """The service as a window has it, with what it said."""
-
-    def __init__(self, where: Paths, qtbot: QtBot, **limits: float) -> None:
-        self.where, self.qtbot = where, qtbot
-        self.documents = DocumentLibrary(where.documents, [*SCRIPTED, str(where.documents)], where.logs, **limits)
-        self.problems: list[AppError] = []
-        self.documents.failed.connect(self.problems.append)
-
-    def open(self) -> None:
-        with self.qtbot.waitSignal(self.documents.opened, timeout=TIMEOUT_MS):
-            self.documents.open()
-
-    def collection(self, *paths: Path, name: str = "基準") -> int:
-        """A new one, with what has been read of the paths."""
-        with self.qtbot.waitSignal(self.documents.collection_added, timeout=TIMEOUT_MS) as made:
-            self.documents.add_collection(name)
-        if paths:
-            self.add(made.args[0], *paths)
-            self.wait_until_read()
-        return int(made.args[0])
-
-    def add(self, collection_id: int, *paths: Path) -> AddedFiles:
-        with self.qtbot.waitSignal(self.documents.added, timeout=TIMEOUT_MS) as added:
-            self.documents.add(collection_id, list(paths))
-        outcome: AddedFiles = added.args[0]
-        return outcome
-
-    def refresh(self, collection_id: int) -> RefreshResult:
-        with self.qtbot.waitSignal(self.documents.refreshed, timeout=TIMEOUT_MS) as refreshed:
-            self.documents.refresh(collection_id)
-        self.wait_until_read()
-        outcome: RefreshResult = refreshed.args[0]
-        return outcome
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=TIMEOUT_MS)
-
-    def wait_until_read(self) -> None:
-        self.wait(lambda: self.documents.standing.phase == "idle" and not self.documents.is_busy)
-
-    def states(self, collection_id: int) -> dict[str, str]:
-        return {document.name: document.state for document in self.documents.documents(collection_id)}
-
-    def document(self, collection_id: int, name: str) -> Document:
-        return next(one for one in self.documents.documents(collection_id) if one.name == name)
-
-    def attempts(self) -> list[str]:
-        """Names of documents, each time one was begun."""
-        return Path(f"{self.where.documents}.log").read_text("utf-8").split()
-
-    def texts(self) -> list[str]:
-        """Of all sections that are stored."""
-        library = Library.beside(self.where.documents)
-        try:
-            return [row[0] for row in library.database.read("SELECT text FROM section ORDER BY text")]
-        finally:
-            library.close()
-
-    def close(self) -> None:
-        self.documents.close()
-        background.shut_down()
-        QCoreApplication.processEvents()
-        self.documents.deleteLater()
+Make = Callable[..., DocumentsDriver]
 
 
 @pytest.fixture
-def make_desk(where: Paths, qtbot: QtBot) -> Iterator[Callable[..., Desk]]:
-    desks: list[Desk] = []
+def make_driver(where: Paths, qtbot: QtBot) -> Iterator[Make]:
+    drivers: list[DocumentsDriver] = []
 
-    def make(**limits: float) -> Desk:
-        desk = Desk(where, qtbot, **limits)
-        desks.append(desk)
-        desk.open()
-        return desk
+    def make(*command: str, **limits: float) -> DocumentsDriver:
+        drivers.append(DocumentsDriver(where, qtbot, command, **limits))
+        drivers[-1].open()
+        return drivers[-1]
 
     yield make
-    for desk in desks:
-        desk.close()
+    for driver in drivers:
+        driver.close()
+        driver.documents.deleteLater()
 
 
 @pytest.fixture
-def desk(make_desk: Callable[..., Desk]) -> Desk:
-    return make_desk()
+def driver(make_driver: Make) -> DocumentsDriver:
+    return make_driver()
 
 
 @pytest.fixture
@@ -123,19 +51,18 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_added_is_read_and_found(desk: Desk, files: Path) -> None:
+def test_what_is_added_is_read_and_found(driver: DocumentsDriver, files: Path) -> None:
     (files / "写真.jpg").touch()
-    collection = desk.collection()
-    added = desk.add(collection, files)
+    collection = driver.collection()
+    added = driver.add(collection, files)
     assert (len(added.new), added.skipped) == (3, {"unknown": 1})
-    desk.wait_until_read()
-    assert set(desk.states(collection).values()) == {"done"}
-    assert desk.documents.reader_pid == 0
-    library = Library.beside(desk.where.documents)
-    found = passage_search.search(library, "橋脚", [collection])
-    library.close()
+    driver.wait_until_read()
+    assert set(driver.states(collection).values()) == {"done"}
+    assert driver.documents.reader_pid == 0
+    with closing(Library.beside(driver.where.documents)) as library:
+        found = passage_search.search(library, "橋脚", [collection])
     assert len(found) == 3
-    assert desk.problems == []
+    assert driver.problems == []
 
 
 def test_nothing_is_started_before_it_is_opened(where: Paths, qtbot: QtBot) -> None:
@@ -145,216 +72,178 @@ def test_nothing_is_started_before_it_is_opened(where: Paths, qtbot: QtBot) -> N
     documents.close()
 
 
-@pytest.mark.fault("F4")
-def test_a_document_that_ends_the_child_twice_fails_and_the_others_are_read(desk: Desk, files: Path) -> None:
-    (files / "2.txt").write_text("die", encoding="utf-8")
-    collection = desk.collection(files)
-    assert desk.states(collection) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
-    assert desk.document(collection, "2.txt").error_code == "document_crashed"
-    assert desk.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
+ENDS = {  # what a document does to its child: the error of the document, and how often it is begun with
+    "die": ("document_crashed", 2),
+    "garbage": ("document_crashed", 2),
+    "hang": ("document_hung", 2),
+    "fat": ("document_out_of_memory", 1),
+    "fail:document_protected": ("document_protected", 1),
+}
 
 
 @pytest.mark.fault("F4")
-def test_a_silent_child_is_ended_and_the_document_tried_once_more(make_desk: Callable[..., Desk], files: Path) -> None:
-    (files / "2.txt").write_text("hang", encoding="utf-8")
-    desk = make_desk(silence_limit_s=1.5)
-    collection = desk.collection(files)
-    assert desk.document(collection, "2.txt").error_code == "document_hung"
-    assert desk.attempts().count("2.txt") == 2
+def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_read(
+    make_driver: Make, files: Path, tally: Tally
+) -> None:
+    for number, behaviour in enumerate(ENDS, start=4):
+        (files / f"{number}.txt").write_text(behaviour, encoding="utf-8")
+    (files / "9.txt").write_text("橋脚の9\n", encoding="utf-8")
+    driver = make_driver(silence_limit_s=3, memory_limit_bytes=250_000_000)
+    collection = driver.collection(files)
+    names = [f"{number}.txt" for number in range(1, 10)]
+    found = [driver.document(collection, name).error_code for name in names]
+    assert found == ["", "", "", *(code for code, _ in ENDS.values()), ""]
+    assert [driver.attempts().count(name) for name in names] == [1, 1, 1, *(count for _, count in ENDS.values()), 1]
+    tally.tried(4)
 
 
 @pytest.mark.fault("F4")
-def test_a_child_that_takes_too_much_memory_is_ended_at_once(make_desk: Callable[..., Desk], files: Path) -> None:
-    (files / "2.txt").write_text("fat", encoding="utf-8")
-    desk = make_desk(memory_limit_bytes=250_000_000)
-    collection = desk.collection(files)
-    assert desk.document(collection, "2.txt").error_code == "document_out_of_memory"
-    assert desk.attempts().count("2.txt") == 1
+def test_a_child_that_cannot_be_started_pauses_the_queue(make_driver: Make, files: Path) -> None:
+    driver = make_driver(str(files / "no program"))
+    driver.add(driver.collection(), files)
+    driver.wait(lambda: driver.documents.standing.phase == "paused")
+    assert [problem.code for problem in driver.problems] == ["reader_not_started"]
 
 
-@pytest.mark.fault("F4")
-def test_a_child_that_talks_nonsense_is_ended(desk: Desk, files: Path) -> None:
-    (files / "2.txt").write_text("garbage", encoding="utf-8")
-    collection = desk.collection(files)
-    assert desk.document(collection, "2.txt").error_code == "document_crashed"
-
-
-def test_an_expected_error_is_told_of_its_document_alone(desk: Desk, files: Path) -> None:
-    (files / "2.txt").write_text("fail:document_protected", encoding="utf-8")
-    collection = desk.collection(files)
-    assert desk.document(collection, "2.txt").error_code == "document_protected"
-    assert desk.attempts() == ["1.txt", "2.txt", "3.txt"]
-
-
-@pytest.mark.fault("F4")
-def test_a_child_that_cannot_be_started_pauses_the_queue(where: Paths, qtbot: QtBot, files: Path) -> None:
-    desk = Desk(where, qtbot)
-    desk.documents = DocumentLibrary(where.documents, [str(files / "no program")], where.logs)
-    desk.documents.failed.connect(desk.problems.append)
-    desk.open()
-    desk.add(desk.collection(), files)
-    desk.wait(lambda: desk.documents.standing.phase == "paused")
-    assert [problem.code for problem in desk.problems] == ["reader_not_started"]
-    desk.close()
-
-
-def test_a_pause_ends_the_child_and_the_document_begins_anew(desk: Desk, files: Path) -> None:
-    (files / "2.txt").write_text("slow", encoding="utf-8")
-    collection = desk.collection()
-    desk.add(collection, files)
+def test_a_pause_ends_the_child_and_the_document_begins_anew(driver: DocumentsDriver, files: Path) -> None:
+    collection = driver.collection_amid(files, "2.txt")
     for _ in range(4):  # pausing is no fault of the document
-        desk.wait(lambda: desk.documents.standing.name == "2.txt" and desk.documents.standing.done == 1)
-        desk.documents.pause()
-        assert desk.documents.standing.phase == "paused"
-        assert desk.documents.reader_pid == 0
-        desk.documents.resume()
-    desk.documents.pause()
+        driver.wait_amid("2.txt")
+        driver.documents.pause()
+        assert driver.documents.standing.phase == "paused"
+        assert driver.documents.reader_pid == 0
+        driver.documents.resume()
+    driver.documents.pause()
     (files / "2.txt").write_text("橋脚\n", encoding="utf-8")
-    desk.documents.resume()
-    desk.wait_until_read()
-    assert set(desk.states(collection).values()) == {"done"}
+    driver.documents.resume()
+    driver.wait_until_read()
+    assert set(driver.states(collection).values()) == {"done"}
 
 
-def test_cancelling_leaves_what_was_read_and_takes_out_the_rest(desk: Desk, files: Path) -> None:
-    collection = desk.collection(files)
-    before = desk.texts()
+def test_cancelling_leaves_what_was_read_and_takes_out_the_rest(driver: DocumentsDriver, files: Path) -> None:
+    collection = driver.collection(files)
+    before = driver.texts()
     (files / "0.txt").write_text("slow", encoding="utf-8")
     (files / "4.txt").write_text("neu\n", encoding="utf-8")
-    desk.documents.add(collection, [files / "0.txt", files / "4.txt"])
-    desk.wait(lambda: desk.documents.standing.done == 1)
-    desk.documents.read_again([desk.document(collection, "1.txt").id])
-    desk.wait(lambda: desk.states(collection)["1.txt"] == "waiting")
-    desk.documents.cancel_all()
-    desk.wait(lambda: len(desk.states(collection)) == 3)
-    desk.wait_until_read()
-    assert set(desk.states(collection).values()) == {"done"}
-    assert desk.texts() == before
+    driver.documents.add(collection, [files / "0.txt", files / "4.txt"])
+    driver.wait(lambda: driver.documents.standing.done == 1)
+    driver.documents.read_again([driver.document(collection, "1.txt").id])
+    driver.wait(lambda: driver.states(collection)["1.txt"] == "waiting")
+    driver.documents.cancel_all()
+    driver.wait(lambda: len(driver.states(collection)) == 3)
+    driver.wait_until_read()
+    assert set(driver.states(collection).values()) == {"done"}
+    assert driver.texts() == before
     (files / "0.txt").write_text("alt\n", encoding="utf-8")
-    assert desk.refresh(collection).new == 2
-    assert len(desk.texts()) == len(before) + 2
+    assert driver.refresh(collection).new == 2
+    assert len(driver.texts()) == len(before) + 2
 
 
-def test_a_document_that_is_being_read_can_be_read_in_another_way(desk: Desk, files: Path) -> None:
-    (files / "2.txt").write_text("slow", encoding="utf-8")
-    collection = desk.collection()
-    desk.add(collection, files)
-    desk.wait(lambda: desk.documents.standing.name == "2.txt" and desk.documents.standing.done == 1)
+def test_a_document_that_is_being_read_can_be_read_in_another_way(driver: DocumentsDriver, files: Path) -> None:
+    collection = driver.collection_amid(files, "2.txt")
     (files / "2.txt").write_text("橋脚\n", encoding="utf-8")
-    desk.documents.read_again([desk.document(collection, "2.txt").id], "cp932")
-    desk.wait_until_read()
-    assert set(desk.states(collection).values()) == {"done"}
-    assert desk.document(collection, "2.txt").chosen_encoding == "cp932"
-    assert desk.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
+    driver.documents.read_again([driver.document(collection, "2.txt").id], "cp932")
+    driver.wait_until_read()
+    assert set(driver.states(collection).values()) == {"done"}
+    assert driver.document(collection, "2.txt").chosen_encoding == "cp932"
+    assert driver.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
 
 
-def test_a_document_that_is_being_read_can_be_removed(desk: Desk, files: Path) -> None:
-    (files / "1.txt").write_text("slow", encoding="utf-8")
-    collection = desk.collection()
-    desk.add(collection, files)
-    desk.wait(lambda: desk.documents.standing.done == 1)
-    desk.documents.remove([desk.document(collection, "1.txt").id])
-    assert "1.txt" not in desk.states(collection)
-    desk.wait_until_read()
-    assert desk.states(collection) == {"2.txt": "done", "3.txt": "done"}
-    assert desk.refresh(collection).new == 0
+def test_a_document_that_is_being_read_can_be_removed(driver: DocumentsDriver, files: Path) -> None:
+    collection = driver.collection_amid(files, "1.txt")
+    driver.documents.remove([driver.document(collection, "1.txt").id])
+    assert "1.txt" not in driver.states(collection)
+    driver.wait_until_read()
+    assert driver.states(collection) == {"2.txt": "done", "3.txt": "done"}
+    assert driver.refresh(collection).new == 0
 
 
-def test_removing_does_not_wait_for_a_long_document(desk: Desk, files: Path) -> None:
-    collection = desk.collection(files)
+def test_removing_does_not_wait_for_a_long_document(driver: DocumentsDriver, files: Path) -> None:
+    collection = driver.collection(files)
     (files / "slow.txt").write_text("slow", encoding="utf-8")
-    desk.add(collection, files / "slow.txt")
-    desk.wait(lambda: desk.documents.standing.done == 1)
-    desk.documents.remove([desk.document(collection, "1.txt").id])
-    desk.wait(lambda: len(desk.texts()) == 4)
-    assert desk.documents.standing.name == "slow.txt"
+    driver.add(collection, files / "slow.txt")
+    driver.wait(lambda: driver.documents.standing.done == 1)
+    driver.documents.remove([driver.document(collection, "1.txt").id])
+    driver.wait(lambda: len(driver.texts()) == 4)
+    assert driver.documents.standing.name == "slow.txt"
 
 
-def test_changes_of_a_folder_are_followed(desk: Desk, files: Path) -> None:
-    collection = desk.collection(files)
+def test_changes_of_a_folder_are_followed(driver: DocumentsDriver, files: Path) -> None:
+    collection = driver.collection(files)
     (files / "1.txt").write_text("橋台だけ\n", encoding="utf-8")
     (files / "2.txt").unlink()
     (files / "4.txt").write_text("新しい\n", encoding="utf-8")
-    done = desk.refresh(collection)
+    done = driver.refresh(collection)
     assert (done.new, done.changed, len(done.gone)) == (1, 1, 1)
-    assert desk.states(collection) == {"1.txt": "done", "3.txt": "done", "4.txt": "done"}
-    assert desk.texts() == ["かぶりの3", "新しい", "橋台だけ", "橋脚の3"]
-
-
-def test_a_removed_collection_can_be_brought_back(desk: Desk, files: Path) -> None:
-    collection = desk.collection(files)
-    desk.documents.set_label(collection, "secret")
-    desk.wait_until_read()
-    before = desk.texts()
-    removal = desk.documents.remove_collection(collection)
-    assert desk.documents.collections() == []
-    with desk.qtbot.waitSignal(desk.documents.added, timeout=TIMEOUT_MS):
-        desk.documents.restore(removal)
-    desk.wait_until_read()
-    again = desk.documents.collections()[0]
-    assert (again.name, again.label, again.documents) == ("基準", "secret", 3)
-    assert desk.texts() == before
+    assert driver.states(collection) == {"1.txt": "done", "3.txt": "done", "4.txt": "done"}
+    assert driver.texts() == ["かぶりの3", "新しい", "橋台だけ", "橋脚の3"]
 
 
 @pytest.mark.parametrize("is_folder", [True, False])
-def test_what_is_brought_back_without_its_file_is_there_and_says_why(desk: Desk, files: Path, is_folder: bool) -> None:
-    collection = desk.collection(*([files] if is_folder else sorted(files.iterdir())))
+def test_what_was_removed_can_be_brought_back_and_a_file_that_has_gone_is_there_and_says_why(
+    driver: DocumentsDriver, files: Path, is_folder: bool
+) -> None:
+    documents = driver.documents
+    collection = driver.collection(*([files] if is_folder else sorted(files.iterdir())))
+    documents.set_label(collection, "secret")
+    driver.wait_until_read()
+    before = driver.texts()
+    removal = documents.remove_collection(collection)
+    assert documents.collections() == []
+    assert driver.carried(documents.added, lambda: documents.restore(removal)).missing == []
+    driver.wait_until_read()
+    (again,) = documents.collections()
+    assert (again.name, again.label, again.documents, driver.texts()) == ("基準", "secret", 3, before)
     (files / "2.txt").unlink()
-    removal = desk.documents.remove_collection(collection)
-    with desk.qtbot.waitSignal(desk.documents.added, timeout=TIMEOUT_MS) as added:
-        desk.documents.restore(removal)
-    desk.wait_until_read()
-    assert added.args[0].missing == [files / "2.txt"]
-    again = desk.documents.collections()[0].id
-    assert desk.states(again) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
-    removed = [desk.document(again, "2.txt"), desk.document(again, "3.txt")]
-    desk.documents.remove([one.id for one in removed])
-    with desk.qtbot.waitSignal(desk.documents.added, timeout=TIMEOUT_MS) as added:
-        desk.documents.restore_documents(again, [Path(one.path) for one in removed])
-    desk.wait_until_read()
-    assert added.args[0].missing == [files / "2.txt"]
-    assert desk.states(again) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
+    removal = documents.remove_collection(again.id)
+    assert driver.carried(documents.added, lambda: documents.restore(removal)).missing == [files / "2.txt"]
+    driver.wait_until_read()
+    (last,) = documents.collections()
+    assert driver.states(last.id) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
+    documents.remove([driver.document(last.id, name).id for name in ("2.txt", "3.txt")])
+    paths = [files / "2.txt", files / "3.txt"]
+    assert driver.carried(documents.added, lambda: documents.restore_documents(last.id, paths)).missing == paths[:1]
+    driver.wait_until_read()
+    assert driver.states(last.id) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
     (files / "2.txt").write_text("戻した\n", encoding="utf-8")
-    desk.refresh(again)
-    assert desk.states(again)["2.txt"] == "done"
+    driver.refresh(last.id)
+    assert driver.states(last.id)["2.txt"] == "done"
 
 
-def test_a_removed_document_can_be_brought_back_at_once(desk: Desk, files: Path) -> None:
-    collection = desk.collection(files)
-    before = desk.texts()
-    removed = desk.document(collection, "2.txt")
-    desk.documents.remove([removed.id])
-    desk.documents.restore_documents(collection, [Path(removed.path)])
-    desk.wait_until_read()
-    assert set(desk.states(collection)) == {"1.txt", "2.txt", "3.txt"}
-    assert desk.document(collection, "2.txt").id != removed.id
-    assert desk.texts() == before
+def test_a_removed_document_can_be_brought_back_at_once(driver: DocumentsDriver, files: Path) -> None:
+    collection = driver.collection(files)
+    before = driver.texts()
+    removed = driver.document(collection, "2.txt")
+    driver.documents.remove([removed.id])
+    driver.documents.restore_documents(collection, [Path(removed.path)])
+    driver.wait_until_read()
+    assert set(driver.states(collection)) == {"1.txt", "2.txt", "3.txt"}
+    assert driver.document(collection, "2.txt").id != removed.id
+    assert driver.texts() == before
 
 
-def test_a_name_that_is_taken_is_refused_and_told(desk: Desk) -> None:
-    first = desk.collection()
-    desk.documents.add_collection("基準")
-    desk.wait(lambda: len(desk.problems) == 1)
-    second = desk.collection(name="規程")
-    desk.documents.rename(second, "基準")
-    desk.wait(lambda: len(desk.problems) == 2)
-    assert {problem.code for problem in desk.problems} == {"collection_exists"}
-    desk.documents.rename(first, "基準 2025")
-    desk.wait(lambda: "基準 2025" in [one.name for one in desk.documents.collections()])
+def test_a_name_that_is_taken_is_refused_and_told(driver: DocumentsDriver) -> None:
+    first = driver.collection()
+    driver.documents.add_collection("基準")
+    driver.wait(lambda: len(driver.problems) == 1)
+    second = driver.collection(name="規程")
+    driver.documents.rename(second, "基準")
+    driver.wait(lambda: len(driver.problems) == 2)
+    assert {problem.code for problem in driver.problems} == {"collection_exists"}
+    driver.documents.rename(first, "基準 2025")
+    driver.wait(lambda: "基準 2025" in [one.name for one in driver.documents.collections()])
 
 
-def one_reads(make_desk: Callable[..., Desk], files: Path) -> tuple[Desk, Desk, int]:
+def one_reads(make_driver: Make, files: Path) -> tuple[DocumentsDriver, DocumentsDriver, int]:
     """The one, which is amid a slow document; the other, which has just looked; the collection."""
-    first, second = make_desk(), make_desk()
-    (files / "1.txt").write_text("slow", encoding="utf-8")
-    collection = first.collection()
-    first.add(collection, files)
-    first.wait(lambda: first.documents.standing.done == 1)
+    first, second = make_driver(), make_driver()
+    collection = first.collection_amid(files, "1.txt")
     second.documents.check_for_changes()
     return first, second, collection
 
 
-def test_two_processes_do_not_read_the_same_queue(make_desk: Callable[..., Desk], files: Path) -> None:
-    first, second, collection = one_reads(make_desk, files)
+def test_two_processes_do_not_read_the_same_queue(make_driver: Make, files: Path) -> None:
+    first, second, collection = one_reads(make_driver, files)
     assert second.documents.standing.phase == "elsewhere"
     assert second.documents.reader_pid == 0
     (files / "1.txt").write_text("橋\n", encoding="utf-8")
@@ -363,8 +252,8 @@ def test_two_processes_do_not_read_the_same_queue(make_desk: Callable[..., Desk]
     assert set(second.states(collection).values()) == {"done"}
 
 
-def test_what_another_process_reads_is_told_while_it_reads(make_desk: Callable[..., Desk], files: Path) -> None:
-    first, second, collection = one_reads(make_desk, files)
+def test_what_another_process_reads_is_told_while_it_reads(make_driver: Make, files: Path) -> None:
+    first, second, collection = one_reads(make_driver, files)
     told: list[set[str]] = []
     second.documents.changed.connect(lambda: told.append(set(second.states(collection).values())))
     (files / "1.txt").write_text("橋\n", encoding="utf-8")
@@ -375,52 +264,44 @@ def test_what_another_process_reads_is_told_while_it_reads(make_desk: Callable[.
     assert told[-1] == {"done"}
 
 
-def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(desk: Desk, files: Path) -> None:
-    (files / "1.txt").write_text("slow", encoding="utf-8")
-    collection = desk.collection()
-    desk.add(collection, files)
-    desk.wait(lambda: desk.documents.standing.done == 1)
-    library = Library.beside(desk.where.documents)
-    library.add_collection("規程")
-    library.close()
+def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(
+    driver: DocumentsDriver, files: Path
+) -> None:
+    driver.collection_amid(files, "1.txt")
+    with closing(Library.beside(driver.where.documents)) as library:
+        library.add_collection("規程")
     stood: list[QueueStatus] = []
-    desk.documents.queue.status_changed.connect(stood.append)
-    desk.documents.check_for_changes()
+    driver.documents.queue.status_changed.connect(stood.append)
+    driver.documents.check_for_changes()
     assert [(one.phase, one.name, one.done) for one in stood] == [("reading", "1.txt", 1)]
-    assert [one.name for one in desk.documents.collections()] == ["基準", "規程"]
+    assert [one.name for one in driver.documents.collections()] == ["基準", "規程"]
 
 
 @pytest.mark.fault("F3")
-def test_what_a_closed_program_left_is_read_at_the_next_start(make_desk: Callable[..., Desk], files: Path) -> None:
-    (files / "2.txt").write_text("slow", encoding="utf-8")
-    first = make_desk()
-    collection = first.collection()
-    first.add(collection, files)
-    first.wait(lambda: first.documents.standing.name == "2.txt")
+def test_what_a_closed_program_left_is_read_at_the_next_start(make_driver: Make, files: Path) -> None:
+    first = make_driver()
+    collection = first.collection_amid(files, "2.txt")
     first.documents.close()
     (files / "2.txt").write_text("橋脚\n", encoding="utf-8")
-    second = make_desk()
+    second = make_driver()
     second.wait_until_read()
     assert set(second.states(collection).values()) == {"done"}
     assert second.attempts().count("1.txt") == 1
 
 
 @pytest.mark.fault("F9")
-def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, qtbot: QtBot, files: Path) -> None:
+def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, make_driver: Make, files: Path) -> None:
     where.documents.write_bytes(b"SQLite format 3\0" + b"damage" * 2000)
-    desk = Desk(where, qtbot)
-    desk.documents.not_opened.connect(desk.problems.append)
-    desk.open()
-    assert [problem.code for problem in desk.problems] == ["documents_damaged"]
+    driver = make_driver()
+    assert [problem.code for problem in driver.problems] == ["documents_damaged"]
     assert where.documents.with_suffix(".damaged").is_file()
-    desk.collection(files)
-    assert len(desk.texts()) == 6
-    desk.close()
+    driver.collection(files)
+    assert len(driver.texts()) == 6
 
 
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("lost", ["documents", "all"])
-def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, lost: str, tally: Tally) -> None:
+def test_labels_survive_the_database_that_said_them(where: Paths, make_driver: Make, lost: str, tally: Tally) -> None:
     where.data.mkdir(parents=True, exist_ok=True)
     with closing(Library.open(where.documents)) as library:
         ids = {name: library.add_collection(name) for name in ("公報", "入札", "別の版")}
@@ -429,8 +310,7 @@ def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, 
         library.database.read("PRAGMA ignore_check_constraints = 1")
         with library.database.transaction():
             library.database.write("UPDATE collection SET label = 'top' WHERE id = ?", ids["別の版"])
-    beside = closing(Library.beside(where.documents))
-    with beside as library:  # not yet in the file itself, only in its log
+    with closing(Library.beside(where.documents)) as library:  # not yet in the file itself, only in its log
         library.set_label(ids["入札"], "secret")
         log = where.documents.with_name(where.documents.name + "-wal").read_bytes()
     raw = bytearray(where.documents.read_bytes())
@@ -438,11 +318,7 @@ def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, 
     raw[start:] = b"\xff" * (len(raw) - start)
     where.documents.write_bytes(raw)
     where.documents.with_name(where.documents.name + "-wal").write_bytes(log)
-    desk = Desk(where, qtbot)
-    desk.documents.not_opened.connect(desk.problems.append)
-    desk.open()
-    assert [problem.code for problem in desk.problems] == ["documents_damaged"]
-    desk.close()
+    assert [problem.code for problem in make_driver().problems] == ["documents_damaged"]
     with closing(Library.open(where.documents)) as library:
         new = library.add_collection("よそ", "public")
         others = [library.add_collection(f"よそ {number}", "public") for number in range(3)]
@@ -470,90 +346,62 @@ def test_ids_of_a_damaged_database_that_no_collection_can_have_cost_no_start(tmp
         assert library.add_collection("よそ") < 2**31
 
 
-def test_the_manual_is_there_and_follows_its_text_and_language(desk: Desk, tmp_path: Path) -> None:
+def test_the_manual_is_there_and_follows_its_text_and_language(driver: DocumentsDriver, tmp_path: Path) -> None:
     japanese, english = tmp_path / "manual.ja.md", tmp_path / "manual.en.md"
     japanese.write_text("モデルを追加する\n", encoding="utf-8")
     english.write_text("Add a model\n", encoding="utf-8")
 
     def provide(file: Path, name: str) -> list[str]:
-        desk.documents.provide_manual(file, name)
-        desk.wait_until_read()
-        return desk.texts()
+        driver.documents.provide_manual(file, name)
+        driver.wait_until_read()
+        return driver.texts()
 
     assert provide(japanese, "使い方") == ["モデルを追加する"]
     japanese.write_text("モデルを選ぶ\n", encoding="utf-8")
     assert provide(japanese, "使い方") == ["モデルを選ぶ"]
     assert provide(english, "How to use") == ["Add a model"]
-    own = desk.documents.collections()
+    own = driver.documents.collections()
     assert [(one.name, one.is_builtin, one.documents) for one in own] == [("How to use", True, 1)]
-
-
-def test_the_child_leaves_nothing_running(desk: Desk, files: Path) -> None:
-    desk.collection(files)
-    desk.wait(lambda: psutil.Process().children() == [])
 
 
 @pytest.mark.fault("F2")
 def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
-    where: Paths, qtbot: QtBot, files: Path
+    where: Paths, make_driver: Make, files: Path
 ) -> None:
     script = Path(__file__).parents[2] / "faults" / "full_disk_reader.py"
-    (files / "2.md").write_text(
-        "".join(f"# 第{n}章\n\n装置{n}の点検は{n}年に1回行う。\n\n" for n in range(3000)), "utf-8"
-    )
-    desk = Desk(where, qtbot)
-    desk.documents = DocumentLibrary(
-        where.documents, [sys.executable, str(script), str(where.documents), "150"], where.logs
-    )
-    desk.documents.failed.connect(desk.problems.append)
-    desk.open()
-    collection = desk.collection()
-    desk.add(collection, files)
-    desk.wait(lambda: desk.documents.standing.phase == "paused" and not desk.documents.is_busy)
-    assert [problem.code for problem in desk.problems] == ["disk_full"]
-    assert desk.states(collection) == {"1.txt": "done", "2.md": "waiting", "2.txt": "waiting", "3.txt": "waiting"}
-    desk.close()
-    roomy = Desk(where, qtbot)
-    roomy.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
-    roomy.open()
+    clauses = (f"# 第{n}章\n\n装置{n}の点検は{n}年に1回行う。\n\n" for n in range(3000))
+    (files / "2.md").write_text("".join(clauses), "utf-8")
+    driver = make_driver(sys.executable, str(script), str(where.documents), "150")
+    collection = driver.collection()
+    driver.add(collection, files)
+    driver.wait(lambda: driver.documents.standing.phase == "paused" and not driver.documents.is_busy)
+    assert [problem.code for problem in driver.problems] == ["disk_full"]
+    assert driver.states(collection) == {"1.txt": "done", "2.md": "waiting", "2.txt": "waiting", "3.txt": "waiting"}
+    driver.documents.close()
+    roomy = make_driver(*programs.reader_command(where.documents))
     roomy.wait_until_read()
     assert set(roomy.states(collection).values()) == {"done"}
     assert len(roomy.texts()) > 3000
-    roomy.close()
 
 
 @pytest.mark.fault("F3")
-def test_a_document_that_was_being_removed_when_all_ended_leaves_at_the_next_start(
-    make_desk: Callable[..., Desk], files: Path
+def test_what_was_being_removed_when_all_ended_leaves_at_the_next_start(
+    make_driver: Make, files: Path, tally: Tally
 ) -> None:
-    first = make_desk()
-    collection = first.collection(files)
-    library = Library.beside(first.where.documents)
-    library.exclude([first.document(collection, "2.txt").id])
-    library.close()
-    first.documents.close()
-    second = make_desk()
-    second.wait_until_read()
-    assert set(second.states(collection)) == {"1.txt", "3.txt"}
-    assert len(second.texts()) == 4
-
-
-@pytest.mark.fault("F3")
-def test_a_collection_that_was_being_removed_when_all_ended_leaves_at_the_next_start(
-    where: Paths, qtbot: QtBot, make_desk: Callable[..., Desk], files: Path
-) -> None:
-    first = Desk(where, qtbot)
-    first.open()
-    kept = first.collection(files / "1.txt", name="残る")
+    first = make_driver()
+    kept = first.collection(files, name="残る")
+    with closing(Library.beside(first.where.documents)) as library:
+        library.exclude([first.document(kept, "2.txt").id])
     first.documents.remove_collection(first.collection(files))
     first.close()
-    library = Library.beside(where.documents)
-    assert [one.name for one in library.collections()] == ["残る"]
-    assert len(library.collections_to_remove()) == 1
-    library.close()
-    second = make_desk()
+    with closing(Library.beside(first.where.documents)) as library:
+        assert [one.name for one in library.collections()] == ["残る"]
+        assert len(library.collections_to_remove()) == 1
+    second = make_driver()
     second.wait_until_read()
     assert [one.id for one in second.documents.collections()] == [kept]
-    assert len(second.texts()) == 2
+    assert set(second.states(kept)) == {"1.txt", "3.txt"}
+    assert len(second.texts()) == 4
     second.collection(name="基準")  # its name is free again
     assert second.problems == []
+    tally.tried(2)

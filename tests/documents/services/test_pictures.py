@@ -9,27 +9,23 @@ from pytestqt.qtbot import QtBot
 from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.services import background
 from app.documents.grounding.grounding_record import CitedSource
 from app.documents.reading.messages import Rendered
 from app.documents.services import reading_child
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture, PageRequest
+from tests.documents.driver import TIMEOUT_MS, DocumentsDriver
 from tests.documents.reading.pdf_maker import Pdf, text
 
-TIMEOUT_MS = 60_000
 SENTENCE = "発電機は毎月一回運転する。"
 
 
 @pytest.fixture
 def documents(where: Paths, qtbot: QtBot) -> Iterator[DocumentLibrary]:
-    where.logs.mkdir(parents=True, exist_ok=True)
-    documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
-    with qtbot.waitSignal(documents.opened, timeout=TIMEOUT_MS):
-        documents.open()
-    yield documents
-    documents.close()
-    background.shut_down()
+    driver = DocumentsDriver(where, qtbot, programs.reader_command(where.documents))
+    driver.open()
+    yield driver.documents
+    driver.close()
 
 
 @pytest.fixture
@@ -39,8 +35,7 @@ def document_id(documents: DocumentLibrary, tmp_path: Path, qtbot: QtBot) -> int
         pdf.page(
             text(72, 700, f"第{number}節　点検", 14) + text(72, 660, SENTENCE if number == 2 else "別の文である。")
         )
-    path = tmp_path / "規程.pdf"
-    path.write_bytes(pdf.bytes())
+    path = pdf.write(tmp_path / "規程.pdf")
     with qtbot.waitSignal(documents.queue.emptied, timeout=TIMEOUT_MS):
         documents.add_collection("規程", paths=[path])
     (collection,) = documents.collections()
@@ -68,45 +63,29 @@ def wait_for(documents: DocumentLibrary, qtbot: QtBot) -> Callable[..., list[Pag
     return wait
 
 
-def test_a_page_comes_with_the_places_of_what_was_used(document_id: int, wait_for) -> None:
-    (picture,) = wait_for(PageRequest(document_id, 2, 600, (SENTENCE,)))
-    assert (picture.pages, picture.width, len(picture.places)) == (3, 600, 1)
+def test_the_last_page_that_was_asked_for_comes_with_the_places_of_what_was_used_and_is_kept(
+    document_id: int, wait_for, documents: DocumentLibrary
+) -> None:
+    wishes = [PageRequest(document_id, page, 600, (SENTENCE,)) for page in (1, 3, 2)]
+    (picture,) = wait_for(*wishes)
+    assert (picture.wanted, picture.pages, picture.width, len(picture.places)) == (wishes[-1], 3, 600, 1)
     assert len(picture.rgb) == 3 * picture.width * picture.height
-
-
-def test_only_the_last_wish_is_answered(document_id: int, wait_for) -> None:
-    wishes = [PageRequest(document_id, page, 500) for page in (1, 2, 3)]
-    assert [picture.wanted for picture in wait_for(*wishes)] == [wishes[-1]]
-
-
-def test_what_was_drawn_once_is_kept(document_id: int, wait_for, documents: DocumentLibrary) -> None:
-    wish = PageRequest(document_id, 1, 500)
-    (first,) = wait_for(wish)
     documents.pictures._reader.stop()
-    (again,) = wait_for(wish)
-    assert again is first
+    (again,) = wait_for(wishes[-1])
+    assert again is picture
     assert documents.pictures._reader.pid == 0
 
 
-def test_after_the_end_no_child_is_started(document_id: int, documents: DocumentLibrary, qtbot: QtBot) -> None:
-    documents.pictures.close()
-    with qtbot.assertNotEmitted(documents.pictures.drawn, wait=50):
-        documents.pictures.request(PageRequest(document_id, 1, 500))
-    assert documents.pictures._reader.pid == 0
-
-
-def test_a_failure_is_told_with_its_reason(document_id: int, wait_for) -> None:
+def test_what_cannot_be_drawn_is_told_with_its_reason(document_id: int, wait_for, documents: DocumentLibrary) -> None:
     (error,) = wait_for(PageRequest(document_id, 9, 500))
     assert (error.code, error.facts) == ("source_no_page", {"page": 9})
-
-
-def test_a_child_that_dies_is_a_page_without_picture(document_id: int, documents: DocumentLibrary, wait_for) -> None:
+    documents.pictures._reader.stop()
     documents.pictures._reader._child._command = ["/nonexistent/kotae"]
     (error,) = wait_for(PageRequest(document_id, 1, 500))
     assert error.code == "source_no_page"
 
 
-def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up(
+def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up_and_none_after_the_end(
     document_id: int, documents: DocumentLibrary, wait_for, qtbot: QtBot
 ) -> None:
     pictures = documents.pictures
@@ -117,6 +96,10 @@ def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up(
     assert not pictures._kept
     (picture,) = wait_for(PageRequest(document_id, 2, 500))
     assert picture.wanted.page == 2
+    pictures.close()
+    with qtbot.assertNotEmitted(pictures.drawn, wait=50):
+        pictures.request(PageRequest(document_id, 3, 500))
+    assert pictures._reader.pid == 0
 
 
 @pytest.mark.parametrize(

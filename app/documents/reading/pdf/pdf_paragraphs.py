@@ -40,7 +40,6 @@ class TextPage:
 ENTRIES_MOST = 20_000
 DEPTH_MOST = 10
 TITLE_LONGEST = 200  # characters
-TITLE_OFFSET_PT = 40.0  # largest distance of a title below the place of its entry
 
 
 @dataclass(slots=True)

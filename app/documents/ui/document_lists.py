@@ -1,4 +1,7 @@
-"""Show the documents of a collection as a table that can be sorted, filtered and used by keyboard, mouse and menu."""
+"""Show the list of collections, and the documents of one as a table.
+
+The table can be sorted, filtered and used by keyboard, mouse and menu.
+"""
 
 import unicodedata
 from collections.abc import Sequence
@@ -17,14 +20,16 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
 
-from app.base.wording import phrase
-from app.documents.records import Document
+from app.base.wording import describe_error, phrase
+from app.documents.records import Document, DocumentCollection
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui import document_texts
+from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
 
 STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
 DocumentRole = Qt.ItemDataRole.UserRole + 1
@@ -32,6 +37,62 @@ SortRole = Qt.ItemDataRole.UserRole + 2
 StateRole = Qt.ItemDataRole.UserRole + 3  # the current state, as the queue is ahead of the database
 
 Index = QModelIndex | QPersistentModelIndex
+
+
+def collection_row(one: DocumentCollection) -> EntryRow:
+    """Return the row of a collection in the list. `CollectionDelegate` draws its facts."""
+    label, facts = phrase(f"common.label.{one.label}"), [phrase("common.n_items", n=f"{one.documents:,}")]
+    if one.unfinished:
+        facts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
+    if one.troubled:
+        facts.append(phrase("documents.n_need_attention", n=f"{one.troubled:,}"))
+    return EntryRow(one.name, one.id, one, join_facts(label, *facts), label)
+
+
+class CollectionDelegate(QStyledItemDelegate):
+    """A delegate that paints name and number of documents above, the label and a sign for problems below."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_conversation"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme = self._theme
+        one: DocumentCollection = index.data(EntryRole)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        area: QRect = option.rect.adjusted(4, 1, -4, -1)
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        inside = area.adjusted(10, theme.px(4), -10, -theme.px(4))
+        above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
+        below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
+        tone = "text2" if is_chosen else "muted"
+        count = f"{one.documents:,}"
+        width = QFontMetrics(theme.font("caption")).horizontalAdvance(count) + 1
+        list_rows.draw_text(
+            painter, theme, QRect(above.right() - width, above.top(), width, above.height()), count, "caption", tone
+        )
+        name = above.adjusted(0, 0, -(width + theme.px(8)), 0)
+        list_rows.draw_text(painter, theme, name, one.name, "ui", "text", weight=600 if is_chosen else 400)
+        taken = confidentiality_guard.draw_label(painter, theme, below, one.label, tone)
+        self._draw_sign(painter, one, below.adjusted(taken + theme.px(8), 0, 0, 0))
+        painter.restore()
+
+    def _draw_sign(self, painter: QPainter, one: DocumentCollection, area: QRect) -> None:
+        sign = "waiting" if one.unfinished else "doubtful" if one.troubled else ""
+        if sign:
+            list_rows.draw_sign(
+                painter, self._theme, area, *document_texts.STATES[sign], f"{one.unfinished or one.troubled:,}"
+            )
+
+
+class CollectionView(NamedList):
+    def __init__(self, theme: Theme, model: EntryListModel) -> None:
+        super().__init__(theme, model, phrase("documents.list_of_collections"))
+        self.setItemDelegate(CollectionDelegate(theme, self))
 
 
 class DocumentTable(QAbstractTableModel):
@@ -98,8 +159,8 @@ class DocumentTable(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole:
                 return self._cell(document, index.column())
             case Qt.ItemDataRole.ToolTipRole:
-                error = document_texts.error(document)
-                return plain_tooltip(document.path if index.column() or error is None else str(error))
+                failure = document.failure if index.column() == STATE else None
+                return plain_tooltip(str(describe_error(failure)) if failure else document.path)
             case Qt.ItemDataRole.AccessibleTextRole:
                 return (
                     self._accessible_facts(document)
@@ -166,17 +227,6 @@ class ShownDocuments(QSortFilterProxyModel):
     def set_words(self, text: str) -> None:
         self._words = folded(text).split()
         self.invalidate()
-
-    def document(self, index: Index) -> Document | None:
-        document: Document | None = index.data(DocumentRole)
-        return document
-
-    def row_of(self, document_id: int) -> QModelIndex:
-        for row in range(self.rowCount()):
-            index = self.index(row, NAME)
-            if index.data(DocumentRole).id == document_id:
-                return index
-        return QModelIndex()
 
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:  # noqa: ARG002 (Qt passes it)
         name = folded(self.table.document(row).name)
