@@ -135,21 +135,12 @@ MORE_TO_FIND = {"ja": (
 
 
 def facts(path: str, context_tokens: int = 8192) -> EngineFacts:
-    values = {
-        "path": path, "description": "llama 8B Q4_K - Medium", "architecture": "llama", "parameters": 8_030_000_000,
-        "weights_bytes": 4_920_000_000, "context_tokens": context_tokens, "trained_context_tokens": 8192,
-        "batch_tokens": 512, "threads": 7, "repack": False, "kv_type": "f16", "kv_bytes": 1_070_000_000,
-        "compute_bytes": 300_000_000, "flash_attention": False, "gpu_layers": 0, "total_layers": 33,
-        "gpu_reason": "no_backend", "backend": "CPU", "resident_bytes": 6_400_000_000, "load_s": 3.1,
-        "warm_up_s": 0.4,
-    }  # fmt: skip
-    fields = {field.name: field for field in dataclasses.fields(EngineFacts)}
-    missing = {name: _blank(field.type) for name, field in fields.items() if name not in values}
-    return EngineFacts(**{**missing, **{name: value for name, value in values.items() if name in fields}})
-
-
-def _blank(kind: object) -> object:
-    return {"int": 0, "float": 0.0, "bool": False, "str": ""}.get(getattr(kind, "__name__", str(kind)), 0)
+    return EngineFacts(
+        path, "llama", 8_030_000_000, weights_bytes=4_920_000_000, context_tokens=context_tokens,
+        trained_context_tokens=8192, batch_tokens=512, threads=7, kv_type="f16", kv_bytes=1_070_000_000,
+        compute_bytes=300_000_000, total_layers=33, gpu_reason="no_backend", backend="CPU",
+        resident_bytes=6_400_000_000, load_s=3.1, warm_up_s=0.4,
+    )  # fmt: skip
 
 
 def fill(store: Store, clock: list[float]) -> None:
@@ -382,7 +373,7 @@ def kit_export(parts: AppContext) -> None:
 
 def kit_written(parts: AppContext) -> None:
     models(parts)
-    pieces = [KitPart(f"001-000{number}.kotae-part", 3_900_000_000, "0" * 64) for number in (1, 2)]
+    pieces = [KitPart(3_900_000_000, "0" * 64, f"001-000{number}.kotae-part") for number in (1, 2)]
     kit = Kit((KitModel("m", (KitFile(4_920_734_048, "0" * 64, tuple(pieces)),)),))
     parts.window.page("models").maintenance_strip._on_kit_written(kit, Path("/media/yamada/KOTAE-USB/kotae-models"))
 

@@ -166,17 +166,12 @@ def _vocabulary_bytes(header: GgufHeader) -> int:
 
 def available_memory_bytes() -> int:
     """Return what a new process may take without swapping: free and reclaimable memory, less in a container."""
-    return min([int(psutil.virtual_memory().available), *cgroup_free_bytes()])
+    return min([int(psutil.virtual_memory().available), *(free for _, free in cgroup_limits())])
 
 
 def memory_bytes() -> int:
     """Return the total memory: the system's, less in a container with a limit."""
     return min([int(psutil.virtual_memory().total), *(limit for limit, _ in cgroup_limits())])
-
-
-def cgroup_free_bytes(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """Return the free bytes below each memory limit of this process's control groups (v1 and v2)."""
-    return [free for _, free in cgroup_limits(root, membership)]
 
 
 def cgroup_limits(

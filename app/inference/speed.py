@@ -21,11 +21,11 @@ from app.base.files import strict_json
 from app.base.paths import write_atomically
 from app.inference.memory_estimate import MemoryEstimate
 
-_READ_BLOCK_BYTES = 512 * 1024 * 1024  # per thread; far above any cache
+_BLOCK_BYTES = 512 << 20  # read per thread; far above any cache
 _PASSES = 5
 
 
-def read_bytes_per_s(threads: int, block_bytes: int = _READ_BLOCK_BYTES) -> float:
+def read_bytes_per_s(threads: int, block_bytes: int = _BLOCK_BYTES) -> float:
     """Return the best of five passes in which each thread reads its own block (numpy releases the lock)."""
     import numpy as np  # imported late: the window imports this module at startup
 
@@ -46,7 +46,6 @@ FILE_NAME = "speed.json"  # in the data folder
 SLOW_ANSWER = 5.0
 SLOW_PROMPT = 25.0
 
-_BLOCK_BYTES = 512 << 20
 _MATRIX = 1024
 _MULTIPLY_S = 2.0
 
@@ -94,21 +93,13 @@ def measure(threads: int | None = None, available_bytes: int | None = None) -> M
 
 
 def predict(
-    machine: MachineSpeed,
-    needed: MemoryEstimate,
-    parameters: int,
-    active_share: float = 1.0,
-    threads: int | None = None,
+    machine: MachineSpeed, needed: MemoryEstimate, parameters: int, active_share: float = 1.0
 ) -> PredictedSpeed:
-    """Predict a model's speed.
-
-    `parameters`: of the whole model. `threads`: those that will compute, if other than measured.
-    """
-    share = (threads or machine.threads) / machine.threads
+    """Predict a model's speed on as many threads as were measured. `parameters`: of the whole model."""
     read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # on average the cache is half full
     answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
-    prompt = PROMPT_SHARE * machine.multiplications_per_s * share / max(1.0, parameters * active_share)
-    return PredictedSpeed(prompt, min(answer * max(1.0, math.sqrt(share)), prompt))
+    prompt = PROMPT_SHARE * machine.multiplications_per_s / max(1.0, parameters * active_share)
+    return PredictedSpeed(prompt, min(answer, prompt))
 
 
 def load(path: Path) -> MachineSpeed | None:

@@ -268,12 +268,7 @@ def _card_of(model: HfModel) -> ModelCard | None:
 
 def _noted_sha256(model: LocalModel) -> str:
     """Return the hash of the first file from the list; "" if the file has changed since or is missing."""
-    if not model.files:
-        return ""
     try:
-        status = Path(model.path).stat()
+        return local_models.recorded_sha256(Path(model.path), model.files)
     except OSError:
         return ""
-    fingerprint = model.files[0]
-    is_same = (fingerprint.size_bytes, fingerprint.modified_ns) == (status.st_size, status.st_mtime_ns)
-    return fingerprint.sha256 if is_same else ""

@@ -210,9 +210,10 @@ def load_shipped(path: Path) -> Catalogue:
 def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
     """Return `catalogue` with the cards of every `*.toml` in `folder` added."""
     cards, forms, problems = list(catalogue.cards), dict(catalogue.forms), list(catalogue.problems)
+    shapes = {card.id: card.shape for card in catalogue.cards if card.shape is not None}  # a card may name one
     for path in _card_files(folder):
         try:
-            reader = _FileReader(path.name, _load_toml(path), forms, _shapes_of(catalogue), is_own=True)
+            reader = _FileReader(path.name, _load_toml(path), forms, shapes, is_own=True)
             entries = list(reader.entries())
         except AppError as error:
             problems.append(error)
@@ -245,11 +246,6 @@ def _load_toml(path: Path) -> dict[str, Any]:
         raise AppError("card_unreadable", file=path.name, reason=error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
         raise AppError("card_unreadable", file=path.name, reason=str(error)) from error
-
-
-def _shapes_of(catalogue: Catalogue) -> dict[str, ModelShape]:
-    """Return the shapes by card id: a card of the user may name a shipped card's shape."""
-    return {card.id: card.shape for card in catalogue.cards if card.shape is not None}
 
 
 class _FileReader:

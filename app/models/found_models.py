@@ -50,7 +50,9 @@ class OllamaEntry:
 def ollama_entries(folder: Path) -> Iterator[OllamaEntry]:
     """Yield all models of one store, by name. Unreadable folders are skipped, links not followed."""
     for manifest in _manifests(folder / "manifests", 4):
-        yield _read_manifest(folder, manifest)
+        layers = _layers(manifest)
+        weights, template = _blob(folder, layers, _WEIGHTS), _blob(folder, layers, _TEMPLATE)
+        yield OllamaEntry(_model_name(manifest), manifest, weights, template)
 
 
 def ollama_entry_of(weights: Path) -> OllamaEntry | None:
@@ -88,13 +90,6 @@ def _manifests(folder: Path, depth: int) -> Iterator[Path]:
             yield from _manifests(child, depth - 1)
         elif depth == 1 and child.is_file():
             yield child
-
-
-def _read_manifest(folder: Path, manifest: Path) -> OllamaEntry:
-    name = _model_name(manifest)
-    layers = _layers(manifest)
-    weights = _blob(folder, layers, _WEIGHTS)
-    return OllamaEntry(name, manifest, weights, _blob(folder, layers, _TEMPLATE))
 
 
 def _model_name(manifest: Path) -> str:

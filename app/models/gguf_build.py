@@ -11,19 +11,19 @@ finished files, so that an interrupted build resumes; a lock file keeps the fold
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import filelock
 
-from app.base import invisible_characters
+from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.output_file import drive_error, require_space, safe_name, sync_folder, write_atomically
@@ -209,6 +209,15 @@ _MANIFEST = "manifest.json"
 _VERSION = 1
 
 
+@dataclass(slots=True)
+class _Manifest:
+    """What a build has finished. `done`: file -> its size and time. `results`: `BuildPlan.key` -> a listed model."""
+
+    version: int = _VERSION
+    done: dict[str, list[int]] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
+
+
 def _folder(request: BuildRequest, id: str) -> Path:
     return request.models / BUILDS_FOLDER / id
 
@@ -223,8 +232,7 @@ class BuildFolder:
         self.path = build.folder
         self._build = build
         self._lock = filelock.FileLock(str(self.path / LOCK_FILE), timeout=0)
-        self._done: dict[str, list[int]] = {}  # file -> size and time of the finished file
-        self._results: dict[str, str] = {}  # name and quantization -> path of a model in the list
+        self._manifest = _Manifest()
 
     def open(self) -> None:
         try:
@@ -234,8 +242,7 @@ class BuildFolder:
             raise AppError("build_running") from error
         except OSError as error:
             raise drive_error(error, self.path, "build_unwritable") from error
-        manifest = _read_manifest(self.path / _MANIFEST)
-        self._done, self._results = manifest["done"], manifest["results"]
+        self._manifest = _read_manifest(self.path / _MANIFEST)
         wanted = {step.path.name for step in self._build.steps} | {_MANIFEST, LOCK_FILE}
         for path in self.path.iterdir():  # unfinished files, and those of other quantizations
             if path.name not in wanted:
@@ -254,7 +261,7 @@ class BuildFolder:
 
     def finished(self) -> dict[Path, int]:
         """Return the size in bytes of each finished file that has not changed since."""
-        done = {self.path / name: stamp for name, stamp in self._done.items()}
+        done = {self.path / name: stamp for name, stamp in self._manifest.done.items()}
         return {path: stamp[0] for path, stamp in done.items() if _stamp(path) == stamp}
 
     def remaining(self) -> list[ArtifactStep]:
@@ -275,9 +282,9 @@ class BuildFolder:
         stamp = _stamp(step.path)
         if stamp is None:
             raise AppError("build_damaged", path=str(step.path))
-        self._done[step.path.name] = stamp
+        self._manifest.done[step.path.name] = stamp
         for path in step.drops:
-            self._done.pop(path.name, None)
+            self._manifest.done.pop(path.name, None)
         self._write_manifest()
         for path in step.drops:
             _delete(path)
@@ -285,17 +292,17 @@ class BuildFolder:
 
     def forget(self, step: ArtifactStep) -> None:
         """Forget a step's defective result, so that the step runs again. Raises AppError."""
-        self._done.pop(step.path.name, None)
+        self._manifest.done.pop(step.path.name, None)
         self._write_manifest()
 
     def forget_result(self, form: str) -> None:
         """Forget a result that is in the list already; its file stays."""
-        self._results.pop(self._build.key(form), None)
+        self._manifest.results.pop(self._build.key(form), None)
         self._write_manifest()
 
     def result(self, form: str) -> Path | None:
         """Return the model that an earlier run has built with this name and quantization; None if it is gone."""
-        path = Path(self._results.get(self._build.key(form), ""))
+        path = Path(self._manifest.results.get(self._build.key(form), ""))
         return path if path.suffix == ".gguf" and path.is_file() else None
 
     def publish(self, step: ArtifactStep) -> Path:
@@ -306,8 +313,8 @@ class BuildFolder:
             sync_folder(target.parent)
         except OSError as error:
             raise drive_error(error, self.path, "build_unwritable") from error
-        self._done.pop(step.path.name, None)
-        self._results[self._build.key(step.name)] = str(target)
+        self._manifest.done.pop(step.path.name, None)
+        self._manifest.results[self._build.key(step.name)] = str(target)
         self._write_manifest()
         return target
 
@@ -318,9 +325,8 @@ class BuildFolder:
         return target
 
     def _write_manifest(self) -> None:
-        body = {"version": _VERSION, "done": self._done, "results": self._results}
         try:
-            write_atomically(self.path / _MANIFEST, json.dumps(body).encode("ascii"))
+            write_atomically(self.path / _MANIFEST, json.dumps(dataclasses.asdict(self._manifest)).encode("ascii"))
         except OSError as error:
             raise drive_error(error, self.path, "build_unwritable") from error
 
@@ -331,7 +337,7 @@ def unfinished_build_bytes(models: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
 
 
-def delete_unfinished_builds(models: Path, report: Callable[[Path], None] = lambda _path: None) -> int:
+def delete_unfinished_builds(models: Path) -> int:
     """Delete what interrupted builds have left, except folders that a process has locked; return the bytes freed."""
     before = unfinished_build_bytes(models)
     folder = models / BUILDS_FOLDER
@@ -339,7 +345,6 @@ def delete_unfinished_builds(models: Path, report: Callable[[Path], None] = lamb
         lock = filelock.FileLock(str(path / LOCK_FILE), timeout=0)
         try:
             with lock:
-                report(path)
                 _empty(path, lock)
         except (filelock.Timeout, OSError):
             continue
@@ -368,17 +373,13 @@ def _empty(folder: Path, lock: filelock.BaseFileLock) -> None:
         folder.rmdir()
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> _Manifest:
     """Read a manifest. A damaged one counts as empty: nothing is finished."""
-    empty: dict[str, Any] = {"done": {}, "results": {}}
     try:
-        body = strict_json.load_file(path)
+        found = json_lines.convert(strict_json.load_file(path), _Manifest)
     except (OSError, ValueError):
-        return empty
-    if not isinstance(body, dict) or body.get("version") != _VERSION:
-        return empty
-    done = {name: stamp for name, stamp in body.get("done", {}).items() if isinstance(stamp, list)}
-    return {"done": done, "results": {key: str(path) for key, path in body.get("results", {}).items()}}
+        return _Manifest()
+    return found if found.version == _VERSION else _Manifest()
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -99,9 +99,8 @@ def read_hf_model(folder: Path) -> HfModel:
     tensors = _tensors(folder, names)
     hf_weights.check_shapes(tensors, sizes, family)
     repository = _repository(folder, configs["config.json"])
-    read_names = sorted(
-        {*configs, *_files_of(tensors), *(name for name in (*_TOKENIZERS, *_ALSO_READ) if name in names)}
-    )
+    weights = {tensor.file for tensor in tensors.values()}
+    read_names = sorted({*configs, *weights, *(names & {*_TOKENIZERS, *_ALSO_READ})})
     return HfModel(
         folder=folder,
         family=family,
@@ -212,10 +211,6 @@ def _read_index(folder: Path) -> dict[str, str]:
     return weight_map
 
 
-def _files_of(tensors: Mapping[str, StoredTensor]) -> set[str]:
-    return {tensor.file for tensor in tensors.values()}
-
-
 def _most_common_type(tensors: Mapping[str, StoredTensor]) -> str:
     counts = dict.fromkeys(hf_weights.ELEMENT_BYTES, 0)
     for tensor in tensors.values():
@@ -285,12 +280,9 @@ def read_adapter_shapes(folder: Path) -> AdapterShapes:
     config, rank, alpha, tensors = _read_files(absolute_path(folder))
     shapes = {}
     for target, pair in _pairs(tensors).items():
-        a, b = pair.get("A"), pair.get("B")
-        if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
-            raise AppError("hf_adapter_mismatch", where=target[:80], reason="A / B", base=_base_name(config))
-        if a.shape[0] != rank:
-            raise AppError("hf_adapter_mismatch", where=target[:80], reason=f"r = {rank}", base=_base_name(config))
-        shapes[target] = (b.shape[0], a.shape[1])
+        shapes[target] = _pair_shape(target, pair, _base_name(config))
+        if pair["A"].shape[0] != rank:
+            raise _mismatch(target, f"r = {rank}", _base_name(config))
     return AdapterShapes(rank, alpha, shapes)
 
 
@@ -361,14 +353,21 @@ def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTen
 
 
 def _check_pair(target: str, pair: Mapping[str, StoredTensor], base: HfModel, trained_on: str) -> None:
-    def mismatch(reason: str) -> AppError:
-        return AppError("hf_adapter_mismatch", where=target[:80], reason=reason, base=trained_on)
-
     weight = base.tensors.get(f"{target}.weight")
     if weight is None:
-        raise mismatch("not in the model")
+        raise _mismatch(target, "not in the model", trained_on)
+    shape = _pair_shape(target, pair, trained_on)
+    if shape != weight.shape:
+        raise _mismatch(target, f"{shape}, not {weight.shape}", trained_on)
+
+
+def _pair_shape(target: str, pair: Mapping[str, StoredTensor], trained_on: str) -> tuple[int, int]:
+    """Return the shape of the matrix that a pair changes."""
     a, b = pair.get("A"), pair.get("B")
     if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
-        raise mismatch("A / B")
-    if (b.shape[0], a.shape[1]) != weight.shape:
-        raise mismatch(f"{(b.shape[0], a.shape[1])}, not {weight.shape}")
+        raise _mismatch(target, "A / B", trained_on)
+    return b.shape[0], a.shape[1]
+
+
+def _mismatch(target: str, reason: str, trained_on: str) -> AppError:
+    return AppError("hf_adapter_mismatch", where=target[:80], reason=reason, base=trained_on)

@@ -231,6 +231,12 @@ def _fingerprint(path: Path) -> FileFingerprint:
     return FileFingerprint(path.name, status.st_size, status.st_mtime_ns)
 
 
+def recorded_sha256(path: Path, fingerprints: tuple[FileFingerprint, ...]) -> str:
+    """Return the hash that is recorded of a model's first file; "" if the file has changed since. Raises OSError."""
+    now = dataclasses.replace(_fingerprint(path), name="")
+    return next((one.sha256 for one in fingerprints[:1] if dataclasses.replace(one, name="", sha256="") == now), "")
+
+
 def promised_sha256(model: LocalModel, path: Path) -> str:
     """Return the hash that the catalogue or the program that stored the file promises; "" if unknown.
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.settings import CONTEXT_CHOICES
-from app.inference import machine, memory_estimate
+from app.inference import machine, memory_estimate, speed
 from app.inference.gguf import GgufArray, GgufHeader, TensorInfo
 from app.inference.machine import MemoryBudget, MemoryVerdict
 from app.inference.memory_estimate import MemoryEstimate
+from app.inference.speed import MachineSpeed, PredictedSpeed
+from app.models import catalogue
 from app.models.catalogue import Catalogue, ModelCard, ModelFile, ModelShape
 
 RECOMMENDED_SIZE = "8B"  # the smallest that is good for work; larger ones answer more slowly
@@ -150,6 +152,51 @@ class FitAdvice:
     context_tokens: int | None = None  # the same model with a shorter context
     quantization: str = ""  # a smaller quantization of the same model
     card: ModelCard | None = None  # another model
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """A model's or published file's fit, with advice and speed."""
+
+    fit: ModelFit
+    advice: FitAdvice  # empty if it fits
+    predicted: PredictedSpeed | None  # None: the machine's speed is not measured, or the model is no chat model
+
+    @property
+    def verdict(self) -> str:
+        return self.fit.judgement.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FitConditions:
+    """What models are judged for: a machine, and how it would load them."""
+
+    budget: MemoryBudget
+    context_tokens: int
+    kv_type: str
+    speed: MachineSpeed | None  # None: not measured
+
+    def judge_file(self, header: GgufHeader, card: ModelCard | None) -> FitResult:
+        """Judge a model file by its header. `card`: None if the catalogue does not know the model."""
+        found = fit_of_file(header, self.context_tokens, self.budget, self.kv_type)
+        return self._result(
+            found, card, lambda tokens: memory_estimate.estimate_memory(header, tokens, kv_type=self.kv_type)
+        )
+
+    def judge_card(self, card: ModelCard, file: ModelFile) -> FitResult:
+        """Judge a published file by its card."""
+        found = fit_of_card(card, file, self.context_tokens, self.budget, self.kv_type)
+        return self._result(found, card, lambda tokens: estimate_card(card, file, tokens, self.kv_type))
+
+    def _result(self, found: ModelFit, card: ModelCard | None, estimate: Estimate) -> FitResult:
+        advice, predicted = FitAdvice(), None
+        if found.judgement.verdict == "insufficient":
+            weights_bytes = found.needed.weights_bytes
+            advice = advise(estimate, found.context_tokens, self.budget, card, weights_bytes, catalogue.load())
+        if self.speed is not None and (card is None or card.kind == "chat"):
+            active_share = card.active_share if card else 1.0
+            predicted = speed.predict(self.speed, found.needed, found.parameters, active_share)
+        return FitResult(found, advice, predicted)
 
 
 def fit_of_file(header: GgufHeader, context: int, budget: MemoryBudget, kv_type: str = "f16") -> ModelFit:

@@ -36,12 +36,11 @@ def describe_remote_model(name: str, remote: RemoteModel, taken: Collection[Loca
 
     `taken`: the models in the list; the same model of the same server keeps its id and date.
     """
-    path = f"{remote.address}#{remote.model}"
-    old = next((model for model in taken if model.path == path), None)
     title = " ".join(name.split())[:REMOTE_NAME_MAX] or remote.model
-    id = old.id if old else local_models.free_id(f"{_ID_PREFIX}{title}", {model.id for model in taken})
-    added_at = old.added_at if old else time.time()
-    return LocalModel(id, title, path, 0, "", "", remote.context_tokens, added_at, remote=remote)
+    id = local_models.free_id(f"{_ID_PREFIX}{title}", {model.id for model in taken})
+    new = _remote_model(id, title, remote, time.time())
+    old = next((model for model in taken if model.path == new.path), None)
+    return with_old_identity(old, new) if old else new
 
 
 def with_old_identity(before: LocalModel, now: LocalModel) -> LocalModel:
@@ -51,7 +50,7 @@ def with_old_identity(before: LocalModel, now: LocalModel) -> LocalModel:
 
 def list_remote_models(store: ModelStore) -> list[LocalModel]:
     """Return the remote models in the order in which they were added."""
-    found = store.database.read_as(_remote_model, "SELECT id, entry FROM remote_model")
+    found = store.database.read_as(_stored_remote_model, "SELECT id, entry FROM remote_model")
     return sorted(found, key=lambda model: (model.added_at, model.id))
 
 
@@ -87,13 +86,15 @@ def require_sendable(model: LocalModel, label: Label) -> None:
 # ------------------------------------------------------------------------- private
 
 
-def _remote_model(row: Row) -> LocalModel:
+def _stored_remote_model(row: Row) -> LocalModel:
     entry = json.loads(row["entry"])
     remote = RemoteModel(entry["address"], entry["model"], entry["context_tokens"])
+    return _remote_model(row["id"], entry["name"], remote, entry["added_at"])
+
+
+def _remote_model(id: str, name: str, remote: RemoteModel, added_at: float) -> LocalModel:
     path = f"{remote.address}#{remote.model}"
-    return LocalModel(
-        row["id"], entry["name"], path, 0, "", "", remote.context_tokens, entry["added_at"], remote=remote
-    )
+    return LocalModel(id, name, path, 0, "", "", remote.context_tokens, added_at, remote=remote)
 
 
 ADAPTERS_FOLDER = "adapters"  # below the models folder
@@ -113,11 +114,8 @@ def list_models(store: ModelStore, models_folder: Path) -> list[LocalModel]:
 
 def read_files(where: Paths) -> list[LocalModel]:
     """Return the models of the list that have their own file. Raises AppError as `ModelStore.open`."""
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         return store.local_models()
-    finally:
-        store.close()
 
 
 def base_of(model: LocalModel, models: Collection[LocalModel]) -> LocalModel | None:
@@ -176,16 +174,7 @@ def require_unchanged(model: LocalModel) -> None:
 def file_sha256(path: Path, fingerprints: tuple[FileFingerprint, ...] = ()) -> str:
     """Return a file's hash: the recorded one while size and time are unchanged, else computed. Raises OSError."""
     status = path.stat()
-    now = (status.st_size, status.st_mtime_ns)
-    known = next(
-        (
-            fingerprint.sha256
-            for fingerprint in fingerprints[:1]
-            if (fingerprint.size_bytes, fingerprint.modified_ns) == now
-        ),
-        "",
-    )
-    return known or _cached_sha256(path, *now)
+    return local_models.recorded_sha256(path, fingerprints) or _cached_sha256(path, status.st_size, status.st_mtime_ns)
 
 
 # ------------------------------------------------------------------------- changes
@@ -253,16 +242,14 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     """
     if is_model_file(wanted):
         return local_models.describe(Path(wanted))
-    store = ModelStore.open(where.database, where.backups)
-    try:
-        return choose_listed_model(wanted, store.local_models(), where)
-    except AppError as error:
-        elsewhere = find_remote_model(store, wanted) if error.code == "unknown_model" else None
-        if elsewhere is None:
-            raise
-        raise AppError("remote_cannot", address=server_address(elsewhere)) from error
-    finally:
-        store.close()
+    with ModelStore.open(where.database, where.backups) as store:
+        try:
+            return choose_listed_model(wanted, store.local_models(), where)
+        except AppError as error:
+            elsewhere = find_remote_model(store, wanted) if error.code == "unknown_model" else None
+            if elsewhere is None:
+                raise
+            raise AppError("remote_cannot", address=server_address(elsewhere)) from error
 
 
 def is_model_file(wanted: str | None) -> TypeGuard[str]:

@@ -49,6 +49,12 @@ class ModelStore:
         """Open a store in memory, for conversations that are never written."""
         return cls(Database.in_memory())
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._db.close()
 

@@ -146,7 +146,7 @@ def check(environment: TrainingEnvironment) -> EnvironmentProbe:
         if difference is None or not difference <= PRODUCT_LIMIT:  # NaN included
             facts = {"device": device, "reason": reason or f"{difference:.2f}"}
             raise AppError("training_products_wrong", path=str(environment.python), **facts)
-    devices = tuple(TrainingDevice(name, memory_bytes) for name, memory_bytes in report["devices"])
+    devices = tuple(TrainingDevice(*device) for device in report["devices"])
     major, minor = report["least_capability"]
     return EnvironmentProbe(report["python"], report["versions"], report["cuda"], devices, converter, (major, minor))
 

@@ -3,14 +3,16 @@
 The results are one small JSON file.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular
@@ -22,6 +24,7 @@ from app.models import local_models
 Report = Callable[[int, int], None]  # bytes done and in total; an exception from it ends the verification
 
 _BLOCK_BYTES = 1 << 20
+VerifyState = Literal["sound", "first", "changed", "damaged", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class VerifyResult:
     """
 
     model: LocalModel
-    state: str
+    state: VerifyState
     problem: AppError | None = None
 
     @property
@@ -50,24 +53,27 @@ def verify_model(model: LocalModel, report: Report = lambda _done, _total: None)
         is_gone = error.code in ("file_missing", "split_part_missing")
         return VerifyResult(model, "missing" if is_gone else "damaged", error)
     try:
-        fingerprints = _fingerprints([Path(model.path), *header.parts], header.file_bytes, report)
+        fingerprints: dict[Path, FileFingerprint] = {}
+        done = 0
+        for path in (Path(model.path), *header.parts):
+            fingerprints[path], done = _fingerprint_of(path, report, done, header.file_bytes)
     except OSError as error:
         reason = error.strerror or str(error)
         return VerifyResult(model, "missing", AppError("file_unreadable", path=model.path, reason=reason))
     before = {fingerprint.name: fingerprint for fingerprint in model.files}
-    expected = {path: _expected(model, path, before.get(path.name)) for path in fingerprints}
-    found = (_difference(path, expected[path], before.get(path.name), now) for path, now in fingerprints.items())
-    problems = [problem for problem in found if problem]
+    problems: list[AppError] = []
+    is_known = True
+    for path, now in fingerprints.items():
+        was = before.get(path.name)
+        expected = (was.sha256 if was else "") or local_models.promised_sha256(model, path)
+        is_known = is_known and expected != ""
+        problem = _difference(path, expected, was, now)
+        problems += [problem] if problem else []
     if problems:
         worst = next((problem for problem in problems if problem.code == "model_file_damaged"), problems[0])
         return VerifyResult(model, "damaged" if worst.code == "model_file_damaged" else "changed", worst)
-    is_known = all(expected.values())
     kept = dataclasses.replace(model, files=tuple(fingerprints.values()))
     return VerifyResult(kept, "sound" if is_known else "first")
-
-
-def _expected(model: LocalModel, path: Path, before: FileFingerprint | None) -> str:
-    return (before.sha256 if before else "") or local_models.promised_sha256(model, path)
 
 
 def _difference(path: Path, expected: str, before: FileFingerprint | None, now: FileFingerprint) -> AppError | None:
@@ -79,13 +85,6 @@ def _difference(path: Path, expected: str, before: FileFingerprint | None, now: 
     if expected == now.sha256 or (not expected and not is_touched):
         return None
     return AppError("model_file_changed" if is_touched else "model_file_damaged", path=str(path))
-
-
-def _fingerprints(paths: list[Path], total: int, report: Report) -> dict[Path, FileFingerprint]:
-    done, fingerprints = 0, {}
-    for path in paths:
-        fingerprints[path], done = _fingerprint_of(path, report, done, total)
-    return fingerprints
 
 
 def _fingerprint_of(path: Path, report: Report, done: int, total: int) -> tuple[FileFingerprint, int]:
@@ -102,56 +101,42 @@ def _fingerprint_of(path: Path, report: Report, done: int, total: int) -> tuple[
 
 VERIFIED_FILE = "verified.json"
 
-_STATES = ("sound", "first", "changed", "damaged", "missing")
-
 
 @dataclass(frozen=True, slots=True)
 class LastVerified:
-    """`state` as in `VerifyResult`; `at`: seconds since 1970."""
+    """A result as the file records it. `state` as in `VerifyResult`; `at`: seconds since 1970."""
 
-    state: str
+    state: VerifyState
     at: float
-    problem: AppError | None = None
+    code: str | None = None  # of the problem
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> AppError | None:
+        return AppError(self.code, **self.facts) if self.code else None
 
 
 def load_verifications(path: Path) -> dict[str, LastVerified]:
     """Return the recorded results by model id; what cannot be read counts as never verified."""
+    known: dict[str, LastVerified] = {}
     try:
         data = strict_json.load_file(path)
     except (OSError, ValueError):
-        return {}
-    entries = data.items() if isinstance(data, dict) else ()
-    return {key: found for key, entry in entries if (found := _read_entry(entry)) is not None}
+        return known
+    for key, entry in data.items() if isinstance(data, dict) else ():
+        with contextlib.suppress(ValueError):
+            known[key] = json_lines.convert(entry, LastVerified)
+    return known
 
 
 def record_verifications(path: Path, verdicts: Sequence[VerifyResult], at: float) -> dict[str, LastVerified]:
     """Add results to the file and return all. If the file cannot be written, the result is still returned."""
-    known = load_verifications(path) | {
-        verdict.model.id: LastVerified(verdict.state, at, verdict.problem) for verdict in verdicts
-    }
-    data = {key: _entry_json(entry) for key, entry in known.items()}
-    try:
-        write_atomically(path, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
-    except OSError:
-        return known
+    known = load_verifications(path)
+    for verdict in verdicts:
+        problem = verdict.problem
+        code, facts = (problem.code, problem.facts) if problem else (None, {})
+        known[verdict.model.id] = LastVerified(verdict.state, at, code, facts)
+    data = json.dumps({key: dataclasses.asdict(entry) for key, entry in known.items()}, ensure_ascii=False, default=str)
+    with contextlib.suppress(OSError):
+        write_atomically(path, data.encode("utf-8", "replace"))
     return known
-
-
-def _read_entry(entry: Any) -> LastVerified | None:
-    if not isinstance(entry, dict):
-        return None
-    state, at, code, facts = (entry.get(name) for name in ("state", "at", "code", "facts"))
-    if state not in _STATES or not isinstance(at, int | float):
-        return None
-    problem = AppError(code, **facts) if isinstance(code, str) and isinstance(facts, dict) else None
-    return LastVerified(state, at, problem)
-
-
-def _entry_json(entry: LastVerified) -> dict[str, Any]:
-    written: dict[str, Any] = {"state": entry.state, "at": entry.at}
-    if entry.problem is not None:
-        facts = {
-            key: value if isinstance(value, int | float) else str(value) for key, value in entry.problem.facts.items()
-        }
-        written |= {"code": entry.problem.code, "facts": facts}
-    return written

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtCore import QEvent, QLibraryInfo, QMimeData, QObject, QRectF, QSettings, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QLibraryInfo, QMimeData, QObject, QRectF, QSettings, QStandardPaths, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QMessageBox, QWidget
 
@@ -93,7 +93,7 @@ def _ask_save(parent: QWidget, title: str, start: str, kinds: str) -> str:
 
 
 def _ask_open(parent: QWidget, title: str, start: str, kinds: str) -> str:
-    return QFileDialog.getOpenFileName(parent, title, start, kinds)[0]
+    return QFileDialog.getOpenFileName(parent, title, start or _home(), kinds)[0]
 
 
 def _ask_open_several(parent: QWidget, title: str, start: str, kinds: str) -> list[str]:
@@ -101,12 +101,16 @@ def _ask_open_several(parent: QWidget, title: str, start: str, kinds: str) -> li
 
 
 def _ask_folder(parent: QWidget, title: str, start: str) -> str:
-    return QFileDialog.getExistingDirectory(parent, title, start)
+    return QFileDialog.getExistingDirectory(parent, title, start or _home())
+
+
+def _home() -> str:
+    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
 
 
 @dataclass(frozen=True)
 class Pickers:
-    """The dialogs that ask for a file or a folder. Tests replace them."""
+    """The dialogs that ask for a file or a folder. `start` "" is the user's home. Tests replace them."""
 
     save: PickFile = _ask_save
     open: PickFile = _ask_open

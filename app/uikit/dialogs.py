@@ -34,6 +34,11 @@ class DialogButton:
     is_default: bool = False
 
 
+def cancel_or(key: str, words: str) -> tuple[DialogButton, DialogButton]:
+    """Return the buttons of a dialog with one way forward, which is its default."""
+    return DialogButton("cancel", phrase("common.cancel")), DialogButton(key, words, "primary", is_default=True)
+
+
 class Dialog(QDialog):
     """A question, its consequences, and verbs to choose from. Esc and closing the window mean `cancel`."""
 

@@ -15,7 +15,7 @@ from app.base import programs
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.tables import table_reader
-from app.inference.engine.messages import State
+from app.inference.engine.messages import Tokenize
 from app.inference.services.engine import EngineClient
 from app.inference.services.template_renderer import TemplateRenderer
 from app.models.artifact_steps import ArtifactStep
@@ -87,7 +87,7 @@ def test_nonsense_ends_a_child_at_once(
     job.start()
     engine = EngineClient(command, tmp_path / "engine.log")
     engine.died.connect(lambda death: ended.append(death.cause))
-    engine.send(State("1"))
+    engine.send(Tokenize("1", ()))
     wait(qapp, lambda: len(ended) == 2)
     tally.tried(2)
     assert sorted(ended) == ["build_died", "garbled"]

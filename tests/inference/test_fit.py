@@ -58,52 +58,43 @@ def kv(header: GgufHeader, context: int = 8192, **options: Any) -> int:
     return memory_estimate.estimate_memory(header, context, **options).kv_bytes
 
 
+WITHOUT_GROUPS = {k: v for k, v in shaped().metadata.items() if not k.endswith("head_count_kv")}
+KV_BYTES = {
+    "grouped heads": (shaped(), GIB),
+    "every head has a cache": (replace(shaped(), metadata=WITHOUT_GROUPS), 4 * GIB),
+    "keys and values of two lengths": (
+        shaped(attention__key_length=192, attention__value_length=128),
+        GIB * (192 + 128) // 256,
+    ),
+    "sliding windows are kept whole": (shaped("gemma3", attention__sliding_window=512), GIB),
+    "latent attention caches keys only": (
+        shaped("deepseek2", attention__head_count_kv=1, attention__key_length=576, attention__key_length_mla=192),
+        32 * 576 * 2 * 8192,
+    ),
+    "layers without attention have none": (shaped("qwen3next"), GIB // 4),
+    "layers that share one": (shaped("gemma4", attention__shared_kv_layers=8), GIB * 24 // 32),
+}
+
+
+@pytest.mark.parametrize("what", KV_BYTES)
 @pytest.mark.fault("F5")
-def test_llama_3_8b_takes_128_kib_a_token_and_1_gib_at_8k() -> None:
+def test_the_cache_of_8k_tokens_follows_the_attention(what: str) -> None:
+    header, expected = KV_BYTES[what]
+    assert kv(header) == expected
+
+
+@pytest.mark.fault("F5")
+def test_the_cache_follows_its_type_and_the_context_which_is_rounded_up_and_never_beyond_what_was_trained() -> None:
     assert kv(shaped(), 1024) == 1024 * 128 * 1024
-    assert kv(shaped()) == GIB
-
-
-@pytest.mark.fault("F5")
-def test_quantized_caches_take_whole_blocks() -> None:
     assert kv(shaped(), kv_type="q8_0") == GIB * 34 // 64
     assert kv(shaped(), kv_type="q4_0") == GIB * 18 // 64
-
-
-def test_a_context_is_rounded_up_and_never_beyond_what_was_trained() -> None:
     assert kv(shaped(), 1000) == kv(shaped(), 1024)
     assert kv(shaped(context_length=2048), 8192) == kv(shaped(), 2048)
     assert kv(shaped(context_length=4096), 0) == kv(shaped(), 4096)
 
 
 @pytest.mark.fault("F5")
-def test_without_grouped_heads_every_head_has_a_cache() -> None:
-    header = shaped()
-    header = replace(header, metadata={k: v for k, v in header.metadata.items() if not k.endswith("head_count_kv")})
-    assert kv(header) == 4 * GIB
-
-
-@pytest.mark.fault("F5")
-def test_keys_and_values_may_differ_in_length() -> None:
-    header = shaped(attention__key_length=192, attention__value_length=128)
-    assert kv(header) == GIB * (192 + 128) // 256
-
-
-@pytest.mark.fault("F5")
-def test_sliding_windows_are_kept_whole() -> None:
-    assert kv(shaped("gemma3", attention__sliding_window=512)) == GIB
-
-
-@pytest.mark.fault("F5")
-def test_latent_attention_caches_keys_only() -> None:
-    header = shaped("deepseek2", attention__head_count_kv=1, attention__key_length=576, attention__key_length_mla=192)
-    assert kv(header) == 32 * 576 * 2 * 8192
-
-
-@pytest.mark.fault("F5")
-def test_layers_without_attention_have_no_cache(tmp_path: Path) -> None:
-    assert kv(shaped("qwen3next")) == GIB // 4
-    assert kv(shaped("gemma4", attention__shared_kv_layers=8)) == GIB * 24 // 32
+def test_layers_of_a_hybrid_without_heads_have_no_cache(tmp_path: Path) -> None:
     heads = [8, 0, 0, 0] * 8
     header = written(tmp_path / "hybrid.gguf", "jamba", attention__head_count_kv=heads)
     assert header.head_counts_kv == tuple(heads)
@@ -239,33 +230,26 @@ def group(folder: Path, **files: str) -> None:
         (folder / name.replace("__", ".")).write_text(content)
 
 
+def free_bytes(root: Path, membership: Path) -> list[int]:
+    return [free for _limit, free in memory_estimate.cgroup_limits(root, membership)]
+
+
 @pytest.mark.fault("F5")
-def test_a_limit_of_the_second_kind_counts_with_its_reclaimable_pages(tmp_path: Path) -> None:
-    (tmp_path / "cgroup").write_text("0::/box/inner\n")
-    group(tmp_path / "fs/box/inner", memory__max="max\n", memory__current="100\n")
+def test_limits_of_both_kinds_of_control_groups_count_with_their_reclaimable_pages(tmp_path: Path) -> None:
+    membership, root = tmp_path / "cgroup", tmp_path / "fs"
+    assert free_bytes(tmp_path, membership) == []
+    membership.write_text("nonsense\n\n0::/\n")
+    assert free_bytes(tmp_path, membership) == []
+    membership.write_text("0::/box/inner\n")
+    group(root / "box/inner", memory__max="max\n", memory__current="100\n")
     stat = "anon 300\ninactive_file 50\n"
-    group(tmp_path / "fs/box", memory__max="1000\n", memory__current="400\n", memory__stat=stat)
-    assert memory_estimate.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [650]
-
-
-@pytest.mark.fault("F5")
-def test_a_limit_of_the_first_kind_counts_and_its_huge_number_is_none(tmp_path: Path) -> None:
-    (tmp_path / "cgroup").write_text("5:cpu,cpuacct:/\n4:memory:/docker/abc\n0::/\n")
-    group(tmp_path / "fs/memory", memory__limit_in_bytes=str(0x7FFFFFFFFFFFF000), memory__usage_in_bytes="1")
-    inner = tmp_path / "fs/memory/docker/abc"
+    group(root / "box", memory__max="1000\n", memory__current="400\n", memory__stat=stat)
+    assert free_bytes(root, membership) == [650]
+    membership.write_text("5:cpu,cpuacct:/\n4:memory:/docker/abc\n0::/\n")  # of the first kind
+    group(root / "memory", memory__limit_in_bytes=str(0x7FFFFFFFFFFFF000), memory__usage_in_bytes="1")  # is no limit
+    inner = root / "memory/docker/abc"
     group(inner, memory__limit_in_bytes="900", memory__usage_in_bytes="1000", memory__stat="total_inactive_file 30\n")
-    assert memory_estimate.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [0]
-
-
-@pytest.mark.fault("F5")
-def test_in_a_container_the_mounted_root_is_the_group(tmp_path: Path) -> None:
-    (tmp_path / "cgroup").write_text("0::/../../outside\n")
-    group(tmp_path / "fs", memory__max="1000", memory__current="200")
-    assert memory_estimate.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [800]
-
-
-@pytest.mark.fault("F5")
-def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
-    assert memory_estimate.cgroup_free_bytes(tmp_path, tmp_path / "absent") == []
-    (tmp_path / "cgroup").write_text("nonsense\n\n0::/\n")
-    assert memory_estimate.cgroup_free_bytes(tmp_path, tmp_path / "cgroup") == []
+    assert free_bytes(root, membership) == [0]
+    membership.write_text("0::/../../outside\n")  # in a container the mounted root is the group
+    group(root, memory__max="1000", memory__current="200")
+    assert free_bytes(root, membership) == [800]

@@ -52,43 +52,34 @@ def test_graphics_processors_are_read_from_the_drivers_list() -> None:
         Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)),
         Gpu("NVIDIA GB10", None, None, "", (12, 1)),
     )
-
-
-def test_what_is_no_list_names_no_processor() -> None:
     assert machine.read_nvidia_list("No devices were found\n") == ()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
-def test_the_drivers_tool_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool(tmp_path, monkeypatch, "echo 'NVIDIA H100 80GB HBM3, 81559, 81000, 580.95.05, 9.0'")
-    card(tmp_path / "drm", "card0", "0x10de")
-    assert machine.list_gpus(tmp_path / "drm") == (
-        Gpu("NVIDIA H100 80GB HBM3", 81559 << 20, 81000 << 20, "580.95.05", (9, 0)),
-    )
+H100 = Gpu("NVIDIA H100 80GB HBM3", 81559 << 20, 81000 << 20, "580.95.05", (9, 0))
+K80 = Gpu("Tesla K80", 11441 << 20, 11200 << 20, "470.256.02")
+TOO_OLD = 'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac'
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
-def test_a_driver_that_is_too_old_to_tell_the_compute_capability_still_names_its_card(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("script", "vendors", "found"),
+    [
+        ("echo 'NVIDIA H100 80GB HBM3, 81559, 81000, 580.95.05, 9.0'", ["0x10de"], (H100,)),
+        # A driver that is too old to tell the compute capability still names its card.
+        (f"{TOO_OLD}\necho 'Tesla K80, 11441, 11200, 470.256.02'", [], (K80,)),
+        # Cards without a working driver are named by their makers.
+        ("echo 'NVIDIA-SMI has failed' >&2; exit 9", ["0x10de", "0x1002"], (Gpu("NVIDIA"), Gpu("AMD"))),
+        ("exec /bin/sleep 60", [], ()),  # it is not waited for
+    ],
+)
+def test_the_drivers_tool_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, vendors: list[str], found: tuple[Gpu, ...]
 ) -> None:
-    script = 'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac'
-    tool(tmp_path, monkeypatch, f"{script}\necho 'Tesla K80, 11441, 11200, 470.256.02'")
-    assert machine.list_gpus(tmp_path / "drm") == (Gpu("Tesla K80", 11441 << 20, 11200 << 20, "470.256.02"),)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
-def test_a_card_without_a_working_driver_is_named_by_its_maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool(tmp_path, monkeypatch, "echo 'NVIDIA-SMI has failed' >&2; exit 9")
-    card(tmp_path / "drm", "card0", "0x10de")
-    card(tmp_path / "drm", "card1", "0x1002")
-    assert machine.list_gpus(tmp_path / "drm") == (Gpu("NVIDIA"), Gpu("AMD"))
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
-def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool(tmp_path, monkeypatch, "exec /bin/sleep 60")
-    monkeypatch.setattr(machine, "NVIDIA_TIMEOUT_S", 0.1)
-    assert machine.list_gpus(tmp_path / "drm") == ()
+    monkeypatch.setattr(machine, "NVIDIA_TIMEOUT_S", 0.5 if "sleep" in script else machine.NVIDIA_TIMEOUT_S)
+    tool(tmp_path, monkeypatch, script)
+    for number, vendor in enumerate(vendors):
+        card(tmp_path / "drm", f"card{number}", vendor)
+    assert machine.list_gpus(tmp_path / "drm") == found
 
 
 def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
@@ -129,39 +120,32 @@ def test_the_size_computed_from_a_cards_numbers_is_that_of_the_published_file(ca
     assert model_fit.shape_weights_bytes(card.shape) == pytest.approx(published.size_bytes, rel=0.01)
 
 
+def sizes(available_gb: float, context_tokens: int = 4096) -> list[model_fit.SizeFit]:
+    return model_fit.fit_sizes(int(available_gb * GB), context_tokens)
+
+
 def verdicts(available_gb: float) -> dict[str, str]:
-    return {size.name: size.verdict for size in model_fit.fit_sizes(int(available_gb * GB), 4096)}
+    return {size.name: size.verdict for size in sizes(available_gb)}
 
 
-def recommended(available_gb: float) -> str | None:
-    size = model_fit.recommended_size(model_fit.fit_sizes(int(available_gb * GB), 4096))
-    return size.name if size else None
-
-
-def test_with_16_gb_of_room_14b_is_comfortable_and_32b_does_not_fit() -> None:
+def test_what_has_a_tenth_to_spare_is_comfortable_and_less_is_tight() -> None:
     assert verdicts(16) == {
         "1B": "comfortable", "3B": "comfortable", "8B": "comfortable", "14B": "comfortable",
         "32B": "insufficient", "70B": "insufficient",
     }  # fmt: skip
-
-
-def test_less_than_a_tenth_to_spare_is_tight() -> None:
     assert verdicts(5.8)["8B"] == "tight"
-    assert recommended(5.8) == "3B"
 
 
-@pytest.mark.parametrize(("available_gb", "name"), [(0.5, None), (2, "1B"), (4, "3B"), (8, "8B"), (64, "8B")])
-def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(available_gb: float, name: str | None) -> None:
-    assert recommended(available_gb) == name
-
-
-def test_the_largest_comfortable_size_may_be_above_the_recommended_one() -> None:
-    largest = model_fit.largest_size(model_fit.fit_sizes(64 * GB, 4096))
-    assert largest is not None
-    assert largest.name == "70B"
-    assert model_fit.largest_size(model_fit.fit_sizes(GB // 2, 4096)) is None
+@pytest.mark.parametrize(
+    ("available_gb", "recommended", "largest"),
+    [(0.5, None, None), (2, "1B", "1B"), (4, "3B", "3B"), (5.8, "3B", "3B"), (8, "8B", "8B"), (64, "8B", "70B")],
+)
+def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(
+    available_gb: float, recommended: str | None, largest: str | None
+) -> None:
+    found = (model_fit.recommended_size(sizes(available_gb)), model_fit.largest_size(sizes(available_gb)))
+    assert tuple(size.name if size else None for size in found) == (recommended, largest)
 
 
 def test_a_longer_context_needs_more_memory() -> None:
-    short, long = model_fit.fit_sizes(64 * GB, 4096), model_fit.fit_sizes(64 * GB, 32_768)
-    assert all(one.need_bytes < other.need_bytes for one, other in zip(short, long, strict=True))
+    assert all(one.need_bytes < other.need_bytes for one, other in zip(sizes(64), sizes(64, 32_768), strict=True))

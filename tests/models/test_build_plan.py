@@ -1,8 +1,10 @@
 """The steps of a build, the room they need, and what an interrupted one finds again."""
 
+import contextlib
 import os
 import shutil
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,30 +34,44 @@ def kinds(steps: list[ArtifactStep] | tuple[ArtifactStep, ...]) -> list[str]:
     return [step.title for step in steps]
 
 
-def put(folder: BuildFolder, step: ArtifactStep, size: int = 100) -> None:
-    step.path.write_bytes(bytes(size))
-    folder.note(step)
+def put(folder: BuildFolder, *steps: ArtifactStep, size: int = 100) -> None:
+    for step in steps:
+        step.path.write_bytes(bytes(size))
+        folder.note(step)
+
+
+@contextlib.contextmanager
+def opened(made: BuildPlan, *, keep: bool = False) -> Iterator[BuildFolder]:
+    folder = BuildFolder(made)
+    folder.open()
+    yield folder
+    folder.close(keep=keep)
+
+
+@pytest.fixture
+def lora(tmp_path: Path) -> Path:
+    return hf_models.adapter(tmp_path / "lora")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text("文章", encoding="utf-8")
+    return path
 
 
 # -------------------------------------------------------------------- plan
 
 
-def test_every_form_is_made_from_one_conversion(source: Path) -> None:
+def test_every_form_is_made_from_one_conversion_and_additions_add_their_steps(
+    source: Path, lora: Path, text: Path
+) -> None:
     assert kinds(plan(source, "Q4_K_M,q8_0").steps) == ["convert", "quantize Q4_K_M", "quantize Q8_0"]
-
-
-def test_an_adapter_and_a_text_add_their_steps(tmp_path: Path, source: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("文章", encoding="utf-8")
-    adapter = hf_models.adapter(tmp_path / "lora")
-    made = plan(source, "Q4_K_M", adapter, text=text)
+    made = plan(source, "Q4_K_M", lora, text=text)
     assert kinds(made.steps) == ["convert", "adapter", "merge", "imatrix", "quantize Q4_K_M"]
     assert Path(made.steps[-1].job.source).name == "merged.weights"
-
-
-def test_bf16_weights_stay_bf16_unless_an_adapter_is_added_to_them(tmp_path: Path, source: Path) -> None:
-    assert plan(source).outtype == "bf16"
-    assert plan(source, adapter=hf_models.adapter(tmp_path / "lora")).outtype == "f16"
+    # BF16 weights stay BF16 unless an adapter is added to them.
+    assert (plan(source).outtype, made.outtype) == ("bf16", "f16")
 
 
 def test_the_room_is_that_of_the_fullest_moment() -> None:
@@ -79,10 +95,10 @@ def test_the_room_covers_the_real_sizes(source: Path) -> None:
     assert weights * (1 + 0.27 + 0.53) < made.peak_bytes < weights * 3 + 20_000_000
 
 
-def test_the_same_sources_are_the_same_build_and_others_are_not(tmp_path: Path, source: Path) -> None:
+def test_the_same_sources_are_the_same_build_and_others_are_not(source: Path, lora: Path) -> None:
     before = plan(source)
     assert plan(source, "Q8_0", name="別の名前").id == before.id
-    assert plan(source, adapter=hf_models.adapter(tmp_path / "lora")).id != before.id
+    assert plan(source, adapter=lora).id != before.id
     os.utime(source / "model.safetensors", ns=(1, 1))
     assert plan(source).id != before.id
 
@@ -121,6 +137,13 @@ def test_the_file_says_where_it_comes_from(source: Path) -> None:
     }
 
 
+def test_an_adapter_for_a_model_of_another_name_is_told(tmp_path: Path, source: Path) -> None:
+    for at, (base, told) in enumerate((("Kotae/Tiny", ""), ("kotae/other", "kotae/other"), ("/home/a/tiny", ""))):
+        lora = hf_models.adapter(tmp_path / str(at), base_model_name_or_path=base)
+        assert plan(source, adapter=lora).other_base == told
+    assert plan(source).other_base == ""
+
+
 def test_a_text_that_is_not_there_is_refused_at_once(tmp_path: Path, source: Path) -> None:
     with pytest.raises(AppError, match="imatrix_text_unreadable"):
         plan(source, text=tmp_path / "none.txt")
@@ -146,41 +169,32 @@ def test_a_file_that_changed_meanwhile_is_named(source: Path) -> None:
 
 def test_what_is_finished_is_found_again_and_halves_are_deleted(source: Path) -> None:
     made = plan(source, "Q4_K_M,Q8_0")
-    folder = BuildFolder(made)
-    folder.open()
-    put(folder, made.steps[0])
     half = made.steps[1].path.with_name(f"{made.steps[1].path.name}.part")
-    half.write_bytes(b"half")
-    made.steps[2].path.write_bytes(b"finished by nobody")
-    folder.close(keep=True)
-    again = BuildFolder(plan(source, "Q8_0"))
-    again.open()
-    assert again.finished() == {made.steps[0].path: 100}
-    assert kinds(again.remaining()) == ["quantize Q8_0"]
-    assert not half.exists()
-    again.close(keep=False)
+    with opened(made, keep=True) as folder:
+        put(folder, made.steps[0])
+        half.write_bytes(b"half")
+        made.steps[2].path.write_bytes(b"finished by nobody")
+    with opened(plan(source, "Q8_0")) as again:
+        assert again.finished() == {made.steps[0].path: 100}
+        assert kinds(again.remaining()) == ["quantize Q8_0"]
+        assert not half.exists()
     assert not again.path.parent.exists()
 
 
-def test_a_merged_model_needs_no_base_again(tmp_path: Path, source: Path) -> None:
-    made = plan(source, adapter=hf_models.adapter(tmp_path / "lora"))
-    folder = BuildFolder(made)
-    folder.open()
-    for step in made.steps[:3]:
-        put(folder, step)
-    assert not (folder.path / "base.weights").exists()
-    assert kinds(folder.remaining()) == ["quantize Q4_K_M"]
-    folder.close(keep=False)
+def test_a_merged_model_needs_no_base_again(source: Path, lora: Path) -> None:
+    made = plan(source, adapter=lora)
+    with opened(made) as folder:
+        put(folder, *made.steps[:3])
+        assert not (folder.path / "base.weights").exists()
+        assert kinds(folder.remaining()) == ["quantize Q4_K_M"]
 
 
 def test_a_file_that_somebody_touched_is_made_again(source: Path) -> None:
     made = plan(source)
-    folder = BuildFolder(made)
-    folder.open()
-    put(folder, made.steps[0])
-    (folder.path / "base.weights").write_bytes(bytes(99))
-    assert kinds(folder.remaining()) == ["convert", "quantize Q4_K_M"]
-    folder.close(keep=False)
+    with opened(made) as folder:
+        put(folder, made.steps[0])
+        (folder.path / "base.weights").write_bytes(bytes(99))
+        assert kinds(folder.remaining()) == ["convert", "quantize Q4_K_M"]
 
 
 @pytest.mark.parametrize(
@@ -188,89 +202,59 @@ def test_a_file_that_somebody_touched_is_made_again(source: Path) -> None:
 )
 def test_a_damaged_manifest_means_nothing_is_finished(source: Path, content: bytes) -> None:
     made = plan(source)
-    folder = BuildFolder(made)
-    folder.open()
-    put(folder, made.steps[0])
-    folder.close(keep=True)
+    with opened(made, keep=True) as folder:
+        put(folder, made.steps[0])
     (folder.path / "manifest.json").write_bytes(content)
-    again = BuildFolder(made)
-    again.open()
-    assert again.finished() == {}
-    again.close(keep=False)
+    with opened(made) as again:
+        assert again.finished() == {}
 
 
 def test_a_published_form_is_not_made_again_and_no_file_is_overwritten(source: Path) -> None:
     made = plan(source, "Q4_K_M,Q8_0")
-    (made.request.models / "tiny-Q4_K_M.gguf").write_bytes(b"somebody's own")
-    folder = BuildFolder(made)
-    folder.open()
-    for step in made.steps[:2]:
-        put(folder, step)
-    assert folder.publish(made.steps[1]).name == "tiny-Q4_K_M-2.gguf"
-    folder.close(keep=True)
-    again = BuildFolder(made)
-    again.open()
-    assert kinds(again.remaining()) == ["quantize Q8_0"]
-    put(again, made.steps[2])
-    again.publish(made.steps[2])
-    assert again.remaining() == []
-    again.close(keep=False)
-    assert (made.request.models / "tiny-Q4_K_M.gguf").read_bytes() == b"somebody's own"
+    own = made.request.models / "tiny-Q4_K_M.gguf"
+    own.write_bytes(b"somebody's own")
+    with opened(made, keep=True) as folder:
+        put(folder, *made.steps[:2])
+        assert folder.publish(made.steps[1]).name == "tiny-Q4_K_M-2.gguf"
+    with opened(made) as again:
+        assert kinds(again.remaining()) == ["quantize Q8_0"]
+        put(again, made.steps[2])
+        again.publish(made.steps[2])
+        assert again.remaining() == []
+    assert own.read_bytes() == b"somebody's own"
 
 
-def test_another_name_or_text_is_another_result(tmp_path: Path, source: Path) -> None:
-    made = plan(source)
-    folder = BuildFolder(made)
-    folder.open()
-    for step in made.steps:
-        put(folder, step)
-    folder.publish(made.steps[1])
-    folder.close(keep=True)
-    other = BuildFolder(plan(source, name="別の名前"))
-    other.open()
-    assert kinds(other.remaining()) == ["quantize Q4_K_M"]
-    other.close(keep=False)
-
-
-@pytest.mark.parametrize("named_anew", [True, False])
-def test_a_form_that_was_made_with_another_text_or_name_is_not_taken(
-    tmp_path: Path, source: Path, named_anew: bool
-) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("文章", encoding="utf-8")
+def test_another_name_or_text_is_another_result(source: Path, text: Path) -> None:
     made = plan(source, text=text)
-    folder = BuildFolder(made)
-    folder.open()
-    for step in made.steps:
-        put(folder, step)
-    folder.close(keep=True)  # cancelled while it was tried
-    other = BuildFolder(plan(source, text=text, name="別の名前") if named_anew else plan(source))
-    other.open()
-    (step,) = [step for step in other.remaining() if step.name]
-    assert step.path not in other.finished()
-    other.close(keep=False)
+    with opened(made, keep=True) as folder:
+        put(folder, *made.steps)  # cancelled while it was tried
+    for changed in (plan(source, text=text, name="別の名前"), plan(source)):
+        with opened(changed, keep=True) as folder:
+            (step,) = [step for step in folder.remaining() if step.name]
+            assert step.path not in folder.finished()
+    with opened(made, keep=True) as folder:
+        put(folder, *made.steps)
+        folder.publish(made.steps[-1])
+    with opened(plan(source, text=text, name="別の名前")) as folder:
+        assert kinds(folder.remaining())[-1] == "quantize Q4_K_M"
 
 
 def test_two_programs_do_not_make_the_same_model(source: Path) -> None:
     made = plan(source)
-    folder = BuildFolder(made)
-    folder.open()
-    with pytest.raises(AppError, match="build_running"):
+    with opened(made), pytest.raises(AppError, match="build_running"):
         BuildFolder(made).open()
-    folder.close(keep=False)
 
 
-def test_cleaning_spares_what_is_being_built(source: Path, tmp_path: Path) -> None:
+def test_cleaning_spares_what_is_being_built(source: Path) -> None:
     made = plan(source)
-    running, left = BuildFolder(made), made.request.models / "building" / "0123"
-    running.open()
-    put(running, made.steps[0], 5000)
-    left.mkdir()
-    (left / "base.weights").write_bytes(bytes(7000))
-    assert gguf_build.delete_unfinished_builds(made.request.models) == 7000
-    assert not left.exists()
-    assert running.finished() == {made.steps[0].path: 5000}
-    running.close(keep=True)
+    left = made.request.models / "building" / "0123"
+    with opened(made, keep=True) as running:
+        put(running, made.steps[0], size=5000)
+        left.mkdir()
+        (left / "base.weights").write_bytes(bytes(7000))
+        assert gguf_build.delete_unfinished_builds(made.request.models) == 7000
+        assert not left.exists()
+        assert running.finished() == {made.steps[0].path: 5000}
     assert gguf_build.delete_unfinished_builds(made.request.models) >= 5000
     assert not (made.request.models / "building").exists()
     assert gguf_build.delete_unfinished_builds(made.request.models) == 0
@@ -320,10 +304,6 @@ def test_too_little_room_is_said_with_how_much_is_needed(source: Path, monkeypat
     made = plan(source)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9, 1000))
-    folder = BuildFolder(made)
-    folder.open()
-    with pytest.raises(AppError) as caught:
+    with opened(made) as folder, pytest.raises(AppError, match="drive_space") as caught:
         folder.require_room()
-    assert caught.value.code == "drive_space"
     assert caught.value.facts["need_bytes"] > made.peak_bytes > caught.value.facts["free_bytes"] == 1000
-    folder.close(keep=False)

@@ -1,5 +1,7 @@
 """What is planned of a model to download, and what is remembered of it."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,8 @@ def test_what_has_no_source_is_said() -> None:
         planned(file="", repository="")
     with pytest.raises(AppError, match="download_no_source"):
         planned(repository="")
+    with pytest.raises(AppError, match="download_bad_address"):
+        planned("ftp://server/models")
 
 
 def test_a_listing_gives_sizes_checksums_and_the_commit() -> None:
@@ -121,6 +125,39 @@ def test_what_was_under_way_comes_back_paused_and_in_order(tmp_path: Path) -> No
     assert [entry.id for entry in loaded] == ["0", "1", "2", "3", "4"]
     assert (loaded[3].problem_code, loaded[3].problem_facts) == ("download_cut", {"done_bytes": 5})
     assert loaded[0] == entries[0].with_state("paused")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{", b"[" * 200_000, b"[]", b'{"version": 9, "downloads": []}', b'{"version": 1, "downloads": 5}',
+     b'{"version": 1, "downloads": [5, {}, {"id": 3}]}'],
+)  # fmt: skip
+@pytest.mark.fault("F1")
+def test_a_damaged_queue_is_an_empty_one(damage: bytes, tmp_path: Path) -> None:
+    (tmp_path / "downloads.json").write_bytes(damage)
+    assert download_queue.load_queue(tmp_path / "downloads.json") == []
+
+
+@pytest.mark.fault("F1")
+def test_one_damaged_entry_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "downloads.json"
+    download_queue.save_queue(path, [planned(), dataclasses.replace(planned(), id="2")])
+    document = json.loads(path.read_text())
+    document["downloads"][0]["size_bytes"] = "much"
+    path.write_text(json.dumps(document))
+    assert [(entry.id, entry.revision) for entry in download_queue.load_queue(path)] == [("2", COMMIT)]
+
+
+@pytest.mark.fault("F1")
+def test_what_has_arrived_and_is_gone_since_comes_again(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    files = tuple(QueuedFile(name, name, 10, "s", has_arrived=True, was_here=True) for name in PARTS[:2])
+    (tmp_path / PARTS[0]).write_bytes(bytes(10))
+    for folder, is_first_there in ((tmp_path, True), (tmp_path / "unplugged", False)):
+        entry = QueuedDownload("1", "c", "t", "Q", "", "r", "", 20, files, folder=str(folder))
+        settled = download_queue.with_folder(entry, tmp_path if is_first_there else tmp_path / "models")
+        there = [(file.has_arrived, file.was_here) for file in settled.files]
+        assert there == [(is_first_there, is_first_there), (False, False)]
 
 
 def test_addresses_are_kept_without_secrets() -> None:

@@ -81,17 +81,13 @@ def test_every_program_has_a_place_on_every_platform(tmp_path: Path, platform: s
     assert all(folder.is_relative_to(tmp_path) for folder in own)
 
 
-@pytest.mark.parametrize("value", ["", "relative/folder", "a\0b"])
-def test_a_variable_that_names_no_folder_is_as_none(tmp_path: Path, value: str) -> None:
-    assert found_models.known_model_folders(tmp_path, {"HF_HOME": value}, "linux") == found_models.known_model_folders(
-        tmp_path, {}, "linux"
-    )
+def test_the_hub_is_found_through_its_home_unless_that_names_no_folder(tmp_path: Path) -> None:
+    def found(home: str) -> list[ModelFolder]:
+        return found_models.known_model_folders(tmp_path, {"HF_HOME": home}, "linux")
 
-
-def test_the_hub_is_found_through_its_home(tmp_path: Path) -> None:
-    assert ModelFolder("huggingface", Path("/x/hub")) in found_models.known_model_folders(
-        tmp_path, {"HF_HOME": "/x"}, "linux"
-    )
+    assert ModelFolder("huggingface", Path("/x/hub")) in found("/x")
+    for value in ("", "relative/folder", "a\0b"):
+        assert found(value) == found_models.known_model_folders(tmp_path, {}, "linux")
 
 
 @pytest.mark.parametrize("written", ['{"downloadsFolder": "/大きい/models"}', "{", "[]", '{"downloadsFolder": 3}'])
@@ -132,21 +128,16 @@ def test_ollamas_models_have_the_names_that_ollama_shows(tmp_path: Path, tiny_mo
     assert found.skipped == []
 
 
-def test_ollamas_file_without_suffix_is_described_by_its_manifest(tmp_path: Path, tiny_model: Path) -> None:
+def test_ollamas_file_without_suffix_is_described_by_its_manifest_and_answers(tmp_path: Path, tiny_model: Path) -> None:
     store = tmp_path / ".ollama" / "models"
     blob = put_into_ollama(store, tiny_model, "registry.ollama.ai", "library", "qwen2.5", "0.5b", template=TEMPLATE)
     model = local_models.describe(blob)
     assert (model.id, model.name, model.path) == ("qwen2.5-0.5b", "qwen2.5:0.5b", str(blob))
     assert model.form_id == "chatml"
     assert local_models.promised_sha256(model, blob) == hashlib.sha256(tiny_model.read_bytes()).hexdigest()
-
-
-def test_the_engine_answers_with_ollamas_file(tmp_path: Path, tiny_model: Path) -> None:
-    blob = put_into_ollama(tmp_path / "m", tiny_model, "registry.ollama.ai", "library", "tiny", "latest")
     with Child("llama", tmp_path / "log") as child:
         assert child.load(blob).architecture == "llama"
-        _text, done = child.ask("abc", max_tokens=3)
-    assert done.usage.answer_tokens > 0
+        assert child.ask("abc", max_tokens=3)[1].usage.answer_tokens > 0
 
 
 @pytest.mark.parametrize(
@@ -297,7 +288,9 @@ def test_the_search_ends_at_its_bounds_and_says_so(
     assert not found_models.search_folders([ModelFolder("jan", tmp_path)], max_s=-1).is_complete
 
 
-def test_thousands_of_other_files_are_passed_over(tmp_path: Path, tiny_model: Path) -> None:
+def test_thousands_of_other_files_are_passed_over_and_a_search_can_be_cancelled(
+    tmp_path: Path, tiny_model: Path
+) -> None:
     for folder in range(20):
         (tmp_path / str(folder)).mkdir()
         for number in range(200):
@@ -308,12 +301,9 @@ def test_thousands_of_other_files_are_passed_over(tmp_path: Path, tiny_model: Pa
     assert len(found.models) == 1
     assert seen[-1] == 20 * 200 + 20 + 1
 
-
-def test_a_search_can_be_cancelled(tmp_path: Path, tiny_model: Path) -> None:
     def cancel(_looked: int, _of: int) -> None:
         raise KeyboardInterrupt
 
-    shutil.copy(tiny_model, tmp_path / "m.gguf")
     with pytest.raises(KeyboardInterrupt):
         found_models.search_folders([ModelFolder("jan", tmp_path)], cancel)
 
@@ -353,14 +343,16 @@ def test_the_engine_answers_with_a_split_model_as_with_the_whole(
     assert answers[0] == answers[1] != ""
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_missing_part_is_named(split_model: Path, number: int) -> None:
-    gone = split_model.with_name(f"tiny-0000{number}-of-00003.gguf")
-    gone.unlink()
-    found = search(ModelFolder("lm_studio", split_model.parent))
-    assert found.models == []
-    assert [skipped.reason.facts["missing"] for skipped in found.skipped] == [gone.name]
-    assert reasons(found) == ["split_part_missing"]
+def test_a_missing_part_is_named(split_model: Path) -> None:
+    for number in (1, 2, 3):
+        gone = split_model.with_name(f"tiny-0000{number}-of-00003.gguf")
+        kept = gone.rename(split_model.parent.with_name("kept"))
+        found = search(ModelFolder("lm_studio", split_model.parent))
+        assert found.models == []
+        assert [(one.reason.code, one.reason.facts["missing"]) for one in found.skipped] == [
+            ("split_part_missing", gone.name)
+        ]
+        kept.rename(gone)
 
 
 def test_every_part_is_checked(split_model: Path) -> None:

@@ -63,26 +63,26 @@ def test_another_kind_is_refused(tmp_path: Path, base: HfModel, config: dict[str
 )
 @pytest.mark.fault("S5")
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path, base: HfModel, shape: HfShape) -> None:
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match="hf_adapter_mismatch") as caught:
         hf_folders.read_hf_adapter(hf_models.adapter(tmp_path / "lora", shape=shape), base)
-    assert caught.value.code == "hf_adapter_mismatch"
     assert caught.value.facts["base"] == "kotae/tiny"
 
 
+@pytest.mark.parametrize(
+    ("tensor", "shape", "code"),
+    [
+        ("lora_A.weight", (4, 64), "hf_adapter_mismatch"),  # half a pair
+        ("lora_magnitude_vector", (4,), "hf_adapter_unsupported"),
+    ],
+)
 @pytest.mark.fault("S5")
-def test_half_a_pair_is_refused(tmp_path: Path, base: HfModel) -> None:
+def test_weights_that_are_no_pairs_of_lora_are_refused(
+    tmp_path: Path, base: HfModel, tensor: str, shape: tuple[int, ...], code: str
+) -> None:
     folder = hf_models.adapter(tmp_path / "lora")
-    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
-    hf_models.safetensors(folder / "adapter_model.safetensors", {name: np.ones((4, 64), np.float32)})
-    assert code_of(folder, base) == "hf_adapter_mismatch"
-
-
-@pytest.mark.fault("S5")
-def test_weights_that_are_no_lora_are_refused(tmp_path: Path, base: HfModel) -> None:
-    folder = hf_models.adapter(tmp_path / "lora")
-    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector"
-    hf_models.safetensors(folder / "adapter_model.safetensors", {name: np.ones(4, np.float32)})
-    assert code_of(folder, base) == "hf_adapter_unsupported"
+    name = f"base_model.model.model.layers.0.self_attn.q_proj.{tensor}"
+    hf_models.safetensors(folder / "adapter_model.safetensors", {name: np.ones(shape, np.float32)})
+    assert code_of(folder, base) == code
 
 
 @pytest.mark.fault("S4")

@@ -51,24 +51,14 @@ def test_a_folder_in_parts_is_the_same_model(tmp_path: Path, folder: Path) -> No
     assert sum(fact.name.endswith(".safetensors") for fact in parts.files) == 3
 
 
-@pytest.mark.parametrize(
-    ("said", "repository"),
-    [
+def test_the_repository_is_taken_from_the_configuration_when_it_is_one(tmp_path: Path) -> None:
+    for said, repository in (
         ("tokyotech-llm/Llama-3-Swallow-8B", "tokyotech-llm/Llama-3-Swallow-8B"),
-        ("/home/somebody/model", ""),
-        ("../../etc", ""),
-        ("a/b/c", ""),
-        ("a/..", ""),
-        ({"x": 1}, ""),
-        (None, ""),
-    ],
-)
-def test_the_repository_is_taken_from_the_configuration_when_it_is_one(
-    tmp_path: Path, said: Any, repository: str
-) -> None:
-    model = hf_folders.read_hf_model(hf_models.model(tmp_path / "m", _name_or_path=said))
-    assert model.repository == repository
-    assert model.name == (repository.partition("/")[2] or "m")
+        *((said, "") for said in ("/home/somebody/model", "../../etc", "a/b/c", "a/..", {"x": 1}, None)),
+    ):
+        model = hf_folders.read_hf_model(hf_models.model(tmp_path / "m", _name_or_path=said))
+        assert model.repository == repository
+        assert model.name == (repository.partition("/")[2] or "m")
 
 
 def test_a_snapshot_of_the_hugging_face_cache_is_read_through_its_links(tmp_path: Path, folder: Path) -> None:
@@ -125,36 +115,35 @@ class Canary:
         return (os.mkdir, (str(self._path),))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "pytorch_model.bin",
-        "pytorch_model-00001-of-00002.bin",
-        "training_args.bin",
-        "adapter_model.bin",
-        "model.pt",
-        "optimizer.pt",
-        "scheduler.PT",
-        "consolidated.00.pth",
-        "rng_state.pth",
-        "model.pkl",
-        "tokenizer.pickle",
-        "model.ckpt",
-        "重み.bin",
-        "model.safetensors.bin",
-        ".hidden.pt",
-        "PYTORCH_MODEL.BIN",
-    ],
-)
+PICKLES = [
+    "pytorch_model.bin",
+    "pytorch_model-00001-of-00002.bin",
+    "training_args.bin",
+    "adapter_model.bin",
+    "model.pt",
+    "optimizer.pt",
+    "scheduler.PT",
+    "consolidated.00.pth",
+    "model.pkl",
+    "tokenizer.pickle",
+    "model.ckpt",
+    "重み.bin",
+    "model.safetensors.bin",
+    ".hidden.pt",
+    "PYTORCH_MODEL.BIN",
+]
+
+
 @pytest.mark.fault("S4")
-def test_a_pickle_is_refused_by_name_and_never_opened(tmp_path: Path, folder: Path, name: str) -> None:
+def test_a_pickle_is_refused_by_name_and_never_opened(tmp_path: Path, folder: Path) -> None:
     canary = tmp_path / "canary"
-    (folder / name).write_bytes(pickle.dumps(Canary(canary)))
-    with pytest.raises(AppError) as caught:
-        hf_folders.read_hf_model(folder)
-    assert caught.value.code == "hf_pickle"
-    assert caught.value.facts == {"file": name}
-    assert not canary.exists()
+    for name in PICKLES:
+        (folder / name).write_bytes(pickle.dumps(Canary(canary)))
+        with pytest.raises(AppError, match="hf_pickle") as caught:
+            hf_folders.read_hf_model(folder)
+        assert caught.value.facts == {"file": name}
+        assert not canary.exists()
+        (folder / name).unlink()
 
 
 @pytest.mark.fault("S4")
@@ -285,14 +274,11 @@ def test_a_folder_or_pipe_in_place_of_weights_is_refused(folder: Path) -> None:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     folder = hf_models.model(tmp_path / "m", shards=3)
-    (folder / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(AppError) as caught:
-        hf_folders.read_hf_model(folder)
-    assert caught.value.facts["file"] == "model-00002-of-00003.safetensors"
-    (folder / "model.safetensors.index.json").unlink()
-    with pytest.raises(AppError) as caught:
-        hf_folders.read_hf_model(folder)
-    assert caught.value.facts["file"] == "model.safetensors.index.json"
+    for missing in ("model-00002-of-00003.safetensors", "model.safetensors.index.json"):
+        (folder / missing).unlink()
+        with pytest.raises(AppError) as caught:
+            hf_folders.read_hf_model(folder)
+        assert caught.value.facts["file"] == missing
 
 
 @pytest.mark.parametrize(
@@ -300,13 +286,10 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     [("config.json", "hf_file_missing"), ("tokenizer.json", "hf_file_missing"), ("model.safetensors", "hf_no_weights")],
 )
 def test_a_folder_without_what_a_model_needs_is_refused(folder: Path, missing: str, code: str) -> None:
+    assert code_of(folder / missing) == "hf_folder_unreadable"  # it is a file
     (folder / missing).unlink()
+    assert code_of(folder / missing) == "hf_folder_unreadable"
     assert code_of(folder) == code
-
-
-def test_a_folder_that_is_none_is_refused(tmp_path: Path, folder: Path) -> None:
-    assert code_of(tmp_path / "none") == "hf_folder_unreadable"
-    assert code_of(folder / "config.json") == "hf_folder_unreadable"
 
 
 @pytest.mark.fault("S5")
@@ -359,39 +342,27 @@ def test_an_index_that_differs_from_its_parts_is_refused(tmp_path: Path) -> None
 )
 @pytest.mark.fault("S5")
 def test_a_header_that_does_not_fit_its_file_is_damage(tmp_path: Path, entries: dict[str, Any]) -> None:
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(hf_models.packed(entries) + bytes(8))
+    assert header_code(tmp_path, hf_models.packed(entries) + bytes(8)) == "hf_weights_damaged"
+
+
+def header_code(folder: Path, content: bytes) -> str:
+    (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(AppError) as caught:
-        hf_weights.read_safetensors_header(path)
-    assert caught.value.code == "hf_weights_damaged"
+        hf_weights.read_safetensors_header(folder / "model.safetensors")
+    return caught.value.code
 
 
-@pytest.mark.parametrize("kind", [[], {}, ["F32"], None, 1])
 @pytest.mark.fault("S5")
-def test_a_type_of_numbers_that_is_no_text_is_unknown(tmp_path: Path, kind: object) -> None:
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(hf_models.packed({"w": {"dtype": kind, "shape": [2], "data_offsets": [0, 8]}}) + bytes(8))
-    with pytest.raises(AppError, match="hf_weights_type"):
-        hf_weights.read_safetensors_header(path)
+def test_numbers_of_another_type_are_refused_by_name(tmp_path: Path) -> None:
+    for kind in ([], {}, ["F32"], None, 1, "F8_E4M3", "I64", "U8", "BOOL", "F64"):
+        content = hf_models.packed({"w": {"dtype": kind, "shape": [8], "data_offsets": [0, 8]}}) + bytes(8)
+        assert header_code(tmp_path, content) == "hf_weights_type"
 
 
-@pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 64, (10**12).to_bytes(8, "little") + b"{}", bytes(64)])
 @pytest.mark.fault("S5")
-def test_a_file_that_is_no_safetensors_is_damage(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(AppError) as caught:
-        hf_weights.read_safetensors_header(path)
-    assert caught.value.code == "hf_weights_damaged"
-
-
-@pytest.mark.parametrize("kind", ["F8_E4M3", "I64", "U8", "BOOL", "F64", None, 3])
-def test_weights_of_another_type_are_refused_by_name(tmp_path: Path, kind: Any) -> None:
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(hf_models.packed({"w": {"dtype": kind, "shape": [8], "data_offsets": [0, 8]}}) + bytes(8))
-    with pytest.raises(AppError) as caught:
-        hf_weights.read_safetensors_header(path)
-    assert caught.value.code == "hf_weights_type"
+def test_a_file_that_is_no_safetensors_is_damage(tmp_path: Path) -> None:
+    for content in (b"", b"12345678", b"\xff" * 64, (10**12).to_bytes(8, "little") + b"{}", bytes(64)):
+        assert header_code(tmp_path, content) == "hf_weights_damaged"
 
 
 def test_a_file_that_was_cut_is_damage(folder: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,18 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def bring_in(kit: Path, target: Path) -> ImportedModels:
-    return kit_import.import_kit(kit, target, lambda model: model, preset_files.parse)
+def export(models: list[LocalModel], folder: Path, part_bytes: int = PART_BYTES, **options: Any) -> None:
+    kit_export.export_kit(models, folder, **({"part_bytes": part_bytes, "permit": PERMIT} | options))
+
+
+def bring_in(kit: Path, target: Path, add: Callable[[LocalModel], LocalModel] = lambda model: model) -> ImportedModels:
+    return kit_import.import_kit(kit, target, add, preset_files.parse)
+
+
+def cancel(done: int, total: int) -> None:
+    """Ends the work within the first model."""
+    if done > total / 4:
+        raise KeyboardInterrupt
 
 
 def named(outcome: ImportedModels) -> list[tuple[str, str]]:
@@ -87,55 +98,44 @@ WHOLE = [
 # --------------------------------------------------------------------- export
 
 
-def test_no_part_is_larger_than_asked_and_together_they_are_the_files(made: Path, source: list[LocalModel]) -> None:
+def test_the_parts_are_no_larger_than_asked_and_in_the_table_and_together_they_are_the_files(
+    made: Path, source: list[LocalModel]
+) -> None:
+    assert transfer_kit.PART_BYTES <= transfer_kit.PART_MAX_BYTES == 4 * 1024**3 - 1  # fits on FAT32
     parts = sorted(made.glob("*.kotae-part"))
     assert all(0 < path.stat().st_size <= PART_BYTES for path in parts)
     assert len(parts) > 8
     for number, path in enumerate([path for model in source for path in local_models.files_of(model)], start=1):
         joined = b"".join(part.read_bytes() for part in parts if part.name.startswith(f"{number:03}-"))
         assert joined == path.read_bytes()
-
-
-def test_the_default_part_fits_on_fat32() -> None:
-    assert transfer_kit.PART_BYTES <= transfer_kit.PART_MAX_BYTES == 4 * 1024**3 - 1
-
-
-def test_the_table_names_each_part_with_its_hash(made: Path) -> None:
     for part in transfer_kit.read_kit(made).parts():
         content = (made / part.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (part.size_bytes, part.sha256)
 
 
-def test_an_export_that_is_run_again_writes_nothing_that_is_right(kit: Path, source: list[LocalModel]) -> None:
-    before = {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")}
-    kit_export.export_kit(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
-    assert {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")} == before
-
-
-def test_an_export_that_is_run_again_mends_what_is_damaged(
+def test_an_export_that_is_run_again_writes_only_what_is_not_right(
     kit: Path, source: list[LocalModel], target: Path, made: Path
 ) -> None:
+    before = {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")}
+    export(source, kit)
+    assert {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")} == before
     flip(kit / "001-0002.kotae-part", 5)
     (kit / "002-0001.kotae-part").unlink()
     (kit / "003-0001.kotae-part").write_bytes(b"")
-    kit_export.export_kit(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
+    export(source, kit)
     assert {path.name: path.read_bytes() for path in kit.iterdir()} == {p.name: p.read_bytes() for p in made.iterdir()}
     assert bring_in(kit, target).problems == []
 
 
 def test_another_kit_in_the_same_folder_replaces_the_first(kit: Path, source: list[LocalModel], target: Path) -> None:
-    kit_export.export_kit(source[:1], kit, part_bytes=300_000, permit=PERMIT)
+    export(source[:1], kit, 300_000)
     assert len(list(kit.glob("*.kotae-part"))) == 2
     assert [model.name for model in bring_in(kit, target).models] == [source[0].name]
 
 
 def test_a_cancelled_export_keeps_whole_parts_and_is_no_kit_yet(source: list[LocalModel], tmp_path: Path) -> None:
-    def cancel(done: int, total: int) -> None:
-        if done > total / 2:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        kit_export.export_kit(source, tmp_path / "k", part_bytes=PART_BYTES, report=cancel, permit=PERMIT)
+        export(source, tmp_path / "k", report=cancel)
     kept = names(tmp_path / "k")
     assert kept
     assert all(name.endswith(".kotae-part") for name in kept)
@@ -143,60 +143,56 @@ def test_a_cancelled_export_keeps_whole_parts_and_is_no_kit_yet(source: list[Loc
         bring_in(tmp_path / "k", tmp_path / "to")
 
 
-def test_a_damaged_model_is_not_exported(tmp_path: Path) -> None:
+def test_neither_nothing_nor_a_damaged_model_is_exported(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="kit_nothing_chosen"):
+        export([], tmp_path / "k")
     path = models.tiny_llama(tmp_path / "m.gguf")
     known = verification.verify_model(local_models.describe(path)).model
     flip(path, path.stat().st_size - 50)
     with pytest.raises(AppError, match="model_file_damaged"):
-        kit_export.export_kit([known], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
+        export([known], tmp_path / "k")
     assert not (tmp_path / "k" / transfer_kit.MANIFEST_NAME).exists()
-
-
-def test_nothing_to_export_is_said(tmp_path: Path) -> None:
-    with pytest.raises(AppError, match="kit_nothing_chosen"):
-        kit_export.export_kit([], tmp_path / "k", permit=PERMIT)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "LICENCES.txt", "presets.json"])
 def test_a_file_that_no_kit_has_written_is_not_replaced(source: list[LocalModel], tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"name": "my web app"}')
     with pytest.raises(AppError, match="kit_folder_taken") as caught:
-        kit_export.export_kit(source, tmp_path, part_bytes=PART_BYTES, permit=PERMIT)
+        export(source, tmp_path)
     assert caught.value.facts["path"] == str(tmp_path / name)
     assert names(tmp_path) == [name]
     assert (tmp_path / name).read_text() == '{"name": "my web app"}'
 
 
-@pytest.mark.fault("F2")
-def test_a_stick_without_room_is_said_before_anything_is_written(
-    source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
-    with pytest.raises(AppError, match="drive_space"):
-        kit_export.export_kit(source, tmp_path / "k", permit=PERMIT)
-    assert names(tmp_path / "k") == []
-
-
-@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "drive_space"), (errno.EIO, "kit_unwritable")])
-@pytest.mark.fault("F2")
-def test_a_failing_write_is_named_and_leaves_nothing_half(
-    source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: str
-) -> None:
-    def fail(_descriptor: int) -> None:
+def fail(number: int) -> Callable[[int], None]:
+    def sync(_descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(kit_export.os, "fsync", fail)
+    return sync
+
+
+def no_room(_folder: Path) -> object:
+    return type("Usage", (), {"free": 1000})()
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "double", "code"),
+    [
+        (output_file.shutil, "disk_usage", no_room, "drive_space"),
+        (kit_export.os, "fsync", fail(errno.ENOSPC), "drive_space"),
+        (kit_export.os, "fsync", fail(errno.EIO), "kit_unwritable"),
+        (transfer_kit, "hash_file", lambda _path, _meter: "0" * 64, "move_copy_wrong"),  # the stick keeps other bytes
+    ],
+)
+@pytest.mark.fault("F2")
+def test_a_stick_that_fails_is_named_and_holds_nothing_half(
+    source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    place: object, name: str, double: object, code: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(place, name, double)
     with pytest.raises(AppError, match=code):
-        kit_export.export_kit(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
+        export(source, tmp_path / "k")
     assert names(tmp_path / "k") == []
-
-
-def test_a_stick_that_keeps_something_else_is_noticed(
-    source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer_kit, "hash_file", lambda _path, _meter: "0" * 64)
-    with pytest.raises(AppError, match="move_copy_wrong"):
-        kit_export.export_kit(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
 
 
 def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path) -> None:
@@ -205,7 +201,7 @@ def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path)
         models.tiny_llama(tmp_path / name / "m.gguf", seed=number)
     both = [local_models.describe(tmp_path / name / "m.gguf") for name in ("x", "y")]
     both[1] = local_models.merged_with_known(both[1], both[:1])
-    kit_export.export_kit(both, tmp_path / "k", permit=PERMIT)
+    export(both, tmp_path / "k")
     bring_in(tmp_path / "k", target)
     assert {"m.gguf", "m-2.gguf"} < set(names(target))
 
@@ -213,7 +209,7 @@ def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path)
 @pytest.mark.model
 def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Path, target: Path) -> None:
     model = local_models.describe(starter_model)
-    kit_export.export_kit([model], tmp_path / "k", part_bytes=64_000_000, permit=PERMIT)
+    export([model], tmp_path / "k", 64_000_000)
     assert "Gemma" in (tmp_path / "k" / "LICENCES.txt").read_text("utf-8")
     edit(tmp_path / "k", models__0__licence="ほかのモデルの使用条件")  # by somebody who took it for another model
     outcome = bring_in(tmp_path / "k", target)
@@ -228,7 +224,9 @@ def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Pa
 # --------------------------------------------------------------------- import
 
 
-def test_what_arrives_is_what_was_sent_with_its_hashes(kit: Path, target: Path, source: list[LocalModel]) -> None:
+def test_what_arrives_is_what_was_sent_with_its_hashes_and_the_engine_answers_with_it(
+    kit: Path, target: Path, source: list[LocalModel], tmp_path: Path
+) -> None:
     seen: list[tuple[int, int]] = []
     outcome = kit_import.import_kit(
         kit, target, lambda model: model, preset_files.parse, lambda done, total: seen.append((done, total))
@@ -241,10 +239,6 @@ def test_what_arrives_is_what_was_sent_with_its_hashes(kit: Path, target: Path, 
         assert all(old.read_bytes() == new.read_bytes() for old, new in pairs)
         assert verification.verify_model(now).state == "sound"
     assert seen[-1] == (sum(model.size_bytes for model in source),) * 2
-
-
-def test_the_engine_answers_with_what_arrived(kit: Path, target: Path, tmp_path: Path) -> None:
-    outcome = bring_in(kit, target)
     with Child("llama", tmp_path / "log") as child:
         for model in outcome.models:
             child.load(Path(model.path))
@@ -253,7 +247,7 @@ def test_the_engine_answers_with_what_arrived(kit: Path, target: Path, tmp_path:
 
 def test_ollamas_model_arrives_under_its_name(tmp_path: Path, tiny_model: Path, target: Path) -> None:
     blob = put_into_ollama(tmp_path / "o", tiny_model, "registry.ollama.ai", "library", "qwen2.5", "7b")
-    kit_export.export_kit([local_models.describe(blob)], tmp_path / "k", permit=PERMIT)
+    export([local_models.describe(blob)], tmp_path / "k")
     bring_in(tmp_path / "k", target)
     assert "qwen2.5_7b.gguf" in names(target)
 
@@ -261,7 +255,7 @@ def test_ollamas_model_arrives_under_its_name(tmp_path: Path, tiny_model: Path, 
 def test_the_users_presets_go_along(source: list[LocalModel], tmp_path: Path, target: Path) -> None:
     preset = Preset("x", "chat", "橋の点検", Choices(temperature=0.2))
     preset_files.write(tmp_path / "p.json", [preset])
-    kit_export.export_kit(source[:1], tmp_path / "k", presets=(tmp_path / "p.json").read_bytes(), permit=PERMIT)
+    export(source[:1], tmp_path / "k", presets=(tmp_path / "p.json").read_bytes())
     assert bring_in(tmp_path / "k", target).presets == (dataclasses.replace(preset, id=""),)
     flip(tmp_path / "k" / "presets.json", 30)
     assert named(bring_in(tmp_path / "k", target)) == [("kit_part_damaged", "presets.json")]
@@ -269,14 +263,12 @@ def test_the_users_presets_go_along(source: list[LocalModel], tmp_path: Path, ta
     assert named(bring_in(tmp_path / "k", target)) == [("kit_part_missing", "presets.json")]
 
 
-@pytest.mark.parametrize("part", ["001-0001", "001-0003", "001-0005", "002-0001", "003-0002"])
-@pytest.mark.parametrize("place", ["first", "middle", "last"])
+@pytest.mark.parametrize(("part", "at"), [("001-0001", 0), ("001-0003", 50_000), ("001-0005", -1), ("003-0002", -1)])
 def test_a_flipped_byte_names_the_part_and_only_that_is_needed_again(
-    kit: Path, target: Path, made: Path, part: str, place: str
+    kit: Path, target: Path, made: Path, part: str, at: int
 ) -> None:
     name = f"{part}.kotae-part"
-    size = (kit / name).stat().st_size
-    flip(kit / name, {"first": 0, "middle": size // 2, "last": size - 1}[place])
+    flip(kit / name, at)
     outcome = bring_in(kit, target)
     assert named(outcome) == [("kit_part_damaged", name)]
     assert len(outcome.models) == 1
@@ -310,23 +302,19 @@ def test_every_kind_of_wrong_part_is_named(kit: Path, target: Path, change: Any,
     assert "モデル a.gguf" not in names(target)
 
 
-def test_swapped_parts_are_both_named(kit: Path, target: Path) -> None:
+def test_all_that_is_wrong_is_named_at_once(kit: Path, target: Path) -> None:
     first, second = kit / "001-0001.kotae-part", kit / "001-0002.kotae-part"
     first.rename(kit / "x")
     second.rename(first)
     (kit / "x").rename(second)
-    assert named(bring_in(kit, target)) == [("kit_part_damaged", first.name), ("kit_part_damaged", second.name)]
-
-
-def test_all_that_is_wrong_is_named_at_once(kit: Path, target: Path) -> None:
-    (kit / "001-0001.kotae-part").unlink()
-    flip(kit / "001-0004.kotae-part", 9)
+    (kit / "001-0003.kotae-part").unlink()
     flip(kit / "003-0001.kotae-part", 9)
     outcome = bring_in(kit, target)
-    assert [part for _code, part in named(outcome)] == [
-        "001-0001.kotae-part",
-        "001-0004.kotae-part",
-        "003-0001.kotae-part",
+    assert named(outcome) == [
+        ("kit_part_damaged", first.name),
+        ("kit_part_damaged", second.name),
+        ("kit_part_missing", "001-0003.kotae-part"),
+        ("kit_part_damaged", "003-0001.kotae-part"),
     ]
     assert outcome.models == []
     assert not [name for name in names(target) if name.endswith(".gguf")]
@@ -346,11 +334,15 @@ def test_what_was_half_joined_goes_when_the_file_has_come_another_way(kit: Path,
     assert names(target) == WHOLE
 
 
-def test_a_second_import_takes_what_is_there(kit: Path, target: Path) -> None:
+def test_what_another_kit_left_half_joined_is_removed_and_a_second_import_takes_what_is_there(
+    kit: Path, target: Path
+) -> None:
+    target.mkdir()
+    (target / f".{'0' * 32}.kotae-joining").write_bytes(b"x" * 1000)
     bring_in(kit, target)
+    assert names(target) == WHOLE
     numbers = {path.name: path.stat().st_ino for path in target.iterdir()}
-    outcome = bring_in(kit, target)
-    assert len(outcome.models) == 2
+    assert len(bring_in(kit, target).models) == 2
     assert {path.name: path.stat().st_ino for path in target.iterdir()} == numbers
 
 
@@ -377,40 +369,20 @@ def test_a_link_in_the_target_is_not_written_through(kit: Path, target: Path, tm
 
 
 def test_a_cancelled_import_leaves_nothing(kit: Path, target: Path) -> None:
-    def cancel(done: int, _total: int) -> None:
-        if done > 250_000:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         kit_import.import_kit(kit, target, lambda model: model, preset_files.parse, cancel)
     assert names(target) == []
 
 
-def test_what_another_kit_left_half_joined_is_removed(kit: Path, target: Path) -> None:
-    target.mkdir()
-    (target / f".{'0' * 32}.kotae-joining").write_bytes(b"x" * 1000)
-    bring_in(kit, target)
-    assert names(target) == WHOLE
-
-
+@pytest.mark.parametrize(
+    ("place", "name", "double"),
+    [(output_file.shutil, "disk_usage", no_room), (kit_import.os, "fsync", fail(errno.ENOSPC))],
+)
 @pytest.mark.fault("F2")
-def test_a_target_without_room_is_said_before_anything_is_written(
-    kit: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_full_drive_is_named_and_holds_nothing_half(
+    kit: Path, target: Path, monkeypatch: pytest.MonkeyPatch, place: object, name: str, double: object
 ) -> None:
-    monkeypatch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
-    with pytest.raises(AppError, match="drive_space"):
-        bring_in(kit, target)
-    assert names(target) == []
-
-
-@pytest.mark.fault("F2")
-def test_a_full_drive_while_joining_is_named_and_undone(
-    kit: Path, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(kit_import.os, "fsync", fail)
+    monkeypatch.setattr(place, name, double)
     with pytest.raises(AppError, match="drive_space"):
         bring_in(kit, target)
     assert names(target) == []
@@ -448,7 +420,7 @@ def test_a_killed_export_and_a_killed_import_go_on(
 ) -> None:
     _killed("export", source[0].path, str(tmp_path / "k"), at)
     assert not (tmp_path / "k" / transfer_kit.MANIFEST_NAME).exists()
-    kit_export.export_kit(source[:1], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
+    export(source[:1], tmp_path / "k")
     assert not list((tmp_path / "k").glob("*.tmp"))
     _killed("import", str(tmp_path / "k"), str(target), at)
     assert not (target / "モデル a.gguf").exists()
@@ -494,19 +466,15 @@ def test_any_flipped_byte_of_the_table_is_damage_and_never_a_wrong_import(kit: P
     assert codes.get("kit_foreign", 0) <= 4  # the name of the format itself
 
 
-@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
-def test_a_cut_table_is_damage(kit: Path, target: Path, share: float) -> None:
+def test_what_is_no_table_is_no_kit(kit: Path, target: Path) -> None:
     path = kit / transfer_kit.MANIFEST_NAME
-    os.truncate(path, int(path.stat().st_size * share))
-    with pytest.raises(AppError, match=r"kit_manifest_damaged|kit_foreign"):
-        bring_in(kit, target)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "an extension", "version": 3}', "\x00\x01", "[" * 5000])
-def test_a_stranger_is_no_kit(kit: Path, target: Path, text: str) -> None:
-    (kit / transfer_kit.MANIFEST_NAME).write_text(text)
-    with pytest.raises(AppError, match="kit_foreign"):
-        bring_in(kit, target)
+    whole = path.read_text("utf-8")
+    cut = [whole[: int(len(whole) * share)] for share in (0.1, 0.5, 0.99)]
+    foreign = ["", "[]", "{}", '{"name": "an extension", "version": 3}', "\x00\x01", "[" * 5000]
+    for text in cut + foreign:
+        path.write_text(text, "utf-8")
+        with pytest.raises(AppError, match="kit_foreign" if text in foreign else "kit_manifest_damaged|kit_foreign"):
+            bring_in(kit, target)
 
 
 def test_a_folder_without_a_table_is_no_kit(kit: Path, target: Path, tmp_path: Path) -> None:
@@ -525,71 +493,43 @@ def test_a_newer_kit_is_said_to_be_newer(kit: Path, target: Path) -> None:
         bring_in(kit, target)
 
 
-@pytest.mark.parametrize(
-    "stem",
-    [
-        "../evil",
-        "..",
-        ".",
-        "",
-        "/etc/evil",
-        "C:\\evil",
-        "a/b",
-        "a\\b",
-        "evil\0",
-        "CON",
-        "nul.txt",
-        "COM1",
-        "a:b",
-        "evil ",
-        ".hidden",
-        "a\u202egpj",
-        "a\u200bb",
-        "a\nb",
-        "x" * 300,
-        "か\u3099",  # decomposed
-        "\ud800",
-        3,
-        None,
-        ["a"],
-    ],
-)
+STEMS = [
+    "../evil", "..", ".", "", "/etc/evil", "C:\\evil", "a/b", "a\\b", "evil\0", "CON", "nul.txt", "COM1", "a:b",
+    "evil ", ".hidden", "a\u202egpj", "a\u200bb", "a\nb", "x" * 300, "か\u3099",  # decomposed
+    "\ud800", 3, None, ["a"],
+]  # fmt: skip
+FILE = "models__0__files__0__"
+IMPOSSIBLE = [
+    *(("models__0__stem", stem, "models[1].stem") for stem in STEMS),
+    ("models", [], "models"),
+    ("models", {}, "models"),
+    ("models", [3], "models[1]"),
+    ("models__0__files", [], "models[1].files"),
+    ("models__0__files", None, "models[1].files"),
+    *((f"{FILE}size_bytes", size, "models[1].files[1].size_bytes") for size in (-1, 0, True, 1e300, 1 << 60)),
+    (f"{FILE}sha256", "0" * 63, "models[1].files[1].sha256"),
+    (f"{FILE}sha256", "../" + "0" * 61, "models[1].files[1].sha256"),
+    (f"{FILE}parts", [], "models[1].files[1].size_bytes"),
+    (f"{FILE}parts__0__size_bytes", 1, "models[1].files[1].size_bytes"),
+    (f"{FILE}parts__0__sha256", None, "models[1].files[1].parts[1].sha256"),
+    ("models__0__licence", "x" * 20_001, "models[1].licence"),
+    ("models__0__licence", "\ud800", "models[1].licence"),
+    ("extras", [{"kind": "../x", "size_bytes": 1, "sha256": "0" * 64}], "extras[1].kind"),
+    ("extras", None, "extras"),
+]
+
+
 @pytest.mark.fault("S10")
-def test_a_name_of_the_table_never_becomes_a_path(kit: Path, target: Path, stem: object) -> None:
-    edit(kit, models__0__stem=stem)
-    with pytest.raises(AppError, match="kit_manifest_refused"):
-        bring_in(kit, target)
-    assert not target.exists()
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("models", []),
-        ("models", {}),
-        ("models", [3]),
-        ("models__0__files", []),
-        ("models__0__files", None),
-        ("models__0__files__0__size_bytes", -1),
-        ("models__0__files__0__size_bytes", 0),
-        ("models__0__files__0__size_bytes", True),
-        ("models__0__files__0__size_bytes", 1e300),
-        ("models__0__files__0__size_bytes", 1 << 60),
-        ("models__0__files__0__sha256", "0" * 63),
-        ("models__0__files__0__sha256", "../" + "0" * 61),
-        ("models__0__files__0__parts", []),
-        ("models__0__files__0__parts__0__size_bytes", 1),
-        ("models__0__files__0__parts__0__sha256", None),
-        ("models__0__licence", "x" * 20_001),
-        ("models__0__licence", "\ud800"),
-        ("extras", [{"kind": "../x", "size_bytes": 1, "sha256": "0" * 64}]),
-        ("extras", None),
-    ],
-)
-def test_a_value_that_cannot_be_is_refused(kit: Path, target: Path, key: str, value: object) -> None:
-    edit(kit, **{key: value})
-    with pytest.raises(AppError, match="kit_manifest_refused"):
-        bring_in(kit, target)
+def test_a_value_that_cannot_be_is_refused_by_its_place_and_no_name_becomes_a_path(made: Path, target: Path) -> None:
+    for key, value, where in IMPOSSIBLE:
+        kit = target.parent / "kit"
+        kit.mkdir(exist_ok=True)
+        shutil.copy(made / transfer_kit.MANIFEST_NAME, kit)
+        edit(kit, **{key: value})
+        with pytest.raises(AppError, match="kit_manifest_refused") as caught:
+            bring_in(kit, target)
+        assert caught.value.facts["where"] == where, value
+        assert not target.exists()
 
 
 @pytest.mark.fault("S10")
@@ -631,7 +571,7 @@ def test_a_list_that_cannot_be_written_leaves_no_file_behind(kit: Path, target: 
     def full(_model: LocalModel) -> LocalModel:
         raise AppError("disk_full", path="x")
 
-    outcome = kit_import.import_kit(kit, target, full, preset_files.parse)
+    outcome = bring_in(kit, target, full)
     assert [problem.code for problem in outcome.problems] == ["disk_full", "disk_full"]
     assert names(target) == []
 
@@ -641,5 +581,5 @@ def test_a_kit_whose_models_become_secret_while_it_is_written_leaves_nothing(
     source: list[LocalModel], tmp_path: Path
 ) -> None:
     with pytest.raises(AppError, match="secret_export"):
-        kit_export.export_kit(source, tmp_path / "kit", part_bytes=PART_BYTES, permit=until_secret(tmp_path / "kit"))
+        export(source, tmp_path / "kit", permit=until_secret(tmp_path / "kit"))
     assert list((tmp_path / "kit").iterdir()) == []

@@ -50,23 +50,16 @@ def advice(card_id: str, there: MemoryBudget, context: int, quantization: str = 
 # ------------------------------------------------------------------------ room
 
 
+@pytest.mark.fault("F5")
 def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
     there = machine.compute_memory_budget(total=32 * GB, available=20 * GB, own=3 * GB, reclaimable=2 * GB)
-    assert there.others_bytes == 9 * GB
-    assert there.available_bytes == 22 * GB
-
-
-@pytest.mark.fault("F5")
-def test_what_is_given_back_is_never_more_than_there_is() -> None:
-    assert machine.compute_memory_budget(
-        total=8 * GB, available=7 * GB, own=9 * GB, reclaimable=5 * GB
-    ) == MemoryBudget(8 * GB, 8 * GB, 0)
-
-
-def test_this_machine_has_room_and_a_limit() -> None:
-    there = machine.measure_memory()
-    assert 0 < there.available_bytes <= there.total_bytes == memory_estimate.memory_bytes()
-    assert 0 < machine.program_memory_bytes() < there.total_bytes
+    assert (there.others_bytes, there.available_bytes) == (9 * GB, 22 * GB)
+    # What is given back is never more than there is.
+    full = machine.compute_memory_budget(total=8 * GB, available=7 * GB, own=9 * GB, reclaimable=5 * GB)
+    assert full == MemoryBudget(8 * GB, 8 * GB, 0)
+    here = machine.measure_memory()
+    assert 0 < here.available_bytes <= here.total_bytes == memory_estimate.memory_bytes()
+    assert 0 < machine.program_memory_bytes() < here.total_bytes
 
 
 @pytest.mark.fault("F5")
@@ -104,13 +97,10 @@ def test_a_card_is_judged_before_there_is_a_file(available_gb: float, verdict: s
     assert found.parameters == pytest.approx(8.03e9, rel=0.01)
 
 
-def test_a_context_beyond_the_models_own_is_not_counted() -> None:
-    assert fitting(SWALLOW, place(64), context=32_768).context_tokens == 8192
-
-
-def test_a_quantized_cache_needs_less() -> None:
+def test_a_quantized_cache_needs_less_and_no_context_beyond_the_models_own_is_counted() -> None:
     full, half = fitting(SWALLOW, place(64)), fitting(SWALLOW, place(64), kv_type="q8_0")
     assert half.needed.kv_bytes < full.needed.kv_bytes * 0.6
+    assert fitting(SWALLOW, place(64), context=32_768).context_tokens == 8192
 
 
 @pytest.mark.fault("F5")
@@ -133,34 +123,18 @@ def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
 
 
 @pytest.mark.fault("F5")
-def test_a_shorter_context_is_advised_where_it_is_the_cache_that_does_not_fit() -> None:
-    there = place(5.8)
-    assert fitting(SWALLOW, there, context=8192).judgement.verdict == "insufficient"
-    assert advice(SWALLOW, there, 8192).context_tokens == 4096
-
-
-@pytest.mark.fault("F5")
-def test_a_lighter_form_is_advised_and_it_is_the_heaviest_that_fits() -> None:
-    there = place(7.4)
-    assert fitting(SWALLOW, there, quantization="Q8_0").judgement.verdict == "insufficient"
-    found = advice(SWALLOW, there, 4096, "Q8_0")
-    assert found.quantization == "Q6_K"
-    assert found.context_tokens is None
-
-
-@pytest.mark.fault("F5")
-def test_another_model_is_advised_where_no_form_of_this_one_fits() -> None:
-    there = place(3.5)
-    found = advice(SWALLOW, there, 8192)
-    assert (found.context_tokens, found.quantization) == (None, "")
-    assert found.card is not None
-    other = model_fit.usual_file(found.card)
-    assert other is not None
-    assert model_fit.fit_of_card(found.card, other, 8192, there).judgement.verdict == "comfortable"
-
-
-@pytest.mark.fault("F5")
-def test_where_nothing_fits_nothing_is_advised() -> None:
+def test_a_shorter_context_or_the_heaviest_form_that_fits_or_another_model_is_advised() -> None:
+    assert fitting(SWALLOW, place(5.8), context=8192).judgement.verdict == "insufficient"
+    assert advice(SWALLOW, place(5.8), 8192).context_tokens == 4096  # it is the cache that does not fit
+    assert fitting(SWALLOW, place(7.4), quantization="Q8_0").judgement.verdict == "insufficient"
+    lighter = advice(SWALLOW, place(7.4), 4096, "Q8_0")
+    assert (lighter.context_tokens, lighter.quantization) == (None, "Q6_K")
+    other = advice(SWALLOW, place(3.5), 8192)  # where no form of this one fits
+    assert (other.context_tokens, other.quantization) == (None, "")
+    assert other.card is not None
+    file = model_fit.usual_file(other.card)
+    assert file is not None
+    assert model_fit.fit_of_card(other.card, file, 8192, place(3.5)).judgement.verdict == "comfortable"
     assert advice(SWALLOW, place(0.2), 8192) == model_fit.FitAdvice()
 
 

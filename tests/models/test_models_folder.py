@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
@@ -18,10 +19,12 @@ from app.base.files import output_file
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.models import local_models, models_folder, verification
+from app.models.models_folder import FolderMoveResult
 from tests import model_files as models
 from tests.faults.ledger import Tally
 
 ROOT = Path(__file__).parents[2]
+Report = Callable[[int, int], None]
 
 # Moves for each [data folder, target, n] that it reads, in a fork (libraries are loaded once) that kills itself at the
 # n-th change of the file system. Prints how each ended: the number of changes where it was not killed.
@@ -56,142 +59,139 @@ for case in json.load(sys.stdin):
 """
 
 
+class Folder:
+    """A models folder with two models (one split, in a folder of its own) and a text; and a model elsewhere."""
+
+    def __init__(self, base: Path) -> None:
+        self.where = paths.locate(str(base / "データ"))
+        self.models, self.target, self.elsewhere = self.where.models, base / "new", base / "elsewhere.gguf"
+        inner = self.models / "分割"
+        inner.mkdir()
+        models.tiny_llama(self.models / "a.gguf")
+        models.tiny_llama(inner / "b.gguf", seed=2, tensors_per_file=12)
+        (self.models / "terms.html").write_text("terms")
+        models.tiny_llama(self.elsewhere, seed=3)
+        self.store = Store.open(self.where.database, self.where.backups)
+        for path in (self.models / "a.gguf", inner / "b-00001-of-00002.gguf", self.elsewhere):
+            model = local_models.merged_with_known(local_models.describe(path), self.store.local_models())
+            self.store.put_local_model(verification.verify_model(model).model)
+        self.files = contents(self.models)
+
+    def move(self, target: Path | None = None, report: Report = lambda _done, _total: None) -> FolderMoveResult:
+        return models_folder.move(paths.locate(str(self.where.data)), target or self.target, self.store, report)
+
+    def refusal(self, target: Path | None = None, report: Report = lambda _done, _total: None) -> str:
+        """The code of a move after which everything is as it was."""
+        before = contents(self.models)
+        with pytest.raises(AppError) as caught:
+            self.move(target, report)
+        assert contents(self.models) == before
+        assert contents(self.target) == {}
+        assert settings.load(self.where.settings).models_folder is None
+        assert models_folder.pending(self.where) is None
+        return caught.value.code
+
+    def killed_at(self, change: int, target: Path | None = None) -> None:
+        assert _killed((self.where, target or self.target, change)) == [-signal.SIGKILL]
+
+    def is_sound(self) -> bool:
+        return [verification.verify_model(model).state for model in self.store.local_models()] == ["sound"] * 3
+
+
 @pytest.fixture
-def filled(where: Paths, store: Store, tmp_path: Path) -> dict[str, bytes]:
-    """Two models in the folder (one split, in a folder of its own), a text beside them, and a model elsewhere."""
-    fill(where, store, tmp_path)
-    return contents(where.models)
-
-
-def fill(where: Paths, store: Store, tmp_path: Path) -> None:
-    inner = where.models / "分割"
-    inner.mkdir()
-    models.tiny_llama(where.models / "a.gguf")
-    models.tiny_llama(inner / "b.gguf", seed=2, tensors_per_file=12)
-    (where.models / "terms.html").write_text("terms")
-    elsewhere = models.tiny_llama(tmp_path / "elsewhere.gguf", seed=3)
-    for path in (where.models / "a.gguf", inner / "b-00001-of-00002.gguf", elsewhere):
-        model = local_models.merged_with_known(local_models.describe(path), store.local_models())
-        store.put_local_model(verification.verify_model(model).model)
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    folder = Folder(tmp_path)
+    yield folder
+    folder.store.close()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def all_are_sound(store: Store) -> bool:
-    return [verification.verify_model(model).state for model in store.local_models()] == ["sound"] * 3
-
-
-def test_the_folder_is_moved_and_what_lies_elsewhere_stays(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_the_folder_is_moved_and_what_lies_elsewhere_stays(folder: Folder, tmp_path: Path) -> None:
     target = tmp_path / "別の ドライブ" / "models"
+    folder.store.put_local_model(dataclasses.replace(folder.store.local_models()[0], speeds={"plain": {"prompt": 1.0}}))
+    before = [(model.id, model.name, model.speeds) for model in folder.store.local_models()]
     seen: list[tuple[int, int]] = []
-    moved = models_folder.move(where, target, store, lambda done, total: seen.append((done, total)))
-    assert moved == models_folder.FolderMoveResult(target)
-    assert contents(target) == filled
-    assert list(where.models.iterdir()) == []
-    assert all_are_sound(store)
-    assert {Path(model.path).parent for model in store.local_models()} == {target, target / "分割", tmp_path}
-    assert settings.load(where.settings).models_folder == str(target)
-    assert paths.locate(str(where.data)).models == target
-    assert seen[-1] == (sum(map(len, filled.values())),) * 2
-    assert models_folder.pending(where) is None
+    assert folder.move(target, lambda done, total: seen.append((done, total))) == FolderMoveResult(target)
+    assert contents(target) == folder.files
+    assert list(folder.models.iterdir()) == []
+    assert folder.is_sound()
+    assert [(model.id, model.name, model.speeds) for model in folder.store.local_models()] == before
+    parents = {Path(model.path).parent for model in folder.store.local_models()}
+    assert parents == {target, target / "分割", tmp_path}
+    assert settings.load(folder.where.settings).models_folder == str(target)
+    assert paths.locate(str(folder.where.data)).models == target
+    assert seen[-1] == (sum(map(len, folder.files.values())),) * 2
+    assert models_folder.pending(folder.where) is None
 
 
-def test_it_can_be_moved_again_and_back(where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path) -> None:
-    for target in (tmp_path / "one", tmp_path / "two", where.data / "models"):
-        models_folder.move(paths.locate(str(where.data)), target, store)
-        assert contents(target) == filled
-    assert all_are_sound(store)
+def test_it_can_be_moved_again_and_back(folder: Folder, tmp_path: Path) -> None:
+    for target in (tmp_path / "one", tmp_path / "two", folder.where.data / "models"):
+        folder.move(target)
+        assert contents(target) == folder.files
+    assert folder.is_sound()
 
 
-def test_ids_and_what_was_measured_stay(where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path) -> None:
-    store.put_local_model(dataclasses.replace(store.local_models()[0], speeds={"plain": {"prompt": 1.0}}))
-    before = [(model.id, model.name, model.speeds) for model in store.local_models()]
-    models_folder.move(where, tmp_path / "new", store)
-    assert [(model.id, model.name, model.speeds) for model in store.local_models()] == before
-
-
-def test_a_data_folder_reached_through_a_link_is_moved_too(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
-    (tmp_path / "link").symlink_to(where.data)
-    model = store.local_models()[0]
+def test_a_data_folder_reached_through_a_link_is_moved_too(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder.where.data)
     through = str(tmp_path / "link" / "models" / "a.gguf")
-    store.put_local_model(dataclasses.replace(model, path=through))
-    models_folder.move(paths.locate(str(tmp_path / "link")), tmp_path / "new", store)
-    assert all_are_sound(store)
+    folder.store.put_local_model(dataclasses.replace(folder.store.local_models()[0], path=through))
+    models_folder.move(paths.locate(str(tmp_path / "link")), folder.target, folder.store)
+    assert folder.is_sound()
 
 
-def test_a_drive_that_is_not_plugged_in_leaves_the_data_folder_for_new_models(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
-    models_folder.move(where, tmp_path / "usb", store)
+def test_a_drive_that_is_not_plugged_in_leaves_the_data_folder_for_new_models(folder: Folder, tmp_path: Path) -> None:
+    folder.move(tmp_path / "usb")
     (tmp_path / "usb").rename(tmp_path / "unplugged")
-    assert paths.locate(str(where.data)).models == where.data / "models"
+    assert paths.locate(str(folder.where.data)).models == folder.where.data / "models"
     (tmp_path / "unplugged").rename(tmp_path / "usb")
-    assert paths.locate(str(where.data)).models == tmp_path / "usb"
+    assert paths.locate(str(folder.where.data)).models == tmp_path / "usb"
 
 
 # ------------------------------------------------------------------- refusals
 
 
-def refused(where: Paths, store: Store, target: Path) -> str:
-    before = contents(where.models)
-    with pytest.raises(AppError) as error:
-        models_folder.move(where, target, store)
-    assert contents(where.models) == before
-    assert settings.load(where.settings).models_folder is None
-    assert models_folder.pending(where) is None
-    return error.value.code
-
-
-def test_the_same_place_or_one_inside_it_is_refused(where: Paths, store: Store, filled: dict[str, bytes]) -> None:
-    assert refused(where, store, where.models) == "move_same_place"
-    assert refused(where, store, where.models / "in") == "move_same_place"
-    assert refused(where, store, where.data) == "move_same_place"
-
-
-def test_a_target_that_is_a_file_or_no_path_is_refused(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_a_target_that_cannot_be_one_is_refused(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert refused(where, store, tmp_path / "file") == "move_target_is_file"
-    assert refused(where, store, tmp_path / ("x" * 300)) == "move_target_unusable"
-    assert refused(where, store, Path("/proc/nowhere")) == "move_target_unusable"
+    for target, code in (
+        (folder.models, "move_same_place"),
+        (folder.models / "in", "move_same_place"),
+        (folder.where.data, "move_same_place"),
+        (tmp_path / "file", "move_target_is_file"),
+        (tmp_path / ("x" * 300), "move_target_unusable"),
+        (Path("/proc/nowhere"), "move_target_unusable"),
+    ):
+        assert folder.refusal(target) == code
 
 
-def test_another_file_of_the_same_name_stops_the_move_and_stays(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
-    target = tmp_path / "new"
+def test_another_file_of_the_same_name_stops_the_move_and_stays(folder: Folder, tmp_path: Path) -> None:
+    target = tmp_path / "taken"
     target.mkdir()
     (target / "terms.html").write_text("mine")
-    assert refused(where, store, target) == "move_target_taken"
+    assert folder.refusal(target) == "move_target_taken"
     assert contents(target) == {"terms.html": b"mine"}
 
 
-def test_the_same_file_that_is_there_already_is_taken_as_it_is(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
-    target = tmp_path / "new"
-    target.mkdir()
-    (target / "a.gguf").write_bytes(filled["a.gguf"])
-    number = (target / "a.gguf").stat().st_ino
-    models_folder.move(where, target, store)
-    assert (target / "a.gguf").stat().st_ino == number
-    assert contents(target) == filled
+def test_the_same_file_that_is_there_already_is_taken_as_it_is(folder: Folder) -> None:
+    folder.target.mkdir()
+    (folder.target / "a.gguf").write_bytes(folder.files["a.gguf"])
+    number = (folder.target / "a.gguf").stat().st_ino
+    folder.move()
+    assert (folder.target / "a.gguf").stat().st_ino == number
+    assert contents(folder.target) == folder.files
 
 
 @pytest.mark.fault("F2")
-def test_a_drive_without_room_is_said_before_anything_is_copied(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_drive_without_room_or_one_that_keeps_other_bytes_is_named(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
-    assert refused(where, store, tmp_path / "new") == "drive_space"
-    assert contents(tmp_path / "new") == {}
+    with monkeypatch.context() as patch:
+        patch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
+        assert folder.refusal() == "drive_space"
+    monkeypatch.setattr(models_folder, "hash_file", lambda _path, _meter: "0" * 64)
+    assert folder.refusal() == "move_copy_wrong"
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,7 @@ def test_a_drive_without_room_is_said_before_anything_is_copied(
 )
 @pytest.mark.fault("F2")
 def test_a_failing_write_is_named_and_undone(
-    where: Paths,
-    store: Store,
-    filled: dict[str, bytes],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
-    code: str,
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, number: int, code: str
 ) -> None:
     def fail(_descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -214,100 +208,77 @@ def test_a_failing_write_is_named_and_undone(
     monkeypatch.setattr(models_folder.os, "fsync", fail)
     monkeypatch.setattr(models_folder, "sync_folder", lambda _folder: None)
     monkeypatch.setattr(models_folder, "write_atomically", lambda path, content: path.write_bytes(content))
-    assert refused(where, store, tmp_path / "new") == code
-    assert contents(tmp_path / "new") == {}
+    assert folder.refusal() == code
 
 
-def test_a_copy_that_reads_back_differently_is_thrown_away(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models_folder, "hash_file", lambda _path, _meter: "0" * 64)
-    assert refused(where, store, tmp_path / "new") == "move_copy_wrong"
-    assert contents(tmp_path / "new") == {}
-
-
-def test_cancelling_leaves_everything_as_it_was(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_cancelling_leaves_everything_as_it_was(folder: Folder) -> None:
     def cancel(done: int, total: int) -> None:
         if done > total * 0.6:
-            raise KeyboardInterrupt
+            raise AppError("cancelled")
 
-    with pytest.raises(KeyboardInterrupt):
-        models_folder.move(where, tmp_path / "new", store, cancel)
-    assert contents(where.models) == filled
-    assert contents(tmp_path / "new") == {}
-    assert all_are_sound(store)
-    assert models_folder.pending(where) is None
+    assert folder.refusal(report=cancel) == "cancelled"
+    assert folder.is_sound()
 
 
-def test_links_in_the_folder_stay_with_what_they_point_at(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
-    (where.models / "link.gguf").symlink_to(tmp_path / "elsewhere.gguf")
-    models_folder.move(where, tmp_path / "new", store)
-    assert (where.models / "link.gguf").is_symlink()
-    assert "link.gguf" not in contents(tmp_path / "new")
+def test_links_in_the_folder_stay_with_what_they_point_at(folder: Folder) -> None:
+    (folder.models / "link.gguf").symlink_to(folder.elsewhere)
+    folder.move()
+    assert (folder.models / "link.gguf").is_symlink()
+    assert "link.gguf" not in contents(folder.target)
 
 
 def test_an_old_file_that_is_held_open_elsewhere_is_deleted_later(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unlink = Path.unlink
 
     def held(path: Path, missing_ok: bool = False) -> None:
-        if path == where.models / "a.gguf":
+        if path == folder.models / "a.gguf":
             raise PermissionError(13, "used by another process")
         unlink(path, missing_ok)
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", held)
-        assert models_folder.move(where, tmp_path / "new", store).files_left == 1
-    assert all_are_sound(store)
-    assert models_folder.finish(where, store) == models_folder.FolderMoveResult(tmp_path / "new")
-    assert contents(where.models) == {}
+        assert folder.move().files_left == 1
+    assert folder.is_sound()
+    assert models_folder.finish(folder.where, folder.store) == FolderMoveResult(folder.target)
+    assert contents(folder.models) == {}
 
 
-def test_a_file_that_changes_after_it_was_copied_stops_the_move(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
-) -> None:
-    changed = filled["a.gguf"][::-1]
-
+def test_a_file_that_changes_after_it_was_copied_stops_the_move(folder: Folder) -> None:
     def write(done: int, total: int) -> None:
         if done == total:
-            (where.models / "a.gguf").write_bytes(changed)
+            (folder.models / "a.gguf").write_bytes(folder.files["a.gguf"][::-1])
 
     with pytest.raises(AppError, match="move_source_changed"):
-        models_folder.move(where, tmp_path / "new", store, write)
-    assert contents(where.models) == filled | {"a.gguf": changed}
-    assert contents(tmp_path / "new") == {}
-    assert models_folder.pending(where) is None
+        folder.move(report=write)
+    assert contents(folder.models) == folder.files | {"a.gguf": folder.files["a.gguf"][::-1]}
+    assert contents(folder.target) == {}
+    assert models_folder.pending(folder.where) is None
 
 
 def test_an_old_file_that_changed_after_the_switch_is_not_deleted(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = settings.save
 
     def write(path: Path, chosen: settings.Settings) -> None:
-        (where.models / "terms.html").write_text("TERMS")
+        (folder.models / "terms.html").write_text("TERMS")
         save(path, chosen)
 
     monkeypatch.setattr(models_folder.settings, "save", write)
-    assert models_folder.move(where, tmp_path / "new", store).files_left == 1
-    assert contents(where.models) == {"terms.html": b"TERMS"}
+    assert folder.move().files_left == 1
+    assert contents(folder.models) == {"terms.html": b"TERMS"}
 
 
-@pytest.mark.parametrize("name", ["a.gguf.part.lock", "building/0123/lock"])
-def test_a_download_or_build_of_another_program_keeps_the_folder_where_it_is(
-    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, name: str
-) -> None:
-    lock = where.models / name
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(str(lock)):
-        assert refused(where, store, tmp_path / "new") == "move_busy"
-    models_folder.move(where, tmp_path / "new", store)
-    assert filled.items() <= contents(tmp_path / "new").items()
+def test_a_download_or_build_of_another_program_keeps_the_folder_where_it_is(folder: Folder) -> None:
+    for name in ("a.gguf.part.lock", "building/0123/lock"):
+        lock = folder.models / name
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(str(lock)):
+            assert folder.refusal() == "move_busy"
+    folder.move()
+    assert folder.files.items() <= contents(folder.target).items()
 
 
 # ---------------------------------------------------------------------- kills
@@ -328,78 +299,59 @@ def _killed(*cases: Case) -> list[int]:
 
 @pytest.mark.fault("F3")
 def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(tmp_path: Path, tally: Tally) -> None:
-    def prepared(number: int) -> Case:
-        base = tmp_path / str(number)
-        where = paths.locate(str(base / "data"))
-        store = Store.open(where.database, where.backups)
-        fill(where, store, base)
-        store.close()
-        return where, base / "new", number
+    def prepared(number: int) -> Folder:
+        folder = Folder(tmp_path / str(number))
+        folder.store.close()
+        return folder
 
-    (changes,) = _killed(prepared(0))
+    def killed(*folders: Folder) -> list[int]:
+        return _killed(*((one.where, one.target, int(one.target.parent.name)) for one in folders))
+
+    (changes,) = killed(prepared(0))
     assert changes > 20
-    cases = [prepared(number) for number in range(1, changes + 1)]
-    files = contents(cases[0][0].models)
-    assert _killed(*cases) == [-signal.SIGKILL] * changes
+    folders = [prepared(number) for number in range(1, changes + 1)]
+    assert killed(*folders) == [-signal.SIGKILL] * changes
     tally.tried(changes)
-    for where, target, number in cases:
-        store = Store.open(where.database, where.backups)
-        assert all_are_sound(store), number
-        if _is_unfinished(where, target):
-            models_folder.move(paths.locate(str(where.data)), target, store)
-        assert all_are_sound(store)
-        assert contents(target) == files
-        assert contents(where.models) == {}
-        assert settings.load(where.settings).models_folder == str(target)
-        store.close()
-
-
-def _is_unfinished(where: Paths, target: Path) -> bool:
-    return models_folder.pending(where) is not None or settings.load(where.settings).models_folder != str(target)
+    for number, folder in enumerate(folders, start=1):
+        folder.store = Store.open(folder.where.database, folder.where.backups)
+        assert folder.is_sound(), number
+        if models_folder.pending(folder.where) or settings.load(folder.where.settings).models_folder is None:
+            folder.move()
+        assert folder.is_sound()
+        assert contents(folder.target) == folder.files
+        assert contents(folder.models) == {}
+        assert settings.load(folder.where.settings).models_folder == str(folder.target)
+        folder.store.close()
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
 @pytest.mark.fault("F3")
-def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(tmp_path: Path, goes_on: bool) -> None:
-    where = paths.locate(str(tmp_path / "data"))
-    store = Store.open(where.database, where.backups)
-    fill(where, store, tmp_path)
-    files, target = contents(where.models), tmp_path / "new"
-    assert _killed((where, target, 12)) == [-signal.SIGKILL]
-    (target / "terms.html").write_text("mine, another version")
+def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(folder: Folder, goes_on: bool) -> None:
+    folder.killed_at(12)
+    (folder.target / "terms.html").write_text("mine, another version")
     if goes_on:
         with pytest.raises(AppError, match="move_target_taken"):
-            models_folder.move(where, target, store)
+            folder.move()
     else:
-        models_folder.undo(where)
-    assert contents(target) == {"terms.html": b"mine, another version"}
-    assert contents(where.models) == files
-    store.close()
+        models_folder.undo(folder.where)
+    assert contents(folder.target) == {"terms.html": b"mine, another version"}
+    assert contents(folder.models) == folder.files
 
 
 @pytest.mark.fault("F3")
-def test_a_file_that_changed_after_a_kill_is_copied_anew(tmp_path: Path) -> None:
-    where, target = paths.locate(str(tmp_path / "data")), tmp_path / "new"
-    store = Store.open(where.database, where.backups)
-    fill(where, store, tmp_path)
-    assert _killed((where, target, 16)) == [-signal.SIGKILL]
-    assert (target / "a.gguf").exists()
-    models.tiny_llama(where.models / "a.gguf", seed=4)
-    files = contents(where.models)
-    models_folder.move(where, target, store)
-    assert contents(target) == files
-    store.close()
+def test_a_file_that_changed_after_a_kill_is_copied_anew(folder: Folder) -> None:
+    folder.killed_at(16)
+    assert (folder.target / "a.gguf").exists()
+    models.tiny_llama(folder.models / "a.gguf", seed=4)
+    files = contents(folder.models)
+    folder.move()
+    assert contents(folder.target) == files
 
 
 @pytest.mark.fault("F3")
-def test_a_move_to_another_place_undoes_the_interrupted_one(tmp_path: Path) -> None:
-    where = paths.locate(str(tmp_path / "data"))
-    store = Store.open(where.database, where.backups)
-    fill(where, store, tmp_path)
-    files = contents(where.models)
-    assert _killed((where, tmp_path / "first", 12)) == [-signal.SIGKILL]
-    assert contents(tmp_path / "first")
-    models_folder.move(where, tmp_path / "second", store)
-    assert contents(tmp_path / "first") == {}
-    assert contents(tmp_path / "second") == files
-    store.close()
+def test_a_move_to_another_place_undoes_the_interrupted_one(folder: Folder, tmp_path: Path) -> None:
+    folder.killed_at(12)
+    assert contents(folder.target)
+    folder.move(tmp_path / "second")
+    assert contents(folder.target) == {}
+    assert contents(tmp_path / "second") == folder.files

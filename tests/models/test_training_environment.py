@@ -100,61 +100,54 @@ def test_a_working_one_tells_versions_and_devices(tmp_path):
     assert [(device.name, device.memory_bytes) for device in probe.devices] == [("NVIDIA RTX 4060 Ti", 16_000_000_000)]
 
 
-def broken(environment: TrainingEnvironment) -> str:
+def broken(data: Path) -> str:
     with pytest.raises(AppError, match="training_environment_broken") as caught:
-        training_environment.check(environment)
+        training_environment.check(training_environment.locate(data))
     return str(caught.value.facts["reason"])
 
 
 def test_a_missing_library_is_named(tmp_path):
     answering(tmp_path / "training-environment", REPORT | {"versions": REPORT["versions"] | {"peft": None}})
-    assert broken(training_environment.locate(tmp_path)) == "missing: peft"
+    assert broken(tmp_path) == "missing: peft"
 
 
-@pytest.mark.parametrize(
-    ("product", "reason"),
-    [
+def test_one_that_multiplies_wrongly_in_four_bits_is_refused(tmp_path):
+    answering(tmp_path / "training-environment", REPORT)
+    for product, reason in (
         ([None, "no kernel image is available"], "no kernel image is available"),
         ([1.02, ""], "1.02"),
         ([float("nan"), ""], "nan"),
-    ],
-)
-def test_one_that_multiplies_wrongly_in_four_bits_is_refused(product, reason, tmp_path):
-    answering(tmp_path / "training-environment", REPORT | {"products": {"cpu": [0.09, ""], "cuda": product}})
-    with pytest.raises(AppError, match="training_products_wrong") as caught:
-        training_environment.check(training_environment.locate(tmp_path))
-    assert (caught.value.facts["device"], caught.value.facts["reason"]) == ("cuda", reason)
+    ):
+        report = REPORT | {"products": {"cpu": [0.09, ""], "cuda": product}}
+        (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+        with pytest.raises(AppError, match="training_products_wrong") as caught:
+            training_environment.check(training_environment.locate(tmp_path))
+        assert (caught.value.facts["device"], caught.value.facts["reason"]) == ("cuda", reason)
 
 
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
+def test_one_that_does_not_work_or_hangs_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_environment, "PROBE_LIMIT_S", 2)
+    python = make(tmp_path / "training-environment")
+    for script, reason in (
         ("echo 'Traceback' >&2; echo \"ModuleNotFoundError: No module named 'torch'\" >&2; exit 1", "named 'torch'"),
         ("exit 0", "exit status 0"),
         ("kill -SEGV $$", "exit status -11"),
-    ],
-)
-def test_one_that_does_not_work_says_why(script, reason, tmp_path):
-    make(tmp_path / "training-environment", script)
-    assert reason in broken(training_environment.locate(tmp_path))
-
-
-def test_one_that_hangs_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(training_environment, "PROBE_LIMIT_S", 0.2)
-    make(tmp_path / "training-environment", "exec sleep 60")
-    assert "no answer" in broken(training_environment.locate(tmp_path))
+        ("exec sleep 60", "no answer"),
+    ):
+        python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        assert reason in broken(tmp_path)
 
 
 def test_a_converter_of_another_version_is_refused(tmp_path):
     make(tmp_path / "training-environment", version="0.3.1\n")
-    assert broken(training_environment.locate(tmp_path)) == f"llama.cpp 0.3.1, engine {ENGINE}"
+    assert broken(tmp_path) == f"llama.cpp 0.3.1, engine {ENGINE}"
 
 
-@pytest.mark.parametrize("lost", ["VERSION", "convert_hf_to_gguf.py"])
-def test_a_missing_converter_is_said(lost, tmp_path):
+def test_a_missing_converter_is_said(tmp_path):
     make(tmp_path / "training-environment")
-    (tmp_path / "training-environment/llama.cpp" / lost).unlink()
-    assert "missing: llama.cpp" in broken(training_environment.locate(tmp_path))
+    for lost in ("VERSION", "convert_hf_to_gguf.py"):
+        (tmp_path / "training-environment/llama.cpp" / lost).unlink()
+        assert "missing: llama.cpp" in broken(tmp_path)
 
 
 def test_a_started_module_sees_trainer_and_nothing_else_of_ours(tmp_path, monkeypatch):

@@ -59,15 +59,11 @@ def test_a_base_with_the_adapter_of_a_run_stands_in_the_list_under_the_name_of_t
     model_registry.require_unchanged(model)
 
 
-def test_the_same_run_and_strength_are_one_model_and_another_strength_is_another(shelf: Shelf) -> None:
+def test_the_same_run_and_strength_are_one_model_and_another_strength_or_training_is_another(shelf: Shelf) -> None:
     first = shelf.use()
     assert shelf.use() == first
     assert shelf.use(strength=0.5).id != first.id
     assert len(list((shelf.where.models / model_registry.ADAPTERS_FOLDER).iterdir())) == 1
-
-
-def test_two_trainings_of_one_name_are_told_apart(shelf: Shelf) -> None:
-    shelf.use()
     shelf.run = finished_run(shelf.where.runs / "r2", Path(shelf.base.path), name="敬語の応答", seed=3)
     assert shelf.use().name == "敬語の応答 (2)"
 

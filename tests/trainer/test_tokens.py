@@ -86,15 +86,15 @@ def engine(path: Path) -> Iterator[LlamaBackend]:
 
 def ids_of(backend: LlamaBackend, text: str, *, markup: bool) -> list[int]:
     """Of one piece, without a first token."""
-    whole = backend._prompt_tokens((Segment(text, markup),))
-    return whole[len(backend._prompt_tokens(())) :]
+    whole = backend.prompt_tokens((Segment(text, markup),))
+    return whole[len(backend.prompt_tokens(())) :]
 
 
 def compare(backend: LlamaBackend, form: str, encoded: list[dict[str, Any]], eos_id: int) -> None:
     """Each chat: the prompt, and after it the answer and its end, as the engine would read them."""
     ours = form_of(CARD_FORMS[form])
     for chat, found in zip(CHATS, encoded, strict=True):
-        prompt = backend._prompt_tokens(engine_prompt(CARD_FORMS[form], chat[:-1]))
+        prompt = backend.prompt_tokens(engine_prompt(CARD_FORMS[form], chat[:-1]))
         assert found["prompt"] == prompt, chat
         answer = (" " if ours.is_completion else "") + chat[-1]["content"]
         end = ids_of(backend, ours.end, markup=True) if ours.end else [eos_id]

@@ -246,6 +246,49 @@ STABLE_AFTER_S = 2.0  # the first seconds are start-up, and a jumping estimate i
 WINDOW_S = 10.0  # the rate is measured over the recent past, because the load of disks and processors changes
 
 
+class OneTaskService(QObject):
+    """A service that runs one long task at a time."""
+
+    progressed = Signal(object, object)  # done, total (0: unknown)
+    failed = Signal(object)  # AppError; "cancelled" after `cancel`
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._task: LongTask | None = None
+        self._done: Callable[[Any], None] = lambda _result: None  # what to call with the task's result
+        self.worked_s = 0.0  # duration of the last task
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _run(self, work: Callable[[TaskProgress], T], done: Callable[[T], None]) -> None:
+        """Start the task unless another one is running. It ends with `done` or `failed`."""
+        if self._task is None:
+            self._done = done
+            self._task = run_long(work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled)
+
+    def _on_ended(self, result: Any) -> None:
+        self._end_task()
+        self._done(result)
+
+    def _on_cancelled(self) -> None:
+        self._on_failed(AppError("cancelled"))
+
+    def _on_failed(self, error: AppError) -> None:
+        self._end_task()
+        self.failed.emit(error)
+
+    def _end_task(self) -> None:
+        if self._task is not None:
+            self.worked_s = self._task.elapsed_s
+        self._task = None
+
+
 class TimeLeftEstimator:
     """Estimate the time left from the fraction that is done, 0 to 1. A fraction that falls starts a new estimate."""
 

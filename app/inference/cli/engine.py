@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.commands import Output
+from app.base.cli.commands import Output, add_command
 from app.base.files.input_file import absolute_path
 from app.base.paths import Paths
 from app.base.wording import format_size, help_text
@@ -13,8 +13,6 @@ from app.inference import engine_packs
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     parser = add_command(commands, shared, "engine", help_text("engine"), None)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add_command(actions, shared, "list", help_text("engine list"), _list)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from app.base.errors import AppError
-from app.inference.engine.messages import Ask, Done, Embed, EngineFacts, Event, Load, StateReport, Tokenize
+from app.inference.engine.messages import Ask, Done, Embed, EngineFacts, Event, Load, Tokenize
 
 Emit = Callable[[Event], None]
 
@@ -61,7 +61,6 @@ class Backend(Protocol):
     def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done: ...
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]: ...
     def tokenize(self, command: Tokenize) -> tuple[int, ...]: ...
-    def state(self, command_id: str) -> StateReport: ...
 
 
 def no_model() -> AppError:

@@ -25,7 +25,6 @@ from app.inference.engine.messages import (
     Load,
     LoadProgress,
     PromptProgress,
-    StateReport,
     Timings,
     Token,
     Tokenize,
@@ -86,10 +85,6 @@ class EchoBackend:
         self._require_model()
         return tuple(sum(len(segment.text) for segment in prompt) for prompt in command.prompts)
 
-    def state(self, command_id: str) -> StateReport:
-        threads = self._facts.threads if self._facts else 1
-        return StateReport(command_id, self._facts, len(self._cached), threads, psutil.Process().memory_info().rss)
-
     def _require_model(self) -> EngineFacts:
         if self._facts is None:
             raise no_model()
@@ -138,7 +133,6 @@ def _facts(command: Load, load_s: float) -> EngineFacts:
     return EngineFacts(
         path=command.path,
         architecture="echo",
-        parameters=0,
         weights_bytes=Path(command.path).stat().st_size,
         context_tokens=command.context_tokens or 4096,
         trained_context_tokens=32768,
@@ -146,16 +140,10 @@ def _facts(command: Load, load_s: float) -> EngineFacts:
         threads=command.threads or 1,
         repack=command.repack,
         kv_type=command.kv_type,
-        kv_bytes=0,
-        compute_bytes=0,
-        flash_attention=False,
-        gpu_layers=0,
-        total_layers=0,
         gpu_reason="no_backend",
         backend="CPU",
         embedding_dimensions=2,
         end_text="</s>",
         resident_bytes=psutil.Process().memory_info().rss,
         load_s=load_s,
-        warm_up_s=0.0,
     )

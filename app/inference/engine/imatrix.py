@@ -5,6 +5,7 @@ cache; for every product W x of a layer, the squares of x are summed by column a
 quantizer then spends its precision on those columns. Mixtures of experts are refused: they need a count per expert.
 """
 
+import contextlib
 import ctypes
 import math
 import zipfile
@@ -18,9 +19,9 @@ import numpy.typing as npt
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.inference import gguf
-from app.inference.engine import runtime_facts
-from app.inference.engine.llama import EngineLog, api
+from app.inference.engine.llama import api
 from app.inference.engine.model_jobs import Imatrix
+from app.inference.engine.native_model import NativeModel
 from app.inference.engine.runtime_facts import default_threads
 from app.inference.gguf import GgufHeader
 
@@ -64,15 +65,13 @@ def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
     if header.number("expert_count"):
         raise AppError("imatrix_experts")
     text = read_text(Path(job.text))
-    model = _MeasuredModel(header, job.threads or default_threads())
-    try:
+    with contextlib.closing(_MeasuredModel(header)) as model:
+        model.open(job.threads or default_threads())
         tokens = model.tokens_of(text)
         if len(tokens) < MIN_TOKENS:
             raise AppError("imatrix_text_short", tokens=len(tokens), needed=MIN_TOKENS)
         used = model.read(tokens, report)
         means = model.means()
-    finally:
-        model.close()
     with part.open("wb") as file:  # a name without .npz is not changed
         np.savez(file, allow_pickle=False, **means)
     return {"tokens": used, "tensors": len(means)}
@@ -101,58 +100,35 @@ def read_text(path: Path) -> str:
         raise AppError("imatrix_text_unreadable", path=str(path), reason="UTF-8?") from error
 
 
-class _MeasuredModel:
+class _MeasuredModel(NativeModel):
     """A model that reads a text, and the sums of squares that its matrices are multiplied with."""
 
-    def __init__(self, header: GgufHeader, threads: int) -> None:
-        self._log = EngineLog()
+    def __init__(self, header: GgufHeader) -> None:
+        super().__init__()
+        self._path = str(header.path)
         self._sums: dict[str, npt.NDArray[np.float64]] = {}
         self._counts: dict[str, int] = {}
         self._weights = {name for name, tensor in header.tensors.items() if len(tensor.shape) == 2}
         self._problem: Exception | None = None
         self._callback = api.ggml_backend_sched_eval_callback(self._on_step)  # kept alive: ctypes does not
-        self._model: Any = None
-        self._context: Any = None
-        api.llama_backend_init()
-        self._load(str(header.path), threads)
 
-    def _load(self, path: str, threads: int) -> None:
+    def open(self, threads: int) -> None:
+        """Load the model and make the context. Raises AppError: model_unreadable, context_failed."""
         model_params = api.llama_model_default_params()
         model_params.n_gpu_layers = 0  # so that the operands are in memory that can be read here
         model_params.use_extra_bufts = False
-        self._model = api.llama_model_load_from_file(path.encode("utf-8"), model_params) or None
-        if self._model is None:
-            raise AppError("model_unreadable", reason=runtime_facts.first_error_line(self._log.lines))
+        self._load(self._path, model_params)
         params = api.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = PIECE_TOKENS
         params.n_threads = params.n_threads_batch = threads
         params.n_outputs_max = 1
         params.no_perf = True
         params.cb_eval = self._callback
-        self._context = api.llama_init_from_model(self._model, params) or None
-        if self._context is None:
-            self.close()
-            raise AppError("context_failed", reason=runtime_facts.first_error_line(self._log.lines))
-
-    def close(self) -> None:
-        if self._context is not None:
-            api.llama_free(self._context)
-        if self._model is not None:
-            api.llama_model_free(self._model)
-        self._context = self._model = None
-
-    def tokens_of(self, text: str) -> list[int]:
-        """Return the tokens of a text, in which nothing is read as a control token."""
-        vocabulary, raw = api.llama_model_get_vocab(self._model), text.encode("utf-8", "replace")
-        size = len(raw) + 8
-        out = (api.llama_token * size)()
-        count = api.llama_tokenize(vocabulary, raw, len(raw), out, size, False, False)
-        return list(out[: max(0, count)])
+        self._open(params)
 
     def read(self, tokens: list[int], report: Report) -> int:
         """Read pieces from all parts of the text; return the number of tokens."""
-        vocabulary = api.llama_model_get_vocab(self._model)
-        first = [api.llama_vocab_bos(vocabulary)] if api.llama_vocab_get_add_bos(vocabulary) else []
+        first = self.prompt_tokens(())
         length = PIECE_TOKENS - len(first)
         pieces = [first + tokens[at : at + length] for at in range(0, len(tokens) - length + 1, length)]
         chosen = pieces[:: math.ceil(len(pieces) / MAX_PIECES)]
@@ -166,7 +142,7 @@ class _MeasuredModel:
         return done
 
     def _decode(self, piece: list[int]) -> None:
-        api.llama_memory_clear(api.llama_get_memory(self._context), True)
+        self._clear()
         batch = (api.llama_token * len(piece))(*piece)
         status = api.llama_decode(self._context, api.llama_batch_get_one(batch, len(piece)))
         if self._problem is not None:

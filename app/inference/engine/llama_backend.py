@@ -16,7 +16,7 @@ from app.inference import gguf
 from app.inference.engine import runtime_facts
 from app.inference.engine.backend import Cancellation, Emit, no_model
 from app.inference.engine.generation import DecodeAborted, GenerationLoop, Sampler
-from app.inference.engine.llama import NAME, EngineLog, api, grammar_of, is_cancelled_natively, load_pack
+from app.inference.engine.llama import NAME, api, grammar_of, is_cancelled_natively, load_pack
 from app.inference.engine.messages import (
     AdapterUse,
     Ask,
@@ -26,9 +26,9 @@ from app.inference.engine.messages import (
     Load,
     LoadProgress,
     Sampling,
-    StateReport,
     Tokenize,
 )
+from app.inference.engine.native_model import NativeModel
 from app.inference.engine.runtime_facts import CpuLoadMeter, default_threads, physical_cores, threads_for
 from app.inference.prompts import Segment
 
@@ -38,31 +38,26 @@ KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GG
 _ABORTED, _NO_KV_SLOT = 2, 1  # return values of llama_decode
 
 
-class LlamaBackend:
+class LlamaBackend(NativeModel):
     """One model with one context. Methods block and are called by one thread, except `Cancellation.cancel`."""
 
     name = NAME
 
     def __init__(self, packs: Sequence[Path] = ()) -> None:
         """`packs`: verified GPU libraries."""
+        super().__init__()
         self.progress = 0
-        self._log = EngineLog()
         for pack in packs:
             load_pack(pack)
         self._meter = CpuLoadMeter()
         self._cores = physical_cores()
         self.decode_s = 0.0  # seconds inside llama_decode since the start
-        self._model: Any = None
-        self._context: Any = None
-        self._memory: Any = None
         self._facts: EngineFacts | None = None
-        api.llama_backend_init()
         self._reset()
 
     def _reset(self) -> None:
         self.batch_tokens = self.context_tokens = 0
         self.tokens: list[int] = []  # what the KV cache holds, position by position
-        self._pieces: dict[int, bytes] = {}
         self._logits: npt.NDArray[np.float32] | None = None
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[AdapterUse, ...] = ()
@@ -92,11 +87,8 @@ class LlamaBackend:
         return self._facts
 
     def unload(self) -> None:
-        if self._context is not None:
-            api.llama_free(self._context)
-        if self._model is not None:
-            api.llama_model_free(self._model)
-        self._context = self._model = self._memory = self._facts = None
+        self.close()
+        self._facts = None
         self._reset()
 
     def _load_model(self, command: Load, cancellation: Cancellation, emit: Emit) -> None:
@@ -116,14 +108,14 @@ class LlamaBackend:
         params.use_extra_bufts = command.repack
         params.n_gpu_layers = command.gpu_layers
         params.progress_callback = callback
-        self._model = api.llama_model_load_from_file(command.path.encode("utf-8"), params) or None
-        if self._model is None:
+        try:
+            self._load(command.path, params)
+        except AppError:
             if cancellation.is_set:
-                raise AppError("cancelled")
+                raise AppError("cancelled") from None
             if time.monotonic() >= deadline:
-                raise AppError("load_too_slow", deadline_s=command.deadline_s)
-            raise AppError("model_unreadable", reason=runtime_facts.first_error_line(self._log.lines))
-        self._vocabulary = api.llama_model_get_vocab(self._model)
+                raise AppError("load_too_slow", deadline_s=command.deadline_s) from None
+            raise
         self._vocabulary_size = api.llama_vocab_n_tokens(self._vocabulary)
 
     def _make_context(self, command: Load, cancellation: Cancellation) -> None:
@@ -145,10 +137,7 @@ class LlamaBackend:
         params.abort_callback_data = ctypes.cast(cancellation.native, ctypes.c_void_p)
         if command.embedding:
             self._set_up_embedding(params)
-        self._context = api.llama_init_from_model(self._model, params) or None
-        if self._context is None:
-            raise AppError("context_failed", reason=runtime_facts.first_error_line(self._log.lines))
-        self._memory = api.llama_get_memory(self._context)
+        self._open(params)
         self.batch_tokens = api.llama_n_batch(self._context)
         self.context_tokens = api.llama_n_ctx(self._context)
         self._input = (api.llama_token * self.batch_tokens)()
@@ -215,7 +204,7 @@ class LlamaBackend:
         self._require_model()
         received = time.perf_counter()
         self._check_length(command.prompt)
-        prompt = self._prompt_tokens(command.prompt)
+        prompt = self.prompt_tokens(command.prompt)
         if not prompt:
             raise AppError("template_failed", reason="it gave no text")
         if len(prompt) + 1 > self.context_tokens:
@@ -250,7 +239,7 @@ class LlamaBackend:
         for segment in prompt:
             for at in range(0, len(segment.text), _COUNTED_AT_ONCE):
                 part = segment.text[at : at + _COUNTED_AT_ONCE]
-                least_tokens += max(0, len(self._tokens_of(part, has_markup=segment.markup)) - _TOKENS_OF_A_CUT)
+                least_tokens += max(0, len(self.tokens_of(part, has_markup=segment.markup)) - _TOKENS_OF_A_CUT)
                 if least_tokens > self.context_tokens:
                     raise AppError("context_full", prompt_tokens=least_tokens, context_tokens=self.context_tokens)
 
@@ -269,7 +258,7 @@ class LlamaBackend:
 
         A text longer than the context is cut; its final token stays, since some models pool there.
         """
-        tokens = self._tokens_of(text, with_frame=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
+        tokens = self.tokens_of(text, with_frame=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
         self._clear()
@@ -282,11 +271,7 @@ class LlamaBackend:
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
         self._require_model()
-        return tuple(len(self._prompt_tokens(prompt)) for prompt in command.prompts)
-
-    def state(self, command_id: str) -> StateReport:
-        resident = psutil.Process().memory_info().rss
-        return StateReport(command_id, self._facts, len(self.tokens), self.threads, resident)
+        return tuple(len(self.prompt_tokens(prompt)) for prompt in command.prompts)
 
     # ------------------------------------------------------------------ private
 
@@ -294,36 +279,6 @@ class LlamaBackend:
         if self._facts is None:
             raise no_model()
         return self._facts
-
-    def _prompt_tokens(self, segments: tuple[Segment, ...]) -> list[int]:
-        """Return the tokens, with a beginning-of-text token if the model's metadata asks for one."""
-        add_bos = bool(api.llama_vocab_get_add_bos(self._vocabulary))
-        tokens = [api.llama_vocab_bos(self._vocabulary)] if add_bos else []
-        for segment in segments:
-            tokens += self._tokens_of(segment.text, has_markup=segment.markup)
-        return tokens
-
-    def _tokens_of(self, text: str, *, has_markup: bool = False, with_frame: bool = False) -> list[int]:
-        """Return the tokens of a text. `with_frame`: with those that the model's metadata wants around a text."""
-        encoded = text.encode("utf-8", "replace")
-        size = len(encoded) + 8
-        out = (api.llama_token * size)()
-        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, size, with_frame, has_markup)
-        if count < 0:
-            raise AppError("text_unreadable")
-        return out[:count]
-
-    def piece(self, token: int) -> bytes:
-        """Return the token's bytes; none for control tokens."""
-        known = self._pieces.get(token)
-        if known is None:
-            buffer = ctypes.create_string_buffer(64)
-            length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
-            if length < 0:  # that many bytes are needed
-                buffer = ctypes.create_string_buffer(-length)
-                length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
-            known = self._pieces[token] = buffer.raw[: max(0, length)]
-        return known
 
     def append(self, tokens: list[int]) -> None:
         """Evaluate tokens after those in the cache.
@@ -341,9 +296,6 @@ class LlamaBackend:
             row = (ctypes.c_float * self._vocabulary_size).from_address(address)
             self._logits = np.frombuffer(row, dtype=np.float32)
         return self._logits
-
-    def is_end(self, token: int) -> bool:
-        return bool(api.llama_vocab_is_eog(self._vocabulary, token))
 
     def _decode(self, tokens: list[int]) -> None:
         count = len(tokens)
@@ -384,14 +336,13 @@ class LlamaBackend:
 
     def _remove_after(self, count: int) -> None:
         """Keep the first `count` tokens. Recurrent models cannot go back: their cache is cleared."""
-        if api.llama_memory_seq_rm(self._memory, 0, count, -1):
+        if api.llama_memory_seq_rm(api.llama_get_memory(self._context), 0, count, -1):
             del self.tokens[count:]
         else:
             self._clear()
 
     def _clear(self) -> None:
-        if self._memory:
-            api.llama_memory_clear(self._memory, True)
+        super()._clear()
         self.tokens = []
 
     def _use_adapters(self, adapters: tuple[AdapterUse, ...]) -> None:
@@ -402,14 +353,7 @@ class LlamaBackend:
         for use in adapters:
             if use.path not in self._adapters:
                 gguf.check_adapter(Path(use.path), self._header)
-                loaded = api.llama_adapter_lora_init(self._model, use.path.encode("utf-8"))
-                if not loaded:  # a null pointer is falsy, but not None
-                    raise AppError(
-                        "adapter_unreadable", path=use.path, reason=runtime_facts.first_error_line(self._log.lines)
-                    )
-                self._adapters[use.path] = loaded
-        pointers = (api.llama_adapter_lora_p_ctypes * len(adapters))(*(self._adapters[use.path] for use in adapters))
-        strengths = (ctypes.c_float * len(adapters))(*(use.strength for use in adapters))
-        api.llama_set_adapters_lora(self._context, pointers, len(adapters), strengths)
+                self._adapters[use.path] = self._load_adapter(use.path)
+        self._set_adapters([self._adapters[use.path] for use in adapters], [use.strength for use in adapters])
         self._adapters_in_use = adapters
         self._clear()  # the cache was computed with the earlier adapters

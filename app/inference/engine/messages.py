@@ -103,13 +103,6 @@ class Tokenize:
     prompts: tuple[tuple[Segment, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Ask for the engine's state. Answered by StateReport."""
-
-    id: str
-
-
 # ------------------------------------------------------------------ events
 
 
@@ -143,30 +136,33 @@ class LoadProgress:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The actual values after a load, read back from the engine and its log, not from the request."""
+    """The actual values after a load, read back from the engine and its log, not from the request.
+
+    What a backend does not know keeps its default.
+    """
 
     path: str
-    architecture: str
-    parameters: int
-    weights_bytes: int
-    context_tokens: int
-    trained_context_tokens: int
-    batch_tokens: int
-    threads: int
-    repack: bool
-    kv_type: str
-    kv_bytes: int
-    compute_bytes: int
-    flash_attention: bool
-    gpu_layers: int
-    total_layers: int
-    gpu_reason: str  # "" if used; else no_backend | no_device | not_requested | offload_failed
-    backend: str  # "CPU", "CUDA0 …"
-    embedding_dimensions: int
-    end_text: str  # the end-of-text token as a chat template writes it, "</s>"
-    resident_bytes: int
-    load_s: float
-    warm_up_s: float
+    architecture: str = ""
+    parameters: int = 0
+    weights_bytes: int = 0
+    context_tokens: int = 0
+    trained_context_tokens: int = 0
+    batch_tokens: int = 0
+    threads: int = 0
+    repack: bool = False
+    kv_type: str = ""
+    kv_bytes: int = 0
+    compute_bytes: int = 0
+    flash_attention: bool = False
+    gpu_layers: int = 0
+    total_layers: int = 0
+    gpu_reason: str = ""  # "" if used; else no_backend | no_device | not_requested | offload_failed
+    backend: str = ""  # "CPU", "CUDA0 …"
+    embedding_dimensions: int = 0
+    end_text: str = ""  # the end-of-text token as a chat template writes it, "</s>"
+    resident_bytes: int = 0
+    load_s: float = 0.0
+    warm_up_s: float = 0.0
     remote: str = ""  # host and port of the computing machine; "": this one
 
 
@@ -258,32 +254,9 @@ class Tokenized:
     counts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateReport:
-    """The engine's present state."""
-
-    id: str
-    facts: EngineFacts | None  # None: no model is loaded
-    cached_tokens: int
-    threads: int
-    resident_bytes: int
-
-
-Command = Load | Ask | Cancel | Unload | Embed | Tokenize | State
-Event = (
-    Hello
-    | Heartbeat
-    | LoadProgress
-    | Ready
-    | PromptProgress
-    | Token
-    | Done
-    | Failed
-    | Unloaded
-    | Embedded
-    | Tokenized
-    | StateReport
-)
+Command = Load | Ask | Cancel | Unload | Embed | Tokenize
+_Answer = LoadProgress | Ready | PromptProgress | Token | Done | Failed | Unloaded | Embedded | Tokenized
+Event = Hello | Heartbeat | _Answer
 
 COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
 EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

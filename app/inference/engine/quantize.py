@@ -112,13 +112,10 @@ def _set_metadata(api: Any, params: Any, texts: dict[str, str]) -> Any:
     for override, (key, text) in zip(overrides, texts.items(), strict=False):
         override.tag = api.LLAMA_KV_OVERRIDE_TYPE_STR
         override.key = key.encode("ascii")
-        override.value.val_str = _truncate(text)
+        raw = text.encode("utf-8", "replace")[:_TEXT_LIMIT_BYTES]
+        override.value.val_str = raw.decode("utf-8", "ignore").encode("utf-8")
     params.kv_overrides = overrides
     return overrides
-
-
-def _truncate(text: str) -> bytes:
-    return text.encode("utf-8", "replace")[:_TEXT_LIMIT_BYTES].decode("utf-8", "ignore").encode("utf-8")
 
 
 def _set_imatrix(api: Any, params: Any, path: str) -> Any:

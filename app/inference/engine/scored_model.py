@@ -11,16 +11,15 @@ import ctypes
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
 from app.inference import gguf
-from app.inference.engine import runtime_facts
 from app.inference.engine.generation import TextStream
-from app.inference.engine.llama import EngineLog, api
+from app.inference.engine.llama import api
+from app.inference.engine.native_model import NativeModel
 from app.inference.engine.runtime_facts import default_threads
 from app.inference.prompts import Segment
 
@@ -32,7 +31,7 @@ MAX_ROWS = 256
 Floats = npt.NDArray[np.float32]
 
 
-class ScoredModel:
+class ScoredModel(NativeModel):
     """A model on the CPU or a graphics processor, as for answers. It reads texts after `open`; `close` frees it."""
 
     def __init__(self, path: Path, adapter: str, strength: float = 1.0) -> None:
@@ -43,18 +42,17 @@ class ScoredModel:
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would accept any, and crash
-        self._log = EngineLog()
-        self._model: Any = None
-        self._context: Any = None
-        self._adapter: Any = None
-        self._strength = strength
-        api.llama_backend_init()
+        super().__init__()
+        params = api.llama_model_default_params()
+        params.use_extra_bufts = False  # a copy of the weights in another layout
+        params.n_gpu_layers = -1
         try:
-            self._load(path)
-            self._load_adapter(adapter)
+            self._load(str(path), params)
+            self._adapters = [self._load_adapter(adapter)] if adapter else []
         except AppError:
             self.close()
             raise
+        self._strength = strength
         self.vocabulary = api.llama_vocab_n_tokens(self._vocabulary)
         self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary)))
 
@@ -76,37 +74,11 @@ class ScoredModel:
         params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.swa_full = True
         params.no_perf = True
-        self._context = api.llama_init_from_model(self._model, params) or None
-        if self._context is None:
-            raise AppError("context_failed", reason=runtime_facts.first_error_line(self._log.lines))
+        self._open(params)
         self.batch_tokens = api.llama_n_batch(self._context)
         self._marks = (ctypes.c_int8 * self.batch_tokens)()
-        if self._adapter is not None:
-            pointers = (api.llama_adapter_lora_p_ctypes * 1)(self._adapter)
-            api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(self._strength))
-
-    def close(self) -> None:
-        if self._context is not None:
-            api.llama_free(self._context)
-        if self._model is not None:
-            api.llama_model_free(self._model)  # frees its adapters, too
-        self._context = self._model = None
-
-    def _load(self, path: Path) -> None:
-        model_params = api.llama_model_default_params()
-        model_params.use_extra_bufts = False  # a copy of the weights in another layout
-        model_params.n_gpu_layers = -1
-        self._model = api.llama_model_load_from_file(str(path).encode("utf-8"), model_params) or None
-        if self._model is None:
-            raise AppError("model_unreadable", reason=runtime_facts.first_error_line(self._log.lines))
-        self._vocabulary = api.llama_model_get_vocab(self._model)
-
-    def _load_adapter(self, adapter: str) -> None:
-        if not adapter:
-            return
-        self._adapter = api.llama_adapter_lora_init(self._model, adapter.encode("utf-8"))
-        if not self._adapter:  # a null pointer is falsy, but not None
-            raise AppError("adapter_unreadable", path=adapter, reason=runtime_facts.first_error_line(self._log.lines))
+        if self._adapters:
+            self._set_adapters(self._adapters, [self._strength])
 
     # ------------------------------------------------------------------- likelihood
 
@@ -163,35 +135,15 @@ class ScoredModel:
         if status != 0:
             raise AppError("score_failed", status=status)
 
-    def _clear(self) -> None:
-        api.llama_memory_clear(api.llama_get_memory(self._context), True)
-
     # ---------------------------------------------------------------- text and back
 
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
-        """Return the ids of a prompt as the engine reads it, with a first token if the model wants one."""
-        found = [api.llama_vocab_bos(self._vocabulary)] if api.llama_vocab_get_add_bos(self._vocabulary) else []
-        for segment in segments:
-            raw = segment.text.encode("utf-8", "replace")
-            size = len(raw) + 8
-            out = (api.llama_token * size)()
-            count = api.llama_tokenize(self._vocabulary, raw, len(raw), out, size, False, segment.markup)
-            if count < 0:
-                raise AppError("text_unreadable")
-            found += out[:count]
-        return tuple(found)
+        """Return the ids of a prompt as the engine reads it."""
+        return tuple(self.prompt_tokens(segments))
 
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Return the text of ids, without control tokens."""
-        return b"".join(map(self._piece, ids)).decode("utf-8", "replace")
-
-    def _piece(self, token: int) -> bytes:
-        buffer = ctypes.create_string_buffer(64)
-        length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
-        if length < 0:  # that many bytes are needed
-            buffer = ctypes.create_string_buffer(-length)
-            length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
-        return buffer.raw[: max(0, length)]
+        return b"".join(map(self.piece, ids)).decode("utf-8", "replace")
 
     # ----------------------------------------------------------------------- answer
 
@@ -211,11 +163,11 @@ class ScoredModel:
         ended_by = "limit"
         while count < min(limit, self.context_tokens - len(prompt)):
             token = int(self._rows(1)[0].argmax())
-            if ends is not None and (token in ends or api.llama_vocab_is_eog(self._vocabulary, token)):
+            if ends is not None and (token in ends or self.is_end(token)):
                 ended_by = "end"
                 break
             count += 1
-            text += stream.push(self._piece(token))
+            text += stream.push(self.piece(token))
             if stream.is_stopped:
                 ended_by = "stop"
                 break

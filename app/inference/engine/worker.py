@@ -27,7 +27,6 @@ from app.inference.engine.messages import (
     Failed,
     Load,
     Ready,
-    State,
     Token,
     Tokenize,
     Tokenized,
@@ -143,8 +142,6 @@ class EngineWorker:
                 return Embedded(command.id, backend.embed(command))
             case Tokenize():
                 return Tokenized(command.id, backend.tokenize(command))
-            case State():
-                return backend.state(command.id)
         raise AssertionError(f"no answer for {command!r}")
 
     def _answer_question(self, command: Ask) -> messages.Done:

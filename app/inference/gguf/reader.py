@@ -141,7 +141,7 @@ class _Window:
                 self._refill(8)
             data, index, left = self._data, self._index, count
             try:
-                for left in range(count, 0, -1):  # noqa: B007  # noqa: B007  # read after the loop: how many are left
+                for left in range(count, 0, -1):  # noqa: B007  # read after the loop: how many are left
                     index += 8 + length_at(data, index)[0]
                 left = 0
             except (struct.error, OverflowError):

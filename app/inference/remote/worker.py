@@ -35,7 +35,6 @@ from app.inference.engine.messages import (
     Load,
     LoadProgress,
     PromptProgress,
-    StateReport,
     Timings,
     Token,
     Tokenize,
@@ -180,7 +179,14 @@ class RemoteBackend:
         context = min((n for n in (context_tokens, remote.context_tokens) if n), default=command.context_tokens)
         self._server, self._model, self._knows_limit = server, remote.model, bool(context_tokens)
         self._counter = TokenCounter(server, remote.model)
-        self._facts = _facts(command, server.shown, context, time.monotonic() - started)
+        self._facts = EngineFacts(
+            path=command.path,
+            context_tokens=context,
+            trained_context_tokens=context,
+            resident_bytes=psutil.Process().memory_info().rss,
+            load_s=time.monotonic() - started,
+            remote=server.shown,
+        )
         return self._facts
 
     def unload(self) -> None:
@@ -220,9 +226,6 @@ class RemoteBackend:
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
         self._require_model()
         return tuple(self._count(prompt) for prompt in command.prompts)
-
-    def state(self, command_id: str) -> StateReport:
-        return StateReport(command_id, self._facts, 0, 0, psutil.Process().memory_info().rss)
 
     # ------------------------------------------------------------------- private
 
@@ -281,34 +284,6 @@ def _with_facts(error: AppError, model: str, prompt_tokens: int, context_tokens:
         needed = max(prompt_tokens, context_tokens + 1)
         return AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
     return AppError(error.code, **{**error.facts, "model": model}) if "model" in error.facts else error
-
-
-def _facts(command: Load, shown: str, context: int, load_s: float) -> EngineFacts:
-    return EngineFacts(
-        path=command.path,
-        architecture="",
-        parameters=0,
-        weights_bytes=0,
-        context_tokens=context,
-        trained_context_tokens=context,
-        batch_tokens=0,
-        threads=0,
-        repack=False,
-        kv_type="",
-        kv_bytes=0,
-        compute_bytes=0,
-        flash_attention=False,
-        gpu_layers=0,
-        total_layers=0,
-        gpu_reason="",
-        backend="",
-        embedding_dimensions=0,
-        end_text="",
-        resident_bytes=psutil.Process().memory_info().rss,
-        load_s=load_s,
-        warm_up_s=0.0,
-        remote=shown,
-    )
 
 
 def guard(arguments: Sequence[str]) -> None:

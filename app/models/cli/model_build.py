@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.base import confidentiality, invisible_characters
-from app.base.cli.commands import Output
+from app.base.cli.commands import Output, add_command
 from app.base.cli.loop import core_application
 from app.base.confidentiality import ExportRequest, Label
 from app.base.files import input_file
@@ -35,8 +35,6 @@ LearnedBy = Callable[[Path, Path], Label]
 def add_parsers(
     actions: Any, shared: argparse.ArgumentParser, learned_by: LearnedBy, keep_lineage: KeepLineage
 ) -> None:
-    from app.base.cli.commands import add_command
-
     build = functools.partial(_build, learned_by, keep_lineage)
     parser = add_command(actions, shared, "build", help_text("models build"), build)
     parser.add_argument("folder", metavar="HF_FOLDER", nargs="?", help=help_text("models build folder"))
@@ -141,13 +139,12 @@ def _print(plan: BuildPlan, models: list[LocalModel], builds: "BuildRunner", out
     models_data, lines = [], []
     for form, model in zip(plan.request.forms, models, strict=True):
         trial = builds.trials.get(form.name)
-        models_data.append(model_inspection.model_data(model) | {"trial": trial.text if trial else None})
+        models_data.append(model_inspection.model_data(model) | {"trial": trial})
         lines.append(output.phrase("models.built", name=model.name, id=model.id, size_bytes=model.size_bytes))
         if trial is not None:
-            text = invisible_characters.to_single_line(trial.text or "")
-            lines.append(
-                output.phrase("models.build_not_tried" if trial.text is None else "models.build_trial", text=text)
-            )
+            lines.append(output.phrase("models.build_trial", text=invisible_characters.to_single_line(trial)))
+        elif form.name in builds.trials:
+            lines.append(output.phrase("models.build_not_tried"))
     steps = [dataclasses.asdict(report) for report in builds.reports]
     data = {"models": models_data, "steps": steps, "planned_peak_bytes": plan.peak_bytes, "outtype": plan.outtype}
     output.result(data, "\n".join(lines))

@@ -9,7 +9,7 @@ from typing import Any
 from app.base import programs
 from app.base.addresses import host_of, origin_of
 from app.base.cli import commands
-from app.base.cli.commands import Output, format_time_left
+from app.base.cli.commands import Output, add_command, format_time_left
 from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -31,8 +31,6 @@ PREFERRED = "Q4_K_M"
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     parser = add_command(actions, shared, "download", help_text("models download"), _download)
     parser.add_argument("model", metavar="ID")
     parser.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
@@ -162,7 +160,7 @@ class _DownloadSession:
         total = max(item.total_bytes, 1)
         facts = {"name": item.title, "percent": 100 * item.done_bytes // total}
         if item.state != "running":
-            self._output.progress(f"models.download_state.{item.state}", **facts)
+            self._output.progress(f"models.download_progress.{item.state}", **facts)
             return
         if item.problem is not None:
             self._output.progress("models.download_again", problem=outline_error(item.problem.code), **facts)

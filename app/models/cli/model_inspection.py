@@ -6,56 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from app.base import settings
-from app.base.cli.commands import Output
+from app.base.cli.commands import Output, add_command, check_limit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import field_name, format_size, help_text, phrase
 from app.inference import gguf, machine, speed
-from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
-from app.inference.memory_estimate import MemoryEstimate, estimate_memory
-from app.inference.speed import PredictedSpeed
+from app.inference.speed import MachineSpeed
 from app.models import catalogue, model_fit
-from app.models.catalogue import ModelCard, ModelFile
-from app.models.model_fit import FitAdvice, ModelFit
+from app.models.catalogue import ModelCard
+from app.models.model_fit import FitConditions, FitResult
 from app.models.model_registry import choose_model
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Subject:
-    """What `fit` judges: a local file with its header, or a published file of a card."""
+class _JudgedModel:
+    """What `fit` has judged: a model of the list or a file, or a published file of a card."""
 
-    card: ModelCard | None
-    model: LocalModel | None = None
-    header: GgufHeader | None = None
-    file: ModelFile | None = None
-
-    @property
-    def name(self) -> str:
-        return self.model.id if self.model else self.card.id if self.card else ""
-
-    @property
-    def quantization(self) -> str:
-        return self.file.quantization if self.file else self.model.quantization if self.model else ""
-
-    def fit(self, context: int, budget: machine.MemoryBudget, kv_type: str) -> ModelFit:
-        if self.header is not None:
-            return model_fit.fit_of_file(self.header, context, budget, kv_type)
-        assert self.card is not None
-        assert self.file is not None
-        return model_fit.fit_of_card(self.card, self.file, context, budget, kv_type)
-
-    def estimate(self, context: int, kv_type: str) -> MemoryEstimate:
-        if self.header is not None:
-            return estimate_memory(self.header, context, kv_type=kv_type)
-        assert self.card is not None
-        assert self.file is not None
-        return model_fit.estimate_card(self.card, self.file, context, kv_type)
+    id: str
+    quantization: str
+    result: FitResult
+    speeds: dict[str, Any] | None = None  # measured
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     show = add_command(actions, shared, "show", help_text("models show"), _show)
     show.add_argument("model", metavar="ID|FILE")
     fitting = add_command(actions, shared, "fit", help_text("models fit"), _fit)
@@ -91,20 +65,20 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def model_data(model: LocalModel) -> dict[str, Any]:
     """Return what the commands print about a model of this machine with `--json`."""
     card = catalogue.load().card(model.card_id)
-    return {
-        "id": model.id,
-        "name": model.name,
-        "path": model.path,
-        "size_bytes": model.size_bytes,
-        "architecture": model.architecture,
-        "quantization": model.quantization,
-        "context_tokens": model.context_tokens,
+    names = ("id", "name", "path", "size_bytes", "architecture", "quantization", "context_tokens")
+    return {name: getattr(model, name) for name in names} | {
         "licence": card.licence if card else None,
         "is_trial": card.is_trial if card else False,
         "is_present": model.remote is not None or _has_files(model),
         "remote": dataclasses.asdict(model.remote) if model.remote else None,
         "tuned": dataclasses.asdict(model.tuned) if model.tuned else None,
     }
+
+
+def print_model(output: Output, model: LocalModel, key: str, **facts: Any) -> int:
+    """Print a model after the command that has changed the list; return the exit status."""
+    output.result(model_data(model), output.phrase(key, name=model.name, id=model.id, **facts))
+    return 0
 
 
 def _has_files(model: LocalModel) -> bool:
@@ -135,27 +109,13 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return exit status 1 if the model does not fit."""
     chosen = settings.load(where.settings)
     context = options.context or chosen.context_tokens
-    if not 256 <= context <= 1 << 20:
-        limits = phrase("common.range", low=256, high=1 << 20)
-        raise AppError("bad_option", option="--context", value=context, expected=limits)
-    subject = _subject(options.model, options.quant, where)
-    budget = machine.measure_memory()
-    found = subject.fit(context, budget, chosen.kv_type)
-    advice = FitAdvice()
-    if found.judgement.verdict == "insufficient":
-        advice = model_fit.advise(
-            lambda tokens: subject.estimate(tokens, chosen.kv_type),
-            found.context_tokens,
-            budget,
-            subject.card,
-            found.needed.weights_bytes,
-            catalogue.load(),
-        )
-    predicted = _predict_speed(found, subject.card, options.measure, where, output)
-    output.result(
-        _fit_data(subject, found, advice, predicted), "\n".join(_fit_lines(output, subject, found, advice, predicted))
+    check_limit("--context", context, 256, 1 << 20)
+    here = FitConditions(
+        machine.measure_memory(), context, chosen.kv_type, _machine_speed(options.measure, where, output)
     )
-    return 1 if found.judgement.verdict == "insufficient" else 0
+    judged = _judge(options.model, options.quant, where, here)
+    output.result(_fit_data(judged), "\n".join(_fit_lines(output, judged)))
+    return 1 if judged.result.verdict == "insufficient" else 0
 
 
 def _find(wanted: str, where: Paths) -> LocalModel | ModelCard:
@@ -169,47 +129,43 @@ def _find(wanted: str, where: Paths) -> LocalModel | ModelCard:
         return card
 
 
-def _subject(wanted: str, quantization: str | None, where: Paths) -> _Subject:
-    """Return what to judge; with a quantization the published file, even if another one is here."""
+def _judge(wanted: str, quantization: str | None, where: Paths, here: FitConditions) -> _JudgedModel:
+    """Judge a model; with a quantization the published file, even if another one is here."""
     found = _find(wanted, where)
     if isinstance(found, LocalModel):
         card = catalogue.load().card(found.card_id)
         if quantization is None or quantization.casefold() == found.quantization.casefold():
-            return _Subject(card, found, gguf.check_model(Path(found.path)))
+            result = here.judge_file(gguf.check_model(Path(found.path)), card)
+            return _JudgedModel(found.id, found.quantization, result, found.speeds)
     else:
         card = found
     file = (card.file_of(quantization) if quantization else model_fit.usual_file(card)) if card else None
-    if file is None:
+    if card is None or file is None:
         known = " / ".join(file.quantization for file in card.files) if card else ""
         raise AppError("no_such_file", model=wanted, wanted=quantization or "-", known=known or "-")
-    return _Subject(card, file=file)
+    return _JudgedModel(card.id, file.quantization, here.judge_card(card, file))
 
 
-def _predict_speed(
-    found: ModelFit, card: ModelCard | None, is_measuring: bool, where: Paths, output: Output
-) -> PredictedSpeed | None:
-    """Return the predicted speed; None before this machine is measured, and for a model that is no chat model."""
+def _machine_speed(is_measuring: bool, where: Paths, output: Output) -> MachineSpeed | None:
+    """Return the speed of this machine, measured now if the user asks for it; None before it is measured."""
     path = where.data / speed.FILE_NAME
-    machine_speed = speed.load(path)
-    if is_measuring:
-        output.progress("models.measuring_speed")
-        machine_speed = speed.measure()
-        speed.save(path, machine_speed)
-        output.end_progress()
-    if machine_speed is None or (card is not None and card.kind != "chat"):
-        return None
-    return speed.predict(machine_speed, found.needed, found.parameters, card.active_share if card else 1.0)
+    if not is_measuring:
+        return speed.load(path)
+    output.progress("models.measuring_speed")
+    measured = speed.measure()
+    speed.save(path, measured)
+    output.end_progress()
+    return measured
 
 
-def _fit_data(
-    subject: _Subject, found: ModelFit, advice: FitAdvice, predicted: PredictedSpeed | None
-) -> dict[str, Any]:
+def _fit_data(judged: _JudgedModel) -> dict[str, Any]:
+    found, advice = judged.result.fit, judged.result.advice
     judgement = found.judgement
     return dataclasses.asdict(found.needed) | {
         "available_bytes": judgement.available_bytes,
         "verdict": judgement.verdict,
-        "model": subject.name,
-        "quantization": subject.quantization,
+        "model": judged.id,
+        "quantization": judged.quantization,
         "context_tokens": found.context_tokens,
         "place": judgement.place,
         "short_bytes": judgement.short_bytes,
@@ -221,14 +177,13 @@ def _fit_data(
             "quantization": advice.quantization or None,
             "model": advice.card.id if advice.card else None,
         },
-        "predicted": speed.as_dict(predicted),
-        "measured": subject.model.speeds if subject.model else None,
+        "predicted": speed.as_dict(judged.result.predicted),
+        "measured": judged.speeds,
     }
 
 
-def _fit_lines(
-    output: Output, subject: _Subject, found: ModelFit, advice: FitAdvice, predicted: PredictedSpeed | None
-) -> list[str]:
+def _fit_lines(output: Output, judged: _JudgedModel) -> list[str]:
+    found, advice, predicted = judged.result.fit, judged.result.advice, judged.result.predicted
     needed, judgement = found.needed, found.judgement
     sizes = {"total_bytes": needed.total_bytes, "available_bytes": judgement.available_bytes}
     verdict = "both" if judgement.place == "both" and judgement.verdict == "tight" else judgement.verdict
@@ -248,7 +203,7 @@ def _fit_lines(
         lines.append(
             output.phrase("models.fit_speed", prompt=f"{predicted.prompt:.0f}", answer=f"{predicted.answer:.1f}")
         )
-    for measured in ((subject.model.speeds or {}) if subject.model else {}).values():
+    for measured in (judged.speeds or {}).values():
         facts = {"prompt": f"{measured['prompt']:.0f}", "answer": f"{measured['answer']:.1f}"}
         lines.append(output.phrase("models.fit_measured", **facts))
     return lines

@@ -1,6 +1,7 @@
 """Define `kotae models find`, `verify`, `move-folder`, `export-kit` and `import-kit`."""
 
 import argparse
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -24,8 +25,6 @@ from app.models.verification import VerifyResult
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     add_command(actions, shared, "find", help_text("models find"), _find)
     verifying = add_command(actions, shared, "verify", help_text("models verify"), _verify)
     verifying.add_argument("model", metavar="ID", nargs="?", help=help_text("models verify id"))
@@ -39,11 +38,8 @@ def record_hashes(model: LocalModel, where: Paths, output: Output) -> LocalModel
         return model
     verdict = verification.verify_model(model, percent_reporter(output, "models.verifying", name=model.name))
     output.end_progress()
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         store.put_local_model(verdict.model)
-    finally:
-        store.close()
     return verdict.model
 
 
@@ -67,22 +63,10 @@ def problem_data(problem: AppError) -> dict[str, str]:
 
 
 def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    store = ModelStore.open(where.database, where.backups)
-    listed = {_resolved(Path(model.path)) for model in store.local_models()}
-    store.close()
+    listed = {_resolved(Path(model.path)) for model in model_registry.read_files(where)}
     found = found_models.search_folders(found_models.known_model_folders(Path.home(), own=where.models))
     models = [
-        {
-            "path": str(model.path),
-            "source": model.source,
-            "name": model.name,
-            "size_bytes": model.size_bytes,
-            "architecture": model.architecture,
-            "quantization": model.quantization,
-            "context_tokens": model.context_tokens,
-            "parts": model.parts,
-            "is_listed": _resolved(model.path) in listed,
-        }
+        dataclasses.asdict(model) | {"path": str(model.path), "is_listed": _resolved(model.path) in listed}
         for model in found.models
     ]
     skipped = [{"path": str(s.path), "source": s.source, "problem": problem_data(s.reason)} for s in found.skipped]
@@ -108,8 +92,7 @@ def _resolved(path: Path) -> Path:
 
 def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return exit status 1 if a model is damaged, changed or missing."""
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         models = store.local_models()
         if options.model is not None:
             models = [_find_local(options.model, models, store)]
@@ -117,8 +100,6 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
         verdicts = [_verdict(model, store, output) for model in models]
         if verdicts:
             verification.record_verifications(where.data / verification.VERIFIED_FILE, verdicts, time.time())
-    finally:
-        store.close()
     lines = [f"{verdict.model.id}\t{_describe_verdict(verdict, output)}" for verdict in verdicts]
     data = [
         {
@@ -169,11 +150,8 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
         before = models_folder.pending(where)
         if before is not None and not before.is_own:
             output.note(f"models.foreign_move.{before.state}", source=before.source, target=before.target)
-        store = ModelStore.open(where.database, where.backups)
-        try:
+        with ModelStore.open(where.database, where.backups) as store:
             moved = models_folder.move(where, Path(options.folder), store, percent_reporter(output, "models.moving"))
-        finally:
-            store.close()
     output.end_progress()
     if moved.files_left:
         output.note("models.moved_rest", count=moved.files_left)
@@ -205,13 +183,10 @@ def add_kit_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: P
 
 def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
     part_bytes = part_bytes_from(options.part_size)
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         listed = store.local_models()
         chosen = [local_models.find(listed, wanted) for wanted in options.model or ()]
         presets = presets_of(store).to_kit()
-    finally:
-        store.close()
     for wanted, model in zip(options.model or (), chosen, strict=True):
         if model is None:
             raise AppError("unknown_model", wanted=wanted)
@@ -239,8 +214,7 @@ def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespac
 def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return exit status 1 if parts of the kit were damaged or missing; complete models are listed anyway."""
     target = Path(options.to).absolute() if options.to else where.models
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         presets = presets_of(store)
         outcome = kit_import.import_kit(
             Path(options.folder),
@@ -250,8 +224,6 @@ def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, ou
             percent_reporter(output, "models.kit_importing"),
         )
         added = presets.add_new(outcome.presets)
-    finally:
-        store.close()
     output.end_progress()
     lines = [str(describe_error(problem)) for problem in outcome.problems]
     keys = ["models.kit_model_here" if model in outcome.here else "models.added" for model in outcome.models]

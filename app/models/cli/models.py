@@ -30,8 +30,6 @@ from app.models.services.remote_servers import RemoteCheck, read_key
 
 
 def add_remote_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     adding = add_command(actions, shared, "add-remote", help_text("models add-remote"), _add_remote)
     adding.add_argument("address", metavar="URL", help=help_text("models add-remote address"))
     adding.add_argument("--model", metavar="NAME", help=help_text("models add-remote --model"))
@@ -43,8 +41,6 @@ def add_remote_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return the exit status; if the server cannot be asked, an expected error gives 3 and nothing is added."""
-    from app.base.cli.commands import check_limit
-
     check_limit("--context", options.context, 256, 1 << 20)
     address = local_model.normalize_address(options.address)
     if not settings.load(where.settings).network_allowed:
@@ -54,17 +50,13 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     if options.keep_key and key:
         keychain.store_token(key, origin_of(address))
     remote = RemoteModel(address, chosen.model, options.context or 0)
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         model = model_registry.describe_remote_model(
             options.name or chosen.model, remote, model_registry.list_models(store, where.models)
         )
         model_registry.put_remote_model(store, model)
-    finally:
-        store.close()
-    facts = {"name": model.name, "id": model.id, "address": model_registry.server_address(model)}
-    output.result(model_inspection.model_data(model), output.phrase("models.remote_added", **facts))
-    return 0
+    address = model_registry.server_address(model)
+    return model_inspection.print_model(output, model, "models.remote_added", address=address)
 
 
 def _request_models(address: str, key: str) -> tuple[RemoteModel, ...]:
@@ -136,9 +128,8 @@ def add_parser(
 
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    store = ModelStore.open(where.database, where.backups)
-    models = model_registry.list_models(store, where.models)
-    store.close()
+    with ModelStore.open(where.database, where.backups) as store:
+        models = model_registry.list_models(store, where.models)
     book = catalogue.load()
     for problem in book.problems:  # cards of the user
         print(describe_error(problem), file=sys.stderr)  # noqa: T201
@@ -170,13 +161,9 @@ def _add(trained: Trained, options: argparse.Namespace, where: Paths, output: Ou
         return _add_starter(where, output)
     check_limit("--strength", options.strength, 0, 2)
     publish = trained(options.what, options.form, options.strength, where)
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         model = publish(store, where.models, ())
-    finally:
-        store.close()
-    output.result(model_inspection.model_data(model), output.phrase("models.added", name=model.name, id=model.id))
-    return 0
+    return model_inspection.print_model(output, model, "models.added")
 
 
 def _add_starter(where: Paths, output: Output) -> int:
@@ -191,43 +178,31 @@ def _add_starter(where: Paths, output: Output) -> int:
     output.end_progress()
     if is_new:
         output.note("models.licence", licence=card.licence, notice=card.licence_notice)
-    output.result(model_inspection.model_data(model), output.phrase("models.added", name=model.name, id=model.id))
-    return 0
+    return model_inspection.print_model(output, model, "models.added")
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    model = local_models.describe(Path(options.file))
-    if options.trust_template:
-        model = dataclasses.replace(model, template_allowed=True)
+    model = dataclasses.replace(local_models.describe(Path(options.file)), template_allowed=options.trust_template)
     model = model_maintenance.record_hashes(_add_to_list(model, where), where, output)
     if local_models.needs_template_consent(model):
         output.note("models.template_note")
-    output.result(model_inspection.model_data(model), output.phrase("models.added", name=model.name, id=model.id))
-    return 0
+    return model_inspection.print_model(output, model, "models.added")
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         model = local_models.find(model_registry.list_models(store, where.models), options.model)
         if model is None:
             raise AppError("unknown_model", wanted=options.model)
         store.remove_local_model(model.id)
         model_registry.delete_unused_adapters(store, where.models)
-    finally:
-        store.close()
-    outcome = output.phrase("models.removed", name=model.name, path=model.path)
-    if model.adapter and model.tuned:
-        outcome = output.phrase("models.tuned_removed", name=model.name, base=model.tuned.base_name)
     if model.remote is not None:
-        outcome = output.phrase("models.remote_removed", name=model.name, address=model.remote.address)
-    output.result(model_inspection.model_data(model), outcome)
-    return 0
+        return model_inspection.print_model(output, model, "models.remote_removed", address=model.remote.address)
+    if model.adapter and model.tuned:
+        return model_inspection.print_model(output, model, "models.tuned_removed", base=model.tuned.base_name)
+    return model_inspection.print_model(output, model, "models.removed", path=model.path)
 
 
 def _add_to_list(model: LocalModel, where: Paths) -> LocalModel:
-    store = ModelStore.open(where.database, where.backups)
-    try:
+    with ModelStore.open(where.database, where.backups) as store:
         return local_models.add(store, model)
-    finally:
-        store.close()

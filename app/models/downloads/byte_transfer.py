@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from app.base.errors import AppError
 from app.models.downloads.download_source import (
@@ -29,6 +30,7 @@ _SPEED_WINDOW_S = 5.0
 BAD_RANGES = 2  # after so many the source counts as one without range requests
 
 Send = Callable[[Progress | WaitingToRetry], None]
+T = TypeVar("T")
 
 
 class TransferStopped(Exception):  # noqa: N818  not an error
@@ -92,19 +94,17 @@ class RetryBackoff:
         return max(error.wait_s, longest_s * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
 
 
-def probe_source(
-    source: DownloadSource, pace: TransferPolicy, control: TransferControl, report: Callable[[str, float], None]
-) -> FileIdentity:
-    """Return the version of the file that the source has. Raises AppError and TransferStopped."""
+def with_retries(act: Callable[[], T], pace: TransferPolicy, wait: Callable[[str, float], None]) -> T:
+    """Return what `act` returns; after a transient failure call `wait` with reason and seconds, and try again.
+
+    Raises PermanentError after too many failures, and what else `act` and `wait` raise.
+    """
     patience = RetryBackoff(pace)
     while True:
         try:
-            return source.probe()
+            return act()
         except TransientError as error:
-            wait_s = patience.next_wait_s(error)
-            report(error.reason, wait_s)
-            if control.stopping.wait(wait_s):
-                raise TransferStopped from error
+            wait(error.reason, patience.next_wait_s(error))
 
 
 class ByteTransfer:
@@ -142,7 +142,8 @@ class ByteTransfer:
         speed = TransferSpeed(self._part.done_bytes)
         try:
             while self._running and not self._halt.is_set():
-                control.wake_up.wait(0 if digest and not self._follow(digest) else REPORT_EVERY_S)
+                has_more = digest is not None and not digest.follow(self._part.prefix_end, _HASH_BYTES)
+                control.wake_up.wait(0 if has_more else REPORT_EVERY_S)
                 control.wake_up.clear()
                 if control.stopping.is_set():
                     raise TransferStopped
@@ -151,9 +152,6 @@ class ByteTransfer:
             send(self._progress(speed))
         finally:
             self._halt.set()
-
-    def _follow(self, digest: RunningHash) -> bool:
-        return digest.follow(self._part.prefix_end, _HASH_BYTES)
 
     def _progress(self, speed: "TransferSpeed") -> Progress:
         done = self._part.done_bytes

@@ -26,7 +26,7 @@ from app.models.downloads.byte_transfer import (
     PermanentError,
     TransferControl,
     TransferStopped,
-    probe_source,
+    with_retries,
 )
 from app.models.downloads.download_source import ChangedError, DownloadSource, FileIdentity, FolderSource
 from app.models.downloads.messages import (
@@ -138,19 +138,18 @@ class _FileFetch:
 
     def _identity(self) -> FileIdentity:
         """Return the version that the source has; raise AppError if it is not the requested one."""
-        send, command_id = self._send, self._command.id
-        identity = probe_source(
-            self._source,
-            self._command.pace,
-            self._control,
-            lambda reason, wait_s: send(WaitingToRetry(command_id, reason, wait_s)),
-        )
         wanted = self._command
+        identity = with_retries(self._source.probe, wanted.pace, self._wait)
         if wanted.size_bytes and identity.size_bytes != wanted.size_bytes:
             raise AppError("download_wrong_size", need_bytes=wanted.size_bytes, have_bytes=identity.size_bytes)
         if wanted.sha256 and identity.sha256 and identity.sha256 != wanted.sha256:
             raise AppError("download_other_file", name=self._places.target.name)
         return identity
+
+    def _wait(self, reason: str, wait_s: float) -> None:
+        self._send(WaitingToRetry(self._command.id, reason, wait_s))
+        if self._control.stopping.wait(wait_s):
+            raise TransferStopped
 
     def _already_there(self, identity: FileIdentity) -> Done | None:
         """Return Done if the complete file is there already. Raises AppError if another file has its name."""
@@ -222,7 +221,8 @@ class _FileFetch:
 
     def _next_repair(self, checkpoint: PartCheckpoint) -> PartCheckpoint:
         """Begin a repair: the first compares everything, the second only where the two answers differed."""
-        same = () if checkpoint.attempt == 0 else tuple(_agreed_ranges(checkpoint))
+        agreed = ByteRanges(checkpoint.differing).missing(0, checkpoint.size_bytes)
+        same = () if checkpoint.attempt == 0 else tuple(agreed)
         checkpoint = dataclasses.replace(checkpoint, attempt=checkpoint.attempt + 1, ranges=same, differing=())
         part_file.write_checkpoint(self._places, checkpoint)
         return checkpoint
@@ -253,11 +253,6 @@ class _FileFetch:
         return Done(
             self._command.id, str(places.target), checkpoint.size_bytes, found, is_verified, self._repaired_bytes
         )
-
-
-def _agreed_ranges(checkpoint: PartCheckpoint) -> list[tuple[int, int]]:
-    """Return the ranges on which both answers agree."""
-    return ByteRanges(checkpoint.differing).missing(0, checkpoint.size_bytes)
 
 
 def _free_name(target: Path) -> Path:

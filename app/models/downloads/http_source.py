@@ -100,7 +100,7 @@ class HttpSource:
         with self._opened(headers, linked) as response:
             etag = response.headers.get("ETag", "")
             tags = map(_unquoted, (linked.get("x-linked-etag", ""), etag))
-            sha256 = next((tag for tag in tags if _is_sha256(tag)), "")
+            sha256 = next((tag for tag in tags if _SHA256.fullmatch(tag)), "")
             return FileIdentity(_size_of(response), etag, sha256, response.headers.get("Last-Modified", ""))
 
     def read(self, identity: FileIdentity, start: int, end: int) -> Iterator[bytes]:
@@ -196,7 +196,11 @@ def refusal_error(status: int, error_code: str, origin: FileOrigin) -> AppError:
     if status == 407:
         return AppError("download_proxy")
     if status in (401, 403):
-        page = f"{_without_user(origin.place)}/{origin.repository}" if origin.repository else _host(origin.place)
+        page = (
+            f"{strip_credentials(origin.place).rstrip('/')}/{origin.repository}"
+            if origin.repository
+            else _host(origin.place)
+        )
         return AppError("download_gated", repository=origin.repository or what, page=page)
     return AppError("download_refused", status=status, place=_host(origin.place))
 
@@ -265,14 +269,5 @@ def _unquoted(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
 
 
-def _is_sha256(tag: str) -> bool:
-    return _SHA256.fullmatch(tag) is not None
-
-
-def _without_user(place: str) -> str:
-    scheme, separator, rest = place.rstrip("/").partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
-
-
 def _host(place: str) -> str:
-    return _without_user(place).partition("://")[2].partition("/")[0]
+    return strip_credentials(place).partition("://")[2].partition("/")[0]

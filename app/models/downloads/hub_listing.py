@@ -10,8 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from app.base.addresses import strip_credentials
 from app.base.errors import AppError
 from app.models.downloads import http_source
-from app.models.downloads.byte_transfer import RetryBackoff
-from app.models.downloads.download_source import TransientError
+from app.models.downloads.byte_transfer import with_retries
 from app.models.downloads.messages import (
     FileOrigin,
     FilesListed,
@@ -32,14 +31,12 @@ Send = Callable[[NetworkContacted | WaitingToRetry], None]
 
 def list_repository(command: ListFiles, send: Send) -> FilesListed:
     """List the files, retrying transient failures. Raises AppError."""
-    patience = RetryBackoff(PATIENCE)
-    while True:
-        try:
-            return _request_listing(command, send)
-        except TransientError as error:
-            wait_s = patience.next_wait_s(error)
-            send(WaitingToRetry(command.id, error.reason, wait_s))
-            time.sleep(wait_s)  # a caller that does not want to wait closes our input, which ends the process
+
+    def wait(reason: str, wait_s: float) -> None:
+        send(WaitingToRetry(command.id, reason, wait_s))
+        time.sleep(wait_s)  # a caller that does not want to wait closes our input, which ends the process
+
+    return with_retries(lambda: _request_listing(command, send), PATIENCE, wait)
 
 
 def _request_listing(command: ListFiles, send: Send) -> FilesListed:

@@ -18,8 +18,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import sha256_of
 from app.models.downloads import http_source
-from app.models.downloads.byte_transfer import PermanentError, RetryBackoff, TransferControl
-from app.models.downloads.download_source import TransientError
+from app.models.downloads.byte_transfer import PermanentError, TransferControl, with_retries
 from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import (
     Event,
@@ -120,15 +119,12 @@ class _PackageFetch:
 
     def _links(self, page: str, client: httpx2.Client) -> list[str]:
         """Return the links of an index page, retrying transient failures."""
-        patience = RetryBackoff(self._pace)
-        while True:
-            try:
-                return self._request_links(page, client)
-            except TransientError as error:
-                try:
-                    time.sleep(patience.next_wait_s(error))
-                except PermanentError as permanent:
-                    raise self._with_host(permanent, page) from permanent
+        try:
+            return with_retries(
+                lambda: self._request_links(page, client), self._pace, lambda _reason, wait_s: time.sleep(wait_s)
+            )
+        except PermanentError as error:
+            raise self._with_host(error, page) from error
 
     def _request_links(self, page: str, client: httpx2.Client) -> list[str]:
         with http_source.translated_errors(FileOrigin(page)):

@@ -32,6 +32,7 @@ from app.models.kits.transfer_kit import (
     PART_SUFFIX,
     Kit,
     KitExtra,
+    KitExtraKind,
     KitFile,
     KitModel,
     PartWriter,
@@ -168,7 +169,7 @@ class _KitWriter:
         self._stems.add(stem.casefold())
         return stem
 
-    def _extra(self, kind: str, content: bytes) -> KitExtra:
+    def _extra(self, kind: KitExtraKind, content: bytes) -> KitExtra:
         _write_file(self._folder / EXTRA_NAMES[kind], content)
         return KitExtra(kind, len(content), hashlib.sha256(content).hexdigest())
 

@@ -195,15 +195,6 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def read_extra(path: Path, extra: KitExtra) -> bytes | None:
-    """Return the content of an extra; None if it does not match the table."""
-    try:
-        content = read_regular(path, _EXTRA_MAX_BYTES)
-    except OSError:
-        return None
-    return content if hashlib.sha256(content).hexdigest() == extra.sha256 else None
-
-
 def _temporary_path(target: Path, file: KitFile) -> Path:
     """Return the temporary path, which depends on the content, so that the next import finds it."""
     return target / f".{file.sha256[:32]}{_SUFFIX}"
@@ -350,8 +341,11 @@ def _import_extra(
     if not is_regular(folder / name):
         outcome.problems.append(AppError("kit_part_missing", part=name))
         return
-    content = read_extra(folder / name, extra)
-    if content is None:
+    try:
+        content = read_regular(folder / name, _EXTRA_MAX_BYTES)
+    except OSError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != extra.sha256:
         outcome.problems.append(AppError("kit_part_damaged", part=name))
     elif extra.kind == "presets":
         outcome.presets, problems = read_presets(content)

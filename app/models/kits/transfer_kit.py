@@ -15,6 +15,7 @@ and read back.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -23,7 +24,10 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Annotated, Any, BinaryIO, Literal, NoReturn, Protocol, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 from app.base.errors import AppError
 from app.base.files import strict_json
@@ -37,31 +41,35 @@ VERSION = 1
 MANIFEST_NAME = "manifest.json"
 LICENCES_NAME = "LICENCES.txt"
 PART_SUFFIX = ".kotae-part"
-EXTRA_NAMES = {"presets": "presets.json", "gemma_terms": starter.TERMS_NAME}
+KitExtraKind = Literal["presets", "gemma_terms"]
+EXTRA_NAMES: dict[KitExtraKind, str] = {"presets": "presets.json", "gemma_terms": starter.TERMS_NAME}
 
 _SIZE_MAX_BYTES = 16 << 20
-_MODELS_MAX, _FILES_MAX, _PARTS_MAX = 100, 999, 9999
-_FILE_MAX_BYTES = 1 << 50
-_LICENCE_MAX_CHARACTERS = 20_000
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILES_MAX = 999
+_PATH = re.compile(r"at `\$(.*)`$")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+T = TypeVar("T")
+
+_Size = Annotated[int, Meta(ge=1, le=1 << 50)]
+_Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 @dataclass(frozen=True, slots=True)
 class KitPart:
     """One part of a file in the kit."""
 
-    name: str
-    size_bytes: int
-    sha256: str
+    size_bytes: _Size
+    sha256: _Sha256
+    name: str = ""  # not in the table
 
 
 @dataclass(frozen=True, slots=True)
 class KitFile:
     """A file of a model, with its parts."""
 
-    size_bytes: int
-    sha256: str
-    parts: tuple[KitPart, ...]
+    size_bytes: _Size
+    sha256: _Sha256
+    parts: Annotated[tuple[KitPart, ...], Meta(max_length=9999)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,8 @@ class KitModel:
     """A model in the kit. `stem`: the name of its joined files without number and suffix."""
 
     stem: str
-    files: tuple[KitFile, ...]
-    licence: str = ""  # the terms in the exporting user's language
+    files: Annotated[tuple[KitFile, ...], Meta(min_length=1, max_length=_FILES_MAX)]
+    licence: Annotated[str, Meta(max_length=20_000)] = ""  # the terms in the exporting user's language
 
     def file_names(self, stem: str) -> list[str]:
         """Return the names for the joined files as llama.cpp expects them; `stem` may be a numbered one."""
@@ -84,17 +92,17 @@ class KitModel:
 class KitExtra:
     """A file in the kit besides the models."""
 
-    kind: str  # a key of EXTRA_NAMES
-    size_bytes: int
-    sha256: str
+    kind: KitExtraKind
+    size_bytes: _Size
+    sha256: _Sha256
 
 
 @dataclass(frozen=True, slots=True)
 class Kit:
     """The table of contents of a kit."""
 
-    models: tuple[KitModel, ...]
-    extras: tuple[KitExtra, ...] = ()
+    models: Annotated[tuple[KitModel, ...], Meta(max_length=100)]
+    extras: Annotated[tuple[KitExtra, ...], Meta(max_length=len(EXTRA_NAMES))] = ()
 
     def parts(self) -> Iterator[KitPart]:
         for model in self.models:
@@ -119,9 +127,7 @@ def kit_bytes(kit: Kit) -> bytes:
             {"stem": model.stem, "licence": model.licence, "files": [file_as_dict(file) for file in model.files]}
             for model in kit.models
         ],
-        "extras": [
-            {"kind": extra.kind, "size_bytes": extra.size_bytes, "sha256": extra.sha256} for extra in kit.extras
-        ],
+        "extras": [dataclasses.asdict(extra) for extra in kit.extras],
     }
     return table_bytes(document)
 
@@ -194,93 +200,53 @@ def _refuse(where: str) -> NoReturn:
     raise AppError("kit_manifest_refused", where=where)
 
 
+def _convert(data: Any, kind: type[T], where: str) -> T:
+    """Return the table or entry as a dataclass. Raises AppError that names the field; the first entry has number 1."""
+    try:
+        return msgspec.convert(data, kind)
+    except ValueError as error:
+        path = _PATH.search(str(error))
+        names = re.sub(r"\[(\d+)\]", lambda found: f"[{int(found[1]) + 1}]", path[1] if path else "")
+        missing = _MISSING.search(str(error))
+        _refuse(f"{where}{names}{f'.{missing[1]}' if missing else ''}".lstrip("."))
+
+
 def _kit(document: dict[str, Any]) -> Kit:
+    table = _convert(document, Kit, "")
     models: list[KitModel] = []
     number = 0
-    for at, entry in enumerate(_list(document, "models", "models", _MODELS_MAX), start=1):
-        model = _model(entry, f"models[{at}]", number)
-        number += len(model.files)
-        models.append(model)
+    for at, model in enumerate(table.models, start=1):
+        where = f"models[{at}]"
+        if not model.stem or safe_name(model.stem, "") != model.stem:
+            _refuse(f"{where}.stem")
+        if model.licence != model.licence.encode("utf-8", "replace").decode("utf-8"):
+            _refuse(f"{where}.licence")
+        files = [_named(file, f"{where}.files[{one}]", number + one) for one, file in enumerate(model.files, start=1)]
+        if len({file.sha256 for file in files}) != len(files):
+            _refuse(f"{where}.files")
+        number += len(files)
+        models.append(dataclasses.replace(model, files=tuple(files)))
     if not 1 <= number <= _FILES_MAX:
         _refuse("models")
     names = [name.casefold() for model in models for name in model.file_names(model.stem)]
     if len(set(names)) != len(names):
         _refuse("stem")
-    extras = tuple(
-        _extra(entry, f"extras[{at}]")
-        for at, entry in enumerate(_list(document, "extras", "extras", len(EXTRA_NAMES)), start=1)
-    )
-    if len({extra.kind for extra in extras}) != len(extras):
+    if len({extra.kind for extra in table.extras}) != len(table.extras):
         _refuse("extras")
-    return Kit(tuple(models), extras)
-
-
-def _model(entry: Any, where: str, files_before: int) -> KitModel:
-    stem, licence = _field(entry, "stem", str, where), _field(entry, "licence", str, where)
-    if not stem or safe_name(stem, "") != stem:
-        _refuse(f"{where}.stem")
-    if len(licence) > _LICENCE_MAX_CHARACTERS or not _is_text(licence):
-        _refuse(f"{where}.licence")
-    entries = _list(entry, "files", f"{where}.files", _FILES_MAX)
-    if not entries:
-        _refuse(f"{where}.files")
-    files = tuple(
-        kit_file_from(file, f"{where}.files[{at}]", files_before + at) for at, file in enumerate(entries, start=1)
-    )
-    if len({file.sha256 for file in files}) != len(files):
-        _refuse(f"{where}.files")
-    return KitModel(stem, files, licence)
+    return Kit(tuple(models), table.extras)
 
 
 def kit_file_from(entry: Any, where: str, number: int) -> KitFile:
     """Return a file's entry; raise AppError("kit_manifest_refused"). `number`: of the file, which names its parts."""
-    size_bytes, sha256 = _size(entry, where), _hash(entry, where)
-    parts = tuple(
-        KitPart(part_name(number, at), _size(part, f"{where}.parts[{at}]"), _hash(part, f"{where}.parts[{at}]"))
-        for at, part in enumerate(_list(entry, "parts", f"{where}.parts", _PARTS_MAX), start=1)
-    )
-    if sum(part.size_bytes for part in parts) != size_bytes:
+    return _named(_convert(entry, KitFile, where), where, number)
+
+
+def _named(file: KitFile, where: str, number: int) -> KitFile:
+    """Return the file with the names of its parts, whatever the table calls them."""
+    if sum(part.size_bytes for part in file.parts) != file.size_bytes:
         _refuse(f"{where}.size_bytes")
-    return KitFile(size_bytes, sha256, parts)
-
-
-def _extra(entry: Any, where: str) -> KitExtra:
-    kind = _field(entry, "kind", str, where)
-    if kind not in EXTRA_NAMES:
-        _refuse(f"{where}.kind")
-    return KitExtra(kind, _size(entry, where), _hash(entry, where))
-
-
-def _field(entry: Any, name: str, kind: type, where: str) -> Any:
-    value = entry.get(name) if isinstance(entry, dict) else None
-    if type(value) is not kind:  # a bool is not a number here
-        _refuse(f"{where}.{name}")
-    return value
-
-
-def _list(entry: Any, name: str, where: str, limit: int) -> list[Any]:
-    value = entry.get(name) if isinstance(entry, dict) else None
-    if not isinstance(value, list) or len(value) > limit:
-        _refuse(where)
-    return value
-
-
-def _size(entry: Any, where: str) -> int:
-    size: int = _field(entry, "size_bytes", int, where)
-    if not 1 <= size <= _FILE_MAX_BYTES:
-        _refuse(f"{where}.size_bytes")
-    return size
-
-
-def _hash(entry: Any, where: str) -> str:
-    sha256: str = _field(entry, "sha256", str, where)
-    if not _SHA256.fullmatch(sha256):
-        _refuse(f"{where}.sha256")
-    return sha256
-
-
-def _is_text(text: str) -> bool:
-    return text == text.encode("utf-8", "replace").decode("utf-8")
+    parts = (dataclasses.replace(part, name=part_name(number, at)) for at, part in enumerate(file.parts, start=1))
+    return dataclasses.replace(file, parts=tuple(parts))
 
 
 PART_BYTES = 3_900_000_000  # FAT32 allows 4 GiB less one byte
@@ -331,11 +297,11 @@ class PartWriter:
                 whole.update(block)
                 self._meter.add(len(block))
             if _hash_or_empty(target, self._meter) == part.hexdigest():
-                return KitPart(name, size, part.hexdigest())
+                return KitPart(size, part.hexdigest(), name)
             reader.seek(-size, os.SEEK_CUR)
             part, whole = hashlib.sha256(), hashlib.sha256()
         self._write(reader, source, target, size, (part, whole))
-        return KitPart(name, size, part.hexdigest())
+        return KitPart(size, part.hexdigest(), name)
 
     def _write(
         self, reader: BinaryIO, source: Path, target: Path, size: int, digests: tuple[PartHash, PartHash]

@@ -36,21 +36,10 @@ TOKENS = 16
 _SETTINGS = dataclasses.replace(Settings(), context_tokens=512, repack="off")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SmokeTest:
-    """The outcome of a smoke test.
-
-    `text` is None if result was not enough memory to load the model: it was not tested.
-    """
-
-    text: str | None
-    tokens_per_s: float = 0.0
-
-
 class SmokeTestRun(StepTask):
-    """Loads a model in an engine of its own and lets it answer a question; `ended` has the SmokeTest.
+    """Loads a model in an engine of its own and lets it answer a question; the engine ends with the test.
 
-    The engine ends with the test.
+    `ended` has the answer, or None if the memory was too short to load the model: it was not tested.
     """
 
     def __init__(self, engine: list[str], log: Path, model: LocalModel, parent: QObject | None = None) -> None:
@@ -112,25 +101,20 @@ class SmokeTestRun(StepTask):
             case Token(id=self._ask_id, text=text):
                 self._text += text
             case Done(id=self._ask_id):
-                self._finish(event)
+                self.kill()
+                self.ended.emit(self._text.strip())
             case Failed() if event.id in (self._load_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
     def _on_died(self, how: ChildExit) -> None:
         self._fail(exit_error(how))
 
-    def _finish(self, done: Done) -> None:
-        self.kill()
-        timings, usage = done.timings, done.usage
-        speed = usage.answer_tokens / timings.answer_s if timings.answer_s > 0 else 0.0
-        self.ended.emit(SmokeTest(self._text.strip(), round(speed, 2)))
-
     def _fail(self, error: AppError) -> None:
         if self._is_over:
             return
         self.kill()
         if error.code == "memory_short":
-            self.ended.emit(SmokeTest(None))
+            self.ended.emit(None)
         else:
             self.ended.emit(AppError("build_trial_failed", reason=str(error), cause=error.code))
 
@@ -177,7 +161,7 @@ class BuildRunner(ArtifactRunner):
         self._is_complete = False
         self._models: dict[str, LocalModel] = {}  # by the quantization's name
         self.reports: list[StepReport] = []
-        self.trials: dict[str, SmokeTest] = {}  # by the quantization's name
+        self.trials: dict[str, str | None] = {}  # name of a quantization -> what its smoke test has answered
 
     def start(self, plan: BuildPlan) -> None:
         """Start the build.
@@ -279,7 +263,7 @@ class BuildRunner(ArtifactRunner):
                 self._folder.forget(step)
         self._fail(error)
 
-    def _publish(self, step: ArtifactStep, trial: SmokeTest) -> None:
+    def _publish(self, step: ArtifactStep, trial: str | None) -> None:
         """Put the model into the list and go on. Raises AppError."""
         assert self._folder is not None
         assert self._plan is not None

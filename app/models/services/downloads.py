@@ -195,10 +195,6 @@ class Downloads(QObject):
             self._queue = [*others[:at], entry, *others[at:]]
             self._save_and_announce()
 
-    def set_limit(self, bytes_per_s: int) -> None:
-        """Limit the speed at once and in the settings; 0: no limit."""
-        self._preferences.change(download_limit_bytes_per_s=bytes_per_s)
-
     def set_token(self, token: str, place: str = "") -> None:
         """Keep an access token in memory, for the origin that `place` means now only."""
         self._credentials.set_token(token, place or hub_address(self._preferences.value))

@@ -5,15 +5,13 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.services import background
-from app.base.services.background import TaskProgress
+from app.base.services.background import OneTaskService, TaskProgress
 from app.base.services.preferences import Preferences
 from app.inference.local_model import LocalModel
 from app.models import found_models, local_models, models_folder, verification
@@ -24,20 +22,16 @@ from app.models.models_folder import FolderMove, FolderMoveResult
 from app.models.services.model_library import ModelLibrary
 from app.models.verification import LastVerified, VerifyResult
 
-T = TypeVar("T")
 
-
-class ModelMaintenance(QObject):
+class ModelMaintenance(OneTaskService):
     """Runs one task at a time in the thread pool; each ends with its own signal or with `failed`."""
 
-    progressed = Signal(object, object)  # done, total (0: unknown)
     found = Signal(object)  # FoundModels
     verified = Signal(object)  # list[VerifyResult]
     folder_moved = Signal(object)  # FolderMoveResult
     move_undone = Signal()
     kit_written = Signal(object)  # TransferKit
     kit_read = Signal(object)  # ImportedModels
-    failed = Signal(object)  # AppError; "cancelled" after `cancel`
 
     def __init__(
         self,
@@ -59,13 +53,6 @@ class ModelMaintenance(QObject):
         self._label_of = label_of
         self._last_verified = verification.load_verifications(where.data / verification.VERIFIED_FILE)
         self._verdicts: list[VerifyResult] = []  # of the running verification, kept if it is cancelled
-        self._task: background.LongTask | None = None
-        self.worked_s = 0.0  # duration of the last task
-        self._done: Callable[..., None] = self.found.emit  # what to call with the running task's result
-
-    @property
-    def is_working(self) -> bool:
-        return self._task is not None
 
     @property
     def is_importing(self) -> bool:
@@ -91,10 +78,6 @@ class ModelMaintenance(QObject):
         plan = models_folder.pending(self._where)
         return plan if plan is not None and plan.state != "switching" and not self.is_working else None
 
-    def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
     def find(self) -> None:
         """Find models of other programs; `ModelLibrary.import_file` adds one in place."""
         places = found_models.known_model_folders(Path.home(), own=self._where.models)
@@ -119,11 +102,8 @@ class ModelMaintenance(QObject):
         """Move the models folder. The engine must not be loading meanwhile; models in other folders stay there."""
 
         def work(progress: TaskProgress) -> FolderMoveResult:
-            store = ModelStore.beside(self._store.path)
-            try:
+            with ModelStore.beside(self._store.path) as store:
                 return models_folder.move(self._where, target, store, progress.report)
-            finally:
-                store.close()
 
         self._run(work, self._on_moved)
 
@@ -159,8 +139,7 @@ class ModelMaintenance(QObject):
         """
 
         def work(progress: TaskProgress) -> ImportedModels:
-            store = ModelStore.beside(self._store.path)
-            try:
+            with ModelStore.beside(self._store.path) as store:
                 return kit_import.import_kit(
                     folder,
                     self._where.models,
@@ -168,8 +147,6 @@ class ModelMaintenance(QObject):
                     self._presets.from_kit,
                     progress.report,
                 )
-            finally:
-                store.close()
 
         self._run(work, self._on_kit_read)
 
@@ -178,30 +155,11 @@ class ModelMaintenance(QObject):
     def _models(self, model_ids: Sequence[str]) -> list[LocalModel]:
         return [model for model in self._library.models() if not model_ids or model.id in model_ids]
 
-    def _run(self, work: Callable[[TaskProgress], T], done: Callable[[T], None]) -> None:
-        if self._task is None:
-            self._done = done
-            self._task = background.run_long(
-                work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled
-            )
-
-    def _on_ended(self, result: object) -> None:
-        self._end_task()
-        self._done(result)
-
-    def _on_cancelled(self) -> None:
-        self._on_failed(AppError("cancelled"))
-
     def _on_failed(self, error: AppError) -> None:
         self._end_task()
         self._record_verdicts()
         self._library.refresh()
-        self.failed.emit(error)
-
-    def _end_task(self) -> None:
-        if self._task is not None:
-            self.worked_s = self._task.elapsed_s
-        self._task = None
+        super()._on_failed(error)
 
     def _on_verified(self, verdicts: list[VerifyResult]) -> None:
         self._record_verdicts()
@@ -220,7 +178,7 @@ class ModelMaintenance(QObject):
     def _on_moved(self, moved: FolderMoveResult) -> None:
         self._preferences.change(models_folder=str(moved.folder))
         self._where = dataclasses.replace(self._where, models_folder=moved.folder)
-        self._library.use_folder(moved.folder)
+        self._library.folder = moved.folder
         self._library.refresh()
         self.folder_moved.emit(moved)
 

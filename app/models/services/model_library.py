@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.background import TaskProgress
+from app.base.services.background import OneTaskService, TaskProgress
 from app.inference import load_plan
 from app.inference.engine.messages import Done
 from app.inference.local_model import FileFingerprint, LocalModel
@@ -23,25 +24,21 @@ MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
 Publish = Callable[[ModelStore, Path, Collection[str]], LocalModel]
 
 
-class ModelLibrary(QObject):
+class ModelLibrary(OneTaskService):
     """The list of models. Long tasks run in the thread pool, one at a time, and end with `imported` or `failed`."""
 
     changed = Signal()
-    progressed = Signal(object, object)  # bytes done and in total
     imported = Signal(object)  # LocalModel
-    failed = Signal(object)  # AppError
     trained_added = Signal(object)  # LocalModel
     trained_refused = Signal(object)  # AppError
 
     def __init__(self, store: ModelStore, models_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
-        self._folder = models_folder
+        self.folder = models_folder  # for new files
         self._models = model_registry.list_models(store, models_folder)
-        self._task: background.LongTask | None = None
         self._is_adding_trained = False
         self._removed_adapters: set[str] = set()  # kept, because an undo can restore their models
-        self.worked_s = 0.0  # duration of the last task
 
     def listed(self) -> list[LocalModel]:
         """Return the whole list: files, then bases with an adapter, then remote models."""
@@ -68,17 +65,8 @@ class ModelLibrary(QObject):
     def card(self, model: LocalModel) -> ModelCard | None:
         return catalogue.load().card(model.card_id)
 
-    @property
-    def is_working(self) -> bool:
-        return self._task is not None
-
     def is_starter_available(self) -> bool:
         return starter.is_available()
-
-    @property
-    def folder(self) -> Path:
-        """The folder for new files."""
-        return self._folder
 
     def add(self, model: LocalModel) -> LocalModel:
         """Add a model that was described elsewhere. Raises AppError if it cannot be stored."""
@@ -86,17 +74,13 @@ class ModelLibrary(QObject):
         self._reload()
         return added
 
-    def use_folder(self, folder: Path) -> None:
-        """Set the folder for new files."""
-        self._folder = folder
-
     def import_file(self, path: str) -> None:
         """Add a GGUF file in place, without copying. A file in the list is described again."""
-        self._run(lambda _progress: local_models.describe(Path(path)))
+        self._run(lambda _progress: local_models.describe(Path(path)), self._on_described)
 
     def add_starter(self) -> None:
         """Assemble the trial model in the models folder, with progress, and add it."""
-        self._run(self._assemble_starter)
+        self._run(self._assemble_starter, self._on_described)
 
     def add_trained(self, publish: Publish) -> None:
         """Add a trained model with `publish`, in the background; one at a time.
@@ -106,21 +90,13 @@ class ModelLibrary(QObject):
         if self._is_adding_trained:
             return
         self._is_adding_trained = True
-        path, models_folder, keep = self._store.path, self._folder, frozenset(self._removed_adapters)
+        path, models_folder, keep = self._store.path, self.folder, frozenset(self._removed_adapters)
 
         def work() -> LocalModel:
-            store = ModelStore.beside(path)
-            try:
+            with ModelStore.beside(path) as store:
                 return publish(store, models_folder, keep)
-            finally:
-                store.close()
 
         background.run(work, self._on_trained_added, self._on_trained_refused)
-
-    def cancel(self) -> None:
-        """Cancel the running task, which ends soon with `failed` and AppError("cancelled")."""
-        if self._task is not None:
-            self._task.cancel()
 
     def remove(self, model_id: str) -> None:
         """Remove the model from the list. Its file stays."""
@@ -163,7 +139,7 @@ class ModelLibrary(QObject):
 
     def refresh(self) -> None:
         """Read changes to the list that another process (the command line) has made."""
-        if model_registry.list_models(self._store, self._folder) != self._models:
+        if model_registry.list_models(self._store, self.folder) != self._models:
             self._reload()
 
     def _file_of(self, model_id: str) -> LocalModel | None:
@@ -187,34 +163,18 @@ class ModelLibrary(QObject):
             progress.report(round(fraction * size_bytes), size_bytes)
             return True
 
-        return starter.described(starter.assemble(self._folder, report))
+        return starter.described(starter.assemble(self.folder, report))
 
-    def _run(self, work: Callable[[TaskProgress], LocalModel]) -> None:
-        if self._task is None:
-            self._task = background.run_long(
-                work, self._on_described, self._on_failed, self.progressed.emit, self._on_cancelled
-            )
-
-    def _on_described(self, model: LocalModel) -> None:
+    def _on_ended(self, result: Any) -> None:
         if self._task is not None and self._task.progress.is_cancelled:  # cancelled after the last progress report
             self._on_cancelled()
-            return
-        self._end_task()
+        else:
+            super()._on_ended(result)
+
+    def _on_described(self, model: LocalModel) -> None:
         model = local_models.merged_with_known(model, self._store.local_models())
         if self._change(lambda: self._store.put_local_model(model)):
             self.imported.emit(model)
-
-    def _on_failed(self, error: AppError) -> None:
-        self._end_task()
-        self.failed.emit(error)
-
-    def _on_cancelled(self) -> None:
-        self._on_failed(AppError("cancelled"))
-
-    def _end_task(self) -> None:
-        if self._task is not None:
-            self.worked_s = self._task.elapsed_s
-        self._task = None
 
     def _change(self, write: Callable[[], None]) -> bool:
         try:
@@ -226,5 +186,5 @@ class ModelLibrary(QObject):
         return True
 
     def _reload(self) -> None:
-        self._models = model_registry.list_models(self._store, self._folder)
+        self._models = model_registry.list_models(self._store, self.folder)
         self.changed.emit()

@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.errors import AppError
 from app.inference.local_model import LocalModel
-from app.models.artifact_steps import StepProgress
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 
@@ -118,14 +117,11 @@ class BuildController(QObject):
     def _make_connected(self) -> "BuildRunner":
         runner = self._make_builds()
         runner.setParent(self)
-        runner.progressed.connect(self._on_progressed)
+        runner.progressed.connect(self.progressed)
         runner.finished.connect(self._on_finished)
         runner.failed.connect(self.failed)
         runner.stopped.connect(self.cancelled)
         return runner
-
-    def _on_progressed(self, progress: StepProgress) -> None:
-        self.progressed.emit(progress)
 
     def _on_finished(self, models: list[LocalModel]) -> None:
         self._plan = None

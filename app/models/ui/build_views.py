@@ -1,28 +1,29 @@
 """Show builds of models: a dialog that plans one (source, quantizations, additions, space), and its progress."""
 
+import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QStandardPaths, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error, phrase
+from app.base.wording import describe_error, format_size, phrase
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
 from app.models import gguf_build, hf_folders, training_environment
-from app.models.artifact_steps import ArtifactStep, StepProgress
+from app.models.artifact_steps import StepProgress
 from app.models.gguf_build import BuildPlan, BuildRequest
 from app.models.hf_folders import HfAdapter, HfModel
-from app.models.ui import model_text
 from app.models.ui.build_controller import BuildController
 from app.models.ui.checkable_list import CheckableList
 from app.models.ui.work_progress import StatusStrip
 from app.uikit import localization
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -58,10 +59,7 @@ class BuildDialog(Dialog):
             theme,
             phrase("models.build_a_model"),
             phrase("models.makes_what_this_pc_can"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("build", phrase("models.build"), "primary", is_default=True),
-            ),
+            cancel_or("build", phrase("models.build")),
             parent,
             content=self._content(),
             width_px=WIDTH_PX,
@@ -113,10 +111,8 @@ class BuildDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = make_column(into=content, spacing_px=8)
         installer = cast(QWidget, self.making)  # a protocol cannot say that it is a widget
-        for widget in (self.banner, installer, self.list, self.room, self.phases):
-            column.addWidget(widget)
+        make_column(self.banner, installer, self.list, self.room, self.phases, into=content, spacing_px=8)
         return content
 
     def _connect(self) -> None:
@@ -155,7 +151,10 @@ class BuildDialog(Dialog):
         if model is not None:
             self._show_sizes(model)
             try:
-                self.plan = self._plan_for(model, forms) if forms else None
+                request = dataclasses.replace(
+                    self._request(model, forms), adapter=self._adapter, name=self.name.text(), text=self._text
+                )
+                self.plan = gguf_build.plan_build(request) if forms else None
             except AppError as error:
                 problem = f"▲ {describe_error(error)}"
         self._show_room(problem)
@@ -164,20 +163,15 @@ class BuildDialog(Dialog):
         self.list.fit(self.width() - self._theme.px(SIDES_PX))
         self.fit_height()
 
-    def _plan_for(self, model: HfModel, forms: list[str]) -> BuildPlan:
+    def _request(self, model: HfModel, forms: Sequence[str]) -> BuildRequest:
         wanted = tuple(quantizations.QUANTIZATIONS[form] for form in forms)
-        folder = self._controller.models_folder
-        return gguf_build.plan_build(BuildRequest(model, wanted, folder, self._adapter, self.name.text(), self._text))
+        return BuildRequest(model, wanted, self._controller.models_folder)
 
     def _show_sizes(self, model: HfModel) -> None:
-        for step in self._steps_of_all(model):
+        for step in gguf_build.plan_build(self._request(model, FORMS)).steps:
             if step.name:
-                size = phrase("common.about_size", size=model_text.gigabytes(step.writes_bytes))
+                size = phrase("common.about_size", size=format_size(step.writes_bytes))
                 self.list.rows[step.name].show_facts(join_facts(size, localization.quality_text(step.name)))
-
-    def _steps_of_all(self, model: HfModel) -> tuple[ArtifactStep, ...]:
-        wanted = tuple(quantizations.QUANTIZATIONS[form] for form in FORMS)
-        return gguf_build.plan_build(BuildRequest(model, wanted, self._controller.models_folder)).steps
 
     def _show_room(self, problem: str) -> None:
         plan = self.plan
@@ -189,28 +183,28 @@ class BuildDialog(Dialog):
             return
         free = shutil.disk_usage(self._controller.models_folder).free
         is_short = plan.peak_bytes > free
-        sentence = phrase("models.takes_up_to_need_while")
-        text = sentence.format(need=model_text.gigabytes(plan.peak_bytes), free=model_text.gigabytes(free))
+        text = phrase("models.takes_up_to_need_while", need=format_size(plan.peak_bytes), free=format_size(free))
         self.room.setText(f"▲ {text}" if is_short else text)
         self.room.set_tone("warning" if is_short else "text")
-        steps = [with_note(step_words(step), model_text.gigabytes(step.writes_bytes)) for step in plan.steps]
-        self.phases.setText(" → ".join(steps))
+        names = [step.name or phrase(f"models.build_step.{step.kind}") for step in plan.steps]
+        sizes = [format_size(step.writes_bytes) for step in plan.steps]
+        self.phases.setText(" → ".join(map(with_note, names, sizes)))
 
     # --------------------------------------------------------------------- slots
 
     def _choose_source(self) -> None:
-        path = self._pickers.folder(self, phrase("models.choose_the_source_folder"), _home())
+        path = self._pickers.folder(self, phrase("models.choose_the_source_folder"), "")
         if path:
             self.read_source(Path(path))
 
     def _choose_adapter(self) -> None:
-        path = self._pickers.folder(self, phrase("models.choose_the_adapters_folder"), _home())
+        path = self._pickers.folder(self, phrase("models.choose_the_adapters_folder"), "")
         if path:
             self.read_adapter(Path(path))
 
     def _choose_text(self) -> None:
         kinds = phrase("models.text_txt_md_all_files")
-        path = self._pickers.open(self, phrase("models.choose_a_text_file"), _home(), kinds)
+        path = self._pickers.open(self, phrase("models.choose_a_text_file"), "", kinds)
         if path:
             self.use_text(Path(path))
 
@@ -218,7 +212,7 @@ class BuildDialog(Dialog):
         self._model = model
         size = sum(fact.size_bytes for fact in model.files)
         parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
-        facts = join_facts(model.name, parameters, model.type, model_text.gigabytes(size))
+        facts = join_facts(model.name, parameters, model.type, format_size(size))
         self.source.show_note(f"✓ {facts}", "success")
         self.name.setPlaceholderText(model.name)
         self._refresh()
@@ -246,29 +240,11 @@ class BuildDialog(Dialog):
         self._refresh()
 
 
-def step_words(step: ArtifactStep) -> str:
-    """Return a step as a noun, for the list of space needed."""
-    return {
-        "convert": phrase("models.conversion"),
-        "adapter": phrase("models.adapter"),
-        "merge": phrase("models.merge"),
-        "imatrix": phrase("models.importance"),
-        "quantize": step.name,
-    }[step.kind]
-
-
 def _titled(title: str, field: QLineEdit) -> QWidget:
-    holder = QWidget()
-    column = make_column(into=holder, margins_px=(12, 8, 12, 8), spacing_px=4)
-    label = Label(title, strong=True)
+    holder, label = QWidget(), Label(title, strong=True)
     label.setBuddy(field)
-    column.addWidget(label)
-    column.addWidget(field)
+    make_column(label, field, into=holder, margins_px=(12, 8, 12, 8), spacing_px=4)
     return holder
-
-
-def _home() -> str:
-    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
 
 
 class BuildStrip(StatusStrip):
@@ -298,7 +274,7 @@ class BuildStrip(StatusStrip):
         if step != self._step:  # each step has its own pace
             self._step = step
             place = f"{progress.number}/{progress.steps}"
-            phase = phase_words(progress.kind, progress.name)
+            phase = phrase(f"models.build_phase.{progress.kind}", form=progress.name)
             self.progress.start(phrase("models.place_phase", place=place, phase=phase))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "imatrix")
 
@@ -311,18 +287,15 @@ class BuildStrip(StatusStrip):
 
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()
-        sentence = describe_error(error)
-        actions = [("again", phrase("models.try_again"))]
-        if self._controller.kept_bytes():
-            actions.append(("clean", phrase("models.delete_unfinished_files")))
-        self.banner.show_message("danger", sentence.message, sentence.next, tuple(actions))
+        clean = (("clean", phrase("models.delete_unfinished_files")),) if self._controller.kept_bytes() else ()
+        self.banner.show_error(error, (("again", phrase("models.try_again")), *clean))
 
     def _on_cancelled(self) -> None:
         self.progress.finish()
         kept = self._controller.kept_bytes()
         if kept:
             what = phrase("models.the_build_was_stopped")
-            sentence = phrase("models.what_was_finished_size_is", size=model_text.gigabytes(kept))
+            sentence = phrase("models.what_was_finished_size_is", size=format_size(kept))
             actions = (("again", phrase("models.go_on_building")), ("clean", phrase("models.delete_unfinished_files")))
             self.banner.show_message("warning", what, sentence, actions)
 
@@ -331,17 +304,5 @@ class BuildStrip(StatusStrip):
         if key == "again":
             self._controller.start_again()
         elif key == "clean":
-            freed = model_text.gigabytes(self._controller.clean())
+            freed = format_size(self._controller.clean())
             self.banner.show_message("success", phrase("models.unfinished_files_were_deleted_size", size=freed), "")
-
-
-def phase_words(phase: str, form: str) -> str:
-    """`phase`: a step's kind, or trial."""
-    return {
-        "convert": phrase("models.converting_to_gguf"),
-        "adapter": phrase("models.converting_the_adapter"),
-        "merge": phrase("models.merging_the_adapter"),
-        "imatrix": phrase("models.measuring_which_weights_matter_to"),
-        "quantize": phrase("models.quantizing_to_form", form=form),
-        "trial": phrase("models.trying_form", form=form),
-    }[phase]

@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
 from app.base.addresses import host_of
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error, phrase
+from app.base.wording import describe_error, format_size, phrase
 from app.models import catalogue, download_queue
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import source_kind
 from app.models.services.downloads import Download, Downloads, hub_address
-from app.models.ui import model_actions, model_text
+from app.models.ui import model_actions
 from app.models.ui.checkable_list import CheckableList
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import with_note
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -44,7 +44,7 @@ class DownloadConsent(Dialog):
         self.licence_button.setVisible(bool(card.licence_url))
         self.source_button = Button(theme, phrase("models.choose_a_source"), "link", "folder-input")
         self._reason = Label(phrase("models.tick_this_to_be_able"), "caption", "muted")
-        size = model_text.gigabytes(file.size_bytes)
+        size = format_size(file.size_bytes)
         super().__init__(
             theme,
             phrase("models.download_name", name=card.title),
@@ -53,17 +53,15 @@ class DownloadConsent(Dialog):
                 file=file.quantization,
                 size=size if file.verified else phrase("common.about_size", size=size),
             ),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("accept", phrase("models.accept_and_download"), "primary", is_default=True),
-            ),
+            cancel_or("accept", phrase("models.accept_and_download")),
             parent,
             content=self._content(theme, card, source, parent),
             width_px=WIDTH_PX,
         )
         self.buttons["accept"].setEnabled(False)
         self.read.toggled.connect(self._on_read)
-        self.source_button.clicked.connect(self._on_source_clicked)
+        self.source_button.clicked.connect(self.reject)
+        self.source_button.clicked.connect(self.source_requested)
         self.read.setFocus()
 
     def _content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
@@ -79,17 +77,12 @@ class DownloadConsent(Dialog):
         terms = CheckableList(theme, phrase("models.licence_2"), parent)
         terms.add(facts)
         terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(TERMS_SIDES_PX))
-        content = QWidget()
-        column = make_column(terms, into=content, margins_px=(0, 4, 0, 0), spacing_px=8)
-        for button in (self.licence_button, self.source_button):
-            column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.read)
-        column.addWidget(self._reason)
+        content, left = QWidget(), Qt.AlignmentFlag.AlignLeft
+        make_column(
+            terms, (self.licence_button, 0, left), (self.source_button, 0, left), self.read, self._reason,
+            into=content, margins_px=(0, 4, 0, 0), spacing_px=8,
+        )  # fmt: skip
         return content
-
-    def _on_source_clicked(self) -> None:
-        self.reject()
-        self.source_requested.emit()
 
     def _on_read(self, is_read: bool) -> None:
         self.buttons["accept"].setEnabled(is_read)
@@ -136,10 +129,7 @@ class DownloadSourceDialog(Dialog):
             theme,
             phrase("models.choose_a_source_2"),
             phrase("models.where_should_name_come_from", name=self._names[0]),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("next", phrase("common.next"), "primary", is_default=True),
-            ),
+            cancel_or("next", phrase("common.next")),
             parent,
             content=self._content(),
             width_px=WIDTH_PX,
@@ -171,17 +161,14 @@ class DownloadSourceDialog(Dialog):
     # ------------------------------------------------------------------- private
 
     def _content(self) -> QWidget:
-        address = QWidget()
-        inside = make_column(into=address, margins_px=(12, 8, 12, 8), spacing_px=4)
-        for widget in (Label(phrase("models.address"), strong=True), self.field, self.note):
-            inside.addWidget(widget)
+        address, title = QWidget(), Label(phrase("models.address"), strong=True)
+        make_column(title, self.field, self.note, into=address, margins_px=(12, 8, 12, 8), spacing_px=4)
         for row in (self.folder, address):
             self.list.add(row)
         return self.list
 
     def _choose_folder(self) -> None:
-        start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        folder = self._pickers.folder(self, phrase("models.choose_the_folder_that_has"), self._folder or start)
+        folder = self._pickers.folder(self, phrase("models.choose_the_folder_that_has"), self._folder)
         if folder:
             self.use_folder(folder)
 
@@ -236,10 +223,7 @@ class TokenDialog(Dialog):
             theme,
             phrase("models.enter_an_access_token"),
             phrase("models.some_models_are_given_only"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("use", phrase("common.use"), "primary", is_default=True),
-            ),
+            cancel_or("use", phrase("common.use")),
             parent,
             content=self._content(steps),
             width_px=WIDTH_PX,
@@ -250,16 +234,11 @@ class TokenDialog(Dialog):
         self.field.setFocus()
 
     def _content(self, steps: list[str]) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=8)
-        for step in steps:
-            label = Label(step, wraps=True)
+        content, labels = QWidget(), [Label(step, wraps=True) for step in steps]
+        for label in labels:
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            column.addWidget(label)
-        column.addWidget(self.field)
-        column.addWidget(self.store)
-        kept = phrase("models.unless_you_keep_it_it")
-        column.addWidget(Label(kept, "caption", "muted", wraps=True))
+        kept = Label(phrase("models.unless_you_keep_it_it"), "caption", "muted", wraps=True)
+        make_column(*labels, self.field, self.store, kept, into=content, spacing_px=8)
         return content
 
     def _on_changed(self) -> None:
@@ -326,7 +305,9 @@ class DownloadController(QObject):
     def offer(self, card: ModelCard, file: ModelFile, parent: QWidget, place: str = "") -> DownloadConsent:
         """Ask for consent; the download starts when the user agrees. `place` as in `Downloads.start`."""
         dialog = DownloadConsent(self._theme, card, file, self._source(file, place), parent)
-        dialog.licence_button.clicked.connect(lambda: self._open_licence(card.licence_url, dialog))
+        dialog.licence_button.clicked.connect(
+            lambda: model_actions.licence_dialog(self._theme, card.licence_url, dialog).open()
+        )
         dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
         dialog.chosen.connect(lambda key: self.downloads.start(card, file, place) if key == "accept" else None)
         dialog.open()
@@ -374,8 +355,7 @@ class DownloadController(QObject):
         assert download.problem is not None
         facts = download.problem.facts
         if download.problem.code == "download_gated":
-            words = phrase("models.open_page_sign_in_and")
-            return words.format(page=facts.get("page", facts.get("repository", "")))
+            return phrase("models.open_page_sign_in_and", page=facts.get("page", facts.get("repository", "")))
         if download.problem.code == "download_proxy":
             return phrase("models.enter_the_proxys_user_name")
         return describe_error(download.problem).next
@@ -407,8 +387,3 @@ class DownloadController(QObject):
         file = card.file_of(item.quantization) if card and item else None
         if card is not None and file is not None:
             self.ask_source(card, file, parent)
-
-    def _open_licence(self, url: str, parent: QWidget) -> Dialog:
-        dialog = model_actions.licence_dialog(self._theme, url, parent)
-        dialog.open()
-        return dialog

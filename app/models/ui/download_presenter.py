@@ -4,11 +4,11 @@ The order is changed by menu or Alt + ↑ and ↓; a running download keeps its 
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QApplication, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QMenu
 
 from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
@@ -35,53 +35,8 @@ def possible_steps(items: Sequence[Download], download_id: str) -> tuple[int, ..
     return tuple(step for step, place in others if items[place].state not in UNDER_WAY)
 
 
-class QueueReordering(QObject):
-    """Moves downloads in the queue; its keys work in `view` and in the widgets over it."""
-
-    def __init__(self, controller: DownloadController, view: QWidget) -> None:
-        super().__init__(view)
-        self._controller = controller
-        self._view = view
-
-    def listen(self, chosen: Callable[[], str]) -> None:
-        """Activate the keys. `chosen` returns the id of the download that a key applies to; "" for none."""
-        for step, keys in KEYS.items():
-            shortcut = QShortcut(QKeySequence(keys), self._view)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(functools.partial(self._move_chosen, chosen, step))
-
-    def _move_chosen(self, chosen: Callable[[], str], step: int) -> None:
-        self.move(chosen(), step)
-
-    def menu(self, download_id: str) -> QMenu:
-        menu = QMenu(self._view)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        steps = possible_steps(self._controller.downloads.items(), download_id)
-        names = {-1: phrase("models.move_up"), 1: phrase("models.move_down")}
-        for step, name in names.items():
-            action = menu.addAction(name, functools.partial(self.move, download_id, step))
-            action.setShortcut(QKeySequence(KEYS[step]))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # shown here; the view handles the key
-            action.setEnabled(step in steps)
-        return menu
-
-    def move(self, download_id: str, step: int) -> None:
-        """Move the download if that is possible."""
-        items = self._controller.downloads.items()
-        if step not in possible_steps(items, download_id):
-            return
-        place, item = next((place, item) for place, item in enumerate(items) if item.id == download_id)
-        self._controller.downloads.move(download_id, place + step)
-        title = with_note(item.title, item.quantization)
-        words = phrase("models.title_is_now_number_n", title=title, n=place + step + 1)
-        announce(self._view, words)
-
-
 class DownloadPresenter(QObject):
-    """Connects the downloads with list, detail and banner."""
-
-    changed = Signal()  # the downloads or one of their states
-    model_arrived = Signal(object)  # LocalModel
+    """Connects the downloads with list, detail and banner, and moves them in the queue."""
 
     def __init__(
         self, controller: DownloadController, view: ModelListView, detail: ModelDetail, banner: Banner, parent: QObject
@@ -93,8 +48,10 @@ class DownloadPresenter(QObject):
         self._banner = banner
         self._explained_id = ""  # id of the download that the banner explains
         self._rows: dict[str, DownloadRow] = {}
-        self._order = QueueReordering(controller, view)
-        self._order.listen(self._focused_or_chosen)
+        for step, keys in KEYS.items():
+            shortcut = QShortcut(QKeySequence(keys), view)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(functools.partial(self._move_chosen, step))
         downloads = controller.downloads
         downloads.changed.connect(self._on_changed)
         downloads.progressed.connect(self._on_progressed)
@@ -111,17 +68,38 @@ class DownloadPresenter(QObject):
     def place_rows(self, focused: str) -> None:
         """Place the rows after the list was filled again. `focused`: the row that had the focus before."""
         self._rows = self._view.place_rows()
-        for row in self._rows.values():
-            self._listen(row)
-            row.menu_requested.connect(self._on_menu_requested)
         items = self._controller.downloads.items()
         for place, item in enumerate(items):
             if item.id in self._rows:
-                self._rows[item.id].show_download(item, place)
-                self._rows[item.id].set_movable(possible_steps(items, item.id))
+                row = self._rows[item.id]
+                self._listen(row)
+                row.menu_requested.connect(self._on_menu_requested)
+                row.show_download(item, place)
+                row.menu_button.setVisible(bool(possible_steps(items, item.id)))
         if focused in self._rows:  # keep the focus on the button that was just pressed
             row = self._rows[focused]
             (row.pause_button if row.resume_button.isHidden() else row.resume_button).setFocus()
+
+    def order_menu(self, download_id: str) -> QMenu:
+        menu = QMenu(self._view)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        steps = possible_steps(self._controller.downloads.items(), download_id)
+        for step, name in ((-1, phrase("models.move_up")), (1, phrase("models.move_down"))):
+            action = menu.addAction(name, functools.partial(self.move, download_id, step))
+            action.setShortcut(QKeySequence(KEYS[step]))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # shown here; the view handles the key
+            action.setEnabled(step in steps)
+        return menu
+
+    def move(self, download_id: str, step: int) -> None:
+        """Move the download in the queue if that is possible."""
+        items = self._controller.downloads.items()
+        if step not in possible_steps(items, download_id):
+            return
+        place, item = next((place, item) for place, item in enumerate(items) if item.id == download_id)
+        self._controller.downloads.move(download_id, place + step)
+        title = with_note(item.title, item.quantization)
+        announce(self._view, phrase("models.title_is_now_number_n", title=title, n=place + step + 1))
 
     # ------------------------------------------------------------------- private
 
@@ -131,41 +109,33 @@ class DownloadPresenter(QObject):
         row.resume_requested.connect(downloads.resume)
         row.cancel_requested.connect(self._controller.cancel)
 
-    def _focused_or_chosen(self) -> str:
-        """Return the id of the download whose row has the focus, else of the chosen model; "" for none."""
+    def _move_chosen(self, step: int) -> None:
+        """Move the download whose row has the focus, else the one of the chosen model."""
         entry = self._view.models.entry(self._view.currentIndex())
-        return self.focused() or (entry.download.id if entry and entry.download else "")
+        self.move(self.focused() or (entry.download.id if entry and entry.download else ""), step)
 
     def _on_menu_requested(self, download_id: str) -> None:
-        pop_up(self._order.menu(download_id), self._rows[download_id].menu_button)
+        pop_up(self.order_menu(download_id), self._rows[download_id].menu_button)
 
     def _on_changed(self) -> None:
-        explained = self._controller.find(self._explained_id) if self._explained_id else None
+        explained = self._controller.find(self._explained_id)
         if self._explained_id and (explained is None or explained.state != "failed"):
             self._banner.hide()
             self._explained_id = ""
-        self.changed.emit()
 
     def _on_progressed(self, item: Download) -> None:
-        place = (
-            [other.id for other in self._controller.downloads.items()].index(item.id)
-            if self._controller.find(item.id)
-            else 0
-        )
+        place = next((n for n, other in enumerate(self._controller.downloads.items()) if other.id == item.id), 0)
         if item.id in self._rows:
             self._rows[item.id].show_download(item, place)
         self._detail.update_download(item, place)
 
     def _on_finished(self, model: LocalModel) -> None:
         announce(self._view, phrase("models.name_was_added", name=model.name))
-        self.model_arrived.emit(model)
 
     def _on_failed(self, item: Download) -> None:
-        if item.problem is None:
-            return
-        sentence = describe_error(item.problem)
-        what = join_facts(item.title, sentence.message)
+        assert item.problem is not None
         self._explained_id = item.id
+        what = join_facts(item.title, describe_error(item.problem).message)
         self._banner.show_message("danger", what, self._controller.next_step(item), self._controller.actions(item))
 
     def _on_action(self, key: str) -> None:

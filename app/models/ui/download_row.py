@@ -1,14 +1,12 @@
 """Show one download: how far, how fast, how long still, and its buttons."""
 
 import math
-from collections.abc import Collection
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QProgressBar, QWidget
 
-from app.base.wording import describe_error, phrase
+from app.base.wording import describe_error, format_size, phrase
 from app.models.services.downloads import Download
-from app.models.ui import model_text
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -40,18 +38,13 @@ class DownloadRow(QWidget):
         self.cancel_button = Button(theme, phrase("common.cancel_2"), compact=True)
         self.menu_button = IconButton(theme, "ellipsis", phrase("models.change_the_order"))
         self.menu_button.hide()
-        row = make_row((self.state, 1), spacing_px=8)
-        for button in (self.pause_button, self.resume_button, self.cancel_button, self.menu_button):
-            row.addWidget(button)
+        buttons = (self.pause_button, self.resume_button, self.cancel_button, self.menu_button)
+        row = make_row((self.state, 1), *buttons, spacing_px=8)
         make_column(self.bar, row, into=self, spacing_px=6)
         self.pause_button.clicked.connect(lambda: self.pause_requested.emit(self._id))
         self.resume_button.clicked.connect(lambda: self.resume_requested.emit(self._id))
         self.cancel_button.clicked.connect(lambda: self.cancel_requested.emit(self._id))
         self.menu_button.clicked.connect(lambda: self.menu_requested.emit(self._id))
-
-    def set_movable(self, steps: Collection[int]) -> None:
-        """`steps`: the possible moves in the queue, as of `possible_steps`."""
-        self.menu_button.setVisible(bool(steps))
 
     def show_download(self, download: Download, place: int = 0) -> None:
         """`place`: number of downloads before it in the queue."""
@@ -77,25 +70,21 @@ class DownloadRow(QWidget):
         self.menu_button.setAccessibleName(f"{phrase('models.change_the_order')} {title}")
 
 
-def state_words(download: Download, place: int = 0) -> str:
-    """Return the state in one line."""
+def state_words(download: Download, place: int) -> str:
+    """Return the state in one line. `place` as in `show_download`."""
     amount = amount_words(download)
-    if download.state == "waiting":
-        waiting = phrase("models.waiting_n_before_it", n=place)
-        return join_facts(waiting if place else phrase("models.starting_soon"), amount)
-    if download.state == "paused":
-        return join_facts(phrase("models.paused"), amount)
-    if download.state == "failed":
+    state = download.state
+    if state == "waiting":
+        return join_facts(
+            phrase("models.waiting_n_before_it", n=place) if place else phrase("models.starting_soon"), amount
+        )
+    if state == "failed":
         reason = describe_error(download.problem).message if download.problem else ""
         return join_facts(phrase("models.stopped"), reason, amount)
-    if download.state == "verifying":
-        return join_facts(phrase("models.verifying_2"), amount)
-    if download.state == "repairing":
-        return join_facts(phrase("models.fetching_only_the_damaged_part"), amount)
-    if download.problem is not None:  # being retried
-        return join_facts(phrase("models.reconnecting"), amount)
-    if not download.done_bytes:
-        return join_facts(phrase("models.connecting"), amount)
+    if state == "running":
+        state = "reconnecting" if download.problem else "connecting" if not download.done_bytes else "running"
+    if state != "running":
+        return join_facts(phrase(f"models.download_state.{state}"), amount)
     left = format_time_left(max(1, math.ceil(download.seconds_left))) if download.seconds_left is not None else ""
     return join_facts(amount, speed_words(download.bytes_per_s), left)
 
@@ -103,11 +92,10 @@ def state_words(download: Download, place: int = 0) -> str:
 def amount_words(download: Download) -> str:
     done, total = download.done_bytes, download.total_bytes
     if not total or not done:
-        return model_text.gigabytes(done or total) if done or total else ""
+        return format_size(done or total) if done or total else ""
     divisor, unit = (1e9, "GB") if total >= 1e8 else (1e6, "MB")
-    text = phrase("models.a_b_unit_p")
     percent = math.floor(100 * done / total)  # 100 only when complete
-    return text.format(a=f"{done / divisor:.2f}", b=f"{total / divisor:.2f}", unit=unit, p=percent)
+    return phrase("models.a_b_unit_p", a=f"{done / divisor:.2f}", b=f"{total / divisor:.2f}", unit=unit, p=percent)
 
 
 def speed_words(bytes_per_s: float) -> str:

@@ -1,25 +1,24 @@
 """Show how models fit: the machine's memory, cores, space and speed; a memory bar; and a table of quantizations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPaintEvent, QPen, QShowEvent
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QButtonGroup, QRadioButton, QSizePolicy, QWidget
 
-from app.base.wording import phrase
+from app.base.wording import format_size, phrase
 from app.inference import machine
 from app.inference.machine import MemoryBudget
 from app.inference.speed import MachineSpeed
 from app.models.catalogue import ModelFile
-from app.models.services.model_fits import FitResult
+from app.models.model_fit import FitResult
 from app.models.ui import model_text
 from app.uikit import localization
-from app.uikit.localization import join_facts
+from app.uikit.localization import join_facts, join_names
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column, make_row
+from app.uikit.widgets.containers import CardGrid, FlowBox, make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
 
 
@@ -87,23 +86,15 @@ _FILLS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryPart:
-    """A segment of the memory bar."""
-
-    kind: str
-    size_bytes: int
-
-
-def parts_of(judged: FitResult) -> list[MemoryPart]:
-    """Return the parts of the memory that would hold the model: a graphics processor's if all of it fits there."""
+def memory_parts(judged: FitResult) -> dict[str, int]:
+    """Return kind -> bytes of the memory that would hold the model: a graphics processor's if all of it fits there."""
     needed, budget = judged.fit.needed, judged.fit.budget
     total, others = budget.total_bytes, budget.others_bytes
     if judged.fit.judgement.place == "graphics":
         total, others = budget.graphics_total_bytes, budget.graphics_total_bytes - budget.graphics_bytes
     free = max(0, total - others - needed.total_bytes)
     sizes = {"weights": needed.weights_bytes, "kv": needed.kv_bytes, "compute": needed.compute_bytes}
-    return [MemoryPart(kind, size) for kind, size in (sizes | {"free": free, "others": others}).items()]
+    return sizes | {"free": free, "others": others}
 
 
 class MemoryBar(QWidget):
@@ -116,8 +107,9 @@ class MemoryBar(QWidget):
         make_column(self._bar, FlowBox(*self._items.values()), into=self, spacing_px=6)
 
     def show_fit(self, judged: FitResult) -> None:
-        parts = parts_of(judged)
-        self._bar.set_parts(parts)
+        parts = memory_parts(judged)
+        self._bar.parts = parts
+        self._bar.update()
         rest = phrase("models.rest_estimate") if judged.fit.is_rough else phrase("models.compute_buffers")
         names = {
             "weights": phrase("models.weights"),
@@ -126,30 +118,25 @@ class MemoryBar(QWidget):
             "free": phrase("models.free"),
             "others": phrase("models.other_programs"),
         }
-        for part in parts:
-            item = self._items[part.kind]
-            item.set_text(f"{names[part.kind]} {model_text.gigabytes(part.size_bytes)}")
-            item.setVisible(part.size_bytes > 0)
-        sizes = [f"{names[part.kind]} {model_text.gigabytes(part.size_bytes)}" for part in parts if part.size_bytes]
+        words = {kind: f"{names[kind]} {format_size(size_bytes)}" for kind, size_bytes in parts.items()}
+        for kind, item in self._items.items():
+            item.set_text(words[kind])
+            item.setVisible(parts[kind] > 0)
         self._bar.setAccessibleName(phrase("models.memory_use"))
-        self._bar.setAccessibleDescription("、".join(sizes) if localization.is_japanese() else ", ".join(sizes))
+        self._bar.setAccessibleDescription(join_names([words[kind] for kind in parts if parts[kind]]))
 
 
 class _Bar(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._parts: list[MemoryPart] = []
+        self.parts: dict[str, int] = {}  # kind -> bytes
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._on_theme_changed()
         theme.changed.connect(self._on_theme_changed)
 
     def _on_theme_changed(self) -> None:
         self.setFixedHeight(self._theme.px(BAR_PX))
-
-    def set_parts(self, parts: list[MemoryPart]) -> None:
-        self._parts = parts
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         painter = QPainter(self)
@@ -158,11 +145,11 @@ class _Bar(QWidget):
         outline = QPainterPath()
         outline.addRoundedRect(area, 3, 3)
         painter.setClipPath(outline)
-        whole = max(1, sum(part.size_bytes for part in self._parts))
+        whole = max(1, sum(self.parts.values()))
         left = area.left()
-        for part in self._parts:
-            width = area.width() * part.size_bytes / whole
-            _fill(painter, self._theme, QRectF(left, area.top(), width, area.height()), part.kind)
+        for kind, size_bytes in self.parts.items():
+            width = area.width() * size_bytes / whole
+            _fill(painter, self._theme, QRectF(left, area.top(), width, area.height()), kind)
             left += width
         painter.setClipping(False)
         painter.setPen(QPen(self._theme.color("control"), 1))
@@ -201,78 +188,56 @@ def _fill(painter: QPainter, theme: Theme, area: QRectF, kind: str) -> None:
     painter.fillRect(area, QBrush(theme.color(tone), pattern))
 
 
-class QuantizationChooser(QWidget):
+class QuantizationChooser(CardGrid):
     """A table of a model's quantizations, of which one is chosen."""
 
     chosen = Signal(str)
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._theme = theme
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QRadioButton] = {}
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(14)
-        self._grid.setVerticalSpacing(6)
         self._group.buttonClicked.connect(lambda button: self.chosen.emit(button.text()))
 
     def set_files(self, files: tuple[ModelFile, ...], judged: Mapping[str, FitResult], chosen: str) -> None:
-        self._clear()
+        for button in self.buttons.values():
+            self._group.removeButton(button)
+        self.buttons = {}
+        self.clear()
         has_speed = any(found.predicted for found in judged.values())
         self._add_head(has_speed)
-        for row, file in enumerate(files, 1):
-            button = QRadioButton(file.quantization)
-            button.setChecked(file.quantization == chosen)
-            self._group.addButton(button)
-            self.buttons[file.quantization] = button
-            found = judged.get(file.quantization)
-            about = phrase("common.about_size") if not file.verified else "{size}"
-            cells = [about.format(size=model_text.gigabytes(file.size_bytes)), self._memory(found)]
-            if has_speed:
-                cells.append(f"{found.predicted.answer:.1f}" if found and found.predicted else "")
-            button.setAccessibleDescription(" ".join([*cells, model_text.fit_verdict(found) if found else ""]))
-            self._put(button, row, 0)
-            for column, cell in enumerate(cells, 1):
-                self._put(Label(cell, "caption"), row, column, is_number=True)
-            self._add_end(file, found, row, len(cells) + 1)
+        for file in files:
+            self.next_row()
+            self._add_file(file, judged.get(file.quantization), file.quantization == chosen, has_speed)
 
     def _add_head(self, has_speed: bool) -> None:
-        names = [phrase("models.form"), phrase("models.file"), phrase("models.memory")]
-        names += [phrase("models.predicted_tok_s")] if has_speed else []
+        numbers = [phrase("models.file"), phrase("models.memory")]
+        numbers += [phrase("models.predicted_tok_s")] if has_speed else []
+        names = [phrase("models.form"), *numbers, phrase("common.this_pc"), phrase("models.good_for")]
         for column, name in enumerate(names):
-            self._put(Label(name, "caption", "muted"), 0, column, is_number=column > 0)
-        self._put(Label(phrase("common.this_pc"), "caption", "muted"), 0, len(names))
-        self._put(Label(phrase("models.good_for"), "caption", "muted"), 0, len(names) + 1)
-        for column in range(len(names) + 2):
-            self._grid.setColumnStretch(column, 1 if column == len(names) + 1 else 0)
+            self.put(Label(name, "caption", "muted"), column, is_number=0 < column <= len(numbers))
+        self.grid.setColumnStretch(len(names) - 1, 1)
 
-    def _add_end(self, file: ModelFile, found: FitResult | None, row: int, column: int) -> None:
+    def _add_file(self, file: ModelFile, found: FitResult | None, is_chosen: bool, has_speed: bool) -> None:
+        button = self.buttons[file.quantization] = QRadioButton(file.quantization)
+        button.setChecked(is_chosen)
+        self._group.addButton(button)
+        about = phrase("common.about_size") if not file.verified else "{size}"
+        cells = [about.format(size=format_size(file.size_bytes)), self._memory(found)]
+        if has_speed:
+            cells.append(f"{found.predicted.answer:.1f}" if found and found.predicted else "")
+        verdict = model_text.fit_verdict(found) if found else ""
+        button.setAccessibleDescription(" ".join([*cells, verdict]))
+        self.put(button, 0)
+        for column, cell in enumerate(cells, 1):
+            self.put(Label(cell, "caption"), column, is_number=True)
         if found is not None:
-            verdict, tone = model_text.fit_verdict(found), model_text.fit_badge(found)[0]
-            self._put(ElidedLabel(verdict, "caption", tone), row, column)
-        self._put(ElidedLabel(localization.quality_text(file.quantization), "caption", "text2"), row, column + 1)
+            self.put(ElidedLabel(verdict, "caption", model_text.fit_badge(found)[0]), len(cells) + 1)
+        self.put(ElidedLabel(localization.quality_text(file.quantization), "caption", "text2"), len(cells) + 2)
 
     def _memory(self, found: FitResult | None) -> str:
         if found is None:
             return ""
         total = found.fit.needed.total_bytes
-        size = f"{total / 1e9:.1f} GB" if total >= 1e8 else model_text.gigabytes(total)
+        size = f"{total / 1e9:.1f} GB" if total >= 1e8 else format_size(total)
         return phrase("common.about_size", size=size) if found.fit.is_rough else size
-
-    def _put(self, widget: QWidget, row: int, column: int, *, is_number: bool = False) -> None:
-        side = Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag(0)
-        if isinstance(widget, ElidedLabel):
-            self._grid.addWidget(widget, row, column)
-        else:
-            self._grid.addWidget(widget, row, column, side | Qt.AlignmentFlag.AlignVCenter)
-        widget.show()  # at once: Qt would show it a moment later, which flickers
-
-    def _clear(self) -> None:
-        for button in self.buttons.values():
-            self._group.removeButton(button)
-        self.buttons = {}
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()

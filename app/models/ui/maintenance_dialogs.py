@@ -7,22 +7,20 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
 
-from app.base.errors import AppError
-from app.base.wording import describe_error, phrase
+from app.base.wording import describe_error, format_size, phrase
 from app.inference.local_model import LocalModel
 from app.models.found_models import FoundModel, FoundModels, SkippedModel
 from app.models.kits.kit_import import ImportedModels
 from app.models.kits.transfer_kit import Kit
 from app.models.services.maintenance import ModelMaintenance
-from app.models.ui import model_text
 from app.models.ui.checkable_list import CheckableList
 from app.models.ui.work_progress import MaintenanceProgress
 from app.uikit import localization
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, DialogButton, cancel_or
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import Stretch, make_column
 from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
@@ -46,10 +44,7 @@ class FoundModelsDialog(Dialog):
             theme,
             phrase("models.find_models_of_other_apps"),
             phrase("models.looks_into_the_folders_of"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("add", phrase("models.add"), "primary", is_default=True),
-            ),
+            cancel_or("add", phrase("models.add")),
             parent,
             content=self._content(),
             width_px=FOUND_WIDTH_PX,
@@ -57,6 +52,7 @@ class FoundModelsDialog(Dialog):
         self._listed = {_resolve(path) for path in listed}
         self._upkeep = upkeep
         self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
+        self._work.ended.connect(self._on_search_ended)
         self.list.changed.connect(self._show_count)
         self.chosen.connect(self._on_chosen)
         self._show_count()
@@ -69,9 +65,7 @@ class FoundModelsDialog(Dialog):
     def search(self) -> None:
         self.state.setText(phrase("models.searching_cancel_ends_the_search"))
         what = phrase("models.looking_through_folders")
-        if not self._work.begin(
-            what, self._upkeep.find, self._upkeep.found, self.show_findings, failed=self._on_failed
-        ):
+        if not self._work.begin(what, self._upkeep.find, self._upkeep.found, self.show_findings):
             self.state.setText("")
 
     def show_findings(self, found: FoundModels) -> None:
@@ -82,9 +76,9 @@ class FoundModelsDialog(Dialog):
             self._add(model)
         self.list.setVisible(bool(models or found.skipped))
         new = sum(row.box.isEnabled() for row in self.list.rows.values())
-        sentence = phrase("models.models_that_can_be_added") if new else phrase("models.there_are_no_new_models")
+        sentence = phrase("models.models_that_can_be_added", n=new) if new else phrase("models.there_are_no_new_models")
         more = "" if found.is_complete else phrase("models.found_incomplete")
-        self.state.setText(join_facts(sentence.format(n=new), more))
+        self.state.setText(join_facts(sentence, more))
         if found.skipped:
             self._add_skipped(found.skipped)
         self._show_count()
@@ -97,10 +91,7 @@ class FoundModelsDialog(Dialog):
 
     def _content(self) -> QWidget:
         content = QWidget()
-        column = make_column(into=content, spacing_px=10)
-        for widget in (self.banner, self.progress, self.state, self.list):
-            column.addWidget(widget)
-        column.addStretch(1)
+        make_column(self.banner, self.progress, self.state, self.list, Stretch(), into=content, spacing_px=10)
         return content
 
     def _add(self, model: FoundModel) -> None:
@@ -109,7 +100,7 @@ class FoundModelsDialog(Dialog):
         facts = join_facts(
             phrase("models.added_2") if is_listed else "",
             phrase(f"models.model_source.{model.source}"),
-            model_text.gigabytes(model.size_bytes),
+            format_size(model.size_bytes),
             model.quantization,
             parts,
         )
@@ -131,10 +122,9 @@ class FoundModelsDialog(Dialog):
         add.setEnabled(count > 0)
         add.setAccessibleDescription("" if count else phrase("models.tick_the_models_to_add"))
 
-    def _on_failed(self, error: AppError) -> None:
-        sentence = describe_error(error)
-        self.state.setText("")
-        self.banner.show_message("danger", sentence.message, sentence.next)
+    def _on_search_ended(self) -> None:
+        if not self.banner.isHidden():  # it has failed
+            self.state.setText("")
 
     def _on_chosen(self, key: str) -> None:
         if self._work.is_running_here:
@@ -178,7 +168,7 @@ class KitExportDialog(Dialog):
         self.sum = Label(tone="text2", wraps=True)
         self.list = CheckableList(theme, phrase("models.models_to_carry"), parent)
         for model in models:
-            facts = join_facts(model_text.gigabytes(model.size_bytes), model.quantization)
+            facts = join_facts(format_size(model.size_bytes), model.quantization)
             self.list.add_row(model.id, CheckRow(model.name, facts, is_checked=marked in (None, model.id)))
         body = phrase("models.makes_a_folder_that_a")
         presets = phrase("models.your_own_presets_go_along")
@@ -186,10 +176,7 @@ class KitExportDialog(Dialog):
             theme,
             phrase("models.which_models_do_you_want"),
             f"{body}\n{presets}" if has_presets else body,
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("export", phrase("models.choose_where_to_write"), "primary", is_default=True),
-            ),
+            cancel_or("export", phrase("models.choose_where_to_write")),
             parent,
             content=_column(self.list, self.sum),
             width_px=KIT_WIDTH_PX,
@@ -202,9 +189,8 @@ class KitExportDialog(Dialog):
     def _show_sum(self) -> None:
         marked = self.list.marked()
         total = sum(self._sizes[model_id] for model_id in marked)
-        sentence = phrase("models.models_n_size_as_much")
-        nothing = phrase("models.tick_the_models_to_carry")
-        self.sum.setText(sentence.format(n=len(marked), size=model_text.gigabytes(total)) if marked else nothing)
+        words = phrase("models.models_n_size_as_much", n=len(marked), size=format_size(total))
+        self.sum.setText(words if marked else phrase("models.tick_the_models_to_carry"))
         self.buttons["export"].setEnabled(bool(marked))
 
 
@@ -215,17 +201,13 @@ def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) ->
     facts.set_facts(
         [
             (phrase("common.place"), str(folder)),
-            (phrase("common.size"), model_text.gigabytes(kit.size_bytes)),
+            (phrase("common.size"), format_size(kit.size_bytes)),
             (phrase("common.models"), phrase("models.n", n=len(kit.models))),
             (phrase("models.parts"), phrase("models.n_read_back_and_checked", n=parts)),
         ]
     )
-    steps = (
-        phrase("models.1_put_this_whole_folder"),
-        phrase("models.2_there_open_models_in"),
-        phrase("models.3_choose_this_folder_if"),
-    )
-    labels = [Label(step, tone="text2", wraps=True) for step in steps]
+    steps = ("models.1_put_this_whole_folder", "models.2_there_open_models_in", "models.3_choose_this_folder_if")
+    labels = [Label(phrase(step), tone="text2", wraps=True) for step in steps]
     return Dialog(
         theme,
         phrase("common.the_transfer_kit_is_written"),
@@ -243,14 +225,13 @@ def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) ->
 
 def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) -> Dialog:
     """Show which parts of a kit were damaged or missing, and what to do. `chosen`: again or cancel."""
-    lines = [str(describe_error(problem)) for problem in outcome.problems]
     new = [model.name for model in outcome.models if model not in outcome.here]
     added = phrase("models.imported_names", names=localization.join_names(new))
     waiting = phrase("models.not_imported_yet_names", names=localization.join_names(outcome.waiting))
     body = "\n".join(line for line, has in ((added, new), (waiting, outcome.waiting)) if has)
     problems = CheckableList(theme, phrase("models.parts_with_a_problem"), parent)
-    for line in lines:
-        label = Label(line, wraps=True)
+    for problem in outcome.problems:
+        label = Label(str(describe_error(problem)), wraps=True)
         label.setContentsMargins(12, 8, 12, 8)
         problems.add(label)
     problems.fit(min(theme.px(KIT_WIDTH_PX), parent.width()) - theme.px(SIDES_PX))
@@ -271,7 +252,5 @@ def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) 
 
 def _column(*widgets: QWidget) -> QWidget:
     content = QWidget()
-    column = make_column(into=content, spacing_px=8)
-    for widget in widgets:
-        column.addWidget(widget)
+    make_column(*widgets, into=content, spacing_px=8)
     return content

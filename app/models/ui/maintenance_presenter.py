@@ -1,14 +1,14 @@
-"""Run the maintenance of models on the page モデル: verify, find those of other programs, kits; menus."""
+"""Run the maintenance of models on the page モデル: verify, find those of other programs, kits."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.models.kits import kit_export, transfer_kit
 from app.models.kits.kit_import import ImportedModels
 from app.models.kits.transfer_kit import Kit
@@ -71,9 +71,9 @@ class MaintenancePresenter(StatusStrip):
         models = [model for model in self._library.models() if not model_ids or model.id in model_ids]
         if not models:
             return
-        one = phrase("models.verifying_name")
-        several = phrase("models.verifying_models_n")
-        what = one.format(name=models[0].name) if len(models) == 1 else several.format(n=len(models))
+        what = phrase("models.verifying_models_n", n=len(models))
+        if len(models) == 1:
+            what = phrase("models.verifying_name", name=models[0].name)
         ids = [model.id for model in models]
         if self.work.begin(what, lambda: self._upkeep.verify(ids), self._upkeep.verified, self._on_verified):
             self.began.emit()
@@ -81,13 +81,13 @@ class MaintenancePresenter(StatusStrip):
     def _on_verified(self, verdicts: list[VerifyResult]) -> None:
         bad = [verdict for verdict in verdicts if not verdict.is_good]
         if not bad:
-            one, several = phrase("models.name_is_sound"), phrase("models.all_models_are_sound_n")
-            what = one.format(name=verdicts[0].model.name) if len(verdicts) == 1 else several.format(n=len(verdicts))
+            what = phrase("models.all_models_are_sound_n", n=len(verdicts))
+            if len(verdicts) == 1:
+                what = phrase("models.name_is_sound", name=verdicts[0].model.name)
             self.banner.show_message("success", what, "")
         elif len(verdicts) == 1:
             assert bad[0].problem is not None
-            sentence = describe_error(bad[0].problem)
-            self.banner.show_message("danger", sentence.message, sentence.next)
+            self.banner.show_error(bad[0].problem)
         else:
             what = phrase("models.m_of_n_models_have", n=len(verdicts), m=len(bad))
             names = localization.join_names([verdict.model.name for verdict in bad])
@@ -101,8 +101,7 @@ class MaintenancePresenter(StatusStrip):
         """Ask for the models of a kit. `marked`: the id of the model to tick; None: all."""
         models = self._library.models()
         if not models:
-            sentence = describe_error(AppError("kit_nothing_chosen"))
-            self.banner.show_message("warning", sentence.message, sentence.next)
+            self.banner.show_error(AppError("kit_nothing_chosen"), level="warning")
             return None
         dialog = KitExportDialog(self._theme, models, marked, self.window(), has_presets=self._upkeep.has_presets)
         dialog.chosen.connect(lambda key: self._choose_target(dialog.list.marked()) if key == "export" else None)
@@ -114,8 +113,7 @@ class MaintenancePresenter(StatusStrip):
 
         Return False if no folder was chosen or other work is running.
         """
-        start = self._folder or _home()
-        path = self._pickers.folder(self.window(), phrase("models.choose_the_kits_folder_where"), start)
+        path = self._pickers.folder(self.window(), phrase("models.choose_the_kits_folder_where"), self._folder)
         return bool(path) and self.import_kit(Path(path))
 
     def import_kit(self, folder: Path) -> bool:
@@ -130,8 +128,7 @@ class MaintenancePresenter(StatusStrip):
         return has_begun
 
     def _choose_target(self, model_ids: list[str]) -> None:
-        title = phrase("models.choose_where_to_make_the")
-        path = self._pickers.folder(self.window(), title, self._folder or _home())
+        path = self._pickers.folder(self.window(), phrase("models.choose_where_to_make_the"), self._folder)
         if path:
             folder = _kit_folder(Path(path))
             self._folder = str(folder)
@@ -167,15 +164,15 @@ class MaintenancePresenter(StatusStrip):
             if outcome.here and not new:
                 what = phrase("models.the_models_of_the_kit")
             presets = phrase("models.presets_n", n=len(outcome.presets)) if outcome.presets else ""
-            lines = [join_facts(localization.join_names(new), presets), *self._notes(outcome)]
+            lines = [join_facts(localization.join_names(new), presets)]
+            for key, models in (
+                ("models.the_files_of_names_are", outcome.here),
+                ("models.the_content_of_names_cannot", outcome.unchecked),
+            ):
+                names = localization.join_names([model.name for model in models])
+                lines += [phrase(key, names=names)] if models else []
             self.banner.show_message("success", what, "\n".join(filter(None, lines)))
             self._end_import()
-
-    def _notes(self, outcome: ImportedModels) -> list[str]:
-        here = phrase("models.the_files_of_names_are")
-        unchecked = phrase("models.the_content_of_names_cannot")
-        notes = ((here, outcome.here), (unchecked, outcome.unchecked))
-        return [words.format(names=localization.join_names([one.name for one in of])) for words, of in notes if of]
 
     def _on_problems_read(self, key: str) -> None:
         # Deferred, because the dialog is still closing.
@@ -198,10 +195,6 @@ class MaintenancePresenter(StatusStrip):
             self.model_requested.emit(self._bad_id)
 
 
-def _home() -> str:
-    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-
-
 def _kit_folder(chosen: Path) -> Path:
     """Return an empty folder or one with a kit as it is; any other gets a subfolder for the kit."""
     try:
@@ -211,43 +204,6 @@ def _kit_folder(chosen: Path) -> Path:
     is_kit = transfer_kit.MANIFEST_NAME in names or any(name.endswith(transfer_kit.PART_SUFFIX) for name in names)
     is_usable = not names or (is_kit and kit_export.foreign_file(chosen) is None)
     return chosen if is_usable else chosen / "kotae-models"
-
-
-class ModelMenu(QMenu):
-    """The page's menu. It repeats the kit actions, because a narrow header hides the kit button."""
-
-    def __init__(
-        self,
-        theme: Theme,
-        care: MaintenancePresenter,
-        parent: QWidget,
-        *,
-        has_models: bool,
-        build: Callable[[], object],
-        to_folder: Callable[[], object],
-        to_server: Callable[[], object],
-    ) -> None:
-        """`build` asks what to build, `to_folder` shows the folder setting, `to_server` asks for a server."""
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        verify = self.addAction(theme.icon("shield-check"), phrase("models.verify_all"), care.verify)
-        verify.setEnabled(has_models)
-        self.addAction(theme.icon("search"), phrase("models.find_models_of_other_apps"), care.search_other_programs)
-        self.addSeparator()
-        self.addAction(theme.icon("file-up"), phrase("models.write_a_kit"), care.choose_export)
-        self.addAction(theme.icon("file-down"), phrase("models.import_a_kit"), care.choose_import)
-        self.addSeparator()
-        self.addAction(theme.icon("box"), phrase("models.build_a_model_2"), build)
-        self.addAction(theme.icon("external-link"), phrase("models.use_a_server_in_the"), to_server)
-        self.addAction(theme.icon("folder-input"), phrase("models.change_the_models_folder"), to_folder)
-
-
-class KitMenu(QMenu):
-    def __init__(self, theme: Theme, care: MaintenancePresenter, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.addAction(theme.icon("file-up"), phrase("models.write_a_kit"), care.choose_export)
-        self.addAction(theme.icon("file-down"), phrase("models.import_a_kit"), care.choose_import)
 
 
 def pop_up(menu: QMenu, button: QWidget) -> None:

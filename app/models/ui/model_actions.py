@@ -60,11 +60,10 @@ def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
 
 def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
     """Ask before removing a model from the list. `chosen`: remove or cancel."""
-    body = phrase("models.the_file_stays_path_to")
     return Dialog(
         theme,
         phrase("models.take_name_off_the_list", name=model.name),
-        body.format(path=model.path),
+        phrase("models.the_file_stays_path_to", path=model.path),
         (
             DialogButton("cancel", phrase("common.cancel"), is_default=True),
             DialogButton("remove", phrase("models.take_off_the_list_2"), "danger_fill"),

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.base.wording import phrase
+from app.base.wording import format_size, phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.catalogue import ModelCard, ModelFile
+from app.models.model_fit import FitResult
 from app.models.services.downloads import Download
-from app.models.services.model_fits import FitResult
 from app.models.ui import model_text
 from app.models.ui.download_row import DownloadRow
 from app.models.ui.fit_views import MemoryBar, QuantizationChooser
@@ -132,7 +132,7 @@ class ModelDetail(QFrame):
         self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self._files_title = Label(phrase("models.choose_a_quantization"), strong=True)
         self._files_title.setToolTip(plain_tooltip(phrase("models.numbers_rounded_to_take_less")))
-        self.files = QuantizationChooser(self._theme)
+        self.files = QuantizationChooser()
         self._memory_title = Label(strong=True)
         self._memory = MemoryBar(self._theme)
         self._effective_title = Label(phrase("models.details_actual_values_after_loading"), strong=True)
@@ -196,7 +196,7 @@ class ModelDetail(QFrame):
                 card.base_model if card and card.kind == "chat" and not tuned else "",
             ),
             (phrase("common.base_model"), card.base_model if card and card.kind != "chat" else ""),
-            (phrase("common.size"), model_text.gigabytes(model.size_bytes) if model else ""),
+            (phrase("common.size"), format_size(model.size_bytes) if model else ""),
             (phrase("models.format"), join_facts(model.architecture, model.quantization) if model else ""),
             (phrase("models.adapter_it_comes_with"), self._adapter(model)),
             (phrase("common.context_length"), self._context(model, card)),
@@ -339,7 +339,7 @@ class ModelDetail(QFrame):
             self.offline.show_message("warning", what, sentence, actions)
 
     def _download_words(self, file: ModelFile, entry: ModelEntry) -> str:
-        size = model_text.gigabytes(file.size_bytes)
+        size = format_size(file.size_bytes)
         if entry.model is not None:
             return phrase("models.also_download_form_size", form=file.quantization, size=size)
         return phrase("common.download_size", size=size)

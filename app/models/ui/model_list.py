@@ -24,8 +24,9 @@ from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, model_fit
 from app.models.catalogue import ModelCard
+from app.models.model_fit import FitResult
 from app.models.services.downloads import Download
-from app.models.services.model_fits import FitResult, FitResults
+from app.models.services.model_fits import FitResults
 from app.models.services.model_library import ModelLibrary
 from app.models.ui import model_text
 from app.models.ui.download_row import DownloadRow

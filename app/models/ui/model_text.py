@@ -2,27 +2,22 @@
 
 from datetime import datetime
 
-from app.base.wording import describe_error, format_size, phrase, phrase_or
+from app.base.wording import describe_error, format_size, phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel, TuningRecord
 from app.inference.memory_estimate import MemoryEstimate
 from app.inference.speed import PredictedSpeed
 from app.models import model_registry
 from app.models.catalogue import ModelCard
-from app.models.services.model_fits import FitResult
+from app.models.model_fit import FitResult
 from app.models.verification import LastVerified
-from app.uikit.localization import format_day, is_japanese, join_facts, sends_to_text, with_note
+from app.uikit.localization import format_day, join_facts, join_sentences, sends_to_text, with_note
 
 FIT_BADGES = {
     "comfortable": ("success", "circle-check"),
     "tight": ("warning", "triangle-alert"),
     "insufficient": ("danger", "circle-x"),
 }
-
-
-def gigabytes(size_bytes: int) -> str:
-    """Format as GB (10^9 bytes, as drives and download pages count), smaller sizes as MB (10^6)."""
-    return format_size(size_bytes)
 
 
 def _gb(size_bytes: float) -> str:
@@ -37,11 +32,7 @@ def tokens(count: int) -> str:
 def fit_word(judged: FitResult) -> str:
     if is_slow(judged):
         return phrase("models.works_slowly")
-    return {
-        "comfortable": phrase("models.comfortable"),
-        "tight": phrase("models.runs"),
-        "insufficient": phrase("common.not_enough_memory"),
-    }[judged.verdict]
+    return phrase(f"models.fit.{judged.verdict}")
 
 
 def is_slow(judged: FitResult) -> bool:
@@ -64,19 +55,14 @@ def fit_reason(judged: FitResult) -> str:
     """Return the verdict as a sentence: how much is needed and free, and what other programs use."""
     judgement = judged.fit.judgement
     needed, free = judged.fit.needed.total_bytes, judgement.available_bytes
-    sentence = phrase(f"models.fit_reason.{judgement.verdict}")
-    if judgement.verdict == "tight" and judgement.place == "both":
-        sentence = phrase("models.part_of_the_need_gb")
-    text = sentence.format(need=_gb(needed), free=_gb(free), short=_gb(judgement.short_bytes))
+    key = "tight_in_both" if judgement.verdict == "tight" and judgement.place == "both" else judgement.verdict
+    text = phrase(f"models.fit_reason.{key}", need=_gb(needed), free=_gb(free), short=_gb(judgement.short_bytes))
     if is_slow(judged):
-        return _sentences(
-            text,
-            phrase("models.it_is_slow_though_and", speed=predicted_speed(judged.predicted)),
-        )
+        return join_sentences(text, phrase("models.it_is_slow_though_and", speed=predicted_speed(judged.predicted)))
     if judgement.verdict == "comfortable":
         return text
     others = phrase("models.other_programs_are_using_n", n=_gb(judged.fit.budget.others_bytes))
-    return _sentences(text, others)
+    return join_sentences(text, others)
 
 
 def fit_advice(judged: FitResult) -> str:
@@ -88,7 +74,7 @@ def fit_advice(judged: FitResult) -> str:
         ways.append(phrase("models.name_would_fit", name=found.quantization))
     if found.card is not None:
         ways.append(phrase("models.name_would_run_comfortably", name=found.card.title))
-    return _sentences(*ways)
+    return join_sentences(*ways)
 
 
 def fit_alternative(judged: FitResult) -> str:
@@ -97,7 +83,7 @@ def fit_alternative(judged: FitResult) -> str:
     if not ways:
         return ""
     short = phrase("models.about_short_gb_of_free_memory_are", short=_gb(judged.fit.judgement.short_bytes))
-    return _sentences(short, ways)
+    return join_sentences(short, ways)
 
 
 def trained_on(tuned: TuningRecord) -> str:
@@ -115,15 +101,10 @@ def predicted_speed(predicted: PredictedSpeed | None) -> str:
 
 def verify_state(last: LastVerified) -> tuple[str, str]:
     """Return the result of a verification with its date, and its tone."""
-    sound = (phrase("models.sound"), "success")
-    words, tone = {
-        "sound": sound,
-        "first": sound,
-        "changed": (phrase("models.changed"), "warning"),
-        "damaged": (phrase("models.damaged"), "danger"),
-        "missing": (phrase("models.not_found"), "danger"),
-    }[last.state]
-    return with_note(words, moment(last.at)), tone
+    state = "sound" if last.state == "first" else last.state
+    when = datetime.fromtimestamp(last.at)
+    words = with_note(phrase(f"models.verify_state.{state}"), f"{format_day(when.date())} {when:%H:%M}")
+    return words, {"sound": "success", "changed": "warning"}.get(state, "danger")
 
 
 def verify_next_step(last: LastVerified) -> str:
@@ -135,18 +116,8 @@ def verify_next_step(last: LastVerified) -> str:
     return phrase("models.its_content_is_the_same")
 
 
-def moment(at: float) -> str:
-    """Format day and time."""
-    when = datetime.fromtimestamp(at)
-    return f"{format_day(when.date())} {when:%H:%M}"
-
-
-def _sentences(*parts: str) -> str:
-    return ("" if is_japanese() else " ").join(part for part in parts if part)
-
-
 def model_facts(model: LocalModel) -> str:
-    parts = [gigabytes(model.size_bytes), model.quantization]
+    parts = [format_size(model.size_bytes), model.quantization]
     if model.context_tokens:
         parts.append(phrase("models.context_n", n=f"{model.context_tokens:,}"))
     return join_facts(*parts)
@@ -155,7 +126,7 @@ def model_facts(model: LocalModel) -> str:
 def card_facts(card: ModelCard) -> str:
     """Return a card's facts, the licence last: it is the longest, and the detail shows it in full."""
     smallest = min((file.size_bytes for file in card.files), default=0)
-    size = gigabytes(smallest) if smallest else ""
+    size = format_size(smallest) if smallest else ""
     if len(card.files) > 1:
         size = phrase("models.from_size", size=size)
     context = phrase("models.context_n", n=f"{card.context_tokens:,}")
@@ -186,37 +157,32 @@ def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
     """Return the memory besides weights and cache: the prediction also covers vocabulary and process."""
     rest = facts.resident_bytes - facts.weights_bytes - facts.kv_bytes
     if rest < facts.compute_bytes:  # the weights are in a graphics processor's memory
-        return phrase("models.compute_buffers"), gigabytes(facts.compute_bytes)
+        return phrase("models.compute_buffers"), format_size(facts.compute_bytes)
     return phrase("models.compute_and_the_rest"), _with_predicted(rest, expected.compute_bytes)
 
 
 def measured_speeds(model: LocalModel) -> str:
     """Return the measured speeds; "" before the first measurement."""
-    words = phrase("models.how_reading_p_answering_a")
-    return join_facts(
-        *(
-            words.format(
-                how=phrase_or(f"models.speed_layout.{key}", key),
-                p=f"{speed['prompt']:.0f}",
-                a=f"{speed['answer']:.1f}",
-            )
-            for key, speed in (model.speeds or {}).items()
-        )
-    )
+    facts = []
+    for key, speed in (model.speeds or {}).items():
+        prompt, answer = f"{speed['prompt']:.0f}", f"{speed['answer']:.1f}"
+        how = phrase("models.speed_layout.plain") if key == "plain" else phrase("models.speed_layout.repacked")
+        facts.append(phrase("models.how_reading_p_answering_a", how=how, p=prompt, a=answer))
+    return join_facts(*facts)
 
 
 def _with_predicted(measured_bytes: int, predicted_bytes: int) -> str:
     if not predicted_bytes:
-        return gigabytes(measured_bytes)
-    predicted = phrase("models.predicted_size", size=gigabytes(predicted_bytes))
-    return with_note(gigabytes(measured_bytes), predicted)
+        return format_size(measured_bytes)
+    predicted = phrase("models.predicted_size", size=format_size(predicted_bytes))
+    return with_note(format_size(measured_bytes), predicted)
 
 
 def _device(facts: EngineFacts) -> str:
     if facts.gpu_layers > 0:
         layers = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         return with_note(layers, facts.backend)
-    return with_note("CPU", phrase_or(f"models.no_gpu.{facts.gpu_reason}", ""))
+    return with_note("CPU", phrase(f"models.gpu_reason.{facts.gpu_reason}") if facts.gpu_reason else "")
 
 
 def _done(is_done: bool) -> str:
@@ -228,8 +194,7 @@ def _seconds(seconds: float) -> str:
 
 
 def remote_summary(model: LocalModel) -> str:
-    text = phrase("models.a_model_of_a_server")
-    return text.format(place=model_registry.server_address(model))
+    return phrase("models.a_model_of_a_server", place=model_registry.server_address(model))
 
 
 def remote_facts(model: LocalModel) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base import confidentiality
 from app.base.paths import Paths
@@ -17,7 +17,6 @@ from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import EngineStatus
 from app.models import catalogue
-from app.models.catalogue import ModelCard, ModelFile
 from app.models.models_folder import FolderMoveResult
 from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_fits import FitChecker
@@ -28,7 +27,7 @@ from app.models.ui.build_views import BuildDialog, BuildStrip
 from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_presenter import DownloadPresenter
 from app.models.ui.fit_views import MachineLine
-from app.models.ui.maintenance_presenter import KitMenu, MaintenancePresenter, ModelMenu, pop_up
+from app.models.ui.maintenance_presenter import MaintenancePresenter, pop_up
 from app.models.ui.model_actions import UseModelAction
 from app.models.ui.model_detail import DetailContext, ModelDetail
 from app.models.ui.model_list import ModelEntry, ModelListModel, ModelListView, ModelTabs
@@ -159,17 +158,10 @@ class ModelsPage(Page):
         for banner in self._banners:
             banner.installEventFilter(self)
         columns = make_row((self._build_list_side(), 10), (self.detail, 11), spacing_px=16)
-        content = make_column(margins_px=(24, 14, 24, 16), spacing_px=12)
-        for widget in (
-            self.machine,
-            self.banner,
-            self.progress,
-            self.maintenance_strip,
-            self.building,
-            self.download_banner,
-        ):
-            content.addWidget(widget)
-        content.addLayout(columns, 1)
+        content = make_column(
+            self.machine, self.banner, self.progress, self.maintenance_strip, self.building, self.download_banner,
+            (columns, 1), margins_px=(24, 14, 24, 16), spacing_px=12,
+        )  # fmt: skip
         make_column(self._header, (content, 1), into=self, spacing_px=0)
 
     def _build_list_side(self) -> QWidget:
@@ -202,14 +194,16 @@ class ModelsPage(Page):
             lambda: self._with_model(lambda model: self.maintenance_strip.verify([model.id]))
         )
         self.detail.starter_button.clicked.connect(self.add_starter)
-        self.detail.folder_button.clicked.connect(self._on_folder_requested)
+        self.detail.folder_button.clicked.connect(
+            lambda: self._with_model(lambda model: desktop.open_folder(Path(model.path).parent))
+        )
         self.detail.remove_button.clicked.connect(lambda: self._with_model(self._on_remove_requested))
         self.detail.rollback_button.clicked.connect(lambda: self._with_model(self.using.back_to_base))
         self.detail.connection_button.clicked.connect(lambda: self._entry and self.remote.ask(self._entry.model))
         self.detail.licence_button.clicked.connect(self._on_licence_requested)
         self.detail.back_button.clicked.connect(self._on_back_requested)
         self.detail.kit_requested.connect(self.maintenance_strip.choose_import)
-        self.detail.download_requested.connect(self._on_download_requested)
+        self.detail.download_requested.connect(lambda card, file: self._downloads.offer(card, file, self.window()))
         self.detail.source_requested.connect(lambda card, file: self._downloads.ask_source(card, file, self.window()))
         self.detail.file_changed.connect(self._show_detail)
         self.machine.measure_button.clicked.connect(self._on_measure_requested)
@@ -218,19 +212,16 @@ class ModelsPage(Page):
 
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
-        for signal in (
-            self.detail.use_button.clicked,
-            self.maintenance_strip.began,
-        ):  # their outcome may contradict the banner
-            signal.connect(self.banner.hide)
+        for signal in (self.detail.use_button.clicked, self.maintenance_strip.began):
+            signal.connect(self.banner.hide)  # their outcome may contradict it
         self.using.failed.connect(self.importing.explain)
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
         self.maintenance_strip.verified.connect(self._show_detail)
         for source in (self.maintenance_strip, self.building, self.remote):
             source.model_requested.connect(self.show_model)
-        self.downloading.changed.connect(self._refill)
-        self.downloading.model_arrived.connect(self._on_imported)
+        self._downloads.downloads.changed.connect(self._refill)
+        self._downloads.downloads.finished.connect(self._on_imported)
         self._library.changed.connect(self._refill)
         self._library.imported.connect(self._on_imported)
         self._preferences.changed.connect(self._refill)
@@ -243,16 +234,33 @@ class ModelsPage(Page):
     def _on_folder_moved(self, moved: FolderMoveResult) -> None:
         self.machine.use_folder(moved.folder)
 
-    def kit_menu(self) -> KitMenu:
-        return KitMenu(self._theme, self.maintenance_strip, self)
+    def kit_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._add_kit_actions(menu)
+        return menu
 
-    def menu(self) -> ModelMenu:
-        has_models = bool(self._library.models())
-        to_folder = functools.partial(self._navigation.settings_requested.emit, "models")
-        return ModelMenu(
-            self._theme, self.maintenance_strip, self, has_models=has_models, build=self.ask_to_build,
-            to_folder=to_folder, to_server=self.remote.ask,
-        )  # fmt: skip
+    def menu(self) -> QMenu:
+        """Return the page's menu. It repeats the kit actions, because a narrow header hides the kit button."""
+        icon, strip, to_settings = self._theme.icon, self.maintenance_strip, self._navigation.settings_requested
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        verify = menu.addAction(icon("shield-check"), phrase("models.verify_all"), strip.verify)
+        verify.setEnabled(bool(self._library.models()))
+        menu.addAction(icon("search"), phrase("models.find_models_of_other_apps"), strip.search_other_programs)
+        menu.addSeparator()
+        self._add_kit_actions(menu)
+        menu.addSeparator()
+        menu.addAction(icon("box"), phrase("models.build_a_model_2"), self.ask_to_build)
+        menu.addAction(icon("external-link"), phrase("models.use_a_server_in_the"), self.remote.ask)
+        to_folder = functools.partial(to_settings.emit, "models")
+        menu.addAction(icon("folder-input"), phrase("models.change_the_models_folder"), to_folder)
+        return menu
+
+    def _add_kit_actions(self, menu: QMenu) -> None:
+        icon, strip = self._theme.icon, self.maintenance_strip
+        menu.addAction(icon("file-up"), phrase("models.write_a_kit"), strip.choose_export)
+        menu.addAction(icon("file-down"), phrase("models.import_a_kit"), strip.choose_import)
 
     def ask_to_build(self) -> BuildDialog:
         dialog = BuildDialog(self._theme, self._build_desk, self.window())
@@ -360,19 +368,11 @@ class ModelsPage(Page):
         self._chosen_key = f"model:{model.id}"
         self._refill()
 
-    def _on_download_requested(self, card: ModelCard, file: ModelFile) -> None:
-        self._downloads.offer(card, file, self.window())
-
     def _with_model(self, act: Callable[[LocalModel], object]) -> None:
         """Call `act` with the shown model; do nothing for a card."""
         entry = self._entry
         if entry is not None and entry.model is not None:
             act(entry.model)
-
-    def _on_folder_requested(self) -> None:
-        entry = self._entry
-        if entry is not None and entry.model is not None:
-            desktop.open_folder(Path(entry.model.path).parent)
 
     def _on_remove_requested(self, model: LocalModel) -> None:
         if model.tuned is not None or model.remote is not None:

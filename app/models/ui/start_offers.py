@@ -3,9 +3,9 @@
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from app.base import invisible_characters, wording
+from app.base import invisible_characters
 from app.base.wording import phrase
-from app.models.models_folder import FolderMoveResult
+from app.models.models_folder import FolderMove, FolderMoveResult
 from app.models.services.maintenance import ModelMaintenance
 from app.models.ui.download_controller import DownloadController
 from app.uikit import localization
@@ -30,10 +30,9 @@ class StartOffers(QWidget):
         self._upkeep = upkeep
         self.downloads, self.moving = Banner(theme), Banner(theme)
         set_surface(self, "base")
-        inside = make_column(margins_px=(16, 8, 16, 8))
+        inside = make_column(self.downloads, self.moving, margins_px=(16, 8, 16, 8))
         make_column(Separator(), inside, into=self, spacing_px=0)
         for banner in (self.downloads, self.moving):
-            inside.addWidget(banner)
             banner.installEventFilter(self)
         self.hide()
         self.downloads.action_requested.connect(self._on_download_action)
@@ -47,19 +46,7 @@ class StartOffers(QWidget):
         """Offer one thing at a time: the move before the downloads, which would go into its folder."""
         plan = self._upkeep.pending_move()
         if plan is not None:
-            what = phrase("models.moving_the_models_folder_was")
-            if not plan.is_own:
-                if plan.state == "over":
-                    what = phrase("models.a_move_of_the_models")
-                source, target = (
-                    invisible_characters.replace_with_mark(str(path)[:_SHOWN]) for path in (plan.source, plan.target)
-                )
-                sentence = wording.phrase(f"models.foreign_move.{plan.state}", source=source, target=target)
-                self.moving.show_message("warning", what, sentence, (("undo", phrase("models.dismiss_this_notice")),))
-                return
-            sentence = phrase("models.to_path_the_original_files", path=plan.target)
-            actions = (("continue", phrase("models.go_on_moving")), ("undo", phrase("models.undo_the_move")))
-            self.moving.show_message("warning", what, sentence, actions)
+            self._offer_move(plan)
             return
         waiting = [item for item in self._controller.downloads.items() if item.state == "paused"]
         if waiting and self._controller.is_allowed:
@@ -67,6 +54,21 @@ class StartOffers(QWidget):
             names = localization.join_names([with_note(item.title, item.quantization) for item in waiting])
             actions = (("resume", phrase("common.resume")), ("look", phrase("models.open_models")))
             self.downloads.show_message("warning", what, names, actions)
+
+    def _offer_move(self, plan: FolderMove) -> None:
+        what = phrase("models.moving_the_models_folder_was")
+        if plan.is_own:
+            sentence = phrase("models.to_path_the_original_files", path=plan.target)
+            actions = (("continue", phrase("models.go_on_moving")), ("undo", phrase("models.undo_the_move")))
+            self.moving.show_message("warning", what, sentence, actions)
+            return
+        if plan.state == "over":
+            what = phrase("models.a_move_of_the_models")
+        source, target = (
+            invisible_characters.replace_with_mark(str(path)[:_SHOWN]) for path in (plan.source, plan.target)
+        )
+        sentence = phrase(f"models.foreign_move.{plan.state}", source=source, target=target)
+        self.moving.show_message("warning", what, sentence, (("undo", phrase("models.dismiss_this_notice")),))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
@@ -83,14 +85,11 @@ class StartOffers(QWidget):
                 self._controller.downloads.resume(item.id)
 
     def _on_move_action(self, key: str) -> None:
+        self.moving.hide()
         plan = self._upkeep.pending_move()
-        if plan is None:
-            self.moving.hide()
-        elif key == "undo":
-            self.moving.hide()
+        if plan is not None and key == "undo":
             self._upkeep.undo_move()
-        else:
-            self.moving.hide()
+        elif plan is not None:
             self.move_requested.emit(plan.target)
 
     def _on_downloads_changed(self) -> None:
@@ -99,5 +98,4 @@ class StartOffers(QWidget):
             self.downloads.hide()
 
     def _on_moved(self, _moved: FolderMoveResult) -> None:
-        if not self.moving.isHidden():
-            self.moving.hide()
+        self.moving.hide()

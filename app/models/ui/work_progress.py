@@ -29,9 +29,8 @@ class StatusStrip(QWidget):
         super().__init__()
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = make_column(into=self, spacing_px=8)
+        make_column(self.progress, self.banner, into=self, spacing_px=8)
         for part in (self.progress, self.banner):
-            column.addWidget(part)
             part.installEventFilter(self)
         self.hide()
 
@@ -49,16 +48,13 @@ class MaintenanceProgress(QObject):
 
     ended = Signal()
 
-    def __init__(self, upkeep: ModelMaintenance, progress: ProgressRow, banner: Banner | None, parent: QObject) -> None:
-        """`banner` None: only the `failed` callback learns of a failure."""
+    def __init__(self, upkeep: ModelMaintenance, progress: ProgressRow, banner: Banner, parent: QObject) -> None:
         super().__init__(parent)
         self._upkeep = upkeep
         self._progress = progress
         self._banner = banner
         self._end_signal: SignalInstance | None = None  # None: no task that was begun here is running
         self._done: Callable[..., None] = self.ended.emit
-        self._failed: Callable[[AppError], None] = self._explain
-        self._is_bytes = True
         upkeep.progressed.connect(self._on_progressed)
         upkeep.failed.connect(self._on_failed)
         progress.cancelled.connect(self._on_cancelled)
@@ -67,26 +63,15 @@ class MaintenanceProgress(QObject):
     def is_running_here(self) -> bool:
         return self._end_signal is not None
 
-    def begin(
-        self,
-        what: str,
-        start: Callable[[], None],
-        signal: SignalInstance,
-        done: Callable[..., None],
-        *,
-        failed: Callable[[AppError], None] | None = None,
-        is_bytes: bool = True,
-    ) -> bool:
+    def begin(self, what: str, start: Callable[[], None], signal: SignalInstance, done: Callable[..., None]) -> bool:
         """Begin a task: `signal` ends it, and `done` gets its arguments. Return False if another task is running."""
         if self._upkeep.is_working:
-            if self._banner is not None and not self.is_running_here:
+            if not self.is_running_here:
                 sentence = phrase("common.choose_again_when_it_has")
                 self._banner.show_message("warning", phrase("models.other_work_on_the_models"), sentence)
             return False
-        if self._banner is not None:
-            self._banner.hide()
-        self._end_signal, self._done, self._is_bytes = signal, done, is_bytes
-        self._failed = failed or self._explain
+        self._banner.hide()
+        self._end_signal, self._done = signal, done
         signal.connect(self._on_done)
         self._progress.start(what)
         start()
@@ -100,7 +85,7 @@ class MaintenanceProgress(QObject):
 
     def _on_progressed(self, done: int, total: int) -> None:
         if self.is_running_here:
-            self._progress.set_progress(done, total, is_bytes=self._is_bytes)
+            self._progress.set_progress(done, total, is_bytes=True)
 
     def _on_done(self, *result: Any) -> None:
         self._end()
@@ -111,17 +96,12 @@ class MaintenanceProgress(QObject):
         if self.is_running_here:
             self._end()
             if error.code != "cancelled":
-                self._failed(error)
+                self._banner.show_error(error)
             self.ended.emit()
 
     def _on_cancelled(self) -> None:
         if self.is_running_here:
             self._upkeep.cancel()
-
-    def _explain(self, error: AppError) -> None:
-        if self._banner is not None:
-            sentence = describe_error(error)
-            self._banner.show_message("danger", sentence.message, sentence.next)
 
 
 class ImportPresenter(QObject):
@@ -170,9 +150,7 @@ class ImportPresenter(QObject):
     def explain(self, error: AppError) -> None:
         self._progress.finish()
         if error.code != "cancelled":
-            sentence = describe_error(error)
-            actions = (("import", phrase("common.choose_another_file")),)
-            self._banner.show_message("danger", sentence.message, sentence.next, actions)
+            self._banner.show_error(error, (("import", phrase("common.choose_another_file")),))
 
     # ------------------------------------------------------------------- private
 
@@ -183,10 +161,10 @@ class ImportPresenter(QObject):
 
     def _add_next(self) -> None:
         self._path = self._waiting.pop(0)
-        what = phrase("common.importing_name", name=Path(self._path).name)
+        name, place = Path(self._path).name, f"{self._count - len(self._waiting)}/{self._count}"
+        what = phrase("common.importing_name", name=name)
         if self._count > 1:
-            place = f"{self._count - len(self._waiting)}/{self._count}"
-            what = phrase("models.importing_place_name", place=place, name=Path(self._path).name)
+            what = phrase("models.importing_place_name", place=place, name=name)
         self._progress.start(what)
         self._library.import_file(self._path)
         self.began.emit()
@@ -221,8 +199,9 @@ class ImportPresenter(QObject):
 
     def _explain_several(self) -> None:
         what = phrase("models.m_of_n_could_not", n=self._count, m=len(self._problems))
-        line = phrase("common.name_value")
-        reasons = [line.format(name=name, value=describe_error(error)) for name, error in self._problems]
+        reasons = [
+            phrase("common.name_value", name=name, value=describe_error(error)) for name, error in self._problems
+        ]
         actions = (("import", phrase("common.choose_another_file")),)
         self._banner.show_message("danger", what, "\n".join(reasons), actions)
 

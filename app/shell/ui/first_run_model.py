@@ -12,14 +12,14 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.base.wording import current_language, describe_error, phrase
+from app.base.wording import current_language, describe_error, format_size, phrase
 from app.inference import machine
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, model_fit, starter
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.services.downloads import Download
 from app.models.services.model_library import ModelLibrary
-from app.models.ui import model_actions, model_text
+from app.models.ui import model_actions
 from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_row import DownloadRow
 from app.uikit.localization import join_facts
@@ -40,7 +40,7 @@ class DownloadCard(QFrame):
         self._card = card
         self._file = file
         self.setProperty("surface", "card")
-        size = model_text.gigabytes(file.size_bytes)
+        size = format_size(file.size_bytes)
         self.button = Button(theme, phrase("common.download_size", size=size), icon="download")
         self.kit_button = Button(theme, phrase("common.import_a_kit"), icon="hard-drive")
         self.row = DownloadRow(theme)
@@ -53,7 +53,7 @@ class DownloadCard(QFrame):
 
     def _build(self) -> None:
         inside = make_column(into=self, margins_px=(16, 12, 16, 12), spacing_px=6)
-        title = join_facts(self._card.title, model_text.gigabytes(self._file.size_bytes))
+        title = join_facts(self._card.title, format_size(self._file.size_bytes))
         inside.addWidget(Label(title, strong=True, wraps=True))
         suits = phrase("shell.it_suits_this_pc")
         text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits
@@ -166,7 +166,7 @@ class FirstModelStep(QWidget):
         label = phrase("common.start_with_the_trial_model") if is_there else phrase("common.import_the_trial_kit")
         self.starter_button = Button(self._theme, label, "primary")
         self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
-        title = join_facts(card.title, model_text.gigabytes(card.files[0].size_bytes))
+        title = join_facts(card.title, format_size(card.files[0].size_bytes))
         self.starter_card, inside = self._card(title, card.summary)
         licence = Label(phrase("shell.licence_name", name=card.licence), "caption", "text2", wraps=True)
         inside.addLayout(_row(licence, self.licence_button))

@@ -327,7 +327,7 @@ def collect_wheels(
             report(package, begun + count, total)
 
         report_bytes(0, 0)
-        content = KitFile(file.size_bytes, file.sha256, (KitPart(file.name, file.size_bytes, file.sha256),))
+        content = KitFile(file.size_bytes, file.sha256, (KitPart(file.size_bytes, file.sha256, file.name),))
         damaged = AppError("training_wheel_damaged", path=str(folder / file.name), package=str(file))
         found[file.name] = _copied(listed.get(file.name, content), folder, target / file.name, damaged, report_bytes)
         done += file.size_bytes

@@ -7,7 +7,8 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QWidget
 
-from app.base.wording import phrase
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -46,6 +47,10 @@ class Banner(QFrame):
         repolish(self)
         self._turn()
         self.show()
+
+    def show_error(self, error: AppError, actions: tuple[tuple[str, str], ...] = (), level: str = "danger") -> None:
+        sentence = describe_error(error)
+        self.show_message(level, sentence.message, sentence.next, actions)
 
     def dismiss(self) -> None:
         self.hide()

@@ -75,7 +75,12 @@ class Child:
 
     def ask(self, text: str, **fields: Any) -> tuple[str, Done]:
         fields.setdefault("sampling", messages.Sampling(temperature=0))
-        self.send(messages.Ask("ask", (messages.Segment(text),), **fields))
+        return self.answer(messages.Ask("ask", (messages.Segment(text),), **fields))
+
+    def answer(self, command: messages.Ask | None = None) -> tuple[str, Done]:
+        """The text and the end of an answer, which was begun already if there is no command."""
+        if command is not None:
+            self.send(command)
         events = self.events_until(Done, Failed)
         assert isinstance(events[-1], Done), events[-1]
         return "".join(event.text for event in events if isinstance(event, Token)), events[-1]

@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.inference.engine.messages import (
@@ -20,8 +21,6 @@ from app.inference.engine.messages import (
     Ready,
     Sampling,
     Segment,
-    State,
-    StateReport,
     Token,
     Tokenize,
     Tokenized,
@@ -42,17 +41,14 @@ def child(tmp_path: Path, tiny_model: Path):
         yield child
 
 
-def test_the_facts_are_those_of_the_file_and_of_the_context(tmp_path: Path, tiny_model: Path) -> None:
-    with Child("llama", tmp_path / "log") as child:
-        facts = child.load(tiny_model, context_tokens=300, threads=1)
-        assert facts.architecture == "llama"
-        assert facts.trained_context_tokens == 512
-        assert facts.context_tokens == 512  # llama.cpp rounds up to a multiple of 256
-        assert facts.threads == 1
-        assert facts.kv_bytes > 0
-        assert facts.compute_bytes > 0
-        assert facts.gpu_layers > 0 or facts.gpu_reason in ("no_backend", "no_device")
-        assert facts.total_layers == 3
+def test_the_facts_are_those_of_the_file_and_of_the_context(child: Child, tiny_model: Path) -> None:
+    facts = child.load(tiny_model, context_tokens=300, threads=1)
+    assert (facts.architecture, facts.trained_context_tokens, facts.total_layers, facts.threads) == ("llama", 512, 3, 1)
+    assert facts.context_tokens == 512  # llama.cpp rounds up to a multiple of 256
+    assert facts.kv_bytes > 0
+    assert facts.compute_bytes > 0
+    assert facts.gpu_layers > 0 or facts.gpu_reason in ("no_backend", "no_device")
+    assert child.load(tiny_model, context_tokens=100_000).context_tokens == 512  # not longer than trained
 
 
 def test_a_quantized_cache_is_smaller_and_read_back_from_the_engine(tmp_path: Path, starter_model: Path) -> None:
@@ -64,25 +60,15 @@ def test_a_quantized_cache_is_smaller_and_read_back_from_the_engine(tmp_path: Pa
     assert small.kv_bytes < 0.6 * full.kv_bytes
 
 
-def test_a_context_longer_than_trained_is_not_given(tmp_path: Path, tiny_model: Path) -> None:
-    with Child("llama", tmp_path / "log") as child:
-        assert child.load(tiny_model, context_tokens=100_000).context_tokens == 512
-
-
 def test_the_next_question_of_a_conversation_evaluates_only_what_is_new(child: Child) -> None:
-    answer, first = child.ask("abcdefghij" * 20, max_tokens=5)
-    _, again = child.ask("abcdefghij" * 20 + "klm", max_tokens=5)
+    start = "abcdefghij" * 20
+    _, first = child.ask(start, max_tokens=5)
+    reused, again = child.ask(start + "klm", max_tokens=20)
     assert first.usage.cached_tokens == 0
     assert again.usage.cached_tokens >= first.usage.prompt_tokens
     assert again.usage.prompt_tokens - again.usage.cached_tokens <= 4
-    assert answer is not None
-
-
-def test_a_reused_prefix_gives_the_same_answer_as_a_fresh_one(child: Child) -> None:
-    child.ask("abcdefghij" * 10, max_tokens=3)
-    reused, _ = child.ask("abcdefghij" * 10 + "xyz", max_tokens=20)
     child.ask("q", max_tokens=1)
-    fresh, done = child.ask("abcdefghij" * 10 + "xyz", max_tokens=20)
+    fresh, done = child.ask(start + "klm", max_tokens=20)
     assert done.usage.cached_tokens < 5  # the beginning of text, and a space that the tokenizer adds
     assert reused == fresh
 
@@ -91,18 +77,10 @@ def test_a_prompt_that_does_not_fit_is_refused_and_nothing_is_cut(child: Child) 
     failed = child.failure_of(Ask("a", (Segment("x" * 600),)))
     assert failed.code == "context_full"
     assert failed.facts["prompt_tokens"] > failed.facts["context_tokens"] == 512
-    _, done = child.ask("y", max_tokens=3)  # the engine goes on
-    assert done.usage.answer_tokens == 3
-
-
-def test_of_a_prompt_far_too_long_no_more_is_counted_than_shows_that(child: Child) -> None:
-    failed = child.failure_of(Ask("a", (Segment("z\n\n" * 100_000),)))
+    failed = child.failure_of(Ask("a", (Segment("z\n\n" * 100_000),)))  # no more is counted than shows it
     assert failed.code == "context_full"
-    assert failed.facts["context_tokens"] < failed.facts["prompt_tokens"] < failed.facts["context_tokens"] + 4_000
-
-
-def test_an_answer_that_fills_the_context_says_so(child: Child) -> None:
-    _, done = child.ask("x" * 480, max_tokens=200)
+    assert 512 < failed.facts["prompt_tokens"] < 512 + 4_000
+    _, done = child.ask("x" * 480, max_tokens=200)  # the engine goes on, up to the end of the context
     assert done.stop_reason == "context"
     assert done.usage.prompt_tokens + done.usage.answer_tokens <= 512
 
@@ -135,21 +113,21 @@ def test_a_schema_forces_json(child: Child) -> None:
     assert isinstance(json.loads(text)["ok"], bool)
 
 
-@pytest.mark.parametrize(
-    "bad", [{"grammar": "root ::= ("}, {"json_schema": "{"}, {"json_schema": '{"type": "nonsense"}'}]
-)
-def test_a_bad_grammar_is_an_expected_error(child: Child, bad: dict[str, str]) -> None:
-    assert child.failure_of(Ask("a", (Segment("x"),), **bad)).code == "grammar_invalid"
-
-
-def test_a_grammar_that_cannot_be_parsed_leaves_no_text_in_the_log(tiny_model: Path, tmp_path: Path) -> None:
-    log = tmp_path / "engine.log"
-    with Child("llama", log) as child:
+def test_a_bad_grammar_is_an_expected_error_and_no_text_reaches_the_log(tiny_model: Path, tmp_path: Path) -> None:
+    schema = json.dumps({"const": {"a": 'ひみつの値"\\]'}}, ensure_ascii=False)
+    with Child("llama", tmp_path / "log") as child:
         child.load(tiny_model)
-        schema = json.dumps({"const": {"a": 'ひみつの値"\\]'}}, ensure_ascii=False)
-        for bad in ({"grammar": 'root ::= "ひみつの値" ('}, {"json_schema": schema}):
+        for bad in (
+            {"grammar": 'root ::= "ひみつの値" ('},
+            {"json_schema": "{"},
+            {"json_schema": '{"type": "nonsense"}'},
+            {"json_schema": schema},
+        ):
             assert child.failure_of(Ask("a", (Segment("x"),), **bad)).code == "grammar_invalid"
-    assert "ひみつ" not in log.read_text("utf-8")
+        child.ask("CANARY-7f3a", max_tokens=5)
+    log = (tmp_path / "log").read_text("utf-8", "replace")
+    assert "ひみつ" not in log
+    assert "CANARY-7f3a" not in log
 
 
 @pytest.mark.fault("S7")
@@ -171,28 +149,14 @@ def test_an_adapter_changes_the_answer_and_its_strength_counts(child: Child, tmp
 
 
 def test_an_adapter_for_another_model_is_refused_before_llama_cpp_sees_it(child: Child, tmp_path: Path) -> None:
-    for number, make in enumerate(
-        (models.wrong_architecture_adapter, models.wrong_shape_adapter, models.unpaired_adapter)
-    ):
-        path = tmp_path / f"{number}.gguf"
-        make(path)
-        failed = child.failure_of(Ask("a", (Segment("x"),), adapters=(AdapterUse(str(path)),)))
-        assert failed.code.startswith(("adapter", "gguf"))
-    missing = child.failure_of(Ask("a", (Segment("x"),), adapters=(AdapterUse(str(tmp_path / "none.gguf")),)))
-    assert missing.code == "file_missing"
+    def code(path: Path) -> str:
+        return child.failure_of(Ask("a", (Segment("x"),), adapters=(AdapterUse(str(path)),))).code
+
+    assert code(models.wrong_architecture_adapter(tmp_path / "architecture.gguf")) == "adapter_mismatch"
+    assert code(models.wrong_shape_adapter(tmp_path / "shape.gguf")) == "adapter_mismatch"
+    assert code(models.unpaired_adapter(tmp_path / "half.gguf")) == "gguf_damaged"
+    assert code(tmp_path / "none.gguf") == "file_missing"
     assert child.ask("x", max_tokens=2)[1].usage.answer_tokens == 2
-
-
-def test_embeddings_are_unit_vectors_and_like_texts_are_alike(tmp_path: Path, starter_model: Path) -> None:
-    with Child("llama", tmp_path / "log") as child:
-        child.load(starter_model, embedding=True, context_tokens=512)
-        child.send(Embed("e", ("橋の点検を行う。", "橋梁を点検する。", "The cat sat on the mat.")))
-        event = child.events_until(Embedded, Failed)[-1]
-        assert isinstance(event, Embedded)
-        near = sum(a * b for a, b in zip(event.vectors[0], event.vectors[1], strict=True))
-        far = sum(a * b for a, b in zip(event.vectors[0], event.vectors[2], strict=True))
-        assert sum(a * a for a in event.vectors[0]) == pytest.approx(1.0)
-        assert near > far
 
 
 def embedded(child: Child, *texts: str) -> list[tuple[float, ...]]:
@@ -202,29 +166,32 @@ def embedded(child: Child, *texts: str) -> list[tuple[float, ...]]:
     return list(event.vectors)
 
 
-def test_an_encoder_embeds_and_says_nothing_of_it_in_the_log(tmp_path: Path) -> None:
+def product(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def test_embeddings_are_unit_vectors_and_like_texts_are_alike(tmp_path: Path, starter_model: Path) -> None:
+    with Child("llama", tmp_path / "log") as child:
+        child.load(starter_model, embedding=True, context_tokens=512)
+        first, near, far = embedded(child, "橋の点検を行う。", "橋梁を点検する。", "The cat sat on the mat.")
+    assert product(first, first) == pytest.approx(1.0)
+    assert product(first, near) > product(first, far)
+
+
+def test_an_encoder_embeds_cuts_what_is_too_long_and_says_nothing_of_it_in_the_log(tmp_path: Path) -> None:
     path = tiny_bert(tmp_path / "bert.gguf", {"賃": "給", "金": "与"})
     with Child("llama", tmp_path / "log") as child:
         child.load(path, embedding=True, context_tokens=512)
         before = (tmp_path / "log").stat().st_size
         wage, pay, dog = embedded(child, "賃金", "給与", "子犬")
         assert wage == pytest.approx(pay)
-        assert sum(a * b for a, b in zip(pay, dog, strict=True)) < 0.9
-        assert (tmp_path / "log").stat().st_size == before
-
-
-def test_a_text_longer_than_an_encoder_takes_is_cut(tmp_path: Path) -> None:
-    with Child("llama", tmp_path / "log") as child:
-        child.load(tiny_bert(tmp_path / "bert.gguf"), embedding=True, context_tokens=512)
+        assert product(pay, dog) < 0.9
         fits, longer, other = embedded(child, "橋" * 126, "橋" * 126 + "川" * 1000, "橋" * 125 + "川" * 1000)
         assert fits == pytest.approx(longer)
         assert fits != pytest.approx(other)
-
-
-def test_the_token_that_ends_a_text_is_there_also_when_it_is_cut(tmp_path: Path) -> None:
-    """Its vector is zero in this model, which pools there."""
-    with Child("llama", tmp_path / "log") as child:
-        child.load(tiny_bert(tmp_path / "bert.gguf", pooling=3), embedding=True, context_tokens=512)
+        assert (tmp_path / "log").stat().st_size == before
+        # The token that ends a text stays when it is cut: its vector is zero in this model, which pools there.
+        child.load(tiny_bert(tmp_path / "last.gguf", pooling=3), embedding=True, context_tokens=512)
         assert not any(embedded(child, "橋")[0])
         assert not any(embedded(child, "橋" * 1000)[0])
 
@@ -232,56 +199,37 @@ def test_the_token_that_ends_a_text_is_there_also_when_it_is_cut(tmp_path: Path)
 def test_unloading_gives_the_memory_back(tmp_path: Path, starter_model: Path) -> None:
     with Child("llama", tmp_path / "log") as child:
         child.load(starter_model)
-        child.send(State("s"))
-        loaded = child.events_until(StateReport)[-1]
+        engine = psutil.Process(child.process.pid)
+        loaded = engine.memory_info().rss
         child.send(Unload("u"))
         child.events_until(Unloaded)
-        child.send(State("s"))
-        empty = child.events_until(StateReport)[-1]
-        assert isinstance(loaded, StateReport)
-        assert isinstance(empty, StateReport)
-        assert loaded.facts is not None
-        assert empty.facts is None
-        assert loaded.resident_bytes - empty.resident_bytes > 200e6
+        assert loaded - engine.memory_info().rss > 200e6
         assert child.failure_of(Ask("a", (Segment("x"),))).code == "no_model_loaded"
 
 
-def test_a_missing_file_is_an_expected_error(child: Child, tmp_path: Path) -> None:
-    assert child.failure_of(Load("l", str(tmp_path / "なし.gguf"))).code == "file_missing"
-
-
-def test_loading_can_be_cancelled_before_it_began(child: Child, tiny_model: Path) -> None:
+def test_a_load_that_fails_or_is_cancelled_leaves_an_engine_that_loads(child: Child, tiny_model: Path) -> None:
+    assert child.failure_of(Load("l", str(tiny_model.with_name("なし.gguf")))).code == "file_missing"
     child.send(Cancel("late"))
     assert child.failure_of(Load("late", str(tiny_model))).code == "cancelled"
     assert child.load(tiny_model).architecture == "llama"
 
 
-def test_the_starter_answers_and_stops_at_its_stop_string(tmp_path: Path, starter_model: Path) -> None:
-    with Child("llama", tmp_path / "log") as child:
-        child.load(starter_model, context_tokens=1024)
-        text, done = child.ask("質問: 日本の首都はどこですか？\n回答:", stop=("\n質問", "\n\n"), max_tokens=60)
-        assert "東京" in text
-        assert "質問" not in text
-        assert done.stop_reason in ("stop", "end")
-
-
-@pytest.mark.parametrize("phase", ["reading", "answering"])
-def test_cancelling_ends_soon_and_the_engine_goes_on(tmp_path: Path, starter_model: Path, phase: str) -> None:
+def test_cancelling_ends_soon_and_the_engine_goes_on(tmp_path: Path, starter_model: Path) -> None:
     with Child("llama", tmp_path / "log") as child:
         child.load(starter_model, context_tokens=8192)
-        child.send(Ask("a", (Segment(LONG * (25 if phase == "reading" else 1)),), max_tokens=1000))
-        if phase == "answering":
-            child.events_until(Token)
-        else:
-            time.sleep(0.2)
-        child.send(Cancel("a"))
-        began = time.monotonic()
-        done = child.events_until(Done)[-1]
-        assert time.monotonic() - began < 5  # a prompt of this length takes longer than that here
-        assert isinstance(done, Done)
-        assert done.stop_reason == "cancelled"
-        text, done = child.ask("質問: 日本の首都はどこですか？\n回答:", stop=("\n",), max_tokens=30)
-        assert "東京" in text
+        for pages in (25, 1):  # while it reads, while it answers
+            child.send(Ask("a", (Segment(LONG * pages),), max_tokens=1000))
+            if pages == 1:
+                child.events_until(Token)
+            else:
+                time.sleep(0.2)
+            child.send(Cancel("a"))
+            began = time.monotonic()
+            assert child.answer()[1].stop_reason == "cancelled"
+            assert time.monotonic() - began < 5  # a prompt of this length takes longer than that here
+            text, _ = child.ask("質問: 日本の首都はどこですか？\n回答:", stop=("\n質問", "\n\n"), max_tokens=60)
+            assert "東京" in text
+            assert "質問" not in text
 
 
 @pytest.mark.fault("F4")
@@ -305,40 +253,26 @@ def test_a_line_that_is_no_command_ends_the_child_with_a_word_in_the_log(tmp_pat
         assert "unreadable command" in (tmp_path / "log").read_text("utf-8")
 
 
-@pytest.mark.fault("S12")
-def test_no_prompt_text_reaches_the_log(tmp_path: Path, tiny_model: Path) -> None:
-    with Child("llama", tmp_path / "log") as child:
-        child.load(tiny_model)
-        child.ask("CANARY-7f3a", max_tokens=5)
-    assert "CANARY-7f3a" not in (tmp_path / "log").read_text("utf-8", "replace")
-
-
-@pytest.mark.parametrize(
-    ("prompt", "answer"),
-    [
-        ('採点せよ\n!say {"reason": "数値が違う", "score": 1}\n</回答>', '{"reason": "数値が違う", "score": 1}'),
-        ("!say 一つ目\n!say 二つ目", "二つ目"),
-        ("!say !say 三つ目", "!say 三つ目"),
-        ("!say\nここは読まない", ""),
-        ("何もない", "何もない"),
-    ],
-)
-def test_the_fake_says_what_its_prompt_tells_it_to(tmp_path: Path, tiny_model: Path, prompt: str, answer: str) -> None:
+def test_the_fake_says_what_its_prompt_tells_it_to(tmp_path: Path, tiny_model: Path) -> None:
+    score = '{"reason": "数値が違う", "score": 1}'
+    answers = {
+        f"採点せよ\n!say {score}\n</回答>": score,
+        "!say 一つ目\n!say 二つ目": "二つ目",
+        "!say !say 三つ目": "!say 三つ目",
+        "!say\nここは読まない": "",
+        "何もない": "何もない",
+    }
+    turns = (Segment("!say 12345"), Segment("<end>", markup=True), Segment("質問"), Segment("<start>", markup=True))
     with Child("echo", tmp_path / "log") as child:
         child.load(tiny_model)
-        said, done = child.ask(prompt)
-    assert said == answer
-    assert done.stop_reason == "end"
-
-
-def test_the_fake_finds_what_to_say_anywhere_and_keeps_to_the_limit(tmp_path: Path, tiny_model: Path) -> None:
-    with Child("echo", tmp_path / "log") as child:
-        child.load(tiny_model)
-        turns = (Segment("!say 12345"), Segment("<end>", markup=True), Segment("質問"), Segment("<start>", markup=True))
+        said = {prompt: child.ask(prompt) for prompt in answers}
         child.send(Ask("a", turns, max_tokens=3))
-        events = child.events_until(Done)
+        *events, done = child.events_until(Done)
+    assert {prompt: text for prompt, (text, _) in said.items()} == answers
+    assert {ended.stop_reason for _, ended in said.values()} == {"end"}
     assert "".join(event.text for event in events if isinstance(event, Token)) == "123"
-    assert events[-1].stop_reason == "length"
+    assert isinstance(done, Done)
+    assert done.stop_reason == "length"
 
 
 @pytest.mark.fault("F4")
@@ -349,17 +283,15 @@ def test_a_killed_child_says_nothing_more(tmp_path: Path) -> None:
             child.events_until(Ready)
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2, 0.3, 0.5])
 @pytest.mark.fault("F4")
-def test_stopping_a_load_at_any_moment_leaves_an_engine_that_loads(
-    tmp_path: Path, starter_model: Path, delay_s: float
-) -> None:
+def test_stopping_a_load_at_any_moment_leaves_an_engine_that_loads(tmp_path: Path, starter_model: Path) -> None:
     with Child("llama", tmp_path / "log") as child:
-        child.send(Load("l", str(starter_model)))
-        time.sleep(delay_s)
-        child.send(Cancel("l"))
-        last = child.events_until(Ready, Failed)[-1]
-        assert isinstance(last, Ready) or last.code == "cancelled"
+        for delay_s in (0.0, 0.1, 0.2, 0.3, 0.5):
+            child.send(Load("l", str(starter_model)))
+            time.sleep(delay_s)
+            child.send(Cancel("l"))
+            last = child.events_until(Ready, Failed)[-1]
+            assert isinstance(last, Ready) or last.code == "cancelled"
         assert child.load(starter_model).architecture == "gemma3"
 
 

@@ -1,54 +1,65 @@
 """The importance matrix against its definition, and what it is for: a quantized model that errs less on that text."""
 
-import ctypes
 import re
 import sysconfig
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gguf
 import numpy as np
-import numpy.typing as npt
 import pytest
-from llama_cpp import llama_cpp as api
 
 from app.inference.engine import imatrix
 from app.inference.engine.model_jobs import Imatrix, Quantize
+from app.inference.engine.scored_model import ScoredModel
+from app.inference.prompts import Segment
 from tests import model_files as models
-from tests.inference.engine import jobs
+from tests.inference.engine import direct, jobs
 from tests.model_files import TinyShape
-from trainer.convert_job import Progress
+from trainer.convert_job import Event, Finished, Progress
 
 WIDE = TinyShape(embedding=256, feed_forward=512)
 TEXT = "橋脚のかぶりは設計基準強度と環境条件から定める。\n" * 40
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return models.tiny_llama(tmp_path / "m.gguf", shape=WIDE)
+@dataclass(frozen=True)
+class Measured:
+    """A model, a text, and how the matrix was made of them."""
+
+    model: Path
+    events: list[Event]
+
+    @property
+    def end(self) -> Finished:
+        end = self.events[-1]
+        assert isinstance(end, Finished)
+        return end
 
 
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    path = tmp_path / "自分の文書.txt"
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    folder = tmp_path_factory.mktemp("measured")
+    model = models.tiny_llama(folder / "m.gguf", shape=WIDE)
+    _, events = jobs.run(job(model, written(folder / "自分の文書.txt")), folder)
+    return Measured(model, events)
+
+
+def written(path: Path) -> Path:
     path.write_text(TEXT, encoding="utf-8-sig")  # as Windows' editor writes it
     return path
 
 
 def job(model: Path, text: Path) -> Imatrix:
-    return Imatrix(str(model), str(text), str(model.with_name("means.imatrix")))
+    return Imatrix(str(model), str(text), str(text.with_name("means.imatrix")))
 
 
-def test_a_column_s_value_is_the_mean_square_of_what_it_is_multiplied_with(
-    tmp_path: Path, model: Path, text: Path
-) -> None:
-    end = jobs.finished(job(model, text), tmp_path)
-    means = imatrix.read(Path(end.path))
+def test_a_column_s_value_is_the_mean_square_of_what_it_is_multiplied_with(measured: Measured) -> None:
+    means = imatrix.read(Path(measured.end.path))
     ids = [byte + 4 for byte in b" " + TEXT.encode()]  # the vocabulary has one token a byte, and puts a space first
     ids[0] = 3
     pieces = [[1, *ids[at : at + 511]] for at in range(0, len(ids) - 511 + 1, 511)]
-    assert end.notes == {"tokens": 512 * len(pieces), "tensors": len(WIDE.matrices()) - 2}
-    reader = {tensor.name: tensor.data for tensor in gguf.GGUFReader(model).tensors}
+    assert measured.end.notes == {"tokens": 512 * len(pieces), "tensors": len(WIDE.matrices()) - 2}
+    reader = {tensor.name: tensor.data for tensor in gguf.GGUFReader(measured.model).tensors}
     vectors = reader["token_embd.weight"].reshape(-1, WIDE.embedding)[[token for piece in pieces for token in piece]]
     normalized = vectors / np.sqrt((vectors**2).mean(axis=1, keepdims=True) + 1e-5)
     expected = (normalized.astype(np.float64) ** 2).mean(axis=0)
@@ -57,47 +68,37 @@ def test_a_column_s_value_is_the_mean_square_of_what_it_is_multiplied_with(
     assert means["blk.1.ffn_down.weight"].shape == (WIDE.feed_forward,)
 
 
-def test_the_result_is_given_to_the_quantizer(tmp_path: Path, model: Path, text: Path) -> None:
-    means = jobs.finished(job(model, text), tmp_path).path
-    plain, better = tmp_path / "plain.gguf", tmp_path / "better.gguf"
-    jobs.finished(Quantize(str(model), str(plain), "Q4_K_M"), tmp_path)
-    jobs.finished(Quantize(str(model), str(better), "Q4_K_M", imatrix=means), tmp_path)
-    assert plain.stat().st_size == better.stat().st_size
-    assert plain.read_bytes() != better.read_bytes()
-
-
-def test_progress_counts_tokens(tmp_path: Path, model: Path, text: Path) -> None:
-    _, events = jobs.run(job(model, text), tmp_path)
-    steps = [event for event in events if isinstance(event, Progress)]
+def test_progress_counts_tokens(measured: Measured) -> None:
+    steps = [event for event in measured.events if isinstance(event, Progress)]
     assert [step.done_bytes for step in steps] == list(range(0, steps[-1].total_bytes + 1, 512))
 
 
-def test_a_short_text_is_refused_with_how_much_is_needed(tmp_path: Path, model: Path, text: Path) -> None:
+def test_the_result_is_given_to_the_quantizer(measured: Measured, tmp_path: Path) -> None:
+    plain, better, model = tmp_path / "plain.gguf", tmp_path / "better.gguf", str(measured.model)
+    jobs.finished(Quantize(model, str(plain), "Q4_K_M"), tmp_path)
+    jobs.finished(Quantize(model, str(better), "Q4_K_M", imatrix=measured.end.path), tmp_path)
+    assert plain.stat().st_size == better.stat().st_size
+    assert plain.read_bytes() != better.read_bytes()
+    broken = tmp_path / "means.imatrix"
+    broken.write_bytes(b"PK\x03\x04 and no more")
+    failed = jobs.failure(Quantize(model, str(better), "Q4_K_M", imatrix=str(broken)), tmp_path)
+    assert failed.code == "imatrix_failed"
+
+
+def test_a_text_that_is_short_or_cannot_be_read_is_refused(measured: Measured, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    assert jobs.failure(job(measured.model, text), tmp_path).code == "imatrix_text_unreadable"
+    text.write_bytes("設計".encode("cp932") * 2000)
+    assert jobs.failure(job(measured.model, text), tmp_path).code == "imatrix_text_unreadable"
     text.write_text("短い文章。", encoding="utf-8")
-    failed = jobs.failure(job(model, text), tmp_path)
+    failed = jobs.failure(job(measured.model, text), tmp_path)
     assert failed.code == "imatrix_text_short"
     assert failed.facts["needed"] == imatrix.MIN_TOKENS > failed.facts["tokens"]
 
 
-@pytest.mark.parametrize("content", ["設計".encode("cp932") * 2000, None])
-def test_a_text_that_cannot_be_read_is_refused(tmp_path: Path, model: Path, text: Path, content: bytes | None) -> None:
-    if content is None:
-        text.unlink()
-    else:
-        text.write_bytes(content)
-    assert jobs.failure(job(model, text), tmp_path).code == "imatrix_text_unreadable"
-
-
-def test_a_mixture_of_experts_is_refused(tmp_path: Path, text: Path) -> None:
+def test_a_mixture_of_experts_is_refused(tmp_path: Path) -> None:
     experts = models.tiny_llama(tmp_path / "moe.gguf", metadata={"llama.expert_count": 4, "llama.expert_used_count": 2})
-    assert jobs.failure(job(experts, text), tmp_path).code == "imatrix_experts"
-
-
-def test_a_damaged_result_is_refused(tmp_path: Path, model: Path) -> None:
-    broken = tmp_path / "means.imatrix"
-    broken.write_bytes(b"PK\x03\x04 and no more")
-    failed = jobs.failure(Quantize(str(model), str(tmp_path / "q.gguf"), "Q4_K_M", imatrix=str(broken)), tmp_path)
-    assert failed.code == "imatrix_failed"
+    assert jobs.failure(job(experts, written(tmp_path / "text.txt")), tmp_path).code == "imatrix_experts"
 
 
 def test_the_layout_of_a_tensor_is_that_of_the_installed_library() -> None:
@@ -118,56 +119,10 @@ def test_the_layout_of_a_tensor_is_that_of_the_installed_library() -> None:
 # ----------------------------------------------------------------- what it is for
 
 
-class Logits:
-    """Log-probabilities of a model over pieces of up to 256 tokens, [tokens, vocabulary]."""
-
-    def __init__(self, path: Path) -> None:
-        self._model = api.llama_model_load_from_file(str(path).encode(), api.llama_model_default_params())
-        params = api.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = 256
-        self._context = api.llama_init_from_model(self._model, params)
-        self._vocabulary = api.llama_model_get_vocab(self._model)
-
-    def tokens(self, text: str) -> list[int]:
-        raw = text.encode()
-        out = (api.llama_token * len(raw))()
-        return list(out[: api.llama_tokenize(self._vocabulary, raw, len(raw), out, len(raw), True, False)])
-
-    def of(self, tokens: list[int]) -> npt.NDArray[np.float32]:
-        api.llama_memory_clear(api.llama_get_memory(self._context), True)
-        batch = api.llama_batch_init(len(tokens), 0, 1)
-        batch.n_tokens = len(tokens)
-        for at, token in enumerate(tokens):
-            batch.token[at], batch.pos[at], batch.n_seq_id[at] = token, at, 1
-            batch.seq_id[at][0], batch.logits[at] = 0, True
-        assert api.llama_decode(self._context, batch) == 0
-        api.llama_batch_free(batch)
-        rows = api.llama_get_logits(self._context)
-        count = api.llama_vocab_n_tokens(self._vocabulary)
-        logits: Any = np.ctypeslib.as_array(ctypes.cast(rows, ctypes.POINTER(ctypes.c_float)), (len(tokens), count))
-        logits = logits - logits.max(axis=1, keepdims=True)
-        result: npt.NDArray[np.float32] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return result
-
-    def close(self) -> None:
-        api.llama_free(self._context)
-        api.llama_model_free(self._model)
-
-
-def divergences(reference: Path, others: dict[str, Path], text: str, pieces: int) -> dict[str, float]:
-    """Mean KL divergence a token of each from the reference, in nats."""
-    first = Logits(reference)
-    opened = {name: Logits(path) for name, path in others.items()}
-    tokens = first.tokens(text)
-    chosen = [tokens[at : at + 256] for at in range(0, len(tokens) - 255, 256)][:pieces]
-    sums = dict.fromkeys(others, 0.0)
-    for piece in chosen:
-        wanted = first.of(piece)
-        for name, model in opened.items():
-            sums[name] += float((np.exp(wanted) * (wanted - model.of(piece))).sum(dtype=np.float64))
-    for model in (first, *opened.values()):
-        model.close()
-    return {name: total / (256 * len(chosen)) for name, total in sums.items()}
+def divergence(reference: Path, other: Path, pieces: list[direct.Text]) -> float:
+    """Mean KL divergence a token from the reference, in nats."""
+    rows = zip(direct.log_probabilities(reference, pieces), direct.log_probabilities(other, pieces), strict=True)
+    return float(np.mean([direct.divergence(p, q) for p, q in rows]))
 
 
 @pytest.mark.slow
@@ -189,7 +144,9 @@ def test_a_quantized_model_errs_less_with_the_importance_matrix(tmp_path: Path, 
     made = {name: tmp_path / f"{name}.gguf" for name in ("plain", "better")}
     jobs.finished(Quantize(str(f16), str(made["plain"]), form), tmp_path)
     jobs.finished(Quantize(str(f16), str(made["better"]), form, imatrix=means), tmp_path)
+    tokenizer = ScoredModel(f16, "")
     for part in (whole[: len(whole) // 2], whole[len(whole) * 3 // 4 :]):
-        found = divergences(f16, made, part, pieces=2)
-        print(form, found)
-        assert found["better"] <= found["plain"]
+        ids = tokenizer.ids_of((Segment(part),))
+        pieces = [(ids[at : at + 256], tuple(range(1, 256))) for at in (0, 256)]
+        assert divergence(f16, made["better"], pieces) <= divergence(f16, made["plain"], pieces)
+    tokenizer.close()

@@ -2,7 +2,6 @@
 
 import ctypes
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,17 +85,13 @@ def test_progress_goes_up_to_the_size_of_the_source(tmp_path: Path) -> None:
     assert 0.3 * total < steps[-1].done_bytes <= total
 
 
-def test_the_file_says_what_it_is_told_to_say(tmp_path: Path, model: Path) -> None:
-    texts = {"general.name": "砂防の助手", "general.source.repo_url": "https://huggingface.co/kotae/model"}
-    made = jobs.finished(job(model, metadata=texts), tmp_path).path
-    header = gguf.check_model(Path(made))
-    assert header.name == "砂防の助手"
+def test_the_file_says_what_it_is_told_to_say_and_a_long_text_is_cut_between_two_characters(
+    tmp_path: Path, model: Path
+) -> None:
+    texts = {"general.name": "a" + "あ" * 100, "general.source.repo_url": "https://huggingface.co/kotae/model"}
+    header = gguf.check_model(Path(jobs.finished(job(model, metadata=texts), tmp_path).path))
+    assert header.name == "a" + "あ" * 42
     assert header.text("general.source.repo_url") == "https://huggingface.co/kotae/model"
-
-
-def test_a_long_text_is_cut_between_two_characters(tmp_path: Path, model: Path) -> None:
-    made = jobs.finished(job(model, metadata={"general.name": "a" + "あ" * 100}), tmp_path).path
-    assert gguf.check_model(Path(made)).name == "a" + "あ" * 42
 
 
 @pytest.mark.parametrize("how", ["end of input", "kill"])
@@ -122,28 +117,20 @@ def test_a_job_that_is_given_up_leaves_no_file_under_its_name(tmp_path: Path, ho
     assert not part_path(work.target).exists()
 
 
-def test_a_damaged_source_is_refused_in_words(tmp_path: Path, model: Path) -> None:
-    model.write_bytes(model.read_bytes()[:-1000])
-    assert jobs.failure(job(model), tmp_path).code == "truncated"
-
-
-def test_weights_that_are_quantized_already_are_refused_in_words(tmp_path: Path, model: Path) -> None:
+def test_a_source_that_is_quantized_already_or_damaged_is_refused_in_words(tmp_path: Path, model: Path) -> None:
     small = Path(jobs.finished(job(model, "Q8_0"), tmp_path).path)
     failed = jobs.failure(job(small, "Q4_K_M"), tmp_path)
     assert failed.code == "quantize_failed"
     assert "requantizing" in failed.facts["reason"]
     assert not small.with_name("Q4_K_M.gguf").exists()
+    model.write_bytes(model.read_bytes()[:-1000])
+    assert jobs.failure(job(model), tmp_path).code == "truncated"
 
 
 def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "--quantize", str(tmp_path / "none.json")],
-        cwd=jobs.ROOT,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == EXIT_UNREADABLE_JOB
-    assert done.stdout == b""
+    argv = [*jobs.command("--quantize"), str(tmp_path / "none.json")]
+    done = subprocess.run(argv, cwd=jobs.ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (EXIT_UNREADABLE_JOB, b"")
 
 
 @pytest.fixture

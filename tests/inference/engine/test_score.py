@@ -5,6 +5,7 @@ import math
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gguf as gguf_writer
 import numpy as np
@@ -31,6 +32,16 @@ def job(tmp_path: Path, tiny_model: Path) -> Score:
     return Score(str(tiny_model), str(holdout), str(tmp_path / "点数.json"))
 
 
+def to_chats(limit: int) -> tuple[ChatToScore, ...]:
+    return tuple(
+        ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), limit) for question, _ in PAIRS
+    )
+
+
+def places_of(example: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(at for at, label in enumerate(example["labels"]) if label != -100)
+
+
 def scored(job: Score, folder: Path) -> Scores:
     return scoring_files.read_scores(Path(jobs.finished(job, folder).path))
 
@@ -52,7 +63,7 @@ def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path: Path, job
     monkeypatch.setattr("app.inference.engine.scored_model.ROWS_BYTES", 4 * 260 * 3)  # three rows
     example = held_out.example(1, "問", "答えは長い。" * 20)
     ids = tuple(example["ids"])
-    places = tuple(at for at, label in enumerate(example["labels"]) if label != -100)
+    places = places_of(example)
     model = ScoredModel(Path(job.model), "")
     try:
         model.open(len(ids))
@@ -88,15 +99,18 @@ def test_the_memory_is_told_for_the_context_in_which_it_answers(tmp_path: Path, 
 
 def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
     adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
-    plain = scored(job, tmp_path)
-    whole = scored(replace(job, adapter=str(adapter)), tmp_path)
+    plain, whole, half, none = (
+        scored(replace(job, adapter=path, strength=strength), tmp_path)
+        for path, strength in (("", 1.0), (str(adapter), 1.0), (str(adapter), 0.5), (str(adapter), 0.0))
+    )
     assert abs(whole.nll - plain.nll) > 1e-3
-    half, none = (scored(replace(job, adapter=str(adapter), strength=one), tmp_path) for one in (0.5, 0.0))
     assert len({round(one.nll, 4) for one in (plain, half, whole)}) == 3
     assert none.nll == pytest.approx(plain.nll, abs=1e-4)
 
 
-def test_divergence_from_the_reference_is_the_whole_one_where_every_token_is_kept(tmp_path: Path, job: Score) -> None:
+def test_divergence_is_the_whole_one_where_every_token_is_kept_and_other_references_are_refused(
+    tmp_path: Path, job: Score
+) -> None:
     reference = str(tmp_path / "reference")
     adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
     first = scored(replace(job, reference=reference, makes_reference=True), tmp_path)
@@ -109,6 +123,11 @@ def test_divergence_from_the_reference_is_the_whole_one_where_every_token_is_kep
     assert other.divergence == pytest.approx(divergence_by_hand(Path(job.model), adapter), rel=1e-3)
     assert other.same_first_share is not None
     assert other.same_first_share < 1
+    ids = held_out.write(tmp_path / "other.json", [*PAIRS[:2], ("首都は？", "京都です。")])
+    refused = [replace(job, holdout=str(ids), reference=reference), replace(job, reference=str(tmp_path / "none"))]
+    assert {jobs.failure(one, tmp_path).code for one in refused} == {"reference_unreadable"}
+    Path(reference).write_bytes(Path(reference).read_bytes()[:-1])
+    assert jobs.failure(replace(job, reference=reference), tmp_path).code == "reference_unreadable"
 
 
 def divergence_by_hand(path: Path, adapter: Path) -> float:
@@ -119,7 +138,7 @@ def divergence_by_hand(path: Path, adapter: Path) -> float:
         model.open(256)
     for pair in PAIRS:
         example = held_out.example(1, *pair)
-        places = tuple(at for at, label in enumerate(example["labels"]) if label != -100)
+        places = places_of(example)
         ids = tuple(example["ids"])
         both = zip(*(model.log_probabilities(ids, places, lambda _n: None) for model in (plain, tuned)), strict=True)
         for p, q in both:
@@ -128,17 +147,6 @@ def divergence_by_hand(path: Path, adapter: Path) -> float:
     plain.close()
     tuned.close()
     return total / count
-
-
-def test_a_reference_of_other_ids_is_refused(tmp_path: Path, job: Score) -> None:
-    reference = str(tmp_path / "reference")
-    scored(replace(job, reference=reference, makes_reference=True), tmp_path)
-    other = held_out.write(tmp_path / "other.json", [*PAIRS[:2], ("首都は？", "京都です。")])
-    failed = jobs.failure(replace(job, holdout=str(other), reference=reference), tmp_path)
-    assert failed.code == "reference_unreadable"
-    Path(reference).write_bytes(Path(reference).read_bytes()[:-1])
-    assert jobs.failure(replace(job, reference=reference), tmp_path).code == "reference_unreadable"
-    assert jobs.failure(replace(job, reference=str(tmp_path / "none")), tmp_path).code == "reference_unreadable"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
@@ -162,7 +170,7 @@ def test_chats_are_tokenized_by_the_engine_and_compared(tmp_path: Path, job: Sco
 
 
 def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path: Path, job: Score) -> None:
-    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 24) for question, _ in PAIRS)
+    chats = to_chats(24)
     free = scored(replace(job, chats=chats, answers=True), tmp_path)
     assert [answer.question for answer in free.answers] == [question for question, _ in PAIRS]
     assert [answer.line for answer in free.answers] == [1, 2, 3]
@@ -192,56 +200,41 @@ def ascii_of(text: str) -> str:
 
 
 def test_every_token_that_ends_an_answer_in_training_ends_it_here(tmp_path: Path, job: Score) -> None:
-    chats = (ChatToScore((Segment("首都は？"),), tuple(held_out.prompt_ids("首都は？")), 24),)
+    chats = to_chats(24)[2:]
     every = held_out.write(tmp_path / "ends.json", PAIRS, end_ids=list(range(260)))
     answer = scored(replace(job, holdout=str(every), chats=chats, answers=True), tmp_path).answers[0]
     assert (answer.ended_by, answer.tokens, answer.answer) == ("end", 0, "")
 
 
 def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path: Path, job: Score) -> None:
-    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
-    both = scored(replace(job, chats=chats, answers=True), tmp_path)
-    _, events = jobs.run(replace(job, chats=chats, answers=True, measures=False), tmp_path)
-    alone = scoring_files.read_scores(Path(job.target))
-    assert (alone.answers, alone.examples) == (both.answers, ())
-    assert [event.name for event in events if isinstance(event, Phase)] == ["loading", "writing", "saving"]
-    tokens = sum(len(chat.ids) + 8 for chat in chats)
-    assert [event for event in events if isinstance(event, Progress)][-1] == Progress(tokens, tokens)
+    chats = to_chats(8)
+    asked = sum(len(chat.ids) + 8 for chat in chats)
+    read = sum(len(held_out.example(1, *pair)["ids"]) for pair in PAIRS)
+    found = {}
+    for measures, phases, tokens in ((True, ["reading", "writing"], read + asked), (False, ["writing"], asked)):
+        _, events = jobs.run(replace(job, chats=chats, answers=True, measures=measures), tmp_path)
+        found[measures] = scoring_files.read_scores(Path(job.target))
+        assert [event.name for event in events if isinstance(event, Phase)] == ["loading", *phases, "saving"]
+        steps = [event for event in events if isinstance(event, Progress)]
+        assert steps[-1] == Progress(tokens, tokens)
+        assert [step.done_bytes for step in steps] == sorted(step.done_bytes for step in steps)
+    assert (found[False].answers, found[False].examples) == (found[True].answers, ())
 
 
 def test_how_fast_it_writes_is_seen_without_answers(tmp_path: Path, job: Score) -> None:
-    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
-    assert scored(replace(job, chats=chats), tmp_path).write_tokens_per_s == 0
-    found = scored(replace(job, chats=chats, speed_tokens=16), tmp_path)
+    assert scored(replace(job, chats=to_chats(8)), tmp_path).write_tokens_per_s == 0
+    found = scored(replace(job, chats=to_chats(8), speed_tokens=16), tmp_path)
     assert found.write_tokens_per_s > 0
     assert found.answers == ()
 
 
 def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path: Path, job: Score) -> None:
-    chat = ChatToScore((Segment(PAIRS[0][0]),), tuple(held_out.prompt_ids(PAIRS[0][0])), 8)
+    chat = to_chats(8)[0]
     (row,) = direct.log_probabilities(Path(job.model), [((*chat.ids, 5), (len(chat.ids),))])
     metadata = {"tokenizer.ggml.eos_token_id": int(np.argmax(row))}
     silent = replace(job, model=str(models.tiny_llama(tmp_path / "無口.gguf", metadata=metadata)), chats=(chat,))
     assert scored(replace(silent, answers=True), tmp_path).answers[0].tokens == 0
     assert scored(replace(silent, speed_tokens=16), tmp_path).write_tokens_per_s > 0
-
-
-def test_progress_goes_up_to_all_tokens(tmp_path: Path, job: Score) -> None:
-    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
-    _, events = jobs.run(replace(job, chats=chats, answers=True), tmp_path)
-    assert [event.name for event in events if isinstance(event, Phase)] == ["loading", "reading", "writing", "saving"]
-    steps = [event for event in events if isinstance(event, Progress)]
-    tokens = sum(len(held_out.example(1, *pair)["ids"]) for pair in PAIRS) + sum(len(chat.ids) + 8 for chat in chats)
-    assert steps[-1] == Progress(tokens, tokens)
-    assert [step.done_bytes for step in steps] == sorted(step.done_bytes for step in steps)
-
-
-@pytest.mark.parametrize("how", ["wrong_shape_adapter", "wrong_architecture_adapter"])
-def test_an_adapter_of_another_model_is_refused_before_llama_cpp_sees_it(tmp_path: Path, job: Score, how: str) -> None:
-    adapter = getattr(models, how)(tmp_path / "lora.gguf")
-    failed = jobs.failure(replace(job, adapter=str(adapter)), tmp_path)
-    assert failed.code == "adapter_mismatch"
-    assert "llama_model_load" not in (tmp_path / "job.log").read_text("utf-8")
 
 
 def test_what_cannot_be_scored_is_said_in_words(tmp_path: Path, job: Score) -> None:
@@ -259,6 +252,9 @@ def test_what_cannot_be_scored_is_said_in_words(tmp_path: Path, job: Score) -> N
     long = held_out.write(tmp_path / "long.json", [("問", "あ" * 200)])
     assert code(holdout=str(long)) == "context_full"
     assert code(target=str(tmp_path / "none" / "x.json")) == "build_unwritable"
+    for make in (models.wrong_shape_adapter, models.wrong_architecture_adapter):
+        assert code(adapter=str(make(tmp_path / "lora.gguf"))) == "adapter_mismatch"
+        assert "llama_model_load" not in (tmp_path / "job.log").read_text("utf-8")  # llama.cpp has not seen it
 
 
 def test_weights_that_are_no_numbers_are_named_by_the_line(tmp_path: Path, job: Score) -> None:

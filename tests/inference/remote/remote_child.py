@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from app.base import programs
 from app.inference import local_model, prompts
@@ -34,11 +35,15 @@ class RemoteChild(Child):
             return programs.remote_engine_command(self.address)
         return [sys.executable, "-m", "tests.inference.remote.hasty_remote", self.address, *map(str, limits_s)]
 
-    def load_remote(self, model: str = "m", *, key: str = "", context: int = 0) -> EngineFacts | Failed:
-        remote = RemoteModel(self.address, model, context)
-        self.send(Load("load", f"{self.address}#{model}", remote=remote, key=key))
+    def load_remote(self, model: str = "m", **fields: Any) -> EngineFacts:
+        self.send(self.remote_load(model, **fields))
         last = self.events_until(Ready, Failed)[-1]
-        return last.facts if isinstance(last, Ready) else last  # type: ignore[return-value]
+        assert isinstance(last, Ready), last
+        return last.facts
+
+    def remote_load(self, model: str = "m", *, key: str = "", context: int = 0) -> Load:
+        remote = RemoteModel(self.address, model, context)
+        return Load("load", f"{self.address}#{model}", remote=remote, key=key)
 
 
 def asked(question: str, system: str = "", max_tokens: int = 16, id: str = "ask") -> Ask:

@@ -15,7 +15,6 @@ from app.base import addresses
 from app.base.errors import AppError
 from app.base.isolation import network_guard
 from app.inference import local_model
-from app.inference.engine.messages import EngineFacts, Failed
 from app.inference.remote.model_server import RemoteServer
 from tests.inference.engine.child import ROOT
 from tests.inference.remote.remote_child import RemoteChild, check
@@ -142,8 +141,7 @@ def test_a_name_of_this_machine_is_looked_up_and_asked(tmp_path: Path) -> None:
     with scripted_server() as script:
         port = script.address.partition(":")[2]
         with RemoteChild(f"localhost:{port}", tmp_path / "child.log") as child:
-            facts = child.load_remote()
-            assert isinstance(facts, EngineFacts), facts
+            child.load_remote()
         assert script.requests[0].headers["host"] == f"localhost:{port}"
 
 
@@ -164,8 +162,7 @@ def test_a_child_loads_nothing_of_another_server(tmp_path: Path) -> None:
     with scripted_server() as own, scripted_server() as other:
         with RemoteChild(own.address, tmp_path / "child.log") as child:
             child.address = local_model.normalize_address(other.address)
-            refused = child.load_remote()
-            assert isinstance(refused, Failed)
+            assert child.failure_of(child.remote_load()).code == "remote_bad_address"
         assert (own.requests, other.requests) == ([], [])
 
 
@@ -174,7 +171,7 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://{proxy.address}")
         with RemoteChild(script.address, tmp_path / "child.log") as child:
-            assert isinstance(child.load_remote(), EngineFacts)
+            child.load_remote()
         assert proxy.requests == []
 
 
@@ -202,7 +199,7 @@ def test_a_server_without_encryption_is_told_from_one_that_is_not_trusted() -> N
 
 def test_no_key_stands_in_the_log_or_the_command_line(tmp_path: Path) -> None:
     with scripted_server() as script, RemoteChild(script.address, tmp_path / "child.log") as child:
-        assert isinstance(child.load_remote(key="sesame-opens"), EngineFacts)
+        child.load_remote(key="sesame-opens")
         command = Path(f"/proc/{child.process.pid}/cmdline")
         if os.name == "posix" and command.exists():
             assert b"sesame" not in command.read_bytes()

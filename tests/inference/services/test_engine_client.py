@@ -63,13 +63,15 @@ def test_who_shuts_the_engine_down_when_it_dies_is_obeyed(scene: Scene) -> None:
 
 
 @pytest.mark.fault("F4")
-def test_an_abort_in_native_code_is_told_from_a_kill(scene: Scene) -> None:
+def test_an_abort_in_native_code_is_told_from_a_kill_and_its_log_is_kept(scene: Scene) -> None:
     deaths = _deaths(scene)
     answer = scene.ask("落ちる !crash 途中")
     assert answer.text.endswith("!crash")
     assert (deaths[0].cause, deaths[0].detail) == ("crashed", "SIGABRT")
     assert answer.details is not None
     assert answer.details.error_code == "engine_died"
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    assert (scene.where.logs / "engine.previous.log").is_file()  # which tells why
 
 
 @pytest.mark.fault("F4")
@@ -145,13 +147,6 @@ def _assert_stored(scene: Scene, asked: list[str], told: dict[int, Message]) -> 
     for answer in told.values():  # the fake engine says the question: nothing was mixed up
         assert answer.parent_id is not None
         assert stored[answer.parent_id].text.startswith(answer.text)
-
-
-@pytest.mark.fault("F4")
-def test_a_restart_keeps_the_log_that_tells_why(scene: Scene) -> None:
-    scene.ask("落ちる !crash")
-    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
-    assert (scene.where.logs / "engine.previous.log").is_file()
 
 
 @pytest.mark.fault("F4")

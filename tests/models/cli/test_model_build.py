@@ -13,6 +13,7 @@ from tests import hf_models
 from tests.base.cli.processes import Start, ended, programs
 from tests.convert.conftest import environment, starter_folder  # noqa: F401  (fixtures)
 from tests.hf_models import HfShape
+from tests.models.cli.conftest import Run
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -68,84 +69,58 @@ def test_a_folder_becomes_models_in_the_list(tmp_path: Path, start: Start, sourc
 
 
 @needs_converter
-def test_an_interrupted_build_says_what_it_keeps_and_goes_on(tmp_path: Path, start: Start) -> None:
+def test_a_build_that_was_interrupted_or_killed_goes_on_where_it_was_put(tmp_path: Path, start: Start) -> None:
     source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=4, embedding=512, feed_forward=2048))
-    process = start(str(source), "--quant", "IQ4_XS,Q8_0")
-    building = tmp_path / "データ" / "models" / "building"
-    wait_until(lambda: bool(list(building.glob("*/IQ4_XS-*.weights.part"))))
+    folder = tmp_path / "別の場所"
+    arguments = (str(source), "--quant", "IQ4_XS,Q8_0", "--to", str(folder), "--name", "別の名前")
+
+    def halves(name: str = "*") -> list[Path]:
+        return list(folder.glob(f"building/*/{name}.part"))
+
+    process = start(*arguments)
+    wait_until(lambda: bool(halves("IQ4_XS-*.weights")))
     process.send_signal(signal.SIGINT)
     status, _, log = ended(process)
     assert status == 130
     assert "つづきから" in log
-    assert list(building.glob("*/base.weights"))
-    assert not list(building.glob("*/*.part"))
-    status, result, log = ended(start(str(source), "--quant", "IQ4_XS,Q8_0"))
-    assert status == 0, log
-    assert [step["title"] for step in result["steps"]] == ["quantize IQ4_XS", "quantize Q8_0"]
-    assert not building.exists()
-
-
-@needs_converter
-def test_a_build_whose_program_is_killed_goes_on(tmp_path: Path, start: Start) -> None:
-    source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=4, embedding=512, feed_forward=2048))
-    process = start(str(source), "--quant", "IQ4_XS")
-    building = tmp_path / "データ" / "models" / "building"
-    wait_until(lambda: bool(list(building.glob("*/IQ4_XS-*.weights.part"))))
+    assert list(folder.glob("building/*/base.weights"))
+    assert not halves()
+    process = start(*arguments)
+    wait_until(lambda: bool(halves("IQ4_XS-*.weights")))
     process.kill()
     process.wait()
-    wait_until(lambda: not list(building.glob("*/*.part")))  # the child deletes it when its parent is gone
-    status, result, log = ended(start(str(source), "--quant", "IQ4_XS"))
+    wait_until(lambda: not halves())  # the child deletes it when its parent is gone
+    status, result, log = ended(start(*arguments))
     assert status == 0, log
-    assert [step["title"] for step in result["steps"]] == ["quantize IQ4_XS"]
+    assert [step["title"] for step in result["steps"]] == ["quantize IQ4_XS", "quantize Q8_0"]
+    assert sorted(path.name for path in folder.iterdir()) == ["別の名前-IQ4_XS.gguf", "別の名前-Q8_0.gguf"]
 
 
-@needs_converter
-def test_the_models_can_be_put_elsewhere(tmp_path: Path, start: Start, source: Path) -> None:
-    status, result, _ = ended(start(str(source), "--to", str(tmp_path / "別の場所"), "--name", "別の名前"))
-    assert status == 0
-    assert result["models"][0]["path"] == str(tmp_path / "別の場所" / "別の名前-Q4_K_M.gguf")
+def test_what_is_wrong_is_said_with_the_next_step(run: Run, source: Path, tmp_path: Path) -> None:
+    def refusal(*arguments: str, **variables: str) -> str:
+        said = run("models", "build", str(source), *arguments, "--json", **variables)
+        assert said.status == 3
+        assert said.object["error"]["next"] in said.err
+        return said.code
 
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["--quant", "Q4"], "build_unknown_quant"),
-        (["--adapter", "none"], "hf_folder_unreadable"),
-        (["--imatrix", "none.txt"], "imatrix_text_unreadable"),
-        (["--to", "~nobody-of-that-name/x"], "hf_folder_unreadable"),
-    ],
-)
-def test_what_is_wrong_is_said_with_the_next_step(start: Start, source: Path, arguments: list[str], code: str) -> None:
-    status, result, log = ended(start(str(source), *arguments))
-    assert status == 3
-    assert result["error"]["code"] == code
-    assert result["error"]["next"] in log
-
-
-def test_a_pickle_is_refused(start: Start, source: Path) -> None:
+    assert refusal("--quant", "Q4") == "build_unknown_quant"
+    assert refusal("--adapter", "none") == "hf_folder_unreadable"
+    assert refusal("--imatrix", "none.txt") == "imatrix_text_unreadable"
+    assert refusal("--to", "~nobody-of-that-name/x") == "hf_folder_unreadable"
+    assert refusal(KOTAE_TRAINER_PYTHON=str(tmp_path / "none")) == "no_training_environment"
     (source / "pytorch_model.bin").write_bytes(b"\x80\x04.")
-    status, result, _ = ended(start(str(source)))
-    assert (status, result["error"]["code"]) == (3, "hf_pickle")
+    assert refusal() == "hf_pickle"
+    said = run("models", "build")
+    assert said.status == 2
+    assert "HF_FOLDER" in said.err
 
 
-def test_without_a_training_environment_it_is_said_how_to_make_one(tmp_path: Path, start: Start, source: Path) -> None:
-    status, result, _ = ended(start(str(source), KOTAE_TRAINER_PYTHON=str(tmp_path / "none")))
-    assert (status, result["error"]["code"]) == (3, "no_training_environment")
-
-
-def test_without_a_folder_it_is_wrong_usage(start: Start) -> None:
-    process = start()
-    _, log = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert "HF_FOLDER" in log
-
-
-def test_what_interrupted_builds_have_left_can_be_deleted(tmp_path: Path, start: Start) -> None:
+def test_what_interrupted_builds_have_left_can_be_deleted(tmp_path: Path, run: Run) -> None:
     left = tmp_path / "データ" / "models" / "building" / "0123"
     left.mkdir(parents=True)
     (left / "base.weights").write_bytes(bytes(5000))
-    status, result, _ = ended(start("--clean"))
-    assert (status, result) == (0, {"freed_bytes": 5000})
+    said = run("models", "build", "--clean", "--json")
+    assert (said.status, said.object) == (0, {"freed_bytes": 5000})
     assert not left.parent.exists()
 
 

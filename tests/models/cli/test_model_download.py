@@ -1,4 +1,4 @@
-"""`kotae models download` as a whole process: what it prints, how it ends, and that it goes on where it stopped."""
+"""`kotae models download`: what it prints, how it ends, and that it goes on where it stopped, as a process too."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,118 +15,104 @@ import pytest
 
 from app.base import settings
 from app.base.settings import Settings
-from app.models import catalogue
 from app.models.cli import model_download
-from tests.command_fixtures import Kotae
+from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
-from tests.models.downloads.shelf import LARGE, gguf, put_card, split_gguf
+from tests.models.downloads.shelf import gguf, put_card, split_gguf
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 90
 SLOW = Fault("slow", bytes_per_s=12 << 20)
 TOKEN = "hf_geheimgeheimgeheim"
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
 
 
 class Shell:
-    """Starts `kotae models …` with a data folder of its own, and the hub as HF_ENDPOINT."""
+    """`kotae models …` with a data folder of its own, and the hub as HF_ENDPOINT."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: Run) -> None:
+        self._run = run
         self.data = folder / "データ"
         self.data.mkdir()
         self.models = self.data / "models"
 
-    def environment(self, hub: Hub | None, **others: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
+    def run(self, hub: Hub | None, *arguments: str, **variables: str) -> Said:
         place = {"HF_ENDPOINT": hub.place} if hub else {}
-        return kept | place | {"KOTAE_DATA_DIR": str(self.data), "HOME": str(self.data.parent)} | others
+        return self._run("models", *arguments, **(place | variables))
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "app", "models", *arguments]
+    def download(self, hub: Hub | None, *arguments: str, **variables: str) -> dict[str, Any]:
+        """The model that has come."""
+        said = self.run(hub, "download", "tiny", "--json", *arguments, **variables)
+        assert said.status == 0, said.err
+        return said.object
 
-    def run(self, hub: Hub | None, *arguments: str, **others: str) -> Done:
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environment(hub, **others),
+    def refusal(self, hub: Hub | None, *arguments: str, **variables: str) -> Said:
+        said = self.run(hub, "download", *arguments, "--json", **variables)
+        assert said.status == 3
+        return said
+
+    def start(self, hub: Hub, *arguments: str, **streams: Any) -> "subprocess.Popen[str]":
+        """As a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "app", "models", "download", "tiny", *arguments],
+            env=os.environ | {"KOTAE_DATA_DIR": str(self.data), "HF_ENDPOINT": hub.place},
             cwd=ROOT,
-            capture_output=True,
             encoding="utf-8",
-            timeout=LIMIT_S,
+            **streams,
         )
 
     def card(self, content: Content, **changes: str) -> None:
         put_card(self.data / "cards", content.size, **({"sha256": content.sha256()} | changes))
 
-    def received_bytes(self) -> int:
-        """What the mark of the only download says is safe."""
-        try:
-            mark = json.loads((self.models / f"{FILE}.part.json").read_text())
-        except FileNotFoundError:
-            return 0
-        return sum(end - start for start, end in mark["ranges"])
+    def forbid_network(self) -> None:
+        settings.save(self.data / "settings.json", Settings(network_allowed=False))
+
+    def wait_for_bytes(self) -> None:
+        """Until the mark of the only download says that enough is safe."""
+
+        def received() -> int:
+            try:
+                mark = json.loads((self.models / f"{FILE}.part.json").read_text())
+            except FileNotFoundError:
+                return 0
+            return sum(end - start for start, end in mark["ranges"])
+
+        wait_until(lambda: received() > 8 << 20)
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    yield Shell(tmp_path)
-    catalogue.use_own_cards(tmp_path / "absent")
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Stored:
-    return Stored(gguf(tmp_path_factory.mktemp("small")))
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Stored:
-    return Stored(gguf(tmp_path_factory.mktemp("large"), LARGE))
-
-
-def object_of(done: Done) -> dict[str, Any]:
-    (line,) = done.stdout.splitlines()
-    data: dict[str, Any] = json.loads(line)
-    return data
+def shell(tmp_path: Path, run: Run) -> Shell:
+    return Shell(tmp_path, run)
 
 
 def test_a_download_is_listed_afterwards_and_verifies(shell: Shell, small: Stored) -> None:
     shell.card(small)
     with Hub(small, Fault("redirect")) as hub:
-        done = shell.run(hub, "download", "tiny", "--json")
-    assert done.returncode == 0, done.stderr
-    data = object_of(done)
-    assert (data["id"], data["state"], data["sha256"]) == ("tiny", "done", [small.sha256()])
-    assert data["path"] == str(shell.models / FILE)
-    assert "apache-2.0" in done.stderr
-    assert "出典を示してください" in done.stderr
-    assert [model["id"] for model in object_of(shell.run(None, "list", "--json"))["models"]] == ["tiny"]
+        said = shell.run(hub, "download", "tiny", "--json")
+    assert said.status == 0, said.err
+    assert (said.object["id"], said.object["state"], said.object["sha256"]) == ("tiny", "done", [small.sha256()])
+    assert said.object["path"] == str(shell.models / FILE)
+    assert "apache-2.0" in said.err
+    assert "出典を示してください" in said.err
+    assert [model["id"] for model in shell.run(None, "list", "--json").object["models"]] == ["tiny"]
     verified = shell.run(None, "verify", "--json")
-    assert verified.returncode == 0
-    assert object_of(verified)["models"][0]["state"] == "sound"
+    assert (verified.status, verified.object["models"][0]["state"]) == (0, "sound")
 
 
 def test_in_words_it_says_what_was_added(shell: Shell, small: Stored) -> None:
     shell.card(small, sha256="")
     with Hub(small) as hub:
-        done = shell.run(hub, "download", "tiny", "--quant", "f32", "--lang", "en")
-    assert done.returncode == 0, done.stderr
-    assert "小さなモデル F32" in done.stdout
-    assert "Name the source" in done.stderr
+        said = shell.run(hub, "download", "tiny", "--quant", "f32", "--lang", "en")
+    assert said.status == 0, said.err
+    assert "小さなモデル F32" in said.out
+    assert "Name the source" in said.err
 
 
 def test_a_terminal_sees_percent_speed_and_time_left(shell: Shell, large: Stored) -> None:
     shell.card(large)
     ours, theirs = pty.openpty()
     with Hub(large, SLOW) as hub:
-        process = subprocess.Popen(
-            shell.command("download", "tiny"),
-            env=shell.environment(hub),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            encoding="utf-8",
-        )
+        process = shell.start(hub, stdout=subprocess.PIPE, stderr=theirs)
         os.close(theirs)
         seen = b""
         while select.select([ours], [], [], LIMIT_S)[0]:
@@ -146,17 +131,10 @@ def test_a_terminal_sees_percent_speed_and_time_left(shell: Shell, large: Stored
 @pytest.mark.fault("F1")
 def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Stored, is_json: bool) -> None:
     shell.card(large)
-    arguments = ("download", "tiny", *(["--json"] if is_json else []))
+    options = ["--json"] if is_json else []
     with Hub(large, SLOW) as hub:
-        process = subprocess.Popen(
-            shell.command(*arguments),
-            env=shell.environment(hub),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        wait_until(lambda: shell.received_bytes() > 8 << 20)
+        process = shell.start(hub, *options, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        shell.wait_for_bytes()
         process.send_signal(signal.SIGINT)
         out, told = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 130
@@ -169,8 +147,7 @@ def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Store
         else:
             assert out == ""
         hub.change(bytes_per_s=0)
-        done = shell.run(hub, *arguments)
-        assert done.returncode == 0
+        shell.download(hub)
         assert hub.sent_bytes - large.size < 2 << 20
 
 
@@ -178,45 +155,31 @@ def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Store
 def test_killed_it_goes_on_with_the_same_command(shell: Shell, large: Stored) -> None:
     shell.card(large)
     with Hub(large, SLOW) as hub:
-        process = subprocess.Popen(
-            shell.command("download", "tiny"),
-            env=shell.environment(hub),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(lambda: shell.received_bytes() > 8 << 20)
+        process = shell.start(hub, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shell.wait_for_bytes()
         process.kill()
         process.wait()
         hub.change(bytes_per_s=0)
         # The child has seen the end of its input when it lets the file go.
-        wait_until(lambda: shell.run(hub, "download", "tiny").returncode == 0)
+        wait_until(lambda: shell.run(hub, "download", "tiny").status == 0)
         assert hub.sent_bytes - large.size < 2 << 20
 
 
-def test_a_model_comes_from_a_stick_without_any_network(shell: Shell, small: Stored, tmp_path: Path) -> None:
-    stick = gguf(tmp_path / "USB メモリ")
+def test_a_model_comes_from_a_stick_or_a_share_without_any_network(shell: Shell, small: Stored, tmp_path: Path) -> None:
     shell.card(small)
-    settings.save(shell.data / "settings.json", Settings(network_allowed=False))
-    done = shell.run(None, "download", "tiny", "--from", str(stick.parent), "--json")
-    assert done.returncode == 0, done.stderr
-    assert object_of(done)["sha256"] == [small.sha256()]
-
-
-def test_a_file_on_a_share_may_have_another_name(shell: Shell, small: Stored, tmp_path: Path) -> None:
-    stick = gguf(tmp_path / "share").rename(tmp_path / "share" / "配布用.gguf")
-    shell.card(small)
-    done = shell.run(None, "download", "tiny", "--from", str(stick), "--json")
-    assert done.returncode == 0, done.stderr
-    assert object_of(done)["path"] == str(shell.models / FILE)
+    shell.forbid_network()
+    renamed = gguf(tmp_path / "share").rename(tmp_path / "share" / "配布用.gguf")
+    for place in (gguf(tmp_path / "USB メモリ").parent, renamed):
+        model = shell.download(None, "--from", str(place))
+        assert (model["sha256"], model["path"]) == ([small.sha256()], str(shell.models / FILE))
+        (shell.models / FILE).unlink()
 
 
 def test_a_model_comes_from_a_mirror_or_its_own_address(shell: Shell, small: Stored) -> None:
     shell.card(small)
     with Hub(small) as hub:
         for place in (hub.place, f"{hub.place}/kotae/tiny-gguf/resolve/{COMMIT}/{FILE}"):
-            done = shell.run(None, "download", "tiny", "--from", place, "--json", HF_ENDPOINT="http://127.0.0.1:9")
-            assert done.returncode == 0, done.stderr
+            shell.download(None, "--from", place, HF_ENDPOINT="http://127.0.0.1:9")
             (shell.models / FILE).unlink()
 
 
@@ -224,34 +187,32 @@ def test_all_parts_of_a_split_model_come(shell: Shell, small: Stored, tmp_path: 
     parts = split_gguf(tmp_path / "split")
     shell.card(small, sha256="", file=next(iter(parts)))
     with Hub(small, others=parts) as hub:
-        done = shell.run(hub, "download", "tiny", "--json")
-    assert done.returncode == 0, done.stderr
+        shell.download(hub)
     assert sorted(path.name for path in shell.models.iterdir()) == list(parts)
-    assert shell.run(None, "verify").returncode == 0
+    assert shell.run(None, "verify").status == 0
 
 
-@pytest.mark.parametrize("way", ["file", "environment", "none", "wrong"])
-def test_a_gated_model_is_explained_and_had_with_a_token(shell: Shell, small: Stored, tmp_path: Path, way: str) -> None:
+@pytest.mark.fault("S13")
+def test_a_gated_model_is_explained_and_had_with_a_token_that_was_given_for_it(
+    shell: Shell, small: Stored, tmp_path: Path
+) -> None:
     shell.card(small)
-    (tmp_path / "token").write_text(f"{'hf_wrong' if way == 'wrong' else TOKEN}\n")
-    option = ["--token-file", str(tmp_path / "token")] if way in ("file", "wrong") else []
-    variables = {"HF_TOKEN": TOKEN} if way == "environment" else {}
+    right, wrong = tmp_path / "token", tmp_path / "wrong"
+    right.write_text(f"{TOKEN}\n")
+    wrong.write_text("hf_wrong\n")
     with Hub(small, Fault("redirect", token=TOKEN)) as hub:
-        done = shell.run(hub, "download", "tiny", "--json", *option, **variables)
-        asked = [request.headers.get("Authorization") for request in hub.requests if request.host == "127.0.0.2"]
-        assert set(asked) <= {None}
-    if way == "file":
-        assert done.returncode == 0, done.stderr
-    else:  # that of the environment is not for a mirror
-        assert ("公式の Hugging Face にだけ" in done.stderr) == (way == "environment")
-        assert f"Bearer {TOKEN}" not in {request.headers.get("Authorization") for request in hub.requests}
-        assert done.returncode == 3
-        error = object_of(done)["error"]
-        assert error["code"] == "download_gated"
-        assert f"{hub.place}/kotae/tiny-gguf" in error["next"]
-        assert "--token-file" in error["next"]
-    assert TOKEN not in done.stdout + done.stderr
-    assert not [p for p in shell.data.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()]
+        for option, variables in (([], {}), ([], {"HF_TOKEN": TOKEN}), (["--token-file", str(wrong)], {})):
+            said = shell.refusal(hub, "tiny", *option, **variables)
+            assert said.code == "download_gated"
+            assert f"{hub.place}/kotae/tiny-gguf" in said.object["error"]["next"]
+            assert "--token-file" in said.object["error"]["next"]
+            assert ("公式の Hugging Face にだけ" in said.err) == bool(variables)  # it is not for a mirror
+            assert f"Bearer {TOKEN}" not in {request.headers.get("Authorization") for request in hub.requests}
+            assert TOKEN not in said.out + said.err
+        shell.download(hub, "--token-file", str(right))
+        asked = {request.headers.get("Authorization") for request in hub.requests if request.host == "127.0.0.2"}
+        assert asked == {None}
+    assert not [path for path in shell.data.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +234,7 @@ def test_a_token_of_the_environment_is_for_the_official_hub(
 def test_a_token_that_lies_around_is_not_sent_unless_asked_for(shell: Shell, small: Stored) -> None:
     shell.card(small)
     with Hub(small) as hub:
-        assert shell.run(hub, "download", "tiny", HF_TOKEN=TOKEN).returncode == 0
+        shell.download(hub, HF_TOKEN=TOKEN)
         assert {request.headers.get("Authorization") for request in hub.requests} == {None}
 
 
@@ -292,50 +253,36 @@ def test_a_token_that_lies_around_is_not_sent_unless_asked_for(shell: Shell, sma
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(
-    kotae: Kotae,
-    shell: Shell,
-    small: Stored,
-    arguments: tuple[str, ...],
-    code: str,
-    monkeypatch: pytest.MonkeyPatch,
+    shell: Shell, small: Stored, arguments: tuple[str, ...], code: str
 ) -> None:
     shell.card(small)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    status, result, log = kotae("models", "download", *arguments)
-    assert (status, result["error"]["code"]) == (3, code)
-    assert "Traceback" not in log
-    assert "使用条件：" not in log  # nothing has come
+    said = shell.refusal(None, *arguments, HF_ENDPOINT="http://127.0.0.1:9")
+    assert said.code == code
+    assert "使用条件：" not in said.err  # nothing has come
 
 
 def test_the_nearest_names_are_offered(shell: Shell, small: Stored) -> None:
     shell.card(small)
-    said = shell.run(None, "download", "tini").stderr
+    said = shell.run(None, "download", "tini").err
     assert "近い名前は tiny です" in said
     assert "kotae models list --catalogue" in said
     assert "llama" not in said
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        (Fault("loop"), "download_redirects"),
-        (Fault("status", status=404, error_code="EntryNotFound"), "download_not_found"),
-        (Fault("corrupt", at=300_000), "download_damaged"),
-    ],
-)
-def test_a_failure_is_said_in_a_sentence(shell: Shell, small: Stored, fault: Fault, code: str) -> None:
+@pytest.mark.fault("F1")
+def test_a_failure_is_said_in_a_sentence_and_where_the_network_is_forbidden_nobody_is_asked(
+    shell: Shell, small: Stored
+) -> None:
     shell.card(small)
-    with Hub(small, fault) as hub:
-        done = shell.run(hub, "download", "tiny", "--json")
-    assert done.returncode == 3
-    assert object_of(done)["error"]["code"] == code
-
-
-def test_forbidden_by_the_settings_nothing_is_asked(shell: Shell, small: Stored) -> None:
-    shell.card(small)
-    settings.save(shell.data / "settings.json", Settings(network_allowed=False))
     with Hub(small) as hub:
-        done = shell.run(hub, "download", "tiny", "--json")
-        assert done.returncode == 3
-        assert object_of(done)["error"]["code"] == "network_forbidden"
+        for change, code in (
+            ({"kind": "loop"}, "download_redirects"),
+            ({"kind": "status", "status": 404, "error_code": "EntryNotFound"}, "download_not_found"),
+            ({"kind": "corrupt", "at": 300_000}, "download_damaged"),
+        ):
+            hub.change(**change)
+            assert shell.refusal(hub, "tiny").code == code
+        shell.forbid_network()
+        hub.requests.clear()
+        assert shell.refusal(hub, "tiny").code == "network_forbidden"
         assert hub.requests == []

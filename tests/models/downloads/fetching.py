@@ -1,6 +1,7 @@
 """One fetch by the downloader's own code, for tests: in this process, or by the child that the program starts."""
 
 import dataclasses
+import hashlib
 import os
 import queue
 import subprocess
@@ -20,7 +21,18 @@ from app.models.downloads import messages, part_file
 from app.models.downloads.byte_transfer import TransferControl
 from app.models.downloads.download_source import FileIdentity
 from app.models.downloads.file_download import fetch_file
-from app.models.downloads.messages import Command, Done, Event, Fetch, FileOrigin, Hello, TransferPolicy
+from app.models.downloads.messages import (
+    Command,
+    Done,
+    Event,
+    Failed,
+    Fetch,
+    FileOrigin,
+    FilesListed,
+    Hello,
+    ListFiles,
+    TransferPolicy,
+)
 from app.models.downloads.part_file import PartFile, PartPaths
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Hub
 
@@ -52,6 +64,21 @@ def run(wanted: Fetch, control: TransferControl | None = None) -> tuple[Done | A
         return fetch_file(wanted, control or TransferControl(), events.append), events
     except AppError as error:
         return error, events
+
+
+def fetched(wanted: Fetch, control: TransferControl | None = None) -> tuple[Done, list[Event]]:
+    """Fetches what must come, into the right file."""
+    done, events = run(wanted, control)
+    assert isinstance(done, Done), done
+    assert hashlib.sha256(Path(done.path).read_bytes()).hexdigest() == done.sha256
+    return done, events
+
+
+def refused(wanted: Fetch, control: TransferControl | None = None) -> AppError:
+    """Fetches what must not come."""
+    error, _ = run(wanted, control)
+    assert isinstance(error, AppError), error
+    return error
 
 
 class Child:
@@ -142,6 +169,31 @@ class Child:
         """Sends the command and returns what it ends with."""
         self.send(wanted)
         return self.read_until(is_end)
+
+    def done(self, wanted: Fetch) -> Done:
+        done = self.end(wanted)
+        assert isinstance(done, Done), done
+        return done
+
+    def listed(self, wanted: ListFiles) -> FilesListed:
+        self.send(wanted)
+        listed = self.answer()
+        assert isinstance(listed, FilesListed), listed
+        return listed
+
+    def refused(self, wanted: Fetch | ListFiles | None = None) -> str:
+        """Sends the command, if one is given, and returns the code with which it ends."""
+        if wanted is not None:
+            self.send(wanted)
+        failed = self.read_until(lambda event: is_end(event) or isinstance(event, FilesListed))
+        assert isinstance(failed, Failed), failed
+        return failed.code
+
+    def leave(self) -> int:
+        """Closes its input, as a parent that ends does; returns the exit status."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(10)
 
 
 def is_end(event: Event) -> bool:

@@ -17,7 +17,7 @@ from app.models.downloads.byte_transfer import TransferControl
 from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import Done, Event, Fetch, NetworkAccess, Repairing, Restarted, WaitingToRetry
 from app.models.downloads.part_file import PartPaths, boot_id
-from tests.models.downloads.fetching import QUICK, command, half_done, run
+from tests.models.downloads.fetching import QUICK, command, fetched, half_done, run
 from tests.models.downloads.hub import FILE, Content, Fault, Hub
 
 CONTENT = Content((4 << 20) + 12_345)
@@ -33,30 +33,15 @@ class Case:
     is_verified: bool = True
 
 
-def _wrong_size(hub: Hub) -> dict[str, object]:
-    return {"size_bytes": CONTENT.size + 1}
+def _from(place: str = "", file: str = FILE, proxy: str = "") -> Callable[[Hub], dict[str, object]]:
+    """The file from another place; `proxy`: a user at the hub, which answers for every host then."""
 
+    def changes(hub: Hub) -> dict[str, object]:
+        origin = command(hub, Path()).origin
+        access = NetworkAccess(proxy=hub.place.replace("//", f"//{proxy}")) if "invalid" in place else NetworkAccess()
+        return {"origin": dataclasses.replace(origin, place=place or origin.place, file=file), "access": access}
 
-def _other_file(hub: Hub) -> dict[str, object]:
-    return {"sha256": "0" * 64}
-
-
-def _proxied(hub: Hub) -> dict[str, object]:
-    origin = dataclasses.replace(command(hub, Path()).origin, place="http://hub.invalid")
-    return {"origin": origin, "access": NetworkAccess(proxy=hub.place.replace("//", "//user:pass@"))}
-
-
-def _wrong_proxy(hub: Hub) -> dict[str, object]:
-    origin = dataclasses.replace(command(hub, Path()).origin, place="http://hub.invalid")
-    return {"origin": origin, "access": NetworkAccess(proxy=hub.place)}
-
-
-def _missing(hub: Hub) -> dict[str, object]:
-    return {"origin": dataclasses.replace(command(hub, Path()).origin, file="other.gguf")}
-
-
-def _unreachable(hub: Hub) -> dict[str, object]:
-    return {"origin": dataclasses.replace(command(hub, Path()).origin, place="http://127.0.0.1:9")}
+    return changes
 
 
 def _pinned(hub: Hub) -> dict[str, object]:
@@ -100,17 +85,21 @@ CASES = {
         Fault("changed", times=1, says_sha256=False), saying=Restarted, is_verified=False
     ),
     "a pinned file changes": Case(Fault("changed", times=1), "download_other_file", changes=_pinned, saying=Restarted),
-    "it has another size": Case(Fault(), "download_wrong_size", changes=_wrong_size),
-    "it has another checksum": Case(Fault(), "download_other_file", changes=_other_file),
+    "it has another size": Case(Fault(), "download_wrong_size", changes=lambda _hub: {"size_bytes": CONTENT.size + 1}),
+    "it has another checksum": Case(Fault(), "download_other_file", changes=lambda _hub: {"sha256": "0" * 64}),
     "answers are shorter than the range": Case(Fault("truncated", times=3, at=400), saying=WaitingToRetry),
     "answers are packed": Case(Fault("packed"), "download_server"),
     "it asks to sign in": Case(Fault("status", status=401, error_code="GatedRepo"), "download_gated"),
     "it asks to accept the licence": Case(Fault("status", status=403, error_code="GatedRepo"), "download_gated"),
-    "the file is not there": Case(Fault(), "download_not_found", changes=_missing),
+    "the file is not there": Case(Fault(), "download_not_found", changes=_from(file="other.gguf")),
     "nobody says the checksum": Case(Fault(says_sha256=False), is_verified=False),
-    "it is reached through a proxy": Case(Fault(proxy_authorization=_BASIC), changes=_proxied),
-    "the proxy asks for a password": Case(Fault(proxy_authorization=_BASIC), "download_proxy", changes=_wrong_proxy),
-    "nobody answers": Case(Fault(), "download_unreachable", changes=_unreachable, saying=WaitingToRetry),
+    "it is reached through a proxy": Case(
+        Fault(proxy_authorization=_BASIC), changes=_from("http://hub.invalid", proxy="user:pass@")
+    ),
+    "the proxy asks for a password": Case(
+        Fault(proxy_authorization=_BASIC), "download_proxy", changes=_from("http://hub.invalid")
+    ),
+    "nobody answers": Case(Fault(), "download_unreachable", changes=_from("http://127.0.0.1:9"), saying=WaitingToRetry),
 }
 STATES = {
     "fresh": (),
@@ -119,8 +108,7 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize("connections", [1, 4])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(("state", "connections"), [("fresh", 1), ("fresh", 4), ("half done", 4), ("nearly done", 1)])
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.fault("F1")
 def test_the_right_file_or_the_right_reason(name: str, state: str, connections: int, tmp_path: Path) -> None:
@@ -158,18 +146,15 @@ def test_what_is_there_is_not_sent_again(state: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         half_done(wanted, CONTENT, hub, *STATES[state])
+        fetched(wanted)
         there = sum(end - start for start, end in STATES[state])
-        result, _ = run(wanted)
-        assert isinstance(result, Done)
         assert hub.sent_bytes == CONTENT.size - there + 1  # one byte to ask what the file is
 
 
 @pytest.mark.fault("F1")
 def test_a_repair_replaces_only_what_differs(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("corrupt", times=1, at=_LAST)) as hub:
-        result, _ = run(command(hub, tmp_path))
-        assert isinstance(result, Done)
-        assert 0 < result.repaired_bytes <= 64 << 10
+        assert 0 < fetched(command(hub, tmp_path))[0].repaired_bytes <= 64 << 10
 
 
 @pytest.mark.fault("F1")
@@ -194,8 +179,7 @@ def test_two_bad_copies_make_a_good_one(tmp_path: Path) -> None:
 def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date: bool, tmp_path: Path) -> None:
     value = email.utils.formatdate(time.time() + 2, usegmt=True) if is_date else "1"
     with Hub(CONTENT, Fault("status", times=1, status=503, retry_after=value)) as hub:
-        result, events = run(command(hub, tmp_path))
-        assert isinstance(result, Done)
+        _, events = fetched(command(hub, tmp_path))
         assert next(event.wait_s for event in events if isinstance(event, WaitingToRetry)) > 0.7
 
 
@@ -207,8 +191,7 @@ def test_the_same_file_behind_another_etag_goes_on(tmp_path: Path) -> None:
         half_done(wanted, CONTENT, hub, (0, 4 * MIB))
         mark = tmp_path / f"{FILE}.part.json"
         mark.write_text(mark.read_text().replace(f'\\"{hub.sha256}\\"', '\\"elsewhere\\"'))
-        result, events = run(wanted)
-        assert isinstance(result, Done)
+        _, events = fetched(wanted)
         assert not any(isinstance(event, Restarted) for event in events)
         assert hub.sent_bytes < MIB
 
@@ -220,9 +203,7 @@ def test_a_damaged_mark_means_from_the_beginning(damage: str, tmp_path: Path) ->
         wanted = command(hub, tmp_path)
         half_done(wanted, Content(CONTENT.size, seed=99), hub, (0, 4 * MIB))
         (tmp_path / f"{FILE}.part.json").write_text(damage)
-        result, _ = run(wanted)
-        assert isinstance(result, Done)
-        assert hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest() == hub.sha256
+        assert fetched(wanted)[0].sha256 == hub.sha256
 
 
 @pytest.mark.fault("F1")
@@ -233,10 +214,9 @@ def test_a_part_that_is_not_what_its_mark_says_is_found_out(tmp_path: Path) -> N
         with (tmp_path / f"{FILE}.part").open("r+b") as file:
             file.seek(MIB)
             file.write(b"not what was received")
-        result, events = run(wanted)
-        assert isinstance(result, Done)
+        done, events = fetched(wanted)
         assert any(isinstance(event, Repairing) for event in events)
-        assert hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest() == hub.sha256
+        assert done.sha256 == hub.sha256
 
 
 @pytest.mark.parametrize(("is_same_boot", "sent"), [(True, CONTENT.size - 3 * MIB), (False, CONTENT.size - MIB)])
@@ -257,8 +237,7 @@ def test_what_was_not_synced_counts_until_the_machine_is_started_anew(
             "differing": [],
         }
         (tmp_path / f"{FILE}.part.now").write_text(json.dumps(now))
-        result, _ = run(wanted)
-        assert isinstance(result, Done)
+        fetched(wanted)
         assert hub.sent_bytes == sent + 1
         assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
@@ -270,6 +249,5 @@ def test_a_damaged_note_is_no_note(damage: str, tmp_path: Path) -> None:
         wanted = command(hub, tmp_path)
         half_done(wanted, CONTENT, hub, (0, MIB))
         (tmp_path / f"{FILE}.part.now").write_text(damage)
-        result, _ = run(wanted)
-        assert isinstance(result, Done)
+        fetched(wanted)
         assert hub.sent_bytes == CONTENT.size - MIB + 1

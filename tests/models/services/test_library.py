@@ -1,5 +1,6 @@
 """The models on this machine: import in place, the trial model, damage named."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,36 +10,38 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.chat.store import Store
-from app.models import local_models
+from app.models import local_models, starter
 from app.models.services.model_library import ModelLibrary
 from tests import model_files as models
 
 
-def test_a_file_is_imported_where_it_is(where: Paths, store: Store, qtbot: QtBot, tmp_path: Path) -> None:
+@pytest.fixture
+def library(where: Paths, store: Store) -> ModelLibrary:
+    return ModelLibrary(store, where.models)
+
+
+@pytest.fixture
+def starter_library(library: ModelLibrary) -> ModelLibrary:
+    if not library.is_starter_available():
+        pytest.skip("the starter's package is not installed")
+    return library
+
+
+def test_a_file_is_imported_where_it_is(
+    library: ModelLibrary, where: Paths, store: Store, qtbot: QtBot, tmp_path: Path
+) -> None:
     path = tmp_path / "深い　場所" / "モデル😀.gguf"
     path.parent.mkdir()
     models.tiny_llama(path)
-    library = ModelLibrary(store, where.models)
-    with qtbot.waitSignal(library.imported) as signal:
-        library.import_file(str(path))
-    assert signal.args[0].path == str(path)
-    assert [model.id for model in library.models()] == [signal.args[0].id]
+    for _ in range(2):  # the second time the id and what was measured are kept
+        with qtbot.waitSignal(library.imported) as signal:
+            library.import_file(str(path))
+        assert signal.args[0].path == str(path)
+        assert [model.id for model in library.models()] == [signal.args[0].id]
+        library.update(dataclasses.replace(library.models()[0], speeds={"plain": {"prompt": 1.0, "answer": 2.0}}))
+    assert library.models()[0].speeds == {"plain": {"prompt": 1.0, "answer": 2.0}}
     assert ModelLibrary(store, where.models).models() == library.models()
     assert list(where.models.iterdir()) == []
-
-
-def test_importing_again_keeps_the_id_and_what_was_measured(
-    where: Paths, store: Store, qtbot: QtBot, tiny_model: Path
-) -> None:
-    library = ModelLibrary(store, where.models)
-    for _ in range(2):
-        with qtbot.waitSignal(library.imported):
-            library.import_file(str(tiny_model))
-        import dataclasses
-
-        library.update(dataclasses.replace(library.models()[0], speeds={"plain": {"prompt": 1.0, "answer": 2.0}}))
-    assert len(library.models()) == 1
-    assert library.models()[0].speeds == {"plain": {"prompt": 1.0, "answer": 2.0}}
 
 
 def test_two_files_of_one_name_get_two_ids(tmp_path: Path) -> None:
@@ -50,10 +53,9 @@ def test_two_files_of_one_name_get_two_ids(tmp_path: Path) -> None:
     assert (one.id, two.id) == ("m", "m-2")
 
 
-def test_a_bad_file_fails_in_words_and_adds_nothing(where: Paths, store: Store, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_bad_file_fails_in_words_and_adds_nothing(library: ModelLibrary, qtbot: QtBot, tmp_path: Path) -> None:
     page = tmp_path / "model.gguf"
     page.write_text("<!DOCTYPE html><html><body>404</body></html>", "utf-8")
-    library = ModelLibrary(store, where.models)
     with qtbot.waitSignal(library.failed) as signal:
         library.import_file(str(page))
     assert signal.args[0].code == "not_gguf_html"
@@ -61,10 +63,10 @@ def test_a_bad_file_fails_in_words_and_adds_nothing(where: Paths, store: Store, 
 
 
 @pytest.mark.model
-def test_the_trial_model_is_put_together_once_with_progress(where: Paths, store: Store, qtbot: QtBot) -> None:
-    library = ModelLibrary(store, where.models)
-    if not library.is_starter_available():
-        pytest.skip("the starter's package is not installed")
+def test_the_trial_model_is_put_together_once_with_progress(
+    starter_library: ModelLibrary, where: Paths, qtbot: QtBot
+) -> None:
+    library = starter_library
     steps: list[tuple[int, int]] = []
     library.progressed.connect(lambda done, total: steps.append((done, total)))
     with qtbot.waitSignal(library.imported, timeout=60_000) as signal:
@@ -81,9 +83,8 @@ def test_the_trial_model_is_put_together_once_with_progress(where: Paths, store:
 
 
 def test_a_file_is_not_added_when_that_is_cancelled_while_it_is_looked_at(
-    where: Paths, store: Store, qtbot: QtBot, tiny_model: Path
+    library: ModelLibrary, qtbot: QtBot, tiny_model: Path
 ) -> None:
-    library = ModelLibrary(store, where.models)
     with qtbot.waitSignal(library.failed) as signal:
         library.import_file(str(tiny_model))
         library.cancel()
@@ -93,10 +94,10 @@ def test_a_file_is_not_added_when_that_is_cancelled_while_it_is_looked_at(
 
 
 @pytest.mark.model
-def test_cancelling_the_trial_model_leaves_no_half_file(where: Paths, store: Store, qtbot: QtBot) -> None:
-    library = ModelLibrary(store, where.models)
-    if not library.is_starter_available():
-        pytest.skip("the starter's package is not installed")
+def test_cancelling_the_trial_model_leaves_no_half_file(
+    starter_library: ModelLibrary, where: Paths, qtbot: QtBot
+) -> None:
+    library = starter_library
     library.progressed.connect(lambda *_: library.cancel())
     with qtbot.waitSignal(library.failed, timeout=60_000) as signal:
         library.add_starter()
@@ -106,11 +107,9 @@ def test_cancelling_the_trial_model_leaves_no_half_file(where: Paths, store: Sto
 
 @pytest.mark.model
 def test_closing_while_the_trial_model_is_put_together_leaves_no_half_file(
-    where: Paths, store: Store, qtbot: QtBot
+    starter_library: ModelLibrary, where: Paths, qtbot: QtBot
 ) -> None:
-    library = ModelLibrary(store, where.models)
-    if not library.is_starter_available():
-        pytest.skip("the starter's package is not installed")
+    library = starter_library
     library.add_starter()
     background.shut_down()
     assert {file.suffix for file in where.models.iterdir()} <= {".html"}
@@ -127,8 +126,6 @@ def test_a_model_is_found_by_id_or_by_a_part_of_its_name_that_only_it_has(tiny_m
 
 
 def test_a_missing_starter_package_is_an_expected_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.models import starter
-
     monkeypatch.setattr(starter, "is_available", lambda: False)
     with pytest.raises(AppError, match="starter_missing"):
         starter.assemble(tmp_path)

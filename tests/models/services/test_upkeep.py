@@ -51,14 +51,21 @@ def test_models_of_other_programs_are_found(
     assert not care.maintenance.is_working
 
 
-def test_what_is_verified_is_remembered(care: Care, qtbot: QtBot, where: Paths) -> None:
+def test_how_a_verification_ended_is_remembered_also_after_a_restart(
+    care: Care, qtbot: QtBot, where: Paths, store: Store
+) -> None:
+    model = care.library.models()[0]
+    assert care.maintenance.last_verified(model) is None
     with qtbot.waitSignals([care.maintenance.verified, care.maintenance.progressed]):
         care.maintenance.verify()
     assert care.library.models()[0].files[0].sha256
+    assert care.maintenance.last_verified(model).state == "first"
     flip(where.models / "m.gguf", 300_000)
     with qtbot.waitSignal(care.maintenance.verified) as signal:
         care.maintenance.verify(["m"])
     assert [verdict.state for verdict in signal.args[0]] == ["damaged"]
+    last = Care(store, where).maintenance.last_verified(model)
+    assert (last.state, last.problem.code, last.problem.facts["path"]) == ("damaged", "model_file_damaged", model.path)
 
 
 def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
@@ -71,13 +78,12 @@ def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path:
     assert Preferences(where.settings).value.models_folder == str(tmp_path / "new")
 
 
-def test_a_move_that_cannot_be_done_is_said(care: Care, qtbot: QtBot, where: Paths) -> None:
+def test_a_move_that_cannot_be_done_or_was_cancelled_is_said(
+    care: Care, qtbot: QtBot, tmp_path: Path, where: Paths
+) -> None:
     with qtbot.waitSignal(care.maintenance.failed) as signal:
         care.maintenance.move_folder(where.models / "inside")
     assert signal.args[0].code == "move_same_place"
-
-
-def test_cancelled_work_ends_with_its_own_word(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
     with qtbot.waitSignal(care.maintenance.failed) as signal:
         care.maintenance.move_folder(tmp_path / "new")
         care.maintenance.cancel()
@@ -102,21 +108,6 @@ def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: Q
         assert [model.id for model in other.library.models()] == ["m"]
         assert [preset.name for preset in other.presets.own()] == ["橋の点検"]
     store.close()
-
-
-def test_how_a_verification_ended_is_known_after_a_restart(
-    care: Care, qtbot: QtBot, where: Paths, store: Store
-) -> None:
-    model = care.library.models()[0]
-    assert care.maintenance.last_verified(model) is None
-    with qtbot.waitSignal(care.maintenance.verified):
-        care.maintenance.verify()
-    assert care.maintenance.last_verified(model).state == "first"
-    flip(where.models / "m.gguf", 300_000)
-    with qtbot.waitSignal(care.maintenance.verified):
-        care.maintenance.verify()
-    last = Care(store, where).maintenance.last_verified(model)
-    assert (last.state, last.problem.code, last.problem.facts["path"]) == ("damaged", "model_file_damaged", model.path)
 
 
 def test_what_was_verified_before_a_cancellation_counts(care: Care, qtbot: QtBot, where: Paths, store: Store) -> None:

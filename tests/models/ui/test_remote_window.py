@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QInputMethodEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
@@ -16,11 +16,11 @@ from app.chat.store import Store
 from app.chat.ui.chat_page import ChatPage
 from app.inference.local_model import LocalModel
 from app.inference.services.events import EngineStatus
-from app.models.ui.page import ModelsPage
 from app.models.ui.remote_server_dialog import RemoteServerDialog
 from tests import screenshots
 from tests.chat.ui.test_batch_page import Desk as BatchDesk
 from tests.inference.remote.servers import Script, end, piece, scripted_server, stream_head, whole
+from tests.models.ui.driver import ModelsDriver, words
 from tests.uikit.ui.clipping import clipped
 
 Open = Callable[..., AppContext]
@@ -34,49 +34,54 @@ def script() -> Iterator[Script]:
         yield script
 
 
-class Desk:
+class Desk(ModelsDriver):
     def __init__(self, parts: AppContext, qtbot: QtBot) -> None:
-        self.parts, self.qtbot = parts, qtbot
-        page, chat = parts.window.page("models"), parts.window.page("ask")
-        assert isinstance(page, ModelsPage)
-        assert isinstance(chat, ChatPage)
-        self.page, self.chat = page, chat
+        super().__init__(parts, qtbot)
+        self.chat: ChatPage = parts.window.page("ask")
 
-    def click(self, button: QAbstractButton) -> None:
-        assert button.isVisible()
-        assert button.isEnabled()
-        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-    def dialog(self) -> RemoteServerDialog:
-        self.parts.window.show_page("models")
+    def server_dialog(self) -> RemoteServerDialog:
+        self.window.show_page("models")
         (wanted,) = [one for one in self.page.menu().actions() if one.text() == "LAN のサーバーを使う…"]
         wanted.trigger()
-        (found,) = self.parts.window.findChildren(RemoteServerDialog)
-        return found
+        return self.dialog(RemoteServerDialog)
 
     def check(self, dialog: RemoteServerDialog, address: str) -> None:
         dialog.address.clear()
         self.qtbot.keyClicks(dialog.address, address)
         self.click(dialog.check_button)
-        self.qtbot.waitUntil(lambda: dialog._check is None)
+        self.wait(lambda: dialog._check is None)
 
     def add(self, script: Script, key: str = "") -> LocalModel:
-        dialog = self.dialog()
+        dialog = self.server_dialog()
         self.qtbot.keyClicks(dialog.key, key)
         self.check(dialog, script.address)
         self.click(dialog.buttons["use"])
-        model = next(one for one in self.parts.library.listed() if one.remote is not None)
-        self.parts.preferences.change(model_id=model.id)
+        (model,) = self.elsewhere()
+        self.preferences.change(model_id=model.id)
         return model
 
+    def elsewhere(self) -> list[LocalModel]:
+        return [one for one in self.library.listed() if one.remote is not None]
+
     def ask(self, text: str) -> None:
-        self.parts.window.show_questions()
+        self.window.show_questions()
         self.chat.composer.set_text(text)
         self.click(self.chat.composer.send_button)
 
-    def shown(self) -> str:
-        labels = self.page.detail.findChildren(QLabel)
-        return "\n".join(label.text() for label in labels if label.isVisibleTo(self.page))
+    def answered(self, ask: Callable[[], None]) -> int:
+        """Waits for the answer, and returns its id."""
+        with self.until(self.parts.session.answer_finished) as told:
+            ask()
+        return int(told.args[0].id)
+
+    def ask_with_consent(self) -> None:
+        self.chat._session.agree_to_remote()
+        self.answered(lambda: self.ask("首都は？"))
+
+    def mark(self) -> str:
+        """What stands at the question as long as it would leave this computer."""
+        mark = self.chat.composer.remote_mark
+        return mark.words.text() if mark.isVisible() else ""
 
 
 @pytest.fixture
@@ -90,7 +95,7 @@ def desk(open_window: Open, store: Store, model: LocalModel, qtbot: QtBot) -> De
 
 def test_a_server_is_checked_and_one_of_its_models_added(desk: Desk, script: Script) -> None:
     script.says("GET /v1/models", whole({"data": [{"id": "a/first"}, {"id": "b/second", "max_model_len": 8192}]}))
-    dialog = desk.dialog()
+    dialog = desk.server_dialog()
     assert not dialog.buttons["use"].isEnabled()
     assert "接続を確かめる" in dialog.note.text()
     desk.check(dialog, script.address)
@@ -103,26 +108,25 @@ def test_a_server_is_checked_and_one_of_its_models_added(desk: Desk, script: Scr
     assert "8,192" in dialog.context_hint.text()
     dialog.name.setText("部署のモデル")
     desk.click(dialog.buttons["use"])
-    added = desk.parts.library.listed()[-1]
+    added = desk.library.listed()[-1]
     assert added.remote is not None
     assert (added.name, added.remote.model) == ("部署のモデル", "b/second")
-    titles = [desk.page.models.index(row).data() for row in range(desk.page.models.rowCount())]
-    assert titles[2:4] == ["LAN のサーバーのモデル", "部署のモデル"]
+    assert desk.titles()[2:4] == ["LAN のサーバーのモデル", "部署のモデル"]
     assert f"http://{script.address}/v1" in desk.shown()
     assert script.address in desk.shown()
-    assert not desk.page.detail.verify_button.isVisible()
-    assert not desk.page.detail.folder_button.isVisible()
+    assert not desk.detail.verify_button.isVisible()
+    assert not desk.detail.folder_button.isVisible()
 
 
 def test_a_server_that_cannot_be_used_says_why_and_another_can_be_tried(desk: Desk, script: Script) -> None:
-    dialog = desk.dialog()
-    for address, words in (
+    dialog = desk.server_dialog()
+    for address, said in (
         ("8.8.8.8:8000", "外にあるため"),
         ("http://user:secret@gpu", "使えません"),
         ("no-such-server.invalid", "見つかりません"),
     ):
         desk.check(dialog, address)
-        assert words in dialog.note.text()
+        assert said in dialog.note.text()
         assert "secret" not in dialog.note.text()
         assert not dialog.buttons["use"].isEnabled()
     desk.check(dialog, script.address)
@@ -132,7 +136,7 @@ def test_a_server_that_cannot_be_used_says_why_and_another_can_be_tried(desk: De
 
 
 def test_what_is_missing_is_said_and_the_name_ends_with_enter(desk: Desk, script: Script) -> None:
-    dialog = desk.dialog()
+    dialog = desk.server_dialog()
     assert not dialog.check_button.isEnabled()
     assert "アドレスを入れて" in dialog.note.text()
     committed = QInputMethodEvent()
@@ -144,63 +148,61 @@ def test_what_is_missing_is_said_and_the_name_ends_with_enter(desk: Desk, script
     assert dialog.isVisible()
     desk.check(dialog, script.address)
     desk.qtbot.keyPress(dialog.name, Qt.Key.Key_Return)
-    assert [one for one in desk.parts.library.listed() if one.remote is not None]
+    assert desk.elsewhere()
 
 
 def test_the_models_that_were_found_are_in_sight_in_a_low_window(desk: Desk, script: Script) -> None:
-    desk.parts.preferences.change(text_scale_percent=200)
-    desk.parts.window.resize(800, 600)
-    dialog = desk.dialog()
+    desk.preferences.change(text_scale_percent=200)
+    desk.window.resize(800, 600)
+    dialog = desk.server_dialog()
     desk.check(dialog, script.address)
     model = dialog.model
     desk.qtbot.waitUntil(lambda: model.visibleRegion().boundingRect().height() == model.height())
     assert model.hasFocus()
 
 
-def test_the_key_goes_along_and_is_in_no_file(desk: Desk, script: Script) -> None:
+def test_the_key_goes_along_and_is_in_no_file_and_the_answer_says_where_it_was_made(desk: Desk, script: Script) -> None:
     desk.add(script, key="sesame-opens")
-    desk.chat._session.agree_to_remote()
-    with desk.qtbot.waitSignal(desk.parts.session.answer_finished):
-        desk.ask("首都は？")
+    desk.ask_with_consent()
     assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame-opens"}
-    where = desk.parts.paths
-    files = [path for path in where.data.rglob("*") if path.is_file()]
+    files = [path for path in desk.parts.paths.data.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if b"sesame-opens" in path.read_bytes()]
+    assert f"外部へ送信：{script.address}" in words(desk.chat.transcript)
 
 
 def test_a_connection_is_changed_in_its_place(desk: Desk, script: Script) -> None:
     before = desk.add(script)
     with scripted_server() as other:
         desk.page.show_model(before.id)
-        desk.click(desk.page.detail.connection_button)
-        (dialog,) = [one for one in desk.parts.window.findChildren(RemoteServerDialog) if one.isVisible()]
+        desk.click(desk.detail.connection_button)
+        dialog = desk.dialog(RemoteServerDialog)
         assert dialog.address.text() == f"http://{script.address}/v1"
         desk.check(dialog, other.address)
         dialog.name.setText("引っ越した")
         desk.click(dialog.buttons["use"])
-    after = desk.parts.library.model(before.id)
+    after = desk.library.model(before.id)
     assert after is not None
     assert after.remote is not None
     assert (after.name, after.remote.address) == ("引っ越した", f"http://{other.address}/v1")
-    assert len([one for one in desk.parts.library.listed() if one.remote]) == 1
+    assert desk.elsewhere() == [after]
 
 
 def test_removed_it_can_be_brought_back(desk: Desk, script: Script) -> None:
     model = desk.add(script)
     desk.page.show_model(model.id)
-    desk.click(desk.page.detail.remove_button)
-    assert desk.parts.library.model(model.id) is None
+    desk.click(desk.detail.remove_button)
+    assert desk.library.model(model.id) is None
     assert desk.parts.session.model_id == "tiny"
-    desk.parts.window.undo_stack.undo()
-    assert desk.parts.library.model(model.id) == model
+    desk.window.undo_stack.undo()
+    assert desk.library.model(model.id) == model
 
 
 def test_where_no_network_is_allowed_none_can_be_added_or_used(desk: Desk, script: Script) -> None:
     model = desk.add(script)
-    desk.parts.preferences.change(network_allowed=False, model_id="tiny")
+    desk.preferences.change(network_allowed=False, model_id="tiny")
     desk.page.show_model(model.id)
-    assert not desk.page.detail.use_button.isEnabled()
+    assert not desk.detail.use_button.isEnabled()
     assert "外部通信を止めている" in desk.shown()
     dialog = desk.page.remote.ask()
     assert not isinstance(dialog, RemoteServerDialog)
@@ -211,38 +213,31 @@ def test_where_no_network_is_allowed_none_can_be_added_or_used(desk: Desk, scrip
 # ------------------------------------------------------------------------ the mark
 
 
-def marks(desk: Desk) -> list[str]:
-    mark = desk.chat.composer.remote_mark
-    return [mark.words.text()] if mark.isVisible() else []
-
-
 def test_the_mark_stands_as_long_as_the_model_is_chosen(desk: Desk, script: Script) -> None:
-    desk.parts.window.show_questions()
-    assert marks(desk) == []
+    desk.window.show_questions()
+    assert desk.mark() == ""
     model = desk.add(script)
-    desk.parts.window.show_questions()
-    words = f"外部へ送ります：{script.address}"
-    assert marks(desk) == [words]
-    assert desk.chat.composer.remote_mark.accessibleName() == words
-    assert words in desk.chat.header.model_button.accessibleName()
+    desk.window.show_questions()
+    said = f"外部へ送ります：{script.address}"
+    assert desk.mark() == said
+    assert desk.chat.composer.remote_mark.accessibleName() == said
+    assert said in desk.chat.header.model_button.accessibleName()
     menu: QMenu = desk.chat.header.model_button.menu()
     menu.aboutToShow.emit()
-    assert f"{model.name}　{words}" in [action.text() for action in menu.actions()]
-    desk.chat._session.agree_to_remote()
-    with desk.qtbot.waitSignal(desk.parts.session.answer_finished):
-        desk.ask("首都は？")
-    assert desk.parts.window.status_line.device.text() == words
-    assert desk.parts.window.status_line.device.isVisible()
-    traffic = desk.parts.window.sidebar.traffic
+    assert f"{model.name}　{said}" in [action.text() for action in menu.actions()]
+    desk.ask_with_consent()
+    assert desk.window.status_line.device.text() == said
+    assert desk.window.status_line.device.isVisible()
+    traffic = desk.window.sidebar.traffic
     assert traffic.since.text() == "起動後 2 件"  # connected, asked
     assert script.address in traffic.accessibleDescription()
-    desk.parts.preferences.change(model_id="tiny")
-    assert marks(desk) == []
+    desk.preferences.change(model_id="tiny")
+    assert desk.mark() == ""
     assert desk.chat.header.model_button.toolTip() == ""
 
 
 def test_a_long_address_takes_no_room_from_the_window_and_is_whole_in_its_tooltip(desk: Desk) -> None:
-    window, place = desk.parts.window, f"gpu.{'department.' * 20}example:8000"
+    window, place = desk.window, f"gpu.{'department.' * 20}example:8000"
     window.show_questions()
     before = window.minimumSizeHint().width()
     mark, facts = desk.chat.composer.remote_mark, dataclasses.replace(screenshots.facts("/m.gguf"), remote=place)
@@ -254,16 +249,6 @@ def test_a_long_address_takes_no_room_from_the_window_and_is_whole_in_its_toolti
     desk.qtbot.waitUntil(lambda: place in window.status_line.device.toolTip())
     assert window.minimumSizeHint().width() - before < 200
     assert clipped(window) == []
-
-
-def test_an_answer_says_where_it_was_made(desk: Desk, script: Script) -> None:
-    desk.add(script)
-    desk.chat._session.agree_to_remote()
-    with desk.qtbot.waitSignal(desk.parts.session.answer_finished):
-        desk.ask("首都は？")
-    row = desk.chat.transcript
-    texts = [label.text() for label in row.findChildren(QLabel)]
-    assert [text for text in texts if f"外部へ送信：{script.address}" in text]
 
 
 # --------------------------------------------------------------------- the consent
@@ -281,26 +266,23 @@ def test_the_first_question_of_a_conversation_is_sent_only_after_a_yes(desk: Des
     assert desk.parts.session.conversation is None
     assert len(script.requests) == before
     desk.click(desk.chat.composer.send_button)
-    again: QWidget | None = desk.chat.consent.dialog
+    again = desk.chat.consent.dialog
+    assert again is not None
     assert again is not dialog
-    with desk.qtbot.waitSignal(desk.parts.session.answer_finished):
-        desk.click(desk.chat.consent.dialog.buttons["send"])
+    desk.answered(lambda: desk.click(again.buttons["send"]))
     assert desk.chat.composer.text() == ""
-    with desk.qtbot.waitSignal(desk.parts.session.answer_finished):
-        desk.ask("人口は？")
+    desk.answered(lambda: desk.ask("人口は？"))
     assert desk.chat.consent.dialog is again  # it was not asked a second time
 
 
 def test_a_repeated_answer_of_another_model_is_asked_about_too(desk: Desk, script: Script) -> None:
-    with desk.qtbot.waitSignal(desk.parts.session.answer_finished) as finished:
-        desk.ask("首都は？")
+    answer_id = desk.answered(lambda: desk.ask("首都は？"))
     desk.add(script)
-    desk.parts.window.show_questions()
-    desk.chat.transcript.requests.regenerate_requested.emit(finished.args[0].id)
+    desk.window.show_questions()
+    desk.chat.transcript.requests.regenerate_requested.emit(answer_id)
     dialog = desk.chat.consent.dialog
     assert dialog is not None
-    with desk.qtbot.waitSignal(desk.parts.session.answer_finished):
-        desk.click(dialog.buttons["send"])
+    desk.answered(lambda: desk.click(dialog.buttons["send"]))
     assert desk.parts.session.conversation is not None
     assert len(script.questions) == 1
 

@@ -1,0 +1,101 @@
+"""Hold a model of llama.cpp with its context: load and free it, tokenize, and spell tokens.
+
+The engine, the scoring and the measuring of an importance matrix build on it; each decodes in its own way.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from app.base.errors import AppError
+from app.inference.engine import runtime_facts
+from app.inference.engine.llama import EngineLog, api
+from app.inference.prompts import Segment
+
+
+class NativeModel:
+    """One model with one context. `close` frees both, and then another model can be loaded."""
+
+    def __init__(self) -> None:
+        self._log = EngineLog()
+        self._model: Any = None
+        self._context: Any = None
+        self._vocabulary: Any = None
+        self._pieces: dict[int, bytes] = {}
+        api.llama_backend_init()
+
+    def close(self) -> None:
+        if self._context is not None:
+            api.llama_free(self._context)
+        if self._model is not None:
+            api.llama_model_free(self._model)  # frees its adapters, too
+        self._context = self._model = None
+        self._pieces = {}
+
+    def _load(self, path: str, params: Any) -> None:
+        """Load a model. `params`: llama_model_params. Raises AppError("model_unreadable")."""
+        self._model = api.llama_model_load_from_file(path.encode("utf-8"), params) or None
+        if self._model is None:
+            raise self._error("model_unreadable")
+        self._vocabulary = api.llama_model_get_vocab(self._model)
+
+    def _open(self, params: Any) -> None:
+        """Make the context. `params`: llama_context_params. Raises AppError("context_failed")."""
+        self._context = api.llama_init_from_model(self._model, params) or None
+        if self._context is None:
+            raise self._error("context_failed")
+
+    def _load_adapter(self, path: str) -> Any:
+        """Load an adapter that `gguf.check_adapter` has passed. Raises AppError("adapter_unreadable")."""
+        adapter = api.llama_adapter_lora_init(self._model, path.encode("utf-8"))
+        if not adapter:  # a null pointer is falsy, but not None
+            raise self._error("adapter_unreadable", path=path)
+        return adapter
+
+    def _set_adapters(self, adapters: Sequence[Any], strengths: Sequence[float]) -> None:
+        count = len(adapters)
+        pointers = (api.llama_adapter_lora_p_ctypes * count)(*adapters)
+        api.llama_set_adapters_lora(self._context, pointers, count, (ctypes.c_float * count)(*strengths))
+
+    def _clear(self) -> None:
+        """Empty the cache."""
+        if self._context is not None:
+            api.llama_memory_clear(api.llama_get_memory(self._context), True)
+
+    def _error(self, code: str, **facts: Any) -> AppError:
+        """Return an error with the reason that the log gives."""
+        return AppError(code, **facts, reason=runtime_facts.first_error_line(self._log.lines))
+
+    # ---------------------------------------------------------------- text and back
+
+    def prompt_tokens(self, segments: Sequence[Segment]) -> list[int]:
+        """Return a prompt's tokens, with a beginning-of-text token if the model's metadata asks for one."""
+        found = [api.llama_vocab_bos(self._vocabulary)] if api.llama_vocab_get_add_bos(self._vocabulary) else []
+        for segment in segments:
+            found += self.tokens_of(segment.text, has_markup=segment.markup)
+        return found
+
+    def tokens_of(self, text: str, *, has_markup: bool = False, with_frame: bool = False) -> list[int]:
+        """Return the tokens of a text. `with_frame`: with those that the model's metadata wants around a text."""
+        encoded = text.encode("utf-8", "replace")
+        size = len(encoded) + 8
+        out = (api.llama_token * size)()
+        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, size, with_frame, has_markup)
+        if count < 0:
+            raise AppError("text_unreadable")
+        return out[:count]
+
+    def piece(self, token: int) -> bytes:
+        """Return the token's bytes; none for control tokens."""
+        known = self._pieces.get(token)
+        if known is None:
+            buffer = ctypes.create_string_buffer(64)
+            length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+            if length < 0:  # that many bytes are needed
+                buffer = ctypes.create_string_buffer(-length)
+                length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+            known = self._pieces[token] = buffer.raw[: max(0, length)]
+        return known
+
+    def is_end(self, token: int) -> bool:
+        return bool(api.llama_vocab_is_eog(self._vocabulary, token))
