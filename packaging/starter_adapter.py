@@ -23,8 +23,9 @@ from app.base.paths import resources
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import packing
 from app.training.data import data_split
-from app.training.data.data_split import Split, SplitSettings
+from app.training.data.data_split import Split
 from app.training.data.rows import PARTS, RowMessage, TrainingRow
+from app.training.data.split_record import SplitSettings
 
 ROWS = resources() / "starter_adapter" / "rows"
 HOLDOUT = "_holdout"  # the files whose names end so are never trained
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     made = build()
     report = data_split.report_leakage(made)
     try:
-        data_split.write_split(made, Path(arguments[0]), source(), report.as_json())
+        data_split.write_split(made, Path(arguments[0]), source(), report)
     except AppError as error:
         print(wording.describe_error(error), file=sys.stderr)
         return 3

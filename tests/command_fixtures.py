@@ -1,6 +1,5 @@
 """`kotae` for tests of training: as a program of its own, and in this process; a fake trainer; data and a tiny base."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -14,23 +13,14 @@ from PySide6.QtCore import QCoreApplication
 from app import cli as main
 from tests import model_files as models
 from tests.base.cli.processes import ROOT, Start, programs
-
-ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+from tests.training.driver import write_split
 
 Kotae = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """As `kotae data split` leaves it."""
-    folder = tmp_path / "点検"
-    folder.mkdir()
-    files = {}
-    for part in ("train", "validation", "holdout"):
-        (folder / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
-        files[part] = {"file": f"{part}.jsonl", "rows": 1, "sha256": hashlib.sha256(ROW.encode()).hexdigest()}
-    (folder / "split.json").write_text(json.dumps({"version": 1, "files": files}), encoding="utf-8")
-    return folder
+    return write_split(tmp_path / "点検")
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from app.documents.retrieval import packing
 from app.inference import gguf, prompts
 from app.inference.prompts import Turn
 from app.models import catalogue, starter
-from app.training.data import data_split, duplicates
+from app.training.data import duplicates, split_record
+from app.training.data.rows import PARTS
 from tests import model_files as models
 from tests.dev_scripts import load_scripts
 from trainer import data, prompt_form
@@ -229,20 +230,20 @@ def test_the_same_rows_make_the_same_bytes(folder: Path, tmp_path: Path) -> None
 
 
 def test_a_run_takes_the_folder(folder: Path) -> None:
-    files = data_split.verify_split(folder)["files"]
-    for part in data_split.PARTS:
-        assert len(data.read_rows(folder / files[part]["file"], files[part]["sha256"])) == files[part]["rows"]
-    assert sum(files[part]["rows"] for part in data_split.PARTS) == len(ROWS)
-    assert 50 <= files["validation"]["rows"] <= 60
+    files = split_record.verify_split(folder).files
+    for part in PARTS:
+        assert len(data.read_rows(folder / files[part].file, files[part].sha256)) == files[part].rows
+    assert sum(files[part].rows for part in PARTS) == len(ROWS)
+    assert 50 <= files["validation"].rows <= 60
 
 
 def test_no_group_is_on_two_sides_and_nothing_kept_back_is_nearly_known(folder: Path) -> None:
-    groups = [{row["group"] for row in rows_of(folder, part)} for part in data_split.PARTS]
+    groups = [{row["group"] for row in rows_of(folder, part)} for part in PARTS]
     assert sum(map(len, groups)) == len(set.union(*groups))
     made = starter_adapter.build()
     rows = [*made.train, *made.validation, *made.holdout]
     trained = len(made.train)
-    for measure in (duplicates.DEFAULT_MEASURE, duplicates.SimilarityMeasure(n=2, threshold=0.6, part="question")):
+    for measure in (split_record.DEFAULT_MEASURE, split_record.SimilarityMeasure(n=2, threshold=0.6, part="question")):
         pairs = duplicates.near_duplicates(rows, measure.threshold, measure.n, measure.part)
         known = [(rows[one].question, rows[other].question) for one, other, _ in pairs if one < trained <= other]
         assert known == []
@@ -250,7 +251,7 @@ def test_no_group_is_on_two_sides_and_nothing_kept_back_is_nearly_known(folder: 
 
 def test_each_row_with_passages_is_asked_as_the_program_asks_it(folder: Path) -> None:
     """From passages in any order of fitness to the text that the model continues."""
-    known = {row["messages"][-2]["content"]: row for part in data_split.PARTS for row in rows_of(folder, part)}
+    known = {row["messages"][-2]["content"]: row for part in PARTS for row in rows_of(folder, part)}
     trained_form = TrainingPromptForm(
         question=QUESTION_ANSWER.question,
         answer=QUESTION_ANSWER.answer,
@@ -300,8 +301,8 @@ def test_the_shipped_adapter_was_trained_on_these_rows_but_for_what_was_correcte
         (before / path.name).write_text(text, "utf-8")
     monkeypatch.setattr(starter_adapter, "ROWS", before)
     assert starter_adapter.main([str(tmp_path / "data")]) == 0
-    trained = data_split.verify_split(tmp_path / "data")["files"]
-    assert settings["hashes"] == {part: one["sha256"] for part, one in trained.items()}
+    trained = split_record.verify_split(tmp_path / "data").files
+    assert settings["hashes"] == {part: one.sha256 for part, one in trained.items()}
     assert settings["base_sha256"] == starter.card().files[0].sha256
     assert not set(settings) & set(starter_adapter.PLACES)
 

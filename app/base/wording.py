@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import string
+import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,6 +125,11 @@ def format_size(size_bytes: int) -> str:
     if size_bytes >= 1e8:
         return f"{size_bytes / 1e9:.2f} GB"
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 5e4 else f"{size_bytes / 1e3:.1f} kB"
+
+
+def format_time(seconds: float) -> str:
+    """Return local date and time like 2026-11-30 04:15; "" for 0. `seconds`: since 1970."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
 
 
 def help_text(key: str) -> str:

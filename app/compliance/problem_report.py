@@ -220,7 +220,7 @@ def _program(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, 
     )
     if facts.commit:
         yield wording.phrase("compliance.report_commit"), facts.commit
-    yield wording.phrase("compliance.report_made_at"), time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
+    yield wording.phrase("compliance.report_made_at"), wording.format_time(now)
     yield "Python", platform.python_version() + (" (frozen)" if getattr(sys, "frozen", False) else "")
     yield from qt_versions.items()
     for name in _LIBRARIES:

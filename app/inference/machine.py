@@ -46,12 +46,21 @@ class Machine:
     free_disk_bytes: int  # on the drive with the models
 
 
+def physical_cores() -> int:
+    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """Return the engine's number of threads on an idle machine: one core is left to others."""
+    return max(1, physical_cores() - 1)
+
+
 def measure_machine(models_folder: Path) -> Machine:
     """Measure the machine. Fast. Raises OSError if the folder does not exist."""
     return Machine(
         memory_bytes=psutil.virtual_memory().total,
         available_bytes=memory_estimate.available_memory_bytes(),
-        cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
+        cores=physical_cores(),
         free_disk_bytes=shutil.disk_usage(models_folder).free,
     )
 

@@ -19,6 +19,7 @@ import psutil
 from app.base import json_lines
 from app.base.files import strict_json
 from app.base.paths import write_atomically
+from app.inference.machine import default_threads
 from app.inference.memory_estimate import MemoryEstimate
 
 _BLOCK_BYTES = 512 << 20  # read per thread; far above any cache
@@ -76,11 +77,6 @@ class PredictedSpeed:
     def is_slow(self) -> bool:
         """Whether the user has to wait: slower than reading, or long before the first word."""
         return self.answer < SLOW_ANSWER or self.prompt < SLOW_PROMPT
-
-
-def default_threads() -> int:
-    """Return the engine's number of threads on an idle machine: one core is left to others."""
-    return max(1, (psutil.cpu_count(logical=False) or psutil.cpu_count() or 1) - 1)
 
 
 def measure(threads: int | None = None, available_bytes: int | None = None) -> MachineSpeed:

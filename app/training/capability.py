@@ -92,9 +92,7 @@ def measure(data: Path) -> MachineMeasurements:
     )
 
 
-def assess(
-    found: MachineMeasurements, probe: EnvironmentProbe | None = None, platform: str = sys.platform
-) -> TrainingCapability:
+def assess(found: MachineMeasurements, probe: EnvironmentProbe | None = None) -> TrainingCapability:
     """Assess the measurements.
 
     `probe`: of the training environment; None if there is none or it has not answered yet.
@@ -103,24 +101,24 @@ def assess(
     obstacles = list(_obstacles(found.gpus, card, probe))
     size, remarks = "", obstacles
     if card is not None and not obstacles:
-        size = largest_size(card, card.free_bytes or 0, platform)
-        remarks = [*_memory_notes(card, size, platform), *_capability_notes(card)]
+        size = largest_size(card, card.free_bytes or 0)
+        remarks = [*_memory_notes(card, size), *_capability_notes(card)]
         remarks += list(_machine_notes(found, size)) if size else []
     practice = list(_practice_obstacles(found))
     return TrainingCapability(card, size, not practice, (*remarks, *([] if size else practice)))
 
 
-def largest_size(card: Gpu, free_bytes: int, platform: str = sys.platform) -> str:
+def largest_size(card: Gpu, free_bytes: int) -> str:
     """Return the largest size (`model_fit.SHAPES`) that trains in so much of the card's memory; "" if none does."""
     allowed = round(free_bytes * estimate.REFUSED_SHARE)
-    fitting = [name for name in model_fit.SHAPES if needed_bytes(name, card, platform) <= allowed]
+    fitting = [name for name in model_fit.SHAPES if needed_bytes(name, card) <= allowed]
     return fitting[-1] if fitting else ""
 
 
-def needed_bytes(size: str, card: Gpu, platform: str = sys.platform) -> int:
+def needed_bytes(size: str, card: Gpu) -> int:
     """Return the card memory that a size needs with the most economical settings."""
     shape = _shape(model_fit.SHAPES[size])
-    facts = _facts(shape, "cuda", card.memory_bytes or 0, has_bf16=_has_bf16(card), platform=platform)
+    facts = _facts(shape, "cuda", card.memory_bytes or 0, has_bf16=_has_bf16(card), platform=sys.platform)
     return estimate.estimate_memory(shape, recipe.resolve(_economical_spec("base"), facts), TOKENS).total
 
 
@@ -152,14 +150,14 @@ def _obstacles(gpus: tuple[Gpu, ...], card: Gpu | None, probe: EnvironmentProbe 
         yield CapabilityNote("memory_untold", {"card": card.name})
 
 
-def _memory_notes(card: Gpu, size: str, platform: str) -> Iterator[CapabilityNote]:
+def _memory_notes(card: Gpu, size: str) -> Iterator[CapabilityNote]:
     total, free = card.memory_bytes or 0, card.free_bytes or 0
-    after = largest_size(card, total, platform)
+    after = largest_size(card, total)
     if after != size:
         yield CapabilityNote("memory_taken", {"taken_bytes": total - free, "size": after}, is_grave=not size)
     elif not size:
         smallest = next(iter(model_fit.SHAPES))
-        need = needed_bytes(smallest, card, platform)
+        need = needed_bytes(smallest, card)
         yield CapabilityNote("memory_small", {"free_bytes": free, "need_bytes": need, "size": smallest})
 
 

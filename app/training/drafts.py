@@ -22,8 +22,10 @@ from typing import Any, Literal
 from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_errors, write_atomically
 from app.training import training_errors
+from app.training.data.rows import PARTS
+from app.training.data.split_record import SplitManifest
 from trainer import spec
 from trainer.events import PreflightFinding
 from trainer.spec import SpecError
@@ -88,6 +90,15 @@ class DraftSplit:
     is_sound: bool
     removed: int = 0
     parts: tuple[str, ...] = ()
+
+    @classmethod
+    def of_manifest(cls, folder: Path, revision: int, manifest: SplitManifest) -> "DraftSplit":
+        """Return the split that was written into `folder`."""
+        train, validation, holdout = (manifest.files[part].rows for part in PARTS)
+        hashes, is_sound = manifest.hashes, manifest.leakage.is_sound
+        return cls(
+            str(folder), revision, train, validation, holdout, hashes[-1], is_sound, len(manifest.removed), hashes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +302,9 @@ def save(drafts: Path, draft: TrainingDraft, now: float) -> TrainingDraft:
     if draft.changed_at and _changed_at(folder) != draft.changed_at:
         raise AppError("draft_changed", path=str(folder))
     draft = dataclasses.replace(draft, changed_at=now)
-    try:
+    with drive_errors(folder, "draft_unwritable"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(folder / DRAFT_FILE, json_lines.encode_line(draft, "Draft"))
-    except OSError as error:
-        raise drive_error(error, folder, "draft_unwritable") from error
     return draft
 
 
@@ -317,18 +326,14 @@ def free_folder(drafts: Path, id: str, kind: str) -> Path:
 
 def move_to_bin(drafts: Path, id: str) -> None:
     """Move the draft to the bin. Raises AppError("draft_unwritable")."""
-    try:
+    with drive_errors(drafts / id, "draft_unwritable"):
         work_folder.move_to_bin(drafts / id, time.time())
-    except OSError as error:
-        raise drive_error(error, drafts / id, "draft_unwritable") from error
 
 
 def restore(drafts: Path, id: str) -> None:
     """Restore the draft from the bin. Raises AppError("draft_unwritable")."""
-    try:
+    with drive_errors(drafts / id, "draft_unwritable"):
         work_folder.restore_from_bin(drafts, id)
-    except OSError as error:
-        raise drive_error(error, drafts / id, "draft_unwritable") from error
 
 
 def _read_or_none(drafts: Path, id: str) -> TrainingDraft | None:

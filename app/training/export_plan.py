@@ -28,7 +28,7 @@ from pathlib import Path
 from app import __version__
 from app.base.errors import AppError
 from app.base.files import input_file
-from app.base.files.output_file import drive_error, require_space
+from app.base.files.output_file import drive_errors, require_space
 from app.inference import prompts, quantizations
 from app.inference import scoring_files as score_files
 from app.inference.engine.model_jobs import ChatToScore, Quantize, Score
@@ -112,10 +112,6 @@ class ExportPlan:
         return self.run / run_folders.ADAPTER
 
     @property
-    def holdout_file(self) -> Path:
-        return self.run / run_folders.HOLDOUT
-
-    @property
     def folder(self) -> Path:
         """Return the folder of intermediate files and measurements."""
         return self.run / EXPORT_FOLDER / self.key
@@ -171,7 +167,7 @@ def read_source(run: Path) -> ExportSource:
     """
     found = run_folders.read(run)
     run_folders.require_planned_here(found)  # a foreign run could name any base and folder
-    asked = run_folders.effective_spec(found)
+    asked = run_folders.effective_spec(run)
     if asked is None or not (run / run_folders.ADAPTER).is_file():
         raise AppError("gate_not_finished", id=run.name)
     if not (run / run_folders.HOLDOUT).is_file():  # the trainer writes it before the adapter
@@ -196,10 +192,8 @@ def unpack_steps(source: ExportSource) -> list[ArtifactStep]:
     """Return the steps that come first if the source's folder is missing. Raises AppError("run_unwritable")."""
     if source.folder.is_dir():
         return []
-    try:
+    with drive_errors(source.folder.parent, "run_unwritable"):
         source.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise drive_error(error, source.folder.parent, "run_unwritable") from error
     job = GgufToHf(str(source.gguf), str(source.folder))
     return [ArtifactStep("unpack", source.folder, job, BASE, is_shared=True)]  # its process checks the free space
 
@@ -361,7 +355,7 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool) -
     chats = export.holdout.chats if asked is not None else ()
     return Score(
         model=str(export.file(form)),
-        holdout=str(export.holdout_file),
+        holdout=str(export.run / run_folders.HOLDOUT),
         target=str(target),
         adapter=export.adapter_of(form),
         reference=str(export.reference) if measures and form != BASE else "",
@@ -383,7 +377,7 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool) -
 
 def open_folder(export: ExportPlan, steps: Collection[ArtifactStep]) -> None:
     """Create the folders and delete those of other keys. Raises AppError("drive_space" | "run_unwritable")."""
-    try:
+    with drive_errors(export.run, "run_unwritable"):
         export.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         export.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in export.folder.parent.iterdir():
@@ -391,8 +385,6 @@ def open_folder(export: ExportPlan, steps: Collection[ArtifactStep]) -> None:
                 shutil.rmtree(other, ignore_errors=True)
         require_space(export.run, artifact_steps.peak_bytes(steps))
         require_space(export.cache, max((step.writes_bytes for step in steps if step.kind == "convert"), default=0))
-    except OSError as error:
-        raise drive_error(error, export.run, "run_unwritable") from error
 
 
 def delete_unneeded(export: ExportPlan, keep: Collection[str]) -> None:
@@ -411,27 +403,23 @@ def publish(export: ExportPlan, form: str) -> str:
     The base in f16 stays in its cache. Raises AppError("run_unwritable").
     """
     of_form = (run_folders.GATE, run_folders.REPORT, "base.gguf")  # the files that name the model come first
-    try:
+    with drive_errors(export.run, "run_unwritable"):
         for old in (
             *of_form,
             *(export.build.file_name(one) for one in (MERGED_F16, *(form.name for form in QUANTIZED))),
         ):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
-    except OSError as error:
-        raise drive_error(error, export.run, "run_unwritable") from error
     return move_into_place(export, form)
 
 
 def move_into_place(export: ExportPlan, form: str) -> str:
     """Do the same without deleting what an earlier gate published."""
     name = ""
-    try:
+    with drive_errors(export.run, "run_unwritable"):
         path = export.final_file(form)
         if path.parent == export.folder:
             name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(form)
             path.replace(export.run / name)
         delete_unneeded(export, ())
         export.reference.unlink(missing_ok=True)
-    except OSError as error:
-        raise drive_error(error, export.run, "run_unwritable") from error
     return name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.base.confidentiality import DEFAULT_LABEL
 from app.base.errors import AppError
-from app.base.files.output_file import drive_error, require_space, write_atomically
+from app.base.files.output_file import drive_errors, require_space, write_atomically
 from app.documents.collection_lookup import Origin
 from app.inference.local_model import LocalModel, TuningRecord
 from app.models import base_models, local_models, model_registry
@@ -38,46 +38,44 @@ def publish(
     or the database does.
     """
     run = run_folders.read(folder)
-    if run.adapter is None:
-        raise AppError("run_no_adapter", id=run.id)
-    if run.spec is None:
-        raise AppError("run_damaged", id=run.id)
+    trained, asked = run.require_adapter(), run.require_spec()
     if form != BASE_ADAPTER:
-        return _merged(run, run.adapter, form, store, models_folder)
-    base = _base(run, run.spec, store)
+        return _merged(run, asked, trained, form, store, models_folder)
+    base = _base(run, asked, store)
     if base is None:
-        raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
-    model = _with_trained_form(run, base, base.name)
-    sha256 = _sha256(run.adapter)
+        raise AppError("tuned_base_gone", name=run.name, base=Path(asked.base).name, path=asked.base)
+    model = _with_trained_form(run, asked, base, base.name)
+    sha256 = _sha256(trained)
     tuned = TuningRecord(
         run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known_lineage(run.folder)
     )
     name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
     adapter = model_registry.adapter_file(models_folder, sha256)
     model_registry.delete_unused_adapters(store, models_folder, {*keep, str(adapter)})
-    _copy(run.adapter, adapter, sha256)
-    lineage.write_lineage_note(run.adapter, adapter)
+    _copy(trained, adapter, sha256)
+    lineage.write_lineage_note(trained, adapter)
     model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
     return _add_once(model, store, models_folder)
 
 
-def _merged(run: TrainingRunFolder, adapter: Path, form: str, store: ModelStore, models_folder: Path) -> LocalModel:
+def _merged(
+    run: TrainingRunFolder, asked: RunSpec, adapter: Path, form: str, store: ModelStore, models_folder: Path
+) -> LocalModel:
     path = run_result.form_file(run.folder, form)
     if path is None:
         raise AppError("tuned_form_missing", name=run.name, form=form)
-    assert run.spec is not None
     base = None
     with contextlib.suppress(AppError):  # a merged file answers without its base
-        base = _base(run, run.spec, store)
-    base_name = base.name if base is not None else Path(run.spec.base).name
+        base = _base(run, asked, store)
+    base_name = base.name if base is not None else Path(asked.base).name
     is_allowed = base is not None and base.template_allowed
     model = dataclasses.replace(local_models.describe(path), template_allowed=is_allowed)
-    model = _with_trained_form(run, model, base_name)
+    model = _with_trained_form(run, asked, model, base_name)
     # `describe` takes a file of a catalogue file's size for that file, and so may give the wrong hash.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
     label, origins = _known_lineage(run.folder)
     tuned = TuningRecord(
-        run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label, origins=origins
+        run.id, run.name, form, base_name, asked.base_sha256, _sha256(adapter), label=label, origins=origins
     )
     name = f"{run.name} {form}"
     model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
@@ -132,10 +130,8 @@ def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalMod
     return local_models.add(store, dataclasses.replace(found, files=files))
 
 
-def _with_trained_form(run: TrainingRunFolder, model: LocalModel, base_name: str) -> LocalModel:
-    asked = run_folders.effective_spec(run) or run.spec
-    assert asked is not None
-    model = base_models.with_trained_form(asked, model)
+def _with_trained_form(run: TrainingRunFolder, asked: RunSpec, model: LocalModel, base_name: str) -> LocalModel:
+    model = base_models.with_trained_form(run_folders.effective_spec(run.folder) or asked, model)
     if model.form_id is None and not model.template_allowed:  # trained with the publisher's template, not allowed here
         raise AppError("tuned_needs_template", name=run.name, base=base_name)
     return model
@@ -157,9 +153,7 @@ def _sha256(path: Path) -> str:
 def _copy(source: Path, target: Path, sha256: str) -> None:
     if target.is_file() and _sha256(target) == sha256:
         return
-    try:
+    with drive_errors(target.parent, "tuned_unwritable"):
         target.parent.mkdir(parents=True, exist_ok=True)
         require_space(target.parent, source.stat().st_size)
         write_atomically(target, source.read_bytes())
-    except OSError as error:
-        raise drive_error(error, target.parent, "tuned_unwritable") from error

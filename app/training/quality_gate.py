@@ -12,16 +12,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.base import authenticity, bootstrap, json_lines, wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.input_file import lines_of
-from app.base.files.output_file import drive_error
+from app.base.files.output_file import drive_errors
 from app.inference import scoring_files
 from app.inference.scoring_files import Holdout, Scores
+from app.training.data.rows import read_objects
 
 BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
 SHIPPED = "base+shipped"  # with the catalogue's adapter for this base: what answers without this run
@@ -69,6 +69,9 @@ REASON_FACTS = {
 }
 
 
+Flaw = Literal["", "empty", "looping", "limit"]
+
+
 @dataclass(frozen=True, slots=True)
 class GateReason:
     code: str  # a key of REASON_FACTS
@@ -114,6 +117,21 @@ class AnswerRow:
     tuned: str
     tuned_ended_by: str
     change_nats: float | None  # from base to tuned
+
+    @property
+    def base_flaw(self) -> Flaw:
+        return flaw_of(self.base, self.base_ended_by)
+
+    @property
+    def tuned_flaw(self) -> Flaw:
+        return flaw_of(self.tuned, self.tuned_ended_by)
+
+
+def flaw_of(text: str, ended_by: str) -> Flaw:
+    """Return the flaw that makes an answer unusable, however likely the held-out answer has become."""
+    if not text.strip():
+        return "empty"
+    return "looping" if scoring_files.is_looping(text) else "limit" if ended_by == "limit" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,10 +385,8 @@ def write_gate(gate: GateResult, folder: Path) -> Path:
     """Write `gate.json` and register it as made here. Raises AppError("run_unwritable" | "drive_space")."""
     path = folder / FILE_NAME
     content = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
-    try:
+    with drive_errors(folder, "run_unwritable"):
         authenticity.write_registered(path, content)
-    except OSError as error:
-        raise drive_error(error, folder, "run_unwritable") from error
     return path
 
 
@@ -395,24 +411,24 @@ def read_gate(folder: Path) -> GateResult:
     return gate
 
 
+def read_gate_or_none(folder: Path) -> GateResult | None:
+    """Return the result; None if the run is not judged, or the file is damaged, foreign or of another version."""
+    try:
+        return read_gate(folder)
+    except AppError:
+        return None
+
+
 def groups_of_lines(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
     """Return the group of each of these lines (from 1) of a file of rows; a row without one is its own group.
 
     None: no file.
     """
     try:
-        found = {number: _group(line) for number, line in enumerate(lines_of(rows), start=1)}
+        groups = {number: row.get("group") for number, row in enumerate(read_objects(rows), start=1)}
     except OSError:
         return None
-    return tuple(found.get(number) or f"line {number}" for number in numbers)
-
-
-def _group(line: bytes) -> str:
-    try:
-        row = strict_json.loads(line)
-    except ValueError:
-        return ""
-    return str(row.get("group") or "") if isinstance(row, dict) else ""
+    return tuple(str(groups.get(number) or f"line {number}") for number in numbers)
 
 
 def reason_text(reason: GateReason) -> str:

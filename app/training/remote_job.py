@@ -16,7 +16,7 @@ import trainer
 from app.base import confidentiality, wording
 from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.files import file_permissions, input_file
+from app.base.files import file_permissions, input_file, work_folder
 from app.base.files.output_file import require_space
 from app.base.paths import resources
 from app.inference.local_model import LocalModel
@@ -25,6 +25,7 @@ from app.training import run_plan
 from app.training.data.rows import PARTS
 from app.training.run_plan import PlannedDevice, RunPlan
 from app.training.runs import lineage, run_folders
+from app.training.runs.lineage import Lineage
 from trainer import estimate, spec
 from trainer.spec import RunSpec
 
@@ -66,23 +67,21 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
     except OSError as error:
         raise AppError("job_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     names = tuple(f"{BASE}/{path.name}" for path in files)
-    return RemoteJob(folder, run_folders.size_bytes(folder), names, has_base)
+    return RemoteJob(folder, work_folder.folder_size_bytes(folder), names, has_base)
 
 
-def job_export(asked: RunSpec, folder: Path, documents: Path, models: Sequence[LocalModel]) -> ExportRequest:
-    """Return the export request, with the current labels of the data, the adapter to be trained further, and the base.
+def job_export(known: Lineage, bases: Sequence[LocalModel], folder: Path, documents: Path, name: str) -> ExportRequest:
+    """Return the export request for a job, with the current labels.
 
-    `documents`: the database. `models`: of the list, one of which may be the base.
+    `known`: of the data and of the adapter to be trained further. `bases`: the models of the list that are its base.
+    `documents`: the database.
     """
-    known = lineage.lineage_of_spec(asked)
 
     def label_now() -> Label:
-        bases_of = [
-            lineage.label_of_model(documents, model) for model in models if asked.base in (model.path, model.adapter)
-        ]
-        return confidentiality.highest_label((known.label_now(documents), *bases_of))
+        of_bases = [lineage.label_of_model(documents, model) for model in bases]
+        return confidentiality.highest_label((known.label_now(documents), *of_bases))
 
-    return ExportRequest("job", str(folder.absolute()), label_now, asked.name)
+    return ExportRequest("job", str(folder.absolute()), label_now, name)
 
 
 def _base_files(base: Path) -> list[Path]:

@@ -154,10 +154,9 @@ def import_job(folder: Path, where: Path, report: ReportBytes = lambda _done, _t
         finally:
             held.release()
         is_taken = True
-    except NotPlainError as error:
-        raise _refused(error.path, error.kind) from error
     except OSError as error:
-        raise AppError("job_unwritable", path=str(target), reason=error.strerror or str(error)) from error
+        unwritable = AppError("job_unwritable", path=str(target), reason=error.strerror or str(error))
+        raise _read_error(error, target, unwritable) from error
     finally:
         if is_new and not is_taken:
             shutil.rmtree(target, ignore_errors=True)
@@ -197,12 +196,10 @@ def _manifest(folder: Path) -> _Manifest:
             raise ValueError(f"version {remote_job.VERSION}")
         if not found.run or safe_name(found.run, "") != found.run or not set(found.hashes) <= {*PARTS, "adapter"}:
             raise ValueError(f"run: {found.run[:40]!r}")
-    except NotPlainError as error:
-        raise _refused(path, error.kind) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AppError("job_missing", path=str(folder)) from error
     except (OSError, ValueError) as error:
-        raise _unreadable(folder, error) from error
+        raise _read_error(error, folder) from error
     return found
 
 
@@ -217,10 +214,8 @@ def _foreign_spec(folder: Path, target: Path) -> RunSpec:
         for name in (*PARTS, "base", "adapter"):
             if fields.get(name) and not _is_inside(fields[name]):
                 raise SpecError(name, fields[name], "a place in the job's folder")
-    except NotPlainError as error:
-        raise _refused(error.path, error.kind) from error
     except (OSError, ValueError) as error:
-        raise _unreadable(folder / run_folders.SPEC, error) from error
+        raise _read_error(error, folder / run_folders.SPEC) from error
     own = {name: str(folder / getattr(asked, name)) for name in (*PARTS, "base", "adapter") if getattr(asked, name)}
     return dataclasses.replace(asked, **{**own, "folder": str(target), "bases": "", "converter": ""})  # type: ignore[arg-type]
 
@@ -230,10 +225,8 @@ def _sums(folder: Path) -> dict[str, str]:
     path = folder / remote_job.SUMS
     try:
         entries = [line.partition("  ") for line in read_plain(path, _SMALL_BYTES).decode("utf-8").splitlines()]
-    except NotPlainError:
-        raise
     except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from error
+        raise _read_error(error, path) from error
     if len(entries) > _MOST_SUMS:
         raise _refused(path, "too_large")
     return {name: wanted for wanted, _, name in entries}
@@ -300,10 +293,8 @@ def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) 
     """
     try:
         effective = spec.from_json(strict_json.parse_object(read_plain(copied / run_folders.EFFECTIVE, _SMALL_BYTES)))
-    except NotPlainError:
-        raise
     except (OSError, ValueError) as error:
-        raise _unreadable(folder / remote_job.RUN, error) from error
+        raise _read_error(error, folder / remote_job.RUN) from error
     if effective.hashes != manifest.hashes:
         raise AppError("job_changed", path=str(folder / remote_job.DATA))
     for item in dataclasses.fields(RunSpec):
@@ -320,10 +311,8 @@ def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: R
     """
     try:
         record = strict_json.parse_object(read_plain(copied / run_folders.PEFT_ADAPTER / adapter.RECORD, _SMALL_BYTES))
-    except NotPlainError:
-        raise
     except (OSError, ValueError) as error:
-        raise _unreadable(folder / remote_job.RUN, error) from error
+        raise _read_error(error, folder / remote_job.RUN) from error
     if record.get("base_sha256") != manifest.base_sha256 or asked.base_sha256 != manifest.base_sha256:
         raise AppError("job_changed", path=str(folder / remote_job.BASE))
     check_adapter(copied / run_folders.PEFT_ADAPTER, effective, Path(asked.base))
@@ -344,10 +333,8 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
         parsed = [strict_json.loads(line) for line in raw.splitlines() if line.strip()]
         numbers = {at for at, line in enumerate(raw.split(b"\n"), start=1) if line.strip()}
         asked = [row["messages"][:-1] for row in parsed]
-    except NotPlainError:
-        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AppError("job_changed", path=str(rows)) from error
+        raise _read_error(error, rows, AppError("job_changed", path=str(rows))) from error
     chats = [list(chat.messages) for chat in found.chats]
     plain = [[{"role": one.get("role"), "content": one.get("content")} for one in messages] for messages in asked]
     if {example.line for example in found.examples} != numbers or chats != plain[: len(chats)]:
@@ -418,10 +405,9 @@ def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
     source = folder / remote_job.RUN
     try:
         require_folder(source)
-    except NotPlainError:
-        raise
     except OSError as error:
-        raise AppError("job_unfinished", path=str(folder), state="waiting") from error
+        unfinished = AppError("job_unfinished", path=str(folder), state="waiting")
+        raise _read_error(error, source, unfinished) from error
     _require_known_names(source / run_folders.PEFT_ADAPTER)
     for path, most in _with_limits(source):
         if os.path.lexists(path):
@@ -458,6 +444,9 @@ def _refused(path: Path, kind: str) -> AppError:
     return AppError("job_refused", path=str(path), reason=phrase(f"common.refused.{kind}"))
 
 
-def _unreadable(path: Path, error: Exception) -> AppError:
+def _read_error(error: Exception, path: Path, otherwise: AppError | None = None) -> AppError:
+    """Return job_refused for a file that is not plain; for another error `otherwise`, or job_unreadable."""
+    if isinstance(error, NotPlainError):
+        return _refused(error.path, error.kind)
     reason = (isinstance(error, OSError) and error.strerror) or str(error)[:200]
-    return AppError("job_unreadable", path=str(path), reason=reason)
+    return otherwise or AppError("job_unreadable", path=str(path), reason=reason)

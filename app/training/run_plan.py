@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
@@ -199,24 +197,23 @@ def plan_run(
     if command is not None and (measures or _is_quick(asked)):
         answer = _ask_trainer(asked, command, "--probe" if measures else "--plan", watch)
     device = find_device(answer.spec.device if answer else asked.device)
-    counts, effective = (answer.counts, answer.spec) if answer else _estimate_counts(asked, base, device)
-    shape = base.shape
-    memory = estimate.estimate_memory(shape, effective, _length(effective, counts))
-    if answer and answer.forecast:
-        device = _with_measured_memory(device, answer.forecast, effective, memory)
-    measured = answer.forecast if answer and answer.forecast and answer.forecast.is_measured else None
+    found = answer or _estimate(asked, base, device)
+    shape, effective, forecast = base.shape, found.spec, found.forecast
+    memory = estimate.estimate_memory(shape, effective, _length(effective, found.counts))
+    if forecast:
+        device = _with_measured_memory(device, forecast, effective, memory)
     plan = RunPlan(
         spec=effective,
-        counts=counts,
+        counts=found.counts,
         device=device,
         memory=memory,
         disk=estimate.estimate_disk(shape, effective),
-        time=estimate.estimate_time(shape, effective, _load(counts), device.flops_per_s),
+        time=estimate.estimate_time(shape, effective, _load(found.counts), device.flops_per_s),
         free_disk_bytes=_free_disk(Path(asked.folder)),
-        findings=answer.findings if answer else (),
-        previews=answer.previews if answer else (),
-        problem=answer.problem if answer else None,
-        measured=measured,
+        findings=found.findings,
+        previews=found.previews,
+        problem=found.problem,
+        measured=forecast if forecast and forecast.is_measured else None,
     )
     return plan if plan.has_memory else dataclasses.replace(plan, changes=suggest_changes(shape, plan))
 
@@ -294,12 +291,14 @@ def _base(asked: RunSpec) -> PlannedBase:
 
 @dataclass(frozen=True, slots=True)
 class TrainerPlan:
+    """What the trainer decides and finds, or what is estimated instead of its decisions and counts."""
+
     spec: RunSpec
     counts: TokenCounts
-    findings: tuple[PreflightFinding, ...]
-    previews: tuple[Preview, ...]
-    problem: AppError | None
-    forecast: RunForecast | None
+    findings: tuple[PreflightFinding, ...] = ()
+    previews: tuple[Preview, ...] = ()
+    problem: AppError | None = None
+    forecast: RunForecast | None = None
 
 
 def _is_quick(asked: RunSpec) -> bool:
@@ -349,8 +348,8 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
 # ----------------------------------------------------------- without the trainer
 
 
-def _estimate_counts(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -> tuple[TokenCounts, RunSpec]:
-    """Return estimated counts and the decided settings. Raises AppError("run_data_missing" | "run_data_invalid")."""
+def _estimate(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -> TrainerPlan:
+    """Estimate the counts and decide the settings. Raises AppError("run_data_missing" | "run_data_invalid")."""
     rows = [_character_counts(row) for row in read_rows(Path(asked.train))]
     tokens = [round(TOKENS_PER_CHARACTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in rows]
     trained = sum(round(TOKENS_PER_CHARACTER * answers) for _, answers, _ in rows)
@@ -366,7 +365,7 @@ def _estimate_counts(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -
         model_type=base.model_type,
         platform=sys.platform,
     )
-    return counts, recipe.resolve(asked, facts)
+    return TrainerPlan(recipe.resolve(asked, facts), counts)
 
 
 def read_rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -417,8 +416,7 @@ def find_device(kind: str | None, speed_file: Path) -> PlannedDevice:
         here = speed.measure()
         with contextlib.suppress(OSError):  # without the file it is measured again next time
             speed.save(speed_file, here)
-    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    flops = 2 * here.multiplications_per_s / here.threads * cores * TRAINED_MULTIPLICATIONS
+    flops = 2 * here.multiplications_per_s / here.threads * machine.physical_cores() * TRAINED_MULTIPLICATIONS
     return PlannedDevice("cpu", "", memory_estimate.memory_bytes(), memory_estimate.available_memory_bytes(), flops)
 
 

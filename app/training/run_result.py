@@ -14,11 +14,10 @@ import numpy as np
 from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.errors import AppError
-from app.base.files import input_file, strict_json
-from app.base.files.input_file import lines_of
-from app.inference import scoring_files
+from app.base.files import input_file
 from app.inference.scoring_files import HeldOutExample
 from app.training import export_plan, quality_gate
+from app.training.data.rows import read_objects
 from app.training.quality_gate import (
     BASE,
     BASE_ADAPTER,
@@ -33,7 +32,6 @@ from app.training.runs import run_folders
 
 Level = Literal["passed", "check", "reject"]
 Kind = Literal["worse", "same", "better"]
-Flaw = Literal["", "empty", "looping", "limit"]
 OTHER = ""  # the category that collects all small categories
 LENGTHS = ("short", "middle", "long")
 _MOST_CATEGORIES = 8
@@ -275,24 +273,16 @@ def _categories_of(folder: Path) -> CategoryLosses:
 
 def _names(folder: Path) -> tuple[str, dict[int, str]]:
     """Return the kind of category and the name for each held-out line (from 1); none if the file has changed."""
-    asked = run_folders.effective_spec(run_folders.read(folder))
+    asked = run_folders.effective_spec(folder)
     path = Path(asked.holdout) if asked is not None and asked.holdout else None
     try:
         if asked is None or path is None or input_file.sha256_of(path) != asked.hashes.get("holdout"):
             return "", {}
-        rows = [_row(line) for line in lines_of(path)]
+        rows = read_objects(path)
     except OSError:
         return "", {}
     by = "category" if any(row.get("category") for row in rows) else "group"
     return by, {number: str(row.get(by) or "") for number, row in enumerate(rows, start=1)}
-
-
-def _row(line: bytes) -> dict[str, Any]:
-    try:
-        row = strict_json.loads(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
 
 
 # -------------------------------------------------------------------------- pairs
@@ -313,7 +303,7 @@ def pairs(answers: Sequence[AnswerRow]) -> tuple[AnswerPair, ...]:
 
 def classify_answer(row: AnswerRow) -> Kind:
     """Classify by the probability of the held-out answer; a cut, empty or looping answer is never better."""
-    is_broken, was_broken = flaw_of(row.tuned, row.tuned_ended_by), flaw_of(row.base, row.base_ended_by)
+    is_broken, was_broken = bool(row.tuned_flaw), bool(row.base_flaw)
     if is_broken and not was_broken:
         return "worse"
     if row.change_nats is None or abs(row.change_nats) <= quality_gate.EQUAL_NATS:
@@ -321,13 +311,6 @@ def classify_answer(row: AnswerRow) -> Kind:
     if row.change_nats > 0:
         return "worse"
     return "same" if is_broken else "better"
-
-
-def flaw_of(text: str, ended_by: str) -> Flaw:
-    """Return the flaw that makes an answer unusable."""
-    if not text.strip():
-        return "empty"
-    return "looping" if scoring_files.is_looping(text) else "limit" if ended_by == "limit" else ""
 
 
 # -------------------------------------------------------------------------- forms

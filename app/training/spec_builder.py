@@ -21,7 +21,8 @@ from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import training_errors
-from app.training.data.rows import MANIFEST, PARTS
+from app.training.data import split_record
+from app.training.data.rows import PARTS
 from app.training.runs import run_folders
 from trainer import adapter, spec
 from trainer.events import RunError
@@ -151,14 +152,12 @@ def _files(fields: SpecFields) -> dict[str, tuple[Path, str]]:
         }
     if given:
         raise AppError("spec_data_twice", field=given[0])
-    from app.training.data import data_split  # imports numpy, which other SPECs do not need
-
     folder = Path(fields["data"])
-    for path in (folder / f"{part}.jsonl" for part in PARTS) if (folder / MANIFEST).is_file() else ():
+    for path in (folder / f"{part}.jsonl" for part in PARTS) if (folder / split_record.MANIFEST).is_file() else ():
         if not path.exists():
             raise AppError("run_data_missing", path=str(path))
-    frozen = data_split.verify_split(folder)["files"]
-    return {part: (folder / f"{part}.jsonl", frozen[part]["sha256"]) for part in PARTS}  # the files that were verified
+    hashes = split_record.verify_split(folder).hashes
+    return {part: (folder / f"{part}.jsonl", sha256) for part, sha256 in zip(PARTS, hashes, strict=True)}
 
 
 def _sha256(path: str) -> str:

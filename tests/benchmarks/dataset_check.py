@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from app.training.data import data_split, duplicates, file_import, personal, quality
-from app.training.data.duplicates import PAPER_MEASURE
-from app.training.data.rows import RowMessage, TrainingRow
+from app.training.data import data_split, duplicates, file_import, personal, quality, split_record
+from app.training.data.rows import PARTS, RowMessage, TrainingRow
+from app.training.data.split_record import PAPER_MEASURE
 from tests import evaluation_data
 
 FILE = "train_all_merged_5578.jsonl"
@@ -69,9 +69,9 @@ def main() -> None:
         lambda: duplicates.near_duplicates(rows, PAPER_MEASURE.threshold, PAPER_MEASURE.n, PAPER_MEASURE.part),
     )
     print("    pairs:", len(paper))
-    for name, settings in (("", data_split.SplitSettings()), (" (paper)", data_split.PAPER)):
+    for name, settings in (("", split_record.SplitSettings()), (" (paper)", data_split.PAPER)):
         parts = timed(f"split{name}", lambda settings=settings: data_split.split_rows(rows, settings))
-        counts = {part: len(parts.part(part)) for part in data_split.PARTS} | {"removed": len(parts.removed)}
+        counts = {part: len(parts.part(part)) for part in PARTS} | {"removed": len(parts.removed)}
         print("   ", counts)
         report = timed(f"leakage{name}", lambda parts=parts: data_split.report_leakage(parts))
         print("    nearest:", report.histogram, "near:", report.near)

@@ -27,7 +27,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.inference import child_commands, speed
 from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
-from app.inference.engine.runtime_facts import default_threads
+from app.inference.machine import default_threads
 from app.inference.prompts import Segment
 from app.inference.services.engine import EngineClient
 from app.models.model_registry import choose_model

@@ -83,7 +83,7 @@ def test_question_answer_check_sources_and_facts_are_in_it() -> None:
         "8192",
         str(PROGRAM_DEFAULTS.temperature),
     )
-    assert found["回答した日時"] == markdown_file.moment(1_700_000_000.0)
+    assert found["回答した日時"] == wording.format_time(1_700_000_000.0)
     assert len(facts.rows) == len(found) >= 12
 
 

@@ -17,7 +17,8 @@ from app.evaluation.study.scale_plan import PlannedScaleStudy
 from app.evaluation.study.scale_subsets import SubsetFiles
 from app.models import local_models
 from app.training import run_plan, spec_builder
-from app.training.data import data_split, file_import
+from app.training.data import data_split, file_import, split_record
+from app.training.data.split_record import LeakageReport
 from app.training.run_plan import PlannedDevice
 from app.training.runs import run_folders
 from tests import model_files as tiny
@@ -49,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of `kotae data split`, beside the file that was split. Tests leave it as it is."""
     folder = tmp_path_factory.mktemp("data")
     made = data_split.split_rows(file_import.import_file(written(folder / "rows.jsonl", lines_of(300))).rows)
-    data_split.write_split(made, folder / "点検", {}, {})
+    data_split.write_split(made, folder / "点検", {}, LeakageReport())
     return folder / "点検"
 
 
@@ -259,11 +260,11 @@ def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(pl
 def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(
     planned: PlannedScaleStudy, data: Path
 ) -> None:
-    split_hashes = data_split.verify_split(data)["files"]
+    split_hashes = split_record.verify_split(data).files
     for one, training in zip(specs_of(planned), planned.trainings, strict=True):
         assert len(Path(one.train).read_bytes().splitlines()) == training.rows
         for part in ("validation", "holdout"):
-            assert one.hashes[part] == split_hashes[part]["sha256"]
+            assert one.hashes[part] == split_hashes[part].sha256
             assert Path(getattr(one, part)).read_bytes() == (data / f"{part}.jsonl").read_bytes()
 
 

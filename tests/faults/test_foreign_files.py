@@ -129,7 +129,7 @@ def test_a_device_that_a_spec_calls_its_data_is_not_read(run: Path, tally: Tally
 
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a journal": (run_journal.JOURNAL_FILE, lambda path: run_folders.read(path.parent)),
-    "a settled spec": (run_folders.EFFECTIVE, lambda path: run_folders.effective_spec(run_folders.read(path.parent))),
+    "a settled spec": (run_folders.EFFECTIVE, lambda path: run_folders.effective_spec(path.parent)),
     "a spec": (run_folders.SPEC, spec.read),
     "a note": (training_list.NOTE_FILE, lambda path: training_list.read_note(path.parent)),
     "the place of a job": (run_folders.EXPORTED, lambda path: run_folders.exported_to(path.parent)),

@@ -27,10 +27,38 @@ def codes(found: capability.TrainingCapability) -> list[str]:
     return [remark.code for remark in found.remarks]
 
 
-def test_a_usual_card_trains_8b_and_nothing_is_wrong() -> None:
-    found = assess(on(replace(CARD, memory_bytes=12 * GB, free_bytes=11 * GB)), CUDA)
-    assert (found.size, found.verdict.code, codes(found)) == ("8B", "card", [])
-    assert found.can_practise
+NO_CARD = replace(HERE, gpus=())
+USUAL = on(replace(CARD, memory_bytes=12 * GB, free_bytes=11 * GB))
+UNTOLD = Gpu("NVIDIA GB10", None, None, "580.1", (12, 1))
+
+
+@pytest.mark.parametrize(
+    ("here", "probe", "size", "verdict", "expected", "can_practise"),
+    [
+        (USUAL, CUDA, "8B", "card", [], True),
+        (replace(HERE, available_bytes=16 * GB), CUDA, "14B", "card", ["memory_few"], True),  # no GGUF is converted
+        (NO_CARD, None, "", "no_cuda", ["no_gpu"], True),
+        (NO_CARD, CPU, "", "no_cuda", ["no_gpu"], True),
+        (replace(NO_CARD, available_bytes=2 * GB), None, "", "no_cuda", ["no_gpu", "practice_memory"], False),
+        (replace(NO_CARD, disk_bytes=GB // 10), None, "", "no_cuda", ["no_gpu", "practice_disk"], False),
+        (replace(HERE, gpus=(Gpu("NVIDIA"),)), None, "", "driver_silent", ["driver_silent"], True),
+        (HERE, replace(CUDA, devices=()), "", "card_unseen", ["card_unseen"], True),
+        (on(UNTOLD), CUDA, "", "no_cuda", ["memory_untold"], True),  # it is not guessed at
+        (on(replace(CARD, capability=(7, 0))), None, "", "no_cuda", ["card_old"], True),  # for the published torch
+        (on(replace(CARD, capability=(7, 5))), None, "14B", "card", ["no_bf16"], True),
+    ],
+)
+def test_what_a_machine_can_train_and_what_is_told(
+    here: MachineMeasurements,
+    probe: EnvironmentProbe | None,
+    size: str,
+    verdict: str,
+    expected: list[str],
+    can_practise: bool,
+) -> None:
+    found = assess(here, probe)
+    assert (found.size, found.verdict.code, codes(found)) == (size, verdict, expected)
+    assert found.can_practise is can_practise
 
 
 @pytest.mark.parametrize(("gigabytes", "size"), [(1, ""), (4, "1B"), (7, "3B"), (12, "8B"), (17, "14B"), (80, "70B")])
@@ -43,19 +71,9 @@ def test_the_size_is_the_largest_whose_computed_memory_is_free(gigabytes: int, s
         assert capability.largest_size(card, round(need / 0.93)) != size
 
 
-def test_without_a_card_one_may_practise() -> None:
-    found = assess(replace(HERE, gpus=()))
-    assert (found.card, found.size, found.verdict.code, codes(found)) == (None, "", "no_cuda", ["no_gpu"])
-    assert found.can_practise
-
-
 def test_a_card_of_another_maker_is_of_no_use_and_named() -> None:
     (remark,) = assess(replace(HERE, gpus=(Gpu("AMD"),))).remarks
     assert (remark.code, remark.facts) == ("other_gpu", {"card": "AMD"})
-
-
-def test_a_card_whose_driver_does_not_answer_is_no_missing_card() -> None:
-    assert codes(assess(replace(HERE, gpus=(Gpu("NVIDIA"),)))) == ["driver_silent"]
 
 
 @pytest.mark.parametrize(
@@ -104,21 +122,12 @@ def test_the_compute_capability_decides_whether_and_in_what_numbers(
     assert bool(found.size) is ("card_old" not in expected)
 
 
-def test_before_there_is_an_environment_the_published_torch_decides() -> None:
-    assert codes(assess(on(replace(CARD, capability=(7, 0))))) == ["card_old"]
-    assert codes(assess(on(replace(CARD, capability=(7, 5))))) == ["no_bf16"]
-
-
 def test_a_torch_for_processors_beside_a_card_is_said() -> None:
     found = assess(HERE, CPU)
     assert (found.size, found.verdict.code, codes(found)) == ("", "cpu_torch", ["cpu_torch"])
     assert [note.code for note in found.notes] == ["no_cuda"]  # until it is mended
     assert found.card == CARD
     assert codes(assess(replace(HERE, gpus=()), CPU)) == ["no_gpu"]
-
-
-def test_a_torch_that_sees_no_card_is_said() -> None:
-    assert codes(assess(HERE, replace(CUDA, devices=()))) == ["card_unseen"]
 
 
 def test_a_card_that_others_fill_is_told_with_what_closing_them_brings() -> None:
@@ -138,11 +147,6 @@ def test_a_card_that_is_too_small_names_what_the_smallest_base_needs() -> None:
     assert found.verdict.code == "no_cuda"
 
 
-def test_a_card_that_does_not_tell_its_memory_is_not_guessed_at() -> None:
-    found = assess(on(Gpu("NVIDIA GB10", None, None, "580.1", (12, 1))), CUDA)
-    assert (found.size, codes(found)) == ("", ["memory_untold"])
-
-
 def test_the_largest_of_several_cards_of_nvidia_is_taken() -> None:
     gpus = (Gpu("AMD"), replace(CARD, memory_bytes=8 * GB), CARD, replace(CARD, name="other"))
     assert assess(replace(HERE, gpus=gpus), CUDA).card == CARD
@@ -153,18 +157,6 @@ def test_little_disk_is_told_and_grave_where_not_even_the_run_fits() -> None:
     assert (remark.code, remark.is_grave) == ("disk_short", False)
     (remark,) = assess(replace(HERE, disk_bytes=GB), CUDA).remarks
     assert (remark.code, remark.is_grave) == ("disk_short", True)
-
-
-def test_little_memory_keeps_from_converting_a_gguf_file_only() -> None:
-    found = assess(replace(HERE, available_bytes=16 * GB), CUDA)
-    assert (found.size, codes(found)) == ("14B", ["memory_few"])
-
-
-def test_where_memory_or_disk_are_too_small_to_practise_that_is_said_too() -> None:
-    small = assess(replace(HERE, gpus=(), available_bytes=2 * GB))
-    assert (codes(small), small.can_practise) == (["no_gpu", "practice_memory"], False)
-    full = assess(replace(HERE, gpus=(), disk_bytes=GB // 10))
-    assert (codes(full), full.can_practise) == (["no_gpu", "practice_disk"], False)
 
 
 def test_all_that_is_found_has_words() -> None:

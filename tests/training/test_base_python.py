@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.base import programs
-from app.base.errors import AppError
 from app.inference import machine
 from app.training.environment import base_pythons, shipped_tools
 from tests.faults.ledger import Tally
+from tests.training.driver import refused
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
@@ -37,8 +37,7 @@ VERSIONS = ((3, 13), (3, 12), (3, 11))
 
 def test_the_base_of_the_running_python_comes_first() -> None:
     python = base_pythons.find_python([sys.version_info[:2]])
-    assert python is not None
-    assert python.path.resolve() == Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    assert python.path.resolve() == Path(sys._base_executable).resolve()
     assert python.version == sys.version_info[:3]
 
 
@@ -47,7 +46,6 @@ def test_in_a_bundle_the_newest_suitable_one_on_the_path_is_taken(folder: Path) 
     stand_in(folder, "python3.11", [3, 11, 9])
     newest = stand_in(folder, "python3.12", [3, 12, 1])
     python = base_pythons.find_python(VERSIONS)
-    assert python is not None
     assert python.path == newest
 
 
@@ -57,7 +55,6 @@ def test_what_does_not_start_or_is_something_else_is_passed_over(folder: Path) -
         (folder / name).chmod(0o755)
     found = stand_in(folder, "python3", [3, 13, 2])
     python = base_pythons.find_python(VERSIONS)
-    assert python is not None
     assert python.path == found
 
 
@@ -73,8 +70,6 @@ def test_one_of_our_own_comes_after_those_of_the_machine(folder: Path) -> None:
     found = base_pythons.find_python(VERSIONS, [own])
     installed = stand_in(folder, "python3.13", [3, 13, 0])
     then = base_pythons.find_python(VERSIONS, [own])
-    assert found is not None
-    assert then is not None
     assert (found.path, then.path) == (own, installed)
 
 
@@ -129,6 +124,5 @@ def test_a_converter_of_the_engines_version_is_found_best_first(places: Path) ->
 def test_a_converter_of_another_version_is_none(places: Path) -> None:
     make_converter(places / "resources/llama.cpp", "0.3.35")
     make_converter(places / "sources/.venv-train/llama.cpp")
-    with pytest.raises(AppError, match="converter_not_shipped") as caught:
-        shipped_tools.find_converter()
-    assert caught.value.facts["version"] == "0.3.36"
+    error = refused(shipped_tools.find_converter)
+    assert (error.code, error.facts["version"]) == ("converter_not_shipped", "0.3.36")

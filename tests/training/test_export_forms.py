@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from app.base.errors import AppError
 from app.inference import scoring_files
 from app.inference.prompts import Segment
 from app.inference.scoring_files import AnswerScore, ExampleScore, Scores
@@ -17,6 +16,7 @@ from app.training.runs import run_folders
 from tests import hf_models
 from tests import model_files as models
 from tests.inference.engine import held_out
+from tests.training.driver import code_of
 from trainer.spec import RunSpec
 
 GB = 10**9
@@ -34,6 +34,10 @@ def export(tmp_path: Path) -> ExportPlan:
     made = export_plan.plan_export(export_plan.read_source(run), tmp_path / "cache")
     export_plan.open_folder(made, ())
     return made
+
+
+def planned_again(export: ExportPlan) -> ExportPlan:
+    return export_plan.plan_export(export_plan.read_source(export.run), export.cache)
 
 
 def shown(steps: list[ArtifactStep]) -> list[str]:
@@ -122,7 +126,7 @@ def test_what_was_measured_with_another_adapter_counts_no_more(export: ExportPla
     export.score_file("F16").write_text("{", encoding="utf-8")
     assert export_plan.read_scores(export) == {"base": found}
     models.tiny_adapter(export.adapter, size=0.5)
-    other = export_plan.plan_export(export_plan.read_source(export.run), export.cache)
+    other = planned_again(export)
     assert other.key != export.key
     assert export_plan.read_scores(other) == {}
     export_plan.open_folder(other, ())
@@ -132,13 +136,11 @@ def test_what_was_measured_with_another_adapter_counts_no_more(export: ExportPla
 def test_what_was_measured_with_other_prompts_counts_no_more(
     export: ExportPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert export_plan.plan_export(export_plan.read_source(export.run), export.cache).key == export.key
+    assert planned_again(export).key == export.key
     monkeypatch.setattr("app.training.export_plan.ANSWER_LEAST_TOKENS", 65)
-    longer = export_plan.plan_export(export_plan.read_source(export.run), export.cache).key
+    longer = planned_again(export).key
     monkeypatch.setattr("app.training.export_plan.prompt_segments", lambda _form, _messages: (Segment("別の聞き方"),))
-    assert (
-        len({export.key, longer, export_plan.plan_export(export_plan.read_source(export.run), export.cache).key}) == 3
-    )
+    assert len({export.key, longer, planned_again(export).key}) == 3
 
 
 def test_a_base_without_the_answers_that_are_wanted_is_measured_again(export: ExportPlan) -> None:
@@ -195,6 +197,4 @@ def test_a_base_of_the_users_is_never_touched(export: ExportPlan, tmp_path: Path
 )
 def test_a_run_that_cannot_be_judged_says_why(export: ExportPlan, name: str, code: str) -> None:
     (export.run / name).unlink()
-    with pytest.raises(AppError) as caught:
-        export_plan.read_source(export.run)
-    assert caught.value.code == code
+    assert code_of(export_plan.read_source, export.run) == code

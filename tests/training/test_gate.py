@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from app.base import bootstrap, wording
-from app.base.errors import AppError
 from app.inference import scoring_files
 from app.inference.scoring_files import AnswerScore, ExampleScore, HeldOutChat, HeldOutExample, Holdout, Scores
 from app.training import quality_gate
 from app.training.quality_gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, SHIPPED, GateResult
+from tests.inference.engine import held_out
+from tests.training.driver import code_of
 
 COUNT, TOKENS = 40, 10
 GB = 10**9
@@ -42,7 +43,12 @@ def scored(
 
 def measured(**other: object) -> dict[str, Scores]:
     """`other`: fields of `scored` for all forms."""
-    return sized({form: scored(nll, **other) for form, nll in WELL.items()})  # type: ignore[arg-type]
+    return sized({form: scored(nll, **other) for form, nll in WELL.items()})
+
+
+def changed(**fields: object) -> dict[str, Scores]:
+    """What was measured of a run where all went well, but for these fields of each form."""
+    return {form: replace(found, **fields) for form, found in measured().items()}
 
 
 def sized(found: dict[str, Scores]) -> dict[str, Scores]:
@@ -71,7 +77,6 @@ def test_a_run_that_went_well_is_adopted_in_the_best_form_that_fits() -> None:
     assert (found.chats_equal, found.chats) == (20, 20)
     assert found.adapter_nll == pytest.approx(0.99)
     row = found.row("Q8_0")
-    assert row.change is not None
     assert row.change.is_better
     assert row.loss_nats == pytest.approx(0.001)
     assert found.row("Q4_K_M").loss_nats == pytest.approx(0.1)  # shown, though it is not the one proposed
@@ -90,8 +95,8 @@ CASES = {
     "not_japanese": ("reject", measured(text=ENGLISH) | {BASE: scored(2.0)}),
     "not_japanese_yet": ("reject", measured(text=ENGLISH)),
     "shipped_worse": ("reject", measured() | {SHIPPED: scored(0.9)}),
-    "not_answered": ("check", {form: replace(found, answers=()) for form, found in measured().items()}),
-    "ids_unchecked": ("check", {form: replace(found, same_ids=()) for form, found in measured().items()}),
+    "not_answered": ("check", changed(answers=())),
+    "ids_unchecked": ("check", changed(same_ids=())),
 }
 
 
@@ -103,6 +108,7 @@ def test_each_reason_leads_to_its_verdict(code: str) -> None:
     reason = next(reason for reason in result.reasons if reason.code == code)
     assert reason.level == verdict
     assert set(reason.facts) == set(quality_gate.REASON_FACTS[code])
+    assert code != "merge_differs" or reason.facts["loss_nats"] == pytest.approx(0.3)
     assert "?" not in quality_gate.reason_text(reason)
 
 
@@ -114,7 +120,7 @@ def test_most_answers_without_an_end_are_rejected() -> None:
 def test_an_empty_answer_has_not_been_ended() -> None:
     some = scored(1.0)
     half = tuple(replace(one, answer="" if at % 2 else one.answer) for at, one in enumerate(some.answers))
-    found = judged({form: replace(one, answers=half) for form, one in measured().items()})
+    found = judged(changed(answers=half))
     assert codes(found) == [("ends_seldom_yet", "check")]
 
 
@@ -128,8 +134,7 @@ def test_a_short_training_is_told_to_be_longer_and_what_the_base_did() -> None:
     half = tuple(
         replace(one, answer=LOOP if at < 9 else one.answer) for at, one in enumerate(scored(1.0, ended=11).answers)
     )
-    short = {form: replace(one, answers=half) for form, one in measured().items()}
-    found = judged(short | {BASE: scored(2.0, ended=0, text=LOOP)})
+    found = judged(changed(answers=half) | {BASE: scored(2.0, ended=0, text=LOOP)})
     assert sorted(reason.code for reason in found.reasons) == ["ends_seldom_yet", "looping_yet"]
     told = " ".join(map(quality_gate.reason_text, found.reasons))
     assert "まだ 45% あります（元のモデルでは 100%）" in told
@@ -147,7 +152,6 @@ def test_it_is_compared_with_what_answered_before_it(shipped: float, code: str) 
     assert codes(found) == ([(code, "reject")] if code else [])
     assert [row.form for row in found.forms][:3] == [BASE, SHIPPED, BASE_ADAPTER]
     assert found.proposed == "Q8_0"  # never the one that is there already
-    assert found.change_from_shipped is not None
     assert found.change_from_shipped.mean == pytest.approx(1.001 - shipped)
     row = found.row(SHIPPED)
     assert (row.loss_nats, row.divergence) == (None, None)
@@ -176,7 +180,7 @@ def shaken(nll: float) -> Scores:
 )
 def test_a_finer_precision_than_the_bases_is_no_gain_of_training(base: float, code: str, verdict: str) -> None:
     found = judged(measured(), kept=holdout(base=base))
-    assert found.row("Q8_0").change.is_better  # type: ignore[union-attr]
+    assert found.row("Q8_0").change.is_better
     assert (found.verdict, codes(found)) == (verdict, [(code, verdict)] if code else [])
     assert found.change.mean == pytest.approx(0.99 - base)
 
@@ -293,9 +297,7 @@ def test_the_file_holds_the_whole_gate(tmp_path: Path) -> None:
 def test_a_file_that_is_none_is_said_to_be_none(tmp_path: Path, content: str | None, code: str) -> None:
     if content is not None:
         (tmp_path / quality_gate.FILE_NAME).write_text(content, encoding="utf-8")
-    with pytest.raises(AppError) as caught:
-        quality_gate.read_gate(tmp_path)
-    assert caught.value.code == code
+    assert code_of(quality_gate.read_gate, tmp_path) == code
 
 
 def test_rows_without_a_group_stand_for_themselves(tmp_path: Path) -> None:
@@ -330,3 +332,10 @@ def test_a_loop_is_told_from_a_table(text: str, is_loop: bool) -> None:
 )
 def test_japanese_is_counted_among_letters(text: str, share: float | None) -> None:
     assert scoring_files.japanese_share(text) == share
+
+
+def test_equal_questions_have_each_its_own_answer(tmp_path: Path) -> None:
+    pairs = [("首都は？", "東京です。"), ("首都は？", "京都でした。"), ("一年は？", "三百六十五日です。")]
+    found = scoring_files.read_holdout(held_out.write(tmp_path / "holdout.json", pairs))
+    assert [chat.line for chat in found.chats] == [1, 2, 3]
+    assert [chat.answer for chat in found.chats] == [(*held_out.byte_ids(answer), held_out.END) for _, answer in pairs]

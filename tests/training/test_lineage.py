@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.base import confidentiality, wording
-from app.base.confidentiality import Label
-from app.base.errors import AppError
+from app.base.confidentiality import ExportRequest
 from app.chat.store import Store
 from app.documents import collection_lookup
 from app.documents.library import Library
@@ -25,6 +24,7 @@ from app.training.data import curation, data_split, file_import
 from app.training.runs import lineage, run_folders
 from app.training.runs.lineage import Lineage
 from tests import model_files as models
+from tests.training.driver import code_of, refused
 from tests.training_runs import finished_run
 from trainer import adapter
 from trainer.spec import RunSpec
@@ -82,13 +82,13 @@ def data(tmp_path: Path) -> Path:
 def run_of(tmp_path: Path, data: Path, name: str = "学習", **others: str) -> RunSpec:
     base = models.tiny_llama(tmp_path / "小.gguf")
     parts = {part: str(data / f"{part}.jsonl") for part in remote_job.PARTS}
-    asked = RunSpec(folder=str(tmp_path / "runs" / name), base=str(base), name=name, **parts | others)  # type: ignore[arg-type]
+    asked = RunSpec(folder=str(tmp_path / "runs" / name), base=str(base), name=name, **parts | others)
     run_folders.create(asked, takes_data=True)
     return asked
 
 
-def job_label(asked: RunSpec, tmp_path: Path, documents: Path) -> Label:
-    return remote_job.job_export(asked, tmp_path / "job", documents, ()).label_now()
+def job_export(asked: RunSpec, tmp_path: Path, documents: Path) -> ExportRequest:
+    return remote_job.job_export(lineage.lineage_of_spec(asked), (), tmp_path / "job", documents, asked.name)
 
 
 @pytest.mark.fault("S16")
@@ -98,11 +98,10 @@ def test_a_job_asks_where_the_documents_of_its_rows_have_become_secret_since(
 ) -> None:
     asked = run_of(tmp_path, data)
     log = tmp_path / "exports.log"
-    assert job_label(asked, tmp_path, documents) == "internal"
+    assert job_export(asked, tmp_path, documents).label_now() == "internal"
     change(documents, act)
-    export = remote_job.job_export(asked, tmp_path / "job", documents, ())
-    with pytest.raises(AppError, match="secret_export"):
-        confidentiality.permit_export(export, log, is_agreed=False)
+    export = job_export(asked, tmp_path, documents)
+    assert code_of(confidentiality.permit_export, export, log, is_agreed=False) == "secret_export"
     assert not log.exists()
     remote_job.make_job(asked, tmp_path / "job", permit=confidentiality.permit_export(export, log, is_agreed=True))
     assert json.loads(log.read_text("utf-8"))["what"] == "job"
@@ -113,7 +112,7 @@ def test_a_job_asks_where_the_documents_of_its_rows_have_become_secret_since(
 def test_rows_that_were_never_split_say_it_themselves(tmp_path: Path, documents: Path, label: object) -> None:
     for part in remote_job.PARTS:
         (tmp_path / f"{part}.jsonl").write_text(row(1, label=label), "utf-8")
-    assert job_label(run_of(tmp_path, tmp_path), tmp_path, documents) == "secret"
+    assert job_export(run_of(tmp_path, tmp_path), tmp_path, documents).label_now() == "secret"
 
 
 @pytest.mark.fault("S16")
@@ -147,15 +146,14 @@ def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
     tuned = TuningRecord("学習", "学習", "f16", "小", "", "", label=label, origins=origins)
     model = LocalModel("m", "社内モデル", str(tmp_path / "小.gguf"), 1, "", "", 0, 0.0, tuned=tuned)
 
-    def exported() -> confidentiality.ExportRequest:
+    def exported() -> ExportRequest:
         return kit_export.export_for_gate([model], tmp_path / "kit", lambda one: lineage.label_of_model(documents, one))
 
     log = tmp_path / "exports.log"
     assert exported().check(is_agreed=False) == "internal"
     change(documents, secret)
-    with pytest.raises(AppError) as refused:
-        confidentiality.permit_export(exported(), log, is_agreed=False)
-    assert refused.value.facts["what"] == "社内モデル"
+    error = refused(confidentiality.permit_export, exported(), log, is_agreed=False)
+    assert error.facts["what"] == "社内モデル"
     confidentiality.permit_export(exported(), log, is_agreed=True)
     assert json.loads(log.read_text("utf-8"))["what"] == "kit"
     other = dataclasses.replace(model, tuned=None)
@@ -179,7 +177,6 @@ def test_generated_pairs_keep_their_collection_when_they_are_reviewed() -> None:
     pair = json.loads(row(1, heading=["第1条"], page=1, passage="本文", label="internal"))
     pair |= {"gold": [], "category": "fact", "quality": 3, "group": DOCUMENT}
     (item,) = curation.items_from_pairs([pair])
-    assert item.evidence is not None
     assert (item.evidence.collection, item.evidence.document) == ("規則", DOCUMENT)
 
 
@@ -234,7 +231,6 @@ def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run
     run = finished_run(tmp_path / "runs" / "r1", models.tiny_llama(tmp_path / "小.gguf"), name="学習")
     (run / lineage.LINEAGE_FILE).write_text(json.dumps(lineage.lineage_of_data(data).as_json()), "utf-8")
     model = published_model.publish(run, ModelStore(store.database), tmp_path / "models")
-    assert model.tuned is not None
     assert (model.tuned.label, model.tuned.origins) == ("internal", (("規則", DOCUMENT),))  # its data are gone
     shutil.rmtree(run)
     assert lineage.label_of_file(documents, Path(model.adapter)) == "internal"
@@ -247,34 +243,23 @@ def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run
     assert not list(folder.iterdir())
 
 
+SECRET = row(1, label="secret").encode() + b"\n"
+ENGLISH = (row(1, label="confidential") + "\n" + row(2, label="公開") + "\n").encode()
+
+
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize(
-    ("before", "label"), [(b"", "secret"), (b"\n", "secret"), (b"[]\n", "secret"), (b'{"question": "torn\n', "secret")]
+    ("rows", "record"),
+    [
+        *((before + SECRET, None) for before in (b"", b"\n", b"[]\n", b'{"question": "torn\n')),
+        *((SECRET, record) for record in (b"{", b"{}", b'{"source": 5}', b'{"source": {}}')),
+        (ENGLISH, None),  # in a language that is not in use
+    ],
 )
-def test_no_line_among_the_rows_hides_the_label_of_the_others(tmp_path: Path, before: bytes, label: Label) -> None:
-    (tmp_path / "train.jsonl").write_bytes(before + row(1, label="secret").encode() + b"\n")
-    assert (
-        lineage.lineage_of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
-        == label
-    )
-
-
-@pytest.mark.fault("S16")
-@pytest.mark.parametrize("record", [b"{", b"{}", b'{"source": 5}', b'{"source": {}}'])
-def test_a_record_of_a_split_that_is_damaged_or_silent_hides_no_label(tmp_path: Path, record: bytes) -> None:
-    (tmp_path / "train.jsonl").write_text(row(1, label="secret") + "\n", "utf-8")
-    (tmp_path / "split.json").write_bytes(record)
-    assert (
-        lineage.lineage_of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
-        == "secret"
-    )
-
-
-@pytest.mark.fault("S16")
-def test_a_label_is_read_in_a_language_that_is_not_in_use(tmp_path: Path) -> None:
+def test_no_line_and_no_record_of_a_split_hides_a_label(tmp_path: Path, rows: bytes, record: bytes | None) -> None:
     assert wording.current_language() == "ja"
-    (tmp_path / "train.jsonl").write_text(row(1, label="confidential") + "\n" + row(2, label="公開") + "\n", "utf-8")
-    assert (
-        lineage.lineage_of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
-        == "secret"
-    )
+    (tmp_path / "train.jsonl").write_bytes(rows)
+    if record is not None:
+        (tmp_path / "split.json").write_bytes(record)
+    asked = RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))
+    assert lineage.lineage_of_spec(asked).label == "secret"

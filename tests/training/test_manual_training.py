@@ -96,7 +96,6 @@ def test_every_preset_has_a_sentence_with_its_passes(language: str) -> None:
 @languages
 def test_the_example_is_a_settings_file(language: str, tmp_path: Path) -> None:
     example = re.search(r"^    \{.*?^    \}$", section(language, HEADING[language]), re.MULTILINE | re.DOTALL)
-    assert example is not None
     (tmp_path / "a.json").write_text(example[0], encoding="utf-8")
     said = spec_builder.read_spec_file(tmp_path / "a.json")
     assert said["data"] == str(tmp_path / json.loads(example[0])["data"])

@@ -9,23 +9,14 @@ from typing import Any
 
 import pytest
 
-from app.base.errors import AppError
 from app.inference import machine
 from app.inference.machine import Gpu
 from app.training import run_plan
-from app.training.run_plan import PlannedDevice, ProcessWatch, RunPlan, TokenCounts
+from app.training.run_plan import PlannedDevice, PreviewPiece, ProcessWatch, RunPlan, TokenCounts, preview_pieces
 from tests import hf_models
 from tests import model_files as models
+from tests.training.driver import code_of, refused
 from trainer import estimate, events, spec
-from trainer.events import (
-    Failed,
-    PreflightFinding,
-    PreflightFindings,
-    Preview,
-    PreviewToken,
-    ResolvedRecipe,
-    RunForecast,
-)
 from trainer.spec import RunSpec
 
 GB = 1_000_000_000
@@ -125,18 +116,18 @@ def told(tmp_path: Path, *said: events.Event) -> Command:
     return lambda *arguments: [sys.executable, "-c", script, *arguments]
 
 
-def effective(asked: RunSpec) -> ResolvedRecipe:
+def effective(asked: RunSpec) -> events.ResolvedRecipe:
     decided = dataclasses.replace(
         asked, folder="/elsewhere", device="cpu", precision="f32", rank=4, micro_batch=1, accumulation=1,
         optimizer="adamw", gradient_checkpointing=True, dropout=0.0, context_tokens=64, epochs=1.0,
     )  # fmt: skip
     facts = {"examples": 7, "tokens": 700, "trained_tokens": 70, "longest": 50}
-    return ResolvedRecipe(spec.to_json(decided), facts)
+    return events.ResolvedRecipe(spec.to_json(decided), facts)
 
 
 def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
-    preview = Preview(3, (PreviewToken(1, "<s>", False, "bos"), PreviewToken(2, "橋", True)))
-    found = PreflightFindings((PreflightFinding("some_rows", "note", {"rows": 7, "wanted": 500}),))
+    preview = events.Preview(3, (events.PreviewToken(1, "<s>", False, "bos"), events.PreviewToken(2, "橋", True)))
+    found = events.PreflightFindings((events.PreflightFinding("some_rows", "note", {"rows": 7, "wanted": 500}),))
     plan = run_plan.plan_run(asked, told(tmp_path, effective(asked), found, preview), cpu)
     assert plan.counts == TokenCounts(7, 20, 700, 70, 50, True)
     assert plan.spec.folder == asked.folder
@@ -145,9 +136,9 @@ def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
 
 
 def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, tmp_path: Path) -> None:
-    computed = RunForecast(3 * GB, 6 * GB, 1.0, 1.0, 1, is_measured=False)
-    measured = RunForecast(2 * GB, 6 * GB, 0.5, 77.0, 1, is_measured=True)
-    previews = tuple(Preview(line, (PreviewToken(1, "橋", True),)) for line in (1, 2))
+    computed = events.RunForecast(3 * GB, 6 * GB, 1.0, 1.0, 1, is_measured=False)
+    measured = events.RunForecast(2 * GB, 6 * GB, 0.5, 77.0, 1, is_measured=True)
+    previews = tuple(events.Preview(line, (events.PreviewToken(1, "橋", True),)) for line in (1, 2))
     heard: list[events.Event] = []
     said = [effective(asked), *previews, events.Phase("probing"), computed, measured]
     plan = run_plan.plan_run(asked, told(tmp_path, *said), cpu, measures=True, watch=ProcessWatch(heard=heard.append))
@@ -159,8 +150,8 @@ def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, 
 
 def test_a_card_s_context_is_added_to_what_was_measured(asked: RunSpec, tmp_path: Path) -> None:
     decided = effective(asked)
-    decided = ResolvedRecipe(decided.spec | {"device": "cuda"}, decided.facts)
-    measured = RunForecast(2 * GB, 2 * GB, 0.5, 77.0, 1, is_measured=True)
+    decided = events.ResolvedRecipe(decided.spec | {"device": "cuda"}, decided.facts)
+    measured = events.RunForecast(2 * GB, 2 * GB, 0.5, 77.0, 1, is_measured=True)
     card = PlannedDevice("cuda", "card", 24 * GB, 24 * GB, 1e13)
     plan = run_plan.plan_run(asked, told(tmp_path, decided, measured), lambda _kind: card, measures=True)
     assert plan.needed_bytes == plan.allowed_bytes == 2 * GB + plan.memory.libraries
@@ -170,8 +161,8 @@ def test_a_card_s_context_is_added_to_what_was_measured(asked: RunSpec, tmp_path
 def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path: Path) -> None:
     needed = run_plan.plan_run(asked, told(tmp_path, effective(asked)), cpu).memory
     available = int((needed.total - needed.libraries) / 0.92) - 2
-    forecast = RunForecast(needed.total, available, 1.0, 1.0, 1, is_measured=False)
-    short = Failed("memory_short", {"needed_bytes": needed.total, "available_bytes": available, "device": "cpu"})
+    forecast = events.RunForecast(needed.total, available, 1.0, 1.0, 1, is_measured=False)
+    short = events.Failed("memory_short", {"needed_bytes": needed.total, "available_bytes": available, "device": "cpu"})
     plan = run_plan.plan_run(asked, told(tmp_path, effective(asked), forecast, short), cpu)
     assert (plan.has_memory, plan.problem) == (False, None)
     assert plan.device.free_bytes == available + needed.libraries
@@ -187,34 +178,28 @@ def test_a_trainer_killed_in_the_middle_of_a_line_is_said(asked: RunSpec, tmp_pa
     command = told(tmp_path, effective(asked))
     with (tmp_path / "said.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"event":"forec')
-    with pytest.raises(AppError) as caught:
-        run_plan.plan_run(asked, command, cpu)
-    assert caught.value.code == "training_environment_broken"
+    assert code_of(run_plan.plan_run, asked, command, cpu) == "training_environment_broken"
 
 
 def test_what_forbids_to_begin_is_told_with_the_plan(asked: RunSpec, tmp_path: Path) -> None:
-    blocked = Failed("preflight_blocked", {"codes": ["end_masked"]})
+    blocked = events.Failed("preflight_blocked", {"codes": ["end_masked"]})
     plan = run_plan.plan_run(asked, told(tmp_path, effective(asked), blocked), cpu)
     assert not plan.fits
-    assert plan.problem is not None
     assert plan.problem.code == "run_preflight_blocked"
 
 
 def test_what_fails_before_settings_are_decided_is_an_error(asked: RunSpec, tmp_path: Path) -> None:
     for said, code in (
-        ([Failed("data_changed", {"path": "train.jsonl"})], "run_data_changed"),
+        ([events.Failed("data_changed", {"path": "train.jsonl"})], "run_data_changed"),
         ([], "training_environment_broken"),
     ):
-        with pytest.raises(AppError) as caught:
-            run_plan.plan_run(asked, told(tmp_path, *said), cpu)
-        assert caught.value.code == code
+        assert code_of(run_plan.plan_run, asked, told(tmp_path, *said), cpu) == code
 
 
 def test_a_row_that_is_none_is_named(asked: RunSpec) -> None:
     Path(asked.train).write_text('{"messages": []}\n[]\n', encoding="utf-8")
-    with pytest.raises(AppError) as caught:
-        run_plan.plan_run(asked, None, cpu)
-    assert (caught.value.code, caught.value.facts["line"]) == ("run_data_invalid", 2)
+    error = refused(run_plan.plan_run, asked, None, cpu)
+    assert (error.code, error.facts["line"]) == ("run_data_invalid", 2)
 
 
 def test_a_processor_is_measured_and_has_memory(tmp_path: Path) -> None:
@@ -229,5 +214,33 @@ def test_a_base_that_leaves_a_length_to_its_library_is_said_to_be_unreadable(ask
     config = json.loads((folder / "config.json").read_text("utf-8"))
     del config["num_attention_heads"]
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
-    with pytest.raises(AppError, match="hf_file_unreadable"):
-        run_plan._base(dataclasses.replace(asked, base=str(folder)))
+    assert code_of(run_plan._base, dataclasses.replace(asked, base=str(folder))) == "hf_file_unreadable"
+
+
+def token(text: str, kind: str = "", *, is_trained: bool = False) -> events.PreviewToken:
+    return events.PreviewToken(1, text, is_trained, kind)
+
+
+def test_what_is_alike_is_joined_and_a_control_token_stands_alone() -> None:
+    tokens = [
+        token("<s>", "bos"), token("橋"), token("は"), token("[/]", "control"), token("[A]", "control"),
+        token("百", is_trained=True), token("年", is_trained=True), token("</s>", "end", is_trained=True),
+    ]  # fmt: skip
+    assert preview_pieces(tokens) == [
+        PreviewPiece("<s>", False, "bos"),
+        PreviewPiece("橋は", False),
+        PreviewPiece("[/]", False, "control"),
+        PreviewPiece("[A]", False, "control"),
+        PreviewPiece("百年", True),
+        PreviewPiece("</s>", True, "end"),
+    ]
+
+
+def test_a_character_of_several_tokens_is_shown_whole_and_bytes_that_are_none_by_name() -> None:
+    assert preview_pieces([token("鉄<0xE6>"), token("<0xA9>"), token("<0x8B>だ")]) == [PreviewPiece("鉄橋だ", False)]
+    assert preview_pieces([token("<0xE6><0xA9>")]) == [PreviewPiece("<0xE6><0xA9>", False)]
+
+
+def test_a_character_is_not_joined_over_the_edge_of_what_is_trained() -> None:
+    edge = [token("<0xE6><0xA9>"), token("<0x8B>", is_trained=True)]
+    assert preview_pieces(edge) == [PreviewPiece("<0xE6><0xA9>", False), PreviewPiece("<0x8B>", True)]

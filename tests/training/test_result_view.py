@@ -157,7 +157,6 @@ def test_a_run_that_is_not_judged_or_whose_gate_is_damaged_says_so(tmp_path: Pat
     assert (found.gate, found.error, found.can_judge, found.forms) == (None, None, False, ())
     (folder / run_folders.GATE).write_text("{", encoding="utf-8")
     error = run_result.read_result(folder).error
-    assert error is not None
     assert error.code == "gate_unreadable"
 
 

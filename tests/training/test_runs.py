@@ -1,7 +1,5 @@
 """Folders of training runs: where each one is, told from recorded journals; found, held, deleted."""
 
-import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,16 +8,16 @@ from pathlib import Path
 import filelock
 import pytest
 
-from app.base.errors import AppError
 from app.models import base_models
 from app.training import training_errors
 from app.training.runs import run_folders, run_journal
 from app.training.runs.run_folders import TrainingRunFolder
+from app.training.runs.run_journal import RunHistory
+from tests.training.driver import code_of, refused, replay, small_drive, tell
 from trainer import events
 from trainer.spec import RunSpec
 
 ROOT = Path(__file__).parents[2]
-TRANSCRIPTS = ROOT / "tests" / "transcripts"
 
 Make = Callable[..., TrainingRunFolder]
 
@@ -38,19 +36,17 @@ def make(tmp_path: Path) -> Make:
     """A run with that transcript as its journal."""
 
     def run(folder_name: str, transcript: str = "", **fields: object) -> TrainingRunFolder:
-        asked = RunSpec(str(tmp_path / "runs" / folder_name), "/base.gguf", "/t.jsonl", "/v.jsonl", **fields)  # type: ignore[arg-type]
+        asked = RunSpec(str(tmp_path / "runs" / folder_name), "/base.gguf", "/t.jsonl", "/v.jsonl", **fields)
         folder = run_folders.create(asked)
         if transcript:
-            shutil.copyfile(TRANSCRIPTS / f"{transcript}.jsonl", folder / run_journal.JOURNAL_FILE)
+            replay(folder, transcript)
         return run_folders.read(folder)
 
     return run
 
 
-def tell(run: TrainingRunFolder, *told: events.Event) -> TrainingRunFolder:
-    """The run after more events."""
-    with (run.folder / run_journal.JOURNAL_FILE).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
+def after(run: TrainingRunFolder, *told: events.Event) -> TrainingRunFolder:
+    tell(run.folder, *told)
     return run_folders.read(run.folder)
 
 
@@ -70,14 +66,11 @@ def test_a_finished_run_knows_its_losses_and_what_it_was_decided_to_be(make: Mak
     found = make("a", "good").standing
     assert isinstance(found.end, events.Finished)
     assert found.base_loss == 3.1
-    assert found.best is not None
     assert (found.best.step, found.best.loss) == (12, found.end.best_loss)
-    assert found.effective is not None
     assert found.effective.spec["rank"] == 16
     assert [finding.code for finding in found.findings] == ["few_rows"]
     assert [sample.step for sample in found.samples] == [12]
     assert found.forecast is not None
-    assert found.saved is not None
     assert found.saved.step == 12
 
 
@@ -89,14 +82,14 @@ def test_a_real_run_that_was_broken_off_and_begun_again_is_one_run(make: Make) -
     assert [(one.step, round(one.loss, 3)) for one in found.evaluations] == [(0, 3.922), (4, 3.35)]
     assert isinstance(found.end, events.Finished)
     assert found.end.best_loss == found.evaluations[-1].loss
-    assert found.forecast is not None
     assert found.forecast.is_measured
     assert all(training_errors.finding_text(finding).endswith("。") for finding in found.findings)
 
 
 def test_a_run_out_of_memory_says_what_was_tried(make: Make) -> None:
-    found = make("a", "out_of_memory").standing
-    assert [adjusted.reason for adjusted in found.adjusted] == ["out_of_memory"]
+    run = make("a", "out_of_memory")
+    found = run.standing
+    assert [one.reason for one in run_journal.read_history(run.folder).adjusted] == ["out_of_memory"]
     assert isinstance(found.end, events.Failed)
     assert found.end.facts == {"device": "cuda", "micro_batch": 1}
 
@@ -110,11 +103,11 @@ def test_lines_of_no_event_are_passed_over(make: Make) -> None:
     run = make("a", "truncated")
     with (run.folder / run_journal.JOURNAL_FILE).open("a", encoding="utf-8") as file:
         file.write('\n[1, 2]\n"text"\nnull\n{"event": "of tomorrow"}\n\xff\n')
-    assert tell(run, events.Paused(9)).state == "paused"
+    assert after(run, events.Paused(9)).state == "paused"
 
 
 def test_what_was_trained_beyond_a_checkpoint_is_forgotten_when_it_goes_on(make: Make) -> None:
-    run = tell(
+    run = after(
         make("a", "crashed"),
         events.EvaluationStep(4, 1.0, 2.0, 10, is_best=True),
         events.TrainingStep(6, 12, 1.5, 2.0, 1e-4, 1.0, 1.0, 1, 1.0),
@@ -125,30 +118,62 @@ def test_what_was_trained_beyond_a_checkpoint_is_forgotten_when_it_goes_on(make:
     assert run.standing.effective is not None
 
 
-def test_what_a_rollback_takes_back_is_forgotten(make: Make) -> None:
-    def step(number: int) -> events.TrainingStep:
-        return events.TrainingStep(number, 12, 1.0, 2.0, 1e-4, 1.0, 1.0, 1, 1.0)
+def step(number: int, loss: float = 1.0) -> events.TrainingStep:
+    return events.TrainingStep(number, 12, 1.0, loss, 1e-4, 1.0, 1.0, 1, 1.0)
 
-    def evaluation(number: int, loss: float) -> events.EvaluationStep:
-        return events.EvaluationStep(number, 1.0, loss, 10, is_best=True)
 
-    halved = events.Adjusted("not_finite", 5, {})
-    run = tell(make("a"), evaluation(0, 3.0), step(4), evaluation(4, 2.0), halved, evaluation(0, 3.0), step(1))
-    assert [one.step for one in run.standing.evaluations] == [0]
-    run = tell(run, step(4), evaluation(4, 2.5), step(8), evaluation(8, 1.0), halved, step(5))
-    assert [(one.step, one.loss) for one in run.standing.evaluations] == [(0, 3.0), (4, 2.5)]
+def evaluation(number: int, loss: float) -> events.EvaluationStep:
+    return events.EvaluationStep(number, 1.0, loss, 10, is_best=True)
+
+
+def history(*told: events.Event) -> RunHistory:
+    made = RunHistory()
+    for event in told:
+        made.take(event)
+    return made
+
+
+def losses(found: RunHistory) -> list[tuple[int, float]]:
+    return [(one.step, one.loss) for one in found.steps]
+
+
+def test_what_a_rollback_takes_back_is_forgotten() -> None:
+    halved, early, late = (events.Adjusted("not_finite", at, {}) for at in (5, 2, 4))
+    begun = (evaluation(0, 3.0), events.Sample(0, "問", "答", True))
+    found = history(*begun, step(4), evaluation(4, 2.0), halved, *begun, step(1))
+    assert (found.evaluations, found.samples, losses(found)) == ((begun[0],), [begun[1]], [(1, 1.0)])
+    for event in (step(4), evaluation(4, 2.5), step(8), evaluation(8, 1.0), halved, step(5)):
+        found.take(event)
+    assert [(one.step, one.loss) for one in found.evaluations] == [(0, 3.0), (4, 2.5)]
+    assert len(found.adjusted) == 2
+    found = history(*begun, step(1), early, *begun, step(1, 0.9))
+    assert (found.evaluations, found.samples, losses(found)) == ((begun[0],), [begun[1]], [(1, 0.9)])
+    before = [step(1), step(2, 5.0), evaluation(2, 5.0), events.Sample(2, "問", "答", True), step(3, 9.0)]
+    found = history(*before, late, step(2, 0.5), step(3, 0.4))
+    assert (losses(found), found.evaluations, found.samples) == ([(1, 1.0), (2, 0.5), (3, 0.4)], (), [])
+
+
+def test_a_resumed_run_goes_on_from_its_checkpoint() -> None:
+    base, first = evaluation(0, 3.0), evaluation(1, 2.0)
+    found = history(base, step(1), first, step(2, 7.0), events.Started(events.PROTOCOL, 2, 1.0, 1), step(2, 0.6))
+    assert (losses(found), found.evaluations) == ([(1, 1.0), (2, 0.6)], (base, first))
+
+
+def test_two_samples_of_one_step_both_stay() -> None:
+    samples = [events.Sample(1, "甲", "一", True), events.Sample(1, "乙", "二", False)]
+    assert history(step(1), *samples).samples == samples
 
 
 def test_a_run_that_begins_anew_has_forgotten_everything_but_when_it_first_began(make: Make) -> None:
     run = make("a", "crashed")
     began_at = run.standing.started_at
-    run = tell(run, events.Started(1, 0, began_at + 100))
+    run = after(run, events.Started(1, 0, began_at + 100))
     assert run.standing.evaluations == ()
     assert run.standing.started_at == began_at
 
 
 def test_a_run_that_goes_on_is_no_longer_paused(make: Make) -> None:
-    run = tell(make("a", "crashed"), events.Paused(3), events.Started(1, 0, 5.0, resumed_step=3))
+    run = after(make("a", "crashed"), events.Paused(3), events.Started(1, 0, 5.0, resumed_step=3))
     assert run.standing.end is None
 
 
@@ -157,7 +182,7 @@ def test_a_run_that_goes_on_is_no_longer_paused(make: Make) -> None:
 
 def test_runs_are_listed_newest_first(tmp_path: Path, make: Make) -> None:
     for name, time_s in (("one", 100.0), ("two", 300.0), ("three", 200.0)):
-        tell(make(name), events.Started(1, 0, time_s))
+        after(make(name), events.Started(1, 0, time_s))
     (tmp_path / "runs" / "no run").mkdir()
     assert [run.id for run in run_folders.list_all(tmp_path / "runs")] == ["two", "three", "one"]
 
@@ -176,16 +201,14 @@ def test_a_run_is_found_by_its_id_its_name_a_part_or_its_folder(tmp_path: Path, 
 @pytest.mark.parametrize("wanted", ["", "  ", "none", "../..", "/", "~nobody", "x" * 300, "\ud800", "a\0b", "*"])
 def test_what_is_no_run_is_not_found(tmp_path: Path, make: Make, wanted: str) -> None:
     make("one")
-    with pytest.raises(AppError, match="run_unknown"):
-        run_folders.find(tmp_path / "runs", wanted)
+    assert code_of(run_folders.find, tmp_path / "runs", wanted) == "run_unknown"
 
 
 def test_a_part_of_several_names_is_refused_with_the_names(tmp_path: Path, make: Make) -> None:
     make("20261125-one")
     make("20261125-two")
-    with pytest.raises(AppError) as caught:
-        run_folders.find(tmp_path / "runs", "20261125")
-    assert (caught.value.code, caught.value.facts["count"]) == ("run_ambiguous", 2)
+    error = refused(run_folders.find, tmp_path / "runs", "20261125")
+    assert (error.code, error.facts["count"]) == ("run_ambiguous", 2)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"folder": 1}', '{"version": 99}', "\udcff"])
@@ -199,8 +222,7 @@ def test_a_run_whose_spec_is_damaged_is_listed_all_the_same(tmp_path: Path, make
 def test_a_folder_with_something_in_it_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").touch()
-    with pytest.raises(AppError, match="run_folder_taken"):
-        run_folders.create(RunSpec(str(tmp_path / "full"), "b", "t", "v"))
+    assert code_of(run_folders.create, RunSpec(str(tmp_path / "full"), "b", "t", "v")) == "run_folder_taken"
 
 
 @pytest.mark.parametrize("missing", ["validation.jsonl", "start"])
@@ -212,36 +234,23 @@ def test_what_cannot_be_made_whole_leaves_nothing(tmp_path: Path, missing: str) 
     start = str(tmp_path / "start") if missing == "start" else ""
     (tmp_path / missing).unlink(missing_ok=True)
     folder = tmp_path / "runs" / "一つ目"
-    with pytest.raises(AppError):
-        run_folders.create(RunSpec(str(folder), "/base.gguf", adapter=start, **places), takes_data=True)  # type: ignore[arg-type]
+    refused(run_folders.create, RunSpec(str(folder), "/base.gguf", adapter=start, **places), takes_data=True)
     assert not folder.exists()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "小さい"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this user cannot mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.fault("F2")
-def test_on_a_full_disk_nothing_of_a_run_stays(small_disk: Path, tmp_path: Path) -> None:
+def test_on_a_full_disk_nothing_of_a_run_stays(tmp_path: Path) -> None:
     rows = tmp_path / "train.jsonl"
     rows.write_bytes(b"x" * (2 << 20))
-    asked = RunSpec(str(small_disk / "runs" / "一つ目"), "/base.gguf", str(rows), str(rows))
-    with pytest.raises(AppError, match="drive_space"):
-        run_folders.create(asked, takes_data=True)
-    assert list((small_disk / "runs").iterdir()) == []
+    with small_drive(tmp_path / "小さい", "size=1m") as disk:
+        asked = RunSpec(str(disk / "runs" / "一つ目"), "/base.gguf", str(rows), str(rows))
+        assert code_of(run_folders.create, asked, takes_data=True) == "drive_space"
+        assert list((disk / "runs").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(AppError, match="run_unwritable"):
-        run_folders.create(RunSpec(str(tmp_path / "file" / "run"), "b", "t", "v"))
+    assert code_of(run_folders.create, RunSpec(str(tmp_path / "file" / "run"), "b", "t", "v")) == "run_unwritable"
 
 
 # ------------------------------------------------------------------------ lock, delete
@@ -261,7 +270,6 @@ def holder() -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
             encoding="utf-8",
         )
         started.append(process)
-        assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         return process
 
@@ -276,10 +284,7 @@ def test_two_processes_never_hold_one_folder(make: Make, holder: Callable[[Path]
     run = make("a", "crashed")
     process = holder(run.folder)
     assert run_folders.read(run.folder).state == "running"
-    with pytest.raises(AppError, match="run_busy"):
-        run_folders.lock_run(run.folder)
-    with pytest.raises(AppError, match="run_busy"):
-        run_folders.delete_run(run)
+    assert code_of(run_folders.lock_run, run.folder) == code_of(run_folders.delete_run, run) == "run_busy"
     process.kill()
     process.wait()
     assert run_folders.read(run.folder).state == "crashed"
@@ -291,14 +296,12 @@ def test_two_processes_never_hold_one_folder(make: Make, holder: Callable[[Path]
 def test_a_run_that_somebody_holds_is_what_is_done_with_it(
     make: Make, holder: Callable[[Path], "subprocess.Popen[str]"], end: str, state: str
 ) -> None:
-    run = tell(make("a", "crashed"), events.Paused(3)) if end == "paused" else make("a", end)
+    run = after(make("a", "crashed"), events.Paused(3)) if end == "paused" else make("a", end)
     holder(run.folder)
     assert run_folders.read(run.folder).state == state
     code = "run_judging" if state == "judging" else "run_busy"
-    with pytest.raises(AppError, match=code):
-        run_folders.lock_run(run.folder)
-    with pytest.raises(AppError, match=code):
-        run_folders.find_finished(run.folder.parent, "a")
+    assert code_of(run_folders.lock_run, run.folder) == code
+    assert code_of(run_folders.find_finished, run.folder.parent, "a") == code
 
 
 def test_a_run_for_another_machine_is_told_apart(make: Make, tmp_path: Path) -> None:
@@ -306,17 +309,15 @@ def test_a_run_for_another_machine_is_told_apart(make: Make, tmp_path: Path) -> 
     run_folders.record_export(run.folder, tmp_path / "job")
     run = run_folders.read(run.folder)
     assert run.state == "exported"
-    with pytest.raises(AppError, match="run_exported") as caught:
-        run_folders.find_finished(tmp_path / "runs", "a")
-    assert caught.value.facts["path"] == str(tmp_path / "job")
-    shutil.copyfile(TRANSCRIPTS / "good.jsonl", run.folder / run_journal.JOURNAL_FILE)  # taken back
+    error = refused(run_folders.find_finished, tmp_path / "runs", "a")
+    assert (error.code, error.facts["path"]) == ("run_exported", str(tmp_path / "job"))
+    replay(run.folder, "good")  # taken back
     assert run_folders.find_finished(tmp_path / "runs", "a").state == "finished"
 
 
 def test_a_run_that_has_not_finished_has_nothing_to_tell(make: Make, tmp_path: Path) -> None:
-    tell(make("a", "crashed"), events.Paused(3))
-    with pytest.raises(AppError, match="gate_not_finished"):
-        run_folders.find_finished(tmp_path / "runs", "a")
+    after(make("a", "crashed"), events.Paused(3))
+    assert code_of(run_folders.find_finished, tmp_path / "runs", "a") == "gate_not_finished"
 
 
 def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -> None:
@@ -342,10 +343,9 @@ def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None
     command = [sys.executable, "-c", "import sys; sys.stdin.read()", str(run.folder / run_folders.SPEC)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
-        run = tell(run, events.Started(1, process.pid, 5.0))
+        run = after(run, events.Started(1, process.pid, 5.0))
         assert run.state == "running"
-        with pytest.raises(AppError, match="run_ending"):
-            run_folders.lock_run(run.folder)
+        assert code_of(run_folders.lock_run, run.folder) == "run_ending"
     finally:
         process.communicate()
     assert run_folders.read(run.folder).state == "crashed"
@@ -356,7 +356,7 @@ def test_a_process_that_has_said_its_last_word_is_waited_for(make: Make) -> None
     run = make("a", "crashed")
     command = [sys.executable, "-c", "import time; time.sleep(0.5)", str(run.folder / run_folders.SPEC)]
     process = subprocess.Popen(command)
-    run = tell(run, events.Started(1, process.pid, 5.0), events.Paused(3))
+    run = after(run, events.Started(1, process.pid, 5.0), events.Paused(3))
     run_folders.lock_run(run.folder).release()
     process.wait()
 
@@ -365,7 +365,7 @@ def test_a_process_that_has_said_its_last_word_is_waited_for(make: Make) -> None
 def test_a_number_of_a_process_that_is_another_by_now_counts_for_nothing(make: Make) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     try:
-        assert tell(make("a", "crashed"), events.Started(1, process.pid, 5.0)).state == "crashed"
+        assert after(make("a", "crashed"), events.Started(1, process.pid, 5.0)).state == "crashed"
     finally:
         process.communicate()
 
@@ -385,10 +385,9 @@ def test_a_removed_run_is_gone_and_what_its_links_point_at_stays(tmp_path: Path,
 def test_what_could_not_be_deleted_is_said_and_stays_a_run(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make("a", "good")
 
-    def refused(_path: Path) -> None:
+    def refuse(_path: Path) -> None:
         raise PermissionError(13, "in use")
 
-    monkeypatch.setattr(run_folders, "_delete", refused)
-    with pytest.raises(AppError, match="run_not_removed"):
-        run_folders.delete_run(run)
+    monkeypatch.setattr(run_folders, "_delete", refuse)
+    assert code_of(run_folders.delete_run, run) == "run_not_removed"
     assert run_folders.read(run.folder).state == "finished"

@@ -1,4 +1,4 @@
-"""Which folder may hold a training environment, and how one that is on another drive is found again."""
+"""Which folder may hold a training environment, how it is found again, and how a new one takes its place whole."""
 
 import os
 import shutil
@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from app.base import settings
-from app.base.errors import AppError
 from app.base.settings import Settings
 from app.models import package_locks as locks
 from app.models import training_environment
 from app.training.environment import base_pythons, folders, install_plan
 from app.training.environment.folders import EnvironmentFolders, report_environment
 from tests.models.test_training_environment import make
+from tests.training.driver import code_of, refused, small_drive
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, rights and mounts of a Unix system")
 
@@ -50,13 +50,8 @@ def choose(data: Path, folder: Path | str) -> None:
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A drive in memory on which nothing can be started."""
-    folder = tmp_path / "noexec"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m,noexec", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this user cannot mount a drive")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_drive(tmp_path / "noexec", "size=8m,noexec") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -72,11 +67,10 @@ def fat(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def refused(folder: Path) -> str:
-    with pytest.raises(AppError) as caught:
-        folders.require_usable_base(folder)
-    assert caught.value.facts["path"] == str(folder)
-    return caught.value.code
+def refusal(folder: Path) -> str:
+    error = refused(folders.require_usable_base, folder)
+    assert error.facts["path"] == str(folder)
+    return error.code
 
 
 def test_a_folder_that_can_hold_one_is_left_as_it_was(drive: Path) -> None:
@@ -85,8 +79,8 @@ def test_a_folder_that_can_hold_one_is_left_as_it_was(drive: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_and_one_that_cannot_be_written_are_told_apart(drive: Path) -> None:
-    assert refused(drive / "none") == "training_place_missing"
-    assert refused(Path("/proc")) == "training_place_unwritable"
+    assert refusal(drive / "none") == "training_place_missing"
+    assert refusal(Path("/proc")) == "training_place_unwritable"
 
 
 def test_a_drive_without_links_is_refused(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,28 +88,26 @@ def test_a_drive_without_links_is_refused(drive: Path, monkeypatch: pytest.Monke
         raise PermissionError(1, "Operation not permitted")  # as exFAT answers
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    assert refused(drive) == "training_place_no_links"
+    assert refusal(drive) == "training_place_no_links"
     assert list(drive.iterdir()) == []
 
 
 def test_a_real_fat_drive_is_refused(fat: Path) -> None:
-    assert refused(fat) == "training_place_no_links"
+    assert refusal(fat) == "training_place_no_links"
 
 
 def test_a_drive_on_which_nothing_can_be_started_is_refused(mounted: Path) -> None:
-    assert refused(mounted) == "training_place_no_programs"
+    assert refusal(mounted) == "training_place_no_programs"
 
 
 def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(data: Path, drive: Path) -> None:
     folders.require_free_base(drive, data)
     final = EnvironmentFolders(drive).final
     final.mkdir()
-    with pytest.raises(AppError, match="training_place_taken"):
-        folders.require_free_base(drive, data)
+    assert code_of(folders.require_free_base, drive, data) == "training_place_taken"
     folders.write_stamp(final, LOCK, "0" * 32)  # anybody can write one
     choose(data, drive)
-    with pytest.raises(AppError):
-        folders.require_free_base(drive, data)
+    refused(folders.require_free_base, drive, data)
     folders.write_stamp(final, LOCK, training_environment.key(data))
     folders.require_free_base(drive, data)
 
@@ -126,15 +118,13 @@ def test_a_folder_that_will_be_deleted_holds_none(data: Path, drive: Path, name:
     inside.mkdir(parents=True)
     (drive / "link").symlink_to(inside)
     for base in (inside.parent, inside, drive / "link"):
-        with pytest.raises(AppError, match="training_place_inside"):
-            folders.require_free_base(base, data)
+        assert code_of(folders.require_free_base, base, data) == "training_place_inside"
 
 
 def test_an_environment_that_was_renamed_holds_none(data: Path, drive: Path) -> None:
     folders.write_stamp(drive, LOCK, "")
     (drive / "lib").mkdir()
-    with pytest.raises(AppError, match="training_place_inside"):
-        folders.require_free_base(drive / "lib", data)
+    assert code_of(folders.require_free_base, drive / "lib", data) == "training_place_inside"
 
 
 def test_the_room_is_that_of_the_chosen_drive(mounted: Path) -> None:
@@ -161,19 +151,17 @@ def test_another_drive_under_the_same_path_is_not_taken_for_the_one_that_was_cho
         found = report_environment(data)
         assert found.python is None
         assert base_pythons.trusted_programs(EnvironmentFolders(drive), data) == []
-        with pytest.raises(AppError, match="training_place_taken"):
-            folders.require_free_base(drive, data)
+        assert code_of(folders.require_free_base, drive, data) == "training_place_taken"
         training_environment.key(data)
     assert not (data / "ran").exists()
 
 
 def test_a_drive_that_is_not_connected_is_said(data: Path, drive: Path) -> None:
     choose(data, drive)
-    assert report_environment(data).problem.code == "no_training_environment"  # type: ignore[union-attr]
+    assert report_environment(data).problem.code == "no_training_environment"
     drive.rmdir()
     found = report_environment(data)
     assert found.python is None
-    assert found.problem is not None
     assert (found.problem.code, found.problem.facts["path"]) == ("training_place_missing", str(drive))
 
 
@@ -219,3 +207,36 @@ def test_deleting_takes_the_one_of_the_chosen_drive(data: Path, drive: Path) -> 
     folders.remove_all(data)
     assert not EnvironmentFolders(drive).final.exists()
     assert sorted(path.name for path in data.iterdir()) == ["settings.json", "training-environment.key"]
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> EnvironmentFolders:
+    made = EnvironmentFolders(tmp_path)
+    folders.prepare_part(made)
+    for folder in (made.final, made.old, made.half):
+        folder.mkdir()
+        (folder / "is").write_text(folder.name, "utf-8")
+    return made
+
+
+def content(folder: Path) -> str:
+    return (folder / "is").read_text("utf-8")
+
+
+def test_the_new_one_the_one_in_use_and_the_one_before_move_up(where: EnvironmentFolders) -> None:
+    folders.replace_current(where)
+    assert (content(where.final), content(where.old)) == (where.half.name, where.final.name)
+    assert not where.part.exists()
+
+
+def test_where_it_is_refused_all_is_as_it_was(where: EnvironmentFolders) -> None:
+    (where.half / "is").unlink()
+    where.half.rmdir()
+    refused(folders.replace_current, where)
+    assert (content(where.final), content(where.old)) == (where.final.name, where.old.name)
+
+
+def test_what_an_attempt_has_put_aside_goes_with_the_next(where: EnvironmentFolders) -> None:
+    where.old.rename(where.discarded / "old")
+    folders.prepare_part(where)
+    assert list(where.discarded.iterdir()) == []

@@ -4,8 +4,11 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer, qInstallMessageHandler
+
+from app.base.errors import AppError
 
 
 def core_application() -> QCoreApplication:
@@ -19,7 +22,7 @@ def core_application() -> QCoreApplication:
 
 
 class CommandLoop:
-    """An event loop that runs until `stop` is called.
+    """An event loop that runs until `stop`, `finish` or `fail` is called.
 
     The first Ctrl+C calls `interrupt`, a second one makes `run` raise.
     """
@@ -27,6 +30,8 @@ class CommandLoop:
     def __init__(self, interrupt: Callable[[], None]) -> None:
         self._interrupt = interrupt
         self._loop = QEventLoop()
+        self.result: Any = None  # of `finish`
+        self.error: AppError | None = None  # of `fail`
         self.was_interrupted = False
         self._is_interrupt_due = False
         self._is_interrupted_twice = False
@@ -55,6 +60,14 @@ class CommandLoop:
 
     def stop(self) -> None:
         self._loop.quit()
+
+    def finish(self, result: Any = None) -> None:
+        self.result = result
+        self.stop()
+
+    def fail(self, error: AppError) -> None:
+        self.error = error
+        self.stop()
 
     def _on_bug(self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
         self._bug = self._bug or error

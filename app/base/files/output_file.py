@@ -259,6 +259,15 @@ def drive_error(error: OSError, folder: Path, otherwise: str, need_bytes: int = 
     return AppError(otherwise, path=str(folder), reason=error.strerror or str(error))
 
 
+@contextmanager
+def drive_errors(folder: Path, otherwise: str, need_bytes: int = 0) -> Iterator[None]:
+    """Raise an OSError of the block as the AppError that `drive_error` returns for it."""
+    try:
+        yield
+    except OSError as error:
+        raise drive_error(error, folder, otherwise, need_bytes) from error
+
+
 def _free_bytes(folder: Path) -> int:
     try:
         return shutil.disk_usage(folder).free

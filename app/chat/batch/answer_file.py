@@ -21,7 +21,7 @@ from app.base.errors import AppError
 from app.base.tables import table_writer
 from app.base.tables.table_reader import Cell
 from app.base.tables.table_writer import WorkbookWriter
-from app.base.wording import phrase
+from app.base.wording import format_time, phrase
 from app.chat import answer_check
 from app.chat.batch.journal import BatchAnswer, JournalHeader
 from app.chat.batch.question_table import BatchFile, BatchQuestion, SkippedRow, column_name
@@ -150,7 +150,7 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
     return [
         verdict, _bulleted(answer_with_marks(result)), doubt_lines(result), source_lines(result),
         phrase(f"common.label.{result.label}"), line.note, result.model,
-        round(result.total_s, SECONDS_DIGITS), minute_text(result.answered_at),
+        round(result.total_s, SECONDS_DIGITS), format_time(result.answered_at),
     ]  # fmt: skip
 
 
@@ -181,15 +181,11 @@ def batch_facts(report: BatchReport) -> list[tuple[str, str]]:
         ("seed", seed),
         ("context_tokens", f"{head.context_tokens}"),
         ("system_prompt", choices.system_prompt or ""),
-        ("started", minute_text(head.started_at)),
-        ("written", minute_text(time.time())),
+        ("started", format_time(head.started_at)),
+        ("written", format_time(time.time())),
         ("version", f"Kotae {__version__}"),
     ]
     return [(phrase(f"chat.batch_fact.{key}"), value) for key, value in found if value]
-
-
-def minute_text(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
 
 
 COLUMN_WIDTHS = {"question": 40, "answer": 70, "sources": 50, "check": 40, "quote": 80, "heading": 40, "sentence": 60}

@@ -1,7 +1,6 @@
 """`kotae chats`: list, export and import stored conversations."""
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from app.base.cli.commands import Output
 from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import help_text
+from app.base.wording import format_time, help_text
 from app.chat import conversation_privacy
 from app.chat.exchange import conversation_export, conversation_import
 from app.chat.organizer import ConversationOrganizer
@@ -54,7 +53,7 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
         for c in store.conversations()
     ]
     store.close()
-    lines = [f"{row['id']}\t{_moment(row['updated_at'])}\t{_marked(row, output)}" for row in found]
+    lines = [f"{row['id']}\t{format_time(row['updated_at'])}\t{_marked(row, output)}" for row in found]
     output.result({"chats": found}, "\n".join(lines) or output.phrase("chat.no_chats"))
     return 0
 
@@ -150,7 +149,3 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     lines = [conversation_import.import_headline(result), conversation_import.import_remarks(result), *refused]
     output.result(data, "\n".join(line for line in lines if line))
     return 1 if refused else 0
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

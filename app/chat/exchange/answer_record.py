@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app import __version__
 from app.base.confidentiality import Label, highest_label
-from app.base.wording import phrase
+from app.base.wording import format_time, phrase
 from app.chat import answer_check
 from app.chat.records import AnswerDetails, Message
 from app.documents.grounding.grounding_record import Grounding
@@ -55,9 +55,9 @@ class AnswerRecord:
             ("seed", "" if details.seed is None else str(details.seed)),
             ("context_tokens", f"{details.context_tokens}" if details.context_tokens else ""),
             ("system_prompt", choices.system_prompt or "" if choices else ""),
-            ("answered", _moment(self.answer.created_at)),
+            ("answered", format_time(self.answer.created_at)),
             ("seconds", f"{details.total_s:.1f}" if details.total_s else ""),
-            ("written", _moment(time.time())),
+            ("written", format_time(time.time())),
             ("version", f"Kotae {__version__}"),
         ]
         return [(phrase(f"chat.batch_fact.{key}"), value) for key, value in settled if value]
@@ -65,7 +65,3 @@ class AnswerRecord:
     def _document_hashes(self) -> list[str]:
         sources = self.grounding.sources if self.grounding else ()
         return list(dict.fromkeys(f"{source.document}  {source.sha256}" for source in sources if source.sha256))
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from app import __version__
 from app.base import invisible_characters
 from app.base.files.inert_markdown import escape_line, make_inert, quote_lines
-from app.base.wording import phrase
+from app.base.wording import format_time, phrase
 from app.chat import answer_check
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
@@ -62,18 +62,20 @@ def conversation_facts(bundle: Bundle) -> Sequence[str]:
     """Return the facts at the head of a document: when it was written and exported, and what it leaves out."""
     conversation = bundle.conversation
     found = [
-        phrase("common.export_dates", first=moment(conversation.created_at), last=moment(conversation.updated_at)),
-        phrase("common.export_made", at=moment(time.time()), version=__version__),
+        phrase(
+            "common.export_dates", first=format_time(conversation.created_at), last=format_time(conversation.updated_at)
+        ),
+        phrase("common.export_made", at=format_time(time.time()), version=__version__),
     ]
     if conversation.imported_at is not None:
-        found.append(phrase("chat.imported_at", at=moment(conversation.imported_at)))
+        found.append(phrase("chat.imported_at", at=format_time(conversation.imported_at)))
     found.append(phrase("common.export_label", label=phrase(f"common.label.{conversation.label}")))
     others = len(bundle.messages) - len(shown_branch(bundle))
     return [*found, phrase("common.export_branches", count=others)] if others else found
 
 
 def turn_heading(message: Message, number: int) -> str:
-    parts = [phrase(f"common.export_turn.{message.role}", number=number), moment(message.created_at)]
+    parts = [phrase(f"common.export_turn.{message.role}", number=number), format_time(message.created_at)]
     if message.details is not None:
         model, machine = answer_check.model_text(message.details), answer_check.remote_machine(message.details)
         parts += [answer_check.imported_mark(message), " @ ".join(filter(None, (model, machine)))]
@@ -88,7 +90,3 @@ def ending_remark(message: Message) -> str:
         return phrase(f"common.export_turn.{message.status}")
     is_cut = message.details is not None and message.details.stop_reason in ("length", "context")
     return phrase("chat.answer_cut") if is_cut else ""
-
-
-def moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import localtime, strftime
 from typing import Any
 
 from app.base import html_report, settings
 from app.base.files.output_file import drive_error, write_atomically
-from app.base.wording import ErrorMessage, format_size, phrase
+from app.base.wording import ErrorMessage, format_size, format_time, phrase
 from app.compliance import components
 from app.compliance.components import Component
 from app.compliance.offline_check.records import CheckedFlow, CheckResult, HashedFile, MeasuredTraffic
@@ -89,7 +88,7 @@ def render_page(result: CheckResult, parts: Sequence[Component], listed: str, li
     return html_report.render(
         "offline.html", phrase("compliance.page.title"),
         name=phrase("compliance.page.name", version=result.version), id=result.system,
-        made_at=strftime("%Y-%m-%d %H:%M", localtime(result.made_at)),
+        made_at=format_time(result.made_at),
         colour=_COLOURS[result.verdict], verdict=verdict_title(result), about=verdict_text(result),
         head=list(_head(result)), methods=list(_methods(result)),
         flows=[_flow(one) for one in result.measured.flows],

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from app.base.confidentiality import LABELS, ExportRequest, Label
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.tables import column_mapping
-from app.base.wording import help_text, phrase
+from app.base.wording import format_time, help_text, phrase
 from app.chat.store import Store
 from app.documents.library import collections_now
 from app.evaluation import conversation_questions, current_labels, question_files, question_rows, question_sets
@@ -180,7 +179,7 @@ def _page(found: QuestionSet, about: StoredQuestionSet, output: Output) -> Itera
         counted = phrase("common.data_gap").join(f"{shorten(name)} {count}" for name, count in categories)
         yield output.phrase("evaluation.question_set_categories", categories=counted)
     for version in about.versions:
-        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.made_at))
+        date = format_time(version.made_at)
         facts = {"version": version.number, "count": version.count, "source": version.source}
         yield output.phrase("evaluation.question_set_version_line", date=date, **facts)
     yield f"SHA-256 {found.sha256}"

@@ -5,7 +5,6 @@ The sections of the study's kind come first, then those that all kinds have. All
 """
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from app.base import html_report, plots
 from app.base.bootstrap import ConfidenceInterval
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.plots import PlotBar, PlotEstimate, PlotRow
-from app.base.wording import phrase
+from app.base.wording import format_time, phrase
 from app.evaluation.judge import judge_prompt, paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure
 from app.evaluation.records import (
@@ -62,7 +61,7 @@ def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> st
         phrase("evaluation.report.title"),
         name=evaluation.name,
         id=evaluation.id,
-        made_at=moment_text(evaluation.made_at),
+        made_at=format_time(evaluation.made_at),
         banner=banner,
         is_warning=is_warning,
         has_judge=evaluation.judge is not None,
@@ -274,7 +273,7 @@ def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         *question_facts(evaluation),
         (phrase("evaluation.report.fact_seeds"), ", ".join(map(str, evaluation.seeds)) if evaluation.systems else ""),
         *(_trust_facts(evaluation.judge) if evaluation.judge else ()),
-        (phrase("evaluation.report.fact_made"), moment_text(evaluation.made_at)),
+        (phrase("evaluation.report.fact_made"), format_time(evaluation.made_at)),
         (phrase("evaluation.report.fact_version"), f"Kotae {__version__}"),
     ]
     for number, result in enumerate(evaluation.systems, start=1):
@@ -297,10 +296,6 @@ def question_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         preset = "evaluation.report.preset_kotae" if judge.preset == "kotae" else "evaluation.report.preset_paper"
         found.append((phrase("evaluation.report.fact_preset"), phrase(preset)))
     return found
-
-
-def moment_text(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
 
 
 def kappa_text(judge: Judge) -> str:

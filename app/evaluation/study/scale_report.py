@@ -288,7 +288,7 @@ def _course_sentences(found: ScaleResults) -> Iterator[str]:
 
 def _settings(study: Study) -> str:
     run = run_folders.read(Path(study.trainings[0].folder))
-    decided = run_folders.effective_spec(run)
+    decided = run_folders.effective_spec(run.folder)
     values = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name, None) is not None}
     texts = phrase("common.setting_between").join(
         training_errors.setting_text(name, value) for name, value in values.items()

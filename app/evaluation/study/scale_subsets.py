@@ -18,7 +18,7 @@ from app.base.files.input_file import open_regular, read_regular
 from app.base.wording import phrase
 from app.evaluation.study import request as study_request
 from app.evaluation.study.request import LEAST_SCALE_ROWS, StudyRequest
-from app.training.data import data_split, duplicates, file_import, rows
+from app.training.data import data_split, duplicates, file_import, rows, split_record
 from app.training.data.rows import TrainingRow
 from app.training.runs import lineage
 
@@ -81,7 +81,7 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
     """
     unusable, label = 0, confidentiality.DEFAULT_LABEL
     if data.is_dir():
-        data_split.verify_split(data)
+        split_record.verify_split(data)
         label = lineage.lineage_of_data(data).label or confidentiality.DEFAULT_LABEL
         train, validation, holdout = (read_regular(data / f"{part}.jsonl", _DATA_BYTES) for part in rows.PARTS)
     else:

@@ -22,8 +22,8 @@ from app.inference import gguf
 from app.inference.engine.llama import api
 from app.inference.engine.model_jobs import Imatrix
 from app.inference.engine.native_model import NativeModel
-from app.inference.engine.runtime_facts import default_threads
 from app.inference.gguf import GgufHeader
+from app.inference.machine import default_threads
 
 PIECE_TOKENS = 512
 MIN_TOKENS = 1024

@@ -29,7 +29,8 @@ from app.inference.engine.messages import (
     Tokenize,
 )
 from app.inference.engine.native_model import NativeModel
-from app.inference.engine.runtime_facts import CpuLoadMeter, default_threads, physical_cores, threads_for
+from app.inference.engine.runtime_facts import CpuLoadMeter, threads_for
+from app.inference.machine import default_threads, physical_cores
 from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters

@@ -14,14 +14,6 @@ import psutil
 MEASURED_EVERY_S = 1.0
 
 
-def physical_cores() -> int:
-    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-
-
-def default_threads() -> int:
-    return max(1, physical_cores() - 1)
-
-
 def threads_for(requested: int | None, busy_cores: float, cores: int) -> int:
     """Return the threads to use now: those requested, else cores - 1, less what other programs occupy.
 

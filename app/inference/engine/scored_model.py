@@ -20,7 +20,7 @@ from app.inference import gguf
 from app.inference.engine.generation import TextStream
 from app.inference.engine.llama import api
 from app.inference.engine.native_model import NativeModel
-from app.inference.engine.runtime_facts import default_threads
+from app.inference.machine import default_threads
 from app.inference.prompts import Segment
 
 BATCH_TOKENS = 512

@@ -5,7 +5,6 @@ A bug is an unexpected exception: it is logged, and shown once for each distinct
 
 import logging
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 
@@ -15,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 from app.base import database
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import phrase
+from app.base.wording import format_time, phrase
 from app.chat import presets
 from app.chat.store import Store
 from app.uikit import dialogs
@@ -74,5 +73,5 @@ def restore_outcome(where: Paths, used: Path | None) -> AppError:
     log.warning("restored from %s: %s", used.name, held)
     if not held.conversations and not held.changed_at:  # the bin is empty too
         return AppError("restored_empty", name=used.name, path=str(where.data))
-    last = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(max(0.0, held.changed_at), 2.0**33)))
+    last = format_time(min(max(0.0, held.changed_at), 2.0**33))
     return AppError("restored", name=used.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data))

@@ -6,10 +6,9 @@ The file is long because check, split and review share the options and texts for
 import argparse
 import itertools
 import math
-import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +32,11 @@ from app.models.model_registry import choose_model
 from app.training.cli import data_generate
 from app.training.data import check, data_split, duplicates, file_import
 from app.training.data.check import DataCheckReport, DataFinding, LengthSummary
-from app.training.data.data_split import LEAST_SHARE, MOST_SHARE, PAPER, LeakageReport, Split, SplitSettings
+from app.training.data.data_split import LEAST_SHARE, MOST_SHARE, PAPER, Split
 from app.training.data.file_import import ImportedRows
 from app.training.data.records import BadRow, shorten
 from app.training.data.rows import PARTS, TrainingRow
+from app.training.data.split_record import LeakageReport, SplitSettings
 from app.training.generation import pair_files
 from app.training.generation.pair_files import PairReview, rows_to_lines
 from app.training.quality_gate import FEW_EXAMPLES
@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     )
     output.end_progress()
     if out is not None:
-        known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
+        known = Lineage.of_word(imported.label, imported.origins)
         permit = _pass_out("rows", known, Path(options.file), out, where, is_allowed=options.allow_secret)
         check.save_report(out, imported, found, permit=permit)
     base = options.base if tokens else ""
@@ -243,7 +243,9 @@ def _count_tokens(rows: Sequence[TrainingRow], model: LocalModel, where: Paths, 
     engine = EngineClient(child_commands.engine(), where.logs / "engine-data.log")
     counting = _Counting(engine, rows, output)
     try:
-        counting.wait(model)
+        counting.load(model)
+        if counting.error is None:
+            counting.run()
     finally:
         engine.shut_down()
         output.end_progress()
@@ -271,10 +273,11 @@ def _check_memory(model: LocalModel) -> None:
         raise AppError("memory_short", need_bytes=needed.total_bytes, free_bytes=available, others_bytes=0)
 
 
-class _Counting:
+class _Counting(CommandLoop):
     """A count of tokens that sends one batch at a time, so that it can be interrupted."""
 
     def __init__(self, engine: EngineClient, rows: Sequence[TrainingRow], output: Output) -> None:
+        super().__init__(self.stop)
         self._engine = engine
         self._batches = _batches(rows)
         self._total = len(rows)
@@ -282,16 +285,12 @@ class _Counting:
         self._id = ""
         self._empty: int | None = None  # tokens of an empty prompt
         self.counts: list[int] = []
-        self.error: AppError | None = None
-        self._waiting = CommandLoop(lambda: self._waiting.stop())
         engine.event_received.connect(self._on_event)
         engine.died.connect(self._on_died)
 
-    def wait(self, model: LocalModel) -> None:
+    def load(self, model: LocalModel) -> None:
         self._id = self._engine.new_id()
         self._engine.send(Load(self._id, model.path, CONTEXT_TOKENS, batch_tokens=CONTEXT_TOKENS, gpu_layers=0))
-        if self.error is None:
-            self._waiting.run()
 
     def _on_event(self, event: Event) -> None:
         match event:
@@ -305,12 +304,12 @@ class _Counting:
                     self._output.progress("training.data_counting", done=len(self.counts), total=self._total)
                 self._next()
             case Failed(id=self._id):
-                self._end(AppError(event.code, **event.facts))
+                self.fail(AppError(event.code, **event.facts))
 
     def _next(self) -> None:
         batch = next(self._batches, None)
         if batch is None:
-            self._end(None)
+            self.stop()
         else:
             self._send(tuple(tuple(Segment(message.text) for message in row.messages) for row in batch))
 
@@ -319,11 +318,7 @@ class _Counting:
         self._engine.send(Tokenize(self._id, prompts))
 
     def _on_died(self, how: ChildExit) -> None:
-        self._end(AppError("engine_died", cause=how.reason))
-
-    def _end(self, error: AppError | None) -> None:
-        self.error = error
-        self._waiting.stop()
+        self.fail(AppError("engine_died", cause=how.reason))
 
 
 def _batches(rows: Sequence[TrainingRow]) -> Iterator[list[TrainingRow]]:
@@ -361,7 +356,7 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     imported = file_import.import_file(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
     if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # a file elsewhere needs no permit
-        known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
+        known = Lineage.of_word(imported.label, imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
         gate = permit.write_folder(folder)  # comparing thousands of rows takes minutes
     output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
@@ -374,11 +369,11 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     report = data_split.report_leakage(made)
     source = _split_source(imported) | {"flagged": _by_code(flagged), "flagged_dropped": is_dropped}
     with gate:
-        manifest = data_split.write_split(made, folder, source, report.as_json())
+        manifest = data_split.write_split(made, folder, source, report)
     output.end_progress()
     lines = [*_split_text(imported, made, folder, output), *_flagged(source, len(flagged), options.file, output)]
     lines += [*_removed(made, output), *_leakage(made, report, output), *_few(made, output)]
-    output.result({"folder": str(folder), **manifest}, "\n".join(lines))
+    output.result({"folder": str(folder), **asdict(manifest)}, "\n".join(lines))
     return 0 if report.is_sound else 1
 
 
@@ -395,7 +390,7 @@ def _split_source(imported: ImportedRows) -> dict[str, Any]:
         "rows": len(imported.rows),
         "unusable_rows": len(imported.bad),
         "mapping": imported.mapping.as_dict(),
-    } | Lineage(confidentiality.label_from_word(imported.label), imported.origins).as_json()
+    } | Lineage.of_word(imported.label, imported.origins).as_json()
 
 
 def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
@@ -442,7 +437,7 @@ def _few(made: Split, output: Output) -> Iterator[str]:
 
 def _removed(made: Split, output: Output) -> Iterator[str]:
     if made.removed:
-        counts = {reason: sum(one.reason == reason for one in made.removed) for reason in data_split.REMOVAL_REASONS}
+        counts = {reason: sum(one.reason == reason for one in made.removed) for reason in ("same", "near_holdout")}
         yield output.phrase("training.split_removed", count=f"{len(made.removed):,}", **counts)
     for one in made.removed[:SHOWN_REMOVED]:
         similarity = f"{one.similarity:.2f}"
@@ -455,19 +450,18 @@ def _removed(made: Split, output: Output) -> Iterator[str]:
 def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str]:
     """Yield how similar the hold-out is to training: counts for each tenth of similarity."""
     measure = made.settings.measure
-    similarities = [one.similarity for one in report.nearest]
     part = output.phrase(f"training.split_part.{measure.part}")
     yield output.phrase(
         "training.split_sound" if report.is_sound else "training.split_leaks",
         near=report.near,
-        known=len(report.known),
+        known=len(report.answers_known),
         groups=len(report.shared_groups),
         threshold=measure.threshold,
         part=part,
     )
     yield output.phrase(
         "training.split_compared",
-        compared=report.compared,
+        compared=report.answers_compared,
         holdout=len(made.holdout),
         characters=duplicates.ANSWER_CHARACTERS,
         rows=duplicates.ANSWER_ROWS,
@@ -475,7 +469,7 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
     if report.near_validation:
         yield output.phrase("training.split_validation_near", near=f"{report.near_validation:,}")
     # Rounded down, so that a value just under the threshold does not look as if it reached it.
-    median, most = (math.floor(100 * one) / 100 for one in (statistics.median(similarities), max(similarities)))
+    median, most = (math.floor(100 * one) / 100 for one in (report.median, report.most_similar))
     yield output.phrase("training.split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")
     longest = max(report.histogram)
     for at, count in enumerate(report.histogram):

@@ -29,7 +29,6 @@ from app.training.services.pair_generation import (
     GenerationJob,
     GenerationOutcome,
     GenerationProgress,
-    GenerationStopped,
     PairGeneration,
 )
 
@@ -61,10 +60,8 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     pair_generation.check_target(out)
     collection = _collection(options.collection, where)
     model = model_registry.choose_model(options.model, where)
-    job = GenerationJob(
-        where.documents, where.glossary, where.exports_log, collection, out, options.n, options.seed, model,
-        settings.load(where.settings), options.allow_secret,
-    )  # fmt: skip
+    chosen = settings.load(where.settings)
+    job = GenerationJob(where, collection, out, options.n, options.seed, model, chosen, options.allow_secret)
     job.export.check(is_agreed=options.allow_secret)
     if excerpts.is_too_small(model):
         output.note("training.generation_small_model", model=model.name)
@@ -75,7 +72,8 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     engine = EngineClient(child_commands.engine(), where.logs / "engine-generate.log")
     waiting = _GenerationOutput(PairGeneration(engine, child_commands.template(), job), output)
     try:
-        waiting.wait()
+        waiting.generation.start()
+        waiting.run()
     except KeyboardInterrupt:  # a second Ctrl+C
         pass
     finally:
@@ -99,26 +97,22 @@ def _collection(name: str, where: Paths) -> DocumentCollection:
         library.close()
 
 
-class _GenerationOutput:
-    """Show the progress of a generation until it ends."""
+class _GenerationOutput(CommandLoop):
+    """Show the progress of a generation until it ends.
+
+    `result`: GenerationOutcome or GenerationStopped; None if a second Ctrl+C came before it stopped.
+    """
 
     def __init__(self, generation: PairGeneration, output: Output) -> None:
+        super().__init__(generation.stop)
         self.generation = generation
         self._output = output
-        self.generated: GenerationOutcome | None = None
-        self.error: AppError | None = None
-        self.stopped: GenerationStopped | None = None  # also None if a second Ctrl+C came before it stopped
         self._printed_at: float | None = None  # time of the last progress line; None: none was printed
         self._has_printed_time_left = False
-        self._loop = CommandLoop(generation.stop)
         generation.progressed.connect(self._on_progressed)
-        generation.finished.connect(self._on_finished)
-        generation.failed.connect(self._on_failed)
-        generation.stopped.connect(self._on_stopped)
-
-    def wait(self) -> None:
-        self.generation.start()
-        self._loop.run()
+        generation.finished.connect(self.finish)
+        generation.failed.connect(self.fail)
+        generation.stopped.connect(self.finish)
 
     def _on_progressed(self, progress: GenerationProgress) -> None:
         done, total = progress.round.done, progress.round.total
@@ -146,31 +140,19 @@ class _GenerationOutput:
         self._has_printed_time_left |= is_known
         return self._printed_at is None or is_first or time.monotonic() - self._printed_at >= LINE_S
 
-    def _on_finished(self, generated: GenerationOutcome) -> None:
-        self.generated = generated
-        self._loop.stop()
-
-    def _on_stopped(self, stopped: GenerationStopped) -> None:
-        self.stopped = stopped
-        self._loop.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self._loop.stop()
-
 
 def _print(waiting: _GenerationOutput, job: GenerationJob, output: Output) -> int:
     output.end_progress()
     if waiting.error is not None:
         raise waiting.error
-    if waiting.generated is None:
-        facts = asdict(waiting.stopped) if waiting.stopped else {}
+    generated = waiting.result
+    if not isinstance(generated, GenerationOutcome):
+        facts = asdict(generated) if generated is not None else {}
         key = "training.generation_interrupted_counted" if facts else "training.generation_interrupted"
         text = output.phrase(key, wanted=job.wanted, **facts)
         output.result(_of_job(job) | {"state": "waiting"} | facts, text)
         return 128 + signal.SIGINT
-    generated = waiting.generated
-    output.result(as_object(generated, job), "\n".join(_text(generated, job, output)))
+    output.result(as_object(generated), "\n".join(_text(generated, output)))
     return 0 if len(generated.standing.accepted) >= job.wanted else 1
 
 
@@ -185,10 +167,10 @@ def _of_job(job: GenerationJob) -> dict[str, Any]:
     }
 
 
-def as_object(generated: GenerationOutcome, job: GenerationJob) -> dict[str, Any]:
+def as_object(generated: GenerationOutcome) -> dict[str, Any]:
     standing, selected = generated.standing, generated.selected
-    return _of_job(job) | {
-        "out": str(job.out) if standing.accepted else None,
+    return _of_job(generated.job) | {
+        "out": str(generated.file) if generated.file else None,
         "asked": standing.asked,
         "accepted": len(standing.accepted),
         "rejected": {reason: standing.rejected[reason] for reason in REJECTION_REASONS if standing.rejected[reason]},
@@ -201,8 +183,8 @@ def as_object(generated: GenerationOutcome, job: GenerationJob) -> dict[str, Any
     }
 
 
-def _text(generated: GenerationOutcome, job: GenerationJob, output: Output) -> list[str]:
-    standing = generated.standing
+def _text(generated: GenerationOutcome, output: Output) -> list[str]:
+    standing, job = generated.standing, generated.job
     accepted, asked = len(standing.accepted), standing.asked
     facts = {"accepted": accepted, "asked": asked, "passages": standing.passages, "name": job.collection.name}
     lines = [

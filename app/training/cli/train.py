@@ -17,6 +17,7 @@ from app.base.cli.commands import Output, add_command
 from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.files.input_file import absolute_path
+from app.base.files.work_folder import folder_size_bytes
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -30,7 +31,6 @@ from app.training.environment import folders, install_plan, kit, shipped_tools
 from app.training.environment.folders import (
     EnvironmentFolders,
     EnvironmentReport,
-    folder_size_bytes,
     report_environment,
 )
 from app.training.environment.install_plan import InstallNeed
@@ -124,35 +124,33 @@ def run_setup(where: Paths, output: Output, begin: Callable[[EnvironmentSetup], 
     setup.deleteLater()
     background.shut_down()
     del app
-    if making.error is not None or making.waiting.was_interrupted:
+    if making.error is not None or making.was_interrupted:
         output.end_progress()
         raise making.error or KeyboardInterrupt
     return round(setup.elapsed_s, 1)
 
 
-class _SetupOutput:
+class _SetupOutput(CommandLoop):
     """Show the progress of a setup until it ends."""
 
     def __init__(self, setup: EnvironmentSetup, output: Output) -> None:
+        super().__init__(self._interrupt)
         self._setup = setup
         self._output = output
-        self.error: AppError | None = None
-        self._has_ended = False
-        self.waiting = CommandLoop(self._interrupt)
         setup.progressed.connect(self._show)
         self._pulse = QTimer(interval=1000)  # some steps report nothing until they end
         self._pulse.timeout.connect(self._show)
         setup.contacted.connect(self._on_contacted)
-        setup.finished.connect(self._stop)
-        setup.kit_written.connect(self._stop)
-        setup.failed.connect(self._on_failed)
+        setup.finished.connect(self.stop)
+        setup.kit_written.connect(self.finish)
+        setup.failed.connect(self.fail)
 
     def wait(self, begin: Callable[[EnvironmentSetup], None]) -> None:
         begin(self._setup)
         self._pulse.start()
         try:
-            if not self._has_ended:
-                self.waiting.run()
+            if self._setup.is_running:
+                self.run()
         finally:
             self._pulse.stop()
             self._setup.close()
@@ -160,15 +158,7 @@ class _SetupOutput:
 
     def _interrupt(self) -> None:
         self._setup.close()
-        self.waiting.stop()
-
-    def _stop(self, _folder: str = "") -> None:
-        self._has_ended = True
-        self.waiting.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self._stop()
+        self.stop()
 
     def _show(self) -> None:
         phase = self._setup.phase

@@ -20,7 +20,7 @@ from app.models import training_environment
 from app.training import remote_job, remote_job_import, run_plan, spec_builder, training_errors
 from app.training.cli import train_runs, train_texts
 from app.training.run_plan import RunPlan
-from app.training.runs import run_folders
+from app.training.runs import lineage, run_folders
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
 from trainer.events import Preview, PreviewToken
@@ -57,7 +57,9 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
         store.close()
     if options.job:
         folder = absolute_path(Path(options.job))
-        export = remote_job.job_export(asked, folder, where.documents, models)
+        bases = [model for model in models if asked.base in (model.path, model.adapter)]
+        known = lineage.lineage_of_spec(asked)
+        export = remote_job.job_export(known, bases, folder, where.documents, asked.name)
         permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
         status = make_job(asked, folder, permit=permit, with_base=options.with_base, output=output)
         run_folders.record_export(Path(asked.folder), folder)

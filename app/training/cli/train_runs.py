@@ -158,7 +158,7 @@ def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Resume a run. Exit status as for `_run`."""
     run = run_folders.find(where.runs, options.run_id)
-    asked = _spec_of(run)
+    asked = run.require_spec()
     trainer = training_run.locate_trainer(where.data)
     saved = run.standing.saved if run.has_checkpoint else None
 
@@ -191,13 +191,13 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, print_s
     if live.error is not None:
         raise live.error
     trained_s = time.monotonic() - began_at
-    if not isinstance(live.end, Finished):
+    if not isinstance(live.result, Finished):
         run = run_folders.read(folder)
         key = f"common.run_ended.{run.state}"
         output.result(train_texts.run_as_json(run), output.phrase(key, id=run.id, step=run.standing.last_step))
         return 128 + signal.SIGINT if run.state == "paused" else 0
     if trainer.can_judge and (folder / run_folders.HOLDOUT).is_file():
-        if live.waiting.was_interrupted:  # too late for a pause
+        if live.was_interrupted:  # too late for a pause
             output.note("common.run_judged_later", id=folder.name)
         else:
             output.note("common.run_judging", id=folder.name)
@@ -205,7 +205,8 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, print_s
     run = run_folders.read(folder)
     gate = train_texts.gate_of(run)
     elapsed_s = time.monotonic() - began_at
-    lines = [*train_texts.outcome(run, live.end), train_texts.elapsed(trained_s, elapsed_s, is_judged=gate is not None)]
+    lines = train_texts.outcome(run, live.result)
+    lines.append(train_texts.elapsed(trained_s, elapsed_s, is_judged=gate is not None))
     output.result(train_texts.run_as_json(run) | {"elapsed_s": round(elapsed_s, 1)}, "\n".join(lines))
     return 1 if gate is not None and gate.verdict == "reject" else 0
 
@@ -216,12 +217,6 @@ def _models(where: Paths) -> list[LocalModel]:
         return store.local_models()
     finally:
         store.close()
-
-
-def _spec_of(run: TrainingRunFolder) -> RunSpec:
-    if run.spec is None:
-        raise AppError("run_damaged", id=run.id)
-    return run.spec
 
 
 # ----------------------------------------------------------------- list, show, remove

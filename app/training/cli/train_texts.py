@@ -139,10 +139,7 @@ def gate_of(run: TrainingRunFolder) -> "GateResult | None":
         return None
     from app.training import quality_gate
 
-    try:
-        return quality_gate.read_gate(run.folder)
-    except AppError:  # made by another version, damaged, or foreign
-        return None
+    return quality_gate.read_gate_or_none(run.folder)
 
 
 def problem_of(run: TrainingRunFolder) -> AppError | None:
@@ -157,7 +154,7 @@ def problem_of(run: TrainingRunFolder) -> AppError | None:
 
 def settings(run: TrainingRunFolder) -> dict[str, Any]:
     """Return the settings that are decided."""
-    asked = run_folders.effective_spec(run)
+    asked = run_folders.effective_spec(run.folder)
     values = {name: getattr(asked, name) for name in _SETTINGS} if asked else {}
     return {name: value for name, value in values.items() if value is not None}
 

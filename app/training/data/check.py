@@ -73,8 +73,6 @@ def _histogram(ordered: Sequence[int]) -> tuple[tuple[int, int], ...]:
 NEAR_SIMILARITY = 0.8  # Jaccard index from which two rows count as near-duplicates
 CONTEXT_CHARACTERS = 15  # characters shown before and after a personal detail
 HEAD_CHARACTERS, TAIL_CHARACTERS = 20, 40  # characters shown of a text with a flaw
-# The flaws looked for in questions: those have no usual end, so that "unfinished" applies only to answers.
-OF_QUESTIONS = frozenset(quality.CODES) - {"unfinished"}
 FLAGS = (*quality.CODES, "personal")  # flags that one row has by itself, without the other rows
 CODES = (
     *quality.CODES,
@@ -136,7 +134,7 @@ def check_rows(
     for at, row in enumerate(rows):
         if at % 200 == 0:
             report("texts", at, len(rows))
-        for code, place in (*_flaws(row), *_personal(row)):
+        for code, place in (*find_flaws(row), *find_personal(row)):
             found[code].append(place)
     report("duplicates", 0, len(rows))
     for code, place in _duplicates(rows):
@@ -159,7 +157,7 @@ def flagged(rows: Sequence[TrainingRow]) -> dict[int, frozenset[str]]:
     """Return the FLAGS of each row that has any, by its line."""
     found = {}
     for row in rows:
-        codes = {code for code, _ in _flaws(row)} | {"personal" for _ in _personal(row)}
+        codes = {code for code, _ in find_flaws(row)} | {"personal" for _ in find_personal(row)}
         if codes:
             found[row.line] = frozenset(codes)
     return found
@@ -175,13 +173,16 @@ def _characters(rows: Sequence[TrainingRow]) -> dict[str, LengthSummary]:
     }
 
 
-def _flaws(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
-    """Yield each flaw of a row once, for the first message that has it."""
+def find_flaws(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
+    """Yield each of `quality.CODES` that applies once, for the first message that has it.
+
+    Questions have no usual end, so that "unfinished" applies only to answers.
+    """
     seen: set[str] = set()
     for message in row.messages:
         codes = quality.text_flags(message.text)
-        for code in codes if message.role == "assistant" else OF_QUESTIONS.intersection(codes):
-            if code not in seen:
+        for code in codes:
+            if code not in seen and (code != "unfinished" or message.role == "assistant"):
                 seen.add(code)
                 yield code, RowPlace(row.line, _shown(message.text))
 
@@ -195,7 +196,8 @@ def _shown(text: str) -> str:
     )
 
 
-def _personal(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
+def find_personal(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
+    """Yield a code for each personal detail of a row: "personal_" and one of `personal.KINDS`."""
     for message in row.messages:
         for one in personal.find_personal(message.text):
             start, end = max(0, one.start - CONTEXT_CHARACTERS), one.end + CONTEXT_CHARACTERS

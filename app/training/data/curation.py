@@ -23,7 +23,7 @@ from app.base.confidentiality import LABELS
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_error, drive_errors, write_atomically
 from app.base.wording import phrase
 from app.documents.grounding import evidence as grounds
 from app.documents.values import quantities
@@ -115,12 +115,10 @@ def items_from_pairs(pairs: Sequence[Mapping[str, Any]]) -> list[CurationItem]:
 
 def create(folder: Path, items: Sequence[CurationItem]) -> None:
     """Write the items in place of the folder's content. Raises AppError("draft_unwritable" | "drive_space")."""
-    try:
+    with drive_errors(folder, "draft_unwritable"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(folder / ITEMS, b"".join(json_lines.encode_line(item, "Item") for item in items))
         (folder / DECISIONS).unlink(missing_ok=True)
-    except OSError as error:
-        raise drive_error(error, folder, "draft_unwritable") from error
 
 
 def undecided_state(item: CurationItem) -> RowState:
@@ -243,23 +241,23 @@ class Curation:
 
     def _write(self, data: dict[str, Any]) -> None:
         line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        try:
-            with self._path.open("ab", buffering=0) as file:  # a buffer would be flushed after the truncation
-                place = file.tell()
-                if place != self._size:  # another process has written: numbers and revisions would differ
-                    raise AppError("draft_changed", path=str(self.folder))
-                try:
-                    rest = line
-                    while rest:
-                        rest = rest[file.write(rest) :]
-                    os.fsync(file.fileno())
-                except OSError:
-                    with contextlib.suppress(OSError):
-                        os.truncate(self._path, place)
-                    raise
-                self._size = place + len(line)
-        except OSError as error:
-            raise drive_error(error, self._path.parent, "draft_unwritable") from error
+        with (
+            drive_errors(self.folder, "draft_unwritable"),
+            self._path.open("ab", buffering=0) as file,  # a buffer would be flushed after the truncation
+        ):
+            place = file.tell()
+            if place != self._size:  # another process has written: numbers and revisions would differ
+                raise AppError("draft_changed", path=str(self.folder))
+            try:
+                rest = line
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.truncate(self._path, place)
+                raise
+            self._size = place + len(line)
 
 
 def _label(items: Sequence[CurationItem]) -> str:
@@ -298,8 +296,8 @@ class RowInspection:
 
 
 def inspect_row(row: TrainingRow, evidence: RowEvidence | None) -> RowInspection:
-    flaws = {code for message in row.messages for code in _flaws(message)}
-    kinds = {one.kind for message in row.messages for one in personal.find_personal(message.text)}
+    flaws = {code for code, _ in check.find_flaws(row)}
+    kinds = {code.removeprefix("personal_") for code, _ in check.find_personal(row)}
     values = quantities.parse(row.answer)
     missing: list[str] = []
     if values and evidence is not None and evidence.quote:
@@ -344,8 +342,3 @@ class ReviewPace:
         if len(self._intervals) < LEAST_INTERVALS:
             return None
         return left * statistics.fmean(self._intervals)
-
-
-def _flaws(message: RowMessage) -> set[str]:
-    codes = set(quality.text_flags(message.text))
-    return codes if message.role == "assistant" else codes & check.OF_QUESTIONS

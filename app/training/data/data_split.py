@@ -4,12 +4,10 @@ These rows stay together: rows of one `group`, with the same question, with the 
 set, near-duplicates; without it, validation may hold rows that resemble training rows. All order comes from the seed
 and the row ids, so that the same rows give the same split in whatever order they are read.
 
-The leakage report measures what the training rows give away of the hold-out and the validation rows; a written split is
-verified and summarized from its `split.json`. The file is long because the split, its report and its record share one
-vocabulary.
+The leakage report measures what the training rows give away of the hold-out and the validation rows. What is written is
+read by `app.training.data.split_record`.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -17,23 +15,27 @@ import math
 import os
 import secrets
 import shutil
-import statistics
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import strict_json
-from app.base.files.input_file import sha256_of
 from app.base.files.output_file import export_error, sync_folder
-from app.training.data import duplicates, rows
-from app.training.data.duplicates import DEFAULT_MEASURE, SimilarityMeasure
-from app.training.data.rows import MANIFEST, PARTS, TrainingRow
-
-SPLIT_VERSION = 1
-REMOVAL_REASONS = ("same", "near_holdout")
+from app.training.data import duplicates
+from app.training.data.rows import PARTS, TrainingRow, seeded_key
+from app.training.data.split_record import (
+    MANIFEST,
+    PAPER_MEASURE,
+    KnownAnswer,
+    LeakageReport,
+    NearestRow,
+    RemovedRow,
+    SplitFile,
+    SplitManifest,
+    SplitSettings,
+)
 
 LEAST_ROWS = 10  # of fewer rows, a part would be a single row
 LEAST_SHARE, MOST_SHARE = 0.01, 0.4
@@ -41,38 +43,22 @@ _SHARE = 0.1
 _LEAST, _MOST_HOLDOUT, _MOST_VALIDATION = 20, 400, 200  # rows of a part without a given share
 
 
-@dataclass(frozen=True, slots=True)
-class SplitSettings:
-    seed: int = 0
-    holdout: float | None = None  # share of all rows, LEAST_SHARE to MOST_SHARE; None: a tenth, 20 to 400 rows
-    validation: float | None = None  # the same; None: a tenth, 20 to 200 rows
-    measure: SimilarityMeasure = DEFAULT_MEASURE  # decides which rows are near-duplicates
-    # True: near-duplicates stay together. False: training and validation rows that resemble a held-out row are removed,
-    # as in the paper, whose threshold is so low that nearly all rows would stay together.
-    keeps_alike: bool = True
-
-
-PAPER = SplitSettings(measure=duplicates.PAPER_MEASURE, keeps_alike=False)
+USUAL = SplitSettings()
+PAPER = SplitSettings(measure=PAPER_MEASURE, keeps_alike=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RowRemoval:
-    """A row that the split removed. `reason`: one of REMOVAL_REASONS. `other`: the row that is kept instead."""
+    """A row that the split removed. `reason`: "same" | "near_holdout". `other`: the row that is kept instead."""
 
     row: TrainingRow
     reason: str
     other: TrainingRow
     similarity: float
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "id": self.row.id,
-            "line": self.row.line,
-            "reason": self.reason,
-            "other_id": self.other.id,
-            "other_line": self.other.line,
-            "similarity": round(self.similarity, 4),
-        }
+    def as_record(self) -> RemovedRow:
+        row, other = self.row, self.other
+        return RemovedRow(row.id, row.line, self.reason, other.id, other.line, round(self.similarity, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +75,7 @@ class Split:
         return {"train": self.train, "validation": self.validation, "holdout": self.holdout}[name]
 
 
-def split_rows(
-    rows: Sequence[TrainingRow], settings: SplitSettings = SplitSettings(), known: Collection[str] = ()
-) -> Split:
+def split_rows(rows: Sequence[TrainingRow], settings: SplitSettings = USUAL, known: Collection[str] = ()) -> Split:
     """Split the rows. `known`: ids of rows that the adapter to be trained further was trained on.
 
     Known rows, and the rows that belong to them, are only trained on, because they would measure nothing.
@@ -101,16 +85,18 @@ def split_rows(
     kept, same = _without_duplicates(rows)
     if len(kept) < LEAST_ROWS:
         raise AppError("split_too_few", rows=len(kept), least=LEAST_ROWS)
-    kept.sort(key=lambda row: _order(settings.seed, row.id))
+    kept.sort(key=lambda row: seeded_key(settings.seed, row.id))
     holdout_rows, validation_rows = _sizes(len(kept), settings)
     measure = settings.measure
     near = duplicates.near_duplicates(kept, measure.threshold, measure.n, measure.part)
     answers, _ = duplicates.same_answers(kept)
     alike = [(one, other) for one, other, _ in near] if settings.keeps_alike else []
     parts = _parts(kept, same, [*alike, *answers], holdout_rows)
-    parts.sort(key=lambda part: _order(settings.seed, "part", min(kept[place].id for place in part)))
+    parts.sort(key=lambda part: seeded_key(settings.seed, "part", min(kept[place].id for place in part)))
     most = math.ceil(len(kept) / 3)
-    old, parts = _separate_known(parts, {place for place, row in enumerate(kept) if known and row.id in known})
+    trained = {place for place, row in enumerate(kept) if known and row.id in known}
+    old = [part for part in parts if not trained.isdisjoint(part)]
+    parts = [part for part in parts if trained.isdisjoint(part)]
     holdout = _take_parts(parts, holdout_rows, most)
     like = _near_holdout(near, holdout)
     validation = _take_parts(parts, validation_rows, most) - like.keys()
@@ -130,14 +116,6 @@ def split_rows(
     return Split(settings, rows_at(train), rows_at(validation), rows_at(holdout), gone)
 
 
-def _separate_known(parts: list[list[int]], places: set[int]) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the parts that contain one of the places, and the other parts."""
-    old = [not places.isdisjoint(part) for part in parts]
-    return [part for part, is_old in zip(parts, old, strict=True) if is_old], [
-        part for part, is_old in zip(parts, old, strict=True) if not is_old
-    ]
-
-
 def _without_duplicates(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow], list[RowRemoval]]:
     """Return the rows without exact duplicates, of which the first stays, and the removals."""
     same = [
@@ -147,11 +125,6 @@ def _without_duplicates(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow],
     ]
     gone = {id(one.row) for one in same}
     return [row for row in rows if id(row) not in gone], same
-
-
-def _order(seed: int, *names: str) -> str:
-    """Return a sort key that replaces a random number: the same in every version of Python."""
-    return hashlib.sha256("\0".join((str(seed), *names)).encode()).hexdigest()
 
 
 def _sizes(rows: int, settings: SplitSettings) -> tuple[int, int]:
@@ -231,18 +204,26 @@ def _near_holdout(near: Iterable[duplicates.Pair], holdout: set[int]) -> dict[in
 # ------------------------------------------------------------------ the folder
 
 
-def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str, Any]) -> dict[str, Any]:
+def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: LeakageReport) -> SplitManifest:
     """Create `folder` with a file for each part and `split.json`, completely or not at all, and return the latter.
 
-    `source` and `leakage` are written unchanged. Nothing depends on the time, so that the same rows and settings give
-    the same bytes. Raises AppError("split_exists") if the folder holds anything, and as `export_error` does.
+    `source`: what the rows come from. Nothing depends on the time, so that the same rows and settings give the same
+    bytes. Raises AppError("split_exists") if the folder holds anything, and as `export_error` does.
     """
     folder = folder.absolute()
     require_free_folder(folder)
     temporary = folder.with_name(f".kotae-{secrets.token_hex(8)}.tmp")
     try:
         temporary.mkdir(parents=True)
-        manifest = _written(split, temporary, source, leakage)
+        manifest = SplitManifest(
+            seed=split.settings.seed,
+            source=source,
+            files={name: _write_part(temporary / f"{name}.jsonl", split.part(name)) for name in PARTS},
+            settings=split.settings,
+            removed=tuple(one.as_record() for one in split.removed),
+            leakage=leakage,
+        )
+        _put(temporary / MANIFEST, json.dumps(dataclasses.asdict(manifest), ensure_ascii=False, indent=1).encode())
         if folder.exists():
             folder.rmdir()  # Windows cannot rename to an existing name
         temporary.replace(folder)
@@ -268,24 +249,10 @@ def require_free_folder(folder: Path) -> None:
         raise export_error(error, folder / MANIFEST) from error
 
 
-def _written(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str, Any]) -> dict[str, Any]:
-    files = {}
-    for name in PARTS:
-        rows = split.part(name)
-        raw = "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in rows).encode()
-        _put(folder / f"{name}.jsonl", raw)
-        files[name] = {"file": f"{name}.jsonl", "rows": len(rows), "sha256": hashlib.sha256(raw).hexdigest()}
-    manifest = {
-        "version": SPLIT_VERSION,
-        "seed": split.settings.seed,
-        "source": source,
-        "files": files,
-        "settings": dataclasses.asdict(split.settings),
-        "removed": [one.as_json() for one in split.removed],
-        "leakage": leakage,
-    }
-    _put(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
-    return manifest
+def _write_part(path: Path, rows: Sequence[TrainingRow]) -> SplitFile:
+    raw = "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in rows).encode()
+    _put(path, raw)
+    return SplitFile(path.name, len(rows), hashlib.sha256(raw).hexdigest())
 
 
 def _put(path: Path, content: bytes) -> None:
@@ -295,94 +262,29 @@ def _put(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def verify_split(folder: Path) -> dict[str, Any]:
-    """Return the content of `split.json` if no part has changed; call it before training or evaluation.
-
-    Raises AppError("split_unusable" | "split_changed" | "newer_data").
-    """
-    try:
-        manifest = strict_json.load_file(folder / MANIFEST)
-        hashes = {name: manifest["files"][name]["sha256"] for name in PARTS}
-        if manifest["version"] > SPLIT_VERSION:
-            raise AppError("newer_data")
-    except OSError as error:
-        raise AppError("split_unusable", path=str(folder)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AppError("split_changed", path=str(folder), file=MANIFEST) from error
-    for name, sha256 in hashes.items():
-        file = folder / f"{name}.jsonl"
-        with contextlib.suppress(OSError):
-            if sha256_of(file) == sha256:
-                continue
-        raise AppError("split_changed", path=str(folder), file=file.name)
-    found: dict[str, Any] = manifest
-    return found
-
-
 SIMILARITY_BINS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class NearestRow:
-    """A held-out or validation row and the training row that is most similar to it."""
-
-    row: TrainingRow
-    train: TrainingRow
-    similarity: float  # 0 to 1, by the split's measure
-
-
-@dataclass(frozen=True, slots=True)
-class LeakageReport:
-    """What the training rows of a split give away of its held-out rows."""
-
-    nearest: tuple[NearestRow, ...]  # for each held-out row, in its order
-    histogram: tuple[int, ...]  # held-out rows whose highest similarity is 0 to under 0.1, …, 0.9 to 1
-    near: int  # held-out rows with a near-duplicate in training: 0 in a sound split
-    near_validation: int  # the same for validation; may be above 0 without `keeps_alike`
-    shared_groups: tuple[str, ...]  # groups in more than one part: none in a sound split
-    known: tuple[
-        tuple[TrainingRow, TrainingRow], ...
-    ]  # a held-out row and a training row with its answer: none in a sound split
-    compared: int  # held-out rows whose answers were compared (see `duplicates.same_answers`)
-
-    @property
-    def is_sound(self) -> bool:
-        """Return whether nothing of the hold-out leaked. Leaks into validation only make its losses look better."""
-        return not (self.near or self.known or self.shared_groups)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "near": self.near,
-            "near_validation": self.near_validation,
-            "answers_compared": self.compared,
-            "answers_known": [{"id": row.id, "train_id": train.id} for row, train in self.known],
-            "shared_groups": list(self.shared_groups),
-            "most_similar": max(one.similarity for one in self.nearest),
-            "histogram": list(self.histogram),
-            "nearest": [
-                {"id": one.row.id, "train_id": one.train.id, "similarity": round(one.similarity, 4)}
-                for one in self.nearest
-            ],
-        }
 
 
 def report_leakage(split: Split) -> LeakageReport:
     asked, measure = (*split.holdout, *split.validation), split.settings.measure
     rows = [*asked, *split.train]
     found = duplicates.nearest_rows(rows, range(len(asked)), range(len(asked), len(rows)), measure)
-    every = [NearestRow(row, rows[place], similarity) for row, (place, similarity) in zip(asked, found, strict=True)]
     held = len(split.holdout)
-    nearest, validation = tuple(every[:held]), every[held:]
+    similarities = [similarity for _, similarity in found[:held]]
     pairs, compared = duplicates.same_answers(rows)
     known = {place: other for place, other in pairs if place < held and other >= len(asked)}
     return LeakageReport(
-        nearest=nearest,
-        histogram=tuple(sum(_bin(one.similarity) == at for one in nearest) for at in range(SIMILARITY_BINS)),
-        near=sum(one.similarity >= measure.threshold for one in nearest),
-        near_validation=sum(one.similarity >= measure.threshold for one in validation),
+        near=sum(similarity >= measure.threshold for similarity in similarities),
+        near_validation=sum(similarity >= measure.threshold for _, similarity in found[held:]),
+        answers_compared=sum(place < held for place in compared),
+        answers_known=tuple(KnownAnswer(rows[place].id, rows[other].id) for place, other in known.items()),
         shared_groups=_shared_groups(split),
-        known=tuple((rows[place], rows[other]) for place, other in known.items()),
-        compared=sum(place < held for place in compared),
+        most_similar=max(similarities),
+        histogram=tuple(sum(_bin(one) == at for one in similarities) for at in range(SIMILARITY_BINS)),
+        nearest=tuple(
+            NearestRow(row.id, rows[place].id, round(similarity, 4))
+            for row, (place, similarity) in zip(split.holdout, found, strict=False)
+        ),
     )
 
 
@@ -394,85 +296,3 @@ def _shared_groups(split: Split) -> tuple[str, ...]:
     parts = (split.train, split.validation, split.holdout)
     counted = Counter(group for rows in parts for group in {row.group for row in rows} if group)
     return tuple(sorted(group for group, parts_with in counted.items() if parts_with > 1))
-
-
-LEAKING_MOST = 20  # lines reported
-
-
-@dataclass(frozen=True, slots=True)
-class RemovedRow:
-    """A row that the split removed. `reason`: one of REMOVAL_REASONS; `other_line`: of the row that is kept instead."""
-
-    line: int
-    reason: str
-    other_line: int
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class SplitSummary:
-    """The figures of a written split.
-
-    `near`, `known`, `shared_groups`: for the hold-out; 0 or empty in a sound split (`LeakageReport`). `median`, `most`:
-    of the similarities between each held-out row and its nearest training row, 0 to 1.
-    """
-
-    seed: int
-    counts: Mapping[str, int]  # by PARTS
-    sha256: str  # of the hold-out
-    near: int
-    known: int
-    compared: int
-    shared_groups: tuple[str, ...]
-    near_validation: int
-    threshold: float
-    median: float
-    most: float
-    removed: tuple[RemovedRow, ...]
-    leaking_ids: tuple[str, ...]  # of held-out rows that training gives away
-
-    @property
-    def is_sound(self) -> bool:
-        return not (self.near or self.known or self.shared_groups)
-
-
-def read_split(folder: Path) -> SplitSummary:
-    """Return the summary of an unchanged split. Raises AppError as `verify_split` does."""
-    manifest = verify_split(folder)
-    try:
-        return _summary_of(manifest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AppError("split_changed", path=str(folder), file=rows.MANIFEST) from error
-
-
-def leaking_lines(found: SplitSummary, rows: Iterable[TrainingRow]) -> list[int]:
-    """Return the lines of held-out rows that training gives away, at most LEAKING_MOST.
-
-    `rows`: the rows that were split.
-    """
-    wanted = set(found.leaking_ids)
-    return [row.line for row in rows if wanted and row.id in wanted][:LEAKING_MOST]
-
-
-def _summary_of(manifest: Mapping[str, Any]) -> SplitSummary:
-    files, leakage = manifest["files"], manifest["leakage"]
-    threshold = SimilarityMeasure(**manifest["settings"]["measure"]).threshold
-    similarities = [one["similarity"] for one in leakage["nearest"]]
-    near = [one["id"] for one in leakage["nearest"] if one["similarity"] >= threshold]
-    return SplitSummary(
-        seed=manifest["seed"],
-        counts={name: files[name]["rows"] for name in PARTS},
-        sha256=files["holdout"]["sha256"],
-        near=leakage["near"],
-        known=len(leakage["answers_known"]),
-        compared=leakage["answers_compared"],
-        shared_groups=tuple(leakage["shared_groups"]),
-        near_validation=leakage["near_validation"],
-        threshold=threshold,
-        median=statistics.median(similarities),
-        most=max(similarities),
-        removed=tuple(
-            RemovedRow(one["line"], one["reason"], one["other_line"], one["similarity"]) for one in manifest["removed"]
-        ),
-        leaking_ids=(*near, *(one["id"] for one in leakage["answers_known"])),
-    )

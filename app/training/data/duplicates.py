@@ -9,15 +9,15 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.base.search_text import normalize_nfkc
 from app.training.data.rows import TrainingRow
+from app.training.data.split_record import DEFAULT_MEASURE, Part, SimilarityMeasure
 
-Part = Literal["row", "question"]  # question and answer with a line break between, or the question alone
 Pair = tuple[int, int, float]  # places of two rows, the lower first, and their Jaccard index
 
 _Numbers = npt.NDArray[np.int64]
@@ -31,19 +31,6 @@ ANSWER_CHARACTERS = 20
 ANSWER_ROWS = 20
 _STANDS = 0.8  # share of an answer's n-grams from which it counts as contained in another answer
 _AT_ONCE = 256
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarityMeasure:
-    """When two rows are nearly the same: the Jaccard index of their sets of `n` characters reaches `threshold`."""
-
-    n: int = 5
-    threshold: float = 0.8  # over 0, at most 1
-    part: Part = "row"
-
-
-DEFAULT_MEASURE = SimilarityMeasure()
-PAPER_MEASURE = SimilarityMeasure(n=2, threshold=0.45, part="question")  # arXiv 2603.18037
 
 
 def normalized(text: str) -> str:

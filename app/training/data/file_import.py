@@ -15,13 +15,13 @@ from typing import Any, Literal
 from app.base import confidentiality, json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_errors, write_atomically
 from app.base.tables import column_mapping as names
 from app.base.tables import table_reader
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
 from app.documents import collection_lookup, encodings
-from app.training.data import markdown_pairs, records, rows
+from app.training.data import markdown_pairs, records, split_record
 from app.training.data.records import BadRow, DataRecord, DataRecords, Shape
 from app.training.data.rows import TrainingRow
 
@@ -33,8 +33,6 @@ SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *MARKDOWN)
 FILE_BYTES = 300_000_000  # 150,000 answers of a page each
 ROWS = 300_000  # an 8B model on one graphics card trains for weeks on as many
 SAMPLES, SAMPLE_CHARACTERS, SAMPLE_ITEMS = 3, 2_000, 50
-
-__all__ = ["BadRow", "ColumnMapping", "ImportedRows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class ImportedRows:
     bad: tuple[BadRow, ...]  # in the order of the file
     shape: Shape
     mapping: ColumnMapping
-    sha256: str  # of the file
+    sha256: str = ""  # of the file
     columns: tuple[str, ...] = ()
     encoding: str = ""  # of a text file, as Python names it
     sheet: str = ""  # of a workbook
@@ -70,7 +68,12 @@ def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRow
     """
     path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (Path's raises for an unknown ~user)
     raw = _read_bytes(path)
-    imported = _parsed(raw, path, wanted)
+    text, codec = _decoded(raw, path)
+    if path.suffix.lower() in MARKDOWN:
+        imported = _of_markdown(text, path.name, wanted)
+    else:
+        imported = _of_records(_records_of(raw, text, path, wanted), path.name, wanted)
+    imported = replace(imported, sha256=hashlib.sha256(raw).hexdigest(), encoding=codec)
     if len(imported.rows) > ROWS:
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
     if not imported.rows and not imported.bad:
@@ -83,7 +86,7 @@ def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRow
 
 def _with_record(imported: ImportedRows, folder: Path) -> ImportedRows:
     """Return the import with the label and the origins of `split.json`, if the file lies in a split's folder."""
-    label, origins = rows.read_label_and_origins(folder)
+    label, origins = split_record.read_label_and_origins(folder)
     known = {one for one in (label, confidentiality.label_from_word(imported.label)) if one is not None}
     highest = confidentiality.highest_label(known) if known else ""
     return replace(imported, label=highest, origins=tuple(sorted({*imported.origins, *origins})))
@@ -94,9 +97,9 @@ def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
 
     Raises AppError as `import_file` does.
     """
-    raw, suffix = _read_bytes(path), path.suffix.lower()
-    text, _codec = ("", "") if suffix in table_reader.WORKBOOKS else _decoded(raw, path.name)
-    table = markdown_pairs.read_table(text) if suffix in MARKDOWN else []
+    raw = _read_bytes(path)
+    text, _codec = _decoded(raw, path)
+    table = markdown_pairs.read_table(text) if path.suffix.lower() in MARKDOWN else []
     wanted = ColumnMapping()
     found = records.records_from_table(table, wanted, is_text=True) if table else _records_of(raw, text, path, wanted)
     return found.columns, _samples(found)
@@ -114,23 +117,17 @@ def _read_bytes(path: Path) -> bytes:
     return raw
 
 
-def _parsed(raw: bytes, path: Path, wanted: ColumnMapping) -> ImportedRows:
-    suffix, sha256 = path.suffix.lower(), hashlib.sha256(raw).hexdigest()
-    text, codec = ("", "") if suffix in table_reader.WORKBOOKS else _decoded(raw, path.name)
-    if suffix in MARKDOWN:
-        return _of_markdown(text, path.name, sha256, codec, wanted)
-    return _of_records(_records_of(raw, text, path, wanted), path.name, sha256, codec, wanted)
-
-
-def _decoded(raw: bytes, name: str) -> tuple[str, str]:
-    """Return the text and its encoding."""
+def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
+    """Return the text and its encoding; ("", "") for a workbook."""
+    if path.suffix.lower() in table_reader.WORKBOOKS:
+        return "", ""
     codec = encodings.detect(raw)
     if not codec:
-        raise AppError("table_unreadable", name=name, reason=phrase("common.questions_not_text"))
+        raise AppError("table_unreadable", name=path.name, reason=phrase("common.questions_not_text"))
     text = encodings.decode(raw, codec)
     if not text.strip("\ufeff\0 \t\r\n"):
-        raise AppError("data_empty", name=name)
-    table_reader.check_text(text, name)
+        raise AppError("data_empty", name=path.name)
+    table_reader.check_text(text, path.name)
     return text, "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else codec
 
 
@@ -166,7 +163,7 @@ def _cut(value: Any, depth: int = 8) -> Any:
     return value if isinstance(value, int | float | None) else str(value)
 
 
-def _of_records(found: DataRecords, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> ImportedRows:
+def _of_records(found: DataRecords, name: str, wanted: ColumnMapping) -> ImportedRows:
     mapping, shape = _mapping(found, name, wanted)
     made = [records.row_from_record(record, mapping) for record in found.found]
     bad = sorted([*found.bad, *(one for one in made if isinstance(one, BadRow))], key=lambda one: one.line)
@@ -176,9 +173,7 @@ def _of_records(found: DataRecords, name: str, sha256: str, codec: str, wanted: 
         bad=tuple(bad),
         shape=shape,
         mapping=mapping,
-        sha256=sha256,
         columns=found.columns,
-        encoding=codec,
         sheet=found.sheet,
         other_sheets=found.other_sheets,
         blank=found.blank,
@@ -202,17 +197,17 @@ def _mapping(found: DataRecords, name: str, wanted: ColumnMapping) -> tuple[Colu
         mapping = ColumnMapping(*((right, left) if is_turned else (left, right)))
     if found.found and not (mapping.question and mapping.answer):
         raise AppError("data_no_columns", name=name, columns=names.list_columns(found.columns))
-    return mapping, records.shape_of(mapping)
+    return mapping, "alpaca" if (mapping.question, mapping.answer) == records.ALPACA else "columns"
 
 
-def _of_markdown(text: str, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> ImportedRows:
+def _of_markdown(text: str, name: str, wanted: ColumnMapping) -> ImportedRows:
     """Import the pairs of a text, or the rows of its tables if it has no pairs."""
     rows, bad = ([], []) if wanted.as_dict() else markdown_pairs.read_pairs(text)
     if rows or any(one.code != "outside" for one in bad):
-        return ImportedRows(name, tuple(rows), tuple(bad), "markdown", ColumnMapping(), sha256, encoding=codec)
+        return ImportedRows(name, tuple(rows), tuple(bad), "markdown", ColumnMapping())
     table = markdown_pairs.read_table(text)
     if table and (wanted.as_dict() or any(map(names.is_known_column, map(str, table[0].cells)))):
-        return _of_records(records.records_from_table(table, wanted, is_text=True), name, sha256, codec, wanted)
+        return _of_records(records.records_from_table(table, wanted, is_text=True), name, wanted)
     raise AppError("data_without_columns" if wanted.as_dict() else "data_no_rows", name=name)
 
 
@@ -253,10 +248,8 @@ def origin_of(path: Path, imported: ImportedRows) -> ImportOrigin:
 
 def write_origin(folder: Path, origin: ImportOrigin) -> None:
     """Write the origin into the draft's folder. Raises AppError("draft_unwritable" | "drive_space")."""
-    try:
+    with drive_errors(folder, "draft_unwritable"):
         write_atomically(folder / ORIGIN_FILE, json_lines.encode_line(origin, "Origin"))
-    except OSError as error:
-        raise drive_error(error, folder, "draft_unwritable") from error
 
 
 def read_origin(folder: Path) -> ImportOrigin | None:

@@ -66,7 +66,7 @@ class DuplicateKeyObject(dict[str, Any]):
 
 
 def shorten(value: object, limit: int = DETAIL_CHARACTERS) -> str:
-    """Return the value as one line of at most `most` characters, without characters that control a terminal."""
+    """Return the value as one line of at most `limit` characters, without characters that control a terminal."""
     text = value if isinstance(value, str) else _written(value)
     line = " ".join(text[: 20 * limit].split())
     cut = line if len(line) <= limit and len(text) <= 20 * limit else f"{line[: limit - 1]}…"
@@ -252,7 +252,7 @@ def _of_object(text: str, name: str) -> DataRecords:
         data, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError) as error:
         at = error.pos if isinstance(error, json.JSONDecodeError) else start
-        raise AppError("data_not_json", name=name, line=_line_of(text, at)) from error
+        raise AppError("data_not_json", name=name, line=text.count("\n", 0, at) + 1) from error
     if _after_blanks(text, end) < len(text):
         return _of_items(text, start)
     lists = {key: value for key, value in data.items() if _is_list_of_objects(value)} if isinstance(data, dict) else {}
@@ -261,10 +261,6 @@ def _of_object(text: str, name: str) -> DataRecords:
     if len(lists) > 1:
         raise AppError("data_several_lists", name=name, lists=" / ".join(lists))
     return _sorted(enumerate(next(iter(lists.values())), start=1))
-
-
-def _line_of(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1
 
 
 def _sorted(places: Iterable[tuple[int, Any]]) -> DataRecords:
@@ -339,10 +335,6 @@ def find_conversations(found: Sequence[DataRecord], columns: Sequence[str]) -> t
             if isinstance(message, dict):
                 return column, "sharegpt" if "from" in message else "messages"
     return "", ""
-
-
-def shape_of(mapping: ColumnMapping) -> Shape:
-    return "alpaca" if (mapping.question, mapping.answer) == ALPACA else "columns"
 
 
 def row_from_record(record: DataRecord, mapping: ColumnMapping) -> TrainingRow | BadRow:

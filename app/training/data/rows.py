@@ -1,8 +1,4 @@
-"""Define one row of training data and its file format: OpenAI messages as JSON Lines, the form that `trainer` reads.
-
-`split.json`, which lies next to the files of a split, records the label and the origins of the rows; they are read
-here.
-"""
+"""Define one row of training data and its file format: OpenAI messages as JSON Lines, the form that `trainer` reads."""
 
 import hashlib
 import json
@@ -10,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base.confidentiality import HIGHEST_LABEL, Label, stored_label
 from app.base.files import strict_json
-from app.documents.collection_lookup import Origin
+from app.base.files.input_file import lines_of
 
 PARTS = ("train", "validation", "holdout")  # of a split, each a file of such rows
 ROLES = ("system", "user", "assistant")
@@ -59,27 +54,19 @@ class TrainingRow:
         return [{"role": message.role, "content": message.text} for message in self.messages]
 
 
-MANIFEST = "split.json"
+def seeded_key(seed: int, *names: str) -> str:
+    """Return a sort key that replaces a random number: the same in every version of Python."""
+    return hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "replace")).hexdigest()
 
 
-def read_label_and_origins(folder: Path) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Return the label and the origins that `split.json` in `folder` records; (None, ()) where it records none.
+def read_objects(path: Path) -> list[dict[str, Any]]:
+    """Return the object on each line of a file of rows; {} for a line that is none. Raises OSError."""
+    return [_object(line) for line in lines_of(path)]
 
-    An unreadable record counts as the highest label, because it may have held any label.
-    """
+
+def _object(line: bytes) -> dict[str, Any]:
     try:
-        return parse_label_and_origins(strict_json.load_file(folder / MANIFEST)["source"])
-    except (FileNotFoundError, NotADirectoryError, KeyError):
-        return None, ()
-    except (OSError, ValueError, TypeError):
-        return HIGHEST_LABEL, ()
-
-
-def parse_label_and_origins(source: Any) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Return the label and the origins of a record's "source"; origins that cannot be parsed give the highest label."""
-    label, origins = (source.get(key) for key in ("label", "origins")) if isinstance(source, dict) else (None, None)
-    known: Label | None = stored_label(label) if label else None
-    try:
-        return known, tuple((str(collection), str(document)) for collection, document in origins or ())
-    except (TypeError, ValueError):
-        return HIGHEST_LABEL, ()
+        found = strict_json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -25,12 +25,12 @@ from pathlib import Path
 from app.base import programs
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
-from app.base.files.output_file import CopyProgress, hash_file
+from app.base.files.output_file import CopyProgress, drive_error, hash_file
 from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.package_locks import PackageLock, Python
 from app.training.environment import folders
-from app.training.environment.folders import EnvironmentFolders, unwritable_error
+from app.training.environment.folders import UNWRITABLE, EnvironmentFolders
 
 PROBE_LIMIT_S = 20.0
 
@@ -198,7 +198,7 @@ def unpack_archive(archive: Path, sha256: str, where: EnvironmentFolders) -> Non
     except (EOFError, tarfile.TarError) as error:
         raise AppError("python_archive_unusable", path=str(archive), reason=str(error)) from error
     except OSError as error:
-        raise unwritable_error(error, where.pythons) from error
+        raise drive_error(error, where.pythons, UNWRITABLE) from error
     finally:
         shutil.rmtree(half, ignore_errors=True)  # left after an error, such as a full disk
 

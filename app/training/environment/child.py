@@ -17,7 +17,7 @@ import psutil
 
 from app.base import json_lines
 from app.base.errors import AppError
-from app.base.files.output_file import require_space
+from app.base.files.output_file import drive_errors, require_space
 from app.base.isolation import network_guard
 from app.models import package_indexes as indexes
 from app.models import package_locks as locks
@@ -29,6 +29,7 @@ from app.training.environment import base_pythons, folders, install_plan, kit, s
 from app.training.environment.base_pythons import BasePython, PinnedPython
 from app.training.environment.folders import EnvironmentFolders
 from app.training.environment.install_plan import InstallPlan
+from app.training.environment.kit import TrainingKit
 from app.training.environment.messages import (
     ContactedHost,
     Done,
@@ -69,11 +70,8 @@ def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -
 
     Raises AppError; then the previous one is unchanged.
     """
-    data = Path(job.data)
+    data, source = Path(job.data), _source(job)
     chosen = Path(job.base) if job.base else folders.proposed_base(data)
-    source = Path(job.wheels) if job.wheels else None
-    if source is not None:
-        forbid_network()
     folders.require_usable_base(chosen)
     folders.require_free_base(chosen, data)
     where = EnvironmentFolders(folders.known_base(chosen, data))
@@ -84,20 +82,35 @@ def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -
         base_pythons.discard_unused_pythons(where, data)  # others may have had the drive since an earlier attempt
         tools = shipped_tools.find_converter()
         plan = install_plan.plan_install(job.variant, source, where, data)
-        needed = install_plan.need_of_plan(plan, source, where.base)
         folders.prepare_part(where)
-        install_plan.require_room(where, needed)
+        install_plan.require_room(where, install_plan.need_of_plan(plan, where.base))
         if source is not None:  # everything is verified before any of it is unpacked or started
-            found = _collect_wheels(plan, source, where, report)
-            python = plan.python or _provide_python(job, plan, source, where, report)
+            found = provide_wheels(job, plan.lock, where.wheels, report, fetch, plan.kit)
+            python = plan.python or _provide_python(job, plan, where, report)
         else:
-            python = plan.python or _provide_python(job, plan, source, where, report)
-            found = _fetch_wheels(job, plan.lock, where, report, fetch)
+            python = plan.python or _provide_python(job, plan, where, report)
+            found = _fetch_wheels(job, plan, where, report, fetch)
         forbid_network()
         kit.remove_other_wheels(where.wheels, found)
-        _install_lock(python, plan.lock, where, Path(job.logs), report)
-        _finish(plan.lock, tools, where, data, report)
+        _install(python, plan.lock, where, Path(job.logs), report)
+        report(Phase("check"))
+        with drive_errors(where.half, folders.UNWRITABLE):
+            shipped_tools.copy_converter(*tools, where.half)
+            training_environment.check(
+                TrainingEnvironment(training_environment.python_in(where.half), where.half / CONVERTER)
+            )
+            folders.write_stamp(where.half, plan.lock, training_environment.key(data))
+        folders.replace_current(where)
+        base_pythons.discard_unused_pythons(where, data)
     return where.base
+
+
+def _source(job: InstallJob) -> Path | None:
+    """Return the folder with the job's files, after which nothing is fetched; None for the package indexes."""
+    if not job.wheels:
+        return None
+    forbid_network()
+    return Path(job.wheels)
 
 
 def forbid_network() -> None:
@@ -106,14 +119,11 @@ def forbid_network() -> None:
     network_guard.install_filter()
 
 
-def _provide_python(
-    job: InstallJob, plan: InstallPlan, source: Path | None, where: EnvironmentFolders, report: SendEvent
-) -> BasePython:
-    """Return the Python of the kit, or fetch one."""
+def _provide_python(job: InstallJob, plan: InstallPlan, where: EnvironmentFolders, report: SendEvent) -> BasePython:
+    """Unpack the Python of the kit, or fetch one."""
     report(Phase("python"))
-    if source is not None:
-        assert plan.kit is not None
-        archive, sha256 = kit.copy_python_archive(source, plan.kit, plan.lock, where)
+    if plan.source is not None:
+        archive, sha256 = kit.copy_python_archive(plan.source, plan.kit, plan.lock, where)
         base_pythons.unpack_archive(archive, sha256, where)
     else:
         for host in shipped_tools.python_hosts():
@@ -127,83 +137,62 @@ def _provide_python(
     return python
 
 
-def _collect_wheels(plan: InstallPlan, source: Path, where: EnvironmentFolders, report: SendEvent) -> set[str]:
-    """Copy the lock's files into `where.wheels`, and the kit's Python if it is needed. Return their names."""
-
-    def report_package(package: str, done_bytes: int, total_bytes: int) -> None:
-        report(Phase("fetch", package, done_bytes, total_bytes))
-
-    found = set(kit.collect_wheels(source, plan.lock, plan.kit, where.wheels, report_package))
-    if plan.python is None:
-        assert plan.kit is not None
-        kit.copy_python_archive(source, plan.kit, plan.lock, where)
-    return found
-
-
 def _fetch_wheels(
-    job: InstallJob, lock: PackageLock, where: EnvironmentFolders, report: SendEvent, fetch: FetchPackages
-) -> set[str]:
-    """Fetch the lock's files into `where.wheels` and return their names."""
+    job: InstallJob, plan: InstallPlan, where: EnvironmentFolders, report: SendEvent, fetch: FetchPackages
+) -> dict[str, Path]:
     try:
-        return set(fetch_wheels(lock, where.wheels, job.proxy, report, fetch))
+        return provide_wheels(job, plan.lock, where.wheels, report, fetch)
     except AppError as error:
         if error.code == "download_disk_full":
             raise AppError("training_disk_full", path=str(where.base)) from error
         raise
 
 
-def fetch_wheels(
-    lock: PackageLock, folder: Path, proxy: str, report: SendEvent, fetch: FetchPackages
+def provide_wheels(
+    job: InstallJob,
+    lock: PackageLock,
+    folder: Path,
+    report: SendEvent,
+    fetch: FetchPackages,
+    table: TrainingKit | None = None,
 ) -> dict[str, Path]:
-    """Fetch the lock's files into `folder` from the indexes of pip's settings. Raises AppError."""
+    """Copy the lock's files from the job's folder into `folder`, or fetch them from the indexes of pip's settings.
+
+    `table`: of the kit in the job's folder. Return the files by name. Raises AppError.
+    """
+    if job.wheels:
+
+        def report_package(package: str, done_bytes: int, total_bytes: int) -> None:
+            report(Phase("fetch", package, done_bytes, total_bytes))
+
+        return kit.collect_wheels(Path(job.wheels), lock, table, folder, report_package)
     settings = indexes.from_settings(os.environ)
     if settings.certificates:
         os.environ["SSL_CERT_FILE"] = settings.certificates
-    fetch(lock.files, folder, settings, proxy, StepListener(report, lock.size_bytes))
+    fetch(lock.files, folder, settings, job.proxy, StepListener(report, lock.size_bytes))
     return {file.name: folder / file.name for file in lock.files}
 
 
-def _install_lock(
-    python: BasePython, lock: PackageLock, where: EnvironmentFolders, logs: Path, report: SendEvent
-) -> None:
+def _install(python: BasePython, lock: PackageLock, where: EnvironmentFolders, logs: Path, report: SendEvent) -> None:
     report(Phase("venv"))
     shipped_tools.make_venv(python.path, where, logs)
     report(Phase("install"))
     shipped_tools.install_wheels(lock.path, where, logs)
 
 
-def _finish(
-    lock: PackageLock, tools: tuple[Path, str], where: EnvironmentFolders, data: Path, report: SendEvent
-) -> None:
-    report(Phase("check"))
-    source, version = tools
-    try:
-        shipped_tools.copy_converter(source, version, where.half)
-        training_environment.check(_environment(where.half))
-        folders.write_stamp(where.half, lock, training_environment.key(data))
-    except OSError as error:
-        raise folders.unwritable_error(error, where.half) from error
-    folders.replace_current(where)
-    base_pythons.discard_unused_pythons(where, data)
-
-
-def _environment(folder: Path) -> TrainingEnvironment:
-    return TrainingEnvironment(training_environment.python_in(folder), folder / CONVERTER)
-
-
 def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> Path:
     """Write a kit and return its folder. Raises AppError; no file gets its final name before it is complete."""
     assert job.kit is not None
-    target, source = Path(job.kit.folder), Path(job.wheels) if job.wheels else None
-    if source is not None:
-        forbid_network()
+    target, source = Path(job.kit.folder), _source(job)
     report(Phase("prepare"))
     archive = Path(job.kit.archive) if job.kit.archive else None
-    pin = _pin(job.kit, archive) if archive else None
-    lock = choose_kit_lock(job.kit, job.variant, pin, source)
+    version = locks.python_from(job.kit.python)
+    pin = base_pythons.identify_archive(archive, job.kit.system, version) if archive else None
+    listed = kit.kit_in(source) if source is not None else None
+    lock = choose_kit_lock(job.kit, job.variant, pin, source, listed)
     kit.require_own_folder(target)
     _prepare_target(target, lock)
-    wheels = _kit_wheels(job, lock, source, target, report, fetch)
+    wheels = provide_wheels(job, lock, target, report, fetch, listed)  # files that need no parts keep their name
     forbid_network()
 
     def report_bytes(done_bytes: int, total_bytes: int) -> None:
@@ -214,19 +203,16 @@ def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> P
     return target
 
 
-def _pin(wanted: KitJob, archive: Path) -> PinnedPython:
-    """Identify the archive by its content. Raises AppError: file_unreadable, python_archive_unknown."""
-    return base_pythons.identify_archive(
-        archive, wanted.system, locks.python_from(wanted.python) if wanted.python else None
-    )
+def choose_kit_lock(
+    wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None, listed: TrainingKit | None = None
+) -> PackageLock:
+    """Choose the kit's lock: of several, the first whose files are all in `source`.
 
-
-def choose_kit_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None) -> PackageLock:
-    """Choose the kit's lock: of several, the first whose files are all in `source`. `pin`: the Python of the kit.
+    `pin`: the Python of the kit. `listed`: the kit in `source`.
 
     Raises AppError: training_no_lock, python_archive_other.
     """
-    python = locks.python_from(wanted.python) if wanted.python else pin.python if pin else None
+    python = locks.python_from(wanted.python) or (pin.python if pin else None)
     system = wanted.system or locks.this_system()
     if pin is not None and (pin.system, pin.python) != (system, python):
         requested = f"{locks.dotted(python or ())}, {system}"
@@ -236,7 +222,6 @@ def choose_kit_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, sour
     found = locks.fitting(suiting, wanted.system, [python] if python else None)
     if source is not None:
         others = () if variant or python else locks.all_locks(wanted.system)
-        listed = kit.kit_in(source)
         whole = [lock for lock in (*found, *others) if not kit.missing_wheels(source, lock, listed)]
         found = (*whole, *found)
     return found[0]
@@ -249,22 +234,6 @@ def _prepare_target(target: Path, lock: PackageLock) -> None:
         require_space(target, lock.size_bytes - there)
     except OSError as error:
         raise AppError("kit_unwritable", path=str(target), reason=error.strerror or str(error)) from error
-
-
-def _kit_wheels(
-    job: InstallJob, lock: PackageLock, source: Path | None, target: Path, report: SendEvent, fetch: FetchPackages
-) -> dict[str, Path]:
-    """Return the lock's files by name.
-
-    They are fetched right into the kit, where files that need no parts keep their name.
-    """
-    if source is None:
-        return fetch_wheels(lock, target, job.proxy, report, fetch)
-
-    def report_package(package: str, done_bytes: int, total_bytes: int) -> None:
-        report(Phase("fetch", package, done_bytes, total_bytes))
-
-    return kit.collect_wheels(source, lock, kit.kit_in(source), target, report_package)
 
 
 def main(fetch: FetchPackages) -> NoReturn:

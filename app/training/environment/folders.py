@@ -25,7 +25,8 @@ import filelock
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import read_regular
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_error, drive_errors, write_atomically
+from app.base.files.work_folder import folder_size_bytes
 from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.package_locks import PackageLock
@@ -33,6 +34,7 @@ from app.models.training_environment import EnvironmentProbe
 
 ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: folders of attempts, separated by "\0"
 _ATTEMPT_BYTES = 1 << 20
+UNWRITABLE = "training_environment_unwritable"
 ENDING_S = 2.0  # time for a killed process to disappear
 
 
@@ -103,7 +105,7 @@ def locked(folders: EnvironmentFolders) -> Iterator[None]:
     except filelock.Timeout as error:
         raise AppError("training_setup_running") from error
     except OSError as error:
-        raise unwritable_error(error, folders.base) from error
+        raise drive_error(error, folders.base, UNWRITABLE) from error
     try:
         yield
     finally:
@@ -112,25 +114,21 @@ def locked(folders: EnvironmentFolders) -> Iterator[None]:
 
 def prepare_part(folders: EnvironmentFolders) -> None:
     """Delete what an earlier attempt left, except fetched files, and create the folders. Raises AppError."""
-    try:
+    with drive_errors(folders.part, UNWRITABLE):
         for folder in (folders.half, folders.cache, folders.temporary, folders.discarded):
             if folder.exists():
                 shutil.rmtree(folder)
         for folder in (folders.part, folders.wheels, folders.cache, folders.temporary, folders.discarded):
             folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise unwritable_error(error, folders.part) from error
 
 
 def finish_renaming(folders: EnvironmentFolders) -> None:
     """Finish the renames of a program that ended between two of them. Raises AppError."""
-    try:
+    with drive_errors(folders.final, UNWRITABLE):
         if folders.old.exists() and not folders.final.exists():
             folders.old.rename(folders.final)
         if folders.swapped.exists():
             folders.swapped.rename(folders.final if not folders.final.exists() else folders.old)
-    except OSError as error:
-        raise unwritable_error(error, folders.final) from error
 
 
 def replace_current(folders: EnvironmentFolders) -> None:
@@ -149,7 +147,7 @@ def replace_current(folders: EnvironmentFolders) -> None:
         for source, target in reversed(done):
             with contextlib.suppress(OSError):
                 target.rename(source)
-        raise unwritable_error(error, folders.final) from error
+        raise drive_error(error, folders.final, UNWRITABLE) from error
     shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt deletes the rest
 
 
@@ -160,12 +158,10 @@ def restore_previous(base: Path) -> None:
         finish_renaming(folders)
         if not folders.old.exists():
             raise AppError("training_no_previous", path=str(folders.old))
-        try:
+        with drive_errors(folders.final, UNWRITABLE):
             folders.final.rename(folders.swapped)
             folders.old.rename(folders.final)
             folders.swapped.rename(folders.old)
-        except OSError as error:
-            raise unwritable_error(error, folders.final) from error
 
 
 def discard_part(base: Path) -> None:
@@ -231,13 +227,11 @@ def _read_attempts(data: Path) -> list[str]:
 
 def _write_attempts(data: Path, left: list[Path], tried: str) -> None:
     text = "\0".join([*map(str, left), tried])
-    try:
+    with drive_errors(data, UNWRITABLE):
         if text:
             write_atomically(data / ATTEMPT, text.encode("utf-8", "surrogateescape"))
         else:
             (data / ATTEMPT).unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable_error(error, data) from error
 
 
 def remove_all(data: Path) -> None:
@@ -254,15 +248,12 @@ def remove_environment(base: Path) -> None:
     there = (folders.final, folders.old, folders.swapped, folders.pythons)
     if not any(folder.exists() for folder in (*there, folders.part)):
         return
-    with locked(folders):
-        try:
-            folders.part.mkdir(mode=0o700, exist_ok=True)
-            for number, folder in enumerate(there):
-                if folder.exists():  # a rename hides it at once: a half-deleted folder could be found
-                    folder.rename(folders.part / f"removed-{number}")
-            shutil.rmtree(folders.part)
-        except OSError as error:
-            raise unwritable_error(error, folders.final) from error
+    with locked(folders), drive_errors(folders.final, UNWRITABLE):
+        folders.part.mkdir(mode=0o700, exist_ok=True)
+        for number, folder in enumerate(there):
+            if folder.exists():  # a rename hides it at once: a half-deleted folder could be found
+                folder.rename(folders.part / f"removed-{number}")
+        shutil.rmtree(folders.part)
 
 
 def write_stamp(folder: Path, lock: PackageLock, key: str) -> None:
@@ -281,10 +272,6 @@ def is_current(folder: Path) -> bool:
         return False
     lock = locks.named(str(stamp.get("lock"))) if isinstance(stamp, dict) else None
     return lock is not None and stamp.get("digest") == lock.digest
-
-
-def unwritable_error(error: OSError, folder: Path) -> AppError:
-    return drive_error(error, folder, "training_environment_unwritable")
 
 
 _RELATIVE = EnvironmentFolders(Path())
@@ -406,15 +393,3 @@ def report_environment(data: Path) -> EnvironmentReport:
         previous_bytes=folder_size_bytes(where.old) if where and folder != where.old else 0,
         base=base,
     )
-
-
-def folder_size_bytes(folder: Path) -> int:
-    """Return the size of the folder's files in bytes; links are not followed."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118  faster for tens of thousands of files
-            except OSError:  # deleted meanwhile
-                continue
-    return total

@@ -21,6 +21,7 @@ from app.training.environment.kit import TrainingKit
 class InstallPlan:
     lock: PackageLock
     python: BasePython | None  # None: it comes from the kit or the network
+    source: Path | None  # a folder of wheels or a kit; None: the package indexes
     kit: TrainingKit | None = None
     lacks_cuda: bool = False  # there is a card that the installation would not use
 
@@ -46,7 +47,7 @@ def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, d
     if source is not None:
         kit.require_all_wheels(source, lock, found)
     lacks = lock.variant == "cpu" and variant != "cpu" and locks.has_card()
-    return InstallPlan(lock, python, found, lacks)
+    return InstallPlan(lock, python, source, found, lacks)
 
 
 def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[PackageLock, ...]:
@@ -96,17 +97,17 @@ def estimate_need(base: Path, data: Path, source: Path | None, variant: str = ""
 
     Takes seconds if a graphics driver starts. Raises AppError as `plan_install` does.
     """
-    return need_of_plan(plan_install(variant, source, EnvironmentFolders(base), data), source, base)
+    return need_of_plan(plan_install(variant, source, EnvironmentFolders(base), data), base)
 
 
-def need_of_plan(plan: InstallPlan, source: Path | None, base: Path) -> InstallNeed:
+def need_of_plan(plan: InstallPlan, base: Path) -> InstallNeed:
     """Return what the plan needs: the lock's files are kept, fetched or copied, besides what is made of them."""
     lock = plan.lock
     python_bytes = PYTHON_BYTES if plan.python is None else 0
     room = round(lock.size_bytes * INSTALLED[lock.variant] * SPARE) + lock.size_bytes + VENV_BYTES + python_bytes
     free = shutil.disk_usage(base).free
-    fetched = lock.size_bytes if source is None else 0
-    fetches = plan.python is None and source is None
+    fetched = lock.size_bytes if plan.source is None else 0
+    fetches = plan.python is None and plan.source is None
     return InstallNeed(room, fetched, free, base, lock.variant, locks.dotted(lock.python), fetches, plan.lacks_cuda)
 
 

@@ -30,7 +30,7 @@ from app.base.files.input_file import open_regular
 from app.base.files.output_file import (
     CopyProgress,
     ReportBytes,
-    drive_error,
+    drive_errors,
     hash_file,
     open_atomically,
     require_space,
@@ -44,7 +44,7 @@ from app.models.kits.transfer_kit import PART_BYTES, PART_SUFFIX, KitFile, KitPa
 from app.models.package_locks import LockedFile, PackageLock, Python
 from app.training.environment import base_pythons
 from app.training.environment.base_pythons import PinnedPython
-from app.training.environment.folders import EnvironmentFolders, unwritable_error
+from app.training.environment.folders import UNWRITABLE, EnvironmentFolders
 
 KIT_FORMAT = "kotae-training-kit"
 KIT_VERSION = 1
@@ -107,7 +107,7 @@ def write_kit(
         raise AppError("python_archive_unusable", path=str(archive[0]), reason=archive[0].name)
     require_own_folder(folder)
     earlier = _earlier(folder)
-    try:
+    with drive_errors(folder, "kit_unwritable", size):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / KIT_NAME).unlink(missing_ok=True)  # from here on the kit is incomplete
         entries = _write_files(folder, paths, size, report)
@@ -120,8 +120,6 @@ def write_kit(
         _put(folder / KIT_NAME, transfer_kit.table_bytes(_document(kit)))
         sync_folder(folder)
         _remove_old_files(folder, kit, earlier | {entry.name for entry in kit.entries})
-    except OSError as error:
-        raise drive_error(error, folder, "kit_unwritable", size) from error
     return kit
 
 
@@ -335,12 +333,13 @@ def collect_wheels(
 
 
 def copy_python_archive(
-    folder: Path, kit: TrainingKit, lock: PackageLock, where: EnvironmentFolders
+    folder: Path, kit: TrainingKit | None, lock: PackageLock, where: EnvironmentFolders
 ) -> tuple[Path, str]:
     """Copy the Python of a kit into one file, and return it with its pinned hash.
 
     Raises AppError as `collect_wheels` does.
     """
+    assert kit is not None
     assert kit.python is not None
     file, name = kit.python.file, kit.python.name
     base_pythons.require_pinned(folder / name, file.sha256, lock)
@@ -353,7 +352,7 @@ def remove_other_wheels(folder: Path, names: Collection[str]) -> None:
 
     Raises AppError.
     """
-    try:
+    with drive_errors(folder, UNWRITABLE):
         for path in folder.iterdir():
             if path.name in names:
                 continue
@@ -361,8 +360,6 @@ def remove_other_wheels(folder: Path, names: Collection[str]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-    except OSError as error:
-        raise unwritable_error(error, folder) from error
 
 
 def kit_in(folder: Path) -> TrainingKit | None:
@@ -377,15 +374,13 @@ def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, report
     """
     if is_regular(target) and _sha256_or_empty(target) == file.sha256:
         return target
-    try:
+    with drive_errors(target.parent, UNWRITABLE):
         joiner = PartJoiner(folder, CopyProgress(report, file.size_bytes, passes=2))
         problems = joiner.join(file, target.with_name(f"{target.name}.joining"), target.name)
         if problems:
             is_whole = len(file.parts) == 1 or problems[0].code == "kit_content_refused"
             raise damaged if is_whole else problems[0]
         target.with_name(f"{target.name}.joining").replace(target)
-    except OSError as error:
-        raise unwritable_error(error, target.parent) from error
     return target
 
 

@@ -18,6 +18,7 @@ from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.scoring_files import is_looping, japanese_share
 from app.training.data import duplicates, quality
 from app.training.data.rows import RowMessage, TrainingRow
+from app.training.data.split_record import DEFAULT_MEASURE
 from app.training.generation import prompts
 from app.training.generation.pair_records import (
     ANSWER_MAX,
@@ -34,7 +35,7 @@ QUESTION_MIN, ANSWER_MIN = 8, 2  # characters
 JAPANESE_MIN = 0.5  # share of a question's letters
 KEYWORDS = "keywords"  # the style whose questions are search words
 OTHER_WORDS = ("everyday", PARAPHRASE)  # categories whose questions avoid the passage's words
-SAME_QUESTION = replace(duplicates.DEFAULT_MEASURE, part="question")
+SAME_QUESTION = replace(DEFAULT_MEASURE, part="question")
 
 Lacks = Callable[[str], bool]  # whether the collection has no answer to this question
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.base import json_lines
 from app.base.files import strict_json
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_errors, write_atomically
 from app.documents.records import Passage
 
 REQUEST_FILE = "pairs.json"
@@ -32,24 +32,10 @@ class GenerationRequest:
     seed: int = 0
 
 
-def pairs_file(folder: Path, request: GenerationRequest) -> Path:
-    return folder / request.out
-
-
-def free_pairs_name(folder: Path) -> str:
-    """Return a name for a file of pairs that does not exist yet."""
-    number = 1
-    while (folder / f"pairs-{number}.jsonl").exists():
-        number += 1
-    return f"pairs-{number}.jsonl"
-
-
 def write_request(folder: Path, request: GenerationRequest) -> None:
     """Store the request. Raises AppError("draft_unwritable" | "drive_space")."""
-    try:
+    with drive_errors(folder, "draft_unwritable"):
         write_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), ensure_ascii=False).encode())
-    except OSError as error:
-        raise drive_error(error, folder, "draft_unwritable") from error
 
 
 def read_request(folder: Path) -> GenerationRequest | None:
@@ -58,11 +44,6 @@ def read_request(folder: Path) -> GenerationRequest | None:
         return json_lines.convert(strict_json.load_file(folder / REQUEST_FILE), GenerationRequest)
     except (OSError, ValueError):
         return None
-
-
-def delete_request(folder: Path) -> None:
-    """Delete the request, but not its file of pairs."""
-    (folder / REQUEST_FILE).unlink(missing_ok=True)
 
 
 PARAPHRASE, UNANSWERABLE = "paraphrase", "unanswerable"  # the categories that are no styles

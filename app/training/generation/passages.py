@@ -16,6 +16,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentCollection, DocumentSection, Passage
 from app.inference.scoring_files import japanese_share
 from app.training.data.duplicates import normalized
+from app.training.data.rows import seeded_key
 from app.training.generation import prompts
 
 TEXT_MIN = 80  # characters; in a shorter section, a question can only ask for all of it
@@ -90,7 +91,7 @@ def _distinct(places: Iterable[_SectionPlace]) -> list[_SectionPlace]:
 
 def _spread(places: Sequence[_SectionPlace], seed: int) -> list[_SectionPlace]:
     """Shuffle the sections so that documents take turns, and within a document its headings."""
-    shuffled = sorted(places, key=lambda place: _draw(seed, place.document, place.section.text))
+    shuffled = sorted(places, key=lambda place: seeded_key(seed, place.document, place.section.text))
     by_heading = _in_turn(shuffled, [(place.document, place.section.heading) for place in shuffled])
     return _in_turn(by_heading, [place.document for place in by_heading])
 
@@ -103,11 +104,6 @@ def _in_turn(places: Sequence[_SectionPlace], keys: Sequence[Hashable]) -> list[
         rounds.append(seen[key])
         seen[key] += 1
     return [places[at] for at in sorted(range(len(places)), key=lambda at: rounds[at])]
-
-
-def _draw(seed: int, *names: str) -> str:
-    """Return a sort key that replaces a random number: the same in every version of Python."""
-    return hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "replace")).hexdigest()
 
 
 def _cut(passage: Passage) -> Passage:

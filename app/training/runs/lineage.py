@@ -13,14 +13,14 @@ from typing import Any
 
 from app.base import confidentiality
 from app.base.confidentiality import DEFAULT_LABEL, LABELS, Label
-from app.base.files import strict_json
+from app.base.files import strict_json, work_folder
 from app.base.files.input_file import lines_of
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_errors, write_atomically
 from app.documents import collection_lookup
 from app.documents.collection_lookup import Origin
 from app.inference.local_model import LocalModel
 from app.models import base_models
-from app.training.data import rows
+from app.training.data import split_record
 from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
 
@@ -35,9 +35,14 @@ class Lineage:
     label: Label | None = None
     origins: tuple[Origin, ...] = ()
 
-    def label_now(self, documents: Path) -> Label:
-        """Return the label by the current documents' database; the default label if nothing is known."""
-        return collection_lookup.label_of_origins(documents, self.origins, self.label or DEFAULT_LABEL)
+    @classmethod
+    def of_word(cls, label: str, origins: tuple[Origin, ...]) -> "Lineage":
+        """Return the lineage of rows whose label is given as a word; "" for none."""
+        return cls(confidentiality.label_from_word(label), origins)
+
+    def label_now(self, documents: Path, unknown: Label = DEFAULT_LABEL) -> Label:
+        """Return the label by the current documents' database; `unknown` if nothing is known."""
+        return collection_lookup.label_of_origins(documents, self.origins, self.label or unknown)
 
     def joined(self, *others: "Lineage") -> "Lineage":
         known = [one.label for one in (self, *others) if one.label is not None]
@@ -52,13 +57,12 @@ class Lineage:
 
 def lineage_from_json(data: Any) -> Lineage:
     """Parse the object of `as_json`. An invalid label or origin counts as the highest label."""
-    return Lineage(*rows.parse_label_and_origins(data))
+    return Lineage(*split_record.parse_label_and_origins(data))
 
 
 def lineage_of_data(folder: Path) -> Lineage:
     """Read the record of a split; empty if there is none. A damaged record counts as the highest label."""
-    manifest = folder / rows.MANIFEST
-    return _of_manifest(manifest, *_version(manifest))
+    return _of_manifest(folder, work_folder.version_of(folder / split_record.MANIFEST))
 
 
 def lineage_of_model(model: LocalModel) -> Lineage:
@@ -72,8 +76,7 @@ def lineage_of_model(model: LocalModel) -> Lineage:
 
 def label_of_model(documents: Path, model: LocalModel) -> Label:
     """Return the current label of what a model of the list was trained on; the lowest if nothing is known."""
-    found = lineage_of_model(model)
-    return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
+    return lineage_of_model(model).label_now(documents, LABELS[0])
 
 
 def answer_details(model: LocalModel) -> Mapping[str, Any]:
@@ -87,23 +90,43 @@ def answer_details(model: LocalModel) -> Mapping[str, Any]:
 
 def label_of_file(documents: Path, place: Path) -> Label:
     """Return the current label by `lineage_of_adapter`; the lowest if nothing is known."""
-    found = lineage_of_adapter(place)
-    return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
+    return lineage_of_adapter(place).label_now(documents, LABELS[0])
 
 
-def lineage_of_spec(asked: RunSpec) -> Lineage:
-    """Return the lineage of a run's data, of the adapter that it starts from, and of a base that is a merged file."""
-    return _of_spec(asked, set())
+def lineage_of_spec(asked: RunSpec, seen: set[Path] | None = None) -> Lineage:
+    """Return the lineage of a run's data, of the adapter that it starts from, and of a base that is a merged file.
+
+    `seen`: run folders that were already read.
+    """
+    files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
+    known = {folder: lineage_of_data(folder) for folder in {file.parent for file in files}}
+    found = [*known.values()]
+    found += [_of_rows(file, work_folder.version_of(file)) for file in files if known[file.parent] == Lineage()]
+    seen = set() if seen is None else seen
+    found += [lineage_of_adapter(Path(place), seen) for place in (asked.adapter, asked.base) if place]
+    return Lineage().joined(*found)
 
 
 def lineage_of_run(folder: Path) -> Lineage:
     """Return the lineage that a run recorded when it was created, joined with that of its data if they still exist."""
-    return _of_adapter(folder / base_models.ADAPTER, set())
+    return lineage_of_adapter(folder / base_models.ADAPTER)
 
 
-def lineage_of_adapter(place: Path) -> Lineage:
-    """Return the lineage of an adapter or a merged file from its run's folder or its note; empty for others."""
-    return _of_adapter(place, set())
+def lineage_of_adapter(place: Path, seen: set[Path] | None = None) -> Lineage:
+    """Return the lineage of an adapter or a merged file from its run's folder or its note; empty for others.
+
+    `seen`: as for `lineage_of_spec`.
+    """
+    run = next((one for one in list(place.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
+    if run is None:
+        return _read_lineage(_beside(place))
+    seen = set() if seen is None else seen
+    if run in seen:
+        return Lineage()
+    seen.add(run)
+    kept = _read_lineage(run / LINEAGE_FILE)
+    asked = base_models.read_spec(run / base_models.SPEC)
+    return kept.joined(lineage_of_spec(asked, seen)) if asked is not None else kept
 
 
 def write_lineage_note(adapter: Path, merged: Path) -> None:
@@ -113,36 +136,12 @@ def write_lineage_note(adapter: Path, merged: Path) -> None:
     """
     known = lineage_of_adapter(adapter).as_json()
     if known:
-        try:
+        with drive_errors(merged.parent, "build_unwritable"):
             write_atomically(_beside(merged), json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
-        except OSError as error:
-            raise drive_error(error, merged.parent, "build_unwritable") from error
 
 
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.stem}.{LINEAGE_FILE}")
-
-
-def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
-    files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
-    known = {folder: lineage_of_data(folder) for folder in {file.parent for file in files}}
-    found = [*known.values()]
-    found += [_of_rows(file, *_version(file)) for file in files if known[file.parent] == Lineage()]
-    found += [_of_adapter(Path(place), seen) for place in (asked.adapter, asked.base) if place]
-    return Lineage().joined(*found)
-
-
-def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
-    """Return the lineage of a run's file. `seen`: run folders that were already read."""
-    run = next((one for one in list(place.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
-    if run is None:
-        return _read_lineage(_beside(place))
-    if run in seen:
-        return Lineage()
-    seen.add(run)
-    kept = _read_lineage(run / LINEAGE_FILE)
-    asked = base_models.read_spec(run / base_models.SPEC)
-    return kept.joined(_of_spec(asked, seen)) if asked is not None else kept
 
 
 def _read_lineage(file: Path) -> Lineage:
@@ -154,22 +153,13 @@ def _read_lineage(file: Path) -> Lineage:
         return Lineage(confidentiality.HIGHEST_LABEL)
 
 
-def _version(file: Path) -> tuple[int, int]:
-    """Return the file's modification time and size as a cache key; (0, -1) if it is missing."""
-    try:
-        status = file.stat()
-    except OSError:
-        return 0, -1
-    return status.st_mtime_ns, status.st_size
+@functools.lru_cache(maxsize=64)
+def _of_manifest(folder: Path, _version: tuple[int, int]) -> Lineage:
+    return Lineage(*split_record.read_label_and_origins(folder))
 
 
 @functools.lru_cache(maxsize=64)
-def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
-    return Lineage(*rows.read_label_and_origins(file.parent))
-
-
-@functools.lru_cache(maxsize=64)
-def _of_rows(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
+def _of_rows(file: Path, _version: tuple[int, int]) -> Lineage:
     """Return the lineage that the rows of a file carry; an unreadable file counts as the highest label."""
     try:
         rows = [strict_json.loads(line) for line in lines_of(file) if line.strip()]

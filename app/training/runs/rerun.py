@@ -5,18 +5,18 @@ import shutil
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import file_permissions, strict_json
-from app.base.files.output_file import drive_error
+from app.base.files import file_permissions
+from app.base.files.output_file import drive_errors
 from app.base.paths import Paths
 from app.inference.local_model import LocalModel
 from app.training import drafts
-from app.training.data import curation, data_split, file_import, rows
+from app.training.data import curation, file_import, split_record
 from app.training.data.curation import Curation
 from app.training.data.rows import PARTS, TrainingRow
-from app.training.drafts import DraftData, DraftSplit, StartingPoint, TrainingDraft
+from app.training.data.split_record import SplitManifest
+from app.training.drafts import DraftData, DraftSplit, Goal, StartingPoint, TrainingDraft
 from app.training.runs import lineage, run_folders
 from app.training.runs.run_folders import TrainingRunFolder
 from trainer import adapter
@@ -28,6 +28,7 @@ _NOT_SETTINGS = (
     "folder", "base", *PARTS, "version", "name", "adapter", "hashes", "bases", "base_sha256", "form", "converter",
     "preset",
 )  # fmt: skip
+USUAL_GOAL: Goal = "style"  # of a run whose draft is gone
 _FIXED_SETTINGS = ("rank", "alpha")  # fixed by an adapter that is trained further
 
 
@@ -37,14 +38,16 @@ def repeat_run(where: Paths, run: TrainingRunFolder, models: Collection[LocalMod
     A prompt form that the run's spec set explicitly is not kept. Copying the data takes seconds. Raises AppError:
     run_damaged, run_data_missing, split_changed, split_unusable, draft_unwritable, drive_space.
     """
-    asked = _spec_of(run)
+    asked = run.require_spec()
     source = Path(asked.train).parent
     manifest = _manifest(source, asked)
     made = drafts.create(where.drafts, time.time())
     try:
-        data, frozen = _with_rows(where, made, run, source, manifest)
+        before = _begun_from(where, run)
+        data, frozen = _with_rows(where, made, before, run, source, manifest)
         start = _start_of(Path(asked.adapter)) if asked.adapter else None
-        planned = dataclasses.replace(made, goal=_goal_of(where, run), data=data, frozen=frozen, start=start)
+        goal = before.goal if before is not None else USUAL_GOAL
+        planned = dataclasses.replace(made, goal=goal, data=data, frozen=frozen, start=start)
         return drafts.save(where.drafts, _with_settings(planned, asked, models), time.time())
     except AppError:
         shutil.rmtree(where.drafts / made.id, ignore_errors=True)
@@ -56,18 +59,14 @@ def continue_training(where: Paths, run: TrainingRunFolder, models: Collection[L
 
     Raises AppError: run_damaged, run_no_adapter, run_adapter_unreadable, draft_unwritable, drive_space.
     """
-    asked, folder = _spec_of(run), run.folder / run_folders.PEFT_ADAPTER
+    asked, folder = run.require_spec(), run.folder / run_folders.PEFT_ADAPTER
     if run.standing.state != "finished" or not folder.is_dir():
         raise AppError("run_no_adapter", id=run.id)
     start = dataclasses.replace(_start_of(folder), name=run.name)
-    planned = dataclasses.replace(drafts.create(where.drafts, time.time()), goal=_goal_of(where, run), start=start)
+    before = _begun_from(where, run)
+    goal = before.goal if before is not None else USUAL_GOAL
+    planned = dataclasses.replace(drafts.create(where.drafts, time.time()), goal=goal, start=start)
     return drafts.save(where.drafts, _with_settings(planned, asked, models), time.time())
-
-
-def _spec_of(run: TrainingRunFolder) -> RunSpec:
-    if run.spec is None:
-        raise AppError("run_damaged", id=run.id)
-    return run.spec
 
 
 def _start_of(folder: Path) -> StartingPoint:
@@ -92,77 +91,64 @@ def _with_settings(draft: TrainingDraft, asked: RunSpec, models: Collection[Loca
 
 
 def _begun_from(where: Paths, run: TrainingRunFolder) -> TrainingDraft | None:
+    """Return the draft from which the run was started; None if it is gone."""
     return next((draft for draft in drafts.list_all(where.drafts) if Path(draft.run).name == run.id), None)
-
-
-def _goal_of(where: Paths, run: TrainingRunFolder) -> Any:
-    """Return the goal of the run's draft; "style" if the draft is gone."""
-    draft = _begun_from(where, run)
-    return draft.goal if draft is not None else "style"
 
 
 # ------------------------------------------------------------------------- data
 
 
-def _manifest(source: Path, asked: RunSpec) -> dict[str, Any] | None:
+def _manifest(source: Path, asked: RunSpec) -> SplitManifest | None:
     """Return the record of the split on which the run was trained, if unchanged; None if the data are no split.
 
     Raises AppError: run_data_missing, split_changed, split_unusable.
     """
-    if not (source / rows.MANIFEST).is_file():
+    if not (source / split_record.MANIFEST).is_file():
         if not Path(asked.train).is_file():
             raise AppError("run_data_missing", path=asked.train)
         return None
-    found = data_split.verify_split(source)
-    if any(found["files"][part]["sha256"] != asked.hashes.get(part) for part in PARTS):
-        raise AppError("split_changed", path=str(source), file=rows.MANIFEST)
+    found = split_record.verify_split(source)
+    if found.hashes != tuple(map(asked.hashes.get, PARTS)):
+        raise AppError("split_changed", path=str(source), file=split_record.MANIFEST)
     return found
 
 
 def _with_rows(
-    where: Paths, draft: TrainingDraft, run: TrainingRunFolder, source: Path, manifest: dict[str, Any] | None
+    where: Paths,
+    draft: TrainingDraft,
+    before: TrainingDraft | None,
+    run: TrainingRunFolder,
+    source: Path,
+    manifest: SplitManifest | None,
 ) -> tuple[DraftData, DraftSplit | None]:
     """Copy the split, and the rows from which it was made; if these are gone, make the rows from the split."""
-    before = _begun_from(where, run)
     rows = drafts.free_folder(where.drafts, draft.id, drafts.ROWS)
     target = drafts.free_folder(where.drafts, draft.id, drafts.SPLIT)
-    try:
+    with drive_errors(where.drafts / draft.id, "draft_unwritable"):
         if before and before.data and before.frozen and manifest and _is_of(before, manifest):
             file_permissions.copy_folder(Path(before.data.folder), rows)
             data = dataclasses.replace(before.data, folder=str(rows))
         else:
-            curation.create(rows, [curation.CurationItem(row.line, row) for row in _rows(_spec_of(run))])
-            recorded = (manifest or {}).get("source") or {}
-            name, known = (
-                str(recorded.get("name") or Path(_spec_of(run).train).name),
-                lineage.lineage_of_run(run.folder),
-            )
-            data = DraftData(
-                name, 0, len(Curation(rows).items), folder=str(rows), label=known.label or "", origins=known.origins
-            )
+            curation.create(rows, [curation.CurationItem(row.line, row) for row in _rows(run.require_spec())])
+            recorded, known = manifest.source if manifest else {}, lineage.lineage_of_run(run.folder)
+            name, used = str(recorded.get("name") or Path(run.require_spec().train).name), len(Curation(rows).items)
+            data = DraftData(name, 0, used, folder=str(rows), label=known.label or "", origins=known.origins)
         if manifest is None:
             return data, None
         file_permissions.copy_folder(source, target)
-    except OSError as error:
-        raise drive_error(error, where.drafts / draft.id, "draft_unwritable") from error
-    train, validation, holdout = (manifest["files"][part]["rows"] for part in PARTS)
-    hashes, leakage = tuple(manifest["files"][part]["sha256"] for part in PARTS), manifest.get("leakage") or {}
-    is_sound = not (leakage.get("near") or leakage.get("answers_known") or leakage.get("shared_groups"))
-    removed = len(manifest.get("removed") or ())
-    counts = (train, validation, holdout)
-    return data, DraftSplit(str(target), data.revision, *counts, hashes[-1], is_sound, removed, hashes)
+    return data, DraftSplit.of_manifest(target, data.revision, manifest)
 
 
-def _is_of(draft: TrainingDraft, manifest: dict[str, Any]) -> bool:
+def _is_of(draft: TrainingDraft, manifest: SplitManifest) -> bool:
     """Return whether the draft's rows are those from which the split was made."""
     assert draft.data is not None
     assert draft.frozen is not None
     try:
-        split_now = strict_json.load_file(Path(draft.frozen.folder) / rows.MANIFEST)
+        split_now = split_record.read_manifest(Path(draft.frozen.folder))
     except (OSError, ValueError):
         return False
     has_rows = (Path(draft.data.folder) / curation.ITEMS).is_file()
-    return has_rows and draft.frozen.revision == draft.data.revision and split_now["files"] == manifest["files"]
+    return has_rows and draft.frozen.revision == draft.data.revision and split_now.files == manifest.files
 
 
 def _rows(asked: RunSpec) -> list[TrainingRow]:

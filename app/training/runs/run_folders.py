@@ -3,9 +3,7 @@
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,12 @@ from app.base import authenticity, invisible_characters
 from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.files.input_file import read_regular
-from app.base.files.output_file import append_line, drive_error, write_atomically
+from app.base.files.output_file import append_line, drive_errors, write_atomically
+from app.base.files.work_folder import folder_size_bytes
 from app.inference import scoring_files
 from app.inference.scoring_files import Holdout
 from app.models import base_models
-from app.training.data import rows
+from app.training.data import split_record
 from app.training.data.rows import PARTS
 from app.training.runs import lineage
 from app.training.runs import run_journal as standings
@@ -60,6 +59,18 @@ class TrainingRunFolder:
     def name(self) -> str:
         return (self.spec.name if self.spec else "") or invisible_characters.to_single_line(self.id)
 
+    def require_spec(self) -> RunSpec:
+        """Return the spec. Raises AppError("run_damaged")."""
+        if self.spec is None:
+            raise AppError("run_damaged", id=self.id)
+        return self.spec
+
+    def require_adapter(self) -> Path:
+        """Return the adapter as GGUF. Raises AppError("run_no_adapter")."""
+        if self.adapter is None:
+            raise AppError("run_no_adapter", id=self.id)
+        return self.adapter
+
     @property
     def has_checkpoint(self) -> bool:
         return any((self.folder / CHECKPOINTS).glob("checkpoint-*"))
@@ -95,9 +106,9 @@ def list_folders(runs: Path) -> list[Path]:
 
 def read(folder: Path) -> TrainingRunFolder:
     """Read a run, whatever in it is damaged."""
-    asked = base_models.read_spec(folder / SPEC)
-    standing = standings.replay_status(folder)
-    return TrainingRunFolder(folder.name, folder, asked, standing, state_of(folder, standing), size_bytes(folder))
+    asked, standing = base_models.read_spec(folder / SPEC), standings.replay_status(folder)
+    state, size_bytes = state_of(folder, standing), folder_size_bytes(folder)
+    return TrainingRunFolder(folder.name, folder, asked, standing, state, size_bytes)
 
 
 def state_of(folder: Path, standing: RunStatus) -> str:
@@ -167,8 +178,9 @@ def exported_to(folder: Path) -> str:
 
 
 def record_export(folder: Path, job: Path) -> None:
-    """Record the job's folder. Raises AppError("run_unwritable")."""
-    _write(folder, EXPORTED, str(job).encode("utf-8", "replace"))
+    """Record the job's folder. Raises AppError("run_unwritable" | "drive_space")."""
+    with drive_errors(folder, "run_unwritable"):
+        write_atomically(folder / EXPORTED, str(job).encode("utf-8", "replace"))
 
 
 def find(runs: Path, wanted: str) -> TrainingRunFolder:
@@ -212,18 +224,16 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     try:
-        with_data = _with_data(asked, folder) if takes_data else asked
-        settled = _with_start(with_data, folder) if asked.adapter else with_data
-        known_lineage = lineage.lineage_of_spec(asked).as_json()
-        if known_lineage:
-            write_atomically(
-                folder / lineage.LINEAGE_FILE, json.dumps(known_lineage, ensure_ascii=False).encode("utf-8", "replace")
-            )
-        _store_spec(folder, settled)
-    except OSError as error:
-        failure = drive_error(error, folder, "run_unwritable")
-        shutil.rmtree(folder, ignore_errors=True)
-        raise failure from error
+        with drive_errors(folder, "run_unwritable"):
+            settled = _with_data(asked, folder) if takes_data else asked
+            if asked.adapter:
+                copy_adapter(Path(asked.adapter), folder / START)
+                settled = dataclasses.replace(settled, adapter=START)
+            known_lineage = lineage.lineage_of_spec(asked).as_json()
+            if known_lineage:
+                content = json.dumps(known_lineage, ensure_ascii=False).encode("utf-8", "replace")
+                write_atomically(folder / lineage.LINEAGE_FILE, content)
+            write_spec(folder, settled)
     except AppError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -245,16 +255,10 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
                 shutil.copyfile(source, folder / places[part])
             except FileNotFoundError as error:
                 raise AppError("run_data_missing", path=source) from error
-    manifest = Path(asked.train).parent / rows.MANIFEST
+    manifest = Path(asked.train).parent / split_record.MANIFEST
     if manifest.is_file():
-        shutil.copyfile(manifest, folder / DATA / rows.MANIFEST)
+        shutil.copyfile(manifest, folder / DATA / split_record.MANIFEST)
     return dataclasses.replace(asked, **places)
-
-
-def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
-    """Copy the adapter into the folder and return the spec with its path. Raises OSError."""
-    copy_adapter(Path(asked.adapter), folder / START)
-    return dataclasses.replace(asked, adapter=START)
 
 
 def copy_adapter(source: Path, target: Path) -> None:
@@ -266,29 +270,15 @@ def copy_adapter(source: Path, target: Path) -> None:
 
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
-    """Write the spec and register it as made here. Raises AppError("run_unwritable")."""
-    try:
-        _store_spec(folder, asked)
-    except OSError as error:
-        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
-
-
-def _store_spec(folder: Path, asked: RunSpec) -> None:
-    """Write the spec and register it as made here. Raises OSError."""
+    """Write the spec and register it as made here. Raises AppError("run_unwritable" | "drive_space")."""
     content = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
-    authenticity.write_registered(folder / SPEC, content)
+    with drive_errors(folder, "run_unwritable"):
+        authenticity.write_registered(folder / SPEC, content)
 
 
-def _write(folder: Path, name: str, data: bytes) -> None:
-    try:
-        write_atomically(folder / name, data)
-    except OSError as error:
-        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
-
-
-def effective_spec(run: TrainingRunFolder) -> RunSpec | None:
-    """Return the spec with all settings decided; the requested spec until they are."""
-    return base_models.read_spec(run.folder / EFFECTIVE) or run.spec
+def effective_spec(folder: Path) -> RunSpec | None:
+    """Return a run's spec with all settings decided; the requested spec until they are; None if it is damaged."""
+    return base_models.read_spec(folder / EFFECTIVE) or base_models.read_spec(folder / SPEC)
 
 
 def record_event(folder: Path, event: Event) -> None:
@@ -354,30 +344,24 @@ def delete_run(run: TrainingRunFolder) -> int:
 
     The spec is deleted last: after an interruption the rest is still a run and can be deleted.
     """
-    if run.folder.is_symlink():  # its target may contain more than a run
-        return _unlinked(run)
-    held = lock_run(run.folder)
+    is_link = run.folder.is_symlink()  # its target may contain more than a run
+    held = None if is_link else lock_run(run.folder)
     try:
+        if is_link:
+            run.folder.unlink()
+            return 0
         for path in sorted(run.folder.iterdir(), key=lambda path: path.name == SPEC):
             if path.name != LOCK:
                 _delete(path)
     except OSError as error:
         raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
     finally:
-        held.release()
+        if held is not None:
+            held.release()
     with contextlib.suppress(OSError):  # another process may have opened the lock; an empty folder is no run
         (run.folder / LOCK).unlink(missing_ok=True)
         run.folder.rmdir()
     return run.size_bytes
-
-
-def _unlinked(run: TrainingRunFolder) -> int:
-    """Delete the link to a run's folder. Raises AppError("run_not_removed")."""
-    try:
-        run.folder.unlink()
-    except OSError as error:
-        raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
-    return 0
 
 
 def _delete(path: Path) -> None:
@@ -390,22 +374,14 @@ def _delete(path: Path) -> None:
 # -------------------------------------------------------------------------- facts
 
 
-def size_bytes(folder: Path) -> int:
-    return sum(_sizes(folder))
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    for base, _folders, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):  # deleted meanwhile
-                yield Path(base, name).lstat().st_size
-
-
 def _began_at(run: TrainingRunFolder) -> float:
-    if run.standing.started_at:
-        return run.standing.started_at
+    return run.standing.started_at or modified_at(run.folder / SPEC)
+
+
+def modified_at(path: Path) -> float:
+    """Return the time of the file's last change in seconds since 1970; 0 if it is missing."""
     try:
-        return (run.folder / SPEC).stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
         return 0.0
 

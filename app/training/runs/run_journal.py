@@ -94,7 +94,6 @@ class RunStatus:
     effective: ResolvedRecipe | None = None
     forecast: RunForecast | None = None
     saved: Checkpoint | None = None  # the last one
-    adjusted: tuple[Adjusted, ...] = ()
     end: Finished | Paused | Cancelled | Failed | None = None
 
     @property
@@ -140,11 +139,9 @@ def status_after(standing: RunStatus, event: Event) -> RunStatus:
             return dataclasses.replace(standing, forecast=event)
         case Checkpoint():
             return dataclasses.replace(standing, saved=event)
-        case Adjusted():
-            return dataclasses.replace(standing, adjusted=(*standing.adjusted, event))
         case Finished() | Paused() | Cancelled() | Failed():
             return dataclasses.replace(standing, end=event)
-        case _:  # a preview changes no status
+        case _:  # the others change no status
             return standing
 
 
@@ -182,38 +179,37 @@ def replay_status(folder: Path) -> RunStatus:
 
 @dataclass(slots=True)
 class RunHistory:
-    """All events of a run, oldest first. `findings`, `effective`, `started`, `finished`: the last ones."""
+    """The events of a run that its status drops, oldest first. `started`: the last start."""
 
+    status: RunStatus = field(default_factory=RunStatus)
     steps: list[TrainingStep] = field(default_factory=list)
-    evaluations: list[EvaluationStep] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     adjusted: list[Adjusted] = field(default_factory=list)
-    findings: tuple[PreflightFinding, ...] = ()
-    effective: ResolvedRecipe | None = None
     started: Started | None = None
-    finished: Finished | None = None
+
+    @property
+    def evaluations(self) -> tuple[EvaluationStep, ...]:
+        return self.status.evaluations
+
+    @property
+    def finished(self) -> Finished | None:
+        return self.status.end if isinstance(self.status.end, Finished) else None
 
     def take(self, event: Event) -> None:
         """Add an event."""
+        self.status = status_after(self.status, event)
         match event:
             case Started():
                 self._begin(event)
             case TrainingStep():
-                _drop_from(event.step, self.steps, self.evaluations, self.samples)
+                _drop_from(event.step, self.steps, self.samples)
                 self.steps.append(event)
             case EvaluationStep():
-                _drop_from(event.step, self.evaluations, self.samples)
-                self.evaluations.append(event)
+                _drop_from(event.step, self.samples)
             case Sample():
                 self.samples.append(event)
             case Adjusted():
                 self.adjusted.append(event)
-            case PreflightFindings():
-                self.findings = event.found
-            case ResolvedRecipe():
-                self.effective = event
-            case Finished():
-                self.finished = event
             case _:  # only the status needs the others
                 pass
 
@@ -222,12 +218,11 @@ class RunHistory:
         self.started = event
         last = event.resumed_step
         self.steps = [one for one in self.steps if one.step <= last]
-        self.evaluations = [one for one in self.evaluations if last and one.step <= last]
         self.samples = [one for one in self.samples if last and one.step <= last]
         self.adjusted = [one for one in self.adjusted if last and one.step <= last]
 
 
-def _drop_from(step: int, *lists: list[TrainingStep] | list[EvaluationStep] | list[Sample]) -> None:
+def _drop_from(step: int, *lists: list[TrainingStep] | list[Sample]) -> None:
     """Drop everything from this step on: it was repeated after a start or a rollback, which sends no start event."""
     for kept in lists:
         while kept and kept[-1].step >= step:

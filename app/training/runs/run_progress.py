@@ -4,6 +4,7 @@ The result holds curves, sample answers and health checks: what is as it should 
 needs a decision.
 """
 
+import contextlib
 import shutil
 import sys
 import time
@@ -16,7 +17,7 @@ from app.base import plots
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular
 from app.base.plots import CurvePoints
-from app.models import base_models
+from app.training.data.rows import read_objects
 from app.training.runs import run_folders, run_journal
 from app.training.runs.run_journal import JOURNAL_FILE, RunHistory, RunStatus
 from trainer.events import Cancelled, EvaluationStep, Failed, Finished, Paused, Sample, TrainingStep
@@ -43,12 +44,13 @@ class HealthCheck:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def health_checks(history: RunHistory, standing: RunStatus, *, is_awake: bool) -> tuple[HealthCheck, ...]:
+def health_checks(history: RunHistory, *, is_awake: bool) -> tuple[HealthCheck, ...]:
     """Return the health checks. `is_awake`: the trainer can keep the machine awake (`can_stay_awake`)."""
+    standing = history.status
     return (
-        _not_finite(history, standing),
+        _not_finite(history),
         _early_stopping(standing),
-        _overfitting(history, standing.evaluations),
+        _overfitting(history),
         _checkpoint(standing),
         HealthCheck("sleep", "ok" if is_awake else "note"),
         _memory(history),
@@ -101,9 +103,10 @@ def is_resumable(state: str, end: Finished | Paused | Cancelled | Failed | None)
 # ------------------------------------------------------------------------- private
 
 
-def _not_finite(history: RunHistory, standing: RunStatus) -> HealthCheck:
-    if isinstance(standing.end, Failed) and standing.end.code == "not_finite":
-        return HealthCheck("not_finite", "warning", {"step": standing.end.facts.get("step", standing.last_step)})
+def _not_finite(history: RunHistory) -> HealthCheck:
+    end = history.status.end
+    if isinstance(end, Failed) and end.code == "not_finite":
+        return HealthCheck("not_finite", "warning", {"step": end.facts.get("step", history.status.last_step)})
     found = [one for one in history.adjusted if one.reason == "not_finite"]
     return HealthCheck("not_finite", "warning" if found else "ok", {"count": len(found)} if found else {})
 
@@ -116,7 +119,8 @@ def _early_stopping(standing: RunStatus) -> HealthCheck:
     return HealthCheck("early_stopping", "note" if count or not most else "ok", facts)
 
 
-def _overfitting(history: RunHistory, evaluations: Sequence[EvaluationStep]) -> HealthCheck:
+def _overfitting(history: RunHistory) -> HealthCheck:
+    evaluations = history.evaluations
     count = count_rises(evaluations)
     trained = [one.loss for one in history.steps[-10:]]
     facts: dict[str, Any] = {"count": count} if len(evaluations) > 1 else {}
@@ -211,7 +215,6 @@ class ProgressReader:
         self._folder = folder
         self._offset = 0
         self._history = RunHistory()
-        self._standing = RunStatus()
         self._references: dict[str, str] | None = None
         self._is_awake = can_stay_awake()
         self.course: RunProgress | None = None  # the last one
@@ -235,7 +238,7 @@ class ProgressReader:
         try:
             with open_regular(self._folder / JOURNAL_FILE) as file:
                 if file.seek(0, 2) < self._offset:  # another journal, imported from another machine
-                    self._offset, self._history, self._standing = 0, RunHistory(), RunStatus()
+                    self._offset, self._history = 0, RunHistory()
                 file.seek(self._offset)
                 block = file.read(strict_json.FILE_BYTES)  # the next call reads the rest
         except OSError:  # the run has not started
@@ -250,26 +253,25 @@ class ProgressReader:
             except ValueError:  # an incomplete line, or one of a newer protocol
                 continue
             self._history.take(event)
-            self._standing = run_journal.status_after(self._standing, event)
         return bool(complete)
 
     def _state(self, *, is_ours: bool) -> str:
         if is_ours:
-            return "judging" if self._standing.state == "finished" else "running"
+            return "judging" if self._history.status.state == "finished" else "running"
         is_held = run_folders.is_locked(self._folder)
-        state = run_folders.state_of(self._folder, self._standing)
+        state = run_folders.state_of(self._folder, self._history.status)
         return "ending" if state == "running" and not is_held else state
 
     def _course(self, state: str) -> RunProgress:
         history, folder = self._history, self._folder
-        steps, evaluations = tuple(history.steps), tuple(history.evaluations)
+        steps, evaluations = tuple(history.steps), history.evaluations
         losses = plots.finite_points([(one.step, one.loss) for one in steps])
         raw, smooth = _thinned(losses), _thinned(plots.smooth_exponentially(losses))
         started = history.started
         return RunProgress(
             state=state,
-            standing=self._standing,
-            asked=_asked(folder),
+            standing=self._history.status,
+            asked=run_folders.effective_spec(folder),
             began_at=started.time if started else 0.0,
             is_resumed=bool(started and started.resumed_step),
             is_judged=(folder / run_folders.GATE).is_file(),
@@ -285,12 +287,12 @@ class ProgressReader:
             speed=_small([(one.step, one.tokens_per_s) for one in steps]),
             memory=_small([(one.step, float(one.memory_bytes)) for one in steps]),
             answers=self._answers(),
-            watched=health_checks(history, self._standing, is_awake=self._is_awake),
+            watched=health_checks(history, is_awake=self._is_awake),
         )
 
     def _answers(self) -> tuple[SampleAnswers, ...]:
         if self._history.samples and self._references is None:
-            self._references = _references(_asked(self._folder))
+            self._references = _references(run_folders.effective_spec(self._folder))
         known = self._references or {}
         return tuple(sample_answers(samples, known) for samples in _by_question(self._history.samples))
 
@@ -326,21 +328,15 @@ def _thinned(points: CurvePoints, most: int = plots.CURVE_POINTS_MAX) -> CurvePo
     return plots.thin_points(points, most)
 
 
-def _asked(folder: Path) -> RunSpec | None:
-    return base_models.read_spec(folder / run_folders.EFFECTIVE) or base_models.read_spec(folder / run_folders.SPEC)
-
-
 def _references(asked: RunSpec | None) -> dict[str, str]:
     """Return the answer of each question in the validation rows, from which the sample questions are taken."""
     found: dict[str, str] = {}
     try:
-        lines = strict_json.read_bytes(Path(asked.validation)).splitlines() if asked else []
+        rows = read_objects(Path(asked.validation)) if asked else []
     except OSError:  # the file has moved
         return found
-    for line in lines:
-        try:
-            messages = strict_json.loads(line)["messages"]
-            found.setdefault(messages[-2]["content"], messages[-1]["content"])
-        except (ValueError, KeyError, IndexError, TypeError):
-            continue
+    for row in rows:
+        with contextlib.suppress(KeyError, ValueError, TypeError):
+            question, answer = row["messages"][-2:]
+            found.setdefault(question["content"], answer["content"])
     return found

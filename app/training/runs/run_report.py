@@ -5,7 +5,6 @@ It is made from the run's folder alone: spec, journal and, if the run was judged
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,13 @@ from markupsafe import Markup
 
 from app.base import confidentiality, html_report, plots, wording
 from app.base.bootstrap import ConfidenceInterval
-from app.base.errors import AppError
 from app.base.files.input_file import lines_of
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_errors, write_atomically
 from app.base.plots import PlotSeries
 from app.base.wording import format_size, phrase
 from app.inference import scoring_files
 from app.training import quality_gate, training_errors
+from app.training.data.rows import PARTS
 from app.training.quality_gate import AnswerRow, FormRow, GateResult
 from app.training.runs import lineage, run_folders, run_journal
 from app.training.runs.run_journal import RunHistory
@@ -38,24 +37,21 @@ _NONE = "-"
 def write_report(folder: Path) -> Path:
     """Write the report in the current language. Raises AppError("run_unwritable" | "drive_space")."""
     path = folder / REPORT_FILE
-    try:
+    with drive_errors(folder, "run_unwritable"):
         write_atomically(path, render_report(folder).encode("utf-8", "replace"))
-    except OSError as error:
-        raise drive_error(error, folder, "run_unwritable") from error
     return path
 
 
 def render_report(folder: Path) -> str:
     run = run_folders.read(folder)
     history = run_journal.read_history(folder)
-    gate = _gate(folder)
-    made_at = gate.made_at if gate else 0.0
+    gate = quality_gate.read_gate_or_none(folder)
     return html_report.render(
         "training.html",
         phrase("training.report.title"),
         name=run.name,
         id=run.id,
-        made_at=time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at)) if made_at else "",
+        made_at=wording.format_time(gate.made_at if gate else 0.0),
         gate=gate,
         origin=phrase("common.run_trained_elsewhere") if run.is_from_elsewhere else "",
         verdict=phrase(f"training.gate.{gate.verdict}") if gate else "",
@@ -70,13 +66,6 @@ def render_report(folder: Path) -> str:
         samples=_samples(history),
         tables=_tables(run, history),
     )
-
-
-def _gate(folder: Path) -> GateResult | None:
-    try:
-        return quality_gate.read_gate(folder)
-    except AppError:
-        return None
 
 
 # ---------------------------------------------------------------------------- gate
@@ -190,7 +179,7 @@ def _answers(rows: Sequence[AnswerRow]) -> list[tuple[str, list[_Answer]]]:
     Broken answers, and those without a known change, do not count as gains.
     """
     ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
-    better = [row for row in ranked if (row.change_nats or 0.0) < 0 and not _is_broken(row)]
+    better = [row for row in ranked if (row.change_nats or 0.0) < 0 and not row.tuned_flaw]
     worse = [row for row in reversed(ranked) if row not in better]
     groups = [
         (phrase("training.report.most_better"), better[:_ANSWERS_EACH]),
@@ -247,7 +236,7 @@ def _plots(history: RunHistory) -> list[str]:
 
 
 def _best(history: RunHistory) -> str:
-    best = min(history.evaluations, key=lambda one: one.loss, default=None)
+    best = history.status.best
     return phrase("training.report.best_here", step=best.step, loss=f"{best.loss:.4f}") if best else ""
 
 
@@ -270,8 +259,8 @@ def _thinned(found: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
 
 
 def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    asked = run_folders.effective_spec(run)
-    facts = history.effective.facts if history.effective else {}
+    asked = run_folders.effective_spec(run.folder)
+    facts = history.status.effective.facts if history.status.effective else {}
     tables = [
         (
             phrase("training.report.settings"),
@@ -285,7 +274,7 @@ def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tup
             "",
             [
                 (phrase(f"training.report_level.{one.level}"), training_errors.finding_text(one))
-                for one in history.findings
+                for one in history.status.findings
             ],
         ),
         (phrase("training.report.adjusted"), "", [_adjustment(one) for one in history.adjusted]),
@@ -298,7 +287,7 @@ def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tup
 def _data(folder: Path, asked: spec.RunSpec) -> list[tuple[str, str]]:
     """Return rows and hash of each file; no row count for a missing or changed file."""
     found = []
-    for name in ("train", "validation", "holdout"):
+    for name in PARTS:
         known = asked.hashes.get(name, "")
         rows, sha256 = _counted(getattr(asked, name))
         parts = [f"{phrase('training.report.rows')}: {rows}"] if rows and known in ("", sha256) else []

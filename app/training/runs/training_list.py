@@ -15,21 +15,20 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from app.base import authenticity, invisible_characters, search_text
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
 from app.base.files.day_record import DayRecord
 from app.base.files.input_file import open_regular
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_error, drive_errors, write_atomically
 from app.base.paths import Paths
 from app.chat.organizer import BIN_DAYS
 from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts
-from app.training.data import rows
-from app.training.data.rows import PARTS
+from app.training.data import split_record
 from app.training.runs import run_folders, run_journal
 from app.training.runs.run_folders import TrainingRunFolder
 from app.training.runs.run_journal import RunStatus
@@ -53,13 +52,11 @@ def write_note(folder: Path, text: str) -> None:
     """Write the run's note, also during training. Raises AppError: run_note_long, run_unwritable, drive_space."""
     if len(text) > NOTE_CHARACTERS:
         raise AppError("run_note_long", letters=f"{len(text):,}", most=f"{NOTE_CHARACTERS:,}")
-    try:
+    with drive_errors(folder, "run_unwritable"):
         if text.strip():
             write_atomically(folder / NOTE_FILE, text.encode("utf-8", "replace"))
         else:
             (folder / NOTE_FILE).unlink(missing_ok=True)
-    except OSError as error:
-        raise drive_error(error, folder, "run_unwritable") from error
 
 
 def rename_run(run: TrainingRunFolder, name: str) -> None:
@@ -67,8 +64,7 @@ def rename_run(run: TrainingRunFolder, name: str) -> None:
 
     Raises AppError: run_damaged, run_from_elsewhere, run_busy, run_judging, run_ending, run_unwritable, drive_space.
     """
-    if run.spec is None:
-        raise AppError("run_damaged", id=run.id)
+    run.require_spec()
     run_folders.require_planned_here(run)
     held = run_folders.lock_run(run.folder)
     path = run.folder / run_folders.SPEC
@@ -98,14 +94,6 @@ def move_run_to_bin(run: TrainingRunFolder, models: Collection[LocalModel]) -> N
         work_folder.move_to_bin(run.folder, time.time())
     except OSError as error:
         raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
-
-
-def restore_run(where: Path, id: str) -> TrainingRunFolder:
-    """Restore a run from the bin. `where`: the runs' folder. Raises AppError("run_unwritable")."""
-    try:
-        return run_folders.read(work_folder.restore_from_bin(where, id))
-    except OSError as error:
-        raise drive_error(error, where / id, "run_unwritable") from error
 
 
 def require_no_model(run: TrainingRunFolder, models: Collection[LocalModel]) -> None:
@@ -234,7 +222,8 @@ def restore_training(where: Paths, entry: TrainingEntry) -> None:
     if entry.kind == "draft":
         drafts.restore(where.drafts, entry.id)
         return
-    restore_run(where.runs, entry.id)
+    with drive_errors(where.runs / entry.id, "run_unwritable"):
+        work_folder.restore_from_bin(where.runs, entry.id)
     if entry.draft and not (where.drafts / entry.draft).exists():
         drafts.restore(where.drafts, entry.draft)
 
@@ -253,16 +242,15 @@ def empty_bin(where: Paths, now: float, days: float = BIN_DAYS) -> int:
 
 def _drafts(folder: Path) -> Iterator[TrainingEntry]:
     for id in drafts.list_ids(folder):
+        place = folder / id
         try:
             draft = drafts.read(folder, id)
         except AppError:
-            yield TrainingEntry("draft", id, "", DAMAGED, _time(folder / id / drafts.DRAFT_FILE), folder=folder / id)
+            changed_at = run_folders.modified_at(place / drafts.DRAFT_FILE)
+            yield TrainingEntry("draft", id, "", DAMAGED, changed_at, folder=place)
             continue
-        data = draft.data.source if draft.data else ""
-        base = _base_name(draft.base)
-        yield TrainingEntry(
-            "draft", id, draft.name, draft.step, draft.changed_at, base=base, data=data, folder=folder / id
-        )
+        data, base = draft.data.source if draft.data else "", _base_name(draft.base)
+        yield TrainingEntry("draft", id, draft.name, draft.step, draft.changed_at, base=base, data=data, folder=place)
 
 
 # ------------------------------------------------------------------------- runs
@@ -271,20 +259,11 @@ def _drafts(folder: Path) -> Iterator[TrainingEntry]:
 def _runs(folder: Path) -> Iterator[TrainingEntry]:
     """Yield the runs; their cached entries are fast, while locks are checked on each call."""
     for path in run_folders.list_folders(folder):
-        entry, status = _run(path, tuple(_stamp(path / name) for name in _FILES))
+        entry, status = _run(path, tuple(work_folder.version_of(path / name) for name in _FILES))
         yield dataclasses.replace(entry, state=run_folders.state_of(path, status))
 
 
 _FILES = (run_folders.SPEC, run_journal.JOURNAL_FILE, run_folders.GATE, NOTE_FILE)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Return the file's modification time and size as a cache key; (0, -1) if it is missing."""
-    try:
-        status = path.stat()
-        return status.st_mtime_ns, status.st_size
-    except OSError:
-        return 0, -1
 
 
 @functools.lru_cache(_CACHED)
@@ -293,7 +272,7 @@ def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[TrainingEn
     asked = base_models.read_spec(folder / run_folders.SPEC)
     entry = TrainingEntry(
         "run", folder.name, (asked.name if asked else "") or invisible_characters.to_single_line(folder.name), "",
-        status.started_at or _time(folder / run_folders.SPEC), _verdict(folder / run_folders.GATE),
+        status.started_at or run_folders.modified_at(folder / run_folders.SPEC), _verdict(folder / run_folders.GATE),
         _base_name(asked.base) if asked else "", _data_name(Path(asked.train)) if asked else "",
         read_note(folder), folder=folder,
     )  # fmt: skip
@@ -357,29 +336,14 @@ def _verdict(path: Path) -> str:
 
 
 def _data_name(train: Path) -> str:
-    source = _json(train.parent / rows.MANIFEST).get("source")
-    name = source.get("name") if isinstance(source, dict) else None
-    return invisible_characters.to_single_line(str(name or train.name))
+    name = ""
+    with contextlib.suppress(OSError, ValueError):
+        name = str(split_record.read_manifest(train.parent).source.get("name") or "")
+    return invisible_characters.to_single_line(name or train.name)
 
 
 def _base_name(base: str) -> str:
     return invisible_characters.to_single_line(Path(base).name)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """Return the object of a file; {} if it is missing or unreadable."""
-    try:
-        found = strict_json.load_file(path)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _time(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,39 +359,16 @@ class SplitChoice:
 
 def list_splits(where: Paths) -> list[SplitChoice]:
     """List each split once, however many copies there are: those of runs before those of drafts, the newest first."""
-    found: dict[tuple[str, ...], SplitChoice] = {}
-    for name, folder in (*_run_splits(where.runs), *_draft_splits(where.drafts)):
-        read = _read_split_record(name, folder)
-        if read is not None:
-            hashes, choice = read
-            found.setdefault(hashes, choice)
-    return list(found.values())
-
-
-# ------------------------------------------------------------------------- private
-
-
-def _run_splits(folder: Path) -> Iterator[tuple[str, Path]]:
-    for run in sorted(run_folders.list_folders(folder), key=lambda run: run.name, reverse=True):
+    places: list[tuple[str, Path]] = []
+    for run in sorted(run_folders.list_folders(where.runs), key=lambda run: run.name, reverse=True):
         asked = base_models.read_spec(run / run_folders.SPEC)
-        if asked is not None:
-            yield asked.name, run / run_folders.DATA
-
-
-def _draft_splits(folder: Path) -> Iterator[tuple[str, Path]]:
-    for draft in drafts.list_all(folder):
-        if draft.frozen is not None:
-            yield draft.name, Path(draft.frozen.folder)
-
-
-def _read_split_record(name: str, folder: Path) -> tuple[tuple[str, ...], SplitChoice] | None:
-    """Return the choice with the hashes of its parts; None if the folder has no readable record."""
-    try:
-        manifest = strict_json.load_file(folder / rows.MANIFEST)
-        files = manifest["files"]
-        hashes = tuple(str(files[part]["sha256"]) for part in PARTS)
-        source = str(manifest.get("source", {}).get("name") or "")
-        train, holdout = (int(files[part]["rows"]) for part in ("train", "holdout"))
-        return hashes, SplitChoice(name, str(folder), source, train, holdout)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+        places += [(asked.name, run / run_folders.DATA)] if asked is not None else []
+    places += [(one.name, Path(one.frozen.folder)) for one in drafts.list_all(where.drafts) if one.frozen is not None]
+    found: dict[tuple[str, ...], SplitChoice] = {}
+    for name, folder in places:
+        with contextlib.suppress(OSError, ValueError, KeyError):  # no readable record
+            manifest = split_record.read_manifest(folder)
+            source, files = str(manifest.source.get("name") or ""), manifest.files
+            choice = SplitChoice(name, str(folder), source, files["train"].rows, files["holdout"].rows)
+            found.setdefault(manifest.hashes, choice)
+    return list(found.values())

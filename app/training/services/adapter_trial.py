@@ -184,12 +184,9 @@ def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
     Hashes the base if its hash is unknown: another model would only answer worse.
     """
     run = run_folders.read(folder)
-    if run.adapter is None:
-        raise AppError("run_no_adapter", id=run.id)
-    if run.spec is None:
-        raise AppError("run_damaged", id=run.id)
+    adapter, asked = run.require_adapter(), run.require_spec()
     made = folder / "base.gguf"  # made by the gate if the base is a folder
-    is_made = Path(run.spec.base).is_dir() and made.is_file()
-    model = local_models.describe(made) if is_made else base_models.model_of_run(run.spec, models)
-    base_models.require_same_base(run.spec, model)
-    return _Ready(base_models.with_trained_form(run_folders.effective_spec(run) or run.spec, model), str(run.adapter))
+    is_made = Path(asked.base).is_dir() and made.is_file()
+    model = local_models.describe(made) if is_made else base_models.model_of_run(asked, models)
+    base_models.require_same_base(asked, model)
+    return _Ready(base_models.with_trained_form(run_folders.effective_spec(folder) or asked, model), str(adapter))

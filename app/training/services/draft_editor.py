@@ -8,14 +8,13 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base import confidentiality
-from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -28,9 +27,8 @@ from app.inference.services.engine import EngineClient
 from app.training import drafts, remote_job, run_plan, spec_builder
 from app.training.data import check, curation, data_split, file_import
 from app.training.data.curation import Curation, CurationItem, Decision
-from app.training.data.data_split import LeakageReport
 from app.training.data.file_import import ImportOrigin
-from app.training.data.rows import PARTS, TrainingRow
+from app.training.data.rows import TrainingRow
 from app.training.drafts import DraftData, DraftSplit, TrainingDraft, TrainingForecast
 from app.training.environment import shipped_tools
 from app.training.generation import pair_files
@@ -41,14 +39,6 @@ from app.training.runs.lineage import Lineage
 from app.training.services.training_run import Trainer
 from trainer import adapter
 from trainer.events import Event, Phase
-
-
-@dataclass(frozen=True, slots=True)
-class _DraftTask:
-    """Background work. `done` takes its result. `made`: folders that it creates, which are deleted if it fails."""
-
-    done: Callable[[Any], None]
-    made: list[Path]
 
 
 class DraftEditor(QObject):
@@ -90,15 +80,13 @@ class DraftEditor(QObject):
         self.draft = dataclasses.replace(draft, has_environment=trainer() is not None)
         self.curation: Curation | None = None
         self.origin: ImportOrigin | None = None  # of the rows; None: they were generated
-        self.leakage: LeakageReport | None = None  # of the last split made by this editor
         self.plan: RunPlan | None = None  # of the last forecast
         self.phase: Phase | None = None  # of the trainer during a check
         self._task: LongTask | None = None
-        self._work: _DraftTask | None = None
 
     @property
     def is_busy(self) -> bool:
-        return self._work is not None
+        return self._task is not None
 
     def cancel(self) -> None:
         if self._task is not None:
@@ -174,7 +162,7 @@ class DraftEditor(QObject):
         folder = drafts.free_folder(self._drafts, self.draft.id, drafts.SPLIT)
         source, start = split_source(self.draft.data, self.curation, self.origin), self.draft.start
 
-        def work(progress: TaskProgress) -> tuple[DraftSplit, LeakageReport]:
+        def work(progress: TaskProgress) -> DraftSplit:
             known = adapter.known_rows(Path(start.folder)) if start else frozenset()
             return _split_rows(rows, revision, source, folder, known, progress)
 
@@ -231,25 +219,15 @@ class DraftEditor(QObject):
         found = lineage.lineage_of_data(Path(frozen.folder)) if frozen is not None else Lineage()
         if data is not None and self.curation is not None:
             return found.joined(rows_lineage(data, self.curation, self.origin))
-        return (
-            found.joined(Lineage(confidentiality.label_from_word(data.label), data.origins))
-            if data is not None
-            else found
-        )
+        return found if data is None else found.joined(Lineage.of_word(data.label, data.origins))
 
     def job_of(self, folder: Path) -> ExportRequest:
         """Return the export request for the job, with the current labels of data, adapter and base."""
-        draft, documents = self.draft, self._paths.documents
-        known = self.lineage
+        draft, known = self.draft, self.lineage
         if draft.start is not None:
             known = known.joined(lineage.lineage_of_adapter(Path(draft.start.folder)))
-        found = [model for model in self._models() if draft.base in (model.id, model.path)]
-
-        def label_now() -> Label:
-            of_base = [lineage.label_of_model(documents, model) for model in found]
-            return confidentiality.highest_label((known.label_now(documents), *of_base))
-
-        return ExportRequest("job", str(folder.absolute()), label_now, draft.name)
+        bases = [model for model in self._models() if draft.base in (model.id, model.path)]
+        return remote_job.job_export(known, bases, folder, self._paths.documents, draft.name)
 
     def make_job(self, folder: Path, permit: Permit, *, with_base: bool = False) -> None:
         """Write a job for another machine into an empty or missing folder, and list the run here as exported.
@@ -280,43 +258,39 @@ class DraftEditor(QObject):
     def _do(
         self, what: str, work: Callable[[TaskProgress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
     ) -> None:
-        """Run work in the background. `made`: as in `_DraftTask`; the work may add to it."""
+        """Run work in the background, whose result `done` takes.
+
+        `made`: the folders that the work creates, which are deleted if it fails; the work may add to them.
+        """
         assert not self.is_busy
-        self._work = now = _DraftTask(done, made if isinstance(made, list) else list(made))
         self._task = background.run_long(
-            lambda progress: run_or_clean_up(work, now.made, progress),
-            self._deliver,
-            self._fail,
+            partial(run_or_clean_up, work, made),
+            partial(self._on_done, made, done),
+            partial(self._on_failed, made),
             self._on_progressed,
-            self._on_cancelled,
+            partial(self._end, made),
         )
         self.began.emit(what)
 
-    def _deliver(self, result: Any) -> None:
-        if self._task is not None and self._task.progress.is_cancelled:
-            self._end(lambda _work: None)
-        else:
-            self._end(lambda work: work.done(result))
+    def _on_done(self, made: Sequence[Path], done: Callable[[Any], None], result: Any) -> None:
+        is_cancelled = self._task is not None and self._task.progress.is_cancelled
+        self._end(made, (lambda: None) if is_cancelled else partial(done, result))
 
-    def _fail(self, error: AppError) -> None:
+    def _on_failed(self, made: Sequence[Path], error: AppError) -> None:
         is_question = error.code == "data_no_columns"
-        self._end(lambda _work: self.columns_unknown.emit() if is_question else self.failed.emit(error))
-
-    def _on_cancelled(self) -> None:
-        self._end(lambda _work: None)
+        self._end(made, self.columns_unknown.emit if is_question else partial(self.failed.emit, error))
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progressed.emit(done, total)
 
-    def _end(self, then: Callable[[_DraftTask], None]) -> None:
-        work, self._work, self._task = self._work, None, None
-        assert work is not None
+    def _end(self, made: Sequence[Path], then: Callable[[], None] = lambda: None) -> None:
+        self._task = None
         try:
-            then(work)
+            then()
         except AppError as error:
             self.failed.emit(error)
         finally:
-            _delete_folders(folder for folder in work.made if str(folder) not in self._folders)
+            _delete_folders(folder for folder in made if str(folder) not in self._folders)
             self.ended.emit()
 
     @property
@@ -345,7 +319,7 @@ class DraftEditor(QObject):
         before = self.draft
         name = before.name or (Path(data.source).stem if file is not None else data.source)
         self._keep(dataclasses.replace(before, name=name, data=_with_counts(data, rows), frozen=None))
-        self.curation, self.origin, self.leakage = rows, file, None
+        self.curation, self.origin = rows, file
         self._drop(before.data.folder if before.data else "")
         self._drop_split(before)
 
@@ -356,10 +330,9 @@ class DraftEditor(QObject):
         if data != self.draft.data:
             self._keep(dataclasses.replace(self.draft, data=data))
 
-    def _on_frozen(self, found: tuple[DraftSplit, LeakageReport]) -> None:
-        before, (frozen, report) = self.draft, found
+    def _on_frozen(self, frozen: DraftSplit) -> None:
+        before = self.draft
         self._keep(dataclasses.replace(before, frozen=frozen))
-        self.leakage = report
         self._drop_split(before)
 
     def _drop_split(self, before: TrainingDraft) -> None:
@@ -504,9 +477,7 @@ def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> 
     """Return the label and the origins of the rows. `file`: None for generated rows."""
     made_of = {(one.evidence.collection, one.evidence.document) for one in rows.items if one.evidence is not None}
     made_of |= set(file.imported.origins) if file is not None else set()
-    return Lineage(
-        confidentiality.label_from_word(rows.label or data.label), tuple(sorted(made_of | set(data.origins)))
-    )
+    return Lineage.of_word(rows.label or data.label, tuple(sorted(made_of | set(data.origins))))
 
 
 def _import_rows(
@@ -539,7 +510,7 @@ def _split_rows(
     folder: Path,
     known: Collection[str],
     progress: TaskProgress,
-) -> tuple[DraftSplit, LeakageReport]:
+) -> DraftSplit:
     """Split the rows and write the split. `known`: ids of rows on which the adapter to be trained further was trained.
 
     Raises Cancelled, AppError.
@@ -548,7 +519,4 @@ def _split_rows(
     progress.check()
     report = data_split.report_leakage(made)
     progress.check()
-    manifest = data_split.write_split(made, folder, source, report.as_json())
-    counts = (len(made.train), len(made.validation), len(made.holdout))
-    hashes = tuple(manifest["files"][part]["sha256"] for part in PARTS)
-    return DraftSplit(str(folder), revision, *counts, hashes[-1], report.is_sound, len(made.removed), hashes), report
+    return DraftSplit.of_manifest(folder, revision, data_split.write_split(made, folder, source, report))

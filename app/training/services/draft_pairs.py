@@ -1,6 +1,5 @@
 """Generate pairs for planned trainings, one draft at a time; the chat has priority, and a restart can resume."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
@@ -25,15 +24,6 @@ from app.training.services.pair_generation import (
 CHAT = "chat"
 
 
-@dataclass(frozen=True, slots=True)
-class MadePairs:
-    """The result of a generation. `path`: the file of pairs; None if no pair was accepted."""
-
-    wish: GenerationRequest
-    path: Path | None
-    generated: GenerationOutcome
-
-
 class DraftPairGeneration(QObject):
     """The generation of pairs for drafts.
 
@@ -43,7 +33,7 @@ class DraftPairGeneration(QObject):
 
     began = Signal(str)
     progressed = Signal(str, object)  # GenerationProgress
-    finished = Signal(str, object)  # MadePairs
+    finished = Signal(str, object)  # GenerationOutcome
     stopped = Signal(str, object)  # GenerationStopped
     failed = Signal(str, object)  # AppError
 
@@ -65,7 +55,6 @@ class DraftPairGeneration(QObject):
         self._template_command = template_command
         self._paths = paths
         self._run: PairGeneration | None = None
-        self._request: GenerationRequest | None = None
         self.draft_id = ""  # of the draft in progress; "": none
         self.progress: GenerationProgress | None = None  # the last one
         session.stage_changed.connect(self._on_chat_changed)
@@ -93,13 +82,10 @@ class DraftPairGeneration(QObject):
             raise AppError("pairs_model_gone")
         folder, paths = self._paths.drafts / draft_id, self._paths
         out, settings = self.target(draft_id, request), self._preferences.value
-        job = GenerationJob(
-            paths.documents, paths.glossary, paths.exports_log, collection, out, request.wanted, request.seed, model,
-            settings, is_agreed,
-        )  # fmt: skip
+        job = GenerationJob(paths, collection, out, request.wanted, request.seed, model, settings, is_agreed)
         job.export.check(is_agreed=is_agreed)
         pair_records.write_request(folder, request)
-        self._request, self.draft_id, self.progress = request, draft_id, None
+        self.draft_id, self.progress = draft_id, None
         run = self._run = PairGeneration(self._engine, self._template_command, job, self)
         if self._session.is_busy:
             run.hold(CHAT)
@@ -135,14 +121,18 @@ class DraftPairGeneration(QObject):
 
     def target(self, draft_id: str, request: GenerationRequest) -> Path:
         """Return the file for the pairs."""
-        return pair_records.pairs_file(self._paths.drafts / draft_id, request)
+        return self._paths.drafts / draft_id / request.out
 
     def free_name(self, draft_id: str) -> str:
-        return pair_records.free_pairs_name(self._paths.drafts / draft_id)
+        """Return a name for a file of pairs that does not exist yet."""
+        number = 1
+        while (self._paths.drafts / draft_id / f"pairs-{number}.jsonl").exists():
+            number += 1
+        return f"pairs-{number}.jsonl"
 
     def forget(self, draft_id: str) -> None:
-        """Delete the request, after the draft has imported the pairs or the user gave up."""
-        pair_records.delete_request(self._paths.drafts / draft_id)
+        """Delete the request, but no file of pairs, after the draft has imported the pairs or the user gave up."""
+        (self._paths.drafts / draft_id / pair_records.REQUEST_FILE).unlink(missing_ok=True)
 
     # ------------------------------------------------------------------- private
 
@@ -156,14 +146,10 @@ class DraftPairGeneration(QObject):
         self.progressed.emit(self.draft_id, progress)
 
     def _on_finished(self, generated: GenerationOutcome) -> None:
-        assert self._run is not None
-        assert self._request is not None
-        is_there = bool(generated.standing.accepted)
-        path = self._run.job.out if is_there else None
-        made, draft_id = MadePairs(self._request, path, generated), self._forget_run()
-        if not is_there:
+        draft_id = self._forget_run()
+        if generated.file is None:
             self.forget(draft_id)
-        self.finished.emit(draft_id, made)
+        self.finished.emit(draft_id, generated)
 
     def _on_stopped(self, stopped: GenerationStopped) -> None:
         self.stopped.emit(self._forget_run(), stopped)

@@ -16,6 +16,7 @@ from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.files.output_file import check_new_target
+from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress
@@ -41,14 +42,12 @@ SEARCHED = 20  # passages searched for an answer to an unanswerable question
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """A job. `documents`: the database. `exports_log`: the record of confidential exports. `wanted`: number of pairs.
+    """A job. `wanted`: number of pairs.
 
     `is_agreed`: the user agreed to pairs from confidential documents.
     """
 
-    documents: Path
-    glossary: Path
-    exports_log: Path
+    where: Paths
     collection: DocumentCollection
     out: Path
     wanted: int
@@ -63,7 +62,7 @@ class GenerationJob:
         return ExportRequest(
             "pairs",
             str(self.out.absolute()),
-            lambda: pairs_label_now(self.documents, self.collection, self.model),
+            lambda: pairs_label_now(self.where.documents, self.collection, self.model),
             self.collection.name,
         )
 
@@ -76,9 +75,15 @@ class GenerationJob:
 class GenerationOutcome:
     """The result of a generation. `selected`: the passages to ask about. `seconds`: of this start alone."""
 
+    job: GenerationJob
     standing: GenerationStatus
     selected: SelectedPassages
     seconds: float
+
+    @property
+    def file(self) -> Path | None:
+        """Return the file of pairs; None if no pair was accepted."""
+        return self.job.out if self.standing.accepted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +220,7 @@ class PairGeneration(QObject):
         """
         job = self.job
         if self._permit is None:
-            self._permit = confidentiality.permit_export(job.export, job.exports_log, is_agreed=job.is_agreed)
+            self._permit = confidentiality.permit_export(job.export, job.where.exports_log, is_agreed=job.is_agreed)
         self._permit.require()
         return self._permit
 
@@ -227,12 +232,12 @@ class PairGeneration(QObject):
     def _write(self) -> None:
         assert self._prepared is not None
         self._is_writing = True
-        job, writer = self.job, self._prepared.writer
-        generated = GenerationOutcome(self._standing, self._prepared.selected, time.monotonic() - self._started_at)
+        writer, seconds = self._prepared.writer, time.monotonic() - self._started_at
+        generated = GenerationOutcome(self.job, self._standing, self._prepared.selected, seconds)
 
         def work() -> GenerationOutcome:  # the documents may have become confidential after the last reply
             permit = self._pass_gate() if generated.standing.accepted else None
-            return _write_pairs(job, generated, writer, permit)
+            return _write_pairs(generated, writer, permit)
 
         background.run(work, self._on_written, self._fail)
 
@@ -281,7 +286,7 @@ class PairGeneration(QObject):
 def _prepared(job: GenerationJob) -> _Prepared:
     """Select passages. Raises AppError as `check_target` does, and "generation_no_passages" | "file_unreadable"."""
     check_target(job.out)
-    library = Library.beside(job.documents)
+    library = Library.beside(job.where.documents)
     try:
         selected = passages.select_passages(library, job.collection, job.seed, generation_plan.max_passages(job.wanted))
     finally:
@@ -310,13 +315,13 @@ def _compute_status(
 
     `lacking`: a cache of questions without an answer in the collection, as every round checks all.
     """
-    library = Library.beside(job.documents)
+    library = Library.beside(job.where.documents)
 
     def lacks(question: str) -> bool:
         if question not in lacking:
-            found = passage_search.search(library, question, [job.collection.id], SEARCHED, job.glossary)
+            found = passage_search.search(library, question, [job.collection.id], SEARCHED, job.where.glossary)
             lacking[question] = not retrieved_passages.judge_answerability(
-                library, question, found, job.glossary
+                library, question, found, job.where.glossary
             ).is_enough
         return lacking[question]
 
@@ -326,19 +331,18 @@ def _compute_status(
         library.close()
 
 
-def _write_pairs(
-    job: GenerationJob, outcome: GenerationOutcome, writer: PairWriter, permit: Permit | None
-) -> GenerationOutcome:
+def _write_pairs(outcome: GenerationOutcome, writer: PairWriter, permit: Permit | None) -> GenerationOutcome:
     """Write the pairs and then delete the journal. Raises AppError as `check_target` and `Permit.open_atomically` do.
 
     `permit`: None if there are no pairs.
     """
+    job = outcome.job
     check_target(job.out)
     if permit is not None:
         with permit.open_atomically(job.out) as file:
             file.write(
                 pair_files.pairs_to_lines(
-                    outcome.standing.accepted, writer, lineage.label_of_model(job.documents, job.model)
+                    outcome.standing.accepted, writer, lineage.label_of_model(job.where.documents, job.model)
                 )
             )
         job.journal.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import run_plan, training_errors
+from app.training.data.rows import PARTS
 from app.training.drafts import TrainingDraft
 from app.training.run_plan import PlannedDevice, RunPlan
 from trainer import spec
@@ -83,36 +85,26 @@ class PresetForecasts(QObject):
 
     def _do(self, work: Callable[[TaskProgress], "PresetForecast | _Prepared"]) -> None:
         question = self._question
+        self._task = background.run_long(work, partial(self._on_result, question), partial(self._on_failed, question))
 
-        def tagged(progress: TaskProgress) -> tuple[int, "PresetForecast | _Prepared | AppError"]:
-            try:
-                return question, work(progress)
-            except AppError as error:
-                return question, error
-
-        self._task = background.run_long(tagged, self._on_result, self._on_failed)
-
-    def _on_result(self, tagged: tuple[int, "PresetForecast | _Prepared | AppError"]) -> None:
-        question, found = tagged
+    def _on_result(self, question: int, found: "PresetForecast | _Prepared") -> None:
         if question != self._question:
             return
         self._task = None
-        match found:
-            case AppError():
-                self.error = found
-            case PresetForecast():
-                self.found[self._left.pop(0)] = found
-            case _Prepared():
-                self._made = found
-        if self._left and self.error is None:
+        if isinstance(found, PresetForecast):
+            self.found[self._left.pop(0)] = found
+        else:
+            self._made = found
+        if self._left:
             made, preset = self._made, self._left[0]
             assert made is not None
             self._do(lambda progress: _outlook(made, preset, progress))
         self.changed.emit()
 
-    def _on_failed(self, error: AppError) -> None:
-        """Raise a bug: the work returns expected errors as its result."""
-        raise error
+    def _on_failed(self, question: int, error: AppError) -> None:
+        if question == self._question:
+            self._task, self.error = None, error
+            self.changed.emit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +119,7 @@ def _prepared(draft: TrainingDraft, paths: Paths, models: Sequence[LocalModel]) 
     assert draft.frozen is not None
     folder = Path(draft.frozen.folder)
     places = {"folder": str(paths.runs / "-"), "base": str(_base(draft.base, models))}
-    parts = {part: str(folder / f"{part}.jsonl") for part in ("train", "validation", "holdout")}
+    parts = {part: str(folder / f"{part}.jsonl") for part in PARTS}
     try:
         asked = spec.from_json(draft.settings | places | parts)
     except SpecError as error:

@@ -15,11 +15,8 @@ from app.training.services.training_run import TrainingRun
 from trainer import events
 from trainer.events import (
     Adjusted,
-    Cancelled,
     EvaluationStep,
     Event,
-    Finished,
-    Paused,
     Phase,
     PreflightFinding,
     PreflightFindings,
@@ -30,28 +27,29 @@ from trainer.events import (
 _MEASURED = ("converting_base", "reading", "exporting")  # phases with their own progress; the others have steps
 
 
-class TerminalRun:
-    """A run shown in the terminal until it ends. The first Ctrl+C pauses it, a second one kills it."""
+class TerminalRun(CommandLoop):
+    """A run shown in the terminal until it ends, which gives `result` or `error`.
+
+    The first Ctrl+C pauses it, a second one kills it.
+    """
 
     def __init__(self, run: TrainingRun, run_id: str, output: Output, begun: Callable[[], None]) -> None:
         """Connect to the run. `begun`: called once it is certain that no other process trains in this folder."""
+        super().__init__(self._pause)
         self._run = run
         self._id = run_id
         self._begun = begun
         self._output = output
-        self.end: Finished | Paused | Cancelled | None = None
-        self.error: AppError | None = None
-        self.waiting = CommandLoop(self._interrupt)
         run.event_received.connect(self._on_event)
         for ended in (run.finished, run.paused, run.cancelled):
-            ended.connect(self._on_ended)
-        run.failed.connect(self._on_failed)
+            ended.connect(self.finish)
+        run.failed.connect(self.fail)
 
     def wait(self) -> None:
-        """Run to the end, which is then in `end` or `error`. Raises KeyboardInterrupt at the second Ctrl+C."""
+        """Run to the end. Raises KeyboardInterrupt at the second Ctrl+C."""
         QTimer.singleShot(0, self._begin)  # after the handler of Ctrl+C is installed
         try:
-            self.waiting.run()
+            self.run()
         except KeyboardInterrupt:
             self._output.end_progress()
             self._output.note("common.run_stopped", id=self._id)
@@ -65,24 +63,13 @@ class TerminalRun:
             self._run.start()
             self._begun()
         except AppError as error:
-            self._on_failed(error)
+            self.fail(error)
 
-    def _interrupt(self) -> None:
+    def _pause(self) -> None:
         if not self._run.is_asked:
-            self._print_pausing()
+            self._output.end_progress()
+            show_pausing(self._run.standing, self._output)
         self._run.pause()
-
-    def _print_pausing(self) -> None:
-        self._output.end_progress()
-        show_pausing(self._run.standing, self._output)
-
-    def _on_ended(self, end: Finished | Paused | Cancelled) -> None:
-        self.end = end
-        self.waiting.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self.waiting.stop()
 
     def _on_event(self, event: Event) -> None:
         match event:

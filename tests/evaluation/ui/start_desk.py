@@ -26,6 +26,7 @@ from app.models.training_environment import TrainingEnvironment
 from app.training import drafts
 from app.training.data import data_split
 from app.training.data.rows import RowMessage, TrainingRow
+from app.training.data.split_record import LeakageReport
 from app.training.drafts import DraftSplit
 from app.training.services.training_run import Trainer
 from app.uikit.theme import Theme
@@ -74,9 +75,9 @@ class StartDesk:
                 for n, (one, other) in enumerate(texts, 1)
             ]
         )
-        manifest = data_split.write_split(made, folder, {"name": "行.csv"}, {})
+        manifest = data_split.write_split(made, folder, {"name": "行.csv"}, LeakageReport())
         counts = (len(made.train), len(made.validation), len(made.holdout))
-        frozen = DraftSplit(str(folder), 1, *counts, manifest["files"]["holdout"]["sha256"], is_sound=True)
+        frozen = DraftSplit(str(folder), 1, *counts, manifest.files["holdout"].sha256, is_sound=True)
         drafts.save(self.where.drafts, dataclasses.replace(draft, frozen=frozen), 2.0)
         return folder
 

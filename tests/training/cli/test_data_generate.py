@@ -111,7 +111,7 @@ def test_what_cannot_be_is_said_before_anything_is_asked(kotae: Kotae, tmp_path:
     assert not (tmp_path / "データ" / "exports.log").exists()
 
 
-def test_confidential_documents_become_pairs_with_a_yes_only_and_it_is_put_on_record(
+def test_confidential_pairs_are_made_and_reviewed_with_a_yes_only_and_stay_confidential(
     kotae: Kotae, tmp_path: Path
 ) -> None:
     command = prepared(tmp_path, 1, "secret")
@@ -119,26 +119,6 @@ def test_confidential_documents_become_pairs_with_a_yes_only_and_it_is_put_on_re
     assert (status, result["label"]) == (0, "secret"), told
     (row,) = map(json.loads, (tmp_path / "組.jsonl").read_text("utf-8").splitlines())
     assert row["provenance"]["label"] == "secret"
-    noted = json.loads((tmp_path / "データ" / "exports.log").read_text("utf-8"))
-    assert (noted["what"], noted["label"]) == ("pairs", "secret")
-
-
-@pytest.mark.parametrize(
-    ("count", "journal", "code"), [(1, "壊れた行\n", "journal_damaged"), (0, "", "generation_no_passages")]
-)
-def test_what_cannot_begin_is_not_put_on_record(
-    kotae: Kotae, tmp_path: Path, count: int, journal: str, code: str
-) -> None:
-    command = prepared(tmp_path, count, "secret")
-    (tmp_path / "組.jsonl.kotae-generate").write_text(journal, "utf-8")
-    status, result, _ = kotae(*command, "--n", "1", "--allow-secret")
-    assert (status, result["error"]["code"]) == (3, code)
-    assert not (tmp_path / "データ" / "exports.log").exists()
-
-
-def test_confidential_pairs_are_reviewed_with_a_yes_only_and_stay_confidential(kotae: Kotae, tmp_path: Path) -> None:
-    command = prepared(tmp_path, 1, "secret")
-    assert kotae(*command, "--n", "1", "--allow-secret")[0] == 0
     pairs, table, kept = (tmp_path / name for name in ("組.jsonl", "組.xlsx", "確認済み.jsonl"))
     for source, out in ((pairs, table), (table, kept)):
         status, result, _ = kotae("data", "review", str(source), "--out", str(out))

@@ -1,5 +1,6 @@
 """`kotae data split`: files, figures, and every refusal in words."""
 
+import contextlib
 import csv
 import io
 import json
@@ -14,7 +15,8 @@ import pytest
 from app.cli import main
 from app.documents.library import Library
 from app.training.cli.data import FEW_TRAINED
-from app.training.data import data_split
+from app.training.data import split_record
+from app.training.data.rows import PARTS, TrainingRow
 from tests.faults.ledger import Tally
 from tests.training.data.split_rows import distinct
 from trainer import preflight
@@ -40,10 +42,17 @@ def table(folder: Path, count: int = 100) -> Path:
 COLUMNS = ("--question", "ご質問", "--answer", "模範解答", "--group", "資料")
 
 
-def test_what_was_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "分割"
-    assert run(table(tmp_path), "--out", folder, *COLUMNS) == 0
-    printed = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a split of the table, and what was said of it."""
+    folder, said = tmp_path_factory.mktemp("表"), io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert run(table(folder), "--out", folder / "分割", *COLUMNS) == 0
+    return folder / "分割", said.getvalue()
+
+
+def test_what_was_made_is_said(split: tuple[Path, str]) -> None:
+    folder, printed = split
     assert "学習用 60 行、検証用 20 行、判定用 20 行に分け" in printed
     assert "「資料」が同じ行は" in printed
     assert "使えない 1 行" in printed
@@ -54,45 +63,37 @@ def test_what_was_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "学習用が" not in printed
     assert "判定用が 4 件しかありません（同じグループの行は" in printed
     assert re.search(r"0\.0–0\.1 +█+ 20", printed)
-    assert data_split.verify_split(folder)["source"]["mapping"] == {
-        "question": "ご質問",
-        "answer": "模範解答",
-        "group": "資料",
-    }
+    mapping = {"question": "ご質問", "answer": "模範解答", "group": "資料"}
+    assert split_record.verify_split(folder).source["mapping"] == mapping
+
+
+def objects(path: Path, count: int, describe: Callable[[TrainingRow], dict[str, object]]) -> Path:
+    """Write rows of which each is the object that describes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(json.dumps(describe(row), ensure_ascii=False) for row in distinct(count)), "utf-8")
+    return path
+
+
+def pair(row: TrainingRow, **more: object) -> dict[str, object]:
+    return {"question": row.question, "answer": row.answer, **more}
 
 
 def test_rows_of_secret_documents_are_said_to_be_and_recorded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "組.jsonl"
-    lines = [
-        {
-            "question": row.question,
-            "answer": row.answer,
-            "provenance": {"label": "secret" if row.line == 7 else "public"},
-        }
-        for row in distinct(40)
-    ]
-    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    label = {7: "secret"}
+    path = objects(
+        tmp_path / "組.jsonl", 40, lambda row: pair(row, provenance={"label": label.get(row.line, "public")})
+    )
     assert run(path, "--out", tmp_path / "分割") == 0
     assert "機密の資料から作った行が入っています" in capsys.readouterr().out
-    assert data_split.verify_split(tmp_path / "分割")["source"]["label"] == "secret"
+    assert split_record.verify_split(tmp_path / "分割").source["label"] == "secret"
 
 
 def documented(folder: Path, label: str) -> Path:
     """Rows that were made of a document."""
-    folder.mkdir(parents=True)
-    rows = [
-        {
-            "question": row.question,
-            "answer": row.answer,
-            "provenance": {"label": label, "collection": "内規", "document": "内規.pdf"},
-        }
-        for row in distinct(60)
-    ]
-    path = folder / "組.jsonl"
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-    return path
+    told = {"label": label, "collection": "内規", "document": "内規.pdf"}
+    return objects(folder / "組.jsonl", 60, lambda row: pair(row, provenance=told))
 
 
 def secret_split(folder: Path) -> Path:
@@ -107,7 +108,7 @@ def test_a_part_of_a_split_keeps_the_label_when_it_is_split_or_checked_once_more
     first = secret_split(tmp_path / "一回目")
     capsys.readouterr()
     assert run(first / "train.jsonl", "--out", tmp_path / "二回目") == 0
-    source = data_split.verify_split(tmp_path / "二回目")["source"]
+    source = split_record.verify_split(tmp_path / "二回目").source
     assert (source["label"], source["origins"]) == ("secret", [["内規", "内規.pdf"]])
     assert main(["data", "check", str(first / "train.jsonl"), "--out", str(tmp_path / "a.xlsx")], lambda *_: 0) == 3
     assert "機密" in capsys.readouterr().err
@@ -121,11 +122,12 @@ def test_a_table_of_answers_that_was_exported_keeps_its_label(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     for said, expected in (("機密", "secret"), ("公開", None)):
-        rows = [{"質問": one.question, "回答": one.answer, name: said if one.line == 7 else ""} for one in distinct(40)]
-        path = tmp_path / f"回答-{said}.jsonl"
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+        path = objects(
+            tmp_path / f"回答-{said}.jsonl", 40,
+            lambda one, said=said: {"質問": one.question, "回答": one.answer, name: said if one.line == 7 else ""},
+        )  # fmt: skip
         assert run(path, "--out", tmp_path / said) == 0
-        assert data_split.verify_split(tmp_path / said)["source"].get("label") == expected
+        assert split_record.verify_split(tmp_path / said).source.get("label") == expected
     assert "機密" in capsys.readouterr().out
 
 
@@ -178,7 +180,7 @@ def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: py
     assert run(table(tmp_path), "--out", folder, *COLUMNS, "--json", "--seed", "3") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed.pop("folder") == str(folder)
-    assert printed == data_split.verify_split(folder)
+    assert printed == json.loads((folder / split_record.MANIFEST).read_bytes())
     assert printed["seed"] == 3
     assert printed["source"]["unusable_rows"] == 1
     assert [one["reason"] for one in printed["removed"]] == ["same", "same"]
@@ -186,42 +188,35 @@ def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: py
 
 def flawed(folder: Path, count: int = 30) -> Path:
     """The second of its rows has lost its letters, the third a telephone number."""
-    answers = [row.answer for row in distinct(count)]
-    answers[1:3] = ["？？？？", "電話は 03-1234-5678 です。"]
-    lines = ({"question": row.question, "answer": answers[at]} for at, row in enumerate(distinct(count)))
-    (folder / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
-    return folder / "rows.jsonl"
+    answers = {2: "？？？？", 3: "電話は 03-1234-5678 です。"}
+    return objects(folder / "rows.jsonl", count, lambda row: pair(row) | {"answer": answers.get(row.line, row.answer)})
 
 
-def test_rows_to_be_looked_at_are_counted_by_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_to_be_looked_at_are_counted_by_kind_and_too_few_rows_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
     printed = capsys.readouterr().out
     assert "確かめたいところのある行が 2 行入っています（文字化け 1 行、個人情報 1 行）。kotae data check " in printed
-    assert data_split.verify_split(tmp_path / "x")["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
-
-
-def test_rows_to_be_looked_at_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(flawed(tmp_path), "--out", tmp_path / "x", "--drop-flagged") == 0
-    assert "確かめたいところのある 2 行を除きました（文字化け 1 行、個人情報 1 行。" in capsys.readouterr().out
-    manifest = data_split.verify_split(tmp_path / "x")
-    assert sum(part["rows"] for part in manifest["files"].values()) == 28
-    assert manifest["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
-    assert manifest["source"]["flagged_dropped"] is True
-
-
-def test_too_few_rows_for_a_training_or_a_verdict_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
-    printed = capsys.readouterr().out
+    assert split_record.verify_split(tmp_path / "x").source["flagged"] == {"mojibake": [2], "personal": [3]}
     assert "学習用が 16 行しかありません。50 行より" in printed
     assert "判定用が 7 件しかありません（同じグループの行は、合わせて 1 件に数えます）。20 件より" in printed
     assert preflight.FEW == FEW_TRAINED
 
 
-def test_no_group_is_in_two_files(tmp_path: Path) -> None:
-    assert run(table(tmp_path), "--out", tmp_path / "x", *COLUMNS) == 0
+def test_rows_to_be_looked_at_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(flawed(tmp_path), "--out", tmp_path / "x", "--drop-flagged") == 0
+    assert "確かめたいところのある 2 行を除きました（文字化け 1 行、個人情報 1 行。" in capsys.readouterr().out
+    manifest = split_record.verify_split(tmp_path / "x")
+    assert sum(part.rows for part in manifest.files.values()) == 28
+    assert manifest.source["flagged"] == {"mojibake": [2], "personal": [3]}
+    assert manifest.source["flagged_dropped"] is True
+
+
+def test_no_group_is_in_two_files(split: tuple[Path, str]) -> None:
     groups = [
-        {json.loads(line)["group"] for line in (tmp_path / "x" / f"{part}.jsonl").read_text("utf-8").splitlines()}
-        for part in data_split.PARTS
+        {json.loads(line)["group"] for line in (split[0] / f"{part}.jsonl").read_text("utf-8").splitlines()}
+        for part in PARTS
     ]
     assert sum(map(len, groups)) == len(set.union(*groups))
 
@@ -235,35 +230,29 @@ def test_a_seed_says_which_rows_and_shares_say_how_many(tmp_path: Path) -> None:
     assert held["a"].count(b"\n") == 30
 
 
-def test_the_files_can_be_split_and_checked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_files_can_be_split_and_checked_again(
+    split: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is written is what is read: rows and groups."""
-    assert run(table(tmp_path), "--out", tmp_path / "x", *COLUMNS) == 0
-    assert run(tmp_path / "x" / "train.jsonl", "--out", tmp_path / "y", "--json") == 0
+    assert run(split[0] / "train.jsonl", "--out", tmp_path / "y", "--json") == 0
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert sum(part["rows"] for part in printed["files"].values()) == 60
     assert printed["removed"] == []
 
 
 def test_the_paper_removes_alike_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = distinct(60)
-    lines = [{"question": row.question, "answer": row.answer} for row in rows]
-    lines += [{"question": f"では{row.question}", "answer": row.answer[::-1]} for row in rows]
-    file = tmp_path / "rows.jsonl"
-    file.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), "utf-8")
+    file = objects(tmp_path / "rows.jsonl", 60, pair)
+    alike = objects(tmp_path / "alike", 60, lambda row: {"question": f"では{row.question}", "answer": row.answer[::-1]})
+    file.write_text(f"{file.read_text('utf-8')}\n{alike.read_text('utf-8')}", "utf-8")
     assert run(file, "--out", tmp_path / "x", "--paper") == 0
     printed = capsys.readouterr().out
     found = re.search(r"除いた行：(\d+) 行（同じ内容 0 行、判定用の行に似ている (\d+) 行）", printed)
-    assert found is not None
     assert found[1] == found[2]
     assert len(re.findall(r"判定用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
     assert f"ほか {int(found[1]) - 10} 行" in printed
-    near = data_split.verify_split(tmp_path / "x")["leakage"]["near_validation"]
+    near = split_record.verify_split(tmp_path / "x").leakage.near_validation
     assert f"検証用のうち {near} 行は、学習用によく似た行があります" in printed
-    assert data_split.verify_split(tmp_path / "x")["settings"]["measure"] == {
-        "n": 2,
-        "threshold": 0.45,
-        "part": "question",
-    }
+    assert split_record.verify_split(tmp_path / "x").settings.measure == split_record.PAPER_MEASURE
 
 
 @pytest.mark.parametrize(
@@ -283,14 +272,13 @@ def test_a_wrong_option_is_told_and_nothing_is_written(
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
-def test_a_split_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = table(tmp_path)
-    assert run(file, "--out", tmp_path / "x", *COLUMNS) == 0
-    assert run(file, "--out", tmp_path / "x", *COLUMNS, "--seed", "1") == 3
+def test_a_split_is_not_overwritten(split: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, _ = split
+    assert run(folder.with_name("社内の質問.csv"), "--out", folder, *COLUMNS, "--seed", "1") == 3
     error = capsys.readouterr().err
     assert "すでにファイルがあります" in error
     assert "--out に別のフォルダを指定してください。" in error
-    assert data_split.verify_split(tmp_path / "x")["seed"] == 0
+    assert split_record.verify_split(folder).seed == 0
 
 
 def test_too_few_rows_are_told_with_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

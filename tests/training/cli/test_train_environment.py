@@ -1,12 +1,11 @@
-"""`kotae train environment` as a whole program: shown, made over loopback, interrupted, killed; once for real."""
+"""`kotae train environment` and `env-kit`: shown, made over loopback, refused, interrupted, killed; once for real."""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from app.models import package_locks as locks
@@ -15,6 +14,7 @@ from app.models.training_environment import VARIABLE
 from tests import hf_models
 from tests.base.cli.processes import Start, ended, programs
 from tests.command_fixtures import Kotae
+from tests.training.driver import processes_below
 from tests.waiting import wait_until
 from tests.wheelhouse import Index
 
@@ -33,15 +33,6 @@ def start(data: Path) -> Iterator[Start]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
     with programs(data) as begin:
         yield lambda *arguments, **variables: begin(*arguments, "--json", environment=kept, variables=variables)
-
-
-def processes_below(folder: Path) -> list[list[str]]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if any(str(folder) in word for word in words) and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(words)
-    return found
 
 
 def test_without_one_the_answer_is_no_with_the_way_to_one(
@@ -129,3 +120,70 @@ def test_made_from_a_kit_without_a_network_it_works_and_converts(start: Start, d
     status, built, log = ended(start("models", "build", str(source), "--quant", "Q8_0"), limit_s=600)
     assert status == 0, log
     assert built["models"][0]["quantization"] == "Q8_0"
+
+
+Refused = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def refused(kotae: Kotae, monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """Runs `kotae train env-kit ARGUMENTS` in this process: exit status and code of an error with its next step."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        status, result, _ = kotae("train", "env-kit", *arguments)
+        assert result["error"]["next"]
+        return status, result["error"]["code"]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (("--python-version", "three"), 2, "bad_option"),
+        (("--part-size", "0"), 2, "bad_option"),
+        (("--part-size", "5GB"), 2, "bad_option"),
+        (("--wheels", "無い"), 3, "wheels_folder_missing"),
+        (("--system", "plan9-sparc"), 3, "training_no_lock"),
+        (("--variant", "cuda", "--system", "win32-x86_64"), 3, "training_no_lock"),
+        (("--python-version", "3.9"), 3, "training_no_lock"),
+        (("--python", "無い.tar.gz"), 3, "python_archive_unknown"),
+        (("--python", __file__), 3, "python_archive_unknown"),
+    ],
+)
+def test_a_kit_that_cannot_be_is_refused_with_the_next_step(
+    refused: Refused, tmp_path: Path, arguments: tuple[str, ...], status: int, code: str
+) -> None:
+    assert refused("--out", str(tmp_path / "kit"), *arguments) == (status, code)
+    assert not (tmp_path / "kit").exists()
+
+
+def test_a_folder_that_lacks_wheels_and_one_that_is_somebody_elses_are_said(refused: Refused, tmp_path: Path) -> None:
+    assert refused("--out", str(tmp_path / "kit"), "--wheels", str(tmp_path)) == (3, "training_wheel_missing")
+    (tmp_path / "README.txt").write_text("my notes", encoding="utf-8")
+    assert refused("--out", str(tmp_path), "--wheels", str(tmp_path)) == (3, "kit_folder_taken")
+
+
+def test_where_nothing_may_go_out_no_kit_is_made(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "データ").mkdir(exist_ok=True)
+    (tmp_path / "データ/settings.json").write_text('{"network_allowed": false}', encoding="utf-8")
+    assert refused("--out", str(tmp_path / "kit")) == (3, "training_network_forbidden")
+
+
+def test_an_interrupted_kit_has_nothing_half_under_a_final_name(start: Start, tmp_path: Path) -> None:
+    kit = tmp_path / "kit"
+    first, second, *_ = locks.fitting("cpu", pythons=[sys.version_info[:2]])[0].files
+    for file in (first, second):
+        (tmp_path / file.name).write_bytes(bytes(file.size_bytes))
+    arguments = ("train", "env-kit", "--out", str(kit), "--variant", "cpu")
+    with Index(tmp_path, stalls_at=first.package) as index:
+        process = start(*arguments, PIP_CONFIG_FILE=os.devnull, **index.variables())
+        wait_until(index.stalled.is_set)
+        process.send_signal(signal.SIGINT)
+        out, log = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, out) == (130, "")
+    assert "127.0.0.1" in log
+    assert list(kit.glob("*.whl")) == []
+    assert not (kit / "training-kit.json").exists()

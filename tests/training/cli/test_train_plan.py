@@ -53,21 +53,7 @@ def spec(tiny_base: Path, tmp_path: Path) -> Path:  # noqa: F811
     return path
 
 
-def test_a_plan_is_exact_and_leaves_nothing(kotae: Kotae, spec: Path, tmp_path: Path) -> None:
-    status, out, log = kotae("train", "plan", str(spec), "--json")
-    assert status == 0, log
-    plan: dict[str, Any] = json.loads(out)
-    assert plan["is_exact"]
-    assert plan["fits"]
-    assert plan["counts"]["rows"] == 24
-    trained = [token["text"] for token in plan["preview"]["tokens"] if token["is_trained"]]
-    assert trained[-1] == "<|eot_id|>"
-    memory = plan["memory"]
-    assert memory["total_bytes"] == sum(value for name, value in memory.items() if name != "total_bytes")
-    assert not (tmp_path / "データ" / "runs").exists()
-
-
-def test_without_an_environment_it_is_estimated(
+def test_without_an_environment_it_is_estimated_and_settings_are_said_in_words(
     kotae: Kotae, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "no-python"))
@@ -75,6 +61,10 @@ def test_without_an_environment_it_is_estimated(
     assert status == 0
     assert "文字数からの推定" in out
     assert "判定：始められます。" in out
+    (settings,) = [line for line in out.splitlines() if line.startswith("設定：")]
+    assert "学習率 0.003、" in settings
+    assert "途中の値の再計算 なし、" in settings
+    assert not re.search(r"[a-z]_[a-z]|False|None", settings)
     status, out, _ = kotae("train", "plan", str(spec), "--lang", "en")
     assert "Verdict: it fits." in out
 
@@ -87,18 +77,24 @@ def test_a_job_needs_the_environment_for_its_converter(
     assert not (tmp_path / "job").exists()
 
 
-def test_only_a_job_needs_the_converter(
+def test_a_plan_is_exact_and_leaves_nothing_and_only_a_job_needs_the_converter(
     kotae: Kotae,
     spec: Path,
     tmp_path: Path,
     environment: TrainingEnvironment,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        training_run, "locate_trainer", lambda _data: Trainer(TrainingEnvironment(environment.python, None))
-    )
+    trainer = Trainer(TrainingEnvironment(environment.python, None))
+    monkeypatch.setattr(training_run, "locate_trainer", lambda _data: trainer)
     status, out, log = kotae("train", "plan", str(spec), "--json")
-    assert (status, json.loads(out)["is_exact"]) == (0, True), log
+    assert status == 0, log
+    plan: dict[str, Any] = json.loads(out)
+    assert (plan["is_exact"], plan["fits"], plan["counts"]["rows"]) == (True, True, 24)
+    trained = [token["text"] for token in plan["preview"]["tokens"] if token["is_trained"]]
+    assert trained[-1] == "<|eot_id|>"
+    memory = plan["memory"]
+    assert memory["total_bytes"] == sum(value for name, value in memory.items() if name != "total_bytes")
+    assert not (tmp_path / "データ" / "runs").exists()
     status, out, _ = kotae("train", "plan", str(spec), "--job", str(tmp_path / "job"), "--json")
     assert (status, json.loads(out)["error"]["code"]) == (3, "converter_missing")
 
@@ -150,17 +146,6 @@ def test_the_parts_of_the_time_add_up() -> None:
     assert steps == "  ステップ 1 分 33 秒（12 回、1 回 約 8 秒）"
     assert evaluations == "  検証 2 分 7 秒"
     assert "評価（判定）" in others
-
-
-def test_a_plan_says_settings_in_words(
-    kotae: Kotae, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "no-python"))
-    _, out, _ = kotae("train", "plan", str(spec))
-    (settings,) = [line for line in out.splitlines() if line.startswith("設定：")]
-    assert "学習率 0.003、" in settings
-    assert "途中の値の再計算 なし、" in settings
-    assert not re.search(r"[a-z]_[a-z]|False|None", settings)
 
 
 def test_a_base_comes_along_only_with_a_job(kotae: Kotae, spec: Path) -> None:

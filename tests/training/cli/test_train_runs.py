@@ -13,13 +13,15 @@ from typing import Any
 import psutil
 import pytest
 
+from app import cli as main
 from app.base.bootstrap import ConfidenceInterval
 from app.training import quality_gate
-from app.training.quality_gate import BASE, BASE_ADAPTER, FormRow, GateReason, GateResult
+from app.training.quality_gate import BASE, FormRow, GateReason, GateResult
 from app.training.runs import run_folders
 from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
+from tests.training.cli.conftest import LATE_STEP, STEP, Wait
 from tests.waiting import wait_until
 
 CHANGE = ConfidenceInterval(-0.5, -0.6, -0.4, 40)
@@ -49,8 +51,8 @@ def test_data_and_base_are_trained_and_the_adapter_answers(
     assert "強" in wrong["error"]["message"]
 
 
-def test_an_adapter_is_trained_further(kotae: Kotae, trained: dict[str, Any], data: Path, base: Path) -> None:
-    wishes = ("--data", str(data), "--base", str(base), "--adapter", "点検", "--name", "続き")
+def test_an_adapter_is_trained_further(kotae: Kotae, trained: dict[str, Any], command: tuple[str, ...]) -> None:
+    wishes = (*command[2:], "--adapter", "点検", "--name", "続き")
     status, found, log = kotae("train", "run", *wishes)
     assert (status, found["state"], found["went_on_from"]) == (0, "finished", "点検"), log
     _, shown, _ = kotae("train", "show", trained["id"])
@@ -69,21 +71,22 @@ def test_an_adapter_is_trained_further(kotae: Kotae, trained: dict[str, Any], da
     ],
     ids=["ja", "en"],
 )
-def test_what_is_told_on_the_way_is_a_line_each(
-    start: Start, data: Path, base: Path, language: str, evaluation: str, ended: str
+def test_what_is_told_on_the_way_is_a_line_each_and_time_by_the_clock_and_by_the_steps(
+    start: Start, command: tuple[str, ...], language: str, evaluation: str, ended: str
 ) -> None:
-    process = start("train", "run", "--data", str(data), "--base", str(base), "--lang", language)
-    out, log = process.communicate(timeout=60)
+    out, log = start(*command, "--lang", language).communicate(timeout=60)
     assert evaluation in log.splitlines()
     assert out.startswith(ended)
     assert "\x1b" not in log  # nobody looks: nothing is drawn over
     assert language == "ja" or not re.search("ました|ます|です", out + log)
+    assert language == "en" or re.search("ステップの計算に .* 秒", out)
+    assert language == "en" or re.search("^かかった時間：.* 秒（読み込み、検証、保存を含む）$", out, re.MULTILINE)
 
 
-def test_a_terminal_sees_each_step(start: Start, data: Path, base: Path) -> None:
+def test_a_terminal_sees_each_step(start: Start, command: tuple[str, ...]) -> None:
     ours, theirs = pty.openpty()
     seen: list[bytes] = []
-    process = start("train", "run", "--data", str(data), "--base", str(base), stderr=theirs)
+    process = start(*command, stderr=theirs)
     os.close(theirs)
     reader = threading.Thread(target=read_all, args=(ours, seen))
     reader.start()
@@ -91,22 +94,21 @@ def test_a_terminal_sees_each_step(start: Start, data: Path, base: Path) -> None
     reader.join()
     os.close(ours)
     text = b"".join(seen).decode()
-    assert "12/12 ステップ" in text
-    assert "812 トークン/秒" in text
-    assert "モデルを読み込んでいます" in text
+    for shown in ("12/12 ステップ", "812 トークン/秒", "モデルを読み込んでいます"):
+        assert shown in text
 
 
-def test_ctrl_c_pauses_and_the_run_goes_on(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
+def test_ctrl_c_pauses_and_the_run_goes_on(
+    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path, wait_for: Wait
+) -> None:
     spec = tmp_path / "設定.json"
     spec.write_text(json.dumps({"data": "点検", "base": base.name, "max_steps": 30}), encoding="utf-8")
     process = start("train", "run", str(spec), "--name", "橋梁", "--json", trainer="slow")
-    folder = tmp_path / "データ" / "runs"
-    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    wait_for(STEP)
     process.send_signal(signal.SIGINT)
     out, log = process.communicate(timeout=60)
-    assert process.returncode == 130
     paused = json.loads(out)
-    assert paused["state"] == "paused"
+    assert (process.returncode, paused["state"]) == (130, "paused")
     assert "一時停止します" in log
     status, result, log = kotae("train", "resume", "橋梁")
     assert (status, result["state"], result["step"]) == (0, "finished", 30), log
@@ -115,49 +117,45 @@ def test_ctrl_c_pauses_and_the_run_goes_on(start: Start, kotae: Kotae, data: Pat
     assert (status, result["error"]["code"]) == (3, "run_is_finished")
 
 
+def listed_states(kotae: Kotae) -> list[str]:
+    _, listed, _ = kotae("train", "list")
+    return [run["state"] for run in listed["runs"]]
+
+
 def test_ctrl_c_in_a_terminal_pauses_however_early_it_comes(
-    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+    start: Start, kotae: Kotae, command: tuple[str, ...]
 ) -> None:
     """A terminal sends it to all processes in front."""
-    process = start("train", "run", "--data", str(data), "--base", str(base), start_new_session=True, trainer="slow")
-    assert process.stderr is not None
+    process = start(*command, start_new_session=True, trainer="slow")
     assert process.stderr.readline().startswith("学習 ")
     wait_until(lambda: bool(psutil.Process(process.pid).children()))
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
-    assert process.returncode == 130
-    _, listed, _ = kotae("train", "list")
-    assert [run["state"] for run in listed["runs"]] == ["paused"]
+    assert (process.returncode, listed_states(kotae)) == (130, ["paused"])
 
 
-def test_ctrl_c_twice_ends_it_at_once(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
-    process = start("train", "run", "--data", str(data), "--base", str(base), trainer="silent")
-    folder = tmp_path / "データ" / "runs"
-    wait_until(lambda: any('"step":3' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+def test_ctrl_c_twice_ends_it_at_once(start: Start, kotae: Kotae, command: tuple[str, ...], wait_for: Wait) -> None:
+    process = start(*command, trainer="silent")
+    wait_for(LATE_STEP)
     children = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "もう一度 Ctrl+C" in line:
-            break
+    assert any("もう一度 Ctrl+C" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "kotae train resume" in log
     assert not any(child.is_running() for child in children)
-    _, listed, _ = kotae("train", "list")
-    assert [run["state"] for run in listed["runs"]] == ["crashed"]
+    assert listed_states(kotae) == ["crashed"]
 
 
 def test_a_killed_program_leaves_a_run_that_goes_on(
-    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+    start: Start, kotae: Kotae, command: tuple[str, ...], tmp_path: Path, wait_for: Wait
 ) -> None:
-    process = start("train", "run", "--data", str(data), "--base", str(base), trainer="slow")
-    folder = tmp_path / "データ" / "runs"
-    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    process = start(*command, trainer="slow")
+    wait_for(STEP)
     process.kill()
     process.communicate()
-    (run,) = folder.iterdir()
+    (run,) = (tmp_path / "データ" / "runs").iterdir()
     wait_until(lambda: run_folders.read(run).state != "running")
     assert run_folders.read(run).state == "paused"  # the trainer has seen that nobody listens any more
     status, result, log = kotae("train", "resume", run.name)
@@ -169,24 +167,24 @@ def test_a_killed_program_leaves_a_run_that_goes_on(
     [
         ("oom", "run_out_of_memory"),
         ("crash", "run_crashed"),
-        ("truncated", "run_crashed"),
-        ("garbled", "run_crashed"),
         ("fail:not_finite", "run_not_finite"),
     ],
 )
-def test_a_failure_is_one_sentence(kotae: Kotae, data: Path, base: Path, trainer: str, code: str) -> None:
-    status, result, log = kotae("train", "run", "--data", str(data), "--base", str(base), trainer=trainer)
+def test_a_failure_is_one_sentence(kotae: Kotae, command: tuple[str, ...], trainer: str, code: str) -> None:
+    status, result, log = kotae(*command, trainer=trainer)
     assert (status, result["error"]["code"]) == (3, code)
     assert result["error"]["message"] in log.splitlines()[-1]
 
 
-def test_a_removed_run_is_gone(kotae: Kotae, trained: dict[str, Any]) -> None:
-    status, result, _ = kotae("train", "remove", trained["id"])
-    assert status == 0
-    assert result["freed_bytes"] > 1000
-    assert not Path(trained["folder"]).exists()
-    status, listed, _ = kotae("train", "list")
-    assert (status, listed["runs"]) == (0, [])
+def test_a_removed_run_is_gone_with_its_converted_base(kotae: Kotae, trained: dict[str, Any], tmp_path: Path) -> None:
+    converted = tmp_path / "データ" / "bases" / ("a" * 16)
+    converted.mkdir(parents=True)
+    (converted / "weights").write_bytes(bytes(1_000_000))
+    status, result, log = kotae("train", "remove", trained["id"])
+    assert (status, result["freed_bytes"] > 1_001_000) == (0, True)
+    assert "1.0 MB" in log
+    assert (Path(trained["folder"]).exists(), converted.exists()) == (False, False)
+    assert listed_states(kotae) == []
 
 
 def test_an_adapter_of_another_model_is_refused(kotae: Kotae, trained: dict[str, Any], tmp_path: Path) -> None:
@@ -195,27 +193,36 @@ def test_an_adapter_of_another_model_is_refused(kotae: Kotae, trained: dict[str,
     assert (status, result["error"]["code"]) == (3, "adapter_other_base")
 
 
-@pytest.mark.parametrize(("verdict", "status"), [("adopt", 0), ("check", 0), ("reject", 1)])
-def test_a_report_is_shown_and_a_rejected_result_is_a_no(
-    kotae: Kotae, trained: dict[str, Any], verdict: str, status: int
+def test_a_report_is_shown_with_the_command_that_uses_the_result_and_a_rejected_one_is_a_no(
+    kotae: Kotae, trained: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
+    def printed(*arguments: str) -> str:
+        main.main([*arguments], lambda *_: 0)
+        return capfd.readouterr().out
+
     got, result, _ = kotae("train", "report", trained["id"])
     assert (got, result["error"]["code"]) == (3, "gate_missing")
-    folder = Path(trained["folder"])
-    form = FormRow(BASE_ADAPTER, 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
-    base = dataclasses.replace(form, form=BASE)
+    row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)
     reason = GateReason("few_examples", "check", {"count": 1, "least": 20})
-    quality_gate.write_gate(
-        GateResult(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, (base, form), ()),
-        folder,
-    )
-    got, result, _ = kotae("train", "report", trained["id"])
-    proposed = None if verdict == "reject" else BASE_ADAPTER
-    assert (got, result["verdict"], result["proposed"]) == (status, verdict, proposed)
-    assert "20" in result["reasons"][0]["text"]
-    assert Path(result["report"]).read_text("utf-8").startswith("<!doctype html>")
-    _, listed, _ = kotae("train", "list")
-    assert listed["runs"][0]["verdict"] == verdict
+    gate = GateResult(
+        "adopt", "Q6_K", (reason,), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None,
+        (dataclasses.replace(row, form=BASE), row), (), file="bridge-Q6_K.gguf",
+    )  # fmt: skip
+    folder = Path(trained["folder"])
+    for verdict, status, word in (("adopt", 0, "採用"), ("check", 0, "要確認"), ("reject", 1, "不採用")):
+        quality_gate.write_gate(dataclasses.replace(gate, verdict=verdict), folder)
+        got, result, _ = kotae("train", "report", trained["id"])
+        proposed = None if verdict == "reject" else "Q6_K"
+        assert (got, result["verdict"], result["proposed"]) == (status, verdict, proposed)
+        assert "20" in result["reasons"][0]["text"]
+        assert Path(result["report"]).read_text("utf-8").startswith("<!doctype html>")
+        assert kotae("train", "list")[1]["runs"][0]["verdict"] == verdict
+        out = printed("train", "report", trained["id"])
+        assert f"判定：{word}" in out
+        assert (f'kotae ask "質問" --model {folder / "bridge-Q6_K.gguf"}' in out) == ("kotae ask" in out)
+        assert ("kotae ask" in out, "使わないでください" in out) == (verdict != "reject", verdict == "reject")
+        assert verdict != "reject" or "勧める形" not in out
+        assert f"完了 ({word})" in printed("train", "list")
 
 
 def test_a_run_without_rows_that_were_kept_back_has_a_report_all_the_same(kotae: Kotae, data: Path, base: Path) -> None:
@@ -227,28 +234,6 @@ def test_a_run_without_rows_that_were_kept_back_has_a_report_all_the_same(kotae:
     status, result, _ = kotae("train", "report", trained["id"])
     assert (status, result["verdict"]) == (0, None)
     assert "評価していません" in Path(result["report"]).read_text("utf-8")
-
-
-def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: Kotae, trained: dict[str, Any]) -> None:
-    folder = Path(trained["folder"])
-    row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
-    base = dataclasses.replace(row, form=BASE)
-    forms = (base, row)
-    gate = GateResult(
-        "adopt", "Q6_K", (), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, forms, (), file="bridge-Q6_K.gguf"
-    )
-    quality_gate.write_gate(gate, folder)
-    out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
-    assert "判定：採用" in out
-    assert f'kotae ask "質問" --model {folder / "bridge-Q6_K.gguf"}' in out
-    out, _ = start("train", "list").communicate(timeout=60)
-    assert "完了 (採用)" in out
-    quality_gate.write_gate(dataclasses.replace(gate, verdict="reject"), folder)
-    out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
-    assert "判定：不採用" in out
-    assert "使わないでください" in out
-    assert "kotae ask" not in out
-    assert "勧める形" not in out
 
 
 @pytest.mark.parametrize(

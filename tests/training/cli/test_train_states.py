@@ -4,10 +4,8 @@ import dataclasses
 import json
 import os
 import pty
-import re
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,20 +14,27 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 
 from app.base.cli.commands import Output
+from app.models.artifact_steps import StepProgress
+from app.models.services.artifact_session import ArtifactSession
 from app.models.training_environment import TrainingEnvironment
+from app.training.cli import train_runs
 from app.training.runs.run_journal import RunStatus
+from app.training.services import terminal_run
+from app.training.services.gate_run import GateRun
 from app.training.services.terminal_run import TerminalRun
 from app.training.services.training_run import Trainer, TrainingRun
 from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
-from tests.waiting import wait_until
+from tests.training.cli.conftest import LATE_STEP, STEP, Wait
 from trainer.events import Phase, RunForecast, TrainingStep
 
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_terminal_that_closes_pauses_the_run(kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
+def test_a_terminal_that_closes_pauses_the_run(
+    kotae: Kotae, data: Path, base: Path, tmp_path: Path, wait_for: Wait
+) -> None:
     variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": "fake:slow"}
     (tmp_path / "設定.json").write_text(
         json.dumps({"data": str(data), "base": str(base), "max_steps": 300}), encoding="utf-8"
@@ -39,10 +44,9 @@ def test_a_terminal_that_closes_pauses_the_run(kotae: Kotae, data: Path, base: P
         os.chdir(ROOT)
         command = [sys.executable, "-m", "app", "train", "run", str(tmp_path / "設定.json")]
         os.execve(command[0], command, os.environ | variables)
-    folder = tmp_path / "データ" / "runs"
     reader = threading.Thread(target=read_all, args=(terminal, []), daemon=True)
     reader.start()
-    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    wait_for(STEP)
     (trainer,) = psutil.Process(pid).children()
     os.close(terminal)
     os.waitpid(pid, 0)
@@ -52,11 +56,10 @@ def test_a_terminal_that_closes_pauses_the_run(kotae: Kotae, data: Path, base: P
 
 
 def test_who_resumes_a_run_that_goes_on_is_told_nothing_else(
-    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+    start: Start, kotae: Kotae, command: tuple[str, ...], wait_for: Wait
 ) -> None:
-    start("train", "run", "--data", str(data), "--base", str(base), trainer="silent")
-    folder = tmp_path / "データ" / "runs"
-    wait_until(lambda: any('"step":3' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    start(*command, trainer="silent")
+    wait_for(LATE_STEP)
     for action in ("resume", "gate", "report", "remove"):
         status, result, log = kotae("train", action, "点検")
         assert (status, result["error"]["code"]) == (3, "run_busy")
@@ -64,11 +67,9 @@ def test_who_resumes_a_run_that_goes_on_is_told_nothing_else(
 
 
 def test_what_another_machine_is_to_train_does_not_begin_here(
-    kotae: Kotae, data: Path, base: Path, tmp_path: Path
+    kotae: Kotae, command: tuple[str, ...], tmp_path: Path
 ) -> None:
-    status, job, log = kotae(
-        "train", "plan", "--data", str(data), "--base", str(base), "--job", str(tmp_path / "遠い PC")
-    )
+    status, job, log = kotae("train", "plan", *command[2:], "--job", str(tmp_path / "遠い PC"))
     assert status == 0, log
     _, listed, _ = kotae("train", "list")
     assert [run["state"] for run in listed["runs"]] == ["exported"]
@@ -90,27 +91,10 @@ def test_a_run_whose_model_is_on_the_list_is_not_removed(kotae: Kotae, trained: 
     assert kotae("train", "remove", trained["id"])[0] == 0
 
 
-def test_a_removed_run_takes_its_converted_base_along(kotae: Kotae, trained: dict[str, Any], tmp_path: Path) -> None:
-    converted = tmp_path / "データ" / "bases" / ("a" * 16)
-    converted.mkdir(parents=True)
-    (converted / "weights").write_bytes(bytes(1_000_000))
-    status, result, log = kotae("train", "remove", trained["id"])
-    assert (status, result["freed_bytes"] > 1_000_000) == (0, True)
-    assert "1.0 MB" in log
-    assert not converted.exists()
-
-
 def test_a_job_belongs_to_the_plan(kotae: Kotae) -> None:
     status, result, _ = kotae("train", "run", "spec.json", "--job", "/my jobs")
     assert (status, result["error"]["code"]) == (3, "run_job_is_planned")
     assert "kotae train plan" in result["error"]["next"]
-
-
-def test_time_is_told_by_the_clock_and_by_the_steps(start: Start, data: Path, base: Path) -> None:
-    process = start("train", "run", "--data", str(data), "--base", str(base))
-    out, _ = process.communicate(timeout=60)
-    assert re.search("ステップの計算に .* 秒", out)
-    assert re.search("^かかった時間：.* 秒（読み込み、検証、保存を含む）$", out, re.MULTILINE)
 
 
 class Heard(Output):
@@ -126,23 +110,25 @@ class Heard(Output):
 
 
 @pytest.fixture
-def live(tmp_path: Path, qapp: QCoreApplication) -> Iterator[tuple[TrainingRun, TerminalRun]]:
-    """Of a run that has done two steps, without its process."""
+def heard() -> Heard:
     Heard.lines.clear()
+    return Heard(is_json=False)
+
+
+STANDING = RunStatus(step=TrainingStep(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.0))
+
+
+def test_a_label_does_not_outlive_what_it_names(tmp_path: Path, heard: Heard, qapp: QCoreApplication) -> None:
     run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake"), tmp_path)
-    run.standing = RunStatus(step=TrainingStep(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.0))
-    yield run, TerminalRun(run, "x", Heard(is_json=False), lambda: None)
-    run.deleteLater()
-
-
-def test_a_label_does_not_outlive_what_it_names(live: tuple[TrainingRun, TerminalRun]) -> None:
-    run, _ = live
+    run.standing = STANDING
+    TerminalRun(run, "x", heard, lambda: None)
     for name in ("saving", "training"):
         run.event_received.emit(Phase(name, 2, 12))
-    saving, training = Heard.lines
+    saving, training = heard.lines
     assert saving == "途中の状態を保存しています…"
     assert training.startswith("2/12 ステップ、損失 1.250")
     assert training.endswith("、残り 約 2 分（検証を含む）")
+    run.deleteLater()
 
 
 @pytest.mark.parametrize(
@@ -155,11 +141,24 @@ def test_a_label_does_not_outlive_what_it_names(live: tuple[TrainingRun, Termina
         ("exporting", "学習はもう終わっています"),
     ],
 )
-def test_what_a_pause_waits_for_is_said(live: tuple[TrainingRun, TerminalRun], phase: str, words: str) -> None:
-    run, shown = live
+def test_what_a_pause_waits_for_is_said(heard: Heard, phase: str, words: str) -> None:
     forecast = RunForecast(1, 2, 7.721, 90.0, 1, is_measured=True)
-    run.standing = dataclasses.replace(run.standing, phase=Phase(phase), forecast=forecast)
-    shown._interrupt()
-    (said,) = Heard.lines
+    terminal_run.show_pausing(dataclasses.replace(STANDING, phase=Phase(phase), forecast=forecast), heard)
+    (said,) = heard.lines
     assert words in said
     assert "もう一度 Ctrl+C" in said
+
+
+def test_a_log_of_a_gate_gets_one_line_a_step(capsys: pytest.CaptureFixture[str], qapp: QCoreApplication) -> None:
+    run, output = GateRun(None), Output(is_json=True)
+    session = ArtifactSession(run, output, train_runs.gate_lines(output).show)
+    for number, done in ((1, 0), (1, 50), (1, 100), (2, 0), (2, 70)):
+        run.progressed.emit(StepProgress("score", ("base", "Q8_0")[number - 1], done, 100, number, 8))
+    assert session.result is None
+    run.deleteLater()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "評価しています（1/8）：元のモデル の測定",
+        "評価しています（2/8）：組み込み済みの Q8_0 の測定",
+    ]

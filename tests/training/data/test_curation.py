@@ -1,4 +1,4 @@
-"""What a person decides of rows is on the disk at once, can be taken back, and stands again after any end."""
+"""What a person is told and decides of rows is on the disk at once, can be undone, and stands after any end."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 
 from app.base.errors import AppError
 from app.training.data import check, curation, file_import
-from app.training.data.curation import Curation, CurationItem, Decision
+from app.training.data.curation import Curation, CurationItem, Decision, ReviewPace, RowEvidence
 from app.training.data.rows import RowMessage, TrainingRow
+from tests.training.driver import code_of, refused
 
 ANSWERS = (
     "点検は年に一回行います。",
@@ -82,8 +83,6 @@ def test_generated_pairs_count_once_they_were_looked_at(tmp_path: Path) -> None:
     desk = Curation(tmp_path)
     assert (states(desk), desk.rows()) == (["undecided", "undecided"], [])
     first, second = (item.evidence for item in desk.items)
-    assert first is not None
-    assert second is not None
     assert (first.quote in first.passage, first.page, second.quote) == (True, 12, "")
     desk.decide(Decision(1, "accepted"))
     assert [row.group for row in desk.rows()] == ["手引き.pdf"]
@@ -178,9 +177,8 @@ def test_only_the_last_question_and_answer_of_a_conversation_are_changed(tmp_pat
 def test_a_row_that_could_not_be_trained_on_is_refused_and_nothing_is_decided(
     desk: Curation, question: str, answer: str
 ) -> None:
-    with pytest.raises(AppError) as caught:
-        desk.decide(Decision(1, "edited", question, answer))
-    assert (caught.value.code, states(desk)[0], desk.revision) == ("row_unusable", "used", 0)
+    error = refused(desk.decide, Decision(1, "edited", question, answer))
+    assert (error.code, states(desk)[0], desk.revision) == ("row_unusable", "used", 0)
 
 
 @pytest.mark.parametrize("number", [0, -1, 5])
@@ -195,24 +193,20 @@ def test_a_damaged_folder_is_told_and_left_alone(desk: Curation, tmp_path: Path)
     path = tmp_path / "下書き" / curation.DECISIONS
     for line in (b'{"number": 1}\n', b'{"number": 9, "kind": "accepted"}\n', b'{"undo": true}\n', b"[]\n"):
         path.write_bytes(line)
-        with pytest.raises(AppError) as caught:
-            Curation(tmp_path / "下書き")
-        assert (caught.value.code, path.read_bytes()) == ("draft_damaged", line)
+        error = refused(Curation, tmp_path / "下書き")
+        assert (error.code, path.read_bytes()) == ("draft_damaged", line)
 
 
 def test_rows_that_are_gone_are_damaged_and_no_matter_of_writing(tmp_path: Path) -> None:
     (tmp_path / "無い行").mkdir()
-    with pytest.raises(AppError) as caught:
-        Curation(tmp_path / "無い行")
-    assert caught.value.code == "draft_damaged"
+    assert code_of(Curation, tmp_path / "無い行") == "draft_damaged"
 
 
 def test_two_who_decide_at_once_do_not_mix(desk: Curation, tmp_path: Path) -> None:
     other = Curation(tmp_path / "下書き")
     other.decide(Decision(1, "rejected"))
-    with pytest.raises(AppError) as caught:
-        desk.decide(Decision(2, "rejected"))
-    assert (caught.value.code, desk.revision) == ("draft_changed", 0)
+    error = refused(desk.decide, Decision(2, "rejected"))
+    assert (error.code, desk.revision) == ("draft_changed", 0)
     other.decide(Decision(2, "accepted"))
     assert Curation(tmp_path / "下書き").revision == 2
 
@@ -223,3 +217,67 @@ def test_it_says_whether_there_is_something_to_take_back(desk: Curation) -> None
     assert (desk.can_undo, curation.undecided_state(desk.items[0])) == (True, "used")
     desk.undo()
     assert not desk.can_undo
+
+
+QUOTE = "かぶりは100mm以上とする。"
+EVIDENCE = RowEvidence("手引き.pdf", ("2 章", "2.1 かぶり"), 12, QUOTE, f"2.1 かぶり\n{QUOTE}")
+
+
+def row(question: str, answer: str) -> TrainingRow:
+    return TrainingRow(1, (RowMessage("user", question), RowMessage("assistant", answer)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers", "missing"),
+    [
+        ("かぶりは 100 mm 以上です。", 1, ()),
+        ("かぶりは 10 cm 以上です。", 1, ()),
+        ("かぶりは 70 mm 以上です。70 mm です。", 2, ("70 mm",)),
+        ("かぶりは 100 mm 以下です。", 1, ("100 mm",)),
+        ("十分に取ります。", 0, ()),
+    ],
+)
+def test_numbers_of_an_answer_are_looked_for_in_its_quote(answer: str, numbers: int, missing: tuple[str, ...]) -> None:
+    found = curation.inspect_row(row("かぶりはいくつですか", answer), EVIDENCE)
+    assert (found.numbers, found.missing) == (numbers, missing)
+
+
+def test_without_a_quote_no_number_is_missing() -> None:
+    assert curation.inspect_row(row("いくつですか", "70 mm です。"), None).missing == ()
+    assert curation.inspect_row(row("いくつですか", "70 mm です。"), RowEvidence("手引き.pdf")).missing == ()
+
+
+def test_an_answer_must_end_and_a_question_need_not() -> None:
+    assert curation.inspect_row(row("点検は", "点検は年に一回行います。"), None).flaws == ()
+    assert curation.inspect_row(row("点検は？", "点検は年に一回"), None).flaws == ()  # short answers are whole
+    assert curation.inspect_row(row("点検は？", "点検は年に一回行い、"), None).flaws == ("unfinished",)
+
+
+def test_personal_details_are_named_by_their_kind() -> None:
+    found = curation.inspect_row(row("連絡先は？", "電話は 03-1234-5678、メールは taro@example.com です。"), None)
+    assert found.personal == ("phone", "mail")
+
+
+def test_a_quote_stands_in_its_passage_or_does_not() -> None:
+    assert curation.is_quoted(EVIDENCE)
+    assert not curation.is_quoted(RowEvidence("手引き.pdf", quote="かぶりは100mm以上", passage="かぶりは 100mm 以上"))
+    assert not curation.is_quoted(RowEvidence("手引き.pdf", passage="何か"))
+
+
+def test_pairs_of_one_passage_are_counted() -> None:
+    found = (EVIDENCE, None, EVIDENCE)
+    items = [CurationItem(number, row("問い", "答え"), evidence=one) for number, one in enumerate(found, start=1)]
+    assert curation.count_by_passage(items) == {("手引き.pdf", EVIDENCE.passage): 2}
+
+
+def test_the_rest_is_foretold_from_the_pace_without_the_breaks() -> None:
+    now = 0.0
+    pace = ReviewPace(lambda: now)
+    for seconds in (0, 6, 6, 6, 3600):
+        now += seconds
+        pace.note()
+        assert pace.seconds(10) is None
+    for seconds in (6, 30):
+        now += seconds
+        pace.note()
+    assert pace.seconds(10) == pytest.approx(10 * (4 * 6 + 30) / 5)

@@ -158,21 +158,3 @@ def test_the_object_of_findings_holds_everything(tmp_path: Path) -> None:
     assert data["lengths"]["characters"]["row"]["total"] == sum(
         len(row.question) + len(row.answer) for row in made.rows
     )
-
-
-def test_the_flaws_of_kasensabo_are_found(kasensabo: Path) -> None:
-    """About 465 answers hold remains of JSON by a plain count, and about 500 end without a full stop."""
-    made = file_import.import_file(kasensabo / "train_all_merged_5578.jsonl")
-    assert (len(made.rows), made.bad, made.shape, made.encoding) == (5578, (), "alpaca", "utf-8")
-    assert made.mapping.as_dict() == {"question": "instruction", "answer": "output", "input": "input"}
-    found = check.check_rows(made)
-    places = {finding.code: {place.line for place in finding.places} for finding in found.findings}
-    cut_in_json = {row.line for row in made.rows if row.answer.endswith(("{", ",", "},", "\\n"))}
-    assert len(cut_in_json) > 400
-    assert cut_in_json - places["json_debris"] == set()
-    assert len(places["json_debris"]) < 620
-    without_end = {row.line for row in made.rows if not row.answer.endswith(("。", "！", "？", "」", "』", "）"))}
-    assert 450 < len(places["unfinished"]) < 560
-    assert len(without_end & places["unfinished"]) > 0.9 * len(without_end)
-    assert len(places["near_duplicate"]) < 20
-    assert not any(code.startswith("personal") for code in places)

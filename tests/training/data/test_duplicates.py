@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 
 from app.training.data import duplicates
-from app.training.data.duplicates import DEFAULT_MEASURE, PAPER_MEASURE, SimilarityMeasure
 from app.training.data.rows import RowMessage, TrainingRow
+from app.training.data.split_record import DEFAULT_MEASURE, PAPER_MEASURE, SimilarityMeasure
 
 WORDS = [
     "堤防",

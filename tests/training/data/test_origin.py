@@ -27,7 +27,6 @@ def kept(folder: Path, text: str = CSV + TROUBLED) -> tuple[Path, Curation, Impo
     curation.create(folder / "下書き", curation.items_from_rows(found.rows, check.check_rows(found)))
     file_import.write_origin(folder / "下書き", file_import.origin_of(path, found))
     read = file_import.read_origin(folder / "下書き")
-    assert read is not None
     return path, Curation(folder / "下書き"), read
 
 
@@ -97,7 +96,6 @@ def test_lengths_groups_and_what_stands_apart_are_of_the_rows_that_count(tmp_pat
     long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
     _, rows, _ = kept(tmp_path, f"{CSV}長い答えは,{long}。,9 章\n")
     found = data_overview.measure_distribution(rows)
-    assert found is not None
     assert [(one.line, one.characters) for one in found.outliers] == [(22, 601)]
     assert ([bound for bound, _ in found.bins], sum(count for _, count in found.bins)) == (list(range(1, 14)), 20)
     assert found.beyond == 1
@@ -105,7 +103,6 @@ def test_lengths_groups_and_what_stands_apart_are_of_the_rows_that_count(tmp_pat
     assert found.categories == ()
     rows.decide(Decision(21, "rejected"))
     after = data_overview.measure_distribution(rows)
-    assert after is not None
     assert (after.rows, after.outliers) == (20, ())
 
 

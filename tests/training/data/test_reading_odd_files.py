@@ -6,12 +6,12 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from app.base.errors import AppError
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import describe_error, phrase
 from app.training.data import file_import
 from app.training.data.file_import import ImportedRows
 from tests.training.data.odd_files import A1, ALPACA, ODD, PAIRS, Q1, Q2, TABLE, Content, Odd, as_csv, lines, write
+from tests.training.driver import code_of, refused
 
 
 def pairs(found: ImportedRows) -> list[tuple[str, str]]:
@@ -69,24 +69,23 @@ def test_what_is_no_training_data_is_refused_in_words(
     tmp_path: Path, name: str, content: Content, wanted: ColumnMapping | None, code: str
 ) -> None:
     path = write(tmp_path / name, content)
-    with pytest.raises(AppError) as caught:
-        file_import.import_file(path, wanted)
-    assert caught.value.code == code
-    assert "?" not in str(describe_error(caught.value))
+    error = refused(file_import.import_file, path, wanted)
+    assert error.code == code
+    assert "?" not in str(describe_error(error))
 
 
 @pytest.mark.parametrize("name", ["nothing.csv", "~nobody-of-this-name/q.csv", "a\0b.csv", "あ" * 300 + ".csv"])
 @pytest.mark.fault("S11")
 def test_a_file_that_is_not_there_is_said_to_be_that(tmp_path: Path, name: str) -> None:
-    with pytest.raises(AppError) as caught:
-        file_import.import_file(tmp_path / name if name[0] != "~" else Path(name))
-    assert caught.value.code in ("file_missing", "table_unreadable")
+    assert code_of(file_import.import_file, tmp_path / name if name[0] != "~" else Path(name)) in (
+        "file_missing",
+        "table_unreadable",
+    )
 
 
 @pytest.mark.fault("S11")
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(AppError, match="data_is_folder"):
-        file_import.import_file(tmp_path)
+    assert code_of(file_import.import_file, tmp_path) == "data_is_folder"
 
 
 def test_the_sheet_with_questions_is_found_and_the_others_are_named(tmp_path: Path) -> None:
@@ -121,10 +120,8 @@ def test_groups_that_differ_only_at_their_end_are_different(tmp_path: Path) -> N
 def test_a_large_file_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_import, "FILE_BYTES", 1000)
     monkeypatch.setattr(file_import, "ROWS", 3)
-    with pytest.raises(AppError, match="table_large"):
-        file_import.import_file(write(tmp_path / "a.jsonl", b"x" * 1001))
-    with pytest.raises(AppError, match="table_long"):
-        file_import.import_file(write(tmp_path / "b.jsonl", b'{"q": "x", "a": "y"}\n' * 4))
+    assert code_of(file_import.import_file, write(tmp_path / "a.jsonl", b"x" * 1001)) == "table_large"
+    assert code_of(file_import.import_file, write(tmp_path / "b.jsonl", b'{"q": "x", "a": "y"}\n' * 4)) == "table_long"
 
 
 @pytest.mark.fault("S11")

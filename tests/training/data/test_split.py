@@ -5,11 +5,13 @@ import random
 
 import pytest
 
-from app.base.errors import AppError
 from app.training.data import data_split
-from app.training.data.data_split import PAPER, PARTS, SplitSettings
-from app.training.data.duplicates import PAPER_MEASURE, near_duplicates
+from app.training.data.data_split import PAPER, Split
+from app.training.data.duplicates import near_duplicates
+from app.training.data.rows import PARTS
+from app.training.data.split_record import PAPER_MEASURE, KnownAnswer, SplitSettings
 from tests.training.data.split_rows import distinct, ids, row, troubled
+from tests.training.driver import code_of, refused
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -118,15 +120,13 @@ def test_the_first_rows_of_training_are_a_mixture_of_all() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_too_few_rows_are_an_error_that_counts_them(count: int) -> None:
-    with pytest.raises(AppError) as refused:
-        data_split.split_rows(distinct(count))
-    assert (refused.value.code, refused.value.facts["rows"]) == ("split_too_few", count)
+    error = refused(data_split.split_rows, distinct(count))
+    assert (error.code, error.facts["rows"]) == ("split_too_few", count)
 
 
 def test_twins_do_not_count() -> None:
-    with pytest.raises(AppError) as refused:
-        data_split.split_rows([row(line, "床止めとは？", "施設です。") for line in range(50)])
-    assert refused.value.facts["rows"] == 1
+    error = refused(data_split.split_rows, [row(line, "床止めとは？", "施設です。") for line in range(50)])
+    assert error.facts["rows"] == 1
 
 
 def test_large_groups_are_held_out_whole() -> None:
@@ -140,9 +140,7 @@ def test_large_groups_are_held_out_whole() -> None:
 @pytest.mark.parametrize("groups", [1, 2])
 def test_too_few_groups_are_an_error(groups: int) -> None:
     rows = [dataclasses.replace(one, group=f"第{one.line % groups}編") for one in distinct(100)]
-    with pytest.raises(AppError) as refused:
-        data_split.split_rows(rows)
-    assert refused.value.code == "split_few_groups"
+    assert code_of(data_split.split_rows, rows) == "split_few_groups"
 
 
 def test_a_question_of_every_row_is_an_instruction_and_binds_nothing() -> None:
@@ -171,6 +169,42 @@ def test_what_an_adapter_knows_is_trained_with_all_that_belongs_to_it() -> None:
     assert held
     assert held.isdisjoint(known | {rows[-2].id})
     assert len(made.train) + len(held) == 62
-    with pytest.raises(AppError) as caught:
-        data_split.split_rows(rows, known={one.id for one in rows[1:]})
-    assert (caught.value.code, caught.value.facts["rows"]) == ("split_all_known", 1)
+    error = refused(data_split.split_rows, rows, known={one.id for one in rows[1:]})
+    assert (error.code, error.facts["rows"]) == ("split_all_known", 1)
+
+
+def test_a_leak_is_reported() -> None:
+    rows = distinct(30)
+    copied = dataclasses.replace(rows[0], line=31)
+    near_one = row(32, rows[1].question, rows[1].answer + "あ")
+    shared = dataclasses.replace(rows[2], group="第1章")
+    train = (*rows[10:], copied, near_one, dataclasses.replace(rows[9], group="第1章"))
+    report = data_split.report_leakage(
+        Split(SplitSettings(), train, (rows[8],), (rows[0], rows[1], shared, rows[3]), ())
+    )
+    assert not report.is_sound
+    assert report.near == 2
+    assert report.shared_groups == ("第1章",)
+    assert [one.train_id for one in report.nearest[:2]] == [copied.id, near_one.id]
+    assert report.nearest[0].similarity == 1.0
+    assert report.histogram == (2, 0, 0, 0, 0, 0, 0, 0, 0, 2)
+    assert report.most_similar == 1.0
+
+
+def test_what_is_like_training_in_validation_is_counted_apart() -> None:
+    rows = distinct(30)
+    near_one = row(31, rows[10].question, rows[10].answer + "あ")
+    report = data_split.report_leakage(Split(SplitSettings(), (*rows[10:],), (rows[8], near_one), (*rows[:4],), ()))
+    assert report.is_sound
+    assert (report.near, report.near_validation) == (0, 1)
+    assert len(report.nearest) == sum(report.histogram) == 4
+
+
+def test_an_answer_that_stands_in_training_is_a_leak_though_its_row_is_not_like_another() -> None:
+    rows = distinct(30)
+    asked = row(31, rows[25].question[::-1], rows[0].answer)
+    report = data_split.report_leakage(
+        Split(SplitSettings(), (*rows[10:], asked), (rows[8],), (*rows[:4], row(32, "門は？", "開く。")), ())
+    )
+    assert (report.near, report.answers_compared, report.is_sound) == (0, 4, False)
+    assert report.answers_known == (KnownAnswer(rows[0].id, asked.id),)

@@ -21,7 +21,7 @@ ANSWER = "70mm以上とします。"
 
 
 def passage(text: str = TEXT, **fields: object) -> Passage:
-    section = dataclasses.replace(SECTION, text=text, **fields)  # type: ignore[arg-type]
+    section = dataclasses.replace(SECTION, text=text, **fields)
     return Passage(1, section, 1, "基準.pdf", "/d/基準.pdf", "基準", "internal", 0.0, 1, (section,))
 
 
@@ -32,7 +32,6 @@ def library_of(path: Path, documents: dict[str, Sequence[DocumentSection]], labe
     for name, sections in documents.items():
         (document_id,) = library.add_documents(collection_id, [Path("/d") / name])
         document = library.document(document_id)
-        assert document is not None
         library.put(dataclasses.replace(document, state="done"), sections)
     return library
 

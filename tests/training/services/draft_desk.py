@@ -12,12 +12,14 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.inference import speed
 from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient
 from app.inference.speed import MachineSpeed
 from app.training import drafts
-from app.training.drafts import TrainingDraft
+from app.training.drafts import DraftData, DraftSplit, TrainingDraft
 from app.training.services import training_run
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.training_run import Trainer
+from tests import model_files as models
 
 
 class Desk:
@@ -27,21 +29,67 @@ class Desk:
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
         self.models: Callable[[], Sequence[LocalModel]] = tuple
         self.trainer: Callable[[], Trainer | None] = lambda: training_run.locate_trainer(where.data)
-        self.draft = self.opened(drafts.create(where.drafts, 1.0))
+        self.engine: EngineClient | None = None
         self.errors: list[AppError] = []
-        self.draft.failed.connect(self.errors.append)
         self._qtbot = qtbot
+        self.draft = self.opened(drafts.create(where.drafts, 1.0))
 
     def reopened(self) -> DraftEditor:
         return self.opened(drafts.read(self.where.drafts, self.draft.draft.id))
 
     def opened(self, draft: TrainingDraft) -> DraftEditor:
-        return DraftEditor(draft, self.where, self.models, self.trainer)
+        made = DraftEditor(draft, self.where, self.models, self.trainer, self.engine)
+        made.failed.connect(self.errors.append)
+        return made
 
     def wait(self, draft: DraftEditor | None = None) -> TrainingDraft:
         one = draft or self.draft
         self._qtbot.waitUntil(lambda: not one.is_busy)
         return one.draft
+
+    def imported(self, rows: int | Path, draft: DraftEditor | None = None) -> DraftData:
+        """Take rows in, of a file or so many, and return what they are."""
+        one = draft or self.draft
+        one.import_file(rows if isinstance(rows, Path) else self.file(rows))
+        return self.wait(one).data
+
+    def frozen(self, rows: int | Path = 0, draft: DraftEditor | None = None) -> DraftSplit:
+        """Split the rows, after taking some in where there are any."""
+        one = draft or self.draft
+        if rows:
+            self.imported(rows, one)
+        one.freeze()
+        return self.wait(one).frozen
+
+    def ready(self, draft: DraftEditor | None = None, rows: int | Path = 60) -> None:
+        """Give a draft all that a run needs."""
+        one = draft or self.draft
+        self.frozen(rows, one)
+        one.change(goal="style", base=str(models.tiny_llama(self.where.data.parent / "小.gguf")))
+
+    def begun(self, draft: DraftEditor | None = None) -> Path:
+        """Begin a run and return its folder."""
+        one, folders = draft or self.draft, list[Path]()
+        one.begun.connect(folders.append)
+        one.begin()
+        self.wait(one)
+        assert self.errors == []
+        return folders[-1]
+
+    def checked(self, draft: DraftEditor | None = None) -> list[str]:
+        """Check a draft and return the codes of its problems."""
+        one = draft or self.draft
+        one.check()
+        return [problem.code for problem in self.wait(one).problems("check")]
+
+    @property
+    def folders(self) -> list[str]:
+        """What lies in the draft's folder."""
+        return sorted(path.name for path in (self.where.drafts / self.draft.draft.id).iterdir())
+
+    @property
+    def codes(self) -> list[str]:
+        return [error.code for error in self.errors]
 
     def file(self, count: int) -> Path:
         path = self.where.data / "行.csv"

@@ -1,4 +1,4 @@
-"""Pairs from a collection, with the fake engine as a real child: round after round, stopped, and gone on with.
+"""Pairs from a collection, alone and for a draft, with the fake engine as a real child: asked, stopped, gone on with.
 
 Each passage says what the model is to answer when it reads it; its sentence says so for the score.
 """
@@ -14,12 +14,18 @@ import pytest
 from app.base.errors import AppError
 from app.base.settings import Settings
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import DocumentCollection, DocumentSection
 from app.inference import child_commands, reply_journal
 from app.inference.local_model import LocalModel
+from app.training import drafts
+from app.training.generation import pair_records
+from app.training.generation.pair_records import GenerationRequest
 from app.training.services import pair_generation
+from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.services.pair_generation import GenerationJob, GenerationOutcome, GenerationProgress, PairGeneration
+from tests.permits import permit_to_lower
 from tests.scene import Scene
+from tests.training.driver import code_of
 from tests.training.generation.collection import library_of
 
 SUBJECTS = ("上流の橋脚", "河口の水門", "右岸の護岸", "山間の砂防堰堤")
@@ -52,7 +58,7 @@ class Desk:
         collection = library.collection("基準")
         library.close()
         return GenerationJob(
-            where.documents, where.glossary, where.exports_log, collection, self.out, wanted, 0, self.model,
+            where, collection, self.out, wanted, 0, self.model,
             dataclasses.replace(Settings(), context_tokens=8192),
         )  # fmt: skip
 
@@ -175,7 +181,7 @@ def test_a_file_that_is_there_and_a_collection_without_text_are_refused(desk: De
 
 def test_confidential_pairs_are_on_record_once_and_when_the_first_reply_is_written(desk: Desk) -> None:
     job = desk.secret_job(2, section(0), section(1))
-    made, log = desk.generation(job), job.exports_log
+    made, log = desk.generation(job), job.where.exports_log
     was_noted: dict[bool, bool] = {}  # by whether a reply stands in the journal
     made.progressed.connect(lambda _one: was_noted.setdefault(bool(reply_journal.read(job.journal)), log.exists()))
     desk.ended(made.finished, made.start)
@@ -192,10 +198,10 @@ def test_what_never_began_is_not_on_record(desk: Desk) -> None:
     job.journal.write_text("壊れた行\n", "utf-8")
     made = desk.generation(job)
     assert desk.ended(made.failed, made.start).code == "journal_damaged"
-    assert not job.exports_log.exists()
+    assert not job.where.exports_log.exists()
     job.journal.unlink()
     desk.generated(job)
-    assert job.exports_log.exists()
+    assert job.where.exports_log.exists()
 
 
 def test_passages_that_are_too_long_to_be_asked_about_are_no_export(desk: Desk) -> None:
@@ -204,12 +210,12 @@ def test_passages_that_are_too_long_to_be_asked_about_are_no_export(desk: Desk) 
     found = desk.generated(dataclasses.replace(job, settings=short))
     assert found.standing.rejected == {"failed": 1}
     assert [one.error_code for one in reply_journal.read(job.journal).values()] == ["context_full"]
-    assert not job.exports_log.exists()
+    assert not job.where.exports_log.exists()
 
 
 def test_nothing_confidential_is_written_that_cannot_be_put_on_record(desk: Desk) -> None:
     job = desk.secret_job(1, section(0))
-    job.exports_log.mkdir()
+    job.where.exports_log.mkdir()
     made = desk.generation(job)
     assert desk.ended(made.failed, made.start).code == "export_log_unwritable"
     assert reply_journal.read(job.journal) == {}
@@ -228,7 +234,7 @@ def test_replies_of_documents_that_became_confidential_are_put_on_record_before_
     assert desk.ended(made.failed, made.start).code == "secret_export"
     assert not desk.out.exists()
     desk.generated(dataclasses.replace(job, is_agreed=True))
-    assert len(job.exports_log.read_text("utf-8").splitlines()) == 1
+    assert len(job.where.exports_log.read_text("utf-8").splitlines()) == 1
 
 
 @pytest.mark.fault("S16")
@@ -239,3 +245,102 @@ def test_no_reply_is_written_any_more_once_its_documents_are_secret(desk: Desk) 
     assert desk.ended(made.failed, made.start).code == "secret_export"
     assert len(reply_journal.read(job.journal)) == 1
     assert not desk.out.exists()
+
+
+class DraftDesk:
+    def __init__(self, scene: Scene, model: LocalModel) -> None:
+        self.scene, self.where = scene, scene.where
+        self.draft_id = drafts.create(self.where.drafts, 1.0).id
+        self.making = self.started_again()
+        self.wish = GenerationRequest(1, "基準", model.id, 2, self.making.free_name(self.draft_id))
+        scene.preferences.change(context_tokens=8192)
+
+    def started_again(self) -> DraftPairGeneration:
+        of = self.scene
+        return DraftPairGeneration(
+            of.session, of.library, of.preferences, of.engine, child_commands.template(), of.where, of.engine
+        )  # fmt: skip
+
+    def collection(self, *sections: Any) -> DocumentCollection:
+        library_of(self.where.documents, {"基準.md": sections}).close()
+        library = Library.beside(self.where.documents)
+        found = library.collection("基準")
+        library.close()
+        return found
+
+    def ended(self, signal: Any, act: Any) -> Any:
+        with self.scene.qtbot.waitSignal(signal) as caught:
+            act()
+        assert caught.args[0] == self.draft_id
+        return caught.args[1]
+
+
+@pytest.fixture
+def drafted(scene: Scene, model: LocalModel) -> DraftDesk:
+    return DraftDesk(scene, model)
+
+
+def test_pairs_wait_for_their_draft_until_it_has_taken_them(drafted: DraftDesk) -> None:
+    collection = drafted.collection(section(0), section(1))
+    made = drafted.ended(
+        drafted.making.finished, lambda: drafted.making.begin(drafted.draft_id, drafted.wish, collection)
+    )  # fmt: skip
+    assert made.file == drafted.where.drafts / drafted.draft_id / "pairs-1.jsonl"
+    assert (drafted.making.is_running, drafted.making.draft_id) == (False, "")
+    again = drafted.started_again()
+    assert (again.unfinished(drafted.draft_id), again.finished_file(drafted.draft_id)) == (drafted.wish, made.file)
+    again.forget(drafted.draft_id)
+    assert (again.unfinished(drafted.draft_id), again.free_name(drafted.draft_id)) == (None, "pairs-2.jsonl")
+
+
+def test_what_is_stopped_is_wanted_still_and_goes_on_with_what_was_replied(drafted: DraftDesk) -> None:
+    collection = drafted.collection(*map(section, range(3)))
+    making = drafted.making
+    making.progressed.connect(lambda _id, one: making.stop() if one.round.done == 1 else None)
+    stopped = drafted.ended(making.stopped, lambda: making.begin(drafted.draft_id, drafted.wish, collection))
+    assert stopped.replies >= 1
+    again = drafted.started_again()
+    assert again.unfinished(drafted.draft_id) == drafted.wish
+    assert again.finished_file(drafted.draft_id) is None
+    first: list[int] = []
+    again.progressed.connect(lambda _id, one: first.append(one.round.done))
+    made = drafted.ended(again.finished, lambda: again.begin(drafted.draft_id, drafted.wish, collection))
+    assert first[0] >= 1
+    assert made.file is not None
+
+
+def test_the_chat_goes_first(drafted: DraftDesk) -> None:
+    collection = drafted.collection(section(0))
+    session, making = drafted.scene.session, drafted.making
+    order: list[str] = []
+    session.answer_finished.connect(lambda _answer: order.append("chat"))
+    making.finished.connect(lambda _id, _made: order.append("pairs"))
+    assert session.ask("!slow 鍵")
+    drafted.ended(making.finished, lambda: making.begin(drafted.draft_id, drafted.wish, collection))
+    assert order == ["chat", "pairs"]
+
+
+def test_a_second_one_a_missing_model_and_confidential_text_are_refused(drafted: DraftDesk, tmp_path: Path) -> None:
+    collection = drafted.collection(section(0))
+    wish, making = drafted.wish, drafted.making
+    other = GenerationRequest(1, "基準", "無い", 2, "pairs-1.jsonl")
+
+    assert code_of(making.begin, drafted.draft_id, other, collection) == "pairs_model_gone"
+    library = Library.beside(drafted.where.documents)
+    library.set_label(collection.id, "secret")  # since its list was shown
+    assert code_of(making.begin, drafted.draft_id, wish, collection) == "secret_export"
+    library.set_label(collection.id, "internal", permit_to_lower(collection.name))
+    library.close()
+    assert pair_records.read_request(drafted.where.drafts / drafted.draft_id) is None
+    making.begin(drafted.draft_id, wish, collection)
+    assert code_of(making.begin, drafted.draft_id, wish, collection) == "pairs_running"
+    making.close()
+
+
+def test_where_no_pair_can_be_used_nothing_is_wanted_any_more(drafted: DraftDesk) -> None:
+    collection = drafted.collection(section(0, score=1))
+    made = drafted.ended(
+        drafted.making.finished, lambda: drafted.making.begin(drafted.draft_id, drafted.wish, collection)
+    )
+    assert (made.file, made.standing.rejected["low_quality"]) == (None, 1)
+    assert drafted.making.unfinished(drafted.draft_id) is None

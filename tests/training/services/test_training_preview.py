@@ -14,6 +14,7 @@ from app.base.services import background
 from app.inference import speed
 from app.inference.speed import MachineSpeed
 from app.models import local_models
+from app.training.data.rows import PARTS
 from app.training.drafts import DraftSplit, TrainingDraft
 from app.training.services.preset_forecasts import PresetForecasts
 from tests import model_files as models
@@ -30,9 +31,9 @@ def where(tmp_path: Path) -> Paths:
 
 @pytest.fixture
 def draft(tmp_path: Path) -> TrainingDraft:
-    for part, count in (("train", 60), ("validation", 6), ("holdout", 6)):
-        roles = (("user", "点検は何年ごとか"), ("assistant", "五年ごとに行う"))
-        row = json.dumps({"messages": [{"role": role, "content": text} for role, text in roles]}, ensure_ascii=False)
+    roles = (("user", "点検は何年ごとか"), ("assistant", "五年ごとに行う"))
+    row = json.dumps({"messages": [{"role": role, "content": text} for role, text in roles]}, ensure_ascii=False)
+    for part, count in zip(PARTS, (60, 6, 6), strict=True):
         (tmp_path / f"{part}.jsonl").write_text(f"{row}\n" * count, "utf-8")
     frozen = DraftSplit(str(tmp_path), 1, 60, 6, 6, "a41f", is_sound=True)
     return TrainingDraft("1", frozen=frozen, base=str(models.tiny_llama(tmp_path / "小.gguf")))
@@ -107,7 +108,6 @@ def test_why_there_are_none_is_told(
     outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot, changes: dict[str, object], code: str
 ) -> None:
     look(outlooks, dataclasses.replace(draft, **changes), qtbot)
-    assert outlooks.error is not None
     assert (outlooks.error.code, outlooks.found) == (code, {})
 
 

@@ -4,13 +4,12 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from PySide6.QtCore import SignalInstance
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
@@ -25,6 +24,7 @@ from app.training.environment import folders
 from app.training.environment.folders import EnvironmentFolders, EnvironmentReport, report_environment
 from app.training.environment.messages import Phase
 from app.training.services.environment_setup import EnvironmentSetup
+from tests.training.driver import processes_below, small_drive
 from tests.wheelhouse import Index, make_wheel, make_wheels, write_lock
 
 ROOT = Path(__file__).parents[3]
@@ -45,52 +45,93 @@ child.main(fetch_all)
 
 
 class Making:
-    """The service with what it has said."""
+    """The service with what it has said, and wheels and a lock of them for it."""
 
-    def __init__(self, where: Paths, locked: Path) -> None:
-        self.where = where
+    def __init__(self, where: Paths, wheels: Path, locked: Path, qtbot: QtBot, patch: pytest.MonkeyPatch) -> None:
+        self.where, self.wheels, self.locked = where, wheels, locked
         self.preferences = Preferences(where.settings)
         self.proxy = ""
         command = [sys.executable, "-P", "-c", _CHILD, str(locked)]
         self.setup = EnvironmentSetup(self.preferences, command, where.data, where.logs, lambda: self.proxy)
+        self.folders = EnvironmentFolders(where.data)
         self.errors: list[AppError] = []
         self.phases: list[Phase] = []
         self.setup.failed.connect(self.errors.append)
         self.setup.progressed.connect(self.phases.append)
+        self._qtbot, self._patch = qtbot, patch
 
     @property
-    def folders(self) -> EnvironmentFolders:
-        return EnvironmentFolders(self.where.data)
+    def codes(self) -> list[str]:
+        return [error.code for error in self.errors]
 
     def report(self) -> EnvironmentReport:
         return report_environment(self.where.data)
 
+    def lock(self) -> None:
+        write_lock(self.locked, self.wheels)
+
+    def damage(self, package: str) -> Path:
+        """Change one bit of a wheel, nowhere near the archive's directory."""
+        path = self.wheels / f"{package}-1.0-py3-none-any.whl"
+        content = bytearray(path.read_bytes())
+        content[40] ^= 1
+        path.write_bytes(content)
+        return path
+
+    def an_earlier_one(self) -> Path:
+        """Make a file that stands for a working environment."""
+        marker = self.folders.final / "earlier"
+        marker.parent.mkdir()
+        marker.touch()
+        return marker
+
+    def ended(self, wheels: Path | None = None, base: Path | None = None) -> None:
+        """Make an environment, or fail to."""
+        ends: list[object] = []
+        self.setup.finished.connect(lambda: ends.append("finished"))
+        self.setup.failed.connect(ends.append)
+        self.setup.start(wheels, base)
+        self.until(lambda: len(ends) == 1)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        self._qtbot.waitUntil(condition, timeout=LIMIT_MS)
+
+    def heard(self, signal: SignalInstance, act: Callable[[], object]) -> None:
+        with self._qtbot.waitSignal(signal, timeout=LIMIT_MS):
+            act()
+
+    def cancel(self) -> None:
+        self.heard(self.setup.cancelled, self.setup.cancel)
+        assert not self.folders.part.exists()
+
+    def use(self, index: Index) -> None:
+        """Let the index of packages be this one."""
+        for name, value in index.variables().items():
+            self._patch.setenv(name, value)
+
+    def stall(self, index: Index) -> None:
+        """Begin, and get into the middle of a file."""
+        self.use(index)
+        self.setup.start()
+        self.until(index.stalled.is_set)
+        assert self.setup.online_count == 1
+
 
 @pytest.fixture
-def wheels(tmp_path: Path) -> Path:
-    return make_wheels(tmp_path / "学習 wheels")
-
-
-@pytest.fixture
-def locked(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lock of the wheels as they are now."""
-    folder = write_lock(tmp_path / "locked", wheels)
-    monkeypatch.setattr(locks, "folder", lambda: folder)
-    return folder
-
-
-@pytest.fixture
-def make(where: Paths, wheels: Path, locked: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Making]]:
+def make(where: Paths, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Making]]:
     """Nothing of the developer's: neither an environment nor pip's settings."""
     for name in [name for name in os.environ if name.startswith("PIP_")] + [VARIABLE, "HTTP_PROXY", "http_proxy"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
+    wheels = make_wheels(tmp_path / "学習 wheels")
+    locked = write_lock(tmp_path / "locked", wheels)
+    monkeypatch.setattr(locks, "folder", lambda: locked)
     made: list[Making] = []
 
     def start() -> Making:
-        made.append(Making(where, locked))
+        made.append(Making(where, wheels, locked, qtbot, monkeypatch))
         return made[-1]
 
     yield start
@@ -105,66 +146,31 @@ def making(make: Callable[[], Making]) -> Making:
     return make()
 
 
-def processes_below(folder: Path) -> list[list[str]]:
-    """Command lines of what runs there."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if any(str(folder) in word for word in words) and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(words)
-    return found
+@pytest.fixture
+def drive(tmp_path: Path) -> Path:
+    folder = tmp_path / "外付け"
+    folder.mkdir()
+    return folder
 
 
-def test_an_environment_that_something_works_with_is_neither_made_anew_nor_deleted(
-    making: Making, wheels: Path
-) -> None:
+def test_an_environment_that_something_works_with_is_neither_made_anew_nor_deleted(making: Making) -> None:
     making.setup.is_in_use = lambda: True
-    making.setup.start(wheels)
+    making.setup.start(making.wheels)
     making.setup.remove()
-    assert [error.code for error in making.errors] == ["training_environment_used"] * 2
+    assert making.codes == ["training_environment_used"] * 2
     assert not making.setup.is_running
 
 
-def damage(path: Path) -> None:
-    """One bit, nowhere near the archive's directory."""
-    content = bytearray(path.read_bytes())
-    content[40] ^= 1
-    path.write_bytes(content)
-
-
-def an_earlier_one(making: Making) -> Path:
-    """Stands for a working environment."""
-    marker = making.folders.final / "earlier"
-    marker.parent.mkdir()
-    marker.touch()
-    return marker
-
-
-@pytest.fixture
-def ended(qtbot: QtBot) -> Callable[..., None]:
-    def run(making: Making, wheels: Path | None = None, base: Path | None = None) -> None:
-        ends: list[object] = []
-        making.setup.finished.connect(lambda: ends.append("finished"))
-        making.setup.failed.connect(ends.append)
-        making.setup.start(wheels, base)
-        qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
-
-    return run
-
-
-def test_it_is_made_from_a_folder_of_wheels_and_works_where_it_was_moved_to(
-    making: Making, wheels: Path, locked: Path, ended: Callable[..., None]
-) -> None:
-    marker = an_earlier_one(making)
-    with Index(wheels) as index:
-        make_wheel(wheels, "peft", requires=f"stray @ {index.place}/files/stray-1.0-py3-none-any.whl")
-        write_lock(locked, wheels)
-        ended(making, wheels)
+def test_it_is_made_from_a_folder_of_wheels_and_works_where_it_was_moved_to(making: Making) -> None:
+    marker = making.an_earlier_one()
+    with Index(making.wheels) as index:
+        make_wheel(making.wheels, "peft", requires=f"stray @ {index.place}/files/stray-1.0-py3-none-any.whl")
+        making.lock()
+        making.ended(making.wheels)
         assert making.errors == []
         assert index.requests == []  # what a wheel names by an address is not fetched
     found = making.report()
     assert found.python == making.folders.final / "bin/python"
-    assert found.probe is not None
     assert found.probe.versions["torch"] == "1.0"
     assert (found.is_own, found.problem, found.left_bytes) == (True, None, 0)
     assert found.size_bytes > 1_000_000
@@ -172,66 +178,58 @@ def test_it_is_made_from_a_folder_of_wheels_and_works_where_it_was_moved_to(
     assert (making.folders.old / marker.name).exists()
     assert not making.folders.part.exists()
     assert making.setup.contacts() == []
-    assert list(dict.fromkeys(phase.name for phase in making.phases)) == [
-        "prepare",
-        "fetch",
-        "venv",
-        "install",
-        "check",
-    ]
+    names = list(dict.fromkeys(phase.name for phase in making.phases))
+    assert names == ["prepare", "fetch", "venv", "install", "check"]
     last = [phase for phase in making.phases if phase.name == "fetch"][-1]
-    assert last.done_bytes == last.total_bytes == sum(path.stat().st_size for path in wheels.iterdir())
+    assert last.done_bytes == last.total_bytes == sum(path.stat().st_size for path in making.wheels.iterdir())
 
 
-def test_a_wheel_that_is_not_there_is_named(making: Making, wheels: Path, ended: Callable[..., None]) -> None:
-    (wheels / "safetensors-1.0-py3-none-any.whl").unlink()
-    marker = an_earlier_one(making)
-    ended(making, wheels)
-    (error,) = making.errors
-    assert (error.code, error.facts["package"]) == ("training_wheel_missing", "safetensors==1.0")
-    assert marker.exists()
-
-
-@pytest.mark.parametrize("how", ["cut", "changed"])
-def test_a_wheel_that_is_not_the_one_of_the_lock_is_named(
-    making: Making, wheels: Path, how: str, ended: Callable[..., None]
-) -> None:
-    path = wheels / "gguf-1.0-py3-none-any.whl"
-    if how == "changed":
-        damage(path)
-    else:
+def spoil(making: Making, how: str, package: str) -> None:
+    path = making.wheels / f"{package}-1.0-py3-none-any.whl"
+    if how == "lost":
+        path.unlink()
+    elif how == "cut":
         path.write_bytes(path.read_bytes()[:-1])
-    marker = an_earlier_one(making)
-    ended(making, wheels)
-    (error,) = making.errors
-    assert (error.code, error.facts["path"]) == ("training_wheel_damaged", str(path))
-    assert marker.exists()
-    assert not making.folders.half.exists()
+    elif how == "changed":
+        making.damage(package)
+    elif how == "wrong":
+        make_wheel(making.wheels, package, difference=1.0)  # multiplies wrongly in 4 bits
+        making.lock()
+    elif how == "all lost":
+        making.wheels = making.wheels.with_name("empty")
+        making.wheels.mkdir()
 
 
-def test_one_that_multiplies_wrongly_in_four_bits_takes_no_place(
-    making: Making, wheels: Path, locked: Path, ended: Callable[..., None]
+@pytest.mark.parametrize(
+    ("how", "package", "code", "fact"),
+    [
+        ("lost", "safetensors", "training_wheel_missing", "package"),
+        ("cut", "gguf", "training_wheel_damaged", "path"),
+        ("changed", "gguf", "training_wheel_damaged", "path"),
+        ("wrong", "torch", "training_products_wrong", ""),
+        ("all lost", "torch", "wheels_none", ""),
+    ],
+)
+def test_wheels_that_are_not_those_of_the_lock_or_compute_wrongly_take_no_place(
+    making: Making, how: str, package: str, code: str, fact: str
 ) -> None:
-    make_wheel(wheels, "torch", difference=1.0)
-    write_lock(locked, wheels)
-    ended(making, wheels)
-    assert [error.code for error in making.errors] == ["training_products_wrong"]
-    assert not making.folders.final.exists()
-
-
-def test_a_folder_without_wheels_is_refused(making: Making, tmp_path: Path, ended: Callable[..., None]) -> None:
-    (tmp_path / "empty").mkdir()
-    ended(making, tmp_path / "empty")
-    assert [error.code for error in making.errors] == ["wheels_none"]
+    spoil(making, how, package)
+    marker = making.an_earlier_one()
+    making.ended(making.wheels)
+    (error,) = making.errors
+    named = {"package": f"{package}==1.0", "path": str(making.wheels / f"{package}-1.0-py3-none-any.whl")}
+    assert (error.code, error.facts.get(fact)) == (code, named.get(fact))
+    assert marker.exists()
+    assert how == "wrong" or not making.folders.half.exists()
 
 
 def test_over_the_network_the_machines_are_counted_and_the_proxy_is_used(
-    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, ended: Callable[..., None]
+    making: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Index(wheels) as index:
+    with Index(making.wheels) as index:
         monkeypatch.setenv("PIP_INDEX_URL", "http://packages.example/simple")
         making.proxy = index.place.replace("://", "://user:secret%40@")
-        ended(making)
+        making.ended()
     assert making.errors == []
     assert {request.partition("/simple")[0] for request in index.requests if "/simple" in request} == {
         "http://packages.example"
@@ -244,135 +242,103 @@ def test_over_the_network_the_machines_are_counted_and_the_proxy_is_used(
     assert "secret" not in logs
 
 
-def test_what_an_index_gives_under_the_same_name_is_not_taken_for_the_package(
-    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, ended: Callable[..., None]
+@pytest.mark.parametrize(
+    ("how", "package", "code", "facts"),
+    [
+        ("changed", "torch", "training_package_wrong", {"package": "torch==1.0", "host": "127.0.0.1"}),
+        ("lost", "peft", "training_package_missing", {"package": "peft==1.0"}),
+    ],
+)
+def test_what_an_index_has_not_or_gives_under_the_same_name_is_named(
+    making: Making, how: str, package: str, code: str, facts: dict[str, str]
 ) -> None:
-    damage(wheels / "torch-1.0-py3-none-any.whl")
-    with Index(wheels) as index:
-        for name, value in index.variables().items():
-            monkeypatch.setenv(name, value)
-        ended(making)
+    spoil(making, how, package)
+    with Index(making.wheels) as index:
+        making.use(index)
+        making.ended()
     (error,) = making.errors
-    assert (error.code, error.facts) == ("training_package_wrong", {"package": "torch==1.0", "host": "127.0.0.1"})
+    assert error.code == code
+    assert error.facts.items() >= facts.items()
     assert not making.folders.final.exists()
 
 
-def test_a_package_that_the_index_has_not_is_named(
-    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, ended: Callable[..., None]
-) -> None:
-    (wheels / "peft-1.0-py3-none-any.whl").unlink()
-    with Index(wheels) as index:
-        for name, value in index.variables().items():
-            monkeypatch.setenv(name, value)
-        ended(making)
-    (error,) = making.errors
-    assert (error.code, error.facts["package"]) == ("training_package_missing", "peft==1.0")
-
-
-def test_where_nothing_may_go_out_nothing_is_started(making: Making, ended: Callable[..., None]) -> None:
+def test_where_nothing_may_go_out_nothing_is_started(making: Making) -> None:
     making.preferences.change(network_allowed=False)
-    ended(making)
-    assert [error.code for error in making.errors] == ["training_network_forbidden"]
+    making.ended()
+    assert making.codes == ["training_network_forbidden"]
     assert not making.folders.part.exists()
 
 
-def test_an_index_that_cannot_be_reached_is_named(
-    making: Making, monkeypatch: pytest.MonkeyPatch, ended: Callable[..., None]
-) -> None:
+def test_an_index_that_cannot_be_reached_is_named(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
-    ended(making)
+    making.ended()
     (error,) = making.errors
     assert (error.code, error.facts["host"]) == ("training_index_unreachable", "127.0.0.1")
 
 
-def stalled(making: Making, index: Index, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot) -> None:
-    """Begun, and in the middle of a file."""
-    for name, value in index.variables().items():
-        monkeypatch.setenv(name, value)
-    making.setup.start()
-    qtbot.waitUntil(index.stalled.is_set, timeout=LIMIT_MS)
-    assert making.setup.online_count == 1
-
-
-def test_cancelling_ends_what_is_fetched_and_leaves_nothing(
-    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
-) -> None:
-    marker = an_earlier_one(making)
-    with Index(wheels, stalls_at="gguf") as index:
-        stalled(making, index, monkeypatch, qtbot)
-        with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
-            making.setup.cancel()
+def test_cancelling_ends_what_is_fetched_and_leaves_nothing(making: Making) -> None:
+    marker = making.an_earlier_one()
+    with Index(making.wheels, stalls_at="gguf") as index:
+        making.stall(index)
+        making.cancel()
     assert processes_below(making.where.data) == []
     assert marker.exists()
-    assert not making.folders.part.exists()
     assert making.errors == []
 
 
-def test_cancelling_while_the_venv_is_made_ends_it(making: Making, wheels: Path, qtbot: QtBot) -> None:
-    making.setup.start(wheels)
-    qtbot.waitUntil(lambda: Phase("venv") in making.phases and making.folders.half.exists(), timeout=LIMIT_MS)
-    with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
-        making.setup.cancel()
-    assert not making.folders.part.exists()
+def test_cancelling_while_the_venv_is_made_ends_it(making: Making) -> None:
+    making.setup.start(making.wheels)
+    making.until(lambda: Phase("venv") in making.phases and making.folders.half.exists())
+    making.cancel()
 
 
-def test_forbidding_the_network_ends_what_uses_it(
-    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
-) -> None:
-    with Index(wheels, stalls_at="gguf") as index:
-        stalled(making, index, monkeypatch, qtbot)
+def test_forbidding_the_network_ends_what_uses_it(making: Making) -> None:
+    with Index(making.wheels, stalls_at="gguf") as index:
+        making.stall(index)
         making.preferences.change(network_allowed=False)
-    assert [error.code for error in making.errors] == ["training_network_forbidden"]
+    assert making.codes == ["training_network_forbidden"]
     assert processes_below(making.where.data) == []
 
 
-def test_after_a_killed_child_the_next_attempt_goes_on(
-    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot, ended: Callable[..., None]
-) -> None:
-    with Index(wheels, stalls_at="torch") as index:
-        stalled(making, index, monkeypatch, qtbot)
-        with qtbot.waitSignal(making.setup.failed, timeout=LIMIT_MS):
-            os.kill(making.setup.child_pid, signal.SIGKILL)
-        assert [error.code for error in making.errors] == ["training_setup_died"]
-        qtbot.waitUntil(lambda: processes_below(making.where.data) == [], timeout=LIMIT_MS)
+def test_after_a_killed_child_the_next_attempt_goes_on(making: Making) -> None:
+    with Index(making.wheels, stalls_at="torch") as index:
+        making.stall(index)
+        making.heard(making.setup.failed, lambda: os.kill(making.setup.child_pid, signal.SIGKILL))
+        assert making.codes == ["training_setup_died"]
+        making.until(lambda: processes_below(making.where.data) == [])
         assert making.report().left_bytes > 0
         index.stalls_at = "nothing"
         before = index.fetched("peft")
-        ended(making)
+        making.ended()
         assert making.errors[1:] == []
         assert making.report().problem is None
         assert index.fetched("peft") == before  # was there from the first attempt
 
 
-def test_two_programs_do_not_make_it_at_once(
-    make: Callable[[], Making], wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot, ended: Callable[..., None]
-) -> None:
+def test_two_programs_do_not_make_it_at_once(make: Callable[[], Making]) -> None:
     first, second = make(), make()
-    with Index(wheels, stalls_at="gguf") as index:
-        stalled(first, index, monkeypatch, qtbot)
-        ended(second, wheels)
-        assert [error.code for error in second.errors] == ["training_setup_running"]
+    with Index(first.wheels, stalls_at="gguf") as index:
+        first.stall(index)
+        second.ended(second.wheels)
+        assert second.codes == ["training_setup_running"]
         first.setup.close()
 
 
-def test_it_is_deleted_with_what_an_attempt_has_left(making: Making, qtbot: QtBot) -> None:
-    an_earlier_one(making)
+def test_it_is_deleted_with_what_an_attempt_has_left(making: Making) -> None:
+    making.an_earlier_one()
     making.folders.cache.mkdir(parents=True)
-    with qtbot.waitSignal(making.setup.removed, timeout=LIMIT_MS):
-        making.setup.remove()
+    making.heard(making.setup.removed, making.setup.remove)
     assert [path.name for path in making.where.data.glob("training-environment*") if path.is_dir()] == []
 
 
-def test_one_that_was_left_between_two_renames_is_found_and_put_back(
-    making: Making, wheels: Path, ended: Callable[..., None]
-) -> None:
-    ended(making, wheels)
+def test_one_that_was_left_between_two_renames_is_found_and_put_back(making: Making) -> None:
+    making.ended(making.wheels)
     making.folders.final.rename(making.folders.old)
     assert making.report().problem is None
     assert making.report().previous_bytes == 0
-    (wheels / "peft-1.0-py3-none-any.whl").unlink()
-    ended(making, wheels)
+    (making.wheels / "peft-1.0-py3-none-any.whl").unlink()
+    making.ended(making.wheels)
     assert making.report().python == making.folders.final / "bin/python"
     assert not making.folders.old.exists()
 
@@ -380,30 +346,23 @@ def test_one_that_was_left_between_two_renames_is_found_and_put_back(
 @pytest.fixture
 def small_disk(where: Paths) -> Iterator[Path]:
     """64 MB, in the place of the side folder."""
-    part = EnvironmentFolders(where.data).part
-    part.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(part)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this user cannot mount a small disk")
-    yield part
-    subprocess.run(["umount", "-l", str(part)], check=True)
+    with small_drive(EnvironmentFolders(where.data).part, "size=64m") as part:
+        yield part
 
 
 @pytest.mark.fault("F2")
-def test_a_disk_that_is_full_in_the_middle_is_said_and_costs_nothing(
-    making: Making, wheels: Path, locked: Path, small_disk: Path, ended: Callable[..., None]
-) -> None:
-    marker = an_earlier_one(making)
+def test_a_disk_that_is_full_in_the_middle_is_said_and_costs_nothing(making: Making, small_disk: Path) -> None:
+    marker = making.an_earlier_one()
 
     def fill(phase: Phase) -> None:
         if phase.name == "install" and not (small_disk / "ballast").exists():
             with (small_disk / "ballast").open("wb", buffering=0) as file:
                 file.write(bytes(shutil.disk_usage(small_disk).free))
 
-    make_wheel(wheels, "transformers", size_bytes=30 << 20)
-    write_lock(locked, wheels)
+    make_wheel(making.wheels, "transformers", size_bytes=30 << 20)
+    making.lock()
     making.setup.progressed.connect(fill)
-    ended(making, wheels)
+    making.ended(making.wheels)
     (error,) = making.errors
     # On a busy machine the news of the phase comes when uv is done: then the disk is full in the step after it.
     path = Path(str(error.facts["path"]))
@@ -423,16 +382,14 @@ def test_a_copy_that_fills_the_disk_says_so(small_disk: Path, tmp_path: Path) ->
 
 
 @pytest.mark.fault("F2")
-def test_too_little_room_is_said_before_anything_is_made(
-    making: Making, wheels: Path, locked: Path, ended: Callable[..., None]
-) -> None:
+def test_too_little_room_is_said_before_anything_is_made(making: Making) -> None:
     size_bytes = shutil.disk_usage(making.where.data).free // 4
-    (lock,) = locked.iterdir()
+    (lock,) = making.locked.iterdir()
     with lock.open("a", encoding="ascii") as entries:
         entries.write(f"# big-1.0-py3-none-any.whl {size_bytes}\nbig==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
-    with (wheels / "big-1.0-py3-none-any.whl").open("wb") as file:
+    with (making.wheels / "big-1.0-py3-none-any.whl").open("wb") as file:
         file.truncate(size_bytes)  # holes take no room
-    ended(making, wheels)
+    making.ended(making.wheels)
     (error,) = making.errors
     assert error.code == "drive_space"
     assert error.facts["need_bytes"] > error.facts["free_bytes"]
@@ -440,115 +397,79 @@ def test_too_little_room_is_said_before_anything_is_made(
 
 
 def test_on_another_drive_the_new_one_is_used_once_it_works_and_the_one_before_is_deleted(
-    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
+    making: Making, tmp_path: Path, drive: Path
 ) -> None:
-    drive = tmp_path / "外付け"
-    drive.mkdir()
-    marker = an_earlier_one(making)
-    (wheels / "safetensors-1.0-py3-none-any.whl").rename(tmp_path / "away")
-    ended(making, wheels, drive)
-    assert [error.code for error in making.errors] == ["training_wheel_missing"]
+    marker = making.an_earlier_one()
+    (making.wheels / "safetensors-1.0-py3-none-any.whl").rename(tmp_path / "away")
+    making.ended(making.wheels, drive)
+    assert making.codes == ["training_wheel_missing"]
     assert marker.exists()
     assert making.preferences.value.training_folder == ""
     assert folders.proposed_base(making.where.data) == drive  # the next attempt goes on there
-    (tmp_path / "away").rename(wheels / "safetensors-1.0-py3-none-any.whl")
-    ended(making, wheels)
+    (tmp_path / "away").rename(making.wheels / "safetensors-1.0-py3-none-any.whl")
+    making.ended(making.wheels)
     assert making.errors[1:] == []
     found = making.report()
     assert (found.python, found.is_own, found.problem) == (EnvironmentFolders(drive).final / "bin/python", True, None)
     assert Preferences(making.where.settings).value.training_folder == str(drive)
     assert not making.folders.final.exists()
-    ended(making, wheels, making.where.data)
+    making.ended(making.wheels, making.where.data)
     assert making.report().python == making.folders.final / "bin/python"
     assert making.preferences.value.training_folder == ""
     assert not EnvironmentFolders(drive).final.exists()
 
 
-def test_cancelling_on_another_drive_leaves_nothing_there(
-    making: Making, wheels: Path, tmp_path: Path, qtbot: QtBot
-) -> None:
-    drive = tmp_path / "外付け"
-    drive.mkdir()
-    making.setup.start(wheels, drive)
-    qtbot.waitUntil(lambda: EnvironmentFolders(drive).half.exists(), timeout=LIMIT_MS)
-    with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
-        making.setup.cancel()
+def test_cancelling_on_another_drive_leaves_nothing_there(making: Making, drive: Path) -> None:
+    making.setup.start(making.wheels, drive)
+    making.until(lambda: EnvironmentFolders(drive).half.exists())
+    making.cancel()
     assert not EnvironmentFolders(drive).part.exists()
     assert folders.proposed_base(making.where.data) == making.where.data
 
 
-def test_a_drive_that_is_gone_and_a_folder_of_somebody_else_are_refused(
-    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
-) -> None:
-    ended(making, wheels, tmp_path / "none")
+def test_a_drive_that_is_gone_and_a_folder_of_somebody_else_are_refused(making: Making, tmp_path: Path) -> None:
+    making.ended(making.wheels, tmp_path / "none")
     (tmp_path / "training-environment").mkdir()
-    ended(making, wheels, tmp_path)
-    assert [error.code for error in making.errors] == ["training_place_missing", "training_place_taken"]
+    making.ended(making.wheels, tmp_path)
+    assert making.codes == ["training_place_missing", "training_place_taken"]
 
 
-def test_the_same_folder_by_another_path_keeps_what_was_just_made(
-    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
-) -> None:
-    drive, by_link, data_by_link = tmp_path / "外付け", tmp_path / "近道", tmp_path / "データの近道"
-    drive.mkdir()
+def test_the_same_folder_by_another_path_keeps_what_was_just_made(making: Making, tmp_path: Path, drive: Path) -> None:
+    by_link, data_by_link = tmp_path / "近道", tmp_path / "データの近道"
     by_link.symlink_to(drive)
     data_by_link.symlink_to(making.where.data)
     for base, folder in ((data_by_link, making.where.data), (drive, drive), (by_link, drive)):
-        ended(making, wheels, base)
+        making.ended(making.wheels, base)
         assert making.errors == []
         assert (EnvironmentFolders(folder).final / training_environment.STAMP).is_file(), base
         assert making.report().problem is None
     assert making.preferences.value.training_folder == str(drive)
 
 
-def test_inside_the_environment_itself_none_is_made_and_the_one_there_stays(
-    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
-) -> None:
-    by_link = tmp_path / "近道"
-    marker = an_earlier_one(making)
-    by_link.symlink_to(making.folders.final)
-    (making.folders.final / "lib").mkdir()
-    for base in (making.folders.final, making.folders.final / "lib", by_link):
-        ended(making, wheels, base)
-    assert {error.code for error in making.errors} == {"training_place_inside"}
-    assert marker.exists()
-    assert sorted(path.name for path in making.folders.final.iterdir()) == ["earlier", "lib"]
-
-
-def test_begun_elsewhere_what_an_interrupted_attempt_has_fetched_is_deleted(
-    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
-) -> None:
-    drive = tmp_path / "外付け"
-    drive.mkdir()
-    damage(wheels / "safetensors-1.0-py3-none-any.whl")
-    ended(making, wheels, drive)
+def test_begun_elsewhere_what_an_interrupted_attempt_has_fetched_is_deleted(making: Making, drive: Path) -> None:
+    making.damage("safetensors")
+    making.ended(making.wheels, drive)
     assert EnvironmentFolders(drive).part.exists()
-    ended(making, wheels, making.where.data)
+    making.ended(making.wheels, making.where.data)
     assert not EnvironmentFolders(drive).part.exists()
     assert folders.proposed_base(making.where.data) == making.where.data
-    assert [error.code for error in making.errors] == ["training_wheel_damaged", "training_wheel_damaged"]
+    assert making.codes == ["training_wheel_damaged", "training_wheel_damaged"]
 
 
-def test_one_can_go_back_to_the_one_before_and_forth_again(
-    making: Making, wheels: Path, qtbot: QtBot, ended: Callable[..., None]
-) -> None:
-    with qtbot.waitSignal(making.setup.failed, timeout=LIMIT_MS):
-        making.setup.go_back()
-    ended(making, wheels)
+def test_one_can_go_back_to_the_one_before_and_forth_again(making: Making) -> None:
+    making.heard(making.setup.failed, making.setup.go_back)
+    making.ended(making.wheels)
     (making.folders.final / "the first").touch()
-    ended(making, wheels)
+    making.ended(making.wheels)
     assert making.report().previous_bytes > 0
     for is_first in (True, False):
-        with qtbot.waitSignal(making.setup.previous_restored, timeout=LIMIT_MS):
-            making.setup.go_back()
+        making.heard(making.setup.previous_restored, making.setup.go_back)
         assert (making.folders.final / "the first").exists() is is_first
         assert making.report().problem is None
-    assert [error.code for error in making.errors] == ["training_no_previous"]
+    assert making.codes == ["training_no_previous"]
 
 
-def test_offline_nothing_that_is_started_opens_a_socket_to_anywhere(
-    where: Paths, wheels: Path, locked: Path, tmp_path: Path, make: Callable[[], Making], ended: Callable[..., None]
-) -> None:
+def test_offline_nothing_that_is_started_opens_a_socket_to_anywhere(tmp_path: Path, make: Callable[[], Making]) -> None:
     """Native code included: seen by the kernel's own account of system calls."""
     if shutil.which("strace") is None:
         pytest.skip("no strace")
@@ -556,7 +477,7 @@ def test_offline_nothing_that_is_started_opens_a_socket_to_anywhere(
     trace = tmp_path / "trace"
     child = making.setup._child
     child._command = ["strace", "-f", "-o", str(trace), "-e", "trace=socket,connect,execve", *child._command]
-    ended(making, wheels)
+    making.ended(making.wheels)
     assert making.errors == []
     lines = trace.read_text("utf-8", "replace").splitlines()
     assert any("execve" in line and "/uv" in line for line in lines)
@@ -564,16 +485,16 @@ def test_offline_nothing_that_is_started_opens_a_socket_to_anywhere(
 
 
 def test_a_python_that_this_machine_lacks_is_fetched_from_where_uv_is_told_to_and_that_is_shown(
-    making: Making, wheels: Path, locked: Path, monkeypatch: pytest.MonkeyPatch, ended: Callable[..., None]
+    making: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = (3, 12) if sys.version_info[:2] != (3, 12) else (3, 13)
-    for path in locked.iterdir():
+    for path in making.locked.iterdir():
         path.unlink()
-    write_lock(locked, wheels, python=other)
+    write_lock(making.locked, making.wheels, python=other)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", "http://127.0.0.1:1/pythons")
-    marker = an_earlier_one(making)
-    ended(making)
+    marker = making.an_earlier_one()
+    making.ended()
     (error,) = making.errors
     assert (error.code, error.facts["host"]) == ("python_unfetched", "127.0.0.1")
     assert [contact.host for contact in making.setup.contacts()] == ["127.0.0.1"]

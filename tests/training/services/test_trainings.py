@@ -19,12 +19,11 @@ from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
 from app.training.services.training_runner import TrainingRunner
+from tests.training.driver import refused, write_parts
 from tests.training.services import test_gate_run
 from tests.training.services.test_gate_run import Bench
 from trainer.events import Event, TrainingStep
 from trainer.spec import RunSpec
-
-ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
 
 gate_bench = test_gate_run.bench  # a fixture
 
@@ -45,7 +44,7 @@ class Scene:
 
     def run(self, **fields: object) -> Path:
         paths = (str(self.folder / name) for name in ("実行", "", "train.jsonl", "validation.jsonl"))
-        return run_folders.create(RunSpec(*paths, **fields))  # type: ignore[arg-type]
+        return run_folders.create(RunSpec(*paths, **fields))
 
     def until(self, condition: Callable[[], bool]) -> None:
         self._qtbot.waitUntil(condition)
@@ -65,8 +64,7 @@ class Scene:
 def scene(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
     monkeypatch.setenv(training_run.VARIABLE, "fake:good")
-    for part in ("train", "validation", "holdout"):
-        (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+    write_parts(tmp_path)
     made = Scene(tmp_path, qtbot)
     yield made
     if made.trainings.run is not None:
@@ -76,15 +74,16 @@ def scene(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
     made.engine.deleteLater()
 
 
-def test_a_run_is_trained_to_its_end_and_another_can_follow(scene: Scene) -> None:
+def test_a_run_is_trained_to_its_end_beside_no_engine_and_another_can_follow(scene: Scene) -> None:
     folder = scene.run(holdout=str(scene.folder / "holdout.jsonl"))
     scene.trainings.start(folder)
     assert (scene.trainings.folder, scene.trainings.is_judging) == (folder, False)
+    assert scene.engine.refusal.code == "training_has_memory"
     assert scene.ended() is None  # what the fake has made up is not judged
+    assert (scene.engine.refusal, scene.trainings.outcome) == (None, "finished")
     assert run_folders.read(folder).state == "finished"
     scene.trainings.start(folder)
     error = scene.ended()
-    assert error is not None
     assert (error.code, scene.trainings.folder, scene.engine.refusal) == ("run_is_finished", None, None)
 
 
@@ -117,7 +116,6 @@ def test_what_a_run_failed_by_is_told(scene: Scene, behaviour: str, code: str, m
     monkeypatch.setenv(training_run.VARIABLE, f"fake:{behaviour}")
     scene.trainings.start(scene.run())
     error = scene.ended()
-    assert error is not None
     assert error.code == code
 
 
@@ -144,7 +142,6 @@ def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
         scene.trainings.start(folder)
         error = scene.ended()
         scene.until(lambda: bool(bugs))
-    assert error is not None
     assert (error.code, scene.trainings.outcome, scene.engine.refusal) == ("unexpected", "failed", None)
     scene.trainings.start(folder)
     assert scene.ended() is None
@@ -212,18 +209,8 @@ def test_who_has_taken_the_run_meanwhile_is_told_at_the_end(scene: Scene) -> Non
     scene.is_answering = False
     error = scene.ended()
     held.release()
-    assert error is not None
     assert error.code == "run_busy"
     assert scene.engine.refusal is None
-
-
-def test_the_engine_refuses_until_the_end(scene: Scene) -> None:
-    scene.trainings.start(scene.run())
-    assert scene.engine.refusal is not None
-    assert scene.engine.refusal.code == "training_has_memory"
-    assert scene.ended() is None
-    assert scene.engine.refusal is None
-    assert scene.trainings.outcome == "finished"
 
 
 def test_the_end_of_the_program_pauses_and_waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +236,6 @@ def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pyt
     trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
     trainings.start(scene.run())
     error = scene.ended()
-    assert error is not None
     assert error.code == "training_environment_broken"
     assert scene.engine.refusal is None
     trainings.deleteLater()
@@ -277,7 +263,6 @@ def test_a_form_is_made_without_anything_being_trained(scene: Scene) -> None:
     assert scene.engine.refusal is not None
     scene.until(lambda: bool(made))
     ((told, error),) = made
-    assert error is not None
     assert (told, error.code) == (folder, "gate_not_finished")
     assert (scene.trainings.folder, scene.trainings.form, begun, scene.ends) == (None, "", [], [])
     assert scene.engine.refusal is None
@@ -291,9 +276,8 @@ def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
         RunSpec(str(scene.folder / "二つ目"), str(scene.folder), "train.jsonl", "validation.jsonl")
     )
     for begin in (scene.trainings.start, scene.trainings.judge, lambda folder: scene.trainings.make(folder, "Q8_0")):
-        with pytest.raises(AppError) as caught:
-            begin(second)
-        assert (caught.value.code, caught.value.facts["id"]) == ("run_busy", first.name)
+        error = refused(begin, second)
+        assert (error.code, error.facts["id"]) == ("run_busy", first.name)
     assert (scene.trainings.folder, scene.trainings.is_waiting) == (first, True)
     scene.trainings.cancel()
     assert scene.ended() is None

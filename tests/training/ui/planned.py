@@ -14,6 +14,7 @@ from app.models import local_models
 from app.training import drafts
 from app.training.data import data_split
 from app.training.data.rows import RowMessage, TrainingRow
+from app.training.data.split_record import LeakageReport
 from app.training.drafts import DraftData, DraftSplit
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.training_run import Trainer
@@ -64,6 +65,6 @@ def _frozen(folder: Path) -> DraftSplit:
         for line, (question, answer) in enumerate(texts, 1)
     ]
     made = data_split.split_rows(rows)
-    manifest = data_split.write_split(made, folder, {"name": "行.csv"}, {})
+    manifest = data_split.write_split(made, folder, {"name": "行.csv"}, LeakageReport())
     counts = (len(made.train), len(made.validation), len(made.holdout))
-    return DraftSplit(str(folder), 1, *counts, manifest["files"]["holdout"]["sha256"], is_sound=True)
+    return DraftSplit(str(folder), 1, *counts, manifest.files["holdout"].sha256, is_sound=True)

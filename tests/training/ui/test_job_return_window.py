@@ -23,7 +23,8 @@ from app.training.ui.wizard import RunWizard
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from tests import model_files as models
-from tests.training.test_jobs import ROW, Script, job, start  # noqa: F401  fixtures
+from tests.training.driver import write_parts
+from tests.training.test_jobs import Away, send
 from tests.training.ui.test_training_page import Scene
 from tests.waiting import LIMIT_S
 from trainer.spec import RunSpec
@@ -41,14 +42,17 @@ def where(tmp_path: Path) -> Paths:
 @pytest.fixture
 def asked(tmp_path: Path, where: Paths) -> RunSpec:
     base = models.tiny_llama(tmp_path / "小さなモデル.gguf")
-    places = {}
-    for part in PARTS:
-        (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
-        places[part] = str(tmp_path / f"{part}.jsonl")
+    data = write_parts(tmp_path)
+    places = {part: str(data / f"{part}.jsonl") for part in PARTS}
     sha256 = input_file.sha256_of(base)
     asked = RunSpec(str(where.runs / "点検"), str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
     run_folders.create(asked)
     return asked
+
+
+@pytest.fixture
+def away(asked: RunSpec, tmp_path: Path) -> Away:
+    return send(asked, tmp_path)
 
 
 @pytest.fixture
@@ -68,12 +72,11 @@ def choose(dialog: ImportJobDialog, folder: Path) -> None:
 def test_what_was_trained_elsewhere_is_taken_in_and_shown(
     scene: Scene,
     asked: RunSpec,
-    job: Path,  # noqa: F811
-    start: Script,  # noqa: F811
+    away: Away,
     tmp_path: Path,
 ) -> None:
     run = Path(asked.folder)
-    run_folders.record_export(run, job)
+    run_folders.record_export(run, away.job)
     scene.show()
     scene.choose("点検")
     entry = scene.page.list.entry
@@ -84,11 +87,7 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
     assert dialog.buttons["take"].isEnabled()  # where it was put is where it is looked for
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: "まだ終わっていません" in words(dialog))
-    process = start("run.sh")
-    assert process.wait() == 0
-    for stream in (process.stdout, process.stderr):
-        assert stream is not None
-        stream.close()
+    assert away.done()[0] == 0
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: run_folders.read(run).state == "finished")
     scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, RunWizard) and scene.page.content.key == "result")
@@ -97,7 +96,7 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
     assert scene.listed() == ["履歴", "点検"]
     again = scene.page.entry_actions.take_back()
     assert not again.buttons["take"].isEnabled()
-    choose(again, job)
+    choose(again, away.job)
     QTest.mouseClick(again.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: "取り込み済み" in words(again))
     again.reject()
@@ -107,7 +106,7 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
 def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
     scene: Scene,
     asked: RunSpec,
-    job: Path,  # noqa: F811
+    away: Away,
     how: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -120,7 +119,7 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
     monkeypatch.setattr(remote_job_import, "read_plain", read)
     scene.show()
     dialog = scene.page.entry_actions.take_back()
-    choose(dialog, job)
+    choose(dialog, away.job)
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     assert dialog.progress.isVisible()
     assert dialog.buttons["cancel"].isEnabled()
@@ -137,15 +136,10 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
 def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_page(
     scene: Scene,
     asked: RunSpec,
-    job: Path,  # noqa: F811
-    start: Script,  # noqa: F811
+    away: Away,
     tmp_path: Path,
 ) -> None:
-    process = start("run.sh")
-    assert process.wait() == 0
-    for stream in (process.stdout, process.stderr):
-        assert stream is not None
-        stream.close()
+    assert away.done()[0] == 0
     shutil.rmtree(asked.folder)
     scene.show()
     QTest.mouseClick(scene.page.return_button, LEFT)
@@ -153,7 +147,7 @@ def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_pag
     choose(dialog, tmp_path)
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: "job.json" in words(dialog))
-    choose(dialog, job)
+    choose(dialog, away.job)
     assert not dialog.banner.isVisible()
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: scene.listed() == ["履歴", "点検"])

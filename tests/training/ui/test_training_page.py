@@ -16,6 +16,7 @@ from app.inference.services.engine import EngineClient
 from app.training import drafts
 from app.training.data import data_split
 from app.training.data.rows import PARTS, RowMessage, TrainingRow
+from app.training.data.split_record import LeakageReport
 from app.training.drafts import DraftData, TrainingDraft
 from app.training.runs import run_folders, training_list
 from app.training.services.draft_editor import DraftEditor
@@ -239,8 +240,8 @@ def test_a_training_that_is_over_is_planned_once_more(scene: Scene, tmp_path: Pa
         TrainingRow(n, (RowMessage("user", f"{n} 番目の問い"), RowMessage("assistant", f"{n} 番目の答え")))
         for n in range(1, 61)
     ]
-    made = data_split.write_split(data_split.split_rows(rows), tmp_path / "分割", {"name": "行.csv"}, {})
-    scene.run("一度目", data=tmp_path / "分割", hashes={part: made["files"][part]["sha256"] for part in PARTS})
+    made = data_split.write_split(data_split.split_rows(rows), tmp_path / "分割", {"name": "行.csv"}, LeakageReport())
+    scene.run("一度目", data=tmp_path / "分割", hashes={part: made.files[part].sha256 for part in PARTS})
     scene.show()
     scene.choose("一度目")
     entry = scene.page.list.entry

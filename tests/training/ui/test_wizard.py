@@ -17,7 +17,7 @@ from app.inference import speed
 from app.inference.speed import MachineSpeed
 from app.models import local_models, training_environment
 from app.training import drafts
-from app.training.data import data_split
+from app.training.data import split_record
 from app.training.runs import run_journal
 from app.training.runs.run_progress import RunProgress
 from app.training.services import training_run
@@ -71,9 +71,9 @@ class Trail:
         draft = drafts.read(wizard.where.drafts, id)
         assert draft.run == str(run.folder)
         assert draft.frozen is not None
-        assert data_split.verify_split(Path(draft.frozen.folder))["files"]["train"]["rows"] == draft.frozen.train
+        assert split_record.verify_split(Path(draft.frozen.folder)).files["train"].rows == draft.frozen.train
         assert run.spec is not None
-        assert data_split.verify_split(Path(run.spec.train).parent)["files"]["holdout"]["sha256"] == draft.frozen.sha256
+        assert split_record.verify_split(Path(run.spec.train).parent).files["holdout"].sha256 == draft.frozen.sha256
         assert events_of(wizard)[0]["event"] == "started"
 
 

@@ -11,8 +11,8 @@ from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.training.data.data_overview import DataOverview
 from app.training.drafts import DraftSplit
-from app.training.services.draft_pairs import DraftPairGeneration, MadePairs
-from app.training.services.pair_generation import GenerationProgress, GenerationStopped
+from app.training.services.draft_pairs import DraftPairGeneration
+from app.training.services.pair_generation import GenerationOutcome, GenerationProgress, GenerationStopped
 from app.training.ui.data import row_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -209,12 +209,12 @@ class PairGenerationRow(QWidget):
         self.progress.say(words)
         self.progress.set_progress(found.round.done, found.round.total)
 
-    def _on_finished(self, draft_id: str, made: MadePairs) -> None:
+    def _on_finished(self, draft_id: str, made: GenerationOutcome) -> None:
         if draft_id != self._draft_id:
             return
         self.progress.finish()
-        standing = made.generated.standing
-        accepted, wanted = len(standing.accepted), made.wish.wanted
+        standing = made.standing
+        accepted, wanted = len(standing.accepted), made.job.wanted
         reasons = [
             phrase("training.generation_reason", what=phrase(f"training.pair_refusal.{reason}"), count=f"{count:,}")
             for reason, count in standing.rejected.most_common(REASONS_MOST)
@@ -224,10 +224,10 @@ class PairGenerationRow(QWidget):
             if reasons
             else ""
         )
-        if made.path is None:
+        if made.file is None:
             self._show("warning", phrase("training.no_usable_pairs_could_be"), why)
             return
-        what = phrase("training.n_pairs_were_made_from", name=made.wish.collection, n=f"{accepted:,}")
+        what = phrase("training.n_pairs_were_made_from", name=made.job.collection.name, n=f"{accepted:,}")
         few = phrase("training.that_is_fewer_than_the", n=f"{wanted:,}") if accepted < wanted else ""
         self._show("success" if accepted >= wanted else "warning", what, join_facts(few, why))
         self.made.emit()

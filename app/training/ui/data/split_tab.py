@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.training.data import data_split
-from app.training.data.data_split import SplitSummary
+from app.training.data import split_record
+from app.training.data.split_record import SplitManifest
 from app.training.drafts import DraftSplit
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
@@ -24,7 +24,7 @@ from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
 MARGIN_PX = 24
 
-SplitReading = tuple[DraftSplit, SplitSummary, list[int]]
+SplitReading = tuple[DraftSplit, SplitManifest, list[int]]
 
 
 class SplitTab(QWidget):
@@ -66,8 +66,8 @@ class SplitTab(QWidget):
             folder = Path(frozen.folder)
 
             def work() -> SplitReading:
-                found = data_split.read_split(folder)
-                return frozen, found, data_split.leaking_lines(found, rows)
+                found = split_record.verify_split(folder)
+                return frozen, found, found.leaking_lines(rows)
 
             background.run(work, self._on_read, self._on_failed)
 
@@ -132,11 +132,11 @@ class SplitTab(QWidget):
         self._show_parts(is_shown=True)
         rows = phrase("training.n_rows")
         self.facts.set_facts((
-            (phrase("training.training"), rows.format(n=f"{found.counts['train']:,}")),
-            (phrase("training.validation"), rows.format(n=f"{found.counts['validation']:,}")),
-            (phrase("training.test"), rows.format(n=f"{found.counts['holdout']:,}")),
+            (phrase("training.training"), rows.format(n=f"{found.files['train'].rows:,}")),
+            (phrase("training.validation"), rows.format(n=f"{found.files['validation'].rows:,}")),
+            (phrase("training.test"), rows.format(n=f"{found.files['holdout'].rows:,}")),
             (phrase("training.setting_name.seed"), str(found.seed)),
-            (phrase("training.hash_of_the_test_rows"), _grouped_hash(found.sha256)),
+            (phrase("training.hash_of_the_test_rows"), _grouped_hash(found.files["holdout"].sha256)),
         ))  # fmt: skip
         self._show_checks(self._check_lines(found, leaking))
         self.removed_title.setText(phrase("training.removed_rows_n", n=f"{len(found.removed):,}"))
@@ -147,17 +147,21 @@ class SplitTab(QWidget):
         for part in (self.removed_title, self.removed_table):
             part.setVisible(bool(found.removed))
 
-    def _check_lines(self, found: SplitSummary, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
+    def _check_lines(self, found: SplitManifest, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
         """Return (icon, tone, sentence) of each check."""
+        leakage, threshold = found.leakage, found.settings.measure.threshold
         good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
         near = phrase("training.test_rows_nearly_the_same")
         known = phrase("training.test_rows_whose_answer_is")
         lines = [
-            (*(bad if found.near else good), near.format(t=found.threshold, n=f"{found.near:,}")),
-            (*(bad if found.known else good), known.format(n=f"{found.known:,}", c=f"{found.compared:,}")),
+            (*(bad if leakage.near else good), near.format(t=threshold, n=f"{leakage.near:,}")),
             (
-                *(bad if found.shared_groups else good),
-                phrase("training.groups_in_both_training_and", n=f"{len(found.shared_groups):,}"),
+                *(bad if leakage.answers_known else good),
+                known.format(n=f"{len(leakage.answers_known):,}", c=f"{leakage.answers_compared:,}"),
+            ),
+            (
+                *(bad if leakage.shared_groups else good),
+                phrase("training.groups_in_both_training_and", n=f"{len(leakage.shared_groups):,}"),
             ),
         ]
         if leaking:
@@ -168,15 +172,17 @@ class SplitTab(QWidget):
                     phrase("training.test_rows_concerned_lines_edit", lines=numbers),
                 )
             )
-        if found.near_validation:
+        if leakage.near_validation:
             sentence = phrase("training.n_validation_rows_are_much")
-            lines.append((*warned, sentence.format(n=f"{found.near_validation:,}")))
+            lines.append((*warned, sentence.format(n=f"{leakage.near_validation:,}")))
         nearest = phrase("training.similarity_of_each_test_row")
         lines.append(
             (
                 "info",
                 "text2",
-                nearest.format(median=_format_similarity(found.median), most=_format_similarity(found.most)),
+                nearest.format(
+                    median=_format_similarity(leakage.median), most=_format_similarity(leakage.most_similar)
+                ),
             )
         )
         return lines

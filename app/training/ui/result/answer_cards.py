@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
-from app.training import run_result
 from app.training.run_result import AnswerPair
 from app.training.services.adapter_trial import MOST_STRENGTH, AdapterTrial, TrialAnswers
 from app.training.ui.result import verdict_texts
@@ -181,12 +180,12 @@ class _AnswerPairView(QWidget):
         )
         self.answers = SideBySideAnswers(theme)
         for view, name, text, flaw in (
-            (self.answers.base, phrase("training.before"), row.base, run_result.flaw_of(row.base, row.base_ended_by)),
+            (self.answers.base, phrase("training.before"), row.base, row.base_flaw),
             (
                 self.answers.tuned,
                 phrase("training.after"),
                 row.tuned,
-                run_result.flaw_of(row.tuned, row.tuned_ended_by),
+                row.tuned_flaw,
             ),
         ):
             view.head.setText(join_facts(name, verdict_texts.answer_flaw_text(flaw)))
@@ -200,7 +199,7 @@ class _AnswerPairView(QWidget):
 
 def _change_reason(pair: AnswerPair) -> str:
     """Return the reason for the change: a flaw if the loss does not explain it."""
-    change, flaw = pair.row.change_nats, run_result.flaw_of(pair.row.tuned, pair.row.tuned_ended_by)
+    change, flaw = pair.row.change_nats, pair.row.tuned_flaw
     if flaw and pair.kind != "better" and (change is None or change <= 0):
         return verdict_texts.answer_flaw_text(flaw)
     return phrase("training.loss_v", v=verdict_texts.format_change(change)) if change is not None else ""

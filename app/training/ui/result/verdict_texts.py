@@ -5,8 +5,8 @@ from typing import Any
 from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.wording import phrase
-from app.training.quality_gate import BASE_ADAPTER
-from app.training.run_result import LENGTHS, OTHER, CategoryLosses, Flaw, GateCondition, Kind
+from app.training.quality_gate import BASE_ADAPTER, Flaw
+from app.training.run_result import LENGTHS, OTHER, CategoryLosses, GateCondition, Kind
 from app.uikit.localization import format_percent, with_note
 
 LEVEL_SIGNS = {

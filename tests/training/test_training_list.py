@@ -1,46 +1,45 @@
-"""One list of what is planned, what goes on and what is over: each training once, found by what people call it."""
+"""One list of what is planned, goes on and is over: each training once, found, renamed, noted, removed and back."""
 
 import dataclasses
 import json
-import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from app.base.files import work_folder
+from app.base.files.day_record import PROOF_DAYS
 from app.base.paths import Paths
+from app.models import local_models
 from app.training import drafts, quality_gate
+from app.training.data import data_split, split_record
+from app.training.data.split_record import LeakageReport
 from app.training.drafts import DraftData, DraftSplit, TrainingDraft
-from app.training.runs import run_folders, run_journal, training_list
+from app.training.runs import run_folders, training_list
+from app.training.runs.run_folders import TrainingRunFolder
+from app.training.runs.training_list import TrainingEntry
+from tests import model_files as models
 from tests.faults.ledger import Tally
+from tests.passed_days import pass_days
 from tests.training import report_folder
+from tests.training.data.split_rows import distinct
+from tests.training.driver import code_of, replay, tell
 from trainer import events
 from trainer.spec import RunSpec
-
-TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
-
-
-@pytest.fixture
-def where(tmp_path: Path) -> Paths:
-    return Paths(tmp_path)
 
 
 def begun(where: Paths, id: str, transcript: str = "", *, at: float = 0.0, **fields: object) -> Path:
     places = {"folder": str(where.runs / id), "base": "/models/Swallow-8B.gguf", "train": "/t", "validation": "/v"}
-    folder = run_folders.create(RunSpec(**places | fields))  # type: ignore[arg-type]
+    folder = run_folders.create(RunSpec(**places | fields))
     if transcript:
-        shutil.copyfile(TRANSCRIPTS / f"{transcript}.jsonl", folder / run_journal.JOURNAL_FILE)
+        replay(folder, transcript)
     if at:
         tell(folder, events.Started(1, 0, at))
     return folder
 
 
-def tell(folder: Path, *told: events.Event) -> None:
-    with (folder / run_journal.JOURNAL_FILE).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
-
-
 def planned(where: Paths, now: float, **fields: object) -> TrainingDraft:
-    return drafts.save(where.drafts, dataclasses.replace(drafts.create(where.drafts, now), **fields), now)  # type: ignore[arg-type]
+    return drafts.save(where.drafts, dataclasses.replace(drafts.create(where.drafts, now), **fields), now)
 
 
 def states(entries: tuple[training_list.TrainingEntry, ...]) -> dict[str, str]:
@@ -56,11 +55,8 @@ def test_every_training_stands_once_where_it_is(where: Paths) -> None:
     tell(begun(where, "中止", at=60.0), events.Cancelled(3))
     begun(where, "これから")
     run_folders.record_export(begun(where, "外"), where.data)
-    held = run_folders.lock_run(begun(where, "いま", at=90.0))
-    try:
+    with run_folders.lock_run(begun(where, "いま", at=90.0)):
         found = training_list.list_trainings(where)
-    finally:
-        held.release()
     in_progress = {
         draft.id: "data", "中断": "crashed", "欠け": "crashed", "休み": "paused", "これから": "waiting",
         "外": "exported", "いま": "running",
@@ -82,7 +78,7 @@ def test_a_name_is_one_line_of_which_everything_is_seen(where: Paths, tally: Tal
     planned(where, 50.0, name=hidden, base=f"/models/{hidden}.gguf")
     folder = begun(where, "一", name=hidden, base=f"/models/{hidden}.gguf")
     begun(where, "二\u202e2", "good")  # by its folder
-    parts = {part: {"sha256": "0" * 64, "rows": 1} for part in ("train", "validation", "holdout")}
+    parts = {part: {"file": "", "sha256": "0" * 64, "rows": 1} for part in ("train", "validation", "holdout")}
     (folder / run_folders.DATA).mkdir(exist_ok=True)
     (folder / run_folders.DATA / "split.json").write_text(json.dumps({"files": parts}), "utf-8")
     found = training_list.list_trainings(where).entries
@@ -108,9 +104,8 @@ def test_a_run_is_told_as_it_is_now_not_as_it_was_read_before(where: Paths) -> N
     tell(folder, events.Started(1, 0, 1.0, resumed_step=3))
     (found,) = training_list.list_trainings(where).in_progress
     assert (found.state, found.verdict) == ("crashed", "")
-    held = run_folders.lock_run(folder)
-    assert training_list.list_trainings(where).in_progress[0].state == "running"
-    held.release()
+    with run_folders.lock_run(folder):
+        assert training_list.list_trainings(where).in_progress[0].state == "running"
 
 
 def test_the_end_of_a_long_journal_counts_though_it_began_far_before(where: Paths) -> None:
@@ -182,3 +177,140 @@ def test_a_training_is_found_by_name_note_base_and_data(where: Paths, query: str
     (folder / "data" / "split.json").write_text('{"source": {"name": "窓口.csv"}}', "utf-8")
     training_list.write_note(folder, "かぶりの呼び方をそろえる")
     assert {entry.id for entry in training_list.list_trainings(where).search(query).entries} == ids
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TrainingRunFolder:
+    """A finished one, whose data its spec names beside it."""
+    folder = run_folders.create(
+        RunSpec(str(tmp_path / "runs" / "敬体"), "/base.gguf", "data/t.jsonl", "/v.jsonl", name="敬体")
+    )
+    replay(folder, "good")
+    return run_folders.read(folder)
+
+
+def restore(run: TrainingRunFolder) -> TrainingRunFolder:
+    where = Paths(run.folder.parents[1])
+    training_list.restore_training(where, TrainingEntry("run", run.id, run.name, run.state, 0.0))
+    return run_folders.read(run.folder)
+
+
+def test_a_note_is_kept_until_it_is_empty_and_a_longer_one_does_not_take_its_place(run: TrainingRunFolder) -> None:
+    assert training_list.read_note(run.folder) == ""
+    training_list.write_note(run.folder, "敬体は直った。\n次は用語。")
+    assert training_list.read_note(run.folder) == "敬体は直った。\n次は用語。"
+    too_long = "あ" * (training_list.NOTE_CHARACTERS + 1)
+    assert code_of(training_list.write_note, run.folder, too_long) == "run_note_long"
+    assert training_list.read_note(run.folder).startswith("敬体は")
+    training_list.write_note(run.folder, " \n")
+    assert not (run.folder / training_list.NOTE_FILE).exists()
+
+
+def test_another_name_changes_nothing_else_of_the_spec(run: TrainingRunFolder) -> None:
+    training_list.rename_run(run, " 用語集\ud800 ")
+    again = run_folders.read(run.folder)
+    assert again.name == "用語集?"
+    assert again.spec == dataclasses.replace(run.spec, name="用語集?")
+    assert '"data/t.jsonl"' in (run.folder / run_folders.SPEC).read_text("utf-8")  # as it was written
+    training_list.rename_run(again, "")
+    assert run_folders.read(run.folder).name == "敬体"
+
+
+def test_a_run_on_which_somebody_works_keeps_its_name_and_its_place(run: TrainingRunFolder) -> None:
+    with run_folders.lock_run(run.folder):
+        assert code_of(training_list.rename_run, run, "別名") == "run_judging"
+        assert code_of(training_list.move_run_to_bin, run, ()) == "run_judging"
+    assert run_folders.read(run.folder).name == "敬体"
+
+
+def test_a_damaged_run_has_no_name_to_change_but_can_be_removed(run: TrainingRunFolder) -> None:
+    (run.folder / run_folders.SPEC).write_text("{", "utf-8")
+    damaged = run_folders.read(run.folder)
+    assert code_of(training_list.rename_run, damaged, "別名") == "run_damaged"
+    training_list.move_run_to_bin(damaged, ())
+    assert not run.folder.exists()
+
+
+def test_a_removed_run_comes_back_as_it_was(run: TrainingRunFolder) -> None:
+    where = run.folder.parent
+    training_list.write_note(run.folder, "残す")
+    for _ in range(2):
+        training_list.move_run_to_bin(run, ())
+        assert run_folders.list_all(where) == []
+        restored = restore(run)
+        assert (restored.state, training_list.read_note(restored.folder)) == ("finished", "残す")
+    (where / run.id).rename(where / "別")
+    assert code_of(restore, run) == "run_unwritable"
+
+
+def test_a_run_in_which_a_model_of_the_list_lies_stays(run: TrainingRunFolder) -> None:
+    model = local_models.describe(models.tiny_llama(run.folder / "merged.gguf"))
+    assert code_of(training_list.move_run_to_bin, run, [model]) == "run_has_model"
+    assert run.folder.is_dir()
+
+
+def test_what_was_removed_long_ago_is_emptied_with_the_bases_that_nobody_needs(
+    run: TrainingRunFolder, tmp_path: Path
+) -> None:
+    where = Paths(tmp_path)
+    (where.bases / ("a" * 16)).mkdir(parents=True)
+    other = run_folders.create(RunSpec(str(where.runs / "別"), "/base.gguf", "/t.jsonl", "/v.jsonl"))
+    for folder in (run.folder, other):
+        training_list.move_run_to_bin(run_folders.read(folder), ())
+    now = time.time()
+    assert training_list.empty_bin(where, now) == 0
+    old = where.runs / work_folder.BIN / other.name
+    work_folder.mark_deleted(old, now - 31 * 86_400)
+    assert training_list.empty_bin(where, now - 31 * 86_400) == 0
+    assert training_list.empty_bin(where, now) == 0  # the clock alone says so
+    pass_days(where.data, PROOF_DAYS)
+    assert training_list.empty_bin(where, now) == 1
+    assert not old.exists()
+    assert list(where.bases.iterdir()) == []
+    assert restore(run).state == "finished"
+
+
+def draft_of(where: Paths, name: str, seed: int, now: float) -> DraftSplit:
+    draft = drafts.create(where.drafts, now)
+    folder = drafts.free_folder(where.drafts, draft.id, drafts.SPLIT)
+    made = data_split.split_rows(distinct(60, seed))
+    manifest = data_split.write_split(made, folder, {"name": "行.csv"}, LeakageReport())
+    frozen = DraftSplit.of_manifest(folder, 1, manifest)
+    drafts.save(where.drafts, dataclasses.replace(draft, name=name, frozen=frozen), now + 1)
+    return frozen
+
+
+def run_of(where: Paths, name: str, frozen: DraftSplit) -> Path:
+    train, validation, holdout = (f"{frozen.folder}/{part}.jsonl" for part in ("train", "validation", "holdout"))
+    asked = RunSpec(str(where.runs / name), "base.gguf", train, validation, holdout=holdout, name=name)
+    return run_folders.create(asked, takes_data=True)
+
+
+def test_nothing_is_listed_where_nothing_was_split(where: Paths) -> None:
+    assert training_list.list_splits(where) == []
+
+
+def test_a_draft_and_its_run_have_one_split(where: Paths) -> None:
+    frozen = draft_of(where, "敬体", 0, 1.0)
+    other = draft_of(where, "書式", 1, 5.0)
+    folder = run_of(where, "敬体の学習", frozen)
+    found = training_list.list_splits(where)
+    assert [(one.name, one.folder, one.source) for one in found] == [
+        ("敬体の学習", str(folder / "data"), "行.csv"),
+        ("書式", other.folder, "行.csv"),
+    ]
+    assert (found[0].train, found[0].holdout) == (frozen.train, frozen.holdout)
+    split_record.verify_split(Path(found[0].folder))
+
+
+def test_what_cannot_be_read_is_left_out(where: Paths) -> None:
+    gone = draft_of(where, "消えた", 0, 1.0)
+    torn = draft_of(where, "壊れた", 1, 5.0)
+    odd = draft_of(where, "違う形", 2, 9.0)
+    Path(gone.folder, split_record.MANIFEST).unlink()
+    Path(torn.folder, split_record.MANIFEST).write_text('{"files": {', "utf-8")
+    Path(odd.folder, split_record.MANIFEST).write_text(json.dumps(["files"]), "utf-8")
+    run = where.runs / "壊れた学習"
+    run.mkdir(parents=True)
+    (run / run_folders.SPEC).write_text("{", "utf-8")
+    assert training_list.list_splits(where) == []
