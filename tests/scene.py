@@ -39,12 +39,23 @@ class Scene:
     session: ChatSession
     qtbot: QtBot
 
-    def ask(self, text: str, timeout_ms: int = 20_000) -> Message:
+    def ask(self, text: str) -> Message:
         """Asks and waits for the end of the answer."""
-        with self.qtbot.waitSignal(self.session.answer_finished, timeout=timeout_ms) as signal:
-            assert self.session.ask(text)
+        return self.finish(lambda: self.session.ask(text))
+
+    def finish(self, act: Callable[[], object]) -> Message:
+        """Does what starts or ends an answer, and waits for its end."""
+        with self.qtbot.waitSignal(self.session.answer_finished, timeout=60_000) as signal:
+            assert act() is not False
         message: Message = signal.args[0]
         return message
+
+    def refusal(self, act: Callable[[], object]) -> str:
+        """The code of the problem that this leads to."""
+        with self.qtbot.waitSignal(self.session.problem_occurred) as signal:
+            act()
+        code: str = signal.args[0].code
+        return code
 
     def thread(self) -> list[Message]:
         assert self.session.conversation is not None

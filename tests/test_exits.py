@@ -336,8 +336,7 @@ EXCUSED: dict[str, set[str]] = {
     "into a file that is open already": {
         "app.base.tables.table_writer:WorkbookWriter.save",
         "app.chat.batch.answer_file:write_workbook",
-        "app.chat.exchange.docx_file:answer_docx",
-        "app.chat.exchange.docx_file:conversation_docx",
+        "app.chat.exchange.docx_file:_saved",
         "app.chat.batch.journal:BatchJournal._truncate",
     },
     "locks, flushes and trials, which write nothing": {

@@ -120,6 +120,11 @@ def field_name(key: str) -> str:
     return phrase_or(f"system.field.{key}", key)
 
 
+def shorten(text: str, characters: int) -> str:
+    """Return the text, with … at its end instead of what is more than so many characters."""
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
 def format_size(size_bytes: int) -> str:
     """Return a size in GB (10^9 bytes, as drives and download pages count), MB or kB."""
     if size_bytes >= 1e8:

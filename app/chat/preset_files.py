@@ -17,6 +17,7 @@ from app.base.files import strict_json
 from app.base.files.input_file import open_regular
 from app.base.files.output_file import open_atomically
 from app.base.invisible_characters import is_storable_text
+from app.base.wording import shorten
 from app.chat.presets import KINDS, Choices, Preset, is_preset_name, is_valid_choice
 
 FORMAT = "kotae-presets"
@@ -134,8 +135,7 @@ def _shown(value: Any) -> str:
 
 def _short(text: str) -> str:
     """Shorten a text for an error message, and replace lone surrogates, which no output can encode."""
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
+    return shorten(text.encode("utf-8", "replace").decode("utf-8"), _SHOWN_MAX)
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:

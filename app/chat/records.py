@@ -17,17 +17,16 @@ from app.chat.presets import Choices
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 
+STOP_REASONS = ("end", "stop", "length", "context", "cancelled", "interrupted", "failed")
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerDetails:
-    """How an answer came about. Fields are 0 or "" until the answer ends.
-
-    `stop_reason`: end | stop | length | context | cancelled | interrupted | failed.
-    """
+    """How an answer came about. Fields are 0 or "" until the answer ends."""
 
     model_id: str = ""
     model_name: str = ""
-    stop_reason: str = ""
+    stop_reason: str = ""  # one of `STOP_REASONS`
     error_code: str = ""
     seed: int | None = None
     prompt_tokens: int = 0

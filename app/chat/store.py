@@ -14,6 +14,7 @@ from typing import Any
 from app.base import confidentiality, invisible_characters
 from app.base.confidentiality import LABELS
 from app.base.database import Database, Row
+from app.base.wording import shorten
 from app.chat import records
 from app.chat.message_index import MessageIndex
 from app.chat.presets import Choices
@@ -65,10 +66,8 @@ def set_first_label(database: Database, conversation_id: int, details: AnswerDet
 
 TITLE_CHARACTERS = 60
 
-CONVERSATION_COLUMNS = (
-    "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope,"
-    " label, imported_at"
-)
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Conversation))
+CONVERSATION_COLUMNS = ", ".join(_COLUMNS)
 # `binned_at` of a conversation that is being erased, message by message. No method returns it any more.
 BEING_ERASED = -2.0
 _NO_CHOICES = Choices()
@@ -119,18 +118,11 @@ class Store(ModelStore):
 
     def set_answering(self, conversation_id: int, preset_id: str | None, choices: Choices) -> None:
         """Store the preset and the deviating choices with which the conversation is answered from now on."""
-        with self._db.transaction():
-            self._db.write(
-                "UPDATE conversation SET preset_id = ?, choices = ? WHERE id = ?",
-                preset_id,
-                records.choices_json(choices),
-                conversation_id,
-            )
+        self._update("conversation", conversation_id, preset_id=preset_id, choices=records.choices_json(choices))
 
     def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:
         """Store the collections that the conversation's questions are asked of from now on."""
-        with self._db.transaction():
-            self._db.write("UPDATE conversation SET scope = ? WHERE id = ?", records.scope_json(scope), conversation_id)
+        self._update("conversation", conversation_id, scope=records.scope_json(scope))
 
     # ----------------------------------------------------------------- messages
 
@@ -193,15 +185,16 @@ class Store(ModelStore):
                 )
                 self._db.write("DELETE FROM draft WHERE conversation_id IS ? AND text = ''", conversation_id)
             if conversation_id is None:
-                conversation_id = self._db.write(
-                    # A folder that was removed meanwhile counts as no folder.
-                    "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id)"  # noqa: S608
-                    f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, (SELECT id FROM folder WHERE id = ?))",
-                    title_of(text),
-                    now,
-                    now,
-                    uuid.uuid4().hex,
-                    folder_id,
+                has_folder = bool(
+                    self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)
+                )  # not removed meanwhile
+                conversation_id = self._insert(
+                    "conversation",
+                    title=title_of(text),
+                    created_at=now,
+                    updated_at=now,
+                    uid=uuid.uuid4().hex,
+                    folder_id=folder_id if has_folder else None,
                 )
             return self._add_message(Message(0, conversation_id, parent_id, "question", text, "done", now))
 
@@ -220,27 +213,19 @@ class Store(ModelStore):
         Ids in the arguments only connect messages (parents come before their children); the database assigns new ones.
         """
         with self._db.transaction():
-            new_id = self._db.write(
-                "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"  # noqa: S608
-                " preset_id, choices, scope, label, imported_at)"
-                f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                conversation.title,
-                conversation.created_at,
-                conversation.updated_at,
-                conversation.uid or uuid.uuid4().hex,
-                conversation.folder_id,
-                conversation.pinned_at,
-                conversation.binned_at,
-                conversation.preset_id,
-                records.choices_json(conversation.choices),
-                records.scope_json(conversation.scope),
-                conversation.label,
-                conversation.imported_at,
-            )
+            values = {name: getattr(conversation, name) for name in _COLUMNS[1:]}
+            values |= {
+                "leaf_id": None,
+                "uid": conversation.uid or uuid.uuid4().hex,
+                "choices": records.choices_json(conversation.choices),
+                "scope": records.scope_json(conversation.scope),
+            }
+            new_id = self._insert("conversation", **values)
             ids: dict[int, int] = {}
             self.add_messages(new_id, messages, ids)
             if messages:
-                self._show(new_id, ids.get(conversation.leaf_id or 0) or ids[messages[-1].id])
+                leaf_id = ids.get(conversation.leaf_id or 0) or ids[messages[-1].id]
+                self._update("conversation", new_id, leaf_id=leaf_id)
         return new_id
 
     def add_messages(self, conversation_id: int, messages: Sequence[Message], ids: dict[int, int]) -> None:
@@ -251,7 +236,7 @@ class Store(ModelStore):
                 details, parent_id = message.details, message.parent_id
                 if details is not None and details.reproduces_id is not None:
                     details = dataclasses.replace(details, reproduces_id=ids.get(details.reproduces_id))
-                ids[message.id] = self._insert(
+                ids[message.id] = self._insert_message(
                     dataclasses.replace(
                         message,
                         conversation_id=conversation_id,
@@ -264,7 +249,7 @@ class Store(ModelStore):
         """Restart an answer that never got any text, instead of adding a new branch next to an empty one."""
         with self._db.transaction():
             answer = self.finish_answer(answer_id, "", "streaming", details)
-            self._show(answer.conversation_id, answer_id)
+            self._update("conversation", answer.conversation_id, leaf_id=answer_id)
         return answer
 
     def update_answer(self, answer_id: int, text: str) -> None:
@@ -277,13 +262,7 @@ class Store(ModelStore):
         restart."""
         before = self.message(answer_id)
         with self._db.transaction():
-            self._db.write(
-                "UPDATE message SET text = ?, status = ?, details = ? WHERE id = ?",
-                text,
-                status,
-                records.details_json(details),
-                answer_id,
-            )
+            self._update("message", answer_id, text=text, status=status, details=records.details_json(details))
             self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
             set_first_label(self._db, before.conversation_id, details)
             raise_label(self._db, before.conversation_id, details)
@@ -312,8 +291,7 @@ class Store(ModelStore):
                SELECT max(id) FROM below""",
             message_id,
         )
-        with self._db.transaction():
-            self._show(conversation_id, newest[0][0])
+        self._update("conversation", conversation_id, leaf_id=newest[0][0])
 
     def end_interrupted_answers(self) -> None:
         """Mark answers that a crash left streaming as stopped.
@@ -328,47 +306,46 @@ class Store(ModelStore):
     # ------------------------------------------------------------------ private
 
     def _add_message(self, message: Message) -> Message:
-        message_id = self._insert(message)
-        self._db.write(
-            "UPDATE conversation SET leaf_id = ?, updated_at = ? WHERE id = ?",
-            message_id,
-            message.created_at,
-            message.conversation_id,
-        )
+        message_id = self._insert_message(message)
+        self._update("conversation", message.conversation_id, leaf_id=message_id, updated_at=message.created_at)
         return self.message(message_id)
 
-    def _insert(self, message: Message) -> int:
+    def _insert_message(self, message: Message) -> int:
         text = invisible_characters.remove(message.text)
-        message_id = self._db.write(
-            "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details,"  # noqa: S608
-            f" rating, correction) VALUES ({_new_id('message')}, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            message.conversation_id,
-            message.parent_id,
-            message.role,
-            text,
-            message.status,
-            message.created_at,
-            records.details_json(message.details) if message.details else None,
-            message.rating,
-            invisible_characters.remove(message.correction),
+        message_id = self._insert(
+            "message",
+            conversation_id=message.conversation_id,
+            parent_id=message.parent_id,
+            role=message.role,
+            text=text,
+            status=message.status,
+            created_at=message.created_at,
+            details=records.details_json(message.details) if message.details else None,
+            rating=message.rating,
+            correction=invisible_characters.remove(message.correction),
         )
         self._index.replace(message_id, "", _indexed(text, message.status))
         raise_label(self._db, message.conversation_id, message.details)
         return message_id
 
-    def _show(self, conversation_id: int, leaf_id: int) -> None:
-        self._db.write("UPDATE conversation SET leaf_id = ? WHERE id = ?", leaf_id, conversation_id)
+    def _insert(self, table: str, **values: object) -> int:
+        """Insert a row under the next id, which no erased row has had, and return the id."""
+        marks = ", ?" * len(values)
+        return self._db.write(
+            f"INSERT INTO {table}(id, {', '.join(values)}) VALUES"  # noqa: S608
+            f" ((SELECT 1 + max(ifnull((SELECT max(id) FROM {table}), 0), {table}) FROM last_id){marks})",
+            *values.values(),
+        )
 
-
-def _new_id(table: str) -> str:
-    """Return an SQL expression for the next id, which no erased row has had."""
-    return f"(SELECT 1 + max(ifnull((SELECT max(id) FROM {table}), 0), {table}) FROM last_id)"  # noqa: S608
+    def _update(self, table: str, row_id: int, **values: object) -> None:
+        settings = ", ".join(f"{name} = ?" for name in values)
+        with self._db.transaction():
+            self._db.write(f"UPDATE {table} SET {settings} WHERE id = ?", *values.values(), row_id)  # noqa: S608
 
 
 def title_of(text: str) -> str:
     """Return a text as a conversation title: one line of at most 60 characters."""
-    line = invisible_characters.to_single_line(text)
-    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
+    return shorten(invisible_characters.to_single_line(text), TITLE_CHARACTERS)
 
 
 def conversation_from_row(row: Row) -> Conversation:
@@ -405,7 +382,7 @@ _READ = {
     "label": confidentiality.stored_label,
     "imported_at": records.stored_moment,
 }
-_READERS = tuple((at, _READ[name]) for at, name in enumerate(CONVERSATION_COLUMNS.split(", ")) if name in _READ)
+_READERS = tuple((at, _READ[name]) for at, name in enumerate(_COLUMNS) if name in _READ)
 
 
 def _indexed(text: str, status: str) -> str:

@@ -193,24 +193,30 @@ class BugReporter:
             ),
             self._parent,
             icon=("triangle-alert", "warning"),
-            content=self._details(text),
+            content=make_text_view(
+                text,
+                phrase("uikit.content_of_the_log"),
+                scrolled_height(self._theme, self._parent, self._theme.px(DETAILS_PX)),
+            ),
         )
         dialog.chosen.connect(self._on_chosen)
         dialog.open()
         return dialog
 
-    def _details(self, text: str) -> QPlainTextEdit:
-        view = QPlainTextEdit(text)
-        view.setReadOnly(True)
-        view.setProperty("field", True)
-        view.setAccessibleName(phrase("uikit.content_of_the_log"))
-        view.setFixedHeight(scrolled_height(self._theme, self._parent, self._theme.px(DETAILS_PX)))
-        view.setTabChangesFocus(True)
-        return view
-
     def _on_chosen(self, key: str) -> None:
         if key in self._actions:
             self._actions[key]()
+
+
+def make_text_view(text: str, name: str, height_px: int) -> QPlainTextEdit:
+    """Return a text that scrolls, to be read and copied. `name`: what screen readers say."""
+    view = QPlainTextEdit(text)
+    view.setReadOnly(True)
+    view.setProperty("field", True)
+    view.setAccessibleName(name)
+    view.setFixedHeight(height_px)
+    view.setTabChangesFocus(True)
+    return view
 
 
 def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:

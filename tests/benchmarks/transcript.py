@@ -148,9 +148,9 @@ def measure(app: QApplication, folder: Path, count: int) -> dict[str, object]:
     result = {
         "messages": count,
         "open": summary(opened),
-        "live_widgets": page.transcript.live_count,
+        "live_widgets": len(page.transcript.views),
         "scroll": scrolling(page.transcript),
-        "live_widgets_after": page.transcript.live_count,
+        "live_widgets_after": len(page.transcript.views),
     }
     parts.session.open(short)
     parts.preferences.change(context_tokens=32768)

@@ -6,26 +6,23 @@ from typing import Any
 
 import pytest
 
-from app.base import paths
 from app.base.paths import Paths
 from app.chat import answer_ratings
 from app.chat.answer_ratings import BAD, GOOD, UNRATED, rate
-from app.chat.exchange import conversation_import
-from app.chat.exchange.conversation_import import import_conversations
+from app.chat.exchange.conversation_import import ImportedConversations, import_conversations
 from app.chat.message_index import MessageIndex
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import Grounding
+from tests.chat.driver import store_thread
 from tests.chat.exchange_trees import conversation, document, exported, message, nothing
 
 CORRECTION = "年に二度、六月と十二月に行う。"
 
 
 def answered(store: Store, text: str = "年に一度です。", details: AnswerDetails | None = None) -> Message:
-    details = details or AnswerDetails("m")
-    answer = store.add_answer(store.add_question("点検はいつ？").id, details)
-    return store.finish_answer(answer.id, text, "done", details)
+    return store_thread(store, "点検はいつ？", text, details=details or AnswerDetails("m"))[1]
 
 
 def test_a_rating_is_kept_changed_and_taken_back(where: Paths) -> None:
@@ -90,7 +87,9 @@ def test_an_erased_correction_is_in_no_file(where: Paths) -> None:
 # ------------------------------------------------------------------- exchange
 
 
-def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(store: Store, tmp_path: Path) -> None:
+def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(
+    store: Store, other: Store, tmp_path: Path
+) -> None:
     good, bad, taken_back = answered(store), answered(store), answered(store)
     rate(store, good.id, GOOD)
     rate(store, bad.id, BAD, CORRECTION)
@@ -98,24 +97,19 @@ def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(store
     rate(store, taken_back.id, UNRATED)
     ids = [one.conversation_id for one in (good, bad, taken_back)]
     exported(store, ids, tmp_path / "a.json")
-    where = paths.locate(str(tmp_path / "別の PC"))
-    other = Store.open(where.database, where.backups)
     written = json.loads((tmp_path / "a.json").read_text("utf-8"))["conversations"]
     rated_in_file = [one["messages"][1].get("rating", 0) for one in written]
     assert sorted(rated_in_file) == [BAD, UNRATED, GOOD]
     assert import_conversations(other, tmp_path / "a.json", nothing).ratings == 2
     threads = [other.thread(one.id) for one in other.conversations()]
     assert [(answer.rating, answer.correction) for _, answer in threads] == [(UNRATED, "")] * 3
-    other.close()
 
 
 def test_a_conversation_that_was_only_rated_meanwhile_is_the_same(store: Store, tmp_path: Path) -> None:
     answer = answered(store)
     exported(store, [answer.conversation_id], tmp_path / "a.json")
     rate(store, answer.id, GOOD)
-    assert import_conversations(store, tmp_path / "a.json", nothing) == conversation_import.ImportedConversations(
-        already_there=1
-    )
+    assert import_conversations(store, tmp_path / "a.json", nothing) == ImportedConversations(already_there=1)
     assert store.message(answer.id).rating == GOOD
 
 

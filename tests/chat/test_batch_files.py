@@ -34,6 +34,12 @@ def as_csv(rows: list[list[str]], separator: str = ",") -> str:
     return text.getvalue()
 
 
+def read(folder: Path, rows: list[list[str]], column: int | None = None) -> BatchFile:
+    path = folder / "q.csv"
+    path.write_text(as_csv(rows), "utf-8")
+    return question_table.read_batch_file(path, column)
+
+
 def texts(found: BatchFile) -> list[str]:
     return [question.text for question in found.questions]
 
@@ -98,9 +104,7 @@ def test_json_lines_give_questions_and_bad_lines_their_reasons(tmp_path: Path) -
 def test_the_column_of_questions_is_found(
     tmp_path: Path, rows: list[list[str]], column: int, expected: list[str]
 ) -> None:
-    path = tmp_path / "q.csv"
-    path.write_text(as_csv(rows), "utf-8")
-    found = question_table.read_batch_file(path)
+    found = read(tmp_path, rows)
     assert (found.column, texts(found)) == (column, expected)
 
 
@@ -108,21 +112,15 @@ def test_the_column_of_questions_is_found(
     ("heading", "is_guessed"), [("質問", False), ("ＱＵＥＲＹ", False), ("内容", True), ("想定質問案", True)]
 )
 def test_a_column_without_a_sure_heading_is_a_guess(tmp_path: Path, heading: str, is_guessed: bool) -> None:
-    path = tmp_path / "q.csv"
-    path.write_text(as_csv([["番号", heading], ["1", TEXTS[0]], ["2", TEXTS[1]]]), "utf-8")
-    assert (question_table.read_batch_file(path).column, question_table.read_batch_file(path).is_guessed) == (
-        1,
-        is_guessed,
-    )
-    assert not question_table.read_batch_file(path, 1).is_guessed
-    path.write_text(as_csv([[TEXTS[0]], [TEXTS[1]]]), "utf-8")  # no other column to take
-    assert not question_table.read_batch_file(path).is_guessed
+    rows = [["番号", heading], ["1", TEXTS[0]], ["2", TEXTS[1]]]
+    found = read(tmp_path, rows)
+    assert (found.column, found.is_guessed) == (1, is_guessed)
+    assert not read(tmp_path, rows, 1).is_guessed
+    assert not read(tmp_path, [[TEXTS[0]], [TEXTS[1]]]).is_guessed  # no other column to take
 
 
 def test_another_column_can_be_chosen(tmp_path: Path) -> None:
-    path = tmp_path / "q.csv"
-    path.write_text(as_csv(ROWS), "utf-8")
-    assert texts(question_table.read_batch_file(path, 2)) == ["庁舎", "窓口"]
+    assert texts(read(tmp_path, ROWS, 2)) == ["庁舎", "窓口"]
     assert question_table.column_name(("a",) * 30, 27) == "AB「a」"
 
 
@@ -145,11 +143,8 @@ def test_what_is_no_file_of_questions_is_refused_in_words(tmp_path: Path, name: 
         question_table.read_batch_file(path)
     assert caught.value.code == code
     assert name in str(describe_error(caught.value))
-
-
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="question_file_missing"):
-        question_table.read_batch_file(tmp_path / "q.csv")
+        question_table.read_batch_file(tmp_path / "missing" / name)
 
 
 # ------------------------------------------------------------------------ answers
@@ -186,24 +181,16 @@ def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: BatchReport,
         if isinstance(cell.value, str) and cell.value.startswith(("=", "+", "-", "@", "\t")):
             assert cell.quotePrefix, cell.value
     rows = list(book["回答"].iter_rows(values_only=True))
-    evil = tuple(text for text in EVIL)
     assert [row[0] for row in rows] == ["行", 2, 3, 4, 5]
-    assert all(row[1 : 1 + len(EVIL)] == evil for row in rows[1:])
+    assert all(row[1 : 1 + len(EVIL)] == EVIL for row in rows[1:])
     verdicts = rows[0].index("判定")
     assert [row[verdicts] for row in rows[1:]] == ["回答", "質問ではありません", "回答できません", "未回答"]
     assert rows[1][verdicts + 1] == "=鍵は守衛室です[1]3 本あります。\n"
     assert rows[1][verdicts + 2] == "3 本あります。（出典にないもの：3 本）"
     assert rows[1][verdicts + 3] == "[1] =規程.pdf　第2章 2.1 鍵（必須）　p.4"
     assert rows[3][rows[0].index("備考")] == "長すぎます。"
-    assert list(book["出典"].iter_rows(values_only=True))[1][:7] == (
-        2,
-        1,
-        "規程",
-        "=規程.pdf",
-        "第2章 > 2.1 鍵",
-        "必須",
-        4,
-    )
+    sources = list(book["出典"].iter_rows(values_only=True))
+    assert sources[1][:7] == (2, 1, "規程", "=規程.pdf", "第2章 > 2.1 鍵", "必須", 4)
     about = dict(book["この表について"].iter_rows(values_only=True))
     assert (about["ラベル"], about["モデルのファイルの SHA-256"]) == ("機密", "f" * 64)
     assert "/home" not in str([[cell.value for cell in row] for sheet in book for row in sheet.iter_rows()])

@@ -10,7 +10,7 @@ import pytest
 from app.base import wording
 from app.base.errors import AppError
 from app.chat.exchange import conversation_bundle, json_file
-from app.chat.exchange.conversation_import import import_conversations
+from app.chat.exchange.conversation_import import ImportedConversations, import_conversations
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
 from app.chat.store import TITLE_CHARACTERS, Store
@@ -18,6 +18,13 @@ from tests.chat.exchange_trees import UID, conversation, document, message, noth
 
 GOOD = conversation(uid="f" * 32, title="良い会話")
 NAN, INFINITE = float("nan"), float("inf")
+
+
+def taken(store: Store, folder: Path, *conversations: Any) -> ImportedConversations:
+    """Import a file of these conversations, or the one that is there."""
+    if conversations:
+        (folder / "a.json").write_text(json.dumps(document(*conversations)))
+    return import_conversations(store, folder / "a.json", nothing)
 
 
 def answer(message_id: int = 2, parent: int | None = 1, **other: Any) -> dict[str, Any]:
@@ -55,21 +62,21 @@ BAD: list[tuple[str, Any, tuple[str, int]]] = [
     ("a temperature that is NaN", conversation(choices={"temperature": NAN}), ("choices", 0)),
     ("a system prompt with half a character", conversation(choices={"system_prompt": "\udfff"}), ("choices", 0)),
     ("an id twice", conversation(message(), answer(1)), ("id", 1)),
-    ("an id that is text", conversation(message("1")), ("id", 1)),  # type: ignore[arg-type]
+    ("an id that is text", conversation(message("1")), ("id", 1)),
     ("an id that is true", conversation(message(True)), ("id", 1)),
     ("an id below zero", conversation(message(-1)), ("id", 1)),
     ("an id of 300 digits", conversation(message(int("9" * 300))), ("id", 1)),
-    ("an id that is 1.5", conversation(message(1.5)), ("id", 1)),  # type: ignore[arg-type]
+    ("an id that is 1.5", conversation(message(1.5)), ("id", 1)),
     ("no id", conversation({"role": "question", "text": "", "status": "done"}), ("id", 1)),
     ("a parent that is not there", conversation(message(), answer(2, 9)), ("parent", 2)),
-    ("a parent that is text", conversation(message(), message(2, "1")), ("parent", 2)),  # type: ignore[arg-type]
+    ("a parent that is text", conversation(message(), message(2, "1")), ("parent", 2)),
     ("its own parent", conversation(message(), message(2, 2)), ("cycle", 0)),
     ("a circle of two", conversation(message(), message(2, 3), message(3, 2)), ("cycle", 0)),
     ("nothing but a circle", conversation(message(1, 2), message(2, 1)), ("cycle", 0)),
     ("an answer without a question", conversation(answer(1, None)), ("order", 1)),
     ("an answer to an answer", conversation(message(), answer(), answer(3, 2)), ("order", 3)),
     ("a role of the system", conversation(message(role="system")), ("role", 1)),
-    ("a role that is a list", conversation(message(role=[])), ("role", 1)),  # type: ignore[arg-type]
+    ("a role that is a list", conversation(message(role=[])), ("role", 1)),
     ("an unknown status", conversation(message(status="erased")), ("status", 1)),
     ("a status that is an object", conversation(message(status={})), ("status", 1)),
     ("a question being written", conversation(message(status="streaming")), ("status", 1)),
@@ -103,7 +110,7 @@ def test_a_bad_conversation_is_named_and_the_good_ones_are_taken(
         (tmp_path / "a.json").write_text(json.dumps(document(GOOD, bad, conversation(uid="e" * 32))))
     finally:
         sys.set_int_max_str_digits(4300)
-    result = import_conversations(store, tmp_path / "a.json", nothing)
+    result = taken(store, tmp_path)
     assert [(found.number, found.reason, found.at) for found in result.refused] == [(2, *reason)]
     assert result.imported == len(store.conversations()) == 2
     assert wording.phrase(f"common.refused.{reason[0]}")
@@ -144,7 +151,7 @@ def test_a_file_that_is_none_of_ours_is_refused_and_changes_nothing(
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(AppError, match=code):
-        import_conversations(store, tmp_path / "a.json", nothing)
+        taken(store, tmp_path)
     assert store.database.read("SELECT count(*) FROM conversation")[0][0] == 0
 
 
@@ -160,15 +167,15 @@ RESTS: list[tuple[str, bytes, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("content", "taken"), [case[1:] for case in RESTS], ids=[case[0] for case in RESTS])
+@pytest.mark.parametrize(("content", "imported"), [case[1:] for case in RESTS], ids=[case[0] for case in RESTS])
 @pytest.mark.fault("S11")
 def test_a_file_that_breaks_off_gives_what_came_before_and_says_so(
-    content: bytes, taken: int, store: Store, tmp_path: Path
+    content: bytes, imported: int, store: Store, tmp_path: Path
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
-    result = import_conversations(store, tmp_path / "a.json", nothing)
+    result = taken(store, tmp_path)
     assert [found.reason for found in result.refused] == ["rest"]
-    assert result.imported == len(store.conversations()) == taken
+    assert result.imported == len(store.conversations()) == imported
 
 
 @pytest.mark.fault("S11")
@@ -176,38 +183,45 @@ def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store: Store, tmp_
     bad = json.dumps(conversation(title="HERE", uid="a" * 32)).encode().replace(b"HERE", b"\x93\xfa\x96{")
     good = json.dumps(GOOD).encode()
     (tmp_path / "a.json").write_bytes(WHOLE[: WHOLE.index("[") + 1].encode() + bad + b"," + good + b"]}")
-    result = import_conversations(store, tmp_path / "a.json", nothing)
+    result = taken(store, tmp_path)
     assert [(found.number, found.reason) for found in result.refused] == [(1, "characters")]
     assert result.imported == 1
 
 
-@pytest.mark.fault("S11")
-def test_a_conversation_beyond_all_measure_costs_only_itself(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
     monkeypatch.setattr(json_file, "VALUE_CHARACTERS_MAX", 10_000)
-    file = tmp_path / "a.json"
-    odd = 'あ"[{\\' * 100_000
-    after = conversation(message(text="あとの会話"), uid="c" * 32)
-    file.write_text(json.dumps(document(GOOD, conversation(message(text=odd)), after)))
-    result = import_conversations(store, file, nothing)
+
+
+@pytest.mark.fault("S11")
+@pytest.mark.usefixtures("small_values")
+def test_a_conversation_beyond_all_measure_costs_only_itself(store: Store, tmp_path: Path) -> None:
+    odd = conversation(message(text='あ"[{\\' * 100_000))
+    result = taken(store, tmp_path, GOOD, odd, conversation(message(text="あとの会話"), uid="c" * 32))
     assert [(found.number, found.reason) for found in result.refused] == [(2, "size")]
     assert wording.phrase("common.refused.size")
     assert result.imported == 2
 
 
 @pytest.mark.fault("S11")
+@pytest.mark.usefixtures("small_values")
 def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_off(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
-    monkeypatch.setattr(json_file, "VALUE_CHARACTERS_MAX", 10_000)
     whole = json.dumps(document(GOOD, conversation(message(text="あ" * 100_000))))
     (tmp_path / "a.json").write_text(whole[:-50])
-    result = import_conversations(store, tmp_path / "a.json", nothing)
+    result = taken(store, tmp_path)
     assert [found.reason for found in result.refused] == ["rest"]
     assert result.imported == 1
+
+
+@pytest.mark.fault("S11")
+@pytest.mark.usefixtures("small_values")
+def test_a_conversation_is_read_up_to_the_limit_and_not_to_twice_of_it(store: Store, tmp_path: Path) -> None:
+    for length, imported in ((9_000, 1), (12_000, 0)):
+        one = conversation(message(text="x" * length), uid=f"{length:032x}")
+        assert taken(store, tmp_path, one).imported == imported
 
 
 @pytest.mark.fault("S11")
@@ -215,7 +229,7 @@ def test_a_file_beyond_the_limit_is_not_opened(store: Store, tmp_path: Path, mon
     monkeypatch.setattr(json_file, "FILE_BYTES_MAX", 10)
     (tmp_path / "a.json").write_text(WHOLE)
     with pytest.raises(AppError, match="import_too_large"):
-        import_conversations(store, tmp_path / "a.json", nothing)
+        taken(store, tmp_path)
 
 
 @pytest.mark.fault("S11")
@@ -228,15 +242,13 @@ def test_a_missing_file_and_a_folder_are_named(store: Store, tmp_path: Path) -> 
 
 @pytest.mark.fault("S11")
 def test_the_same_conversation_twice_in_a_file_is_taken_once(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(document(GOOD, GOOD)))
-    result = import_conversations(store, tmp_path / "a.json", nothing)
+    result = taken(store, tmp_path, GOOD, GOOD)
     assert (result.imported, result.already_there) == (1, 1)
 
 
 @pytest.mark.fault("S11")
 def test_titles_and_folder_names_are_one_short_line(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(document(conversation(title="一\n二" * 100, folder="箱\t" * 100))))
-    import_conversations(store, tmp_path / "a.json", nothing)
+    taken(store, tmp_path, conversation(title="一\n二" * 100, folder="箱\t" * 100))
     assert len(store.conversations()[0].title) == TITLE_CHARACTERS
     assert "\n" not in store.conversations()[0].title
 
@@ -259,8 +271,7 @@ ABSURD: list[tuple[dict[str, Any], str]] = [
 def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
     wrong: dict[str, Any], lost: str, store: Store, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(document(conversation(message(), answer(details=KNOWN | wrong)))))
-    assert import_conversations(store, tmp_path / "a.json", nothing).refused == ()
+    assert taken(store, tmp_path, conversation(message(), answer(details=KNOWN | wrong))).refused == ()
     details = store.tree(store.conversations()[0].id)[1].details
     unknown = AnswerDetails()
     assert details is not None
@@ -277,19 +288,6 @@ def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
 @pytest.mark.fault("S11")
 def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation_bundle, "MESSAGE_CHARACTERS_MAX", 10)
-    (tmp_path / "a.json").write_text(json.dumps(document(GOOD, conversation(message(), answer(text="長" * 11)))))
-    result = import_conversations(store, tmp_path / "a.json", nothing)
+    result = taken(store, tmp_path, GOOD, conversation(message(), answer(text="長" * 11)))
     assert [(found.reason, found.at) for found in result.refused] == [("long", 2)]
     assert wording.phrase("common.refused.long")
-
-
-@pytest.mark.fault("S11")
-def test_a_conversation_is_read_up_to_the_limit_and_not_to_twice_of_it(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
-    monkeypatch.setattr(json_file, "VALUE_CHARACTERS_MAX", 10_000)
-    for length, taken in ((9_000, 1), (12_000, 0)):
-        one = conversation(message(text="x" * length), uid=f"{length:032x}")
-        (tmp_path / "a.json").write_text(json.dumps(document(one)))
-        assert import_conversations(store, tmp_path / "a.json", nothing).imported == taken

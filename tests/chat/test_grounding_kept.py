@@ -12,6 +12,7 @@ from app.chat.store import Store
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
 from app.documents.records import DocumentSection, PageBox, Passage
+from tests.chat.driver import store_thread
 
 SECTION = DocumentSection(
     ("第2章", "2.1 かぶり"),
@@ -33,12 +34,21 @@ SCOPE = (CollectionRef(1, "基準"), CollectionRef(4, "要領 😀"))
 
 
 def kept(store: Store) -> AnswerDetails:
-    question = store.add_question("かぶりは？")
-    answer = store.add_answer(question.id, AnswerDetails(scope=SCOPE))
-    details = dataclasses.replace(answer.details or AnswerDetails(), grounding=GROUNDING)
-    stored = store.finish_answer(answer.id, "かぶりは80mmです[1]。以上です。", "done", details).details
-    assert stored is not None
-    return stored
+    details = AnswerDetails(scope=SCOPE, grounding=GROUNDING)
+    return store_thread(store, "かぶりは？", "かぶりは80mmです[1]。以上です。", details=details)[1].details
+
+
+def bundle(store: Store) -> Bundle:
+    """The one conversation, as it is exported."""
+    (conversation,) = store.conversations()
+    return Bundle(conversation, tuple(store.tree(conversation.id)))
+
+
+def put_details(store: Store, details: dict[str, object]) -> AnswerDetails:
+    """Store details as another program might have, and return what is read of them."""
+    answer = store.add_answer(store.add_question("質問").id, AnswerDetails())
+    store.database.write("UPDATE message SET details = ? WHERE id = ?", json.dumps(details), answer.id)
+    return store.message(answer.id).details
 
 
 def test_an_answer_keeps_its_sources_and_claims(store):
@@ -66,40 +76,29 @@ def test_a_conversation_keeps_what_it_asks(store):
 
 
 def test_details_of_a_later_program_cost_the_sources_and_not_the_answer(store):
-    answer = store.add_answer(store.add_question("質問").id, AnswerDetails())
-    later = {"model_name": "M", "grounding": {"verdict": "guessed"}, "scope": [{"name": 3}]}
-    store.database.write("UPDATE message SET details = ? WHERE id = ?", json.dumps(later), answer.id)
-    details = store.message(answer.id).details
+    details = put_details(store, {"model_name": "M", "grounding": {"verdict": "guessed"}, "scope": [{"name": 3}]})
     assert (details.model_name, details.grounding, details.scope) == ("M", None, ())
 
 
 @pytest.mark.parametrize("name", ["learned", "scope", "quoted", "grounding", "choices"])
 @pytest.mark.parametrize("odd", [5, "文", {"a": 1}, True])
 def test_a_value_of_another_kind_in_the_details_costs_only_itself(store, name, odd):
-    answer = store.add_answer(store.add_question("質問").id, AnswerDetails())
-    odd_details = json.dumps({"model_name": "M", name: odd})
-    store.database.write("UPDATE message SET details = ? WHERE id = ?", odd_details, answer.id)
-    details = store.message(answer.id).details
+    details = put_details(store, {"model_name": "M", name: odd})
     assert details.model_name == "M"
     assert name in ("choices", "grounding") or not getattr(details, name)
 
 
 def test_export_and_import_keep_the_sources_as_hearsay_and_not_the_scope(store):
     kept(store)
-    (conversation,) = store.conversations()
-    store.set_scope(conversation.id, SCOPE)
-    conversation = store.conversation(conversation.id)
-    written = json.loads(
-        json.dumps(conversation_bundle.bundle_to_dict(Bundle(conversation, tuple(store.tree(conversation.id)))))
-    )
+    store.set_scope(store.conversations()[0].id, SCOPE)
+    written = json.loads(json.dumps(conversation_bundle.bundle_to_dict(bundle(store))))
     read = conversation_bundle.bundle_from_dict(written)
     elsewhere = tuple(dataclasses.replace(source, path="") for source in GROUNDING.sources)
     details = read.messages[1].details
     assert (details.grounding, details.quoted, details.is_imported) == (None, elsewhere, True)
     assert (read.messages[1].details.scope, read.conversation.scope) == ((), ())
-    assert conversation_bundle.message_fingerprints(read) == conversation_bundle.message_fingerprints(
-        Bundle(conversation, tuple(store.tree(conversation.id)))
-    )
+    prints = conversation_bundle.message_fingerprints
+    assert prints(read) == prints(bundle(store))
 
 
 def changed(path: list, value: object) -> dict:
@@ -155,8 +154,7 @@ def test_what_is_not_known_is_left_out_and_what_is_missing_is_the_default():
 
 def test_a_file_with_a_wrong_source_is_refused(store):
     kept(store)
-    (conversation,) = store.conversations()
-    written = conversation_bundle.bundle_to_dict(Bundle(conversation, tuple(store.tree(conversation.id))))
+    written = conversation_bundle.bundle_to_dict(bundle(store))
     written["messages"][1]["details"]["grounding"] = changed(["sources", 0, "label"], "x")
     with pytest.raises(BundleRefusedError) as refused:
         conversation_bundle.bundle_from_dict(written)

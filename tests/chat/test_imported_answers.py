@@ -1,18 +1,15 @@
 """Conversations from elsewhere bring words, and no verdict: what is shown of a check was computed here."""
 
-import dataclasses
 import io
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from docx import Document
 
-from app.base import confidentiality, paths
 from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
 from app.chat import answer_check, answer_ratings
@@ -28,6 +25,7 @@ from app.documents.records import DocumentSection
 from app.evaluation import conversation_questions
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.prompts import Turn
+from tests.chat.driver import add_answer, add_documents
 from tests.chat.exchange_trees import UID, conversation, document, message, nothing
 from tests.permits import PERMIT
 
@@ -45,23 +43,10 @@ RIGHT, WRONG = "年次有給休暇は、勤続6か月で10日とする。[1]", "
 
 
 @pytest.fixture
-def library(where: Paths) -> Iterator[Library]:
-    found = Library.open(where.documents)
-    (document_id,) = found.add_documents(found.add_collection("規則"), [where.data / "rules.md"])
-    kept = found.document(document_id)
-    assert kept is not None
-    found.put(dataclasses.replace(kept, state="done", sha256="c" * 64), PARTS)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Iterator[Store]:
-    """Of another machine."""
-    where = paths.locate(str(tmp_path / "別の PC"))
-    other = Store.open(where.database, where.backups)
-    yield other
-    other.close()
+def library(library: Library) -> Library:
+    """With the rules that answers are checked against."""
+    add_documents(library, "規則", "internal", *PARTS, sha256="c" * 64, document="rules.md")
+    return library
 
 
 def source(text: str = LEAVE, **changes: Any) -> dict[str, Any]:
@@ -80,14 +65,19 @@ def forged(*sources: dict[str, Any], text: str = WRONG, **changes: Any) -> dict[
     } | changes
 
 
+def imported(store: Store, where: Paths, *conversations: dict[str, Any], to: str = "a.json") -> ImportedConversations:
+    """Import a file of these conversations."""
+    where.data.mkdir(parents=True, exist_ok=True)
+    (where.data / to).write_text(json.dumps(document(*conversations)), "utf-8")
+    return import_conversations(store, where.data / to, nothing, where.documents)
+
+
 def taken(
     store: Store, where: Paths, details: object, text: str = WRONG, *, to: str = "a.json", **changes: Any
 ) -> Message:
     """The answer after a file with it was imported."""
     one = conversation(message(1), message(2, 1, "answer", text=text, details=details), **changes)
-    where.data.mkdir(parents=True, exist_ok=True)
-    (where.data / to).write_text(json.dumps(document(one)), "utf-8")
-    assert import_conversations(store, where.data / to, nothing, where.documents).imported == 1
+    assert imported(store, where, one, to=to).imported == 1
     return store.thread(max(one.id for one in store.conversations()))[1]
 
 
@@ -142,7 +132,6 @@ def test_an_answer_whose_sources_are_not_at_hand_is_shown_as_not_checked(
     text = "資料にありません。" if details and "not_in_documents" in json.dumps(details) else WRONG
     answer = taken(store, where, details, text)
     kept = answer.details
-    assert kept is not None
     assert (kept.grounding, kept.is_same, answer_check.check_status(answer)) == (None, None, "unchecked")
     for written in exported(store, tmp_path / "文書"):
         assert MARK in written
@@ -160,8 +149,6 @@ def test_an_answer_whose_document_is_at_hand_is_checked_against_that(
     answer: str, is_supported: bool, store: Store, where: Paths, tmp_path: Path
 ) -> None:
     kept = taken(store, where, forged(source(), text=answer), answer).details
-    assert kept is not None
-    assert kept.grounding is not None
     assert [claim.is_supported for claim in kept.grounding.claims] == [is_supported]
     (own,) = kept.grounding.sources
     assert (own.label, own.collection, own.sha256) == ("internal", "規則", "c" * 64)
@@ -177,36 +164,30 @@ def test_the_source_is_the_documents_text_and_not_what_the_file_quotes_of_it(sto
     another name."""
     quoted = source(LEAVE.replace("\n", "\n\n  "), document="別名.md", page=99)
     kept = taken(store, where, forged(quoted, text=RIGHT), RIGHT).details
-    assert kept is not None
-    assert kept.grounding is not None
     (own,) = kept.grounding.sources
     assert own.text == PARTS[0].text
     assert (own.document, own.page) == ("rules.md", 0)
 
 
 @pytest.mark.parametrize(
-    ("claimed", "label"), [("public", "internal"), ("internal", "internal"), ("secret", "secret"), ("?", "secret")]
+    ("claimed", "of_source", "label"),
+    [
+        ("public", "public", "internal"),
+        ("internal", "public", "internal"),
+        ("secret", "public", "secret"),
+        ("?", "public", "secret"),
+        ("public", "secret", "secret"),
+    ],
 )
 @pytest.mark.fault("S15")
-def test_a_file_raises_a_label_and_never_lowers_it(claimed: str, label: str, store: Store, where: Paths) -> None:
-    answer = taken(store, where, forged(source(label="public")), label=claimed)
-    found = store.conversation(answer.conversation_id)
-    assert found is not None
-    assert found.label == label
+def test_a_file_raises_a_label_and_never_lowers_it(
+    claimed: str, of_source: str, label: str, store: Store, where: Paths
+) -> None:
+    answer = taken(store, where, forged(source(INVENTED, label=of_source)), label=claimed)
+    assert store.conversation(answer.conversation_id).label == label
     question = store.add_question("続き", answer.conversation_id, answer.id)
-    own = store.add_answer(question.id, AnswerDetails())
-    store.finish_answer(own.id, "はい", "done", AnswerDetails())
-    found = store.conversation(answer.conversation_id)
-    assert found is not None
-    assert found.label == label
-
-
-@pytest.mark.fault("S15")
-def test_a_secret_source_of_a_file_makes_its_conversation_secret(store: Store, where: Paths) -> None:
-    answer = taken(store, where, forged(source(INVENTED, label="secret")), label="public")
-    found = store.conversation(answer.conversation_id)
-    assert found is not None
-    assert found.label == confidentiality.HIGHEST_LABEL
+    add_answer(store, question.id, "はい")
+    assert store.conversation(answer.conversation_id).label == label
 
 
 @pytest.mark.fault("S15")
@@ -214,19 +195,13 @@ def test_the_first_answer_from_public_documents_does_not_publish_an_imported_que
     store: Store, where: Paths, library: Library
 ) -> None:
     library.set_label(library.collections()[0].id, "public")
-    where.data.mkdir(parents=True, exist_ok=True)
-    (where.data / "a.json").write_text(json.dumps(document(conversation(message(1)))), "utf-8")
-    import_conversations(store, where.data / "a.json", nothing, where.documents)
+    imported(store, where, conversation(message(1)))
     (here,) = store.conversations()
     answer = store.add_answer(store.thread(here.id)[0].id, AnswerDetails())
     checked = taken(store, where, forged(source(), text=RIGHT), RIGHT, to="b.json", uid="b" * 32).details
-    assert checked is not None
-    assert checked.grounding is not None
     assert checked.grounding.sources[0].label == "public"
     store.finish_answer(answer.id, RIGHT, "done", AnswerDetails(grounding=checked.grounding))
-    found = store.conversation(here.id)
-    assert found is not None
-    assert found.label == "internal"
+    assert store.conversation(here.id).label == "internal"
 
 
 @pytest.mark.fault("S15")
@@ -272,11 +247,7 @@ def test_ratings_of_a_file_become_no_question_of_a_set(store: Store, where: Path
             message(1), message(2, 1, "answer", details=forged(), rating=rating, correction=correction),
             uid=f"{rating + 1:032x}",
         )  # fmt: skip
-        where.data.mkdir(parents=True, exist_ok=True)
-        (where.data / "a.json").write_text(json.dumps(document(one)), "utf-8")
-        assert import_conversations(store, where.data / "a.json", nothing) == ImportedConversations(
-            imported=1, unchecked=1, ratings=1
-        )
+        assert imported(store, where, one) == ImportedConversations(imported=1, unchecked=1, ratings=1)
     assert conversation_questions.collect_questions(store, []).questions == ()
     answer = store.thread(store.conversations()[0].id)[1]
     answer_ratings.rate(store, answer.id, answer_ratings.GOOD)
@@ -302,7 +273,6 @@ def test_dates_to_come_and_words_in_the_place_of_codes_have_no_effect(store: Sto
     assert here.pinned_at is not None
     assert here.pinned_at <= time.time()
     assert here.imported_at is not None
-    assert answer.details is not None
     assert (answer.details.stop_reason, answer.details.error_code) == ("", "")
 
 
@@ -314,7 +284,6 @@ def test_a_conversation_of_the_same_number_stays_as_it_is(store: Store, where: P
     taken(store, where, forged(source(INVENTED)))
     assert [one.text for one in store.thread(own.conversation_id)] == ["自分の質問"]
     here = store.conversation(own.conversation_id)
-    assert here is not None
     assert here.imported_at is None
     assert len(store.conversations()) == 2
 
@@ -347,7 +316,6 @@ def test_an_own_answer_that_comes_back_beside_itself_is_not_taken_again(
 
 @pytest.mark.fault("S15")
 def test_a_library_that_cannot_be_read_leaves_answers_unchecked(store: Store, where: Paths) -> None:
-    where.documents.parent.mkdir(parents=True, exist_ok=True)
     where.documents.write_bytes(b"no database" * 100)
     assert answer_check.check_status(taken(store, where, forged(source(), text=RIGHT), RIGHT)) == "unchecked"
 
@@ -392,7 +360,6 @@ def test_a_database_of_an_earlier_program_believes_no_verdict_that_a_file_brough
     found = {number: answer_check.check_status(store.message(number)) for number in details}
     assert found == {2: "own", 4: "own", 6: "unchecked", 8: "unchecked", 10: "own"}
     imported = store.message(6).details
-    assert imported is not None
     assert ([one.text for one in imported.quoted], imported.is_same) == ([INVENTED], None)
     assert {one.id: one.imported_at is not None for one in store.conversations()} == {1: False, 2: True, 3: False}
     store.close()

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -36,15 +37,17 @@ def grounded(*given: Label) -> AnswerDetails:
 
 def ask(store: Store, details: AnswerDetails, conversation_id: int | None = None) -> int:
     question = store.add_question("鍵はどこですか", conversation_id)
-    answer = store.add_answer(question.id, AnswerDetails())
-    store.finish_answer(answer.id, "守衛室です。", "done", details)
+    store.finish_answer(store.add_answer(question.id, AnswerDetails()).id, "守衛室です。", "done", details)
     return question.conversation_id
 
 
 def label_of(store: Store, conversation_id: int) -> Label:
-    conversation = store.conversation(conversation_id)
-    assert conversation is not None
-    return conversation.label
+    return store.conversation(conversation_id).label
+
+
+def label_now(store: Store, conversation_id: int, there: Sequence[DocumentCollection]) -> Label:
+    """What the conversation counts as while these collections are there."""
+    return conversation_privacy.highest_effective_label(store, [store.conversation(conversation_id)], there)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +73,7 @@ def test_only_the_first_answer_lowers_the_label_of_a_conversation(store: Store) 
     conversation_privacy.set_label(store, raised, "internal")
     ask(store, grounded("public"), raised)
     assert label_of(store, raised) == "internal"
-    kept = store.conversation(raised)
-    assert kept is not None
-    assert label_of(store, store.add_tree(kept, store.tree(raised))) == "internal"
+    assert label_of(store, store.add_tree(store.conversation(raised), store.tree(raised))) == "internal"
 
 
 def test_no_later_answer_and_no_user_lowers_it_below_its_documents(store: Store) -> None:
@@ -91,19 +92,18 @@ def test_no_later_answer_and_no_user_lowers_it_below_its_documents(store: Store)
 def test_the_label_travels_with_an_exported_conversation(store: Store) -> None:
     here = ask(store, AnswerDetails())
     conversation_privacy.set_label(store, here, "secret")
-    conversation = store.conversation(here)
-    assert conversation is not None
-    written = json.loads(json.dumps(bundle_to_dict(Bundle(conversation, tuple(store.tree(here))))))
-    assert conversation_bundle.bundle_from_dict(written).conversation.label == "secret"
-    assert (
-        conversation_bundle.bundle_from_dict(written | {"label": "top"}).conversation.label == "secret"
-    )  # a later program's
+    written = json.loads(json.dumps(bundle_to_dict(Bundle(store.conversation(here), tuple(store.tree(here))))))
+
+    def read() -> Bundle:
+        return conversation_bundle.bundle_from_dict(written)
+
+    assert read().conversation.label == "secret"
+    written["label"] = "top"  # a later program's
+    assert read().conversation.label == "secret"
     del written["label"]  # an earlier one's
-    read = conversation_bundle.bundle_from_dict(written)
-    assert read.conversation.label == "internal"
-    details = dataclasses.asdict(grounded("secret").grounding or Grounding())
-    written["messages"][1]["details"] = {"grounding": details}
-    secret = conversation_bundle.bundle_from_dict(written)
+    assert read().conversation.label == "internal"
+    written["messages"][1]["details"] = {"grounding": dataclasses.asdict(grounded("secret").grounding)}
+    secret = read()
     assert label_of(store, store.add_tree(secret.conversation, secret.messages)) == "secret"
 
 
@@ -130,24 +130,20 @@ def test_a_conversation_counts_as_what_the_collections_it_has_to_do_with_are_now
 
     def now(label: Label) -> list[Label]:
         there = [DocumentCollection(7, "基準", label), DocumentCollection(8, "規程", label)]
-        found = [store.conversation(one) for one in ids]
-        return [conversation_privacy.highest_effective_label(store, [one], there) for one in found if one is not None]
+        return [label_now(store, one, there) for one in ids]
 
     assert now("secret") == ["secret", "secret", "secret", "internal"]
     assert now("public") == stored == ["internal", "internal", "public", "internal"]  # nothing is lowered
-    both = [one for one in store.conversations() if one.id in (plain, by_answer)]
-    assert (
-        conversation_privacy.highest_effective_label(store, both, [DocumentCollection(7, "基準", "secret")]) == "secret"
-    )
+    both, there = store.some([plain, by_answer]), [DocumentCollection(7, "基準", "secret")]
+    assert conversation_privacy.highest_effective_label(store, both, there) == "secret"
     assert [label_of(store, one) for one in ids] == stored
 
 
 def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: Path) -> None:
     here = ask(store, grounded("public"))
     there = [DocumentCollection(1, "規程", "secret")]
-    (file,) = conversation_export.save_file(
-        store, [here], "json", tmp_path / "会話.json", nothing, there, permit=PERMIT
-    )
+    file = tmp_path / "会話.json"
+    conversation_export.save_file(store, [here], "json", file, nothing, there, permit=PERMIT)
     assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
     (file,) = conversation_export.save_folder(store, [here], "markdown", tmp_path, nothing, there, permit=PERMIT)
     assert "機密" in file.read_text("utf-8")
@@ -159,16 +155,16 @@ def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
         DocumentCollection(2, "内規", "secret"),
         DocumentCollection(3, "基準", "internal"),
     ]
-    refs = {one.name: CollectionRef(one.id, one.name) for one in known}
-    assert collection_lookup.label_of_scope(known, [refs["公報"]]) == "public"
-    assert collection_lookup.label_of_scope(known, [refs["公報"], refs["基準"]]) == "internal"
-    assert collection_lookup.label_of_scope(known, list(refs.values())) == "secret"
-    assert collection_lookup.label_of_scope(known, [CollectionRef(2, "旧い名前")]) == "secret"  # renamed
-    assert (
-        collection_lookup.label_of_scope(known, [])
-        == collection_lookup.label_of_scope(known, [CollectionRef(9, "無い")])
-        == "internal"
-    )
+    public, secret, internal = (CollectionRef(one.id, one.name) for one in known)
+    for asked, label in (
+        ([public], "public"),
+        ([public, internal], "internal"),
+        ([public, secret, internal], "secret"),
+        ([CollectionRef(2, "旧い名前")], "secret"),  # renamed
+        ([], "internal"),
+        ([CollectionRef(9, "無い")], "internal"),
+    ):
+        assert collection_lookup.label_of_scope(known, asked) == label
 
 
 @pytest.mark.fault("S16")
@@ -248,12 +244,11 @@ def test_what_a_model_says_has_the_label_of_what_it_was_trained_on_also_where_th
     assert label_of(store, ask(store, plain)) == "secret"
     here = ask(store, AnswerDetails(model_label="internal", learned=("内規",)))
     conversation = store.conversation(here)
-    assert conversation is not None
     for label in LABELS:
         there = [DocumentCollection(1, "内規", label)]
         expected = confidentiality.highest_label((label, "internal"))
         assert conversation_privacy.effective_label(conversation, store.tree(here), there) == expected
-        assert conversation_privacy.highest_effective_label(store, [conversation], there) == expected
+        assert label_now(store, here, there) == expected
     assert conversation_privacy.effective_label(conversation, store.tree(here), None) == "secret"
     assert conversation_privacy.set_label(store, ask(store, plain), "public") == "secret"
 
@@ -268,7 +263,7 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
     with contextlib.closing(Library.open(file)) as library:
         collection = library.add_collection("規程", "internal")
         ids = [ask(store, AnswerDetails(scope=(CollectionRef(collection, "規程"),))) for _ in range(3)]
-        found = [store.conversation(one) for one in ids]
+        found = store.some(ids)
         there = library.labelled()
         out = tmp_path / "out"
         out.mkdir()
@@ -276,9 +271,7 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
         export = ExportRequest(
             "conversations",
             str(target),
-            lambda: conversation_privacy.highest_effective_label(
-                store, [one for one in found if one], library.labelled()
-            ),
+            lambda: conversation_privacy.highest_effective_label(store, found, library.labelled()),
         )
         permit = confidentiality.permit_export(export, tmp_path / "exports.log", is_agreed=False)
 
@@ -319,15 +312,10 @@ def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name
         assert [one.name for one in library.collections() if one.label == "secret"] == ["別の名前"] * (
             then != "removed"
         )
-    for here in (by_scope, by_source, by_model):
-        conversation = store.conversation(here)
-        assert conversation is not None
-        assert conversation_privacy.highest_effective_label(store, [conversation], there) == "secret"
+    assert [label_now(store, here, there) for here in (by_scope, by_source, by_model)] == ["secret"] * 3
     of_new = ask(store, dataclasses.replace(grounded("public"), scope=(CollectionRef(new, "規程"),)))
-    conversation = store.conversation(of_new)
-    assert conversation is not None
-    assert conversation_privacy.highest_effective_label(store, [conversation], there) == "public"
-    assert conversation_privacy.effective_label(conversation, store.tree(of_new), there) == "public"
+    assert label_now(store, of_new, there) == "public"
+    assert conversation_privacy.effective_label(store.conversation(of_new), store.tree(of_new), there) == "public"
     assert collection_lookup.current_label_of_scope(file, [scope]) == "secret"
     assert collection_lookup.current_label_of_scope(file, [CollectionRef(new, "規程")]) == "public"
     assert collection_lookup.label_of_origins(file, {("規程", "")}) == "secret"

@@ -14,6 +14,7 @@ from app.chat.message_index import MessageIndex
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
+from tests.chat.driver import add_answer, store_thread
 
 FURTHER_KANJI = "𠮷"
 
@@ -21,12 +22,6 @@ FURTHER_KANJI = "𠮷"
 def found(store: Store, query: str) -> list[str]:
     """The texts found, or the titles where only those were."""
     return [hit.text or hit.title for hit in MessageIndex(store.database).search(query).hits]
-
-
-def answered(store: Store, question: str, answer: str, status: str = "done") -> Message:
-    asked = store.add_question(question)
-    reply = store.add_answer(asked.id, AnswerDetails())
-    return store.finish_answer(reply.id, answer, status, AnswerDetails())
 
 
 SENTENCE = (
@@ -67,15 +62,11 @@ def test_nothing_typed_is_an_operator_or_an_error(store: Store, query: str) -> N
     assert found(store, query) in ([], [SENTENCE])
 
 
-@pytest.mark.parametrize("query", ["橋脚*", "-橋脚", "{橋脚}", "「橋脚」", "橋脚;--"])
-def test_signs_around_a_word_do_not_hide_it(store: Store, query: str) -> None:
+def test_signs_around_a_word_do_not_hide_it_and_operators_are_words(store: Store) -> None:
     store.add_question(SENTENCE)
-    assert found(store, query) == [SENTENCE]
-
-
-def test_the_words_and_or_not_and_near_are_words(store: Store) -> None:
     store.add_question("NEARという語とANDという語")
-    store.add_question("ほかの語")
+    for query in ("橋脚*", "-橋脚", "{橋脚}", "「橋脚」", "橋脚;--"):
+        assert found(store, query) == [SENTENCE]
     assert found(store, "NEAR AND") == ["NEARという語とANDという語"]
     assert found(store, "NOT AND") == []
 
@@ -112,16 +103,16 @@ def test_what_the_index_finds_can_be_shown_in_the_text(store: Store) -> None:
 
 
 def test_emphasis_does_not_cut_a_sentence(store: Store) -> None:
-    answered(store, "質問", "必要な**かぶり**は`D13`で70です。")
+    store_thread(store, "質問", "必要な**かぶり**は`D13`で70です。")
     assert len(found(store, "かぶりはD13で")) == 1
 
 
 def test_newer_hits_come_first_and_are_counted_by_conversation(store: Store) -> None:
     times = iter(range(1_000, 9_000))
     store.database.now = lambda: float(next(times))
-    first = answered(store, "橋脚とは", "橋脚は柱です。")
-    answered(store, "配筋とは", "鉄筋の並べ方です。")
-    second = answered(store, "橋脚の数は", "二つです。")
+    _, first = store_thread(store, "橋脚とは", "橋脚は柱です。")
+    store_thread(store, "配筋とは", "鉄筋の並べ方です。")
+    second, _ = store_thread(store, "橋脚の数は", "二つです。")
     store.add_question("橋脚の高さは", first.conversation_id, first.id)
     hits = MessageIndex(store.database).search("橋脚").hits
     assert [(hit.conversation_id, hit.text, hit.role, hit.count) for hit in hits] == [
@@ -138,36 +129,24 @@ def test_a_title_is_found_when_no_message_has_the_words(store: Store) -> None:
     assert found(store, "橋脚 配筋") == []
 
 
-def test_a_conversation_is_listed_once_though_its_title_matches_too(store: Store) -> None:
-    store.add_question("橋脚の点検")
-    assert found(store, "橋脚") == ["橋脚の点検"]
-
-
-def test_the_bin_is_not_searched_and_gives_back_what_it_had(store: Store) -> None:
-    question = store.add_question("橋脚の点検")
+def test_the_bin_is_not_searched_and_what_is_erased_leaves_no_trace_in_the_index(store: Store) -> None:
+    kept = store.add_question("秘密橋脚の点検").conversation_id
     shelf = ConversationOrganizer(store.database)
-    shelf.bin([question.conversation_id])
+    shelf.bin([kept])
     assert found(store, "橋脚") == []
-    shelf.restore([question.conversation_id])
-    assert found(store, "橋脚") == ["橋脚の点検"]
-
-
-def test_what_is_erased_leaves_no_trace_in_the_index(store: Store) -> None:
-    question = store.add_question("秘密橋脚")
-    shelf = ConversationOrganizer(store.database)
-    shelf.bin([question.conversation_id])
-    shelf.erase([question.conversation_id])
-    kept = store.add_question("別の質問")  # may get the id of the erased one
+    shelf.restore([kept])
+    assert found(store, "橋脚") == ["秘密橋脚の点検"], "listed once though its title matches too"
+    shelf.bin([kept])
+    shelf.erase([kept])
+    store.add_question("別の質問")  # may get the id of the erased one
     assert found(store, "秘密") == []
     assert found(store, "別の") == ["別の質問"]
     assert store.database.read("SELECT count(*) FROM message_terms WHERE message_terms MATCH '\"秘密\"'")[0][0] == 0
-    assert kept.text == "別の質問"
 
 
 def test_other_branches_are_searched_too(store: Store) -> None:
-    first = answered(store, "橋脚とは", "柱の一種です。")
-    again = store.add_answer(first.parent_id or 0, AnswerDetails())
-    store.finish_answer(again.id, "上部を支えます。", "done", AnswerDetails())
+    first, _ = store_thread(store, "橋脚とは", "柱の一種です。")
+    add_answer(store, first.id, "上部を支えます。")
     store.add_question("橋台とは", first.conversation_id, None)
     assert found(store, "一種") == ["柱の一種です。"]
     assert found(store, "支え") == ["上部を支えます。"]
@@ -175,30 +154,20 @@ def test_other_branches_are_searched_too(store: Store) -> None:
 
 
 @pytest.mark.parametrize("status", ["done", "stopped", "failed"])
-def test_an_answer_is_found_when_it_has_ended(store: Store, status: str) -> None:
-    question = store.add_question("質問")
-    answer = store.add_answer(question.id, AnswerDetails())
+def test_an_answer_is_found_when_it_has_ended_and_by_its_new_text_when_it_is_taken_up_again(
+    store: Store, status: str
+) -> None:
+    answer = store.add_answer(store.add_question("質問").id, AnswerDetails())
     store.update_answer(answer.id, "橋脚は")
     assert found(store, "橋脚") == []
     store.finish_answer(answer.id, "橋脚は柱です。", status, AnswerDetails())
     assert found(store, "橋脚") == ["橋脚は柱です。"]
-
-
-def test_an_answer_that_is_taken_up_again_is_found_by_its_new_text_only(store: Store) -> None:
-    answer = answered(store, "質問", "橋脚は", "stopped")
     store.restart_answer(answer.id, AnswerDetails())
     assert found(store, "橋脚") == []
-    store.finish_answer(answer.id, "橋台は", "done", AnswerDetails())
+    store.update_answer(answer.id, "橋台は途中")
+    store.end_interrupted_answers()  # as at the start after a crash
     assert found(store, "橋脚") == []
-    assert found(store, "橋台") == ["橋台は"]
-
-
-def test_what_a_crash_left_is_found_after_the_next_start(store: Store) -> None:
-    question = store.add_question("質問")
-    answer = store.add_answer(question.id, AnswerDetails())
-    store.update_answer(answer.id, "橋脚は途中")
-    store.end_interrupted_answers()
-    assert found(store, "橋脚") == ["橋脚は途中"]
+    assert found(store, "橋台") == ["橋台は途中"]
 
 
 def test_a_conversation_from_elsewhere_is_found(store: Store) -> None:

@@ -27,28 +27,30 @@ HALF = "\ud842"  # of a pair of surrogates
 # --------------------------------------------------------------------- levels
 
 
-def test_without_anything_chosen_the_card_speaks_and_then_the_program():
-    found = in_force(CARD)
-    assert (found.temperature, found.top_k, found.repeat_penalty) == (0.7, 20, 1.05)
-    assert found.max_tokens == PROGRAM_DEFAULTS.max_tokens
-    assert found.system_prompt == CARD.system_prompt
-
-
-def test_without_a_card_the_program_speaks():
-    assert in_force(None) == PROGRAM_DEFAULTS
-
-
-def test_the_conversation_goes_over_the_preset_and_the_preset_over_the_card():
-    own, preset = Choices(temperature=0.1), Choices(temperature=0.9, top_k=5)
-    found = in_force(CARD, own, preset)
-    assert (found.temperature, found.top_k, found.top_p) == (0.1, 5, CARD.sampling.top_p)
-
-
-def test_nothing_is_another_choice_than_leaving_it_open():
-    """An empty prompt turns the card's off; zero is a temperature."""
-    found = in_force(CARD, Choices(system_prompt="", temperature=0.0, top_k=0))
-    assert (found.system_prompt, found.temperature, found.top_k) == ("", 0.0, 0)
-    assert in_force(CARD, Choices(system_prompt=None)).system_prompt == CARD.system_prompt
+@pytest.mark.parametrize(
+    ("card", "chosen", "expected"),
+    [
+        (CARD, (), {"temperature": 0.7, "top_k": 20, "repeat_penalty": 1.05, "system_prompt": CARD.system_prompt}),
+        (CARD, (), {"max_tokens": PROGRAM_DEFAULTS.max_tokens}),
+        (None, (), PROGRAM_DEFAULTS.as_dict()),
+        (
+            CARD,
+            (Choices(temperature=0.1), Choices(temperature=0.9, top_k=5)),
+            {"temperature": 0.1, "top_k": 5, "top_p": CARD.sampling.top_p},
+        ),
+        (
+            CARD,
+            (Choices(system_prompt="", temperature=0.0, top_k=0),),  # another choice than leaving it open
+            {"system_prompt": "", "temperature": 0.0, "top_k": 0},
+        ),
+        (CARD, (Choices(system_prompt=None),), {"system_prompt": CARD.system_prompt}),
+    ],
+)
+def test_the_conversation_goes_over_the_preset_the_preset_over_the_card_and_that_over_the_program(
+    card, chosen, expected
+):
+    found = in_force(card, *chosen)
+    assert {key: getattr(found, key) for key in expected} == expected
 
 
 def test_everything_but_the_seed_is_filled():

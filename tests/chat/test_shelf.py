@@ -9,8 +9,9 @@ from app.base.files.day_record import PROOF_DAYS, DayRecord
 from app.base.paths import Paths
 from app.chat.message_index import MessageIndex
 from app.chat.organizer import BIN_DAYS, ConversationOrganizer
-from app.chat.records import AnswerDetails, UnsentDraft
+from app.chat.records import UnsentDraft
 from app.chat.store import Store
+from tests.chat.driver import add_answer, store_thread
 from tests.passed_days import pass_days
 
 DAY_S = 24 * 60 * 60
@@ -18,8 +19,7 @@ SECRET = "橋脚の補修費は七千二百万円である。"
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
+    now = 1_800_000_000.0
 
     def __call__(self) -> float:
         return self.now
@@ -31,62 +31,55 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def aging_store(where: Paths, clock: Clock) -> Iterator[Store]:
+def store(where: Paths, clock: Clock) -> Iterator[Store]:
     store = Store.open(where.database, where.backups, clock)
     yield store
     store.close()
 
 
 @pytest.fixture
-def shelf(aging_store: Store) -> ConversationOrganizer:
-    return ConversationOrganizer(aging_store.database)
+def shelf(store: Store) -> ConversationOrganizer:
+    return ConversationOrganizer(store.database)
 
 
 def conversation(store: Store, question: str, answer: str = "答え") -> int:
-    asked = store.add_question(question)
-    reply = store.add_answer(asked.id, AnswerDetails())
-    store.finish_answer(reply.id, answer, "done", AnswerDetails())
-    return asked.conversation_id
+    return store_thread(store, question, answer)[0].conversation_id
 
 
 def folder_of(store: Store, conversation_id: int) -> int | None:
-    found = store.conversation(conversation_id)
-    assert found is not None
-    return found.folder_id
+    return store.conversation(conversation_id).folder_id
 
 
-def test_folders_stand_by_name_and_hold_conversations(aging_store: Store, shelf: ConversationOrganizer) -> None:
-    inside, outside = conversation(aging_store, "中"), conversation(aging_store, "外")
+def test_folders_stand_by_name_and_hold_conversations(store: Store, shelf: ConversationOrganizer) -> None:
+    inside, outside = conversation(store, "中"), conversation(store, "外")
     second, first = shelf.add_folder("河川"), shelf.add_folder("橋梁")
     assert [folder.name for folder in shelf.folders()] == sorted(["河川", "橋梁"])
     shelf.move([inside], first)
-    assert (folder_of(aging_store, inside), folder_of(aging_store, outside)) == (first, None)
+    assert (folder_of(store, inside), folder_of(store, outside)) == (first, None)
     shelf.rename_folder(second, "砂防")
     assert "砂防" in [folder.name for folder in shelf.folders()]
     shelf.move([inside], None)
-    assert folder_of(aging_store, inside) is None
+    assert folder_of(store, inside) is None
 
 
 def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(
-    aging_store: Store, shelf: ConversationOrganizer
+    store: Store, shelf: ConversationOrganizer
 ) -> None:
-    kept = conversation(aging_store, "残る")
+    kept = conversation(store, "残る")
     folder_id = shelf.add_folder("橋梁")
     shelf.move([kept], folder_id)
     folder = shelf.folders()[0]
     shelf.remove_folder(folder_id)
     assert shelf.folders() == []
-    assert folder_of(aging_store, kept) is None
-    assert [c.id for c in aging_store.conversations()] == [kept]
+    assert folder_of(store, kept) is None
+    assert [c.id for c in store.conversations()] == [kept]
     shelf.restore_folder(folder, [kept])
     assert shelf.folders() == [folder]
-    assert folder_of(aging_store, kept) == folder_id
+    assert folder_of(store, kept) == folder_id
 
 
-def test_a_folder_comes_back_beside_one_that_was_made_in_between(
-    aging_store: Store, shelf: ConversationOrganizer
-) -> None:
-    kept = conversation(aging_store, "残る")
+def test_a_folder_comes_back_beside_one_that_was_made_in_between(store: Store, shelf: ConversationOrganizer) -> None:
+    kept = conversation(store, "残る")
     shelf.move([kept], shelf.add_folder("前"))
     folder = shelf.folders()[0]
     shelf.remove_folder(folder.id)
@@ -94,35 +87,33 @@ def test_a_folder_comes_back_beside_one_that_was_made_in_between(
     shelf.restore_folder(folder, [kept])
     names = {made.id: made.name for made in shelf.folders()}
     assert sorted(names.values()) == sorted(["前", "後"])
-    assert names[folder_of(aging_store, kept)] == "前"
+    assert names[folder_of(store, kept)] == "前"
 
 
-def test_what_goes_into_a_folder_that_is_gone_stands_outside(aging_store: Store, shelf: ConversationOrganizer) -> None:
+def test_what_goes_into_a_folder_that_is_gone_stands_outside(store: Store, shelf: ConversationOrganizer) -> None:
     folder_id = shelf.add_folder("消える")
     shelf.remove_folder(folder_id)
-    kept = aging_store.add_question("新しい質問", folder_id=folder_id).conversation_id
+    kept = store.add_question("新しい質問", folder_id=folder_id).conversation_id
     shelf.move([kept], folder_id)
-    assert folder_of(aging_store, kept) is None
+    assert folder_of(store, kept) is None
 
 
-def test_pins_are_put_and_taken_off_several_at_once(
-    aging_store: Store, shelf: ConversationOrganizer, clock: Clock
-) -> None:
-    ids = [conversation(aging_store, f"質問{n}") for n in range(3)]
+def test_pins_are_put_and_taken_off_several_at_once(store: Store, shelf: ConversationOrganizer, clock: Clock) -> None:
+    ids = [conversation(store, f"質問{n}") for n in range(3)]
     shelf.pin(ids[:2])
-    assert {c.id: c.pinned_at for c in aging_store.conversations()} == {
+    assert {c.id: c.pinned_at for c in store.conversations()} == {
         ids[0]: clock.now,
         ids[1]: clock.now,
         ids[2]: None,
     }
     shelf.pin(ids[:1], is_pinned=False)
-    assert {c.id for c in aging_store.conversations() if c.pinned_at} == {ids[1]}
+    assert {c.id for c in store.conversations() if c.pinned_at} == {ids[1]}
 
 
 def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(
-    aging_store: Store, shelf: ConversationOrganizer
+    store: Store, shelf: ConversationOrganizer
 ) -> None:
-    here = conversation(aging_store, "質問")
+    here = conversation(store, "質問")
     shelf.keep_draft(here, UnsentDraft("書きかけ"))
     shelf.keep_draft(None, UnsentDraft("新しい質問の書きかけ"))
     assert (shelf.draft(here).text, shelf.draft(None).text) == ("書きかけ", "新しい質問の書きかけ")
@@ -132,84 +123,64 @@ def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(
     assert shelf.draft(None).text == "新しい質問の書きかけ"
 
 
-def test_the_bin_gives_back_pin_and_folder(aging_store: Store, shelf: ConversationOrganizer) -> None:
-    binned = conversation(aging_store, "消す")
-    folder_id = shelf.add_folder("橋梁")
-    shelf.move([binned], folder_id)
-    shelf.pin([binned])
-    before = aging_store.conversations()
-    shelf.bin([binned])
-    assert aging_store.conversations() == []
-    assert [c.id for c in shelf.binned()] == [binned]
-    shelf.restore([binned])
-    assert aging_store.conversations() == before
-    assert shelf.binned() == []
-
-
-def test_the_bin_shows_the_last_first(aging_store: Store, shelf: ConversationOrganizer, clock: Clock) -> None:
-    ids = [conversation(aging_store, f"質問{n}") for n in range(3)]
+def test_the_bin_shows_the_last_first_and_gives_back_pin_and_folder(
+    store: Store, shelf: ConversationOrganizer, clock: Clock
+) -> None:
+    ids = [conversation(store, f"質問{n}") for n in range(3)]
+    shelf.move(ids[:1], shelf.add_folder("橋梁"))
+    shelf.pin(ids[:1])
+    before = store.conversations()
     for conversation_id in ids:
         shelf.bin([conversation_id])
         clock.now += 1
+    assert store.conversations() == []
     assert [c.id for c in shelf.binned()] == ids[::-1]
+    shelf.restore(ids)
+    assert store.conversations() == before
+    assert shelf.binned() == []
 
 
 def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(
-    where: Paths, aging_store: Store, shelf: ConversationOrganizer, clock: Clock
+    where: Paths, store: Store, shelf: ConversationOrganizer, clock: Clock
 ) -> None:
-    old, kept = conversation(aging_store, "古い"), conversation(aging_store, "残す")
+    old, kept = conversation(store, "古い"), conversation(store, "残す")
     shelf.bin([old])
     record = DayRecord(where.data)
     assert shelf.mark_old_for_erasure(record) == 0
     clock.now += BIN_DAYS * DAY_S
     assert shelf.mark_old_for_erasure(pass_days(where.data, PROOF_DAYS)) == 0
-    young = conversation(aging_store, "新しい")
+    young = conversation(store, "新しい")
     shelf.bin([young])
     clock.now += DAY_S
     assert shelf.mark_old_for_erasure(record) == 1
     shelf.erase([])
-    assert aging_store.conversation(old) is None
+    assert store.conversation(old) is None
     assert [c.id for c in shelf.binned()] == [young]
-    assert [c.id for c in aging_store.conversations()] == [kept]
+    assert [c.id for c in store.conversations()] == [kept]
 
 
-def test_what_is_not_in_the_bin_cannot_be_erased(aging_store: Store, shelf: ConversationOrganizer) -> None:
-    kept = conversation(aging_store, "残す")
+def test_what_is_not_in_the_bin_cannot_be_erased(store: Store, shelf: ConversationOrganizer) -> None:
+    kept = conversation(store, "残す")
     shelf.erase([kept])
-    assert [c.id for c in aging_store.conversations()] == [kept]
-
-
-def test_what_is_in_the_bin_is_not_found_and_is_again_when_restored(
-    aging_store: Store, shelf: ConversationOrganizer
-) -> None:
-    binned = conversation(aging_store, "点検", SECRET)
-    index = MessageIndex(aging_store.database)
-    assert [hit.conversation_id for hit in index.search("橋脚").hits] == [binned]
-    shelf.bin([binned])
-    assert index.search("橋脚").hits == ()
-    shelf.restore([binned])
-    assert [hit.conversation_id for hit in index.search("橋脚").hits] == [binned]
+    assert [c.id for c in store.conversations()] == [kept]
 
 
 def branched(store: Store) -> int:
     """A conversation with two branches, a stopped answer, an edited question and a draft for it."""
     asked = store.add_question("補修費は？")
     for text, status in ((SECRET, "done"), (SECRET + "二", "stopped")):
-        answer = store.add_answer(asked.id, AnswerDetails())
-        store.finish_answer(answer.id, text, status, AnswerDetails())
+        add_answer(store, asked.id, text, status=status)
     store.add_question("橋脚の補修費を聞き直す", asked.conversation_id)
     ConversationOrganizer(store.database).keep_draft(asked.conversation_id, UnsentDraft("橋脚の書きかけ", asked.id))
     return asked.conversation_id
 
 
-def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(
-    aging_store: Store, shelf: ConversationOrganizer
-) -> None:
-    kept = conversation(aging_store, "橋脚は残る")
-    erased = branched(aging_store)
+def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(store: Store, shelf: ConversationOrganizer) -> None:
+    kept = conversation(store, "橋脚は残る")
+    erased = branched(store)
     shelf.bin([erased])
     shelf.erase([erased])
-    db = aging_store.database
+    db = store.database
     assert [hit.conversation_id for hit in MessageIndex(db).search("橋脚").hits] == [kept]
     assert MessageIndex(db).search("七千").hits == ()
     assert [row[0] for row in db.read("SELECT DISTINCT conversation_id FROM message")] == [kept]
@@ -221,30 +192,10 @@ def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(
     assert set(indexed) <= set(messages)
 
 
-def test_an_erased_sentence_is_not_in_the_file_any_more(where: Paths, clock: Clock) -> None:
-    store = Store.open(where.database, where.backups, clock)
-    shelf = ConversationOrganizer(store.database)
-    conversation(store, "残る質問", "残る答え")
-    erased = branched(store)
-    store.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert SECRET.encode() in where.database.read_bytes()
-    shelf.bin([erased])
-    shelf.erase([erased])
-    store.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
-    left = where.database.read_bytes()
-    assert SECRET.encode() not in left
-    assert "橋脚の書きかけ".encode() not in left
-    assert "補修費は？".encode() not in left  # the title
-    assert "残る答え".encode() in left
-    if sqlite3.sqlite_version_info >= (3, 42):
-        assert "七千".encode() not in left  # nor its pairs of characters in the index
-    store.close()
-
-
 @pytest.mark.parametrize("is_old", [False, True])
-def test_an_erased_sentence_is_in_no_file_while_the_program_runs(where: Paths, clock: Clock, is_old: bool) -> None:
-    store = Store.open(where.database, where.backups, clock)
-    shelf = ConversationOrganizer(store.database)
+def test_an_erased_sentence_is_in_no_file_while_the_program_runs(
+    where: Paths, store: Store, shelf: ConversationOrganizer, clock: Clock, is_old: bool
+) -> None:
     other = Store.beside(where.database)
     conversation(store, "残る質問", "残る答え")
     erased = branched(store)
@@ -264,7 +215,6 @@ def test_an_erased_sentence_is_in_no_file_while_the_program_runs(where: Paths, c
         assert written.encode() not in left or (written == "七千" and sqlite3.sqlite_version_info < (3, 42))
     assert "残る答え".encode() in left
     other.close()
-    store.close()
 
 
 def _bytes_of(where: Paths) -> bytes:
@@ -272,54 +222,54 @@ def _bytes_of(where: Paths) -> bytes:
 
 
 def test_much_is_erased_in_turns_and_unseen_from_the_first(
-    aging_store: Store, shelf: ConversationOrganizer, monkeypatch: pytest.MonkeyPatch
+    store: Store, shelf: ConversationOrganizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.chat.organizer.TURN_MESSAGES", 3)
-    kept = conversation(aging_store, "残る")
-    long, short = branched(aging_store), conversation(aging_store, "橋脚")
+    kept = conversation(store, "残る")
+    long, short = branched(store), conversation(store, "橋脚")
     shelf.bin([long, short])
     shelf.mark_for_erasure([long, short, kept])
     assert shelf.erase_some()
-    assert 0 < len(aging_store.tree(long)) + len(aging_store.tree(short)) < 6
+    assert 0 < len(store.tree(long)) + len(store.tree(short)) < 6
     shelf.restore([long, short])  # the undo of before means nothing now
     shelf.bin([long, short])
-    assert (shelf.binned(), aging_store.conversation(long), aging_store.conversation(short)) == ([], None, None)
-    assert [c.id for c in aging_store.conversations()] == [kept]
+    assert (shelf.binned(), store.conversation(long), store.conversation(short)) == ([], None, None)
+    assert [c.id for c in store.conversations()] == [kept]
     while shelf.erase_some():
         pass
-    assert {row[0] for row in aging_store.database.read("SELECT conversation_id FROM message")} == {kept}
-    assert [c.id for c in aging_store.conversations()] == [kept]
-    assert MessageIndex(aging_store.database).search("橋脚").hits == ()
+    assert {row[0] for row in store.database.read("SELECT conversation_id FROM message")} == {kept}
+    assert [c.id for c in store.conversations()] == [kept]
+    assert MessageIndex(store.database).search("橋脚").hits == ()
 
 
 def test_what_was_given_up_before_a_crash_goes_at_the_next_start(
-    where: Paths, aging_store: Store, shelf: ConversationOrganizer
+    where: Paths, store: Store, shelf: ConversationOrganizer
 ) -> None:
-    erased = branched(aging_store)
+    erased = branched(store)
     shelf.bin([erased])
     shelf.mark_for_erasure([erased])
-    again = ConversationOrganizer(aging_store.database)
+    again = ConversationOrganizer(store.database)
     again.mark_old_for_erasure(DayRecord(where.data))
     again.erase([])
-    assert aging_store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
+    assert store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 
 
-def test_an_id_is_never_given_again(aging_store: Store, shelf: ConversationOrganizer) -> None:
-    erased = conversation(aging_store, "消す")
-    last = aging_store.leaf_id(erased)
+def test_an_id_is_never_given_again(store: Store, shelf: ConversationOrganizer) -> None:
+    erased = conversation(store, "消す")
+    last = store.leaf_id(erased)
     shelf.bin([erased])
     shelf.erase([erased])
-    added = aging_store.add_question("新しい")
+    added = store.add_question("新しい")
     assert added.conversation_id > erased
     assert last is not None
     assert added.id > last
-    tree = aging_store.add_tree(aging_store.conversations()[0], [added])
+    tree = store.add_tree(store.conversations()[0], [added])
     assert tree > added.conversation_id
 
 
-def test_every_reference_between_tables_has_an_index(aging_store: Store) -> None:
+def test_every_reference_between_tables_has_an_index(store: Store) -> None:
     """Without one each erased row is looked for in a whole table."""
-    db = aging_store.database
+    db = store.database
     tables = [
         row[0] for row in db.read("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%terms%'")
     ]

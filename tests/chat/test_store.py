@@ -1,9 +1,11 @@
 """The database: nothing that was acknowledged is lost, nothing is overwritten."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -18,70 +20,70 @@ from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, UnsentDraft
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
+from tests.chat.driver import add_answer, fill_disk, store_thread
 from tests.passed_days import pass_days
 
 
+def opened(where: Paths) -> AbstractContextManager[Store]:
+    return contextlib.closing(Store.open(where.database, where.backups))
+
+
+def titles(where: Paths) -> list[str]:
+    with opened(where) as store:
+        return [conversation.title for conversation in store.conversations()]
+
+
+def fill(where: Paths, *questions: str) -> None:
+    with opened(where) as store:
+        for question in questions:
+            store.add_question(question)
+
+
+def fill_and_damage(where: Paths, before_damage: float) -> Path:
+    """Fill the database, back it up at that time, and overwrite bytes here and there; the backup."""
+    fill(where, *(f"質問 {number} " + "あ" * 400 for number in range(200)))
+    kept = database.make_daily_backup(where.database, where.backups, before_damage)
+    damaged = bytearray(where.database.read_bytes())
+    damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
+    where.database.write_bytes(damaged)
+    return kept
+
+
 def test_a_conversation_comes_back_after_closing_in_its_order(where: Paths) -> None:
-    first = Store.open(where.database, where.backups)
-    question = first.add_question("橋脚の点検は？")
-    answer = first.add_answer(question.id, AnswerDetails(model_name="M"))
-    first.finish_answer(answer.id, "年に一度です。", "done", AnswerDetails(model_name="M", seed=7, tokens_per_s=3.5))
-    first.add_question("では配筋は？", question.conversation_id, answer.id)
-    first.close()
-    again = Store.open(where.database, where.backups)
-    thread = again.thread(again.conversations()[0].id)
-    assert [(m.role, m.text) for m in thread] == [
-        ("question", "橋脚の点検は？"),
-        ("answer", "年に一度です。"),
-        ("question", "では配筋は？"),
-    ]
-    assert thread[1].details == AnswerDetails(model_name="M", seed=7, tokens_per_s=3.5)
-    again.close()
+    details = AnswerDetails(model_name="M", seed=7, tokens_per_s=3.5)
+    with opened(where) as store:
+        written = store_thread(store, "橋脚の点検は？", "年に一度です。", "では配筋は？", details=details)
+    with opened(where) as store:
+        thread = store.thread(store.conversations()[0].id)
+    assert thread == written
+    assert [message.role for message in thread] == ["question", "answer", "question"]
+    assert thread[1].details == details
 
 
 def test_a_second_answer_is_a_branch_and_the_first_stays(store: Store) -> None:
-    question = store.add_question("問い")
-    first = store.add_answer(question.id, AnswerDetails())
-    store.finish_answer(first.id, "一", "done", AnswerDetails())
-    second = store.add_answer(question.id, AnswerDetails())
-    store.finish_answer(second.id, "二", "done", AnswerDetails())
+    question, first = store_thread(store, "問い", "一")
+    add_answer(store, question.id, "二")
     assert [m.text for m in store.thread(question.conversation_id)] == ["問い", "二"]
     assert store.message(first.id).text == "一"
 
 
 @pytest.mark.fault("F3")
 def test_what_a_crash_left_streaming_is_kept_and_marked(where: Paths) -> None:
-    store = Store.open(where.database, where.backups)
-    question = store.add_question("問い")
-    answer = store.add_answer(question.id, AnswerDetails(model_name="M"))
-    store.update_answer(answer.id, "途中まで")
-    store.close()
-    again = Store.open(where.database, where.backups)
-    assert again.message(answer.id).status == "streaming"  # a command line beside the window must not end it
-    again.end_interrupted_answers()
-    kept = again.message(answer.id)
+    with opened(where) as store:
+        answer = store.add_answer(store.add_question("問い").id, AnswerDetails(model_name="M"))
+        store.update_answer(answer.id, "途中まで")
+    with opened(where) as store:
+        assert store.message(answer.id).status == "streaming"  # a command line beside the window must not end it
+        store.end_interrupted_answers()
+        kept = store.message(answer.id)
     assert (kept.text, kept.status) == ("途中まで", "stopped")
-    assert kept.details is not None
     assert (kept.details.model_name, kept.details.stop_reason) == ("M", "interrupted")
-    again.close()
 
 
 def test_an_answer_that_ended_is_not_changed_by_a_late_save(store: Store) -> None:
-    question = store.add_question("問い")
-    answer = store.add_answer(question.id, AnswerDetails())
-    store.finish_answer(answer.id, "全部", "done", AnswerDetails())
+    _, answer = store_thread(store, "問い", "全部")
     store.update_answer(answer.id, "古い途中")
     assert store.message(answer.id).text == "全部"
-
-
-def test_the_bin_hides_a_conversation_and_gives_it_back(store: Store) -> None:
-    question = store.add_question("問い")
-    shelf = ConversationOrganizer(store.database)
-    shelf.bin([question.conversation_id])
-    assert store.conversations() == []
-    assert [c.title for c in shelf.binned()] == ["問い"]
-    shelf.restore([question.conversation_id])
-    assert [c.title for c in store.conversations()] == ["問い"]
 
 
 def test_a_title_is_one_short_line(store: Store) -> None:
@@ -104,9 +106,7 @@ def test_a_newer_database_is_refused_and_left_alone(where: Paths) -> None:
 
 @pytest.mark.fault("F9")
 def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store.open(where.database, where.backups)
-    store.add_question("残る")
-    store.close()
+    fill(where, "残る")
 
     def half_done(db: sqlite3.Connection) -> None:
         db.execute("CREATE TABLE half (id INTEGER)")
@@ -116,9 +116,7 @@ def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.Mo
     with pytest.raises(AppError):
         Store.open(where.database, where.backups)
     monkeypatch.undo()
-    again = Store.open(where.database, where.backups)
-    assert [c.title for c in again.conversations()] == ["残る"]
-    again.close()
+    assert titles(where) == ["残る"]
     assert len(list(where.backups.glob("kotae-before-*.sqlite"))) == 1
     with sqlite3.connect(where.database) as db:
         assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
@@ -127,20 +125,11 @@ def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.Mo
 
 @pytest.mark.fault("F9")
 def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where: Paths) -> None:
-    store = Store.open(where.database, where.backups)
-    for number in range(200):
-        store.add_question(f"質問 {number} " + "あ" * 400)
-    store.close()
-    assert database.make_daily_backup(where.database, where.backups, 1_800_000_000) is not None
-    damaged = bytearray(where.database.read_bytes())
-    damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
-    where.database.write_bytes(damaged)
+    fill_and_damage(where, 1_800_000_000)
     with pytest.raises(AppError, match="database_damaged"):
         Store.open(where.database, where.backups)
     assert database.restore_newest_backup(where.database, where.backups) is not None
-    again = Store.open(where.database, where.backups)
-    assert len(again.conversations()) == 200
-    again.close()
+    assert len(titles(where)) == 200
     assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
 
 
@@ -190,9 +179,7 @@ def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_
     _aged(damaged, 1000 * DAY_S)
     sound = [where.backups / f"kotae-2019010{number}.sqlite" for number in range(4)]
     for number, path in enumerate(sound):
-        store = Store.open(where.database, where.backups)
-        store.add_question(f"質問 {number}")
-        store.close()
+        fill(where, f"質問 {number}")
         database.copy_database(where.database, path)
         _aged(path, (8 + 4 - number if number else 20) * DAY_S)
     made = database.make_daily_backup(where.database, where.backups, NOW)
@@ -214,16 +201,7 @@ def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_
 
 @pytest.mark.fault("F9")
 def test_a_damaged_database_takes_the_place_of_no_backup(where: Paths) -> None:
-    store = Store.open(where.database, where.backups)
-    for number in range(200):
-        store.add_question(f"質問 {number} " + "あ" * 400)
-    store.close()
-    kept = database.make_daily_backup(where.database, where.backups, NOW - 30 * DAY_S)
-    assert kept is not None
-    _aged(kept, 30 * DAY_S)
-    damaged = bytearray(where.database.read_bytes())
-    damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
-    where.database.write_bytes(damaged)
+    kept = _aged(fill_and_damage(where, NOW - 30 * DAY_S), 30 * DAY_S)
     with pytest.raises(AppError, match="database_damaged"):
         database.make_daily_backup(where.database, where.backups, NOW)
     assert list(where.backups.iterdir()) == [kept]
@@ -250,9 +228,7 @@ def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where: Paths) 
 
 @pytest.mark.fault("F3")
 def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None:
-    store = Store.open(where.database, where.backups)
-    store.add_question("残る")
-    store.close()
+    fill(where, "残る")
     target = where.backups / "kotae-20270115.sqlite"
     target.with_suffix(".tmp").write_bytes(where.database.read_bytes()[:5000])
     target.with_suffix(".tmp-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(600))
@@ -323,21 +299,12 @@ def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store: Store, tmp_
 @pytest.mark.parametrize("name", ["a%41b", "a#b", "a?b", "日本語　😀"])
 def test_backups_are_found_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
     where = paths.locate(str(tmp_path / name))
-    store = Store.open(where.database, where.backups)
-    store.add_question("残る")
-    store.close()
+    fill(where, "残る")
     assert database.make_daily_backup(where.database, where.backups, 1_800_000_000) is not None
     where.database.write_bytes(b"not a database " * 1000)
     assert database.restore_newest_backup(where.database, where.backups) is not None
-    again = Store.open(where.database, where.backups)
-    assert [c.title for c in again.conversations()] == ["残る"]
-    again.close()
+    assert titles(where) == ["残る"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
-
-
-def _fill(store: Store) -> None:
-    for _ in range(200):
-        store.add_question("長い" * 20_000)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
@@ -352,7 +319,7 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
         store = Store.open(where.database, where.backups)
         kept = [store.add_question(f"質問 {number}").id for number in range(5)]
         with pytest.raises(AppError, match="disk_full"):
-            _fill(store)
+            fill(where, *["長い" * 20_000] * 200)
         assert [store.message(message_id).text for message_id in kept] == [f"質問 {number}" for number in range(5)]
         store.close()
     finally:
@@ -363,25 +330,17 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
 def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
     where: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Store.open(where.database, where.backups)
-    store.add_question("残る")
-    store.close()
+    fill(where, "残る")
     assert database.make_daily_backup(where.database, where.backups, NOW) is not None
     where.database.write_bytes(b"damaged" * 1000)
-
-    def full(*_: object) -> None:
-        raise AppError("disk_full", path="/")
-
     for place, name in ((database, "copy_database"), (database.shutil, "copyfile")):
         with monkeypatch.context() as patch:
-            patch.setattr(place, name, full)
+            fill_disk(patch, place, name)
             with pytest.raises(AppError):
                 database.restore_newest_backup(where.database, where.backups)
         assert where.database.read_bytes().startswith(b"damaged")
     assert database.restore_newest_backup(where.database, where.backups) is not None
-    again = Store.open(where.database, where.backups)
-    assert [c.title for c in again.conversations()] == ["残る"]
-    again.close()
+    assert titles(where) == ["残る"]
     assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
 
 

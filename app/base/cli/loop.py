@@ -31,7 +31,7 @@ class CommandLoop:
         self._interrupt = interrupt
         self._loop = QEventLoop()
         self.result: Any = None  # of `finish`
-        self.error: AppError | None = None  # of `fail`
+        self.error: AppError | BrokenPipeError | None = None  # of `fail`, or of writing to a pipe that was closed
         self.was_interrupted = False
         self._is_interrupt_due = False
         self._is_interrupted_twice = False

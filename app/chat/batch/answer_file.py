@@ -256,12 +256,17 @@ def _json_object(report: BatchReport, line: ReportLine) -> dict[str, Any]:
     result = line.result
     if result is None:
         return data | {"reason": line.note} if line.note else data
-    grounding = result.grounding or Grounding()
     if result.error_code:
         data["error"] = {"code": result.error_code, "message": result.error}
-    return data | {
+    return data | answer_facts(result)
+
+
+def answer_facts(result: BatchAnswer) -> dict[str, Any]:
+    """Return the JSON form of an answer, for files and for `kotae ask --json`."""
+    retrieval_s = result.grounding.retrieval_s if result.grounding else 0.0
+    return {
         "answer": result.answer,
-        **answer_check.check_facts(grounding),
+        **answer_check.check_facts(result.grounding),
         "label": result.label,
         "model": result.model,
         "seed": result.seed,
@@ -272,7 +277,7 @@ def _json_object(report: BatchReport, line: ReportLine) -> dict[str, Any]:
         },
         "timings": {
             "load_s": round(result.load_s, 4),
-            "retrieval_s": round(grounding.retrieval_s, 4),
+            "retrieval_s": round(retrieval_s, 4),
             "first_token_s": round(result.first_token_s, 4),
             "total_s": round(result.total_s, 4),
             "tokens_per_s": round(result.tokens_per_s, 2),

@@ -15,10 +15,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, Literal
 
+from app.base import json_lines
 from app.base.authenticity import Signer
-from app.base.confidentiality import LABELS, Label, highest_label
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import output_file, strict_json
 from app.base.files.input_file import open_regular
@@ -63,30 +64,12 @@ class BatchAnswer:
         return sum(not claim.is_supported for claim in self.grounding.claims) if self.grounding else 0
 
 
-def answer_to_dict(result: BatchAnswer) -> dict[str, Any]:
-    return dataclasses.asdict(result)
-
-
-def answer_from_dict(data: dict[str, Any]) -> BatchAnswer:
-    """Return the answer that `answer_to_dict` made. Raises ValueError for anything else."""
+def _answer_from_dict(data: dict[str, Any]) -> BatchAnswer:
+    """Return the answer of a line. Raises ValueError for anything else."""
     fields = dict(data)
     grounding = fields.pop("grounding", None)
-    if fields.get("verdict") not in get_args(Verdict) or fields.get("label") not in LABELS:
-        raise ValueError("verdict or label")
-    try:
-        result = BatchAnswer(
-            **fields, grounding=grounding_record.from_dict(grounding) if grounding is not None else None
-        )
-    except TypeError as error:
-        raise ValueError("not a result") from error
-    if not isinstance(result.line, int) or not isinstance(result.answer, str):
-        raise ValueError("line or answer")
-    return result
-
-
-def answer_label(scope: Label, grounding: Grounding | None) -> Label:
-    """Return the label of an answer: the highest of the collections asked and of the passages found."""
-    return highest_label((scope, *(source.label for source in grounding.sources))) if grounding else scope
+    answer = json_lines.convert(fields, BatchAnswer)
+    return answer if grounding is None else dataclasses.replace(answer, grounding=grounding_record.from_dict(grounding))
 
 
 JOURNAL_SUFFIX = ".kotae-batch"
@@ -155,7 +138,7 @@ class BatchJournal:
 
     def add(self, result: BatchAnswer) -> None:
         """Append an answer and wait until it is on the disk. Raises AppError as `export_error` names file errors."""
-        self._write(answer_to_dict(result))
+        self._write(dataclasses.asdict(result))
         self.results[result.line] = result
 
     def close(self) -> None:
@@ -309,7 +292,7 @@ def _read(path: Path, signer: Signer | None) -> tuple[JournalHeader, dict[int, B
         line_signer = _LineSigner(signer)
         first, *rest = [line_signer.verify(line) for line in raw[:size].splitlines()]
         head = _header_from_dict(first)
-        answers = [answer_from_dict(line) for line in rest]
+        answers = [_answer_from_dict(line) for line in rest]
     except AppError as error:
         raise AppError(error.code, path=str(path)) from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

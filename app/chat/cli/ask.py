@@ -4,35 +4,27 @@ With `--collection` the answer is followed by the result of its check and its so
 """
 
 import argparse
-import dataclasses
 import functools
 import signal
-from contextlib import nullcontext
 from typing import Any
 
 from app.base.cli.commands import Output, add_command
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandLoop
 from app.base.confidentiality import DEFAULT_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.services import background
-from app.base.wording import help_text, phrase
-from app.chat import answer_check
-from app.chat.batch import journal
-from app.chat.services import command_request
+from app.base.wording import help_text, phrase, shorten
+from app.chat.batch import answer_file
+from app.chat.services import batch_run, command_request
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.chat.services.command_request import FindRun, LabelOfModel, request_from_options
 from app.documents import collection_lookup
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CitedSource, Grounding
-from app.documents.services.command_documents import QuestionEmbedder
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
-from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
 from app.models.services import remote_servers
-
-VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: FindRun, label_of: LabelOfModel) -> None:
@@ -67,48 +59,35 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
         raise AppError("empty_question")
     request = request_from_options(options, where, find_run)
     training_label = command_request.training_label(where.documents, label_of, request.model, request.adapters)
-    app = core_application()
-    with QuestionEmbedder(where, output) if request.wanted else nullcontext() as embedder:
-        embedding = embedder.embedding if embedder else None
-        engine = EngineClient(child_commands.engine(), where.logs / "engine-ask.log")
-        remote_servers.give_remote_key(engine, request.model, options)
-        running = _RunningAnswer(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
-        try:
-            running.wait()
-        finally:
-            engine.shut_down()
-            background.shut_down()
-    del app
-    if running.broken_pipe is not None:
-        raise running.broken_pipe
-    if running.error is not None:
-        raise running.error
-    if running.outcome is None:
+    with command_request.command_engine(request, options, where, output, "engine-ask.log") as (engine, embedding):
+        loop = _AnswerLoop(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
+        loop.run()
+    if loop.error is not None:
+        raise loop.error
+    if loop.outcome is None:
         raise KeyboardInterrupt
-    _print(running, request, output, training_label)
-    return 128 + signal.SIGINT if running.loop.was_interrupted else 0
+    _print(loop, loop.outcome, request, output, training_label)
+    return 128 + signal.SIGINT if loop.was_interrupted else 0
 
 
-class _RunningAnswer:
-    """Runs one `AnswerRun` to its end and collects its answer."""
+class _AnswerLoop(CommandLoop):
+    """The event loop of the command until its answer has ended."""
 
     def __init__(self, run: AnswerRun, output: Output) -> None:
-        self._run = run
+        super().__init__(run.stop)
+        self._answer_run = run
         self._output = output
         self.text = ""
         self.outcome: AnswerOutcome | None = None
-        self.error: AppError | None = None
-        self.broken_pipe: BrokenPipeError | None = None
-        self.loop = CommandLoop(run.stop)
         run.stage_changed.connect(self._on_stage)
         run.text_received.connect(self._on_text)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
-        run.stopped.connect(self.loop.stop)
+        run.stopped.connect(self.stop)
 
-    def wait(self) -> None:
-        self._run.start()
-        self.loop.run()
+    def run(self) -> None:
+        self._answer_run.start()
+        super().run()
 
     def _on_stage(self, stage: AnswerStage) -> None:
         if stage.kind in ("searching", "loading", "reading", "checking"):
@@ -122,67 +101,46 @@ class _RunningAnswer:
         try:
             self._output.stream(shown)
         except BrokenPipeError as error:  # raised again after the event loop, where the command can handle it
-            self.broken_pipe = error
-            self._run.stop()
+            self.error = error
+            self._answer_run.stop()
 
     def _on_finished(self, outcome: AnswerOutcome) -> None:
         self.outcome = outcome
-        self.loop.stop()
+        self.stop()
 
     def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self.loop.stop()
+        self.error = self.error or error
+        self.stop()
 
 
-def _print(running: _RunningAnswer, request: AnswerRequest, output: Output, training_label: Label) -> None:
+def _print(
+    loop: _AnswerLoop, outcome: AnswerOutcome, request: AnswerRequest, output: Output, training_label: Label
+) -> None:
     """Print the answer. `training_label` is the label of what the model was trained on."""
-    outcome = running.outcome
-    assert outcome is not None
-    done, grounding = outcome.done, outcome.grounding
+    wanted = request.wanted
+    asked = collection_lookup.current_label_of_scope(wanted.documents, wanted.scope) if wanted else DEFAULT_LABEL
+    label = highest_label((asked, training_label))
+    answer = batch_run.answer_of_outcome(0, loop.text, outcome, request.model, label)
     adapter = command_request.adapter_name(request.adapters, request.model)
-    speed = done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0
-    result = {
-        "answer": running.text.strip(),
-        "verdict": grounding.verdict
-        if grounding and done.stop_reason in ("end", "stop")
-        else VERDICTS[done.stop_reason],
-        **answer_check.check_facts(grounding),
-        "label": _label(request, training_label, grounding),
-        "model": request.model.id,
+    is_stopped = outcome.done.stop_reason == "cancelled"
+    result = answer_file.answer_facts(answer) | {
+        "verdict": "stopped" if is_stopped else answer.verdict,
         "adapter": adapter,
-        "usage": dataclasses.asdict(done.usage),
-        "seed": done.seed,
-        "timings": {
-            "load_s": round(outcome.load_s, 4),
-            "retrieval_s": round(grounding.retrieval_s, 4) if grounding else 0.0,
-            "first_token_s": round(done.timings.first_token_s, 4),
-            "total_s": round(outcome.total_s, 4),
-            "tokens_per_s": round(speed, 2),
-        },
     }
     output.end_progress()
-    output.result(result, "\n" + sources_text(running.text, grounding, output) if grounding else "")
-    if VERDICTS[done.stop_reason] == "length":
+    grounding = outcome.grounding
+    output.result(result, "\n" + sources_text(loop.text, grounding, output) if grounding else "")
+    if answer.verdict == "length":
         output.note("chat.answer_cut")
-    if running.loop.was_interrupted:
+    if loop.was_interrupted:
         output.note("common.interrupted")
-    elif not output.is_json and done.usage.answer_tokens:
+    elif not output.is_json and answer.answer_tokens:
         output.note(
             "chat.answer_summary",
             model=_model_name(request.model, adapter),
-            total_s=f"{outcome.total_s:.1f}",
-            tokens_per_s=f"{speed:.1f}",
+            total_s=f"{answer.total_s:.1f}",
+            tokens_per_s=f"{answer.tokens_per_s:.1f}",
         )
-
-
-def _label(request: AnswerRequest, training_label: Label, grounding: Grounding | None) -> Label:
-    """Return the label of the answer now, computed as for a batch."""
-    label_asked = (
-        collection_lookup.current_label_of_scope(request.wanted.documents, request.wanted.scope)
-        if request.wanted
-        else DEFAULT_LABEL
-    )
-    return journal.answer_label(highest_label((label_asked, training_label)), grounding)
 
 
 def _model_name(model: LocalModel, adapter: str | None) -> str:
@@ -202,7 +160,8 @@ def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
         lines += ["", output.phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")]
     for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
-        lines += [f"[{number}] {_place(source, output)}", f"    {_quote(source)}"]
+        quote = shorten(" ".join(source.text.split()), QUOTED_CHARACTERS)
+        lines += [f"[{number}] {_place(source, output)}", f"    {quote}"]
     return "\n" + "\n".join(lines).lstrip("\n")
 
 
@@ -210,8 +169,3 @@ def _place(source: CitedSource, output: Output) -> str:
     page = output.phrase("common.page", page=source.page) if source.page else ""
     parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page)
     return "  ".join(part for part in parts if part)
-
-
-def _quote(source: CitedSource) -> str:
-    line = " ".join(source.text.split())
-    return line if len(line) <= QUOTED_CHARACTERS else line[: QUOTED_CHARACTERS - 1] + "…"

@@ -4,27 +4,22 @@ import argparse
 import dataclasses
 import functools
 import signal
-from contextlib import nullcontext
 from pathlib import Path
 
 from app.base import confidentiality
 from app.base.cli.commands import Output, format_time_left
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandLoop
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.services import background
 from app.base.wording import phrase
 from app.chat.batch import question_table
 from app.chat.batch.journal import BatchAnswer
-from app.chat.batch.question_table import BatchFile, SkippedRow
+from app.chat.batch.question_table import BatchFile
 from app.chat.services import command_request
 from app.chat.services.batch_run import Batch, BatchRun, BatchStatus, BatchSummary, batch_export
 from app.chat.services.command_request import FindRun, LabelOfModel
 from app.documents import encodings
-from app.documents.services.command_documents import QuestionEmbedder
 from app.inference import child_commands
-from app.inference.services.engine import EngineClient
-from app.models.services import remote_servers
 
 SHOWN_SKIPPED = 20  # rows on the terminal; the file of answers lists all
 
@@ -49,20 +44,14 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     )  # fmt: skip
     batch.check()
     permit = confidentiality.permit_export(batch_export(batch), where.exports_log, is_agreed=options.allow_secret)
-    app = core_application()
-    with QuestionEmbedder(where, output) if scope else nullcontext() as embedder:
-        embedding = embedder.embedding if embedder else None
-        engine = EngineClient(child_commands.engine(), where.logs / "engine-batch.log")
-        remote_servers.give_remote_key(engine, request.model, options)
-        running = _RunningBatch(BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding), output)
+    with command_request.command_engine(request, options, where, output, "engine-batch.log") as (engine, embedding):
+        batch_run = BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding)
+        loop = _BatchLoop(batch_run, output)
         try:
-            running.wait()
+            loop.run()
         finally:
-            running.run.abandon()
-            engine.shut_down()
-            background.shut_down()
-    del app
-    return _print(running, found, out, output)
+            batch_run.abandon()
+    return _print(loop, found, out, output)
 
 
 def _describe_file(found: BatchFile, output: Output) -> None:
@@ -79,24 +68,20 @@ def _describe_file(found: BatchFile, output: Output) -> None:
     if found.blank_lines:
         output.note("common.batch_blank", count=found.blank_lines)
     for row in found.skipped[:SHOWN_SKIPPED]:
-        output.note("common.batch_skipped", line=row.line, reason=_reason(row))
+        output.note("common.batch_skipped", line=row.line, reason=phrase(f"chat.batch_reason.{row.reason}"))
     if len(found.skipped) > SHOWN_SKIPPED:
         output.note("chat.batch_skipped_more", count=len(found.skipped) - SHOWN_SKIPPED)
 
 
-def _reason(row: SkippedRow) -> str:
-    return phrase(f"chat.batch_reason.{row.reason}")
-
-
-class _RunningBatch:
-    """Runs one `BatchRun` to its end."""
+class _BatchLoop(CommandLoop):
+    """The event loop of the command until its batch has ended."""
 
     def __init__(self, run: BatchRun, output: Output) -> None:
-        self.run = run
+        super().__init__(run.stop)
+        self._batch_run = run
         self._output = output
         self.summary: BatchSummary | None = None
         self.error: AppError | None = None
-        self.loop = CommandLoop(run.stop)
         run.begun.connect(self._on_begun)
         run.progressed.connect(self._on_progressed)
         run.answered.connect(self._on_answered)
@@ -104,11 +89,11 @@ class _RunningBatch:
         run.stopped.connect(self._on_ended)
         run.failed.connect(self._on_failed)
 
-    def wait(self) -> None:
-        """Start the run and wait for its end; a file that is refused at once fails before the event loop begins."""
-        self.run.start()
+    def run(self) -> None:
+        """Start the batch and wait for its end; a file that is refused at once fails before the event loop begins."""
+        self._batch_run.start()
         if self.error is None:
-            self.loop.run()
+            super().run()
 
     def _on_begun(self, status: BatchStatus) -> None:
         if status.done:
@@ -126,18 +111,18 @@ class _RunningBatch:
 
     def _on_ended(self, summary: BatchSummary) -> None:
         self.summary = summary
-        self.loop.stop()
+        self.stop()
 
     def _on_failed(self, error: AppError) -> None:
         self.error = error
-        self.loop.stop()
+        self.stop()
 
 
-def _print(running: _RunningBatch, found: BatchFile, out: Path, output: Output) -> int:
+def _print(loop: _BatchLoop, found: BatchFile, out: Path, output: Output) -> int:
     output.end_progress()
-    if running.error is not None:
-        raise running.error
-    summary = running.summary
+    if loop.error is not None:
+        raise loop.error
+    summary = loop.summary
     if summary is None:
         raise KeyboardInterrupt
     skipped = [{"line": row.line, "reason": row.reason} for row in found.skipped]

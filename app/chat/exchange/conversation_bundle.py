@@ -18,7 +18,7 @@ from typing import Any, get_args
 from app.base import invisible_characters, wording
 from app.base.confidentiality import DEFAULT_LABEL, highest_label, stored_label
 from app.chat.presets import LIMITS, Choices
-from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.records import STOP_REASONS, AnswerDetails, Conversation, Message
 from app.chat.store import title_of
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource
@@ -121,7 +121,6 @@ CONTEXT_LIMITS = (1, 1 << 20)
 PRESET_CHARACTERS = 100
 MESSAGE_CHARACTERS_MAX = 1 << 22  # storing and indexing one blocks other writers for more than a second
 
-STOP_REASONS = ("end", "stop", "length", "context", "cancelled", "interrupted", "failed")
 # The details that an import takes over: what repeating the answer needs, and names that are shown as the file's.
 _ACCEPTED_DETAILS = (
     "model_id", "model_name", "remote", "stop_reason", "error_code", "seed", "choices", "context_tokens",

@@ -20,9 +20,9 @@ from docx.oxml.ns import nsdecls, qn
 from docx.shared import Mm, Pt, RGBColor
 from markdown_it.token import Token
 
-from app.base import invisible_characters
 from app.base.files.inert_markdown import parse
 from app.base.files.output_file import require_zip_date
+from app.base.invisible_characters import remove  # Word opens no file with some of them
 from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.exchange import markdown_file
@@ -31,13 +31,6 @@ from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
-
-
-def xml_safe(text: str) -> str:
-    """Return the text without invisible characters. Word does not open a file with some of them, which XML cannot
-    hold."""
-    return invisible_characters.remove(text)
-
 
 # Yu Gothic comes with Windows and with Word for Mac; elsewhere the language setting selects a Japanese font.
 FONT, CODE_FONT = "Yu Gothic", "MS Gothic"
@@ -169,51 +162,51 @@ def add_check(document: WordDocument, message: Message) -> None:
     """Add the result of the check; for an imported answer also its mark and the sources that its file names."""
     quoted = answer_check.quoted_places(message)
     for line in (*answer_check.check_lines(message), *([phrase("chat.imported_sources"), *quoted] if quoted else ())):
-        document.add_paragraph(xml_safe(line))
+        document.add_paragraph(remove(line))
 
 
 def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> None:
     """Add a table of the sources that the answer uses, or of the nearest passages."""
-    numbers = source_citations.used_sources(answer, grounding)
-    rows: list[tuple[str, ...]] = []
-    for number in numbers:
+    rows = [[phrase(f"common.batch_column.{name}") for name, _ in _SOURCE_COLUMNS]]
+    for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
         page = phrase("common.page", page=source.page) if source.page else ""
-        rows.append((f"[{number}]", source.document, " ".join(source.heading), source.tag, page))
-    add_table(
-        document,
-        [phrase(f"common.batch_column.{name}") for name, _ in _SOURCE_COLUMNS],
-        rows,
-        [mm for _, mm in _SOURCE_COLUMNS],
-    )
+        rows.append([f"[{number}]", source.document, " ".join(source.heading), source.tag, page])
+    add_table(document, rows, [mm for _, mm in _SOURCE_COLUMNS], has_head=True)
 
 
 def sources_heading(grounding: Grounding) -> str:
     return phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")
 
 
-def add_table(document: WordDocument, head: list[str], rows: list[tuple[str, ...]], widths_mm: list[int]) -> None:
-    """Add a table. With an empty `head` the first column holds the names of the rows."""
-    table = document.add_table(0, len(widths_mm))
-    table._tbl.tblStyle_val = "TableGrid"
+def add_table(
+    document: WordDocument, rows: Sequence[Sequence[str]], widths_mm: Sequence[int], *, has_head: bool
+) -> None:
+    """Add a table. Without a head, the first column holds the names of the rows."""
+    table = _new_table(document, len(widths_mm))
     table.autofit = False
-    for number, row in enumerate([tuple(head), *rows] if head else rows):
+    for number, row in enumerate(rows):
         line = table.add_row()
-        is_head = bool(head) and number == 0
         for column, (cell, text, width) in enumerate(zip(line.cells, row, widths_mm, strict=True)):
             cell.width = Mm(width)
-            _fill_text(cell, text, is_name=is_head or (not head and column == 0))
-        if is_head:
-            line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # repeated on each page
+            run = cell.paragraphs[0].add_run(remove(text))
+            run.font.size = Pt(TABLE_FONT_PT)
+            if (number if has_head else column) == 0:
+                run.bold = True
+                shade(cell._tc.get_or_add_tcPr(), 1)  # after the width
+        if has_head and number == 0:
+            _repeat_on_each_page(line)
     document.add_paragraph()  # Word would join adjacent tables
 
 
-def _fill_text(cell: Any, text: str, *, is_name: bool) -> None:
-    run = cell.paragraphs[0].add_run(xml_safe(text))
-    run.font.size = Pt(TABLE_FONT_PT)
-    if is_name:
-        run.bold = True
-        shade(cell._tc.get_or_add_tcPr(), 1)  # after the width
+def _new_table(document: WordDocument, columns: int) -> Any:
+    table = document.add_table(0, columns)
+    table._tbl.tblStyle_val = "TableGrid"
+    return table
+
+
+def _repeat_on_each_page(line: Any) -> None:
+    line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
 
 
 QUOTE_INDENT_MM = 6
@@ -225,15 +218,15 @@ _ALIGNMENTS = {"center": WD_ALIGN_PARAGRAPH.CENTER, "right": WD_ALIGN_PARAGRAPH.
 
 def conversation_docx(bundle: Bundle) -> bytes:
     document = new_document()
-    title = xml_safe(bundle.conversation.title)
+    title = remove(bundle.conversation.title)
     set_properties(document, title)
     document.add_paragraph(title)._p.style = "Title"
     for fact in markdown_file.conversation_facts(bundle):
-        document.add_paragraph(xml_safe(fact))
+        document.add_paragraph(remove(fact))
     number = 0
     for message in markdown_file.shown_branch(bundle):
         number += message.role == "question"
-        document.add_paragraph(xml_safe(markdown_file.turn_heading(message, number)))._p.style = "Heading1"
+        _add_heading(document, markdown_file.turn_heading(message, number))
         grounding = answer_check.grounding_of(message)
         if message.role == "answer":
             add_answer(document, text_with_marks(message.text, grounding))
@@ -242,17 +235,13 @@ def conversation_docx(bundle: Bundle) -> bytes:
         add_check(document, message)
         if grounding is not None:
             _add_sources_section(document, message.text, grounding)
-        if remark := markdown_file.ending_remark(message):
-            document.add_paragraph().add_run(remark).italic = True
-    file = io.BytesIO()
-    require_zip_date()
-    document.save(file)
-    return file.getvalue()
+        _add_remark(document, markdown_file.ending_remark(message))
+    return _saved(document)
 
 
 def add_answer(document: WordDocument, text: str) -> None:
     """Add an answer with its headings, lists, tables and code; as plain text where those would take too long."""
-    tokens = parse(xml_safe(text))
+    tokens = parse(remove(text))
     if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
         add_typed(document, text)
     else:
@@ -267,17 +256,13 @@ def _add_sources_section(document: WordDocument, answer: str, grounding: Groundi
 
 def set_properties(document: WordDocument, title: str) -> None:
     about = document.core_properties
-    about.title, about.author, about.comments, about.language = (
-        title[:255],
-        "Kotae",
-        "",
-        phrase("common.export_language"),
-    )
+    about.title, about.author, about.comments = title[:255], "Kotae", ""
+    about.language = phrase("common.export_language")
     about.created = about.modified = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
 def add_typed(document: WordDocument, text: str) -> None:
-    for line in xml_safe(text).split("\n"):
+    for line in remove(text).split("\n"):
         document.add_paragraph(line)
 
 
@@ -341,14 +326,13 @@ class _Writer:
                 rows.append([])
             elif token.type in ("th_open", "td_open"):
                 rows[-1].append((token, following))
-        table = self._document.add_table(0, len(rows[0]))
-        table._tbl.tblStyle_val = "TableGrid"
+        table = _new_table(self._document, len(rows[0]))
         for number, row in enumerate(rows):
             line = table.add_row()
             for cell, (token, inline) in zip(line.cells, row, strict=True):
                 _fill_inline(cell, token, inline)
             if number == 0:
-                line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # repeated on each page
+                _repeat_on_each_page(line)
         self._document.add_paragraph()  # Word would join adjacent tables
 
 
@@ -403,31 +387,38 @@ def answer_docx(answered: AnswerRecord) -> bytes:
     mark.add_run(phrase(f"common.label.{answered.highest_label}")).bold = True
     document.add_paragraph(phrase("chat.answer_title"))._p.style = "Title"
 
-    _add_heading(document, "chat.answer_question")
+    _add_heading(document, phrase("chat.answer_question"))
     add_typed(document, answered.question.text)
-    _add_heading(document, "chat.answer_answer")
+    _add_heading(document, phrase("chat.answer_answer"))
     add_answer(document, text_with_marks(answer.text, grounding))
-    if remark := markdown_file.ending_remark(answer):
-        document.add_paragraph().add_run(remark).italic = True
+    _add_remark(document, markdown_file.ending_remark(answer))
     origin = answer_check.imported_mark(answer)
     if grounding is None and not origin:
-        document.add_paragraph().add_run(phrase("chat.batch_without_documents")).italic = True
+        _add_remark(document, phrase("chat.batch_without_documents"))
     else:
-        _add_heading(document, "chat.answer_check")
+        _add_heading(document, phrase("chat.answer_check"))
         add_check(document, answer)
         if grounding is not None and grounding.verdict != "answered":
             document.add_paragraph(phrase("chat.not_in_documents"))
         if grounding is not None and grounding.sources:
-            document.add_paragraph(sources_heading(grounding))._p.style = "Heading1"
+            _add_heading(document, sources_heading(grounding))
             add_sources(document, answer.text, grounding)
-    _add_heading(document, "chat.answer_facts")
-    facts: list[tuple[str, ...]] = [(name, xml_safe(value)) for name, value in answered.facts()]
-    add_table(document, [], facts, FACT_WIDTHS_MM)
+    _add_heading(document, phrase("chat.answer_facts"))
+    add_table(document, answered.facts(), FACT_WIDTHS_MM, has_head=False)
+    return _saved(document)
+
+
+def _add_heading(document: WordDocument, text: str) -> None:
+    document.add_paragraph(remove(text))._p.style = "Heading1"
+
+
+def _add_remark(document: WordDocument, text: str) -> None:
+    if text:
+        document.add_paragraph().add_run(text).italic = True
+
+
+def _saved(document: WordDocument) -> bytes:
     file = io.BytesIO()
     require_zip_date()
     document.save(file)
     return file.getvalue()
-
-
-def _add_heading(document: WordDocument, key: str) -> None:
-    document.add_paragraph(phrase(key))._p.style = "Heading1"

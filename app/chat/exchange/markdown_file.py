@@ -63,7 +63,9 @@ def conversation_facts(bundle: Bundle) -> Sequence[str]:
     conversation = bundle.conversation
     found = [
         phrase(
-            "common.export_dates", first=format_time(conversation.created_at), last=format_time(conversation.updated_at)
+            "common.export_dates",
+            first=format_time(conversation.created_at),
+            last=format_time(conversation.updated_at),
         ),
         phrase("common.export_made", at=format_time(time.time()), version=__version__),
     ]

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -83,6 +83,17 @@ class AnswerOutcome:
     load_s: float
     total_s: float
     grounding: Grounding | None = None
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return the fields that a stored answer and an answer of a batch both have."""
+        return {
+            **dataclasses.asdict(self.done.usage),
+            "seed": self.done.seed,
+            "first_token_s": self.done.timings.first_token_s,
+            "total_s": self.total_s,
+            "tokens_per_s": self.done.tokens_per_s,
+            "grounding": self.grounding,
+        }
 
 
 class AnswerRun(QObject):

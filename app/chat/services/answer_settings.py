@@ -25,7 +25,6 @@ from app.chat.services import answer_run
 from app.chat.services.answer_run import AnswerRequest
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.services.retrieval_augmentation import RetrievalRequest
-from app.documents.grounding.grounding_record import CollectionRef
 from app.inference import prompts
 from app.inference.engine.messages import Event, Failed, Tokenize, Tokenized
 from app.inference.local_model import LocalModel
@@ -37,12 +36,10 @@ from app.models.services.model_library import ModelLibrary
 
 # Returns the fields of AnswerDetails that record what the model was trained on.
 LearnedDetails = Callable[[LocalModel], Mapping[str, Any]]
-UNTOUCHED: tuple[str | None, Choices] = (None, Choices())
 
 
 class AnswerSettings:
-    """The settings of the open conversation, `here`. None is one without a question yet, whose settings are stored
-    here."""
+    """Decides with which model, preset and turns the open conversation, `here`, is answered."""
 
     def __init__(
         self, presets: PresetLibrary, library: ModelLibrary, preferences: Preferences, learned: LearnedDetails
@@ -51,8 +48,6 @@ class AnswerSettings:
         self._learned = learned
         self._library = library
         self._preferences = preferences
-        self.of_new = UNTOUCHED
-        self.scope_of_new: tuple[CollectionRef, ...] = ()
         # Context size -> (uid, id of the last excluded question). A wider context has room for the turns again.
         self._left_out: collections.defaultdict[int, set[tuple[str, int]]] = collections.defaultdict(set)
 
@@ -61,18 +56,9 @@ class AnswerSettings:
         """Return the model that answers; None if there is none."""
         return local_models.answering_model(self._library.listed(), self._preferences.value.model_id)
 
-    def preset(self, here: Conversation | None) -> Preset:
+    def preset(self, here: Conversation) -> Preset:
         """Return the preset of the conversation."""
-        chosen = here.preset_id if here else self.of_new[0]
-        return self._presets.chat_preset(chosen or self._preferences.value.preset_id)
-
-    def choices(self, here: Conversation | None) -> Choices:
-        """Return the choices in which the conversation differs from its preset."""
-        return here.choices if here else self.of_new[1]
-
-    def scope(self, here: Conversation | None) -> tuple[CollectionRef, ...]:
-        """Return the collections that the conversation asks."""
-        return here.scope if here else self.scope_of_new
+        return self._presets.chat_preset(here.preset_id or self._preferences.value.preset_id)
 
     def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
         """Exclude the next `turns` oldest turns of this branch from prompts, as the user chose."""
@@ -91,7 +77,7 @@ class AnswerSettings:
         model, context = self.model, self._preferences.value.context_tokens
         if model is None:
             return AnswerDetails(context_tokens=context)
-        choices = answer_run.choices_in_force(model, own, self.choices(here), self.preset(here).choices)
+        choices = answer_run.choices_in_force(model, own, here.choices, self.preset(here).choices)
         return AnswerDetails(
             model.id,
             model.name,
@@ -99,7 +85,7 @@ class AnswerSettings:
             choices=choices,
             context_tokens=context,
             left_out_turns=self._turns_left_out(here, line),
-            scope=() if is_action else self.scope(here),
+            scope=() if is_action else here.scope,
             is_action=is_action,
             remote=model_registry.server_address(model),
             **model_registry.provenance_fields(model),
@@ -124,24 +110,16 @@ def replan(answer: Message) -> AnswerDetails:
     """Return the settings to repeat an answer for which `can_repeat` holds, with its seed."""
     before = answer.details
     assert can_repeat(before)
-    return AnswerDetails(
-        before.model_id,
-        before.model_name,
-        seed=before.seed,
-        choices=Choices(seed=before.seed).over(before.choices or Choices()),
-        context_tokens=before.context_tokens,
-        left_out_turns=before.left_out_turns,
-        reproduces_id=answer.id,
-        scope=before.scope,
-        is_action=before.is_action,
-        remote=before.remote,
-        run_id=before.run_id,
-        base_sha256=before.base_sha256,
-        adapter_sha256=before.adapter_sha256,
-        adapter_strength=before.adapter_strength,
-        model_label=before.model_label,
-        learned=before.learned,
-    )
+    settings = {name: getattr(before, name) for name in _SETTINGS}
+    choices = Choices(seed=before.seed).over(before.choices or Choices())
+    return AnswerDetails(**settings, choices=choices, reproduces_id=answer.id)
+
+
+# The fields of an answer that were settled before it was written, except the choices.
+_SETTINGS = (
+    "model_id", "model_name", "seed", "context_tokens", "left_out_turns", "scope", "is_action", "remote", "run_id",
+    "base_sha256", "adapter_sha256", "adapter_strength", "model_label", "learned",
+)  # fmt: skip
 
 
 def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:

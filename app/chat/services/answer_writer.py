@@ -68,8 +68,7 @@ class AnswerWriter(QObject):
     def _on_finished(self, outcome: AnswerOutcome) -> None:
         text = self._text.strip()
         is_stopped = outcome.done.stop_reason == "cancelled"
-        details = _with_outcome(self._details(), outcome)
-        details = dataclasses.replace(details, grounding=outcome.grounding)
+        details = dataclasses.replace(self._details(), stop_reason=outcome.done.stop_reason, **outcome.as_fields())
         if self._repeated is not None:
             is_same = _is_same(self._repeated, text, is_stopped=is_stopped)
             is_part = is_same is not None and self._repeated.status == "stopped"
@@ -127,18 +126,3 @@ def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
         return None
     before = repeated.text.strip()  # an interrupted answer is stored unstripped
     return text.startswith(before) if repeated.status == "stopped" else text == before
-
-
-def _with_outcome(details: AnswerDetails, outcome: AnswerOutcome) -> AnswerDetails:
-    done = outcome.done
-    return dataclasses.replace(
-        details,
-        stop_reason=done.stop_reason,
-        seed=done.seed,
-        prompt_tokens=done.usage.prompt_tokens,
-        cached_tokens=done.usage.cached_tokens,
-        answer_tokens=done.usage.answer_tokens,
-        first_token_s=done.timings.first_token_s,
-        total_s=outcome.total_s,
-        tokens_per_s=done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0,
-    )

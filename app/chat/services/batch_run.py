@@ -11,14 +11,14 @@ from PySide6.QtCore import QLockFile, QObject, Signal
 
 from app.base import confidentiality
 from app.base.authenticity import Signer
-from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.confidentiality import ExportRequest, Label, Permit, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import describe_error
 from app.chat.batch import answer_file, journal
 from app.chat.batch.answer_file import BatchReport
-from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader, answer_label
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.batch.question_table import BatchFile, BatchQuestion
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest
@@ -136,13 +136,13 @@ class BatchRun(QObject):
         self._lock.setStaleLockTime(0)  # stale only when its process has ended, however long that takes
         self._journal: BatchJournal | None = None
         self._scope_label: Label = confidentiality.DEFAULT_LABEL
-        self._queue = AnswerQueue(
+        self.queue = AnswerQueue(
             engine, template_command, self._request_of, self, embedding, lambda _text: permit.require()
         )
-        self._queue.asked.connect(self._on_asked)
-        self._queue.answered.connect(self._on_answered)
-        self._queue.refused.connect(self._on_refused)
-        self._queue.ended.connect(self._on_ended)
+        self.queue.asked.connect(lambda _line: self.progressed.emit(self.status))
+        self.queue.answered.connect(self._on_answered)
+        self.queue.refused.connect(self._on_refused)
+        self.queue.ended.connect(self._on_ended)
         self._error: AppError | None = None
         self._is_stopping = False
 
@@ -159,26 +159,15 @@ class BatchRun(QObject):
             return
         background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_not_opened)
 
-    @property
-    def is_answering(self) -> bool:
-        return self._queue.is_answering
-
-    def hold(self, by: str) -> None:
-        """Hold the queue as `AnswerQueue.hold` does."""
-        self._queue.hold(by)
-
-    def release(self, by: str) -> None:
-        self._queue.release(by)
-
     def stop(self) -> None:
         """Drop the answer that is being written and save the others to the file. The batch can be resumed later."""
         self._is_stopping = True
         if self._journal is not None:
-            self._queue.stop()
+            self.queue.stop()
 
     def abandon(self) -> None:
         """End at once without writing the file; the journal has all answers. For the end of the program."""
-        self._queue.abandon()
+        self.queue.abandon()
         if self._journal is not None:
             self._journal.close()
         self._lock.unlock()
@@ -193,7 +182,7 @@ class BatchRun(QObject):
         if self._is_stopping:
             self._save()
         else:
-            self._queue.start(pending)
+            self.queue.start(pending)
 
     def _on_not_opened(self, error: AppError) -> None:
         self._lock.unlock()
@@ -201,14 +190,12 @@ class BatchRun(QObject):
 
     @property
     def status(self) -> BatchStatus:
-        return (
-            self._status_of(self._queue.pending) if self._journal is not None else BatchStatus(0, len(self._questions))
-        )
+        return self._status_of(self.queue.pending if self._journal is not None else tuple(self._questions))
 
     def _status_of(self, pending: Sequence[Hashable]) -> BatchStatus:
         total = len(self._questions)
-        question = self._question(pending[0]).text if pending else ""
-        return BatchStatus(total - len(pending), total, question, self._queue.left_s)
+        question = self._question(pending[0]).text if pending and self._journal is not None else ""
+        return BatchStatus(total - len(pending), total, question, self.queue.left_s)
 
     def _question(self, line: Hashable) -> BatchQuestion:
         assert isinstance(line, int)
@@ -222,9 +209,6 @@ class BatchRun(QObject):
             is_agreed=batch.is_agreed,
         )  # fmt: skip
 
-    def _on_asked(self, _line: int) -> None:
-        self.progressed.emit(self.status)
-
     def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:
         self._record(answer_of_outcome(line, text, outcome, self.batch.model, self._scope_label))
 
@@ -237,7 +221,7 @@ class BatchRun(QObject):
             self._journal.add(result)
         except AppError as error:  # such as a full disk; the journal stays
             self._error = error
-            self._queue.stop()
+            self.queue.stop()
             return
         self.answered.emit(result)
 
@@ -278,7 +262,7 @@ class BatchRun(QObject):
 
 def batch_label(batch: Batch) -> Label:
     """Return the current label of the collections asked and of the training data of the model that answers."""
-    return confidentiality.highest_label(
+    return highest_label(
         (collection_lookup.current_label_of_scope(batch.documents, batch.scope), batch.training_label())
     )
 
@@ -302,24 +286,17 @@ def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchRep
 
 def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
     """Return the result of an answered question. `scope` is the label of the collections asked."""
-    done, grounding = outcome.done, outcome.grounding
-    is_cut = done.stop_reason in ("length", "context")
+    grounding = outcome.grounding
+    is_cut = outcome.done.stop_reason in ("length", "context")
     return BatchAnswer(
         line,
         "length" if is_cut else grounding.verdict if grounding else "answered",
         text.strip(),
         model=model.id,
-        label=answer_label(scope, grounding),
-        seed=done.seed,
-        prompt_tokens=done.usage.prompt_tokens,
-        cached_tokens=done.usage.cached_tokens,
-        answer_tokens=done.usage.answer_tokens,
+        label=highest_label((scope, *(source.label for source in grounding.sources))) if grounding else scope,
         load_s=outcome.load_s,
-        first_token_s=done.timings.first_token_s,
-        total_s=outcome.total_s,
-        tokens_per_s=done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0,
         answered_at=time.time(),
-        grounding=grounding,
+        **outcome.as_fields(),
     )
 
 

@@ -18,11 +18,13 @@ from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
 from app.base.services import background
 from app.base.services.preferences import Preferences
+from app.base.settings import Settings
 from app.chat.batch import journal, question_table
 from app.chat.batch.journal import JournalHeader
 from app.chat.batch.question_table import BatchFile
+from app.chat.presets import Choices
 from app.chat.services import answer_run
-from app.chat.services.batch_run import Batch, BatchRun, BatchStatus, BatchSummary, batch_label
+from app.chat.services.batch_run import Batch, BatchRun, BatchSummary, batch_label
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.preset_library import PresetLibrary
 from app.documents.grounding.grounding_record import CollectionRef
@@ -84,7 +86,7 @@ class BatchSession(QObject):
         self._label_of = label_of
         self._embedding = embedding
         self._run: BatchRun | None = None
-        self._is_paused = False
+        self.is_paused = False  # by the user
         session.stage_changed.connect(self._on_chat_changed)
         app = QCoreApplication.instance()
         if app is not None:
@@ -93,19 +95,6 @@ class BatchSession(QObject):
     @property
     def is_running(self) -> bool:
         return self._run is not None
-
-    @property
-    def is_paused(self) -> bool:
-        return self._is_paused
-
-    @property
-    def status(self) -> BatchStatus | None:
-        return self._run.status if self._run else None
-
-    @property
-    def out(self) -> Path | None:
-        """Return the file of answers of the running batch."""
-        return self._run.batch.out if self._run else None
 
     def label_now(self) -> Label:
         """Return the label of the running batch, or the default label when none runs."""
@@ -136,9 +125,7 @@ class BatchSession(QObject):
             return
         stored = self._preferences.value
         choices = answer_run.choices_in_force(model, self._presets.chat_preset(stored.preset_id).choices)
-        training_label = functools.partial(self._label_of, model)
-        batch = Batch(found, path, out, model, stored, choices, self._documents, scope, training_label=training_label)
-        background.run(lambda: _check(batch), self._on_prepared, self._on_refused)
+        self._prepare(lambda: found, path, out, model, stored, choices, scope)
 
     def resume_unfinished(self, unfinished: UnfinishedBatch) -> None:
         """Check an interrupted batch with the settings it was begun with; then emit `prepared` or `failed`."""
@@ -149,28 +136,21 @@ class BatchSession(QObject):
             return
         path = Path(head.path)
         settings = dataclasses.replace(self._preferences.value, context_tokens=head.context_tokens)
-        training_label = functools.partial(self._label_of, model)
 
-        def work() -> Batch:
-            found = question_table.read_batch_file(path, head.column)
-            return _check(
-                Batch(
-                    found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope,
-                    training_label=training_label,
-                )
-            )  # fmt: skip
+        def read() -> BatchFile:
+            return question_table.read_batch_file(path, head.column)
 
-        background.run(work, self._on_prepared, self._on_refused)
+        self._prepare(read, path, unfinished.out, model, settings, head.choices, head.scope)
 
     def begin(self, batch: Batch, permit: Permit) -> None:
         """Run a prepared batch. Does nothing while another one runs."""
         if self.is_running:
             return
         self._remember(batch.out)
-        self._is_paused = False
+        self.is_paused = False
         run = self._run = BatchRun(self._engine, self._template_command, batch, permit, self, self._embedding)
         if self._session.is_busy:
-            run.hold(CHAT)
+            run.queue.hold(CHAT)
         run.progressed.connect(self.progressed)
         run.finished.connect(self._on_finished)
         run.stopped.connect(self._on_stopped)
@@ -180,14 +160,14 @@ class BatchSession(QObject):
     def pause(self) -> None:
         """Pause after the answer that is being written."""
         if self._run is not None:
-            self._is_paused = True
-            self._run.hold(USER)
+            self.is_paused = True
+            self._run.queue.hold(USER)
             self.progressed.emit(self._run.status)
 
     def resume(self) -> None:
         if self._run is not None:
-            self._is_paused = False
-            self._run.release(USER)
+            self.is_paused = False
+            self._run.queue.release(USER)
             self.progressed.emit(self._run.status)
 
     def stop(self) -> None:
@@ -203,6 +183,28 @@ class BatchSession(QObject):
 
     # ------------------------------------------------------------------- private
 
+    def _prepare(
+        self,
+        read: Callable[[], BatchFile],
+        path: Path,
+        out: Path,
+        model: LocalModel,
+        settings: Settings,
+        choices: Choices,
+        scope: tuple[CollectionRef, ...],
+    ) -> None:
+        """Check a batch in the background; then emit `prepared` or `failed`."""
+        training_label = functools.partial(self._label_of, model)
+
+        def work() -> Batch:
+            batch = Batch(
+                read(), path, out, model, settings, choices, self._documents, scope, training_label=training_label
+            )
+            batch.check()
+            return batch
+
+        background.run(work, self._on_prepared, self._on_refused)
+
     # These are methods, not lambdas, so that nothing is delivered to a closed window (app.base.services.background).
 
     def _on_read(self, found: BatchFile) -> None:
@@ -217,7 +219,8 @@ class BatchSession(QObject):
     def _on_chat_changed(self) -> None:
         """Pause the batch while the chat answers, because the user is waiting for that answer."""
         if self._run is not None:
-            self._run.hold(CHAT) if self._session.is_busy else self._run.release(CHAT)
+            queue = self._run.queue
+            queue.hold(CHAT) if self._session.is_busy else queue.release(CHAT)
 
     def _on_finished(self, summary: BatchSummary) -> None:
         if not summary.failed:
@@ -250,12 +253,6 @@ class BatchSession(QObject):
 
     def _on_forgotten(self, error: AppError) -> None:
         log.warning("batches: %s", error)
-
-
-def _check(batch: Batch) -> Batch:
-    """Return the batch after its check. Raises AppError as `Batch.check` does."""
-    batch.check()
-    return batch
 
 
 def _find_unfinished(memory: Path) -> UnfinishedBatch | None:

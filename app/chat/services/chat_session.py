@@ -23,14 +23,7 @@ from app.chat.presets import PROGRAM_DEFAULTS, Choices, Preset
 from app.chat.records import AnswerDetails, Message
 from app.chat.services import answer_run, answer_settings
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
-from app.chat.services.answer_settings import (
-    UNTOUCHED,
-    AnswerSettings,
-    LearnedDetails,
-    OverflowCounter,
-    can_repeat,
-    replan,
-)
+from app.chat.services.answer_settings import AnswerSettings, LearnedDetails, OverflowCounter, can_repeat, replan
 from app.chat.services.answer_writer import AnswerWriter
 from app.chat.services.conversations import Conversations
 from app.chat.services.open_conversation import OpenConversation
@@ -222,7 +215,7 @@ class ChatSession(OpenConversation):
             agreed = "" if self.needs_remote_consent else self._origin
             self.new(here.folder_id, is_temporary=self.is_temporary)
             self._agreed_origin = agreed  # the consent was given for the same question
-            self._answering.of_new, self._answering.scope_of_new = (here.preset_id, here.choices), here.scope
+            self._new = dataclasses.replace(self._new, preset_id=here.preset_id, choices=here.choices, scope=here.scope)
             self._ask(question.text, None, keeps_draft=True, label=label)
             return
         if choice == "drop":
@@ -276,8 +269,9 @@ class ChatSession(OpenConversation):
                 self._abandon()
 
     def _abandon(self) -> None:
+        """End the answer that is being written, and store what was written so far."""
         self.stop()
-        if self._writer is not None:
+        if self._writer is not None:  # the engine has not confirmed the stop yet
             self._writer.abandon()
 
     def _is_here(self, writer: AnswerWriter) -> bool:
@@ -317,16 +311,10 @@ class ChatSession(OpenConversation):
                 raise AppError("empty_question")
             with self._store.database.transaction():
                 question = self._store.add_question(
-                    text, here.id if here else None, parent_id, folder_id=self.folder_id, keeps_draft=keeps_draft
+                    text, here.id if here else None, parent_id, folder_id=self._new.folder_id, keeps_draft=keeps_draft
                 )
-                if here is None and self._answering.of_new != UNTOUCHED:
-                    self._store.set_answering(question.conversation_id, *self._answering.of_new)
-                if here is None and self._answering.scope_of_new:
-                    self._store.set_scope(question.conversation_id, self._answering.scope_of_new)
-                if here is None and label == confidentiality.HIGHEST_LABEL:
-                    conversation_privacy.set_label(self._store, question.conversation_id, label)
-                if here is None and self.model is not None and self._agreed_origin == self._origin != "":
-                    conversation_privacy.record_remote_consent(self._store, question.conversation_id, self.model)
+                if here is None:
+                    self._store_new(question.conversation_id, label)
         except AppError as error:
             self.problem_occurred.emit(error)
             return False
@@ -345,6 +333,16 @@ class ChatSession(OpenConversation):
         if self.conversation is not None:  # otherwise it was moved to the bin meanwhile
             self._change(lambda: self._answer(question.id, plan))
         return True
+
+    def _store_new(self, conversation_id: int, label: Label) -> None:
+        """Store what was chosen for a conversation before its first question."""
+        new, model = self._new, self.model
+        self._store.set_answering(conversation_id, new.preset_id, new.choices)
+        self._store.set_scope(conversation_id, new.scope)
+        if label == confidentiality.HIGHEST_LABEL:
+            conversation_privacy.set_label(self._store, conversation_id, label)
+        if model is not None and self._agreed_origin == self._origin != "":
+            conversation_privacy.record_remote_consent(self._store, conversation_id, model)
 
     def _answer(
         self,

@@ -5,15 +5,18 @@
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.base import settings
-from app.base.cli.commands import check_limit
+from app.base.cli.commands import Output, check_limit
+from app.base.cli.loop import core_application
 from app.base.confidentiality import Label, highest_label
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.chat.presets import Choices, Preset
@@ -22,10 +25,13 @@ from app.chat.services.preset_library import PresetLibrary
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.chat.store import Store
 from app.documents.services import command_documents
-from app.inference import gguf
+from app.documents.services.command_documents import QuestionEmbedder
+from app.documents.services.embedding import Embedding
+from app.inference import child_commands, gguf
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
+from app.inference.services.engine import EngineClient
 from app.models import base_models, local_models, model_registry
 from app.models.model_registry import choose_listed_model, is_model_file
 from app.models.services import remote_servers
@@ -240,3 +246,20 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
         wanted=RetrievalRequest(where.documents, scope, turns) if scope else None,
         is_agreed=model.remote is not None and options.allow_remote,
     )
+
+
+@contextmanager
+def command_engine(
+    request: AnswerRequest, options: argparse.Namespace, where: Paths, output: Output, log_name: str
+) -> Iterator[tuple[EngineClient, Embedding | None]]:
+    """Yield the engine of a command, and what embeds its questions if documents are asked; end both afterwards."""
+    app = core_application()
+    with QuestionEmbedder(where, output) if request.wanted else nullcontext() as embedder:
+        engine = EngineClient(child_commands.engine(), where.logs / log_name)
+        remote_servers.give_remote_key(engine, request.model, options)
+        try:
+            yield engine, embedder.embedding if embedder else None
+        finally:
+            engine.shut_down()
+            background.shut_down()
+    del app

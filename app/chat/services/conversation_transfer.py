@@ -1,20 +1,19 @@
 """Exports and imports conversations off the GUI thread, one export or import at a time."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.confidentiality import Label, Permit
-from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import TaskProgress
 from app.chat import conversation_privacy
 from app.chat.exchange import conversation_export, conversation_import
 from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
-from app.chat.exchange.conversation_import import ImportedConversations
 from app.chat.services.conversations import Conversations
 from app.chat.store import Store
 from app.documents.library import collections_now
@@ -68,20 +67,19 @@ class ConversationTransfer(QObject):
         def work(store: Store, progress: TaskProgress) -> list[Path]:
             return save(store, chosen, file_format, target, progress.report, collections_now(documents), permit=permit)
 
-        self._run(work, self._on_exported)
+        self._run(work, self.exported)
 
     def export_unstored(self, bundle: Bundle, file_format: str, target: Path, permit: Permit) -> None:
         """Export a labelled conversation that exists only in memory. Does nothing while other work is running."""
         self._run(
             lambda _store, _progress: conversation_export.save_unstored(bundle, file_format, target, permit=permit),
-            self._on_exported,
+            self.exported,
         )
 
     def export_answer(self, answered: AnswerRecord, target: Path, permit: Permit) -> None:
         """Export one answer as a Word document. Does nothing while other work is running."""
         self._run(
-            lambda _store, _progress: conversation_export.save_answer(answered, target, permit=permit),
-            self._on_exported,
+            lambda _store, _progress: conversation_export.save_answer(answered, target, permit=permit), self.exported
         )
 
     def import_(self, path: Path) -> None:
@@ -89,45 +87,32 @@ class ConversationTransfer(QObject):
         documents = self._documents
         self._run(
             lambda store, progress: conversation_import.import_conversations(store, path, progress.report, documents),
-            self._on_imported,
+            self.imported,
         )
 
     def cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    def _run(self, work: Callable[[Store, TaskProgress], object], done: Callable[..., None]) -> None:
+    def _run(self, work: Callable[[Store, TaskProgress], object], done: SignalInstance) -> None:
+        """Do the work with a store of its own, and emit `done` with its result."""
         if self._task is None:
             path = self._store.path
             self._task = background.run_long(
                 lambda progress: _with_store(path, work, progress),
-                done,
-                self._on_failed,
+                functools.partial(self._end, done),
+                functools.partial(self._end, self.failed),
                 self.progressed.emit,
-                self._on_cancelled,
+                functools.partial(self._end, self.cancelled),
             )
 
-    def _on_exported(self, paths: list[Path]) -> None:
-        self._note_end()
-        self.exported.emit(paths)
-
-    def _on_imported(self, result: ImportedConversations) -> None:
-        self._note_end()
-        self._conversations.note_change()
-        self.imported.emit(result)
-
-    def _on_failed(self, error: AppError) -> None:
-        self._note_end()
-        self.failed.emit(error)
-
-    def _on_cancelled(self) -> None:
-        self._note_end()
-        self.cancelled.emit()
-
-    def _note_end(self) -> None:
+    def _end(self, ended: SignalInstance, *result: object) -> None:
         if self._task is not None:
             self.worked_s = self._task.elapsed_s
         self._task = None
+        if ended == self.imported:
+            self._conversations.note_change()
+        ended.emit(*result)
 
 
 def _with_store(path: Path, work: Callable[[Store, TaskProgress], object], progress: TaskProgress) -> object:

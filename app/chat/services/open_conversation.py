@@ -3,7 +3,9 @@
 A temporary conversation that was left stays in memory, so that the user can return to it.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -14,30 +16,12 @@ from app.chat import answer_ratings, conversation_privacy
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices, Preset
 from app.chat.records import Conversation, Message, UnsentDraft
-from app.chat.services.answer_settings import UNTOUCHED, AnswerSettings
+from app.chat.services.answer_settings import AnswerSettings
 from app.chat.services.conversations import Conversations
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
 
-
-class TemporaryStore:
-    """Holds the store of the temporary conversation that was left last, and closes earlier ones. Each has a store of
-    its own."""
-
-    def __init__(self) -> None:
-        self._store: Store | None = None
-
-    def put(self, store: Store) -> None:
-        self.close()
-        self._store = store
-
-    def take(self) -> Store | None:
-        store, self._store = self._store, None
-        return store
-
-    def close(self) -> None:
-        if (store := self.take()) is not None:
-            store.close()
+NEW_CONVERSATION = Conversation(0, "", 0.0, 0.0, None)
 
 
 class OpenConversation(QObject):
@@ -55,11 +39,11 @@ class OpenConversation(QObject):
     ) -> None:
         super().__init__(parent)
         self._disk = self._store = store  # `_store` holds the open conversation, in memory for a temporary one
-        self._left = TemporaryStore()
+        self._left: Store | None = None  # of the temporary conversation that was left last; each has its own
         self._conversations = conversations
         self._answering = answering
         self.conversation: Conversation | None = None
-        self.folder_id: int | None = None  # the folder of a new conversation
+        self._new = NEW_CONVERSATION  # folder, preset, choices and scope of a conversation without a question yet
         conversations.changed.connect(self._on_conversations_changed)
 
     @property
@@ -73,18 +57,14 @@ class OpenConversation(QObject):
 
     def asked(self) -> list[CollectionRef]:
         """Return the collections that its answers in every branch were asked of or rest on; faster than `messages`."""
-        found = (
-            conversation_privacy.referenced_collections(self._store, [self.conversation.id])
-            if self.conversation
-            else []
-        )
-        return [ref for _, ref in found]
+        ids = [self.conversation.id] if self.conversation else []
+        return [ref for _, ref in conversation_privacy.referenced_collections(self._store, ids)]
 
     def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
         """Open an empty conversation. It is stored with its first question; a temporary one is only kept in memory."""
         self._leave()
         self._store = Store.in_memory() if is_temporary else self._disk
-        self.folder_id, self._answering.of_new, self._answering.scope_of_new = folder_id, UNTOUCHED, ()
+        self._new = dataclasses.replace(NEW_CONVERSATION, folder_id=folder_id)
         self._show(None)
 
     def open(self, conversation_id: int) -> None:
@@ -100,7 +80,7 @@ class OpenConversation(QObject):
 
     def reopen_temporary(self) -> None:
         """Open the temporary conversation that was left last."""
-        left = self._left.take()
+        left, self._left = self._left, None
         if left is not None:
             self._leave()
             self._store = left
@@ -108,11 +88,13 @@ class OpenConversation(QObject):
 
     def forget_temporary(self) -> None:
         """Close the temporary conversation that was left last; it cannot be reopened."""
-        self._left.close()
+        if self._left is not None:
+            self._left.close()
+            self._left = None
 
     def close(self) -> None:
         """Close temporary conversations; the program is about to end."""
-        self._left.close()
+        self.forget_temporary()
         if self.is_temporary:
             self._store.close()
 
@@ -121,44 +103,30 @@ class OpenConversation(QObject):
     @property
     def preset(self) -> Preset:
         """Return the preset of this conversation."""
-        return self._answering.preset(self.conversation)
+        return self._answering.preset(self.conversation or self._new)
 
     @property
     def choices(self) -> Choices:
         """Return the choices in which this conversation differs from its preset."""
-        return self._answering.choices(self.conversation)
+        return (self.conversation or self._new).choices
 
     def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
         """Set the preset and the deviating choices from the next answer on. None means the preset of new conversations.
 
         False: they could not be stored; `problem_occurred` gives the reason.
         """
-        here = self.conversation
-        if here is None:
-            self._answering.of_new = (preset_id, choices)
-        elif not self._change(lambda: self._store.set_answering(here.id, preset_id, choices)):
-            return False
-        else:
-            self.conversation = self._store.conversation(here.id)
-        self.answering_changed.emit()
-        return True
+        return self._settle(
+            lambda here: self._store.set_answering(here, preset_id, choices), preset_id=preset_id, choices=choices
+        )
 
     @property
     def scope(self) -> tuple[CollectionRef, ...]:
         """Return the collections that this conversation asks; (): none."""
-        return self._answering.scope(self.conversation)
+        return (self.conversation or self._new).scope
 
     def ask_of(self, scope: Sequence[CollectionRef]) -> bool:
         """Set the collections from the next answer on. False: they could not be stored, see `problem_occurred`."""
-        here = self.conversation
-        if here is None:
-            self._answering.scope_of_new = tuple(scope)
-        elif not self._change(lambda: self._store.set_scope(here.id, scope)):
-            return False
-        else:
-            self.conversation = self._store.conversation(here.id)
-        self.answering_changed.emit()
-        return True
+        return self._settle(lambda here: self._store.set_scope(here, scope), scope=tuple(scope))
 
     @property
     def label(self) -> Label:
@@ -169,13 +137,12 @@ class OpenConversation(QObject):
     def give_label(self, label: Label) -> bool:
         """Set the label, but never below that of the documents. False: it could not be stored, see
         `problem_occurred`."""
-        here = self.conversation
-        if here is None or not self._change(lambda: conversation_privacy.set_label(self._store, here.id, label)):
-            return False
-        self.conversation = self._store.conversation(here.id)
-        self._conversations.note_change()
-        self.answering_changed.emit()
-        return True
+        is_done = self.conversation is not None and self._settle(
+            lambda here: conversation_privacy.set_label(self._store, here, label)
+        )
+        if is_done:
+            self._conversations.note_change()
+        return is_done
 
     def rate(self, answer_id: int, rating: int, correction: str | None = None) -> bool:
         """Rate an answer as `answer_ratings.rate` does. False: it could not be stored, see `problem_occurred`."""
@@ -197,11 +164,24 @@ class OpenConversation(QObject):
 
     # ------------------------------------------------------------------- private
 
+    def _settle(self, store: Callable[[int], object], **fields: Any) -> bool:
+        """Store a setting of the open conversation, by its id. One without a question yet keeps `fields` until then."""
+        here = self.conversation
+        if here is None:
+            self._new = dataclasses.replace(self._new, **fields)
+        elif not self._change(lambda: store(here.id)):
+            return False
+        else:
+            self.conversation = self._store.conversation(here.id)
+        self.answering_changed.emit()
+        return True
+
     def _leave(self) -> None:
         """Keep a temporary conversation in memory before another one opens; an empty one is closed."""
         self.about_to_leave.emit()
         if self.is_temporary and (self.conversation is not None or self.draft().text):
-            self._left.put(self._store)
+            self.forget_temporary()
+            self._left = self._store
             self.temporary_left.emit()
         elif self.is_temporary:
             self._store.close()

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QScrollArea, QWidget
 from app.base import confidentiality
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.wording import ErrorMessage, describe_error, phrase
+from app.base.wording import phrase
 from app.chat.batch import question_table
 from app.chat.batch.question_table import BatchFile
 from app.chat.services.batch_run import Batch, BatchStatus, BatchSummary, batch_export
@@ -25,14 +25,14 @@ from app.chat.ui.transcript.rows_view import CentredRow
 from app.documents.services.document_library import DocumentLibrary
 from app.models import model_registry
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import Pickers, dropped_paths
+from app.uikit.desktop import Pickers, complete_suffix, dropped_paths
 from app.uikit.dialogs import Dialog
 from app.uikit.localization import sends_to_text, with_note
 from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import Stretch, make_column
 from app.uikit.widgets.labels import Label, set_surface
 
 
@@ -65,7 +65,7 @@ class BatchPage(Page):
         self._began_at = 0.0
         self._unfinished: UnfinishedBatch | None = None
         self.consent: Dialog | None = None  # the last one that was opened
-        self._failure: ErrorMessage | None = None  # the error that the banner shows
+        self._failure: AppError | None = None  # the error that the banner shows
         self._build()
         self._connect()
         documents.open()
@@ -121,10 +121,7 @@ class BatchPage(Page):
         self._show(self.empty)
         content = QWidget()
         set_surface(content, "base")
-        inside = make_column(self.banner, into=content, margins_px=(0, 20, 0, 20), spacing_px=16)
-        for part in self._parts:
-            inside.addWidget(part)
-        inside.addStretch(1)
+        make_column(self.banner, *self._parts, Stretch(), into=content, margins_px=(0, 20, 0, 20), spacing_px=16)
         around = QWidget()
         set_surface(around, "base")
         around.setLayout(CentredRow(self._theme, content))
@@ -143,17 +140,11 @@ class BatchPage(Page):
 
     def _build_empty(self) -> QWidget:
         empty = QWidget()
-        column = make_column(
-            Label(phrase("chat.answers_the_questions_of_an"), wraps=True),
-            into=empty,
-            margins_px=(0, 12, 0, 0),
-            spacing_px=12,
-        )
+        purpose = Label(phrase("chat.answers_the_questions_of_an"), wraps=True)
         self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
-        column.addWidget(self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
-        example = phrase("chat.for_example_an_xlsx_whose")
-        column.addWidget(Label(example, tone="muted", wraps=True))
-        column.addStretch(1)
+        button = (self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
+        example = Label(phrase("chat.for_example_an_xlsx_whose"), tone="muted", wraps=True)
+        make_column(purpose, button, example, Stretch(), into=empty, margins_px=(0, 12, 0, 0), spacing_px=12)
         return empty
 
     def _connect(self) -> None:
@@ -196,7 +187,8 @@ class BatchPage(Page):
         self._found = found
         self.setup.show_file(found, self._path)
         if is_other:
-            self.setup.show_target(_free_path(self._path.with_name(phrase("chat.name_answers", name=self._path.stem))))
+            answers = phrase("chat.name_answers", name=self._path.stem)
+            self.setup.show_target(complete_suffix(self._path.with_name(answers), ".xlsx"))
         self._show_collections()
         self._show(self.setup)
         self.setup.start_button.setFocus()
@@ -254,9 +246,8 @@ class BatchPage(Page):
         what = phrase("chat.n_answered", n=f"{summary.answered:,}")
         sentence = "\n".join(part for part in (batch_views.summary_text(summary), str(self._out)) if part)
         again = (("again", phrase("common.try_again")),) if summary.failed else ()
-        self.banner.show_message(
-            "warning" if summary.failed else "success", what, sentence, (("folder", phrase("chat.open_folder")), *again)
-        )
+        actions = (("folder", phrase("chat.open_folder")), *again)
+        self.banner.show_message("warning" if summary.failed else "success", what, sentence, actions)
         self._report_end(phrase("chat.asking_in_batch_has_finished"))
         if again:
             self._batches.find_unfinished()
@@ -280,14 +271,13 @@ class BatchPage(Page):
             self._report_end(phrase("chat.asking_in_batch_has_stopped"))
             self._show(self.setup if self._found is not None else self.empty)
             self._batches.find_unfinished()
-        self._failure = describe_error(error)
-        self.banner.show_message("danger", self._failure.message, self._failure.next)
+        self._failure = error
+        self.banner.show_error(error)
 
     def _on_unfinished(self, found: UnfinishedBatch) -> None:
         self._unfinished = found
         if self._failure is not None and not self.banner.isHidden() and found.out == self._out:
-            again = (("again", phrase("chat.go_on")),)
-            self.banner.show_message("danger", self._failure.message, self._failure.next, again)
+            self.banner.show_error(self._failure, (("again", phrase("chat.go_on")),))
         elif self.banner.isHidden():
             self._out = found.out
             what = phrase("chat.name_is_not_finished_n", name=found.out.name, n=f"{found.answered:,}")
@@ -306,12 +296,3 @@ class BatchPage(Page):
 
 def _files(paths: list[Path]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]
-
-
-def _free_path(stem: Path) -> Path:
-    """Return a path for an xlsx file that does not exist yet."""
-    path, number = stem.with_name(stem.name + ".xlsx"), 2
-    while path.exists():
-        path = stem.with_name(f"{stem.name} ({number}).xlsx")
-        number += 1
-    return path

@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
-from app.base.wording import phrase
+from app.base.wording import phrase, shorten
 from app.chat.batch.question_table import BatchFile, SkippedRow, column_name
 from app.chat.services.batch_run import BatchStatus, BatchSummary
 from app.documents import encodings
@@ -15,7 +15,7 @@ from app.documents.records import DocumentCollection
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, Label
 from app.uikit.widgets.progress_row import format_time_left
@@ -49,19 +49,14 @@ def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
 
 def column_names(found: BatchFile) -> list[str]:
     """Return the names of the columns, shortened to fit into the smallest window."""
-    shown = [name if len(name) <= COLUMN_CHARACTERS else name[: COLUMN_CHARACTERS - 1] + "…" for name in found.columns]
+    shown = [shorten(name, COLUMN_CHARACTERS) for name in found.columns]
     return [column_name(shown, column) for column in range(len(shown))]
 
 
 def summary_text(result: BatchSummary) -> str:
     """Return the counts of a result, such as 「資料にありません 12 件　要確認のある回答 8 件」; zeros are left out."""
-    counts = (
-        (phrase("chat.n_not_in_the_documents"), result.not_found),
-        (phrase("chat.n_with_sentences_to_check"), result.doubtful),
-        (phrase("chat.n_could_not_be_answered"), result.failed),
-        (phrase("chat.n_rows_that_are_no"), result.skipped),
-    )
-    return join_facts(*(words.format(n=f"{count:,}") for words, count in counts if count))
+    counts = {key: getattr(result, key) for key in ("not_found", "doubtful", "failed", "skipped")}
+    return join_facts(*(phrase(f"chat.batch_count.{key}", n=f"{count:,}") for key, count in counts.items() if count))
 
 
 PREVIEWED = 5  # questions shown
@@ -77,6 +72,7 @@ class BatchSetupView(QWidget):
         self._theme = theme
         self.out = Path()
         self._refs: list[CollectionRef] = []
+        self._rows: list[CheckRow] = []
         self._build()
 
     def show_file(self, found: BatchFile, path: Path) -> None:
@@ -117,7 +113,7 @@ class BatchSetupView(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self._refs = [CollectionRef(one.id, one.name) for one in collections]
-        self._rows: list[CheckRow] = []
+        self._rows = []
         for one in collections:
             facts = join_facts(phrase("chat.n_documents", n=f"{one.documents:,}"), phrase(f"common.label.{one.label}"))
             row = CheckRow(one.name, facts, is_checked=one.name in kept)
@@ -134,14 +130,14 @@ class BatchSetupView(QWidget):
     # ------------------------------------------------------------------ private
 
     def _build(self) -> None:
-        self._rows = []
+        theme = self._theme
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
-        self.other_button = Button(self._theme, phrase("chat.another_file"), "quiet", compact=True)
+        self.other_button = Button(theme, phrase("chat.another_file"), "quiet", compact=True)
         self.columns = QComboBox()
         self.columns.setAccessibleName(phrase("chat.question_column_2"))
         self.columns.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.columns.setMinimumWidth(self._theme.px(COLUMN_PX))
+        self.columns.setMinimumWidth(theme.px(COLUMN_PX))
         self.preview = [ElidedLabel(tone="text2") for _ in range(PREVIEWED)]
         self.rest = Label(role="caption", tone="muted")
         self.skipped = Label(tone="warning", wraps=True)
@@ -149,50 +145,32 @@ class BatchSetupView(QWidget):
         self.without = Label(phrase("chat.answered_without_documents_no_sources"), tone="text2", wraps=True)
         self.model = ElidedLabel()
         self.target = ElidedLabel()
-        self.target_button = Button(self._theme, phrase("chat.change"), compact=True)
-        self.start_button = Button(self._theme, phrase("chat.start"), "primary", "play")
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        column = make_column(
-            _row(self.name, self.other_button),
+        self.target_button = Button(theme, phrase("chat.change"), compact=True)
+        self.start_button = Button(theme, phrase("chat.start"), "primary", "play")
+        make_column(
+            make_row((self.name, 1), self.other_button, spacing_px=12),
             self.facts,
-            self._named(phrase("chat.question_column_2"), self.columns, stretches=False),
+            self._named(phrase("chat.question_column_2"), make_row((self.columns, 1), Stretch())),
+            self._named("", make_column(*self.preview, self.rest, spacing_px=2)),
+            self._named("", self.skipped),
+            self._named(phrase("chat.scope"), make_column(self._scope_column, self.without, spacing_px=2)),
+            self._named(phrase("common.batch_column.model"), self.model),
+            self._named(phrase("chat.save_answers_to"), make_row((self.target, 1), self.target_button, spacing_px=12)),
+            4,
+            (self.start_button, 0, Qt.AlignmentFlag.AlignLeft),
             into=self,
             spacing_px=14,
         )
-        previewed = make_column(spacing_px=2)
-        for line in (*self.preview, self.rest):
-            previewed.addWidget(line)
-        column.addLayout(self._named("", previewed))
-        column.addLayout(self._named("", self.skipped))
-        asked = make_column(self._scope_column, self.without, spacing_px=2)
-        column.addLayout(self._named(phrase("chat.scope"), asked))
-        column.addLayout(self._named(phrase("common.batch_column.model"), self.model))
-        column.addLayout(self._named(phrase("chat.save_answers_to"), _row(self.target, self.target_button)))
-        column.addSpacing(4)
-        column.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
 
-    def _named(self, name: str, content: QWidget | QVBoxLayout | QHBoxLayout, *, stretches: bool = True) -> QHBoxLayout:
-        row = make_row(spacing_px=12)
+    def _named(self, name: str, content: QWidget | QVBoxLayout | QHBoxLayout) -> QHBoxLayout:
         words = Label(name, tone="muted")
         words.setFixedWidth(self._theme.px(NAME_PX))
-        is_line = isinstance(content, QComboBox | QHBoxLayout)
-        row.addWidget(words, 0, Qt.AlignmentFlag.AlignVCenter if is_line else Qt.AlignmentFlag.AlignTop)
-        if isinstance(content, QWidget):
-            row.addWidget(content, 1)
-        else:
-            row.addLayout(content, 1)
-        if not stretches:
-            row.addStretch(1)
-        return row
+        is_line = isinstance(content, QHBoxLayout)
+        place = Qt.AlignmentFlag.AlignVCenter if is_line else Qt.AlignmentFlag.AlignTop
+        return make_row((words, 0, place), (content, 1), spacing_px=12)
 
     def _show_scope(self) -> None:
         self.without.setVisible(not self.scope())
-
-
-def _row(first: QWidget, second: QWidget) -> QHBoxLayout:
-    return make_row((first, 1), second, spacing_px=12)
 
 
 class BatchProgressView(QFrame):
@@ -211,9 +189,7 @@ class BatchProgressView(QFrame):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("chat.ask_in_batch"))
-        row = make_row((self.what, 1), spacing_px=12)
-        for button in (self.pause_button, self.resume_button, self.stop_button):
-            row.addWidget(button)
+        row = make_row((self.what, 1), self.pause_button, self.resume_button, self.stop_button, spacing_px=12)
         make_column(row, self.amount, self.bar, into=self, margins_px=(16, 8, 8, 10), spacing_px=6)
         self.stop_button.clicked.connect(self._on_stop_clicked)
 

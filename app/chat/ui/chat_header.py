@@ -1,17 +1,17 @@
-"""The header of 質問: title, mark of a temporary conversation, label, model, preset and menu.
+"""The header of 質問: title, mark of a temporary conversation, label, model, preset and menu."""
 
-`HeaderPresenter` fills it from the open conversation and carries out what the user chooses.
-"""
+from collections.abc import Callable
+from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction, QFocusEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QLineEdit, QMenu
 
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
-from app.base.wording import format_size, phrase
+from app.base.wording import format_size, phrase, shorten
 from app.chat import answer_check, conversation_privacy
-from app.chat.presets import Choices, Preset
+from app.chat.presets import Choices
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
@@ -25,7 +25,7 @@ from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, sends_to_text, with_note
 from app.uikit.page import Navigation, PageHeader
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import IconButton, escape_mnemonic, make_icon_button, with_icon_space
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button, with_icon_space
 from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
@@ -78,62 +78,43 @@ class TitleField(QLineEdit):
                 self.left_by_key.emit()
 
 
-class TemporaryTag(QFrame):
-    """The mark of a temporary conversation."""
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self.setProperty("surface", "tag")
-        make_row(
-            IconLabel(theme, "message-circle-dashed", size=14),
-            ElidedLabel(phrase("chat.temporary_chat_not_saved"), role="caption", tone="text2"),
-            into=self,
-            margins_px=(8, 3, 8, 3),
-            spacing_px=6,
-        )
-
-
 NARROW_PX = 620  # in a narrower header, model and preset are chosen in the menu
 TAG_PX = 200  # additional width that the mark of a temporary conversation needs
 NAME_CHARACTERS = 28
 
 
 class ChatHeader(PageHeader):
-    """The widgets and menus of the header."""
+    """Shows how the open conversation is called, labelled and answered. The page calls the `show_` methods."""
 
-    model_chosen = Signal(str)  # model id
-    preset_chosen = Signal(str)  # preset id
-    new_requested = Signal()
-    temporary_requested = Signal()
-    keep_requested = Signal()
-    renamed = Signal(str)
-    copy_requested = Signal()
-    label_chosen = Signal(str)  # public | internal | secret
+    keep_requested = Signal()  # of a temporary conversation
 
-    def __init__(self, theme: Theme, navigation: Navigation) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        session: ChatSession,
+        conversations: Conversations,
+        presets: PresetLibrary,
+        library: ModelLibrary,
+        scoping: CollectionSelection,
+        transcript: Transcript,
+    ) -> None:
         super().__init__(theme)
         self._navigation = navigation
-        self._models: list[LocalModel] = []
-        self._model: LocalModel | None = None
-        self._presets: list[Preset] = []
-        self._preset_id = ""
-        self._has_messages = False
-        self._is_temporary = False
-        self._label: Label = confidentiality.DEFAULT_LABEL
-        self._lowest: Label = LABELS[0]
+        self._session = session
+        self._conversations = conversations
+        self._presets = presets
+        self._library = library
+        self._scoping = scoping
+        self._transcript = transcript
         self.field = TitleField()
-        self.tag = TemporaryTag(theme)
-        self.tag.hide()
+        self.field.ended.connect(self._on_renamed)
+        self.tag = _temporary_tag(theme)
         self.label_tag = LabelTag(theme)
-        self.model_button = make_icon_button(theme, "", "box")
-        self.model_button.setMenu(QMenu(self.model_button))
-        self.model_button.menu().aboutToShow.connect(lambda: self._fill_models(self.model_button.menu()))
-        self.preset_button = make_icon_button(theme, "", "sliders-horizontal")
-        self.preset_button.setMenu(QMenu(self.preset_button))
-        self.preset_button.menu().aboutToShow.connect(lambda: self._fill_presets(self.preset_button.menu()))
+        self.model_button = self._menu_button("box", self._fill_models)
+        self.preset_button = self._menu_button("sliders-horizontal", self._fill_presets)
         self.menu_button = IconButton(theme, "ellipsis", phrase("chat.more_actions"))
         self.menu_button.clicked.connect(self._show_menu)
-        self.field.ended.connect(self._on_renamed)
         self._row.insertWidget(0, self.field, 1)
         for tag in (self.tag, self.label_tag):
             self._row.addWidget(tag, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -141,49 +122,46 @@ class ChatHeader(PageHeader):
         self._row.addStretch(1)
         for button in (self.model_button, self.preset_button, self.menu_button):
             self.add_action(button)
+        session.answering_changed.connect(self.show_label)
 
     # -------------------------------------------------------------------- shown
 
-    def show_conversation(self, title: str, *, has_messages: bool, is_temporary: bool) -> None:
-        self.title.setText(title)
-        self._has_messages, self._is_temporary = has_messages, is_temporary
-        self.tag.setVisible(is_temporary)
+    def show_title(self) -> None:
+        conversation = self._session.conversation
+        self.title.setText(conversation.title if conversation else phrase("common.new_question"))
+        self.tag.setVisible(self._session.is_temporary)
         self._fit_width()
+        self.show_label()
 
-    def show_label(self, label: Label | None) -> None:
-        """Show the label of the conversation; None hides it, when no documents are involved."""
-        self.label_tag.show_label(label)
-
-    def offer_labels(self, given: Label, lowest: Label) -> None:
-        """Set what the menu offers: `given` is the stored label, `lowest` the minimum that the documents require."""
-        self._label, self._lowest = confidentiality.highest_label((given, lowest)), lowest
-
-    def show_models(self, models: list[LocalModel], model: LocalModel | None) -> None:
-        """Show the model that answers, and offer all that can."""
-        self._models, self._model = models, model
-        name = model.name if model else phrase("common.choose_a_model")
-        self.model_button.setText(with_icon_space(escape_mnemonic(_shortened(name))))
-        place = model_registry.server_address(model) if model else ""
-        self.model_button.setToolTip(plain_tooltip(sends_to_text(place)) if place else "")
-        self.model_button.setAccessibleName(
-            with_note(phrase("chat.model_name", name=name), sends_to_text(place) if place else "")
+    def show_label(self) -> None:
+        """Show the label of the conversation, counting all its branches, which are exported together."""
+        messages = self._transcript.messages
+        is_unanswered = conversation_privacy.is_unanswered(messages)
+        asked = self._labels_of_documents()
+        self.label_tag.show_label(
+            conversation_privacy.displayed_label(self._session.label, asked, is_unanswered=is_unanswered)
         )
 
-    def show_presets(self, presets: list[Preset], current: Preset, *, deviates: bool) -> None:
-        """Show the preset. `deviates` says that the conversation differs from it."""
-        self._presets, self._preset_id = presets, current.id
-        name = with_note(current.name, phrase("chat.changed")) if deviates else current.name
-        self.preset_button.setText(with_icon_space(escape_mnemonic(_shortened(name))))
+    def show_models(self) -> None:
+        model = self._session.model
+        name = model.name if model else phrase("common.choose_a_model")
+        self.model_button.setText(with_icon_space(escape_mnemonic(shorten(name, NAME_CHARACTERS))))
+        place = model_registry.server_address(model) if model else ""
+        note = sends_to_text(place) if place else ""
+        self.model_button.setToolTip(plain_tooltip(note))
+        self.model_button.setAccessibleName(with_note(phrase("chat.model_name", name=name), note))
+
+    def show_presets(self) -> None:
+        name = self._session.preset.name
+        if self._session.choices != Choices():
+            name = with_note(name, phrase("chat.changed"))
+        self.preset_button.setText(with_icon_space(escape_mnemonic(shorten(name, NAME_CHARACTERS))))
         self.preset_button.setAccessibleName(phrase("chat.preset_name", name=name))
 
     def start_renaming(self) -> None:
-        if self._has_messages and not self._is_temporary:
+        if self._session.conversation is not None and not self._session.is_temporary:
             self.title.hide()
             self.field.start(self.title.text())
-
-    def end_renaming(self) -> None:
-        """Accept the name as it is in the field."""
-        self.field.finish()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -194,33 +172,43 @@ class ChatHeader(PageHeader):
         self.preset_button.setVisible(not self._is_narrow())
 
     def _is_narrow(self) -> bool:
-        return self.width() < self._theme.px(NARROW_PX + (TAG_PX if self._is_temporary else 0))
+        return self.width() < self._theme.px(NARROW_PX + (TAG_PX if self._session.is_temporary else 0))
+
+    def _labels_of_documents(self) -> list[Label]:
+        return self._scoping.labels(self._transcript.messages, self._session.asked())
 
     # -------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu:
-        menu, navigation = QMenu(self), self._navigation
+        menu, navigation, session = QMenu(self), self._navigation, self._session
         if self._is_narrow():
             self._fill_models(menu.addMenu(phrase("common.batch_column.model")))
             self._fill_presets(menu.addMenu(phrase("chat.preset")))
         else:
             menu.addAction(phrase("chat.settings_of_this_conversation"), navigation.answering_requested.emit)
         menu.addSeparator()
-        menu.addAction(phrase("common.new_question"), self.new_requested.emit)
-        menu.addAction(phrase("common.temporary_chat"), self.temporary_requested.emit)
+        menu.addAction(phrase("common.new_question"), lambda: session.new())
+        menu.addAction(phrase("common.temporary_chat"), lambda: session.new(is_temporary=True))
         menu.addAction(phrase("chat.ask_in_batch_2"), lambda: navigation.page_requested.emit("batch"))
         menu.addSeparator()
-        if self._has_messages:
-            if self._is_temporary:
+        if session.conversation is not None:
+            if session.is_temporary:
                 menu.addAction(phrase("chat.save_this_conversation"), self.keep_requested.emit)
             else:
                 menu.addAction(phrase("chat.rename"), self.start_renaming)
             self._fill_labels(menu.addMenu(phrase("common.batch_column.label")))
             menu.addAction(phrase("common.export_conversations"), navigation.export_requested.emit)
-            menu.addAction(phrase("chat.copy_the_conversation"), self.copy_requested.emit)
+            menu.addAction(phrase("chat.copy_the_conversation"), self._copy_conversation)
             menu.addSeparator()
         menu.addAction(phrase("common.view_log"), navigation.log_requested.emit)
         return menu
+
+    def _menu_button(self, icon: str, fill: Callable[[QMenu], None]) -> Button:
+        button = make_icon_button(self._theme, "", icon)
+        menu = QMenu(button)
+        menu.aboutToShow.connect(lambda: fill(menu))
+        button.setMenu(menu)
+        return button
 
     def _show_menu(self) -> None:
         menu = self.menu()
@@ -230,122 +218,40 @@ class ChatHeader(PageHeader):
 
     def _fill_models(self, menu: QMenu) -> None:
         menu.clear()
-        for model in self._models:
-            action = menu.addAction(escape_mnemonic(join_facts(model.name, self._about(model))))
-            action.setCheckable(True)
-            action.setChecked(model == self._model)
-            action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))
+        for model in self._library.answering():
+            words = join_facts(model.name, _about(model))
+            _add_choice(menu, words, model.id == self._session.model_id, self._session.use_model, model.id)
         menu.addSeparator()
         menu.addAction(phrase("chat.add_a_model"), lambda: self._navigation.page_requested.emit("models"))
 
-    def _about(self, model: LocalModel) -> str:
-        if model.remote is not None:
-            return sends_to_text(model_registry.server_address(model))
-        if model.tuned is not None:
-            base = phrase("common.base_name", name=_shortened(model.tuned.base_name))
-            return with_note(phrase("common.tuned"), base)
-        return format_size(model.size_bytes)
-
     def _fill_presets(self, menu: QMenu) -> None:
         menu.clear()
-        for preset in self._presets:
-            action = menu.addAction(escape_mnemonic(preset.name))
-            action.setCheckable(True)
-            action.setChecked(preset.id == self._preset_id)
-            action.triggered.connect(lambda _=False, preset_id=preset.id: self.preset_chosen.emit(preset_id))
+        current_id = self._session.preset.id
+        for preset in self._presets.all("chat"):
+            _add_choice(menu, preset.name, preset.id == current_id, self._choose_preset, preset.id)
         menu.addSeparator()
         menu.addAction(phrase("chat.settings_of_this_conversation"), self._navigation.answering_requested.emit)
         menu.addAction(phrase("chat.edit_presets"), lambda: self._navigation.settings_requested.emit("presets"))
 
     def _fill_labels(self, menu: QMenu) -> None:
         menu.setToolTipsVisible(True)
+        lowest = confidentiality.highest_label(self._labels_of_documents())
+        current = confidentiality.highest_label((self._session.label, lowest))
         for label in LABELS:
-            action = menu.addAction(phrase(f"common.label.{label}"))
-            action.setCheckable(True)
-            action.setChecked(label == self._label)
-            if LABELS.index(label) < LABELS.index(self._lowest):
+            words = phrase(f"common.label.{label}")
+            action = _add_choice(menu, words, label == current, self._session.give_label, label)
+            if LABELS.index(label) < LABELS.index(lowest):
                 action.setEnabled(False)
                 action.setToolTip(plain_tooltip(phrase("chat.it_cannot_be_lower_than")))
-            action.triggered.connect(lambda _=False, label=label: self.label_chosen.emit(label))
+
+    # ------------------------------------------------------------------ chosen
+
+    def _choose_preset(self, preset_id: str) -> None:
+        self._session.answer_by(preset_id, self._session.choices)
 
     def _on_renamed(self, title: str) -> None:
         self.title.show()
-        if title:
-            self.renamed.emit(title)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= NAME_CHARACTERS else name[: NAME_CHARACTERS - 1] + "…"
-
-
-class HeaderPresenter(QObject):
-    """Fills the header when the page asks for it, and carries out the user's choices."""
-
-    def __init__(
-        self,
-        header: ChatHeader,
-        session: ChatSession,
-        conversations: Conversations,
-        presets: PresetLibrary,
-        library: ModelLibrary,
-        scoping: CollectionSelection,
-        transcript: Transcript,
-        parent: QObject,
-    ) -> None:
-        super().__init__(parent)
-        self._header = header
-        self._session = session
-        self._conversations = conversations
-        self._presets = presets
-        self._library = library
-        self._scoping = scoping
-        self._transcript = transcript
-        header.model_chosen.connect(session.use_model)
-        header.preset_chosen.connect(self._on_preset_chosen)
-        header.new_requested.connect(self._on_new_requested)
-        header.temporary_requested.connect(self._on_temporary_requested)
-        header.renamed.connect(self._on_renamed)
-        header.label_chosen.connect(session.give_label)
-        session.answering_changed.connect(self.show_label)
-        header.copy_requested.connect(self._copy_conversation)
-
-    def _on_preset_chosen(self, preset_id: str | None) -> None:
-        self._session.answer_by(preset_id, self._session.choices)
-
-    def _on_new_requested(self) -> None:
-        self._session.new()
-
-    def _on_temporary_requested(self) -> None:
-        self._session.new(is_temporary=True)
-
-    def show_title(self) -> None:
-        conversation = self._session.conversation
-        self._header.show_conversation(
-            conversation.title if conversation else phrase("common.new_question"),
-            has_messages=conversation is not None,
-            is_temporary=self._session.is_temporary,
-        )
-        self.show_label()
-
-    def show_label(self) -> None:
-        """Show the label of the conversation, counting all its branches, which are exported together."""
-        messages, given = self._transcript.messages, self._session.label
-        is_unanswered = conversation_privacy.is_unanswered(messages)
-        asked = self._scoping.labels(messages, self._session.asked())
-        self._header.show_label(conversation_privacy.displayed_label(given, asked, is_unanswered=is_unanswered))
-        self._header.offer_labels(given, confidentiality.highest_label(asked))
-
-    def show_models(self) -> None:
-        self._header.show_models(self._library.answering(), self._session.model)
-
-    def show_presets(self) -> None:
-        deviates = self._session.choices != Choices()
-        self._header.show_presets(self._presets.all("chat"), self._session.preset, deviates=deviates)
-
-    # ------------------------------------------------------------------ private
-
-    def _on_renamed(self, title: str) -> None:
-        if self._session.conversation is not None:
+        if title and self._session.conversation is not None:
             self._conversations.rename(self._session.conversation.id, title)
 
     def _copy_conversation(self) -> None:
@@ -356,3 +262,31 @@ class HeaderPresenter(QObject):
             for message in self._transcript.messages
         ]
         clipboard_guard.copy_text(self._transcript, "\n\n".join(parts))
+
+
+def _temporary_tag(theme: Theme) -> QFrame:
+    """Return the mark of a temporary conversation."""
+    tag = QFrame()
+    tag.setProperty("surface", "tag")
+    words = ElidedLabel(phrase("chat.temporary_chat_not_saved"), role="caption", tone="text2")
+    make_row(IconLabel(theme, "message-circle-dashed", size=14), words, into=tag, margins_px=(8, 3, 8, 3), spacing_px=6)
+    tag.hide()
+    return tag
+
+
+def _add_choice(menu: QMenu, words: str, is_chosen: bool, choose: Callable[[Any], object], key: str) -> QAction:
+    """Add an entry with a mark to a menu. `choose` gets the key of the entry that the user picks."""
+    action = menu.addAction(escape_mnemonic(words))
+    action.setCheckable(True)
+    action.setChecked(is_chosen)
+    action.triggered.connect(lambda: choose(key))
+    return action
+
+
+def _about(model: LocalModel) -> str:
+    if model.remote is not None:
+        return sends_to_text(model_registry.server_address(model))
+    if model.tuned is not None:
+        base = phrase("common.base_name", name=shorten(model.tuned.base_name, NAME_CHARACTERS))
+        return with_note(phrase("common.tuned"), base)
+    return format_size(model.size_bytes)

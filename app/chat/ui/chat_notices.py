@@ -29,12 +29,9 @@ class EmptyView(QWidget):
         self._navigation = navigation
         self._is_temporary = self._asks_documents = self._asks_manual = False
         set_surface(self, "base")
-        column = make_column(Stretch(2), into=self, margins_px=None)
         self._ready = self._build_ready()
         self._without_model = self._build_without_model()
-        column.addWidget(self._ready)
-        column.addWidget(self._without_model)
-        column.addStretch(3)
+        make_column(Stretch(2), self._ready, self._without_model, Stretch(3), into=self, margins_px=None)
 
     def show_state(
         self, *, has_model: bool, is_starter_available: bool, is_temporary: bool, is_remote: bool = False
@@ -42,26 +39,19 @@ class EmptyView(QWidget):
         """Show the view for this state. `is_remote`: another machine runs the chosen model."""
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
-        with_kit = phrase("common.import_the_trial_kit")
-        self.starter_button.setText(phrase("common.start_with_the_trial_model") if is_starter_available else with_kit)
+        start = "common.start_with_the_trial_model" if is_starter_available else "common.import_the_trial_kit"
+        self.starter_button.setText(phrase(start))
         self._is_temporary = is_temporary
-        here = phrase("chat.what_you_type_is_handled")
-        kept = phrase("chat.what_you_type_is_sent") if is_remote else here
-        self._privacy_note.setText(phrase("chat.it_is_not_saved_and") if is_temporary else kept)
+        kept = "chat.what_you_type_is_sent" if is_remote else "chat.what_you_type_is_handled"
+        self._privacy_note.setText(phrase("chat.it_is_not_saved_and" if is_temporary else kept))
         self._show_text()
 
     def show_adding(self, *, is_adding: bool, is_downloading: bool) -> None:
         """Show whether a first model is on its way. During a download the user can add another; during other work
         not."""
-        heading, sentence = phrase("chat.there_is_no_model_yet"), phrase("chat.neither_needs_a_network")
-        if is_adding:
-            heading = phrase("chat.a_model_is_being_added")
-            sentence = phrase("chat.the_page_models_shows_how")
-        elif is_downloading:
-            heading = phrase("chat.a_model_is_being_downloaded")
-            sentence = phrase("chat.meanwhile_you_can_start_with")
-        self.lacking.setText(heading)
-        self._sentence.setText(sentence)
+        state = "adding" if is_adding else "downloading" if is_downloading else "none"
+        self.lacking.setText(phrase(f"chat.first_model.{state}"))
+        self._sentence.setText(phrase(f"chat.first_model_hint.{state}"))
         self.progress_button.setVisible(is_adding or is_downloading)
         for button in (self.starter_button, self.import_button):
             button.setVisible(not is_adding)
@@ -109,32 +99,20 @@ class EmptyView(QWidget):
 
 def _centred(*widgets: QWidget) -> QWidget:
     group = QWidget()
-    column = make_column(into=group, margins_px=None, spacing_px=10)
-    for number, widget in enumerate(widgets):
-        column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        if number == 1:
-            column.addSpacing(8)
+    heading, sentence, *others = ((widget, 0, Qt.AlignmentFlag.AlignHCenter) for widget in widgets)
+    make_column(heading, sentence, 8, *others, into=group, margins_px=None, spacing_px=10)
     return group
 
 
-class TrialNotice(QWidget):
-    """The line that says that a trial model answers. Its lower edge limits the scrolling conversation."""
-
-    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        words = phrase("chat.this_is_a_small_trial")
-        choose = Button(theme, phrase("common.choose_a_model"), "link")
-        choose.clicked.connect(lambda: navigation.page_requested.emit("models"))
-        content = QWidget()
-        make_row(
-            IconLabel(theme, "info"),
-            (Label(words, tone="text2", wraps=True), 1),
-            choose,
-            into=content,
-            margins_px=(0, 6, 0, 6),
-            spacing_px=8,
-        )
-        make_column(CentredRow(theme, content), Separator(), into=self, spacing_px=0)
+def make_trial_notice(theme: Theme, navigation: Navigation) -> QWidget:
+    """Return the line that says that a trial model answers. Its lower edge limits the scrolling conversation."""
+    words = Label(phrase("chat.this_is_a_small_trial"), tone="text2", wraps=True)
+    choose = Button(theme, phrase("common.choose_a_model"), "link")
+    choose.clicked.connect(lambda: navigation.page_requested.emit("models"))
+    content, notice = QWidget(), QWidget()
+    make_row(IconLabel(theme, "info"), (words, 1), choose, into=content, margins_px=(0, 6, 0, 6), spacing_px=8)
+    make_column(CentredRow(theme, content), Separator(), into=notice, spacing_px=0)
+    return notice
 
 
 class ModelAvailability(QObject):

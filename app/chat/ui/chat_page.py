@@ -15,8 +15,8 @@ from app.chat.records import Conversation, Message
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
-from app.chat.ui.chat_header import ChatHeader, HeaderPresenter
-from app.chat.ui.chat_notices import EmptyView, TrialNotice
+from app.chat.ui.chat_header import ChatHeader
+from app.chat.ui.chat_notices import EmptyView, make_trial_notice
 from app.chat.ui.collection_picker import CollectionPicker
 from app.chat.ui.collection_selection import CollectionSelection
 from app.chat.ui.composer import Composer, ComposerDrafts
@@ -25,7 +25,7 @@ from app.chat.ui.source_opener import SourceOpener
 from app.chat.ui.text.source_panel import SourcePanel, SourceSplitter
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.chat.ui.transcript.error_presenter import ErrorPresenter
-from app.chat.ui.transcript.find_controller import FindBar, FindController
+from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.rating_controller import RatingController
 from app.chat.ui.transcript.rows_view import SIDE_PX, CentredRow
 from app.chat.ui.transcript.transcript import Transcript
@@ -66,13 +66,15 @@ class ChatPage(Page):
         self._preferences = preferences
         self._open_url = open_url
         self._is_leaving = False  # the next `conversation_opened` is another conversation, not another branch
+        self.transcript = Transcript(theme, navigation)
+        self.scope_line = CollectionPicker(theme, navigation)
+        self.scoping = CollectionSelection(session, documents, preferences, self.scope_line, self)
+        self.header = ChatHeader(
+            theme, navigation, session, conversations, presets, library, self.scoping, self.transcript
+        )
         self._build()
         self._drafts = ComposerDrafts(session, self.composer, self)
-        self.scoping = CollectionSelection(session, documents, preferences, self.scope_line, self)
         self.sources = SourceOpener(self.transcript, self.panel, self.beside, documents, open_url, self)
-        self._heading = HeaderPresenter(
-            self.header, session, conversations, presets, library, self.scoping, self.transcript, self
-        )
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
         self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
         self._rating = RatingController(self._theme, session, self.transcript, self)
@@ -86,33 +88,21 @@ class ChatPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.header = ChatHeader(self._theme, self._navigation)
         self.banner = Banner(self._theme)
-        self.transcript = Transcript(self._theme, self._navigation)
-        self.find_bar = FindBar(self._theme, self)
-        self.finding = FindController(self.find_bar, self.transcript, self)
+        self.find_bar = FindBar(self._theme, self.transcript, self)
         self.empty = EmptyView(self._theme, self._navigation)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)
         self.stack.addWidget(make_scrollable(self.empty))
         self.stack.addWidget(self.transcript)
         self.composer = Composer(self._theme)
-        self.scope_line = CollectionPicker(self._theme, self._navigation)
         self._banner_row = make_column(self.banner)
         foot = QWidget()
         make_column(self.scope_line, self.composer, into=foot, margins_px=(0, 8, 0, 16), spacing_px=6)
-        self.trial_notice = TrialNotice(self._theme, self._navigation)
+        self.trial_notice = make_trial_notice(self._theme, self._navigation)
         self._conversation = QWidget()
-        make_column(
-            self.header,
-            self.find_bar,
-            self._banner_row,
-            self.trial_notice,
-            (self.stack, 1),
-            CentredRow(self._theme, foot),
-            into=self._conversation,
-            spacing_px=0,
-        )
+        parts = (self.header, self.find_bar, self._banner_row, self.trial_notice, (self.stack, 1))
+        make_column(*parts, CentredRow(self._theme, foot), into=self._conversation, spacing_px=0)
         self.panel = SourcePanel(self._theme)
         self.beside = SourceSplitter(self._theme, self._conversation, self.panel)
         make_column(self.beside, into=self)
@@ -123,7 +113,7 @@ class ChatPage(Page):
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answering_changed.connect(self._show_presets)
         self._presets.changed.connect(self._show_presets)
-        self._conversations.changed.connect(self._heading.show_title)
+        self._conversations.changed.connect(header.show_title)
         session.message_added.connect(self._on_message_added)
         session.text_received.connect(self.transcript.append_text)
         session.answer_finished.connect(self._on_answer_finished)
@@ -139,8 +129,8 @@ class ChatPage(Page):
         self._conversations.problem_occurred.connect(self._errors.show_error)
         self._errors.banner_changed.connect(self._lay_out)
         self._connect_messages()
-        self.finding.opening.connect(self.sources.close_overlay)
-        self.finding.closed.connect(self.focus_first)
+        self.find_bar.opening.connect(self.sources.close_overlay)
+        self.find_bar.left.connect(self.focus_first)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_requested.connect(self._edit_last_question)
         self.composer.submitted.connect(lambda text: self.consent.before(lambda: self._on_submitted(text)))
@@ -167,9 +157,9 @@ class ChatPage(Page):
             "F2": self.header.start_renaming,
             "Ctrl+L": self.scope_line.open_menu,
             "Ctrl+Shift+C": self.sources.copy_cited,
-            "Ctrl+F": self.finding.open,
-            "F3": lambda: self.finding.step(1),
-            "Shift+F3": lambda: self.finding.step(-1),
+            "Ctrl+F": self.find_bar.open,
+            "F3": lambda: self.find_bar.step(1),
+            "Shift+F3": lambda: self.find_bar.step(-1),
         }
         self._shortcuts = {keys: QShortcut(QKeySequence(keys), self, act) for keys, act in keys.items()}
         for shortcut in self._shortcuts.values():
@@ -194,7 +184,7 @@ class ChatPage(Page):
     def show_found(self, message_id: int, query: str) -> None:
         """Open the conversation at a message that contains the words of `query`."""
         self._session.open_at(message_id)
-        self.finding.find(query, message_id)
+        self.find_bar.look_for(query, message_id)
 
     def show_restored(self, conversation_id: int) -> None:
         """Open a conversation restored from the bin, unless another one is open or being typed."""
@@ -228,14 +218,14 @@ class ChatPage(Page):
     def _show_conversation(self) -> None:
         self.stack.setCurrentIndex(1 if self.transcript.messages else 0)
         self._show_scope()
-        self._heading.show_title()
+        self.header.show_title()
         self._show_models()
         self._show_presets()
         self._show_busy()
 
     def _show_models(self) -> None:
         current = self._session.model
-        self._heading.show_models()
+        self.header.show_models()
         self.empty.show_state(
             has_model=current is not None,
             is_starter_available=self._library.is_starter_available(),
@@ -248,7 +238,7 @@ class ChatPage(Page):
 
     def _show_scope(self) -> None:
         here, has_messages, asks = self._session, bool(self.transcript.messages), bool(self._session.scope)
-        self._heading.show_label()
+        self.header.show_label()
         self.empty.show_documents(asks, asks_manual=self.scoping.asks_manual)
         self.composer.set_has_history(has_messages, is_temporary=here.is_temporary, asks_documents=asks)
 
@@ -258,7 +248,7 @@ class ChatPage(Page):
         self._show_presets()
 
     def _show_presets(self) -> None:
-        self._heading.show_presets()
+        self.header.show_presets()
         actions = tuple(self._presets.all("action"))
         self.transcript.show_answers_as(AnswerDisplayOptions(actions, self._preferences.value.shows_details))
 
@@ -272,7 +262,7 @@ class ChatPage(Page):
     # ---------------------------------------------------------- from the session
 
     def _on_about_to_leave(self) -> None:
-        self.header.end_renaming()
+        self.header.field.finish()
         self.sources.close()
         self._is_leaving = True
 

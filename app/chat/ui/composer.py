@@ -139,19 +139,6 @@ class QuestionEditor(QPlainTextEdit):
             self.setFixedHeight(height_px)
 
 
-class EditingNotice(QWidget):
-    """The line above the field that says that an earlier question is being edited."""
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.cancel_button = make_icon_button(theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
-        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
-        row = make_row(IconLabel(theme, "pencil", "accent"), into=self, margins_px=(4, 0, 0, 2), spacing_px=8)
-        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
-        row.addWidget(words, 1)
-        row.addWidget(self.cancel_button)
-
-
 class RemoteMark(QWidget):
     """The line above the field that says that the text leaves this machine."""
 
@@ -168,7 +155,7 @@ class RemoteMark(QWidget):
         self.setVisible(bool(place))
         stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
         self.words.setText(sends_to_text(place) if is_allowed else stopped)
-        self._icon.show_icon(*(("external-link", "warning") if is_allowed else ("lock", "warning")))
+        self._icon.show_icon("external-link" if is_allowed else "lock", "warning")
         self.setAccessibleName(self.words.text())
 
 
@@ -200,8 +187,7 @@ class Composer(QWidget):
     def _build(self) -> None:
         self.editor = QuestionEditor(self._theme, self)
         self.editor.setAccessibleName(phrase("common.batch_column.question"))
-        self.edit_line = EditingNotice(self._theme)
-        self.edit_line.hide()
+        self._build_edit_line()
         self.remote_mark = RemoteMark(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
         self.notice.hide()
@@ -211,27 +197,29 @@ class Composer(QWidget):
         self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
         row = make_row((self.hint, 1), (self.waiting, 1), self.send_button, self.stop_button, margins_px=(4, 0, 0, 0))
-        make_column(
-            self.remote_mark,
-            self.edit_line,
-            self.editor,
-            self.notice,
-            row,
-            into=self,
-            margins_px=(12, 10, 9, 9),
-            spacing_px=6,
-        )
+        parts = (self.remote_mark, self.edit_line, self.editor, self.notice, row)
+        make_column(*parts, into=self, margins_px=(12, 10, 9, 9), spacing_px=6)
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
         for button in (self.send_button, self.stop_button, self.edit_line):
             button.setCursor(Qt.CursorShape.ArrowCursor)
+
+    def _build_edit_line(self) -> None:
+        """Build the line above the field that says that an earlier question is being edited."""
+        self.cancel_button = make_icon_button(self._theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
+        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
+        icon = IconLabel(self._theme, "pencil", "accent")
+        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
+        self.edit_line = QWidget()
+        make_row(icon, (words, 1), self.cancel_button, into=self.edit_line, margins_px=(4, 0, 0, 2), spacing_px=8)
+        self.edit_line.hide()
 
     def _connect(self) -> None:
         self.editor.send_requested.connect(self._submit)
         self.editor.stop_requested.connect(self._on_stop)
         self.editor.text_refused.connect(self._on_text_refused)
         self.editor.textChanged.connect(self._on_text_changed)
-        self.edit_line.cancel_button.clicked.connect(self.end_edit)
+        self.cancel_button.clicked.connect(self.end_edit)
         self.send_button.clicked.connect(self._submit)
         self.stop_button.clicked.connect(self._on_stop)
         self.editor.installEventFilter(self)
@@ -279,8 +267,8 @@ class Composer(QWidget):
         self._is_busy = is_busy
         self.hint.setVisible(not is_busy)
         self.waiting.setVisible(is_busy)
-        words = phrase("chat.another_conversation_is_being_answered")
-        self.waiting.setText(words if is_elsewhere else phrase("chat.you_can_send_when_the"))
+        key = "chat.another_conversation_is_being_answered" if is_elsewhere else "chat.you_can_send_when_the"
+        self.waiting.setText(phrase(key))
         had_focus = self.send_button.hasFocus() or self.stop_button.hasFocus()
         self.send_button.setVisible(not is_busy)
         self.stop_button.setVisible(is_busy)
@@ -299,12 +287,12 @@ class Composer(QWidget):
             self.hint.show_parts((control, True), plus, ("Enter", True), send, gap, ("Enter", True), new_line)
 
     def set_has_history(self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False) -> None:
+        key = "chat.ask_about_your_documents" if asks_documents else "chat.type_a_question"
         if is_temporary:
-            words = phrase("chat.type_a_question_not_saved")
-        else:
-            first = phrase("chat.ask_about_your_documents") if asks_documents else phrase("chat.type_a_question")
-            words = phrase("chat.ask_a_follow_up") if has_history else first
-        self.editor.set_placeholder(words)
+            key = "chat.type_a_question_not_saved"
+        elif has_history:
+            key = "chat.ask_a_follow_up"
+        self.editor.set_placeholder(phrase(key))
 
     # ------------------------------------------------------------------ events
 
@@ -354,8 +342,7 @@ class Composer(QWidget):
         self.send_button.setToolTip("" if is_sendable else plain_tooltip(phrase("chat.type_a_question_to_send")))
 
     def _on_text_refused(self, length: int) -> None:
-        text = phrase("chat.too_long_to_paste_n")
-        self.notice.setText(text.format(n=f"{length:,}", max=f"{TEXT_MAX:,}"))
+        self.notice.setText(phrase("chat.too_long_to_paste_n", n=f"{length:,}", max=f"{TEXT_MAX:,}"))
         self.notice.show()
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:

@@ -47,23 +47,6 @@ NUMBERS = (
 )
 
 
-def setting_label(key: str) -> str:
-    return {
-        "system_prompt": phrase("chat.batch_fact.system_prompt"),
-        "temperature": phrase("common.temperature"),
-        "max_tokens": phrase("chat.longest_answer"),
-        "top_k": phrase("chat.candidates_top_k"),
-        "top_p": phrase("chat.candidate_range_top_p"),
-        "min_p": phrase("chat.candidate_floor_min_p"),
-        "repeat_penalty": phrase("chat.repetition_penalty"),
-        "seed": phrase("chat.random_seed"),
-    }[key]
-
-
-def setting_unit(key: str) -> str:
-    return phrase("common.tokens") if key == "max_tokens" else ""
-
-
 def number_text(number: float | None) -> str:
     """Return a number as its field shows it; None as "new each time"."""
     if number is None:
@@ -83,7 +66,7 @@ def preset_summary(preset: Preset) -> str:
 
 def chosen_settings(choices: Choices) -> str:
     """Return the names of the settings that are chosen."""
-    return phrase("common.data_gap").join(setting_label(key) for key in choices.as_dict())
+    return phrase("common.data_gap").join(phrase(f"chat.setting.{key}") for key in choices.as_dict())
 
 
 def _fact(key: str, number: float | None) -> str:
@@ -91,7 +74,7 @@ def _fact(key: str, number: float | None) -> str:
         return ""
     if key == "max_tokens":
         return phrase("chat.at_most_n_tokens", n=f"{number:,}")
-    return f"{setting_label(key)} {number_text(number)}"
+    return f"{phrase(f'chat.setting.{key}')} {number_text(number)}"
 
 
 # What the form shows for a setting that is left open: the value of the model card, the conversation, or the preset.
@@ -112,7 +95,10 @@ class ChoicesForm(QWidget):
         self._shows_details = shows_details
         self._below = Choices()
         self._numbers: dict[str, float | None] = {}
-        self.prompt = PromptField(theme, self._default_prompt_text())
+        is_above_preset = below == BELOW_PRESET
+        self.prompt = PromptField(
+            theme, phrase("chat.use_the_presets_text" if is_above_preset else "chat.use_what_the_model_recommends")
+        )
         self.spins = {number.key: self._spin(number) for number in NUMBERS}
         self.rows: dict[str, SettingRow] = {}
         self._build()
@@ -148,17 +134,14 @@ class ChoicesForm(QWidget):
         column = make_column(into=self, spacing_px=20)
         controls: dict[str, QWidget] = {"system_prompt": self.prompt, **self.spins}
         for key, control in controls.items():
-            is_wide = key == "system_prompt"
-            row = SettingRow(
-                self._theme, setting_label(key), control, phrase(f"chat.setting_help.{key}"), is_wide=is_wide
-            )
-            self.rows[key] = row
-            column.addWidget(row)
+            name, purpose = phrase(f"chat.setting.{key}"), phrase(f"chat.setting_help.{key}")
+            self.rows[key] = SettingRow(self._theme, name, control, purpose, is_wide=key == "system_prompt")
+            column.addWidget(self.rows[key])
         self.rows["system_prompt"].setVisible(self._level != BELOW_CONVERSATION)
 
     def _spin(self, number: SamplingNumber) -> AutoSpin:
         low, high = LIMITS[number.key]
-        unit = setting_unit(number.key)
+        unit = phrase("common.tokens") if number.key == "max_tokens" else ""
         return AutoSpin(
             low, high, number.step, number.decimals, unit, lambda value: self._on_number_changed(number, value)
         )
@@ -182,13 +165,6 @@ class ChoicesForm(QWidget):
         prompt = self.prompt.prompt()
         is_own = prompt is not None and prompt != (self._below.system_prompt or "")
         self.rows["system_prompt"].show_note(phrase("chat.for_this_conversation_only") if is_own else "")
-
-    def _default_prompt_text(self) -> str:
-        return (
-            phrase("chat.use_the_presets_text")
-            if self._level == BELOW_PRESET
-            else phrase("chat.use_what_the_model_recommends")
-        )
 
     def _default_number_text(self, number: float | None) -> str:
         shown = number_text(number)

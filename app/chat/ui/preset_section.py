@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import QModelIndex, QPoint, QRect, QSize, QStandardPaths, Qt
+from PySide6.QtGui import QPainter, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.base.errors import AppError
@@ -15,12 +15,13 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, phrase
 from app.chat import preset_files
-from app.chat.presets import Choices, Preset
+from app.chat.presets import KINDS, Choices, Preset
 from app.chat.services.preset_library import PresetLibrary
-from app.chat.ui import preset_editor, preset_file_dialogs
+from app.chat.ui import preset_editor
 from app.chat.ui.preset_editor import PresetEditor
 from app.models.catalogue import ModelCard
-from app.uikit.desktop import open_folder
+from app.uikit.desktop import Pickers, open_folder
+from app.uikit.dialogs import Dialog, DialogButton, make_text_view, scrolled_height
 from app.uikit.localization import join_facts
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -29,71 +30,56 @@ from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.labels import Label
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Index, group_rows
 
-EntryRole = Qt.ItemDataRole.UserRole + 1
 MARGIN_PX = 16
-
-Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
-    """A row of the list: a preset, or a heading (None)."""
+    """A preset of the list."""
 
-    title: str
-    preset: Preset | None = None
+    preset: Preset
     is_default: bool = False  # used for new conversations
     is_changed: bool = False  # comes with Kotae and was changed by the user
 
+    @property
+    def note(self) -> str:
+        return phrase("chat.used_for_new_conversations") if self.is_default else ""
 
-class PresetListModel(QAbstractListModel):
+    @property
+    def summary(self) -> str:
+        changed = phrase("chat.changed_2") if self.is_changed else ""
+        return join_facts(changed, preset_editor.preset_summary(self.preset))
+
+
+class PresetListModel(EntryListModel):
     """The presets of conversations and the quick actions, as one list under two headings."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._entries: list[PresetEntry] = []
+    def set_entries(self, entries: Sequence[PresetEntry]) -> None:
+        rows = [EntryRow(entry.preset.name, entry.preset.id, entry) for entry in entries]
+        chat, actions = ([row for row in rows if row.entry.preset.kind == kind] for kind in KINDS)
+        self.set_rows(
+            [
+                *group_rows(phrase("chat.presets_of_conversations"), chat),
+                *group_rows(phrase("chat.quick_actions_below_answers"), actions),
+            ]
+        )
 
-    def set_entries(self, chat: Sequence[PresetEntry], actions: Sequence[PresetEntry]) -> None:
-        self.beginResetModel()
-        self._entries = [
-            PresetEntry(phrase("chat.presets_of_conversations")), *chat,
-            PresetEntry(phrase("chat.quick_actions_below_answers")), *actions,
-        ]  # fmt: skip
-        self.endResetModel()
-
-    def entry(self, index: Index) -> PresetEntry | None:
-        return self._entries[index.row()] if index.isValid() else None
-
-    def index_of(self, preset_id: str, near: int = 0) -> QModelIndex:
-        """Return the row of that preset, or else of the preset nearest to the row `near`."""
-        presets = {row: entry.preset for row, entry in enumerate(self._entries) if entry.preset is not None}
-        same = (row for row, preset in presets.items() if preset.id == preset_id)
-        return self.index(next(same, min(presets, key=lambda row: abs(row - near))))
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._entries)
+    def index_of(self, key: object, near: int = 0) -> QModelIndex:
+        """Return the row of a preset's id, or else of the preset nearest to the row `near`."""
+        found = super().index_of(key)
+        presets = [row for row in range(self.rowCount()) if self.index(row).data(EntryRole) is not None]
+        return found if found.isValid() else self.index(min(presets, key=lambda row: abs(row - near)))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        entry = self._entries[index.row()]
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return join_facts(entry.title, self.note(entry), self.summary(entry))
-        if role == Qt.ItemDataRole.DisplayRole:
-            return entry.title
-        return entry if role == EntryRole else None
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        if self._entries[index.row()].preset is None:
-            return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-
-    def note(self, entry: PresetEntry) -> str:
-        return phrase("chat.used_for_new_conversations") if entry.is_default else ""
-
-    def summary(self, entry: PresetEntry) -> str:
-        if entry.preset is None:
-            return ""
-        changed = phrase("chat.changed_2") if entry.is_changed else ""
-        return join_facts(changed, preset_editor.preset_summary(entry.preset))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return None
+        found = super().data(index, role)
+        if role == Qt.ItemDataRole.AccessibleTextRole and found is not None:
+            entry: PresetEntry = index.data(EntryRole)
+            return join_facts(entry.preset.name, entry.note, entry.summary)
+        return found
 
 
 class PresetDelegate(QStyledItemDelegate):
@@ -105,40 +91,43 @@ class PresetDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         theme = self._theme
-        if index.data(EntryRole).preset is None:
+        if index.data(EntryRole) is None:
             return QSize(0, theme.px(32))
         return QSize(0, theme.line_height("ui") + theme.line_height("caption") + theme.px(18))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        entry: PresetEntry = index.data(EntryRole)
+        entry: PresetEntry | None = index.data(EntryRole)
         theme, area = self._theme, QRect(option.rect)
         painter.save()
-        if entry.preset is None:
+        if entry is None:
             painter.fillRect(area, theme.color("raised"))
             line = area.adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
-            list_rows.draw_text(painter, theme, line, entry.title, "caption", "text2", weight=600)
+            list_rows.draw_text(painter, theme, line, index.data(), "caption", "text2", weight=600)
         else:
-            self._paint_preset(painter, option, index, entry)
+            self._paint_preset(painter, option, entry)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         painter.restore()
 
-    def _paint_preset(self, painter: QPainter, option: QStyleOptionViewItem, index: Index, entry: PresetEntry) -> None:
+    def _paint_preset(self, painter: QPainter, option: QStyleOptionViewItem, entry: PresetEntry) -> None:
         theme, area = self._theme, QRect(option.rect)
-        model = index.model()
-        assert isinstance(model, PresetListModel)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         left, right, top = area.left() + MARGIN_PX, area.right() - MARGIN_PX, area.top() + theme.px(8)
         end = right
-        if note := model.note(entry):
-            end = list_rows.draw_badge(painter, theme, right, top, note, "accent", "circle-check") - theme.px(12)
+        if entry.is_default:
+            end = list_rows.draw_badge(painter, theme, right, top, entry.note, "accent", "circle-check") - theme.px(12)
         name = QRect(left, top, end - left, theme.line_height("ui"))
-        list_rows.draw_text(painter, theme, name, entry.title, "ui", "text", weight=600)
+        list_rows.draw_text(painter, theme, name, entry.preset.name, "ui", "text", weight=600)
         line = QRect(left, name.bottom() + 1 + theme.px(1), right - left, theme.line_height("caption"))
-        list_rows.draw_text(painter, theme, line, model.summary(entry), "caption", "text2" if is_chosen else "muted")
+        list_rows.draw_text(painter, theme, line, entry.summary, "caption", "text2" if is_chosen else "muted")
 
 
 LIST_HEIGHT_PX = 140  # minimum
+EXPORT_FILE_NAME = "kotae-presets"
+
+
+def _documents_folder() -> str:
+    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
 
 
 class PresetsSection(QWidget):
@@ -161,8 +150,7 @@ class PresetsSection(QWidget):
         self._card = card
         self._chosen_id = ""
         self._exported: Path | None = None
-        self.choose_source = preset_file_dialogs.choose_import_path  # attributes, because both open a system dialog
-        self.choose_target = preset_file_dialogs.choose_export_path
+        self.pickers = Pickers()
         self._build()
         self._connect()
         self._refill()
@@ -175,7 +163,10 @@ class PresetsSection(QWidget):
     def _build(self) -> None:
         sentence = phrase("chat.instructions_and_settings_for_answers")
         self.new_button = Button(self._theme, phrase("chat.new"), icon="plus")
-        self.new_button.setMenu(self._new_menu())
+        new_menu = QMenu(self)
+        new_menu.addAction(phrase("chat.preset_for_conversations"), lambda: self._new("chat"))
+        new_menu.addAction(phrase("chat.quick_action"), lambda: self._new("action"))
+        self.new_button.setMenu(new_menu)
         self.import_button = Button(self._theme, phrase("chat.import"))
         self.export_button = Button(self._theme, phrase("chat.export"))
         self.banner = Banner(self._theme)
@@ -187,12 +178,8 @@ class PresetsSection(QWidget):
         self.reset_button = Button(self._theme, phrase("chat.reset"), icon="undo-2")
         self.delete_button = Button(self._theme, phrase("common.delete"), "danger", icon="trash-2")
         self._action_buttons = (
-            self.edit_button,
-            self.copy_button,
-            self.use_button,
-            self.reset_button,
-            self.delete_button,
-        )
+            self.edit_button, self.copy_button, self.use_button, self.reset_button, self.delete_button,
+        )  # fmt: skip
         make_column(
             Label(phrase("common.presets"), "heading2"),
             Label(sentence, "caption", "muted", wraps=True),
@@ -205,23 +192,11 @@ class PresetsSection(QWidget):
             spacing_px=12,
         )
 
-    def _new_menu(self) -> QMenu:
-        self._menu = QMenu(self)
-        self._menu.addAction(phrase("chat.preset_for_conversations"), lambda: self._new("chat"))
-        self._menu.addAction(phrase("chat.quick_action"), lambda: self._new("action"))
-        return self._menu
-
     def _build_list(self) -> QListView:
         view = QListView()
-        view.setModel(self.entries)
-        view.setItemDelegate(PresetDelegate(self._theme, view))
+        list_rows.set_up_list(view, self.entries, PresetDelegate(self._theme, view), phrase("chat.list_of_presets"))
         view.setProperty("framed", True)
-        view.setAccessibleName(phrase("chat.list_of_presets"))
-        view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        view.setMouseTracking(True)
         view.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
         return view
 
@@ -245,21 +220,20 @@ class PresetsSection(QWidget):
 
     @property
     def chosen(self) -> Preset | None:
-        entry = self.entries.entry(self.list.currentIndex())
+        entry: PresetEntry | None = self.list.currentIndex().data(EntryRole)
         return entry.preset if entry is not None else None
 
     def _refill(self) -> None:
         chosen_id, row = self._chosen_id, self.list.currentIndex().row()
         place = self.list.verticalScrollBar().value()
         default_id = self._presets.chat_preset(self._preferences.value.preset_id).id
-        chat, actions = (
+        self.entries.set_entries(
             [
-                PresetEntry(preset.name, preset, preset.id == default_id, self._is_changed(preset))
+                PresetEntry(preset, preset.id == default_id, self._is_changed(preset))
+                for kind in KINDS
                 for preset in self._presets.all(kind)
             ]
-            for kind in ("chat", "action")
         )
-        self.entries.set_entries(chat, actions)
         self.list.setCurrentIndex(self.entries.index_of(chosen_id, max(row, 0)))
         self.list.verticalScrollBar().setValue(place)
         self._show_actions()
@@ -269,8 +243,8 @@ class PresetsSection(QWidget):
 
     def _show_actions(self) -> None:
         """Show the buttons that apply to the chosen preset; a disabled button would give no reason."""
-        entry = self.entries.entry(self.list.currentIndex())
-        if entry is None or entry.preset is None:
+        entry: PresetEntry | None = self.list.currentIndex().data(EntryRole)
+        if entry is None:
             return
         self.use_button.setVisible(entry.preset.kind == "chat" and not entry.is_default)
         self.reset_button.setVisible(entry.is_changed)
@@ -326,21 +300,21 @@ class PresetsSection(QWidget):
 
     # ----------------------------------------------------------------------- files
 
-    def export_dialog(self) -> preset_file_dialogs.PresetExportDialog:
-        presets = [preset for kind in ("chat", "action") for preset in self._presets.all(kind)]
-        own = [preset for preset in presets if not preset.is_built_in or self._is_changed(preset)]
-        dialog = preset_file_dialogs.PresetExportDialog(self._theme, presets, own, self.window())
+    def export_dialog(self) -> "PresetExportDialog":
+        presets = [preset for kind in KINDS for preset in self._presets.all(kind)]
+        dialog = PresetExportDialog(self._theme, presets, self._presets.own(), self.window())
         dialog.chosen.connect(lambda key: self._export(dialog.marked()) if key == "export" else None)
         return dialog
 
     def _export(self, presets: list[Preset]) -> None:
-        path = self.choose_target(self.window())
-        if path:
+        start = str(Path(_documents_folder()) / EXPORT_FILE_NAME)
+        kinds = phrase("chat.presets_json_all_files")
+        if path := self.pickers.save(self.window(), phrase("chat.export_presets_to"), start, kinds):
             target = Path(path)
             background.run(
                 lambda: preset_files.write(target, presets),
                 functools.partial(self._on_exported, target, len(presets)),
-                self._on_failed,
+                self.banner.show_error,
             )
 
     def _on_exported(self, path: Path, count: int, _written: None) -> None:
@@ -353,9 +327,9 @@ class PresetsSection(QWidget):
             open_folder(self._exported.parent)
 
     def _on_import_clicked(self) -> None:
-        path = self.choose_source(self.window())
-        if path:
-            background.run(lambda: preset_files.read(Path(path)), self._on_read, self._on_failed)
+        title, kinds = phrase("chat.choose_a_preset_file"), phrase("chat.presets_json_all_files")
+        if path := self.pickers.open(self.window(), title, _documents_folder(), kinds):
+            background.run(lambda: preset_files.read(Path(path)), self._on_read, self.banner.show_error)
 
     def _on_read(self, contents: preset_files.PresetFile) -> None:
         self.banner.hide()
@@ -365,15 +339,11 @@ class PresetsSection(QWidget):
             words = phrase("chat.presets_imported_n", n=len(added))
             self._navigation.undo_offered.emit(words, lambda: self._remove_all(added))
         if contents.problems:
-            preset_file_dialogs.preset_import_dialog(self._theme, len(added), contents.problems, self.window()).open()
+            preset_import_dialog(self._theme, len(added), contents.problems, self.window()).open()
 
     def _remove_all(self, presets: list[Preset]) -> None:
         for preset in presets:
             self._presets.remove(preset.id)
-
-    def _on_failed(self, error: AppError) -> None:
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
 
     # ----------------------------------------------------------------------- slots
 
@@ -394,3 +364,57 @@ class PresetsSection(QWidget):
     def _on_theme_changed(self) -> None:
         self.list.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
         self.list.scheduleDelayedItemsLayout()
+
+
+LIST_PX = 240
+
+
+class PresetExportDialog(Dialog):
+    """Lets the user choose the presets to export; at first those that other users do not have."""
+
+    def __init__(self, theme: Theme, presets: Sequence[Preset], chosen: Sequence[Preset], parent: QWidget) -> None:
+        items = QStandardItemModel()
+        for preset in presets:
+            item = QStandardItem(preset.name)
+            item.setCheckable(True)
+            item.setEditable(False)
+            item.setCheckState(Qt.CheckState.Checked if preset in chosen else Qt.CheckState.Unchecked)
+            items.appendRow(item)
+        view = QListView()
+        view.setModel(items)
+        view.setProperty("framed", True)
+        view.setAccessibleName(phrase("chat.presets_to_export"))
+        view.setSpacing(2)
+        view.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
+        view.setCurrentIndex(items.index(0, 0))
+        question = phrase("chat.which_presets_should_be_exported")
+        body = phrase("chat.instructions_and_settings_go_into")
+        cancel, export = phrase("common.cancel"), phrase("chat.export")
+        buttons = (DialogButton("cancel", cancel), DialogButton("export", export, "primary"))
+        super().__init__(theme, question, body, buttons, parent, content=view)
+        self._presets = presets
+        self.items = items
+        self.items.itemChanged.connect(self._on_item_changed)
+        self._on_item_changed()
+
+    def marked(self) -> list[Preset]:
+        rows = range(self.items.rowCount())
+        return [self._presets[row] for row in rows if self.items.item(row).checkState() == Qt.CheckState.Checked]
+
+    def _on_item_changed(self) -> None:
+        self.buttons["export"].setEnabled(bool(self.marked()))
+
+
+def preset_import_dialog(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidget) -> Dialog:
+    """Return a dialog that lists what of a file could not be read, with number and reason."""
+    lines = "\n".join(describe_error(problem).message for problem in problems)
+    height_px = scrolled_height(theme, parent, theme.px(LIST_PX))
+    return Dialog(
+        theme,
+        phrase("chat.some_presets_could_not_be"),
+        phrase("chat.added_were_imported_correct_these", added=added, refused=len(problems)),
+        (DialogButton("cancel", phrase("common.close"), is_default=True),),
+        parent,
+        icon=("triangle-alert", "warning"),
+        content=make_text_view(lines, phrase("chat.what_could_not_be_imported"), height_px),
+    )

@@ -20,23 +20,13 @@ def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch
     """Return the dialog before the first question of a conversation or file is sent. It emits `chosen` with send or
     cancel."""
     assert model.remote is not None
-    question = phrase("chat.send_this_conversation_out")
-    body = phrase("chat.the_questions_of_this_conversation")
-    if is_batch:
-        question = phrase("chat.send_these_questions_out")
-        body = phrase("chat.the_questions_of_the_file")
+    question = phrase("chat.send_these_questions_out" if is_batch else "chat.send_this_conversation_out")
+    body = phrase("chat.the_questions_of_the_file" if is_batch else "chat.the_questions_of_this_conversation")
     more = phrase("chat.secret_conversations_and_documents_are")
-    return Dialog(
-        theme,
-        question,
-        "\n".join((body.format(address=model.remote.address), more)),
-        (
-            DialogButton("cancel", phrase("chat.do_not_send"), is_default=True),
-            DialogButton("send", phrase("chat.send_and_ask")),
-        ),
-        parent,
-        icon=("external-link", "warning"),
-    )
+    sentence = f"{body.format(address=model.remote.address)}\n{more}"
+    no = DialogButton("cancel", phrase("chat.do_not_send"), is_default=True)
+    yes = DialogButton("send", phrase("chat.send_and_ask"))
+    return Dialog(theme, question, sentence, (no, yes), parent, icon=("external-link", "warning"))
 
 
 class RemoteConsent(QObject):
@@ -64,7 +54,7 @@ class RemoteConsent(QObject):
 
     def before(self, go: Callable[[], object]) -> None:
         """Call `go` at once, or after the user agrees. Does not ask about what would be refused anyway."""
-        model, session = self._session.model, self._session
+        session, model = self._session, self._session.model
         is_allowed = self._preferences.value.network_allowed
         if model is None or model.remote is None or not is_allowed or not session.needs_remote_consent:
             go()

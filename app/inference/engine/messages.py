@@ -221,6 +221,11 @@ class Done:
     timings: Timings
     seed: int
 
+    @property
+    def tokens_per_s(self) -> float:
+        """Return the speed of writing; 0 when nothing was written."""
+        return self.usage.answer_tokens / self.timings.answer_s if self.timings.answer_s > 0 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:

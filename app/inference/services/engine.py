@@ -314,13 +314,12 @@ class EngineClient(QObject):
 
 
 def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:
-    usage, timings = done.usage, done.timings
     return dataclasses.replace(
         status,
         state="ready",
-        used_tokens=usage.prompt_tokens + usage.answer_tokens,
-        tokens_per_s=usage.answer_tokens / timings.answer_s if timings.answer_s > 0 else 0.0,
-        first_token_s=timings.first_token_s,
+        used_tokens=done.usage.prompt_tokens + done.usage.answer_tokens,
+        tokens_per_s=done.tokens_per_s,
+        first_token_s=done.timings.first_token_s,
     )
 
 

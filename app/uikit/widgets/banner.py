@@ -49,6 +49,7 @@ class Banner(QFrame):
         self.show()
 
     def show_error(self, error: AppError, actions: tuple[tuple[str, str], ...] = (), level: str = "danger") -> None:
+        """Show what happened and what to do next."""
         sentence = describe_error(error)
         self.show_message(level, sentence.message, sentence.next, actions)
 

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.base.invisible_characters import STORED_TEXT_MAX, is_storable_text
-from app.base.wording import phrase
+from app.base.wording import phrase, shorten
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
@@ -287,7 +287,7 @@ class PromptField(QWidget):
         self.source.show_value(self._source)
         self.text.setVisible(self._source == OWN)
         self._quoted.setVisible(self._source == BELOW)
-        short = self._below if len(self._below) <= QUOTED_MAX else self._below[: QUOTED_MAX - 1] + "…"
+        short = shorten(self._below, QUOTED_MAX)
         self._quoted.setText(phrase("common.text", text=short) if short else phrase("uikit.no_instruction_2"))
 
 

@@ -186,6 +186,20 @@ class EntryListModel(QAbstractListModel):
                 return {EntryRole: row.entry, DescriptionRole: row.description, SignRole: row.sign}.get(role)
 
 
+def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
+    """Prepare a list that scrolls by pixels, but not sideways, and edits nothing by itself.
+
+    `name`: what screen readers say.
+    """
+    view.setModel(model)
+    view.setItemDelegate(delegate)
+    view.setAccessibleName(name)
+    view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+    view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    view.setMouseTracking(True)
+
+
 class NamedList(QListView):
     """A list at the left of a page. F2 renames an entry, Delete removes it (which can be undone)."""
 
@@ -196,14 +210,8 @@ class NamedList(QListView):
     def __init__(self, theme: Theme, model: QAbstractItemModel, name: str) -> None:
         """`name`: what screen readers say."""
         super().__init__()
-        self.setModel(model)
-        self.setItemDelegate(_Delegate(theme, self))
-        self.setAccessibleName(name)
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        set_up_list(self, model, _Delegate(theme, self), name)
         self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setMouseTracking(True)
         self.setMinimumHeight(theme.px(48))
         theme.changed.connect(self.scheduleDelayedItemsLayout)
 

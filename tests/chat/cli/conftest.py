@@ -1,9 +1,67 @@
 """Fixtures of every test of this kind."""
 
-from tests.command_fixtures import (  # noqa: F401
-    base,
-    data,
-    kotae,
-    start,
-    trained,
-)
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QCoreApplication
+
+from app import cli as main
+from app.documents.library import Library
+from app.documents.records import DocumentSection
+from tests.base.cli.processes import ROOT, Start, programs
+from tests.chat.driver import add_documents
+
+COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
+QUESTION = "土に接する部材の鉄筋のかぶりは何mmですか"
+
+
+@pytest.fixture
+def run_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], qapp: QCoreApplication
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `kotae ARGUMENTS` in this process on the data folder of a PC: exit status, what stood on stdout and stderr.
+
+    `qapp`: the one application of the process is made before the command would make one, which windows could not use.
+    """
+
+    def run(pc: str, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / pc))
+        capfd.readouterr()
+        try:
+            status = main.main([*map(str, arguments)], lambda *_: 0)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        said = capfd.readouterr()
+        assert "Traceback" not in said.err
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trial_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the trial model and two collections, one of them 機密."""
+    folder = tmp_path_factory.mktemp("データ")
+    command = [sys.executable, "-m", "app", "models", "add", "starter"]
+    environment = os.environ | {"KOTAE_DATA_DIR": str(folder)}
+    subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, timeout=120, check=True)
+    library = Library.open(folder / "documents.sqlite")
+    sections = [
+        DocumentSection(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),
+        DocumentSection(("第4章 ポンプ", "4.2 点検"), "主ポンプの軸受温度は75℃を超えてはならない。", "", 31),
+    ]
+    add_documents(library, "基準", "internal", *sections)
+    add_documents(library, "内規", "secret", sections[0])
+    library.close()
+    return folder
+
+
+@pytest.fixture
+def start_ask(trial_data: Path) -> Iterator[Start]:
+    """Starts `kotae ask ARGUMENTS` with the trial model."""
+    with programs(trial_data) as begin:
+        yield lambda *arguments: begin("ask", *map(str, arguments), variables={})

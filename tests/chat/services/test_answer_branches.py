@@ -1,14 +1,13 @@
 """Branches of a conversation: a question in other words, an action on an answer, the same answer once more."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.base.errors import AppError
 from app.chat.presets import Choices, Preset
-from app.chat.records import AnswerDetails, Message
+from app.chat.records import AnswerDetails
 from app.chat.services.chat_session import ChatSession
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
@@ -16,14 +15,6 @@ from app.inference.services.engine import EngineClient
 from tests.scene import Scene
 
 SUMMARIZE = Preset("s", "action", "要約", Choices(max_tokens=5), "短く言い換えてください。")
-
-
-def finish(scene: Scene, act: Callable[[], object]) -> Message:
-    """Does what starts an answer and waits for its end."""
-    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=60_000) as signal:
-        act()
-    message: Message = signal.args[0]
-    return message
 
 
 def texts(scene: Scene) -> list[str]:
@@ -36,8 +27,7 @@ def texts(scene: Scene) -> list[str]:
 def test_an_edited_question_is_a_branch_beside_the_old_one(scene: Scene) -> None:
     scene.ask("一")
     second = scene.ask("二")
-    assert second.parent_id is not None
-    answer = finish(scene, lambda: scene.session.edit(second.parent_id or 0, "弐"))
+    answer = scene.finish(lambda: scene.session.edit(second.parent_id, "弐"))
     assert answer.text == "弐"
     assert texts(scene) == ["一", "一", "弐", "弐"]
     assert (scene.thread()[2].branch, scene.thread()[2].branches) == (2, 2)
@@ -48,49 +38,34 @@ def test_an_edited_question_is_a_branch_beside_the_old_one(scene: Scene) -> None
 def test_the_first_question_edited_keeps_everything_that_followed_it(scene: Scene) -> None:
     first = scene.ask("一")
     scene.ask("二")
-    finish(scene, lambda: scene.session.edit(first.parent_id or 0, "壱"))
+    scene.finish(lambda: scene.session.edit(first.parent_id, "壱"))
     assert texts(scene) == ["壱", "壱"]
-    assert scene.session.conversation is not None
     assert len(scene.conversations.all()) == 1
     scene.session.show_branch(scene.thread()[0].id, -1)
     assert texts(scene) == ["一", "一", "二", "二"]
     assert len(scene.store.tree(scene.session.conversation.id)) == 6
 
 
-def test_an_edit_to_nothing_is_refused_and_nothing_changes(scene: Scene) -> None:
+def test_an_edit_to_nothing_or_while_an_answer_is_written_is_not_taken(scene: Scene) -> None:
     answer = scene.ask("一")
-    with scene.qtbot.waitSignal(scene.session.problem_occurred) as signal:
-        assert not scene.session.edit(answer.parent_id or 0, " 　\n")
-    assert signal.args[0].code == "empty_question"
+    assert scene.refusal(lambda: scene.session.edit(answer.parent_id, " 　\n")) == "empty_question"
     assert texts(scene) == ["一", "一"]
-
-
-def test_an_edit_while_an_answer_is_written_is_not_taken(scene: Scene) -> None:
-    answer = scene.ask("一")
-    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+    with scene.qtbot.waitSignal(scene.session.text_received):
         scene.session.ask("!slow 二三四五")
-    assert not scene.session.edit(answer.parent_id or 0, "壱")
-    finish(scene, scene.session.stop)
+    assert not scene.session.edit(answer.parent_id, "壱")
+    scene.finish(scene.session.stop)
 
 
 # ----------------------------------------------------------------------- act
 
 
-def test_an_action_asks_its_request_with_its_own_choices(scene: Scene) -> None:
-    first = scene.ask("長い文章です")
-    answer = finish(scene, lambda: scene.session.act(first.id, SUMMARIZE))
-    assert texts(scene) == ["長い文章です", "長い文章です", SUMMARIZE.request, SUMMARIZE.request[:5]]
-    assert answer.details is not None
-    assert answer.details.choices is not None
-    assert answer.details.choices.max_tokens == 5
-    assert scene.session.choices == Choices(), "the choices are of that one answer"
-
-
-def test_an_action_on_an_older_answer_is_a_branch_and_what_followed_stays(scene: Scene) -> None:
+def test_an_action_asks_its_request_with_its_own_choices_in_a_branch_of_its_own(scene: Scene) -> None:
     first = scene.ask("一")
     scene.ask("二")
-    finish(scene, lambda: scene.session.act(first.id, SUMMARIZE))
-    assert texts(scene)[:3] == ["一", "一", SUMMARIZE.request]
+    answer = scene.finish(lambda: scene.session.act(first.id, SUMMARIZE))
+    assert texts(scene) == ["一", "一", SUMMARIZE.request, SUMMARIZE.request[:5]]
+    assert answer.details.choices.max_tokens == 5
+    assert scene.session.choices == Choices(), "the choices are of that one answer"
     asked = scene.thread()[2]
     assert (asked.branch, asked.branches) == (2, 2)
     scene.session.show_branch(asked.id, -1)
@@ -102,33 +77,23 @@ def test_an_action_on_an_older_answer_is_a_branch_and_what_followed_stays(scene:
 
 def test_a_repetition_stands_beside_the_old_answer_and_says_that_it_is_the_same(scene: Scene) -> None:
     first = scene.ask("同じ")
-    again = finish(scene, lambda: scene.session.reproduce(first.id))
-    assert again.details is not None
-    assert first.details is not None
+    again = scene.finish(lambda: scene.session.reproduce(first.id))
     assert (again.text, again.details.is_same, again.details.reproduces_id) == ("同じ", True, first.id)
     assert (again.details.seed, again.details.context_tokens) == (first.details.seed, first.details.context_tokens)
     assert (again.branch, again.branches) == (2, 2)
     assert scene.store.message(first.id) == dataclasses.replace(first, branches=2)
     assert scene.store.message(again.id).details == again.details, "it is still said after a restart"
-
-
-def test_a_repetition_that_differs_says_so(scene: Scene) -> None:
-    first = scene.ask("本当の回答")
-    assert first.details is not None
     scene.store.finish_answer(first.id, "別の回答", "done", first.details)
-    again = finish(scene, lambda: scene.session.reproduce(first.id))
-    assert again.details is not None
-    assert again.details.is_same is False
+    assert scene.finish(lambda: scene.session.reproduce(first.id)).details.is_same is False
 
 
 def test_of_a_stopped_answer_the_beginning_is_compared(scene: Scene) -> None:
     with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
         scene.session.ask("!slow あいう")
-    stopped = finish(scene, scene.session.stop)
+    stopped = scene.finish(scene.session.stop)
     assert stopped.status == "stopped"
-    again = finish(scene, lambda: scene.session.reproduce(stopped.id))
+    again = scene.finish(lambda: scene.session.reproduce(stopped.id))
     assert again.status == "done"
-    assert again.details is not None
     assert (again.details.is_same, again.details.is_part) == (True, True)
 
 
@@ -136,8 +101,7 @@ def test_a_repetition_that_is_stopped_claims_nothing(scene: Scene) -> None:
     first = scene.ask("!slow あい")
     with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
         scene.session.reproduce(first.id)
-    again = finish(scene, scene.session.stop)
-    assert again.details is not None
+    again = scene.finish(scene.session.stop)
     assert again.details.is_same is None
 
 
@@ -147,22 +111,10 @@ def test_a_repetition_uses_the_settings_of_then(scene: Scene) -> None:
     first = scene.ask("設定")
     scene.preferences.change(context_tokens=8192)
     scene.session.answer_by("standard", Choices(temperature=2.0))
-    again = finish(scene, lambda: scene.session.reproduce(first.id))
-    assert again.details is not None
-    assert again.details.choices is not None
+    again = scene.finish(lambda: scene.session.reproduce(first.id))
     assert again.details.context_tokens == 2048
     assert (again.details.choices.temperature, again.details.choices.top_k) == (0.0, 7)
     assert scene.preferences.value.context_tokens == 8192
-
-
-def test_without_its_model_an_answer_cannot_be_repeated_and_that_is_said(scene: Scene) -> None:
-    first = scene.ask("問い")
-    scene.library.remove("tiny")
-    with scene.qtbot.waitSignal(scene.session.problem_occurred) as signal:
-        scene.session.reproduce(first.id)
-    assert isinstance(signal.args[0], AppError)
-    assert signal.args[0].code == "model_gone"
-    assert texts(scene) == ["問い", "問い"]
 
 
 @pytest.fixture
@@ -187,22 +139,23 @@ def real(scene: Scene, model: LocalModel, tiny_model: Path, tmp_path: Path) -> I
 
 def test_a_real_model_repeats_a_random_answer_letter_by_letter(real: Scene) -> None:
     real.session.answer_by(None, Choices(temperature=1.5, top_k=0, top_p=1.0, min_p=0.0, max_tokens=24))
-    first = real.ask("何か", timeout_ms=60_000)
-    other = finish(real, lambda: real.session.regenerate(first.id))
+    first = real.ask("何か")
+    other = real.finish(lambda: real.session.regenerate(first.id))
     assert other.text != first.text, "the text is random"
-    again = finish(real, lambda: real.session.reproduce(first.id))
-    assert again.details is not None
+    again = real.finish(lambda: real.session.reproduce(first.id))
     assert again.text == first.text
     assert again.details.is_same is True
 
 
-def test_an_answer_with_holes_in_its_settings_is_not_repeated(scene: Scene) -> None:
+def test_an_answer_with_holes_in_its_settings_or_without_its_model_is_not_repeated(scene: Scene) -> None:
     first = scene.ask("問い")
-    assert first.details is not None
     for holes in ({"context_tokens": 0}, {"seed": 1 << 40}, {"choices": Choices(temperature=0.5)}):
         scene.store.finish_answer(first.id, first.text, "done", dataclasses.replace(first.details, **holes))
         scene.session.reproduce(first.id)
         assert not scene.session.is_busy
+    scene.store.finish_answer(first.id, first.text, "done", first.details)
+    scene.library.remove("tiny")
+    assert scene.refusal(lambda: scene.session.reproduce(first.id)) == "model_gone"
     assert len(scene.thread()) == 2
 
 
@@ -210,7 +163,7 @@ def test_an_empty_answer_in_the_middle_gets_a_branch_beside_it_and_hides_nothing
     first = scene.ask("一")
     scene.ask("二")
     emptied = scene.store.finish_answer(first.id, "", "failed", first.details or AnswerDetails())
-    again = finish(scene, lambda: scene.session.regenerate(emptied.id))
+    again = scene.finish(lambda: scene.session.regenerate(emptied.id))
     assert (again.branch, again.branches) == (2, 2)
     scene.session.show_branch(again.id, -1)
     assert texts(scene) == ["一", "", "二", "二"]

@@ -22,10 +22,13 @@ from app.documents.records import DocumentSection
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.training.runs import lineage
+from tests.chat.driver import add_documents
 from tests.permits import PERMIT
 from tests.scene import Scene
 
 LIMIT_MS = 30_000
+SLOW = "!slow とても長い答えになる質問"
+LEAVE = DocumentSection(("第1条",), "休暇は十日とする。")
 
 
 class Desk:
@@ -35,6 +38,7 @@ class Desk:
         self.scene = scene
         self.folder = folder
         self.out = folder / "回答.jsonl"
+        self.log = scene.where.data / "exports.log"
         self.batches = self.anew()
 
     def anew(self) -> BatchSession:
@@ -51,7 +55,8 @@ class Desk:
             scene.where.data / "batch.json",
             functools.partial(lineage.label_of_model, scene.where.documents),
         )
-        self.batches.prepared.connect(lambda batch: self.batches.begin(batch, PERMIT))
+        self.when_prepared = lambda batch: self.batches.begin(batch, PERMIT)
+        self.batches.prepared.connect(lambda batch: self.when_prepared(batch))
         return self.batches
 
     def write(self, *questions: str) -> Path:
@@ -59,25 +64,33 @@ class Desk:
         path.write_text("\n".join(json.dumps({"question": one}) for one in questions), "utf-8")
         return path
 
-    def begin(self, *questions: str) -> None:
+    def begin(self, *questions: str, scope: tuple[CollectionRef, ...] = ()) -> None:
         path = self.write(*questions)
-        with self.scene.qtbot.waitSignal(self.batches.questions_read, timeout=LIMIT_MS) as read:
-            self.batches.read(path)
-        self.batches.prepare(read.args[0], path, self.out, ())
+        self.batches.prepare(self.ended(self.batches.questions_read, self.batches.read, path), path, self.out, scope)
+
+    def begin_with_permit(self, label_now: Callable[[Batch], Label] = batch_label) -> None:
+        """Let batches begin as the window lets them, with what says their label while they go on."""
+
+        def begin(batch: Batch) -> None:
+            export = dataclasses.replace(batch_export(batch), label_now=lambda: label_now(batch))
+            self.batches.begin(batch, permit_export(export, self.log, is_agreed=False))
+
+        self.when_prepared = begin
+
+    def label_of(self, *questions: str, scope: tuple[CollectionRef, ...] = ()) -> Label:
+        """Return the label of a batch that is not begun."""
+        self.when_prepared = lambda _batch: None
+        return batch_label(self.ended(self.batches.prepared, lambda: self.begin(*questions, scope=scope)))
 
     def after_each_answer(self, act: Callable[[BatchAnswer], object]) -> None:
         """Call `act` with each answer of the batch that is begun next."""
-
-        def follow() -> None:
-            assert self.batches._run is not None
-            self.batches._run.answered.connect(act)
-
-        self.batches.prepared.connect(follow)
+        self.batches.prepared.connect(lambda: self.batches._run.answered.connect(act))
 
     def begin_until_one_is_answered(self, *questions: str) -> None:
-        self.begin(*questions)
-        batches = self.batches
-        self.scene.qtbot.waitUntil(lambda: bool(batches.status and batches.status.done == 1), timeout=LIMIT_MS)
+        with self.scene.qtbot.waitSignal(
+            self.batches.progressed, timeout=LIMIT_MS, check_params_cb=lambda status: status.done == 1
+        ):
+            self.begin(*questions)
 
     def ended(self, signal: Any, act: Any, *arguments: Any) -> Any:
         with self.scene.qtbot.waitSignal(signal, timeout=LIMIT_MS) as caught:
@@ -85,8 +98,21 @@ class Desk:
         return caught.args[0]
 
     def unfinished(self) -> UnfinishedBatch:
-        found: UnfinishedBatch = self.ended(self.batches.unfinished_found, self.batches.find_unfinished)
-        return found
+        return self.ended(self.batches.unfinished_found, self.batches.find_unfinished)
+
+    def run(self, *questions: str, scope: tuple[CollectionRef, ...] = ()) -> BatchSummary:
+        return self.ended(self.batches.finished, lambda: self.begin(*questions, scope=scope))
+
+    def failure(self, *questions: str, scope: tuple[CollectionRef, ...] = ()) -> str:
+        """Return the code of the error that ends the batch."""
+        error: AppError = self.ended(self.batches.failed, lambda: self.begin(*questions, scope=scope))
+        return error.code
+
+    def go_on(self) -> BatchSummary:
+        return self.ended(self.batches.finished, self.batches.resume_unfinished, self.unfinished())
+
+    def verdicts(self) -> list[str]:
+        return [one["verdict"] for one in self.answers()]
 
     def answers(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.out.read_text("utf-8").splitlines()]
@@ -98,20 +124,17 @@ def desk(scene: Scene, tmp_path: Path) -> Desk:
 
 
 def test_each_question_is_answered_in_turn(desk: Desk) -> None:
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
+    questions = ["一つ目", "二つ目", "三つ目"]
+    ended = desk.run(*questions)
     assert (ended.answered, ended.failed, ended.waiting, ended.label) == (3, 0, 0, "internal")
-    assert [(one["verdict"], one["answer"]) for one in desk.answers()] == [
-        ("answered", "一つ目"),
-        ("answered", "二つ目"),
-        ("answered", "三つ目"),
-    ]
+    assert [(one["verdict"], one["answer"]) for one in desk.answers()] == [("answered", one) for one in questions]
     assert [path.name for path in desk.folder.iterdir() if path.name.startswith("回答")] == ["回答.jsonl"]
     assert not (desk.scene.where.data / "batch.json").exists()
 
 
 @pytest.mark.fault("F4")
 def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(desk: Desk) -> None:
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一つ目", "!crash", "三つ目")
+    ended = desk.run("一つ目", "!crash", "三つ目")
     assert (ended.answered, ended.failed) == (2, 1)
     first, failed, third = desk.answers()
     assert (first["answer"], third["answer"]) == ("一つ目", "三つ目")
@@ -121,58 +144,51 @@ def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(de
     assert (found.out, found.answered) == (desk.out, 2)
     asked: list[str] = []
     desk.batches.progressed.connect(lambda standing: asked.append(standing.question))
-    again: BatchSummary = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, found)
-    assert again.failed == 1
+    assert desk.go_on().failed == 1
     assert set(asked) == {"!crash"}
 
 
 @pytest.mark.fault("F4")
 def test_an_engine_that_always_dies_ends_the_batch_with_its_reason(desk: Desk) -> None:
-    error: AppError = desk.ended(desk.batches.failed, desk.begin, *["!crash"] * 6)
-    assert error.code == "engine_died"
-    verdicts = [one["verdict"] for one in desk.answers()]
-    assert verdicts.count("failed") == 2
-    assert verdicts.count("waiting") == 4
+    assert desk.failure(*["!crash"] * 6) == "engine_died"
+    assert sorted(desk.verdicts()) == ["failed"] * 2 + ["waiting"] * 4
 
 
 def test_what_would_meet_every_question_ends_the_batch_and_it_can_go_on(desk: Desk) -> None:
-    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "!memory", "三つ目")
-    assert error.code == "out_of_memory"
-    assert [one["verdict"] for one in desk.answers()] == ["answered", "waiting", "waiting"]
+    assert desk.failure("一つ目", "!memory", "三つ目") == "out_of_memory"
+    assert desk.verdicts() == ["answered", "waiting", "waiting"]
     assert desk.unfinished().answered == 1
 
 
 @pytest.mark.fault("F3")
 def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(desk: Desk) -> None:
-    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問", "三つ目")
+    desk.begin_until_one_is_answered("一つ目", SLOW, "三つ目")
     ended: BatchSummary = desk.ended(desk.batches.stopped, desk.batches.stop)
     assert (ended.answered, ended.waiting) == (1, 2)
-    assert [one["verdict"] for one in desk.answers()] == ["answered", "waiting", "waiting"]
+    assert desk.verdicts() == ["answered", "waiting", "waiting"]
     first = desk.answers()[0]
     desk.anew()
-    ended = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, desk.unfinished())
+    ended = desk.go_on()
     assert (ended.answered, ended.waiting) == (3, 0)
     assert desk.answers()[0] == first
 
 
 @pytest.mark.fault("F3")
 def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
-    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
+    desk.begin_until_one_is_answered("一つ目", SLOW)
     desk.batches.close()
     assert not desk.out.exists()
     assert journal_path(desk.out).exists()
     desk.anew()
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, desk.unfinished())
-    assert ended.answered == 2
+    assert desk.go_on().answered == 2
 
 
 def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
     desk.after_each_answer(lambda _result: desk.batches.pause())
     desk.begin_until_one_is_answered("一つ目", "二つ目")
     run = desk.batches._run
-    assert run is not None
     assert desk.batches.is_paused
-    assert not run.is_answering
+    assert not run.queue.is_answering
     assert (run.status.done, run.status.question) == (1, "二つ目")
     desk.ended(desk.batches.finished, desk.batches.resume)
     assert len(desk.answers()) == 2
@@ -183,29 +199,23 @@ def test_the_chat_goes_first(desk: Desk) -> None:
     session = desk.scene.session
     desk.after_each_answer(lambda result: ended.append(f"row {result.line}"))
     session.answer_finished.connect(lambda _message: ended.append("chat"))
-    desk.begin("!slow 長い答え", "二つ目", "三つ目")
-    with desk.scene.qtbot.waitSignal(desk.batches.progressed, timeout=LIMIT_MS):
-        pass
+    desk.ended(desk.batches.progressed, desk.begin, "!slow 長い答え", "二つ目", "三つ目")
     assert session.ask("会話の質問")
-    run = desk.batches._run
-    assert run is not None
-    assert CHAT in run._queue._held_by
-    with desk.scene.qtbot.waitSignal(desk.batches.finished, timeout=LIMIT_MS):
-        pass
+    assert CHAT in desk.batches._run.queue._held_by
+    desk.ended(desk.batches.finished, lambda: None)
     assert ended == ["row 1", "chat", "row 2", "row 3"]
 
 
 def test_two_windows_do_not_write_one_file(desk: Desk) -> None:
-    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
+    desk.begin_until_one_is_answered("一つ目", SLOW)
     first = desk.batches
     desk.anew()
-    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "!slow とても長い答えになる質問")
-    assert error.code == "batch_running"
+    assert desk.failure("一つ目", SLOW) == "batch_running"
     assert desk.ended(first.finished, lambda: None).answered == 2
 
 
 def test_questions_that_were_changed_meanwhile_are_not_mixed(desk: Desk) -> None:
-    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
+    desk.begin_until_one_is_answered("一つ目", SLOW)
     desk.ended(desk.batches.stopped, desk.batches.stop)
     desk.write("別の質問")
     error: AppError = desk.ended(desk.batches.failed, desk.batches.resume_unfinished, desk.unfinished())
@@ -214,133 +224,74 @@ def test_questions_that_were_changed_meanwhile_are_not_mixed(desk: Desk) -> None
 
 def test_without_a_model_it_says_so(desk: Desk) -> None:
     desk.scene.library.remove(desk.scene.library.models()[0].id)
-    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目")
-    assert error.code == "no_model"
+    assert desk.failure("一つ目") == "no_model"
 
 
-def test_what_is_asked_of_secret_documents_is_said_before_it_begins(desk: Desk) -> None:
-    library = Library.open(desk.scene.where.documents)
-    library.add_collection("内規", "secret")
-    (collection,) = library.collections()
-    library.close()
-    path = desk.write("一つ目")
-    told: list[str] = []
-    desk.batches.prepared.disconnect()
-    desk.batches.prepared.connect(lambda batch: told.append(batch_label(batch)))
-    found = desk.ended(desk.batches.questions_read, desk.batches.read, path)
-    scope = (CollectionRef(collection.id, collection.name),)
-    desk.ended(desk.batches.prepared, desk.batches.prepare, found, path, desk.out, scope)
-    assert told == ["secret"]
+def test_what_is_asked_of_secret_documents_is_said_before_it_begins(desk: Desk, library: Library) -> None:
+    scope = (CollectionRef(library.add_collection("内規", "secret"), "内規"),)
+    assert desk.label_of("一つ目", scope=scope) == "secret"
     assert not desk.batches.is_running
     assert not journal_path(desk.out).exists()
 
 
 @pytest.mark.fault("S16")
-def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(desk: Desk) -> None:
-    library = Library.open(desk.scene.where.documents)
-    collection = library.add_collection("内規")
-    library.put(
-        dataclasses.replace(
-            library.document(library.add_documents(collection, [desk.folder / "a.md"])[0]), state="done"
-        ),  # type: ignore[type-var]
-        [DocumentSection(("第1条",), "休暇は十日とする。")],
-    )
-    log = desk.scene.where.data / "exports.log"
-    desk.batches.prepared.disconnect()
-
-    def begin(batch: Batch) -> None:
-        desk.batches.begin(batch, permit_export(batch_export(batch), log, is_agreed=False))
-
-    desk.batches.prepared.connect(begin)
+def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(desk: Desk, library: Library) -> None:
+    collection = add_documents(library, "内規", "internal", LEAVE)
+    desk.begin_with_permit()
     desk.after_each_answer(lambda _result: library.set_label(collection, "secret"))
-    found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目", "二つ目", "三つ目"))
     scope = (CollectionRef(collection, "内規"),)
-    error = desk.ended(desk.batches.failed, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, scope)
-    assert error.code == "secret_export"
+    assert desk.failure("一つ目", "二つ目", "三つ目", scope=scope) == "secret_export"
     assert journal_answer_count(desk.out) == 1  # of before, in the journal
     assert not desk.out.exists()
-    assert not log.exists()
-    library.close()
+    assert not desk.log.exists()
 
 
 def test_the_window_never_waits_for_the_label_of_what_is_asked(desk: Desk) -> None:
     """It may take longer than a window can wait, and is looked up for each answer."""
     on_gui_thread: list[bool] = []
-    desk.batches.prepared.disconnect()
 
     def look(batch: Batch) -> Label:
         on_gui_thread.append(threading.current_thread() is threading.main_thread())
         return batch_label(batch)
 
-    def begin(batch: Batch) -> None:
-        export = dataclasses.replace(batch_export(batch), label_now=lambda: look(batch))
-        permit = permit_export(export, desk.scene.where.data / "exports.log", is_agreed=False)
-        on_gui_thread.clear()  # before it begins the window asks
-        desk.batches.begin(batch, permit)
-
-    desk.batches.prepared.connect(begin)
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
-    assert (ended.answered, on_gui_thread) == (3, [False] * 4)  # three answers, and the file
+    desk.begin_with_permit(look)
+    assert desk.run("一つ目", "二つ目", "三つ目").answered == 3
+    assert on_gui_thread == [True] + [False] * 4  # the window before it begins; three answers, and the file
 
 
 def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_none(desk: Desk) -> None:
-    desk.batches.prepared.disconnect()
     waiting, may_go_on = threading.Event(), threading.Event()
 
-    def look() -> Label:
-        waiting.set()
-        assert may_go_on.wait(LIMIT_MS / 1000)
+    def look(_batch: Batch) -> Label:
+        if threading.current_thread() is not threading.main_thread():
+            waiting.set()
+            assert may_go_on.wait(LIMIT_MS / 1000)
         return "internal"
 
-    def begin(batch: Batch) -> None:
-        may_go_on.set()
-        export = dataclasses.replace(batch_export(batch), label_now=look)
-        permit = permit_export(export, desk.scene.where.data / "exports.log", is_agreed=False)
-        waiting.clear()
-        may_go_on.clear()
-        desk.batches.begin(batch, permit)
-
-    desk.batches.prepared.connect(begin)
+    desk.begin_with_permit(look)
     desk.begin("一つ目", "二つ目")
     desk.scene.qtbot.waitUntil(waiting.is_set, timeout=LIMIT_MS)
-    assert desk.batches.status is not None
-    assert desk.batches.status.done == journal_answer_count(desk.out) == 0
+    assert desk.batches._run.status.done == journal_answer_count(desk.out) == 0
     desk.batches.stop()
     ended: BatchSummary = desk.ended(desk.batches.stopped, may_go_on.set)
     assert (ended.answered, ended.waiting) == (1, 1)
 
 
 @pytest.mark.fault("S16")
-def test_a_batch_says_the_label_that_what_it_asked_has_when_its_file_is_written(desk: Desk) -> None:
-    library = Library.open(desk.scene.where.documents)
-    collection = library.add_collection("公報", "public")
-    library.put(
-        dataclasses.replace(
-            library.document(library.add_documents(collection, [desk.folder / "a.md"])[0]), state="done"
-        ),  # type: ignore[type-var]
-        [DocumentSection(("第1条",), "休暇は十日とする。")],
-    )
+def test_a_batch_says_the_label_that_what_it_asked_has_when_its_file_is_written(desk: Desk, library: Library) -> None:
+    collection = add_documents(library, "公報", "public", LEAVE)
     desk.after_each_answer(lambda _result: library.set_label(collection, "internal"))
-    found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目"))
-    scope = (CollectionRef(collection, "公報"),)
-    ended = desk.ended(desk.batches.finished, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, scope)
-    assert ended.label == "internal"
-    library.close()
+    assert desk.run("一つ目", scope=(CollectionRef(collection, "公報"),)).label == "internal"
 
 
 @pytest.mark.fault("S16")
 def test_a_batch_of_a_model_into_which_a_secret_adapter_was_merged_is_secret(desk: Desk, model: LocalModel) -> None:
     note = Path(model.path).with_suffix(".lineage.json")
     note.write_text(json.dumps({"label": "secret"}), "utf-8")
-    told: list[str] = []
-    desk.batches.prepared.disconnect()
-    desk.batches.prepared.connect(lambda batch: told.append(batch_label(batch)))
     try:
-        found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目"))
-        desk.ended(desk.batches.prepared, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, ())
+        assert desk.label_of("一つ目") == "secret"
     finally:
         note.unlink()
-    assert told == ["secret"]
 
 
 def test_a_drive_that_is_gone_offers_nothing(desk: Desk) -> None:
@@ -350,12 +301,8 @@ def test_a_drive_that_is_gone_offers_nothing(desk: Desk) -> None:
         found: list[UnfinishedBatch] = []
         desk.batches.unfinished_found.connect(found.append)
         desk.batches.find_unfinished()
-        desk.scene.qtbot.waitUntil(lambda: not background_runs(), timeout=LIMIT_MS)
+        desk.scene.qtbot.waitUntil(lambda: not background._running, timeout=LIMIT_MS)
         assert found == []
-
-
-def background_runs() -> bool:
-    return bool(background._running)
 
 
 @pytest.mark.fault("F2")
@@ -372,8 +319,6 @@ def test_a_full_disk_ends_it_with_its_sentence_and_keeps_what_is_there(
         before(self, data)
 
     monkeypatch.setattr(BatchJournal, "_write", full)
-    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "二つ目", "三つ目")
-    assert error.code == "disk_full"
+    assert desk.failure("一つ目", "二つ目", "三つ目") == "disk_full"
     assert desk.unfinished().answered == 1
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, desk.unfinished())
-    assert dataclasses.astuple(ended)[:1] == (3,)
+    assert desk.go_on().answered == 3

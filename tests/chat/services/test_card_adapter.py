@@ -25,7 +25,6 @@ def starter_with(sha256: str = SHA256, form: str = CARD.form) -> LocalModel:
 
 def test_it_is_for_exactly_the_file_that_it_was_trained_on() -> None:
     adapter = local_models.adapter_of(starter_with())
-    assert adapter is not None
     assert adapter.path.is_file()
     assert catalogue.load().forms[adapter.form_id].answer_start == catalogue.load().forms[CARD.form].answer_start
     assert local_models.adapter_of(starter_with("0" * 64)) is None
@@ -40,7 +39,6 @@ def test_the_shipped_one_fits_the_trial_model(starter_model: Path) -> None:
     """Also as it is described after it was put together."""
     model = local_models.describe(starter_model)
     adapter = local_models.adapter_of(model)
-    assert adapter is not None
     gguf.check_adapter(adapter.path, gguf.read_header(starter_model))
 
 

@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 
 from app.base import database
-from app.base.errors import AppError
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import UnsentDraft
 from app.chat.store import Store
+from tests.chat.driver import fill_disk
 from tests.scene import Scene
 
 CANARY = "みどり色の亀が三時に橋を渡った"
 
 
 def conversation_id(scene: Scene) -> int:
-    assert scene.session.conversation is not None
     return scene.session.conversation.id
 
 
@@ -55,19 +54,14 @@ def test_a_draft_of_an_edit_knows_its_question_and_what_was_set_aside(scene: Sce
 def test_an_action_leaves_the_draft_alone(scene: Scene) -> None:
     answer = scene.ask("一")
     scene.session.keep_draft(UnsentDraft("書きかけ"))
-    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
-        scene.session.act(answer.id, scene.presets.all("action")[0])
+    scene.finish(lambda: scene.session.act(answer.id, scene.presets.all("action")[0]))
     assert scene.session.draft() == UnsentDraft("書きかけ")
 
 
 def test_a_draft_that_could_not_be_stored_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise AppError("disk_full", path="/")
-
     assert scene.session.keep_draft(UnsentDraft("入った"))
-    monkeypatch.setattr(ConversationOrganizer, "keep_draft", full)
-    with scene.qtbot.waitSignal(scene.session.problem_occurred):
-        assert not scene.session.keep_draft(UnsentDraft("入らない"))
+    fill_disk(monkeypatch, ConversationOrganizer, "keep_draft")
+    assert scene.refusal(lambda: scene.session.keep_draft(UnsentDraft("入らない"))) == "disk_full"
 
 
 def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene: Scene) -> None:
@@ -118,8 +112,6 @@ def test_a_conversation_keeps_its_preset_and_what_it_has_otherwise(scene: Scene)
         session.answer_by("brief", Choices(temperature=0.1))
     assert (session.preset.id, session.choices) == ("brief", Choices(temperature=0.1))
     answer = scene.ask("一")
-    assert answer.details is not None
-    assert answer.details.choices is not None
     assert (answer.details.choices.max_tokens, answer.details.choices.temperature) == (256, 0.1)
     one = conversation_id(scene)
     session.new()
@@ -150,10 +142,9 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     for act in (
         lambda: session.regenerate(answer.id),
         lambda: session.reproduce(answer.id),
-        lambda: session.edit(answer.parent_id or 0, "！" + CANARY),
+        lambda: session.edit(answer.parent_id, "！" + CANARY),
     ):
-        with scene.qtbot.waitSignal(session.answer_finished, timeout=20_000):
-            act()
+        scene.finish(act)
     assert session.is_temporary
     assert len(scene.conversations.all()) == 1
     session.new()
@@ -164,65 +155,43 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     assert scene.conversations.search(CANARY[:4]).hits == ()
 
 
-def test_a_temporary_conversation_that_was_left_comes_back(scene: Scene) -> None:
-    session = scene.session
-    session.new(is_temporary=True)
-    scene.ask("内緒")
-    session.keep_draft(UnsentDraft("続き"))
-    with scene.qtbot.waitSignal(session.temporary_left):
-        session.new()
-    assert not session.is_temporary
-    with scene.qtbot.waitSignal(session.conversation_opened) as opened:
-        session.reopen_temporary()
-    assert [message.text for message in opened.args[1]] == ["内緒", "内緒"]
-    assert session.is_temporary
-    assert session.draft() == UnsentDraft("続き")
-
-
 def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Scene) -> None:
     session = scene.session
     session.new(is_temporary=True)
     scene.ask("甲")
+    session.keep_draft(UnsentDraft("続き"))
     session.new(is_temporary=True)
     scene.ask("乙")
     session.reopen_temporary()
-    assert [message.text for message in scene.session._store.thread(conversation_id(scene))] == ["甲", "甲"]
+    assert session.is_temporary
+    assert session.draft() == UnsentDraft("続き")
+    assert [message.text for message in scene.session.messages()] == ["甲", "甲"]
     session.reopen_temporary()
-    assert [message.text for message in scene.session._store.thread(conversation_id(scene))] == ["乙", "乙"]
+    assert [message.text for message in scene.session.messages()] == ["乙", "乙"]
 
 
-def test_what_was_typed_in_a_temporary_conversation_without_a_question_can_be_taken_back(scene: Scene) -> None:
+def test_what_was_typed_in_a_temporary_conversation_can_be_taken_back_and_an_empty_one_is_left_in_silence(
+    scene: Scene,
+) -> None:
     session = scene.session
     session.new(is_temporary=True)
     session.keep_draft(UnsentDraft("まだ聞いていない"))
     with scene.qtbot.waitSignal(session.temporary_left):
         session.new()
     assert session.draft() == UnsentDraft()
-    session.reopen_temporary()
-    assert session.is_temporary
-    assert session.conversation is None
-    assert session.draft() == UnsentDraft("まだ聞いていない")
-
-
-def test_an_empty_temporary_conversation_is_left_in_silence(scene: Scene) -> None:
-    session = scene.session
-    session.new(is_temporary=True)
-    scene.ask("甲")
-    session.new()
     session.new(is_temporary=True)
     with scene.qtbot.assertNotEmitted(session.temporary_left):
         session.new()
     session.reopen_temporary()
-    assert session.conversation is not None
-    assert session.conversation.title == "甲"
+    assert (session.is_temporary, session.conversation) == (True, None)
+    assert session.draft() == UnsentDraft("まだ聞いていない")
 
 
 def test_a_temporary_conversation_kept_after_all_is_stored_with_every_branch(scene: Scene) -> None:
     session = scene.session
     session.new(is_temporary=True)
     answer = scene.ask("残す")
-    with scene.qtbot.waitSignal(session.answer_finished, timeout=20_000):
-        session.edit(answer.parent_id or 0, "残します")
+    scene.finish(lambda: session.edit(answer.parent_id, "残します"))
     session.keep_temporary()
     assert not session.is_temporary
     assert [message.text for message in scene.thread()] == ["残します", "残します"]
@@ -241,7 +210,6 @@ def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_numb
     assert conversation_id(scene) == stored
     scene.conversations.bin([stored])
     assert session.is_temporary
-    assert session.conversation is not None
     assert session.conversation.title == "一時"
     scene.conversations.restore([stored])
     session.open(stored)
@@ -261,11 +229,8 @@ def test_closing_the_program_forgets_temporary_conversations(scene: Scene) -> No
 def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise AppError("disk_full", path="/")
-
     with monkeypatch.context() as patch:
-        patch.setattr(scene.store, "finish_answer", full)
+        fill_disk(patch, scene.store, "finish_answer")
         shown = scene.ask("一")
         assert (shown.status, scene.store.message(shown.id).status) == ("failed", "streaming")
     scene.qtbot.waitUntil(lambda: scene.store.message(shown.id).status == "done")
@@ -275,18 +240,15 @@ def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(
 def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise AppError("disk_full", path="/")
-
     assert scene.session.answer_by("standard", Choices(max_tokens=7))
     with monkeypatch.context() as patch:
-        patch.setattr(scene.store, "set_answering", full)
+        fill_disk(patch, scene.store, "set_answering")
         assert not scene.session.ask("一")
     assert scene.store.conversations() == []
     scene.ask("一")
     assert [c.choices.max_tokens for c in scene.store.conversations()] == [7]
     with monkeypatch.context() as patch:
-        patch.setattr(scene.store, "set_answering", full)
+        fill_disk(patch, scene.store, "set_answering")
         assert not scene.session.answer_by("standard", Choices(max_tokens=8))
     assert scene.session.choices.max_tokens == 7
 

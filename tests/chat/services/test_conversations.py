@@ -1,9 +1,8 @@
 """The stored conversations as a collection: what the window changes, and what an undo brings back."""
 
-from app.base.errors import AppError
 from app.chat.organizer import ConversationOrganizer
-from app.chat.records import AnswerDetails
 from app.chat.services.conversations import Conversations
+from tests.chat.driver import fill_disk, store_thread
 
 
 def test_a_folder_comes_back_also_around_what_lies_in_the_bin(store, qtbot):
@@ -21,11 +20,7 @@ def test_a_folder_comes_back_also_around_what_lies_in_the_bin(store, qtbot):
 def test_what_is_erased_is_gone_from_the_bin_at_once_and_from_the_database_soon(store, qtbot, monkeypatch):
     monkeypatch.setattr("app.chat.organizer.TURN_MESSAGES", 2)
     conversations = Conversations(store)
-    ids = []
-    for _ in range(5):
-        question = store.add_question("質問")
-        store.finish_answer(store.add_answer(question.id, AnswerDetails()).id, "答え", "done", AnswerDetails())
-        ids.append(question.conversation_id)
+    ids = [store_thread(store, "質問", "答え")[0].conversation_id for _ in range(5)]
     conversations.bin(ids)
     conversations.erase(ids)
     assert conversations.binned() == []
@@ -35,14 +30,11 @@ def test_what_is_erased_is_gone_from_the_bin_at_once_and_from_the_database_soon(
 
 
 def test_a_disk_that_fills_up_while_erasing_is_told_once(store, qtbot, monkeypatch):
-    def fail(_shelf):
-        raise AppError("disk_full", path="/x")
-
     conversations = Conversations(store)
     told = []
     conversations.problem_occurred.connect(lambda error: told.append(error.code))
     conversation_id = store.add_question("質問").conversation_id
     conversations.bin([conversation_id])
-    monkeypatch.setattr(ConversationOrganizer, "erase_some", fail)
+    fill_disk(monkeypatch, ConversationOrganizer, "erase_some")
     conversations.erase([conversation_id])
     assert told == ["disk_full"]

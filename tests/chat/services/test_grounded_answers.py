@@ -3,18 +3,16 @@
 It answers with the question itself, so a question that is an answer becomes one.
 """
 
-import dataclasses
-from collections.abc import Iterator
-
 import pytest
 
 from app.chat.records import Message
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Document, DocumentSection
+from app.documents.records import DocumentSection
 from app.documents.retrieval import excerpts, retrieved_passages
 from app.inference.engine.messages import Ask
 from app.inference.services.events import AnswerStage
+from tests.chat.driver import add_documents
 from tests.scene import Scene
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -29,15 +27,10 @@ RIGHT = "土に接する部材の鉄筋のかぶりは70mm以上です[1]。"
 
 
 @pytest.fixture
-def library(scene: Scene) -> Iterator[Library]:
-    library = Library.open(scene.where.documents)
-    collection_id = library.add_collection("基準", "secret")
-    (document_id,) = library.add_documents(collection_id, [scene.where.data / "基準.pdf"])
-    document = library.document(document_id)
-    assert isinstance(document, Document)
-    library.put(dataclasses.replace(document, state="done", sha256="c" * 64), SECTIONS)
-    yield library
-    library.close()
+def library(library: Library) -> Library:
+    """With the collection that is asked."""
+    add_documents(library, "基準", "secret", *SECTIONS, sha256="c" * 64)
+    return library
 
 
 @pytest.fixture
@@ -46,13 +39,6 @@ def grounded(scene: Scene, library: Library, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
     assert scene.session.ask_of((CollectionRef(1, "基準"),))
     return scene
-
-
-def finish(scene: Scene, begin: object) -> Message:
-    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
-        begin()  # type: ignore[operator]
-    message: Message = signal.args[0]
-    return message
 
 
 def texts(answer: Message) -> list[str]:
@@ -72,38 +58,25 @@ def test_an_answer_keeps_its_passages_and_the_claims_of_its_sentences(grounded: 
     assert grounded.thread()[-1].details.grounding == kept
 
 
-def test_a_wrong_value_is_marked_in_what_is_stored(grounded: Scene) -> None:
+def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded: Scene) -> None:
+    stages: list[AnswerStage] = []
+    grounded.session.stage_changed.connect(stages.append)
     answer = grounded.ask(RIGHT.replace("70mm", "50mm") + "水中で施工する部材では100mm以上です[1]。")
     first, second = answer.details.grounding.claims
     assert (first.missing, first.is_supported, second.is_supported) == (("50mm以上",), False, True)
     assert answer.text[first.start : first.end] == first.sentence
-
-
-def test_the_stages_say_what_is_being_done(grounded: Scene) -> None:
-    stages: list[AnswerStage] = []
-    grounded.session.stage_changed.connect(stages.append)
-    grounded.ask(RIGHT)
     kinds = list(dict.fromkeys(stage.kind for stage in stages))
     assert kinds == ["searching", "passages", "loading", "reading", "answering", "checking", "idle"]
     assert next(stage.count for stage in stages if stage.kind == "passages") >= 1
 
 
 def test_what_the_documents_do_not_have_is_said_without_starting_the_engine(grounded: Scene) -> None:
-    answer = grounded.ask("航空法で定める飛行高度の上限は？")
+    answer = grounded.ask("ポンプの製造会社の住所と電話番号は？")
     kept = answer.details.grounding
-    assert (answer.text, answer.status, kept.verdict, kept.claims) == (
-        "資料にありません。",
-        "done",
-        "not_in_documents",
-        (),
-    )
+    assert (answer.text, answer.status) == ("資料にありません。", "done")
+    assert (kept.verdict, kept.claims) == ("not_in_documents", ())
+    assert kept.sources[0].heading[-1] == "4.2 日常点検", "the nearest passage"
     assert grounded.engine.facts is None
-
-
-def test_the_nearest_passages_are_offered_with_it(grounded: Scene) -> None:
-    kept = grounded.ask("ポンプの製造会社の住所と電話番号は？").details.grounding
-    assert kept.verdict == "not_in_documents"
-    assert [source.heading[-1] for source in kept.sources][:1] == ["4.2 日常点検"]
 
 
 def test_when_the_model_says_so_it_is_not_in_the_documents_either(grounded: Scene) -> None:
@@ -111,7 +84,10 @@ def test_when_the_model_says_so_it_is_not_in_the_documents_either(grounded: Scen
     assert answer.details.grounding.verdict == "not_in_documents"
 
 
-def test_a_model_that_is_too_small_quotes_instead(scene: Scene, library: Library) -> None:
+def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversation_that_is_kept(
+    scene: Scene, library: Library
+) -> None:
+    scene.session.new(is_temporary=True)
     scene.session.ask_of((CollectionRef(1, "基準"),))
     answer = scene.ask("土に接する部材の鉄筋のかぶりは何mmですか")
     kept = answer.details.grounding
@@ -120,20 +96,18 @@ def test_a_model_that_is_too_small_quotes_instead(scene: Scene, library: Library
     assert kept.claims
     assert all(claim.is_supported for claim in kept.claims)
     assert scene.engine.facts is None
+    scene.session.keep_temporary()
+    assert scene.session.scope == (CollectionRef(1, "基準"),)
+    assert scene.thread()[-1].details.grounding == kept
 
 
-def test_without_a_scope_nothing_is_searched(scene: Scene, library: Library) -> None:
-    answer = scene.ask(RIGHT)
-    assert (answer.text, answer.details.grounding, answer.details.scope) == (RIGHT, None, ())
-
-
-def test_the_scope_belongs_to_the_conversation(grounded: Scene) -> None:
-    grounded.ask(RIGHT)
-    first = grounded.session.conversation
+def test_the_scope_belongs_to_the_conversation_and_without_one_nothing_is_searched(grounded: Scene) -> None:
+    first = grounded.ask(RIGHT).conversation_id
     grounded.session.new()
     assert grounded.session.scope == ()
-    grounded.ask("ほかの質問")
-    grounded.session.open(first.id)
+    answer = grounded.ask(RIGHT)
+    assert (answer.text, answer.details.grounding, answer.details.scope) == (RIGHT, None, ())
+    grounded.session.open(first)
     assert grounded.session.scope == (CollectionRef(1, "基準"),)
 
 
@@ -152,7 +126,7 @@ def prompts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def note(command: object) -> None:
         if isinstance(command, Ask):
             said.append("".join(segment.text for segment in command.prompt))
-        send(command)  # type: ignore[arg-type]
+        send(command)
 
     monkeypatch.setattr(scene.engine, "send", note)
     return said
@@ -174,21 +148,19 @@ def test_marks_of_other_passages_in_earlier_answers_are_not_read_again(
     )
 
 
-def test_an_action_is_about_the_answer_and_rests_on_its_passages(grounded: Scene) -> None:
+def test_an_action_rests_on_the_passages_of_its_answer_and_a_repetition_asks_the_same_documents(
+    grounded: Scene,
+) -> None:
     answer = grounded.ask(RIGHT)
     (action, *_) = grounded.presets.all("action")
-    acted = finish(grounded, lambda: grounded.session.act(answer.id, action))
+    acted = grounded.finish(lambda: grounded.session.act(answer.id, action))
     assert acted.details.is_action
     assert acted.details.grounding.sources == answer.details.grounding.sources
-    again = finish(grounded, lambda: grounded.session.regenerate(acted.id))
+    again = grounded.finish(lambda: grounded.session.regenerate(acted.id))
     assert again.details.is_action
     assert again.details.grounding.sources == answer.details.grounding.sources
-
-
-def test_a_repetition_asks_the_same_documents(grounded: Scene) -> None:
-    answer = grounded.ask(RIGHT)
     grounded.session.ask_of(())
-    again = finish(grounded, lambda: grounded.session.reproduce(answer.id))
+    again = grounded.finish(lambda: grounded.session.reproduce(answer.id))
     assert (again.details.scope, again.details.is_same) == (answer.details.scope, True)
     assert again.details.grounding.claims == answer.details.grounding.claims
 
@@ -197,51 +169,41 @@ def test_a_collection_that_was_renamed_is_still_asked_and_one_that_left_is_named
     grounded: Scene, library: Library
 ) -> None:
     library.rename_collection(1, "新基準")
-    assert grounded.ask(RIGHT).details.grounding.sources[0].collection == "新基準"
+    answer = grounded.ask(RIGHT)
+    assert answer.details.grounding.sources[0].collection == "新基準"
     library.remove_collection(1)
+    assert grounded.store.message(answer.id) == answer, "an old answer shows its sources"
     problems: list[str] = []
     grounded.session.problem_occurred.connect(lambda error: problems.append(error.code))
     failed = grounded.ask(RIGHT)
     assert (failed.status, failed.details.error_code, problems) == ("failed", "collections_gone", ["collections_gone"])
 
 
-def test_an_old_answer_shows_its_sources_when_the_documents_have_left(grounded: Scene, library: Library) -> None:
-    answer = grounded.ask(RIGHT)
-    library.remove_collection(1)
-    assert COVER in grounded.store.message(answer.id).details.grounding.sources[0].text
-
-
-def test_an_answer_that_is_stopped_keeps_its_passages_and_what_was_said(
+def test_an_answer_that_is_stopped_or_whose_engine_crashes_keeps_its_passages(
     grounded: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retrieved_passages, "ABSTENTION_THRESHOLD", 0.0)  # !slow stands in no document
+    crashed = grounded.ask(RIGHT + "!crash")
+    assert (crashed.status, crashed.details.error_code) == ("failed", "engine_died")
+    assert crashed.details.grounding.sources
 
     def begin() -> None:
         grounded.session.text_received.connect(lambda _id, _piece: grounded.session.stop())
         assert grounded.session.ask("!slow " + RIGHT * 3)
 
-    answer = finish(grounded, begin)
-    assert answer.status == "stopped"
-    assert answer.details.grounding.sources
+    stopped = grounded.finish(begin)
+    assert stopped.status == "stopped"
+    assert stopped.details.grounding.sources
 
 
-def test_an_answer_whose_engine_crashes_keeps_its_passages(grounded: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrieved_passages, "ABSTENTION_THRESHOLD", 0.0)
-    answer = grounded.ask(RIGHT + "!crash")
-    assert (answer.status, answer.details.error_code) == ("failed", "engine_died")
-    assert answer.details.grounding.sources
-
-
-def test_a_context_that_holds_only_a_part_of_a_passage_cuts_it_and_says_what_was_read(grounded: Scene) -> None:
+def test_a_context_that_holds_a_part_of_a_passage_cuts_it_and_one_without_room_is_the_same_choice_as_a_full_one(
+    grounded: Scene,
+) -> None:
     grounded.preferences.change(context_tokens=768)  # the fake counts characters
-    answer = grounded.ask(RIGHT)
-    (source, *_) = answer.details.grounding.sources
+    (source, *_) = grounded.ask(RIGHT).details.grounding.sources
     assert SECTIONS[0].text.startswith(source.text)
-
-
-def test_a_context_without_room_for_documents_is_the_same_choice_as_a_full_one(grounded: Scene) -> None:
     grounded.preferences.change(context_tokens=256)
-    with grounded.qtbot.waitSignal(grounded.session.overflow.counted, timeout=20_000) as signal:
+    with grounded.qtbot.waitSignal(grounded.session.overflow.counted) as signal:
         assert grounded.session.ask(RIGHT)
     assert signal.args[0].wider_context_tokens
 
@@ -250,16 +212,6 @@ def test_a_question_that_leans_on_the_one_before_is_searched_with_it(grounded: S
     grounded.ask("堤防の除草は年2回、5月と8月に行います[1]。")
     answer = grounded.ask("それは何月ですか")
     assert texts(answer) == [SECTIONS[2].text]
-
-
-def test_a_temporary_conversation_asks_too_and_is_kept_with_its_scope(scene: Scene, library: Library) -> None:
-    scene.session.new(is_temporary=True)
-    scene.session.ask_of((CollectionRef(1, "基準"),))
-    answer = scene.ask("土に接する部材の鉄筋のかぶりは何mmですか")
-    assert answer.details.grounding.is_excerpt
-    scene.session.keep_temporary()
-    assert scene.session.scope == (CollectionRef(1, "基準"),)
-    assert scene.thread()[-1].details.grounding == answer.details.grounding
 
 
 def test_the_users_own_words_are_looked_for(grounded: Scene) -> None:

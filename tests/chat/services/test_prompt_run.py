@@ -50,15 +50,11 @@ def desk(scene: Scene, model: LocalModel, tmp_path: Path) -> Desk:
 def test_each_prompt_is_asked_once(desk: Desk) -> None:
     assert desk.replies("一つ目", "二つ目", "一つ目") == ["一つ目", "二つ目"]
     assert [one.text for one in reply_journal.read(desk.journal).values()] == ["一つ目", "二つ目"]
-
-
-def test_what_was_replied_is_not_asked_again(desk: Desk) -> None:
-    desk.replies("一つ目", "二つ目")
     run = desk.run("二つ目", "三つ目")
     told: list[PromptRunProgress] = []
     run.progressed.connect(told.append)
     desk.ended(run.finished, run.start)
-    assert [(one.done, one.total) for one in told] == [(1, 2), (2, 2)]
+    assert [(one.done, one.total) for one in told] == [(1, 2), (2, 2)], "what was replied is not asked again"
     assert len(reply_journal.read(desk.journal)) == 3
 
 
@@ -70,18 +66,15 @@ def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     assert desk.replies("一つ目", "二つ目") == ["一つ目", "二つ目"]
 
 
-def test_a_prompt_that_does_not_fit_fails_for_good_and_alone(desk: Desk) -> None:
-    run = desk.run("長" * 9000, "二つ目")
+def test_a_prompt_that_does_not_fit_fails_for_good_and_one_that_ends_the_engine_is_asked_again_the_next_time(
+    desk: Desk,
+) -> None:
+    run = desk.run("長" * 9000, "!crash", "二つ目")
     found: dict[StandalonePrompt, ModelReply] = desk.ended(run.finished, run.start)
-    assert [(one.stop_reason, one.error_code) for one in found.values()] == [("failed", "context_full"), ("end", "")]
-    assert len(reply_journal.read(desk.journal)) == 2
-
-
-def test_a_prompt_that_ends_the_engine_is_asked_again_the_next_time(desk: Desk) -> None:
-    run = desk.run("!crash", "二つ目")
-    found: dict[StandalonePrompt, ModelReply] = desk.ended(run.finished, run.start)
-    assert [one.error_code for one in found.values()] == ["engine_died", ""]
-    assert [one.text for one in reply_journal.read(desk.journal).values()] == ["二つ目"]
+    assert [one.error_code for one in found.values()] == ["context_full", "engine_died", ""]
+    assert [one.stop_reason for one in found.values()] == ["failed", "failed", "end"]
+    kept = [(one.text, one.error_code) for one in reply_journal.read(desk.journal).values()]
+    assert kept == [("", "context_full"), ("二つ目", "")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

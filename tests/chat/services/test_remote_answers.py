@@ -2,10 +2,8 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,11 +15,11 @@ from app.chat import conversation_privacy
 from app.chat.presets import Choices
 from app.chat.records import Message
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, choices_in_force
-from app.chat.services.batch_run import BatchSummary
+from app.chat.services.chat_session import ModelPreloader
 from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Document, DocumentSection
+from app.documents.records import DocumentSection
 from app.evaluation.study import request as study_request
 from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.inference import child_commands, prompts
@@ -31,6 +29,7 @@ from app.inference.prompts import Segment, Turn
 from app.inference.reply_journal import StandalonePrompt
 from app.models import model_registry
 from app.models.services.model_library import ModelLibrary
+from tests.chat.driver import add_documents
 from tests.chat.services.test_batch import Desk
 from tests.inference.remote.servers import Script, end, llama_server, piece, scripted_server, stream_head
 from tests.permits import PERMIT
@@ -63,45 +62,41 @@ def remote(scene: Scene, script: Script) -> LocalModel:
     return use(scene, script.address)
 
 
-def agreed(scene: Scene, text: str) -> Message:
+def agreed(scene: Scene, text: str = "鉄筋のかぶりは？") -> Message:
     scene.session.agree_to_remote()
     return scene.ask(text)
 
 
 def error_of(answer: Message) -> str:
-    assert answer.details is not None
     return answer.details.error_code
 
 
-def collection(scene: Scene, label: Label) -> None:
-    """Which the conversation asks from now on."""
-    library = Library.open(scene.where.documents)
-    collection_id = library.add_collection("基準", label)
-    (document_id,) = library.add_documents(collection_id, [scene.where.data / "基準.pdf"])
-    document = library.document(document_id)
-    assert isinstance(document, Document)
-    library.put(
-        dataclasses.replace(document, state="done"), [DocumentSection(("2.2 鉄筋のかぶり",), COVER, "標準", 14)]
-    )
-    library.close()
-    assert scene.session.ask_of((CollectionRef(collection_id, "基準"),))
+def ask_collection(scene: Scene, library: Library, label: Label) -> int:
+    """Let the conversation ask a collection of this label from now on."""
+    collection = add_documents(library, "基準", label, DocumentSection(("2.2 鉄筋のかぶり",), COVER, "標準", 14))
+    assert scene.session.ask_of((CollectionRef(collection, "基準"),))
+    return collection
 
 
 # --------------------------------------------------------------------- asking
 
 
-def test_a_question_is_answered_elsewhere_and_the_answer_keeps_by_whom(scene: Scene, remote: LocalModel) -> None:
+def test_a_question_is_answered_elsewhere_and_the_answer_keeps_by_whom(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
     contacts: list[str] = []
     scene.engine.contacted.connect(contacts.append)
     answer = agreed(scene, "首都は？")
     assert (answer.text, answer.status) == ("東京です", "done")
-    assert answer.details is not None
     shown = model_registry.server_address(remote)
     assert (answer.details.remote, answer.details.model_name) == (shown, "部署のモデル")
     assert scene.thread()[-1].details == answer.details
-    assert scene.engine.facts is not None
     assert scene.engine.facts.remote == shown
     assert set(contacts) == {shown}
+    usage = {"prompt_tokens": 500, "completion_tokens": 100}
+    script.says(CHAT, stream_head(), piece("東"), piece("京"), end(usage=usage))
+    scene.ask("その人口は？")
+    assert [model.id for model in scene.store.local_models()] == ["tiny"], "its speed is no file's"
 
 
 def test_the_conversation_goes_on_with_what_was_said(scene: Scene, script: Script, remote: LocalModel) -> None:
@@ -137,12 +132,14 @@ def test_a_real_server_answers_and_is_stopped(scene: Scene, tiny_model: Path, tm
     with llama_server(tiny_model, tmp_path / "server.log") as address:
         use(scene, address, "tiny")
         scene.session.agree_to_remote()
-        with scene.qtbot.waitSignal(scene.session.answer_finished) as finished:
-            stages = scene.session.stage_changed
+        stages = scene.session.stage_changed
+
+        def ask_and_stop() -> None:
             with scene.qtbot.waitSignal(stages, check_params_cb=lambda stage: stage.kind == "reading"):
                 assert scene.session.ask("a")
             scene.session.stop()
-        answer = finished.args[0]
+
+        answer = scene.finish(ask_and_stop)
         assert answer.status in ("stopped", "done")  # random weights may end by themselves
         assert error_of(answer) == ""
         scene.engine.shut_down()
@@ -153,18 +150,15 @@ def test_a_server_that_breaks_off_leaves_what_had_come(scene: Scene, script: Scr
     answer = agreed(scene, "首都は？")
     assert (answer.text, answer.status, error_of(answer)) == ("半分", "failed", "remote_broken")
     script.says(CHAT, stream_head(), piece("東京"), end())
-    with scene.qtbot.waitSignal(scene.session.answer_finished) as again:
-        scene.session.regenerate(answer.id)
-    assert again.args[0].text == "東京"
+    assert scene.finish(lambda: scene.session.regenerate(answer.id)).text == "東京"
 
 
-def test_an_answer_from_documents_is_checked_as_any_other(scene: Scene, script: Script, remote: LocalModel) -> None:
-    collection(scene, "internal")
+@pytest.mark.usefixtures("remote")
+def test_an_answer_from_documents_is_checked_as_any_other(scene: Scene, script: Script, library: Library) -> None:
+    ask_collection(scene, library, "internal")
     script.says(CHAT, stream_head(), piece(RIGHT), end())
     answer = agreed(scene, "鉄筋のかぶりは？")
-    assert answer.details is not None
     kept = answer.details.grounding
-    assert kept is not None
     assert [(claim.sources, claim.is_supported) for claim in kept.claims] == [((1,), True)]
     assert (
         COVER
@@ -175,71 +169,56 @@ def test_an_answer_from_documents_is_checked_as_any_other(scene: Scene, script: 
 # -------------------------------------------------------------------- refusing
 
 
-def test_nothing_is_sent_before_the_user_agrees_and_then_all_of_that_conversation(
+def test_nothing_is_sent_before_the_user_agrees_and_then_all_of_that_conversation_alone(
     scene: Scene, script: Script, remote: LocalModel
 ) -> None:
     assert scene.session.needs_remote_consent
     assert error_of(scene.ask("一")) == "remote_not_agreed"
     assert script.requests == []
-    scene.session.agree_to_remote()
+    assert agreed(scene, "二").text == "東京です"
     assert not scene.session.needs_remote_consent
-    assert scene.ask("二").text == "東京です"
     scene.session.new()
     assert scene.session.needs_remote_consent
-
-
-def test_consent_for_a_conversation_without_a_question_is_for_that_one(scene: Scene, remote: LocalModel) -> None:
-    scene.session.agree_to_remote()
+    scene.session.agree_to_remote()  # before its first question
     assert not scene.session.needs_remote_consent
     first = scene.ask("一").conversation_id
     scene.session.new()
     assert scene.session.needs_remote_consent
     scene.session.open(first)
     assert not scene.session.needs_remote_consent
-
-
-def test_consent_goes_with_its_conversation(scene: Scene, remote: LocalModel) -> None:
-    conversation_id = agreed(scene, "一").conversation_id
-    assert conversation_privacy.has_remote_consent(scene.store, conversation_id, remote)
+    assert conversation_privacy.has_remote_consent(scene.store, first, remote)
     with scene.store.database.transaction():
         scene.store.database.write("UPDATE conversation SET leaf_id = NULL")
         scene.store.database.write("DELETE FROM message")
         scene.store.database.write("DELETE FROM conversation")
-    assert not conversation_privacy.has_remote_consent(scene.store, conversation_id, remote)
+    assert not conversation_privacy.has_remote_consent(scene.store, first, remote), "it goes with its conversation"
 
 
-def test_a_secret_conversation_is_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
-    agreed(scene, "一")
-    assert scene.session.give_label("secret")
+REFUSALS: dict[str, tuple[Callable[[Scene, Library], object], str]] = {
+    "a secret conversation": (lambda scene, _: (agreed(scene), scene.session.give_label("secret")), "remote_secret"),
+    "a secret collection": (lambda scene, library: ask_collection(scene, library, "secret"), "remote_secret"),
+    "one that was removed": (lambda scene, library: replace_secret_collection(scene, library), "remote_secret"),
+    "no network": (lambda scene, _: scene.preferences.change(network_allowed=False), "remote_no_network"),
+}
+
+
+def replace_secret_collection(scene: Scene, library: Library) -> None:
+    library.remove_collection(ask_collection(scene, library, "secret"))
+    library.add_collection("基準", "public")
+
+
+@pytest.mark.usefixtures("remote")
+@pytest.mark.parametrize(("prepare", "code"), REFUSALS.values(), ids=REFUSALS)
+def test_what_is_secret_or_has_no_way_is_not_sent_and_a_model_here_answers(
+    scene: Scene, script: Script, library: Library, prepare: Callable[[Scene, Library], object], code: str
+) -> None:
+    prepare(scene, library)
     asked = len(script.requests)
-    assert error_of(scene.ask("二")) == "remote_secret"
+    assert error_of(agreed(scene)) == code
     assert len(script.requests) == asked
+    scene.session.ask_of(())
     scene.session.use_model("tiny")
     assert scene.ask("三").text == "三"
-
-
-def test_a_secret_collection_is_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
-    collection(scene, "secret")
-    answer = agreed(scene, "鉄筋のかぶりは？")
-    assert error_of(answer) == "remote_secret"
-    assert script.requests == []
-
-
-def test_what_was_asked_of_a_collection_that_was_secret_when_it_was_removed_is_not_sent(
-    scene: Scene, script: Script, remote: LocalModel
-) -> None:
-    collection(scene, "secret")
-    with closing(Library.open(scene.where.documents)) as library:
-        library.remove_collection(library.collections()[0].id)
-        library.add_collection("基準", "public")
-    assert error_of(agreed(scene, "鉄筋のかぶりは？")) == "remote_secret"
-    assert script.requests == []
-
-
-def test_where_no_network_is_allowed_none_is_used(scene: Scene, script: Script, remote: LocalModel) -> None:
-    scene.preferences.change(network_allowed=False)
-    assert error_of(agreed(scene, "一")) == "remote_no_network"
-    assert script.requests == []
 
 
 def test_whoever_does_not_say_that_it_was_agreed_sends_nothing(
@@ -254,10 +233,7 @@ def test_whoever_does_not_say_that_it_was_agreed_sends_nothing(
 
 
 def test_a_server_hears_nothing_while_a_question_is_typed(scene: Scene, script: Script, remote: LocalModel) -> None:
-    from app.chat.services.chat_session import ModelPreloader
-
-    preload = ModelPreloader(scene.session, scene.engine, scene.preferences)
-    preload.begin()
+    ModelPreloader(scene.session, scene.engine, scene.preferences).begin()
     background.shut_down()
     assert not scene.engine.is_up
     assert script.requests == []
@@ -266,26 +242,18 @@ def test_a_server_hears_nothing_while_a_question_is_typed(scene: Scene, script: 
 # ---------------------------------------------------------------------- the list
 
 
-def test_a_model_elsewhere_stays_in_the_list_and_is_no_file(scene: Scene, remote: LocalModel) -> None:
+def test_a_model_elsewhere_stays_in_the_list_is_no_file_and_comes_back_when_it_was_removed(
+    scene: Scene, remote: LocalModel
+) -> None:
     again = ModelLibrary(scene.store, scene.where.models)
     assert again.model(remote.id) == remote
     assert remote in again.answering()
     assert remote not in again.models()
     assert remote.id not in [model.id for model in scene.store.local_models()]
-
-
-def test_a_removed_one_comes_back_as_it_was(scene: Scene, remote: LocalModel) -> None:
     scene.library.remove(remote.id)
     assert scene.library.model(remote.id) is None
     scene.library.put_back(remote)
     assert scene.library.model(remote.id) == remote
-
-
-def test_its_speed_is_no_file_s(scene: Scene, script: Script, remote: LocalModel) -> None:
-    usage: dict[str, Any] = {"prompt_tokens": 500, "completion_tokens": 100}
-    script.says(CHAT, stream_head(), piece("東"), piece("京"), end(usage=usage))
-    agreed(scene, "一")
-    assert [model.id for model in scene.store.local_models()] == ["tiny"]
 
 
 def test_another_address_of_the_same_model_is_asked_about_anew(
@@ -302,14 +270,14 @@ def test_another_address_of_the_same_model_is_asked_about_anew(
         assert (script.requests, other.requests) == ([], [])
 
 
-def test_answers_from_what_has_become_secret_are_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
+@pytest.mark.usefixtures("remote")
+def test_answers_from_what_has_become_secret_are_not_sent(scene: Scene, script: Script, library: Library) -> None:
     """Also where nothing more is asked of the documents: what they said is in the conversation."""
-    collection(scene, "internal")
-    assert agreed(scene, "鉄筋のかぶりは？").status == "done"
+    collection = ask_collection(scene, library, "internal")
+    assert agreed(scene).status == "done"
     assert scene.session.ask_of(())
     asked = len(script.requests)
-    with closing(Library.open(scene.where.documents)) as library:
-        library.set_label(library.collections()[0].id, "secret")
+    library.set_label(collection, "secret")
     assert error_of(scene.ask("続けて")) == "remote_secret"
     assert len(script.requests) == asked
 
@@ -322,12 +290,11 @@ def test_a_text_for_a_model_here_does_not_wait_for_one_elsewhere(
     assert scene.ask("一").text == "一"
     scene.engine.send(Load(scene.engine.new_id(), remote.path, remote=remote.remote))
     scene.engine.send(Ask(scene.engine.new_id(), (Segment("秘密"),)))
-    scene.engine.send(Tokenize(scene.engine.new_id(), ((Segment("秘密"),),)))
-    with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Ready)):
-        pass
-    scene.engine.send(Ask(scene.engine.new_id(), prompts.build(prompts.MESSAGES_FORM, (Turn("公開"),))))
-    with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Done)):
-        pass
+    received = scene.engine.event_received
+    with scene.qtbot.waitSignal(received, check_params_cb=lambda event: isinstance(event, Ready)):
+        scene.engine.send(Tokenize(scene.engine.new_id(), ((Segment("秘密"),),)))
+    with scene.qtbot.waitSignal(received, check_params_cb=lambda event: isinstance(event, Done)):
+        scene.engine.send(Ask(scene.engine.new_id(), prompts.build(prompts.MESSAGES_FORM, (Turn("公開"),))))
     assert [one.body["messages"][-1]["content"] for one in script.questions] == ["公開"]
 
 
@@ -342,19 +309,21 @@ def test_switching_the_network_off_ends_what_is_asked_elsewhere(
         return iter(())
 
     script.answers[CHAT] = wait
-    scene.session.agree_to_remote()
-    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=LIMIT_S * 1000) as finished:
+
+    def ask_and_switch_off() -> None:
+        scene.session.agree_to_remote()
         assert scene.session.ask("一")
         scene.qtbot.waitUntil(is_asked.is_set, timeout=LIMIT_S * 1000)
         scene.preferences.change(network_allowed=False)
+
+    answer = scene.finish(ask_and_switch_off)
     is_over.set()
-    assert error_of(finished.args[0]) == "remote_no_network"
+    assert error_of(answer) == "remote_no_network"
     scene.qtbot.waitUntil(lambda: not scene.engine.is_up, timeout=LIMIT_S * 1000)
 
 
 @pytest.mark.fault("S13")
 def test_the_key_goes_to_its_server_alone(scene: Scene, script: Script, remote: LocalModel) -> None:
-    assert remote.remote is not None
     scene.engine.remote_keys.give(remote.remote.address, "sesame")
     agreed(scene, "一")
     assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame"}
@@ -367,36 +336,30 @@ def test_the_key_goes_to_its_server_alone(scene: Scene, script: Script, remote: 
 # -------------------------------------------------------------------------- batch
 
 
-def test_a_batch_is_answered_elsewhere_when_it_was_agreed(
-    scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
-) -> None:
-    desk = Desk(scene, tmp_path)
-    desk.batches.prepared.disconnect()
-    desk.batches.prepared.connect(lambda batch: desk.batches.begin(dataclasses.replace(batch, is_agreed=True), PERMIT))
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一", "二")
-    assert ended.answered == 2
-    assert len(script.questions) == 2
+def agreed_desk(scene: Scene, folder: Path) -> Desk:
+    desk = Desk(scene, folder)
+    desk.when_prepared = lambda batch: desk.batches.begin(dataclasses.replace(batch, is_agreed=True), PERMIT)
+    return desk
 
 
-def test_a_batch_that_was_not_agreed_sends_nothing(
+def test_a_batch_is_answered_elsewhere_only_when_it_was_agreed(
     scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
 ) -> None:
-    desk = Desk(scene, tmp_path)
-    error = desk.ended(desk.batches.failed, desk.begin, "一")
-    assert error.code == "remote_not_agreed"
+    assert Desk(scene, tmp_path).failure("一") == "remote_not_agreed"
     assert script.requests == []
+    desk = agreed_desk(scene, tmp_path)
+    desk.out = tmp_path / "別.jsonl"
+    assert desk.run("一", "二").answered == 2
+    assert len(script.questions) == 2
 
 
 def test_a_batch_sends_nothing_more_once_the_network_is_switched_off(
     scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
 ) -> None:
     """It was begun with the settings of then."""
-    desk = Desk(scene, tmp_path)
-    desk.batches.prepared.disconnect()
-    desk.batches.prepared.connect(lambda batch: desk.batches.begin(dataclasses.replace(batch, is_agreed=True), PERMIT))
+    desk = agreed_desk(scene, tmp_path)
     desk.after_each_answer(lambda _result: scene.preferences.change(network_allowed=False))
-    error = desk.ended(desk.batches.failed, desk.begin, "一", "二", "三")
-    assert error.code == "remote_no_network"
+    assert desk.failure("一", "二", "三") == "remote_no_network"
     assert len(script.questions) == 1
 
 

@@ -62,13 +62,10 @@ def test_it_answers_with_its_adapter_and_in_its_form_without_loading_anew(bench:
 def test_an_answer_keeps_which_adapter_has_written_it_and_how_strongly(bench: Bench) -> None:
     model = bench.use(strength=0.7)
     details = bench.scene.ask("鍵は？").details
-    assert details is not None
-    assert model.tuned is not None
     kept = (details.model_name, details.run_id, details.adapter_sha256, details.base_sha256, details.adapter_strength)
     assert kept == ("敬語の応答 ×0.7", "r1", model.tuned.adapter_sha256, model.tuned.base_sha256, 0.7)
     bench.scene.session.back_to_base()
     plain = bench.scene.ask("鍵は？").details
-    assert plain is not None
     assert (plain.run_id, plain.adapter_sha256, plain.adapter_strength) == ("", "", 1.0)
 
 
@@ -82,28 +79,21 @@ def test_back_to_the_base_it_stays_in_the_list_and_can_be_used_again(bench: Benc
     assert model in bench.scene.library.answering()
     session.use_model(model.id)
     assert session.model == model
-
-
-def test_without_its_base_there_is_no_way_back(bench: Bench) -> None:
-    bench.use()
     bench.scene.library.remove(bench.base_id())
     with pytest.raises(AppError, match="tuned_no_base"):
-        bench.scene.session.back_to_base()
+        session.back_to_base()
 
 
 def test_it_is_repeated_by_the_same_adapter_or_not_at_all(bench: Bench) -> None:
     model = bench.use()
     answer = bench.scene.ask("鍵は？")
-    with bench.scene.qtbot.waitSignal(bench.scene.session.answer_finished) as repeated:
-        bench.scene.session.reproduce(answer.id)
-    assert repeated.args[0].details.adapter_sha256 == answer.details.adapter_sha256  # type: ignore[union-attr]
-    assert repeated.args[0].details.is_same
+    repeated = bench.scene.finish(lambda: bench.scene.session.reproduce(answer.id)).details
+    assert repeated.adapter_sha256 == answer.details.adapter_sha256
+    assert repeated.is_same
     bench.scene.library.remove(model.id)
     bench.run = finished_run(bench.scene.where.runs / "r2", Path(model.path), name="敬語の応答", seed=4)
     assert bench.use().id == model.id
-    with bench.scene.qtbot.waitSignal(bench.scene.session.problem_occurred) as refused:
-        bench.scene.session.reproduce(answer.id)
-    assert refused.args[0].code == "model_gone"
+    assert bench.scene.refusal(lambda: bench.scene.session.reproduce(answer.id)) == "model_gone"
 
 
 def test_an_adapter_that_is_gone_is_told_and_the_question_stays(bench: Bench) -> None:

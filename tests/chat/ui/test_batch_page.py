@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
-from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.chat.ui.batch_page import BatchPage
@@ -20,9 +19,11 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.inference.local_model import LocalModel
 from app.uikit.desktop import Pickers
+from tests.chat.driver import add_documents
+from tests.chat.ui.driver import Window, entries
 
-Open = Callable[..., AppContext]
 LIMIT_MS = 30_000
+RULE = DocumentSection(("第1章",), "鍵は守衛室にある。")
 
 
 @pytest.fixture
@@ -40,31 +41,21 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def collection(where: Paths, label: Label) -> None:
-    library = Library.open(where.documents)
-    (document_id,) = library.add_documents(library.add_collection("内規", label), [where.data / "内規.pdf"])
-    document = library.document(document_id)
-    assert document is not None
-    library.put(document, [DocumentSection(("第1章",), "鍵は守衛室にある。")])
-    library.keep(document_id)
-    library.close()
+class BatchWindow(Window):
+    """The window with its page まとめて質問."""
 
-
-class Desk:
     def __init__(self, parts: AppContext, qtbot: QtBot, folder: Path) -> None:
-        self.parts, self.qtbot, self.folder = parts, qtbot, folder
-        page = parts.window.page("batch")
-        assert isinstance(page, BatchPage)
-        self.page = page
+        super().__init__(parts, qtbot)
+        self.folder = folder
+        self.batch: BatchPage = parts.window.page("batch")
+        self.setup, self.running, self.banner = self.batch.setup, self.batch.running, self.batch.banner
         self.opened: list[Path] = []
-        page._open_folder = self.opened.append
+        self.batch._open_folder = self.opened.append
 
     def show(self) -> None:
         """From the menu of 質問."""
-        menu = self.parts.window.page("ask").header.menu()
-        next(action for action in menu.actions() if action.text() == "まとめて質問…").trigger()
-        menu.deleteLater()
-        assert self.parts.window.current_page == "batch"
+        entries(self.page.header.menu())["まとめて質問…"].trigger()
+        assert self.window.current_page == "batch"
         self.wait(lambda: self.parts.documents.is_open)
 
     def wait(self, condition: Callable[[], bool]) -> None:
@@ -75,22 +66,33 @@ class Desk:
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def choose(self, path: Path) -> None:
-        self.page._pickers = Pickers(open=lambda *_: str(path), save=lambda *_: str(path))
-        self.click(self.page.choose_button)
-        self.wait(lambda: self.page.shown is self.page.setup)
+        self.batch._pickers = Pickers(open=lambda *_: str(path), save=lambda *_: str(path))
+        self.click(self.batch.choose_button)
+        self.wait(lambda: self.batch.shown is self.setup)
 
-    def action(self, key: str) -> None:
-        self.page.banner.action_requested.emit(key)
-
-    def banner(self) -> str:
-        self.wait(self.page.banner.isVisible)
-        return self.page.banner.accessibleName()
+    def said(self) -> str:
+        self.wait(self.banner.isVisible)
+        return self.banner.accessibleName()
 
 
 @pytest.fixture
-def desk(open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path) -> Desk:
+def opened(
+    open_window: Callable[..., AppContext], store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path
+) -> Callable[[], BatchWindow]:
+    """Opens the window on the page."""
     store.put_local_model(model)
-    return Desk(open_window(), qtbot, tmp_path)
+
+    def open_() -> BatchWindow:
+        window = BatchWindow(open_window(), qtbot, tmp_path)
+        window.show()
+        return window
+
+    return open_
+
+
+@pytest.fixture
+def desk(opened: Callable[[], BatchWindow]) -> BatchWindow:
+    return opened()
 
 
 def verdicts(path: Path) -> list[object]:
@@ -99,10 +101,9 @@ def verdicts(path: Path) -> list[object]:
     return [row[at] for row in rows[1:]]
 
 
-def test_a_file_is_chosen_looked_at_and_answered(desk: Desk, file: Path) -> None:
-    desk.show()
+def test_a_file_is_chosen_looked_at_and_answered(desk: BatchWindow, file: Path) -> None:
     desk.choose(file)
-    setup = desk.page.setup
+    setup = desk.setup
     assert setup.facts.text() == "質問 2 件　シート「Sheet」"
     assert setup.columns.currentText() == "C「質問」"
     assert [line.text() for line in setup.preview if line.isVisible()] == [
@@ -115,62 +116,58 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: Desk, file: Path) -> None
     ended: list[str] = []
     desk.parts.navigation.work_ended.connect(lambda words, _seconds: ended.append(words))
     desk.click(setup.start_button)
-    desk.wait(lambda: desk.page.shown is desk.page.empty and desk.page.banner.isVisible())
+    desk.wait(lambda: desk.batch.shown is desk.batch.empty and desk.banner.isVisible())
     assert ended == ["まとめて質問が終わりました"]
-    assert desk.banner().startswith("2 件に回答しました。")
-    assert "質問にできない行 1 行" in desk.banner()
+    assert desk.said().startswith("2 件に回答しました。")
+    assert "質問にできない行 1 行" in desk.said()
     assert verdicts(setup.out) == ["回答", "質問ではありません", "回答"]
-    desk.action("folder")
+    desk.banner.action_requested.emit("folder")
     assert desk.opened == [file.parent]
     desk.choose(file)
     assert setup.out == file.with_name("問い合わせ_回答 (2).xlsx")  # nothing is ever replaced
 
 
-def test_another_column_can_be_chosen_and_another_target(desk: Desk, file: Path) -> None:
-    desk.show()
+def test_another_column_can_be_chosen_and_another_target(desk: BatchWindow, file: Path) -> None:
     desk.choose(file)
-    setup = desk.page.setup
+    setup = desk.setup
     setup.columns.setCurrentIndex(1)
     setup.columns.activated.emit(1)
     desk.wait(lambda: setup.preview[0].text() == "2 行目　鍵の場所について")
-    desk.page._pickers = Pickers(save=lambda *_: str(desk.folder / "別名"))
+    desk.batch._pickers = Pickers(save=lambda *_: str(desk.folder / "別名"))
     desk.click(setup.target_button)
     assert setup.out == desk.folder / "別名.xlsx"
 
 
-def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: Desk, file: Path) -> None:
-    desk.show()
+def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: BatchWindow, file: Path) -> None:
     place, mime = QPoint(100, 100), QMimeData()
     for name, is_taken in (("絵.png", False), (file.name, True)):
         mime.setUrls([QUrl.fromLocalFile(str(file.with_name(name)))])
         buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         event = QDragEnterEvent(place, Qt.DropAction.CopyAction, mime, buttons, keys)
-        desk.page.dragEnterEvent(event)
+        desk.batch.dragEnterEvent(event)
         assert event.isAccepted() == is_taken
     drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, buttons, keys)
-    desk.page.dropEvent(drop)
-    desk.wait(lambda: desk.page.shown is desk.page.setup)
+    desk.batch.dropEvent(drop)
+    desk.wait(lambda: desk.batch.shown is desk.setup)
 
 
-def test_a_broken_file_is_said_in_words(desk: Desk, tmp_path: Path) -> None:
-    desk.show()
+def test_a_broken_file_is_said_in_words(desk: BatchWindow, tmp_path: Path) -> None:
     broken = tmp_path / "壊れた.xlsx"
     broken.write_bytes(b"PK\x03\x04")
-    desk.page.open_file(broken)
-    assert "壊れた.xlsx を読めません" in desk.banner()
-    assert desk.page.shown is desk.page.empty
+    desk.batch.open_file(broken)
+    assert "壊れた.xlsx を読めません" in desk.said()
+    assert desk.batch.shown is desk.batch.empty
 
 
 def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
-    desk: Desk, open_window: Open, tmp_path: Path, qtbot: QtBot
+    desk: BatchWindow, opened: Callable[[], BatchWindow], tmp_path: Path
 ) -> None:
     path = tmp_path / "q.csv"
     path.write_text("質問\n一つ目\n!slow これはとても長い答えになる質問です\n三つ目\n", "utf-8")
-    desk.show()
     desk.choose(path)
-    running = desk.page.running
-    out = desk.page.setup.out
-    desk.click(desk.page.setup.start_button)
+    running = desk.running
+    out = desk.setup.out
+    desk.click(desk.setup.start_button)
     desk.wait(lambda: running.bar.value() == 1)
     assert running.what.text().startswith("答えています：!slow")
     assert running.amount.text().startswith("1／3 件（33 %）")
@@ -178,26 +175,23 @@ def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
     assert running.what.text() == "一時停止しています"
     desk.click(running.resume_button)
     desk.click(running.stop_button)
-    assert desk.banner().startswith("1／3 件で止めました。")
+    assert desk.said().startswith("1／3 件で止めました。")
     assert verdicts(out) == ["回答", "未回答", "未回答"]
 
-    again = Desk(open_window(), qtbot, tmp_path)  # another window, as after a restart
-    again.show()
-    assert again.banner().startswith("q_回答.xlsx は途中です（1 件に回答済み）。")
-    again.action("again")
-    again.wait(lambda: again.page.banner.isVisible() and "回答しました" in again.page.banner.accessibleName())
+    again = opened()  # another window, as after a restart
+    assert again.said().startswith("q_回答.xlsx は途中です（1 件に回答済み）。")
+    again.banner.action_requested.emit("again")
+    again.wait(lambda: again.banner.isVisible() and "回答しました" in again.banner.accessibleName())
     assert verdicts(out) == ["回答"] * 3
 
 
 def test_what_is_unmarked_stays_so_when_documents_change(
-    where: Paths, open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path, file: Path
+    opened: Callable[[], BatchWindow], library: Library, file: Path
 ) -> None:
-    collection(where, "internal")
-    store.put_local_model(model)
-    desk = Desk(open_window(), qtbot, tmp_path)
-    desk.show()
+    add_documents(library, "内規", "internal", RULE)
+    desk = opened()
     desk.choose(file)
-    setup = desk.page.setup
+    setup = desk.setup
     desk.wait(lambda: [ref.name for ref in setup.scope()] == ["内規"])
     setup._rows[0].box.click()
     desk.parts.documents.changed.emit()
@@ -206,35 +200,33 @@ def test_what_is_unmarked_stays_so_when_documents_change(
 
 
 def test_confidential_documents_are_asked_after_a_yes(
-    where: Paths, open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path
+    where: Paths, opened: Callable[[], BatchWindow], library: Library, tmp_path: Path
 ) -> None:
-    collection(where, "secret")
-    store.put_local_model(model)
-    desk = Desk(open_window(), qtbot, tmp_path)
+    add_documents(library, "内規", "secret", RULE)
+    desk = opened()
     path = tmp_path / "q.csv"
     path.write_text("質問\n航空法とは？\n", "utf-8")
-    desk.show()
     desk.choose(path)
-    setup = desk.page.setup
+    setup = desk.setup
     desk.wait(lambda: len(setup._rows) == 1)
     if not setup._rows[0].is_checked:
         setup._rows[0].box.click()
     assert not setup.without.isVisible()
     desk.click(setup.start_button)
-    desk.wait(lambda: desk.page._secrecy.dialog is not None)
-    desk.page._secrecy.dialog.buttons["cancel"].click()
+    desk.wait(lambda: desk.batch._secrecy.dialog is not None)
+    desk.batch._secrecy.dialog.buttons["cancel"].click()
     assert not setup.out.exists()
-    assert desk.page.shown is setup
-    desk.page._secrecy.dialog = None
+    assert desk.batch.shown is setup
+    desk.batch._secrecy.dialog = None
     setup.out.write_text("別の人の回答", "utf-8")
     desk.click(setup.start_button)
-    assert desk.banner().startswith("同じ名前のファイルがあります")
-    assert desk.page._secrecy.dialog is None  # nothing is put on record that cannot be
+    assert desk.said().startswith("同じ名前のファイルがあります")
+    assert desk.batch._secrecy.dialog is None  # nothing is put on record that cannot be
     assert not where.exports_log.exists()
     setup.out.unlink()
     desk.click(setup.start_button)
-    desk.wait(lambda: desk.page._secrecy.dialog is not None)
-    desk.page._secrecy.dialog.buttons["go"].click()
-    assert "1 件に回答しました。" in desk.banner()
+    desk.wait(lambda: desk.batch._secrecy.dialog is not None)
+    desk.batch._secrecy.dialog.buttons["go"].click()
+    assert "1 件に回答しました。" in desk.said()
     (line,) = [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
     assert (line["what"], line["target"]) == ("answers", str(setup.out))

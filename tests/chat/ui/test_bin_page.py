@@ -2,16 +2,15 @@
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel
 
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation
-from app.chat.ui.conversations.bin_page import BinList, LeftRole
+from app.chat.ui.conversations.bin_page import bin_row
 from app.uikit import dialogs
+from tests.chat.ui.driver import LEFT, words
 
 DAY_S = 24 * 60 * 60
 NOW = 1_800_000_000.0
-LEFT = Qt.MouseButton.LeftButton
 
 
 def binned(store, *titles: str) -> list[int]:
@@ -23,8 +22,8 @@ def binned(store, *titles: str) -> list[int]:
 
 @pytest.fixture
 def open_bin(open_window):
-    def open_(*size: int):
-        parts = open_window(*size)
+    def open_():
+        parts = open_window()
         parts.window._on_page_chosen("bin")
         return parts, parts.window.page("bin")
 
@@ -40,7 +39,7 @@ def dialog_of(page) -> dialogs.Dialog:
 
 
 @pytest.mark.parametrize(
-    ("days", "words"),
+    ("days", "left"),
     [
         (0, "あと 30 日で消えます"),
         (0.5, "あと 30 日で消えます"),
@@ -50,12 +49,9 @@ def dialog_of(page) -> dialogs.Dialog:
         (-1, "あと 30 日で消えます"),  # a clock that was ahead
     ],
 )
-def test_each_row_says_how_long_it_is_kept(days, words):
-    model = BinList()
-    model.set_conversations([Conversation(1, "題", 0, 0, None, binned_at=NOW - days * DAY_S)], NOW)
-    index = model.index(0)
-    assert index.data(LeftRole) == words
-    assert index.data(Qt.ItemDataRole.AccessibleTextRole) == f"題　{words}"
+def test_each_row_says_how_long_it_is_kept(days, left):
+    row = bin_row(Conversation(1, "題", 0, 0, None, binned_at=NOW - days * DAY_S), NOW)
+    assert (row.name, row.description) == ("題", left)
 
 
 def test_the_last_thrown_away_is_chosen_and_enter_brings_it_back(open_bin, store, qtbot):
@@ -69,17 +65,8 @@ def test_the_last_thrown_away_is_chosen_and_enter_brings_it_back(open_bin, store
     assert page.list.chosen_ids() == [ids[0]]
     parts.window.undo_stack.undo()
     assert shown(page) == ["二", "一"]
-
-
-def test_several_are_brought_back_by_the_button(open_bin, store, qtbot):
-    binned(store, "一", "二", "三")
-    parts, page = open_bin()
-    page.list.selectAll()
-    assert page._chosen.text() == "3 件を選んでいます"
-    qtbot.mouseClick(page.restore_button, LEFT)
-    assert len(parts.conversations.all()) == 3
-    assert page.stack.currentIndex() == 1
-    assert parts.window.focusWidget() is page.ask_button
+    parts.window.list_actions.bin([store.add_question("三").conversation_id])  # while the bin is open
+    assert shown(page) == ["三", "二", "一"]
 
 
 def test_delete_only_asks_and_cancel_is_the_answer_that_enter_gives(open_bin, store, qtbot):
@@ -87,16 +74,17 @@ def test_delete_only_asks_and_cancel_is_the_answer_that_enter_gives(open_bin, st
     parts, page = open_bin()
     qtbot.keyClick(page.list, Qt.Key.Key_Delete)
     dialog = dialog_of(page)
-    words = [label.text() for label in dialog.findChildren(QLabel)]
-    assert "「<b>残す</b>」を完全に削除しますか" in words
-    assert "元に戻せません。バックアップには残り、7 日を過ぎて新しいものが 3 つそろうと消えます。" in words
+    said = words(dialog)
+    assert "「<b>残す</b>」を完全に削除しますか" in said
+    assert "元に戻せません。バックアップには残り、7 日を過ぎて新しいものが 3 つそろうと消えます。" in said
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert dialog.result_key == "cancel"
     assert len(parts.conversations.binned()) == 1
 
 
-def test_who_says_so_erases_what_was_chosen(open_bin, store, qtbot):
+def test_who_says_so_erases_what_was_chosen_or_everything(open_bin, store, qtbot):
     ids = binned(store, "一", "二", "三")
+    kept = store.add_question("残る").conversation_id
     parts, page = open_bin()
     page.list.setCurrentIndex(page.binned.index(1))
     qtbot.mouseClick(page.erase_button, LEFT)
@@ -104,37 +92,28 @@ def test_who_says_so_erases_what_was_chosen(open_bin, store, qtbot):
     assert [one.id for one in parts.conversations.binned()] == [ids[2], ids[0]]
     assert store.conversation(ids[1]) is None
     assert page.list.chosen_ids() == [ids[0]]
-
-
-def test_emptying_asks_how_many_and_erases_all_of_them(open_bin, store, qtbot):
-    binned(store, "一", "二")
-    [kept] = [store.add_question("残る").conversation_id]
-    parts, page = open_bin()
+    page.findChild(dialogs.Dialog).setParent(None)
     qtbot.mouseClick(page.empty_button, LEFT)
     dialog = dialog_of(page)
-    assert "ごみ箱の 2 件をすべて完全に削除しますか" in [label.text() for label in dialog.findChildren(QLabel)]
+    assert "ごみ箱の 2 件をすべて完全に削除しますか" in words(dialog)
     dialog.buttons["erase"].click()
     assert parts.conversations.binned() == []
     assert [one.id for one in parts.conversations.all()] == [kept]
     assert not parts.window.sidebar.bin_button.note
 
 
-def test_an_empty_bin_says_so_and_leads_back(open_bin, qtbot):
+def test_an_empty_bin_says_so_and_leads_back(open_bin, store, qtbot):
+    binned(store, "一", "二", "三")
     parts, page = open_bin()
+    page.list.selectAll()
+    assert page._chosen.text() == "3 件を選んでいます"
+    qtbot.mouseClick(page.restore_button, LEFT)
+    assert len(parts.conversations.all()) == 3
     assert parts.window.focusWidget() is page.ask_button
     assert not page.empty_button.isVisible()
-    words = [label.text() for label in page.findChildren(QLabel) if label.isVisible()]
-    assert "ごみ箱は空です。削除した会話は 30 日間ここにあり、元に戻せます。" in words
+    assert "ごみ箱は空です。削除した会話は 30 日間ここにあり、元に戻せます。" in words(page)
     qtbot.mouseClick(page.ask_button, LEFT)
     assert parts.window.current_page == "ask"
-
-
-def test_what_is_thrown_away_while_the_bin_is_open_comes_to_it(open_bin, store):
-    binned(store, "一")
-    number = store.add_question("二").conversation_id
-    parts, page = open_bin()
-    parts.window.list_actions.bin([number])
-    assert shown(page) == ["二", "一"]
 
 
 def test_the_question_names_the_conversation_that_is_chosen_not_the_one_the_keyboard_is_at(open_bin, store, qtbot):

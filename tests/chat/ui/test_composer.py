@@ -1,26 +1,64 @@
 """The composer: keys, Japanese conversion, paste, size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, Qt
-from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QKeySequence, QShortcut, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut, QTextCursor
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.base.settings import Settings
 from app.chat.records import UnsentDraft
 from app.chat.ui.composer import TEXT_MAX, Composer
 from app.uikit.input_method import GUARD_S, Composition, guard_of
 from app.uikit.theme import Theme
+from tests.chat.ui import driver
+from tests.chat.ui.driver import CONTROL, NONE, SHIFT, heard
+from tests.uikit.ui.conversion import convert
 
-ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+Key = Qt.Key
+ENTER_KEYS = (Key.Key_Return, Key.Key_Enter)
+
+
+class Desk:
+    """The composer at the foot of a window, with what it has asked for."""
+
+    def __init__(self, composer: Composer) -> None:
+        self.composer, self.editor = composer, composer.editor
+        self.sent, self.stops = heard(composer.submitted), heard(composer.stop_requested)
+
+    def click(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE) -> None:
+        driver.press(self.editor, key, modifiers)
+
+    def press(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE) -> None:
+        """A press without a release, as some input methods deliver it."""
+        event = QKeyEvent(QEvent.Type.KeyPress, key, modifiers, "\r" if key in ENTER_KEYS else "")
+        QCoreApplication.sendEvent(self.editor, event)
+
+    def release(self, key: Qt.Key) -> None:
+        QCoreApplication.sendEvent(self.editor, QKeyEvent(QEvent.Type.KeyRelease, key, NONE))
+
+    def convert(self, *steps: tuple[str, str]) -> None:
+        """What is being converted, and what is committed, at each step."""
+        for preedit, commit in steps:
+            convert(self.editor, preedit, commit)
+
+    @property
+    def preedit(self) -> str:
+        return self.editor.textCursor().block().layout().preeditAreaText()
+
+    def paste(self, text: str, html: str = "") -> None:
+        data = QMimeData()
+        data.setHtml(html)
+        data.setText(text)
+        self.editor.insertFromMimeData(data)
+
+    def lines_high(self) -> int:
+        return int(self.editor.height() / self.editor.fontMetrics().lineSpacing())
 
 
 @pytest.fixture
-def composer(qtbot: QtBot, qapp: QApplication) -> Iterator[Composer]:
-    theme = Theme()
-    theme.apply(qapp, Settings(theme="light"))
+def desk(qtbot: QtBot, theme: Theme) -> Iterator[Desk]:
     window = QWidget()
     column = QVBoxLayout(window)
     composer = Composer(theme)
@@ -30,450 +68,295 @@ def composer(qtbot: QtBot, qapp: QApplication) -> Iterator[Composer]:
     qtbot.addWidget(window)
     window.show()
     composer.editor.setFocus()
-    yield composer
+    yield Desk(composer)
     window.close()
-
-
-@pytest.fixture
-def sent(composer: Composer) -> list[str]:
-    texts: list[str] = []
-    composer.submitted.connect(texts.append)
-    return texts
-
-
-def convert(composer: Composer, preedit: str, commit: str = "") -> None:
-    underline = QTextCharFormat()
-    underline.setFontUnderline(True)
-    attributes = [
-        QInputMethodEvent.Attribute(QInputMethodEvent.AttributeType.TextFormat, 0, len(preedit), underline),
-        QInputMethodEvent.Attribute(QInputMethodEvent.AttributeType.Cursor, len(preedit), 1, None),
-    ]
-    event = QInputMethodEvent(preedit, attributes if preedit else [])
-    if commit:
-        event.setCommitString(commit)
-    QCoreApplication.sendEvent(composer.editor, event)
-
-
-def press(composer: Composer, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
-    """A press without a release, as some input methods deliver it."""
-    event = QKeyEvent(QEvent.Type.KeyPress, key, modifiers, "\r" if key in ENTER_KEYS else "")
-    QCoreApplication.sendEvent(composer.editor, event)
-
-
-def release(composer: Composer, key: Qt.Key) -> None:
-    QCoreApplication.sendEvent(composer.editor, QKeyEvent(QEvent.Type.KeyRelease, key, Qt.KeyboardModifier.NoModifier))
-
-
-def preedit_of(composer: Composer) -> str:
-    text: str = composer.editor.textCursor().block().layout().preeditAreaText()
-    return text
 
 
 # ---------------------------------------------------------------------- keys
 
 
 @pytest.mark.parametrize("key", ENTER_KEYS)
-def test_enter_sends_and_keeps_the_text_until_it_is_taken(
-    composer: Composer, sent: list[str], key: Qt.Key, qtbot: QtBot
+def test_enter_sends_and_keeps_the_text_until_it_is_taken(desk: Desk, key: Qt.Key) -> None:
+    desk.composer.set_text("こんにちは")
+    desk.click(key)
+    assert desk.sent == [("こんにちは",)]
+    assert desk.composer.text() == "こんにちは"
+    desk.composer.end_edit()
+    assert desk.composer.text() == ""
+
+
+@pytest.mark.parametrize(
+    ("send_key", "new_line", "send", "hint"),
+    [
+        ("enter", SHIFT, NONE, "Enter送信　Shift+Enter改行"),
+        ("ctrl_enter", NONE, CONTROL, "Ctrl+Enter送信　Enter改行"),
+    ],
+)
+def test_one_key_sends_and_the_other_makes_a_new_line_as_the_hint_says(
+    desk: Desk, qtbot: QtBot, send_key: str, new_line: Qt.KeyboardModifier, send: Qt.KeyboardModifier, hint: str
 ) -> None:
-    composer.set_text("こんにちは")
-    qtbot.keyClick(composer.editor, key)
-    assert sent == ["こんにちは"]
-    assert composer.text() == "こんにちは"
-    composer.end_edit()
-    assert composer.text() == ""
+    desk.composer.set_send_key(send_key)
+    qtbot.keyClicks(desk.editor, "a")
+    desk.click(Key.Key_Return, new_line)
+    qtbot.keyClicks(desk.editor, "b")
+    assert (desk.composer.text(), desk.editor.blockCount(), desk.sent) == ("a\nb", 2, [])
+    desk.click(Key.Key_Return, send)
+    assert desk.sent == [("a\nb",)]
+    assert desk.composer.hint.accessibleName() == hint
 
 
-def test_shift_enter_makes_a_new_line(composer: Composer, sent: list[str], qtbot: QtBot) -> None:
-    qtbot.keyClicks(composer.editor, "a")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
-    qtbot.keyClicks(composer.editor, "b")
-    assert composer.text() == "a\nb"
-    assert composer.editor.blockCount() == 2
-    assert sent == []
+def test_a_key_held_down_does_not_send(desk: Desk) -> None:
+    desk.composer.set_text("押し続ける")
+    QCoreApplication.sendEvent(desk.editor, QKeyEvent(QEvent.Type.KeyPress, Key.Key_Return, NONE, "\r", True))
+    assert (desk.sent, desk.composer.text()) == ([], "押し続ける")
 
 
-def test_with_ctrl_enter_as_send_key_enter_makes_a_new_line(composer: Composer, sent: list[str], qtbot: QtBot) -> None:
-    composer.set_send_key("ctrl_enter")
-    qtbot.keyClicks(composer.editor, "a")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
-    assert composer.text() == "a\n"
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    assert sent == ["a\n"]
-
-
-def test_the_hint_names_the_send_key(composer: Composer) -> None:
-    assert composer.hint.accessibleName() == "Enter送信　Shift+Enter改行"
-    composer.set_send_key("ctrl_enter")
-    assert composer.hint.accessibleName().endswith("+Enter送信　Enter改行")
-
-
-def test_a_key_held_down_does_not_send(composer: Composer, sent: list[str]) -> None:
-    composer.set_text("押し続ける")
-    event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Return, Qt.KeyboardModifier.NoModifier, "\r", True)
-    QCoreApplication.sendEvent(composer.editor, event)
-    assert sent == []
-    assert composer.text() == "押し続ける"
-
-
-def test_spaces_alone_are_not_sent(composer: Composer, sent: list[str], qtbot: QtBot) -> None:
-    composer.set_text(" 　\n")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
-    assert sent == []
-
-
-def test_while_an_answer_is_written_enter_keeps_the_text_and_esc_stops(
-    composer: Composer, sent: list[str], qtbot: QtBot
-) -> None:
-    composer.set_busy(True)
-    composer.set_text("次の質問")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
-    assert (sent, composer.text()) == ([], "次の質問")
-    with qtbot.waitSignal(composer.stop_requested):
-        qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
-
-
-def test_one_button_is_shown_at_a_time(composer: Composer, qtbot: QtBot) -> None:
-    assert composer.send_button.isVisible()
-    assert not composer.stop_button.isVisible()
+def test_while_an_answer_is_written_enter_keeps_the_text_and_esc_or_the_button_stops(desk: Desk) -> None:
+    composer = desk.composer
+    assert (composer.send_button.isVisible(), composer.stop_button.isVisible()) == (True, False)
     composer.send_button.setFocus()
     composer.set_busy(True)
-    assert composer.stop_button.isVisible()
-    assert not composer.send_button.isVisible()
-    assert composer.editor.hasFocus(), "the focus is not lost with the hidden button"
-    with qtbot.waitSignal(composer.stop_requested):
-        composer.stop_button.click()
+    assert (composer.send_button.isVisible(), composer.stop_button.isVisible()) == (False, True)
+    assert desk.editor.hasFocus(), "the focus is not lost with the hidden button"
+    composer.set_text("次の質問")
+    desk.click(Key.Key_Return)
+    assert (desk.sent, composer.text()) == ([], "次の質問")
+    desk.click(Key.Key_Escape)
+    composer.stop_button.click()
+    assert len(desk.stops) == 2
 
 
-def test_tab_leaves_the_editor(composer: Composer, qtbot: QtBot) -> None:
-    composer.set_text("質問")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Tab)
-    assert composer.send_button.hasFocus()
-    assert composer.text() == "質問"
+def test_tab_leaves_the_editor_a_click_on_the_frame_comes_back_and_every_part_has_a_name(
+    desk: Desk, qtbot: QtBot
+) -> None:
+    desk.composer.set_text("質問")
+    desk.click(Key.Key_Tab)
+    assert desk.composer.send_button.hasFocus()
+    assert desk.composer.text() == "質問"
+    qtbot.mouseClick(desk.composer, driver.LEFT)
+    assert desk.editor.hasFocus()
+    assert all(part.accessibleName() for part in (desk.editor, desk.composer.hint, desk.composer.stop_button))
+    assert desk.composer.send_button.text()
 
 
 # ---------------------------------------------------------------- conversion
 
 
-@pytest.mark.parametrize(
-    "key", [*ENTER_KEYS, Qt.Key.Key_Escape, Qt.Key.Key_Tab, Qt.Key.Key_Backtab, Qt.Key.Key_Backspace, Qt.Key.Key_Up]
-)
-@pytest.mark.parametrize(
-    "modifiers",
-    [Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier],
-)
 @pytest.mark.parametrize("send_key", ["enter", "ctrl_enter"])
-def test_during_a_conversion_no_key_sends_edits_or_leaves(
-    composer: Composer, sent: list[str], key: Qt.Key, modifiers: Qt.KeyboardModifier, send_key: str
-) -> None:
-    composer.set_send_key(send_key)
-    composer.set_text("前")
-    stops: list[bool] = []
-    composer.stop_requested.connect(lambda: stops.append(True))
-    composer.set_busy(False)
-    convert(composer, "にほん")
-    press(composer, key, modifiers)
-    assert (sent, stops) == ([], [])
-    assert composer.text() == "前"
-    assert preedit_of(composer) == "にほん"
-    assert composer.editor.hasFocus()
+def test_during_a_conversion_no_key_sends_edits_or_leaves(desk: Desk, send_key: str) -> None:
+    last_questions = heard(desk.composer.last_question_requested)
+    desk.composer.set_send_key(send_key)
+    desk.composer.set_text("前")
+    desk.convert(("にほん", ""))
+    keys = (Key.Key_Escape, Key.Key_Tab, Key.Key_Backtab, Key.Key_Backspace, Key.Key_Up)
+    for key in (*ENTER_KEYS, *keys):
+        for modifiers in (NONE, SHIFT, CONTROL):
+            desk.press(key, modifiers)
+            assert (desk.sent, desk.stops, last_questions) == ([], [], []), key
+            assert (desk.composer.text(), desk.preedit) == ("前", "にほん"), key
+            assert desk.editor.hasFocus(), key
 
 
-def test_the_window_does_not_see_shortcuts_during_a_conversion(composer: Composer, qtbot: QtBot) -> None:
+def test_the_window_does_not_see_shortcuts_during_a_conversion(desk: Desk, qtbot: QtBot) -> None:
     fired: list[str] = []
+    window = desk.composer.window()
     for keys in ("Esc", "Ctrl+N", "Return"):
-        QShortcut(QKeySequence(keys), composer.window(), lambda keys=keys: fired.append(keys))
-    qtbot.waitExposed(composer.window())
-    composer.window().activateWindow()
-    convert(composer, "へんかん")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
-    qtbot.keyClick(composer.editor, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
+        QShortcut(QKeySequence(keys), window, lambda keys=keys: fired.append(keys))
+    qtbot.waitExposed(window)
+    window.activateWindow()
+    desk.convert(("へんかん", ""))
+    desk.click(Key.Key_Escape)
+    desk.click(Key.Key_N, CONTROL)
+    desk.click(Key.Key_Return)
     assert fired == []
-    convert(composer, "", "変換")
-    release(composer, Qt.Key.Key_Return)
-    qtbot.keyClick(composer.editor, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    desk.convert(("", "変換"))
+    desk.release(Key.Key_Return)
+    desk.click(Key.Key_N, CONTROL)
     assert fired == ["Ctrl+N"]
 
 
-def test_the_return_that_ends_a_conversion_and_arrives_after_it_does_not_send(
-    composer: Composer, sent: list[str]
-) -> None:
-    convert(composer, "日本")
-    convert(composer, "", "日本")
-    press(composer, Qt.Key.Key_Return)
-    assert sent == []
-    assert composer.text() == "日本"
+@pytest.mark.parametrize("clears_first", [False, True])
+def test_the_return_that_ends_a_conversion_does_not_send_and_the_next_one_does(desk: Desk, clears_first: bool) -> None:
+    """Some input methods clear what is being converted before they commit it."""
+    desk.convert(("日本", ""), *[("", "")] * clears_first, ("", "日本"))
+    desk.press(Key.Key_Return)
+    assert (desk.sent, desk.composer.text()) == ([], "日本")
+    desk.release(Key.Key_Return)
+    desk.press(Key.Key_Return)
+    assert desk.sent == [("日本",)]
 
 
-def test_the_same_for_input_methods_that_clear_the_preedit_before_they_commit(
-    composer: Composer, sent: list[str]
-) -> None:
-    convert(composer, "日本")
-    convert(composer, "")
-    convert(composer, "", "日本")
-    press(composer, Qt.Key.Key_Return)
-    assert (sent, composer.text()) == ([], "日本")
+def test_the_esc_that_cancels_a_conversion_does_not_stop_the_answer(desk: Desk) -> None:
+    desk.composer.set_busy(True)
+    desk.convert(("にほん", ""), ("", ""))
+    desk.press(Key.Key_Escape)
+    assert desk.stops == []
 
 
-def test_the_esc_that_cancels_a_conversion_does_not_stop_the_answer(composer: Composer) -> None:
-    composer.set_busy(True)
-    stops: list[bool] = []
-    composer.stop_requested.connect(lambda: stops.append(True))
-    convert(composer, "にほん")
-    convert(composer, "")
-    press(composer, Qt.Key.Key_Escape)
-    assert stops == []
-
-
-def test_return_sends_again_once_its_key_was_released(composer: Composer, sent: list[str]) -> None:
-    convert(composer, "日本")
-    convert(composer, "", "日本")
-    release(composer, Qt.Key.Key_Return)
-    press(composer, Qt.Key.Key_Return)
-    assert sent == ["日本"]
-
-
-def test_return_sends_again_after_a_moment_when_no_release_comes(
-    composer: Composer, sent: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_return_sends_again_after_a_moment_when_no_release_comes(desk: Desk) -> None:
     now = 100.0
-    guard_of(composer.editor).composition = Composition(lambda: now)
-    convert(composer, "日本")
-    convert(composer, "", "日本")
+    guard_of(desk.editor).composition = Composition(lambda: now)
+    desk.convert(("日本", ""), ("", "日本"))
     now += GUARD_S / 2
-    press(composer, Qt.Key.Key_Return)
-    assert sent == []
+    desk.press(Key.Key_Return)
+    assert desk.sent == []
     now += GUARD_S
-    press(composer, Qt.Key.Key_Return)
-    assert sent == ["日本"]
+    desk.press(Key.Key_Return)
+    assert desk.sent == [("日本",)]
 
 
-def test_a_conversion_in_the_middle_of_a_text_keeps_what_is_around_it(composer: Composer, sent: list[str]) -> None:
-    composer.set_text("前後")
-    cursor = composer.editor.textCursor()
+def test_a_conversion_in_the_middle_of_a_text_keeps_what_is_around_it(desk: Desk) -> None:
+    desk.composer.set_text("前後")
+    cursor = desk.editor.textCursor()
     cursor.setPosition(1)
-    composer.editor.setTextCursor(cursor)
-    convert(composer, "なか")
-    press(composer, Qt.Key.Key_Return)
-    convert(composer, "", "中")
-    assert (composer.text(), sent) == ("前中後", [])
+    desk.editor.setTextCursor(cursor)
+    desk.convert(("なか", ""))
+    desk.press(Key.Key_Return)
+    desk.convert(("", "中"))
+    assert (desk.composer.text(), desk.sent) == ("前中後", [])
 
 
-def test_text_set_during_a_conversion_waits_for_its_end(composer: Composer, qtbot: QtBot) -> None:
-    convert(composer, "にほん")
-    composer.set_text("例の質問")
-    assert preedit_of(composer) == "にほん"
-    assert composer.text() == ""
-    convert(composer, "", "日本")
-    qtbot.waitUntil(lambda: composer.text() == "例の質問")
+def test_text_and_drafts_set_during_a_conversion_wait_for_its_end(desk: Desk, qtbot: QtBot) -> None:
+    composer, draft = desk.composer, UnsentDraft("別の会話の書きかけ", 3)
+    for begin, awaited in (
+        (lambda: composer.set_text("例の質問"), UnsentDraft("例の質問")),
+        (lambda: composer.show_draft(draft), draft),
+    ):
+        before = (composer.text(), composer.edited_id)
+        desk.convert(("にほん", ""))
+        begin()
+        assert desk.preedit == "にほん"
+        assert (composer.text(), composer.edited_id) == before
+        desk.convert(("", "日本"))
+        qtbot.waitUntil(lambda awaited=awaited: composer.draft() == awaited)
 
 
-def test_the_button_does_not_send_half_a_conversion(composer: Composer, sent: list[str]) -> None:
-    composer.set_text("前")
-    convert(composer, "にほん")
-    composer.send_button.click()
-    assert sent == []
-    assert preedit_of(composer) == "にほん"
+def test_neither_button_nor_paste_breaks_into_a_conversion(desk: Desk) -> None:
+    desk.composer.set_text("前")
+    desk.convert(("にほん", ""))
+    desk.composer.send_button.click()
+    desk.paste("貼り付け")
+    assert (desk.sent, desk.composer.text(), desk.preedit) == ([], "前", "にほん")
 
 
-def test_pasting_waits_for_no_conversion(composer: Composer) -> None:
-    convert(composer, "にほん")
-    data = QMimeData()
-    data.setText("貼り付け")
-    composer.editor.insertFromMimeData(data)
-    assert composer.text() == ""
-    assert preedit_of(composer) == "にほん"
-
-
-def test_the_placeholder_is_hidden_during_a_conversion(composer: Composer, qtbot: QtBot) -> None:
-    composer.set_has_history(True)
-    assert composer.editor.placeholderText() == "続けて質問できます"
-    convert(composer, "に")
-    assert composer.editor.placeholderText() == ""
-    composer.set_has_history(False)
-    assert composer.editor.placeholderText() == ""
-    convert(composer, "")
-    qtbot.waitUntil(lambda: composer.editor.placeholderText() == "質問を入力してください")
+def test_the_placeholder_is_hidden_during_a_conversion(desk: Desk, qtbot: QtBot) -> None:
+    desk.composer.set_has_history(True)
+    assert desk.editor.placeholderText() == "続けて質問できます"
+    desk.convert(("に", ""))
+    assert desk.editor.placeholderText() == ""
+    desk.composer.set_has_history(False)
+    assert desk.editor.placeholderText() == ""
+    desk.convert(("", ""))
+    qtbot.waitUntil(lambda: desk.editor.placeholderText() == "質問を入力してください")
 
 
 # -------------------------------------------------------------- paste and size
 
 
-def test_only_plain_text_is_pasted(composer: Composer) -> None:
-    data = QMimeData()
-    data.setHtml("<b>太字</b><img src='file:///etc/passwd'>")
-    data.setText("太字")
-    composer.editor.insertFromMimeData(data)
-    assert composer.text() == "太字"
+def test_only_plain_text_is_pasted(desk: Desk) -> None:
+    desk.paste("太字", "<b>太字</b><img src='file:///etc/passwd'>")
+    assert desk.composer.text() == "太字"
     only_html = QMimeData()
     only_html.setHtml("<img src='file:///etc/passwd'>")
-    assert not composer.editor.canInsertFromMimeData(only_html) or only_html.text() == ""
+    assert not desk.editor.canInsertFromMimeData(only_html) or only_html.text() == ""
 
 
-def test_a_paste_that_no_model_could_read_is_refused_in_words(composer: Composer) -> None:
-    composer.set_text("残る")
-    data = QMimeData()
-    data.setText("長" * (TEXT_MAX + 1))
-    composer.editor.insertFromMimeData(data)
-    assert composer.text() == "残る"
-    assert composer.notice.isVisible()
-    assert "50,001" in composer.notice.text()
-    composer.set_text("消える")
-    assert not composer.notice.isVisible()
-
-
-def test_the_longest_paste_is_taken(composer: Composer) -> None:
-    data = QMimeData()
-    data.setText("長" * (TEXT_MAX - 1))
-    composer.editor.insertFromMimeData(data)
-    assert len(composer.text()) == TEXT_MAX - 1
-
-
-def lines_high(composer: Composer) -> float:
-    return composer.editor.height() / composer.editor.fontMetrics().lineSpacing()
+def test_a_paste_that_no_model_could_read_is_refused_in_words_and_the_longest_is_taken(desk: Desk) -> None:
+    notice = desk.composer.notice
+    desk.composer.set_text("残る")
+    desk.paste("長" * (TEXT_MAX + 1))
+    assert desk.composer.text() == "残る"
+    assert notice.isVisible()
+    assert "50,001" in notice.text()
+    desk.composer.set_text("")
+    assert not notice.isVisible()
+    desk.paste("長" * (TEXT_MAX - 1))
+    assert len(desk.composer.text()) == TEXT_MAX - 1
 
 
 @pytest.mark.parametrize(("window_height", "most"), [(900, 8), (640, 4)])
-def test_the_editor_grows_with_its_text_up_to_a_limit(composer: Composer, window_height: int, most: int) -> None:
-    composer.editor.fit_window(window_height)
-    assert int(lines_high(composer)) == 1
-    composer.set_text("\n".join("あいう"))
-    assert int(lines_high(composer)) == 3
-    composer.set_text("\n" * 20)
-    assert int(lines_high(composer)) == most
-    composer.end_edit()
-    assert int(lines_high(composer)) == 1
-
-
-def test_one_long_line_wraps_and_grows_too(composer: Composer) -> None:
-    composer.set_text("あ" * 100)
-    assert int(lines_high(composer)) >= 2
-
-
-def test_a_click_on_the_frame_goes_to_the_editor(composer: Composer, qtbot: QtBot) -> None:
-    composer.send_button.setFocus()
-    qtbot.mouseClick(composer, Qt.MouseButton.LeftButton)
-    assert composer.editor.hasFocus()
-
-
-def test_every_part_has_a_name(composer: Composer) -> None:
-    names: list[Callable[[], str]] = [
-        composer.editor.accessibleName,
-        composer.hint.accessibleName,
-        composer.send_button.text,
-        composer.stop_button.accessibleName,
-    ]
-    assert all(name() for name in names)
+def test_the_editor_grows_with_its_text_up_to_a_limit(desk: Desk, window_height: int, most: int) -> None:
+    desk.editor.fit_window(window_height)
+    heights = []
+    for text in ("", "あ\nい\nう", "\n" * 20):
+        desk.composer.set_text(text)
+        heights.append(desk.lines_high())
+    desk.composer.end_edit()
+    assert [*heights, desk.lines_high()] == [1, 3, most, 1]
+    desk.composer.set_text("あ" * 100)  # wraps
+    assert desk.lines_high() >= 2
 
 
 # ------------------------------------------------------------ edits and drafts
 
 
-def test_an_empty_field_cannot_be_sent_and_says_why(composer: Composer, sent: list[str]) -> None:
-    assert not composer.send_button.isEnabled()
-    assert "質問を入力すると送信できます" in composer.send_button.toolTip()
-    composer.set_text(" 　\n")
-    assert not composer.send_button.isEnabled()
+def test_an_empty_field_cannot_be_sent_and_says_why(desk: Desk) -> None:
+    composer, send = desk.composer, desk.composer.send_button
+    for text in ("", " 　\n"):
+        composer.set_text(text)
+        desk.click(Key.Key_Return)
+        assert (desk.sent, send.isEnabled()) == ([], False)
+        assert "質問を入力すると送信できます" in send.toolTip()
     composer.set_text("質問")
-    assert composer.send_button.isEnabled()
-    assert composer.send_button.toolTip() == ""
-    composer.send_button.setFocus()
+    assert (send.isEnabled(), send.toolTip()) == (True, "")
+    send.setFocus()
     composer.end_edit()
-    assert composer.editor.hasFocus(), "a button that cannot be used does not keep the keyboard"
+    assert desk.editor.hasFocus(), "a button that cannot be used does not keep the keyboard"
 
 
-def test_what_is_being_converted_can_be_sent_by_the_button(composer: Composer) -> None:
-    convert(composer, "はし")
-    assert composer.send_button.isEnabled()
-    convert(composer, "")
-    assert not composer.send_button.isEnabled()
-    convert(composer, "", "橋")
-    assert composer.send_button.isEnabled()
+def test_what_is_being_converted_can_be_sent_by_the_button(desk: Desk) -> None:
+    for preedit, commit, is_enabled in (("はし", "", True), ("", "", False), ("", "橋", True)):
+        desk.convert((preedit, commit))
+        assert desk.composer.send_button.isEnabled() == is_enabled
 
 
-def test_an_edit_sets_aside_what_was_typed_and_gives_it_back(composer: Composer, qtbot: QtBot) -> None:
+def test_an_edit_sets_aside_what_was_typed_and_gives_it_back(desk: Desk) -> None:
+    composer = desk.composer
     composer.set_text("打ちかけ")
     composer.begin_edit(7, "前の質問")
     assert composer.edit_line.isVisible()
     assert (composer.text(), composer.edited_id) == ("前の質問", 7)
-    assert composer.draft() == UnsentDraft("前の質問", 7, "打ちかけ")
-    assert composer.editor.textCursor().atEnd()
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
-    assert not composer.edit_line.isVisible()
-    assert composer.draft() == UnsentDraft("打ちかけ")
-
-
-def test_an_edit_after_an_edit_still_knows_what_was_typed(composer: Composer) -> None:
-    composer.set_text("打ちかけ")
-    composer.begin_edit(7, "一")
+    assert desk.editor.textCursor().atEnd()
     composer.begin_edit(9, "二")
-    assert composer.draft() == UnsentDraft("二", 9, "打ちかけ")
-    composer.edit_line.cancel_button.click()
-    assert composer.draft() == UnsentDraft("打ちかけ")
-    assert composer.editor.hasFocus()
-
-
-def test_an_edit_that_was_sent_gives_back_what_was_typed(composer: Composer, sent: list[str], qtbot: QtBot) -> None:
-    composer.set_text("打ちかけ")
-    composer.begin_edit(7, "前の質問")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
-    assert sent == ["前の質問"]
-    composer.end_edit()
+    assert composer.draft() == UnsentDraft("二", 9, "打ちかけ"), "also after an edit of another question"
+    composer.cancel_button.click()
+    assert not composer.edit_line.isVisible()
+    assert desk.editor.hasFocus()
     assert composer.draft() == UnsentDraft("打ちかけ")
 
 
-def test_esc_stops_an_answer_before_it_ends_an_edit(composer: Composer, qtbot: QtBot) -> None:
-    composer.begin_edit(7, "前の質問")
-    composer.set_busy(True)
-    with qtbot.waitSignal(composer.stop_requested):
-        qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
-    assert composer.edited_id == 7
-    composer.set_busy(False)
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
-    assert composer.edited_id is None
+def test_esc_stops_an_answer_before_it_ends_an_edit(desk: Desk) -> None:
+    desk.composer.set_text("打ちかけ")
+    desk.composer.begin_edit(7, "前の質問")
+    for is_busy, edited in ((True, 7), (False, None)):
+        desk.composer.set_busy(is_busy)
+        desk.click(Key.Key_Escape)
+        assert (len(desk.stops), desk.composer.edited_id) == (1, edited)
+    assert desk.composer.draft() == UnsentDraft("打ちかけ")
+    desk.composer.begin_edit(7, "前の質問")
+    desk.click(Key.Key_Return)
+    assert desk.sent == [("前の質問",)]
+    desk.composer.end_edit()
+    assert desk.composer.draft() == UnsentDraft("打ちかけ"), "also after an edit that was sent"
 
 
-def test_up_in_an_empty_field_asks_for_the_last_question(composer: Composer, qtbot: QtBot) -> None:
-    wanted: list[bool] = []
-    composer.last_question_requested.connect(lambda: wanted.append(True))
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Up)
-    assert wanted == [True]
-    composer.set_text("一\n二")
-    qtbot.keyClick(composer.editor, Qt.Key.Key_Up)
-    assert wanted == [True]
-    assert composer.editor.textCursor().blockNumber() == 0, "in a text it moves the cursor"
+def test_up_in_an_empty_field_asks_for_the_last_question(desk: Desk) -> None:
+    wanted = heard(desk.composer.last_question_requested)
+    desk.click(Key.Key_Up)
+    assert len(wanted) == 1
+    desk.composer.set_text("一\n二")
+    desk.click(Key.Key_Up)
+    assert len(wanted) == 1
+    assert desk.editor.textCursor().blockNumber() == 0, "in a text it moves the cursor"
 
 
-def test_up_while_converting_belongs_to_the_input_method(composer: Composer) -> None:
-    wanted: list[bool] = []
-    composer.last_question_requested.connect(lambda: wanted.append(True))
-    convert(composer, "はし")
-    press(composer, Qt.Key.Key_Up)
-    assert wanted == []
-    assert preedit_of(composer) == "はし"
-
-
-def test_a_draft_waits_for_the_end_of_a_conversion(composer: Composer, qtbot: QtBot) -> None:
-    convert(composer, "はし")
-    composer.show_draft(UnsentDraft("別の会話の書きかけ", 3))
-    assert preedit_of(composer) == "はし"
-    assert composer.edited_id is None
-    convert(composer, "", "橋")
-    qtbot.waitUntil(lambda: composer.draft() == UnsentDraft("別の会話の書きかけ", 3))
-
-
-def test_a_draft_that_is_shown_already_leaves_the_cursor_alone(composer: Composer) -> None:
-    composer.set_text("同じ文章")
-    composer.editor.moveCursor(QTextCursor.MoveOperation.Start)
-    composer.show_draft(UnsentDraft("同じ文章"))
-    assert composer.editor.textCursor().atStart()
-
-
-def test_a_draft_is_not_taken_for_typing(composer: Composer, qtbot: QtBot) -> None:
-    typed: list[str] = []
-    composer.typed.connect(lambda: typed.append(composer.text()))
-    composer.show_draft(UnsentDraft("書きかけ"))
+def test_a_draft_is_not_taken_for_typing_and_shown_again_leaves_the_cursor_alone(desk: Desk, qtbot: QtBot) -> None:
+    typed = heard(desk.composer.typed)
+    desk.composer.show_draft(UnsentDraft("書きかけ"))
     assert typed == []
-    qtbot.keyClicks(composer.editor, "a")
-    assert typed == ["書きかけa"]
+    qtbot.keyClicks(desk.editor, "a")
+    assert len(typed) == 1
+    assert desk.composer.text() == "書きかけa"
+    desk.editor.moveCursor(QTextCursor.MoveOperation.Start)
+    desk.composer.show_draft(UnsentDraft("書きかけa"))
+    assert desk.editor.textCursor().atStart()

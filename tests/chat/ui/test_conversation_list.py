@@ -3,18 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 from PySide6.QtCore import Qt
 
 from app.chat.records import Conversation, Folder
 from app.chat.ui.conversations.conversation_list import (
     OUTSIDE,
     ConversationList,
-    DraftRole,
-    FolderRole,
-    IdRole,
-    IsOpenRole,
-    TimeRole,
 )
 from app.documents.grounding.grounding_record import CollectionRef
 from app.uikit.widgets.labels import plain_tooltip
@@ -52,13 +46,14 @@ def spoken(model: ConversationList, text: str) -> str:
 
 
 def test_conversations_stand_under_their_day():
-    model = ConversationList()
     ages = (timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=40), timedelta(days=400))
-    model.set_conversations([conversation(n, f"会話{n}", age) for n, age in enumerate(ages)], NOW)
+    model = filled(*(conversation(n, f"会話{n}", age) for n, age in enumerate(ages)), folders=())
     assert texts(model) == [
         "今日", "会話0", "昨日", "会話1", "11月", "会話2", "10月", "会話3", "2025年10月", "会話4",
     ]  # fmt: skip
-    assert [model.index(row).data(TimeRole) for row in (1, 3, 5)] == ["14:30", "15:30", "11月18日"]
+    assert [model.facts_text(model.row(row)) for row in (1, 3, 5)] == ["14:30", "15:30", "11月18日"]
+    ahead = filled(conversation(1, "明日", -timedelta(days=1)), folders=())  # from a clock that was ahead
+    assert texts(ahead) == ["今日", "明日"]
 
 
 def test_the_label_stands_beside_the_time_where_it_says_something():
@@ -66,12 +61,8 @@ def test_the_label_stands_beside_the_time_where_it_says_something():
     asking = replace(conversation(2, "資料に聞く"), scope=(CollectionRef(1, "規程"),))
     secret = replace(conversation(3, "機密の会話"), label="secret")
     model = filled(plain, asking, secret, folders=())
-    assert [model.index(row).data(TimeRole) for row in (1, 2, 3)] == ["15:30", "15:30　社外秘", "15:30　機密"]
+    assert [model.facts_text(model.row(row)) for row in (1, 2, 3)] == ["15:30", "15:30　社外秘", "15:30　機密"]
     assert "機密" in spoken(model, "機密の会話")
-
-
-def test_what_comes_from_a_clock_that_was_ahead_stands_under_today():
-    assert texts(filled(conversation(1, "明日", -timedelta(days=1)), folders=())) == ["今日", "明日"]
 
 
 def test_pins_come_first_then_folders_then_the_days_of_the_rest():
@@ -84,6 +75,7 @@ def test_pins_come_first_then_folders_then_the_days_of_the_rest():
     assert texts(model) == [
         "ピン留め", "先に留めた", "後で留めた", "橋梁", "橋の質問", "道路", "今日", "今の質問",
     ]  # fmt: skip
+    assert spoken(model, "後で留めた") == "後で留めた　15:30　ピン留め"
 
 
 def test_the_time_says_as_much_as_the_heading_leaves_open():
@@ -92,7 +84,8 @@ def test_the_time_says_as_much_as_the_heading_leaves_open():
         conversation(2, "去年の", timedelta(days=400), folder=BRIDGES),
         conversation(3, "留めた", timedelta(days=7), folder=ROADS, pinned_at=1.0),
     )
-    times = {model.index(row).data(): model.index(row).data(TimeRole) for row in range(model.rowCount())}
+    rows = [model.row(place) for place in range(model.rowCount())]
+    times = {row.text: model.facts_text(row) for row in rows if row.conversation}
     assert times["昨日の"] == "昨日 15:30"
     assert times["去年の"] == "2025年10月21日"
     assert times["留めた"] == "11月18日　道路"
@@ -113,7 +106,8 @@ def test_a_folded_folder_is_marked_for_the_open_conversation_in_it():
     model.set_open(1)
     model.fold(BRIDGES.id, is_folded=True)
     model.fold(ROADS.id, is_folded=True)
-    assert [model.index_of_folder(folder.id).data(IsOpenRole) for folder in (BRIDGES, ROADS)] == [True, False]
+    headings = [model.row(model.index_of_folder(folder.id).row()) for folder in (BRIDGES, ROADS)]
+    assert [model.is_open(row) for row in headings] == [True, False]
 
 
 def test_a_folder_that_is_gone_is_not_folded_when_its_number_comes_back():
@@ -130,20 +124,19 @@ def test_the_filter_looks_into_folded_folders_and_hides_those_without_a_hit():
     assert texts(model) == ["橋梁", "橋脚の点検"]
 
 
-@pytest.mark.parametrize("query", ["ＧＧＵＦ", "gguf", "取り込み"])
-def test_the_filter_finds_titles_whatever_their_width_and_case(query):
-    model = ConversationList()
-    model.set_conversations([conversation(1, "GGUF の取り込み方"), conversation(2, "出張費")], NOW)
-    model.set_filter(query, NOW)
-    assert texts(model) == ["今日", "GGUF の取り込み方"]
+def test_the_filter_finds_titles_whatever_their_width_and_case():
+    model = filled(conversation(1, "GGUF の取り込み方"), conversation(2, "出張費"), folders=())
+    for query in ("ＧＧＵＦ", "gguf", "取り込み"):
+        model.set_filter(query, NOW)
+        assert texts(model) == ["今日", "GGUF の取り込み方"]
 
 
 def test_headings_of_days_cannot_be_chosen_and_those_of_folders_can_be_reached():
     model = filled(conversation(1, "会話"), folders=(BRIDGES,))
     heading, day = model.index(0), model.index(1)
     assert model.flags(day) == Qt.ItemFlag.NoItemFlags
-    assert day.data(IdRole) is None
-    assert heading.data(FolderRole) == BRIDGES.id
+    assert model.row(day.row()).id is None
+    assert model.row(heading.row()).folder_id == BRIDGES.id
     assert model.flags(heading) & Qt.ItemFlag.ItemIsEnabled
     assert not model.flags(heading) & Qt.ItemFlag.ItemIsSelectable
 
@@ -151,14 +144,10 @@ def test_headings_of_days_cannot_be_chosen_and_those_of_folders_can_be_reached()
 def test_a_draft_is_told_but_not_that_of_the_open_conversation():
     model = filled(conversation(1, "一"), conversation(2, "二"), folders=(), drafts={1, 2})
     model.set_open(2)
-    assert [model.index_of(number).data(DraftRole) for number in (1, 2)] == ["下書き", ""]
+    assert [model.draft_mark(model.row(model.index_of(number).row())) for number in (1, 2)] == ["下書き", ""]
     assert spoken(model, "一") == "一　15:30　下書き"
     model.set_drafts({2})
-    assert model.index_of(1).data(DraftRole) == ""
-
-
-def test_a_pin_is_heard():
-    assert spoken(filled(conversation(1, "一", pinned_at=1.0)), "一") == "一　15:30　ピン留め"
+    assert model.draft_mark(model.row(model.index_of(1).row())) == ""
 
 
 def test_each_row_knows_where_something_dropped_on_it_goes():
@@ -186,17 +175,14 @@ def test_names_that_are_empty_or_the_same_change_nothing():
 
 
 def test_the_keyboard_stays_near_a_row_that_is_gone():
-    model = ConversationList()
-    model.set_conversations([conversation(1, "会話1"), conversation(2, "会話2", timedelta(days=1))], NOW)
+    model = filled(conversation(1, "会話1"), conversation(2, "会話2", timedelta(days=1)), folders=())
     assert [model.nearest(row).data() for row in (0, 1, 2, 9)] == ["会話1", "会話1", "会話2", "会話2"]
     model.set_conversations([], NOW)
     assert not model.nearest(1).isValid()
 
 
 def test_ten_thousand_conversations_are_listed_in_groups():
-    stored = [conversation(n, f"会話 {n}", timedelta(hours=n)) for n in range(10_000)]
-    model = ConversationList()
-    model.set_conversations(stored, NOW)
+    model = filled(*(conversation(n, f"会話 {n}", timedelta(hours=n)) for n in range(10_000)), folders=())
     months = 10_000 // (24 * 31)
     assert 10_000 + months < model.rowCount() < 10_000 + months + 5
 

@@ -1,5 +1,6 @@
 """An answer that came in a file is seen to be one: below its text, in copies, in the list and in a search."""
 
+import dataclasses
 from datetime import datetime
 
 import pytest
@@ -8,11 +9,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from app.base.paths import Paths
 from app.base.search_text import Snippet
+from app.base.wording import phrase
 from app.chat.message_index import SearchHit
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.conversations.search_page import SearchResultModel
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
@@ -21,7 +21,7 @@ from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from tests.chat.ui.chat_double import Double
+from tests.chat.ui.driver import Double, answer, clipboard, question
 
 TEXT = "年次有給休暇は、勤続6か月で10日とする。[1]"
 SOURCE = CitedSource("規則", "internal", "rules.md", "", "年次有給休暇は、勤続6か月で10日とする。", ("第5条",), page=1)
@@ -35,7 +35,7 @@ def view(details: AnswerDetails, theme: Theme, qtbot: QtBot, copied: list[str]) 
     )
     qtbot.addWidget(found)
     found.resize(640, found.fit(640))
-    found.label_now = lambda: "internal"  # type: ignore[attr-defined]  # as of the page around it
+    found.label_now = lambda: "internal"  # as of the page around it
     found.show()
     QGuiApplication.clipboard().dataChanged.connect(lambda: copied.append(QGuiApplication.clipboard().text()))
     return found
@@ -58,7 +58,6 @@ def test_an_unchecked_answer_names_its_sources_as_the_files_and_offers_none_to_o
     assert "モデル（取り込んだファイルの記載）：Swallow 8B" in shown
     assert found.sources == ()
     assert found.check_summary == MARK
-    assert found._end is not None
     found._end.row._copy()
     found._copy_shown()
     assert all(text.endswith(f"\n\n{MARK}") for text in copied)
@@ -74,7 +73,6 @@ def test_an_answer_that_was_checked_here_says_both(theme: Theme, qtbot: QtBot) -
     found = view(AnswerDetails(is_imported=True, grounding=kept), theme, qtbot, copied)
     assert "取り込んだ会話（この PC の資料と照合済み）" in words(found)
     assert found.sources == (1,)
-    assert found._end is not None
     found._end.row.copy_cited()
     found._end.row._copy()
     found._copy_shown()
@@ -84,21 +82,17 @@ def test_an_answer_that_was_checked_here_says_both(theme: Theme, qtbot: QtBot) -
 
 @pytest.mark.fault("S15")
 def test_a_copy_of_a_whole_conversation_marks_the_answers_that_were_imported(
-    theme: Theme, where: Paths, store: Store, qtbot: QtBot
+    double: Double,
 ) -> None:
-    double = Double(theme, where, store, qtbot)
     forged, own = AnswerDetails(is_imported=True, quoted=(SOURCE,)), AnswerDetails()
-    said = (
-        ("question", "何日ですか", None),
-        ("answer", "30日です。", forged),
-        ("question", "本当ですか", None),
-        ("answer", "いいえ。", own),
+    double.open(
+        question(1, "何日ですか"),
+        dataclasses.replace(answer(2, "30日です。"), details=forged),
+        question(3, "本当ですか"),
+        dataclasses.replace(answer(4, "いいえ。"), details=own),
     )
-    double.open(*(Message(at, 1, at - 1 or None, *one[:2], "done", 0.0, one[2]) for at, one in enumerate(said, 1)))
-    double.page.header.copy_requested.emit()
-    assert QGuiApplication.clipboard().text() == (
-        f"質問：何日ですか\n\n回答：30日です。\n\n{MARK}\n\n質問：本当ですか\n\n回答：いいえ。"
-    )
+    double.menu()[phrase("chat.copy_the_conversation")].trigger()
+    assert clipboard() == (f"質問：何日ですか\n\n回答：30日です。\n\n{MARK}\n\n質問：本当ですか\n\n回答：いいえ。")
 
 
 @pytest.mark.fault("S15")

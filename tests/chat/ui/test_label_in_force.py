@@ -16,11 +16,12 @@ from app.chat.exchange import conversation_export, conversation_import
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.chat.ui.conversations.conversation_list import FactsRole
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.library import Library
 from app.uikit import clipboard_guard
 from app.uikit.desktop import Pickers
+from tests.chat.driver import store_thread
+from tests.chat.ui.driver import clipboard, entries
 from tests.permits import PERMIT, permit_to_lower
 
 TIMEOUT_MS = 10_000
@@ -29,12 +30,10 @@ Opened = Callable[[int], AppContext]
 
 def answered(store: Store, asked: list[CollectionRef], used: str, label: Label) -> int:
     """A conversation that asks those, and was answered from one of them, which was labelled so."""
-    question = store.add_question("鍵はどこですか？")
     grounding = Grounding("answered", (CitedSource(used, label, "内規.pdf", "/内規.pdf", "鍵は守衛室にある。"),))
     details = AnswerDetails("m", "M", "end", scope=tuple(asked), grounding=grounding)
-    answer = store.add_answer(question.id, details)
+    question, _ = store_thread(store, "鍵はどこですか？", "守衛室です[1]。", details=details)
     store.set_scope(question.conversation_id, asked)
-    store.finish_answer(answer.id, "守衛室です[1]。", "done", details)
     return question.conversation_id
 
 
@@ -61,15 +60,22 @@ def shown(parts: AppContext) -> tuple[str, dict[str, tuple[bool, bool]]]:
     """The label above the conversation, and those of its menu: ticked, and to be had."""
     header = parts.window.page("ask").header
     menu = header.menu()
-    (inner,) = [action.menu() for action in menu.actions() if action.text() == "ラベル"]
-    offered = {action.text(): (action.isChecked(), action.isEnabled()) for action in inner.actions()}
+    labels = entries(entries(menu)["ラベル"].menu())
+    offered = {name: (action.isChecked(), action.isEnabled()) for name, action in labels.items()}
     menu.deleteLater()
     return header.label_tag._words.text(), offered
 
 
+def check_copy(parts: AppContext) -> None:
+    QGuiApplication.clipboard().setText("前")
+    clipboard_guard.copy_text(parts.window.page("ask").transcript, "守衛室です。")
+    assert clipboard() == "前"
+    parts.secrecy.dialog.buttons["go"].click()
+    assert clipboard() == "守衛室です。"
+
+
 def check_ways_out(parts: AppContext, where: Paths, tmp_path: Path, qtbot: QtBot) -> None:
     """One conversation, all of them, one answer and a copy: each asks, and is in the log after a yes."""
-    QGuiApplication.clipboard().setText("前")
     desk = parts.desk
     for deed in (desk.export_open, desk.export_all):
         deed()
@@ -84,10 +90,7 @@ def check_ways_out(parts: AppContext, where: Paths, tmp_path: Path, qtbot: QtBot
     desk.export_answer(parts.session.messages()[-1].id)
     with qtbot.waitSignal(desk._transfer.exported):
         parts.secrecy.dialog.buttons["go"].click()
-    clipboard_guard.copy_text(parts.page.transcript, "守衛室です。")
-    assert QGuiApplication.clipboard().text() == "前"
-    parts.secrecy.dialog.buttons["go"].click()
-    assert QGuiApplication.clipboard().text() == "守衛室です。"
+    check_copy(parts)
     logged = [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
     assert [line["what"] for line in logged] == ["conversation", "conversation", "answer", "copy"]
 
@@ -159,11 +162,11 @@ def test_the_list_shows_the_label_that_stands_above_the_conversation(
     parts.session._conversations.note_change()
     assert shown(parts)[0] == "機密"
     rows = parts.window.sidebar.conversations
-    _time, label, _folder = rows.index_of(kept).data(FactsRole)
+    _time, label, _folder = rows.facts(rows.row(rows.index_of(kept).row()))
     assert label == "secret"
     library.set_label(asked.id, "internal", permit_to_lower("入札"))
     parts.documents.check_for_changes()
-    assert rows.index_of(kept).data(FactsRole)[1] == "internal"
+    assert rows.facts(rows.row(rows.index_of(kept).row()))[1] == "internal"
 
 
 def test_before_the_documents_are_open_a_copy_is_asked_about_too(
@@ -172,10 +175,6 @@ def test_before_the_documents_are_open_a_copy_is_asked_about_too(
     asked = CollectionRef(library.add_collection("公報", "public"), "公報")
     kept = answered(store, [asked], "公報", "public")
     library.set_label(asked.id, "secret")
-    QGuiApplication.clipboard().setText("前")
     parts = open_window()
     parts.session.open(kept)
-    clipboard_guard.copy_text(parts.window.page("ask").transcript, "守衛室です。")
-    assert QGuiApplication.clipboard().text() == "前"
-    parts.secrecy.dialog.buttons["go"].click()
-    assert QGuiApplication.clipboard().text() == "守衛室です。"
+    check_copy(parts)

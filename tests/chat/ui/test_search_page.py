@@ -5,8 +5,7 @@ from datetime import datetime
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QInputMethodEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
@@ -15,51 +14,47 @@ from app.base.search_text import Snippet
 from app.chat import message_index
 from app.chat.message_index import SearchHit
 from app.chat.organizer import ConversationOrganizer
-from app.chat.records import AnswerDetails, Message
+from app.chat.records import AnswerDetails
 from app.chat.services.conversations import Conversations
 from app.chat.store import Store
-from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.conversations.search_page import SearchPage, SearchResultModel, highlighted_pieces
-from app.chat.ui.transcript import rows_view
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
+from tests.chat.driver import store_thread
+from tests.chat.ui.driver import CONTROL, LEFT, Window, heard, press
+from tests.uikit.ui.conversion import convert
 
-CONTROL = Qt.KeyboardModifier.ControlModifier
-
-
-@pytest.fixture(autouse=True)
-def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_view, "BUDGET_S", 60.0)
+Key = Qt.Key
 
 
-def answered(store: Store, question: str, answer: str) -> Message:
-    asked = store.add_question(question)
-    reply = store.add_answer(asked.id, AnswerDetails())
-    return store.finish_answer(reply.id, answer, "done", AnswerDetails())
+class Searcher:
+    """The page alone, over a real store."""
+
+    def __init__(self, theme: Theme, store: Store, qtbot: QtBot) -> None:
+        self.store, self.qtbot = store, qtbot
+        self.navigation, self.conversations = Navigation(), Conversations(store)
+        self.page = SearchPage(theme, self.navigation, self.conversations)
+        self.field, self.list, self.results = self.page.field, self.page.list, self.page.results
+        qtbot.addWidget(self.page)
+        self.page.resize(800, 600)
+        self.page.show()
+        self.page.activateWindow()
+        qtbot.waitUntil(self.page.isActiveWindow)
+        self.page.start()
+
+    def wait_for(self, count: int) -> None:
+        self.qtbot.waitUntil(lambda: self.results.rowCount() == count)
 
 
-def make_page(theme: Theme, store: Store, qtbot: QtBot) -> SearchPage:
-    page = SearchPage(theme, Navigation(), Conversations(store))
-    qtbot.addWidget(page)
-    page.resize(800, 600)
-    page.show()
-    page.activateWindow()
-    qtbot.waitUntil(page.isActiveWindow)
-    page.start()
-    return page
+@pytest.fixture
+def searcher(theme: Theme, store: Store, qtbot: QtBot) -> Searcher:
+    return Searcher(theme, store, qtbot)
 
 
-def shown(page: SearchPage) -> list[str]:
+def spoken(results: SearchResultModel) -> list[str]:
     """What a screen reader says for each row."""
     role = Qt.ItemDataRole.AccessibleTextRole
-    return [page.results.data(page.results.index(row), role) for row in range(page.results.rowCount())]
-
-
-def conversion(field: QWidget, preedit: str, commit: str = "") -> None:
-    event = QInputMethodEvent(preedit, [])
-    if commit:
-        event.setCommitString(commit)
-    QApplication.sendEvent(field, event)
+    return [results.data(results.index(row), role) for row in range(results.rowCount())]
 
 
 # --------------------------------------------------------------------- rows
@@ -71,12 +66,10 @@ def test_a_row_says_title_date_role_context_and_how_many_more() -> None:
     found = SearchHit(1, "根入れの深さ", at, 7, "answer", "河川の**橋脚**の根入れは深くします。", 4)
     named = SearchHit(2, "橋脚の一覧", datetime(2025, 3, 1).timestamp())
     results.show_hits([found, named], "橋脚", datetime(2026, 11, 25))
-    role = Qt.ItemDataRole.AccessibleTextRole
-    assert (
-        results.data(results.index(0), role)
-        == "根入れの深さ　11月18日　回答　河川の橋脚の根入れは深くします。　ほか 3 件"
-    )
-    assert results.data(results.index(1), role) == "橋脚の一覧　2025年3月1日　会話の名前"
+    assert spoken(results) == [
+        "根入れの深さ　11月18日　回答　河川の橋脚の根入れは深くします。　ほか 3 件",
+        "橋脚の一覧　2025年3月1日　会話の名前",
+    ]
     assert results.result(0).line == Snippet("河川の橋脚の根入れは深くします。", ((3, 5),))
     assert results.result(1).title == Snippet("橋脚の一覧", ((0, 2),))
     results.show_hits([found], "橋脚", datetime(2026, 11, 18, 23))
@@ -102,11 +95,10 @@ def test_a_line_is_cut_at_its_marks(marks: tuple[tuple[int, int], ...], expected
     assert highlighted_pieces(Snippet("橋脚の図", marks)) == expected
 
 
-def test_the_words_stand_on_their_ground_in_the_drawn_row(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    answered(store, "柱とは", "この橋脚です。")
-    page = make_page(theme, store, qtbot)
-    page.start("橋脚")
-    picture = page.list.viewport().grab().toImage()
+def test_the_words_stand_on_their_ground_in_the_drawn_row(searcher: Searcher, theme: Theme) -> None:
+    store_thread(searcher.store, "柱とは", "この橋脚です。")
+    searcher.page.start("橋脚")
+    picture = searcher.list.viewport().grab().toImage()
     grounds = {QColor(picture.pixel(x, y)).name() for x in range(picture.width()) for y in range(0, 60, 3)}
     assert theme.color("cite").name() in grounds
 
@@ -114,285 +106,198 @@ def test_the_words_stand_on_their_ground_in_the_drawn_row(theme: Theme, store: S
 # ------------------------------------------------------------------ searching
 
 
-def test_before_anything_is_typed_an_example_stands_there(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    answered(store, "橋脚とは", "柱です。")
-    page = make_page(theme, store, qtbot)
-    assert page.hint.isVisible()
+def test_an_example_stands_there_until_what_was_typed_is_searched_after_a_short_pause(searcher: Searcher) -> None:
+    page = searcher.page
+    assert page.field.accessibleName() == "会話を検索"
+    assert page.list.accessibleName() == "見つかった会話"
+    store_thread(searcher.store, "橋脚とは", "柱です。")
+    store_thread(searcher.store, "配筋とは", "橋脚の鉄筋の並べ方です。")
     assert "例：" in page.hint.text()
-    assert not page.list.isVisible()
-    assert not page.count.isVisible()
-
-
-def test_it_searches_after_a_short_pause(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    answered(store, "橋脚とは", "柱です。")
-    answered(store, "配筋とは", "橋脚の鉄筋の並べ方です。")
-    page = make_page(theme, store, qtbot)
-    page.field.insert("橋脚")
-    assert page.results.rowCount() == 0
-    qtbot.waitUntil(lambda: page.results.rowCount() == 2)
+    assert (page.hint.isVisible(), page.list.isVisible(), page.count.isVisible()) == (True, False, False)
+    searcher.field.insert("橋脚")
+    assert searcher.results.rowCount() == 0
+    searcher.wait_for(2)
     assert page.count.text() == "会話 2"
-    assert page.list.isVisible()
-    assert not page.hint.isVisible()
+    assert (page.hint.isVisible(), page.list.isVisible(), page.count.isVisible()) == (False, True, True)
 
 
-def test_nothing_found_is_said_with_the_words_as_they_are(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    page = make_page(theme, store, qtbot)
-    page.start("<b>橋脚補強</b>")
-    assert page.hint.text() == "「<b>橋脚補強</b>」は見つかりません。"
-    assert page.hint.textFormat() == Qt.TextFormat.PlainText
-    page.field.clear()
-    qtbot.waitUntil(lambda: "例：" in page.hint.text())
+def test_nothing_found_is_said_with_the_words_as_they_are(searcher: Searcher, qtbot: QtBot) -> None:
+    hint = searcher.page.hint
+    searcher.page.start("<b>橋脚補強</b>")
+    assert hint.text() == "「<b>橋脚補強</b>」は見つかりません。"
+    assert hint.textFormat() == Qt.TextFormat.PlainText
+    press(searcher.field, Key.Key_Down)
+    press(searcher.field, Key.Key_Return)
+    assert searcher.field.hasFocus()
+    searcher.field.clear()
+    qtbot.waitUntil(lambda: "例：" in hint.text())
 
 
-def test_more_than_can_be_shown_is_said(
-    theme: Theme, store: Store, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_can_be_shown_is_said(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_index, "CONVERSATIONS_MAX", 3)
     for number in range(5):
-        store.add_question(f"橋脚 {number}")
-    page = make_page(theme, store, qtbot)
-    page.start("橋脚")
-    assert page.count.text().startswith("会話 3　多いため")
+        searcher.store.add_question(f"橋脚 {number}")
+    searcher.page.start("橋脚")
+    assert searcher.page.count.text().startswith("会話 3　多いため")
 
 
-def test_what_is_being_converted_is_not_searched_but_what_is_committed_is(
-    theme: Theme, store: Store, qtbot: QtBot
-) -> None:
-    answered(store, "はしについて", "橋のことです。")
-    page = make_page(theme, store, qtbot)
-    conversion(page.field, "はし")
-    assert not page._pause.isActive()
-    qtbot.keyClick(page.field, Qt.Key.Key_Return)  # the input method's
-    assert page.results.rowCount() == 0
-    conversion(page.field, "", "橋")
-    qtbot.waitUntil(lambda: page.results.rowCount() == 1)
-    assert "橋のことです。" in shown(page)[0]
+def test_what_is_being_converted_is_not_searched_but_what_is_committed_is(searcher: Searcher, qtbot: QtBot) -> None:
+    store_thread(searcher.store, "はしについて", "橋のことです。")
+    convert(searcher.field, "はし")
+    assert not searcher.page._pause.isActive()
+    press(searcher.field, Key.Key_Return)  # the input method's
+    assert searcher.results.rowCount() == 0
+    convert(searcher.field, "", "橋")
+    searcher.wait_for(1)
+    assert "橋のことです。" in spoken(searcher.results)[0]
+    convert(searcher.field, "はいきん")
+    searcher.page.start("橋脚")  # from elsewhere: waits for the end of the conversion
+    assert searcher.field.text() == "橋"
+    convert(searcher.field, "", "配筋")
+    qtbot.waitUntil(lambda: searcher.field.text() == "橋脚")
 
 
-def test_the_text_from_elsewhere_waits_for_the_end_of_a_conversion(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    answered(store, "橋脚とは", "柱です。")
-    page = make_page(theme, store, qtbot)
-    conversion(page.field, "はいきん")
-    page.start("橋脚")
-    assert page.field.text() == ""
-    conversion(page.field, "", "配筋")
-    qtbot.waitUntil(lambda: page.field.text() == "橋脚")
+def test_rows_follow_what_happens_to_the_conversations(searcher: Searcher) -> None:
+    first, _ = store_thread(searcher.store, "橋脚とは", "柱です。")
+    searcher.page.start("橋脚")
+    store_thread(searcher.store, "橋脚の数", "二つです。")
+    searcher.conversations.note_change()
+    searcher.wait_for(2)
+    searcher.page.hide()
+    searcher.conversations.bin([first.conversation_id])
+    searcher.page.show()
+    assert searcher.results.rowCount() == 1
 
 
-def test_rows_follow_what_happens_to_the_conversations(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    conversations = Conversations(store)
-    page = SearchPage(theme, Navigation(), conversations)
-    qtbot.addWidget(page)
-    page.show()
-    first = answered(store, "橋脚とは", "柱です。")
-    page.start("橋脚")
-    answered(store, "橋脚の数", "二つです。")
-    conversations.note_change()
-    qtbot.waitUntil(lambda: page.results.rowCount() == 2)
-    page.hide()
-    conversations.bin([first.conversation_id])
-    page.show()
-    assert page.results.rowCount() == 1
-
-
-def test_a_database_that_fails_is_said(
-    theme: Theme, store: Store, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = make_page(theme, store, qtbot)
-
+def test_a_database_that_fails_is_said(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_query: str) -> None:
         raise AppError("database_damaged", path="x")
 
-    monkeypatch.setattr(page._conversations, "search", fail)
-    with qtbot.waitSignal(page._navigation.problem_occurred) as signal:
-        page.start("橋脚")
-    assert signal.args[0].code == "database_damaged"
+    monkeypatch.setattr(searcher.conversations, "search", fail)
+    problems = heard(searcher.navigation.problem_occurred)
+    searcher.page.start("橋脚")
+    assert [error.code for (error,) in problems] == ["database_damaged"]
 
 
 # ------------------------------------------------------------------- keyboard
 
 
-def test_down_goes_into_the_results_and_up_comes_back(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    for number in range(3):
-        store.add_question(f"橋脚 {number}")
-    page = make_page(theme, store, qtbot)
-    page.field.insert("橋脚")
-    qtbot.keyClick(page.field, Qt.Key.Key_Down)
-    assert page.list.hasFocus()
-    assert page.list.currentIndex().row() == 0
-    qtbot.keyClick(page.list, Qt.Key.Key_Down)
-    assert page.list.currentIndex().row() == 1
-    qtbot.keyClick(page.list, Qt.Key.Key_Up)
-    qtbot.keyClick(page.list, Qt.Key.Key_Up)
-    assert page.field.hasFocus()
+def test_down_goes_into_the_results_up_comes_back_and_enter_opens_the_message_with_the_words(
+    searcher: Searcher,
+) -> None:
+    opened = heard(searcher.navigation.message_requested)
+    _, older = store_thread(searcher.store, "柱とは", "橋脚のことです。")
+    store_thread(searcher.store, "橋脚とは", "柱です。")
+    searcher.field.insert("橋脚")
+    press(searcher.field, Key.Key_Down)
+    assert searcher.list.hasFocus()
+    assert searcher.list.currentIndex().row() == 0
+    press(searcher.list, Key.Key_Up)
+    assert searcher.field.hasFocus()
+    press(searcher.field, Key.Key_Down)
+    press(searcher.list, Key.Key_Down)
+    press(searcher.list, Key.Key_Return)
+    assert opened == [(older.id, "橋脚")]
+    searcher.field.insert("の")
+    press(searcher.field, Key.Key_Return)  # the first one looks
+    assert (searcher.results.rowCount(), len(opened)) == (1, 1)
+    press(searcher.field, Key.Key_Return)
+    assert opened[1:] == [(older.id, "橋脚の")]
 
 
-def test_down_stays_where_nothing_was_found(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    page = make_page(theme, store, qtbot)
-    qtbot.keyClick(page.field, Qt.Key.Key_Down)
-    qtbot.keyClick(page.field, Qt.Key.Key_Return)
-    assert page.field.hasFocus()
-
-
-def test_enter_in_the_list_opens_the_message_with_the_words(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    older = answered(store, "柱とは", "橋脚のことです。")
-    answered(store, "橋脚とは", "柱です。")
-    page = make_page(theme, store, qtbot)
-    page.field.insert("橋脚")
-    qtbot.keyClick(page.field, Qt.Key.Key_Down)
-    qtbot.keyClick(page.list, Qt.Key.Key_Down)
-    with qtbot.waitSignal(page._navigation.message_requested) as signal:
-        qtbot.keyClick(page.list, Qt.Key.Key_Return)
-    assert signal.args == [older.id, "橋脚"]
-
-
-def test_the_first_enter_in_the_field_looks_and_the_second_opens(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    answer = answered(store, "柱とは", "橋脚のことです。")
-    page = make_page(theme, store, qtbot)
-    opened: list[int] = []
-    page._navigation.message_requested.connect(lambda message_id, _query: opened.append(message_id))
-    page.field.insert("橋脚")
-    qtbot.keyClick(page.field, Qt.Key.Key_Return)
-    assert page.results.rowCount() == 1
-    assert opened == []
-    qtbot.keyClick(page.field, Qt.Key.Key_Return)
-    assert opened == [answer.id]
-
-
-def test_a_conversation_found_by_its_name_opens_as_a_whole(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    question = store.add_question("柱とは")
-    ConversationOrganizer(store.database).rename(question.conversation_id, "橋脚")
-    page = make_page(theme, store, qtbot)
-    page.start("橋脚")
-    with qtbot.waitSignal(page._navigation.conversation_requested) as signal:
-        qtbot.mouseClick(
-            page.list.viewport(), Qt.MouseButton.LeftButton, pos=page.list.visualRect(page.results.index(0)).center()
-        )
-    assert signal.args == [question.conversation_id]
-
-
-@pytest.mark.parametrize("place", ["field", "list"])
-def test_escape_leaves_the_page(theme: Theme, store: Store, qtbot: QtBot, place: str) -> None:
-    store.add_question("橋脚")
-    page = make_page(theme, store, qtbot)
-    page.start("橋脚")
-    with qtbot.waitSignal(page._navigation.search_closed):
-        qtbot.keyClick(getattr(page, place), Qt.Key.Key_Escape)
-
-
-def test_every_control_has_a_name(theme: Theme, store: Store, qtbot: QtBot) -> None:
-    page = make_page(theme, store, qtbot)
-    assert page.field.accessibleName() == "会話を検索"
-    assert page.list.accessibleName() == "見つかった会話"
+def test_a_conversation_found_by_its_name_opens_as_a_whole_and_escape_leaves_the_page(
+    searcher: Searcher, qtbot: QtBot
+) -> None:
+    kept = searcher.store.add_question("柱とは").conversation_id
+    ConversationOrganizer(searcher.store.database).rename(kept, "橋脚")
+    opened = heard(searcher.navigation.conversation_requested)
+    searcher.page.start("橋脚")
+    place = searcher.list.visualRect(searcher.results.index(0)).center()
+    qtbot.mouseClick(searcher.list.viewport(), LEFT, pos=place)
+    assert opened == [(kept,)]
+    closed = heard(searcher.navigation.search_closed)
+    press(searcher.field, Key.Key_Escape)
+    press(searcher.list, Key.Key_Escape)
+    assert len(closed) == 2
 
 
 # ------------------------------------------------------------------- the window
 
 
-def active(parts: AppContext, qtbot: QtBot) -> ChatPage:
-    parts.window.activateWindow()
-    qtbot.waitUntil(parts.window.isActiveWindow)
-    page = parts.window.page("ask")
-    assert isinstance(page, ChatPage)
-    return page
+@pytest.fixture
+def opened(open_window: Callable[..., AppContext], qtbot: QtBot) -> Callable[[], tuple[Window, SearchPage]]:
+    def open_() -> tuple[Window, SearchPage]:
+        window = Window(open_window(), qtbot)
+        window.activate()
+        return window, window.window.page("search")
+
+    return open_
 
 
-def search_page(parts: AppContext) -> SearchPage:
-    page = parts.window.page("search")
-    assert isinstance(page, SearchPage)
-    return page
+def look_for(window: Window, words: str) -> None:
+    """From the sidebar, with the first hit opened."""
+    window.window._on_search_requested(words)
+    press(window.window.page("search").field, Key.Key_Return)
 
 
-def test_ctrl_k_opens_the_page_from_anywhere_and_escape_goes_back(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
-    parts = open_window()
-    chat = active(parts, qtbot)
-    chat.composer.editor.setFocus()
-    qtbot.keyClick(chat.composer.editor, Qt.Key.Key_K, CONTROL)
-    assert parts.window.current_page == "search"
-    page = search_page(parts)
+def test_ctrl_k_opens_the_page_from_anywhere_and_escape_goes_back(opened) -> None:
+    window, page = opened()
+    window.editor.setFocus()
+    press(window.editor, Key.Key_K, CONTROL)
+    assert window.window.current_page == "search"
     assert page.field.hasFocus()
-    qtbot.keyClick(page.field, Qt.Key.Key_Escape)
-    assert parts.window.current_page == "ask"
-    assert chat.composer.editor.hasFocus()
-    parts.window.show_page("settings")
+    press(page.field, Key.Key_Escape)
+    assert window.window.current_page == "ask"
+    assert window.editor.hasFocus()
+    window.window.show_page("settings")
     for _ in range(2):
-        qtbot.keyClick(parts.window, Qt.Key.Key_K, CONTROL)
+        press(window.window, Key.Key_K, CONTROL)
         assert page.field.hasFocus()
-    qtbot.keyClick(page.field, Qt.Key.Key_Escape)
-    assert parts.window.current_page == "settings"
+    press(page.field, Key.Key_Escape)
+    assert window.window.current_page == "settings"
 
 
-def test_enter_in_the_sidebar_looks_for_the_same_in_all_texts(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
+def test_enter_in_the_sidebar_looks_for_the_same_in_all_texts_and_it_is_there_when_one_comes_back(
+    opened, store: Store
 ) -> None:
-    answered(store, "柱とは", "橋脚のことです。")
-    parts = open_window()
-    active(parts, qtbot)
-    field = parts.window.sidebar.filter
+    store_thread(store, "柱とは", "橋脚のことです。")
+    window, page = opened()
+    field = window.window.sidebar.filter
     field.setFocus()
     field.insert("橋脚")
-    assert parts.window.current_page == "ask"
-    qtbot.keyClick(field, Qt.Key.Key_Return)
-    assert parts.window.current_page == "search"
-    assert search_page(parts).field.text() == "橋脚"
-    assert search_page(parts).results.rowCount() == 1
+    assert window.window.current_page == "ask"
+    press(field, Key.Key_Return)
+    assert window.window.current_page == "search"
+    assert (page.field.text(), page.results.rowCount()) == ("橋脚", 1)
+    press(page.field, Key.Key_Return)
+    assert window.window.current_page == "ask"
+    press(window.window, Key.Key_K, CONTROL)
+    assert (page.field.selectedText(), page.results.rowCount()) == ("橋脚", 1)
 
 
-def test_a_hit_opens_at_its_message_with_its_words_marked(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
-    messages = [store.add_question("最初の質問")]
-    for number in range(60):
-        answer = store.add_answer(messages[-1].id, AnswerDetails())
-        words = "ここに橋脚がある。" if number == 20 else "関係のない文章が続きます。" * 8
-        store.finish_answer(answer.id, words, "done", AnswerDetails())
-        messages += [answer, store.add_question("次の質問", answer.conversation_id, answer.id)]
-    wanted = messages[41]
-    parts = open_window()
-    chat = active(parts, qtbot)
-    qtbot.keyClick(parts.window, Qt.Key.Key_K, CONTROL)
-    page = search_page(parts)
-    page.field.insert("橋脚")
-    qtbot.keyClick(page.field, Qt.Key.Key_Return)
-    qtbot.keyClick(page.field, Qt.Key.Key_Return)
-    assert parts.window.current_page == "ask"
-    assert parts.session.conversation is not None
-    assert parts.session.conversation.id == wanted.conversation_id
-    assert chat.find_bar.isVisible()
-    assert chat.find_bar.query == "橋脚"
-    assert chat.find_bar.count.text() == "1／1"
-    qtbot.waitUntil(lambda: not chat.transcript._fill_timer.isActive())
-    view = chat.transcript.view_of(wanted.id)
-    assert view is not None
+def test_a_hit_opens_at_its_message_with_its_words_marked(opened, store: Store) -> None:
+    texts = ["最初の質問", *["関係のない文章が続きます。" * 8, "次の質問"] * 60]
+    texts[41] = "ここに橋脚がある。"
+    wanted = store_thread(store, *texts)[41]
+    window, _ = opened()
+    look_for(window, "橋脚")
+    assert window.window.current_page == "ask"
+    assert window.open_id == wanted.conversation_id
+    bar, transcript = window.page.find_bar, window.transcript
+    assert bar.isVisible()
+    assert (bar.field.text(), bar.count.text()) == ("橋脚", "1／1")
+    window.qtbot.waitUntil(lambda: not transcript._fill_timer.isActive())
+    view = transcript.view_of(wanted.id)
     assert [selection.cursor.selectedText() for selection in view.text.extraSelections()] == ["橋脚"]
-    assert chat.transcript.viewport().rect().contains(view.mark_rect().translated(view.pos()))
+    assert transcript.viewport().rect().contains(view.mark_rect().translated(view.pos()))
 
 
-def test_a_hit_in_another_branch_shows_that_branch(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
-    first = answered(store, "柱とは", "橋脚のことです。")
-    again = store.add_answer(first.parent_id or 0, AnswerDetails())
+def test_a_hit_in_another_branch_shows_that_branch(opened, store: Store) -> None:
+    asked, first = store_thread(store, "柱とは", "橋脚のことです。")
+    again = store.add_answer(asked.id, AnswerDetails())
     store.finish_answer(again.id, "家の柱です。", "done", AnswerDetails())
-    parts = open_window()
-    chat = active(parts, qtbot)
-    parts.session.open(first.conversation_id)
-    parts.window._on_search_requested("橋脚")
-    qtbot.keyClick(search_page(parts).field, Qt.Key.Key_Return)
-    assert [message.text for message in chat.transcript.messages] == ["柱とは", "橋脚のことです。"]
-    assert chat.find_bar.count.text() == "1／1"
-
-
-def test_the_search_is_as_it_was_when_one_comes_back(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
-    answered(store, "柱とは", "橋脚のことです。")
-    parts = open_window()
-    active(parts, qtbot)
-    parts.window._on_search_requested("橋脚")
-    qtbot.keyClick(search_page(parts).field, Qt.Key.Key_Return)
-    qtbot.keyClick(parts.window, Qt.Key.Key_K, CONTROL)
-    assert search_page(parts).field.selectedText() == "橋脚"
-    assert search_page(parts).results.rowCount() == 1
+    window, _ = opened()
+    window.session.open(first.conversation_id)
+    look_for(window, "橋脚")
+    assert window.shown() == ["柱とは", "橋脚のことです。"]
+    assert window.page.find_bar.count.text() == "1／1"

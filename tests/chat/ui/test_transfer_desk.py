@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docx import Document
@@ -16,188 +17,158 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.uikit.desktop import Pickers, complete_suffix, json_file_in
 from app.uikit.dialogs import Dialog
+from tests.chat.driver import store_thread
 from tests.chat.exchange_trees import conversation, document, message
+from tests.chat.ui.driver import Window, heard
 
-Open = Callable[..., AppContext]
+DETAILS = AnswerDetails(model_name="M")
 
 
-class Chosen:
-    """The desktop's windows, answered: what was asked, and the path that is given."""
+class TransferWindow(Window):
+    """The window, with the desktop's own dialogs answered by `path`."""
 
-    def __init__(self, path: str = "") -> None:
-        self.path = path
+    def __init__(self, parts: AppContext, qtbot: QtBot, folder: Path) -> None:
+        super().__init__(parts, qtbot)
+        self.desk, self.folder, self.path = parts.desk, folder, folder
+        self.strip, self.conversations = parts.desk.strip, parts.conversations
         self.starts: list[str] = []
+        parts.desk._pickers = Pickers(self._given, self._given, self._given)
 
-    def file(self, parent: QWidget, title: str, start: str, kinds: str) -> str:
+    def _given(self, _parent: QWidget, _title: str, start: str, _kinds: str = "") -> str:
         self.starts.append(start)
-        return self.path
-
-    def folder(self, parent: QWidget, title: str, start: str) -> str:
-        self.starts.append(start)
-        return self.path
+        return str(self.path or "")
 
     @property
-    def pickers(self) -> Pickers:
-        return Pickers(self.file, self.file, self.folder)
+    def banner(self) -> str:
+        return self.strip.banner.accessibleName()
+
+    def export(self, form: str, ends: str = "exported") -> Any:
+        """Answer the dialog that is open, and wait for the files; what the signal of the end carries."""
+        self.desk.dialog.formats.buttons[form].click()
+        with self.qtbot.waitSignal(getattr(self.desk._transfer, ends)) as ended:
+            self.desk.dialog.buttons["export"].click()
+        return ended.args[0]
+
+    def read(self, name: str) -> list[dict[str, Any]]:
+        return json.loads((self.folder / name).read_text("utf-8"))["conversations"]
 
 
-def _answered(store: Store, question: str, answer: str) -> int:
-    asked = store.add_question(question)
-    reply = store.add_answer(asked.id, AnswerDetails(model_name="M"))
-    store.finish_answer(reply.id, answer, "done", AnswerDetails(model_name="M"))
-    return asked.conversation_id
+@pytest.fixture
+def opened(open_window: Callable[..., AppContext], qtbot: QtBot, tmp_path: Path) -> Callable[[], TransferWindow]:
+    return lambda: TransferWindow(open_window(), qtbot, tmp_path)
 
 
-def _give(parts: AppContext, path: Path | str) -> Chosen:
-    chosen = Chosen(str(path))
-    parts.desk._pickers = chosen.pickers
-    return chosen
+def answered(store: Store, question: str, answer: str) -> int:
+    return store_thread(store, question, answer, details=DETAILS)[0].conversation_id
 
 
-def _export(parts: AppContext, form: str, qtbot: QtBot) -> list[Path]:
-    """Answers the dialog that is open, and waits for the files."""
-    dialog = parts.desk.dialog
-    dialog.formats.buttons[form].click()
-    with qtbot.waitSignal(parts.desk._transfer.exported) as exported:
-        dialog.buttons["export"].click()
-    paths: list[Path] = exported.args[0]
-    return paths
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """One conversation."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document(conversation())))
+    return path
 
 
-def test_the_open_conversation_becomes_a_word_document(
-    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
-) -> None:
-    kept = _answered(store, "橋脚の点検は？", "年に **一度** です。")
-    parts = open_window()
-    parts.session.open(kept)
-    chosen = _give(parts, tmp_path / "報告")
-    opened: list[Path] = []
-    parts.desk._open_folder = opened.append
-    parts.navigation.export_requested.emit()
-    assert parts.desk.dialog.formats.value == "docx"
-    assert _export(parts, "docx", qtbot) == [tmp_path / "報告.docx"]
-    assert chosen.starts[0].endswith("橋脚の点検は？.docx")
+def test_the_open_conversation_becomes_a_word_document(store: Store, opened, tmp_path: Path) -> None:
+    kept = answered(store, "橋脚の点検は？", "年に **一度** です。")
+    window = opened()
+    window.session.open(kept)
+    window.path = tmp_path / "報告"
+    folders: list[Path] = []
+    window.desk._open_folder = folders.append
+    window.parts.navigation.export_requested.emit()
+    assert window.desk.dialog.formats.value == "docx"
+    assert window.export("docx") == [tmp_path / "報告.docx"]
+    assert window.starts[0].endswith("橋脚の点検は？.docx")
     assert "年に 一度 です。" in [p.text for p in Document(str(tmp_path / "報告.docx")).paragraphs]
-    banner = parts.desk.strip.banner
-    assert banner.isVisible()
-    assert not parts.desk.strip.progress.isVisible()
-    banner.action_requested.emit("folder")
-    assert opened == [tmp_path]
+    assert window.strip.banner.isVisible()
+    assert not window.strip.progress.isVisible()
+    window.strip.banner.action_requested.emit("folder")
+    assert folders == [tmp_path]
 
 
-def test_chosen_conversations_go_into_a_folder(store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:
-    ids = [_answered(store, f"題 {number}", "答え") for number in range(3)]
-    parts = open_window()
-    _give(parts, tmp_path)
-    parts.window.sidebar.list.export_requested.emit(ids[:2])
-    assert parts.desk.dialog.accessibleDescription() == "選んだ 2 件の会話"
-    assert sorted(path.name for path in _export(parts, "markdown", qtbot)) == ["題 0.md", "題 1.md"]
-
-
-def test_all_conversations_go_out_and_come_back_in_an_empty_window(
-    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
+def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_window(
+    store: Store, opened, tmp_path: Path, qtbot: QtBot
 ) -> None:
     for number in range(3):
-        _answered(store, f"題 {number}", "答え")
-    parts = open_window()
-    _give(parts, tmp_path / "すべて.json")
-    parts.window.sidebar.export_all_requested.emit()
-    assert parts.desk.dialog.formats.value == "json"
-    assert _export(parts, "json", qtbot) == [tmp_path / "すべて.json"]
-    assert len(json.loads((tmp_path / "すべて.json").read_text("utf-8"))["conversations"]) == 3
-    parts.conversations.bin([found.id for found in parts.conversations.all()])
-    parts.conversations.erase([found.id for found in parts.conversations.binned()])
-    with qtbot.waitSignal(parts.desk._transfer.imported):
-        parts.window.sidebar.import_requested.emit()
-    assert len(parts.conversations.all()) == 3
-    assert "3 件の会話を取り込みました。" in parts.desk.strip.banner.accessibleName()
-    assert parts.window.sidebar.conversations.rowCount() > 0
+        answered(store, f"題 {number}", "答え")
+    window = opened()
+    window.window.sidebar.list.export_requested.emit([one.id for one in window.conversations.all()][1:])
+    assert window.desk.dialog.accessibleDescription() == "選んだ 2 件の会話"
+    assert sorted(path.name for path in window.export("markdown")) == ["題 0.md", "題 1.md"]
+    window.path = tmp_path / "すべて.json"
+    window.window.sidebar.export_all_requested.emit()
+    assert window.desk.dialog.formats.value == "json"
+    assert window.export("json") == [window.path]
+    assert len(window.read("すべて.json")) == 3
+    window.conversations.bin([found.id for found in window.conversations.all()])
+    window.conversations.erase([found.id for found in window.conversations.binned()])
+    window.desk.export_all()
+    assert "まだありません" in window.banner
+    with qtbot.waitSignal(window.desk._transfer.imported):
+        window.window.sidebar.import_requested.emit()
+    assert len(window.conversations.all()) == 3
+    assert "3 件の会話を取り込みました。" in window.banner
+    assert window.window.sidebar.conversations.rowCount() > 0
 
 
-def test_nothing_is_written_when_the_dialog_or_the_desktops_window_is_cancelled(
-    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
-) -> None:
-    kept = _answered(store, "題", "答え")
-    parts = open_window()
-    chosen = _give(parts, "")
-    parts.desk.export([kept])
-    parts.desk.dialog.buttons["cancel"].click()
-    assert chosen.starts == []
-    parts.desk.export([kept])
-    parts.desk.dialog.buttons["export"].click()
-    assert len(chosen.starts) == 1
-    parts.desk.choose_import()
-    assert not parts.desk._transfer.is_working
-    assert not parts.desk.strip.isVisible()
+def test_nothing_is_written_when_the_dialog_or_the_desktops_window_is_cancelled(store: Store, opened) -> None:
+    kept = answered(store, "題", "答え")
+    window = opened()
+    window.path = None
+    for button, asked in (("cancel", 0), ("export", 1)):
+        window.desk.export([kept])
+        window.desk.dialog.buttons[button].click()
+        assert len(window.starts) == asked
+    window.desk.choose_import()
+    assert not window.desk._transfer.is_working
+    assert not window.strip.isVisible()
 
 
-def test_a_temporary_conversation_is_exported_from_memory(
-    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
-) -> None:
-    _answered(store, "保存した会話", "同じ番号")
-    parts = open_window()
-    parts.session.new(is_temporary=True)
-    parts.session.ask("書かれない質問")
-    qtbot.waitUntil(lambda: not parts.session.is_busy)
-    _give(parts, tmp_path / "a.json")
-    parts.navigation.export_requested.emit()
-    _export(parts, "json", qtbot)
-    (written,) = json.loads((tmp_path / "a.json").read_text("utf-8"))["conversations"]
+def test_a_temporary_conversation_is_exported_from_memory(store: Store, opened, tmp_path: Path, qtbot: QtBot) -> None:
+    answered(store, "保存した会話", "同じ番号")
+    window = opened()
+    window.session.new(is_temporary=True)
+    window.session.ask("書かれない質問")
+    qtbot.waitUntil(lambda: not window.session.is_busy)
+    window.path = tmp_path / "a.json"
+    window.parts.navigation.export_requested.emit()
+    window.export("json")
+    (written,) = window.read("a.json")
     assert written["title"] == "書かれない質問"
     assert [found.title for found in store.conversations()] == ["保存した会話"]
 
 
-def test_where_there_is_nothing_to_export_it_is_said(open_window: Open) -> None:
-    parts = open_window()
-    parts.desk.export_all()
-    assert "まだありません" in parts.desk.strip.banner.accessibleName()
-
-
-def test_an_error_is_shown_in_words_until_it_is_closed(
-    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
+def test_a_success_goes_with_its_page_and_an_error_stays_until_it_is_closed(
+    store: Store, opened, tmp_path: Path
 ) -> None:
-    kept = _answered(store, "題", "答え")
-    parts = open_window()
-    _give(parts, tmp_path / "ない" / "a.md")
-    parts.desk.export([kept])
-    parts.desk.dialog.formats.buttons["markdown"].click()
-    with qtbot.waitSignal(parts.desk._transfer.failed):
-        parts.desk.dialog.buttons["export"].click()
-    assert "書き出し先のフォルダが見つかりません" in parts.desk.strip.banner.accessibleName()
-    parts.desk.strip.banner.dismiss()
-    assert not parts.desk.strip.isVisible()
+    kept = answered(store, "題", "答え")
+    window = opened()
+    window.path = tmp_path / "a.md"
+    window.desk.export([kept])
+    window.export("markdown")
+    window.session.open(kept)
+    assert window.strip.isVisible()
+    window.window.show_page("documents")
+    assert not window.strip.isVisible()
+    window.path = tmp_path / "ない" / "a.md"
+    window.desk.export([kept])
+    window.export("markdown", "failed")
+    window.window.show_page("ask")
+    assert "書き出し先のフォルダが見つかりません" in window.banner
+    assert window.strip.isVisible()
+    window.strip.banner.dismiss()
+    assert not window.strip.isVisible()
 
 
-def test_a_success_goes_with_its_page_and_an_error_stays(
-    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
-) -> None:
-    kept = _answered(store, "題", "答え")
-    parts = open_window()
-    strip = parts.desk.strip
-    _give(parts, tmp_path / "a.md")
-    parts.desk.export([kept])
-    _export(parts, "markdown", qtbot)
-    parts.session.open(kept)
-    assert strip.isVisible()
-    parts.window.show_page("documents")
-    assert not strip.isVisible()
-    _give(parts, tmp_path / "ない" / "a.md")
-    parts.desk.export([kept])
-    parts.desk.dialog.formats.buttons["markdown"].click()
-    with qtbot.waitSignal(parts.desk._transfer.failed):
-        parts.desk.dialog.buttons["export"].click()
-    parts.window.show_page("ask")
-    assert "書き出し先のフォルダが見つかりません" in strip.banner.accessibleName()
-    assert strip.isVisible()
-
-
-def test_what_was_refused_is_listed_with_its_reason(open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:
+def test_what_was_refused_is_listed_with_its_reason(opened, tmp_path: Path, qtbot: QtBot) -> None:
     bad = conversation(message(role="system"), title="<b>怪しい</b>")
     (tmp_path / "a.json").write_text(json.dumps(document(bad, conversation())))
-    parts = open_window()
-    with qtbot.waitSignal(parts.desk._transfer.imported):
-        parts.desk.import_path(tmp_path / "a.json")
-    (dialog,) = parts.window.findChildren(Dialog)
+    window = opened()
+    with qtbot.waitSignal(window.desk._transfer.imported):
+        window.desk.import_path(tmp_path / "a.json")
+    (dialog,) = window.window.findChildren(Dialog)
     assert dialog.accessibleName() == "1 件の会話を取り込みました。"
     assert dialog.accessibleDescription() == "1 件の回答は未照合です。1 件は取り込めませんでした。"
     listed = dialog.findChild(QPlainTextEdit)
@@ -206,24 +177,27 @@ def test_what_was_refused_is_listed_with_its_reason(open_window: Open, tmp_path:
 
 
 def test_a_second_piece_of_work_waits_and_the_first_can_be_cancelled(
-    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
+    store: Store, opened, tmp_path: Path, qtbot: QtBot
 ) -> None:
     written = document(*(conversation(uid=f"{number:032x}") for number in range(300)))
     (tmp_path / "a.json").write_text(json.dumps(written))
-    _answered(store, "題", "答え")
-    parts = open_window()
-    with qtbot.waitSignal(parts.desk._transfer.cancelled):
-        parts.desk.import_path(tmp_path / "a.json")
-        assert parts.desk.strip.progress.isVisible()
-        parts.desk.export_all()
-        assert "続けています" in parts.desk.strip.banner.accessibleName()
-        parts.desk.strip.progress.cancel_button.click()
-    assert len(parts.conversations.all()) == 1
-    assert not parts.desk.strip.progress.isVisible()
+    answered(store, "題", "答え")
+    window = opened()
+    with qtbot.waitSignal(window.desk._transfer.cancelled):
+        window.desk.import_path(tmp_path / "a.json")
+        assert window.strip.progress.isVisible()
+        window.desk.export_all()
+        assert "続けています" in window.banner
+        window.strip.progress.cancel_button.click()
+    assert len(window.conversations.all()) == 1
+    assert not window.strip.progress.isVisible()
 
 
-def drop(window: QWidget, place: QPoint, data: QMimeData) -> bool:
+def drop(window: QWidget, place: QPoint, path: str) -> bool:
     """As a desktop does it. Whether it was taken."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(path)])
+    data.setText(path)  # file managers add it
     copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     enter = QDragEnterEvent(place, copy, data, left, none)
     QApplication.sendEvent(window.windowHandle(), enter)
@@ -232,62 +206,39 @@ def drop(window: QWidget, place: QPoint, data: QMimeData) -> bool:
     return enter.isAccepted()
 
 
-def test_a_json_file_dropped_on_the_window_is_imported(open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(document(conversation())))
-    parts = open_window()
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.json"))])
-    with qtbot.waitSignal(parts.desk._transfer.imported):
-        assert drop(parts.window, QPoint(5, 5), data)
-    assert len(parts.conversations.all()) == 1
-
-
-def test_a_json_file_dropped_on_the_field_is_imported_and_no_text(
-    open_window: Open, tmp_path: Path, qtbot: QtBot
+@pytest.mark.parametrize("is_on_field", [True, False])
+def test_a_json_file_dropped_on_window_or_field_is_imported_and_no_text(
+    opened, file: Path, qtbot: QtBot, is_on_field: bool
 ) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(document(conversation())))
-    parts = open_window()
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.json"))])
-    data.setText(str(tmp_path / "a.json"))  # file managers add it
-    page = parts.window.page("ask")
-    editor = page.composer.editor
-    with qtbot.waitSignal(parts.desk._transfer.imported):
-        assert drop(parts.window, editor.mapTo(parts.window, editor.rect().center()), data)
-    assert len(parts.conversations.all()) == 1
+    window = opened()
+    editor = window.editor
+    place = editor.mapTo(window.window, editor.rect().center()) if is_on_field else QPoint(5, 5)
+    assert not drop(window.window, place, "/a/b.pdf"), "other files are no text either"
+    ended = heard(window.desk.ended)
+    with qtbot.waitSignal(window.desk._transfer.imported):
+        assert drop(window.window, place, str(file))
+    assert len(window.conversations.all()) == 1
     assert editor.text() == ""
+    ((words, seconds),) = ended
+    assert words == "会話を取り込みました", "told to whoever is away"
+    assert seconds > 0
 
 
-def test_other_files_are_no_text_either(open_window: Open) -> None:
-    parts = open_window()
+@pytest.mark.parametrize(
+    "urls",
+    [["file:///a/b.gguf"], ["https://example.org/a.json"], ["file:///a/json"], ["file:///a.json", "file:///b.json"]],
+)
+def test_nothing_else_that_is_dropped_is_taken(urls: list[str]) -> None:
     data = QMimeData()
-    data.setUrls([QUrl("file:///a/b.pdf")])
-    data.setText("/a/b.pdf")
-    editor = parts.window.page("ask").composer.editor
-    assert not drop(parts.window, editor.mapTo(parts.window, editor.rect().center()), data)
-    assert editor.text() == ""
-
-
-@pytest.mark.parametrize("url", ["file:///a/b.gguf", "https://example.org/a.json", "file:///a/json"])
-def test_nothing_else_that_is_dropped_is_taken(url: str, qapp: QApplication) -> None:
-    data = QMimeData()
-    data.setUrls([QUrl(url)])
-    assert json_file_in(data) is None
-    data.setUrls([QUrl("file:///a.json"), QUrl("file:///b.json")])
+    data.setUrls([QUrl(url) for url in urls])
     assert json_file_in(data) is None
 
 
 def test_a_name_without_suffix_gets_one_and_replaces_nothing(tmp_path: Path) -> None:
     (tmp_path / "報告.docx").touch()
-    assert complete_suffix(tmp_path / "報告", ".docx") == tmp_path / "報告 (2).docx"
-    assert complete_suffix(tmp_path / "報告.DOCX", ".docx") == tmp_path / "報告.DOCX"
-    assert complete_suffix(tmp_path / "v1.2", ".md") == tmp_path / "v1.2.md"
-
-
-def test_a_file_that_took_long_is_told_to_whoever_is_away(open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(document(conversation())))
-    parts = open_window()
-    with qtbot.waitSignal(parts.desk.ended) as ended:
-        parts.desk.import_path(tmp_path / "a.json")
-    assert ended.args[0] == "会話を取り込みました"
-    assert ended.args[1] > 0
+    for name, suffix, completed in (
+        ("報告", ".docx", "報告 (2).docx"),
+        ("報告.DOCX", ".docx", "報告.DOCX"),
+        ("v1.2", ".md", "v1.2.md"),
+    ):
+        assert complete_suffix(tmp_path / name, suffix) == tmp_path / completed

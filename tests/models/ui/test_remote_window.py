@@ -18,7 +18,7 @@ from app.inference.local_model import LocalModel
 from app.inference.services.events import EngineStatus
 from app.models.ui.remote_server_dialog import RemoteServerDialog
 from tests import screenshots
-from tests.chat.ui.test_batch_page import Desk as BatchDesk
+from tests.chat.ui.test_batch_page import BatchWindow
 from tests.inference.remote.servers import Script, end, piece, scripted_server, stream_head, whole
 from tests.models.ui.driver import ModelsDriver, words
 from tests.uikit.ui.clipping import clipped
@@ -292,10 +292,10 @@ def test_a_file_of_questions_is_sent_only_after_a_yes(desk: Desk, script: Script
     before = len(script.requests)
     file = tmp_path / "質問.jsonl"
     file.write_text('{"question": "一"}\n{"question": "二"}\n', "utf-8")
-    batch = BatchDesk(desk.parts, desk.qtbot, tmp_path)
+    batch = BatchWindow(desk.parts, desk.qtbot, tmp_path)
     batch.show()
     batch.choose(file)
-    page, out = batch.page, batch.page.setup.out
+    page, out = batch.batch, batch.setup.out
     assert f"外部へ送ります：{script.address}" in page.setup.model.text()
     batch.click(page.setup.start_button)
     batch.wait(lambda: page.consent is not None)

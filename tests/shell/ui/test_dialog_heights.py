@@ -10,8 +10,8 @@ from app.application import AppContext
 from app.base.errors import AppError
 from app.base.settings import Settings
 from app.chat import presets
-from app.chat.ui import preset_file_dialogs
-from app.chat.ui.preset_file_dialogs import LIST_PX
+from app.chat.ui import preset_section
+from app.chat.ui.preset_section import LIST_PX
 from app.shell.ui.start_notice import TEXT_PX, safe_mode_dialog
 from app.uikit.dialogs import DETAILS_PX, BugReporter, Dialog
 from app.uikit.theme import Theme
@@ -31,11 +31,11 @@ def of_a_link(parts: AppContext) -> Dialog | None:
 
 
 def of_refused_presets(parts: AppContext) -> Dialog:
-    return preset_file_dialogs.preset_import_dialog(parts.theme, 3, [AppError("cancelled")] * 30, parts.window)
+    return preset_section.preset_import_dialog(parts.theme, 3, [AppError("cancelled")] * 30, parts.window)
 
 
 def of_presets_to_export(parts: AppContext) -> Dialog:
-    return preset_file_dialogs.PresetExportDialog(parts.theme, list(presets.built_in_presets()) * 10, [], parts.window)
+    return preset_section.PresetExportDialog(parts.theme, list(presets.built_in_presets()) * 10, [], parts.window)
 
 
 def of_safe_mode(parts: AppContext) -> Dialog:

@@ -10,12 +10,13 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base import paths
+from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
-from app.chat.ui.transcript.sources_footer import ExcerptLine
 from app.inference.local_model import LocalModel
+from app.uikit.widgets.labels import Label
 from tests.uikit.ui import clipping
 
 TIMEOUT_MS = 60_000
@@ -49,8 +50,8 @@ def ask(page: ChatPage, qtbot: QtBot) -> AnswerView:
 def test_the_example_is_answered_from_the_manual_with_sources(page: ChatPage, qtbot: QtBot) -> None:
     page.empty.manual_button.click()
     view = ask(page, qtbot)
-    qtbot.waitUntil(lambda: all(one.isVisible() for one in view.findChildren(ExcerptLine)))
-    assert len(view.findChildren(ExcerptLine)) == 1
+    (excerpts,) = [one for one in view.findChildren(Label) if one.text() == phrase("chat.excerpts")]
+    qtbot.waitUntil(excerpts.isVisible)
     assert view.findChildren(SourceRow)
     assert view.height() == view.fit(view.width())
     assert clipping.clipped(view) == []

@@ -5,11 +5,10 @@ import json
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent, QDropEvent, QShortcut
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation, UnsentDraft
-from app.chat.ui.conversations.conversation_list import DraftRole, FolderRole, IdRole
 from app.shell.ui.sidebar import Sidebar
 from tests.uikit.ui.conversion import convert
 
@@ -73,7 +72,7 @@ class Hand:
     def choose(self, text: str) -> None:
         """In the menu, or in its folders."""
         menu = self.view.menu()
-        actions = [*menu.actions(), *(menu.folders.actions() if hasattr(menu, "folders") else [])]
+        actions = [*menu.actions(), *(entry for inner in menu.findChildren(QMenu) for entry in inner.actions())]
         [action] = [action for action in actions if action.text() == text]
         action.trigger()
         menu.close()
@@ -342,7 +341,8 @@ def test_a_question_in_a_folder_is_stored_in_it(open_window, store, qtbot):
     parts = open_window()
     Hand(parts, qtbot).at_folder(folder_id).choose("このフォルダで新しい質問")
     assert parts.window.current_page == "ask"
-    assert parts.session.folder_id == folder_id
+    parts.session.ask("橋梁の点検")
+    assert parts.session.conversation.folder_id == folder_id
 
 
 def test_conversations_leave_their_folder_by_the_menu(hand, store):
@@ -494,7 +494,8 @@ def test_a_draft_shows_when_its_conversation_was_left(open_window, store, qtbot)
     parts.session.open(left)
     ConversationOrganizer(store.database).keep_draft(left, UnsentDraft("続きは"))
     parts.session.open(other)
-    assert parts.window.sidebar.conversations.index_of(left).data(DraftRole) == "下書き"
+    model = parts.window.sidebar.conversations
+    assert model.draft_mark(model.row(model.index_of(left).row())) == "下書き"
 
 
 # ------------------------------------------------------------------------------ dragging
@@ -621,7 +622,7 @@ def test_rows_hold_ids_of_conversations_or_of_folders(hand, store):
     questions(store, "質問")
     ConversationOrganizer(store.database).add_folder("橋梁")
     model = hand().model
-    kinds = [(model.index(row).data(FolderRole), model.index(row).data(IdRole)) for row in range(3)]
+    kinds = [(model.row(place).folder_id, model.row(place).id) for place in range(3)]
     assert [(folder is not None, one is not None) for folder, one in kinds] == [
         (True, False), (False, False), (False, True),
     ]  # fmt: skip

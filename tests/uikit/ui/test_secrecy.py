@@ -168,7 +168,7 @@ def test_a_secret_answer_is_copied_after_a_yes(store: Store, where: Paths, open_
         (view._end.row._copy, TEXT),
         (view.copy_cited, f"{TEXT}\n\n[1] 内規.pdf　第2章　p.4"),
         (view._copy_shown, view.text.plain_text()),
-        (header.copy_requested.emit, f"質問：鍵はどこですか？\n\n回答：{TEXT}"),
+        (header._copy_conversation, f"質問：鍵はどこですか？\n\n回答：{TEXT}"),
     ):
         before = QGuiApplication.clipboard().text()
         copy()
@@ -218,11 +218,11 @@ def test_the_label_of_a_conversation_is_chosen_in_its_menu_and_not_below_its_doc
         return found
 
     assert labels() == {"公開": (False, False), "社外秘": (True, True), "機密": (False, True)}
-    header.label_chosen.emit("secret")
+    parts.session.give_label("secret")
     assert labels()["機密"] == (True, True)
     assert parts.session.label == "secret"
     assert not header.label_tag.isHidden()
-    header.label_chosen.emit("public")  # as no menu offers it
+    parts.session.give_label("public")  # as no menu offers it
     assert parts.session.label == "internal"
 
 

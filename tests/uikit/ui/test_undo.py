@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from app.chat.presets import Choices
-from tests.chat.ui.test_chat_drafts import ask, page_of, type_text
+from tests.chat.ui.driver import Window
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -48,9 +48,9 @@ def test_the_last_deed_is_taken_back_first_whatever_it_was(parts, qtbot):
 def test_a_temporary_conversation_comes_back_from_the_empty_field(parts, qtbot):
     binned(parts, "昔の会話")
     parts.session.new(is_temporary=True)
-    ask(parts, "大事", qtbot)
+    Window(parts, qtbot).ask("大事")
     parts.window._on_new_requested()
-    assert parts.window.focusWidget() is page_of(parts).composer.editor
+    assert parts.window.focusWidget() is parts.window.page("ask").composer.editor
     press(parts, qtbot)
     assert parts.session.is_temporary
     assert titles(parts) == []
@@ -60,7 +60,7 @@ def test_a_temporary_conversation_comes_back_from_the_empty_field(parts, qtbot):
 def test_of_temporary_conversations_only_the_last_is_offered(parts, qtbot):
     for text in ("一つ目", "二つ目"):
         parts.session.new(is_temporary=True)
-        ask(parts, text, qtbot)
+        Window(parts, qtbot).ask(text)
     parts.window._on_new_requested()
     parts.window.undo_stack.undo()
     assert parts.session.conversation.title == "二つ目"
@@ -71,8 +71,8 @@ def test_of_temporary_conversations_only_the_last_is_offered(parts, qtbot):
 def test_a_field_with_something_typed_keeps_the_key(parts, qtbot):
     binned(parts, "昔の会話")
     parts.window.show_questions()
-    editor = page_of(parts).composer.editor
-    type_text(parts, "abc", qtbot)
+    editor = parts.window.page("ask").composer.editor
+    Window(parts, qtbot).type("abc")
     for _ in range(3):  # more often than there is something to take back
         press(parts, qtbot)
     assert editor.text() == ""
@@ -107,7 +107,7 @@ def test_the_toast_of_another_deed_stays(parts):
 
 
 def test_the_open_conversation_taken_back_from_the_bin_is_open_again(parts, qtbot):
-    answer = ask(parts, "開いている会話", qtbot)
+    answer = Window(parts, qtbot).ask("開いている会話")
     parts.window.list_actions.bin([answer.conversation_id])
     assert parts.session.conversation is None
     parts.window.undo_stack.undo()
@@ -115,10 +115,10 @@ def test_the_open_conversation_taken_back_from_the_bin_is_open_again(parts, qtbo
 
 
 def test_a_conversation_taken_back_does_not_push_aside_what_is_being_written(parts, qtbot):
-    answer = ask(parts, "開いている会話", qtbot)
+    answer = Window(parts, qtbot).ask("開いている会話")
     parts.window.list_actions.bin([answer.conversation_id])
-    type_text(parts, "kakikake", qtbot)
+    Window(parts, qtbot).type("kakikake")
     parts.window.toast.undo_button.click()
-    assert page_of(parts).composer.text() == "kakikake"
+    assert parts.window.page("ask").composer.text() == "kakikake"
     qtbot.waitUntil(lambda: parts.session.draft().text == "kakikake")
     assert titles(parts) == ["開いている会話"]

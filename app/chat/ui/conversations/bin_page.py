@@ -2,10 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QShowEvent
 from PySide6.QtWidgets import (
     QListView,
@@ -21,7 +20,6 @@ from app.base.wording import phrase
 from app.chat.organizer import BIN_DAYS
 from app.chat.records import Conversation
 from app.chat.services.conversations import Conversations
-from app.chat.ui.conversations.conversation_list import IdRole
 from app.uikit import dialogs
 from app.uikit.localization import join_facts
 from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
@@ -29,58 +27,20 @@ from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row
-from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
+from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.list_rows import DescriptionRole, EntryListModel, EntryRole, EntryRow, Index
 
-LeftRole = Qt.ItemDataRole.UserRole + 20  # text with the days left
 TWO_LINES_BELOW_PX = 520
 
 _DAY_S = 24 * 60 * 60
 
-Index = QModelIndex | QPersistentModelIndex
 
-
-class BinList(QAbstractListModel):
-    """The conversations in the bin, the last binned first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._conversations: Sequence[Conversation] = ()
-        self._now = 0.0
-
-    def set_conversations(self, conversations: Sequence[Conversation], now: float | None = None) -> None:
-        self.beginResetModel()
-        self._conversations = conversations
-        self._now = time.time() if now is None else now
-        self.endResetModel()
-
-    @property
-    def ids(self) -> list[int]:
-        return [conversation.id for conversation in self._conversations]
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._conversations)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        conversation = self._conversations[index.row()]
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return conversation.title
-            case Qt.ItemDataRole.ToolTipRole:
-                return plain_tooltip(conversation.title)
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return join_facts(conversation.title, self._left(conversation))
-            case _ if role == IdRole:
-                return conversation.id
-            case _ if role == LeftRole:
-                return self._left(conversation)
-        return None
-
-    def _left(self, conversation: Conversation) -> str:
-        days = math.ceil(BIN_DAYS - (self._now - (conversation.binned_at or 0)) / _DAY_S)
-        left = phrase("chat.goes_soon")
-        if days > 0:
-            left = phrase("chat.days_left_n", n=min(days, BIN_DAYS))
-        return left if conversation.imported_at is None else join_facts(phrase("chat.imported_in_list"), left)
+def bin_row(conversation: Conversation, now: float) -> EntryRow:
+    """Return the row of a conversation with the days that are left to it. `now`: seconds since 1970."""
+    days = math.ceil(BIN_DAYS - (now - (conversation.binned_at or 0)) / _DAY_S)
+    left = phrase("chat.days_left_n", n=min(days, BIN_DAYS)) if days > 0 else phrase("chat.goes_soon")
+    imported = "" if conversation.imported_at is None else phrase("chat.imported_in_list")
+    return EntryRow(conversation.title, conversation.id, conversation, description=join_facts(imported, left))
 
 
 class BinDelegate(QStyledItemDelegate):
@@ -103,7 +63,7 @@ class BinDelegate(QStyledItemDelegate):
         words = area.adjusted(14 + size + theme.px(10), theme.px(4), -14, -theme.px(4))
         if is_chosen:
             theme.icon("check", "accent").paint(painter, QRect(area.left() + 14, area.top(), size, area.height()))
-        left = index.data(LeftRole)
+        left = index.data(DescriptionRole)
         tone = "text2" if is_chosen else "muted"
         if self._is_narrow():
             title = QRect(words.left(), words.top(), words.width(), theme.line_height("ui"))
@@ -127,22 +87,16 @@ class BinView(QListView):
     restore_requested = Signal()
     erasure_requested = Signal()
 
-    def __init__(self, theme: Theme, model: BinList) -> None:
+    def __init__(self, theme: Theme, model: EntryListModel) -> None:
         super().__init__()
-        self.setModel(model)
-        self.setItemDelegate(BinDelegate(theme, self))
+        list_rows.set_up_list(self, model, BinDelegate(theme, self), phrase("chat.conversations_in_the_bin"))
         self.setProperty("framed", True)
-        self.setAccessibleName(phrase("chat.conversations_in_the_bin"))
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setMouseTracking(True)
         theme.changed.connect(self.scheduleDelayedItemsLayout)
 
     def chosen_ids(self) -> list[int]:
-        return [index.data(IdRole) for index in sorted(self.selectedIndexes(), key=QModelIndex.row)]
+        return [index.data(EntryRole).id for index in sorted(self.selectedIndexes(), key=QModelIndex.row)]
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -169,7 +123,7 @@ class BinPage(Page):
         self._navigation = navigation
         self._conversations = conversations
         self._label_of_all = label_of_all
-        self.binned = BinList()
+        self.binned = EntryListModel()
         self._build()
         self._connect()
         self._show()
@@ -182,7 +136,7 @@ class BinPage(Page):
         return self._label_of_all()
 
     def focus_first(self) -> None:
-        (self.list if self.binned.ids else self.ask_button).setFocus(Qt.FocusReason.ShortcutFocusReason)
+        (self.list if self.binned.rowCount() else self.ask_button).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -207,21 +161,18 @@ class BinPage(Page):
         self._chosen = Label(role="caption", tone="text2")
         buttons = make_row(self.restore_button, self.erase_button, Stretch(), self._chosen, spacing_px=8)
         filled = QWidget()
-        column = make_column(into=filled, margins_px=(PAGE_MARGIN_PX, 16, PAGE_MARGIN_PX, 16), spacing_px=12)
-        words = phrase("chat.conversations_leave_the_bin_for")
-        column.addWidget(Label(words, tone="text2", wraps=True))
-        column.addWidget(self.list, 1)
-        column.addLayout(buttons)
+        words = Label(phrase("chat.conversations_leave_the_bin_for"), tone="text2", wraps=True)
+        margins = (PAGE_MARGIN_PX, 16, PAGE_MARGIN_PX, 16)
+        make_column(words, (self.list, 1), buttons, into=filled, margins_px=margins, spacing_px=12)
         return filled
 
     def _emptied(self) -> QWidget:
         emptied = QWidget()
-        column = make_column(into=emptied, margins_px=(PAGE_MARGIN_PX, 48, PAGE_MARGIN_PX, 24), spacing_px=16)
-        words = phrase("chat.the_bin_is_empty_deleted")
-        column.addWidget(Label(words, tone="text2", wraps=True))
+        words = Label(phrase("chat.the_bin_is_empty_deleted"), tone="text2", wraps=True)
         self.ask_button = Button(self._theme, phrase("chat.back_to_ask"))
-        column.addWidget(self.ask_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addStretch(1)
+        button = (self.ask_button, 0, Qt.AlignmentFlag.AlignLeft)
+        margins = (PAGE_MARGIN_PX, 48, PAGE_MARGIN_PX, 24)
+        make_column(words, button, Stretch(), into=emptied, margins_px=margins, spacing_px=16)
         return emptied
 
     def _connect(self) -> None:
@@ -244,7 +195,8 @@ class BinPage(Page):
         """Refill the list and keep a row selected, so that the buttons can be used."""
         row = max(0, self.list.currentIndex().row())
         had_focus = self.isAncestorOf(self.focusWidget()) if self.focusWidget() else False
-        self.binned.set_conversations(self._conversations.binned())
+        now = time.time()
+        self.binned.set_rows([bin_row(conversation, now) for conversation in self._conversations.binned()])
         count = self.binned.rowCount()
         self.stack.setCurrentIndex(0 if count else 1)
         self.empty_button.setVisible(count > 0)
@@ -278,7 +230,8 @@ class BinPage(Page):
 
     def _ask_to_empty(self) -> None:
         question = phrase("chat.permanently_delete_all_n_in", n=self.binned.rowCount())
-        self.erasure_dialog(question, phrase("chat.empty_the_bin_2"), self.binned.ids).open()
+        ids = [conversation.id for conversation in self._conversations.binned()]
+        self.erasure_dialog(question, phrase("chat.empty_the_bin_2"), ids).open()
 
     def erasure_dialog(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
         body = phrase("chat.this_cannot_be_undone_the")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.wording import phrase
+from app.base.wording import phrase, shorten
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.conversation_view import ConversationView
 from app.uikit.undo import UndoStack
@@ -56,7 +56,7 @@ class ConversationActions(QObject):
             one = phrase("chat.took_title_out_of_its")
             several = phrase("chat.took_n_conversations_out_of")
         else:
-            one = phrase("chat.moved_title_to_folder").replace("{folder}", _short(name))
+            one = phrase("chat.moved_title_to_folder").replace("{folder}", shorten(name, FOLDER_CHARACTERS))
             several = phrase("chat.moved_n_conversations_to_title")
         text = one if len(ids) == 1 else several.replace("{n}", str(len(ids)))
         self._undo_stack.offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name, ids)
@@ -107,7 +107,3 @@ class ConversationActions(QObject):
             number += 1
             name = f"{base} {number}"
         return name
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= FOLDER_CHARACTERS else name[: FOLDER_CHARACTERS - 1] + "…"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractListModel, QModelIndex, Qt, Signal
 
 from app.base.confidentiality import HIGHEST_LABEL, Label
 from app.base.errors import AppError
@@ -17,18 +17,9 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.uikit.localization import format_date, format_day, format_month, format_month_and_year, join_facts
 from app.uikit.widgets.labels import plain_tooltip
-
-IdRole = Qt.ItemDataRole.UserRole + 1
-TimeRole = Qt.ItemDataRole.UserRole + 2
-IsOpenRole = Qt.ItemDataRole.UserRole + 3  # of a folded folder: it contains the open conversation
-FolderRole = Qt.ItemDataRole.UserRole + 4  # the id of the folder whose heading this is
-DraftRole = Qt.ItemDataRole.UserRole + 5  # the text that marks a draft, or ""
-RowRole = Qt.ItemDataRole.UserRole + 6  # the ListRow itself
-FactsRole = Qt.ItemDataRole.UserRole + 7  # the parts of TimeRole: time, label or None, folder or ""
+from app.uikit.widgets.list_rows import Index
 
 OUTSIDE = 0  # the place of conversations without a folder; ids of folders begin at 1
-
-Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass(slots=True)  # not frozen: thousands are made at each change, and frozen takes three times as long
@@ -44,6 +35,16 @@ class ListRow:
     folder: Folder | None = None
     count: int = 0
     is_folded: bool = False
+
+    @property
+    def id(self) -> int | None:
+        """Return the id of the conversation."""
+        return self.conversation.id if self.conversation is not None else None
+
+    @property
+    def folder_id(self) -> int | None:
+        """Return the id of the folder whose heading this is."""
+        return self.folder.id if self.folder is not None else None
 
 
 class ConversationList(QAbstractListModel):
@@ -134,18 +135,12 @@ class ConversationList(QAbstractListModel):
 
     def indexes_of(self, conversation_ids: Iterable[int | None]) -> list[QModelIndex]:
         wanted = set(conversation_ids)
-        return [
-            self.index(place)
-            for place, row in enumerate(self._rows)
-            if row.conversation is not None and row.conversation.id in wanted
-        ]
+        return [self.index(place) for place, row in enumerate(self._rows) if row.id is not None and row.id in wanted]
 
     def index_of_folder(self, folder_id: int | None) -> QModelIndex:
         """Return the row of a folder's heading; invalid when it is not in the list."""
-        for place, row in enumerate(self._rows):
-            if row.folder is not None and row.folder.id == folder_id:
-                return self.index(place)
-        return QModelIndex()
+        places = (place for place, row in enumerate(self._rows) if row.folder and row.folder_id == folder_id)
+        return self.index(next(places, -1))
 
     def nearest(self, row: int) -> QModelIndex:
         """Return the conversation at this row, else the next below, else the last; invalid in an empty list."""
@@ -176,28 +171,13 @@ class ConversationList(QAbstractListModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         row = self._rows[index.row()]
-        conversation = row.conversation
         match role:
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.EditRole:
                 return row.text
             case Qt.ItemDataRole.ToolTipRole:
-                return plain_tooltip(row.text) if conversation or row.folder else None
+                return plain_tooltip(row.text) if row.conversation or row.folder else None
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._spoken(row)
-            case _ if role == RowRole:
-                return row
-            case _ if role == IdRole:
-                return conversation.id if conversation else None
-            case _ if role == FolderRole:
-                return row.folder.id if row.folder else None
-            case _ if role == TimeRole:
-                return self._time(row) if conversation else ""
-            case _ if role == FactsRole and conversation is not None:
-                return self._facts(row, conversation)
-            case _ if role == IsOpenRole:
-                return self._is_open(row)
-            case _ if role == DraftRole:
-                return self._draft(row)
         return None
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -282,17 +262,19 @@ class ConversationList(QAbstractListModel):
 
     # --------------------------------------------------------------------- rows
 
-    def _time(self, row: ListRow) -> str:
-        assert row.conversation is not None
-        time, label, folder = self._facts(row, row.conversation)
+    def facts_text(self, row: ListRow) -> str:
+        """Return the parts of `facts` in one line."""
+        time, label, folder = self.facts(row)
         return join_facts(time, phrase(f"common.label.{label}") if label is not None else "", folder)
 
-    def _facts(self, row: ListRow, conversation: Conversation) -> tuple[str, Label | None, str]:
+    def facts(self, row: ListRow) -> tuple[str, Label | None, str]:
         """Return the time of the last use, the label if there is something to say, and the folder of a pinned
         conversation.
 
         The time is as short as the heading above allows, and says if the conversation was imported.
         """
+        conversation = row.conversation
+        assert conversation is not None
         when = datetime.fromtimestamp(conversation.updated_at)
         clock = f"{when.hour}:{when.minute:02}"
         if when.date() >= self._now.date():
@@ -324,18 +306,14 @@ class ConversationList(QAbstractListModel):
         label = conversation_privacy.displayed_label(conversation.label, asked, is_unanswered=is_unanswered)
         return conversation.label if label is None and conversation.scope else label
 
-    def _draft(self, row: ListRow) -> str:
+    def draft_mark(self, row: ListRow) -> str:
         """Return the mark of a draft, except for the open conversation, whose draft is in the composer."""
-        conversation = row.conversation
-        return (
-            phrase("chat.draft")
-            if conversation and conversation.id in self._drafts and conversation.id != self._open_id
-            else ""
-        )
+        return phrase("chat.draft") if row.id in self._drafts and row.id != self._open_id else ""
 
-    def _is_open(self, row: ListRow) -> bool:
+    def is_open(self, row: ListRow) -> bool:
+        """Return whether the row is the conversation shown next to the list, or a folded folder with it."""
         if row.conversation is not None:
-            return row.conversation.id == self._open_id
+            return row.id == self._open_id
         if row.folder is None or not row.is_folded or self._open_id is None:
             return False
         return any(one.folder_id == row.folder.id and not one.pinned_at for one in self.conversations([self._open_id]))
@@ -347,7 +325,7 @@ class ConversationList(QAbstractListModel):
         if row.conversation is None:
             return row.text
         pinned = phrase("chat.pinned") if row.conversation.pinned_at is not None else ""
-        return join_facts(row.text, self._time(row), self._draft(row), pinned)
+        return join_facts(row.text, self.facts_text(row), self.draft_mark(row), pinned)
 
     def _emit_all_changed(self) -> None:
         if self._rows:

@@ -7,7 +7,6 @@ from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
-    QPersistentModelIndex,
     QPoint,
     QRect,
     QSize,
@@ -16,7 +15,6 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import (
-    QAction,
     QContextMenuEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -32,26 +30,14 @@ from PySide6.QtWidgets import QLineEdit, QListView, QMenu, QStyle, QStyledItemDe
 
 from app.base import confidentiality
 from app.base.wording import phrase
-from app.chat.ui.conversations.conversation_list import (
-    OUTSIDE,
-    ConversationList,
-    DraftRole,
-    FactsRole,
-    FolderRole,
-    IdRole,
-    IsOpenRole,
-    ListRow,
-    RowRole,
-    TimeRole,
-)
+from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList, ListRow
 from app.uikit import confidentiality_guard
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import escape_mnemonic
+from app.uikit.widgets.list_rows import Index
 
 INDENT_PX = 14  # of conversations under the heading of their folder
-
-Index = QModelIndex | QPersistentModelIndex
 
 
 class ConversationDelegate(QStyledItemDelegate):
@@ -78,9 +64,9 @@ class ConversationDelegate(QStyledItemDelegate):
         row = self._model.row(index.row())
         area: QRect = option.rect.adjusted(8, 0, -8, 0)
         if row.conversation is not None:
-            self._paint_conversation(painter, option, area, index, row)
+            self._paint_conversation(painter, option, area, row)
         elif row.folder is not None:
-            self._paint_folder(painter, option, area, index, row)
+            self._paint_folder(painter, option, area, row)
         else:
             area.adjust(10, self._theme.px(10), 0, 0)
             list_rows.draw_text(painter, self._theme, area, row.text, "caption", "muted")
@@ -88,10 +74,8 @@ class ConversationDelegate(QStyledItemDelegate):
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:  # noqa: ARG002
         editor = QLineEdit(index.data(), parent)
-        is_folder = index.data(FolderRole) is not None
-        editor.setAccessibleName(
-            phrase("chat.name_of_the_folder") if is_folder else phrase("chat.name_of_the_conversation")
-        )
+        is_folder = self._model.row(index.row()).folder is not None
+        editor.setAccessibleName(phrase("chat.name_of_the_folder" if is_folder else "chat.name_of_the_conversation"))
         return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:
@@ -111,15 +95,11 @@ class ConversationDelegate(QStyledItemDelegate):
         self._heading_size = QSize(0, self._theme.px(32))
         self._folder_size = QSize(0, self._theme.metric("row_list"))
 
-    def _paint_folder(
-        self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index, row: ListRow
-    ) -> None:
+    def _paint_folder(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, row: ListRow) -> None:
         theme = self._theme
-        assert row.folder is not None
-        if row.folder.id == self.target:
+        if row.folder_id == self.target:
             list_rows.draw_soft(painter, theme, area)
-        is_open = bool(index.data(IsOpenRole))
-        list_rows.draw_ground(painter, theme, area, is_chosen=is_open, option=option)
+        list_rows.draw_ground(painter, theme, area, is_chosen=self._model.is_open(row), option=option)
         size = theme.px(14)
         icon = theme.icon("chevron-right" if row.is_folded else "chevron-down", "text2", 14)
         icon.paint(painter, QRect(area.left() + 6, area.top(), size, area.height()))
@@ -130,11 +110,9 @@ class ConversationDelegate(QStyledItemDelegate):
         words = area.adjusted(6 + size + theme.px(6), 0, -(count_width + 16), 0)
         list_rows.draw_text(painter, theme, words, row.text, "ui", "text2", weight=600)
 
-    def _paint_conversation(
-        self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index, row: ListRow
-    ) -> None:
+    def _paint_conversation(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, row: ListRow) -> None:
         theme = self._theme
-        is_open = bool(index.data(IsOpenRole))
+        is_open = self._model.is_open(row)
         is_ticked = self.has_several and bool(option.state & QStyle.StateFlag.State_Selected)
         if is_ticked:
             list_rows.draw_soft(painter, theme, area)
@@ -149,16 +127,15 @@ class ConversationDelegate(QStyledItemDelegate):
             title.setRight(_draw_icon(painter, theme, title, "pin", "text2", 12))
         list_rows.draw_text(painter, theme, title, row.text, "ui", "text", weight=600 if is_open else 400)
         tone = "text2" if is_open or is_ticked else "muted"
-        draft = index.data(DraftRole)
-        if draft:
+        if draft := self._model.draft_mark(row):
             width = list_rows.draw_text(painter, theme, time, draft, "caption", "accent", weight=600)
             time.setLeft(time.left() + width + theme.px(8))
-        self._paint_facts(painter, time, index, tone)
+        self._paint_facts(painter, time, row, tone)
 
-    def _paint_facts(self, painter: QPainter, area: QRect, index: Index, tone: str) -> None:
-        time, label, folder = index.data(FactsRole)
+    def _paint_facts(self, painter: QPainter, area: QRect, row: ListRow, tone: str) -> None:
+        time, label, folder = self._model.facts(row)
         if label != confidentiality.HIGHEST_LABEL:
-            list_rows.draw_text(painter, self._theme, area, index.data(TimeRole), "caption", tone)
+            list_rows.draw_text(painter, self._theme, area, self._model.facts_text(row), "caption", tone)
             return
         gap = self._theme.px(8)
         area.setLeft(area.left() + list_rows.draw_text(painter, self._theme, area, time, "caption", tone) + gap)
@@ -204,8 +181,8 @@ class ConversationView(QListView):
 
     def chosen_ids(self) -> list[int]:
         """Return the ids of the selected conversations from top to bottom."""
-        indexes = sorted(self.selectedIndexes(), key=QModelIndex.row)
-        return [index.data(IdRole) for index in indexes]
+        rows = [self._model.row(place) for place in sorted(index.row() for index in self.selectedIndexes())]
+        return [row.id for row in rows if row.id is not None]
 
     def choose(self, ids: list[int], current: QModelIndex) -> None:
         """Select these conversations and put the focus at `current`."""
@@ -232,7 +209,8 @@ class ConversationView(QListView):
         return self.state() == QListView.State.EditingState
 
     def rename_current(self) -> None:
-        if self._current(IdRole) is not None or self._current(FolderRole) is not None:
+        row = self._current()
+        if row.conversation is not None or row.folder is not None:
             self.edit(self.currentIndex())
 
     def edit_folder(self, folder_id: int) -> None:
@@ -255,12 +233,10 @@ class ConversationView(QListView):
             self._show_menu()
             return
         index = self.indexAt(event.pos())
-        if index.isValid() and index.data(FolderRole) is not None:
+        row = self._row_of(index)
+        if row.folder is not None or (row.conversation is not None and not self.selectionModel().isSelected(index)):
             self.setCurrentIndex(index)
-            self._show_menu(event.globalPos())
-        elif index.isValid() and index.data(IdRole) is not None:
-            if not self.selectionModel().isSelected(index):
-                self.setCurrentIndex(index)
+        if row.folder is not None or row.conversation is not None:
             self._show_menu(event.globalPos())
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -290,16 +266,10 @@ class ConversationView(QListView):
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        self.setModel(self._model)
         self._delegate = ConversationDelegate(self._theme, self._model, self)
-        self.setItemDelegate(self._delegate)
+        list_rows.set_up_list(self, self._model, self._delegate, phrase("chat.conversations"))
         self.setProperty("ground", "side")
-        self.setAccessibleName(phrase("chat.conversations"))
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMouseTracking(True)
         self.setDragDropMode(QListView.DragDropMode.DragDrop)
         self.setDefaultDropAction(Qt.DropAction.MoveAction)
         self.setDropIndicatorShown(False)
@@ -318,24 +288,24 @@ class ConversationView(QListView):
     # ----------------------------------------------------------- mouse, keyboard
 
     def _on_clicked(self, index: QModelIndex) -> None:
-        if index.data(FolderRole) is not None:
-            self._toggle(index)
-        elif index.data(IdRole) is not None and not QGuiApplication.keyboardModifiers() & _SELECTING:
-            self.chosen.emit(index.data(IdRole))
+        row = self._row_of(index)
+        if row.folder is not None:
+            self._toggle(row)
+        elif row.conversation is not None and not QGuiApplication.keyboardModifiers() & _SELECTING:
+            self.chosen.emit(row.conversation.id)
 
     def _on_key(self, event: QKeyEvent) -> bool:
         """Handle a key and return whether it was one of the list's own."""
-        conversation_id, folder_id = self._current(IdRole), self._current(FolderRole)
-        key = event.key()
+        row, key = self._current(), event.key()
         if event.matches(QKeySequence.StandardKey.Delete) and event.isAutoRepeat():
             event.accept()  # a key held down must not empty the whole list
         elif event.matches(QKeySequence.StandardKey.Delete):
             if self.chosen_ids():
                 self.bin_requested.emit(self.chosen_ids())
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and conversation_id is not None:
-            self.chosen.emit(conversation_id)
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and folder_id is not None:
-            self._toggle(self.currentIndex())
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and row.conversation is not None:
+            self.chosen.emit(row.conversation.id)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and row.folder is not None:
+            self._toggle(row)
         elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             self._fold_or_leave(is_folded=key == Qt.Key.Key_Left)
         elif key == Qt.Key.Key_F2:
@@ -348,36 +318,86 @@ class ConversationView(QListView):
             return False
         return True
 
-    def _toggle(self, index: QModelIndex) -> None:
-        self._model.fold(index.data(FolderRole), is_folded=not index.data(RowRole).is_folded)
+    def _toggle(self, heading: ListRow) -> None:
+        if heading.folder is not None:
+            self._model.fold(heading.folder.id, is_folded=not heading.is_folded)
 
     def _fold_or_leave(self, *, is_folded: bool) -> None:
         """Fold as in a tree: Left on a conversation moves to the heading of its folder."""
-        index = self.currentIndex()
-        if not index.isValid():
-            return
-        if index.data(FolderRole) is not None:
-            self._model.fold(index.data(FolderRole), is_folded=is_folded)
-        elif is_folded and (folder_id := self._model.folder_around(index)):
+        row = self._current()
+        if row.folder is not None:
+            self._model.fold(row.folder.id, is_folded=is_folded)
+        elif is_folded and row.conversation and (folder_id := self._model.folder_around(self.currentIndex())):
             self.setCurrentIndex(self._model.index_of_folder(folder_id))
 
     def _on_selection_changed(self) -> None:
         self._delegate.has_several = len(self.selectionModel().selectedRows()) > 1
         self.viewport().update()
 
-    def _current(self, role: int) -> int | None:
-        number: int | None = self.currentIndex().data(role) if self.currentIndex().isValid() else None
-        return number
+    def _current(self) -> ListRow:
+        return self._row_of(self.currentIndex())
+
+    def _row_of(self, index: QModelIndex) -> ListRow:
+        """Return the row of an index; one without conversation and folder for an invalid index."""
+        return self._model.row(index.row()) if index.isValid() else ListRow("", "")
 
     # --------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu | None:
         """Return the menu of the current folder, or else of the selected conversations."""
-        folder_id = self._current(FolderRole)
+        folder_id, ids = self._current().folder_id, self.chosen_ids()
+        if folder_id is None and not ids:
+            return None
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if folder_id is not None:
-            return FolderMenu(self._theme, self, folder_id)
-        ids = self.chosen_ids()
-        return ConversationMenu(self._theme, self, self._model, ids) if ids else None
+            self._fill_folder_menu(menu, folder_id)
+        else:
+            self._fill_menu(menu, ids)
+        return menu
+
+    def _fill_menu(self, menu: QMenu, ids: list[int]) -> None:
+        """Add the actions for the selected conversations, with their keys in the list."""
+        theme, conversations = self._theme, self._model.conversations(ids)
+        if len(conversations) == 1:
+            rename = menu.addAction(theme.icon("pencil"), phrase("chat.rename"), self.rename_current)
+            rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
+        is_pinned = all(conversation.pinned_at is not None for conversation in conversations)
+        pin = menu.addAction(
+            theme.icon("pin-off" if is_pinned else "pin"), phrase("chat.unpin" if is_pinned else "chat.pin")
+        )
+        pin.triggered.connect(lambda: self.pin_requested.emit(ids, not is_pinned))
+        folders = menu.addMenu(theme.icon("folder-input"), phrase("chat.move_to_folder"))
+        self._fill_folders(folders, ids, {conversation.folder_id for conversation in conversations})
+        menu.addAction(theme.icon("file-up"), phrase("chat.export"), lambda: self.export_requested.emit(ids))
+        menu.addSeparator()
+        words = phrase("chat.move_to_the_bin")
+        move = menu.addAction(theme.icon("trash-2"), words, lambda: self.bin_requested.emit(ids))
+        move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+
+    def _fill_folders(self, menu: QMenu, ids: list[int], inside: set[int | None]) -> None:
+        """Add the folders. `inside` are those that the conversations are in."""
+        for folder in self._model.folders:
+            action = menu.addAction(escape_mnemonic(folder.name))
+            action.setCheckable(True)
+            action.setChecked(inside == {folder.id})
+            action.triggered.connect(lambda _=False, folder_id=folder.id: self.move_requested.emit(ids, folder_id))
+        if self._model.folders:
+            menu.addSeparator()
+        words = phrase("chat.new_folder")
+        menu.addAction(self._theme.icon("folder-plus"), words, lambda: self.folder_requested.emit(ids))
+        if inside != {None}:
+            menu.addAction(phrase("chat.take_out_of_the_folder"), lambda: self.move_requested.emit(ids, None))
+
+    def _fill_folder_menu(self, menu: QMenu, folder_id: int) -> None:
+        theme = self._theme
+        rename = menu.addAction(theme.icon("pencil"), phrase("chat.rename"), self.rename_current)
+        rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
+        words = phrase("chat.new_question_in_this_folder")
+        menu.addAction(theme.icon("plus"), words, lambda: self.new_in_folder_requested.emit(folder_id))
+        menu.addSeparator()
+        words = phrase("chat.delete_the_folder_conversations_stay")
+        menu.addAction(theme.icon("trash-2"), words, lambda: self.folder_removal_requested.emit(folder_id))
 
     def _show_menu(self, place: QPoint | None = None) -> None:
         """Show the menu at `place`, or at the current row when a key requested it."""
@@ -403,11 +423,8 @@ class ConversationView(QListView):
     # ----------------------------------------------------------------- refilled
 
     def _on_about_to_be_reset(self) -> None:
-        current = self.currentIndex()
-        conversation_id, folder_id = self._current(IdRole), self._current(FolderRole)
-        self._before_reset = (
-            self.chosen_ids(), conversation_id, folder_id, current.row(), self.verticalScrollBar().value(),
-        )  # fmt: skip
+        row, place = self._current(), self.currentIndex().row()
+        self._before_reset = (self.chosen_ids(), row.id, row.folder_id, place, self.verticalScrollBar().value())
 
     def _on_reset(self) -> None:
         """Restore selection and scroll position if the list has the focus or several rows were selected.
@@ -425,65 +442,3 @@ class ConversationView(QListView):
         else:
             self.choose_open()
         self.verticalScrollBar().setValue(scrolled)
-
-
-class ConversationMenu(QMenu):
-    """The actions for the selected conversations, with their keys in the list."""
-
-    def __init__(self, theme: Theme, listed: ConversationView, model: ConversationList, ids: list[int]) -> None:
-        super().__init__(listed)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._theme = theme
-        self._listed = listed
-        self._model = model
-        self._ids = ids
-        self._build()
-
-    def _build(self) -> None:
-        theme, listed, ids = self._theme, self._listed, self._ids
-        conversations = self._model.conversations(ids)
-        if len(conversations) == 1:
-            rename = self.addAction(theme.icon("pencil"), phrase("chat.rename"), listed.rename_current)
-            rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
-        is_pinned = all(conversation.pinned_at is not None for conversation in conversations)
-        words = phrase("chat.unpin") if is_pinned else phrase("chat.pin")
-        pin = self.addAction(theme.icon("pin-off" if is_pinned else "pin"), words)
-        pin.triggered.connect(lambda: listed.pin_requested.emit(ids, not is_pinned))
-        self._add_folders({conversation.folder_id for conversation in conversations})
-        self.addAction(theme.icon("file-up"), phrase("chat.export"), lambda: listed.export_requested.emit(ids))
-        self.addSeparator()
-        move = self.addAction(
-            theme.icon("trash-2"), phrase("chat.move_to_the_bin"), lambda: listed.bin_requested.emit(ids)
-        )
-        move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
-
-    def _add_folders(self, inside: set[int | None]) -> None:
-        """Add the submenu of folders. `inside` are the folders that the conversations are in."""
-        listed, ids = self._listed, self._ids
-        self.folders = self.addMenu(self._theme.icon("folder-input"), phrase("chat.move_to_folder"))
-        for folder in self._model.folders:
-            action = self.folders.addAction(escape_mnemonic(folder.name))
-            action.setCheckable(True)
-            action.setChecked(inside == {folder.id})
-            action.triggered.connect(lambda _=False, folder_id=folder.id: listed.move_requested.emit(ids, folder_id))
-        if self._model.folders:
-            self.folders.addSeparator()
-        words = phrase("chat.new_folder")
-        self.folders.addAction(self._theme.icon("folder-plus"), words, lambda: listed.folder_requested.emit(ids))
-        if inside != {None}:
-            self.folders.addAction(phrase("chat.take_out_of_the_folder"), lambda: listed.move_requested.emit(ids, None))
-
-
-class FolderMenu(QMenu):
-    """The actions for a folder."""
-
-    def __init__(self, theme: Theme, listed: ConversationView, folder_id: int) -> None:
-        super().__init__(listed)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        rename: QAction = self.addAction(theme.icon("pencil"), phrase("chat.rename"), listed.rename_current)
-        rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
-        words = phrase("chat.new_question_in_this_folder")
-        self.addAction(theme.icon("plus"), words, lambda: listed.new_in_folder_requested.emit(folder_id))
-        self.addSeparator()
-        words = phrase("chat.delete_the_folder_conversations_stay")
-        self.addAction(theme.icon("trash-2"), words, lambda: listed.folder_removal_requested.emit(folder_id))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QShowEvent
 from PySide6.QtWidgets import (
     QListView,
@@ -29,8 +29,7 @@ from app.uikit.widgets import list_rows
 from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
-
-Index = QModelIndex | QPersistentModelIndex
+from app.uikit.widgets.list_rows import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +84,15 @@ class SearchResultModel(QAbstractListModel):
         return None
 
     def _make(self, hit: SearchHit) -> SearchResultRow:
-        imported = phrase("chat.imported_in_list") if hit.is_imported else ""
         title = Snippet(hit.title, tuple(search_text.find_occurrences(hit.title, self._words)))
-        if hit.message_id is None:
-            return SearchResultRow(
-                hit,
-                title,
-                Snippet("", ()),
-                self._date(hit.at),
-                join_facts(imported, phrase("chat.name_of_the_conversation")),
-                "",
-            )
-        kind = (
-            phrase("common.batch_column.question") if hit.role == "question" else phrase("common.batch_column.answer")
-        )
-        more = phrase("common.n_more", n=f"{hit.count - 1:,}") if hit.count > 1 else ""
-        return SearchResultRow(
-            hit,
-            title,
-            search_text.make_snippet(hit.text, self._words),
-            self._date(hit.at),
-            join_facts(imported, kind),
-            more,
-        )
+        line, more = Snippet("", ()), ""
+        kind = phrase("chat.name_of_the_conversation")
+        if hit.message_id is not None:
+            line = search_text.make_snippet(hit.text, self._words)
+            kind = phrase(f"common.batch_column.{hit.role}")
+            more = phrase("common.n_more", n=f"{hit.count - 1:,}") if hit.count > 1 else ""
+        imported = phrase("chat.imported_in_list") if hit.is_imported else ""
+        return SearchResultRow(hit, title, line, self._date(hit.at), join_facts(imported, kind), more)
 
     def _date(self, at: float) -> str:
         when = datetime.fromtimestamp(at)
@@ -314,14 +299,9 @@ class SearchPage(Page):
 
     def _build_list(self) -> SearchResultView:
         view = SearchResultView()
-        view.setModel(self.results)
-        view.setItemDelegate(SearchResultDelegate(self._theme, self.results, view))
-        view.setAccessibleName(phrase("chat.conversations_found"))
-        view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        delegate = SearchResultDelegate(self._theme, self.results, view)
+        list_rows.set_up_list(view, self.results, delegate, phrase("chat.conversations_found"))
         view.setUniformItemSizes(True)
-        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        view.setMouseTracking(True)
         return view
 
     def _connect(self) -> None:

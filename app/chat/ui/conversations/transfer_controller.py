@@ -3,17 +3,17 @@ progress."""
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QButtonGroup, QRadioButton, QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.confidentiality import ExportKind, ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.files import output_file
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.chat.exchange import conversation_export, conversation_import
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.exchange.conversation_import import ImportedConversations
@@ -22,15 +22,33 @@ from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversation_transfer import ConversationTransfer
 from app.chat.services.conversations import Conversations
 from app.chat.store import title_of
-from app.chat.ui.conversations.transfer_dialogs import ExportDialog, refusals_dialog
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import JsonDropFilter, Pickers, complete_suffix
-from app.uikit.dialogs import Dialog
+from app.uikit.dialogs import Dialog, DialogButton, make_text_view, scrolled_height
 from app.uikit.theme import Theme
+from app.uikit.widgets import labels
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.progress_row import TransferStrip
 
-StartExport = Callable[[str, Path, Permit], None]  # starts the work with a format and the target
-SecretExport = tuple[ExportKind, Callable[[], Label]]  # what is exported, and its label at that moment
+
+@dataclass(frozen=True, slots=True)
+class PendingExport:
+    """An export whose format and target the user still chooses."""
+
+    kind: ExportKind
+    name: str  # suggested for the file, without suffix
+    label_now: Callable[[], Label]  # of what is exported
+    start: Callable[[str, Path, Permit], None]  # begins the work; gets the format and the target
+    count: int = 1  # conversations
+
+    def neutral_name(self) -> str:
+        """Return a name without any of the content, because the target of a confidential export is recorded."""
+        pattern = phrase("chat.kotae_answer_time" if self.kind == "answer" else "chat.kotae_conversation_time")
+        return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
+
+
+def _name_of_many() -> str:
+    return phrase("chat.kotae_conversations_date", date=time.strftime("%Y-%m-%d"))
 
 
 class TransferController(QObject):
@@ -78,11 +96,10 @@ class TransferController(QObject):
         if not found:
             self._show_error(AppError("conversation_gone", id=ids[0]))
             return
+        what = phrase("chat.n_selected_conversations", n=len(found))
         if len(found) == 1:
-            name, what = conversation_export.suggested_name(found[0]), self._titled(found[0].title)
-        else:
-            name, what = self._name_of_many(), phrase("chat.n_selected_conversations", n=len(found))
-        self._ask_stored(what, name, len(found), found)
+            what = phrase("chat.this_conversation_title", title=found[0].title)
+        self._ask(what, self._stored(found))
 
     def export_all(self) -> None:
         """Export all conversations outside the bin."""
@@ -91,8 +108,8 @@ class TransferController(QObject):
             self._show_banner("warning", phrase("chat.there_are_no_conversations_to"))
         elif not self._is_busy():
             what = phrase("chat.all_conversations_n_without_the", n=f"{len(every):,}")
-            count = max(2, len(every))  # even for one: who exports all probably wants to import them again, as JSON
-            self._ask_stored(what, self._name_of_many(), count, every)
+            # Even for one: who exports all probably wants to import them again, as JSON.
+            self._ask(what, replace(self._stored(every), name=_name_of_many(), count=max(2, len(every))))
 
     def export_open(self) -> None:
         """Export the open conversation, also one that exists only in memory."""
@@ -103,37 +120,38 @@ class TransferController(QObject):
             self.export([conversation.id])
             return
         bundle = self._open_bundle(conversation)
-        name, what = conversation_export.suggested_name(conversation), self._titled(conversation.title)
+
+        def start(file_format: str, target: Path, permit: Permit) -> None:
+            self._transfer.export_unstored(self._transfer.labelled(bundle), file_format, target, permit)
+
         self._ask(
-            what, name, 1, ("conversation", lambda: self._transfer.labelled(bundle).conversation.label),
-            lambda file_format, target, permit: self._transfer.export_unstored(
-                self._transfer.labelled(bundle), file_format, target, permit
+            phrase("chat.this_conversation_title", title=conversation.title),
+            PendingExport(
+                "conversation",
+                conversation_export.suggested_name(conversation),
+                lambda: self._transfer.labelled(bundle).conversation.label,
+                start,
             ),
-        )  # fmt: skip
+        )
 
     def export_answer(self, answer_id: int) -> None:
         """Export an answer of the open conversation as a Word document."""
-        if self._is_busy():
-            return
-        answered = replace(self._session.answered(answer_id), label=self.label_in_force())
-        name = output_file.safe_name(title_of(answered.question.text), phrase("common.batch_column.answer"))
         here = self._session.conversation
-        bundle = self._open_bundle(here) if here is not None else None
+        if here is None or self._is_busy():
+            return
+        bundle = self._open_bundle(here)
+        label = self._transfer.labelled(bundle).conversation.label  # applies to everything exported from it
+        answered = replace(self._session.answered(answer_id), label=label)
 
         def label_now() -> Label:
-            now = (
-                self._transfer.labelled(bundle).conversation.label
-                if bundle is not None
-                else confidentiality.HIGHEST_LABEL
-            )
+            now = self._transfer.labelled(bundle).conversation.label
             return confidentiality.highest_label((now, answered.highest_label))
 
-        self._choose_target(
-            "docx", name, 1, ("answer", label_now),
-            lambda _form, target, permit: self._transfer.export_answer(
-                replace(answered, label=label_now()), target, permit
-            ),
-        )  # fmt: skip
+        def start(_format: str, target: Path, permit: Permit) -> None:
+            self._transfer.export_answer(replace(answered, label=label_now()), target, permit)
+
+        name = output_file.safe_name(title_of(answered.question.text), phrase("common.batch_column.answer"))
+        self._choose_target("docx", PendingExport("answer", name, label_now, start))
 
     def choose_import(self) -> None:
         if self._is_busy():
@@ -146,88 +164,70 @@ class TransferController(QObject):
     def import_path(self, path: Path) -> None:
         if self._is_busy():
             return
-        self.strip.banner.hide()
-        self.strip.progress.start(phrase("chat.importing_conversations_name", name=path.name))
+        self._show_work(phrase("chat.importing_conversations_name", name=path.name))
         self._is_importing = True
         self._transfer.import_(path)
 
     # -------------------------------------------------------------------- asking
 
-    def label_in_force(self) -> Label:
-        """Return the effective label of the open conversation, which applies to everything exported from it."""
-        conversation = self._session.conversation
-        if conversation is None:
-            return self._session.label
-        return self._transfer.labelled(self._open_bundle(conversation)).conversation.label
-
     def _open_bundle(self, conversation: Conversation) -> Bundle:
         return Bundle(replace(conversation, label=self._session.label), tuple(self._session.messages()))
 
-    def _ask_stored(self, what: str, name: str, count: int, conversations: Sequence[Conversation]) -> None:
-        kind: ExportKind = "conversation" if len(conversations) == 1 else "conversations"
+    def _stored(self, conversations: Sequence[Conversation]) -> PendingExport:
         ids = [conversation.id for conversation in conversations]
-        self._ask(
-            what, name, count, (kind, lambda: self._transfer.label_of(ids)),
+        is_one = len(conversations) == 1
+        return PendingExport(
+            "conversation" if is_one else "conversations",
+            conversation_export.suggested_name(conversations[0]) if is_one else _name_of_many(),
+            lambda: self._transfer.label_of(ids),
             lambda file_format, target, permit: self._transfer.export(ids, file_format, target, permit),
-        )  # fmt: skip
+            len(conversations),
+        )
 
-    def _ask(self, what: str, name: str, count: int, secrecy: SecretExport, start: StartExport) -> None:
-        dialog = self.dialog = ExportDialog(self._theme, what, count, self._window)
+    def _ask(self, what: str, export: PendingExport) -> None:
+        """Let the user choose format and target. `what`: which conversations are exported."""
+        dialog = self.dialog = ExportDialog(self._theme, what, export.count, self._window)
         dialog.chosen.connect(
-            lambda key: (
-                self._choose_target(dialog.formats.value, name, count, secrecy, start) if key == "export" else None
-            )
+            lambda key: self._choose_target(dialog.formats.value, export) if key == "export" else None
         )
         dialog.open()
 
-    def _choose_target(
-        self, file_format: str, name: str, count: int, secrecy: SecretExport, start: StartExport
-    ) -> None:
+    def _choose_target(self, file_format: str, export: PendingExport) -> None:
         """Let the user choose the target: one file for JSON or one conversation, otherwise a folder with a file for
         each."""
-        if file_format != "json" and count > 1:
+        if file_format != "json" and export.count > 1:
             path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._start_folder())
             target = Path(path)
             self._folder = path or self._folder
         else:
             suffix = conversation_export.EXPORT_SUFFIXES[file_format]
-            if secrecy[1]() == confidentiality.HIGHEST_LABEL:
-                name = self._neutral_name(secrecy[0])
-            first = str(Path(self._start_folder()) / f"{name}{suffix}")
+            is_secret = export.label_now() == confidentiality.HIGHEST_LABEL
+            first = str(Path(self._start_folder()) / f"{export.neutral_name() if is_secret else export.name}{suffix}")
             kinds = {"docx": phrase("chat.word_documents_docx"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
             path = self._pickers.save(self._window, phrase("chat.export_as"), first, kinds[file_format])
             target = complete_suffix(Path(path), suffix)
             self._folder = str(target.parent) if path else self._folder
         if path:
-            what, label_now = secrecy
             self._secrecy.export(
                 self._window,
-                ExportRequest(what, str(target), label_now),
-                lambda permit: self._start(what, file_format, target, permit, start),
+                ExportRequest(export.kind, str(target), export.label_now),
+                lambda permit: self._start(export, file_format, target, permit),
             )
 
-    def _start(self, what: ExportKind, file_format: str, target: Path, permit: Permit, start: StartExport) -> None:
+    def _start(self, export: PendingExport, file_format: str, target: Path, permit: Permit) -> None:
         if not self._is_busy():
-            words = phrase("chat.exporting_the_answer") if what == "answer" else phrase("chat.exporting_conversations")
-            self.strip.banner.hide()
-            self.strip.progress.start(words)
+            is_answer = export.kind == "answer"
+            self._show_work(phrase("chat.exporting_the_answer" if is_answer else "chat.exporting_conversations"))
             self._is_importing = False
-            start(file_format, target, permit)
+            export.start(file_format, target, permit)
+
+    def _show_work(self, words: str) -> None:
+        self.strip.banner.hide()
+        self.strip.progress.start(words)
 
     def _start_folder(self) -> str:
         documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         return self._folder or documents
-
-    def _titled(self, title: str) -> str:
-        return phrase("chat.this_conversation_title", title=title)
-
-    def _name_of_many(self) -> str:
-        return phrase("chat.kotae_conversations_date", date=time.strftime("%Y-%m-%d"))
-
-    def _neutral_name(self, what: ExportKind) -> str:
-        """Return a name without any of the content, because the target of a confidential export is recorded."""
-        pattern = phrase("chat.kotae_answer_time") if what == "answer" else phrase("chat.kotae_conversation_time")
-        return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
 
     def _is_busy(self) -> bool:
         """Return whether another export or import is running, and show a message if so."""
@@ -267,29 +267,90 @@ class TransferController(QObject):
     def _on_imported(self, result: ImportedConversations) -> None:
         if result.refused:
             self.strip.progress.finish()
-            self.show_refusals(result)
+            refusals_dialog(self._theme, result, self._window).open()
         else:
             self._show_banner(
                 "success", conversation_import.import_headline(result), conversation_import.import_remarks(result)
             )
         self.ended.emit(phrase("chat.conversations_imported"), self._transfer.worked_s)
 
-    def show_refusals(self, result: ImportedConversations) -> Dialog:
-        dialog = refusals_dialog(self._theme, result, self._window)
-        dialog.open()
-        return dialog
-
     def _on_failed(self, error: AppError) -> None:
         self._show_error(error)
         self.ended.emit(phrase("chat.conversations_could_not_be_exported"), self._transfer.worked_s)
 
     def _show_error(self, error: AppError) -> None:
-        sentence = describe_error(error)
-        self._show_banner("danger", sentence.message, sentence.next)
+        self._finish_progress()
+        self.strip.banner.show_error(error)
 
     def _show_banner(
         self, level: str, what: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()
     ) -> None:
+        self._finish_progress()
+        self.strip.banner.show_message(level, what, sentence, actions)
+
+    def _finish_progress(self) -> None:
         if not self._transfer.is_working:
             self.strip.progress.finish()
-        self.strip.banner.show_message(level, what, sentence, actions)
+
+
+INDENT_PX = 24  # aligns the sentence below a format with the format's name
+
+
+class FormatChoice(QWidget):
+    """Radio buttons for the formats, each with a sentence."""
+
+    def __init__(self, theme: Theme, count: int, chosen: str) -> None:
+        """`count` is the number of conversations. `chosen` and `value`: docx | markdown | json."""
+        super().__init__()
+        self.buttons: dict[str, QRadioButton] = {}
+        group = QButtonGroup(self)
+        column = make_column(into=self, margins_px=(0, 4, 0, 0), spacing_px=12)
+        for key in ("docx", "markdown", "json"):
+            is_one_file = count == 1 or key == "json"
+            sentence = phrase(f"chat.export_one.{key}") if is_one_file else phrase(f"chat.export_several.{key}")
+            button = self.buttons[key] = QRadioButton(phrase(f"chat.export_format.{key}"))
+            button.setAccessibleDescription(sentence)
+            group.addButton(button)
+            words = labels.Label(sentence, "caption", "text2", wraps=True)
+            words.setContentsMargins(theme.px(INDENT_PX), 0, 0, 0)
+            column.addLayout(make_column(button, words, spacing_px=2))
+        self.buttons[chosen].setChecked(True)
+
+    @property
+    def value(self) -> str:
+        return next(key for key, button in self.buttons.items() if button.isChecked())
+
+
+class ExportDialog(Dialog):
+    """Asks for the format of an export. It emits `chosen` with export or cancel."""
+
+    def __init__(self, theme: Theme, what: str, count: int, parent: QWidget) -> None:
+        """`what` says which conversations are exported."""
+        self.formats = FormatChoice(theme, count, "docx" if count == 1 else "json")
+        buttons = (
+            DialogButton("cancel", phrase("common.cancel")),
+            DialogButton("export", phrase("chat.export"), "primary", is_default=True),
+        )
+        super().__init__(theme, phrase("chat.export_in_which_format"), what, buttons, parent, content=self.formats)
+        self.formats.buttons[self.formats.value].setFocus()
+
+
+LINES_SHOWN = (5, 8)  # minimum and maximum height in lines; there may be thousands
+
+
+def refusals_dialog(theme: Theme, result: ImportedConversations, parent: QWidget) -> Dialog:
+    """Return a dialog with what was imported, and a line for each conversation that was refused."""
+    lines = "\n".join(conversation_import.refusal_line(refused) for refused in result.refused)
+    shown = max(LINES_SHOWN[0], min(LINES_SHOWN[1], len(result.refused)))
+    listed = make_text_view(lines, phrase("chat.conversations_that_were_not_imported"), 0)
+    height_px = shown * listed.fontMetrics().lineSpacing() + theme.px(24)
+    listed.setFixedHeight(scrolled_height(theme, parent, height_px))
+    return Dialog(
+        theme,
+        conversation_import.import_headline(result),
+        conversation_import.import_remarks(result),
+        (DialogButton("cancel", phrase("common.close"), is_default=True),),
+        parent,
+        icon=("triangle-alert", "warning"),
+        content=listed,
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIntValidator, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -131,42 +131,47 @@ class SourcePanel(QWidget):
     # ----------------------------------------------------------------- building
 
     def _build(self) -> None:
-        column = make_column(self._build_head(), Separator(), self._build_place(), Separator(), into=self, spacing_px=0)
+        self._head = QWidget()
+        self._fill_head()
         self._pages_row = self._build_pages()
-        column.addWidget(self._pages_row)
         self.problem = self._build_problem()
-        column.addWidget(self.problem)
         self.text, self.view = SourceText(self._theme), PageView(self._theme)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)  # so that a low window does not cut the texts above
         self.stack.addWidget(self.text)
         self.stack.addWidget(self.view)
-        column.addWidget(self.stack, 1)
-        column.addWidget(Separator())
-        column.addLayout(self._build_foot())
-
-    def _build_head(self) -> QWidget:
-        self._head = QWidget()
-        self._head_row = row = QHBoxLayout(self._head)
-        row.setSpacing(self._theme.px(6))
-        self.back_button = make_icon_button(
-            self._theme, phrase("chat.back_to_the_answer"), "arrow-left", "quiet", compact=True
+        self._swatch = MarkSwatch(self._theme)
+        self.used = ElidedLabel(role="caption", tone="text2")
+        self.copy_button = make_icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
+        foot = make_row(
+            self._swatch, (self.used, 1), self.copy_button, margins_px=self._margins(8, 8), spacing_px=self._theme.px(8)
         )
+        make_column(
+            self._head, Separator(), self._build_place(), Separator(), self._pages_row, self.problem, (self.stack, 1),
+            Separator(), foot, into=self, spacing_px=0,
+        )  # fmt: skip
+
+    def _margins(self, top: int, bottom: int) -> tuple[int, int, int, int]:
+        px = self._theme.px
+        return px(_SIDE), px(top), px(_SIDE), px(bottom)
+
+    def _fill_head(self) -> None:
+        theme = self._theme
+        words = phrase("chat.back_to_the_answer")
+        self.back_button = make_icon_button(theme, words, "arrow-left", "quiet", compact=True)
         self.number = Label(role="caption", tone="accent", strong=True)
         set_surface(self.number, "number")
         self.title = Label(role="heading3")
-        self.before = IconButton(self._theme, "chevron-left", phrase("chat.previous_source"))
-        self.after = IconButton(self._theme, "chevron-right", phrase("chat.next_source"))
-        self.open_button = make_icon_button(
-            self._theme, phrase("chat.open_file"), "external-link", "quiet", compact=True
-        )
-        self.close_button = IconButton(self._theme, "x", phrase("chat.close_the_source"), "Esc")
-        for widget in (self.back_button, self.number, self.title, self.before, self.after):
-            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addStretch(1)
-        row.addWidget(self.open_button)
-        row.addWidget(self.close_button)
-        return self._head
+        self.before = IconButton(theme, "chevron-left", phrase("chat.previous_source"))
+        self.after = IconButton(theme, "chevron-right", phrase("chat.next_source"))
+        self.open_button = make_icon_button(theme, phrase("chat.open_file"), "external-link", "quiet", compact=True)
+        self.close_button = IconButton(theme, "x", phrase("chat.close_the_source"), "Esc")
+        middle = Qt.AlignmentFlag.AlignVCenter
+        left = (self.back_button, self.number, self.title, self.before, self.after)
+        self._head_row = make_row(
+            *((widget, 0, middle) for widget in left), Stretch(), self.open_button, self.close_button,
+            into=self._head, spacing_px=theme.px(6),
+        )  # fmt: skip
 
     def _build_place(self) -> QVBoxLayout:
         self.path = ElidedLabel(role="caption", tone="text2")
@@ -176,65 +181,39 @@ class SourcePanel(QWidget):
         self._tag_words = Label(role="caption", tone="text2")
         make_row(self._tag_words, into=self._tag, margins_px=(8, 2, 8, 2))
         row = make_row(self.clause, self._tag, Stretch(), spacing_px=self._theme.px(8))
-        column = QVBoxLayout()
-        side = self._theme.px(_SIDE)
-        column.setContentsMargins(side, self._theme.px(8), side, self._theme.px(10))
-        column.setSpacing(self._theme.px(2))
-        column.addWidget(self.path)
-        column.addLayout(row)
-        return column
+        return make_column(self.path, row, margins_px=self._margins(8, 10), spacing_px=self._theme.px(2))
 
     def _build_pages(self) -> QWidget:
-        self.page_before = IconButton(self._theme, "chevron-left", phrase("chat.previous_page"))
-        self.page_after = IconButton(self._theme, "chevron-right", phrase("chat.next_page"))
+        theme = self._theme
+        self.page_before = IconButton(theme, "chevron-left", phrase("chat.previous_page"))
+        self.page_after = IconButton(theme, "chevron-right", phrase("chat.next_page"))
         self.page_field = QLineEdit()
         self.page_field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.page_field.setValidator(QIntValidator(1, 99_999, self.page_field))
-        self.page_field.setFixedWidth(self._theme.px(60))
+        self.page_field.setFixedWidth(theme.px(60))
         self.page_field.setAccessibleName(phrase("common.batch_column.page"))
         self.pages = Label(tone="text2")
-        self.smaller = IconButton(self._theme, "zoom-out", phrase("chat.smaller"))
-        self.fit_button = Button(self._theme, phrase("chat.fit_width"), "quiet", compact=True)
-        self.larger = IconButton(self._theme, "zoom-in", phrase("chat.larger"))
+        self.smaller = IconButton(theme, "zoom-out", phrase("chat.smaller"))
+        self.fit_button = Button(theme, phrase("chat.fit_width"), "quiet", compact=True)
+        self.larger = IconButton(theme, "zoom-in", phrase("chat.larger"))
+        side = theme.px(_SIDE) - 4
+        self._page_row = make_row(
+            self.page_before, self.page_field, self.pages, self.page_after, Stretch(), self.smaller, self.fit_button,
+            self.larger, margins_px=(side, theme.px(4), side, theme.px(4)), spacing_px=theme.px(4),
+        )  # fmt: skip
         whole = QWidget()
-        row = self._page_row = QHBoxLayout()
-        side = self._theme.px(_SIDE) - 4
-        row.setContentsMargins(side, self._theme.px(4), side, self._theme.px(4))
-        row.setSpacing(self._theme.px(4))
-        for widget in (self.page_before, self.page_field, self.pages, self.page_after):
-            row.addWidget(widget)
-        row.addStretch(1)
-        for button in (self.smaller, self.fit_button, self.larger):
-            row.addWidget(button)
-        make_column(row, Separator(), into=whole, spacing_px=0)
+        make_column(self._page_row, Separator(), into=whole, spacing_px=0)
         whole.hide()
         return whole
 
     def _build_problem(self) -> QWidget:
         whole = QWidget()
         self._problem_words = Label(role="caption", tone="text2", wraps=True)
-        row = QHBoxLayout(whole)
-        side = self._theme.px(_SIDE)
-        row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(4))
-        row.addWidget(IconLabel(self._theme, "info", size=14))
-        row.addWidget(self._problem_words, 1)
         self.locate_button = Button(self._theme, phrase("chat.locate"), compact=True)
-        row.addWidget(self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
+        icon, button = IconLabel(self._theme, "info", size=14), (self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
+        make_row(icon, (self._problem_words, 1), button, into=whole, margins_px=self._margins(8, 4))
         whole.hide()
         return whole
-
-    def _build_foot(self) -> QHBoxLayout:
-        self._swatch = MarkSwatch(self._theme)
-        self.used = ElidedLabel(role="caption", tone="text2")
-        self.copy_button = make_icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
-        row = QHBoxLayout()
-        side = self._theme.px(_SIDE)
-        row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(8))
-        row.setSpacing(self._theme.px(8))
-        row.addWidget(self._swatch)
-        row.addWidget(self.used, 1)
-        row.addWidget(self.copy_button)
-        return row
 
     def _connect(self) -> None:
         self.before.clicked.connect(lambda: self.step_requested.emit(-1))

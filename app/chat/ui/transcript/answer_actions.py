@@ -15,7 +15,7 @@ from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.answer_ratings import BAD, GOOD, UNRATED
 from app.chat.presets import Preset
-from app.chat.records import AnswerDetails, Message
+from app.chat.records import STOP_REASONS, AnswerDetails, Message
 from app.chat.services.answer_settings import can_repeat
 from app.chat.ui.text import citations
 from app.chat.ui.transcript.message_view import MessageRequests, Pager
@@ -40,9 +40,17 @@ def fact_lines(details: AnswerDetails) -> list[str]:
     if details.answer_tokens:
         facts.append(phrase("common.n_tokens", n=f"{details.answer_tokens:,}"))
     if details.stop_reason:
-        facts.append(phrase("chat.ended_reason", reason=stop_reason_text(details.stop_reason)))
+        # A newer program may have stored a reason that has no text here.
+        reason = "end" if details.stop_reason == "stop" else details.stop_reason
+        words = phrase(f"chat.stop_reason.{reason}") if reason in STOP_REASONS else reason
+        facts.append(phrase("chat.ended_reason", reason=words))
     if details.grounding is not None and details.grounding.by_meaning:
-        facts.append(search_kind_text(details.grounding.by_meaning))
+        is_by_meaning = details.grounding.by_meaning == "used"
+        facts.append(
+            phrase("chat.searched_by_words_and_meaning")
+            if is_by_meaning
+            else phrase("chat.searched_by_words_alone_meaning")
+        )
     if details.seed is not None:
         facts.append(phrase("chat.seed_seed", seed=details.seed))
     return [fact for fact in facts if fact]
@@ -59,26 +67,6 @@ def comparison_text(details: AnswerDetails) -> str:
     if details.is_same:
         return phrase("chat.the_text_is_the_same")
     return phrase("chat.the_text_differs_from_before")
-
-
-def stop_reason_text(reason: str) -> str:
-    """Return why the text ends where it does. An unknown reason, of a newer program, is returned unchanged."""
-    return {
-        "end": phrase("chat.by_itself"),
-        "stop": phrase("chat.by_itself"),
-        "length": phrase("chat.length_limit"),
-        "context": phrase("chat.context_limit"),
-        "cancelled": phrase("chat.stopped"),
-        "interrupted": phrase("chat.kotae_ended"),
-        "failed": phrase("chat.an_error"),
-    }.get(reason, reason)
-
-
-def search_kind_text(by_meaning: str) -> str:
-    """Return how documents were searched, if an embedding model is installed."""
-    if by_meaning == "used":
-        return phrase("chat.searched_by_words_and_meaning")
-    return phrase("chat.searched_by_words_alone_meaning")
 
 
 # Errors that end an answer before anything is sent (`app.chat.services.answer_run`).

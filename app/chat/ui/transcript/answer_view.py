@@ -3,21 +3,21 @@
 The footer says how the answer ended, and shows its check, sources, facts and actions.
 """
 
+import functools
 import time
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base import wording
 from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.records import AnswerDetails, Message
-from app.chat.ui.transcript import answer_actions
+from app.chat.ui.transcript import answer_actions, sources_footer
 from app.chat.ui.transcript.answer_actions import AnswerActions, AnswerDisplayOptions
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
-from app.chat.ui.transcript.sources_footer import ExcerptLine, ImportedBox, SourcesFooter
-from app.documents.grounding import source_citations
+from app.chat.ui.transcript.sources_footer import SourcesFooter
 from app.inference.services.events import AnswerStage
 from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts
@@ -66,10 +66,10 @@ class StageLine(Label):
             case "searching":
                 return phrase("chat.searching_documents")
             case "loading":
-                doing = self._with_time_left(phrase("chat.loading_the_model_s_s", s=int(seconds)))
+                doing = join_facts(phrase("chat.loading_the_model_s_s", s=int(seconds)), self._time_left.words)
             case "reading":
                 share = round(100 * (stage.fraction or 0))
-                doing = self._with_time_left(phrase("chat.reading_the_question_p", p=share))
+                doing = join_facts(phrase("chat.reading_the_question_p", p=share), self._time_left.words)
             case "answering":
                 doing = phrase("chat.answering_s_s", s=f"{seconds:.1f}")
             case "checking":
@@ -82,14 +82,10 @@ class StageLine(Label):
         """Return how many passages were found in documents; "" when none are asked."""
         if not self._stage.count:
             return ""
-        if self._stage.kind in ("passages", "loading"):  # it is not known yet how many fit into the prompt
-            words = phrase("chat.found_n_passages_search_ms")
-        else:
-            words = phrase("chat.read_n_passages_search_ms")
+        # Until the model is loaded it is not known how many fit into the prompt.
+        is_found = self._stage.kind in ("passages", "loading")
+        words = phrase("chat.found_n_passages_search_ms" if is_found else "chat.read_n_passages_search_ms")
         return words.format(n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
-
-    def _with_time_left(self, words: str) -> str:
-        return join_facts(words, self._time_left.words)
 
 
 class AnswerFooter(QWidget):
@@ -132,12 +128,14 @@ class AnswerFooter(QWidget):
         self.sources_footer: SourcesFooter | None = None
         grounding = answer_check.grounding_of(self._message)
         if answer_check.imported_mark(self._message):
-            column.addWidget(ImportedBox(self._message, self._theme))
+            column.addWidget(sources_footer.imported_box(self._message, self._theme))
         if grounding is not None and self._message.status != "failed":
             self.sources_footer = SourcesFooter(self._message, grounding, self._theme, self._requests)
             column.addWidget(self.sources_footer)
         if self._details.is_same is not None:
-            column.addLayout(self._comparison())
+            sign = ("circle-check", "success") if self._details.is_same else ("triangle-alert", "warning")
+            words = answer_actions.comparison_text(self._details)
+            column.addLayout(sources_footer.signed_line(self._theme, *sign, words))
         if self._options.shows_details and (facts := answer_actions.facts_line(self._details)):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
         self.row = AnswerActions(self._message, self._theme, self._options, self._requests)
@@ -159,41 +157,21 @@ class AnswerFooter(QWidget):
             return phrase("common.stopped_here")
         return "" if self._message.text else phrase("chat.the_model_ended_without_writing")
 
-    def _comparison(self) -> QHBoxLayout:
-        """Return the result of a repetition as icon and sentence, so that it does not depend on a colour."""
-        icon, tone = ("circle-check", "success") if self._details.is_same else ("triangle-alert", "warning")
-        words = answer_actions.comparison_text(self._details)
-        mark = IconLabel(self._theme, icon, tone)
-        mark.setFixedHeight(self._theme.line_height("caption"))
-        return make_row(
-            (mark, 0, Qt.AlignmentFlag.AlignTop),
-            (Label(words, role="caption", tone=tone, wraps=True), 1),
-            spacing_px=self._theme.px(6),
-        )
-
     def _error(self) -> QFrame:
         frame = self._frame = QFrame()
         frame.setProperty("surface", "danger")
-        row = QHBoxLayout(frame)
-        px = self._theme.px
-        row.setContentsMargins(px(12), px(8), px(8), px(8))
-        row.setSpacing(px(8))
-        row.addWidget(IconLabel(self._theme, "circle-x", "danger"))
-        self._error_label = Label(self._what_failed(), wraps=True)
-        row.addWidget(self._error_label, 1)
+        # The reason without facts (sizes, names), because those are not stored with an answer.
+        code = self._details.error_code
+        reason = wording.outline_error(code) if code else phrase("chat.no_answer_could_be_given")
+        self._error_label = Label(reason, wraps=True)
         again = Button(self._theme, phrase("chat.answer_again"), compact=True)
         again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
         log = Button(self._theme, phrase("common.view_log"), "quiet", compact=True)
         log.clicked.connect(self._requests.navigation.log_requested)
-        row.addWidget(again)
-        row.addWidget(log)
+        icon, px = IconLabel(self._theme, "circle-x", "danger"), self._theme.px
+        margins = (px(12), px(8), px(8), px(8))
+        make_row(icon, (self._error_label, 1), again, log, into=frame, margins_px=margins, spacing_px=px(8))
         return frame
-
-    def _what_failed(self) -> str:
-        """Return the reason without facts (sizes, names), because those are not stored with an answer."""
-        if not self._details.error_code:
-            return phrase("chat.no_answer_could_be_given")
-        return wording.outline_error(self._details.error_code)
 
 
 class AnswerView(MessageView):
@@ -214,7 +192,7 @@ class AnswerView(MessageView):
         self._stage_line: StageLine | None = None
         self._end: AnswerFooter | None = None
         self._open: int | None = None  # the source that is shown next to the conversation
-        self.text.source_chosen.connect(self._choose)
+        self.text.source_chosen.connect(functools.partial(requests.source_chosen.emit, message.id))
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
             self._column.addWidget(self._stage_line)
@@ -273,43 +251,37 @@ class AnswerView(MessageView):
     @property
     def sources(self) -> tuple[int, ...]:
         """Return the numbers of the sources that the answer shows."""
-        grounding = answer_check.grounding_of(self.message)
-        is_shown = self._end is not None and self._end.sources_footer is not None
-        return (
-            source_citations.used_sources(self.message.text, grounding)
-            if grounding is not None and grounding.sources and is_shown
-            else ()
-        )
+        footer = self._sources_footer
+        return footer.numbers if footer is not None else ()
 
     @property
     def check_summary(self) -> str:
         """Return the result of the check for screen readers; "" when there was none."""
-        found = (
-            self._end.sources_footer.summary if self._end is not None and self._end.sources_footer is not None else ""
-        )
-        return join_facts(answer_check.imported_mark(self.message), found)
+        footer = self._sources_footer
+        return join_facts(answer_check.imported_mark(self.message), footer.summary if footer is not None else "")
+
+    @property
+    def _sources_footer(self) -> SourcesFooter | None:
+        return self._end.sources_footer if self._end is not None else None
 
     def show_open(self, number: int | None) -> None:
         """Mark the source that is shown next to the conversation; None: none."""
         self._open = number
         self.text.show_source(number)
-        if self._end is not None and self._end.sources_footer is not None:
-            self._end.sources_footer.show_open(number)
+        if self._sources_footer is not None:
+            self._sources_footer.show_open(number)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Open a source with the keys 1 to 9."""
         if (number := source_number(event)) in self.sources:
-            self._choose(number)
+            self._requests.source_chosen.emit(self.message.id, number)
         else:
             super().keyPressEvent(event)
-
-    def _choose(self, number: int) -> None:
-        self._requests.source_chosen.emit(self.message.id, number)
 
     def _show_ended(self) -> None:
         grounding = answer_check.grounding_of(self.message)
         if grounding is not None and grounding.is_excerpt:
-            line = ExcerptLine(self._theme, self)
+            line = sources_footer.excerpt_line(self._theme, self)
             self._column.insertWidget(0, line)
             line.show()  # as in `_replace_footer`
         self._show_text(as_markdown=True)

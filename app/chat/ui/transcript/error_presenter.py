@@ -31,10 +31,8 @@ _MODEL_CODES = frozenset(
 def actions_for(error: AppError, context_tokens: int) -> tuple[BannerAction, ...]:
     """Return the buttons for a problem. "log" is offered for problems that only the log explains."""
     if error.code == "no_model":
-        return ("starter", phrase("common.start_with_the_trial_model")), (
-            "import",
-            phrase("common.import_a_gguf_file"),
-        )
+        starter = phrase("common.start_with_the_trial_model")
+        return ("starter", starter), ("import", phrase("common.import_a_gguf_file"))
     if error.code in ("memory_short", "out_of_memory"):
         smaller = smaller_context(context_tokens)
         shrink = (("shrink", phrase("chat.set_context_to_n", n=f"{smaller:,}")),) if smaller else ()
@@ -63,9 +61,6 @@ def overflow_actions(overflow: ContextOverflow) -> tuple[BannerAction, ...]:
 
 def smaller_context(context_tokens: int) -> int | None:
     return next((size for size in reversed(CONTEXT_CHOICES) if size < context_tokens), None)
-
-
-_OVERFLOW_CHOICES = ("drop", "widen", "new")
 
 
 class ErrorPresenter(QObject):
@@ -98,12 +93,12 @@ class ErrorPresenter(QObject):
 
     def show_error(self, error: AppError) -> None:
         """Show a problem below the answer that failed last, or in the banner."""
-        sentence = describe_error(error)
         if self._failed_id and not needs_banner(error):
-            self._transcript.explain(self._failed_id, str(sentence))
+            self._transcript.explain(self._failed_id, str(describe_error(error)))
         else:
             actions = actions_for(error, self._preferences.value.context_tokens)
-            self._show(sentence.message, sentence.next, actions)
+            self._banner.show_error(error, actions, "warning")
+            self.banner_changed.emit()
 
     def report_unrelated(self, error: AppError) -> None:
         """Show a problem that does not concern the answer that failed last."""
@@ -120,10 +115,6 @@ class ErrorPresenter(QObject):
         if not self._failed_id:
             self.clear()
 
-    def _show(self, what: str, sentence: str, actions: tuple[BannerAction, ...]) -> None:
-        self._banner.show_message("warning", what, sentence, actions)
-        self.banner_changed.emit()
-
     def _on_conversation_opened(self) -> None:
         """Forget the failed answer, which may not be visible; ids in another store may also coincide."""
         self._failed_id = 0
@@ -133,8 +124,10 @@ class ErrorPresenter(QObject):
         self._failed_id = message.id if message.status == "failed" else 0
 
     def _on_overflowed(self, overflow: ContextOverflow) -> None:
+        what = phrase("chat.the_conversation_has_reached_the")
         needed = phrase("chat.it_needs_a_of_at", a=f"{overflow.prompt_tokens:,}", b=f"{overflow.context_tokens:,}")
-        self._show(phrase("chat.the_conversation_has_reached_the"), needed, overflow_actions(overflow))
+        self._banner.show_message("warning", what, needed, overflow_actions(overflow))
+        self.banner_changed.emit()
 
     def _on_action_requested(self, key: str) -> None:
         self.clear()
@@ -147,14 +140,15 @@ class ErrorPresenter(QObject):
                 self._navigation.model_file_requested.emit()
             case "log":
                 self._navigation.log_requested.emit()
-            case _ if key in _OVERFLOW_CHOICES:
+            case "drop" | "widen" | "new":
                 self._session.resolve_overflow(key)
-            case _:
-                self._try_again(key)
+            case "shrink":
+                smaller = smaller_context(self._preferences.value.context_tokens)
+                self._preferences.change(context_tokens=smaller)
+                self._try_again(force_load=False)
+            case "force":
+                self._try_again(force_load=True)
 
-    def _try_again(self, key: str) -> None:
-        if key == "shrink":
-            smaller = smaller_context(self._preferences.value.context_tokens)
-            self._preferences.change(context_tokens=smaller)
+    def _try_again(self, *, force_load: bool) -> None:
         if self._failed_id:
-            self._session.regenerate(self._failed_id, force_load=key == "force")
+            self._session.regenerate(self._failed_id, force_load=force_load)

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
-from app.base.wording import phrase
+from app.base.wording import phrase, shorten
 from app.chat import answer_ratings
 from app.chat.answer_ratings import BAD
 from app.chat.records import Message
@@ -54,8 +54,7 @@ class CorrectionEditor(EditorWindow):
         return field
 
     def _fill(self, question: str) -> None:
-        asked = " ".join(question.split())
-        asked = asked if len(asked) <= QUESTION_MAX else asked[: QUESTION_MAX - 1] + "…"
+        asked = shorten(" ".join(question.split()), QUESTION_MAX)
         shown = Label(phrase("chat.question_question", question=asked), tone="text2", wraps=True)
         shown.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         name = phrase("chat.right_answer_optional")

@@ -1,8 +1,7 @@
 """A column of thousands of rows, of which only those near the visible part have widgets.
 
 The heights of the other rows are estimated, and corrected when they come near, without moving what the user reads. A
-Fenwick tree makes sums and corrections of heights O(log n). `LiveRows` keeps the few widgets: of rows that are visible,
-near the visible part, or focused.
+Fenwick tree makes sums and corrections of heights O(log n).
 """
 
 import itertools
@@ -152,65 +151,6 @@ class CentredRow(QHBoxLayout):
         self._widget.setMaximumWidth(self._theme.metric("column_width"))
 
 
-class LiveRows:
-    """The widgets of rows by row number. `create` makes the widget of a row."""
-
-    def __init__(self, create: Callable[[int], MessageView]) -> None:
-        self._create = create
-        self._views: dict[int, MessageView] = {}
-
-    def __len__(self) -> int:
-        return len(self._views)
-
-    def __contains__(self, row: int) -> bool:
-        return row in self._views
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._views))
-
-    def __getitem__(self, row: int) -> MessageView:
-        return self._views[row]
-
-    def get(self, row: int) -> MessageView | None:
-        return self._views.get(row)
-
-    def row_of(self, view: MessageView) -> int | None:
-        return next((row for row, other in self._views.items() if other is view), None)
-
-    def ensure(self, row: int) -> tuple[MessageView, bool]:
-        """Return the row's widget, and whether it is new."""
-        if row in self._views:
-            return self._views[row], False
-        self._views[row] = self._create(row)
-        return self._views[row], True
-
-    def drop_outside(self, first: int, last: int) -> None:
-        focused = QApplication.focusWidget()
-        for row in [row for row in self._views if not first <= row <= last]:
-            if focused is None or not self._views[row].isAncestorOf(focused):
-                self._remove(row)
-
-    def clear(self, first: int = 0) -> None:
-        """Remove all widgets from this row on."""
-        for row in [row for row in self._views if row >= first]:
-            self._remove(row)
-
-    def set_tab_order(self) -> None:
-        """Let Tab follow the conversation, although widgets are made in the order in which they become visible."""
-        chain = [widget for row in self for widget in _focusable(self._views[row])]
-        for earlier, later in itertools.pairwise(chain):
-            QWidget.setTabOrder(earlier, later)
-
-    def _remove(self, row: int) -> None:
-        view = self._views.pop(row)
-        view.hide()
-        view.deleteLater()
-
-
-def _focusable(view: MessageView) -> list[QWidget]:
-    return [widget for widget in view.findChildren(QWidget) if widget.focusPolicy() & Qt.FocusPolicy.TabFocus]
-
-
 FILL_MS = 8  # a pause in which a frame can be painted
 LIVE_MAX = 60  # widgets kept while scrolling continues; fewer when it rests
 BUDGET_S = 0.007  # for new widgets in one call; the rest follows in the next round of the event loop
@@ -224,7 +164,7 @@ class RowsView(QAbstractScrollArea):
         super().__init__(parent)
         self._theme = theme
         self._heights = RowHeights()
-        self._live = LiveRows(self._create_view)
+        self.views: dict[int, MessageView] = {}  # by row; the few that are visible, near, or have the focus
         self._column = TranscriptColumn.of(self.width(), theme)
         self._follows = True  # the view scrolls with the end when rows grow or are added
         self._is_placing = False
@@ -248,10 +188,6 @@ class RowsView(QAbstractScrollArea):
 
     def _on_placed(self) -> None:
         """Do something after the visible part may have changed."""
-
-    @property
-    def live_count(self) -> int:
-        return len(self._live)
 
     # --------------------------------------------------------------- scrolling
 
@@ -278,7 +214,7 @@ class RowsView(QAbstractScrollArea):
         anchor = self._anchor()
         self._column = column
         self._heights = self._estimated()
-        for row in self._live:
+        for row in list(self.views):
             self._measure(row)
         self._place(anchor)
 
@@ -287,7 +223,7 @@ class RowsView(QAbstractScrollArea):
         focused = self.focusWidget()
         if moved and focused is not None and self.viewport().isAncestorOf(focused):
             # None while a row is being removed: Qt then moves the focus out of a widget that is no row any more.
-            view = next((view for row in self._live if (view := self._live[row]).isAncestorOf(focused)), None)
+            view = next((view for view in self.views.values() if view.isAncestorOf(focused)), None)
             if view is None:
                 return moved
             self._ensure_visible(view, QRect(focused.mapTo(view, focused.rect().topLeft()), focused.size()))
@@ -313,7 +249,7 @@ class RowsView(QAbstractScrollArea):
         y = self._y(row, self.verticalScrollBar().value())
         is_far = y >= height or y + self._heights[row] <= 0
         self._place((row, height // 3) if is_far else None)
-        view = self._live[row]
+        view = self.views[row]
         rect = part(view).translated(0, view.y())
         if rect.top() < TOP_PX or rect.bottom() > height - 2 * TOP_PX:
             self.verticalScrollBar().setValue(self.verticalScrollBar().value() + rect.top() - height // 3)
@@ -333,11 +269,11 @@ class RowsView(QAbstractScrollArea):
         while self._scroll_to(row, y):  # the scroll range moved the row, so other rows may be visible now
             row, y = self._anchor()
             first, last, is_complete = self._realize(row, y, 0, deadline)
-        if len(self._live) > LIVE_MAX:
-            self._live.drop_outside(first - 2, last + 2)
+        if len(self.views) > LIVE_MAX:
+            self._drop_outside(first - 2, last + 2)
         self._position()
         self._is_placing = False
-        if not is_complete or not {max(0, first - 1), min(last + 1, len(self._heights) - 1)} <= set(self._live):
+        if not is_complete or not {max(0, first - 1), min(last + 1, len(self._heights) - 1)} <= set(self.views):
             self._fill_timer.start()
         self._on_placed()
 
@@ -350,11 +286,11 @@ class RowsView(QAbstractScrollArea):
         margin = self.viewport().height() // 2
         first, last, is_complete = self._realize(row, y, margin, time.perf_counter() + BUDGET_S / 4)
         self._scroll_to(row, y)
-        self._live.drop_outside(first - 2, last + 2)
+        self._drop_outside(first - 2, last + 2)
         self._position()
         self._is_placing = False
         if is_complete:
-            self._live.set_tab_order()
+            self._set_tab_order()
             self._on_placed()
         else:
             self._fill_timer.start()
@@ -366,7 +302,7 @@ class RowsView(QAbstractScrollArea):
         value = self.verticalScrollBar().value()
         row = visible = self._heights.row_at(value - TOP_PX)
         while visible < len(self._heights) and self._y(visible, value) < self.viewport().height():
-            if visible in self._live:
+            if visible in self.views:
                 return visible, self._y(visible, value)
             visible += 1
         return row, self._y(row, value)
@@ -399,16 +335,16 @@ class RowsView(QAbstractScrollArea):
 
     def _ensure_view(self, row: int, deadline: float) -> bool:
         """Make the widget of a row unless the deadline has passed; return whether it has one."""
-        if row in self._live:
+        if row in self.views:
             return True
         if time.perf_counter() > deadline:
             return False
-        self._live.ensure(row)
+        self.views[row] = self._create_view(row)
         self._measure(row)
         return True
 
     def _measure(self, row: int) -> None:
-        view = self._live.get(row)
+        view = self.views.get(row)
         if view is not None:
             self._heights[row] = view.fit(self._column.width) + self._gap(row)
 
@@ -427,8 +363,34 @@ class RowsView(QAbstractScrollArea):
 
     def _position(self) -> None:
         value = self.verticalScrollBar().value()
-        for row in self._live:
-            view = self._live[row]
+        for row, view in list(self.views.items()):
             height = self._heights[row] - self._gap(row)
             view.setGeometry(self._column.left, self._y(row, value), self._column.width, height)
             view.show()
+
+    def _drop_outside(self, first: int, last: int) -> None:
+        """Remove the widgets of other rows than these, except one with the focus."""
+        focused = QApplication.focusWidget()
+        for row in [row for row in self.views if not first <= row <= last]:
+            if focused is None or not self.views[row].isAncestorOf(focused):
+                self._drop(row)
+
+    def _drop_from(self, first: int) -> None:
+        for row in [row for row in self.views if row >= first]:
+            self._drop(row)
+
+    def _drop(self, row: int) -> None:
+        view = self.views.pop(row)
+        view.hide()
+        view.deleteLater()
+
+    def _set_tab_order(self) -> None:
+        """Let Tab follow the conversation, although widgets are made in the order in which they become visible."""
+        chain = [
+            widget
+            for _, view in sorted(self.views.items())
+            for widget in view.findChildren(QWidget)
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        ]
+        for earlier, later in itertools.pairwise(chain):
+            QWidget.setTabOrder(earlier, later)

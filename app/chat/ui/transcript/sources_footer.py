@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.chat import answer_check
@@ -32,7 +32,7 @@ class SourcesFooter(QWidget):
         self._grounding = grounding
         self._theme = theme
         self._requests = requests
-        self._numbers = source_citations.used_sources(message.text, grounding) if grounding.sources else ()
+        self.numbers = source_citations.used_sources(message.text, grounding) if grounding.sources else ()
         self.rows: dict[int, SourceRow] = {}
         self.summary = ""  # the result of the check for screen readers; "" when there was none
         column = make_column(into=self, margins_px=(0, theme.px(2), 0, 0), spacing_px=theme.px(8))
@@ -42,7 +42,7 @@ class SourcesFooter(QWidget):
                 column.addWidget(self._doubt_box(doubtful))
         elif line := self._check_line():
             column.addWidget(line) if isinstance(line, QWidget) else column.addLayout(line)
-        if grounding.verdict == "answered" and self._numbers:
+        if grounding.verdict == "answered" and self.numbers:
             column.addLayout(self._source_rows())
 
     def show_open(self, number: int | None) -> None:
@@ -70,37 +70,30 @@ class SourcesFooter(QWidget):
             return Label(join_facts(phrase("chat.none_checked"), *unchecked), role="caption", tone="text2", wraps=True)
         words = join_facts(*source_citations.agreement_messages(grounding), *unchecked)
         self.summary = words
-        tone = "text2" if unchecked else "success"
-        icon = IconLabel(self._theme, "info" if unchecked else "circle-check", tone)
-        icon.setFixedHeight(self._theme.line_height("caption"))
-        return make_row(
-            (icon, 0, Qt.AlignmentFlag.AlignTop),
-            (Label(words, role="caption", tone=tone, wraps=True), 1),
-            spacing_px=self._theme.px(6),
-        )
+        sign = ("info", "text2") if unchecked else ("circle-check", "success")
+        return signed_line(self._theme, *sign, words)
 
     def _doubt_box(self, doubtful: list[Claim]) -> QWidget:
         frame = QFrame()
         frame.setProperty("surface", "warning")
         px = self._theme.px
-        row = make_row(into=frame, margins_px=(px(12), px(8), px(8), px(8)), spacing_px=px(8))
         icon = IconLabel(self._theme, "triangle-alert", "warning")
         icon.setFixedHeight(self._theme.line_height("ui"))
-        words = make_column(spacing_px=0)
         head, why = phrase("chat.n_sentences_need_checking", n=len(doubtful)), self._why(doubtful)
         why = join_facts(why, *source_citations.unchecked_messages(self._grounding))
-        self.summary = join_facts(self.summary, head, why) if self.summary else join_facts(head, why)
-        words.addWidget(Label(head, tone="warning", strong=True))
-        words.addWidget(Label(why, wraps=True))
-        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(words, 1)
+        self.summary = join_facts(self.summary, head, why)
+        words = make_column(Label(head, tone="warning", strong=True), Label(why, wraps=True), spacing_px=0)
+        top = Qt.AlignmentFlag.AlignTop
+        row = make_row(
+            (icon, 0, top), (words, 1), into=frame, margins_px=(px(12), px(8), px(8), px(8)), spacing_px=px(8)
+        )
         first_number = next(
-            (claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0
+            (claim.sources[0] for claim in doubtful if claim.sources), self.numbers[0] if self.numbers else 0
         )
         if first_number:
             button = Button(self._theme, phrase("chat.open_the_source"), compact=True)
             button.clicked.connect(lambda: self._choose(first_number))
-            row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+            row.addWidget(button, 0, top)
         return frame
 
     def _why(self, doubtful: list[Claim]) -> str:
@@ -111,19 +104,13 @@ class SourcesFooter(QWidget):
             return phrase("chat.what_is_underlined_was_not")
         named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
         does_differ = source_citations.doubt_kind(self._grounding, doubtful) == "differing"
-        if len(missing) > NAMED_VALUES:
-            words = phrase("chat.value_and_others_n_are")
-            if does_differ:
-                words = phrase("chat.value_and_others_n_do")
-            return words.format(value=named, n=len(missing))
-        words = phrase("chat.value_is_not_in_the")
-        if does_differ:
-            words = phrase("chat.value_does_not_agree_with")
-        return words.format(value=named)
+        count = "several" if len(missing) > NAMED_VALUES else "few"
+        words = phrase(f"chat.value_differs.{count}") if does_differ else phrase(f"chat.value_missing.{count}")
+        return words.format(value=named, n=len(missing))
 
     def _source_rows(self) -> QVBoxLayout:
         column = make_column(spacing_px=0)
-        for number in self._numbers:
+        for number in self.numbers:
             row = SourceRow(self._theme, number, self._grounding.sources[number - 1])
             row.clicked.connect(lambda _=False, number=number: self._choose(number))
             self.rows[number] = row
@@ -134,68 +121,52 @@ class SourcesFooter(QWidget):
         box = FooterBox(self._theme)
         self.summary = phrase("chat.not_in_your_documents")
         box.column.addWidget(Label(self.summary, strong=True))
-        words = phrase("chat.the_documents_asked_do_not")
-        if not citations.is_not_found_notice(self._message):
-            words = phrase("chat.no_answer_was_found_in")
+        is_notice = citations.is_not_found_notice(self._message)
+        words = phrase("chat.the_documents_asked_do_not" if is_notice else "chat.no_answer_was_found_in")
         box.column.addWidget(Label(words, tone="text2", wraps=True))
         add = Button(self._theme, phrase("chat.add_documents_2"), compact=True)
         add.clicked.connect(lambda: self._requests.navigation.page_requested.emit("documents"))
-        near = Button(self._theme, phrase("chat.see_near_passages_n", n=len(self._numbers)), compact=True)
-        near.clicked.connect(lambda: self._choose(self._numbers[0]))
-        near.setVisible(bool(self._numbers))
+        near = Button(self._theme, phrase("chat.see_near_passages_n", n=len(self.numbers)), compact=True)
+        near.clicked.connect(lambda: self._choose(self.numbers[0]))
+        near.setVisible(bool(self.numbers))
         box.column.addWidget(FlowBox(add, near))
         return box
 
 
-class ExcerptLine(QWidget):
-    """The line above an answer of quotations only: 抜粋表示, and why."""
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        tag = QFrame()
-        tag.setProperty("surface", "tag")
-        make_row(
-            Label(phrase("chat.excerpts"), role="caption", strong=True),
-            into=tag,
-            margins_px=(theme.px(8), theme.px(2), theme.px(8), theme.px(2)),
-        )
-        words = phrase("chat.the_model_is_small_so")
-        make_row(
-            (tag, 0, Qt.AlignmentFlag.AlignTop),
-            (Label(words, role="caption", tone="text2", wraps=True), 1),
-            into=self,
-            margins_px=(0, 0, 0, theme.px(4)),
-            spacing_px=theme.px(8),
-        )
+def signed_line(theme: Theme, icon: str, tone: str, words: str) -> QHBoxLayout:
+    """Return a result as icon and sentence, so that it does not depend on a colour."""
+    sign = IconLabel(theme, icon, tone)
+    sign.setFixedHeight(theme.line_height("caption"))
+    sentence = Label(words, role="caption", tone=tone, wraps=True)
+    return make_row((sign, 0, Qt.AlignmentFlag.AlignTop), (sentence, 1), spacing_px=theme.px(6))
 
 
-class ImportedBox(QFrame):
-    """The box below an imported answer: whether it was compared with documents, and the sources that the file names."""
+def excerpt_line(theme: Theme, parent: QWidget) -> QWidget:
+    """Return the line above an answer of quotations only: 抜粋表示, and why."""
+    px, line, tag = theme.px, QWidget(parent), QFrame()
+    tag.setProperty("surface", "tag")
+    name = Label(phrase("chat.excerpts"), role="caption", strong=True)
+    make_row(name, into=tag, margins_px=(px(8), px(2), px(8), px(2)))
+    why = Label(phrase("chat.the_model_is_small_so"), role="caption", tone="text2", wraps=True)
+    make_row((tag, 0, Qt.AlignmentFlag.AlignTop), (why, 1), into=line, margins_px=(0, 0, 0, px(4)), spacing_px=px(8))
+    return line
 
-    def __init__(self, message: Message, theme: Theme) -> None:
-        super().__init__()
-        px = theme.px
-        is_checked = answer_check.check_status(message) == "checked"
-        set_surface(self, "sunken")
-        column = make_column(
-            Label(answer_check.imported_mark(message), strong=True, wraps=True),
-            into=self,
-            margins_px=(px(12), px(8), px(12), px(8)),
-            spacing_px=px(2),
-        )
-        if not is_checked:
-            words = phrase("chat.it_came_in_a_file")
-            column.addWidget(Label(words, role="caption", tone="text2", wraps=True))
-        quoted = answer_check.quoted_places(message)
-        if quoted:
-            column.addWidget(Label(phrase("chat.imported_sources"), role="caption", tone="text2", wraps=True))
-        for place in quoted[:QUOTED_SHOWN]:
-            column.addWidget(
-                Label(f"・{untrusted_text.make_harmless(place)}", role="caption", tone="text2", wraps=True)
-            )
-        if len(quoted) > QUOTED_SHOWN:
-            more = phrase("common.n_more", n=len(quoted) - QUOTED_SHOWN)
-            column.addWidget(Label(more, role="caption", tone="text2"))
+
+def imported_box(message: Message, theme: Theme) -> QWidget:
+    """Return the box below an imported answer: whether it was compared with documents, and the sources that its file
+    names."""
+    lines = [] if answer_check.check_status(message) == "checked" else [phrase("chat.it_came_in_a_file")]
+    if quoted := answer_check.quoted_places(message):
+        lines += [phrase("chat.imported_sources")]
+        lines += [f"・{untrusted_text.make_harmless(place)}" for place in quoted[:QUOTED_SHOWN]]
+    if len(quoted) > QUOTED_SHOWN:
+        lines.append(phrase("common.n_more", n=len(quoted) - QUOTED_SHOWN))
+    box, px = QFrame(), theme.px
+    set_surface(box, "sunken")
+    heading = Label(answer_check.imported_mark(message), strong=True, wraps=True)
+    labels = [Label(line, role="caption", tone="text2", wraps=True) for line in lines]
+    make_column(heading, *labels, into=box, margins_px=(px(12), px(8), px(12), px(8)), spacing_px=px(2))
+    return box
 
 
 class FooterBox(QFrame):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import time
 from collections.abc import Sequence
 
@@ -24,29 +25,6 @@ from app.uikit.widgets.buttons import Button, with_icon_space
 from app.uikit.widgets.labels import announce
 
 FOOT_PX = 12
-
-
-class LatestButton(Button):
-    """The button ↓ 最新へ over a conversation whose end is not visible. The transcript shows and places it."""
-
-    def __init__(self, theme: Theme, rows: RowsView) -> None:
-        super().__init__(theme, "", icon="arrow-down", compact=True, parent=rows)
-        self._rows = rows
-        words = phrase("chat.latest")
-        self.setText(with_icon_space(words))
-        self.setAccessibleName(words)
-        self.clicked.connect(self._on_clicked)
-        self.hide()
-
-    def place(self) -> None:
-        rows, hint = self._rows, self.sizeHint()
-        left, top = (rows.width() - hint.width()) // 2, rows.height() - hint.height() - FOOT_PX
-        self.setGeometry(left, top, hint.width(), hint.height())
-
-    def _on_clicked(self) -> None:
-        if self.hasFocus():
-            self._rows.setFocus()  # otherwise Qt moves the focus of the hidden button to a message and scrolls there
-        self._rows.scroll_to_end()
 
 
 FLUSH_MS = 33
@@ -79,10 +57,14 @@ class Transcript(RowsView):
     def _build(self) -> None:
         self.setAccessibleName(phrase("chat.conversation"))
         self._flush_timer = QTimer(self, singleShot=True, interval=FLUSH_MS)
-        self.latest_button = LatestButton(self._theme, self)
+        words = phrase("chat.latest")
+        self.latest_button = Button(self._theme, with_icon_space(words), icon="arrow-down", compact=True, parent=self)
+        self.latest_button.setAccessibleName(words)
+        self.latest_button.hide()
 
     def _connect(self) -> None:
         self._flush_timer.timeout.connect(self._flush)
+        self.latest_button.clicked.connect(self._on_latest_clicked)
         self._theme.changed.connect(self._rebuild)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -96,7 +78,11 @@ class Transcript(RowsView):
 
     def view_of(self, message_id: int) -> MessageView | None:
         """Return the message's widget if it has one."""
-        return self._live.get(self._rows.get(message_id, -1))
+        return self.views.get(self._rows.get(message_id, -1))
+
+    def _answers(self) -> list[AnswerView]:
+        """Return the widgets of answers from top to bottom."""
+        return [view for _, view in sorted(self.views.items()) if isinstance(view, AnswerView)]
 
     def show_messages(self, messages: list[Message]) -> None:
         """Replace the conversation and show its end."""
@@ -129,7 +115,7 @@ class Transcript(RowsView):
         """Request the next (1) or previous (-1) version of the message with the focus, else of the last one with
         several."""
         focused = QApplication.focusWidget()
-        here = [self._messages[row] for row in self._live if focused and self._live[row].isAncestorOf(focused)]
+        here = [view.message for view in self.views.values() if focused and view.isAncestorOf(focused)]
         message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
         if message is not None and 1 <= message.branch + step <= message.branches:
             self.requests.branch_requested.emit(message.id, step)
@@ -140,12 +126,10 @@ class Transcript(RowsView):
             return
         anchor = self._anchor()
         self._options = options
-        for row in self._live:
-            view = self._live[row]
-            if isinstance(view, AnswerView):
-                view.show_as(options)
-                self._restore_state(view)
-                self._measure(row)
+        for view in self._answers():
+            view.show_as(options)
+            self._restore_state(view)
+            self._measure(self._rows[view.message.id])
         self._place(anchor)
 
     # ------------------------------------------------------------------ sources
@@ -153,15 +137,13 @@ class Transcript(RowsView):
     def show_open(self, answer_id: int, number: int) -> None:
         """Mark the source that is shown next to the conversation; 0, 0: none."""
         self._open = (answer_id, number)
-        for row in self._live:
-            view = self._live[row]
-            if isinstance(view, AnswerView):
-                self._restore_state(view)
+        for view in self._answers():
+            self._restore_state(view)
 
     def current_answer(self) -> AnswerView | None:
         """Return the answer with the focus, else the last one in view that has sources."""
         focused = QApplication.focusWidget()
-        views = [view for row in self._live if isinstance(view := self._live[row], AnswerView) and view.sources]
+        views = [view for view in self._answers() if view.sources]
         here = (view for view in views if focused is not None and view.isAncestorOf(focused))
         return next(here, views[-1] if views else None)
 
@@ -170,8 +152,8 @@ class Transcript(RowsView):
     def mark(self, query_words: Sequence[str]) -> None:
         """Mark these words in all messages; () removes the marks."""
         self._query_words, self._revealed = tuple(query_words), (0, 0)
-        for row in self._live:
-            self._live[row].mark(self._query_words)
+        for view in self.views.values():
+            view.mark(self._query_words)
 
     def reveal(self, message_id: int, place: int) -> None:
         """Scroll to a match of a message, from 0. Does nothing for a message of another branch."""
@@ -182,7 +164,8 @@ class Transcript(RowsView):
         self._revealed = (message_id, place)
         if before is not None:
             before.mark(self._query_words)
-        self._live.ensure(row)[0].mark(self._query_words, place)
+        self._ensure_view(row, math.inf)
+        self.views[row].mark(self._query_words, place)
         self._bring_into_view(row, lambda view: view.mark_rect())
 
     def first_in_sight(self) -> int:
@@ -193,8 +176,8 @@ class Transcript(RowsView):
         """Disable what would write or show another answer, while one is being written."""
         if is_busy != self._is_busy:
             self._is_busy = is_busy
-            for row in self._live:
-                self._live[row].set_busy(is_busy)
+            for view in self.views.values():
+                view.set_busy(is_busy)
 
     def add(self, message: Message) -> None:
         """Add a last message. A question scrolls to the end from anywhere."""
@@ -225,7 +208,7 @@ class Transcript(RowsView):
         self._flush_timer.setInterval(FLUSH_MS)
         self._growing_id = 0
         self._messages[row] = message
-        view = self._live.get(row)
+        view = self.views.get(row)
         if isinstance(view, AnswerView):
             view.finish(message)
             view.set_busy(self._is_busy)
@@ -293,9 +276,9 @@ class Transcript(RowsView):
         """Replace the messages from row `first` on, without placing them yet."""
         self._flush_timer.stop()
         focused = QApplication.focusWidget()
-        if any(self._live[row].isAncestorOf(focused) for row in self._live if focused and row >= first):
+        if focused and any(view.isAncestorOf(focused) for row, view in self.views.items() if row >= first):
             self.setFocus()  # otherwise Qt moves the focus to another message and scrolls there
-        self._live.clear(first)
+        self._drop_from(first)
         self._messages = list(messages)
         self._rows = {message.id: row for row, message in enumerate(messages)}
         streaming = next((message for message in reversed(messages) if message.status == "streaming"), None)
@@ -306,13 +289,13 @@ class Transcript(RowsView):
 
     def _focus_in(self, row: int) -> int | None:
         """Return where the focus is in a row: a button of its pager (-1, 1), elsewhere (0), or not in it (None)."""
-        view, focused = self._live.get(row), QApplication.focusWidget()
+        view, focused = self.views.get(row), QApplication.focusWidget()
         if view is None or focused is None or not view.isAncestorOf(focused):
             return None
         return view.pager.focused_step() if view.pager else 0
 
     def _restore_focus(self, row: int, place: int | None) -> None:
-        view = self._live.get(row)
+        view = self.views.get(row)
         if view is None or place is None:
             return
         if place and view.pager is not None:
@@ -338,7 +321,7 @@ class Transcript(RowsView):
         if row is None:
             return
         started = time.perf_counter()
-        view = self._live.get(row)
+        view = self.views.get(row)
         if isinstance(view, AnswerView):
             view.grow(self._growing_text)
         self._remeasure(row)
@@ -346,16 +329,15 @@ class Transcript(RowsView):
         self._flush_timer.setInterval(max(FLUSH_MS, round(cost_ms * FLUSH_SHARE)))
 
     def _on_resized(self, view: MessageView) -> None:
-        row = self._live.row_of(view)
-        if row is not None:
+        row = self._rows.get(view.message.id, -1)
+        if self.views.get(row) is view:
             self._follows = False
             self._remeasure(row)
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         if new is None:
             return  # another window has the focus, or this one is closing and its widgets may be half destroyed
-        for row in self._live:
-            view = self._live[row]
+        for view in self.views.values():
             if isinstance(view, QuestionView):
                 view.set_focused(view.isAncestorOf(new))
 
@@ -377,13 +359,24 @@ class Transcript(RowsView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.latest_button.place()
+        self._place_latest_button()
 
     def _rebuild(self) -> None:
         """Make all widgets again, because text keeps the colours and sizes that it was made with."""
         anchor = self._anchor()
-        self._live.clear()
+        self._drop_from(0)
         self._column = TranscriptColumn.of(self.width(), self._theme)
         self._heights = self._estimated()
         self._place(anchor)
-        self.latest_button.place()
+        self._place_latest_button()
+
+    def _place_latest_button(self) -> None:
+        """Place the button ↓ 最新へ over the foot of a conversation whose end is not visible."""
+        hint = self.latest_button.sizeHint()
+        left, top = (self.width() - hint.width()) // 2, self.height() - hint.height() - FOOT_PX
+        self.latest_button.setGeometry(left, top, hint.width(), hint.height())
+
+    def _on_latest_clicked(self) -> None:
+        if self.latest_button.hasFocus():
+            self.setFocus()  # otherwise Qt moves the focus of the hidden button to a message and scrolls there
+        self.scroll_to_end()

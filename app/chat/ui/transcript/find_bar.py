@@ -5,7 +5,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -20,94 +20,6 @@ from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import FindField
 from app.uikit.widgets.labels import Label, Separator, announce, set_surface
-
-FIELD_PX, FIELD_MIN_PX = 300, 120
-
-
-class FindBar(QWidget):
-    """The bar with field, count and buttons. It does not search, but emits requests and shows results."""
-
-    step_requested = Signal(int)  # 1 or -1
-    closed = Signal()
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._build()
-        self._connect()
-        self._resize()
-        self.hide()
-
-    @property
-    def query(self) -> str:
-        return self.field.text()
-
-    def set_query(self, query: str) -> None:
-        """Change the text without a signal of the field."""
-
-        def change() -> None:
-            self.field.blockSignals(True)
-            self.field.setText(query)
-            self.field.blockSignals(False)
-
-        guard_of(self.field).run_after_conversion(change)
-
-    def take_focus(self) -> None:
-        self.show()
-        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        guard_of(self.field).run_after_conversion(self.field.selectAll)
-
-    def show_place(self, place: int, total: int) -> None:
-        """Show the current place, from 1, and the total; 0 of 0 when nothing was found."""
-        if not self.query.strip():
-            words = ""
-        elif total == 0:
-            words = phrase("chat.nothing_found")
-        else:
-            words = phrase("chat.n_total", n=f"{place:,}", total=f"{total:,}")
-        self.count.set_tone("text2" if total else "warning")
-        self.previous_button.setEnabled(total > 0)
-        self.next_button.setEnabled(total > 0)
-        if words != self.count.text():
-            self.count.setText(words)
-            if self.isVisible() and words:
-                announce(self, words)
-
-    # ------------------------------------------------------------------ private
-
-    def _build(self) -> None:
-        set_surface(self, "base")
-        self.field = FindField(self._theme, phrase("chat.find_in_this_conversation"))
-        self.count = Label(tone="text2")
-        self.previous_button = Button(self._theme, phrase("chat.previous"), compact=True)
-        self.next_button = Button(self._theme, phrase("common.next"), compact=True)
-        self.close_button = IconButton(self._theme, "x", phrase("chat.close_search"), "Esc")
-        self._row = make_row(
-            (self.field, 1), self.count, self.previous_button, self.next_button, Stretch(), self.close_button
-        )
-        make_column(self._row, Separator(), into=self, spacing_px=0)
-
-    def _connect(self) -> None:
-        self.field.step_requested.connect(self.step_requested)
-        self.field.closed.connect(self.closed)
-        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
-        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
-        self.close_button.clicked.connect(self.closed)
-        self._theme.changed.connect(self._resize)
-
-    def _resize(self) -> None:
-        px = self._theme.px
-        self.field.setMinimumWidth(px(FIELD_MIN_PX))
-        self.field.setMaximumWidth(px(FIELD_PX))
-        self._row.setContentsMargins(PAGE_MARGIN_PX, px(8), px(12), px(8))
-        self._row.setSpacing(px(8))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Close with Esc when a button has the focus."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.closed.emit()
-        else:
-            super().keyPressEvent(event)
 
 
 class MatchPlaces:
@@ -134,64 +46,115 @@ class MatchPlaces:
         return max(0, min(self.start(row) + place, len(self) - 1))
 
 
-class FindController(QObject):
-    """Connects the bar and the transcript, and keeps matches correct while messages are added, end and change."""
+FIELD_PX, FIELD_MIN_PX = 300, 120
+
+
+class FindBar(QWidget):
+    """The bar that finds words. It keeps matches correct while messages are added, end and change."""
 
     opening = Signal()  # a panel that covers the conversation must be closed
-    closed = Signal()  # the bar was closed while it had the focus
+    left = Signal()  # the bar was closed while it had the focus
 
-    def __init__(self, bar: FindBar, transcript: Transcript, parent: QObject) -> None:
+    def __init__(self, theme: Theme, transcript: Transcript, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._bar = bar
+        self._theme = theme
         self._transcript = transcript
         self._places = MatchPlaces()
         self._number = 0  # of the current match
         self._conversation_id = 0
         # Cached for all messages while the bar is open, because each typed character needs it.
         self._fold = functools.cache(search_text.fold)
-        bar.field.textChanged.connect(self._on_query_changed)  # not emitted during a conversion
-        bar.step_requested.connect(self.step)
-        bar.closed.connect(self.close)
-        transcript.content_changed.connect(self._on_content_changed)
+        set_surface(self, "base")
+        self.field = FindField(theme, phrase("chat.find_in_this_conversation"))
+        self.count = Label(tone="text2")
+        self.previous_button = Button(theme, phrase("chat.previous"), compact=True)
+        self.next_button = Button(theme, phrase("common.next"), compact=True)
+        self.close_button = IconButton(theme, "x", phrase("chat.close_search"), "Esc")
+        self._row = make_row(
+            (self.field, 1), self.count, self.previous_button, self.next_button, Stretch(), self.close_button
+        )
+        make_column(self._row, Separator(), into=self, spacing_px=0)
+        self._connect()
+        self._resize()
+        self.hide()
 
     def open(self) -> None:
         """Open the bar with the last query."""
         if not self._transcript.messages:
             return
-        was_open = not self._bar.isHidden()
+        was_open = not self.isHidden()
         self.opening.emit()
-        self._bar.take_focus()
+        self._take_focus()
         if not was_open:
             self._search_from(self._transcript.first_in_sight())
 
-    def find(self, query: str, message_id: int) -> None:
+    def look_for(self, query: str, message_id: int) -> None:
         """Show the matches of a query, first in this message."""
         self.opening.emit()
-        self._bar.set_query(query)
-        self._bar.take_focus()
+        self._set_query(query)
+        self._take_focus()
         self._search_from(message_id)
         if self._message_id() != message_id:
             self._transcript.reveal(message_id, 0)
 
     def step(self, step: int) -> None:
         """Go to the next (1) or previous (-1) match, wrapping around."""
-        if self._bar.isHidden():
+        if self.isHidden():
             self.open()
         elif self._places:
             self._number = (self._number + step) % len(self._places)
             self._show()
 
-    def close(self) -> None:
+    def leave(self) -> None:
         focused = QApplication.focusWidget()
-        had_focus = focused is not None and self._bar.isAncestorOf(focused)
-        self._bar.hide()
+        had_focus = focused is not None and self.isAncestorOf(focused)
+        self.hide()
         self._places = MatchPlaces()
         self._fold.cache_clear()
         self._transcript.mark(())
         if had_focus:
-            self.closed.emit()
+            self.left.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Close with Esc when a button has the focus."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.leave()
+        else:
+            super().keyPressEvent(event)
 
     # ------------------------------------------------------------------ private
+
+    def _connect(self) -> None:
+        self.field.textChanged.connect(self._on_query_changed)  # not emitted during a conversion
+        self.field.step_requested.connect(self.step)
+        self.field.closed.connect(self.leave)
+        self.previous_button.clicked.connect(lambda: self.step(-1))
+        self.next_button.clicked.connect(lambda: self.step(1))
+        self.close_button.clicked.connect(self.leave)
+        self._theme.changed.connect(self._resize)
+        self._transcript.content_changed.connect(self._on_content_changed)
+
+    def _resize(self) -> None:
+        px = self._theme.px
+        self.field.setMinimumWidth(px(FIELD_MIN_PX))
+        self.field.setMaximumWidth(px(FIELD_PX))
+        self._row.setContentsMargins(PAGE_MARGIN_PX, px(8), px(12), px(8))
+        self._row.setSpacing(px(8))
+
+    def _set_query(self, query: str) -> None:
+        """Change the text without a signal of the field."""
+
+        def change() -> None:
+            self.field.blockSignals(True)
+            self.field.setText(query)
+            self.field.blockSignals(False)
+
+        guard_of(self.field).run_after_conversion(change)
+
+    def _take_focus(self) -> None:
+        self.show()
+        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        guard_of(self.field).run_after_conversion(self.field.selectAll)
 
     def _search_from(self, message_id: int) -> None:
         """Go to the first match from this message on, else to the last one before it."""
@@ -201,7 +164,7 @@ class FindController(QObject):
         self._show()
 
     def _count(self) -> None:
-        query_words = search_text.fold(self._bar.query).split()
+        query_words = search_text.fold(self.field.text()).split()
         self._transcript.mark(query_words)
         self._places = MatchPlaces(
             [
@@ -222,7 +185,20 @@ class FindController(QObject):
             self._transcript.reveal(self._message_id(), self._places[self._number][1])
 
     def _show_number(self) -> None:
-        self._bar.show_place(min(self._number + 1, len(self._places)), len(self._places))
+        """Show which match is the current one, and how many there are."""
+        total = len(self._places)
+        words = phrase("chat.n_total", n=f"{min(self._number + 1, total):,}", total=f"{total:,}")
+        if not self.field.text().strip():
+            words = ""
+        elif not total:
+            words = phrase("chat.nothing_found")
+        self.count.set_tone("text2" if total else "warning")
+        self.previous_button.setEnabled(total > 0)
+        self.next_button.setEnabled(total > 0)
+        if words != self.count.text():
+            self.count.setText(words)
+            if self.isVisible() and words:
+                announce(self, words)
 
     def _on_query_changed(self) -> None:
         self._search_from(self._message_id() or self._transcript.first_in_sight())
@@ -231,10 +207,10 @@ class FindController(QObject):
         """Count again without scrolling, because the user may be reading."""
         messages = self._transcript.messages
         before, self._conversation_id = self._conversation_id, messages[0].conversation_id if messages else 0
-        if self._bar.isHidden():
+        if self.isHidden():
             return
         if self._conversation_id != before:
-            self.close()
+            self.leave()
             return
         row, place = self._places[self._number] if self._places else (0, 0)
         self._count()
