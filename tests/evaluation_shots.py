@@ -148,7 +148,7 @@ def _finished(
     systems = tuple(_result(place, one, asked.questions, study) for place, one in enumerate(contenders))
     judge = Judge(study.judge.name, "kotae", 0.71, True) if study.judge else None
     found = Evaluation(study.id, study.name, asked, systems, study.seeds, judge, study.created_at + 3600)
-    sections = advice.advice_sections(study, folder, found)
+    sections = advice.advise(study, folder, found).sections
     report.write(found, sections, folder)
     studies.write_results(found, sections, folder)
     return folder

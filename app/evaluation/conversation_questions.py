@@ -90,16 +90,13 @@ def _question(question: Message, answer: Message) -> Question:
 
 
 def _collections(details: AnswerDetails) -> tuple[str, ...]:
-    """Return the names of the collections that the answer was asked about, that it cites, or that its model was trained
-    on.
-    """
+    """Return the collections that the answer was asked about or cites, or that its model was trained on."""
     names = {ref.name for ref in details.scope} | {source.collection for source in details.named_sources}
     return tuple(sorted(names | set(details.learned)))
 
 
 def _gold(question: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
-    """Return the passages that the reference rests on: the sentences that support it, or the whole passage where only a
-    source mark points to it.
+    """Return the passages of the reference: sentences that support it, or whole passages that it marks.
 
     The sources of a bad answer count as far as they support the correction.
     """

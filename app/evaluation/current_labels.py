@@ -27,9 +27,7 @@ def origins_of_set(found: QuestionSet) -> frozenset[Origin]:
 
 
 def label_of_evaluation(found: Evaluation, documents: Path) -> Label:
-    """Return the label of an evaluation: the highest of its questions, the collections it asked, and the training data
-    of its models.
-    """
+    """Return the highest label of the questions, the asked collections and the models' training data."""
     asked = {(name, "") for system in found.systems for name in system.system.collections}
     trained = _trained_on(one.system for one in found.systems)
     known = highest_label((label_of_set(found.questions, documents), trained.label or LABELS[0]))
@@ -37,9 +35,7 @@ def label_of_evaluation(found: Evaluation, documents: Path) -> Label:
 
 
 def label_of_study(study: Study, documents: Path) -> Label:
-    """Return the label of a study: the highest of its stored label, the collections it asks, and the training data of
-    its models.
-    """
+    """Return the highest label of the study as stored, its collections and its models' training data."""
     asked = {(ref.name, "") for one in study.contenders for ref in one.scope}
     trained = Lineage().joined(
         _trained_on(one.system for one in study.contenders),

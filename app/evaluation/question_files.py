@@ -220,9 +220,7 @@ def check_target(out: Path) -> None:
 
 
 def write(out: Path, questions: Sequence[Question], *, permit: Permit) -> None:
-    """Write the questions in the format of the file's suffix, one of `WRITTEN`. Raises AppError as
-    `Permit.open_atomically`.
-    """
+    """Write the questions in the format of the suffix. Raises AppError as `Permit.open_atomically`."""
     golds = max((len(one.gold) for one in questions), default=0)
     head = question_rows.table_head(golds)
     with permit.open_atomically(out) as file:

@@ -24,11 +24,9 @@ from app.base import confidentiality, json_lines
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import output_file, strict_json, work_folder
-from app.base.files.day_record import DayRecord
 from app.base.files.output_file import safe_name, write_atomically
 from app.base.paths import resources
 from app.base.wording import phrase
-from app.chat.organizer import BIN_DAYS
 from app.evaluation import question_files, question_rows
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.records import Question, QuestionSet
@@ -81,10 +79,7 @@ def list_removed(folder: Path) -> list[str]:
 
 def load_versions(folder: Path, name: str) -> StoredQuestionSet:
     """Return a set with its versions. Raises AppError("question_set_unknown" | "question_set_damaged")."""
-    place = _place(folder, name)
-    if place is None:
-        raise AppError("question_set_unknown", name=name)
-    return _about(place)
+    return _about(_known_place(folder, name))
 
 
 def find_by_name(sets: Sequence[StoredQuestionSet], name: str) -> StoredQuestionSet | None:
@@ -143,9 +138,7 @@ def load(wanted: str, folder: Path, report_file: Callable[[QuestionFile], None] 
 
 
 def shipped() -> QuestionSet:
-    """Return the general questions that come with the program; the trial model's adapter was not trained on any of
-    them.
-    """
+    """Return the general questions of the program, of which the trial model's adapter has learned none."""
     files = (resources() / "starter_adapter" / "rows" / f"{kind}_holdout.jsonl" for kind in SHIPPED)
     found = (one for file in files for one in question_files.read(file).questions if one.is_answerable)
     questions = question_files.with_ids(found)[0]
@@ -221,7 +214,8 @@ def store(
             place.name, confidentiality.highest_label((before.label, label or before.label)), versions
         )
         if now != before:
-            write_atomically(place / ABOUT, _as_bytes(now))
+            about = json.dumps(dataclasses.asdict(now), ensure_ascii=False, indent=1)
+            write_atomically(place / ABOUT, about.encode("utf-8", "replace"))
     return QuestionSet(now.name, now.newest.number, sha256, questions, now.label)
 
 
@@ -232,9 +226,7 @@ def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
     and as `output_file.export_error`.
     """
     with _locked(folder):
-        place = _place(folder, name)
-        if place is None:
-            raise AppError("question_set_unknown", name=name)
+        place = _known_place(folder, name)
         target = folder / checked_name(wanted)
         if target.name != place.name:
             if _place(folder, wanted) not in (None, place) or (target.exists() and not target.samefile(place)):
@@ -249,9 +241,7 @@ def remove(folder: Path, name: str) -> Path:
     Raises AppError: question_set_unknown, journal_busy, and as `output_file.export_error`.
     """
     with _locked(folder):
-        place = _place(folder, name)
-        if place is None:
-            raise AppError("question_set_unknown", name=name)
+        place = _known_place(folder, name)
         (folder / BIN).mkdir(mode=0o700, exist_ok=True)
         last = max((number for name, number, _ in _removed(folder) if _plain(name) == _plain(place.name)), default=0)
         target = folder / BIN / f"{place.name}@{last + 1}"
@@ -277,13 +267,6 @@ def restore(folder: Path, name: str) -> StoredQuestionSet:
         newest.rename(folder / free)
         work_folder.unmark_deleted(folder / free)
     return _about(folder / free)
-
-
-def empty_bin(folder: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
-    """Delete sets for good that were removed at least `days` days ago; return how many. Slow: call it in the
-    background.
-    """
-    return len(work_folder.empty_bin(folder, record, now, days))
 
 
 def checked_name(name: str) -> str:
@@ -324,21 +307,26 @@ def _removed(folder: Path) -> list[tuple[str, int, Path]]:
 
 
 def _place(folder: Path, name: str) -> Path | None:
-    """Return the folder of a set. Names that differ only in width or case are the same to some file systems and to
-    people.
-    """
+    """Return the folder of a set. Width and case of its name do not matter, as to some file systems."""
     return next((place for place in _places(folder) if _plain(place.name) == _plain(name)), None)
+
+
+def _known_place(folder: Path, name: str) -> Path:
+    """Return the folder of a set. Raises AppError("question_set_unknown")."""
+    place = _place(folder, name)
+    if place is None:
+        raise AppError("question_set_unknown", name=name)
+    return place
 
 
 def _check_newest(folder: Path, name: str, sha256: str | None) -> None:
     """Raise AppError unless `sha256` (`after` of `store`) still is the newest version."""
-    place = _place(folder, name) if sha256 is not None else None
-    if sha256 and place is None:
-        raise AppError("question_set_unknown", name=name)
-    if place is not None and not sha256:
-        raise AppError("question_set_taken", name=place.name)
-    if place is not None and _about(place).newest.sha256 != sha256:
-        raise AppError("question_set_outdated", name=place.name)
+    if sha256:
+        place = _known_place(folder, name)
+        if _about(place).newest.sha256 != sha256:
+            raise AppError("question_set_outdated", name=place.name)
+    elif sha256 is not None and (taken := _place(folder, name)) is not None:
+        raise AppError("question_set_taken", name=taken.name)
 
 
 def _plain(name: str) -> str:
@@ -347,10 +335,6 @@ def _plain(name: str) -> str:
 
 def _file(number: int) -> str:
     return f"{number}.jsonl"
-
-
-def _as_bytes(about: StoredQuestionSet) -> bytes:
-    return json.dumps(dataclasses.asdict(about), ensure_ascii=False, indent=1).encode("utf-8", "replace")
 
 
 def _about(place: Path) -> StoredQuestionSet:

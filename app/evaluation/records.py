@@ -1,5 +1,4 @@
-"""The values of evaluation, all frozen: questions with what is known of their right answers, the parts of a report, and
-what an evaluation measured (systems, their answers and every score).
+"""Define the frozen values of evaluation: questions, the parts of a report, and what was measured.
 
 `merge_evaluations` joins several evaluations of the same questions so that their systems share one table.
 """
@@ -27,11 +26,12 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question. `reference`: a right answer, "" if none is known. `must_include`: what each right answer must
-    contain; "a|b" means either.
+    """A question, with what is known of its right answers.
 
-    `gold`: passages, all of which the answer needs. `group`: what the question is about (a document, a section).
-    Questions of one group are alike, so the bootstrap draws them together; "": the question is its own group.
+    `reference`: a right answer, "" if none is known. `must_include`: what each right answer must contain; "a|b" means
+    either. `gold`: passages, all of which the answer needs. `group`: what the question is about (a document, a
+    section). Questions of one group are alike, so the bootstrap draws them together; "": the question is its own
+    group.
     """
 
     id: str  # unique in its set
@@ -68,9 +68,7 @@ class ReportTable:
 
 @dataclass(frozen=True, slots=True)
 class ReportSection:
-    """A section of a report, with all text in the language in use. `plots`: SVG elements of `app.base.plots`, already
-    escaped.
-    """
+    """A section of a report in the language in use. `plots`: SVG elements of `app.base.plots`, escaped already."""
 
     title: str
     sentences: tuple[str, ...] = ()
@@ -179,8 +177,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class PairPreference:
-    """Which of two answers to one question a judge prefers: the first system's (a), this system's (b) or tie; None:
-    unreadable.
+    """Which answer a judge prefers: the first system's (a), this one's (b) or tie; None: the reply is unreadable.
 
     `is_consistent` False: the judge chose another winner in the other order, which makes a tie. `is_known` False: the
     judge was not asked, because nothing is known to compare the answers with.
@@ -209,12 +206,10 @@ class Evaluation:
 
 
 def merge_evaluations(found: Sequence[Evaluation]) -> Evaluation:
-    """Join evaluations of the same questions; name and reference system are the first one's, the label is the highest
-    of all.
+    """Join evaluations of the same questions under the name and reference system of the first.
 
-    The judges' scores stay only if the same judge gave all of them; it then counts as trusted only as far as where it
-    was trusted least.
-    Raises AppError("evaluation_other_questions").
+    The label is the highest of all. The judges' scores stay only if the same judge gave all of them; it then counts
+    as trusted only as far as where it was trusted least. Raises AppError("evaluation_other_questions").
     """
     first = found[0]
     for other in found[1:]:

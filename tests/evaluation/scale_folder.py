@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from app.base.confidentiality import Label
-from app.chat.presets import Choices
+from app.evaluation.records import QuestionSet
 from app.evaluation.study import scale_plan, scale_results
 from app.evaluation.study.scale_results import ScaleResults
 from app.evaluation.study.studies import ComparedSystem, Study, Training
 from app.training.runs import run_folders, run_journal
+from tests.evaluation import driver
 from trainer import events
 from trainer.events import EvaluationStep, Finished, Started, TrainingStep
 from trainer.spec import RunSpec
@@ -22,7 +22,6 @@ from trainer.spec import RunSpec
 TOKENS = 20  # of each example
 BASE = 3.0  # nats a token
 SIZES = (50, 100, 200, 400)
-INTERNAL: Label = "internal"
 
 Losses = Mapping[tuple[int, int, bool], float]  # rows, seed, is_control -> nats a token
 
@@ -48,9 +47,8 @@ class Folder:
         subsets = [{"rows": rows, "removed": 0, "unusable": 0} for rows in sorted({key[0] for key in losses})]
         self.about({"name": "点検", "is_nested": True, "subsets": subsets})
         trainings = tuple(self._run(key, loss, number) for number, (key, loss) in enumerate(losses.items()))
-        return Study(
-            "1", "点検", "scale", "点検", 0, "", INTERNAL, contenders, (0,), Choices(), 4096, trainings=trainings
-        )
+        nobody = QuestionSet("点検", 0, "", ())
+        return driver.study(*contenders, asked=nobody, id="1", name="点検", kind="scale", trainings=trainings)
 
     def about(self, data: Mapping[str, Any]) -> None:
         (self.root / scale_plan.DATA / scale_plan.ABOUT).write_text(json.dumps(data), encoding="utf-8")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.judge import paired_statistics
 from app.evaluation.records import (
@@ -24,6 +23,7 @@ from app.evaluation.report import advice, result_view_model
 from app.evaluation.study.studies import ComparedSystem, MadeModel, Study
 from app.inference.local_model import LocalModel
 from app.inference.scoring_files import ExampleScore
+from tests.evaluation import driver
 
 COUNT = 40
 
@@ -33,16 +33,9 @@ def system(number: int, name: str, **others: object) -> System:
 
 
 def result(of: System, scores: Sequence[float | None], likelihoods: tuple[ExampleScore, ...] = ()) -> SystemResult:
+    judged = [None if score is None else JudgeScore(round(3 * score)) for score in scores]
     rows = tuple(
-        ResultRow(
-            f"q{at}",
-            0,
-            "答え",
-            "answered",
-            RuleScores(score),
-            None if score is None else JudgeScore(round(3 * score)),
-            1.0,
-        )
+        ResultRow(f"q{at}", 0, "答え", "answered", RuleScores(score), judged[at], 1.0)
         for at, score in enumerate(scores)
     )
     return SystemResult(of, rows, likelihoods)
@@ -54,7 +47,7 @@ def evaluation(*results: SystemResult, judge: Judge | None = None) -> Evaluation
 
 
 def study(kind: str, contenders: Sequence[ComparedSystem], made: tuple[MadeModel, ...] = ()) -> Study:
-    return Study("x", "試し", kind, "質問集", 1, "", "internal", tuple(contenders), (0,), Choices(), 4096, made=made)
+    return driver.study(*contenders, kind=kind, made=made)
 
 
 def model(form: str = "F16", path: str = "/m.gguf") -> LocalModel:
@@ -64,9 +57,8 @@ def model(form: str = "F16", path: str = "/m.gguf") -> LocalModel:
 def told(
     kind: str, contenders: Sequence[ComparedSystem], found: Evaluation, made: tuple[MadeModel, ...] = ()
 ) -> list[str]:
-    return [
-        one for part in advice.advice_sections(study(kind, contenders, made), Path(), found) for one in part.sentences
-    ]
+    found_sections = advice.advise(study(kind, contenders, made), Path(), found).sections
+    return [sentence for section in found_sections for sentence in section.sentences]
 
 
 def steady(mean: float) -> list[float]:
@@ -274,7 +266,7 @@ def test_losses_of_one_document_count_together() -> None:
     )
     grouped = dataclasses.replace(found, questions=dataclasses.replace(found.questions, questions=asked))
     assert "まだ言えません" in told("quantizations", contenders, grouped)[1]
-    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), grouped)
+    (section,) = advice.advise(study("quantizations", contenders), Path(), grouped).sections
     assert "95 % 区間（文書などのグループごと）" in section.tables[0].head
 
 
@@ -326,7 +318,7 @@ def test_different_models_are_no_forms_of_one() -> None:
 def test_every_family_is_drawn_under_a_name_of_its_own() -> None:
     files = [(f"{name} {form}", name) for name in "甲乙丙丁" for form in ("Q8_0", "Q4_K_M")]
     contenders, found = given(*files, ("戊 F16", "戊"))
-    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), found)
+    (section,) = advice.advise(study("quantizations", contenders), Path(), found).sections
     drawn = "".join(section.plots)
     assert [f">{name} Q8_0 ほか</text>" in drawn for name in "甲乙丙丁"] == [True] * 4
     assert ">戊 F16</text>" in drawn
@@ -340,7 +332,7 @@ def test_what_was_unpacked_from_a_quantized_file_is_said_to_be_also_where_that_f
 
 def test_the_table_of_forms_has_what_each_loses_with_its_interval() -> None:
     contenders, found = forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(2.05, 0.08, 0.01)))
-    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), found)
+    (section,) = advice.advise(study("quantizations", contenders), Path(), found).sections
     (table,) = section.tables
     assert table.rows[0][:3] == ("元のモデル Q4_K_M", "元のモデル F16", "+0.0500")
     assert table.rows[0][3].startswith("+0.04")
@@ -348,5 +340,5 @@ def test_the_table_of_forms_has_what_each_loses_with_its_interval() -> None:
     few = dataclasses.replace(
         found, systems=tuple(result(one.system, [0.5] * COUNT, one.likelihoods[:4]) for one in found.systems)
     )
-    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), few)
+    (section,) = advice.advise(study("quantizations", contenders), Path(), few).sections
     assert "95 % 区間（質問ごと）" not in section.tables[0].head

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.retrieval import excerpts
 from app.evaluation.judge import judge_prompt
-from app.evaluation.records import Question, QuestionSet
-from app.evaluation.study import compared_systems, planning, studies, study_preflight
+from app.evaluation.study import compared_systems, planning, study_preflight
 from app.evaluation.study.studies import Study
 from app.evaluation.study.study_preflight import MemoryShortage
 from app.inference import gguf, memory_estimate
@@ -18,7 +16,7 @@ from app.inference.machine import MemoryBudget
 from app.inference.quantizations import parse_quantizations
 from app.models import local_models
 from tests import model_files as models
-from tests.evaluation.test_study import answer
+from tests.evaluation.driver import answer, write_study
 
 NONE = MemoryBudget(1 << 40, 1, 0)  # of which nothing is free
 
@@ -39,11 +37,7 @@ def study(tmp_path: Path, folder: Path) -> Study:
         tmp_path / "x",
         tmp_path / "bases",
     )
-    found = Study(
-        "x", "x", "quantizations", "試験", 1, "", "internal", plan.contenders, (0,), Choices(), 512, made=plan.made
-    )
-    studies.create(folder, found, QuestionSet("試験", 1, "", (Question("a", "一つ目？"), Question("b", "二つ目？"))))
-    return found
+    return write_study(folder, *plan.contenders, kind="quantizations", context_tokens=512, made=plan.made)
 
 
 def needed(study: Study, number: int) -> int:

@@ -72,13 +72,10 @@ def test_the_surest_column_with_something_in_it_counts(tmp_path: Path) -> None:
     first = {"question": "橋はどこか", "answer": "モデルの答え", "reference": "正しい答え", "origin": "from.csv"}
     found = lines(tmp_path, first, {"question": "高さは", "answer": 5.0, "metadata": {"source": "x"}})
     assert [one.reference for one in found.questions] == ["正しい答え", "5"]
+    (question,) = lines(tmp_path, {"instruction": "橋はどこか", "output": "東"}).questions  # training data
+    assert (question.text, question.reference) == ("橋はどこか", "東")
     assert [one.origin for one in found.questions] == ["", ""]
     assert found.columns.unused == ("metadata",)
-
-
-def test_training_data_gives_questions_with_their_answers(tmp_path: Path) -> None:
-    (question,) = lines(tmp_path, {"instruction": "橋はどこか", "output": "東"}).questions
-    assert (question.text, question.reference) == ("橋はどこか", "東")
 
 
 def test_the_document_of_a_row_is_its_group_and_that_of_quotes_that_name_none(tmp_path: Path) -> None:
@@ -95,23 +92,6 @@ def test_the_document_of_a_row_is_its_group_and_that_of_quotes_that_name_none(tm
 @pytest.mark.parametrize(
     ("row", "is_answerable"),
     [
-        ({"reference": "資料にありません。"}, False),
-        ({"reference": "記載なし"}, False),
-        ({"reference": "資料には記載がありませんが、一般には100mmです。"}, True),
-        ({"reference": "上限は定められていません。"}, True),
-        ({"reference": "この基準書には記載されていません。", "gold": [{"quote": "別の基準による。"}]}, True),
-    ],
-)
-def test_a_reference_that_abstains_is_of_a_question_without_an_answer(
-    tmp_path: Path, row: dict[str, Any], is_answerable: bool
-) -> None:
-    (found,) = lines(tmp_path, {"question": "橋の長さはいくらか"} | row).questions
-    assert found.is_answerable == is_answerable
-
-
-@pytest.mark.parametrize(
-    ("row", "is_answerable"),
-    [
         ({}, True),
         ({"answerable": True}, True),
         ({"answerable": False}, False),
@@ -121,10 +101,17 @@ def test_a_reference_that_abstains_is_of_a_question_without_an_answer(
         ({"answerable": "×"}, False),
         ({"answerable": 0}, False),
         ({"why_unanswerable": "見出ししかない"}, False),
+        ({"reference": "資料にありません。"}, False),
+        ({"reference": "記載なし"}, False),
+        ({"reference": "資料には記載がありませんが、一般には100mmです。"}, True),
+        ({"reference": "上限は定められていません。"}, True),
+        ({"reference": "この基準書には記載されていません。", "gold": [{"quote": "別の基準による。"}]}, True),
     ],
 )
-def test_whether_a_question_can_be_answered_is_told(tmp_path: Path, row: dict[str, Any], is_answerable: bool) -> None:
-    (question,) = lines(tmp_path, {"question": "橋はどこか"} | row).questions
+def test_whether_a_question_can_be_answered_is_told_or_seen_from_a_reference_that_abstains(
+    tmp_path: Path, row: dict[str, Any], is_answerable: bool
+) -> None:
+    (question,) = lines(tmp_path, {"question": "橋の長さはいくらか"} | row).questions
     assert question.is_answerable is is_answerable
 
 

@@ -274,6 +274,7 @@ def test_what_is_neither_a_set_nor_a_file_is_told_as_what_it_looks_like(
         ("点検", "question_set_unknown"),
         ("点検@3", "question_set_unknown"),
         ("点検.csv", "question_file_missing"),
+        ("質問/点検", "question_file_missing"),
         (str(tmp_path / "点検"), "question_file_missing"),
         (str(tmp_path), "data_is_folder"),
         ("質問.txt", "batch_format"),
@@ -300,3 +301,88 @@ def test_the_questions_that_come_with_the_program_have_references_and_were_never
     rows = resources() / "starter_adapter" / "rows"
     trained = "".join(path.read_text("utf-8") for path in rows.glob("*.jsonl") if "_holdout" not in path.name)
     assert [one.text for one in found.questions if json.dumps(one.text, ensure_ascii=False) in trained] == []
+
+
+# ------------------------------------------------------------------------ names
+
+
+def test_a_renamed_set_keeps_its_versions_and_its_label(tmp_path: Path) -> None:
+    question_sets.store(tmp_path, "点検", [BRIDGE], "secret", "a.csv")
+    second = question_sets.store(tmp_path, "点検", [RIVER])
+    before = question_sets.load_versions(tmp_path, "点検")
+    after = question_sets.rename(tmp_path, "点検", " 巡回 ")
+    assert (after.name, after.label, after.versions) == ("巡回", "secret", before.versions)
+    assert question_sets.find(tmp_path, "巡回").sha256 == second.sha256
+    assert [one.name for one in question_sets.list_all(tmp_path)] == ["巡回"]
+
+
+def test_a_name_may_change_in_width_and_case_alone_and_stay_as_it_is(tmp_path: Path) -> None:
+    question_sets.store(tmp_path, "faq", [BRIDGE])
+    assert question_sets.rename(tmp_path, "faq", "ＦＡＱ").name == "ＦＡＱ"
+    assert question_sets.rename(tmp_path, "FAQ", "ＦＡＱ").name == "ＦＡＱ"
+
+
+@pytest.mark.parametrize("taken", ["点検", "巡回"])
+def test_a_name_that_another_set_has_is_refused_and_nothing_moves(tmp_path: Path, taken: str) -> None:
+    question_sets.store(tmp_path, "点検", [BRIDGE])
+    question_sets.store(tmp_path, "FAQ", [RIVER])
+    (tmp_path / "巡回").mkdir()  # of a set that was never finished
+    (tmp_path / "巡回" / "1.jsonl").write_text("half a li")
+    with pytest.raises(AppError, match="question_set_taken"):
+        question_sets.rename(tmp_path, "FAQ", taken)
+    assert question_sets.find(tmp_path, "FAQ").questions == (RIVER,)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "code"),
+    [("点検", "a/b", "question_set_name"), ("点検", " ", "question_set_name"), ("ない", "x", "question_set_unknown")],
+)
+def test_what_cannot_be_renamed_is_told(tmp_path: Path, name: str, wanted: str, code: str) -> None:
+    question_sets.store(tmp_path, "点検", [BRIDGE])
+    with pytest.raises(AppError, match=code):
+        question_sets.rename(tmp_path, name, wanted)
+
+
+def test_a_change_of_the_newest_version_is_stored_and_one_of_an_older_version_is_not(tmp_path: Path) -> None:
+    first = question_sets.store(tmp_path, "点検", [BRIDGE])
+    second = question_sets.store(tmp_path, "点検", [BRIDGE, RIVER], after=first.sha256)
+    assert second.version == 2
+    with pytest.raises(AppError, match="question_set_outdated"):
+        question_sets.store(tmp_path, "点検", [RIVER], after=first.sha256)
+    assert question_sets.find(tmp_path, "点検") == second
+
+
+def test_a_change_of_a_set_that_is_gone_makes_no_new_one(tmp_path: Path) -> None:
+    first = question_sets.store(tmp_path, "点検", [BRIDGE])
+    question_sets.remove(tmp_path, "点検")
+    with pytest.raises(AppError, match="question_set_unknown"):
+        question_sets.store(tmp_path, "点検", [RIVER], after=first.sha256)
+    assert question_sets.list_all(tmp_path) == []
+
+
+def test_a_set_that_was_to_be_new_adds_nothing_to_one_of_its_name(tmp_path: Path) -> None:
+    assert question_sets.store(tmp_path, "点検", [BRIDGE], after="").version == 1
+    with pytest.raises(AppError, match="question_set_taken"):
+        question_sets.store(tmp_path, "点検", [RIVER], after="")
+
+
+def test_the_set_that_a_name_means_is_found_whatever_its_width(tmp_path: Path) -> None:
+    question_sets.store(tmp_path, "FAQ", [BRIDGE])
+    sets = question_sets.list_all(tmp_path)
+    assert question_sets.find_by_name(sets, " ｆａｑ") == sets[0]
+    assert question_sets.find_by_name(sets, "FA") is None
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        (BRIDGE, ""),
+        (Question("", "橋は？", gold=(Gold("東にある。", "a.pdf", (), 3),), is_answerable=False), ""),
+        (Question("", " "), "empty_question"),
+        (Question("", "123?"), "not_text"),
+        (Question("", "橋" * 20_001), "too_long"),
+        (Question("", "橋は？", category="長" * 201), "too_long"),
+    ],
+)
+def test_why_a_question_fits_into_no_set_is_told(question: Question, code: str) -> None:
+    assert question_sets.unfit_code(question) == code

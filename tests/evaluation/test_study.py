@@ -1,6 +1,7 @@
 """A study's folder: what is written once, what is next in it, what is deleted, and what happens when it is damaged."""
 
 import dataclasses
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,47 +10,19 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.files import work_folder
-from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
-from app.chat.presets import Choices
-from app.evaluation.records import Question, QuestionSet, System
+from app.evaluation.records import Question
 from app.evaluation.study import planning, studies, study_steps
 from app.evaluation.study.request import AnswerParameters
-from app.evaluation.study.studies import ComparedSystem, MadeModel, RatedAnswer, Study, Training
+from app.evaluation.study.studies import MadeModel, RatedAnswer, Study, Training
 from app.evaluation.study.study_steps import PendingAnswers, PendingLikelihood
-from app.inference.local_model import FileFingerprint, LocalModel
+from app.inference.prompts import ScoredText, Segment
+from app.models import base_models, catalogue
 from app.models.artifact_steps import ArtifactStep
 from app.training.runs import run_folders
+from tests.evaluation.driver import QUESTIONS, answer, contender, study, write_study
 from tests.waiting import LIMIT_S
+from trainer import prompt_form as forms
 from trainer.events import Finished
-
-QUESTIONS = QuestionSet("堤防", 2, "0" * 64, (Question("a", "一つ目？", "答え"), Question("b", "二つ目？")), "internal")
-CHOICES = Choices(temperature=0.0, max_tokens=20)
-
-
-def contender(number: int, path: str, family: str = "") -> ComparedSystem:
-    files = (FileFingerprint("x.gguf", 1, 2, "abc"),)
-    model = LocalModel(
-        f"m{number}", f"モデル {number}", path, 1, "llama", "F16", 4096, 1.0, form_id="llama3",
-        speeds={"plain": {"a": 1}},
-        files=files,
-    )  # fmt: skip
-    return ComparedSystem(System(f"s{number}", f"構成 {number}", path, model.name), model, family=family)
-
-
-def study(*contenders: ComparedSystem, **others: object) -> Study:
-    fields: dict[str, object] = {
-        "id": "x", "name": "試し", "kind": "questions", "set_name": "堤防", "set_version": 2, "set_sha256": "0" * 64,
-        "label": "internal", "contenders": contenders, "seeds": (0,), "choices": CHOICES, "context_tokens": 2048,
-    }  # fmt: skip
-    return Study(**(fields | others))  # type: ignore[arg-type]
-
-
-def answer(folder: Path, system: str, seed: int = 0, count: int = 2) -> None:
-    head = JournalHeader("", "", 0, system, system, (), CHOICES, 2048, 0.0)
-    kept = BatchJournal.open(study_steps.answers_path(folder, system, seed), head)
-    for line in range(len(kept.results) + 1, count + 1):
-        kept.add(BatchAnswer(line, "answered", "はい"))
-    kept.close()
 
 
 def train(folder: Path) -> None:
@@ -68,14 +41,14 @@ def test_a_name_is_one_line_of_which_everything_is_seen(tmp_path: Path) -> None:
     assert entry.study is not None
     assert (entry.study.name, entry.study.set_name) == (shown, shown)
     assert studies.find(tmp_path, shown).id == "x"
-    planned = planning.plan_study(tmp_path, "questions", QUESTIONS, (), AnswerParameters(name=hidden))
-    assert (planned.name, planned.id.isprintable()) == (shown, True)
+    planned = planning.plan_study("x", "questions", QUESTIONS, (), AnswerParameters(name=hidden))
+    assert planned.name == shown
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "x"
-    studies.create(path, study(), QUESTIONS)
+    write_study(path)
     return path
 
 
@@ -103,7 +76,7 @@ def test_a_damaged_study_is_told_and_listed_as_such(folder: Path, content: bytes
 
 def test_a_study_is_found_by_a_part_of_its_name(folder: Path) -> None:
     assert studies.find(folder.parent, "試").id == "x"
-    studies.create(folder.parent / "y", study(id="y"), QUESTIONS)
+    write_study(folder.parent / "y")
     for wanted, code in (("試し", "evaluation_ambiguous"), ("ない", "evaluation_unknown"), (" ", "evaluation_unknown")):
         with pytest.raises(AppError) as caught:
             studies.find(folder.parent, wanted)
@@ -112,7 +85,7 @@ def test_a_study_is_found_by_a_part_of_its_name(folder: Path) -> None:
 
 def test_those_that_a_part_of_a_name_stands_for_are_named_and_the_rest_counted(folder: Path) -> None:
     for number in range(1, 7):
-        studies.create(folder.parent / f"y{number}", study(id=f"y{number}"), QUESTIONS)
+        write_study(folder.parent / f"y{number}")
     with pytest.raises(AppError) as caught:
         studies.find(folder.parent, "y")
     assert caught.value.facts["known"] == "y6 / y5 / y4 / y3 / y2 / ほか 1 件"
@@ -121,7 +94,7 @@ def test_those_that_a_part_of_a_name_stands_for_are_named_and_the_rest_counted(f
 def test_a_name_that_is_taken_gets_a_number(folder: Path) -> None:
     assert studies.free_name(folder.parent, "別") == "別"
     assert studies.free_name(folder.parent, "試し") == "試し (2)"
-    studies.create(folder.parent / "y", study(id="y", name="試し (2)"), QUESTIONS)
+    write_study(folder.parent / "y", name="試し (2)")
     assert studies.free_name(folder.parent, "試し") == "試し (3)"
 
 
@@ -302,3 +275,103 @@ def test_shared_files_stay(folder: Path) -> None:
     shared = dataclasses.replace(one, made=tuple(dataclasses.replace(made, is_shared=True) for made in one.made))
     list(walk(shared, folder))
     assert len(list((folder / "models").iterdir())) == 4
+
+
+# ---------------------------------------------------------------- how far it is
+
+
+TWO = (contender(1, "/a"), contender(2, "/b"))
+
+
+def study_in(folder: Path, **others: object) -> Study:
+    return write_study(folder, *TWO, seeds=(0, 1), **others)
+
+
+def test_nothing_is_answered_of_a_new_study(tmp_path: Path) -> None:
+    study = study_in(tmp_path / "x", judge=TWO[0].model)
+    found = study_steps.study_status(study, tmp_path / "x")
+    assert [(one.name, one.answered, one.questions, one.is_measured) for one in found.systems] == [
+        ("構成 1", 0, 4, False),
+        ("構成 2", 0, 4, False),
+    ]
+    assert (found.done, found.steps, found.answered, found.answers, found.state) == (0, 5, 0, 8, "waiting")
+
+
+def test_whoever_holds_the_folder_is_at_work_on_it(tmp_path: Path) -> None:
+    study = study_in(tmp_path / "x")
+    lock = studies.lock(tmp_path / "x")
+    assert study_steps.study_status(study, tmp_path / "x").state == "running"
+    lock.release()
+    (tmp_path / "x" / studies.RESULTS).write_text("{}", "utf-8")
+    assert study_steps.study_status(study, tmp_path / "x").state == "finished"
+
+
+def test_every_seed_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    study = study_in(folder)
+    for id, seed, lines in (("s1", 0, 2), ("s1", 1, 2), ("s2", 0, 1)):
+        answer(folder, id, seed, lines)
+    found = study_steps.study_status(study, folder)
+    assert [(one.answered, one.is_measured) for one in found.systems] == [(4, True), (1, False)]
+    assert (found.done, found.steps, found.answered) == (2, 4, 5)
+
+
+def test_a_run_that_has_not_ended_is_not_trained(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    run = folder / studies.RUNS / "20-seed42"
+    study = study_in(folder, trainings=(Training(str(run), 20, 42),))
+    run.mkdir(parents=True)
+    (run / "events.jsonl").write_text(json.dumps({"event": "started"}), "utf-8")
+    found = study_steps.study_status(study, folder)
+    assert (found.trained, found.trainings) == (0, 1)
+
+
+def test_a_folder_without_its_questions_is_damaged(tmp_path: Path) -> None:
+    study = study_in(tmp_path / "x")
+    (tmp_path / "x" / studies.QUESTIONS).unlink()
+    with pytest.raises(AppError) as raised:
+        study_steps.study_status(study, tmp_path / "x")
+    assert raised.value.code == "evaluation_damaged"
+
+
+# ------------------------------------------- texts whose likelihood is measured
+
+
+FORMS = catalogue.load().forms
+
+
+def test_a_question_is_asked_alone_and_numbered_as_in_its_set() -> None:
+    questions = [
+        Question("a", "首都は？", "東京です。"),
+        Question("b", "今日の天気は？"),
+        Question("c", "空は？", " \n"),
+        Question("d", "山は？", "富士山<end_of_turn>です。"),
+    ]
+    found = study_steps.likelihood_texts(questions, FORMS["gemma"], "短く答える。")
+    assert [(text.line, text.answer) for text in found] == [(1, "東京です。"), (4, "富士山<end_of_turn>です。")]
+    assert found[1].segments == (
+        Segment("<start_of_turn>user\n", markup=True),
+        Segment("短く答える。\n\n山は？"),
+        Segment("<end_of_turn>\n<start_of_turn>model\n", markup=True),
+    )
+
+
+def test_a_foreign_template_is_filled_with_each_question() -> None:
+    prompt = (Segment("<user>", markup=True), Segment(study_steps.QUESTION_PLACE), Segment("<model>", markup=True))
+    found = study_steps.rendered_texts([Question("a", "空は？"), Question("b", " 首都は？\n", "東京です。")], prompt)
+    segments = (Segment("<user>", markup=True), Segment("首都は？"), Segment("<model>", markup=True))
+    assert found == (ScoredText(segments, "東京です。", 2),)
+
+
+def test_no_reference_no_text() -> None:
+    assert study_steps.likelihood_texts([Question("a", "首都は？")], FORMS["gemma"]) == ()
+
+
+def test_in_every_form_the_answer_stands_as_training_has_it() -> None:
+    question = Question("a", "首都は？", "東京です。")
+    messages = [{"role": "user", "content": question.text}, {"role": "assistant", "content": question.reference}]
+    for form in FORMS.values():
+        (example,) = forms.example_pieces(base_models.trainer_form(form), messages)
+        at = next(at for at, piece in enumerate(example) if piece.is_trained)
+        before = tuple(Segment(piece.text, piece.markup) for piece in example[:at])
+        assert study_steps.likelihood_texts([question], form) == (ScoredText(before, example[at].text, 1),)

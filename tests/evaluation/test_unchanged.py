@@ -6,18 +6,13 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.evaluation import question_files
-from app.evaluation.records import Question, QuestionSet
-from app.evaluation.study import compared_systems, studies, study_preflight, study_steps
+from app.evaluation.study import compared_systems, study_preflight, study_steps
 from app.evaluation.study.compared_systems import DocumentScope, Tuning
 from app.evaluation.study.studies import MadeModel, Study
 from app.inference.local_model import FileFingerprint, LocalModel
-from tests.evaluation.test_study import answer
-
-QUESTIONS = (Question("a", "一つ目？"), Question("b", "二つ目？"))
+from tests.evaluation.driver import answer, write_study
 
 
 class Desk:
@@ -30,26 +25,17 @@ class Desk:
         mark = FileFingerprint(self.path.name, status.st_size, status.st_mtime_ns, "")
         self.model = LocalModel("m", "モデル", str(self.path), 7, "llama", "F16", 4096, 1.0, files=(mark,))
 
-    def study(self, scope: tuple[CollectionRef, ...] = ()) -> Study:
+    def study(self, scope: tuple[CollectionRef, ...] = (), adapter: Path | None = None) -> Study:
         documents = (
             DocumentScope(scope, sha256=study_preflight.documents_sha256(self.database, scope)) if scope else None
         )
-        asked = compared_systems.assign_ids([compared_systems.compared_system(self.model, None, documents)])
-        kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
-        one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
-        studies.create(self.folder, one, kept)
-        return one
-
-    def tuned(self, adapter: Path) -> Study:
-        asked = compared_systems.assign_ids([compared_systems.compared_system(self.model, Tuning(str(adapter)))])
-        kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
-        one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
-        studies.create(self.folder, one, kept)
-        return one
+        tuning = Tuning(str(adapter)) if adapter else None
+        asked = compared_systems.assign_ids([compared_systems.compared_system(self.model, tuning, documents)])
+        return write_study(self.folder, *asked)
 
     def trouble(self, one: Study) -> str:
         try:
-            study_preflight.require_unchanged(one, self.folder, len(QUESTIONS), self.database)
+            study_preflight.require_unchanged(one, self.folder, 2, self.database)
         except AppError as error:
             return error.code
         return ""
@@ -74,7 +60,7 @@ def test_a_model_that_became_another_file_is_refused_until_its_answers_are_all_t
 def test_an_adapter_that_became_another_file_is_refused(desk: Desk, tmp_path: Path) -> None:
     adapter = tmp_path / "adapter.gguf"
     adapter.write_bytes(b"first")
-    one = desk.tuned(adapter)
+    one = desk.study(adapter=adapter)
     assert desk.trouble(one) == ""
     adapter.write_bytes(b"other")
     assert desk.trouble(one) == "evaluation_adapter_changed"
@@ -98,7 +84,7 @@ def test_an_adapter_counts_until_it_is_merged(desk: Desk, tmp_path: Path) -> Non
 
 
 def test_an_adapter_that_is_still_to_be_trained_is_none_that_changed(desk: Desk, tmp_path: Path) -> None:
-    one = desk.tuned(tmp_path / "adapter.gguf")
+    one = desk.study(adapter=tmp_path / "adapter.gguf")
     (tmp_path / "adapter.gguf").write_bytes(b"trained")
     assert desk.trouble(one) == ""
 

@@ -25,7 +25,7 @@ from app.evaluation.records import Question
 from app.evaluation.study import studies
 from app.shell.services import housekeeping
 from app.shell.ui import problem_dialogs
-from tests.evaluation.test_study import QUESTIONS, study
+from tests.evaluation.driver import QUESTIONS, study
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, wait_until
 from tests.passed_days import pass_days

@@ -25,7 +25,7 @@ from app.training.services import training_run
 from app.training.services.training_run import Trainer
 from app.training.ui import run_texts
 from tests.evaluation import made_evaluation
-from tests.evaluation.test_study import QUESTIONS, study
+from tests.evaluation.driver import QUESTIONS, study
 from tests.faults import returned_job
 from tests.faults.ledger import Tally
 from tests.faults.returned_job import ADAPTERS, CANARY, LINKS, change, sign

@@ -245,15 +245,15 @@ def sync_folder(folder: Path) -> None:
 
 def require_space(folder: Path, need_bytes: int) -> None:
     """Check the free space on the drive of this folder. Raises AppError("drive_space")."""
-    free_bytes = shutil.disk_usage(folder).free
-    if need_bytes and free_bytes < need_bytes + _SPARE_BYTES:
-        raise AppError("drive_space", path=str(folder), need_bytes=need_bytes + _SPARE_BYTES, free_bytes=free_bytes)
+    free = shutil.disk_usage(folder).free
+    if need_bytes and free < need_bytes + _SPARE_BYTES:
+        raise AppError("drive_space", path=str(folder), need_bytes=need_bytes + _SPARE_BYTES, free_bytes=free)
 
 
 def drive_error(error: OSError, folder: Path, otherwise: str, need_bytes: int = 0) -> AppError:
     """Return AppError("drive_space" | "drive_file_limit"), or one with the code `otherwise`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return AppError("drive_space", path=str(folder), need_bytes=need_bytes, free_bytes=_free_bytes(folder))
+        return AppError("drive_space", path=str(folder), need_bytes=need_bytes, free_bytes=free_bytes(folder))
     if error.errno == errno.EFBIG:  # FAT32 allows 4 GiB
         return AppError("drive_file_limit", path=str(folder))
     return AppError(otherwise, path=str(folder), reason=error.strerror or str(error))
@@ -268,7 +268,8 @@ def drive_errors(folder: Path, otherwise: str, need_bytes: int = 0) -> Iterator[
         raise drive_error(error, folder, otherwise, need_bytes) from error
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
+    """Return the free space on the drive of this folder; 0: unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from app.base.bootstrap import ConfidenceInterval
-from app.base.cli.commands import Output
 from app.base.wording import phrase
 from app.evaluation.judge import paired_statistics
-from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison
+from app.evaluation.judge.paired_statistics import MEASURES
 from app.evaluation.records import Evaluation, ReportSection, ResultRow, SystemResult
 from app.evaluation.report import grids, tables
+from app.evaluation.report.tables import SystemPair
 from app.evaluation.study import studies
 
 _OF_JUDGE = (0, 1, 4)  # columns of `calibration_table`: kind of change, number of answers, how often the score fell
 
 
-def as_text(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> str:
+def as_text(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection]) -> str:
     """Return the results as text. `folder` None: there is no report."""
     lines = [found.name, *(sentence for section in sections for sentence in section.sentences)]
     if found.judge is not None and not found.systems:
@@ -27,11 +27,11 @@ def as_text(folder: Path | None, found: Evaluation, sections: Sequence[ReportSec
     if found.systems:
         lines += _compared_systems(found)
     for result in found.systems:
-        lines += ["", result.system.name, *(f"  {line}" for line in _described(found, result, output))]
+        lines += ["", result.system.name, *(f"  {line}" for line in _described(found, result))]
     for measure in tables.measures(found)[:1]:
         lines += ["", *tables.sentences(tables.pairs(found, measure))]
     if folder is not None:
-        lines += ["", output.phrase("common.run_report", path=folder / studies.REPORT)]
+        lines += ["", phrase("common.run_report", path=folder / studies.REPORT)]
     return "\n".join(lines)
 
 
@@ -46,7 +46,9 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[ReportSec
         "seeds": list(found.seeds),
         "judge": judge,
         "systems": [_system(found, result) for result in found.systems],
-        "comparisons": _comparisons(found),
+        "comparisons": [
+            _compared(found, pair) for measure in tables.measures(found) for pair in tables.pairs(found, measure)
+        ],
         "advice": [sentence for section in sections for sentence in section.sentences],
         "sections": [_section(one) for one in sections],
         "report": str(folder / studies.REPORT) if folder is not None else None,
@@ -81,26 +83,23 @@ def _of_judge(sections: Sequence[ReportSection]) -> list[str]:
     return lines
 
 
-def _described(found: Evaluation, result: SystemResult, output: Output) -> list[str]:
+def _described(found: Evaluation, result: SystemResult) -> list[str]:
     """Return the interval of the compared measure, and the values that are not in the table."""
     lines = []
     for measure in tables.measures(found):
         mean = paired_statistics.mean(result, found.questions.questions, measure)
         if mean is not None:
-            one, name = mean.by_question, output.phrase(f"evaluation.measure.{measure.name}")
+            one, name = mean.by_question, phrase(f"evaluation.measure.{measure.name}")
             facts = {"mean": f"{one.mean:.3f}", "low": f"{one.low:.3f}", "high": f"{one.high:.3f}"}
-            lines.append(
-                output.phrase(
-                    "evaluation.eval_mean" if tables.enough(one) else "evaluation.eval_mean_few", measure=name, **facts
-                )
-            )
+            key = "evaluation.eval_mean" if tables.enough(one) else "evaluation.eval_mean_few"
+            lines.append(phrase(key, measure=name, **facts))
     one_row = dataclasses.replace(found, systems=(result,))
     shown = grids.as_report_table(
         grids.without_empty(grids.join_grids(tables.marks(one_row), tables.models(one_row)), kept=0)
     )
     for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True):
         if cell != grids.NONE and name not in _in_table(found):
-            lines.append(output.phrase("evaluation.eval_mean_few", measure=name, mean=cell))
+            lines.append(phrase("evaluation.eval_mean_few", measure=name, mean=cell))
     return lines
 
 
@@ -156,36 +155,24 @@ def _answer(row: ResultRow) -> dict[str, Any]:
         "verdict": row.verdict,
         "answer": row.answer,
         "marks": dataclasses.asdict(row.marks),
-        "judge": {"score": judgement.score, "reason": judgement.reason, "trouble": judgement.trouble}
-        if judgement
-        else None,
+        "judge": judgement and {name: getattr(judgement, name) for name in ("score", "reason", "trouble")},
         "seconds": round(row.total_s, 3),
     }
 
 
-def _comparisons(found: Evaluation) -> list[dict[str, Any]]:
-    """Compare each system with the first by each measure that any answer has; the more reliable measure first."""
-    return [
-        _compared(pair.comparison, found.systems[0], pair.result, measure, pair.sentence)
-        for measure in tables.measures(found)
-        for pair in tables.pairs(found, measure)
-    ]
-
-
-def _compared(
-    one: Comparison, first: SystemResult, second: SystemResult, measure: ComparedMeasure, sentence: str
-) -> dict[str, Any]:
+def _compared(found: Evaluation, pair: SystemPair) -> dict[str, Any]:
+    one = pair.comparison
     return {
-        "first": first.system.name,
-        "second": second.system.name,
-        "measure": measure.name,
+        "first": found.systems[0].system.name,
+        "second": pair.result.system.name,
+        "measure": one.measure,
         "difference": _interval(one.by_question),
         "by_document": _interval(one.by_group) if one.by_group else None,
         "wins": one.wins,
         "ties": one.ties,
         "losses": one.losses,
         "verdict": one.verdict,
-        "sentence": sentence,
+        "sentence": pair.sentence,
     }
 
 

@@ -46,7 +46,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if status:
             return status
         stages.finish(folder)
-    texts = [eval_output.as_text(one.folder, one.found, one.sections, output) for one in stages.finished]
+    texts = [eval_output.as_text(one.folder, one.found, one.sections) for one in stages.finished]
     data = {"stages": [eval_output.as_json(one.folder, one.found, one.sections) for one in stages.finished]}
     output.result(data, "\n\n\n".join(texts))
     return 0
@@ -60,7 +60,7 @@ def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperS
     paths = [base_models.resolve_base(one, models).path for one in options.base]  # before anything is planned
     for path in paths:
         eval_scale.require_file(path)
-    judge = model_registry.choose_model(options.judge, where) if options.judge else None
+    judge = eval_studies.judge_of(options, where)
     is_whole = best_card() is not None
     divide = options.divide or (1 if is_whole else paper.REDUCED)
     questions = eval_sets.load(str(folder / paper.QUESTIONS), where, output)

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.base.cli.commands import Output, set_command
 from app.base.paths import Paths
-from app.base.wording import help_text
+from app.base.wording import help_text, phrase
 from app.documents import collection_lookup
 from app.documents.retrieval import passage_search, retrieved_passages
 from app.documents.services.command_documents import QuestionEmbedder
@@ -49,7 +49,7 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
         library.close()
     data = _data(options.collection, questions, outcomes, abstained)
     data["by_meaning"] = sum(meaning is not None for meaning in found.values())
-    output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data, output))
+    output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data))
     if options.misses and not output.is_json:
         for miss in _misses(outcomes):
             output.note("evaluation.eval_miss", **miss)
@@ -75,25 +75,18 @@ def _misses(outcomes: list[RetrievalOutcome]) -> list[dict[str, Any]]:
     return [{"id": one.question.id, "question": one.question.text, "rank": one.rank} for one in late]
 
 
-def _text(data: dict[str, Any], output: Output) -> str:
+def _text(data: dict[str, Any]) -> str:
     lines = []
     for name, row in (("", data), *data["by_type"].items()):
         recalls = "  ".join(f"@{depth} {_shown(row[f'recall_at_{depth}'])}" for depth in RETRIEVAL_DEPTHS)
         facts = {"name": name, "count": row["questions"], "mrr": _shown(row["mrr"])}
-        lines.append(output.phrase("evaluation.eval_recall", recalls=recalls, **facts))
+        lines.append(phrase("evaluation.eval_recall", recalls=recalls, **facts))
     wrongly, answerable = data["abstained"]["of_answerable"]
     rightly, unanswerable = data["abstained"]["of_unanswerable"]
+    facts = {"wrongly": wrongly, "answerable": answerable, "rightly": rightly, "unanswerable": unanswerable}
+    lines.append(phrase("evaluation.eval_abstained", **facts))
     lines.append(
-        output.phrase(
-            "evaluation.eval_abstained",
-            wrongly=wrongly,
-            answerable=answerable,
-            rightly=rightly,
-            unanswerable=unanswerable,
-        )
-    )
-    lines.append(
-        output.phrase(
+        phrase(
             "evaluation.eval_times",
             median_ms=f"{1000 * data['seconds_median']:.0f}",
             p95_ms=f"{1000 * data['seconds_p95']:.0f}",

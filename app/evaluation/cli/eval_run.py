@@ -79,7 +79,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
         raise running.error
     if running is None or running.result is None:
         entry = StudyEntry(folder.name, folder, study, "waiting")
-        output.result(_described(entry), output.phrase("evaluation.eval_interrupted", id=folder.name))
+        output.result(_described(entry), phrase("evaluation.eval_interrupted", id=folder.name))
         return 128 + signal.SIGINT
     return 0
 
@@ -125,7 +125,7 @@ def step_lines(output: Output) -> StepLines:
 
 
 def print_results(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> int:
-    output.result(eval_output.as_json(folder, found, sections), eval_output.as_text(folder, found, sections, output))
+    output.result(eval_output.as_json(folder, found, sections), eval_output.as_text(folder, found, sections))
     return 0
 
 
@@ -137,10 +137,11 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     removed = [one.id for one in studies.list_all(where.evaluations / studies.BIN)]
     data = {"evaluations": [_described(one) for one in entries], "removed": removed}
     lines = [
-        output.phrase("evaluation.eval_entry", **_described(one) | {"state": _state(one, output)}) for one in entries
+        phrase("evaluation.eval_entry", **described | {"state": phrase(f"evaluation.eval_state.{described['state']}")})
+        for described in map(_described, entries)
     ]
-    lines = lines or [output.phrase("evaluation.eval_none")]
-    lines += [output.phrase("evaluation.eval_in_bin", ids=" / ".join(removed))] if removed else []
+    lines = lines or [phrase("evaluation.eval_none")]
+    lines += [phrase("evaluation.eval_in_bin", ids=" / ".join(removed))] if removed else []
     output.result(data, "\n".join(lines))
     return 0
 
@@ -156,10 +157,6 @@ def _described(entry: StudyEntry) -> dict[str, Any]:
         "state": entry.state if study else "damaged",
         "folder": str(entry.folder),
     }
-
-
-def _state(entry: StudyEntry, output: Output) -> str:
-    return output.phrase(f"evaluation.eval_state.{entry.state if entry.study else 'damaged'}")
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -191,7 +188,7 @@ def _export(
     permit = _permit(found, out, where, is_allowed=options.allow_secret)
     export.save(found, sections, out, folder, permit=permit)
     data = {"id": found.id, "name": found.name, "out": str(out)}
-    output.result(data, output.phrase("evaluation.eval_exported", name=found.name, path=out))
+    output.result(data, phrase("evaluation.eval_exported", name=found.name, path=out))
     return 0
 
 
@@ -205,7 +202,7 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     asked = found.questions
     facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
     output.result(
-        {"out": str(out), "answers": len(answers)}, output.phrase("evaluation.eval_blank", count=len(answers), **facts)
+        {"out": str(out), "answers": len(answers)}, phrase("evaluation.eval_blank", count=len(answers), **facts)
     )
     return 0
 
@@ -237,15 +234,13 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry = studies.find(where.evaluations, options.wanted)
     place = studies.remove(entry)
-    output.result(
-        {"removed": entry.id, "path": str(place)}, output.phrase("evaluation.eval_removed", id=entry.id, path=place)
-    )
+    output.result({"removed": entry.id, "path": str(place)}, phrase("evaluation.eval_removed", id=entry.id, path=place))
     return 0
 
 
 def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry = studies.restore(where.evaluations, options.wanted)
-    output.result(_described(entry), output.phrase("evaluation.eval_restored", id=entry.id))
+    output.result(_described(entry), phrase("evaluation.eval_restored", id=entry.id))
     return 0
 
 

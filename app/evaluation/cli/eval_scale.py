@@ -9,8 +9,7 @@ from app.base.cli.commands import Output, format_duration, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import format_size, help_text, phrase
-from app.evaluation.cli import eval_run, eval_sets
-from app.evaluation.judge import judge_prompt
+from app.evaluation.cli import eval_run, eval_sets, eval_studies
 from app.evaluation.services import study_making
 from app.evaluation.study import scale_plan, scale_subsets
 from app.evaluation.study.request import LIMITS, SCALE_RUNS, AnswerParameters, StudyRequest
@@ -31,10 +30,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("--subsets", metavar="FILE", help=help_text("eval scale --subsets"))
     parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval scale --divide"))
     parser.add_argument("--questions", metavar="SET|FILE", help=help_text("eval scale --questions"))
-    parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
-    parser.add_argument(
-        "--judge-preset", choices=judge_prompt.PRESETS, default="kotae", help=help_text("eval --judge-preset")
-    )
+    eval_studies.add_judge(parser, is_required=False)
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
 
 
@@ -50,7 +46,7 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
         raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
     if options.questions:
         require_file(base_models.existing_path(options.base))
-    judge = model_registry.choose_model(options.judge, where) if options.judge else None
+    judge = eval_studies.judge_of(options, where)
     base_models.resolve_base(options.base, model_registry.read_files(where))
     request = StudyRequest(
         "scale",
@@ -84,9 +80,7 @@ def require_file(base: Path | None) -> None:
 
 
 def create(request: StudyRequest, material: SubsetFiles, where: Paths, output: Output) -> Path:
-    """Make a new study and print its plan; return its folder. Raises AppError as `planner_of` and
-    `create_scale_study`.
-    """
+    """Make a new study, print its plan and return its folder. Raises AppError as `create_scale_study`."""
     output.progress("common.plan_working")
     try:
         models, planner = model_registry.read_files(where), study_making.planner_of(None, where)

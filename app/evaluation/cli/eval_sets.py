@@ -41,10 +41,10 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
         name: add_command(actions, shared, name, help_text(f"eval sets {name}"), command)
         for name, command in listing.items()
     }
-    add_from_chats_parser(actions, shared)
+    parsers["from-chats"] = add_command(actions, shared, "from-chats", help_text("eval sets from-chats"), _from_chats)
     for name in ("show", "export"):
         parsers[name].add_argument("wanted", metavar="NAME[@V]", help=help_text("eval sets wanted"))
-    for name in ("add", "remove", "restore"):
+    for name in ("add", "remove", "restore", "from-chats"):
         parsers[name].add_argument("name", metavar="NAME", help=help_text("eval sets add name"))
     parsers["add"].add_argument("files", metavar="FILE", nargs="+", help=help_text("eval sets add file"))
     parsers["add"].add_argument("--label", metavar="|".join(_labels()), help=help_text("eval sets add --label"))
@@ -53,9 +53,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
-    """Load a stored set or a file, as the user names it, and print what was read of a file. Raises as
-    `question_sets.load`.
-    """
+    """Load a stored set, or a file and print what was read of it. Raises AppError as `question_sets.load`."""
     return question_sets.load(wanted, where.questions, lambda found: print_file_summary(found, output))
 
 
@@ -70,12 +68,18 @@ def print_file_summary(found: QuestionFile, output: Output) -> None:
         output.note("common.data_other_sheets", sheets=" / ".join(map(shorten, found.other_sheets)))
     if found.blank:
         output.note("common.batch_blank", count=found.blank)
-    for row in found.skipped[:SHOWN_ROWS]:
-        output.note("common.batch_skipped", line=row.line, reason=_reason(row))
-    if len(found.skipped) > SHOWN_ROWS:
-        output.note("evaluation.questions_skipped_more", count=len(found.skipped) - SHOWN_ROWS)
+    facts = [{"line": row.line, "reason": _reason(row)} for row in found.skipped]
+    note_first(output, facts, "common.batch_skipped", "evaluation.questions_skipped_more")
     _print_doubts(found.doubts, output)
     _print_renamed(found.renamed, output)
+
+
+def note_first(output: Output, rows: Sequence[dict[str, Any]], key: str, more_key: str) -> None:
+    """Print the first rows with the text of `key`, and how many more there are."""
+    for facts in rows[:SHOWN_ROWS]:
+        output.note(key, **facts)
+    if len(rows) > SHOWN_ROWS:
+        output.note(more_key, count=len(rows) - SHOWN_ROWS)
 
 
 def _mapping(named: dict[str, str]) -> list[str]:
@@ -93,16 +97,12 @@ def _mapping(named: dict[str, str]) -> list[str]:
 
 
 def _print_doubts(doubts: Sequence[BadRow], output: Output) -> None:
-    rows = [row for row in doubts if row.code != "not_scored"]
-    for row in rows[:SHOWN_ROWS]:
-        output.note(
-            "evaluation.questions_doubt",
-            line=row.line,
-            reason=phrase(f"evaluation.question_doubt.{row.code}"),
-            detail=row.detail,
-        )
-    if len(rows) > SHOWN_ROWS:
-        output.note("evaluation.questions_doubts_more", count=len(rows) - SHOWN_ROWS)
+    facts = [
+        {"line": row.line, "reason": phrase(f"evaluation.question_doubt.{row.code}"), "detail": row.detail}
+        for row in doubts
+        if row.code != "not_scored"
+    ]
+    note_first(output, facts, "evaluation.questions_doubt", "evaluation.questions_doubts_more")
     lines = [str(row.line) for row in doubts if row.code == "not_scored"]
     if lines:
         output.note("evaluation.questions_not_scored", count=len(lines), lines=_first(lines))
@@ -113,15 +113,16 @@ def _first(named: Sequence[str]) -> str:
 
 
 def _reason(row: BadRow) -> str:
-    reason = phrase(f"common.data_bad.{row.code}")
-    return phrase("evaluation.questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
+    return with_detail(phrase(f"common.data_bad.{row.code}"), row.detail)
+
+
+def with_detail(reason: str, detail: str) -> str:
+    return phrase("evaluation.questions_reason_detail", reason=reason, detail=detail) if detail else reason
 
 
 def _print_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
-    for old, new in renamed[:SHOWN_ROWS]:
-        output.note("evaluation.questions_renamed", old=shorten(old), new=shorten(new))
-    if len(renamed) > SHOWN_ROWS:
-        output.note("evaluation.questions_renamed_more", count=len(renamed) - SHOWN_ROWS)
+    facts = [{"old": shorten(old), "new": shorten(new)} for old, new in renamed]
+    note_first(output, facts, "evaluation.questions_renamed", "evaluation.questions_renamed_more")
 
 
 # -------------------------------------------------------------------------- looking
@@ -131,8 +132,8 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return the exit status: 0; 1 when a set is damaged."""
     found, removed = question_sets.list_all(where.questions), question_sets.list_removed(where.questions)
     lines = ["\t".join([one.name, phrase(f"common.label.{one.label}"), _status(one)]) for one in found]
-    lines = lines or [output.phrase("evaluation.question_sets_none")]
-    lines += [output.phrase("evaluation.question_sets_removed", names=" / ".join(removed))] if removed else []
+    lines = lines or [phrase("evaluation.question_sets_none")]
+    lines += [phrase("evaluation.question_sets_removed", names=" / ".join(removed))] if removed else []
     output.result({"sets": [asdict(one) for one in found], "removed": removed}, "\n".join(lines))
     return 0 if all(one.versions for one in found) else 1
 
@@ -150,7 +151,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "versions": [asdict(version) for version in about.versions],
         "questions": [question_rows.as_object(question) for question in found.questions],
     }
-    output.result(data, "\n".join(_page(found, about, output)))
+    output.result(data, "\n".join(_page(found, about)))
     return 0
 
 
@@ -164,10 +165,10 @@ def _described(found: QuestionSet) -> dict[str, Any]:
     }
 
 
-def _page(found: QuestionSet, about: StoredQuestionSet, output: Output) -> Iterator[str]:
+def _page(found: QuestionSet, about: StoredQuestionSet) -> Iterator[str]:
     questions = found.questions
-    yield output.phrase("evaluation.question_set_head", **_facts(found))
-    yield output.phrase(
+    yield phrase("evaluation.question_set_head", **_facts(found))
+    yield phrase(
         "evaluation.question_set_contents",
         reference=sum(bool(one.reference) for one in questions),
         must_include=sum(bool(one.must_include) for one in questions),
@@ -177,11 +178,11 @@ def _page(found: QuestionSet, about: StoredQuestionSet, output: Output) -> Itera
     categories = Counter(one.category for one in questions if one.category).most_common()
     if categories:
         counted = phrase("common.data_gap").join(f"{shorten(name)} {count}" for name, count in categories)
-        yield output.phrase("evaluation.question_set_categories", categories=counted)
+        yield phrase("evaluation.question_set_categories", categories=counted)
     for version in about.versions:
         date = format_time(version.made_at)
         facts = {"version": version.number, "count": version.count, "source": version.source}
-        yield output.phrase("evaluation.question_set_version_line", date=date, **facts)
+        yield phrase("evaluation.question_set_version_line", date=date, **facts)
     yield f"SHA-256 {found.sha256}"
     yield ""
     for one in questions[:SHOWN_ROWS]:
@@ -189,7 +190,7 @@ def _page(found: QuestionSet, about: StoredQuestionSet, output: Output) -> Itera
         yield from (f"    {line}" for line in _known(one))
     if len(questions) > SHOWN_ROWS:
         name = f"{found.name}@{found.version}"
-        yield output.phrase("evaluation.question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
+        yield phrase("evaluation.question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
 
 
 def _known(question: Question) -> Iterator[str]:
@@ -237,11 +238,9 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "repeated": len(repeated),
         "changes": asdict(changes) if changes else None,
     }
-    lines = [
-        output.phrase("evaluation.question_set_stored" if is_new else "evaluation.question_set_same", **_facts(stored))
-    ]
+    lines = [_stored_text(stored, is_new=is_new)]
     if before is not None and changes is not None:
-        lines.append(output.phrase("evaluation.question_set_changes", before=before.version, **asdict(changes)))
+        lines.append(phrase("evaluation.question_set_changes", before=before.version, **asdict(changes)))
     output.result(data, "\n".join(lines))
     return 1 if skipped else 0
 
@@ -276,6 +275,10 @@ def _facts(found: QuestionSet) -> dict[str, Any]:
     return _described(found) | {"label": phrase(f"common.label.{found.label}")}
 
 
+def _stored_text(stored: QuestionSet, *, is_new: bool) -> str:
+    return phrase("evaluation.question_set_stored" if is_new else "evaluation.question_set_same", **_facts(stored))
+
+
 def _labels() -> list[str]:
     return [phrase(f"common.label.{label}") for label in LABELS]
 
@@ -305,7 +308,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     question_files.write(out, found.questions, permit=permit)
     output.result(
         _described(found) | {"out": str(out)},
-        output.phrase("evaluation.question_set_exported", path=out, **_facts(found)),
+        phrase("evaluation.question_set_exported", path=out, **_facts(found)),
     )
     return 0
 
@@ -313,25 +316,16 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     place = question_sets.remove(where.questions, options.name)
     data = {"name": place.name.rpartition("@")[0], "path": str(place)}
-    output.result(data, output.phrase("evaluation.question_set_removed", **data))
+    output.result(data, phrase("evaluation.question_set_removed", **data))
     return 0
 
 
 def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
     restored = question_sets.restore(where.questions, options.name)
     newest = restored.newest
-    text = output.phrase(
-        "evaluation.question_set_restored", name=restored.name, version=newest.number, count=newest.count
-    )
+    text = phrase("evaluation.question_set_restored", name=restored.name, version=newest.number, count=newest.count)
     output.result(asdict(restored), text)
     return 0
-
-
-def add_from_chats_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
-    parser = add_command(actions, shared, "from-chats", help_text("eval sets from-chats"), _from_chats)
-    parser.add_argument("name", metavar="NAME", help=help_text("eval sets add name"))
 
 
 def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -349,10 +343,6 @@ def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> in
     source = phrase("evaluation.chat_questions_source")
     stored = question_sets.store(where.questions, options.name, found.questions, found.label, source)
     is_new = stored.version > before
-    data = {"name": stored.name, "version": stored.version, "label": stored.label, "count": len(stored.questions)}
-    words = output.phrase(
-        "evaluation.question_set_stored" if is_new else "evaluation.question_set_same",
-        **data | {"label": phrase(f"common.label.{stored.label}")},
-    )
-    output.result(data | {"sha256": stored.sha256, "is_new": is_new, "left_out": found.left_out}, words)
+    data = _described(stored) | {"is_new": is_new, "left_out": found.left_out}
+    output.result(data, _stored_text(stored, is_new=is_new))
     return 0

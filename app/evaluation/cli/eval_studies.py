@@ -78,31 +78,27 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
     """Add the options of the judge, and of the questions to ask."""
-    parser.add_argument("--judge", metavar="ID|FILE", required=is_required, help=help_text("eval --judge"))
-    parser.add_argument(
-        "--judge-preset", choices=judge_prompt.PRESETS, default="kotae", help=help_text("eval --judge-preset")
-    )
+    add_judge(parser, is_required=is_required)
     parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
     parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
 
 
-def _judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
-    """Return the judge that the options name, before anything slow is read. Raises AppError as
-    `model_registry.choose_model`.
-    """
+def add_judge(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
+    preset = help_text("eval --judge-preset")
+    parser.add_argument("--judge", metavar="ID|FILE", required=is_required, help=help_text("eval --judge"))
+    parser.add_argument("--judge-preset", choices=judge_prompt.PRESETS, default="kotae", help=preset)
+
+
+def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
+    """Return the judge that the options name. Raises AppError as `model_registry.choose_model`."""
     return model_registry.choose_model(options.judge, where) if options.judge else None
-
-
-def _questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
-    """Return the questions of the set; without a set those of the program. Raises AppError as `eval_sets.load`."""
-    return eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
 
 
 def _asking_of(
     options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths
 ) -> AnswerParameters:
-    """Return the parameters of the options. `judge`: from `_judge_of`.
+    """Return the parameters of the options. `judge`: from `judge_of`.
 
     Raises AppError: bad_option, unknown_preset, and as `_rated`.
     """
@@ -143,7 +139,7 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
     adapters = [_adapter(one, where) for one in options.adapter or ()]
     models = [model_registry.choose_model(one, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
-    judge, scope = _judge_of(options, where), _scope(options, where)
+    judge, scope = judge_of(options, where), _scope(options, where)
     asked = [_adapted(model, one, where) for model in models for one in adapters] or models
     return _begin(options, judge, where, output, compares="models", models=tuple(asked), scope=scope)
 
@@ -152,7 +148,7 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
     """Return the exit status as `eval_run.run_study`."""
     adapter = _adapter(options.adapter, where) if options.adapter is not None else None
     model = _base(options.model, adapter, where)
-    judge, scope = _judge_of(options, where), _scope(options, where)
+    judge, scope = judge_of(options, where), _scope(options, where)
     tuned = _adapted(model, adapter, where) if adapter is not None else None
     fields: dict[str, Any] = {"models": (model,), "tuned": tuned}
     if tuned is not None and tuned.tuning is None:  # the base alone, even without the adapter of its card
@@ -162,12 +158,12 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Measure the judge itself, without asking any system. Return the exit status as `eval_run.run_study`."""
-    return _begin(options, _judge_of(options, where), where, output, compares="judge")
+    return _begin(options, judge_of(options, where), where, output, compares="judge")
 
 
 def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Quantize one model, or compare several as they are. Return the exit status as `eval_run.run_study`."""
-    named, judge = options.model, _judge_of(options, where)
+    named, judge = options.model, judge_of(options, where)
     folder = named[0] if len(named) == 1 and Path(named[0]).is_dir() else ""
     models = () if folder else tuple(model_registry.choose_model(one, where) for one in named)
     tuned = None
@@ -182,10 +178,8 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _begin(options: argparse.Namespace, judge: LocalModel | None, where: Paths, output: Output, **fields: Any) -> int:
-    """Make the study of a command and run it. `fields`: of the request. Return the exit status as
-    `eval_run.run_study`.
-    """
-    questions = _questions_of(options, where, output)
+    """Make and run the study of a request with these `fields`. Return the exit status as `eval_run.run_study`."""
+    questions = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
     asking = _asking_of(options, questions, judge, where)
     request = StudyRequest(asking=asking, questions=questions, limit=options.limit, **fields)
     return eval_run.run_study(create(request, where, output), where, output)
@@ -218,9 +212,7 @@ def _adapter(text: str, where: Paths) -> AdapterChoice:
 
 
 def _adapted(model: LocalModel, adapter: AdapterChoice, where: Paths) -> AdaptedModel:
-    """Return the model in the adapter's prompt format, with the adapter. Raises AppError as
-    `command_request.in_form_of_run`.
-    """
+    """Return the model with the adapter, in its prompt format. Raises AppError as `in_form_of_run`."""
     if adapter.use is None:
         return AdaptedModel(model, None)
     name = command_request.run_name(adapter.run) if adapter.run else compared_systems.adapter_name(adapter.use.path)
@@ -236,7 +228,6 @@ def _base(wanted: str | None, adapter: AdapterChoice | None, where: Paths) -> Lo
     return command_request.base_model_of(adapter.run, model_registry.read_files(where))
 
 
-SHOWN_RATINGS = 20  # on the terminal
 RATING_REASONS = ("not_score", "no_answer", "unknown_question")
 
 
@@ -251,15 +242,12 @@ def read_ratings(path: Path, questions: Sequence[Question], output: Output) -> R
     if empty:
         output.note("evaluation.ratings_empty", count=empty)
     wrong = [row for row in found.skipped if row.reason != "not_rated"]
-    for row in wrong[:SHOWN_RATINGS]:
-        output.note("evaluation.ratings_skipped", line=row.line, reason=_rating_reason(row))
-    if len(wrong) > SHOWN_RATINGS:
-        output.note("evaluation.ratings_skipped_more", count=len(wrong) - SHOWN_RATINGS)
+    facts = [{"line": row.line, "reason": _rating_reason(row)} for row in wrong]
+    eval_sets.note_first(output, facts, "evaluation.ratings_skipped", "evaluation.ratings_skipped_more")
     return found
 
 
 def _rating_reason(row: SkippedRating) -> str:
-    reason = phrase(
-        f"evaluation.rating.{row.reason}" if row.reason in RATING_REASONS else f"common.data_bad.{row.reason}"
-    )
-    return phrase("evaluation.questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
+    is_ours = row.reason in RATING_REASONS
+    key = f"evaluation.rating.{row.reason}" if is_ours else f"common.data_bad.{row.reason}"
+    return eval_sets.with_detail(phrase(key), row.detail)

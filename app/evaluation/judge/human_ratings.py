@@ -33,8 +33,7 @@ _SCORE = re.compile(r"([0-3])(?:\.0+)?\s*点?")
 
 @dataclass(frozen=True, slots=True)
 class SkippedRating:
-    """A row without a usable score. `reason`: not_rated | not_score | no_answer | unknown_question, or as
-    `TableRow.problem`.
+    """A row without a usable score. `reason`: a code of `_reason`, or as `TableRow.problem`.
 
     `detail`: the text in place of a score.
     """
@@ -163,9 +162,7 @@ def _score(cell: Cell) -> int | None:
 
 
 def _answer(cell: Cell) -> str:
-    """Remove the apostrophe that `table_writer.write_csv` puts before text that a spreadsheet would take for
-    a formula.
-    """
+    """Return the answer without the apostrophe that `table_writer` puts before what looks like a formula."""
     return table_writer.remove_quote(_text(cell))
 
 

@@ -33,8 +33,7 @@ _END = re.compile(r"[。．.!！\s]*$")
 
 
 def perturbed(kind: str, question: Question, questions: Sequence[Question] = ()) -> str | None:
-    """Return the reference with that change; None if it cannot be made. `questions`: from which an irrelevant answer is
-    taken.
+    """Return the reference with that change, if needed with text of `questions`; None if it cannot be made.
 
     Raises KeyError for a kind that is not in `PERTURBATIONS`.
     """
@@ -161,9 +160,7 @@ def _contrast(reference: str) -> str | None:
 
 
 def _is_listed(one: str, other: str, reference: str) -> bool:
-    """Return whether both terms are listed next to each other, so that their order means nothing, or fused as in
-    左右岸.
-    """
+    """Return whether the terms are listed side by side, in an order without meaning, or fused as in 左右岸."""
     between: str = _perturbation_rules()["listed"]
     orders = ((one, other), (other, one))
     return any(re.search(f"{a}(?:{between})?{b}|{a[0]}{b}", reference) for a, b in orders)
@@ -282,9 +279,7 @@ def calibration_cases(questions: Sequence[Question]) -> tuple[CalibrationCase, .
 def calibrate(
     model_name: str, preset: str, cases: Sequence[CalibrationCase], judgements: Sequence[JudgeScore]
 ) -> JudgeCalibration:
-    """Return the calibration. `judgements`: of the cases, in their order; those without a score only count as
-    `unscored`.
-    """
+    """Return the calibration. `judgements`: of the cases, in order; those without a score are only counted."""
     scored = [
         (case, judgement.score)
         for case, judgement in zip(cases, judgements, strict=True)
@@ -316,22 +311,21 @@ def _perturbation_results(scored: Sequence[tuple[CalibrationCase, int]]) -> tupl
     for kind in PERTURBATIONS:
         pairs = [(right[case.question.id], score) for case, score in scored
                  if case.kind == kind and case.question.id in right]  # fmt: skip
-        if pairs:
-            found.append(_perturbation_result(kind, pairs))
+        if not pairs:
+            continue
+        n = len(pairs)
+        found.append(
+            PerturbationResult(
+                kind,
+                n,
+                right_mean=sum(before for before, _ in pairs) / n,
+                seeded_mean=sum(after for _, after in pairs) / n,
+                lowered=sum(after < before for before, after in pairs) / n,
+                equal=sum(after == before for before, after in pairs) / n,
+                raised=sum(after > before for before, after in pairs) / n,
+            )
+        )
     return tuple(found)
-
-
-def _perturbation_result(kind: str, pairs: Sequence[tuple[int, int]]) -> PerturbationResult:
-    n = len(pairs)
-    return PerturbationResult(
-        kind,
-        n,
-        sum(before for before, _ in pairs) / n,
-        sum(after for _, after in pairs) / n,
-        sum(after < before for before, after in pairs) / n,
-        sum(after == before for before, after in pairs) / n,
-        sum(after > before for before, after in pairs) / n,
-    )
 
 
 # -------------------------------------------------------------------------- shown

@@ -34,9 +34,7 @@ _READ_CHARACTERS = 5_000  # the end of a reply; the grammar allows fewer than 20
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompt(StandalonePrompt):
-    """A prompt whose grammar always ends within its tokens. `cut_characters`: of the answers, which it does
-    not show.
-    """
+    """A prompt whose reply ends within its tokens. `cut_characters`: of the answers, which it does not show."""
 
     cut_characters: int = 0
 
@@ -53,8 +51,7 @@ class Preference:
 def score_request(
     question: Question, answer: str, passages: Sequence[str] = (), preset: str = "kotae"
 ) -> JudgePrompt | JudgeScore:
-    """Return the prompt, or the score if no judge is needed: an empty answer gets 0, and without anything to compare it
-    with an answer has no score.
+    """Return the prompt, or the score where no judge is needed: 0 for an empty answer, none if nothing is known.
 
     `passages`: of the documents, in addition to the gold quotes; the paper's preset shows neither. The answer is cut
     after `answer_characters` (judge.toml: 3,000; paper 1,000). Raises KeyError for an unknown preset.
@@ -168,9 +165,7 @@ def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) 
 
 
 def _framed(name: str, text: str, number: str = "") -> str:
-    """Put the text between two tags. Anything in the text that looks like a tag gets a bracket as its first
-    character.
-    """
+    """Put the text between two tags. What looks like a tag in it gets a bracket as its first character."""
     mark = _texts()["marks"][name] + number
     return f"<{mark}>\n{_mark_pattern().sub('(', text.strip())}\n</{mark}>"
 

@@ -269,8 +269,7 @@ def kappa(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Return Spearman's rho, -1 to 1; equal values share the mean of their ranks (Kendall, Rank Correlation Methods,
-    1948).
+    """Return Spearman's rho, -1 to 1; equal values share their mean rank (Kendall 1948, Rank Correlation Methods).
 
     None if undefined: fewer than two pairs, or one side is constant.
     """

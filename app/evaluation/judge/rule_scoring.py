@@ -36,7 +36,6 @@ from typing import Any
 from app.base.paths import resources
 from app.chat.batch.journal import BatchAnswer
 from app.documents.grounding import answer_markup, claims, evidence, sentences, source_citations
-from app.documents.grounding.grounding_record import Claim, Grounding
 from app.documents.records import Passage
 from app.documents.retrieval import retrieved_passages
 from app.documents.retrieval.retrieved_passages import normalize_quote, quote_rank
@@ -76,9 +75,7 @@ def abstains(text: str) -> bool:
 
 
 def can_be_scored(question: Question) -> bool:
-    """Return whether an answer can get a score. Otherwise only failures would have one, and would make the mean of a
-    set.
-    """
+    """Return whether an answer can get a score; if not, failures alone would make the mean of a set."""
     return not question.is_answerable or bool(question.reference.strip() or _entries(question))
 
 
@@ -137,11 +134,8 @@ def _must_include(question: Question, answer: str) -> float | None:
 
 def _entries(question: Question) -> list[list[str]]:
     """Return the alternatives of each entry."""
-    return [found for entry in question.must_include if (found := _alternatives(entry))]
-
-
-def _alternatives(entry: str) -> list[str]:
-    return [one.strip() for one in entry.split("|") if one.strip()]
+    entries = ([one.strip() for one in entry.split("|") if one.strip()] for entry in question.must_include)
+    return [found for found in entries if found]
 
 
 def _contains_entry(answer: str, entry: str, known: evidence.Evidence) -> bool:
@@ -181,9 +175,7 @@ def _matches_value(wanted: Quantity, given: Quantity) -> bool:
 
 
 def _has_other_bound(given: Quantity, known: evidence.Evidence) -> bool:
-    """Return whether the right answer has this value only with another bound; 未満 counts as another bound
-    than 以上.
-    """
+    """Return whether the right answer has this value with another bound only; 未満 is another one than 以上."""
     bounds = {evidence.bound_of(one) for one in known.quantities if given.is_same(one)} - {""}
     return bool(given.bound and bounds) and given.bound not in bounds
 
@@ -237,32 +229,25 @@ def _has_abstained(question: Question, result: BatchAnswer, answer: str) -> bool
         return True
     if not _begins_with_abstention(answer):
         return False
-    return not any(claim.is_supported for claim in _claims(result.grounding)) and not _own_values(question, answer)
+    stated = result.grounding.claims if result.grounding else ()
+    return not any(claim.is_supported for claim in stated) and not _own_values(question, answer)
 
 
 def _begins_with_abstention(answer: str) -> bool:
     plain_sentences = (
         unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split_sentences(answer)
     )
-    first = next((one for one in plain_sentences if not _patterns().preamble.search(one)), "")
-    return any(pattern.search(first) for pattern in _patterns().abstaining)
-
-
-def _claims(grounding: Grounding | None) -> Sequence[Claim]:
-    return grounding.claims if grounding else ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Patterns:
-    preamble: re.Pattern[str]
-    abstaining: tuple[re.Pattern[str], ...]
+    preamble, abstaining = _patterns()
+    first = next((one for one in plain_sentences if not preamble.search(one)), "")
+    return any(pattern.search(first) for pattern in abstaining)
 
 
 @functools.cache
-def _patterns() -> _Patterns:
+def _patterns() -> tuple[re.Pattern[str], tuple[re.Pattern[str], ...]]:
+    """Return the pattern of a preamble, and those of an abstention."""
     data = tomllib.loads((resources() / "evaluation" / "marking.toml").read_text("utf-8"))
     preamble, *abstaining = (re.compile(one, re.IGNORECASE) for one in (data["preamble"], *data["abstaining"]))
-    return _Patterns(preamble, (claims.NOT_FOUND, *abstaining))
+    return preamble, (claims.NOT_FOUND, *abstaining)
 
 
 RETRIEVAL_DEPTHS = (1, 3, 5, 10, 20)
@@ -296,8 +281,7 @@ def measure_retrieval(questions: Sequence[Question], search: PassageSearch) -> l
 
 
 def retrieval_summary(outcomes: Sequence[RetrievalOutcome]) -> dict[str, Any]:
-    """Return recall at each depth (the share of questions whose quotes were all returned by then) and mean reciprocal
-    rank.
+    """Return recall at each depth (the share of questions with all quotes by then) and mean reciprocal rank.
 
     None: no question has quotes.
     """

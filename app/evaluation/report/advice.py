@@ -30,18 +30,14 @@ Family = Sequence[SystemResult]  # systems with one tokenizer; the others are co
 
 @dataclass(frozen=True, slots=True)
 class LossDifference:
-    """The difference second - first in nats a token, over the references of both. `by_group`: as in
-    `paired_statistics.MeanScore`.
-    """
+    """The loss of the second system minus that of the first, in nats a token, over the references of both."""
 
     by_question: ConfidenceInterval
     by_group: ConfidenceInterval | None
 
     @property
     def decisive(self) -> ConfidenceInterval:
-        """Return the union of both intervals, so that nothing is excluded that one of them allows; too few groups are
-        ignored.
-        """
+        """Return the union of both intervals, so that nothing is excluded too early; too few groups do not count."""
         one, group = self.by_question, self.by_group
         if group is None or group.units < LEAST_UNITS:
             return one
@@ -49,10 +45,10 @@ class LossDifference:
 
     @property
     def verdict(self) -> Literal["loses", "keeps", "unclear"]:
-        """Return loses: the mean is above `LOSS_NATS` and its sign is no chance; keeps: so large a loss is excluded; or
-        unclear.
+        """Return loses, keeps or unclear. `LOSS_NATS` separates a loss that matters from one that does not.
 
-        A certain loss below `LOSS_NATS` counts as keeps. Too few questions are unclear.
+        loses: the mean is above it and its sign is no chance; keeps: so large a loss is excluded. A certain loss
+        below `LOSS_NATS` counts as keeps. Too few questions are unclear.
         """
         decisive = self.decisive
         if decisive.units < LEAST_UNITS:
@@ -94,9 +90,7 @@ def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> It
 
 
 def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
-    """Return plots of loss by size with a line for each family (`families`: by name), with as many lines as styles in
-    each.
-    """
+    """Return plots of loss by size with a line for each of the named families, three to a plot."""
     lines = [(name, points) for name, family in families.items() if (points := _by_size(family))]
     for at in range(0, len(lines), len(_STYLES)):
         some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)
@@ -126,11 +120,6 @@ class StudyAdvice:
 
     sections: tuple[ReportSection, ...] = ()
     system: System | None = None
-
-
-def advice_sections(study: Study, folder: Path, found: Evaluation) -> tuple[ReportSection, ...]:
-    """Return the sections of `advise`. Raises AppError for damaged files of a training."""
-    return advise(study, folder, found).sections
 
 
 def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:

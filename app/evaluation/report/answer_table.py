@@ -68,9 +68,7 @@ def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[Syste
 def changes(
     evaluation: Evaluation, result: SystemResult, measure: ComparedMeasure
 ) -> tuple[list[ScoreChange], list[ScoreChange]]:
-    """Return the questions that `result` answers better than the first system, and those it answers worse; largest
-    differences first.
-    """
+    """Return the questions answered better than by the first system, and those answered worse, by difference."""
     first = evaluation.systems[0].system.id
     found = []
     for question, answers in by_question(evaluation):

@@ -1,5 +1,4 @@
-"""A person's blind comparison of two systems: choose the better answer without knowing the systems, and store the
-votes.
+"""Compare two systems blind: a person chooses between answers without names, and the votes are stored.
 
 Order and sides are derived from the ids, so that they are the same whenever the study is opened. Each system is A for
 half of the questions. The agreement with the judge is Cohen's kappa of the two preferences.
@@ -49,9 +48,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """A vote on a question. `a`, `b`: ids of the systems shown as A and B. `is_open`: their names were already
-    revealed.
-    """
+    """A vote. `a`, `b`: ids of the systems shown as A and B. `is_open`: their names were known already."""
 
     question: str  # id
     vote: Vote
@@ -227,8 +224,7 @@ class BlindPairing:
 
 @dataclass(frozen=True, slots=True)
 class JudgeAgreement:
-    """The agreement of a person with the judge. `n`: blind votes on which the judge has a preference; `same`: those
-    that agree.
+    """The agreement of a person with the judge, in `same` of `n` blind votes for which the judge has a preference.
 
     `most`: what `n` can become. `kappa`: with quadratic weights; None: too few, or undefined (both always preferred the
     same system).
@@ -248,11 +244,11 @@ class JudgeAgreement:
 
 @dataclass(frozen=True, slots=True)
 class BlindOutcome:
-    """The result of a blind comparison. `difference`: mean over the questions of 1 (second preferred), -1 (first) and 0
-    (neither), with the interval that decides.
+    """The result of a blind comparison.
 
-    `when_open`: votes given after the names were revealed. They are among the counts, but not in `decided` (blind votes
-    for one of both), `difference`, `verdict` and `agreement`.
+    `difference`: mean over the questions of 1 (second preferred), -1 (first) and 0 (neither), with the interval that
+    decides. `when_open`: votes given after the names were revealed. They are among the counts, but not in `decided`
+    (blind votes for one of both), `difference`, `verdict` and `agreement`.
     """
 
     first: System

@@ -103,9 +103,7 @@ def select_columns(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
 
 
 def join_grids(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
-    """Join grids of the same rows; later grids lose their first column, which names the row, and columns that are there
-    already.
-    """
+    """Join grids of the same rows, each column once; the first column names the row."""
     columns, rows = list(first.columns), [list(row) for row in first.rows]
     for grid in others:
         for at, column in enumerate(grid.columns):

@@ -43,8 +43,7 @@ class SystemViewData:
 
 @dataclass(frozen=True, slots=True)
 class SystemDifference:
-    """The difference `second` minus `first` (names of systems). `span`: the interval that decides; None: too few
-    questions.
+    """The difference of two systems, `second` minus `first`. `span`: the interval that decides; None: too few.
 
     `verdict`: on the second: better | worse | unclear | few.
     """
@@ -81,10 +80,10 @@ class QuestionViewData:
 
 @dataclass(frozen=True, slots=True)
 class ResultViewData:
-    """All data of the result view. `measure`: judge | score; "": no answer has a value. `doubt`: why the judge is not
-    trusted; "": it is.
+    """All data of the result view.
 
-    `advice`: its first sentence is the verdict. `advised`: the recommended system; None: none. `has_judged_counts`:
+    `measure`: judge | score; "": no answer has a value. `doubt`: why the judge is not trusted; "": it is. `advice`:
+    its first sentence is the verdict. `advised`: the recommended system; None: none. `has_judged_counts`:
     SystemViewData.counts are of the judge's scores 0 to 3, otherwise of the rules' in four steps.
     """
 

@@ -194,11 +194,9 @@ def judged_answers(
 
 
 def score_study(study: Study, folder: Path, questions: QuestionSet, judged: JudgedAnswers | None = None) -> Evaluation:
-    """Write results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as
-    the writers.
-    """
+    """Write results.json and report.html. Raises AppError as `build_evaluation` and the writers."""
     found = build_evaluation(study, folder, questions, judged)
-    sections = advice.advice_sections(study, folder, found)
+    sections = advice.advise(study, folder, found).sections
     if judged is not None:
         if judged.preferences:
             systems, is_trusted = [one.system for one in found.systems], bool(judged.measured.is_trusted)
@@ -220,7 +218,10 @@ def build_evaluation(
     questions: QuestionSet,
     judged: JudgedAnswers | None = None,
 ) -> Evaluation:
-    """Combine all scores. The label is the highest of the study and its answers. Raises AppError as `score_study`."""
+    """Combine all scores. The label is the highest of the study and its answers.
+
+    Raises AppError("batch_journal_damaged" | "score_unreadable").
+    """
     labels = {questions.label}
     judgements = judged.answers if judged else {}
     found = tuple(_system(study, folder, questions, contender, judgements, labels) for contender in study.contenders)

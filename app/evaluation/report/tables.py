@@ -1,5 +1,4 @@
-"""Build the tables of an evaluation, with one row for each system: the paper's table, further measures, and
-differences.
+"""Build the tables of an evaluation, with one row for each system.
 
 The paper's table: arXiv 2603.18037 (mean, share of each score, per category, seconds a question, size on the disk).
 """

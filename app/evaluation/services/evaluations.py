@@ -105,9 +105,7 @@ class Evaluations(QObject):
         self.started.emit(folder)
 
     def stop(self) -> None:
-        """Stop the study; `start` resumes it with what is left. A training saves its state first, which may take
-        minutes.
-        """
+        """Stop the study, which `start` resumes. A training saves its state first, which may take minutes."""
         if self._run is not None:
             self.is_stopping = True
             self._run.stop()
@@ -131,9 +129,7 @@ class Evaluations(QObject):
     # ------------------------------------------------------------------- private
 
     def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Run `work` in a thread, and `done` with its result unless the study has ended; a locked study is then
-        released.
-        """
+        """Run `work` in a thread, then `done`; if the study has ended meanwhile, only release its lock."""
         turn = self._work_token = object()
 
         def deliver(found: Any) -> None:
@@ -240,9 +236,7 @@ class _Prepared:
 
 
 def _prepared(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _Prepared:
-    """Lock the study, and find the trainer, which may be on a drive that sleeps. Raises AppError as
-    `study_run.lock_study`.
-    """
+    """Lock the study and find the trainer, on a drive that may sleep. Raises AppError as `lock_study`."""
     from app.evaluation.services import study_run
 
     trainer: Trainer | AppError

@@ -4,7 +4,6 @@ The forecast reads no model and makes nothing; it contains only what can be know
 """
 
 import dataclasses
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.files import output_file
 from app.base.paths import Paths
 from app.evaluation.records import QuestionSet
 from app.evaluation.study import planning, studies, study_steps
@@ -51,9 +51,7 @@ class StudyForecast:
 def forecast(
     request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
 ) -> StudyForecast:
-    """Forecast a study without reading a model or leaving a file; "scale" takes some seconds. Raises AppError as
-    `make`.
-    """
+    """Forecast a study without reading a model; "scale" takes some seconds. Raises AppError as `make`."""
     with _window_messages():
         known = [_unread(one) for one in models]
         tuned = _unread_choice(request.tuned) if request.tuned else None
@@ -72,15 +70,13 @@ def forecast(
             answers=answers,
             judged=answers if study.judge else 0,
             disk_bytes=study_steps.peak_bytes(study),
-            free_bytes=_free_bytes(paths.data),
+            free_bytes=output_file.free_bytes(paths.data),
             most_answering_s=_seconds(study.contenders, len(study.seeds), request.asking, questions, source, paths),
         )
 
 
 def require_trainer(study: Study, paths: Paths, trainer: Trainer | None) -> None:
-    """Check for the trainer if the study makes files that only it can make. Raises
-    AppError("no_training_environment").
-    """
+    """Check for the trainer if the study needs it to make files. Raises AppError("no_training_environment")."""
     if any(one.form in ("folder", "F16") for one in study.made):
         trainer_of(trainer, paths)
 
@@ -91,8 +87,7 @@ def trainer_of(trainer: Trainer | None, paths: Paths) -> Trainer:
 
 
 def planner_of(trainer: Trainer | None, paths: Paths) -> tuple[Callable[..., list[str]] | None, str]:
-    """Return the function that builds the trainer's command, and the converter's folder, as `scale_plan.trainings_of`
-    takes them.
+    """Return how the trainer is started, and the converter's folder, as `scale_plan.trainings_of` takes them.
 
     Raises AppError("no_training_environment" | "converter_missing").
     """
@@ -114,13 +109,6 @@ def _unread(model: LocalModel) -> LocalModel:
 
 def _unread_choice(one: RequestedModel) -> RequestedModel:
     return dataclasses.replace(one, model=_unread(one.model)) if isinstance(one, AdaptedModel) else _unread(one)
-
-
-def _free_bytes(folder: Path) -> int:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return 0
 
 
 # --------------------------------------------------------------------------- scale
@@ -219,9 +207,7 @@ def _measured(model: LocalModel) -> PredictedSpeed | None:
 
 
 def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> PredictedSpeed | None:
-    """Predict the speed from the machine's; None if the machine was not measured. Raises AppError for a
-    damaged file.
-    """
+    """Predict the speed from the machine's; None if that was not measured. Raises AppError for a damaged file."""
     here: MachineSpeed | None = speed.load(paths.data / speed.FILE_NAME)
     if here is None:
         return None

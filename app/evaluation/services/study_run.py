@@ -121,13 +121,13 @@ class StudyRun(ArtifactRunner):
     def _on_all_made(self) -> None:
         """Find the next step from the files in the folder, since no state is kept, and begin it."""
         study, folder, count = self._plan()
-        self._in_background(lambda: _find_next_step(study, folder, count), self._on_found)
+        self._in_background(functools.partial(_find_next_step, study, folder, count), self._on_found)
 
-    def _on_found(self, found: "_NextStep") -> None:
-        self._done = found.done
+    def _on_found(self, found: tuple[ArtifactStep | None, int]) -> None:
+        step, self._done = found
         study, questions = self._asked()
-        if found.step is not None:
-            self._run_steps([found.step])
+        if step is not None:
+            self._run_steps([step])
         elif study.judge is not None:
             self._in_background(lambda: scoring.answers_to_judge(study, self._folder, questions), self._judge)
         else:
@@ -196,12 +196,7 @@ class StudyRun(ArtifactRunner):
         return self._study, self._questions
 
 
-@dataclass(frozen=True, slots=True)
-class _NextStep:
-    step: ArtifactStep | None
-    done: int
-
-
-def _find_next_step(study: Study, folder: Path, count: int) -> _NextStep:
+def _find_next_step(study: Study, folder: Path, count: int) -> tuple[ArtifactStep | None, int]:
+    """Return the next step, and how many are done."""
     study_steps.delete_unneeded(study, folder, count)
-    return _NextStep(study_steps.next_step(study, folder, count), study_steps.done_steps(study, folder, count))
+    return study_steps.next_step(study, folder, count), study_steps.done_steps(study, folder, count)

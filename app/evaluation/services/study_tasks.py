@@ -1,6 +1,7 @@
 """The tasks of a study besides making files: training, asking and measuring."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Hashable
 from pathlib import Path
@@ -242,7 +243,7 @@ class PromptsTask(StepTask):
         self._run.stop()
 
 
-class LikelihoodTask(StepTask):
+class LikelihoodTask(JobTask):
     """Measures the likelihood of the references under one system.
 
     The texts are rendered by the model's own template where it is known. A foreign template is rendered once, with a
@@ -250,20 +251,19 @@ class LikelihoodTask(StepTask):
     """
 
     def __init__(
-        self, step: PendingLikelihood, study: Study, questions: QuestionSet, place: Workplace, parent: QObject
+        self, pending: PendingLikelihood, study: Study, questions: QuestionSet, place: Workplace, parent: QObject
     ) -> None:
         """Raises AppError as `gguf.read_header`."""
-        super().__init__(parent)
-        self._step = step
+        step = ArtifactStep("likelihood", pending.target, None, pending.contender.system.name)
+        super().__init__(step, AppError("no_training_environment"), place, parent)
+        self._pending = pending
         self._questions = questions.questions
-        self._place = place
         self._context_tokens = study.context_tokens
-        model = step.contender.model
+        model = pending.contender.model
         self._system = choices_in_force(model, study.choices).system_prompt or ""
         self._form = local_models.form_of(model)
         self._template = "" if self._form else gguf.read_header(Path(model.path)).chat_template
-        self._renderer: TemplateRenderer | None = None
-        self._job: JobTask | None = None
+        self._renderer: TemplateRenderer | None = None  # while the template is rendered
 
     def start(self) -> None:
         if self._form is not None:
@@ -273,38 +273,34 @@ class LikelihoodTask(StepTask):
         self._renderer = TemplateRenderer(child_commands.template(), body, self._on_rendered, self.ended.emit)
 
     def stop(self) -> None:
-        if self._job is not None:
-            self._job.stop()
-            return
         if self._renderer is not None:
             self._renderer.cancel()
-        self.stopped.emit()
+            self.stopped.emit()
+        else:
+            super().stop()
 
     def kill(self) -> None:
-        if self._job is not None:
-            self._job.kill()
-        elif self._renderer is not None:
+        if self._renderer is not None:
             self._renderer.cancel()
+        else:
+            super().kill()
 
     def _on_rendered(self, segments: tuple[Segment, ...]) -> None:
+        self._renderer = None
         self._score(study_steps.rendered_texts(self._questions, segments))
 
     def _score(self, texts: tuple[ScoredText, ...]) -> None:
-        step, system = self._step, self._step.contender.system
+        pending, system = self._pending, self._pending.contender.system
         score = Score(
-            model=step.contender.model.path,
+            model=pending.contender.model.path,
             holdout="",
-            target=str(step.target),
+            target=str(pending.target),
             adapter=system.adapter,
             strength=system.strength,
-            reference=step.reference,
-            makes_reference=step.makes_reference,
+            reference=pending.reference,
+            makes_reference=pending.makes_reference,
             texts=texts,
             context_tokens=self._context_tokens,
         )
-        task = ArtifactStep("likelihood", step.target, score, system.name)
-        job = self._job = JobTask(task, AppError("no_training_environment"), self._place, self)
-        job.progressed.connect(self.progressed)
-        job.ended.connect(self.ended)
-        job.stopped.connect(self.stopped)
-        job.start()
+        self._step = dataclasses.replace(self._step, job=score)
+        super().start()

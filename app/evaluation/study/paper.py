@@ -146,8 +146,8 @@ class PaperStages:
                 contenders += scale_plan.planned_systems(model, planned.asked, planned.trainings)
                 trainings += planned.trainings
             study = planning.plan_study(
-                self.where.evaluations, "bases", self.questions, compared_systems.assign_ids(contenders),
-                request.asking, id=folder.name, trainings=tuple(trainings),
+                folder.name, "bases", self.questions, compared_systems.assign_ids(contenders), request.asking,
+                trainings=tuple(trainings),
             )  # fmt: skip
             studies.create(folder, study, self.questions)
         except BaseException:
@@ -159,9 +159,7 @@ class PaperStages:
         return dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=self.name_of(stage)))
 
     def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:
-        """Check that an existing stage has the same questions, data, models and judge. Raises
-        AppError("paper_other_stage").
-        """
+        """Check that a stage has the same questions, data, models and judge. Raises AppError("paper_other_stage")."""
         judge = self.request.asking.judge
         specs = [run_folders.read(Path(one.folder)).spec for one in study.trainings]
         trained = {Path(one.folder) for finished in self.finished for one in finished.study.trainings}

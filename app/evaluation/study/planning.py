@@ -64,7 +64,7 @@ def plan(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> t
     asking, evaluations = request.asking, where.evaluations
     asking = dataclasses.replace(asking, name=asking.name or studies.free_name(evaluations, questions.name))
     id = work_folder.timestamped_path(evaluations, asking.name, time.time()).name
-    others: dict[str, Any] = {"id": id}
+    others: dict[str, Any] = {}
     contenders: tuple[ComparedSystem, ...] = ()
     if request.compares == "judge":
         require_right_answers(questions)
@@ -76,22 +76,21 @@ def plan(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> t
         found = _quantization_plan(request, evaluations / id, where, models)
         contenders = found.contenders
         others |= {"made": found.made, "has_likelihoods": any(one.reference for one in questions.questions)}
-    study = plan_study(evaluations, request.kind(models), questions, contenders, asking, **others)
+    study = plan_study(id, request.kind(models), questions, contenders, asking, **others)
     if repeats_itself(study):
         raise AppError("wish_repeats_of_card", count=asking.seeds)
     return study, questions
 
 
 def plan_study(
-    evaluations: Path,
+    id: str,
     kind: str,
     questions: QuestionSet,
     contenders: tuple[ComparedSystem, ...],
     asking: AnswerParameters,
     **others: Any,
 ) -> Study:
-    """Return a new study without writing anything. `evaluations`: the folder of all studies. `others`: further fields
-    of Study.
+    """Return a new study without writing anything. `id`: the name of its folder. `others`: further fields of Study.
 
     Raises AppError("pairs_without_judge").
     """
@@ -101,10 +100,9 @@ def plan_study(
     if temperature is None and asking.seeds == 1:
         temperature = 0.0  # greedy; with several seeds the model card decides
     own = Choices(temperature=temperature, max_tokens=asking.max_tokens)
-    now, name = time.time(), asking.name or studies.free_name(evaluations, questions.name)
     fields: dict[str, Any] = {
-        "id": work_folder.timestamped_path(evaluations, name, now).name,
-        "name": name,
+        "id": id,
+        "name": asking.name,
         "kind": kind,
         "set_name": questions.name,
         "set_version": questions.version,
@@ -113,14 +111,10 @@ def plan_study(
         "contenders": contenders,
         "seeds": tuple(range(asking.seeds)),
         "choices": own.over(asking.preset),
-        "context_tokens": asking.context_tokens,
-        "judge": asking.judge,
-        "judge_preset": asking.judge_preset,
-        "rated": asking.rated,
-        "has_pairs": asking.has_pairs,
-        "created_at": now,
+        "created_at": time.time(),
     }
-    return Study(**(fields | others))
+    same = ("context_tokens", "judge", "judge_preset", "rated", "has_pairs")
+    return Study(**(fields | {name: getattr(asking, name) for name in same} | others))
 
 
 def repeats_itself(study: Study) -> bool:
@@ -170,9 +164,7 @@ def _documents_systems(request: StudyRequest, where: Paths, models: Sequence[Loc
 def _quantization_plan(
     request: StudyRequest, folder: Path, where: Paths, models: Sequence[LocalModel]
 ) -> QuantizationPlan:
-    """Plan the quantizations. `folder`: of the study. Raises AppError: wish_other_base, wish_merged,
-    build_unknown_quant.
-    """
+    """Plan the quantizations. Raises AppError: wish_other_base, wish_merged, build_unknown_quant."""
     if len(request.models) > 1:
         return QuantizationPlan(existing_systems([study_request.model_of(one) for one in request.models]), ())
     forms = quantizations.parse_quantizations(",".join(request.forms) or PAPER_FORMS)
@@ -195,8 +187,7 @@ def _quantization_plan(
 
 
 def existing_systems(models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
-    """Return existing files as systems. Files of the same model are one family; the first is what the others are
-    compared with.
+    """Return existing files as systems; those of one model are a family that is compared with its first file.
 
     Raises AppError as `gguf.read_header`.
     """
@@ -314,9 +305,7 @@ def _family(
 
 
 def _unmerged(base: ComparedSystem, model: LocalModel, tuning: Tuning) -> ComparedSystem:
-    """Return the base's smallest file with the adapter applied at run time: quantizing after a merge can undo a
-    training.
-    """
+    """Return the smallest base with the adapter applied at run time: quantizing a merge can undo a training."""
     file = dataclasses.replace(base.model, form_id=model.form_id, template_allowed=model.template_allowed)
     name = phrase(
         "evaluation.quant_unmerged", family=phrase(f"evaluation.system_way.{TUNED}"), form=base.system.quantization

@@ -185,9 +185,7 @@ def require_files(request: StudyRequest) -> None:
 
 
 def questions_of(request: StudyRequest, where: Paths) -> QuestionSet | None:
-    """Return the questions; None for a scale study that only its hold-out judges. Raises AppError as
-    `question_sets.find`.
-    """
+    """Return the questions; None: only the hold-out judges. Raises AppError as `question_sets.find`."""
     found = request.questions
     if found is None and request.question_set:
         found = question_sets.find(where.questions, request.question_set)

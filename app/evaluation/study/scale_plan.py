@@ -78,8 +78,7 @@ def plan_trainings(
     *,
     has_control: bool,
 ) -> PlannedScaleStudy:
-    """Make `folder` with the data, and a run's folder with its spec for each size and seed; after an error nothing is
-    left.
+    """Make `folder` with the data, and a folder with its spec for each run; after an error nothing is left.
 
     `draft`: returns a run's spec for the given fields (`spec_builder.build_spec`). `plan_run`: returns what a run will
     take. Raises AppError as these do, the reason why the trainer would not begin, evaluation_unwritable, drive_space,
@@ -124,8 +123,7 @@ def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
 
 
 def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Training]) -> tuple[ComparedSystem, ...]:
-    """Return the base, and the base with the adapter of each size (first seed): the systems that answer after the
-    training.
+    """Return the base alone and with the adapter of each size (first seed), which answer after the training.
 
     Raises AppError: run_form_unknown, adapter_other_base, file_unreadable.
     """
@@ -152,9 +150,7 @@ def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Train
 def _specs(
     folder: Path, asked: RunSpec, largest: RunPlan, material: SubsetFiles, seeds: Sequence[int], *, has_control: bool
 ) -> Iterator[tuple[Training, RunSpec]]:
-    """Return all sizes with one seed, then the control, then the other seeds, so that an early end already has a
-    result.
-    """
+    """Return every size with one seed, then the control, then other seeds: an early end already has a result."""
     same = dataclasses.replace(asked, **{name: getattr(largest.spec, name) for name in _SAME})
     sizes = [subset.rows for subset in material.subsets]
 
@@ -320,8 +316,7 @@ def create_scale_study(
         questions = questions or holdout_questions(material, folder)
         label = confidentiality.highest_label((questions.label, material.label))
         made = planning.plan_study(
-            evaluations, "scale", questions, contenders, asking,
-            id=folder.name, label=label, trainings=planned.trainings,
+            folder.name, "scale", questions, contenders, asking, label=label, trainings=planned.trainings,
         )  # fmt: skip
         studies.create(folder, made, questions)
     except BaseException:

@@ -154,9 +154,7 @@ _NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class ScaleAdvice:
-    """`code`: more | enough | documents | early. `sentence`: of evaluation.scale_advice in the wording, with its
-    numbers.
-    """
+    """The advice. `code`: more | enough | documents | early. `sentence`: with its numbers."""
 
     code: str
     sentence: str
@@ -196,9 +194,7 @@ def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[
 
 
 def advise(found: ScaleResults, questions: QuestionSet | None = None) -> ScaleAdvice:
-    """Return the advice. `questions`: what the systems were asked; None: only the hold-out, of which nothing
-    is known.
-    """
+    """Return the advice. `questions`: that the systems were asked; None: none but the hold-out, which says nothing."""
     rows, base, change = found.largest.rows, found.largest.from_base, found.doubling
     sizes = {"rows": f"{rows:,}", "half": f"{found.half:,}"}
     facts, count = _facts(questions)

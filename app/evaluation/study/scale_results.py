@@ -27,8 +27,7 @@ OVERFIT_STEPS = 2  # least number of evaluations after the best for an overfit
 
 @dataclass(frozen=True, slots=True)
 class TrainingCurve:
-    """The course of a run. `training`, `validation`: step and loss; training losses are means since the evaluation
-    before.
+    """The course of a run: step and loss. A training loss is the mean since the evaluation before.
 
     `overfit_step`: the step after which validation rises while training falls; None: there is none. `gap`: validation
     minus training loss at the best step; None: unknown. `reason`: as in `trainer.events.Finished`.
@@ -79,9 +78,7 @@ class LossChange:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSize:
-    """The runs of one size. `nll`: mean over seeds. `spread`: standard deviation of the seeds; None: there is
-    one seed.
-    """
+    """The runs of one size. `nll`: mean over seeds. `spread`: their standard deviation; None: there is one seed."""
 
     rows: int
     runs: tuple[MeasuredRun, ...]  # by seed
@@ -187,7 +184,11 @@ def measure(study: Study) -> ScaleResults:
         _groups(Path(trainings[0].folder), [example.line for example in first.examples]),
     )
     found = [
-        MeasuredRun(training, tuple(example.adapter_nll for example in one.examples), _course(training))
+        MeasuredRun(
+            training,
+            tuple(example.adapter_nll for example in one.examples),
+            training_curve_of(run_journal.read_history(Path(training.folder))),
+        )
         for training, one in zip(trainings, holdouts, strict=True)
     ]
     if not all(map(math.isfinite, (*losses.base, *(nll for run in found for nll in run.nll)))):
@@ -206,10 +207,11 @@ def holdout_nats(training: Training) -> float:
 def combine_runs(losses: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
     """Combine runs of at least two sizes."""
     main = [run for run in found if not run.training.is_control]
-    by_rows = {rows: [run for run in main if run.training.rows == rows] for rows in _rows(main)}
+    by_rows: dict[int, list[MeasuredRun]] = {}
+    for run in sorted(main, key=lambda run: (run.training.rows, run.training.seed)):
+        by_rows.setdefault(run.training.rows, []).append(run)
     sizes, previous = list[MeasuredSize](), list[MeasuredRun]()
     for rows, own in by_rows.items():
-        own.sort(key=lambda run: run.training.seed)
         means = [losses.nll([run]) for run in own]
         sizes.append(
             MeasuredSize(
@@ -261,10 +263,6 @@ def _mean(found: Iterable[MeasuredRun]) -> list[float]:
     return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
 
 
-def _rows(found: Iterable[MeasuredRun]) -> list[int]:
-    return sorted({run.training.rows for run in found})
-
-
 def _controls(
     losses: HoldoutLosses, found: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
 ) -> Iterable[FixedStepsControl]:
@@ -289,10 +287,6 @@ def _groups(folder: Path, lines: Sequence[int]) -> tuple[str, ...]:
     asked = run_folders.read(folder).spec
     found = quality_gate.groups_of_lines(Path(asked.holdout), lines) if asked else None
     return found if found and len(set(found)) < len(found) else ()
-
-
-def _course(training: Training) -> TrainingCurve:
-    return training_curve_of(run_journal.read_history(Path(training.folder)))
 
 
 def _means(history: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:

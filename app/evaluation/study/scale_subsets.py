@@ -45,11 +45,10 @@ class Subset:
 
 @dataclass(frozen=True, slots=True)
 class SubsetFiles:
-    """The files of a scale study. `subsets`: by ascending rows. `validation`, `holdout`: JSON Lines, the same for every
-    run.
+    """The files of a scale study. `validation`, `holdout`: JSON Lines, the same for every run.
 
-    `name`, `label`: of the source. `is_nested`: each subset is the beginning of the next. `unusable`: lines of the
-    source that are no rows.
+    `subsets`: by ascending rows. `name`, `label`: of the source. `is_nested`: each subset is the beginning of the
+    next. `unusable`: lines of the source that are no rows.
     """
 
     name: str
@@ -62,9 +61,7 @@ class SubsetFiles:
 
 
 def subsets_of(request: StudyRequest) -> SubsetFiles:
-    """Return the data that a scale study trains on. Raises AppError as `require_complete`, `nested_subsets` and
-    `given_subsets`.
-    """
+    """Return the data of a scale study. Raises AppError as `require_complete`, `nested_subsets`, `given_subsets`."""
     study_request.require_complete(request)
     data = Path(request.data)
     if request.subsets:
@@ -73,8 +70,7 @@ def subsets_of(request: StudyRequest) -> SubsetFiles:
 
 
 def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
-    """Return the first rows of a split as subsets. `data`: a folder of `kotae data split`, or a file, which is split
-    likewise.
+    """Return the first rows of a split as subsets. `data`: its folder, or a file, which is split likewise.
 
     `sizes`: rows, ascending; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
     scale_size_small, scale_size_large, and as `file_import.import_file`.

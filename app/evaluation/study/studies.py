@@ -18,10 +18,8 @@ from app.base import authenticity, invisible_characters, json_lines
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
-from app.base.files.day_record import DayRecord
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import phrase
-from app.chat.organizer import BIN_DAYS
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
@@ -76,9 +74,7 @@ class MadeModel:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A run (`app.training.runs.run_folders`) whose folder has its spec. `is_control`: as many steps as the largest
-    run.
-    """
+    """A run whose folder has its spec. `is_control`: it takes as many steps as the largest run."""
 
     folder: str
     rows: int
@@ -132,9 +128,7 @@ class Study:
 
 
 def create(folder: Path, study: Study, questions: QuestionSet) -> None:
-    """Make the folder of a study. Raises AppError("evaluation_unwritable" | "drive_space"), also if the
-    folder exists.
-    """
+    """Make the folder of a new study. Raises AppError("evaluation_unwritable" | "drive_space")."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (ANSWERS, LIKELIHOODS, MODELS):
@@ -204,9 +198,7 @@ def list_all(evaluations: Path) -> list[StudyEntry]:
 
 
 def find(evaluations: Path, wanted: str) -> StudyEntry:
-    """Find a study by id, name, or an unambiguous part of one. Raises AppError("evaluation_unknown" |
-    "evaluation_ambiguous").
-    """
+    """Find a study by (part of) its id or name. Raises AppError("evaluation_unknown" | "evaluation_ambiguous")."""
     known = list_all(evaluations)
     names = {one.id: {one.id, one.study.name if one.study else one.id} for one in known}
     found = [one for one in known if wanted in names[one.id]]
@@ -251,13 +243,6 @@ def restore(evaluations: Path, wanted: str) -> StudyEntry:
     folder = _move(found.folder, evaluations / found.id)
     work_folder.unmark_deleted(folder)
     return _entry(folder)
-
-
-def empty_bin(evaluations: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
-    """Delete studies for good that were removed at least `days` days ago; return how many. Slow: call it in the
-    background.
-    """
-    return len(work_folder.empty_bin(evaluations, record, now, days))
 
 
 def free_name(evaluations: Path, name: str) -> str:

@@ -25,9 +25,7 @@ from app.models import base_models
 
 
 def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
-    """Return a hash of the content of all documents of these collections, independent of their paths; "" without a
-    scope.
-    """
+    """Return a hash of the documents' content, whatever their paths are; "" without a scope."""
     if not scope:
         return ""
     library = Library.beside(database)
@@ -104,21 +102,20 @@ class MemoryShortage:
 
 
 def memory_shortages(study: Study, folder: Path, budget: MemoryBudget) -> list[MemoryShortage]:
-    """Return the systems still to be asked, and the judge, that need more than the budget. Raises
-    AppError("evaluation_damaged").
-    """
+    """Return the systems still to ask, and the judge, that need too much. Raises AppError("evaluation_damaged")."""
     count = len(studies.questions_of(folder, study).questions)
     headers: dict[str, GgufHeader | None] = {}
     found = []
     for one in study_steps.unfinished_systems(study, folder, count):
         root = study_steps.root_of(study, one.model.path)
         if root not in headers:
-            headers[root] = _header(root)
-        if study.has_likelihoods or not _is_quoted(one):
+            headers[root] = read_header(root)
+        is_quoted = bool(one.scope) and one.may_quote and excerpts.is_known_too_small(one.model)  # no model is loaded
+        if study.has_likelihoods or not is_quoted:
             found.append((_needed(one.system.size_bytes, headers[root], study.context_tokens), one.system.name, False))
     if study.judge is not None:
         judge = study.judge
-        needed = _needed(judge.size_bytes, _header(judge.path), judge_prompt.CONTEXT_TOKENS)
+        needed = _needed(judge.size_bytes, read_header(judge.path), judge_prompt.CONTEXT_TOKENS)
         found.append((needed, judge.name, True))
     return [
         MemoryShortage(name, needed.total_bytes, is_judge)
@@ -138,12 +135,8 @@ def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> Memor
     return dataclasses.replace(like, weights_bytes=weights, total_bytes=like.total_bytes - like.weights_bytes + weights)
 
 
-def _is_quoted(one: ComparedSystem) -> bool:
-    """Return whether no model is loaded for the system."""
-    return bool(one.scope) and one.may_quote and excerpts.is_known_too_small(one.model)
-
-
-def _header(path: str) -> GgufHeader | None:
+def read_header(path: str) -> GgufHeader | None:
+    """Return the header of a model; None if it cannot be read."""
     try:
         return gguf.read_header(Path(path))
     except (AppError, OSError):

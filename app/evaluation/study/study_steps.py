@@ -129,9 +129,7 @@ def files_to_make(study: Study, folder: Path, count: int) -> list[MadeModel]:
 def root_of(study: Study, path: str) -> str:
     """Return the file from which a file is ultimately made; a file that is not made is its own root."""
     made = {one.path: one.source for one in study.made}
-    while path in made:
-        path = made[path]
-    return path
+    return root_of(study, made[path]) if path in made else path
 
 
 def is_trained(training: Training) -> bool:
@@ -183,7 +181,7 @@ def _measuring(study: Study, folder: Path, contender: ComparedSystem, count: int
         reference = None if is_alone else _references(study, folder).get(contender.family)
         is_first = reference is not None and _first(study, contender.family) is contender
         target = likelihood_file(folder, system.id)
-        is_lost = is_first and _compares(study, folder, contender.family) and not _exists(reference)
+        is_lost = is_first and _compares(study, folder, contender.family) and not (reference and reference.is_file())
         if not target.is_file() or is_lost:
             pending = PendingLikelihood(contender, target, str(reference or ""), is_first)
             yield ArtifactStep("likelihood", target, pending, system.name)
@@ -208,25 +206,14 @@ def _first(study: Study, family: str) -> ComparedSystem:
     return next(one for one in study.contenders if one.family == family)
 
 
-def _exists(path: Path | None) -> bool:
-    return path is not None and path.is_file()
-
-
-def _line(study: Study, path: str) -> Iterator[str]:
-    """Return the path and all files from which it is made."""
-    made = {one.path: one for one in study.made}
-    while path in made:
-        yield path
-        path = made[path].source
-
-
 def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambda one: Path(one).exists()) -> list[str]:
-    """Return the path and, while a file does not exist, the files from which it is made."""
-    found = []
-    for one in _line(study, path):
-        found.append(one)
-        if is_there(one):
+    """Return the path of a made file and, while a file does not exist, the files from which it is made."""
+    sources, found = {one.path: one.source for one in study.made}, list[str]()
+    while path in sources:
+        found.append(path)
+        if is_there(path):
             break
+        path = sources[path]
     return found
 
 
@@ -264,9 +251,7 @@ class SystemProgress:
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """The progress of a study. `trained` of `trainings` runs; `done` of `steps`, of which the judge is one; `state` as
-    in StudyEntry.
-    """
+    """The progress of a study. The judge is one of `steps`. `state`: as in StudyEntry."""
 
     systems: tuple[SystemProgress, ...]
     trained: int
@@ -313,36 +298,31 @@ def _answered_count(folder: Path, id: str, seed: int) -> int:
         return 0
 
 
-QUESTION_PLACE = (
-    "\ue0f2"  # a private-use character: the place of the question in a prompt that is rendered once for all
-)
+QUESTION_PLACE = "\ue0f2"  # the place of the question in a prompt that is rendered once for all (private use)
 
 
 def likelihood_texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[ScoredText, ...]:
     """Return each question that has a reference as it is asked without documents, with the reference to score."""
-    before = _before_answer(form)
-    return tuple(
-        ScoredText(prompts.build(form, (Turn(one.text),), system), before + one.reference, number)
-        for number, one in enumerate(questions, start=1)
-        if one.reference.strip()
-    )
+    # the space after "回答:" belongs to the answer, as in training (`trainer.prompt_form`)
+    before = form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""
+    return _scored_texts(questions, lambda text: prompts.build(form, (Turn(text),), system), before)
 
 
 def rendered_texts(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[ScoredText, ...]:
-    """Return the same as `likelihood_texts`. `segments`: rendered by a foreign template for the question
-    `QUESTION_PLACE`.
-    """
+    """Return the texts under a foreign template, whose rendering of `QUESTION_PLACE` is `segments`."""
+
+    def filled(text: str) -> tuple[Segment, ...]:
+        question = text.strip()
+        return tuple(dataclasses.replace(one, text=one.text.replace(QUESTION_PLACE, question)) for one in segments)
+
+    return _scored_texts(questions, filled)
+
+
+def _scored_texts(
+    questions: Iterable[Question], prompt_of: Callable[[str], tuple[Segment, ...]], before: str = ""
+) -> tuple[ScoredText, ...]:
     return tuple(
-        ScoredText(tuple(_filled(segment, one.text.strip()) for segment in segments), one.reference, number)
+        ScoredText(prompt_of(one.text), before + one.reference, number)
         for number, one in enumerate(questions, start=1)
         if one.reference.strip()
     )
-
-
-def _filled(segment: Segment, question: str) -> Segment:
-    return dataclasses.replace(segment, text=segment.text.replace(QUESTION_PLACE, question))
-
-
-def _before_answer(form: PromptForm) -> str:
-    """Return the space after "回答:", which belongs to the answer as in training (`trainer.prompt_form`)."""
-    return form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""

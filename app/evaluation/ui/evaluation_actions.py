@@ -1,5 +1,4 @@
-"""The actions of the page 評価: start a study from its dialog; remove, restore and compare entries; use a compared
-system.
+"""The actions of the page 評価: start a study; remove, restore and compare entries; use a compared system.
 
 To use a system is to open a new conversation with its model, and with the collections that it was asked with.
 """
@@ -117,7 +116,7 @@ class StartStudyAction(QObject):
             progress.check()
             return folder
 
-        self._making = background.run_long(make, self._on_made, self._on_not_made, cancelled=self._on_cancelled)
+        self._making = background.run_long(make, self._on_made, self._on_not_made, cancelled=self._on_not_made)
 
     def _cancel(self) -> None:
         if self._making is not None:
@@ -130,15 +129,11 @@ class StartStudyAction(QObject):
         self.made.emit(folder)
         self.start(folder)
 
-    def _on_not_made(self, error: AppError) -> None:
+    def _on_not_made(self, error: AppError | None = None) -> None:
+        """`error` None: the user has cancelled it."""
         self._making = None
         if self.dialog is not None:
             self.dialog.end_making(error)
-
-    def _on_cancelled(self) -> None:
-        self._making = None
-        if self.dialog is not None:
-            self.dialog.end_making()
 
 
 class EvaluationActions(EntryActions):
@@ -255,32 +250,21 @@ class UseCandidateAction(QObject):
         self._navigation = navigation
 
     def use(self, system: System) -> None:
-        """Open a new conversation with the system on the page 質問. `failed`: as `use_obstacle`,
-        system_no_collection.
-        """
-        try:
-            models = self._models()
-            why_not = use_obstacle(system, models)
-            if why_not is not None:
-                raise why_not
-            model, scope = model_of_system(system, models), self._scope(system)
-            assert model is not None
-        except AppError as error:
+        """Open a new conversation with the system. `failed`: as `use_obstacle`, and system_no_collection."""
+        models, known = self._models(), {one.name: one for one in self._collections()}
+        error = use_obstacle(system, models)
+        missing = next((name for name in system.collections if name not in known), None)
+        if error is None and missing is not None:
+            error = AppError("system_no_collection", name=system.name, collection=missing)
+        model = model_of_system(system, models)
+        if error is not None or model is None:
             self.failed.emit(error)
             return
         before = self._session.model_id
         self._session.new()
-        self._session.ask_of(scope)
+        self._session.ask_of(tuple(CollectionRef(known[name].id, name) for name in system.collections))
         self._session.use_model(model.id)
         self._navigation.page_requested.emit("ask")
         if before and before != model.id:
             done_text = phrase("evaluation.switched_to_name", name=model.name)
             self.undo_offered.emit(done_text, lambda: self._session.use_model(before))
-
-    def _scope(self, system: System) -> tuple[CollectionRef, ...]:
-        """Raises AppError("system_no_collection")."""
-        known = {one.name: one for one in self._collections()}
-        for name in system.collections:
-            if name not in known:
-                raise AppError("system_no_collection", name=system.name, collection=name)
-        return tuple(CollectionRef(known[name].id, name) for name in system.collections)

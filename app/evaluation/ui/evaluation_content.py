@@ -1,10 +1,11 @@
 """The entries of the page 評価, and its content: a question set, a study, results, or a hint when nothing is chosen."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -17,7 +18,7 @@ from app.evaluation import records
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.study import studies
-from app.evaluation.study.studies import StudyEntry
+from app.evaluation.study.studies import Study, StudyEntry
 from app.evaluation.ui import study_texts
 from app.uikit import confidentiality_guard
 from app.uikit.list_detail_page import EmptyState, EntryKey
@@ -86,17 +87,14 @@ class EvaluationContent(QStackedWidget):
         make_study_view: Callable[[], "StudyView"],
         make_result_view: Callable[[], "EvaluationResultView"],
     ) -> None:
-        """Each view is made when it is first needed, and kept."""
         super().__init__()
-        self._make_set_view = make_set_view
-        self._make_study_view = make_study_view
-        self._make_result_view = make_result_view
+        # Each view is made when it is first needed, and kept.
+        self.set_view, self.study_view = functools.cache(make_set_view), functools.cache(make_study_view)
+        self.result_view = functools.cache(make_result_view)
+        self._shown_kind = ""  # set | study | result; "": nothing of these
         self.entry: ListedEntry | None = None  # of the list; None: nothing, or several entries
         self.compared: tuple[str, ...] = ()  # ids of the studies that are merged in one table
         self._request_number = 0  # results of earlier ones are dropped
-        self._sets: SetView | None = None
-        self._study: StudyView | None = None
-        self._result: EvaluationResultView | None = None
         self.nothing = EmptyState(
             phrase("evaluation.add_a_question_set_to"),
             phrase("evaluation.for_example_20_questions_that"),
@@ -118,35 +116,31 @@ class EvaluationContent(QStackedWidget):
         """Return the title of results; "" for views that show their own name."""
         if self.compared:
             return phrase("evaluation.n_results", n=len(self.compared))
-        if isinstance(self.entry, StudyEntry) and self.entry.study is not None and self.currentWidget() is self._result:
+        if isinstance(self.entry, StudyEntry) and self.entry.study is not None and self._shown_kind == "result":
             return join_facts(self.entry.study.name, self.entry.study.set_name)
         return ""
 
     @property
     def header_actions(self) -> Sequence[QWidget]:
-        view: Any = self.currentWidget()
-        if self._result is not None and view is self._result and self.compared:
-            return (self._result.export_button,)  # a merged table has no report
-        return view.header_actions if view in (self._sets, self._result) else ()
+        if self._shown_kind == "set":
+            return self.set_view().header_actions
+        actions = self.result_view().header_actions if self._shown_kind == "result" else ()
+        return actions[:1] if self.compared else actions  # a merged table has no report
 
     @property
     def is_waiting(self) -> bool:
         """Return whether a study is shown that runs or can be resumed."""
-        return self._study is not None and self.currentWidget() is self._study
+        return self._shown_kind == "study"
 
     @property
     def is_set(self) -> bool:
         """Return whether a set is shown, which has its own button to evaluate."""
         return isinstance(self.entry, StoredQuestionSet)
 
-    def label_of_set(self) -> confidentiality.Label:
-        """Return the label of the shown set."""
-        return self._set_view().label_now()
-
     def rename_set(self) -> None:
         """Ask for another name of the shown set."""
         if isinstance(self.entry, StoredQuestionSet) and self.entry.versions:
-            self._set_view().rename()
+            self.set_view().rename()
 
     def show_nothing(self) -> None:
         self._begin(None)
@@ -154,10 +148,11 @@ class EvaluationContent(QStackedWidget):
 
     def show_entry(self, entry: ListedEntry) -> None:
         """Show an entry. `failed` reports a study that cannot be read; a set shows this itself."""
-        if isinstance(entry, StoredQuestionSet):
-            self._show_set(entry)
-            return
         number = self._begin(entry)
+        if isinstance(entry, StoredQuestionSet):
+            self.set_view().show_set(entry.name)
+            self._put(self.set_view(), "set")
+            return
         try:
             study = entry.study or studies.read(entry.folder)  # raises the reason why the list could not read it
         except AppError as error:
@@ -166,13 +161,12 @@ class EvaluationContent(QStackedWidget):
         if entry.state == "finished":
             background.run(
                 lambda: studies.read_results(entry.folder),
-                functools.partial(self._on_read, number, entry.folder, study),
+                functools.partial(self._show_result, number, entry.folder, study),
                 functools.partial(self._on_unreadable, number),
             )
         else:
-            view = self._study_view()
-            view.show_study(entry)
-            self._put(view)
+            self.study_view().show_study(dataclasses.replace(entry, study=study))
+            self._put(self.study_view(), "study")
 
     def compare(self, entries: Sequence[StudyEntry]) -> None:
         """Show the systems of several finished studies of the same questions in one table."""
@@ -198,51 +192,27 @@ class EvaluationContent(QStackedWidget):
         self.entry, self.compared = entry, compared
         return self._request_number
 
-    def _put(self, view: QWidget) -> None:
+    def _put(self, view: QWidget, kind: str = "") -> None:
+        self._shown_kind = kind
         if self.indexOf(view) < 0:
             self.addWidget(view)
         self.setCurrentWidget(view)
         self.shown.emit()
 
-    def _show_set(self, kept: StoredQuestionSet) -> None:
-        self._begin(kept)
-        view = self._set_view()
-        view.show_set(kept.name)
-        self._put(view)
-
-    def _on_read(
-        self, number: int, folder: Path, study: studies.Study, found: tuple[Evaluation, Sequence[ReportSection]]
-    ) -> None:
-        self._show_result(number, folder, study, *found)
-
     def _on_combined(self, number: int, first: StudyEntry, found: Evaluation) -> None:
         if number == self._request_number and first.study is not None:
-            self._show_result(number, first.folder, first.study, found, ())
-            self._result_view().tabs.buttons["blind"].hide()  # votes are stored with one study
+            self._show_result(number, first.folder, first.study, (found, ()))
+            self.result_view().tabs.buttons["blind"].hide()  # votes are stored with one study
 
     def _show_result(
-        self, number: int, folder: Path, study: studies.Study, found: Evaluation, sections: Sequence[ReportSection]
+        self, number: int, folder: Path, study: Study, read: tuple[Evaluation, Sequence[ReportSection]]
     ) -> None:
-        if number != self._request_number:
-            return
-        view = self._result_view()
-        view.show_result(folder, study, found, sections)
-        self._put(view)
+        if number == self._request_number:
+            self.result_view().show_result(folder, study, *read)
+            self._put(self.result_view(), "result")
 
     def _on_unreadable(self, number: int, error: AppError) -> None:
         """Report the error; the entry stays the shown one, so that the list keeps its selection."""
         if number == self._request_number:
             self._put(self._unreadable)
             self.failed.emit(error)
-
-    def _set_view(self) -> "SetView":
-        self._sets = self._sets or self._make_set_view()
-        return self._sets
-
-    def _study_view(self) -> "StudyView":
-        self._study = self._study or self._make_study_view()
-        return self._study
-
-    def _result_view(self) -> "EvaluationResultView":
-        self._result = self._result or self._make_result_view()
-        return self._result

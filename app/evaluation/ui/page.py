@@ -90,7 +90,7 @@ class EvaluationPage(ListDetailPage):
             )
         if entry is None:
             return confidentiality.LABELS[0]
-        return self.contents.label_of_set()
+        return self.contents.set_view().label_now()
 
     def focus_first(self) -> None:
         if self._side.isVisibleTo(self):

@@ -1,8 +1,8 @@
 """The view of a study that runs here or elsewhere, or that waits to be started or resumed."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -24,7 +24,7 @@ from app.uikit.localization import format_duration, join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import Card, Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -97,12 +97,6 @@ class SystemRow(QWidget):
         self.name.setAccessibleName(join_facts(self.name.text(), self.state.text()))
 
 
-@dataclass(frozen=True, slots=True)
-class _FolderStatus:
-    folder: Path
-    found: StudyStatus | AppError
-
-
 class StudyView(QWidget):
     failed = Signal(object)  # AppError: the folder cannot be read, or the study cannot continue
     ended_elsewhere = Signal()  # another process carried it out, and it has ended or paused
@@ -122,6 +116,10 @@ class StudyView(QWidget):
         self._tick = QTimer(self, interval=TICK_MS)
         self._build()
         self._connect()
+
+    @property
+    def _study(self) -> Study | None:
+        return self._entry.study if self._entry else None
 
     @property
     def folder(self) -> Path | None:
@@ -170,22 +168,15 @@ class StudyView(QWidget):
         self.systems = SystemProgressList(theme)
         self.systems_card = Card(phrase("evaluation.settings_to_compare"))
         self.systems_card.column.addWidget(self.systems)
-        buttons = QWidget()
-        row = make_row(into=buttons)
-        for button in (self.go_on_button, self.pause_button):  # at most one of them is visible
-            row.addWidget(button)
         self.elapsed = Label(role="caption", tone="text2")
-        row.addStretch(1)
-        row.addWidget(self.elapsed)
+        # at most one of the buttons is visible
+        buttons = make_row(self.go_on_button, self.pause_button, Stretch(), self.elapsed)
         content = QWidget()
-        column = make_column(into=content, margins_px=(MARGIN_PX, 20, MARGIN_PX, 20), spacing_px=14)
-        shown: tuple[QWidget, ...] = (
+        make_column(
             self.banner, self.name, self.facts, self.step, self.progress, self.sentence, buttons, self.warnings,
-            self.notes, self.systems_card,
+            self.notes, self.systems_card, Stretch(),
+            into=content, margins_px=(MARGIN_PX, 20, MARGIN_PX, 20), spacing_px=14,
         )  # fmt: skip
-        for widget in shown:
-            column.addWidget(widget)
-        column.addStretch(1)
         make_column(make_scrollable(content), into=self)
 
     def _connect(self) -> None:
@@ -201,16 +192,15 @@ class StudyView(QWidget):
     # ------------------------------------------------------------------- showing
 
     def _show(self) -> None:
-        entry = self._entry
-        if entry is None or entry.study is None:
-            return
-        self.name.setText(entry.study.name)
-        self._show_facts(entry.study)
-        self._show_elapsed()
-        self._show_step()
-        self._show_buttons(entry)
-        self._show_failure(entry)
-        self._show_systems()
+        entry, study = self._entry, self._study
+        if entry is not None and study is not None:
+            self.name.setText(study.name)
+            self._show_facts(study)
+            self._show_elapsed()
+            self._show_step()
+            self._show_buttons(entry, study)
+            self._show_failure(entry)
+            self._show_systems()
 
     def _show_facts(self, study: Study) -> None:
         standing = self._standing
@@ -236,8 +226,8 @@ class StudyView(QWidget):
             self._show_step()
 
     def _show_elapsed(self) -> None:
-        is_going = self.is_ours
-        self.elapsed.setText(study_texts.elapsed_text(format_duration(self._evaluations.elapsed_s)) if is_going else "")
+        elapsed = study_texts.elapsed_text(format_duration(self._evaluations.elapsed_s))
+        self.elapsed.setText(elapsed if self.is_ours else "")
 
     def _show_step(self) -> None:
         evaluations = self._evaluations
@@ -264,11 +254,9 @@ class StudyView(QWidget):
 
     def _step_text(self, progress: StepProgress | None) -> str:
         if progress is not None:
-            assert self._entry is not None
-            assert self._entry.study is not None
-            return study_texts.step_title(
-                progress.number, progress.steps, study_texts.step_description(progress, self._entry.study)
-            )
+            assert self._study is not None
+            what = study_texts.step_description(progress, self._study)
+            return study_texts.step_title(progress.number, progress.steps, what)
         if not self.is_ours:
             return ""
         if self._evaluations.is_waiting:
@@ -277,7 +265,7 @@ class StudyView(QWidget):
             return phrase("evaluation.preparing_the_documents_for_search")
         return phrase("evaluation.preparing")
 
-    def _show_buttons(self, entry: StudyEntry) -> None:
+    def _show_buttons(self, entry: StudyEntry, study: Study) -> None:
         evaluations = self._evaluations
         self.pause_button.setVisible(self.is_ours)
         self.pause_button.setEnabled(not evaluations.is_stopping)
@@ -288,8 +276,8 @@ class StudyView(QWidget):
         self.sentence.setVisible(bool(sentence))
         for button in (self.pause_button, self.go_on_button):
             button.setAccessibleDescription("" if button.isEnabled() else sentence)
-        self.notes.setText(study_texts.running_notes(entry.study) if self.is_ours and entry.study is not None else "")
-        self.notes.setVisible(bool(self.notes.text()))
+        self.notes.setText(study_texts.running_notes(study) if self.is_ours else "")
+        self.notes.setVisible(self.is_ours)
 
     def _show_failure(self, entry: StudyEntry) -> None:
         error = self._errors.get(entry.folder)
@@ -311,34 +299,46 @@ class StudyView(QWidget):
         systems = self._standing.systems if self._standing else ()
         if progress is None or progress.kind != "answers" or not progress.total:
             return systems
-        return tuple(_with_live_count(one, progress.done) if one.name == progress.name else one for one in systems)
+        # since the folder was read; for several seeds only the folder has all
+        return tuple(
+            dataclasses.replace(one, answered=max(one.answered, progress.done)) if one.name == progress.name else one
+            for one in systems
+        )
 
     # ------------------------------------------------------------------- looking
 
     def _read_folder(self) -> None:
-        entry = self._entry
-        if entry is None or entry.study is None or self._is_reading:
+        study, folder = self._study, self.folder
+        if study is None or folder is None or self._is_reading:
             return
         self._is_reading = True
-        study, folder = entry.study, entry.folder
-        background.run(lambda: _read_status(study, folder), self._on_status_read, self._on_unreadable)
+        read = functools.partial(study_steps.study_status, study, folder)
+        background.run(
+            read,
+            functools.partial(self._on_status_read, folder),
+            functools.partial(self._on_unreadable, folder),
+        )
 
     def _read_if_running(self) -> None:
         if self.is_ours or (self._entry is not None and self._entry.state == "running"):
             self._read_folder()
 
-    def _on_status_read(self, found: _FolderStatus) -> None:
+    def _on_status_read(self, folder: Path, found: StudyStatus) -> None:
         self._is_reading = False
-        if found.folder != self.folder:
+        if folder != self.folder:
             self._read_folder()
             return
-        if isinstance(found.found, AppError):
-            self.failed.emit(found.found)
-            return
-        self._standing = found.found
+        self._standing = found
         if not self.is_ours:
-            self._follow(found.found.state)
+            self._follow(found.state)
         self._show()
+
+    def _on_unreadable(self, folder: Path, error: AppError) -> None:
+        self._is_reading = False
+        if folder != self.folder:
+            self._read_folder()
+        else:
+            self.failed.emit(error)
 
     def _follow(self, state: str) -> None:
         """Follow the state of a study that another process may carry out."""
@@ -348,20 +348,14 @@ class StudyView(QWidget):
             if entry.state == "running":
                 self.ended_elsewhere.emit()
 
-    def _on_unreadable(self, error: AppError) -> None:
-        self._is_reading = False
-        self.failed.emit(error)
-
     def _check_memory(self) -> None:
         """Check which models need more memory than there is; the window's model will be unloaded by then."""
-        entry = self._entry
-        if entry is None or entry.study is None:
-            return
-        study, folder = entry.study, entry.folder
-        background.run(lambda: (folder, _memory_shortages(study, folder)), self._on_memory_read, self.failed.emit)
+        study, folder = self._study, self.folder
+        if study is not None and folder is not None:
+            find = functools.partial(_memory_shortages, study, folder)
+            background.run(find, functools.partial(self._on_memory_read, folder), self.failed.emit)
 
-    def _on_memory_read(self, found: tuple[Path, list[MemoryShortage]]) -> None:
-        folder, short = found
+    def _on_memory_read(self, folder: Path, short: list[MemoryShortage]) -> None:
         if folder == self.folder:
             lines = [study_texts.memory_warning(one.name, one.need_bytes, is_judge=one.is_judge) for one in short]
             self.warnings.setText("\n".join(f"▲ {line}" for line in lines))
@@ -399,18 +393,6 @@ class StudyView(QWidget):
             except AppError as error:
                 self.failed.emit(error)
             self._show()
-
-
-def _with_live_count(one: SystemProgress, answered: int) -> SystemProgress:
-    """Add the answers since the folder was read; for several seeds only the folder has all."""
-    return dataclasses.replace(one, answered=max(one.answered, answered))
-
-
-def _read_status(study: Study, folder: Path) -> _FolderStatus:
-    try:
-        return _FolderStatus(folder, study_steps.study_status(study, folder))
-    except AppError as error:
-        return _FolderStatus(folder, error)
 
 
 def _memory_shortages(study: Study, folder: Path) -> list[MemoryShortage]:

@@ -10,9 +10,11 @@ import time
 from PySide6.QtCore import QObject, QTimer
 
 from app.base import database
+from app.base.files import work_folder
 from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.base.services import background
+from app.chat.organizer import BIN_DAYS
 
 COLLECT_EVERY_MS = 1000
 
@@ -79,14 +81,8 @@ def empty_bins(where: Paths, parent: QObject) -> None:
 
 def empty_bins_now(where: Paths, now: float) -> int:
     """Empty the bins and return how many things were deleted. It may delete gigabytes, so it takes time."""
-    record = DayRecord(where.data)
-    from app.evaluation import question_sets
-    from app.evaluation.study import studies
     from app.training.runs import training_list  # imported here, because short starts never need it
 
-    trainings = training_list.empty_bin(where, now)
-    return (
-        trainings
-        + studies.empty_bin(where.evaluations, record, now)
-        + question_sets.empty_bin(where.questions, record, now)
-    )
+    record = DayRecord(where.data)
+    others = (work_folder.empty_bin(folder, record, now, BIN_DAYS) for folder in (where.evaluations, where.questions))
+    return training_list.empty_bin(where, now) + sum(map(len, others))

@@ -101,14 +101,12 @@ def test_files_that_share_ids_and_questions_are_told(tmp_path: Path, run: Run) -
     assert "前と同じ文の質問が 2 件あります（a.jsonl の 1 行目 と b.jsonl の 1 行目、" in said
 
 
-def test_questions_of_two_files_of_one_name_are_repeated_too(tmp_path: Path, run: Run) -> None:
+def test_questions_that_are_repeated_are_named_by_their_rows(tmp_path: Path, run: Run) -> None:
+    files = []
     for folder in ("甲", "乙"):
         (tmp_path / folder).mkdir()
-    files = [write(tmp_path / folder / "a.jsonl", *ROWS) for folder in ("甲", "乙")]
-    assert "前と同じ文の質問が 2 件あります" in run("add", "点検", *files)[2]
-
-
-def test_questions_that_are_repeated_in_a_file_are_named_by_their_rows(tmp_path: Path, run: Run) -> None:
+        files.append(write(tmp_path / folder / "a.jsonl", *ROWS))
+    assert "前と同じ文の質問が 2 件あります" in run("add", "点検", *files)[2]  # of two files of one name
     _, _, said = run("add", "点検", write(tmp_path / "a.jsonl", *[{"question": "橋はどこか"}] * 8))
     told = "、".join(f"1 と {line} 行目" for line in range(2, 7))
     assert f"前と同じ文の質問が 7 件あります（{told}…）。" in said

@@ -16,12 +16,9 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.documents.retrieval import semantic_index
 from app.documents.services.embedding import Embedding
-from app.evaluation import question_files
-from app.evaluation.records import Question, QuestionSet
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.study import compared_systems, planning, studies, study_steps
+from app.evaluation.study import studies, study_steps
 from app.evaluation.study.compared_systems import DocumentScope
-from app.evaluation.study.request import AnswerParameters
 from app.evaluation.study.studies import Training
 from app.inference.local_model import LocalModel
 from app.models import local_models
@@ -32,6 +29,7 @@ from app.training.services import training_run
 from app.training.services.training_run import Trainer
 from app.training.services.training_runner import TrainingRunner
 from tests.embedding_model import tiny_bert
+from tests.evaluation.driver import question_set, systems_of, write_study
 from tests.scene import Scene
 from trainer.spec import RunSpec
 
@@ -61,20 +59,10 @@ class Desk:
     def study(
         self, *questions: str, documents: DocumentScope | None = None, trainings: tuple[Training, ...] = ()
     ) -> Path:
-        asked = tuple(Question(f"q{number}", text) for number, text in enumerate(questions, start=1))
-        found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
-        contenders = (compared_systems.compared_system(self.model, None, documents),) if questions else ()
-        evaluations = self.scene.where.evaluations
-        made = planning.plan_study(
-            evaluations,
-            "questions",
-            found,
-            compared_systems.assign_ids(contenders),
-            AnswerParameters(),
-            trainings=trainings,
-        )
-        studies.create(evaluations / made.id, made, found)
-        return evaluations / made.id
+        folder = self.scene.where.evaluations / f"試験 {len(studies.list_all(self.scene.where.evaluations))}"
+        contenders = systems_of(self.model, 1 if questions else 0, documents)
+        write_study(folder, *contenders, asked=question_set(*questions), trainings=trainings)
+        return folder
 
     def ended(self) -> AppError | None:
         self.scene.qtbot.waitUntil(lambda: bool(self.ends))
@@ -82,6 +70,12 @@ class Desk:
         self.ends.clear()
         assert (self.evaluations.folder, self.evaluations.is_running) == (None, False)
         assert self.scene.engine.refusal is None
+        return error
+
+    def failure(self) -> AppError:
+        error = self.ended()
+        assert error is not None
+        assert self.evaluations.outcome == "failed"
         return error
 
 
@@ -119,25 +113,6 @@ def test_the_model_that_answers_is_unloaded_before_anything_is_measured(desk: De
     desk.evaluations.start(desk.study("一つ目"))
     assert desk.ended() is None
     assert set(was_up) == {False}
-
-
-def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
-    folder = desk.study("一つ目", "!slow とても長い答えになる質問", "三つ目")
-
-    def stop_at_the_second(told: StepProgress) -> None:
-        if told.total and told.done == 1:
-            desk.evaluations.stop()
-
-    desk.evaluations.progressed.connect(stop_at_the_second)
-    desk.evaluations.start(folder)
-    assert desk.ended() is None
-    assert (desk.evaluations.outcome, desk.evaluations.is_stopping) == ("stopped", False)
-    assert list(study_steps.answers_of(folder, "s1", 0)) == [1]
-    desk.evaluations.progressed.disconnect(stop_at_the_second)
-    desk.evaluations.start(folder)
-    assert desk.ended() is None
-    assert desk.evaluations.outcome == "finished"
-    assert len(studies.read_results(folder)[0].systems[0].rows) == 3
 
 
 def test_an_answer_that_is_being_given_is_waited_for(desk: Desk) -> None:
@@ -201,17 +176,14 @@ def test_who_has_taken_the_study_meanwhile_is_told_at_the_end(desk: Desk) -> Non
     folder = desk.study("一つ目")
     held = studies.lock(folder)
     desk.evaluations.start(folder)
-    error = desk.ended()
+    error = desk.failure()
     held.release()
-    assert error is not None
-    assert (error.code, desk.evaluations.outcome) == ("evaluation_busy", "failed")
+    assert error.code == "evaluation_busy"
 
 
-def test_what_a_study_failed_by_is_told(desk: Desk) -> None:
+def test_a_study_that_ends_with_an_error_tells_it(desk: Desk) -> None:
     desk.evaluations.start(desk.study("一つ目", "!memory"))
-    error = desk.ended()
-    assert error is not None
-    assert (error.code, desk.evaluations.outcome) == ("out_of_memory", "failed")
+    assert desk.failure().code == "out_of_memory"
 
 
 def test_a_damaged_study_is_refused(desk: Desk) -> None:
@@ -254,8 +226,7 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(
 def test_a_trainer_that_cannot_be_found_fails_only_what_needs_it(desk: Desk, tmp_path: Path) -> None:
     run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     desk.evaluations.start(desk.study(trainings=(Training(str(run), 1, 1),)))
-    error = desk.ended()
-    assert error is not None
+    error = desk.failure()
     assert (error.code, error.facts["path"]) == ("no_training_environment", "/設定した場所")
 
 
@@ -269,10 +240,9 @@ def test_a_bug_while_it_is_looked_what_is_next_ends_the_study_and_everything_is_
     with monkeypatch.context() as patched, desk.scene.qtbot.captureExceptions() as bugs:
         patched.setattr(study_steps, "next_step", fail)
         desk.evaluations.start(folder)
-        error = desk.ended()
+        error = desk.failure()
         desk.scene.qtbot.waitUntil(lambda: bool(bugs))
-    assert error is not None
-    assert (error.code, desk.evaluations.outcome) == ("unexpected", "failed")
+    assert error.code == "unexpected"
     desk.evaluations.start(folder)
     assert desk.ended() is None
 
@@ -298,6 +268,15 @@ def test_an_environment_that_is_broken_is_told(desk: Desk, tmp_path: Path) -> No
 
 
 @pytest.fixture
+def embedding(desk: Desk, tmp_path: Path) -> Iterator[Embedding]:
+    where = desk.scene.where
+    made = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
+    made.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {"賃": "給", "金": "与"}))])
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def scope(desk: Desk) -> tuple[CollectionRef, ...]:
     library = Library.open(desk.scene.where.documents)
     collection_id = library.add_collection("規程")
@@ -311,11 +290,8 @@ def scope(desk: Desk) -> tuple[CollectionRef, ...]:
 
 
 def test_every_section_can_be_found_by_meaning_before_the_first_answer(
-    desk: Desk, scope: tuple[CollectionRef, ...], tmp_path: Path, qtbot: QtBot
+    desk: Desk, scope: tuple[CollectionRef, ...], embedding: Embedding, qtbot: QtBot
 ) -> None:
-    where = desk.scene.where
-    embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
-    embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {"賃": "給", "金": "与"}))])
     evaluations = desk.made(embedding=embedding)
     limit_s, seen = embedding.question_limit_s, list[tuple[str, int, bool]]()
 
@@ -330,12 +306,11 @@ def test_every_section_can_be_found_by_meaning_before_the_first_answer(
     assert caught.args[1] is None
     assert seen[0] == ("idle", 40, True)
     assert (embedding.question_limit_s, evaluations.is_embedding) == (limit_s, False)
-    embedding.close()
     evaluations.close()
 
 
 def test_vectors_whose_first_try_fails_are_waited_for(
-    desk: Desk, scope: tuple[CollectionRef, ...], tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, scope: tuple[CollectionRef, ...], embedding: Embedding, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look, tries = semantic_index.find_backlog, list[int]()
 
@@ -346,24 +321,17 @@ def test_vectors_whose_first_try_fails_are_waited_for(
         return look(*anything)
 
     monkeypatch.setattr(semantic_index, "find_backlog", fail_once)
-    where = desk.scene.where
-    embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
-    embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {"賃": "給"}))])
     evaluations, seen = desk.made(embedding=embedding), list[int]()
     evaluations.progressed.connect(lambda _told: seen.append(embedding.standing.done))
     with qtbot.waitSignal(evaluations.ended, timeout=20_000):
         evaluations.start(desk.study("賃金は？", documents=DocumentScope(scope)))
     assert seen[0] == 40
-    embedding.close()
     evaluations.close()
 
 
 def test_a_study_that_waits_for_vectors_can_be_stopped(
-    desk: Desk, scope: tuple[CollectionRef, ...], tmp_path: Path, qtbot: QtBot
+    desk: Desk, scope: tuple[CollectionRef, ...], embedding: Embedding, qtbot: QtBot
 ) -> None:
-    where = desk.scene.where
-    embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
-    embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {}))])
     embedding.set_paused(True)  # nothing comes of it
     evaluations, limit_s = desk.made(embedding=embedding), embedding.question_limit_s
     evaluations.start(desk.study("賃金は？", documents=DocumentScope(scope)))
@@ -371,4 +339,3 @@ def test_a_study_that_waits_for_vectors_can_be_stopped(
     with qtbot.waitSignal(evaluations.ended):
         evaluations.stop()
     assert (evaluations.outcome, evaluations.is_embedding, embedding.question_limit_s) == ("stopped", False, limit_s)
-    embedding.close()

@@ -60,17 +60,20 @@ class Bench:
     def models(self) -> list[LocalModel]:
         return model_registry.list_models(self.store, self.where.models)
 
-    def wish(self, compares: str, *models: LocalModel, **others: Any) -> StudyRequest:
+    def ask(self, compares: str, *models: LocalModel, **others: Any) -> StudyRequest:
         fields: dict[str, Any] = {"question_set": "試験", "models": models, "asking": ASKING}
         return StudyRequest(compares, **(fields | others))
 
-    def made(self, wish: StudyRequest) -> Study:
-        folder = study_making.make(wish, self.where, self.models, self.trainer)
+    def ask_scale(self, data: Path, **others: Any) -> StudyRequest:
+        return self.ask("scale", self.base, data=str(data), sizes=(20, 60), runs=1, **others)
+
+    def made(self, request: StudyRequest) -> Study:
+        folder = study_making.make(request, self.where, self.models, self.trainer)
         assert studies.find(self.where.evaluations, folder.name).state == "waiting"
         return studies.read(folder)
 
-    def forecast(self, wish: StudyRequest) -> StudyForecast:
-        return study_making.forecast(wish, self.where, self.models, self.trainer)
+    def forecast(self, request: StudyRequest) -> StudyForecast:
+        return study_making.forecast(request, self.where, self.models, self.trainer)
 
     def of_command(self, *arguments: str) -> Study:
         """What `kotae eval ARGUMENTS` makes, whether or not the fake engine can carry it out."""
@@ -81,12 +84,12 @@ class Bench:
         assert entry.study is not None
         return entry.study
 
-    def refused(self, wish: StudyRequest) -> AppError:
+    def refused(self, request: StudyRequest) -> AppError:
         """By the making and by the forecast alike; nothing is left."""
         codes = []
         for act in (study_making.make, study_making.forecast):
             with pytest.raises(AppError) as caught:
-                act(wish, self.where, self.models, self.trainer)
+                act(request, self.where, self.models, self.trainer)
             codes.append(caught.value.code)
         assert codes[0] == codes[1]
         assert studies.list_all(self.where.evaluations) == []
@@ -116,8 +119,8 @@ def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, mo
 
 
 def plain(study: Study) -> dict[str, Any]:
-    """Without what two of the same wish differ in: name, time and folder, and where a copy of the adapter lies. What is
-    known of the model's file may differ, too."""
+    """Without what two of the same request differ in: name, time and folder, where a copy of the adapter lies, and what
+    is known of the model's file."""
     found: dict[str, Any] = json.loads(json_lines.encode_line(study).replace(study.id.encode(), b"ID"))
     for contender in found["contenders"]:
         contender["system"]["adapter"] = bool(contender["system"]["adapter"])
@@ -125,9 +128,6 @@ def plain(study: Study) -> dict[str, Any]:
     for made in found["made"]:
         made["adapter"] = bool(made["adapter"])
     return found | {"name": "", "created_at": 0.0}
-
-
-Fields = dict[str, Any]
 
 
 def merged(bench: Bench) -> LocalModel:
@@ -139,98 +139,87 @@ def merged(bench: Bench) -> LocalModel:
 
 
 @pytest.mark.parametrize(
-    ("compares", "fields", "asked", "kind"),
+    ("compares", "fields", "command", "kind"),
     [
         (
             "documents",
             lambda b: {"models": (b.base,), "tuned": b.tuned, "scope": b.scope},
-            lambda b: ("documents", "試験", "--model", b.base.id, "--collection", "基準", "--adapter", "r1:0.7"),
+            "documents 試験 --model {base} --collection 基準 --adapter r1:0.7",
             "documents",
         ),
         (
             "documents",  # of a base with its adapter, which is compared with that base
             lambda b: {"models": (b.tuned,), "scope": b.scope},
-            lambda b: ("documents", "試験", "--model", b.base.id, "--collection", "基準", "--adapter", "r1:0.7"),
+            "documents 試験 --model {base} --collection 基準 --adapter r1:0.7",
             "documents",
         ),
         (
             "documents",  # of a model that was not trained
             lambda b: {"models": (b.other,), "scope": b.scope},
-            lambda b: ("documents", "試験", "--model", b.other.id, "--collection", "基準"),
+            "documents 試験 --model {other} --collection 基準",
             "documents",
         ),
         (
             "models",  # before and after a training
             lambda b: {"models": (b.base, b.tuned)},
-            lambda b: ("questions", "試験", "--model", b.base.id, "--adapter", "none", "--adapter", "r1:0.7"),
+            "questions 試験 --model {base} --adapter none --adapter r1:0.7",
             "questions",
         ),
         (
             "models",  # a base, and a file into which its training was merged
             lambda b: {"models": (b.base, merged(b))},
-            lambda b: ("questions", "試験", "--model", b.base.id, "--model", "merged"),
+            "questions 試験 --model {base} --model merged",
             "questions",
         ),
         (
             "models",
             lambda b: {"models": (b.base, b.other), "scope": b.scope, "limit": 2},
-            lambda b: (
-                *("questions", "試験", "--model", b.base.id, "--model", b.other.id),
-                *("--collection", "基準", "--limit", "2"),
-            ),
+            "questions 試験 --model {base} --model {other} --collection 基準 --limit 2",
             "bases",
         ),
         (
             "quantizations",
             lambda b: {"models": (b.base,), "forms": ("Q8_0",)},
-            lambda b: ("quant", b.base.id, "--questions", "試験", "--quant", "Q8_0"),
+            "quant {base} --questions 試験 --quant Q8_0",
             "quantizations",
         ),
         (
             "quantizations",
             lambda b: {"models": (b.base,), "tuned": b.tuned, "forms": ("Q8_0",)},
-            lambda b: ("quant", b.base.id, "--questions", "試験", "--quant", "Q8_0", "--adapter", "r1:0.7"),
+            "quant {base} --questions 試験 --quant Q8_0 --adapter r1:0.7",
             "quantizations",
         ),
         (
             "quantizations",  # that are there already
             lambda b: {"models": (b.base, b.other)},
-            lambda b: ("quant", b.base.id, b.other.id, "--questions", "試験"),
+            "quant {base} {other} --questions 試験",
             "quantizations",
         ),
     ],
 )
 def test_the_window_and_the_command_make_the_same_study(
-    bench: Bench, compares: str, fields: Callable[[Bench], Fields], asked: Callable[[Bench], tuple[str, ...]], kind: str
+    bench: Bench, compares: str, fields: Callable[[Bench], dict[str, Any]], command: str, kind: str
 ) -> None:
-    study = bench.made(StudyRequest(compares, ASKING, **({"question_set": "試験"} | fields(bench))))
-    assert plain(study) == plain(bench.of_command(*asked(bench)))
+    study = bench.made(bench.ask(compares, **fields(bench)))
+    assert plain(study) == plain(bench.of_command(*command.format(base=bench.base.id, other=bench.other.id).split()))
     assert study.kind == kind
 
 
-def test_documents(bench: Bench) -> None:
-    study = bench.made(bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope))
-    assert [one.system.name for one in study.contenders] == [
-        "元のモデル", "元のモデル + 資料", "学習後", "学習後 + 資料", "抜粋表示（資料の引用のみ）",
-    ]  # fmt: skip
-    assert len(bench.made(bench.wish("documents", bench.other, scope=bench.scope)).contenders) == 3
-
-
 def test_models_that_are_compared_are_asked_themselves_with_the_strength_of_their_adapter(bench: Bench) -> None:
-    study = bench.made(bench.wish("models", bench.base, bench.tuned, scope=bench.scope))
+    study = bench.made(bench.ask("models", bench.base, bench.tuned, scope=bench.scope))
     assert [(one.may_quote, one.system.strength) for one in study.contenders] == [(False, 1.0), (False, 0.7)]
 
 
-def test_quantizations(bench: Bench) -> None:
-    study = bench.made(bench.wish("quantizations", bench.base, tuned=bench.tuned, forms=("Q8_0",)))
+def test_quantizations_are_made_of_the_base_and_of_what_is_merged(bench: Bench) -> None:
+    study = bench.made(bench.ask("quantizations", bench.base, tuned=bench.tuned, forms=("Q8_0",)))
     assert study.has_likelihoods
     assert [(one.form, one.strength) for one in study.made] == [("Q8_0", 1.0), ("F16", 0.7), ("Q8_0", 1.0)]
-    assert bench.made(bench.wish("quantizations", bench.base, bench.other)).made == ()
+    assert bench.made(bench.ask("quantizations", bench.base, bench.other)).made == ()
 
 
 def test_amounts_of_training_data(bench: Bench, data: Path) -> None:
-    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=1, asking=AnswerParameters())
-    study = bench.made(wish)
+    request = bench.ask_scale(data, asking=AnswerParameters())
+    study = bench.made(request)
     asked = ("scale", str(data), "--base", bench.base.id, "--sizes", "20,60", "--seeds", "1", "--questions", "試験")
     found, made = plain(study), plain(bench.of_command(*asked))
     assert found["context_tokens"] == 4096
@@ -239,19 +228,15 @@ def test_amounts_of_training_data(bench: Bench, data: Path) -> None:
 
 
 def test_without_questions_the_hold_out_alone_judges(bench: Bench, data: Path) -> None:
-    wish = bench.wish("scale", bench.base, question_set="", data=str(data), sizes=(20, 60), runs=2, has_control=False)
-    study = bench.made(wish)
+    request = bench.ask("scale", bench.base, question_set="", data=str(data), sizes=(20, 60), runs=2, has_control=False)
+    study = bench.made(request)
     assert (study.name, study.contenders, len(study.trainings)) == ("点検", (), 4)
 
 
-def test_without_a_set_the_shipped_questions_are_asked(bench: Bench) -> None:
-    study = bench.made(bench.wish("models", bench.base, question_set=""))
-    assert (study.set_name, study.set_version) == (question_sets.shipped().name, 0)
-
-
-def test_how_it_is_asked(bench: Bench) -> None:
+def test_how_it_is_asked_and_without_a_set_the_shipped_questions(bench: Bench) -> None:
     judge = dataclasses.replace(ASKING, name="私の", judge=bench.other, seeds=3, temperature=0.7, max_tokens=99)
-    study = bench.made(bench.wish("models", bench.base, asking=judge))
+    study = bench.made(bench.ask("models", bench.base, question_set="", asking=judge))
+    assert (study.set_name, study.set_version) == (question_sets.shipped().name, 0)
     assert (study.name, study.judge, study.seeds) == ("私の", bench.other, (0, 1, 2))
     assert (study.choices.temperature, study.choices.max_tokens, study.context_tokens) == (0.7, 99, 2048)
 
@@ -276,8 +261,10 @@ def test_how_it_is_asked(bench: Bench) -> None:
 def test_what_cannot_be_compared_is_said_and_leaves_nothing(
     bench: Bench, change: Callable[[Bench], dict[str, Any]], code: str
 ) -> None:
-    wish = bench.wish("documents", bench.base, scope=bench.scope)
-    assert bench.refused(dataclasses.replace(wish, **change(bench))).code == code
+    request = bench.ask("documents", bench.base, scope=bench.scope)
+    error = bench.refused(dataclasses.replace(request, **change(bench)))
+    assert error.code == code
+    assert code != "wish_version_gone" or "「試験」に版 9 が" in describe_error(error).message
 
 
 @pytest.mark.parametrize(
@@ -293,13 +280,8 @@ def test_what_cannot_be_compared_is_said_and_leaves_nothing(
 def test_what_cannot_be_trained_is_said_and_leaves_nothing(
     bench: Bench, data: Path, change: Callable[[Bench], dict[str, Any]], code: str
 ) -> None:
-    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=1)
-    assert bench.refused(dataclasses.replace(wish, **change(bench))).code == code
-
-
-def test_a_version_that_is_missing_is_named(bench: Bench) -> None:
-    error = bench.refused(bench.wish("models", bench.base, question_set="試験@9"))
-    assert describe_error(error).message == "質問集「試験」に版 9 が見つかりません。"
+    request = bench.ask_scale(data)
+    assert bench.refused(dataclasses.replace(request, **change(bench))).code == code
 
 
 def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Bench, data: Path, tmp_path: Path) -> None:
@@ -308,13 +290,13 @@ def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Ben
     bench.monkeypatch.setattr("app.models.training_environment._ROOT", tmp_path)  # where no development one is
     settings.save(bench.where.settings, settings.Settings(training_folder=str(tmp_path / "選んだ")))
     quantized = dataclasses.replace(bench.base, quantization="Q4_K_M")
-    for wish in (
-        bench.wish("scale", bench.base, data=str(data), sizes=(20, 60)),
-        bench.wish("quantizations", quantized, forms=("Q8_0",)),
+    for request in (
+        bench.ask_scale(data),
+        bench.ask("quantizations", quantized, forms=("Q8_0",)),
     ):
         for act in (study_making.make, study_making.forecast):
             with pytest.raises(AppError) as caught:
-                act(wish, bench.where, bench.models, None)
+                act(request, bench.where, bench.models, None)
             assert caught.value.code == "no_training_environment"
             assert str(tmp_path / "選んだ") in str(describe_error(caught.value))
     assert studies.list_all(bench.where.evaluations) == []
@@ -337,44 +319,44 @@ def secret(bench: Bench) -> LocalModel:
 
 
 def test_what_a_model_answers_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:
-    assert bench.made(bench.wish("models", bench.base, bench.tuned)).label == "internal"
-    study = bench.made(bench.wish("models", bench.base, secret))
+    assert bench.made(bench.ask("models", bench.base, bench.tuned)).label == "internal"
+    study = bench.made(bench.ask("models", bench.base, secret))
     assert (study.label, [one.label for one in study.contenders]) == ("secret", ["internal", "secret"])
     asked = ("--model", bench.base.id, "--adapter", "none", "--adapter", "r2")
     assert plain(study) == plain(bench.of_command("questions", "試験", *asked))
-    for wish in (
-        bench.wish("documents", bench.base, tuned=secret, scope=bench.scope),
-        bench.wish("quantizations", bench.base, tuned=secret, forms=("Q8_0",)),
+    for request in (
+        bench.ask("documents", bench.base, tuned=secret, scope=bench.scope),
+        bench.ask("quantizations", bench.base, tuned=secret, forms=("Q8_0",)),
     ):
-        assert bench.made(wish).label == "secret"
+        assert bench.made(request).label == "secret"
 
 
 def test_a_merged_file_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:
     merged = dataclasses.replace(bench.other, tuned=secret.tuned)
-    assert bench.made(bench.wish("documents", bench.base, tuned=merged, scope=bench.scope)).label == "secret"
+    assert bench.made(bench.ask("documents", bench.base, tuned=merged, scope=bench.scope)).label == "secret"
 
 
 def test_amounts_of_secret_training_data_make_a_secret_study(bench: Bench, data: Path, tmp_path: Path) -> None:
     split = shutil.copytree(data, tmp_path / "機密")
     manifest = json.loads((split / "split.json").read_bytes())
     (split / "split.json").write_text(json.dumps(manifest | {"source": {"label": "secret"}}), "utf-8")
-    wish = bench.wish("scale", bench.base, data=str(split), sizes=(20, 60), runs=1, asking=AnswerParameters())
-    assert bench.made(wish).label == "secret"
-    assert bench.made(dataclasses.replace(wish, question_set="")).label == "secret"
-    assert bench.made(dataclasses.replace(wish, data=str(data))).label == "internal"
+    request = bench.ask_scale(split, asking=AnswerParameters())
+    assert bench.made(request).label == "secret"
+    assert bench.made(dataclasses.replace(request, question_set="")).label == "secret"
+    assert bench.made(dataclasses.replace(request, data=str(data))).label == "internal"
 
 
 def test_an_adapter_that_is_not_what_it_was_is_refused(bench: Bench) -> None:
     tiny.tiny_adapter(Path(bench.tuned.adapter), seed=9)
     with pytest.raises(AppError, match="tuned_adapter_changed"):
-        bench.made(bench.wish("models", bench.tuned))
+        bench.made(bench.ask("models", bench.tuned))
 
 
 def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(bench: Bench) -> None:
-    wish = bench.wish("quantizations", bench.base, forms=("Q8_0",))
+    request = bench.ask("quantizations", bench.base, forms=("Q8_0",))
     bench.monkeypatch.setattr("shutil.disk_usage", lambda _path: DiskUsage(100, 100, 0))
     with pytest.raises(AppError, match="drive_space"):
-        bench.made(wish)
+        bench.made(request)
     assert studies.list_all(bench.where.evaluations) == []
 
 
@@ -383,12 +365,12 @@ def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(bench
 
 def test_a_forecast_counts_what_the_study_will_ask_and_writes_nothing(bench: Bench) -> None:
     asking = dataclasses.replace(ASKING, seeds=2, temperature=0.7, judge=bench.other)
-    wish = bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope, asking=asking)
-    found = bench.forecast(wish)
+    request = bench.ask("documents", bench.base, tuned=bench.tuned, scope=bench.scope, asking=asking)
+    found = bench.forecast(request)
     assert (found.systems, found.questions, found.answers, found.judged) == (5, 4, 40, 40)
     assert (found.disk_bytes, found.trainings, found.most_answering_s) == (0, 0, None)
     assert not bench.where.evaluations.exists()
-    assert len(bench.made(wish).contenders) == found.systems
+    assert len(bench.made(request).contenders) == found.systems
 
 
 def test_no_model_is_read_for_a_forecast(bench: Bench) -> None:
@@ -396,47 +378,49 @@ def test_no_model_is_read_for_a_forecast(bench: Bench) -> None:
         raise AssertionError("read")
 
     bench.monkeypatch.setattr("app.base.files.input_file.sha256_of", fail)
-    assert bench.forecast(bench.wish("quantizations", bench.base, forms=("Q8_0",))).systems == 2
+    assert bench.forecast(bench.ask("quantizations", bench.base, forms=("Q8_0",))).systems == 2
 
 
 def test_answers_take_at_most_what_was_measured_of_the_model(bench: Bench) -> None:
     measured = dataclasses.replace(bench.base, speeds={"plain": {"prompt": 1e9, "answer": 32.0}})
     asking = dataclasses.replace(ASKING, max_tokens=64)
-    wish = bench.wish("models", measured, asking=asking)
-    assert bench.forecast(wish).most_answering_s == pytest.approx(4 * 64 / 32.0, rel=0.01)
-    assert bench.forecast(dataclasses.replace(wish, models=(measured, bench.other))).most_answering_s is None
+    request = bench.ask("models", measured, asking=asking)
+    assert bench.forecast(request).most_answering_s == pytest.approx(4 * 64 / 32.0, rel=0.01)
+    assert bench.forecast(dataclasses.replace(request, models=(measured, bench.other))).most_answering_s is None
     slower = dataclasses.replace(measured, speeds={"plain": {"prompt": 1e9, "answer": 8.0}, **(measured.speeds or {})})
-    assert bench.forecast(dataclasses.replace(wish, models=(slower,))).most_answering_s == pytest.approx(8.0, rel=0.01)
+    assert bench.forecast(dataclasses.replace(request, models=(slower,))).most_answering_s == pytest.approx(
+        8.0, rel=0.01
+    )
 
 
 def test_a_machine_that_was_measured_lets_the_time_be_predicted(bench: Bench) -> None:
-    wish = bench.wish("models", bench.base)
-    assert bench.forecast(wish).most_answering_s is None
+    request = bench.ask("models", bench.base)
+    assert bench.forecast(request).most_answering_s is None
     speed.save(bench.where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e10, 2, 1.0))
-    assert (bench.forecast(wish).most_answering_s or 0) > 0
+    assert (bench.forecast(request).most_answering_s or 0) > 0
 
 
 def test_the_forecast_of_forms_tells_what_they_take_of_the_disk(bench: Bench) -> None:
-    wish = bench.wish("quantizations", bench.base, forms=("Q8_0",))
-    found = bench.forecast(wish)
-    (made,) = bench.made(wish).made
+    request = bench.ask("quantizations", bench.base, forms=("Q8_0",))
+    found = bench.forecast(request)
+    (made,) = bench.made(request).made
     assert found.disk_bytes == made.size_bytes > 0
     assert found.free_bytes > found.disk_bytes
 
 
 def test_a_larger_form_takes_longer_to_answer_than_the_file_it_is_made_of(bench: Bench) -> None:
     measured = dataclasses.replace(bench.base, quantization="F32", speeds={"plain": {"prompt": 1e9, "answer": 32.0}})
-    small = bench.forecast(bench.wish("quantizations", measured, forms=("Q4_K_M",))).most_answering_s or 0
-    large = bench.forecast(bench.wish("quantizations", measured, forms=("Q8_0",))).most_answering_s or 0
+    small = bench.forecast(bench.ask("quantizations", measured, forms=("Q4_K_M",))).most_answering_s or 0
+    large = bench.forecast(bench.ask("quantizations", measured, forms=("Q8_0",))).most_answering_s or 0
     assert 4 * 512 / 32.0 < small < large
 
 
 def test_the_forecast_of_amounts_tells_trainings_and_their_time(bench: Bench, data: Path) -> None:
-    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=2)
-    found = bench.forecast(wish)
+    request = bench.ask("scale", bench.base, data=str(data), sizes=(20, 60), runs=2)
+    found = bench.forecast(request)
     assert (found.trainings, found.systems, found.answers, found.is_guessed) == (5, 3, 12, True)
     assert found.training_s > 0
     assert 0 < found.disk_bytes < found.free_bytes
     assert list(bench.where.evaluations.iterdir()) == []
-    alone = bench.forecast(dataclasses.replace(wish, question_set="", has_control=False))
+    alone = bench.forecast(dataclasses.replace(request, question_set="", has_control=False))
     assert (alone.trainings, alone.systems, alone.answers) == (4, 0, 0)

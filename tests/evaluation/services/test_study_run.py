@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.services.child_process import STOP_GRACE_MS
 from app.base.settings import Settings
-from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
+from app.chat.batch.journal import BatchAnswer
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest
 from app.chat.services.prompt_run import AnswerQueue
@@ -27,12 +27,12 @@ from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentSection
 from app.evaluation import question_files
-from app.evaluation.records import Evaluation, Question, QuestionSet
+from app.evaluation.records import Evaluation, QuestionSet
 from app.evaluation.services import study_run
 from app.evaluation.services.study_run import StudyRun
 from app.evaluation.services.study_tasks import LikelihoodTask, TrainingTask
 from app.evaluation.study import compared_systems, studies, study_steps
-from app.evaluation.study.studies import MadeModel, Study
+from app.evaluation.study.studies import ComparedSystem, MadeModel, Study
 from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
@@ -43,6 +43,7 @@ from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
 from app.training.services.training_run import Trainer
 from tests import model_files as models
+from tests.evaluation.driver import question_set, record, write_study
 from tests.scene import Scene
 from tests.training.generation.collection import library_of
 from trainer.convert_job import GgufToHf, HfToGguf, Merge
@@ -53,7 +54,9 @@ def judged(score: int | str) -> str:
     return f'!say {{"reason": "理由", "score": {score}}}'
 
 
-HEAD = JournalHeader("", "", 0, "", "", (), Choices(), 2048, 0.0)
+def systems(*models: LocalModel, family: str = "") -> tuple[ComparedSystem, ...]:
+    made = (compared_systems.compared_system(model, None) for model in models)
+    return compared_systems.assign_ids([dataclasses.replace(one, family=family) for one in made])
 
 
 class Desk:
@@ -63,21 +66,15 @@ class Desk:
         self.folder = scene.where.evaluations / "x"
         self.trainer = AppError("no_training_environment", path="/設定した場所")
 
-    def study(self, *questions: str, systems: int = 1, **others: Any) -> Study:
-        """Written. Every system is the same model, which answers with the question or with what it is told to."""
+    def study(self, *texts: str, contenders: tuple[ComparedSystem, ...] | None = None, **others: object) -> Study:
+        """Written. By default one system, which answers with the question or with what it is told to."""
         asked = tuple(
-            Question(f"q{number}", text, reference="答え", must_include=("二",), group=f"資料{number % 2}")
-            for number, text in enumerate(questions, start=1)
+            dataclasses.replace(one, group=f"資料{at % 2}")
+            for at, one in enumerate(question_set(*texts, reference="答え", must_include=("二",)).questions, start=1)
         )
         found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
-        contenders = compared_systems.assign_ids(
-            compared_systems.compared_system(self.model, None) for _ in range(systems)
-        )
-        choices = Choices(temperature=0.0, max_tokens=200)
-        one = Study("x", "試し", "questions", "試験", 1, found.sha256, "internal", contenders, (0,), choices, 2048)
-        one = dataclasses.replace(one, **others)
-        studies.create(self.folder, one, found)
-        return one
+        contenders = systems(self.model) if contenders is None else contenders
+        return write_study(self.folder, *contenders, asked=found, **others)
 
     def run(self) -> StudyRun:
         scene = self.scene
@@ -90,6 +87,26 @@ class Desk:
         with self.scene.qtbot.waitSignal(signal) as caught:
             act()
         return caught.args[0] if caught.args else None
+
+    def failure(self) -> AppError:
+        run = self.run()
+        error: AppError = self.ended(run.failed, run.start)
+        return error
+
+    def answered(self) -> list[int]:
+        """The questions to which the first system has an answer."""
+        return list(study_steps.answers_of(self.folder, "s1", 0))
+
+    def kill_at_slow_answers(self, times: int = sys.maxsize) -> None:
+        """The engine, as often as it begins one."""
+        kills: list[int] = []
+
+        def kill(event: object) -> None:
+            if len(kills) < times and getattr(event, "text", "") == "!":
+                kills.append(self.scene.engine.pid)
+                os.kill(kills[-1], signal.SIGKILL)
+
+        self.scene.engine.event_received.connect(kill)
 
     def result(self) -> Evaluation:
         run = self.run()
@@ -104,7 +121,7 @@ def desk(scene: Scene, model: LocalModel) -> Desk:
 
 
 def test_every_system_answers_every_question_and_is_marked(desk: Desk) -> None:
-    desk.study("一つ目", "二つ目", systems=2)
+    desk.study("一つ目", "二つ目", contenders=systems(desk.model, desk.model))
     found = desk.result()
     assert [one.system.name for one in found.systems] == ["小さなモデル", "小さなモデル（2）"]
     for one in found.systems:
@@ -138,18 +155,12 @@ def test_the_judge_scores_what_there_is_to_score(desk: Desk) -> None:
 
 def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> None:
     told = '!say {"reason": "理由", "winner": 1, "score": 2}'  # what stands first, whatever it is
-    other = dataclasses.replace(
-        compared_systems.compared_system(desk.model, compared_systems.Tuning("/a.gguf")), model=desk.model
-    )
-    contenders = compared_systems.assign_ids([compared_systems.compared_system(desk.model, None), other])
-    one = desk.study(
-        *(f"{number} {told}" for number in range(6)), contenders=contenders, judge=desk.model, has_pairs=True
-    )
-    for contender in one.contenders:  # the fake would answer the same, and has no adapters
-        kept = BatchJournal.open(study_steps.answers_path(desk.folder, contender.system.id, 0), HEAD)
-        for line in range(1, 7):
-            kept.add(BatchAnswer(line, "answered", f"{contender.system.id} の答え"))
-        kept.close()
+    tuned = compared_systems.compared_system(desk.model, compared_systems.Tuning("/a.gguf"))
+    contenders = compared_systems.assign_ids([*systems(desk.model), dataclasses.replace(tuned, model=desk.model)])
+    texts = [f"{number} {told}" for number in range(6)]
+    desk.study(*texts, contenders=contenders, judge=desk.model, has_pairs=True)
+    for id in ("s1", "s2"):  # the fake would answer the same, and has no adapters
+        record(desk.folder, id, (BatchAnswer(line, "answered", f"{id} の答え") for line in range(1, 7)))
     found = desk.result()
     assert [(one.system_id, one.winner, one.is_consistent) for one in found.preferences] == [("s2", "tie", False)] * 6
     assert studies.read_results(desk.folder)[0].preferences == found.preferences
@@ -167,7 +178,7 @@ def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     run.progressed.connect(stop_at_the_second)
     desk.ended(run.stopped, run.start)
     assert not run.is_running
-    assert list(study_steps.answers_of(desk.folder, "s1", 0)) == [1]
+    assert desk.answered() == [1]
     assert studies.find(desk.scene.where.evaluations, "x").state == "waiting"
     again = desk.run()
     asked: list[StepProgress] = []
@@ -216,64 +227,36 @@ def test_a_job_that_cannot_be_written_is_told(desk: Desk, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(model_jobs, "write_score_job", fail)
-    run = desk.run()
-    error: AppError = desk.ended(run.failed, run.start)
-    assert error.code == "drive_space"
+    assert desk.failure().code == "drive_space"
 
 
 def test_what_would_meet_every_question_ends_it_and_the_folder_is_free(desk: Desk) -> None:
     desk.study("一つ目", "!memory", "三つ目")
-    run = desk.run()
-    error: AppError = desk.ended(run.failed, run.start)
-    assert error.code == "out_of_memory"
+    assert desk.failure().code == "out_of_memory"
     studies.lock(desk.folder).release()
-    assert list(study_steps.answers_of(desk.folder, "s1", 0)) == [1]
+    assert desk.answered() == [1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_a_question_at_which_the_engine_was_killed_has_no_answer_and_is_asked_again(desk: Desk) -> None:
+@pytest.mark.parametrize(("kills", "verdict"), [(2, "answered"), (sys.maxsize, "failed")])
+def test_a_question_at_which_the_engine_is_killed_has_no_answer_and_is_asked_again(
+    desk: Desk, kills: int, verdict: str
+) -> None:
     desk.study("一つ目", "!slow 二つ目の質問", "三つ目")
-    run, kills = desk.run(), list[int]()
-
-    def kill_twice(text: str) -> None:
-        if len(kills) < 2 and text == "!":
-            kills.append(desk.scene.engine.pid)
-            os.kill(kills[-1], signal.SIGKILL)
-
-    desk.scene.engine.event_received.connect(lambda event: kill_twice(getattr(event, "text", "")))
-    error: AppError = desk.ended(run.failed, run.start)
+    desk.kill_at_slow_answers(kills)
+    error = desk.failure()
     assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 1, 2)
-    assert list(study_steps.answers_of(desk.folder, "s1", 0)) == [1, 3]
-    rows = desk.result().systems[0].rows
-    assert [(row.question_id, row.verdict) for row in rows] == [(f"q{number}", "answered") for number in (1, 2, 3)]
+    assert desk.answered() == [1, 3]
+    assert [row.verdict for row in desk.result().systems[0].rows] == ["answered", verdict, "answered"]
 
 
-def test_a_question_at_which_the_engine_always_dies_has_failed_the_second_time(desk: Desk) -> None:
-    desk.study("一つ目", "!slow 二つ目の質問", "三つ目")
-
-    def kill(text: str) -> None:
-        if text == "!":
-            os.kill(desk.scene.engine.pid, signal.SIGKILL)
-
-    desk.scene.engine.event_received.connect(lambda event: kill(getattr(event, "text", "")))
-    run = desk.run()
-    assert desk.ended(run.failed, run.start).code == "evaluation_unanswered"
-    rows = desk.result().systems[0].rows
-    assert [row.verdict for row in rows] == ["answered", "failed", "answered"]
-
-
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_a_model_that_is_killed_again_and_again_is_not_asked_any_more(desk: Desk) -> None:
     desk.study("!slow 一つ目", "!slow 二つ目", "!slow 三つ目", "!slow 四つ目")
-    run = desk.run()
-
-    def kill(text: str) -> None:
-        if text == "!":
-            os.kill(desk.scene.engine.pid, signal.SIGKILL)
-
-    desk.scene.engine.event_received.connect(lambda event: kill(getattr(event, "text", "")))
-    error: AppError = desk.ended(run.failed, run.start)
+    desk.kill_at_slow_answers()
+    error = desk.failure()
     assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 2, 1)
-    assert study_steps.answers_of(desk.folder, "s1", 0) == {}
+    assert desk.answered() == []
 
 
 def test_two_do_not_work_on_one_study(desk: Desk) -> None:
@@ -288,19 +271,15 @@ def test_two_do_not_work_on_one_study(desk: Desk) -> None:
 def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -> None:
     path = str(tmp_path / "made.gguf")
     made = dataclasses.replace(desk.model, path=path)
-    contenders = compared_systems.assign_ids([compared_systems.compared_system(made, None)])
-    desk.study("一つ目", contenders=contenders, made=(MadeModel(path, "F16", str(tmp_path)),))
-    run = desk.run()
-    error: AppError = desk.ended(run.failed, run.start)
+    desk.study("一つ目", contenders=systems(made), made=(MadeModel(path, "F16", str(tmp_path)),))
+    error = desk.failure()
     assert (error.code, error.facts["path"]) == ("no_training_environment", "/設定した場所")
 
 
 def test_a_damaged_record_of_answers_is_told(desk: Desk) -> None:
     desk.study("一つ目")
     study_steps.answers_path(desk.folder, "s1", 0).with_name("s1-0.kotae-batch").write_bytes(b"{}\n")
-    run = desk.run()
-    error: AppError = desk.ended(run.failed, run.start)
-    assert error.code == "batch_journal_damaged"
+    assert desk.failure().code == "batch_journal_damaged"
 
 
 def test_a_judge_is_measured_without_any_system(desk: Desk) -> None:
@@ -314,11 +293,9 @@ def test_a_judge_is_measured_without_any_system(desk: Desk) -> None:
 
 def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: Path, tmp_path: Path) -> None:
     path = str(desk.folder / studies.MODELS / "base-Q8_0.gguf")
-    first = dataclasses.replace(compared_systems.compared_system(desk.model, None), family="base")
     made = dataclasses.replace(desk.model, path=path, name="小さなモデル Q8_0", quantization="Q8_0")
-    second = dataclasses.replace(compared_systems.compared_system(made, None), family="base")
     desk.study(
-        "一つ目", "二つ目", contenders=compared_systems.assign_ids([first, second]), kind="quantizations",
+        "一つ目", "二つ目", contenders=systems(desk.model, made, family="base"), kind="quantizations",
         has_likelihoods=True, made=(MadeModel(path, "Q8_0", str(long_model), size_bytes=1000),),
     )  # fmt: skip
     found = desk.result()
@@ -334,9 +311,7 @@ def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: P
 def shared(desk: Desk, tmp_path: Path) -> tuple[Path, filelock.FileLock]:
     """A file that the study waits for, and somebody else makes."""
     path = tmp_path / "shared.gguf"
-    contenders = compared_systems.assign_ids(
-        [compared_systems.compared_system(dataclasses.replace(desk.model, path=str(path)), None)]
-    )
+    contenders = systems(dataclasses.replace(desk.model, path=str(path)))
     desk.study("一つ目", contenders=contenders, made=(MadeModel(str(path), "Q8_0", desk.model.path, is_shared=True),))
     lock = filelock.FileLock(f"{path}.lock")
     lock.acquire()
@@ -388,11 +363,8 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
         tmp_path / "own.gguf", metadata={"llama.context_length": 32768, "tokenizer.chat_template": template}
     )
     own = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
-    desk.study(
-        "一つ目", contenders=compared_systems.assign_ids([compared_systems.compared_system(own, None)]),
-        has_likelihoods=True,
-        choices=Choices(temperature=0.0, max_tokens=20, system_prompt="短く"),
-    )  # fmt: skip
+    choices = Choices(temperature=0.0, max_tokens=20, system_prompt="短く")
+    desk.study("一つ目", contenders=systems(own), has_likelihoods=True, choices=choices)
     found = desk.result()
     (text,) = model_jobs.read_score_job(desk.folder / "job.json").texts
     assert [(one.text, one.markup) for one in text.segments] == [
@@ -404,14 +376,8 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
 def test_a_template_that_fails_is_told(desk: Desk, tmp_path: Path) -> None:
     path = models.tiny_llama(tmp_path / "bad.gguf", metadata={"tokenizer.chat_template": "{{ raise_exception('x') }}"})
     bad = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
-    desk.study(
-        "一つ目",
-        contenders=compared_systems.assign_ids([compared_systems.compared_system(bad, None)]),
-        has_likelihoods=True,
-    )
-    run = desk.run()
-    error: AppError = desk.ended(run.failed, run.start)
-    assert error.code == "template_failed"
+    desk.study("一つ目", contenders=systems(bad), has_likelihoods=True)
+    assert desk.failure().code == "template_failed"
 
 
 def test_the_job_of_a_made_file_follows_from_its_form() -> None:
@@ -442,9 +408,9 @@ def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_i
     clock.start()
 
     def halt(told: StepProgress) -> None:
-        job = run._task._job if isinstance(run._task, LikelihoodTask) else None
-        if told.kind == "likelihood" and job is not None:
-            os.kill(job.pid, signal.SIGSTOP)
+        task = run._task
+        if told.kind == "likelihood" and isinstance(task, LikelihoodTask) and task.pid:
+            os.kill(task.pid, signal.SIGSTOP)
             run.stop()
 
     run.progressed.connect(halt)

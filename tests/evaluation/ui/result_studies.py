@@ -1,6 +1,7 @@
 """Studies that have ended, with results that are known: each is a folder, its study, what it found, its sections."""
 
 import dataclasses
+import functools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from app.evaluation.records import (
     System,
     SystemResult,
 )
-from app.evaluation.report import advice, report
+from app.evaluation.report import advice
 from app.evaluation.study import scale_report
 from app.evaluation.study.studies import ComparedSystem, Study
 from app.inference.local_model import LocalModel, TuningRecord
@@ -134,18 +135,18 @@ def models() -> list[LocalModel]:
 
 
 def _ended(folder: Path, study: Study, found: Evaluation) -> Result:
-    """As `concluding.conclude` leaves it."""
-    sections = advice.advice_sections(study, folder, found)
-    if found.judge is not None:
-        told = (judge_calibration.calibration_sentence(CALIBRATION),)
-        sections += (
-            ReportSection(
-                phrase("evaluation.judge_title"), told, (), (judge_calibration.calibration_table(CALIBRATION),)
-            ),
-        )
+    """As `concluding.conclude` leaves it, without the report."""
     folder.mkdir(parents=True, exist_ok=True)
-    report.write(found, sections, folder)
-    return folder, study, found, sections
+    return folder, study, found, _sections(study, found)
+
+
+@functools.cache
+def _sections(study: Study, found: Evaluation) -> tuple[ReportSection, ...]:
+    sections = advice.advise(study, Path(), found).sections
+    if found.judge is None:
+        return sections
+    told, table = judge_calibration.calibration_sentence(CALIBRATION), judge_calibration.calibration_table(CALIBRATION)
+    return (*sections, ReportSection(phrase("evaluation.judge_title"), (told,), (), (table,)))
 
 
 def _study(kind: str, contenders: tuple[ComparedSystem, ...]) -> Study:
@@ -169,26 +170,30 @@ def _contender(number: int, way: tuple[str, bool, bool, float]) -> ComparedSyste
     return ComparedSystem(system, models()[0], scope, may_quote=not has_documents)
 
 
+@functools.cache
 def _questions() -> tuple[Question, ...]:
-    found = []
-    for number in range(1, COUNT + 1):
-        is_answerable = number <= COUNT - 4
-        found.append(
-            Question(
-                f"q{number}",
-                f"基準地点 {number} の水質調査は、年に何回行いますか。"
-                if is_answerable
-                else f"月面の堰堤 {number} の高さは何 m ですか。",
-                f"原則として月 1 回、年 {number} 回を標準とする。" if is_answerable else "",
-                (f"年{number}回", "月1回|毎月") if is_answerable else (),
-                (Gold("水質調査は原則として月1回とする。", "調査編.pdf", ("第12章", "第2節"), 118),)
-                if is_answerable
-                else (),
-                CATEGORIES[number % len(CATEGORIES)],
-                is_answerable=is_answerable,
-            )
+    gold = Gold("水質調査は原則として月1回とする。", "調査編.pdf", ("第12章", "第2節"), 118)
+    answerable = [
+        Question(
+            f"q{number}",
+            f"基準地点 {number} の水質調査は、年に何回行いますか。",
+            f"原則として月 1 回、年 {number} 回を標準とする。",
+            (f"年{number}回", "月1回|毎月"),
+            (gold,),
+            CATEGORIES[number % 3],
         )
-    return tuple(found)
+        for number in range(1, COUNT - 3)
+    ]
+    unanswerable = [
+        Question(
+            f"q{number}",
+            f"月面の堰堤 {number} の高さは何 m ですか。",
+            category=CATEGORIES[number % 3],
+            is_answerable=False,
+        )
+        for number in range(COUNT - 3, COUNT + 1)
+    ]
+    return (*answerable, *unanswerable)
 
 
 def _result(one: ComparedSystem, asked: Sequence[Question], mean: float, judge: Judge | None) -> SystemResult:

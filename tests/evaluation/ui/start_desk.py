@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -31,17 +30,20 @@ from app.training.drafts import DraftSplit
 from app.training.services.training_run import Trainer
 from app.uikit.theme import Theme
 from tests import model_files as models
+from tests.evaluation.ui.driver import Driver
 from tests.training.generation.collection import library_of
 
-LEFT = Qt.MouseButton.LeftButton
 SHA = "a" * 64
 
 
-class StartDesk:
+class StartDesk(Driver):
     """`models`: two bases, and one that is the first with an adapter. Take away what a test is to do without."""
 
     def __init__(self, where: Paths, folder: Path, theme: Theme, qtbot: QtBot) -> None:
-        self.where, self.theme, self.qtbot = where, theme, qtbot
+        window = QWidget()
+        window.resize(1200, 900)
+        super().__init__(window, qtbot)
+        self.where, self.theme = where, theme
         where.data.mkdir(parents=True, exist_ok=True)
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
         first = local_models.describe(models.tiny_llama(folder / "一.gguf"))
@@ -60,9 +62,6 @@ class StartDesk:
         self.has_trainer = True
         self.trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
         self.wishes: list[StudyRequest] = []
-        self.window = QWidget()
-        self.window.resize(1200, 900)
-        qtbot.addWidget(self.window)
 
     def freeze(self, rows: int = 100) -> Path:
         """A split of a draft that is called 敬体."""
@@ -95,10 +94,9 @@ class StartDesk:
         finally:
             library.close()
 
-    def open(self, question_set: str = "", width: int = 1200, height: int = 900) -> StudyDialog:
-        """Waits until it has looked around."""
-        self.window.resize(width, height)
-        self.window.show()
+    def ask(self, kind: str = "", question_set: str = "", width: int = 1200, height: int = 900) -> StudyDialog:
+        """The dialog after it has looked around. `kind`: the comparison that is then chosen."""
+        self.open(width, height)
         model = StudyDialogModel(
             self.where,
             models=lambda: self.models,
@@ -113,23 +111,24 @@ class StartDesk:
         dialog.request_made.connect(self.wishes.append)
         dialog.show()
         self.qtbot.waitExposed(dialog)
-        self.qtbot.waitUntil(lambda: bool(dialog.expert.name.placeholderText() or not dialog.kinds.key))
+        self.until(lambda: dialog.expert.name.placeholderText() or not dialog.kinds.key)
+        if kind:
+            self.click(dialog.kinds.answers[kind].radio)
         return dialog
 
-    def click(self, widget: QWidget) -> None:
-        assert widget.isVisible()
-        assert widget.isEnabled()
-        QTest.mouseClick(widget, LEFT)
+    def mark(self, dialog: StudyDialog, *models: str) -> None:
+        for id in models:
+            dialog.models.models.rows[id].box.click()
 
     def reckoned(self, dialog: StudyDialog) -> str:
         """What is said of what it takes, or why not."""
         told = dialog.forecasting
-        self.qtbot.waitUntil(lambda: told.found is not None or told.error is not None)
+        self.until(lambda: told.found is not None or told.error is not None)
         return dialog.forecast.text() or dialog.reason.text()
 
     def begin(self, dialog: StudyDialog) -> StudyRequest:
         """It is made at once."""
-        self.qtbot.waitUntil(lambda: dialog.forecasting.found is not None)
+        self.until(lambda: dialog.forecasting.found is not None)
         self.click(dialog.start_button)
         (wish,) = self.wishes
         dialog.accept()

@@ -23,9 +23,6 @@ from app.evaluation.ui.start import study_dialog_rules
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.evaluation.ui.start_desk import StartDesk
-from tests.uikit.ui import accessible
-from tests.uikit.ui.clipping import clipped
-from tests.window_fixtures import settle
 
 KEY = Qt.Key
 
@@ -42,9 +39,12 @@ def desk(where: Paths, tmp_path: Path, theme: Theme, qtbot: QtBot) -> Iterator[S
 
 
 def test_documents_are_compared_with_what_is_there_already_chosen(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     assert dialog.kinds.key == "documents"
     assert desk.reckoned(dialog).startswith("5 構成 × 3 問 = 15 回答")  # for one so small the documents are quoted, too
+    named, explained = dialog.systems.text().split("\n")
+    assert named == "元のモデル、元のモデル + 資料、学習後、学習後 + 資料、抜粋表示（資料の引用のみ）"
+    assert explained.startswith("「抜粋表示（資料の引用のみ）」は、回答を作らずに資料の該当箇所をそのまま示します。")
     wish = desk.begin(dialog)
     base, _, tuned = desk.models
     assert (wish.compares, wish.question_set, wish.limit) == ("documents", "現場の質問", None)
@@ -55,63 +55,43 @@ def test_documents_are_compared_with_what_is_there_already_chosen(desk: StartDes
     assert (asking.max_tokens, asking.context_tokens, asking.judge) == (512, 2048, None)
 
 
-def test_the_systems_are_named_and_quoting_is_explained(desk: StartDesk) -> None:
-    dialog = desk.open()
-    desk.reckoned(dialog)
-    named, explained = dialog.systems.text().split("\n")
-    assert named == "元のモデル、元のモデル + 資料、学習後、学習後 + 資料、抜粋表示（資料の引用のみ）"
-    assert explained.startswith("「抜粋表示（資料の引用のみ）」は、回答を作らずに資料の該当箇所をそのまま示します。")
-    desk.click(dialog.kinds.answers["models"].radio)
-    assert not dialog.systems.isVisible()
-    for id in ("one", "two"):
-        dialog.models.models.rows[id].box.click()
-    desk.reckoned(dialog)
-    assert dialog.systems.text() == "一つ目、二つ目"
-
-
 def test_another_base_has_no_training_of_the_first(desk: StartDesk) -> None:
-    dialog = desk.open()
-    QTest.keyClick(dialog.documents.base, KEY.Key_Down)
+    dialog = desk.ask()
+    desk.press(KEY.Key_Down, at=dialog.documents.base)
     assert dialog.documents.tuned.currentText() == "なし"
     assert desk.reckoned(dialog).startswith("3 構成")
     assert desk.begin(dialog).models == (desk.models[1],)
 
 
 def test_models_that_are_marked_are_compared(desk: StartDesk) -> None:
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["models"].radio)
-    assert not dialog.start_button.isEnabled()
+    dialog = desk.ask("models")
+    assert (dialog.start_button.isEnabled(), dialog.systems.isVisible()) == (False, False)
     assert dialog.reason.text() == "▲ 比べるモデルを 2 つ以上選んでください。"
-    for id in ("one", "two"):
-        dialog.models.models.rows[id].box.click()
+    desk.mark(dialog, "one", "tuned")
+    assert dialog.request.kind(desk.models) == "questions"  # a base and its training: no comparison of bases
+    desk.mark(dialog, "tuned", "two")
     assert desk.reckoned(dialog).startswith("2 構成 × 3 問 = 6 回答")
+    assert dialog.systems.text() == "一つ目、二つ目"
     wish = desk.begin(dialog)
     assert (wish.kind(desk.models), wish.models, wish.scope) == ("bases", tuple(desk.models[:2]), ())
 
 
-def test_a_base_and_its_training_are_no_comparison_of_bases(desk: StartDesk) -> None:
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["models"].radio)
-    for id in ("one", "tuned"):
-        dialog.models.models.rows[id].box.click()
-    assert dialog.wish.kind(desk.models) == "questions"
-
-
 def test_models_can_be_asked_what_comes_with_the_program(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask("models")
+    desk.press(KEY.Key_End, at=dialog.questions.set)
+    assert dialog.questions.set.currentText() == "付属の質問（一般の質問　23 問）"
+    assert dialog.request.question_set == ""
+    desk.click(dialog.kinds.answers["documents"].radio)
+    assert dialog.request.question_set == "現場の質問"  # it needs one
     desk.click(dialog.kinds.answers["models"].radio)
-    box = dialog.questions.set
-    QTest.keyClick(box, KEY.Key_End)
-    assert box.currentText() == "付属の質問（一般の質問　23 問）"
-    assert dialog.wish.question_set == ""
+    assert dialog.questions.set.currentText().startswith("付属の質問")
 
 
 def test_forms_are_those_of_the_paper_until_others_are_marked(desk: StartDesk) -> None:
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["quantizations"].radio)
-    assert dialog.wish.forms == ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M")
+    dialog = desk.ask("quantizations")
+    assert dialog.request.forms == ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M")
     assert not dialog.forms.forms.rows["F16"].box.isEnabled()  # the others are compared with it
-    desk.qtbot.waitUntil(lambda: "約" in dialog.forms.forms.rows["Q8_0"]._facts.text())
+    desk.until(lambda: "約" in dialog.forms.forms.rows["Q8_0"]._facts.text())
     for form in ("Q8_0", "Q6_K", "Q5_K_M"):
         dialog.forms.forms.rows[form].box.click()
     assert desk.reckoned(dialog).startswith("2 構成 × 3 問 = 6 回答")
@@ -123,15 +103,14 @@ def test_forms_are_those_of_the_paper_until_others_are_marked(desk: StartDesk) -
 
 def test_amounts_of_data_are_those_of_a_frozen_split(desk: StartDesk) -> None:
     folder = desk.freeze()
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["scale"].radio)
+    dialog = desk.ask("scale")
     assert dialog.scale.data.currentText() == "敬体（行.csv）　学習用 60 件"
     assert not dialog.judge.isVisible()  # the hold-out judges
     dialog.scale.sizes.insert("２０、40 60")
     dialog.scale.runs.setFocus()
-    QTest.keyClick(dialog.scale.runs, KEY.Key_Up)
+    desk.press(KEY.Key_Up, at=dialog.scale.runs)
     dialog.scale.control.click()
-    wish = dialog.wish
+    wish = dialog.request
     assert (wish.compares, wish.data, wish.sizes) == ("scale", str(folder), (20, 40, 60))
     assert (wish.runs, wish.has_control, wish.training_preset) == (4, False, "standard")
     assert (wish.models, wish.question_set, dialog.problem) == ((desk.models[0],), "", "")
@@ -141,22 +120,21 @@ def test_amounts_of_data_are_those_of_a_frozen_split(desk: StartDesk) -> None:
 
 def test_trained_models_can_be_asked_questions_too_and_then_somebody_can_judge(desk: StartDesk) -> None:
     desk.freeze()
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["scale"].radio)
-    QTest.keyClick(dialog.questions.set, KEY.Key_Home)
-    assert dialog.wish.question_set == "現場の質問"
+    dialog = desk.ask("scale")
+    desk.press(KEY.Key_Home, at=dialog.questions.set)
+    assert dialog.request.question_set == "現場の質問"
     assert dialog.judge.isVisible()
-    QTest.keyClick(dialog.judge.judge, KEY.Key_Down)
-    assert dialog.wish.asking.judge == desk.models[0]
-    QTest.keyClick(dialog.questions.set, KEY.Key_End)
-    assert dialog.wish.asking.judge is None  # there is nothing to judge
+    desk.press(KEY.Key_Down, at=dialog.judge.judge)
+    assert dialog.request.asking.judge == desk.models[0]
+    desk.press(KEY.Key_End, at=dialog.questions.set)
+    assert dialog.request.asking.judge is None  # there is nothing to judge
     assert not dialog.questions.limit.isVisible()
 
 
 def test_a_set_that_is_asked_for_is_chosen(desk: StartDesk) -> None:
     question_sets.store(desk.where.questions, "別の質問", [Question("a", "一問だけ")])
-    dialog = desk.open("別の質問")
-    assert dialog.wish.question_set == "別の質問"
+    dialog = desk.ask(question_set="別の質問")
+    assert dialog.request.question_set == "別の質問"
     assert dialog.questions.set.currentText().startswith("別の質問（1 問")
 
 
@@ -174,7 +152,7 @@ def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, 
         desk.models = desk.models[:1]
     else:
         question_sets.remove(desk.where.questions, "現場の質問")
-    dialog = desk.open()
+    dialog = desk.ask()
     kind, reason = {
         "collection": ("documents", "資料集がありません。「資料」で追加してください。"),
         "environment": ("scale", "学習環境がありません。設定の「学習環境」で作れます。"),
@@ -193,64 +171,60 @@ def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, 
 
 def test_without_any_model_nothing_can_be_begun(desk: StartDesk) -> None:
     desk.models = []
-    dialog = desk.open()
+    dialog = desk.ask()
     assert dialog.kinds.key == ""
     assert not dialog.start_button.isEnabled()
     assert dialog.reason.text() == "▲ 比べられるものが、まだありません。"
 
 
 def test_without_documents_there_is_nothing_to_compare_with(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     dialog.documents.scope.rows["基準"].box.click()
     assert dialog.reason.text() == "▲ 資料を 1 つ以上選んでください。"
     assert not dialog.start_button.isEnabled()
     assert dialog.start_button.accessibleDescription() == "資料を 1 つ以上選んでください。"
     dialog.documents.scope.rows["基準"].box.click()
-    desk.qtbot.waitUntil(dialog.start_button.isEnabled)
+    desk.until(dialog.start_button.isEnabled)
 
 
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ("たくさん", "比べる件数は、50, 100, 200 のように数字で書いてください。"),
-        ("40", "比べる件数は、小さい順に 2 つ以上書いてください。"),
-        ("40, 20", "比べる件数は、小さい順に 2 つ以上書いてください。"),
-        ("5, 20", "いちばん少ない件数を 10 件以上にしてください。"),
-    ],
-)
-def test_sizes_that_make_no_comparison_are_refused_as_they_are_typed(desk: StartDesk, typed: str, said: str) -> None:
+def test_sizes_that_make_no_comparison_are_refused_as_they_are_typed(desk: StartDesk) -> None:
     desk.freeze()
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["scale"].radio)
-    dialog.scale.sizes.setText(typed)
-    assert dialog.reason.text() == f"▲ {said}"
-    assert not dialog.start_button.isEnabled()
+    dialog = desk.ask("scale")
+    for typed, code in (
+        ("たくさん", "sizes_form"),
+        ("40", "sizes_order"),
+        ("40, 20", "sizes_order"),
+        ("5, 20", "sizes_small"),
+    ):
+        dialog.scale.sizes.setText(typed)
+        assert dialog.reason.text() == f"▲ {study_dialog_rules.problem_text(code)}"
+        assert not dialog.start_button.isEnabled()
 
 
 def test_what_only_a_look_at_the_files_tells_is_told_too(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     Path(desk.models[0].path).unlink()
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
-    desk.qtbot.waitUntil(lambda: dialog.forecasting.error is not None)
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
+    desk.until(lambda: dialog.forecasting.error is not None)
     assert "一.gguf" in dialog.reason.text()
     assert not dialog.start_button.isEnabled()
 
 
 def test_the_same_answer_is_not_asked_for_twice(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     desk.click(dialog.fold_button)
-    QTest.keyClick(dialog.expert.seeds, KEY.Key_Up)
+    desk.press(KEY.Key_Up, at=dialog.expert.seeds)
     dialog.expert.temperature.show_number(0.1)
-    QTest.keyClick(dialog.expert.temperature, KEY.Key_Down)
-    assert (dialog.wish.asking.seeds, dialog.wish.asking.temperature) == (2, 0.0)
+    desk.press(KEY.Key_Down, at=dialog.expert.temperature)
+    assert (dialog.request.asking.seeds, dialog.request.asking.temperature) == (2, 0.0)
     assert dialog.reason.text().startswith("▲ 2 回以上尋ねるときは、温度を 0 より大きく")
 
 
 def test_what_the_model_recommends_may_be_no_temperature_and_then_it_is_said_what_to_do(desk: StartDesk) -> None:
     desk.models[0] = dataclasses.replace(desk.models[0], card_id="gemma-3-270m")
-    dialog = desk.open()
+    dialog = desk.ask()
     desk.click(dialog.fold_button)
-    QTest.keyClick(dialog.expert.seeds, KEY.Key_Up)
+    desk.press(KEY.Key_Up, at=dialog.expert.seeds)
     assert desk.reckoned(dialog) == (
         "▲ 「自動」の温度では、2 回尋ねても毎回同じ回答になります。"
         "このモデルの推奨値は 0 なので、温度を 0 より大きくしてください。"
@@ -259,8 +233,7 @@ def test_what_the_model_recommends_may_be_no_temperature_and_then_it_is_said_wha
 
 def test_a_model_whose_file_is_gone_says_so_before_it_is_marked(desk: StartDesk) -> None:
     Path(desk.models[1].path).unlink()
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["models"].radio)
+    dialog = desk.ask("models")
     row = dialog.models.models.rows["two"]
     assert (row.box.isEnabled(), row.box.accessibleDescription()) == (False, "ファイルがありません")
     assert dialog.documents.base.itemText(1) == "× 二つ目"
@@ -271,7 +244,7 @@ def test_without_a_base_that_can_be_trained_the_models_are_not_said_to_be_missin
     for model in desk.models:
         Path(model.path).unlink(missing_ok=True)
     desk.freeze()
-    dialog = desk.open()
+    dialog = desk.ask()
     said = "学習できるモデルがありません。「モデル」で確かめてください。"
     assert dialog.kinds.answers["scale"].about.text() == said
 
@@ -280,41 +253,41 @@ def test_without_a_base_that_can_be_trained_the_models_are_not_said_to_be_missin
 
 
 def test_folded_settings_become_part_of_the_wish(desk: StartDesk) -> None:
-    dialog = desk.open()
-    QTest.keyClick(dialog.judge.judge, KEY.Key_Down)
+    dialog = desk.ask()
+    desk.press(KEY.Key_Down, at=dialog.judge.judge)
     desk.click(dialog.fold_button)
     expert = dialog.expert
     expert.name.insert("秋の比較")
-    QTest.keyClick(expert.max_tokens, KEY.Key_Up)
-    QTest.keyClick(expert.context, KEY.Key_Up)
-    QTest.keyClick(expert.preset, KEY.Key_Down)
+    desk.press(KEY.Key_Up, at=expert.max_tokens)
+    desk.press(KEY.Key_Up, at=expert.context)
+    desk.press(KEY.Key_Down, at=expert.preset)
     expert.pairs.click()
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
-    asking = dialog.wish.asking
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
+    asking = dialog.request.asking
     assert (asking.name, asking.max_tokens, asking.context_tokens) == ("秋の比較", 576, 2560)
     assert (asking.judge, asking.judge_preset) == (desk.models[0], "paper-2603.18037")
     assert asking.has_pairs
-    assert dialog.wish.limit == 1
-    QTest.keyClick(dialog.judge.judge, KEY.Key_Up)  # nobody judges: nobody compares two answers
+    assert dialog.request.limit == 1
+    desk.press(KEY.Key_Up, at=dialog.judge.judge)  # nobody judges: nobody compares two answers
     assert not expert.pairs.isVisible()
-    assert not dialog.wish.asking.has_pairs
+    assert not dialog.request.asking.has_pairs
 
 
 def test_a_name_that_is_taken_gets_a_number(desk: StartDesk) -> None:
     asked = question_sets.shipped()
     one = studies.Study("x", "資料と学習の比較", "documents", "a", 1, asked.sha256, "internal", (), (0,), Choices(), 1)
     studies.create(desk.where.evaluations / "x", one, asked)
-    dialog = desk.open()
-    assert dialog.wish.asking.name == "資料と学習の比較 (2)"
+    dialog = desk.ask()
+    assert dialog.request.asking.name == "資料と学習の比較 (2)"
 
 
 # ------------------------------------------------------------- keyboard, eyes and ears
 
 
 def test_the_keyboard_alone_begins_a_study(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     assert QApplication.focusWidget() is dialog.kinds.answers["documents"].radio
-    QTest.keyClick(dialog.kinds.answers["documents"].radio, KEY.Key_Down)
+    desk.press(KEY.Key_Down, at=dialog.kinds.answers["documents"].radio)
     assert dialog.kinds.key == "models"
     for _ in range(40):
         focused = QApplication.focusWidget()
@@ -322,49 +295,43 @@ def test_the_keyboard_alone_begins_a_study(desk: StartDesk) -> None:
         if focused is dialog.start_button:
             break
         if focused in [row.box for row in dialog.models.models.rows.values()]:
-            QTest.keyClick(focused, KEY.Key_Space)
-            desk.qtbot.waitUntil(lambda: bool(dialog.problem) or dialog.start_button.isEnabled())
-        QTest.keyClick(focused, KEY.Key_Tab)
-    QTest.keyClick(dialog.start_button, KEY.Key_Return)
-    desk.qtbot.waitUntil(lambda: bool(desk.wishes))
+            desk.press(KEY.Key_Space, at=focused)
+            desk.until(lambda: bool(dialog.problem) or dialog.start_button.isEnabled())
+        desk.press(KEY.Key_Tab, at=focused)
+    desk.press(KEY.Key_Return, at=dialog.start_button)
+    desk.until(lambda: bool(desk.wishes))
     assert [wish.models for wish in desk.wishes] == [tuple(desk.models)]
 
 
-def test_esc_leaves_without_a_study(desk: StartDesk) -> None:
-    dialog = desk.open()
-    QTest.keyClick(dialog, KEY.Key_Escape)
-    assert not dialog.isVisible()
-    assert desk.wishes == []
-
-
-def test_what_was_chosen_is_not_lost_by_esc_unasked(desk: StartDesk) -> None:
-    dialog = desk.open()
+def test_esc_leaves_without_a_study_but_not_unasked_with_what_was_chosen(desk: StartDesk) -> None:
+    untouched, dialog = desk.ask(), desk.ask()
+    desk.press(KEY.Key_Escape, at=untouched)
+    assert not untouched.isVisible()
     desk.click(dialog.fold_button)
     dialog.expert.name.insert("秋の比較")
-    QTest.keyClick(dialog, KEY.Key_Escape)
+    desk.press(KEY.Key_Escape, at=dialog)
     (asked,) = (one for one in dialog.findChildren(Dialog) if one.isVisible())
-    QTest.keyClick(asked, KEY.Key_Escape)
+    desk.press(KEY.Key_Escape, at=asked)
     assert dialog.isVisible()
-    assert dialog.wish.asking.name == "秋の比較"
+    assert dialog.request.asking.name == "秋の比較"
     desk.click(dialog.cancel_button)
     (asked,) = (one for one in dialog.findChildren(Dialog) if one.isVisible())
     desk.click(asked.buttons["leave"])
-    assert not dialog.isVisible()
-    assert desk.wishes == []
+    assert (dialog.isVisible(), desk.wishes) == (False, [])
 
 
 def test_nothing_begins_before_it_is_known_what_it_takes(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     desk.reckoned(dialog)
     assert dialog.start_button.isEnabled()
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
     assert dialog.forecast.text() == "見積もっています…"
     assert dialog.start_button.accessibleDescription() == "見積もっています…"
     desk.click(dialog.start_button)
     assert dialog.start_button.isDown()
     assert dialog.forecast.text() == "見積もりが終わりしだい始めます…"
     assert desk.wishes == []
-    desk.qtbot.waitUntil(lambda: bool(desk.wishes))
+    desk.until(lambda: bool(desk.wishes))
     assert dialog.progress.isVisible()
     assert not dialog.start_button.isDown()
     (wish,) = desk.wishes
@@ -372,28 +339,28 @@ def test_nothing_begins_before_it_is_known_what_it_takes(desk: StartDesk) -> Non
 
 
 def test_what_is_changed_after_the_click_is_not_begun_unasked(desk: StartDesk) -> None:
-    dialog = desk.open()
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    dialog = desk.ask()
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
     desk.click(dialog.start_button)
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
     assert not dialog.start_button.isDown()
     assert desk.reckoned(dialog).startswith("5 構成")
     assert desk.wishes == []
 
 
 def test_what_is_left_while_it_is_awaited_does_not_begin(desk: StartDesk) -> None:
-    dialog = desk.open()
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    dialog = desk.ask()
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
     desk.click(dialog.start_button)
-    QTest.keyClick(dialog, KEY.Key_Escape)  # asks first: something was chosen
+    desk.press(KEY.Key_Escape, at=dialog)  # asks first: something was chosen
     desk.reckoned(dialog)
     assert desk.wishes == []
 
 
 def test_what_turns_out_to_be_impossible_is_awaited_no_more(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     Path(desk.models[0].path).unlink()
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
     desk.click(dialog.start_button)
     assert "一.gguf" in desk.reckoned(dialog)
     assert not dialog.start_button.isDown()
@@ -401,62 +368,41 @@ def test_what_turns_out_to_be_impossible_is_awaited_no_more(desk: StartDesk) -> 
 
 
 def test_it_stays_open_until_the_study_is_made_and_keeps_what_was_chosen_where_that_fails(desk: StartDesk) -> None:
-    dialog = desk.open()
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    dialog = desk.ask()
+    desk.press(KEY.Key_Up, at=dialog.questions.limit)
     desk.reckoned(dialog)
     desk.click(dialog.start_button)
     assert dialog.progress.isVisible()
     assert not dialog.start_button.isEnabled()
     with desk.qtbot.waitSignal(dialog.progress.cancelled):
-        QTest.keyClick(dialog, KEY.Key_Escape)
+        desk.press(KEY.Key_Escape, at=dialog)
     assert dialog.isVisible()
     dialog.end_making(AppError("study_busy"))
     assert not dialog.progress.isVisible()
     assert dialog.reason.text().startswith("▲ ほかの評価が進んでいます。")
-    assert dialog.wish.limit == 1
+    assert dialog.request.limit == 1
     desk.click(dialog.start_button)
     assert dialog.reason.text() == ""
     assert len(desk.wishes) == 2
 
 
-def test_questions_of_the_program_stay_chosen_when_another_comparison_is_looked_at(desk: StartDesk) -> None:
-    dialog = desk.open()
-    desk.click(dialog.kinds.answers["models"].radio)
-    QTest.keyClick(dialog.questions.set, KEY.Key_End)
-    desk.click(dialog.kinds.answers["documents"].radio)
-    assert dialog.wish.question_set == "現場の質問"  # it needs one
-    desk.click(dialog.kinds.answers["models"].radio)
-    assert dialog.questions.set.currentText().startswith("付属の質問")
-
-
 def test_enter_in_a_field_begins_nothing(desk: StartDesk) -> None:
-    dialog = desk.open()
+    dialog = desk.ask()
     desk.click(dialog.fold_button)
-    QTest.keyClick(dialog.expert.name, KEY.Key_Return)
-    QTest.keyClick(dialog.questions.limit, KEY.Key_Return)
+    desk.press(KEY.Key_Return, at=dialog.expert.name)
+    desk.press(KEY.Key_Return, at=dialog.questions.limit)
     assert dialog.isVisible()
     assert desk.wishes == []
 
 
 @pytest.mark.parametrize("kind", study_dialog_rules.KINDS)
-def test_everything_fits_at_twice_the_size_in_a_small_window(
+def test_everything_fits_at_twice_the_size_in_a_small_window_and_has_a_name(
     desk: StartDesk, qapp: QApplication, theme: Theme, kind: str
 ) -> None:
     desk.freeze()
     theme.apply(qapp, Settings(theme="dark", text_scale_percent=200))
-    dialog = desk.open(width=800, height=600)
-    desk.click(dialog.kinds.answers[kind].radio)
+    dialog = desk.ask(kind, width=800, height=600)
     dialog.fold_button.click()
-    settle()
+    assert desk.problems(dialog) == []
     assert dialog.width() <= 760
     assert dialog.height() <= 560
-    assert clipped(dialog) == []
-
-
-def test_a_screen_reader_is_told_what_each_control_is(desk: StartDesk) -> None:
-    desk.freeze()
-    dialog = desk.open()
-    dialog.fold_button.click()
-    for kind in study_dialog_rules.KINDS:
-        desk.click(dialog.kinds.answers[kind].radio)
-        assert [str(node) for node in accessible.walk(dialog) if node.is_interactive and not node.name] == []

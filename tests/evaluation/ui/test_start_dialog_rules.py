@@ -3,13 +3,16 @@
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
+from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.evaluation.ui.start import study_dialog_rules
-from app.evaluation.ui.start.study_dialog_rules import AvailableInputs
+from app.evaluation.ui.start.study_dialog_rules import DialogOffer
 from app.inference.local_model import LocalModel, TuningRecord
 
 BASE = LocalModel("b", "土台", "/b.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
@@ -18,7 +21,9 @@ SEARCH = dataclasses.replace(BASE, id="s", architecture="modern-bert", path="/s.
 TOLD = TuningRecord("r", "言い回し", "Q4_K_M", "土台", "", "")
 TUNED = dataclasses.replace(BASE, id="t", name="言い回し", tuned=TOLD, adapter="/a.lora", added_at=2.0)
 NEWER = dataclasses.replace(TUNED, id="n", name="書式", added_at=3.0)
-ALL = AvailableInputs((BASE, OTHER), 1, 1, 1, has_trainer=True)
+COLLECTION = DocumentCollection(1, "基準", documents=2)
+STORED = StoredQuestionSet("現場", "internal", ())
+ALL = DialogOffer((BASE, OTHER), {}, (COLLECTION,), (STORED,), 4096, "", has_trainer=True)
 SCOPE = (CollectionRef(1, "基準"),)
 
 DOCUMENTS = StudyRequest("documents", AnswerParameters(), "現場", models=(BASE,), scope=SCOPE)
@@ -32,22 +37,24 @@ SCALE = StudyRequest("scale", AnswerParameters(), models=(BASE,), data="/split",
     [
         ("documents", {}, ""),
         ("documents", {"models": (SEARCH,)}, "no_model"),
-        ("documents", {"sets": 0}, "no_set"),
-        ("documents", {"collections": 0}, "no_collection"),
+        ("documents", {"sets": ()}, "no_set"),
+        ("documents", {"collections": ()}, "no_collection"),
         ("models", {}, ""),
         ("models", {"models": (BASE, SEARCH)}, "one_model"),
-        ("models", {"sets": 0}, ""),
+        ("models", {"sets": ()}, ""),
         ("quantizations", {}, ""),
         ("quantizations", {"has_trainer": False}, "no_environment"),
         ("quantizations", {"has_trainer": False, "models": (dataclasses.replace(BASE, quantization="BF16"),)}, ""),
-        ("scale", {"splits": None}, "looking"),
-        ("scale", {"splits": 0}, "no_split"),
         ("scale", {"has_trainer": False}, "no_environment"),
         ("scale", {}, "no_base"),  # their files are gone
     ],
 )
-def test_a_comparison_is_open_where_there_is_what_it_takes(kind: str, change: dict[str, object], code: str) -> None:
-    assert study_dialog_rules.obstacle(kind, dataclasses.replace(ALL, **change)) == code  # type: ignore[arg-type]
+def test_a_comparison_is_open_where_there_is_what_it_takes(kind: str, change: dict[str, Any], code: str) -> None:
+    assert study_dialog_rules.obstacle(kind, dataclasses.replace(ALL, **change), 1) == code
+
+
+def test_amounts_of_data_are_compared_where_there_is_a_split() -> None:
+    assert [study_dialog_rules.obstacle("scale", ALL, splits) for splits in (None, 0)] == ["looking", "no_split"]
 
 
 @pytest.mark.parametrize("wish", [DOCUMENTS, MODELS, FORMS, SCALE])

@@ -9,7 +9,7 @@ from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import studies
 from app.shell.services import housekeeping
-from tests.evaluation.test_study import QUESTIONS, study
+from tests.evaluation.driver import QUESTIONS, study
 from tests.passed_days import pass_days
 
 DAY_S = 86_400

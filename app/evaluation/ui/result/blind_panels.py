@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QScrollArea,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -34,21 +33,15 @@ LEAST_NAME_CHARACTERS = 12  # of a system, for which the boxes have room
 
 
 class BlindStartPanel(QWidget):
-    """Chooses the two systems, and shows the progress. Names are shown here, because they reveal nothing of a single
-    question.
-    """
+    """Chooses the two systems by name, which reveals nothing of a single question, and shows the progress."""
 
     pair_chosen = Signal()
-    begin_requested = Signal()
-    result_requested = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.first, self.second = (
-            _box(phrase("evaluation.setting_to_compare_1")),
-            _box(phrase("evaluation.setting_to_compare_2")),
-        )
+        self.first = _box(phrase("evaluation.setting_to_compare_1"))
+        self.second = _box(phrase("evaluation.setting_to_compare_2"))
         self.about = Label(phrase("evaluation.the_answers_of_two_settings"), wraps=True)
         self.note = Label(phrase("evaluation.which_is_which_stays_hidden"), "caption", "text2", wraps=True)
         self.facts = Label(tone="text2", wraps=True)
@@ -56,7 +49,6 @@ class BlindStartPanel(QWidget):
         self.begin_button = Button(theme, phrase("evaluation.start_comparing"))
         self.result_button = Button(theme, phrase("evaluation.see_the_result_so_far"), "quiet")
         self._build()
-        self._connect()
 
     @property
     def chosen(self) -> tuple[str, str]:
@@ -83,25 +75,18 @@ class BlindStartPanel(QWidget):
             facts = "\n".join(filter(None, (blind_texts.questions(comparison.pairing), standing)))
         self.facts.setText(facts)
         self.facts.setVisible(bool(facts))
-        self.reason.setText(self._reason(comparison, count))
+        reason = "" if count else phrase("evaluation.there_is_nothing_to_compare")
+        self.reason.setText(reason if comparison else phrase("evaluation.choose_two_different_settings"))
         self.reason.setVisible(bool(self.reason.text()))
         self.begin_button.setEnabled(count > 0)
         self.begin_button.setVisible(done < count or not count)
-        self.begin_button.setText(
-            phrase("evaluation.go_on_comparing") if done else phrase("evaluation.start_comparing")
-        )
+        self.begin_button.setText(phrase("evaluation.go_on_comparing" if done else "evaluation.start_comparing"))
         self.result_button.setText(
-            phrase("evaluation.see_the_result") if is_revealed else phrase("evaluation.see_the_result_so_far")
+            phrase("evaluation.see_the_result" if is_revealed else "evaluation.see_the_result_so_far")
         )
         self.result_button.setVisible(done > 0)
 
     # ------------------------------------------------------------------- private
-
-    def _reason(self, comparison: BlindComparison | None, count: int) -> str:
-        """Return why the comparison cannot start; "" if it can."""
-        if comparison is None:
-            return phrase("evaluation.choose_two_different_settings")
-        return "" if count else phrase("evaluation.there_is_nothing_to_compare")
 
     def _build(self) -> None:
         self.card = Card(phrase("evaluation.blind_sheet"))
@@ -109,23 +94,14 @@ class BlindStartPanel(QWidget):
         name.setBuddy(self.first)
         boxes = make_column(name, spacing_px=6)
         for box in (self.first, self.second):
-            row = make_row((box, 1000), Stretch())
-            boxes.addLayout(row)
-        self.card.column.addWidget(self.about)
-        self.card.column.addWidget(self.note)
-        self.card.column.addLayout(boxes)
-        self.card.column.addWidget(self.facts)
-        self.card.column.addWidget(self.reason)
-        self.card.column.addWidget(FlowBox(self.begin_button, self.result_button))
-        make_column(self.card, Stretch(), into=self)
-
-    def _connect(self) -> None:
-        for box in (self.first, self.second):
+            boxes.addLayout(make_row((box, 1000), Stretch()))
             box.currentIndexChanged.connect(lambda _: self._on_chosen())
+        buttons = FlowBox(self.begin_button, self.result_button)
+        column = make_column(self.about, self.note, boxes, self.facts, self.reason, buttons, spacing_px=10)
+        self.card.column.addLayout(column)
+        make_column(self.card, Stretch(), into=self)
         self._theme.changed.connect(self._restyle)
         self._restyle()
-        self.begin_button.clicked.connect(lambda _: self.begin_requested.emit())
-        self.result_button.clicked.connect(lambda _: self.result_requested.emit())
 
     def _on_chosen(self) -> None:
         for box in (self.first, self.second):
@@ -160,9 +136,7 @@ class VotingPanel(QWidget):
     """Votes on one pair. It handles the keyboard itself, so that digits and ← work wherever the focus is in it."""
 
     vote_chosen = Signal(str)  # one of VOTES
-    undo_requested = Signal()
-    result_requested = Signal()
-    leave_requested = Signal()
+    undo_requested = Signal()  # by the keyboard
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -197,15 +171,16 @@ class VotingPanel(QWidget):
         pair = comparison.current
         done, count = len(comparison.votes), len(comparison.pairing.pairs)
         self.progress.setText(blind_texts.progress(done, count))
-        self.note.setText(self._note(is_revealed=comparison.is_revealed))
+        is_revealed = comparison.is_revealed
+        self.note.setText(
+            phrase("evaluation.what_you_choose_after_the" if is_revealed else "evaluation.which_is_which_stays_hidden")
+        )
         if pair is not None and pair != self.pair:
             self._show_pair(pair)
         self.undo_button.setVisible(done > 0)
         self.result_button.setVisible(done > 0)
         self.result_button.setText(
-            phrase("evaluation.back_to_the_result")
-            if comparison.is_revealed
-            else phrase("evaluation.see_the_result_so_far")
+            phrase("evaluation.back_to_the_result" if is_revealed else "evaluation.see_the_result_so_far")
         )
         self.agreement.setText(blind_texts.agreement(comparison.agreement))
         self.setAccessibleName(join_facts(self.title.text(), self.progress.text(), self.question.text()))
@@ -257,14 +232,9 @@ class VotingPanel(QWidget):
         self._show_reference()
         self._area.verticalScrollBar().setValue(0)
 
-    def _note(self, *, is_revealed: bool) -> str:
-        if is_revealed:
-            return phrase("evaluation.what_you_choose_after_the")
-        return phrase("evaluation.which_is_which_stays_hidden")
-
     def _build(self) -> None:
         self.setAccessibleDescription(phrase("evaluation.1_a_is_better_2"))
-        head = make_row((self.title, 1), self.progress, spacing_px=12)
+        head = make_row((self.title, 1), self.progress, margins_px=(CARD_SIDE_PX, 11, CARD_SIDE_PX, 6), spacing_px=12)
         inside = QWidget()
         make_column(
             self.note,
@@ -286,12 +256,7 @@ class VotingPanel(QWidget):
             margins_px=(CARD_SIDE_PX, 8, CARD_SIDE_PX, 10),
             spacing_px=6,
         )
-        column = make_column(into=self, margins_px=(1, 1, 1, 1), spacing_px=0)
-        head.setContentsMargins(CARD_SIDE_PX, 11, CARD_SIDE_PX, 6)
-        column.addLayout(head)
-        column.addWidget(self._area, 1)
-        column.addWidget(Separator())
-        column.addLayout(foot)
+        make_column(head, (self._area, 1), Separator(), foot, into=self, margins_px=(1, 1, 1, 1), spacing_px=0)
         self._theme.changed.connect(self._restyle)
         self._restyle()
 
@@ -299,17 +264,12 @@ class VotingPanel(QWidget):
         for vote, button in self.buttons.items():
             button.clicked.connect(lambda _=False, vote=vote: self.vote_chosen.emit(vote))
         self.reference_button.toggled.connect(self._show_reference)
-        self.undo_button.clicked.connect(lambda _: self.undo_requested.emit())
-        self.result_button.clicked.connect(lambda _: self.result_requested.emit())
-        self.leave_button.clicked.connect(lambda _: self.leave_requested.emit())
 
     def _show_reference(self, *_: object) -> None:
         is_shown = self.reference_button.isChecked()
         self.reference.setVisible(is_shown and bool(self.reference.text()))
         self.reference_button.setText(
-            phrase("evaluation.hide_the_reference_answer")
-            if is_shown
-            else phrase("evaluation.show_the_reference_answer")
+            phrase("evaluation.hide_the_reference_answer" if is_shown else "evaluation.show_the_reference_answer")
         )
 
     def _restyle(self) -> None:
@@ -398,12 +358,9 @@ class AnswerBox(QFrame):
         self.area.setWidget(self.text)
         self.area.viewport().setAutoFillBackground(False)
         self.text.setAutoFillBackground(False)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(ANSWER_SIDE_PX, 8, ANSWER_SIDE_PX, ANSWER_SIDE_PX)
-        column.setSpacing(4)
-        column.addWidget(self.title)
-        column.addWidget(self.area, 1)
-        column.addStretch(0)  # otherwise a short text would be centred in a high box
+        rest = Stretch(0)  # otherwise a short text would be centred in a high box
+        margins_px = (ANSWER_SIDE_PX, 8, ANSWER_SIDE_PX, ANSWER_SIDE_PX)
+        make_column(self.title, (self.area, 1), rest, into=self, margins_px=margins_px, spacing_px=4)
         theme.changed.connect(self._show)
         self._answer = ""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
@@ -23,17 +23,10 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, CardGrid, FlowBox, Stretch, make_column, make_scrollable
 from app.uikit.widgets.labels import Label, announce
 
-# number of the reading, the error that caused it, and its result
-Read = tuple[int, AppError | None, BlindFile | AppError]
-Written = tuple[BlindFile | None, BlindComparison | None, Callable[[], None], AppError | None]
 TABLE_PX = 640  # in a wider table the eye loses the line
 
 
 class BlindResultPanel(QWidget):
-    resume_requested = Signal()
-    undo_requested = Signal()
-    leave_requested = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.verdict = Label(strong=True, wraps=True)
@@ -49,9 +42,6 @@ class BlindResultPanel(QWidget):
         self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
         self.rows: list[tuple[str, str, str]] = []  # rows of the table as shown
         self._build()
-        self.go_on_button.clicked.connect(lambda _: self.resume_requested.emit())
-        self.undo_button.clicked.connect(lambda _: self.undo_requested.emit())
-        self.leave_button.clicked.connect(lambda _: self.leave_requested.emit())
 
     def show_outcome(self, found: BlindOutcome, comparison: BlindComparison) -> None:
         """Show the result. `found`: of the comparison."""
@@ -125,7 +115,7 @@ class BlindView(QWidget):
         self._folder: Path | None = None
         self._found: Evaluation | None = None
         self._kept: BlindFile | None = None
-        self._comparison: BlindComparison | None = None
+        self.comparison: BlindComparison | None = None  # None: twice the same system, or nothing to compare
         self._request_number = 0
         self._is_busy = False  # a file is being read or written
         self._computed_votes: tuple[Voted, ...] | None = None  # the votes whose result is being computed
@@ -141,7 +131,7 @@ class BlindView(QWidget):
         """Show a study with results; if it is already shown, nothing changes."""
         if folder == self._folder and found is self._found:
             return
-        self._folder, self._found, self._kept, self._comparison = folder, found, None, None
+        self._folder, self._found, self._kept, self.comparison = folder, found, None, None
         self.banner.hide()
         self._show(self.nothing)
         self._request_number += 1
@@ -150,11 +140,6 @@ class BlindView(QWidget):
             self._read()
         else:
             self.nothing.setText(phrase("evaluation.there_is_one_setting_only"))
-
-    @property
-    def comparison(self) -> BlindComparison | None:
-        """Return the comparison of the two chosen systems; None: the same one twice, or nothing to compare."""
-        return self._comparison
 
     @property
     def panel(self) -> QWidget:
@@ -184,27 +169,27 @@ class BlindView(QWidget):
     # ---------------------------------------------------------------- comparing
 
     def vote(self, vote: Vote) -> None:
-        if self._comparison is not None:
-            self._write(partial(self._comparison.vote, vote), partial(self._on_voted, vote))
+        if self.comparison is not None:
+            self._write(partial(self.comparison.vote, vote), partial(self._on_voted, vote))
 
     def undo(self) -> None:
-        if self._comparison is not None and self._comparison.votes:
-            self._write(self._comparison.undo, self._on_undone)
+        if self.comparison is not None and self.comparison.votes:
+            self._write(self.comparison.undo, self._on_undone)
 
     def resume(self) -> None:
         """Show the first question that is not decided."""
-        if self._comparison is None or self._comparison.current is None:
+        if self.comparison is None or self.comparison.current is None:
             return
         has_keyboard = self._has_keyboard
-        self.voting.show_comparison(self._comparison)
+        self.voting.show_comparison(self.comparison)
         self._show(self.voting)
         if has_keyboard:
             self.voting.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_result(self) -> None:
         """Show the result, which reveals the names."""
-        if self._comparison is not None and self._comparison.votes:
-            self._write(self._comparison.reveal, self._compute_result)
+        if self.comparison is not None and self.comparison.votes:
+            self._write(self.comparison.reveal, self._compute_result)
 
     # ----------------------------------------------------------------- building
 
@@ -218,28 +203,24 @@ class BlindView(QWidget):
 
     def _connect(self) -> None:
         self.start.pair_chosen.connect(self._choose_pair)
-        self.start.begin_requested.connect(self.resume)
         self.voting.vote_chosen.connect(self.vote)
-        self.result.resume_requested.connect(self.resume)
+        self.voting.undo_requested.connect(self.undo)
         self.banner.action_requested.connect(self._on_action)
-        for asked in (self.start.result_requested, self.voting.result_requested):
-            asked.connect(self.show_result)
-        for asked in (self.voting.undo_requested, self.result.undo_requested):
-            asked.connect(self.undo)
-        for asked in (self.voting.leave_requested, self.result.leave_requested):
-            asked.connect(self._on_leave)
+        for panel in (self.voting, self.result):
+            panel.undo_button.clicked.connect(self.undo)
+            panel.leave_button.clicked.connect(self._on_leave)
+        for button in (self.start.begin_button, self.result.go_on_button):
+            button.clicked.connect(self.resume)
+        for button in (self.start.result_button, self.voting.result_button):
+            button.clicked.connect(self.show_result)
 
     # ------------------------------------------------------------------ private
-
-    def _next_question(self) -> str:
-        pair = self._comparison.current if self._comparison is not None else None
-        return pair.question.text if pair is not None else ""
 
     @property
     def _can_undo(self) -> bool:
         """Return whether Ctrl+Z belongs to this view; also while writing, or the window would get the key."""
-        is_there = self.panel in (self.voting, self.result) and self._comparison is not None
-        return is_there and (self._is_busy or bool(self._comparison and self._comparison.votes))
+        is_there = self.panel in (self.voting, self.result) and self.comparison is not None
+        return is_there and (self._is_busy or bool(self.comparison and self.comparison.votes))
 
     @property
     def _has_keyboard(self) -> bool:
@@ -251,26 +232,13 @@ class BlindView(QWidget):
         assert self._folder is not None
         self._is_busy = True
         number, folder = self._request_number, self._folder
+        done = partial(self._on_read, number, cause)
+        background.run(lambda: BlindFile(folder), done, partial(self._on_unreadable, number))
 
-        def read() -> Read:
-            try:
-                return number, cause, BlindFile(folder)
-            except AppError as error:
-                return number, cause, error
-
-        background.run(read, self._on_read, self._on_failed)
-
-    def _on_read(self, read: Read) -> None:
-        number, cause, kept = read
+    def _on_read(self, number: int, cause: AppError | None, kept: BlindFile) -> None:
         if number != self._request_number or self._found is None:
             return  # another study is shown meanwhile
         self._is_busy = False
-        if isinstance(kept, AppError):
-            self._kept = self._comparison = None
-            self.nothing.setText("")
-            self._show(self.nothing)
-            self._show_error(kept, can_retry=True)
-            return
         self._kept = kept
         if cause is not None:
             self._show_again()
@@ -280,47 +248,49 @@ class BlindView(QWidget):
             self._choose_pair()
             self._show(self.start)
 
+    def _on_unreadable(self, number: int, error: AppError) -> None:
+        if number == self._request_number:
+            self._is_busy = False
+            self._kept = self.comparison = None
+            self.nothing.setText("")
+            self._show(self.nothing)
+            self._show_error(error, can_retry=True)
+
     def _write(self, work: Callable[[], None], after: Callable[[], None]) -> None:
         """Run `work` in the background, and `after` if it succeeded and the same two systems are still compared."""
         if self._is_busy:
             return
         self._is_busy = True
-        kept, comparison = self._kept, self._comparison
+        done = partial(self._on_written, self._kept, self.comparison, after)
+        background.run(work, done, partial(self._on_not_written, self._kept))
 
-        def write() -> Written:
-            try:
-                work()
-            except AppError as error:
-                return kept, comparison, after, error
-            return kept, comparison, after, None
+    def _on_written(
+        self, kept: BlindFile | None, comparison: BlindComparison | None, after: Callable[[], None], _nothing: object
+    ) -> None:
+        if kept is not self._kept:
+            return  # another study is shown meanwhile
+        self._is_busy = False
+        self.banner.hide()
+        if comparison is self.comparison:
+            after()
+        elif self.panel is self.start:
+            self.start.show_comparison(self.comparison)
 
-        background.run(write, self._on_written, self._on_failed)
-
-    def _on_written(self, written: Written) -> None:
-        """Handle the result; if another process was faster, show what it stored."""
-        kept, comparison, after, error = written
-        is_same_study = kept is self._kept
-        if is_same_study:
+    def _on_not_written(self, kept: BlindFile | None, error: AppError) -> None:
+        """Report the error; if another process was faster, show what it stored."""
+        if kept is self._kept:
             self._is_busy = False
-        if error is not None:
-            if error.code == "blind_changed" and is_same_study:
-                self._read(error)
-            else:
-                self._show_error(error)
-        elif is_same_study:
-            self.banner.hide()
-            if comparison is self._comparison:
-                after()
-            elif self.panel is self.start:
-                self.start.show_comparison(self._comparison)
+        if kept is self._kept and error.code == "blind_changed":
+            self._read(error)
+        else:
+            self._show_error(error)
 
     def _on_voted(self, vote: Vote) -> None:
-        comparison = self._comparison
+        comparison = self.comparison
         assert comparison is not None
-        done, count = len(comparison.votes), len(comparison.pairing.pairs)
-        announce(
-            self.voting, join_facts(blind_texts.vote(vote), blind_texts.progress(done, count), self._next_question())
-        )
+        progress = blind_texts.progress(len(comparison.votes), len(comparison.pairing.pairs))
+        question = comparison.current.question.text if comparison.current is not None else ""
+        announce(self.voting, join_facts(blind_texts.vote(vote), progress, question))
         self.voting.show_comparison(comparison)
         if comparison.current is None:
             self.show_result()
@@ -330,17 +300,17 @@ class BlindView(QWidget):
         announce(self.voting, phrase("evaluation.the_last_choice_was_taken"))
 
     def _compute_result(self) -> None:
-        comparison = self._comparison
+        comparison = self.comparison
         assert comparison is not None
         votes = self._computed_votes = comparison.votes
         background.run(partial(blind.blind_outcome, comparison.pairing, votes), self._on_computed, self._show_error)
 
     def _choose_pair(self) -> None:
         one, other = self.start.chosen
-        self._comparison = None
+        self.comparison = None
         if self._found is not None and self._kept is not None and one != other:
-            self._comparison = BlindComparison(blind.blind_pairing(self._found, one, other), self._kept)
-        self.start.show_comparison(self._comparison)
+            self.comparison = BlindComparison(blind.blind_pairing(self._found, one, other), self._kept)
+        self.start.show_comparison(self.comparison)
 
     def _show(self, panel: QWidget) -> None:
         self.stack.setCurrentIndex(self._panels.index(panel))
@@ -349,15 +319,15 @@ class BlindView(QWidget):
 
     def _show_again(self) -> None:
         self._choose_pair()
-        if self._comparison is None or self.panel is self.start:
+        if self.comparison is None or self.panel is self.start:
             return
-        if self._comparison.current is None:
+        if self.comparison.current is None:
             self._show(self.start)
         else:
             self.resume()
 
     def _on_computed(self, found: BlindOutcome) -> None:
-        comparison = self._comparison
+        comparison = self.comparison
         if comparison is None or self._computed_votes is None or comparison.votes != self._computed_votes:
             return  # another pair, or a further vote
         self._computed_votes = None
@@ -381,10 +351,6 @@ class BlindView(QWidget):
         folder, found, self._found = self._folder, self._found, None
         if folder is not None and found is not None:
             self.show_study(folder, found)
-
-    def _on_failed(self, error: AppError) -> None:
-        self._is_busy = False
-        self._show_error(error)
 
     def _show_error(self, error: AppError, *, can_retry: bool = False) -> None:
         message = describe_error(error)

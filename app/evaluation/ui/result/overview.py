@@ -7,7 +7,7 @@ import html
 import re
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -29,46 +29,29 @@ from app.evaluation.ui.result.comparison_cards import ComparisonCard, Difference
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import CARD_SIDE_PX, Card, make_column, make_row
+from app.uikit.widgets.containers import CARD_SIDE_PX, Card, Stretch, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
-from app.uikit.widgets.number_table import NumberTableDelegate
+from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTableModel
 from app.uikit.widgets.svg_plot import SvgPlot
 
 MOST_PX, PADDING_PX = 260, 24
 _NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[\d,.]+)?|[-—]?")
 
-Index = QModelIndex | QPersistentModelIndex
 
+class TextTableModel(NumberTableModel):
+    """A table of a report; columns that hold numbers alone are aligned right."""
 
-class TextTableModel(QAbstractTableModel):
     def __init__(self, table: ReportTable) -> None:
-        super().__init__()
-        self._table = table
+        super().__init__(table.head, wide=0)
+        self.set_rows(table.rows)
         columns = list(zip(*table.rows, strict=True)) or [() for _ in table.head]
         self._is_number = [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._table.rows)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._table.head)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._table.head[section]
-        return self._side(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
-
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        text = self._table.rows[index.row()][index.column()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return text
+        text = self.rows[index.row()][index.column()]
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return text or "—"  # screen readers skip a cell without a name
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(text)
-        return self._side(index.column()) if role == Qt.ItemDataRole.TextAlignmentRole else None
+        return plain_tooltip(text) if role == Qt.ItemDataRole.ToolTipRole else super().data(index, role)
 
     def _side(self, column: int) -> int:
         side = Qt.AlignmentFlag.AlignRight if self._is_number[column] else Qt.AlignmentFlag.AlignLeft
@@ -181,7 +164,6 @@ class AdviceBox(QFrame):
         self.use_button = Button(theme, phrase("evaluation.use_this_combination_for_questions"))
         self.why_not = Label(role="caption", tone="warning", wraps=True)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._action_column = QVBoxLayout()
         self._build()
         self.use_button.clicked.connect(lambda: self.use_requested.emit(self._system))
         self.hide()
@@ -223,17 +205,12 @@ class AdviceBox(QFrame):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        texts = make_column(spacing_px=4)
         for label in (self.verdict, self.reasons):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            texts.addWidget(label)
-        self._action_column.setSpacing(4)
-        self._action_column.addWidget(self.use_button, 0, Qt.AlignmentFlag.AlignLeft)
-        self._action_column.addWidget(self.why_not)
-        self._action_column.addStretch(1)
+        use = (self.use_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._content.setSpacing(12)
-        self._content.addLayout(texts, 1)
-        self._content.addLayout(self._action_column)
+        self._content.addLayout(make_column(self.verdict, self.reasons, spacing_px=4), 1)
+        self._content.addLayout(make_column(use, self.why_not, Stretch(), spacing_px=4))
         make_row(
             (IconLabel(self._theme, "info", "accent", 20), 0, Qt.AlignmentFlag.AlignTop),
             (self._content, 1),
@@ -358,12 +335,10 @@ class ResultOverview(QWidget):
         self._pair.addWidget(self.differences, 1)
         self._pair.addWidget(self.breakdown, 1)
         self._rest.setSpacing(GAP_PX)
-        column = make_column(into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 20), spacing_px=GAP_PX)
-        for widget in (self.doubt, self.advice, self.comparison):
-            column.addWidget(widget)
-        column.addLayout(self._pair)
-        column.addLayout(self._rest)
-        column.addStretch(1)
+        make_column(
+            self.doubt, self.advice, self.comparison, self._pair, self._rest, Stretch(),
+            into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 20), spacing_px=GAP_PX,
+        )  # fmt: skip
 
     def _show_sections(self, found: ResultViewData) -> None:
         for card in self.sections:

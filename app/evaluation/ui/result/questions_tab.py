@@ -1,6 +1,4 @@
-"""The tab 問いごとの結果: the questions on the left, the chosen one on the right, or below where there is
-little room.
-"""
+"""The tab 問いごとの結果: the questions, and beside them (or below, in a narrow window) the chosen one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +12,6 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -26,7 +23,7 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import Card, Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 MARGIN_PX, WIDE_PX, LIST_PX, LIST_LOW_PX, DETAIL_LEAST_PX, NAME_CHARACTERS = 24, 700, 320, 150, 160, 16
@@ -146,11 +143,7 @@ class QuestionDetail(QWidget):
         self.unanswerable = Label(phrase("evaluation.the_documents_do_not_answer"), "caption", "text2", wraps=True)
         self.facts = FactList(theme, is_compact=True)
         self._answers = make_column(spacing_px=10)
-        column = make_column(into=self, spacing_px=10)
-        for widget in (self.text, self.unanswerable, self.facts):
-            column.addWidget(widget)
-        column.addLayout(self._answers)
-        column.addStretch(1)
+        make_column(self.text, self.unanswerable, self.facts, self._answers, Stretch(), into=self, spacing_px=10)
 
     def show_question(self, one: QuestionViewData | None, found: ResultViewData) -> None:
         """Show a question; None: the filter has left none."""
@@ -257,19 +250,13 @@ class QuestionsTab(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        left = make_column(into=self._left, spacing_px=8)
         row = make_row(self.spread_button, (self.count, 1), spacing_px=10)
-        left.addWidget(self.categories)
-        left.addLayout(row)
-        left.addWidget(self.legend)
-        left.addWidget(self.view, 1)
+        make_column(self.categories, row, self.legend, (self.view, 1), into=self._left, spacing_px=8)
         self._content.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
         self._content.setSpacing(16)
         self._content.addWidget(self._left)
         self._content.addWidget(self._area, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(make_scrollable(self._inside))  # scrolls if there is not even room for both
+        make_column(make_scrollable(self._inside), into=self)  # scrolls if there is not even room for both
 
     def _turn(self) -> None:
         px = self._theme.px

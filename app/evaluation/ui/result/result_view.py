@@ -1,29 +1,31 @@
 """The results of one study in tabs (overview, questions, blind comparison), and their export to files."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base import confidentiality
-from app.base.confidentiality import ExportRequest, Permit
+from app.base.confidentiality import ExportKind, Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.evaluation import current_labels
 from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.report.result_view_data import ResultViewData, use_obstacle
-from app.evaluation.study import studies
 from app.evaluation.study.studies import REPORT, Study
+from app.evaluation.ui.file_export import FileExport
 from app.evaluation.ui.result import result_texts
 from app.evaluation.ui.result.overview import ResultOverview
 from app.evaluation.ui.result.questions_tab import QuestionsTab
 from app.inference.local_model import LocalModel
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import Pickers, complete_suffix, open_file, open_folder
+from app.uikit.desktop import Pickers, open_file, open_folder
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -35,106 +37,22 @@ if TYPE_CHECKING:
     from app.evaluation.ui.result.blind_view import BlindView
 
 MARGIN_PX = 24
-T = TypeVar("T")
-
 BOOK, PAGE = ".xlsx", ".html"
 FORMS = (BOOK, ".csv", PAGE)
 
 
-class ResultExportActions(QObject):
-    saved = Signal(object, object)  # folder of the study, and Path
-    failed = Signal(object)  # AppError
-    changed = Signal()  # `is_working`
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What is shown. `sections`: as in results.json."""
 
-    def __init__(self, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers, view: QWidget) -> None:
-        """`documents`: the documents database, for the label of the results."""
-        super().__init__(view)
-        self._documents = documents
-        self._secrecy = secrecy
-        self._pickers = pickers
-        self._view = view
-        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        self.is_working = False
-
-    def export_book(self, folder: Path, found: Evaluation, sections: Sequence[ReportSection]) -> None:
-        kinds = f"{phrase('evaluation.excel_workbook')} (*{BOOK});;CSV (*.csv)"
-        self._export(folder, found, sections, phrase("evaluation.save_the_results"), kinds, BOOK)
-
-    def export_page(self, folder: Path, found: Evaluation, sections: Sequence[ReportSection]) -> None:
-        self._export(folder, found, sections, phrase("evaluation.save_the_report"), f"HTML (*{PAGE})", PAGE)
-
-    def open_report(self, folder: Path, found: Evaluation, sections: Sequence[ReportSection]) -> None:
-        """Open the report; write it again if it is missing."""
-
-        def made() -> Path:
-            from app.evaluation.report import report
-
-            path = folder / REPORT
-            return path if path.is_file() else report.write(found, sections, folder)
-
-        self._work(made, self._on_made)
-
-    # ------------------------------------------------------------------- private
-
-    def _export(
-        self, folder: Path, found: Evaluation, sections: Sequence[ReportSection], title: str, kinds: str, suffix: str
-    ) -> None:
-        name = "".join("_" if letter in '<>:"/\\|?*' else letter for letter in found.name)[:80].strip(" .")
-        first = str(Path(self._start) / f"{name or found.id}{suffix}")
-        chosen = self._pickers.save(self._view.window(), title, first, kinds)
-        if not chosen:
-            return
-        path = complete_suffix(Path(chosen), suffix, *FORMS)
-        self._start = str(path.parent)
-
-        def write(permit: Permit) -> tuple[Path, Path]:
-            from app.evaluation.report import result_view_model
-
-            result_view_model.save_result(
-                found, sections, path, folder if _is_alone(found, folder) else None, permit=permit
-            )
-            return folder, path
-
-        export = ExportRequest("answers", str(path), lambda: current_labels.label_of_evaluation(found, self._documents))
-        self._secrecy.export(
-            self._view.window(), export, lambda permit: self._work(lambda: write(permit), self._on_saved)
-        )
-
-    def _work(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        self._set_working(True)
-        background.run(work, done, self._on_failed)
-
-    def _on_saved(self, saved: tuple[Path, Path]) -> None:
-        self._set_working(False)
-        self.saved.emit(*saved)
-
-    def _on_made(self, path: Path) -> None:
-        self._set_working(False)
-        open_file(path)
-
-    def _on_failed(self, error: AppError) -> None:
-        self._set_working(False)
-        self.failed.emit(error)
-
-    def _set_working(self, is_working: bool) -> None:
-        self.is_working = is_working
-        self.changed.emit()
-
-
-def _is_alone(found: Evaluation, folder: Path) -> bool:
-    """Return whether the study is shown alone. In a merged table the first study's votes would be taken for other
-    systems.
-    """
-    try:
-        return len(studies.read(folder).contenders) == len(found.systems)
-    except AppError:
-        return False
+    folder: Path
+    study: Study
+    found: Evaluation
+    sections: tuple[ReportSection, ...]
 
 
 class EvaluationResultView(QWidget):
-    """The view of results; empty until `show_result`. The content is computed in the background, which may take
-    seconds.
-    """
+    """The view of results; empty until `show_result`, whose content is computed in the background."""
 
     failed = Signal(object)  # AppError
 
@@ -146,16 +64,16 @@ class EvaluationResultView(QWidget):
         models: Callable[[], Sequence[LocalModel]],
         pickers: Pickers | None = None,
     ) -> None:
-        """`documents`: as in ResultExportActions. `models`: returns the current models of the list."""
+        """`documents`: the documents database, for the label of the results. `models`: those of the list now."""
         super().__init__()
         self._theme = theme
         self._models = models
-        self._result: tuple[Path, Evaluation, tuple[ReportSection, ...]] | None = None
+        self._result: _Result | None = None
         self._blind: BlindView | None = None
         self._number = 0  # number of the last request
         self._saved: Path | None = None  # the last written file
         self.shown: ResultViewData | None = None  # None: still being computed
-        self.deeds = ResultExportActions(secrecy, documents, pickers or Pickers(), self)
+        self.exporting = FileExport(self, secrecy, pickers or Pickers())
         self._documents = documents
         self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
         self.report_button = Button(theme, phrase("common.report"), "", "file-text")
@@ -181,27 +99,24 @@ class EvaluationResultView(QWidget):
     def label_now(self) -> confidentiality.Label:
         if self._result is None:
             return confidentiality.HIGHEST_LABEL
-        return current_labels.label_of_evaluation(self._result[1], self._documents)
+        return current_labels.label_of_evaluation(self._result.found, self._documents)
 
     def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[ReportSection]) -> None:
         """Show results. `sections`: as in results.json."""
         self._number += 1
         number = self._number
-        self._result, self.shown = (folder, found, tuple(sections)), None
+        self._result, self.shown = _Result(folder, study, found, tuple(sections)), None
         self.banner.hide()
         self.waiting.setText(phrase("evaluation.loading"))
         self._show_tabs(study, found)
         self._settle()
 
-        def work() -> tuple[int, ResultViewData | AppError]:
+        def work() -> ResultViewData:
             from app.evaluation.report import result_view_model  # imports numpy
 
-            try:
-                return number, result_view_model.build_result_view(study, folder, found, tuple(sections))
-            except AppError as error:
-                return number, error
+            return result_view_model.build_result_view(study, folder, found, tuple(sections))
 
-        background.run(work, self._on_read, self.failed.emit)
+        background.run(work, partial(self._on_read, number), partial(self._on_unreadable, number))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Check the advice again, because models may have been added or removed."""
@@ -225,32 +140,54 @@ class EvaluationResultView(QWidget):
         make_column(head, (self.pages, 1), into=self, spacing_px=0)
 
     def _connect(self) -> None:
-        deeds = self.deeds
         self.tabs.chosen.connect(self._show_page)
         self.export_button.clicked.connect(self._export_book)
         self._open_action.triggered.connect(self._open_report)
         self._save_action.triggered.connect(self._export_page)
-        deeds.saved.connect(self._on_saved)
-        deeds.failed.connect(self.failed)
-        deeds.changed.connect(self._settle)
+        self.exporting.saved.connect(self._on_saved)
+        self.exporting.failed.connect(self.failed)
+        self.exporting.changed.connect(self._settle)
         self.banner.action_requested.connect(self._open_folder)
 
-    # -------------------------------------------------------------------- passed on
+    # ----------------------------------------------------------------- exporting
 
     def _export_book(self) -> None:
-        if self._result is not None:
-            self.deeds.export_book(*self._result)
+        kinds = f"{phrase('evaluation.excel_workbook')} (*{BOOK});;CSV (*.csv)"
+        self._export(phrase("evaluation.save_the_results"), kinds, BOOK)
 
     def _export_page(self) -> None:
-        if self._result is not None:
-            self.deeds.export_page(*self._result)
+        self._export(phrase("evaluation.save_the_report"), f"HTML (*{PAGE})", PAGE)
+
+    def _export(self, title: str, kinds: str, suffix: str) -> None:
+        assert self._result is not None
+        result, found = self._result, self._result.found
+        # in a merged table the first study's votes would be taken for other systems
+        of_votes = result.folder if len(result.study.contenders) == len(found.systems) else None
+
+        def write(path: Path, permit: Permit) -> None:
+            from app.evaluation.report import result_view_model
+
+            result_view_model.save_result(found, result.sections, path, of_votes, permit=permit)
+
+        name = "".join("_" if letter in '<>:"/\\|?*' else letter for letter in found.name)[:80].strip(" .")
+        kind: ExportKind = "answers"
+        request = kind, lambda: current_labels.label_of_evaluation(found, self._documents)
+        self.exporting.ask(result.folder, title, f"{name or found.id}{suffix}", kinds, (suffix, *FORMS), request, write)
 
     def _open_report(self) -> None:
-        if self._result is not None:
-            self.deeds.open_report(*self._result)
+        """Open the report; write it again if it is missing."""
+        assert self._result is not None
+        result, path = self._result, self._result.folder / REPORT
+
+        def made() -> Path:
+            from app.evaluation.report import report
+
+            return path if path.is_file() else report.write(result.found, result.sections, result.folder)
+
+        self.exporting.work(made, open_file)
 
     def _on_saved(self, folder: Path, path: Path) -> None:
-        if self._result is None or folder != self._result[0]:
+        if self._result is None or folder != self._result.folder:
             return  # another study is shown meanwhile
         self._saved = path
         what, actions = phrase("common.exported"), (("folder", phrase("common.open_folder")),)
@@ -269,14 +206,14 @@ class EvaluationResultView(QWidget):
         self.tabs.buttons["blind"].setVisible(has_answers and len(found.systems) > 1)
         self.tabs.show_tab("overview")
 
-    def _on_read(self, result: tuple[int, ResultViewData | AppError]) -> None:
-        number, shown = result
+    def _on_unreadable(self, number: int, error: AppError) -> None:
+        if number == self._number:
+            self.waiting.setText(str(describe_error(error)))
+            self.failed.emit(error)
+
+    def _on_read(self, number: int, shown: ResultViewData) -> None:
         if number != self._number:
             return  # another study was chosen meanwhile
-        if isinstance(shown, AppError):
-            self.waiting.setText(str(describe_error(shown)))
-            self.failed.emit(shown)
-            return
         self.shown = shown
         self.overview.show_result(shown)
         self.questions.show_result(shown)
@@ -285,7 +222,7 @@ class EvaluationResultView(QWidget):
         self._settle()
 
     def _settle(self) -> None:
-        is_ready = self.shown is not None and not self.deeds.is_working
+        is_ready = self.shown is not None and not self.exporting.is_working
         self.export_button.setEnabled(is_ready)
         self.report_button.setEnabled(is_ready)
         self._show_page(self.tabs.key)
@@ -302,14 +239,13 @@ class EvaluationResultView(QWidget):
 
     def _show_blind(self) -> None:
         assert self._result is not None
-        folder, found, _ = self._result
         if self._blind is None:
             from app.evaluation.ui.result.blind_view import BlindView
 
             self._blind = BlindView(self._theme)
             self._blind.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 20)
             self.pages.addWidget(self._blind)
-        self._blind.show_study(folder, found)
+        self._blind.show_study(self._result.folder, self._result.found)
         self.pages.setCurrentWidget(self._blind)
 
     def _show_obstacle(self) -> None:

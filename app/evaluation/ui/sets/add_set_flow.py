@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ from app.uikit.widgets.labels import FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 Show = Callable[[Any, Sequence[StoredQuestionSet]], None]
-Read = tuple[int, Show, object, Sequence[StoredQuestionSet]]  # number of the reading, and its result
 
 PATIENCE_MS = 500  # reading that takes longer shows a window
 EXAMPLES = 3
@@ -102,11 +102,6 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         return lambda: question_sets.store(
             self._folder, name, taken.questions, label, taken.source, after=after
         )  # fmt: skip
-
-    @property
-    def told(self) -> str:
-        """Return the text of all parts."""
-        return "\n".join(label.text() for shown in self.parts for label in shown.findChildren(Label))
 
     # ------------------------------------------------------------------- private
 
@@ -270,27 +265,20 @@ class AddSet(QObject):
     def _read(self, work: Callable[[], object], show: Show) -> None:
         self._request_number += 1
         number, folder = self._request_number, self._folder
-
-        def read() -> Read:
-            try:
-                return number, show, work(), question_sets.list_all(folder)
-            except AppError as error:
-                return number, show, error, []
-
         self._patience.start()
-        background.run(read, self._on_read, self._on_failed)
+        background.run(
+            lambda: (work(), question_sets.list_all(folder)),
+            partial(self._on_read, number, show),
+            partial(self._on_failed, number),
+        )
 
-    def _on_read(self, read: Read) -> None:
-        number, show, found, sets = read
-        if not self._is_wanted(number):
-            return
-        if isinstance(found, AppError):
-            self._on_failed(found)
-        else:
-            show(found, sets)
+    def _on_read(self, number: int, show: Show, read: tuple[object, Sequence[StoredQuestionSet]]) -> None:
+        if self._is_wanted(number):
+            show(*read)
 
-    def _on_failed(self, error: AppError) -> None:
-        self.failed.emit(question_set_texts.error_for_window(error))
+    def _on_failed(self, number: int, error: AppError) -> None:
+        if self._is_wanted(number):
+            self.failed.emit(question_set_texts.error_for_window(error))
 
     def _is_wanted(self, number: int) -> bool:
         """Return whether this reading is still wanted, and end the waiting in that case."""

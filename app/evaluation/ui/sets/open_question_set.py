@@ -1,5 +1,6 @@
 """The question set that is open: read and stored in the background, with a new version for each change."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,8 @@ class OpenQuestionSet(QObject):
             self.shown = None
         self.name = name
         self._request_number += 1
-        request_number = self._request_number
-        background.run(lambda: (request_number, _read(self._folder, name, number)), self._on_read, self.failed.emit)
+        done = functools.partial(self._on_read, self._request_number)
+        background.run(lambda: _read(self._folder, name, number), done, self.failed.emit)
 
     def store_work(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
         """Return the work that stores the questions as the next version; `shown` must still be the newest."""
@@ -69,8 +70,8 @@ class OpenQuestionSet(QObject):
         if self.is_storing or self.shown is None or self.shown.kept is None:
             return
         self.is_storing = True
-        work, number = self.store_work(self.shown, questions, source), self.shown.kept.newest.number
-        background.run(lambda: (work(), number, done_text), self._on_stored, self._on_refused)
+        done = functools.partial(self._on_stored, self.shown.kept.newest.number, done_text)
+        background.run(self.store_work(self.shown, questions, source), done, self._on_refused)
 
     def restore_version(self, name: str, number: int, after: str, source: str) -> None:
         """Store again what version `number` held, if the newest version still has the SHA-256 `after`."""
@@ -83,24 +84,19 @@ class OpenQuestionSet(QObject):
         background.run(work, self._on_restored, self.failed.emit)
 
     def rename(self, name: str, wanted: str, *, is_undo: bool = False) -> None:
-        folder = self._folder
-
-        def work() -> tuple[str, str, bool]:
-            return name, question_sets.rename(folder, name, wanted).name, is_undo
-
-        background.run(work, self._on_renamed, self.failed.emit)
+        done = functools.partial(self._on_renamed, name, is_undo=is_undo)
+        background.run(lambda: question_sets.rename(self._folder, name, wanted), done, self.failed.emit)
 
     # ------------------------------------------------------------------- private
 
-    def _on_read(self, read: tuple[int, DisplayedSet]) -> None:
-        request_number, shown = read
+    def _on_read(self, request_number: int, shown: DisplayedSet) -> None:
         if request_number == self._request_number:
             self.shown = shown
             self.read.emit(shown)
 
-    def _on_stored(self, stored: tuple[QuestionSet, int, str]) -> None:
+    def _on_stored(self, number: int, done_text: str, found: QuestionSet) -> None:
         self.is_storing = False
-        self.stored.emit(*stored)
+        self.stored.emit(found, number, done_text)
         self.changed.emit()
 
     def _on_refused(self, error: AppError) -> None:
@@ -114,11 +110,10 @@ class OpenQuestionSet(QObject):
             self.open(self.name)
         self.changed.emit()
 
-    def _on_renamed(self, done: tuple[str, str, bool]) -> None:
-        before, after, is_undo = done
+    def _on_renamed(self, before: str, renamed: StoredQuestionSet, *, is_undo: bool) -> None:
         if before == self.name:
-            self.open(after)
-        self.renamed.emit(before, after, is_undo)
+            self.open(renamed.name)
+        self.renamed.emit(before, renamed.name, is_undo)
         self.changed.emit()
 
 

@@ -37,19 +37,15 @@ class GoldRow(QWidget):
         self.quote = CorrectedField(theme, phrase("evaluation.quote"), *QUOTE_LINES)
         self.quote.setPlainText(gold.quote)
         self.quote.setPlaceholderText(phrase("evaluation.copy_the_words_as_they"))
-        self.document = QLineEdit(gold.document)
-        self.document.setMaxLength(NAME_CHARACTERS)
-        self.document.setAccessibleName(phrase("evaluation.document"))
-        self.document.setPlaceholderText(phrase("evaluation.document"))
-        self.page = QLineEdit(str(gold.page) if gold.page else "")
-        self.page.setMaxLength(PAGE_DIGITS)
-        self.page.setAccessibleName(phrase("common.batch_column.page"))
-        self.page.setPlaceholderText(phrase("common.batch_column.page"))
+        self.document = _named_field(phrase("evaluation.document"), gold.document, NAME_CHARACTERS)
+        page = str(gold.page) if gold.page else ""
+        self.page = _named_field(phrase("common.batch_column.page"), page, PAGE_DIGITS)
         self.page.setFixedWidth(theme.px(PAGE_PX))
         self.remove_button = IconButton(theme, "x", phrase("evaluation.remove_this_evidence"))
         self.problem = Label("", "caption", "danger", wraps=True)
         self.problem.hide()
-        self._build()
+        where = make_row((self.document, 1), self.page, self.remove_button, spacing_px=8)
+        make_column(self.quote, where, self.problem, into=self, spacing_px=6)
         for field_changed in (self.quote.textChanged, self.document.textChanged, self.page.textChanged):
             field_changed.connect(self._on_changed)
 
@@ -59,14 +55,12 @@ class GoldRow(QWidget):
 
     def gold(self) -> Gold:
         """Return the quote as written; valid only if `check` finds nothing."""
-        page = unicodedata.normalize("NFKC", self.page.text().strip())
         document = " ".join(self.document.text().split())
-        return dataclasses.replace(self._gold, quote=self._quote, document=document, page=int(page or 0))
+        return dataclasses.replace(self._gold, quote=self._quote, document=document, page=int(self._page or 0))
 
     def check(self) -> QWidget | None:
         """Show what must be corrected, and return that field; None if nothing."""
-        page = unicodedata.normalize("NFKC", self.page.text().strip())
-        words = ""
+        words, page = "", self._page
         field: QWidget | None = None
         if not self.is_empty and not self._quote:
             words, field = phrase("evaluation.write_the_quote_or_remove"), self.quote
@@ -80,13 +74,21 @@ class GoldRow(QWidget):
     def _quote(self) -> str:
         return self.quote.toPlainText().strip()
 
-    def _build(self) -> None:
-        where = make_row((self.document, 1), self.page, self.remove_button, spacing_px=8)
-        make_column(self.quote, where, self.problem, into=self, spacing_px=6)
+    @property
+    def _page(self) -> str:
+        return unicodedata.normalize("NFKC", self.page.text().strip())
 
     def _on_changed(self) -> None:
         self.problem.hide()
         self.changed.emit()
+
+
+def _named_field(name: str, text: str, most: int) -> QLineEdit:
+    field = QLineEdit(text)
+    field.setMaxLength(most)
+    field.setAccessibleName(name)
+    field.setPlaceholderText(name)
+    return field
 
 
 class GoldForm(QWidget):
@@ -120,10 +122,7 @@ class GoldForm(QWidget):
         words = Label(sentence, "caption", "muted", wraps=True)
         words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         make_column(title, words, self._rows, (self.add_button, 0, Qt.AlignmentFlag.AlignLeft), into=self, spacing_px=4)
-        self.add_button.clicked.connect(self._on_add_clicked)
-
-    def _on_add_clicked(self) -> None:
-        self._add(Gold("")).quote.setFocus()
+        self.add_button.clicked.connect(lambda: self._add(Gold("")).quote.setFocus())
 
     def _add(self, gold: Gold) -> GoldRow:
         row = GoldRow(self._theme, gold)
@@ -154,9 +153,7 @@ class QuestionDialog(QuestionSetEditorWindow):
     def __init__(
         self, theme: Theme, question: Question | None, prepare: Prepare, parent: QWidget, naming: NameForm | None = None
     ) -> None:
-        """`question` None: a new one. `prepare`: returns the work that stores it. `naming`: for a new set with this
-        question.
-        """
+        """`question` None: a new one. `prepare`: returns the work that stores it. `naming`: of a new set for it."""
         super().__init__(theme, parent)
         self._question = question or Question("", "", origin="written")
         self._prepare = prepare
@@ -212,17 +209,14 @@ class QuestionDialog(QuestionSetEditorWindow):
         )
 
     def _set_title(self, *, is_new: bool) -> None:
+        sentence = phrase("evaluation.ctrl_enter_saves_too")
         if self.naming is not None:
             sentence = phrase("evaluation.write_the_first_question_to")
             self.set_words(phrase("evaluation.write_a_question_set"), sentence, phrase("evaluation.make_the_set"))
         elif is_new:
-            self.set_words(
-                phrase("evaluation.add_question"), phrase("evaluation.ctrl_enter_saves_too"), phrase("common.add")
-            )
+            self.set_words(phrase("evaluation.add_question"), sentence, phrase("common.add"))
         else:
-            self.set_words(
-                phrase("evaluation.edit_question"), phrase("evaluation.ctrl_enter_saves_too"), phrase("common.save")
-            )
+            self.set_words(phrase("evaluation.edit_question"), sentence, phrase("common.save"))
 
     def _write(self) -> None:
         one = self._question

@@ -1,6 +1,4 @@
-"""The window for a change that becomes a version of a question set, and a form field with name, explanation and
-problem.
-"""
+"""The window for a change that becomes a version of a question set, and the form field that it uses."""
 
 from collections.abc import Callable
 
@@ -49,9 +47,7 @@ StoreWork = Callable[[], QuestionSet]
 
 
 class QuestionSetEditorWindow(EditorWindow):
-    """A window that stays open until its change is stored. Subclasses check the input (`save`) and return the work that
-    stores it (`work`). Ctrl+Enter saves.
-    """
+    """A window that stays open until its change is stored: what `work` returns once `save` finds nothing missing."""
 
     stored = Signal(object)  # QuestionSet
 

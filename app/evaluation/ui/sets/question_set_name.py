@@ -1,6 +1,7 @@
 """The form for name and label of a question set, with the effect of storing it; and the dialog to rename a set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -25,9 +26,7 @@ from app.uikit.widgets.labels import announce
 
 
 class NameForm(QWidget):
-    """Asks for name and label. If a set of that name exists, its next version is made, or with `is_new` the name is
-    refused.
-    """
+    """Asks for name and label. The name of a set makes its next version, or with `is_new` is refused."""
 
     changed = Signal()
 
@@ -95,19 +94,10 @@ class NameForm(QWidget):
         self.label_note.hide()
 
     def _problem(self) -> str:
-        name = self.name.text()
-        if not name.strip():
-            return phrase("common.enter_a_name")
-        existing = self.existing
-        if existing is not None and self._is_new:
-            return phrase("evaluation.there_is_a_question_set")
-        if existing is not None and not existing.versions:
-            return phrase("evaluation.the_question_set_of_that")
-        try:
-            question_sets.checked_name(existing.name if existing is not None else name)
-        except AppError as error:
-            return f"× {describe_error(error)}"
-        return ""
+        name, existing = self.name.text(), self.existing
+        if existing is None or self._is_new:
+            return _name_problem(name, existing)
+        return _name_problem(existing.name) if existing.versions else phrase("evaluation.the_question_set_of_that")
 
     def _on_name_changed(self) -> None:
         self.field.show_problem("")
@@ -137,11 +127,10 @@ class NameForm(QWidget):
         text = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
         self._show_note(text)
         if self._questions:
-            compare = _changes(self._folder, existing, self._questions, self._comparison_number)
-            background.run(compare, self._on_compared, self._on_failed)
+            compare = partial(_changes, self._folder, existing.name, self._questions)
+            background.run(compare, partial(self._on_compared, self._comparison_number), self._on_failed)
 
-    def _on_compared(self, found: tuple[int, QuestionSetChanges | None]) -> None:
-        number, changes = found
+    def _on_compared(self, number: int, changes: QuestionSetChanges | None) -> None:
         if number != self._comparison_number:
             return
         if changes is None:
@@ -165,17 +154,23 @@ class NameForm(QWidget):
             announce(self, words)
 
 
-def _changes(
-    folder: Path, existing: StoredQuestionSet, questions: Sequence[Question], number: int
-) -> Callable[[], tuple[int, QuestionSetChanges | None]]:
-    """Return the function that compares; its result is None if the questions are the same."""
+def _changes(folder: Path, name: str, questions: Sequence[Question]) -> QuestionSetChanges | None:
+    """Compare with the newest version of a set; None: the questions are the same."""
+    before = question_sets.find(folder, name).questions
+    return None if before == tuple(questions) else question_sets.changes(before, questions)
 
-    def compare() -> tuple[int, QuestionSetChanges | None]:
-        before = question_sets.find(folder, existing.name).questions
-        is_same = tuple(before) == tuple(questions)
-        return number, None if is_same else question_sets.changes(before, questions)
 
-    return compare
+def _name_problem(name: str, taken: StoredQuestionSet | None = None) -> str:
+    """Return why no set can have the name, which `taken` has already; "" if one can."""
+    if not name.strip():
+        return phrase("common.enter_a_name")
+    if taken is not None:
+        return phrase("evaluation.there_is_a_question_set")
+    try:
+        question_sets.checked_name(name)
+    except AppError as error:
+        return f"× {describe_error(error)}"
+    return ""
 
 
 class RenameDialog(Dialog):
@@ -202,23 +197,13 @@ class RenameDialog(Dialog):
         self.name.setFocus()
 
     def accept(self) -> None:
-        problem = self._problem(self.name.text())
+        name = self.name.text()
+        problem = _name_problem(name, question_sets.find_by_name(self._others, name))
         self.field.show_problem(problem)
         self.fit_height()
         if problem:
             self.result_key = "cancel"
             self.name.setFocus()
         else:
-            self.name_given.emit(self.name.text().strip())
+            self.name_given.emit(name.strip())
             super().accept()
-
-    def _problem(self, name: str) -> str:
-        if not name.strip():
-            return phrase("common.enter_a_name")
-        if question_sets.find_by_name(self._others, name) is not None:
-            return phrase("evaluation.there_is_a_question_set")
-        try:
-            question_sets.checked_name(name)
-        except AppError as error:
-            return f"× {describe_error(error)}"
-        return ""

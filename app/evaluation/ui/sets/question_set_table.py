@@ -324,9 +324,7 @@ class SetHead(QWidget):
         for label in (self.facts, self.known, self.not_scored):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         row = make_row((self.title, 1), self.versions, spacing_px=8)
-        column = make_column(row, into=self, spacing_px=4)
-        for label in (self.facts, self.known, self.not_scored):
-            column.addWidget(label)
+        make_column(row, self.facts, self.known, self.not_scored, into=self, spacing_px=4)
 
     def _fill_versions(self, kept: StoredQuestionSet, shown: QuestionSetVersion) -> None:
         """List the versions, newest first."""

@@ -4,12 +4,11 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QPoint, QStandardPaths, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base import confidentiality
-from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
@@ -17,6 +16,7 @@ from app.documents import collection_lookup
 from app.evaluation import current_labels, question_files, question_sets
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
+from app.evaluation.ui.file_export import FileExport
 from app.evaluation.ui.sets import question_set_texts
 from app.evaluation.ui.sets.open_question_set import DisplayedSet, OpenQuestionSet
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
@@ -25,12 +25,12 @@ from app.evaluation.ui.sets.question_set_table import QuestionTable, QuestionTab
 from app.training.data.records import shorten
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import Pickers, complete_suffix
+from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import FlowBox, make_column, make_scrollable
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label
 
@@ -38,43 +38,6 @@ MARGIN_PX, NARROW_MARGIN_PX, NARROW_BELOW_PX = 24, 16, 720
 SEARCH_PX = 240
 SEARCH_FROM = 12  # questions; fewer need no search
 NOTICE_CHARACTERS = 20  # of a question in a notice of what was done
-
-
-class SetExport(QObject):
-    exported = Signal(str, object)  # name of the set, and Path
-    failed = Signal(object)  # AppError
-
-    def __init__(self, view: QWidget, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers) -> None:
-        """`documents`: the documents database, for the label of the set."""
-        super().__init__(view)
-        self._documents = documents
-        self._view = view
-        self._secrecy = secrecy
-        self._pickers = pickers
-        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-
-    def ask(self, found: QuestionSet) -> None:
-        """Ask for a path and export; the system's file dialog asks before it replaces a file."""
-        kinds = ";;".join(("Excel (*.xlsx)", "CSV (*.csv)", "JSON Lines (*.jsonl)"))
-        start = str(Path(self._start) / f"{found.name}.xlsx")
-        chosen = self._pickers.save(self._view.window(), phrase("evaluation.export_the_question_set_to"), start, kinds)
-        if not chosen:
-            return
-        out = complete_suffix(Path(chosen), *question_files.WRITTEN)
-        export = ExportRequest("questions", str(out), lambda: current_labels.label_of_set(found, self._documents))
-        self._secrecy.export(self._view.window(), export, lambda permit: self._write(found, out, permit))
-
-    # ------------------------------------------------------------------- private
-
-    def _write(self, found: QuestionSet, out: Path, permit: Permit) -> None:
-        def work() -> tuple[str, Path]:
-            question_files.write(out, found.questions, permit=permit)
-            return found.name, out
-
-        background.run(work, self._on_written, self.failed.emit)
-
-    def _on_written(self, written: tuple[str, Path]) -> None:
-        self.exported.emit(*written)
 
 
 class SetView(QWidget):
@@ -90,7 +53,7 @@ class SetView(QWidget):
     def __init__(
         self, theme: Theme, folder: Path, documents: Path, secrecy: ConfidentialityGuard, pickers: Pickers | None = None
     ) -> None:
-        """`folder`: of the sets. `documents`: as in SetExport."""
+        """`folder`: of the sets. `documents`: the documents database, for the label of the set."""
         super().__init__()
         self._theme = theme
         self._folder = folder
@@ -101,7 +64,7 @@ class SetView(QWidget):
         self._exported: Path | None = None  # the file that the banner names
         self.work = OpenQuestionSet(folder)
         self.work.setParent(self)
-        self.exporting = SetExport(self, secrecy, documents, pickers or Pickers())
+        self.exporting = FileExport(self, secrecy, pickers or Pickers())
         self.head = SetHead(theme)
         self.banner = Banner(theme)
         self.past = Banner(theme, can_close=False)  # an older or damaged version is shown
@@ -153,15 +116,12 @@ class SetView(QWidget):
         make_column(self.search, into=self._search_box)
         self.tools = FlowBox(self.add_button, self.edit_button, self.remove_button, self._search_box)
         content = QWidget()
-        self._column = make_column(into=content, margins_px=None, spacing_px=12)
-        for part in (self.head, self.banner, self.past, self.tools, self.nothing):
-            self._column.addWidget(part)
-        self._column.addWidget(self.table, 1)
-        self._column.addStretch(0)
+        self._column = make_column(
+            self.head, self.banner, self.past, self.tools, self.nothing, (self.table, 1), Stretch(0),
+            into=content, margins_px=None, spacing_px=12,
+        )  # fmt: skip
         self.nothing.hide()
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(make_scrollable(content))  # scrolls where there is little height, as with large text
+        make_column(make_scrollable(content), into=self)  # scrolls where there is little height, as with large text
         self._lay_out()
 
     def _connect(self) -> None:
@@ -173,7 +133,7 @@ class SetView(QWidget):
         self.head.version_chosen.connect(lambda number: self.work.open(self.name, number))
         self.past.action_requested.connect(lambda _key: self._return_to_shown())
         self.banner.action_requested.connect(lambda _key: self._open_folder())
-        self.exporting.exported.connect(self._on_exported)
+        self.exporting.saved.connect(self._on_exported)
         self.exporting.failed.connect(self._on_failed)
         self.search.textChanged.connect(self._on_searched)
         self.table.edit_requested.connect(self.edit)
@@ -313,8 +273,18 @@ class SetView(QWidget):
 
     def export(self) -> None:
         shown = self.work.shown
-        if shown is not None and shown.found is not None:
-            self.exporting.ask(shown.found)
+        if shown is None or shown.found is None:
+            return
+        found = shown.found
+        self.exporting.ask(
+            found.name,
+            phrase("evaluation.export_the_question_set_to"),
+            f"{found.name}.xlsx",
+            "Excel (*.xlsx);;CSV (*.csv);;JSON Lines (*.jsonl)",
+            question_files.WRITTEN,
+            ("questions", lambda: current_labels.label_of_set(found, self._documents)),
+            lambda out, permit: question_files.write(out, found.questions, permit=permit),
+        )
 
     def _now(self) -> QuestionSet | None:
         """Return the version that changes start from; None if an older one is shown."""

@@ -1,10 +1,7 @@
-"""The dialog 「評価を実行」: what to compare over which questions, a forecast of what it takes, and the start
-button.
-"""
+"""The dialog 「評価を実行」: what to compare over which questions, what it takes, and the start button."""
 
 import dataclasses
-from dataclasses import dataclass
-from pathlib import Path
+import functools
 from typing import Any
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
@@ -17,10 +14,10 @@ from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.services import study_making
 from app.evaluation.services.study_making import StudyForecast
-from app.evaluation.study import studies
+from app.evaluation.study import studies, study_preflight
 from app.evaluation.study.request import StudyRequest
 from app.evaluation.ui.start import study_dialog_rules
-from app.evaluation.ui.start.study_dialog_choices import DialogOffer, DialogPart, StudyDialogModel
+from app.evaluation.ui.start.study_dialog_choices import DialogPart, StudyDialogModel
 from app.evaluation.ui.start.study_dialog_parts import (
     DocumentsPart,
     ExpertPart,
@@ -31,8 +28,7 @@ from app.evaluation.ui.start.study_dialog_parts import (
     ScalePart,
     answer_parameters,
 )
-from app.inference import gguf
-from app.inference.gguf import GgufHeader
+from app.evaluation.ui.start.study_dialog_rules import DialogOffer
 from app.training.runs.training_list import SplitChoice
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
@@ -52,9 +48,7 @@ WAIT_MS = 250  # after the last key press
 
 
 class ForecastController(QObject):
-    """Forecasts the requested study. `found` or `error` belong to `request`; both None: still computing, or
-    no request.
-    """
+    """Forecasts `request`. `found` and `error` are its results; both None: still computing, or no request."""
 
     changed = Signal()
 
@@ -86,15 +80,9 @@ class ForecastController(QObject):
         models = tuple(model.models())
         background.run(
             lambda: study_making.forecast(request, model.paths, models, model.trainer()),
-            self._on_found,
-            self._on_refused,
+            functools.partial(self._end, error=None),
+            functools.partial(self._end, None),
         )
-
-    def _on_found(self, found: StudyForecast) -> None:
-        self._end(found, None)
-
-    def _on_refused(self, error: AppError) -> None:
-        self._end(None, error)
 
     def _end(self, found: StudyForecast | None, error: AppError | None) -> None:
         computed, self._computing = self._computing, None
@@ -153,7 +141,7 @@ class StudyDialog(QDialog):
         self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
 
     @property
-    def wish(self) -> StudyRequest:
+    def request(self) -> StudyRequest:
         """Return the current request, even if it is incomplete."""
         kind = self.kinds.key
         fields: dict[str, Any] = {"compares": ""} if not kind else self._systems[kind].request_fields()
@@ -162,13 +150,11 @@ class StudyDialog(QDialog):
 
     @property
     def problem(self) -> str:
-        """Return the code of what prevents the start (`study_dialog_rules.problem`); "" if nothing is known without
-        reading files.
-        """
+        """Return the code of what prevents the start (`study_dialog_rules.problem`); "": nothing is known yet."""
         if not self.kinds.key:
             return "kind"
         found = self.scale.problem if self.kinds.key == "scale" else ""
-        return found or study_dialog_rules.problem(self.wish)
+        return found or study_dialog_rules.problem(self.request)
 
     def end_making(self, error: AppError | None = None) -> None:
         """Show that nothing was made. `error`: the reason; None: it was cancelled."""
@@ -205,7 +191,8 @@ class StudyDialog(QDialog):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._focus_first()
+        first = self.kinds.answers[self.kinds.key].radio if self.kinds.key else self.cancel_button
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -220,19 +207,18 @@ class StudyDialog(QDialog):
         self.fold_button = Button(theme, phrase("common.show_details"), "", "sliders-horizontal", compact=True)
         self.fold_button.setCheckable(True)
         content = QWidget()
-        column = make_column(
+        make_column(
             Label(phrase("evaluation.what_do_you_want_to"), "heading3"),
             self.kinds,
             4,
+            *(self.questions, *self._systems.values(), self.judge),
+            (self.fold_button, 0, Qt.AlignmentFlag.AlignLeft),
+            self.expert,
+            Stretch(),
             into=content,
             margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
             spacing_px=14,
         )
-        for part in (self.questions, *self._systems.values(), self.judge):
-            column.addWidget(part)
-        column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.expert)
-        column.addStretch(1)
         self.expert.hide()
         set_surface(content, "base")
         self._area = make_scrollable(content)
@@ -246,11 +232,8 @@ class StudyDialog(QDialog):
         self.start_button = Button(self._theme, phrase("evaluation.run_evaluation_2"), "primary", "play")
         row = make_row(Stretch(), self.cancel_button, self.start_button, spacing_px=8)
         self.progress = ProgressRow(self._theme)
-        foot = make_column(margins_px=(MARGIN_PX, 12, MARGIN_PX, 14), spacing_px=6)
-        for widget in (self.forecast, self.systems, self.reason, self.progress):
-            foot.addWidget(widget)
-        foot.addLayout(row)
-        return foot
+        lines = (self.forecast, self.systems, self.reason, self.progress)
+        return make_column(*lines, row, margins_px=(MARGIN_PX, 12, MARGIN_PX, 14), spacing_px=6)
 
     def _connect(self) -> None:
         self.kinds.chosen.connect(self._cancel_awaited_start)
@@ -285,12 +268,8 @@ class StudyDialog(QDialog):
             self.kinds.answers[kind].show_obstacle(study_dialog_rules.obstacle_text(self._obstacle(kind)))
 
     def _obstacle(self, kind: str) -> str:
-        offer, splits = self._offer, self._splits
-        available = study_dialog_rules.AvailableInputs(
-            offer.models, len(offer.sets), len(offer.collections), None if splits is None else len(splits),
-            offer.has_trainer,
-        )  # fmt: skip
-        return study_dialog_rules.obstacle(kind, available)
+        splits = None if self._splits is None else len(self._splits)
+        return study_dialog_rules.obstacle(kind, self._offer, splits)
 
     @property
     def _has_questions(self) -> bool:
@@ -310,7 +289,7 @@ class StudyDialog(QDialog):
         can_judge = bool(self.kinds.key) and self._has_questions
         self.judge.setVisible(can_judge)
         self.expert.show_for(self.kinds.key, has_judge=can_judge and self.judge.judge.value is not None)
-        self.forecasting.set_request(None if self.problem else self.wish)
+        self.forecasting.set_request(None if self.problem else self.request)
         self._show_footer()
 
     def _show_footer(self) -> None:
@@ -318,8 +297,9 @@ class StudyDialog(QDialog):
         if found is not None and found.disk_bytes > found.free_bytes:
             problem = "disk"
         can_begin = not problem and self.forecasting.error is None
-        text = study_dialog_rules.forecast_text(found, self.wish.asking.seeds) if found else ""
-        self.forecast.setText(text or ("" if problem or error or found else self._waiting_text))
+        text = study_dialog_rules.forecast_text(found, self.request.asking.seeds) if found else ""
+        waiting = phrase("evaluation.begins_as_soon_as_it" if self._is_awaited else "evaluation.estimating")
+        self.forecast.setText(text or ("" if problem or error or found else waiting))
         self.systems.setText(study_dialog_rules.systems_text(found) if found else "")
         reason = study_dialog_rules.problem_text(problem)
         if not problem and error is not None:
@@ -334,31 +314,21 @@ class StudyDialog(QDialog):
         if self._is_awaited and found is not None:
             self._begin()
 
-    @property
-    def _waiting_text(self) -> str:
-        return phrase("evaluation.begins_as_soon_as_it") if self._is_awaited else phrase("evaluation.estimating")
-
     def _fold(self, is_open: bool) -> None:
         self.expert.setVisible(is_open)
-        self.fold_button.setText(phrase("common.hide_details") if is_open else phrase("common.show_details"))
-
-    def _focus_first(self) -> None:
-        answers = self.kinds.answers
-        first = answers[self.kinds.key].radio if self.kinds.key else self.cancel_button
-        first.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.fold_button.setText(phrase("common.hide_details" if is_open else "common.show_details"))
 
     # --------------------------------------------------------------------- looking
 
     def _read_inputs(self) -> None:
         """Read in the background what takes a moment: split data, free names, the number of shipped questions."""
-        model = self._model
-        titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
-        background.run(lambda: _read_inputs(model, titles), self._on_looked, self._on_unreadable)
+        read = functools.partial(_read_inputs, self._model)
+        background.run(read, self._on_looked, self._on_unreadable)
 
-    def _on_looked(self, found: "_DialogInputs") -> None:
-        self._splits, self._names = found.splits, found.names
-        self.scale.show_splits(found.splits)
-        self.questions.show_shipped(found.shipped)
+    def _on_looked(self, found: tuple[list[SplitChoice], dict[str, str], int]) -> None:
+        self._splits, self._names, shipped = found
+        self.scale.show_splits(self._splits)
+        self.questions.show_shipped(shipped)
         self._show_kinds()
         kind = self.kinds.key or next((one for one in study_dialog_rules.KINDS if not self._obstacle(one)), "")
         self._choose(kind)
@@ -370,10 +340,8 @@ class StudyDialog(QDialog):
         """Read the size of the model, for the sizes of its quantizations."""
         path = self.forms.path
         if path:
-            background.run(lambda: (path, _header(path)), self._on_model_read, self._on_unreadable)
-
-    def _on_model_read(self, found: tuple[str, GgufHeader | None]) -> None:
-        self.forms.show_header(*found)
+            show = functools.partial(self.forms.show_header, path)
+            background.run(lambda: study_preflight.read_header(path), show, self._on_unreadable)
 
     # ------------------------------------------------------------------------ end
 
@@ -384,7 +352,7 @@ class StudyDialog(QDialog):
         elif not self.problem:
             self._failure = None
             self._show_making(is_making=True)
-            self.request_made.emit(self.wish)
+            self.request_made.emit(self.request)
 
     def _show_making(self, *, is_making: bool) -> None:
         self._is_making = is_making
@@ -403,20 +371,8 @@ class StudyDialog(QDialog):
             self.reject()
 
 
-@dataclass(frozen=True, slots=True)
-class _DialogInputs:
-    splits: list[SplitChoice]
-    names: dict[str, str]
-    shipped: int  # number of questions
-
-
-def _read_inputs(model: StudyDialogModel, titles: dict[str, str]) -> _DialogInputs:
+def _read_inputs(model: StudyDialogModel) -> tuple[list[SplitChoice], dict[str, str], int]:
+    """Return the split data, a free name for each kind, and the number of shipped questions."""
+    titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
     names = {kind: studies.free_name(model.paths.evaluations, title) for kind, title in titles.items()}
-    return _DialogInputs(model.splits(), names, len(question_sets.shipped().questions))
-
-
-def _header(path: str) -> GgufHeader | None:
-    try:
-        return gguf.read_header(Path(path))
-    except (AppError, OSError):
-        return None
+    return model.splits(), names, len(question_sets.shipped().questions)

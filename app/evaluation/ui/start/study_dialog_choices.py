@@ -4,8 +4,7 @@ Each part is rows of controls for some fields of a StudyRequest. StudyDialogMode
 that the dialog opens.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.evaluation import question_sets
 from app.evaluation.question_sets import StoredQuestionSet
-from app.evaluation.ui.start import study_dialog_rules
+from app.evaluation.ui.start.study_dialog_rules import DialogOffer
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.training.runs import training_list
 from app.training.runs.training_list import SplitChoice
 from app.training.services.training_run import Trainer
-from app.uikit.localization import format_gigabytes, join_facts
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.fields import AutoSpin
@@ -65,22 +64,6 @@ class ChoiceBox(Chooser):
     def _on_chosen(self) -> None:
         self.setToolTip(plain_tooltip(self.currentText()))
         self.changed.emit()
-
-
-def number_field(
-    limits: tuple[float, float],
-    default: tuple[str, float | None],
-    changed: Callable[[], None],
-    *,
-    unit: str = "",
-    step: float = 1,
-    decimals: int = 0,
-) -> AutoSpin:
-    """Return a number field. `default`: text for no number, and the number from which stepping starts."""
-    spin = AutoSpin(*limits, step, decimals, unit, lambda _value: changed())
-    spin.show_auto(*default)
-    spin.show_number(None)
-    return spin
 
 
 class CheckRows(QFrame):
@@ -137,34 +120,6 @@ class CheckRows(QFrame):
             self._grid.setColumnStretch(column, 1 if column < columns else 0)
 
 
-@dataclass(frozen=True, slots=True)
-class DialogOffer:
-    """The choices of the dialog at the time it was opened."""
-
-    models: Sequence[LocalModel]
-    names: Mapping[str, str]  # distinct names by a model's id
-    collections: Sequence[DocumentCollection]
-    sets: Sequence[StoredQuestionSet]  # without damaged ones
-    context_tokens: int
-    current_model_id: str
-    has_trainer: bool
-    missing: frozenset[str] = frozenset()  # ids of models with missing files
-
-    def name(self, model: LocalModel) -> str:
-        """Return the model's name. A × marks a model that cannot be used; choosing it shows the reason below."""
-        return f"× {self.names[model.id]}" if self.lack(model) else self.names[model.id]
-
-    def lack(self, model: LocalModel) -> str:
-        if model.remote is not None:
-            return phrase("evaluation.models_of_servers_in_the")
-        return phrase("evaluation.file_missing") if model.id in self.missing else ""
-
-    def facts(self, model: LocalModel) -> str:
-        return self.lack(model) or join_facts(
-            model.quantization, format_gigabytes(model.size_bytes) if model.size_bytes else ""
-        )
-
-
 class DialogPart(QWidget):
     changed = Signal()
 
@@ -182,6 +137,21 @@ class DialogPart(QWidget):
         for row in self.rows:
             row.set_stacked(is_stacked)
 
+    def _number(
+        self,
+        limits: tuple[float, float],
+        default: tuple[str, float | None],
+        *,
+        unit: str = "",
+        step: float = 1,
+        decimals: int = 0,
+    ) -> AutoSpin:
+        """Return a number field. `default`: text for no number, and the number from which stepping starts."""
+        spin = AutoSpin(*limits, step, decimals, unit, lambda _value: self.changed.emit())
+        spin.show_auto(*default)
+        spin.show_number(None)
+        return spin
+
     def _add(self, name: str, control: QWidget, sentence: str = "") -> SettingRow:
         row = SettingRow(self._theme, name, control, sentence, is_wide=True)
         self.rows.append(row)
@@ -195,7 +165,7 @@ def collection_rows(collections: Sequence[DocumentCollection]) -> list[tuple[str
         (
             one.name,
             one.name,
-            join_facts(phrase(f"common.label.{one.label}"), study_dialog_rules.documents_text(one.documents)),
+            join_facts(phrase(f"common.label.{one.label}"), phrase("evaluation.n_documents", n=f"{one.documents:,}")),
         )
         for one in collections
     ]
@@ -206,9 +176,7 @@ def scope_of(collections: Sequence[DocumentCollection], names: Sequence[str]) ->
 
 
 class StudyDialogModel:
-    """Collects the choices of the dialog. `look`, `splits` and `trainer` read files: call them in the
-    background.
-    """
+    """Collects the choices of the dialog. `look`, `splits` and `trainer` read files: for the background."""
 
     def __init__(
         self,
@@ -220,9 +188,7 @@ class StudyDialogModel:
         current_model_id: Callable[[], str],
         locate: Callable[[], Trainer],
     ) -> None:
-        """`current_model_id`: of the model that answers; "" if none does. `locate`: as
-        `training_run.locate_trainer`.
-        """
+        """`current_model_id`: of the model that answers; "": none. `locate`: as `training_run.locate_trainer`."""
         self.paths = paths
         self.models = models
         self.collections = collections

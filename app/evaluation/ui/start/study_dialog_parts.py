@@ -1,6 +1,4 @@
-"""The parts of the study dialog: the systems to compare for each kind of study, the questions, the judge, and expert
-settings.
-"""
+"""The parts of the study dialog: systems to compare, questions, judge, and expert settings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +9,8 @@ from app.base.wording import phrase
 from app.evaluation.judge import judge_prompt
 from app.evaluation.study.request import LIMITS, MAX_TOKENS, SCALE_RUNS, AnswerParameters
 from app.evaluation.ui.start import study_dialog_rules
-from app.evaluation.ui.start.study_dialog_choices import (
-    CheckRows,
-    ChoiceBox,
-    DialogOffer,
-    DialogPart,
-    collection_rows,
-    number_field,
-    scope_of,
-)
+from app.evaluation.ui.start.study_dialog_choices import CheckRows, ChoiceBox, DialogPart, collection_rows, scope_of
+from app.evaluation.ui.start.study_dialog_rules import DialogOffer
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS
@@ -183,12 +174,8 @@ class QuestionsPart(DialogPart):
         self._shipped = 0
         self._kind = ""
         self.set = ChoiceBox()
-        self.limit = number_field(
-            LIMITS["limit"],
-            (phrase("common.all"), None),
-            self.changed.emit,
-            unit=phrase("evaluation.questions_2"),
-            step=10,
+        self.limit = self._number(
+            LIMITS["limit"], (phrase("common.all"), None), unit=phrase("evaluation.questions_2"), step=10
         )
         self._add(phrase("evaluation.question_set"), self.set)
         self._add(phrase("evaluation.only_the_first_n_questions"), self.limit, phrase("evaluation.for_a_quick_try"))
@@ -209,14 +196,12 @@ class QuestionsPart(DialogPart):
         return {"question_set": self.set.value or "", "limit": int(limit) if limit is not None else None}
 
     def _offer(self) -> None:
-        kept = [
-            (with_note(one.name, study_dialog_rules.questions_text(one.newest.count)), one.name) for one in self._sets
-        ]
-        none = {
-            "models": [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
-            "quantizations": [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
-            "scale": [(phrase("evaluation.none_judged_by_the_hold"), "")],
-        }.get(self._kind, [])
+        kept = [(with_note(one.name, _questions_text(one.newest.count)), one.name) for one in self._sets]
+        none: list[tuple[str, str]] = []
+        if self._kind in ("models", "quantizations"):
+            none = [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")]
+        elif self._kind == "scale":
+            none = [(phrase("evaluation.none_judged_by_the_hold"), "")]
         first = kept[0][1] if kept and self._kind != "scale" else ""
         self.set.offer([*kept, *none], first if self._wanted is None else self._wanted)
         self._show_limit()
@@ -230,8 +215,13 @@ class QuestionsPart(DialogPart):
         self.changed.emit()
 
     def _general(self) -> str:
-        count = study_dialog_rules.questions_text(self._shipped) if self._shipped else ""
-        return join_facts(phrase("evaluation.general_questions"), count)
+        return join_facts(
+            phrase("evaluation.general_questions"), _questions_text(self._shipped) if self._shipped else ""
+        )
+
+
+def _questions_text(count: int) -> str:
+    return phrase("evaluation.n_questions", n=f"{count:,}")
 
 
 class JudgePart(DialogPart):
@@ -263,16 +253,12 @@ class ExpertPart(DialogPart):
         self.name.setMaxLength(NAME_LETTERS)
         tokens, times = phrase("evaluation.tokens"), phrase("evaluation.times")
         default = f"{offer.context_tokens:,}{tokens}"
-        self.max_tokens = number_field(
-            LIMITS["max_tokens"], (f"{MAX_TOKENS:,}{tokens}", MAX_TOKENS), self.changed.emit, unit=tokens, step=64
+        self.max_tokens = self._number(
+            LIMITS["max_tokens"], (f"{MAX_TOKENS:,}{tokens}", MAX_TOKENS), unit=tokens, step=64
         )
-        self.context = number_field(
-            LIMITS["context_tokens"], (default, offer.context_tokens), self.changed.emit, unit=tokens, step=512
-        )
-        self.seeds = number_field(LIMITS["seeds"], (phrase("evaluation.once"), 1), self.changed.emit, unit=times)
-        self.temperature = number_field(
-            LIMITS["temperature"], (phrase("common.automatic"), None), self.changed.emit, step=0.1, decimals=2
-        )
+        self.context = self._number(LIMITS["context_tokens"], (default, offer.context_tokens), unit=tokens, step=512)
+        self.seeds = self._number(LIMITS["seeds"], (phrase("evaluation.once"), 1), unit=times)
+        self.temperature = self._number(LIMITS["temperature"], (phrase("common.automatic"), None), step=0.1, decimals=2)
         self.preset = ChoiceBox()
         self.pairs = QCheckBox(phrase("evaluation.let_the_judge_also_compare"))
         self._build()
@@ -352,8 +338,8 @@ class ScalePart(DialogPart):
         self.data, self.base, self.preset = ChoiceBox(), ChoiceBox(), ChoiceBox()
         self.sizes = QLineEdit()
         self.sizes.setPlaceholderText(phrase("common.automatic"))
-        self.runs = number_field(
-            LIMITS["runs"], (self._times(SCALE_RUNS), SCALE_RUNS), self.changed.emit, unit=phrase("evaluation.times")
+        self.runs = self._number(
+            LIMITS["runs"], (phrase("evaluation.n_times", n=SCALE_RUNS), SCALE_RUNS), unit=phrase("evaluation.times")
         )
         self.control = QCheckBox(phrase("evaluation.also_train_controls_with_as"))
         self.control.setChecked(True)
@@ -417,9 +403,5 @@ class ScalePart(DialogPart):
 
     def _name(self, split: SplitChoice) -> str:
         name = split.name or phrase("common.unnamed_training")
-        return join_facts(
-            with_note(name, split.source if split.source != name else ""), study_dialog_rules.rows_text(split.train)
-        )
-
-    def _times(self, n: int) -> str:
-        return phrase("evaluation.n_times", n=n)
+        rows = phrase("evaluation.n_training_rows", n=f"{split.train:,}")
+        return join_facts(with_note(name, split.source if split.source != name else ""), rows)

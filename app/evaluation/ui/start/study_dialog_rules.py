@@ -1,15 +1,16 @@
-"""The rules and the wording of the study dialog, without widgets: what can be compared, what a request lacks, what it
-takes.
+"""The rules of the study dialog, without widgets: what can be compared, what a request lacks, what it takes.
 
 Only checks that read no file are here; others belong to the forecast.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.base.wording import phrase
+from app.documents.records import DocumentCollection
+from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.services.study_making import StudyForecast
 from app.evaluation.study import request as study_request
 from app.evaluation.study.planning import UNQUANTIZED
@@ -37,35 +38,55 @@ _PROBLEMS = {
 
 
 @dataclass(frozen=True, slots=True)
-class AvailableInputs:
-    """What exists to choose from. `splits` None: still being read."""
+class DialogOffer:
+    """The choices of the dialog at the time it was opened."""
 
     models: Sequence[LocalModel]
-    sets: int
-    collections: int
-    splits: int | None
+    names: Mapping[str, str]  # distinct names by a model's id
+    collections: Sequence[DocumentCollection]
+    sets: Sequence[StoredQuestionSet]  # without damaged ones
+    context_tokens: int
+    current_model_id: str
     has_trainer: bool
+    missing: frozenset[str] = frozenset()  # ids of models with missing files
+
+    def name(self, model: LocalModel) -> str:
+        """Return the model's name. A × marks a model that cannot be used; choosing it shows the reason below."""
+        return f"× {self.names[model.id]}" if self.lack(model) else self.names[model.id]
+
+    def lack(self, model: LocalModel) -> str:
+        if model.remote is not None:
+            return phrase("evaluation.models_of_servers_in_the")
+        return phrase("evaluation.file_missing") if model.id in self.missing else ""
+
+    def facts(self, model: LocalModel) -> str:
+        return self.lack(model) or join_facts(
+            model.quantization, format_gigabytes(model.size_bytes) if model.size_bytes else ""
+        )
 
 
-def obstacle(kind: str, available: AvailableInputs) -> str:
-    """Return the code of why a kind cannot be chosen; "" if it can. `kind`: one of KINDS."""
-    models = local_models.answering(available.models)
+def obstacle(kind: str, offer: DialogOffer, splits: int | None) -> str:
+    """Return the code of why a kind cannot be chosen; "" if it can.
+
+    `kind`: one of KINDS. `splits`: number of split data; None: still being read.
+    """
+    models = local_models.answering(offer.models)
     if not models:
         return "no_model"
     match kind:
-        case "documents" if not available.sets:
+        case "documents" if not offer.sets:
             return "no_set"
-        case "documents" if not available.collections:
+        case "documents" if not offer.collections:
             return "no_collection"
         case "models" if len(models) < 2:
             return "one_model"
-        case "quantizations" if not to_quantize(models, has_trainer=available.has_trainer):
+        case "quantizations" if not to_quantize(models, has_trainer=offer.has_trainer):
             return "no_environment"
-        case "scale" if not available.has_trainer:
+        case "scale" if not offer.has_trainer:
             return "no_environment"
-        case "scale" if available.splits is None:
+        case "scale" if splits is None:
             return "looking"
-        case "scale" if not available.splits:
+        case "scale" if not splits:
             return "no_split"
         case "scale" if not to_train(models):
             return "no_base"
@@ -112,9 +133,7 @@ def to_train(models: Sequence[LocalModel]) -> list[LocalModel]:
 
 
 def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merged: bool) -> list[LocalModel]:
-    """Return the tuned models of a base, newest first. A merged file cannot be split again, so that it has no other
-    quantizations.
-    """
+    """Return the tuned models of a base, newest first. A merged file has no other quantizations."""
     if base is None:
         return []
     found = [one for one in models if one.tuned is not None and (one.adapter or with_merged)]
@@ -158,9 +177,7 @@ def obstacle_text(code: str) -> str:
 
 def problem_text(code: str) -> str:
     """`code`: from `problem`, or sizes_form, disk, kind."""
-    if code == "sizes_small":
-        return phrase("evaluation.let_the_smallest_amount_be", n=LEAST_SCALE_ROWS)
-    return phrase(f"evaluation.study_problem.{code}") if code else ""
+    return phrase(f"evaluation.study_problem.{code}", n=LEAST_SCALE_ROWS) if code else ""
 
 
 def forecast_text(found: StudyForecast, seeds: int) -> str:
@@ -180,10 +197,13 @@ def systems_text(found: StudyForecast) -> str:
 def _answers_text(found: StudyForecast, seeds: int) -> str:
     if not found.answers:
         return ""
-    sentence = phrase("evaluation.s_systems_q_questions_a")
-    if seeds > 1:
-        sentence = phrase("evaluation.s_systems_q_questions_r")
-    text = sentence.format(s=f"{found.systems:,}", q=f"{found.questions:,}", r=seeds, a=f"{found.answers:,}")
+    text = phrase(
+        "evaluation.s_systems_q_questions_r" if seeds > 1 else "evaluation.s_systems_q_questions_a",
+        s=f"{found.systems:,}",
+        q=f"{found.questions:,}",
+        r=seeds,
+        a=f"{found.answers:,}",
+    )
     judged = phrase("evaluation.n_judged", n=f"{found.judged:,}") if found.judged else ""
     return with_note(text, judged)
 
@@ -212,15 +232,3 @@ def _disk_text(found: StudyForecast) -> str:
         need=format_gigabytes(found.disk_bytes),
         free=format_gigabytes(found.free_bytes),
     )
-
-
-def questions_text(count: int) -> str:
-    return phrase("evaluation.n_questions", n=f"{count:,}")
-
-
-def rows_text(count: int) -> str:
-    return phrase("evaluation.n_training_rows", n=f"{count:,}")
-
-
-def documents_text(count: int) -> str:
-    return phrase("evaluation.n_documents", n=f"{count:,}")

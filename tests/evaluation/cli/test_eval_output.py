@@ -1,13 +1,14 @@
 """What an evaluation has found, on the terminal and as JSON."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from app.base.cli.commands import Output
-from app.evaluation.cli import eval_output
+from app.evaluation.cli import eval_output, eval_studies
 from app.evaluation.judge import judge_calibration
-from app.evaluation.records import Evaluation, ReportSection, RuleScores
+from app.evaluation.records import Evaluation, Question, ReportSection, RuleScores
 from tests.evaluation import made_evaluation as made
 
 
@@ -18,13 +19,13 @@ def found() -> Evaluation:
 
 def test_few_questions_have_a_mean_without_an_interval(found: Evaluation) -> None:
     for count, has_interval in ((1, False), (4, False), (5, True)):
-        text = eval_output.as_text(None, made.first_questions(found, count), (), Output(is_json=False))
+        text = eval_output.as_text(None, made.first_questions(found, count), ())
         assert "  得点：" in text
         assert ("95 % 区間" in text.partition("差があるとは")[0]) == has_interval
 
 
 def test_systems_stand_below_each_other_in_columns_of_the_terminal(found: Evaluation) -> None:
-    lines = eval_output.as_text(None, found, (), Output(is_json=False)).splitlines()
+    lines = eval_output.as_text(None, found, ()).splitlines()
     table = lines[2 : 3 + len(found.systems)]
     assert [line.split()[0] for line in table] == ["構成", "元のモデル", "元のモデル", "学習済み", "学習済み"]
     assert all(name in table[0] for name in ("得点（0〜1）", "秒/問", "途中で切れた", "繰り返し・空"))
@@ -40,8 +41,8 @@ def test_what_was_cut_off_is_counted_and_how_to_raise_the_limit_is_said(found: E
     cut = dataclasses.replace(first.rows[0], verdict="length", marks=RuleScores(score=0.0, is_broken=True))
     systems = (dataclasses.replace(first, rows=(cut, *first.rows[1:])), *found.systems[1:])
     one = dataclasses.replace(found, systems=systems)
-    assert "「回答の長さ」を増やすと" in eval_output.as_text(None, one, (), Output(is_json=False))
-    assert "回答の長さ" not in eval_output.as_text(None, found, (), Output(is_json=False))
+    assert "「回答の長さ」を増やすと" in eval_output.as_text(None, one, ())
+    assert "回答の長さ" not in eval_output.as_text(None, found, ())
     assert [told["cut_off"] for told in eval_output.as_json(None, one, ())["systems"]] == [1, 0, 0, 0]
 
 
@@ -51,7 +52,7 @@ def test_of_a_judge_it_is_told_how_often_points_fell_by_kind(found: Evaluation) 
     )
     measured = judge_calibration.JudgeCalibration("採点", "kotae", 0.6, "seeded", 40, None, kinds)
     section = ReportSection("採点モデルの確かさ", ("確かです。",), (), (judge_calibration.calibration_table(measured),))
-    text = eval_output.as_text(None, dataclasses.replace(found, systems=()), (section,), Output(is_json=False))
+    text = eval_output.as_text(None, dataclasses.replace(found, systems=()), (section,))
     assert text.splitlines()[2:] == [
         "",
         "回答に加えた変更  件数  点が下がった",
@@ -66,3 +67,33 @@ def test_every_measure_that_any_answer_has_is_compared_by_the_one_to_believe_fir
     assert set(told["systems"][1]["means"]) == {
         "score", "must_include", "numbers", "char_f1", "citation", "gold_cited", "judge"
     }  # fmt: skip
+
+
+# ------------------------------------------------------------- scores of people
+
+
+QUESTIONS = [Question("1", "門の鍵はどこですか", "守衛室にあります。")]
+
+
+def told(path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    path.write_text("\n".join(["id,回答,点", *rows]), "utf-8")
+    found = eval_studies.read_ratings(path, QUESTIONS, Output(is_json=False))
+    return len(found.cases), capsys.readouterr().err
+
+
+def test_scores_that_do_not_count_are_told_with_their_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["1,守衛室,2点", "1,総務課,5", "9,守衛室,3", "1,,1", "1,受付,"]
+    used, said = told(tmp_path / "用紙.csv", rows, capsys)
+    assert used == 1
+    assert said.splitlines() == [
+        "用紙.csv：人の点 1 件を使います。",
+        "点が空欄の行 1 件は使いません。",
+        "3 行目の点は使えません：点は 0、1、2、3 のどれかです（5）",
+        "4 行目の点は使えません：今回の質問集にない質問です",
+        "5 行目の点は使えません：回答が空です",
+    ]
+
+
+def test_of_many_rows_the_first_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, said = told(tmp_path / "用紙.csv", ["1,守衛室,2", *["1,守衛室,良"] * 23], capsys)
+    assert said.splitlines()[-1] == "ほかにも 3 行の点が使えません。"

@@ -1,13 +1,14 @@
 """Two systems over the same questions: what is a difference, what is chance, and in which words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import sqrt
 
 import pytest
 
 from app.base import wording
 from app.base.bootstrap import LEAST_UNITS
 from app.evaluation.judge import paired_statistics
-from app.evaluation.judge.paired_statistics import MEASURES, Comparison, compare
+from app.evaluation.judge.paired_statistics import MEASURES, Comparison, compare, kappa, spearman
 from app.evaluation.records import JudgeScore, Question, ResultRow, RuleScores, System, SystemResult
 from tests.benchmarks import statistics as simulated
 
@@ -155,3 +156,48 @@ def test_equal_systems_are_seldom_taken_for_different_ones(kind: str) -> None:
 
 def test_a_difference_of_a_tenth_of_the_scale_is_mostly_found() -> None:
     assert 1 - simulated.share_without_difference(simulated.SCENARIOS["better scores"], 100) >= 0.80
+
+
+# -------------------------------------------------------------------- agreement
+
+
+GRANTS = [(1, 1)] * 20 + [(1, 0)] * 5 + [(0, 1)] * 10 + [(0, 0)] * 15
+IQ = [106, 86, 100, 101, 99, 103, 97, 113, 112, 110]
+TELEVISION = [7, 0, 27, 50, 28, 29, 20, 12, 6, 17]  # hours a week
+
+
+@pytest.mark.parametrize(
+    ("agreement", "first", "second", "expected"),
+    [
+        # Two readers of 50 grants; 35 agree, and by chance 0.5 * 0.6 + 0.5 * 0.4 = 0.5 would: (0.7 - 0.5) / 0.5.
+        (kappa, [one for one, _ in GRANTS], [other for _, other in GRANTS], 0.4),
+        # A disagreement weighs by its distance. Squared distances 0 1 0 4, mean 1.25. All 16 pairs of {0,1,2,3} and
+        # {0,2,2,1}: 0+4+4+1 + 1+1+1+0 + 4+0+0+1 + 9+1+1+4 = 32, mean 2.
+        (kappa, [0, 1, 2, 3], [0, 2, 2, 1], 1 - 1.25 / 2),
+        # 0 and 3 are three apart though 1 and 2 do not occur: 1 - (1 * 9 / 4) / (mean of all squares).
+        (kappa, [0, 0, 3, 3], [0, 0, 3, 0], 1 - (9 / 4) / (9 * 8 / 16)),
+        (kappa, [0, 1, 2, 3], [0, 1, 2, 3], 1),
+        (kappa, [0, 1, 2, 3] * 4, sorted([0, 1, 2, 3] * 4), 0),  # by chance
+        (kappa, [0, 1, 2, 3], [2, 2, 2, 2], 0),
+        (kappa, [2, 2, 2], [2, 2, 2], None),  # without any difference
+        (kappa, [], [], None),
+        (spearman, IQ, TELEVISION, -29 / 165),  # without ties: 1 - 6 * 194 / (10 * 99)
+        # Equal values share a rank. Ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: Pearson's r of these is 4.5 / sqrt(4.5 * 5).
+        (spearman, [10, 20, 20, 30], [1, 2, 3, 4], 4.5 / sqrt(4.5 * 5)),
+        (spearman, [0, 0, 1, 1], [0, 0, 1, 1], 1),
+        (spearman, [0, 0, 1, 1], [3, 3, 2, 2], -1),
+        (spearman, [1, 1, 1], [1, 2, 3], None),  # without variance
+        (spearman, [1], [2], None),
+        (spearman, [], [], None),
+    ],
+)
+def test_agreement_is_that_of_the_example(
+    agreement: Callable[..., float | None], first: Sequence[int], second: Sequence[int], expected: float | None
+) -> None:
+    assert agreement(first, second) == (expected if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize("agreement", [kappa, spearman])
+def test_ratings_of_different_things_are_refused(agreement: Callable[..., float | None]) -> None:
+    with pytest.raises(ValueError, match="different"):
+        agreement([1, 2], [1, 2, 3])

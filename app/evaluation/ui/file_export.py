@@ -1,0 +1,79 @@
+"""Save what a view shows to a file: ask for the path and the permit, and write in the background."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtWidgets import QWidget
+
+from app.base.confidentiality import ExportKind, ExportRequest, Label, Permit
+from app.base.errors import AppError
+from app.base.services import background
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers, complete_suffix
+
+
+class FileExport(QObject):
+    """Exports one file at a time. The system's file dialog asks before it replaces a file."""
+
+    saved = Signal(object, object)  # the source that `ask` was given, and Path
+    failed = Signal(object)  # AppError
+    changed = Signal()  # `is_working`
+
+    def __init__(self, view: QWidget, secrecy: ConfidentialityGuard, pickers: Pickers) -> None:
+        super().__init__(view)
+        self._view = view
+        self._secrecy = secrecy
+        self._pickers = pickers
+        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        self.is_working = False
+
+    def ask(
+        self,
+        source: object,
+        title: str,
+        name: str,
+        kinds: str,
+        suffixes: Sequence[str],
+        request: tuple[ExportKind, Callable[[], Label]],
+        write: Callable[[Path, Permit], None],
+    ) -> None:
+        """Ask for a path and write the file.
+
+        `source`: comes back with `saved`. `title`, `name`, `kinds`: of the file dialog. `suffixes`: that a path may
+        have; the first is appended to others. `request`: kind and current label, as in `ExportRequest`.
+        """
+        chosen = self._pickers.save(self._view.window(), title, str(Path(self._start) / name), kinds)
+        if not chosen:
+            return
+        path = complete_suffix(Path(chosen), *suffixes)
+        self._start = str(path.parent)
+        kind, label_now = request
+        done = partial(self._on_saved, source, path)
+        self._secrecy.export(
+            self._view.window(),
+            ExportRequest(kind, str(path), label_now),
+            lambda permit: self.work(lambda: write(path, permit), done),
+        )
+
+    def work(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Run `work` in the background, then `done` with its result."""
+        self._set_working(True)
+        background.run(work, partial(self._on_done, done), self._on_failed)
+
+    def _on_done(self, done: Callable[[Any], None], result: Any) -> None:
+        self._set_working(False)
+        done(result)
+
+    def _on_saved(self, source: object, path: Path, _nothing: object) -> None:
+        self.saved.emit(source, path)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._set_working(False)
+        self.failed.emit(error)
+
+    def _set_working(self, is_working: bool) -> None:
+        self.is_working = is_working
+        self.changed.emit()
