@@ -73,7 +73,6 @@ from app.training.services.environment_setup import EnvironmentSetup
 from app.training.services.training_run import Trainer
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui.install_environment_flow import InstallEnvironmentFlow
-from app.training.ui.page_factory import build_training_page
 from app.uikit import desktop, dialogs, localization
 from app.uikit.clipboard_guard import ClipboardGuard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
@@ -300,11 +299,15 @@ class AppContext:
         )  # fmt: skip
 
     def _make_training(self) -> Page:
-        return build_training_page(
+        from app.training.ui.page import TrainingPage
+        from app.training.ui.step_factory import WizardStepFactory
+
+        steps = WizardStepFactory(
             self.theme, self.navigation, paths=self.paths, library=self.library, preferences=self.preferences,
             engine=self.engine, session=self.session, documents=self.documents, setup=self.training_setup,
             trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
         )  # fmt: skip
+        return TrainingPage(self.theme, self.navigation, self.paths, self.library.models, self.trainings, steps)
 
     def _make_evaluation(self) -> Page:
         return evaluation_page(

@@ -230,7 +230,7 @@ def training_model(parts: AppContext) -> None:
     planning.show_step("model")
     step = planning.step
     assert isinstance(step, ModelStep)
-    _until(lambda: not step.outlooks.is_working)
+    _until(lambda: not step.forecasts.is_working)
 
 
 def training_check(parts: AppContext) -> None:

@@ -83,7 +83,8 @@ class PickFiles(Protocol):
 
 
 class PickFolder(Protocol):
-    def __call__(self, parent: QWidget, title: str, start: str) -> str: ...
+    def __call__(self, parent: QWidget, title: str, start: str) -> str:
+        """Return the path; "" when the user has chosen none. `start`: where to begin; "": in the home folder."""
 
 
 def _ask_save(parent: QWidget, title: str, start: str, kinds: str) -> str:

@@ -34,9 +34,12 @@ class DialogButton:
     is_default: bool = False
 
 
-def cancel_or(key: str, words: str) -> tuple[DialogButton, DialogButton]:
-    """Return the buttons of a dialog with one way forward, which is its default."""
-    return DialogButton("cancel", phrase("common.cancel")), DialogButton(key, words, "primary", is_default=True)
+def cancel_or(key: str, words: str, *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:
+    """Return the buttons to cancel and to act. `is_grave`: the act loses something, so Enter cancels."""
+    return (
+        DialogButton("cancel", phrase("common.cancel"), is_default=is_grave),
+        DialogButton(key, words, "danger_fill" if is_grave else "primary", is_default=not is_grave),
+    )
 
 
 class Dialog(QDialog):

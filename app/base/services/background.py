@@ -33,7 +33,7 @@ class Task(QObject):
     """
 
     def __init__(
-        self, work: Callable[..., Any], done: Callable[[Any], None], failed: Callable[[AppError], None]
+        self, work: Callable[..., Any], done: Callable[[Any], None], failed: Callable[[AppError], None] | None
     ) -> None:
         super().__init__()
         self._work = work
@@ -67,7 +67,7 @@ class Task(QObject):
             if _can_be_called(self._failed_callback):
                 self._failed_callback(reported)
         finally:
-            if reported is not error:
+            if reported is not error or self._failed_callback is None:
                 raise error
 
 
@@ -203,11 +203,12 @@ def _start(task: Task) -> None:
     QThreadPool.globalInstance().start(_Job(task))
 
 
-def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None]) -> Task:
+def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None] | None = None) -> Task:
     """Run `work` in the pool, then call `done(result)` or `failed(error)` on the caller's thread.
 
     `work` must not touch Qt objects. An exception that is no AppError is a bug: `failed` gets AppError("unexpected"),
-    so that the caller does not wait for ever, and the exception is raised in the caller's event loop.
+    so that the caller does not wait for ever, and the exception is raised in the caller's event loop. Without `failed`
+    an AppError is a bug too.
     """
     task = Task(work, done, failed)
     _start(task)

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QProgressBar, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QWidget
 
 from app.base import wording
 from app.base.errors import AppError
@@ -16,19 +16,16 @@ from app.training.ui import settings_form, training_texts
 from app.training.ui.job_dialogs import ExportJobDialog
 from app.training.ui.token_view import TokenView
 from app.training.ui.training_texts import BLOCK, NOTE, OK, WARN, CheckLine
-from app.training.ui.wizard import PrimaryAction, WizardStep
+from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
 from app.uikit import localization
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column, make_row
-from app.uikit.widgets.labels import IconLabel, Label, announce
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill, turn
+from app.uikit.widgets.labels import IconLabel, Label, announce, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
-MARGIN_PX = 24
 VERDICT_MARK_DOWN_PX, MARK_DOWN_PX = 5, 2  # aligns the icon with the first line
-CHECK, START = "check", "start"
 TOPIC_PX = 104
 STACKED_BELOW_PX = 560
 
@@ -45,20 +42,17 @@ class CheckStep(WizardStep):
         self, theme: Theme, work: DraftEditor, show_step: Callable[[str], None], pickers: Pickers | None = None
     ) -> None:
         """`show_step`: shows the step where a problem can be fixed."""
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._work = work
-        self._show_step = show_step
         self._pickers = pickers or Pickers()
         self._began_at = 0.0  # when the shown work began
         self._phase = ""
-        self.banner = Banner(theme)
         self.progress = ProgressRow(theme)
         self._mark = IconLabel(theme, "info", "text2")
         self._mark.setContentsMargins(0, VERDICT_MARK_DOWN_PX, 0, 0)
         self.verdict = Label(role="heading3", wraps=True)
         self.about = Label(tone="text2", wraps=True)
-        self.findings = FindingsView(theme)
+        self.findings = FindingsView(theme, show_step)
         self.forecast = ForecastBox(theme)
         self.tokens = TokenView(theme)
         self.no_tokens = Label(role="caption", tone="muted", wraps=True)
@@ -67,9 +61,6 @@ class CheckStep(WizardStep):
         self._build()
         self._connect()
 
-    def show_draft(self) -> None:
-        self._show_state()
-
     def focus_first(self) -> None:
         shown = self.tokens.text if self.tokens.isVisibleTo(self) else self.job_button
         shown.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -77,28 +68,27 @@ class CheckStep(WizardStep):
     def primary_action(self) -> PrimaryAction | None:
         draft = self._work.draft
         if not self._is_checked:
-            return PrimaryAction(CHECK, phrase("training.check_these_settings"))
-        return PrimaryAction(START, phrase("training.start_training")) if draft.is_complete("check") else None
-
-    def do(self, key: str) -> None:
-        self.banner.hide()
-        if key == CHECK:
-            self._work.check()
-        else:
-            self._work.begin()
+            return PrimaryAction(phrase("training.check_these_settings"), self._check)
+        return PrimaryAction(phrase("training.start_training"), self._start) if draft.is_complete("check") else None
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        column = make_column(into=self, margins_px=(MARGIN_PX, 20, MARGIN_PX, 20), spacing_px=16)
-        head = make_row((self._mark, 0, Qt.AlignmentFlag.AlignTop), (self.verdict, 1), spacing_px=10)
-        column.addWidget(self.banner)
-        column.addWidget(self.progress)
-        column.addLayout(head)
-        for widget in (self.about, self.findings, self.forecast, self.tokens, self.no_tokens):
-            column.addWidget(widget)
-        column.addWidget(FlowBox(self.again_button, self.job_button))
-        column.addStretch(1)
+        make_column(
+            self.banner,
+            self.progress,
+            make_row((self._mark, 0, Qt.AlignmentFlag.AlignTop), (self.verdict, 1), spacing_px=10),
+            self.about,
+            self.findings,
+            self.forecast,
+            self.tokens,
+            self.no_tokens,
+            FlowBox(self.again_button, self.job_button),
+            Stretch(),
+            into=self,
+            margins_px=(MARGIN_PX, 20, MARGIN_PX, 20),
+            spacing_px=16,
+        )
 
     def _connect(self) -> None:
         work = self._work
@@ -107,11 +97,12 @@ class CheckStep(WizardStep):
         work.ended.connect(self._on_ended)
         work.failed.connect(self._on_failed)
         self.progress.cancelled.connect(work.cancel)
-        self.findings.step_requested.connect(self._show_step)
         self.forecast.changes_button.clicked.connect(self._take_changes)
         self.forecast.trial_button.clicked.connect(lambda: self._check(measures=True))
         self.again_button.clicked.connect(lambda: self._check())
-        self.job_button.clicked.connect(self._open_job)
+        self.job_button.clicked.connect(
+            lambda: ExportJobDialog(self._theme, self._work, self.window(), self._pickers).open()
+        )
 
     # ------------------------------------------------------------------- showing
 
@@ -126,7 +117,7 @@ class CheckStep(WizardStep):
         is_refused = found is not None and any(one.level == training_texts.BLOCK for one in found.findings)
         return self._work.draft.has_environment and not is_refused
 
-    def _show_state(self) -> None:
+    def show_draft(self) -> None:
         draft, is_checked = self._work.draft, self._is_checked
         plan = self._work.plan if is_checked else None
         found = plan.previews if plan is not None else ()
@@ -145,16 +136,18 @@ class CheckStep(WizardStep):
         self.forecast.show_forecast(
             forecast, can_try=self._can_try, is_converted=forecast.is_exact, is_busy=self._work.is_busy
         )
-        self.no_tokens.setText(self._no_tokens(is_exact=forecast.is_exact))
+        again, unknown = phrase("training.check_again_to_see_examples"), phrase("training.examples_of_which_words_are")
+        self.no_tokens.setText(again if forecast.is_exact else unknown)
         self._show_verdict()
 
     def _show_unchecked(self) -> None:
         self._mark.show_icon("info", "text2")
         self.verdict.setText(phrase("training.draft_problem.not_checked"))
-        if self._work.draft.has_environment:
-            self.about.setText(phrase("training.checks_the_data_and_settings"))
-        else:
-            self.about.setText(phrase("training.without_a_training_environment_only"))
+        whole, rough = (
+            phrase("training.checks_the_data_and_settings"),
+            phrase("training.without_a_training_environment_only"),
+        )
+        self.about.setText(whole if self._work.draft.has_environment else rough)
 
     def _show_verdict(self) -> None:
         found = self._work.draft.problems("check")
@@ -169,19 +162,15 @@ class CheckStep(WizardStep):
             self._mark.show_icon("circle-check", "success")
             self.verdict.setText(phrase("training.ready_to_start"))
 
-    def _no_tokens(self, *, is_exact: bool) -> str:
-        if is_exact:
-            return phrase("training.check_again_to_see_examples")
-        return phrase("training.examples_of_which_words_are")
-
     # --------------------------------------------------------------------- slots
 
     def _check(self, *, measures: bool = False) -> None:
         self.banner.hide()
         self._work.check(measures=measures)
 
-    def _open_job(self) -> None:
-        ExportJobDialog(self._theme, self._work, self.window(), self._pickers).open()
+    def _start(self) -> None:
+        self.banner.hide()
+        self._work.begin()
 
     def _take_changes(self) -> None:
         """Apply the proposed settings and check whether they suffice."""
@@ -190,16 +179,15 @@ class CheckStep(WizardStep):
         try:
             self._work.choose(**dict(forecast.changes))
         except AppError as error:
-            self._show_failure(error)
-            return
-        self._check()
+            self.banner.show_error(error)
+        else:
+            self._check()
 
     def _on_began(self, what: str) -> None:
-        titles = {"checking": phrase("training.checking"), "beginning": phrase("training.preparing_the_training")}
-        if what in titles:
+        if what in ("checking", "beginning"):
             self._began_at, self._phase = time.monotonic(), ""
-            self.progress.start(titles[what])
-        self._show_state()
+            self.progress.start(phrase(f"training.check_work.{what}"))
+        self.show_draft()
 
     def _on_progressed(self, _done: int, _total: int) -> None:
         """Show the trainer's phase; other work has none."""
@@ -214,16 +202,14 @@ class CheckStep(WizardStep):
     def _on_ended(self) -> None:
         was_shown = not self.progress.isHidden()
         self.progress.finish()
-        self._show_state()
+        self.show_draft()
         if was_shown and self.isVisible():
             announce(self, self.verdict.text())
 
     def _on_failed(self, error: AppError) -> None:
         """Show the failure of a check or a start. The draft's other failures are shown where the user began them."""
-        if not self.progress.isHidden():
-            self._show_failure(error)
-
-    def _show_failure(self, error: AppError) -> None:
+        if self.progress.isHidden():
+            return
         sentence = describe_error(error)
         following = sentence.next
         if error.code.startswith("run_"):  # its usual advice is for a run that can be resumed
@@ -234,11 +220,10 @@ class CheckStep(WizardStep):
 class FindingsView(QWidget):
     """The findings, one a line: icon, topic, sentence, and a button to fix it."""
 
-    step_requested = Signal(str)
-
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, show_step: Callable[[str], None]) -> None:
         super().__init__()
         self._theme = theme
+        self._show_step = show_step
         self.shown: list[CheckLine] = []
         self.rows: list[FindingRow] = []
         self._column = make_column(into=self, spacing_px=10)
@@ -247,15 +232,10 @@ class FindingsView(QWidget):
         if list(lines) == self.shown:
             return
         self.shown = list(lines)
-        while (item := self._column.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
         self.rows = [FindingRow(self._theme, line) for line in lines]
+        refill(self._column, self.rows)
         for row in self.rows:
-            self._column.addWidget(row)
-            row.button.clicked.connect(lambda _=False, step=row.line.step: self.step_requested.emit(step))
-            row.show()  # Qt would show it a moment later, which flickers
+            row.button.clicked.connect(lambda _=False, step=row.line.step: self._show_step(step))
 
 
 class FindingRow(QWidget):
@@ -264,9 +244,8 @@ class FindingRow(QWidget):
         self._theme = theme
         self.line = line
         self._topic = Label(line.topic, strong=True)
-        self.text = Label(line.text, tone="text2" if line.level == NOTE else "text", wraps=True)
+        self.text = Label(line.text, tone="text2" if line.level == NOTE else "text", wraps=True, shrinks=True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.text.setAccessibleName(f"{training_texts.check_level_name(line.level)} {line.topic} {line.text}")
         self.button = Button(theme, training_texts.fix_button_text(line.step) if line.step else "", compact=True)
         self.button.setVisible(bool(line.step))
@@ -277,8 +256,7 @@ class FindingRow(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         is_stacked = self.width() < self._theme.px(STACKED_BELOW_PX)
-        directions = QBoxLayout.Direction
-        self._words.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
+        turn(self._words, is_row=not is_stacked)
         self._words.setSpacing(2 if is_stacked else 12)
         self._words.setAlignment(self.button, Qt.AlignmentFlag.AlignLeft if is_stacked else Qt.AlignmentFlag.AlignTop)
 
@@ -288,10 +266,7 @@ class FindingRow(QWidget):
         mark = IconLabel(self._theme, icon, tone)
         mark.setToolTip(training_texts.check_level_name(self.line.level))
         mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
-        self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._words.addWidget(self._topic, 0, top)
-        self._words.addWidget(self.text, 1)
-        self._words.addWidget(self.button, 0, top)
+        self._words = make_row((self._topic, 0, top), (self.text, 1), (self.button, 0, top))
         make_row((mark, 0, top), (self._words, 1), into=self, spacing_px=10)
 
     def _resize(self) -> None:
@@ -333,11 +308,8 @@ class ForecastBox(QFrame):
             widget.setVisible(can_try and fits and not found.is_measured)
         for button in (self.trial_button, self.changes_button):
             button.setEnabled(not is_busy)
-        self.trial_words.setText(
-            phrase("training.computes_just_3_steps_to")
-            if is_converted
-            else phrase("training.converts_the_base_for_training")
-        )
+        direct, after = phrase("training.computes_just_3_steps_to"), phrase("training.converts_the_base_for_training")
+        self.trial_words.setText(direct if is_converted else after)
 
     # ------------------------------------------------------------------- private
 
@@ -393,18 +365,14 @@ class ResourceMeter(QWidget):
         self._theme = theme
         self._mark = IconLabel(theme, "circle-check", "success")
         self._name = Label(strong=True)
-        self.words = Label(tone="text2", wraps=True)
-        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.words = Label(tone="text2", wraps=True, shrinks=True)
         self._bar = QProgressBar()
         self._bar.setRange(0, STEPS)
         self._bar.setTextVisible(False)
         self._bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._bar.setMaximumWidth(theme.px(BAR_PX))
         self.fits = True
-        head = make_row(spacing_px=8)
-        for widget in (self._mark, self._name):
-            head.addWidget(widget)
-        head.addWidget(self.words, 1)
+        head = make_row(self._mark, self._name, (self.words, 1), spacing_px=8)
         make_column(head, self._bar, into=self, margins_px=(0, 2, 0, 2), spacing_px=4)
 
     def show_share(self, name: str, needed: int, available: int, text: str) -> None:
@@ -418,7 +386,6 @@ class ResourceMeter(QWidget):
         self.words.set_tone("text2" if self.fits else "danger")
         self._bar.setValue(min(STEPS, round(STEPS * needed / max(available, 1))))
         self._bar.setProperty("level", "" if self.fits else "low")
-        self._bar.style().unpolish(self._bar)
-        self._bar.style().polish(self._bar)
+        repolish(self._bar)
         self._bar.setAccessibleName(name)
         self._bar.setAccessibleDescription(self.words.text())

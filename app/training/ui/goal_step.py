@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from app.base import wording
-from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import starter
 from app.training import capability
@@ -23,21 +22,19 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.services.environment_setup import EnvironmentSetup
 from app.training.ui.install_environment_flow import EnvironmentBox
 from app.training.ui.job_dialogs import ExportJobDialog
-from app.training.ui.wizard import WizardStep
+from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill
 from app.uikit.widgets.form_rows import AnswerChoice
 from app.uikit.widgets.labels import FactList, IconLabel, Label
 
 if TYPE_CHECKING:
     from app.training.environment.folders import EnvironmentReport
 
-MARGIN_PX = 24
 MARK_DOWN_PX = 3  # aligns the icon with the first line
 ANSWER_PX = 260
 
@@ -65,8 +62,7 @@ class GoalStep(WizardStep):
         """`data`: the program's data folder. `is_in_use`: returns whether a run or a conversion uses the
         environment.
         """
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._navigation = navigation
         self._work = work
         self._data = data
@@ -76,7 +72,6 @@ class GoalStep(WizardStep):
         self._measured: MachineMeasurements | None = None
         self._report: EnvironmentReport | None = None
         self._has_started = False
-        self.banner = Banner(theme)
         self.choice = goal_choice(theme)
         self.advice = Label(wraps=True)
         self.documents_button = Button(theme, phrase("training.add_to_the_documents"), icon="library-big")
@@ -88,8 +83,9 @@ class GoalStep(WizardStep):
     def show_draft(self) -> None:
         goal = self._work.draft.goal
         self.choice.show_key(goal)
-        self.advice.setText(self._advice(goal))
         self._advice_box.setVisible(goal in ("facts", "both"))
+        if goal in ("facts", "both"):
+            self.advice.setText(phrase(f"training.goal_documents.{goal}"))
         self._show_offers()
 
     def focus_first(self) -> None:
@@ -105,7 +101,16 @@ class GoalStep(WizardStep):
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        self._advice_box = self._framed_advice()
+        self._advice_box = QFrame()
+        self._advice_box.setProperty("surface", "raised")
+        offer = FlowBox(self.documents_button)
+        make_column(self.advice, offer, into=self._advice_box, margins_px=(16, 12, 16, 12), spacing_px=8)
+        limits = make_column(
+            self._limit("circle-check", "success", phrase("training.it_can_unify_style_format")),
+            self._limit("circle-x", "text2", phrase("training.it_cannot_teach_new_facts")),
+            self._limit("info", "text2", phrase("training.prepare_at_least_50_pairs")),
+            spacing_px=6,
+        )
         make_column(
             self.banner,
             Label(phrase("training.before_you_start"), "heading2"),
@@ -114,7 +119,7 @@ class GoalStep(WizardStep):
             self._advice_box,
             4,
             Label(phrase("training.what_fine_tuning_can_do"), "heading3", wraps=True),
-            self._limits(),
+            limits,
             4,
             self.machine,
             self.environment,
@@ -124,55 +129,23 @@ class GoalStep(WizardStep):
             spacing_px=12,
         )
 
-    def _framed_advice(self) -> QFrame:
-        frame = QFrame()
-        frame.setProperty("surface", "raised")
-        make_column(self.advice, FlowBox(self.documents_button), into=frame, margins_px=(16, 12, 16, 12), spacing_px=8)
-        return frame
-
-    def _limits(self) -> QVBoxLayout:
-        lines = (
-            (
-                "circle-check",
-                "success",
-                phrase("training.it_can_unify_style_format"),
-            ),
-            (
-                "circle-x",
-                "text2",
-                phrase("training.it_cannot_teach_new_facts"),
-            ),
-            (
-                "info",
-                "text2",
-                phrase("training.prepare_at_least_50_pairs"),
-            ),
-        )
-        column = make_column(spacing_px=6)
-        for icon, tone, text in lines:
-            mark = IconLabel(self._theme, icon, tone)
-            mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
-            row = make_row(
-                (mark, 0, Qt.AlignmentFlag.AlignTop), (Label(text, tone="text2", wraps=True), 1), spacing_px=8
-            )
-            column.addLayout(row)
-        return column
+    def _limit(self, icon: str, tone: str, text: str) -> QHBoxLayout:
+        mark = IconLabel(self._theme, icon, tone)
+        mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
+        return make_row((mark, 0, Qt.AlignmentFlag.AlignTop), (Label(text, tone="text2", wraps=True), 1), spacing_px=8)
 
     def _connect(self) -> None:
         self.choice.chosen.connect(lambda goal: self._try(lambda: self._work.change(goal=goal)))
         self.documents_button.clicked.connect(lambda: self._navigation.page_requested.emit("documents"))
         self.machine.measure_button.clicked.connect(self._measure_again)
         self.machine.practice_button.clicked.connect(self._practise)
-        self.machine.job_button.clicked.connect(self._open_job)
+        self.machine.job_button.clicked.connect(
+            lambda: ExportJobDialog(self._theme, self._work, self.window(), self._pickers).open()
+        )
         for changed in (self._setup.finished, self._setup.removed):
             changed.connect(self._on_environment_changed)
 
     # ------------------------------------------------------------------- showing
-
-    def _advice(self, goal: str) -> str:
-        if goal == "facts":
-            return phrase("training.facts_in_your_documents_are")
-        return phrase("training.facts_go_into_the_documents")
 
     def _show_machine(self) -> None:
         measured, report = self._measured, self._report
@@ -199,7 +172,7 @@ class GoalStep(WizardStep):
 
     def _measure(self) -> None:
         data = self._data
-        background.run(lambda: capability.measure(data), self._on_measured, self._on_unmeasured)
+        background.run(lambda: capability.measure(data), self._on_measured)
 
     def _measure_again(self) -> None:
         self._measured = self._report = None
@@ -214,9 +187,6 @@ class GoalStep(WizardStep):
     def _on_measured(self, found: MachineMeasurements) -> None:
         self._measured = found
         self._show_machine()
-
-    def _on_unmeasured(self, error: AppError) -> None:
-        raise error  # measuring raises no AppError
 
     def _on_environment_checked(self, report: "EnvironmentReport") -> None:
         self._report = report
@@ -242,16 +212,6 @@ class GoalStep(WizardStep):
         if here.card is not None:
             self._try(lambda: self._work.choose(device="cpu"))
 
-    def _open_job(self) -> None:
-        ExportJobDialog(self._theme, self._work, self.window(), self._pickers).open()
-
-    def _try(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except AppError as error:
-            sentence = describe_error(error)
-            self.banner.show_message("danger", sentence.message, sentence.next)
-
 
 class MachinePanel(QFrame):
     """A panel of this PC: its facts, and a sentence on what they are enough for."""
@@ -265,7 +225,7 @@ class MachinePanel(QFrame):
         self._mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
         self.verdict = Label(role="heading3", wraps=True)
         self.facts = FactList(theme)
-        self._remarks = QVBoxLayout()
+        self._remarks = make_column(spacing_px=4)
         self.practice_button = Button(theme, phrase("training.practise_with_the_trial_model"), "", "play")
         self.job_button = Button(theme, phrase("training.make_a_job_folder_for"), "", "folder-plus")
         self.reason = Label(role="caption", tone="text2", wraps=True)
@@ -297,18 +257,15 @@ class MachinePanel(QFrame):
         ability = self.ability
         is_offered = ability is not None and not ability.size
         self._offers.setVisible(is_offered)
-        words = (
-            phrase("training.practise_with_the_trial_model") if has_starter else phrase("training.add_the_trial_model")
-        )
-        self.practice_button.setText(words)
+        practise, add = phrase("training.practise_with_the_trial_model"), phrase("training.add_the_trial_model")
+        self.practice_button.setText(practise if has_starter else add)
         self.practice_button.setEnabled(ability is not None and ability.can_practise and not is_starter_chosen)
         self.job_button.setEnabled(can_make_job)
         lines = []
         if is_starter_chosen:
             lines.append(phrase("training.the_trial_model_is_now"))
         if not can_make_job:
-            later = phrase("training.the_job_folder_needs_data")
-            lines.append(later)
+            lines.append(phrase("training.the_job_folder_needs_data"))
         self.reason.setText("\n".join(lines))
         self.reason.setVisible(is_offered and bool(lines))
 
@@ -318,7 +275,6 @@ class MachinePanel(QFrame):
         self.setProperty("surface", "card")
         head = make_row((Label(phrase("common.this_pc"), strong=True), 1), self.measure_button)
         verdict = make_row((self._mark, 0, Qt.AlignmentFlag.AlignTop), (self.verdict, 1), spacing_px=8)
-        self._remarks.setSpacing(4)
         self._offers = FlowBox(self.practice_button, self.job_button)
         make_column(
             head,
@@ -333,15 +289,9 @@ class MachinePanel(QFrame):
         )
 
     def _show_remarks(self, remarks: tuple[CapabilityNote, ...]) -> None:
-        while (item := self._remarks.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        for remark in remarks:
-            mark, tone = ("▲ ", "warning") if remark.is_grave else ("• ", "text2")
-            label = Label(f"{mark}{_remark_text(remark)}", tone=tone, wraps=True)
-            self._remarks.addWidget(label)
-            label.show()  # Qt would show it a moment later, which flickers
+        signs = ((remark, ("▲", "warning") if remark.is_grave else ("•", "text2")) for remark in remarks)
+        lines = (Label(f"{mark} {_remark_text(remark)}", tone=tone, wraps=True) for remark, (mark, tone) in signs)
+        refill(self._remarks, lines)
 
     def _facts(self, ability: TrainingCapability, found: MachineMeasurements) -> list[tuple[str, str]]:
         card = ability.card
@@ -383,25 +333,8 @@ def _remark_text(remark: CapabilityNote) -> str:
 
 def goal_choice(theme: Theme) -> AnswerChoice:
     """Return the question 何をしたいですか with its answers, each with Kotae's advice."""
-    choice = AnswerChoice(theme, {goal: _goal_texts(goal) for goal in GOALS}, ANSWER_PX)
+    texts = {goal: (phrase(f"training.goal_answer.{goal}"), phrase(f"training.goal_advice.{goal}")) for goal in GOALS}
+    choice = AnswerChoice(theme, texts, ANSWER_PX)
     for answer in choice.answers.values():  # the arrow is only visual, not part of the accessible text
         answer.about.setText(f"→ {answer.about.text()}")
     return choice
-
-
-def _goal_texts(goal: str) -> tuple[str, str]:
-    """Return the answer and the advice."""
-    return {
-        "facts": (
-            phrase("training.answer_new_facts"),
-            phrase("training.adding_documents_is_the_reliable"),
-        ),
-        "style": (
-            phrase("training.unify_style_format_and_terms"),
-            phrase("training.fine_tuning_suits_this"),
-        ),
-        "both": (
-            phrase("training.both"),
-            phrase("training.combine_documents_and_tuning"),
-        ),
-    }[goal]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QStandardPaths, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base.errors import AppError
@@ -24,7 +23,7 @@ from app.uikit.localization import join_facts, make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column, make_row
+from app.uikit.widgets.containers import FlowBox, NoticeColumn, make_column, make_row
 from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
@@ -99,19 +98,11 @@ class InstallEnvironmentDialog(Dialog):
         super().fit_height(*inner, self.place, self.place.parentWidget())
 
     def _content(self) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=8)
+        content, kind = QWidget(), QWidget()
+        make_row(Label(phrase("training.kind_of_parts"), strong=True), (self.kind, 1), into=kind, spacing_px=12)
+        kind.setVisible(self._has_variants)
         self.place.setContentsMargins(-12, 0, -12, 0)
-        kind = make_row(spacing_px=12)
-        term = Label(phrase("training.kind_of_parts"), strong=True)
-        kind.addWidget(term)
-        kind.addWidget(self.kind, 1)
-        column.addWidget(self.place)
-        column.addLayout(kind)  # also if hidden: without a parent it would outlive the dialog
-        for widget in (term, self.kind):
-            widget.setVisible(self._has_variants)
-        for widget in (self.room, self.network):
-            column.addWidget(widget)
+        make_column(self.place, kind, self.room, self.network, into=content, spacing_px=8)
         return content
 
     def _choose_variant(self, variant: str) -> None:
@@ -148,16 +139,12 @@ class InstallEnvironmentDialog(Dialog):
         if self._wheels is not None:
             self.network.setText(phrase("training.nothing_is_fetched_it_is", folder=self._wheels))
         elif self._is_allowed:
-            fetched = phrase("common.network_about_size_from_pips")
-            words = phrase("training.network_from_pips_package_index")
-            text = fetched.format(size=_gigabytes(size_bytes)) if size_bytes else words
-            own = phrase("training.python_version_is_fetched_too")
-            hosts = (
-                "、".join(shipped_tools.python_hosts())
-                if current_language() == "ja"
-                else ", ".join(shipped_tools.python_hosts())
-            )
-            self.network.setText(str(ErrorMessage(text, own.format(version=python, hosts=hosts))) if python else text)
+            text = phrase("training.network_from_pips_package_index")
+            if size_bytes:
+                text = phrase("common.network_about_size_from_pips", size=_gigabytes(size_bytes))
+            hosts = ("、" if current_language() == "ja" else ", ").join(shipped_tools.python_hosts())
+            own = phrase("training.python_version_is_fetched_too", version=python, hosts=hosts)
+            self.network.setText(str(ErrorMessage(text, own)) if python else text)
         else:
             self.network.set_tone("warning")
             self.network.setText(phrase("training.block_all_outside_traffic_is"))
@@ -166,8 +153,8 @@ class InstallEnvironmentDialog(Dialog):
         if need.base != self.base:  # the user has chosen another place meanwhile
             return
         is_short = need.free_bytes < need.room_bytes
-        words = phrase("training.uses_up_to_need_free")
-        text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
+        sizes = {"need": _gigabytes(need.room_bytes), "free": _gigabytes(need.free_bytes)}
+        text = phrase("training.uses_up_to_need_free", **sizes)
         elsewhere = phrase("training.there_is_not_enough_space")
         kind = _variant_text(need)
         shown = f"▲ {ErrorMessage(text, elsewhere)}" if is_short else text
@@ -202,32 +189,27 @@ def _gigabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:,.1f}\u00a0GB"
 
 
-class InstallEnvironmentFlow(QWidget):
+class InstallEnvironmentFlow(NoticeColumn):
     """A view of the installation, shown during it and after a failure.
 
     Several windows may have one; each follows an installation that any of them began.
     """
 
-    changed = Signal()  # an installation has begun or ended, or the view hid
-
     def __init__(self, theme: Theme, setup: EnvironmentSetup, pickers: Pickers) -> None:
-        super().__init__()
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        super().__init__(self.progress, self.banner)
         self._theme = theme
         self._setup = setup
         self._pickers = pickers
         self._shown = ""  # name of the shown phase
-        self.progress = ProgressRow(theme)
-        self.banner = Banner(theme)
-        make_column(self.progress, self.banner, into=self, spacing_px=8)
         self.progress.cancelled.connect(setup.cancel)
         setup.began.connect(self._on_began)
         setup.progressed.connect(self._on_progressed)
-        setup.finished.connect(self._on_ended)
-        setup.cancelled.connect(self._on_ended)
+        setup.finished.connect(self.progress.finish)
+        setup.cancelled.connect(self.progress.finish)
         setup.kit_written.connect(self._on_kit_written)
         setup.failed.connect(self._on_failed)
-        self.banner.closed.connect(self._update_visibility)
-        self._update_visibility()
         if setup.is_making:
             self._on_began()
 
@@ -244,14 +226,12 @@ class InstallEnvironmentFlow(QWidget):
 
         `base`: the place, if it is already chosen.
         """
-        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), home)
+        path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), "")
         return self._ask(Path(path), base) if path else None
 
     def decline(self, what: str, sentence: str) -> None:
         """Show why the environment cannot be made now."""
         self.banner.show_message("warning", what, sentence)
-        self._update_visibility()
 
     # ------------------------------------------------------------------- private
 
@@ -271,7 +251,6 @@ class InstallEnvironmentFlow(QWidget):
         self.banner.hide()
         self._shown = self._setup.phase.name
         self.progress.start(install_phase_text(self._setup.phase), self._setup.elapsed_s)
-        self._update_visibility()
 
     def _on_progressed(self, phase: Phase) -> None:
         if phase.name != self._shown:  # only some phases have a known progress
@@ -280,28 +259,15 @@ class InstallEnvironmentFlow(QWidget):
         self.progress.say(install_phase_text(phase))
         self.progress.set_progress(phase.done_bytes, phase.total_bytes, is_brief=True)
 
-    def _on_ended(self) -> None:
-        self.progress.finish()
-        self._update_visibility()
-
     def _on_kit_written(self, folder: str) -> None:
         self.progress.finish()
         what = phrase("training.the_training_environment_kit_is")
-        sentence = phrase("training.take_the_whole_folder_folder")
-        self.banner.show_message("success", what, sentence.format(folder=folder))
-        self._update_visibility()
+        self.banner.show_message("success", what, phrase("training.take_the_whole_folder_folder", folder=folder))
 
     def _on_failed(self, error: AppError) -> None:
         if not self._setup.is_making:
             self.progress.finish()
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
-        self._update_visibility()
-
-    def _update_visibility(self) -> None:
-        """Hide the view while it has nothing to show."""
-        self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
-        self.changed.emit()
+        self.banner.show_error(error)
 
 
 def install_phase_text(phase: Phase) -> str:
@@ -337,21 +303,17 @@ class EnvironmentBox(QFrame):
         self._report, self._lacks_cuda = report, lacks_cuda
         self._show()
         if is_new and report is not None and report.python is None:
-            self._setup.estimate(None, self._on_estimated, self._on_refused)
+            # The dialog shows why there is no estimate and lets the user choose another place.
+            self._setup.estimate(None, self._on_estimated, lambda _error: None)
 
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
         self._buttons = FlowBox(self.make_button, self.offline_button)
-        column = make_column(
-            Label(phrase("common.training_environment"), strong=True),
-            into=self,
-            margins_px=(16, 12, 16, 14),
-            spacing_px=8,
-        )
-        for widget in (self.state, self.about, self._buttons, self.making):
-            column.addWidget(widget)
+        title = Label(phrase("common.training_environment"), strong=True)
+        parts = (title, self.state, self.about, self._buttons, self.making)
+        make_column(*parts, into=self, margins_px=(16, 12, 16, 14), spacing_px=8)
 
     def _show(self) -> None:
         report = self._report
@@ -364,9 +326,7 @@ class EnvironmentBox(QFrame):
         is_lacking = report is not None and (report.probe is None or self._lacks_cuda or not report.is_current)
         self._buttons.setVisible(is_lacking and not self._setup.is_making)
         has_one = report is not None and report.python is not None
-        self.make_button.setText(
-            phrase("training.make_it_anew") if has_one else phrase("common.make_the_training_environment")
-        )
+        self.make_button.setText(phrase("training.make_it_anew" if has_one else "common.make_the_training_environment"))
         for button in (self.make_button, self.offline_button):
             button.setEnabled(not self._setup.is_running)
 
@@ -403,9 +363,9 @@ class EnvironmentBox(QFrame):
         )
 
     def _need_words(self, need: "InstallNeed") -> str:
-        words = phrase("training.about_download_gb_is_fetched")
         sizes = {"download": need.download_bytes, "room": need.room_bytes, "free": need.free_bytes}
-        text = words.format(**{name: f"{size_bytes / 1e9:,.1f}" for name, size_bytes in sizes.items()})
+        gigabytes = {name: f"{size_bytes / 1e9:,.1f}" for name, size_bytes in sizes.items()}
+        text = phrase("training.about_download_gb_is_fetched", **gigabytes)
         place = phrase("training.place_folder_you_can_choose", folder=make_breakable(str(need.base)))
         short = phrase("training.there_is_not_enough_space_choose_a")
         return "\n".join([text, place, *([short] if need.free_bytes < need.room_bytes else [])])
@@ -413,9 +373,6 @@ class EnvironmentBox(QFrame):
     def _on_estimated(self, need: "InstallNeed") -> None:
         self._need = need
         self._show()
-
-    def _on_refused(self, error: AppError) -> None:
-        """Show nothing: the dialog shows the reason and lets the user choose another place."""
 
     def _unless_in_use(self, act: Callable[[], object]) -> None:
         if self._is_in_use():

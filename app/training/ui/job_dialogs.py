@@ -3,16 +3,17 @@
 A job folder holds data, program and, if the user wants it, the base. It comes back with a finished run.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.base import wording
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.training import remote_job_import
 from app.training.remote_job import SMALL_BYTES, RemoteJob
 from app.training.runs.run_folders import TrainingRunFolder
@@ -20,7 +21,7 @@ from app.training.services.draft_editor import DraftEditor
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, DialogButton, cancel_or
 from app.uikit.localization import make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -33,52 +34,99 @@ WIDTH_PX = 600
 SHOWN = 3  # file names that a message lists
 
 
-class ExportJobDialog(Dialog):
-    """A dialog that exports a draft whose data and base are chosen.
+class JobFolderDialog(Dialog):
+    """A dialog that asks for a folder and works on it. It stays open meanwhile and after a failure."""
 
-    It stays open during the export; then the dialog of `job_exported_dialog` follows.
-    """
+    def __init__(
+        self,
+        theme: Theme,
+        question: str,
+        body: str,
+        buttons: Sequence[DialogButton],
+        place: PathRow,
+        more: Sequence[QWidget],
+        parent: QWidget,
+        pickers: Pickers,
+        picker_title: str,
+    ) -> None:
+        """`buttons`: cancel, and the one that begins. `more`: what is below the place."""
+        self._pickers = pickers
+        self._picker_title = picker_title
+        self._folder: Path | None = None
+        self.place = place
+        self.banner = Banner(theme, can_close=False)
+        self.progress = ProgressRow(theme, can_cancel=False)
+        place.setContentsMargins(-12, 0, -12, 0)
+        content = QWidget()
+        make_column(self.banner, place, *more, self.progress, into=content, spacing_px=8)
+        super().__init__(theme, question, body, buttons, parent, content=content, width_px=WIDTH_PX)
+        self._button = self.buttons[buttons[-1].key]
+        self._button.setEnabled(False)
+        place.choose_requested.connect(self._choose_folder)
+        place.choose_button.setFocus()
+
+    def _choose_folder(self) -> None:
+        start = str(self._folder.parent) if self._folder else ""
+        if path := self._pickers.folder(self, self._picker_title, start):
+            self._show_folder(Path(path))
+
+    def _show_folder(self, folder: Path) -> None:
+        self._folder = folder
+        self.place.show_path(str(folder))
+        self.banner.hide()
+        self._button.setEnabled(True)
+        self._button.setFocus()
+        self.fit_height()
+
+    def _set_busy(self, *, is_busy: bool) -> None:
+        for widget in (self._button, self.place):
+            widget.setEnabled(not is_busy)
+
+    def _begin(self, what: str) -> None:
+        self.banner.hide()
+        self._set_busy(is_busy=True)
+        self.progress.start(what)
+        self.fit_height()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        self._set_busy(is_busy=False)
+        self.banner.show_error(error)
+        self.fit_height()
+
+
+class ExportJobDialog(JobFolderDialog):
+    """A dialog that exports a draft whose data and base are chosen. The dialog of `job_exported_dialog` follows it."""
 
     def __init__(self, theme: Theme, work: DraftEditor, parent: QWidget, pickers: Pickers) -> None:
-        self.secrecy = ConfidentialityGuard(theme, work.exports_log)
+        self.guard = ConfidentialityGuard(theme, work.exports_log)
         self._work = work
-        self._pickers = pickers
-        self._folder: Path | None = None
-        self.place = PathRow(
-            theme, phrase("training.where_to"), phrase("training.choose_an_empty_folder_or"), can_clear=False
-        )
         self.base_box = QCheckBox(phrase("training.put_the_base_model_into"))
         size = f"{SMALL_BYTES / 1e9:.0f}\u00a0GB"
         self.base_note = Label(phrase("training.models_of_up_to_size", size=size), "caption", "muted")
-        self.banner = Banner(theme, can_close=False)
-        self.progress = ProgressRow(theme, can_cancel=False)
         super().__init__(
             theme,
             phrase("training.make_a_job_folder_for_another_pc"),
             phrase("training.data_the_training_program_and"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("make", phrase("common.make"), "primary", is_default=True),
-            ),
+            cancel_or("make", phrase("common.make")),
+            PathRow(theme, phrase("training.where_to"), phrase("training.choose_an_empty_folder_or"), can_clear=False),
+            (self.base_box, self.base_note),
             parent,
-            content=self._content(),
-            width_px=WIDTH_PX,
+            pickers,
+            phrase("training.where_to_make_the_job"),
         )
-        self._connect()
-        self.buttons["make"].setEnabled(False)
-        self.place.choose_button.setFocus()
+        work.job_made.connect(self._on_made)
+        work.failed.connect(self._on_failed)
 
     def accept(self) -> None:
         assert self._folder is not None
         self.banner.hide()
-        self.secrecy.export(self, self._work.job_of(self._folder), self._make)
+        self.guard.export(self, self._work.job_of(self._folder), self._make)
 
     def _make(self, permit: Permit) -> None:
         assert self._folder is not None
-        self._set_busy(is_busy=True)
-        self.progress.start(phrase("training.making_the_folder"))
+        self._begin(phrase("training.making_the_folder"))
         self._work.make_job(self._folder, permit, with_base=self.base_box.isChecked())
-        self.fit_height()
 
     def reject(self) -> None:
         if self.progress.isHidden():  # closing during the export would leave a partial folder
@@ -86,30 +134,9 @@ class ExportJobDialog(Dialog):
 
     # ------------------------------------------------------------------- private
 
-    def _content(self) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=8)
-        self.place.setContentsMargins(-12, 0, -12, 0)
-        for widget in (self.banner, self.place, self.base_box, self.base_note, self.progress):
-            column.addWidget(widget)
-        return content
-
-    def _connect(self) -> None:
-        self.place.choose_requested.connect(self._choose_place)
-        self._work.job_made.connect(self._on_made)
-        self._work.failed.connect(self._on_failed)
-
-    def _choose_place(self) -> None:
-        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        path = self._pickers.folder(self, phrase("training.where_to_make_the_job"), home)
-        if path:
-            self._folder = Path(path)
-            self.place.show_path(path)
-            self.buttons["make"].setEnabled(True)
-            self.buttons["make"].setFocus()
-
     def _set_busy(self, *, is_busy: bool) -> None:
-        for widget in (*self.buttons.values(), self.place, self.base_box):
+        super()._set_busy(is_busy=is_busy)
+        for widget in (self.buttons["cancel"], self.base_box):
             widget.setEnabled(not is_busy)
 
     def _on_made(self, job: RemoteJob) -> None:
@@ -117,26 +144,15 @@ class ExportJobDialog(Dialog):
         job_exported_dialog(self._theme, job, self.parentWidget()).open()
         super().accept()
 
-    def _on_failed(self, error: AppError) -> None:
-        self.progress.finish()
-        self._set_busy(is_busy=False)
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
-        self.fit_height()
-
 
 def job_exported_dialog(theme: Theme, job: RemoteJob, parent: QWidget | None) -> Dialog:
     """Return a dialog that shows where the job folder is and what to do with it on the other machine."""
     size = wording.format_size(job.size_bytes).replace(" ", "\u00a0")
-    place = with_note(make_breakable(str(job.folder)), size)
-    lines = [
-        place,
-        phrase("training.move_the_whole_folder_to"),
-    ]
+    lines = [with_note(make_breakable(str(job.folder)), size)]
     if not job.has_base:
         files = ", ".join([*job.base_files[:SHOWN], *(["…"] if len(job.base_files) > SHOWN else [])])
-        missing = phrase("training.the_base_model_is_not")
-        lines.insert(1, missing.format(files=files))
+        lines.append(phrase("training.the_base_model_is_not", files=files))
+    lines.append(phrase("training.move_the_whole_folder_to"))
     dialog = Dialog(
         theme,
         phrase("training.the_job_folder_is_made"),
@@ -153,53 +169,34 @@ def job_exported_dialog(theme: Theme, job: RemoteJob, parent: QWidget | None) ->
     return dialog
 
 
-class ImportJobDialog(Dialog):
-    """A dialog that imports the run of a job folder.
-
-    It stays open during the import and after a failure. If the user closes it first, nothing is imported.
-    """
+class ImportJobDialog(JobFolderDialog):
+    """A dialog that imports the run of a job folder. If the user closes it first, nothing is imported."""
 
     taken = Signal(object)  # TrainingRunFolder
 
     def __init__(self, theme: Theme, runs: Path, job: Path | None, parent: QWidget, pickers: Pickers) -> None:
         """`runs`: the folder to import into. `job`: the expected job folder, or None if it is unknown."""
         self._runs = runs
-        self._pickers = pickers
-        self._folder: Path | None = None
         self._task: background.LongTask | None = None
-        self.place = PathRow(
-            theme,
-            phrase("training.work_folder_that_came_back"),
-            phrase("training.choose_the_folder_with_job"),
-            can_clear=False,
-        )
-        self.banner = Banner(theme, can_close=False)
-        self.progress = ProgressRow(theme, can_cancel=False)
+        about = phrase("training.choose_the_folder_with_job")
         super().__init__(
             theme,
             phrase("training.take_in_the_result_of_a_work"),
             phrase("training.a_training_that_was_finished"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("take", phrase("common.import"), "primary", is_default=True),
-            ),
+            cancel_or("take", phrase("common.import")),
+            PathRow(theme, phrase("training.work_folder_that_came_back"), about, can_clear=False),
+            (),
             parent,
-            content=self._content(),
-            width_px=WIDTH_PX,
+            pickers,
+            phrase("training.choose_the_work_folder_that"),
         )
-        self.place.choose_requested.connect(self._choose_place)
-        self.buttons["take"].setEnabled(False)
-        self.place.choose_button.setFocus()
         if job is not None and job.is_dir():
             self._show_folder(job)
 
     def accept(self) -> None:
-        folder = self._folder
+        folder, runs = self._folder, self._runs
         assert folder is not None
-        self.banner.hide()
-        self._set_busy(is_busy=True)
-        self.progress.start(phrase("training.checking_and_taking_in_the"))
-        runs = self._runs
+        self._begin(phrase("training.checking_and_taking_in_the"))
         self._task = background.run_long(
             lambda progress: remote_job_import.import_job(folder, runs, progress.report),
             self._on_taken,
@@ -207,7 +204,6 @@ class ImportJobDialog(Dialog):
             self._on_progressed,
         )
         self.buttons["cancel"].setFocus()
-        self.fit_height()
 
     def reject(self) -> None:
         """Close at once: a drive that does not respond must not block the window."""
@@ -216,33 +212,6 @@ class ImportJobDialog(Dialog):
         super().reject()
 
     # ------------------------------------------------------------------- private
-
-    def _content(self) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=8)
-        self.place.setContentsMargins(-12, 0, -12, 0)
-        for widget in (self.banner, self.place, self.progress):
-            column.addWidget(widget)
-        return content
-
-    def _choose_place(self) -> None:
-        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        start = str(self._folder.parent) if self._folder else home
-        path = self._pickers.folder(self, phrase("training.choose_the_work_folder_that"), start)
-        if path:
-            self._show_folder(Path(path))
-
-    def _show_folder(self, folder: Path) -> None:
-        self._folder = folder
-        self.place.show_path(str(folder))
-        self.banner.hide()
-        self.buttons["take"].setEnabled(True)
-        self.buttons["take"].setFocus()
-        self.fit_height()
-
-    def _set_busy(self, *, is_busy: bool) -> None:
-        for widget in (self.buttons["take"], self.place):
-            widget.setEnabled(not is_busy)
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progress.set_progress(done, total, is_bytes=True)
@@ -255,9 +224,5 @@ class ImportJobDialog(Dialog):
 
     def _on_failed(self, error: AppError) -> None:
         self._task = None
-        self.progress.finish()
-        self._set_busy(is_busy=False)
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
+        super()._on_failed(error)
         self.place.choose_button.setFocus()
-        self.fit_height()

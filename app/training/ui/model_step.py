@@ -7,7 +7,7 @@ show the usual presets, a quiet row that of the paper.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSize, QStandardPaths, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
@@ -25,19 +25,16 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.services.preset_forecasts import PresetForecast, PresetForecasts
 from app.training.ui import settings_form, training_texts
 from app.training.ui.settings_form import TrainingSettingsForm
-from app.training.ui.wizard import WizardStep
+from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit import localization
 from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_grid, make_row
 from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser
 from app.uikit.widgets.labels import Label, plain_tooltip
-
-MARGIN_PX = 24
 
 
 class ModelStep(WizardStep):
@@ -50,13 +47,11 @@ class ModelStep(WizardStep):
         models: Callable[[], Sequence[LocalModel]],
         pickers: Pickers | None = None,
     ) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._navigation = navigation
         self._work = work
         self._models = models
-        self.outlooks = PresetForecasts(paths, models, self)
-        self.banner = Banner(theme)
+        self.forecasts = PresetForecasts(paths, models, self)
         self.base = BaseModelField(theme, pickers or Pickers())
         self.cards = PresetCards(theme)
         self.about = Label(role="caption", tone="muted", wraps=True)
@@ -69,8 +64,8 @@ class ModelStep(WizardStep):
     def show_draft(self) -> None:
         draft = self._work.draft
         self.base.show_base(draft.base, self._models())
-        self.outlooks.look(draft)
-        self._show_outlooks()
+        self.forecasts.look(draft)
+        self._show_forecasts()
 
     def focus_first(self) -> None:
         if self._work.draft.base:
@@ -99,26 +94,27 @@ class ModelStep(WizardStep):
         self.expert.hide()
 
     def _connect(self) -> None:
-        self.base.chosen.connect(lambda base: self._change(base=base))
+        self.base.chosen.connect(lambda base: self._try(lambda: self._work.change(base=base)))
         self.base.get_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
-        self.cards.chosen.connect(lambda preset: self._change(preset=preset))
-        self.expert.chosen.connect(self._choose)
-        self.fold_button.toggled.connect(self._fold)
-        self.outlooks.changed.connect(self._show_outlooks)
+        self.cards.chosen.connect(lambda preset: self._try(lambda: self._work.change(preset=preset)))
+        self.expert.chosen.connect(lambda name, value: self._try(lambda: self._work.choose(**{name: value})))
+        self.fold_button.toggled.connect(self.expert.setVisible)
+        self.fold_button.toggled.connect(self._name_fold)
+        self.forecasts.changed.connect(self._show_forecasts)
 
-    def _show_outlooks(self) -> None:
-        draft, outlooks = self._work.draft, self.outlooks
-        self.cards.show_presets(draft.preset, outlooks.found, is_working=outlooks.is_working)
+    def _show_forecasts(self) -> None:
+        draft, forecasts = self._work.draft, self.forecasts
+        self.cards.show_presets(draft.preset, forecasts.found, is_working=forecasts.is_working)
         self.about.setText(self._about(draft))
-        outlook = outlooks.found.get(draft.preset)
-        decided = {name: getattr(outlook.plan.spec, name) for name in self.expert.fields} if outlook else {}
-        left = decided | dict(outlook.left) if outlook else {}
+        forecast = forecasts.found.get(draft.preset)
+        decided = {name: getattr(forecast.plan.spec, name) for name in self.expert.fields} if forecast else {}
+        left = decided | dict(forecast.left) if forecast else {}
         fixed = {"rank": draft.start.rank, "alpha": draft.start.alpha} if draft.start else {}
         self.expert.show_settings(draft.settings, left, _setting_problem(draft), fixed)
         self._name_fold()
 
     def _about(self, draft: TrainingDraft) -> str:
-        error = self.outlooks.error
+        error = self.forecasts.error
         if error is not None:
             sentence = describe_error(error).message
             return phrase("training.time_and_memory_cannot_be", reason=sentence)
@@ -128,30 +124,10 @@ class ModelStep(WizardStep):
             return phrase("training.split_the_data_to_see")
         return phrase("training.estimated_from_the_letters_of")
 
-    def _fold(self, is_open: bool) -> None:
-        self.expert.setVisible(is_open)
-        self._name_fold()
-
     def _name_fold(self) -> None:
         count = len(self._work.draft.settings)
         name = phrase("common.hide_details") if self.fold_button.isChecked() else phrase("common.show_details")
         self.fold_button.setText(with_note(name, phrase("training.n_changed", n=count) if count else ""))
-
-    def _change(self, **fields: str) -> None:
-        try:
-            self._work.change(**fields)
-        except AppError as error:
-            self._refuse(error)
-
-    def _choose(self, name: str, value: object) -> None:
-        try:
-            self._work.choose(**{name: value})
-        except AppError as error:
-            self._refuse(error)
-
-    def _refuse(self, error: AppError) -> None:
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
 
 
 def _setting_problem(draft: TrainingDraft) -> tuple[str, str]:
@@ -229,10 +205,8 @@ class BaseModelField(QWidget):
         self.refused = Label(role="caption", tone="muted", wraps=True)
         self.folder_button = Button(self._theme, phrase("training.choose_a_folder"), "", "folder-open", compact=True)
         self.get_button = Button(self._theme, phrase("training.get_a_model"), "", "download", compact=True)
-        column = make_column(into=self, spacing_px=8)
-        for widget in (title, self.empty, self.box, self.state, FlowBox(self.folder_button, self.get_button)):
-            column.addWidget(widget)
-        column.addWidget(self.refused)
+        buttons = FlowBox(self.folder_button, self.get_button)
+        make_column(title, self.empty, self.box, self.state, buttons, self.refused, into=self, spacing_px=8)
         self.folder_button.setToolTip(phrase("training.a_publishers_safetensors_folder_becomes"))
         self.folder_button.clicked.connect(self._choose_folder)
 
@@ -245,8 +219,7 @@ class BaseModelField(QWidget):
         self.state.setVisible(bool(text))
 
     def _choose_folder(self) -> None:
-        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        if path := self._pickers.folder(self.window(), phrase("training.choose_the_base_models_folder"), home):
+        if path := self._pickers.folder(self.window(), phrase("training.choose_the_base_models_folder"), ""):
             self.chosen.emit(path)
 
     def _on_read(self, found: tuple[str, HfModel]) -> None:
@@ -259,30 +232,28 @@ class BaseModelField(QWidget):
         self._show_state(f"▲ {describe_error(error)}", "warning")
 
 
+PAPER_PRESET = "paper-2603.18037"
+PRESETS = ("light", "standard", "thorough", PAPER_PRESET)
 SIDE_BY_SIDE_PX = 200  # the smallest width of a card with three in a row
 UNKNOWN = "—"
 
 
 class PresetCards(CardChoice):
     def __init__(self, theme: Theme) -> None:
-        self.cards = {name: PresetCard(theme, name) for name in settings_form.CARD_PRESETS}
-        self.paper = PresetCard(theme, settings_form.PAPER_PRESET, is_quiet=True)
-        self._all = {**self.cards, settings_form.PAPER_PRESET: self.paper}
-        super().__init__(self._all)
+        self.cards = {name: PresetCard(theme, name, is_quiet=name == PAPER_PRESET) for name in PRESETS}
+        super().__init__(self.cards)
         self._theme = theme
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(12)
+        self._grid = make_grid(self, spacing_px=(12, 12))
         self._columns = 0
         self._lay_out()
         theme.changed.connect(self._lay_out)
 
-    def show_presets(self, chosen: str, outlooks: Mapping[str, PresetForecast], *, is_working: bool) -> None:
+    def show_presets(self, chosen: str, forecasts: Mapping[str, PresetForecast], *, is_working: bool) -> None:
         """Show the presets. A card without a forecast shows that it is being computed (`is_working`), or a dash."""
         self.show_key(chosen)
-        for name, card in self._all.items():
-            outlook = outlooks.get(name)
-            card.show_plan(outlook.plan if outlook else None, is_working=is_working)
+        for name, card in self.cards.items():
+            forecast = forecasts.get(name)
+            card.show_plan(forecast.plan if forecast else None, is_working=is_working)
             card.update()
 
     def minimumSizeHint(self) -> QSize:
@@ -298,11 +269,10 @@ class PresetCards(CardChoice):
         if columns == self._columns:
             return
         self._columns = columns
-        for card in self._all.values():
-            self._grid.removeWidget(card)
-        for place, card in enumerate(self.cards.values()):
+        *cards, paper = self.cards.values()
+        for place, card in enumerate(cards):
             self._grid.addWidget(card, place // columns, place % columns)
-        self._grid.addWidget(self.paper, 3, 0, 1, columns)
+        self._grid.addWidget(paper, 3, 0, 1, columns)
         for column in range(3):
             self._grid.setColumnStretch(column, 1 if column < columns else 0)
 
@@ -312,7 +282,7 @@ class PresetCard(ChoiceCard):
 
     def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
         super().__init__(theme, training_errors.preset_name(name), is_quiet=is_quiet)
-        self._sentence = Label(settings_form.preset_description(name), "caption", "text2", wraps=True)
+        self._sentence = Label(phrase(f"training.preset_about.{name}"), "caption", "text2", wraps=True)
         self._names = [Label("", "caption", "muted") for _ in range(3)]
         self.values = [Label(UNKNOWN, "ui", strong=True) for _ in range(3)]
         self.line = Label(role="caption", tone="text2", wraps=True)  # all three facts in a line, on a quiet card
@@ -359,13 +329,10 @@ class PresetCard(ChoiceCard):
         self.update()
 
     def _facts(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(2)
+        grid = make_grid(spacing_px=(8, 2), stretch=1)
         for row, (name, value) in enumerate(zip(self._names, self.values, strict=True)):
             grid.addWidget(name, row, 0)
             grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        grid.setColumnStretch(1, 1)
         return grid
 
     def _show_note(self, plan: RunPlan | None) -> None:

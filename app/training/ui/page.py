@@ -20,11 +20,10 @@ from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts
-from app.training.drafts import PLANNED_STEPS, STEPS, TrainingDraft
+from app.training.drafts import PLANNED_STEPS, STEPS
 from app.training.runs import lineage, training_list
 from app.training.runs.lineage import Lineage
 from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
-from app.training.services.draft_editor import DraftEditor
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui import training_texts
 from app.training.ui.step_factory import WizardStepFactory
@@ -49,16 +48,13 @@ class TrainingPage(ListDetailPage):
         self,
         theme: Theme,
         navigation: Navigation,
-        *,
         paths: Paths,
         models: Callable[[], Sequence[LocalModel]],
         trainings: TrainingRunner,
         steps: WizardStepFactory,
-        work_of: Callable[[TrainingDraft], DraftEditor],
     ) -> None:
         super().__init__(theme, phrase("common.fine_tuning"), phrase("training.list_of_trainings"))
         self._paths = paths
-        self._work_of = work_of
         self._trainings = trainings
         self._steps = steps
         self._shown = TrainingsOverview()
@@ -159,13 +155,8 @@ class TrainingPage(ListDetailPage):
         self.rail = StepRail(theme, [training_texts.step_name(step) for step in STEPS])
         self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
         self._rail_row, self._rail_rule = QWidget(), Separator()
-        make_row(
-            (self.rail, 1),
-            self._saved,
-            into=self._rail_row,
-            margins_px=(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10),
-            spacing_px=16,
-        )
+        sides = (PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10)
+        make_row((self.rail, 1), self._saved, into=self._rail_row, margins_px=sides, spacing_px=16)
         self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
         self.nothing = EmptyState(
             phrase("training.train_a_model_on_your"),
@@ -212,7 +203,7 @@ class TrainingPage(ListDetailPage):
         if draft.run and Path(draft.run).is_dir():
             self.show_run(Path(draft.run))
             return
-        work = self._work_of(draft)
+        work = self._steps.edit(draft)
         planning = DraftWizard(self._theme, work, self._steps.plan)
         self._put(planning)
         work.changed.connect(self._refresh_soon)
@@ -241,17 +232,13 @@ class TrainingPage(ListDetailPage):
 
     def _on_step_shown(self, key: str) -> None:
         """Show the rail, and title and actions of the step. `key`: "" for no step."""
-        self._show_frame(key)
-        self._show_content(self._title(), self.content.step.header_actions if self.content is not None else ())
-
-    def _show_frame(self, key: str) -> None:
-        """Show the step rail. `key`: of the shown step, or "" for none."""
         is_plan = key in PLANNED_STEPS
         for widget in (self._rail_row, self._rail_rule):
             widget.setVisible(bool(key))
         self._saved.setVisible(is_plan)
         if key:
             self.rail.show_step(STEPS.index(key), first=0 if is_plan else STEPS.index("run"))
+        self._show_content(self._title(), self.content.step.header_actions if self.content is not None else ())
 
     def _title(self) -> str:
         match self.content:

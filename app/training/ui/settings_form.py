@@ -1,7 +1,4 @@
-"""Show the settings of a training one by one: a name, a control, a sentence, and the preset's value.
-
-The functions give the texts of presets and settings, written for a user who has never trained a model.
-"""
+"""Show the settings of a training one by one: a name, a control, a sentence, and the preset's value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,20 +6,17 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QHideEvent, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
-from app.base.wording import phrase, phrase_or
+from app.base.wording import phrase
 from app.training import training_errors
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import LayoutItem, Stretch, make_column, make_row, turn
 from app.uikit.widgets.fields import AutoSpin, TextField, replace_text, storable_text
 from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser, SettingRow
 from app.uikit.widgets.labels import Label
 from trainer import spec
-
-CARD_PRESETS = ("light", "standard", "thorough")
-PAPER_PRESET = "paper-2603.18037"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +48,9 @@ SETTING_ORDER = (
 )  # fmt: skip
 
 
-def preset_description(name: str) -> str:
-    return {
-        "light": phrase("training.shows_in_a_short_time"),
-        "standard": phrase("training.enough_for_most_data"),
-        "thorough": phrase("training.larger_settings_and_more_passes"),
-        PAPER_PRESET: phrase("training.for_repeating_the_papers_training"),
-    }[name]
-
-
 def setting_label(key: str) -> str:
     """Return the name of a setting."""
-    return phrase_or(f"training.setting_name.{key}", training_errors.setting_name(key))
+    return phrase(f"training.setting_name.{key}") if key in SETTING_ORDER else training_errors.setting_name(key)
 
 
 def setting_unit(key: str) -> str:
@@ -82,30 +67,20 @@ def setting_unit(key: str) -> str:
 
 def setting_value(key: str, value: Any) -> str:
     """Return the text of a setting's value, with its unit."""
-    named = {
-        ("over_length", "refuse"): phrase("training.do_not_start"),
-        ("over_length", "drop"): phrase("training.leave_them_out"),
-        ("over_length", "split"): phrase("training.split_at_turns"),
-        ("loss", "answers"): phrase("training.answers_only"),
-        ("loss", "all"): phrase("training.questions_and_answers"),
-        ("precision", "nf4"): phrase("training.4_bits_nf4"),
-        ("precision", "bf16"): phrase("training.16_bits_bf16"),
-        ("precision", "f16"): phrase("training.16_bits_f16"),
-        ("precision", "f32"): phrase("training.32_bits_f32"),
-    }
     if isinstance(value, bool):
         return phrase("common.yes") if value else phrase("common.no")
     if isinstance(value, int | float):
         return f"{training_errors.number_text(value)}{setting_unit(key)}"
-    return named.get((key, value)) or str(value)
+    if value in SETTING_CHOICES.get(key, ()):
+        return phrase(f"training.setting_value.{key}_{value}")
+    return str(value)
 
 
 def settings_summary(settings: dict[str, Any]) -> str:
     """Return settings and their values on one line."""
-    between = phrase("common.data_gap")
-    pair = phrase("common.name_value")
-    return between.join(
-        pair.format(name=setting_label(key), value=setting_value(key, value)) for key, value in settings.items()
+    return phrase("common.data_gap").join(
+        phrase("common.name_value", name=setting_label(key), value=setting_value(key, value))
+        for key, value in settings.items()
     )
 
 
@@ -156,8 +131,7 @@ class TrainingSettingsForm(QWidget):
         self._settings, left = settings, {**left, **fixed}
         for key, field in self.fields.items():
             default = setting_value(key, left[key]) if left.get(key) not in (None, ()) else ""
-            field.show_default(default, is_changed=key in settings)
-            field.set_fixed(is_fixed=key in fixed)
+            field.show_default(default, is_changed=key in settings, is_fixed=key in fixed)
             note = phrase("training.that_of_the_adapter_that") if key in fixed else ""
             self.rows[key].show_note(f"▲ {problem[1]}" if problem[0] == key else note)
             self._show_value(key, settings.get(key), default, left.get(key))
@@ -175,22 +149,15 @@ class TrainingSettingsForm(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        column = make_column(into=self, margins_px=(0, 4, 0, 0), spacing_px=18)
-        for key, row in self.rows.items():
-            column.addWidget(row)
-            self.fields[key].reset_requested.connect(lambda key=key: self.chosen.emit(key, None))
-        column.addWidget(self._others_line)
-        column.addWidget(self.others, 0, Qt.AlignmentFlag.AlignLeft)
+        others = (self.others, 0, Qt.AlignmentFlag.AlignLeft)
+        make_column(*self.rows.values(), self._others_line, others, into=self, margins_px=(0, 4, 0, 0), spacing_px=18)
+        for key, field in self.fields.items():
+            field.reset_requested.connect(lambda key=key: self.chosen.emit(key, None))
         self.others.clicked.connect(self._reset_others)
 
     def _row(self, key: str) -> SettingRow:
-        return SettingRow(
-            self._theme,
-            setting_label(key),
-            self.fields[key],
-            phrase(f"training.setting_description.{key}"),
-            is_wide=True,
-        )
+        about = phrase(f"training.setting_description.{key}")
+        return SettingRow(self._theme, setting_label(key), self.fields[key], about, is_wide=True)
 
     def _spin(self, number: SettingNumber) -> AutoSpin:
         low, high = _LIMITS[number.key]
@@ -242,30 +209,25 @@ class SettingField(QWidget):
         self.reset_button = Button(theme, phrase("training.reset"), "link")
         self.reset_button.hide()
         self.setFocusProxy(control)
-        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._box.setContentsMargins(0, 0, 0, 0)
-        self._box.setSpacing(12)
-        is_text = isinstance(control, TextField)
-        self._box.addWidget(control, 1 if is_text else 0, Qt.AlignmentFlag(0) if is_text else _START)
-        self._box.addWidget(self.reset_button, 0, _START if is_text else _MIDDLE)
-        self._box.addStretch(0 if is_text else 1)
+        if isinstance(control, TextField):
+            items: tuple[LayoutItem, ...] = ((control, 1), (self.reset_button, 0, _START), Stretch(0))
+        else:
+            items = ((control, 0, _START), (self.reset_button, 0, _MIDDLE), Stretch())
+        self._box = make_row(*items, into=self, spacing_px=12)
         self.reset_button.clicked.connect(self._reset)
         theme.changed.connect(self._resize)
         self._resize()
 
-    def show_default(self, default: str, *, is_changed: bool) -> None:
-        """Show the preset's value in the reset button; "" if it is unknown."""
+    def show_default(self, default: str, *, is_changed: bool, is_fixed: bool) -> None:
+        """Show the preset's value in the reset button; "" if it is unknown. `is_fixed`: the user cannot change it."""
+        self._control.setEnabled(not is_fixed)
         label = phrase("training.reset_to_value", value=default) if default else phrase("training.reset")
         self.reset_button.setText(label)
         self.reset_button.setAccessibleName(f"{self._name} {label}")
         self.reset_button.setVisible(is_changed)
 
-    def set_fixed(self, *, is_fixed: bool) -> None:
-        self._control.setEnabled(not is_fixed)
-
     def set_narrow(self, is_narrow: bool) -> None:
-        directions = QBoxLayout.Direction
-        self._box.setDirection(directions.TopToBottom if is_narrow else directions.LeftToRight)
+        turn(self._box, is_row=not is_narrow)
         self._box.setSpacing(4 if is_narrow else 12)
 
     def setAccessibleName(self, name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Signal
-from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -21,7 +21,7 @@ from app.training.runs.training_list import DAMAGED, NOTE_CHARACTERS, TrainingEn
 from app.training.ui import training_texts
 from app.training.ui.job_dialogs import ImportJobDialog
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.list_detail_page import EntryActions, EntryKey
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -159,22 +159,21 @@ class TrainingNameDialog(Dialog):
         self.name = QLineEdit(name)
         self.name.setMaxLength(NAME_CHARACTERS)
         self.note: QPlainTextEdit | None = None
+        self.name.setAccessibleName(phrase("common.name"))
         content = QWidget()
-        column = make_column(into=content, spacing_px=6)
-        self._add(column, phrase("common.name"), self.name)
+        column = make_column(Label(phrase("common.name"), "caption", "text2"), self.name, into=content, spacing_px=6)
         if note is not None:
             self.note = QPlainTextEdit(note)
             self.note.setTabChangesFocus(True)
             self.note.setFixedHeight(scrolled_height(theme, parent, NOTE_LINES * theme.line_height("ui")))
-            self._add(column, phrase("training.note_3"), self.note)
+            self.note.setAccessibleName(phrase("training.note_3"))
+            column.addWidget(Label(phrase("training.note_3"), "caption", "text2"))
+            column.addWidget(self.note)
         super().__init__(
             theme,
             phrase("training.rename") if note is None else phrase("training.name_and_note_2"),
             "",
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("keep", phrase("common.save"), "primary", is_default=True),
-            ),
+            cancel_or("keep", phrase("common.save")),
             parent,
             content=content,
         )
@@ -186,9 +185,3 @@ class TrainingNameDialog(Dialog):
         """Return name and note. The note is cut at NOTE_CHARACTERS."""
         note = self.note.toPlainText()[:NOTE_CHARACTERS] if self.note is not None else None
         return self.name.text().strip(), note
-
-    @staticmethod
-    def _add(column: QVBoxLayout, name: str, field: QWidget) -> None:
-        field.setAccessibleName(name)
-        column.addWidget(Label(name, "caption", "text2"))
-        column.addWidget(field)

@@ -1,6 +1,4 @@
-"""Lead through the steps of a training: the interface of a step, the footer, the wizard of a draft and that
-of a run.
-"""
+"""Lead through the steps of a training: a step, the footer, and the wizards of a draft and of a run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
 
+from app.base.errors import AppError
 from app.base.wording import phrase
 from app.training.drafts import PLANNED_STEPS, DraftProblem
 from app.training.runs import run_folders, training_list
@@ -16,17 +15,20 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui import training_texts
 from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
+MARGIN_PX = 24  # of all steps
+
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAction:
-    """The action of the footer's primary button in place of the next step. `key`: passed to `WizardStep.do`."""
+    """What the footer's primary button does in place of showing the next step."""
 
-    key: str
     name: str
+    act: Callable[[], None]
 
 
 class WizardStep(QWidget):
@@ -35,7 +37,12 @@ class WizardStep(QWidget):
     The footer shows what is still lacking (`TrainingDraft.problems`).
     """
 
-    changed = Signal()  # its primary or header actions may have changed
+    header_changed = Signal()  # `header_actions` may have changed
+
+    def __init__(self, theme: Theme, *, can_close_banner: bool = True) -> None:
+        super().__init__()
+        self._theme = theme
+        self.banner = Banner(theme, can_close=can_close_banner)
 
     def show_draft(self) -> None:
         """Show the current state. It is called when the step is shown and with each change while it is visible."""
@@ -54,12 +61,12 @@ class WizardStep(QWidget):
         """Return the primary action; None if the button leads to the next step."""
         return None
 
-    def do(self, key: str) -> None:
-        """Perform the primary action with that key."""
-        raise NotImplementedError
-
-
-MARGIN_PX = 24
+    def _try(self, act: Callable[[], object]) -> None:
+        """Run `act` and show its error."""
+        try:
+            act()
+        except AppError as error:
+            self.banner.show_error(error)
 
 
 class WizardFooter(QWidget):
@@ -97,30 +104,68 @@ class WizardFooter(QWidget):
         self.next_button.setAccessibleDescription("" if can_act else self.reason.text())
 
 
-StepMaker = Callable[[str, DraftEditor, Callable[[str], None]], WizardStep]  # (key, draft, function to show a step)
+class Wizard(QWidget):
+    """Steps, of which one is shown, above a footer that leads from one to the next."""
+
+    step_shown = Signal(str)  # its key; also emitted when the header actions of the shown step may have changed
+
+    def __init__(self, theme: Theme, make_step: Callable[[str], WizardStep]) -> None:
+        """`make_step`: returns the step with a key. Each is made once."""
+        super().__init__()
+        self._make_step = make_step
+        self._steps: dict[str, WizardStep] = {}
+        self._areas: dict[str, QScrollArea] = {}
+        self.key = ""  # of the shown step
+        self._stack = QStackedWidget()
+        self.foot = WizardFooter(theme)
+        make_column((self._stack, 1), self.foot, into=self, spacing_px=0)
+
+    @property
+    def step(self) -> WizardStep:
+        return self._steps[self.key]
+
+    def show_step(self, key: str) -> None:
+        self.key = key
+        self._make(key)
+        self._place(key)
+        self.step.show_draft()
+        self._stack.setCurrentWidget(self._areas[key])
+        self._update_footer()
+        self.step_shown.emit(key)
+        self.step.focus_first()
+
+    def _make(self, key: str) -> None:
+        if key not in self._steps:
+            step = self._steps[key] = self._make_step(key)
+            step.header_changed.connect(lambda: self.step_shown.emit(self.key))
+
+    def _place(self, key: str) -> None:
+        """Add the step to the stack, where Qt computes the style of all its widgets."""
+        if key not in self._areas:
+            area = self._areas[key] = make_scrollable(self._steps[key], self._stack)
+            self._stack.addWidget(area)
+
+    def _update_footer(self) -> None:
+        raise NotImplementedError
+
 
 AHEAD_MS = 40  # the shown step is drawn first
 
 
-class DraftWizard(QWidget):
-    """The wizard of a draft. Each step takes many frames to build, so hidden ones are built in pieces while
-    Qt is idle.
-    """
+class DraftWizard(Wizard):
+    """The wizard of a draft. A step takes many frames to build, so hidden ones are built in pieces while Qt is idle."""
 
-    step_shown = Signal(str)  # one of PLANNED_STEPS
-
-    def __init__(self, theme: Theme, work: DraftEditor, make: StepMaker) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        theme: Theme,
+        work: DraftEditor,
+        make_step: Callable[[str, DraftEditor, Callable[[str], None]], WizardStep],
+    ) -> None:
+        """`make_step`: returns one of PLANNED_STEPS of the draft; it is given what shows another step."""
+        super().__init__(theme, lambda key: make_step(key, work, self.show_step))
         self.work = work
         work.setParent(self)
-        self._make_step = make
-        self._steps: dict[str, WizardStep] = {}
-        self._areas: dict[str, QScrollArea] = {}
-        self.key = ""  # of the shown step
         self._build_timer = QTimer(self, singleShot=True, interval=AHEAD_MS)
-        self._stack = QStackedWidget()
-        self.foot = WizardFooter(theme)
-        make_column((self._stack, 1), self.foot, into=self, spacing_px=0)
         self._build_timer.timeout.connect(self._build_ahead)
         work.changed.connect(self._on_changed)
         work.began.connect(self._update_footer)
@@ -128,35 +173,13 @@ class DraftWizard(QWidget):
         self.foot.back_button.clicked.connect(lambda: self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) - 1]))
         self.foot.next_button.clicked.connect(self._continue)
 
-    @property
-    def step(self) -> WizardStep:
-        return self._steps[self.key]
-
     def show_step(self, key: str) -> None:
         """Show a step, `key` one of PLANNED_STEPS, but none beyond the first one that is not complete."""
         reached = PLANNED_STEPS.index(self.work.draft.step)
-        self.key = PLANNED_STEPS[min(PLANNED_STEPS.index(key), reached)]
-        self._make(self.key)
-        self._place(self.key)
-        self.step.show_draft()
-        self._stack.setCurrentWidget(self._areas[self.key])
-        self._update_footer()
-        self.step_shown.emit(self.key)
-        self.step.focus_first()
+        super().show_step(PLANNED_STEPS[min(PLANNED_STEPS.index(key), reached)])
         self._build_timer.start()
 
     # ------------------------------------------------------------------- private
-
-    def _make(self, key: str) -> None:
-        if key not in self._steps:
-            step = self._steps[key] = self._make_step(key, self.work, self.show_step)
-            step.changed.connect(self._update_footer)
-
-    def _place(self, key: str) -> None:
-        """Add the step to the stack, where Qt computes the style of all its widgets."""
-        if key not in self._areas:
-            area = self._areas[key] = make_scrollable(self._steps[key], self._stack)
-            self._stack.addWidget(area)
 
     def _build_ahead(self) -> None:
         """Build a piece of the steps that can be reached from here."""
@@ -170,12 +193,12 @@ class DraftWizard(QWidget):
             self._make(key)
         self._build_timer.start()
 
-    def _on_changed(self, *_: object) -> None:
+    def _on_changed(self) -> None:
         if self.key:
             self.step.show_draft()
             self._update_footer()
 
-    def _update_footer(self, *_: object) -> None:
+    def _update_footer(self) -> None:
         if not self.key:
             return
         draft, action, place = self.work.draft, self.step.primary_action(), PLANNED_STEPS.index(self.key)
@@ -192,57 +215,27 @@ class DraftWizard(QWidget):
     def _continue(self) -> None:
         action = self.step.primary_action()
         if action is not None:
-            self.step.do(action.key)
+            action.act()
         else:
             self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) + 1])
 
 
-class RunWizard(QWidget):
-    step_shown = Signal(str)  # run | result; also emitted when the shown step has changed
-
+class RunWizard(Wizard):
     def __init__(
-        self, theme: Theme, trainings: TrainingRunner, folder: Path, make: Callable[[str, Path], WizardStep]
+        self, theme: Theme, trainings: TrainingRunner, folder: Path, make_step: Callable[[str, Path], WizardStep]
     ) -> None:
-        """`make`: builds the step run or result of a run's folder."""
-        super().__init__()
+        """`make_step`: returns the step run or result of a run's folder."""
+        super().__init__(theme, lambda key: make_step(key, folder))
         self.folder = folder
-        self._trainings = trainings
-        self._make_step = make
-        self._steps: dict[str, WizardStep] = {}
-        self._areas: dict[str, QScrollArea] = {}
-        self.key = ""
-        self._stack = QStackedWidget()
-        self.foot = WizardFooter(theme)
-        make_column((self._stack, 1), self.foot, into=self, spacing_px=0)
         self.foot.back_button.clicked.connect(lambda: self.show_step("run"))
         self.foot.next_button.clicked.connect(lambda: self.show_step("result"))
         trainings.started.connect(self._on_started)
         trainings.ended.connect(self._on_ended)
 
     @property
-    def step(self) -> WizardStep:
-        return self._steps[self.key]
-
-    @property
     def has_result(self) -> bool:
         """Return whether the training has finished. A result that has not been judged yet can be judged from there."""
         return training_list.has_finished(self.folder)
-
-    def show_step(self, key: str) -> None:
-        """Show a step. `key`: run | result."""
-        self.key = key
-        if key not in self._steps:
-            step = self._steps[key] = self._make_step(key, self.folder)
-            step.changed.connect(lambda: self.step_shown.emit(self.key))  # its header actions may have changed
-            self._areas[key] = make_scrollable(step, self._stack)
-            self._stack.addWidget(self._areas[key])
-        self.step.show_draft()
-        self._stack.setCurrentWidget(self._areas[key])
-        self._update_footer()
-        self.step_shown.emit(key)
-        self.step.focus_first()
-
-    # ------------------------------------------------------------------- private
 
     def _update_footer(self) -> None:
         has_next = self.key == "run" and self.has_result

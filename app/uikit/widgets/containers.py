@@ -1,9 +1,10 @@
 """Arrange widgets: in columns, in rows that may flow, in an area that scrolls, in a card, and in a grid to refill."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -18,9 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.uikit.widgets.labels import Label, Separator
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import IconLabel, Label, Separator
 
 FLOW_SPACING_PX = 8
+QWIDGETSIZE_MAX = (1 << 24) - 1  # PySide does not export it
 NO_MARGINS = (0, 0, 0, 0)
 B = TypeVar("B", bound=QBoxLayout)
 
@@ -77,6 +80,44 @@ def _filled(
         else:
             layout.addSpacing(part)
     return layout
+
+
+def make_grid(into: QWidget | None = None, *, spacing_px: tuple[int, int], stretch: int | None = None) -> QGridLayout:
+    """Return a grid without margins. `spacing_px`: of columns and of rows. `stretch`: the column that grows."""
+    grid = QGridLayout(into)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(spacing_px[0])
+    grid.setVerticalSpacing(spacing_px[1])
+    if stretch is not None:
+        grid.setColumnStretch(stretch, 1)
+    return grid
+
+
+def clear_layout(layout: QLayout) -> None:
+    """Delete the widgets in a layout. They are hidden at once, because Qt deletes them a moment later."""
+    while (item := layout.takeAt(0)) is not None:
+        if (widget := item.widget()) is not None:
+            widget.hide()
+            widget.deleteLater()
+
+
+def refill(box: QBoxLayout, widgets: Iterable[QWidget]) -> None:
+    """Replace the widgets in a column or row."""
+    clear_layout(box)
+    for widget in widgets:
+        box.addWidget(widget)
+        widget.show()  # Qt would show it a moment later, which flickers
+
+
+def turn(box: QBoxLayout, *, is_row: bool) -> None:
+    """Put the items beside each other, or where there is no room for that, below each other."""
+    box.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+
+
+def fix_width(widget: QWidget, width_px: int | None) -> None:
+    """Fix the width of a widget; None: let its layout decide it again."""
+    widget.setMinimumWidth(width_px or 0)
+    widget.setMaximumWidth(QWIDGETSIZE_MAX if width_px is None else width_px)
 
 
 class FlowBox(QWidget):
@@ -162,6 +203,53 @@ def make_scrollable(content: QWidget, parent: QWidget | None = None) -> QScrollA
     return area
 
 
+class NoticeColumn(QWidget):
+    """A column of banners and progress rows that takes no room while all of them are hidden."""
+
+    changed = Signal()  # one of them was shown or hidden
+
+    def __init__(self, *notices: QWidget, margins_px: Margins = NO_MARGINS) -> None:
+        super().__init__()
+        self._notices = notices
+        make_column(*notices, into=self, margins_px=margins_px, spacing_px=8)
+        for notice in notices:
+            notice.installEventFilter(self)
+        self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            self.setVisible(not all(notice.isHidden() for notice in self._notices))
+            self.changed.emit()
+        return super().eventFilter(watched, event)
+
+
+class IconLines(QWidget):
+    """Lines of text, each with an icon beside its first line. It is hidden while there are none."""
+
+    def __init__(self, theme: Theme, *, is_tinted: bool = False) -> None:
+        """`is_tinted`: the texts have the colours of their icons."""
+        super().__init__()
+        self._theme = theme
+        self._is_tinted = is_tinted
+        self.texts: list[str] = []
+        self._column = make_column(into=self, spacing_px=4)
+        self.hide()
+
+    def show_lines(self, lines: Sequence[tuple[str, str, str]]) -> None:
+        """Show lines, each with the name of its icon, the colour of the icon, and the text."""
+        self.texts = [text for _, _, text in lines]
+        refill(self._column, (self._line(*line) for line in lines))
+        self.setVisible(bool(lines))
+
+    def _line(self, icon: str, tone: str, text: str) -> QWidget:
+        line, sign = QWidget(), IconLabel(self._theme, icon, tone)
+        sign.setFixedHeight(self._theme.line_height("ui"))
+        words = Label(text, tone=tone if self._is_tinted else "text", wraps=True, shrinks=True)
+        top = Qt.AlignmentFlag.AlignTop
+        make_row((sign, 0, top), (words, 1), into=line, spacing_px=self._theme.px(6))
+        return line
+
+
 CARD_SIDE_PX = 16
 
 
@@ -189,17 +277,11 @@ class CardGrid(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.grid = QGridLayout(self)
-        self.grid.setContentsMargins(0, 0, 0, 0)
-        self.grid.setHorizontalSpacing(14)
-        self.grid.setVerticalSpacing(6)
+        self.grid = make_grid(self, spacing_px=(14, 6))
         self._row = 0
 
     def clear(self) -> None:
-        while (item := self.grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        clear_layout(self.grid)
         for column in range(self.grid.columnCount()):
             self.grid.setColumnStretch(column, 0)
         self._row = 0

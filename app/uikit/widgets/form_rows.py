@@ -11,14 +11,13 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QRadioButton,
-    QSizePolicy,
     QWidget,
 )
 
 from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import make_column, make_row, turn
 from app.uikit.widgets.labels import ElidedLabel, Label
 
 LABEL_WIDTH_PX = 168
@@ -48,8 +47,7 @@ class SettingRow(QWidget):
 
     def set_stacked(self, is_stacked: bool) -> None:
         """Put the label above the control, where there is no room beside it."""
-        directions = QBoxLayout.Direction
-        self._row.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
+        turn(self._row, is_row=not is_stacked)
         self._row.setSpacing(4 if is_stacked else 16)
 
     def show_note(self, words: str) -> None:
@@ -62,8 +60,7 @@ class SettingRow(QWidget):
         self._note.setVisible(bool(words))
 
     def _build(self, sentence: str) -> None:
-        self._note = Label("", "caption", "accent", wraps=True, strong=True)
-        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note = Label("", "caption", "accent", wraps=True, strong=True, shrinks=True)
         self._note.hide()
         explained = make_column(spacing_px=4)
         if self._is_wide:
@@ -72,9 +69,7 @@ class SettingRow(QWidget):
             explained.addWidget(self.control, 0, Qt.AlignmentFlag.AlignLeft)
         explained.addWidget(self._note)
         if sentence:
-            words = Label(sentence, "caption", "muted", wraps=True)
-            words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            explained.addWidget(words)
+            explained.addWidget(Label(sentence, "caption", "muted", wraps=True, shrinks=True))
         self._row = make_row((self._label, 0, Qt.AlignmentFlag.AlignTop), (explained, 1), into=self, spacing_px=16)
         self._resize()
 
@@ -99,6 +94,10 @@ class Chooser(QComboBox):
         self._values = [value for _, value in choices]
         self.clear()
         self.addItems([words for words, _ in choices])
+
+    @property
+    def value(self) -> Any:
+        return self._values[self.currentIndex()]
 
     def show_value(self, value: Any) -> None:
         """Select a value. One that is not among the choices (set by hand in the file) is added to them."""
@@ -312,8 +311,7 @@ class AnswerChoiceCard(ChoiceCard):
         """Put the sentence beside the name, aligned with those of the other cards, or below it."""
         theme = self._theme
         is_wide = self.width() >= theme.px(SIDE_BY_SIDE_PX)
-        direction = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
-        self._row.setDirection(direction)
+        turn(self._row, is_row=is_wide)
         self._row.setContentsMargins(14, 8, 14, 8)
         self._row.setSpacing(12 if is_wide else 2)
         self.radio.setMinimumWidth(theme.px(self._name_px) if is_wide else 0)

@@ -11,7 +11,10 @@ from app.uikit.theme import Theme
 
 
 class Label(QLabel):
-    """Plain text in a role and tone of the style sheet. `wraps` allows several lines."""
+    """Plain text in a role and tone of the style sheet. `wraps` allows several lines.
+
+    `selectable`: the mouse can select it. `shrinks`: it does not make what it is in wider.
+    """
 
     def __init__(
         self,
@@ -21,6 +24,8 @@ class Label(QLabel):
         *,
         wraps: bool = False,
         strong: bool = False,
+        selectable: bool = False,
+        shrinks: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -29,6 +34,10 @@ class Label(QLabel):
         self.setProperty("tone", tone)
         self.setProperty("strong", strong)
         self.setWordWrap(wraps)
+        if selectable:
+            self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        if shrinks:
+            self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setText(text)
 
     def set_tone(self, tone: str) -> None:
@@ -148,15 +157,9 @@ class FactList(QWidget):
                 widget.deleteLater()
         self._grid.setColumnMinimumWidth(0, self._theme.px(FACT_NAME_WIDTH_PX))
         for row, (name, value) in enumerate((name, value) for name, value in facts if value):
-            name_label, value_label = Label(name, self._role, "muted"), _value_label(value, self._role)
+            name_label = Label(name, self._role, "muted")
+            value_label = Label(value, self._role, wraps=True, selectable=True, shrinks=True)
             self._grid.addWidget(name_label, row, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(value_label, row, 1)
             name_label.show()  # Qt would show a widget in a visible layout a moment later, which flickers
             value_label.show()
-
-
-def _value_label(text: str, role: str) -> Label:
-    label = Label(text, role, wraps=True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label

@@ -18,18 +18,28 @@ Row = tuple[str, ...]
 
 
 class NumberTableModel(QAbstractTableModel):
-    """Rows of texts. `wide`: the column that takes the remaining width; the others hold numbers."""
+    """Rows of texts. `wide`: the column that takes the remaining width, -1 for none; the others hold numbers."""
 
-    def __init__(self, titles: Sequence[str], wide: int) -> None:
+    def __init__(self, titles: Sequence[str], wide: int = -1) -> None:
         super().__init__()
         self._titles = tuple(titles)
         self._rows: Sequence[Row] = ()
         self.wide = wide
 
     def set_rows(self, rows: Sequence[Row]) -> None:
-        self.beginResetModel()
-        self._rows = rows
-        self.endResetModel()
+        """Show rows. Where they continue those shown, as the first cells tell, selection and scroll position stay."""
+        old = len(self._rows)
+        if not old or len(rows) < old or any(row[0] != other[0] for row, other in zip(rows, self._rows, strict=False)):
+            self.beginResetModel()
+            self._rows = rows
+            self.endResetModel()
+            return
+        self._rows, added = [*rows[:old]], rows[old:]
+        self.dataChanged.emit(self.index(0, 0), self.index(old - 1, len(self._titles) - 1))
+        if added:
+            self.beginInsertRows(QModelIndex(), old, len(rows) - 1)
+            self._rows = rows
+            self.endInsertRows()
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -109,7 +119,8 @@ class NumberTableView(QTreeView):
         header.setStretchLastSection(False)
         header.setSectionsMovable(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        figures.modelReset.connect(self._fit)
+        for changed in (figures.modelReset, figures.rowsInserted, figures.dataChanged):
+            changed.connect(self._fit)
         theme.changed.connect(self._fit)
         self._fit()
 

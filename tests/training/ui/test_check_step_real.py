@@ -15,7 +15,7 @@ from app.uikit.theme import Theme
 from tests.convert.conftest import environment  # noqa: F401  (the training environment)
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.training_runs import make_bases
-from tests.training.ui.planned import Planned
+from tests.training.ui.driver import CHECK, START, Planned, offered
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +26,9 @@ def planned(
     where: Paths,
     tmp_path: Path,
     qtbot: QtBot,
+    theme: Theme,
 ) -> Iterator[Planned]:
-    planned = Planned(where, tmp_path, qtbot, Trainer(environment))
+    planned = Planned(where, tmp_path, qtbot, theme, Trainer(environment))
     base = make_bases(environment.python, tmp_path, ["llama"])["llama"]
     form = as_json(form_of(CARD_FORMS["llama3"]))  # the tiny base brings no chat template
     planned.work.change(base=str(base), settings={"device": "cpu", "precision": "f32", "form": form})
@@ -35,12 +36,12 @@ def planned(
     background.shut_down()
 
 
-def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Planned, theme: Theme) -> None:
-    step = CheckStep(theme, planned.work, lambda _step: None)
+def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Planned) -> None:
+    step = CheckStep(planned.theme, planned.work, lambda _step: None)
     planned.show(step)
     failures: list[object] = []
     planned.work.failed.connect(failures.append)
-    step.do("check")
+    planned.act(CHECK)
     planned.wait()
     assert failures == []
     assert planned.work.plan is not None
@@ -57,6 +58,4 @@ def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Pl
     assert planned.work.draft.forecast is not None
     assert planned.work.draft.forecast.is_measured
     assert step.forecast.headline.text().startswith("3 ステップ試した結果：約 1 分、メモリ ")
-    deed = step.primary_action()
-    assert deed is not None
-    assert deed.key == "start"
+    assert offered(step) == START

@@ -6,278 +6,344 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtTest import QTest
 
 from app.base.services import background
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.training.data import data_overview
 from app.training.data.curation import Decision
+from app.training.services.pair_generation import JOURNAL_SUFFIX
 from app.training.ui.data.columns_tab import ColumnsDialog
-from app.training.ui.wizard import PrimaryAction
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.scene import Scene
-from tests.training.ui.data_desk import TROUBLED, Desk, table
+from tests.training.services.test_generation import section
+from tests.training.ui.driver import CONTROL, LEFT, SPLIT, SPLIT_AGAIN, TROUBLED, DataDriver, offered, table
 
 
 @pytest.fixture
-def desk(scene: Scene, theme: Theme, model: LocalModel) -> Iterator[Desk]:
-    made = Desk(scene, theme, model)
+def driver(scene: Scene, theme: Theme, model: LocalModel) -> Iterator[DataDriver]:
+    made = DataDriver(scene, theme, model)
     yield made
     background.shut_down()
     made.close()
 
 
-def test_without_data_it_says_what_is_needed_and_a_chosen_file_fills_it(desk: Desk, tmp_path: Path) -> None:
-    step = desk.step
-    assert step.empty.isVisible()
-    assert step.primary_action() is None
-    desk.chosen = table(tmp_path, TROUBLED)
-    desk.click(step.empty.file_button)
-    desk.done()
+@pytest.fixture
+def troubled(driver: DataDriver, tmp_path: Path) -> DataDriver:
+    """With the rows of a file that has flaws."""
+    driver.take(table(tmp_path, TROUBLED))
+    return driver
+
+
+def many(count: int) -> str:
+    return "".join(f"質問{n}は何か,答え{n * 7919 % 10_007:x}である。,第1章\n" for n in range(count))
+
+
+def test_without_data_it_says_what_is_needed_and_a_chosen_file_fills_it(driver: DataDriver, tmp_path: Path) -> None:
+    step = driver.step
+    assert (step.empty.isVisible(), offered(step)) == (True, "")
+    driver.chosen = table(tmp_path, TROUBLED)
+    driver.click(step.empty.file_button)
+    driver.wait()
     assert not step.empty.isVisible()
-    assert desk.counts == {"total": "34", "used": "30", "duplicates": "1", "flawed": "2", "unusable": "1"}
-    assert step.strip.lock.words.text() == "分割は未固定"
+    assert driver.counts == {"total": "34", "used": "30", "duplicates": "1", "flawed": "2", "unusable": "1"}
+    assert step.strip.lock.words.text() == phrase("training.not_split_yet")
     assert [button.text() for button in step.tabs.buttons.values()] == [
         "列の対応", "問題のある行 4", "見直し 3", "長さと分布", "分割と漏れ検査"
     ]  # fmt: skip
-    assert desk.columns.facts.text() == "質問と回答の列　文字コード Shift_JIS (CP932)"
+    assert driver.tab("columns").facts.text() == "質問と回答の列　文字コード Shift_JIS (CP932)"
 
 
-def test_a_file_is_dropped_and_what_holds_no_rows_is_not_taken(desk: Desk, tmp_path: Path) -> None:
-    step, place, mime = desk.step, QPoint(100, 100), QMimeData()
-    buttons, keys, copies = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, Qt.DropAction.CopyAction
+def test_a_file_is_dropped_and_what_holds_no_rows_is_not_taken(driver: DataDriver, tmp_path: Path) -> None:
+    place, mime, how = QPoint(100, 100), QMimeData(), (LEFT, Qt.KeyboardModifier.NoModifier)
     for path, is_taken in ((tmp_path / "絵.png", False), (tmp_path, False), (table(tmp_path), True)):
         mime.setUrls([QUrl.fromLocalFile(str(path))])
-        event = QDragEnterEvent(place, copies, mime, buttons, keys)
-        step.dragEnterEvent(event)
+        event = QDragEnterEvent(place, Qt.DropAction.CopyAction, mime, *how)
+        driver.step.dragEnterEvent(event)
         assert event.isAccepted() == is_taken
-    step.dropEvent(QDropEvent(QPointF(place), copies, mime, buttons, keys))
-    desk.done()
-    assert desk.counts["used"] == "30"
+    driver.step.dropEvent(QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, *how))
+    driver.wait()
+    assert driver.counts["used"] == "30"
 
 
-def test_other_columns_show_what_would_be_trained_and_are_read_anew(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path))
-    tab = desk.columns
+def test_other_columns_show_what_would_be_trained_and_are_read_anew(driver: DataDriver, tmp_path: Path) -> None:
+    driver.take(table(tmp_path))
+    tab = driver.tab("columns")
+    boxes, preview = tab.form.boxes, tab.form.preview
+    assert (tab.read_button.isEnabled(), tab.reason.text()) == (False, phrase("training.the_rows_were_read_with"))
+    assert preview.texts[:3] == ["0 の点検は何年ごとか", "0 年ごとに行う。", "第0章"]
+    driver.choose(boxes["group"], "")
+    assert preview.texts[2] == "1eef の点検は何年ごとか"
+    driver.choose(boxes["answer"], "質問")
+    assert phrase("training.the_column_column_is_chosen", column="質問") in tab.form.obstacle.text()
     assert not tab.read_button.isEnabled()
-    assert tab.reason.text() == "いまの行は、この対応で読んだものです。"
-    assert tab.form.preview.said[:3] == ["0 の点検は何年ごとか", "0 年ごとに行う。", "第0章"]
-    tab.form.boxes["group"].setCurrentIndex(0)
-    assert tab.form.preview.said[2] == "1eef の点検は何年ごとか"
-    tab.form.boxes["answer"].setCurrentIndex(tab.form.boxes["answer"].findData("質問"))
-    assert "二度選ばれています" in tab.form.obstacle.text()
-    assert not tab.read_button.isEnabled()
-    tab.form.boxes["answer"].setCurrentIndex(tab.form.boxes["answer"].findData("章"))
-    desk.click(tab.read_button)
-    desk.done()
-    assert desk.work.curation is not None
-    assert (desk.work.curation.items[0].row.answer, desk.work.curation.items[0].row.group) == ("第0章", "")
-    assert not desk.columns.read_button.isEnabled()
+    driver.choose(boxes["answer"], "章")
+    driver.click(tab.read_button)
+    driver.wait()
+    row = driver.work.curation.items[0].row
+    assert (row.answer, row.group) == ("第0章", "")
+    assert not driver.tab("columns").read_button.isEnabled()
 
 
-def test_columns_that_nobody_knows_are_asked_for(desk: Desk, tmp_path: Path) -> None:
+def test_columns_that_nobody_knows_are_asked_for(driver: DataDriver, tmp_path: Path) -> None:
     path = tmp_path / "表.csv"
     path.write_text("甲,乙,丙\n" + "".join(f"{n},鍵{n}はどこか,棚{n}番にある。\n" for n in range(12)), "utf-8")
-    desk.take(path)
-    dialog = desk.dialog(ColumnsDialog)
-    assert isinstance(dialog, ColumnsDialog)
-    assert not dialog.buttons["read"].isEnabled()
-    boxes, names = dialog.form.boxes, [dialog.form.boxes["question"].itemText(place) for place in range(4)]
-    assert "鍵0はどこか" in dialog.form.preview.said
-    boxes["question"].setCurrentIndex(2)
-    boxes["answer"].setCurrentIndex(3)
-    assert len(names) == 4
+    driver.take(path)
+    driver.until(lambda: driver.step.findChildren(ColumnsDialog))
+    dialog = driver.dialog(ColumnsDialog)
+    assert (dialog.buttons["read"].isEnabled(), dialog.form.boxes["question"].count()) == (False, 4)
+    assert "鍵0はどこか" in dialog.form.preview.texts
+    driver.choose(dialog.form.boxes["question"], "乙")
+    driver.choose(dialog.form.boxes["answer"], "丙")
     dialog.buttons["read"].click()
-    desk.done()
-    assert desk.work.curation is not None
-    answers = [item.row.answer for item in desk.work.curation.items]
-    assert "棚11番にある。" in answers
+    driver.wait()
+    assert "棚11番にある。" in [item.row.answer for item in driver.work.curation.items]
 
 
-def test_a_file_that_has_changed_or_gone_since_is_told(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_or_gone_since_is_told(driver: DataDriver, tmp_path: Path) -> None:
     path = table(tmp_path)
-    desk.take(path)
+    driver.take(path)
     table(tmp_path, TROUBLED)
-    desk.tab("split")
-    standing = desk.columns.standing
-    desk.wait(lambda: "変わっています" in standing.text())
-    assert desk.columns.read_button.isEnabled()
-    path.unlink()
-    desk.tab("split")
-    desk.wait(lambda: desk.columns.standing is standing and "見つかりません" in standing.text())
+    for state in ("changed", "gone"):
+        driver.tab("split")
+        tab = driver.tab("columns")
+        driver.until(lambda state=state, tab=tab: tab.file_state.text() == phrase(f"training.file_state.{state}"))
+        assert tab.read_button.isEnabled() == path.exists()
+        path.unlink(missing_ok=True)
 
 
-def test_rows_with_flaws_are_mended_kept_and_left_out_by_the_keyboard(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path, TROUBLED))
-    tab = desk.problems
+def test_rows_with_flaws_are_mended_kept_and_left_out_by_the_keyboard(troubled: DataDriver) -> None:
+    tab = troubled.tab("problems")
+    editor, press = tab.editor, troubled.press
     tab.focus_first()
     assert [tab.kinds.itemText(place) for place in range(tab.kinds.count())] == [
         "問題のある行すべて（4）", "まだ決めていない行（3）", "JSON の断片（1）",
         "途中で終わる回答（1）", "重複（1）", "電話番号らしい（1）", "直せない行（1）",
     ]  # fmt: skip
-    assert tab.editor.wrong == ["電話番号らしい（「03-1234-5678」）"]
-    QTest.keyClick(tab.view, Qt.Key.Key_A)  # kept; the next one is shown
-    assert tab.editor.place.text() == "33 行目"
-    QTest.keyClick(tab.view, Qt.Key.Key_E)
-    assert tab.editor.answer.hasFocus()
-    tab.editor.answer.selectAll()
-    QTest.keyClicks(tab.editor.answer, "5 years.")
-    QTest.keyClick(tab.editor.answer, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert editor.problems.texts == ["電話番号らしい（「03-1234-5678」）"]
+    press(tab.view, Qt.Key.Key_A)  # kept; the next one is shown
+    assert editor.place.text() == "33 行目"
+    press(tab.view, Qt.Key.Key_E)
+    assert editor.answer.hasFocus()
+    editor.answer.selectAll()
+    troubled.qtbot.keyClicks(editor.answer, "5 years.")
+    press(editor.answer, Qt.Key.Key_Return, CONTROL)
     assert tab.view.hasFocus()
-    assert tab.editor.wrong == ["質問も回答も同じ行がある", "もとの行は 2 行目です。"]
-    assert "0 年ごとに行う。" in tab.editor.like.text()
-    QTest.keyClick(tab.view, Qt.Key.Key_R)
-    rows = desk.work.curation
-    assert rows is not None
+    assert editor.problems.texts == ["質問も回答も同じ行がある", "もとの行は 2 行目です。"]
+    assert "0 年ごとに行う。" in editor.like.text()
+    press(tab.view, Qt.Key.Key_R)
+    rows = troubled.work.curation
     assert [rows.state_of(item) for item in rows.items[30:]] == ["accepted", "edited", "rejected"]
     assert rows.row_of(rows.items[31]).answer == "5 years."
-    assert desk.counts == {"total": "34", "used": "32", "rejected": "1", "unusable": "1"}
-    QTest.keyClick(tab.view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert (rows.state_of(rows.items[32]), tab.editor.place.text()) == ("left_out", "35 行目")
+    assert troubled.counts == {"total": "34", "used": "32", "rejected": "1", "unusable": "1"}
+    press(tab.view, Qt.Key.Key_Z, CONTROL)
+    assert (rows.state_of(rows.items[32]), editor.place.text()) == ("left_out", "35 行目")
 
 
-def test_what_cannot_be_kept_is_told_and_what_was_written_stays(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path, TROUBLED))
-    tab = desk.problems
-    tab.editor.answer.setPlainText("  ")
-    desk.click(tab.editor.edit_button)
-    assert "回答が空です" in desk.step.banner.accessibleName()
-    tab.editor.answer.setPlainText("窓口に聞く。")
-    tab.view.setCurrentIndex(tab.problems.index(1))
-    tab.view.setCurrentIndex(tab.problems.index(0))
-    assert tab.editor.answer.toPlainText() == "窓口に聞く。"
-    QTest.keyClick(tab.editor.answer, Qt.Key.Key_Escape)
-    assert tab.editor.answer.toPlainText() == "03-1234-5678 に電話する。"
+def test_what_cannot_be_kept_is_told_and_what_was_written_stays(troubled: DataDriver) -> None:
+    tab = troubled.tab("problems")
+    answer = tab.editor.answer
+    answer.setPlainText("  ")
+    troubled.click(tab.editor.edit_button)
+    assert "回答が空です" in troubled.step.banner.accessibleName()
+    answer.setPlainText("窓口に聞く。")
+    for row in (1, 0):
+        tab.view.setCurrentIndex(tab.problems.index(row))
+    assert answer.toPlainText() == "窓口に聞く。"
+    troubled.press(answer, Qt.Key.Key_Escape)
+    assert answer.toPlainText() == "03-1234-5678 に電話する。"
 
 
-def test_lines_that_are_no_rows_say_why(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path, TROUBLED))
-    tab = desk.problems
+def test_lines_that_are_no_rows_say_why_and_a_file_without_flaws_says_so(troubled: DataDriver, tmp_path: Path) -> None:
+    tab = troubled.tab("problems")
     place = tab.kinds.findData(data_overview.UNUSABLE)
     tab.kinds.setCurrentIndex(place)
     tab.kinds.activated.emit(place)
-    assert tab.problems.rowCount() == 1
-    assert tab.editor.wrong == ["質問が空です"]
+    assert (tab.problems.rowCount(), tab.editor.problems.texts) == (1, ["質問が空です"])
     assert not tab.editor.question.isVisible()
-    QTest.keyClick(tab.view, Qt.Key.Key_A)
-    assert desk.counts["used"] == "30"
+    troubled.press(tab.view, Qt.Key.Key_A)
+    assert troubled.counts["used"] == "30"
+    troubled.take(table(tmp_path, "", "別.csv"))
+    tab = troubled.tab("problems")
+    assert (tab.nothing.text(), tab.editor.isVisible()) == (phrase("training.no_rows_have_problems"), False)
 
 
-def test_without_flaws_it_says_so(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path))
-    assert desk.problems.nothing.text() == "✓ 問題のある行はありません。"
-    assert not desk.problems.editor.isVisible()
-
-
-def test_lengths_are_shown_as_bars_and_as_a_table_and_what_stands_apart_is_opened(desk: Desk, tmp_path: Path) -> None:
+def test_lengths_are_shown_as_bars_and_as_a_table_and_what_stands_apart_is_opened(
+    driver: DataDriver, tmp_path: Path
+) -> None:
     long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
-    desk.take(table(tmp_path, f"長い答えは,{long}。,第9章\n"))
-    tab = desk.lengths
-    desk.wait(lambda: tab.answers.isVisible())
+    driver.take(table(tmp_path, f"長い答えは,{long}。,第9章\n"))
+    tab = driver.tab("lengths")
+    driver.until(tab.answers.isVisible)
     assert tab.answers.chart.isVisible()
     assert "13 文字より長い 1" in tab.answers.chart.accessibleDescription()
-    desk.click(tab.answers.toggle)
-    assert (tab.answers.chart.isVisible(), tab.answers.toggle.text()) == (False, "図で見る")
+    driver.click(tab.answers.toggle)
+    assert (tab.answers.chart.isVisible(), tab.answers.toggle.text()) == (False, phrase("training.show_as_a_chart"))
     assert tab.answers.figures.rows[-1] == ("13 文字より長い", "1")
-    assert tab.groups.figures.rows[0] == ("第0章", "10")
-    assert not tab.categories.isVisible()
+    assert (tab.groups.figures.rows[0], tab.categories.isVisible()) == (("第0章", "10"), False)
     assert tab.outliers.rows == [("32", "601", "長い答えは")]
     tab.outlier_table.setFocus()
     tab.outlier_table.setCurrentIndex(tab.outliers.index(0, 0))
-    QTest.keyClick(tab.outlier_table, Qt.Key.Key_Return)
-    assert desk.step.tabs.key == "review"
+    driver.press(tab.outlier_table, Qt.Key.Key_Return)
+    assert driver.step.tabs.key == "review"
 
 
-def test_the_rows_are_split_shown_and_split_again_when_they_have_changed(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path, TROUBLED))
-    step = desk.step
-    assert step.primary_action() == PrimaryAction("freeze", "分割して固定する")
-    step.do("freeze")
-    desk.done()
-    frozen = desk.work.draft.frozen
-    assert frozen is not None
+def test_the_rows_are_split_shown_and_split_again_when_they_have_changed(troubled: DataDriver) -> None:
+    step = troubled.step
+    troubled.split(SPLIT)
+    frozen, tab, lock = troubled.work.draft.frozen, troubled.step._stack.currentWidget(), step.strip.lock
     assert step.tabs.key == "split"
-    tab = desk.split
-    desk.wait(tab.facts.isVisible)
-    assert tab.state.text() == "分けて固定しました。"
-    assert tab.said[:2] == [
+    troubled.until(tab.facts.isVisible)
+    assert tab.state.text() == phrase("training.the_rows_are_split_and")
+    assert tab.checks.texts[:2] == [
         "学習用とほとんど同じ行（類似度 0.8 以上）：0",
         "同じ回答が学習用にもある行：0（0 行について比べました）",
     ]
-    lock = step.strip.lock
-    assert lock.words.text() == f"試験 {frozen.holdout} は固定"
+    assert lock.words.text() == phrase("training.test_n_held_fast", n=frozen.holdout)
     assert lock.hash.text() == f"{frozen.sha256[:4]} {frozen.sha256[4:8]}"
-    assert (desk.counts["train"], step.primary_action()) == (str(frozen.train), None)
-    desk.work.decide(Decision(1, "rejected"))
-    assert (step.primary_action(), lock.words.text()) == (PrimaryAction("freeze", "分割し直す"), "分割は古くなりました")
-    desk.click(tab.split_button)
-    desk.done()
-    again = desk.work.draft.frozen
-    assert again is not None
-    assert again != frozen
-    assert step.primary_action() is None
+    assert (troubled.counts["train"], offered(step)) == (str(frozen.train), "")
+    troubled.work.decide(Decision(1, "rejected"))
+    assert (offered(step), lock.words.text()) == (SPLIT_AGAIN, phrase("training.the_split_is_out_of"))
+    troubled.click(tab.split_button)
+    troubled.wait()
+    assert troubled.work.draft.frozen not in (None, frozen)
+    assert offered(step) == ""
 
 
-def test_after_a_restart_everything_is_there_again(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path, TROUBLED))
-    desk.work.decide(Decision(31, "accepted"))
-    desk.step.do("freeze")
-    desk.done()
-    step = desk.reopened()
-    desk.wait(lambda: step.strip.isVisible())
-    assert step.tabs.key == "split"
-    assert desk.counts["unusable"] == "1"
-    desk.wait(desk.split.facts.isVisible)
-    assert desk.columns.form.boxes["answer"].currentText() == "回答"
-    assert desk.problems.problems.rowCount() == 4
+def test_after_a_restart_everything_is_there_again_and_a_split_whose_files_have_gone_is_told(
+    troubled: DataDriver,
+) -> None:
+    troubled.work.decide(Decision(31, "accepted"))
+    troubled.split(SPLIT)
+    troubled.reopen()
+    troubled.until(lambda: troubled.step.strip.isVisible())
+    assert (troubled.step.tabs.key, troubled.counts["unusable"]) == ("split", "1")
+    troubled.until(troubled.tab("split").facts.isVisible)
+    assert troubled.tab("columns").form.boxes["answer"].currentText() == "回答"
+    assert troubled.tab("problems").problems.rowCount() == 4
+    (Path(troubled.work.draft.frozen.folder) / "holdout.jsonl").unlink()
+    troubled.reopen()
+    troubled.until(lambda: troubled.step.strip.isVisible())
+    tab = troubled.tab("split")
+    troubled.until(lambda: tab.checks.texts)
+    assert "holdout.jsonl" in tab.checks.texts[0]
+    assert tab.split_button.isVisible()
 
 
-def test_a_split_whose_files_have_gone_is_told_and_can_be_made_again(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path))
-    desk.step.do("freeze")
-    desk.done()
-    assert desk.work.draft.frozen is not None
-    (Path(desk.work.draft.frozen.folder) / "holdout.jsonl").unlink()
-    step = desk.reopened()
-    desk.wait(lambda: step.strip.isVisible())
-    desk.wait(lambda: desk.split.said)
-    assert "holdout.jsonl" in desk.split.said[0]
-    assert desk.split.split_button.isVisible()
-
-
-def test_rows_that_somebody_has_looked_through_are_only_replaced_after_a_yes(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path))
-    desk.work.decide(Decision(1, "rejected"))
+def test_rows_that_somebody_has_looked_through_are_only_replaced_after_a_yes(
+    driver: DataDriver, tmp_path: Path
+) -> None:
+    driver.take(table(tmp_path))
+    driver.work.decide(Decision(1, "rejected"))
     other = table(tmp_path, TROUBLED, "別.csv")
     for key, used in (("cancel", "29"), ("replace", "30")):
-        desk.step.sources.dialog = None
-        desk.step.sources.take_file(other)
-        dialog = desk.dialog(Dialog)
-        assert isinstance(dialog, Dialog)
-        dialog.buttons[key].click()
-        desk.done()
-        assert desk.counts["used"] == used
+        driver.step.sources.take_file(other)
+        driver.dialog(Dialog).buttons[key].click()
+        driver.wait()
+        assert driver.counts["used"] == used
 
 
-def test_a_cancelled_split_leaves_the_rows_unsplit(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path, "".join(f"質問{n}は何か,答え{n * 7919 % 10_007:x}である。,第1章\n" for n in range(400))))
-    desk.step.do("freeze")
-    assert desk.step.progress.cancel_button.isVisible()
-    desk.click(desk.step.progress.cancel_button)
-    desk.done()
-    assert desk.work.draft.frozen is None
-    assert not desk.step.progress.isVisible()
-    assert desk.counts["used"] == "430"
+def test_what_is_cancelled_leaves_what_was_there(driver: DataDriver, tmp_path: Path) -> None:
+    driver.take(table(tmp_path, many(400)))
+    progress = driver.step.progress
+    driver.act(SPLIT)
+    driver.click(progress.cancel_button)
+    driver.wait()
+    assert (driver.work.draft.frozen, progress.isVisible(), driver.counts["used"]) == (None, False, "430")
+    driver.step.sources.take_file(table(tmp_path, many(2000), "多い.csv"))
+    assert not driver.step.source_button.isEnabled()
+    driver.click(progress.cancel_button)
+    driver.wait()
+    assert (driver.counts["used"], progress.isVisible()) == ("430", False)
 
 
-def test_a_cancelled_import_leaves_what_was_there(desk: Desk, tmp_path: Path) -> None:
-    desk.take(table(tmp_path))
-    more = "".join(f"質問{n}は何か,答え{n * 7919 % 10_007:x}である。,第1章\n" for n in range(2000))
-    desk.step.sources.take_file(table(tmp_path, more, "多い.csv"))
-    assert desk.step.progress.isVisible()
-    assert not desk.step.source_button.isEnabled()
-    desk.click(desk.step.progress.cancel_button)
-    desk.done()
-    assert desk.counts["used"] == "30"
-    assert not desk.step.progress.isVisible()
+# ------------------------------------------------------------------------------------------------- pairs of a model
+
+
+def test_pairs_are_made_and_wait_to_be_reviewed(driver: DataDriver) -> None:
+    driver.collect(*map(section, range(3)))
+    dialog = driver.ask(2)
+    assert dialog.collection_facts.text() == "1 件、3 節　社外秘"
+    assert dialog.model.currentText() == "小さなモデル"
+    driver.until(dialog.model_facts.isVisible)  # it is too small to be of use
+    dialog.buttons["make"].click()
+    assert driver.step.pairs.progress.isVisible()
+    driver.until_taken()
+    assert driver.banner().startswith("「基準」から 2 組を作りました。")
+    assert driver.counts == {"total": "2", "used": "0", "undecided": "2"}
+    assert driver.step.tabs.key == "review"
+    assert driver.generation.unfinished(driver.work.draft.id) is None
+    tab = driver.tab("columns")
+    assert (tab.about.text(), tab.form.isVisible()) == (phrase("training.these_pairs_were_made_from"), False)
+
+
+@pytest.mark.parametrize("wish", ["again", "forget"])
+def test_what_is_stopped_goes_on_after_a_restart_unless_nobody_wants_it_any_more(driver: DataDriver, wish: str) -> None:
+    driver.collect(*map(section, range(3)))
+    driver.stop_after_one()
+    driver.make(3)
+    assert "作業を止めました" in driver.banner()
+    assert not driver.step.pairs.progress.isVisible()
+    if wish == "forget":
+        driver.step.pairs.banner.action_requested.emit(wish)
+    driver.reopen()
+    if wish == "forget":
+        driver.until(lambda: driver.step.empty.isVisible())
+        assert driver.generation.unfinished(driver.work.draft.id) is None
+    else:
+        assert driver.banner() == phrase("training.making_questions_and_answers_from", name="基準")
+        driver.step.pairs.banner.action_requested.emit(wish)
+        driver.until_taken()
+        assert driver.counts["undecided"] == "3"
+
+
+def test_confidential_documents_become_training_data_after_a_yes_on_record(driver: DataDriver) -> None:
+    driver.collect(section(0), label="secret")
+    for key in ("cancel", "go"):
+        dialog = driver.ask(1)
+        assert dialog.collection_facts.text() == "1 件、1 節　機密　作る前に確認します"
+        dialog.buttons["make"].click()
+        driver.answer(key)
+    driver.until_taken()
+    (line,) = driver.where.exports_log.read_text("utf-8").splitlines()
+    assert ("pairs-1.jsonl" in line, "橋脚" in line) == (True, False)
+
+
+def test_pairs_that_cannot_begin_after_a_yes_are_not_on_record(driver: DataDriver) -> None:
+    driver.collect(section(0), label="secret")
+    journal = driver.where.drafts / driver.work.draft.id / f"pairs-1.jsonl{JOURNAL_SUFFIX}"
+    journal.write_text("壊れた行\n", "utf-8")
+    driver.make(1)
+    driver.answer("go")
+    driver.until(driver.step.pairs.banner.isVisible)
+    assert not driver.generation.is_running
+    assert not driver.where.exports_log.exists()
+
+
+def test_pairs_do_not_take_the_place_of_what_was_reviewed_meanwhile(driver: DataDriver, tmp_path: Path) -> None:
+    driver.collect(section(0))
+    driver.make(1)
+    driver.click(driver.step.empty.pairs_button)
+    assert "すでに進んでいます" in driver.step.banner.accessibleName()
+    driver.take(table(tmp_path))
+    driver.work.decide(Decision(1, "rejected"))
+    driver.until(lambda: not driver.generation.is_running)
+    assert phrase("training.importing_them_replaces_the_rows") in driver.banner()
+    assert driver.counts["used"] == "29"
+    driver.step.pairs.banner.action_requested.emit("take")
+    driver.until(lambda: driver.counts["total"] == "1")
+
+
+def test_without_a_model_or_documents_it_says_what_is_lacking(driver: DataDriver) -> None:
+    driver.until(lambda: driver.documents.is_open)
+    dialog = driver.ask()
+    assert dialog.obstacle.text() == phrase("training.no_documents_have_been_read")
+    assert not dialog.buttons["make"].isEnabled()
+
+
+def test_where_nothing_could_be_used_the_reasons_are_told(driver: DataDriver) -> None:
+    driver.collect(section(0, score=1))
+    driver.make(1)
+    assert driver.banner() == "使える組は作れませんでした。　使えなかった主な理由：採点が低い：1"
+    assert driver.step.empty.isVisible()

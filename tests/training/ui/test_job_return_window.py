@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from app.base import paths
 from app.base.files import input_file
 from app.base.paths import Paths
 from app.base.services import background
+from app.base.wording import phrase
 from app.training import remote_job_import
 from app.training.data.rows import PARTS
 from app.training.runs import run_folders
@@ -25,11 +24,10 @@ from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.training.driver import write_parts
 from tests.training.test_jobs import Away, send
-from tests.training.ui.test_training_page import Scene
+from tests.training.ui.driver import words
+from tests.training.ui.test_training_page import OVER, PageDriver
 from tests.waiting import LIMIT_S
 from trainer.spec import RunSpec
-
-LEFT = Qt.MouseButton.LeftButton
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for sh")
 
@@ -56,55 +54,48 @@ def away(asked: RunSpec, tmp_path: Path) -> Away:
 
 
 @pytest.fixture
-def scene(where: Paths, theme: Theme, qtbot: QtBot) -> Scene:
-    return Scene(where, theme, qtbot)
+def driver(where: Paths, theme: Theme, qtbot: QtBot) -> PageDriver:
+    return PageDriver(where, theme, qtbot)
 
 
-def words(dialog: ImportJobDialog) -> str:
-    return "\n".join(label.text() for label in dialog.banner.findChildren(QLabel) if label.isVisible())
-
-
-def choose(dialog: ImportJobDialog, folder: Path) -> None:
+def choose(driver: PageDriver, dialog: ImportJobDialog, folder: Path) -> None:
     dialog._pickers = Pickers(folder=lambda *_: str(folder))
-    QTest.mouseClick(dialog.place.choose_button, LEFT)
+    driver.click(dialog.place.choose_button)
+
+
+def refused(driver: PageDriver, dialog: ImportJobDialog, reason: str) -> None:
+    driver.click(dialog.buttons["take"])
+    driver.until(lambda: reason in words(dialog.banner))
 
 
 def test_what_was_trained_elsewhere_is_taken_in_and_shown(
-    scene: Scene,
+    driver: PageDriver,
     asked: RunSpec,
     away: Away,
-    tmp_path: Path,
 ) -> None:
     run = Path(asked.folder)
     run_folders.record_export(run, away.job)
-    scene.show()
-    scene.choose("点検")
-    entry = scene.page.list.entry
-    assert entry is not None
-    menu = scene.page.entry_actions.menu(entry, scene.page.rect().center())
-    next(action for action in menu.actions() if action.text() == "作業フォルダの結果を取り込む…").trigger()
-    (dialog,) = scene.page.findChildren(ImportJobDialog)
-    assert dialog.buttons["take"].isEnabled()  # where it was put is where it is looked for
-    QTest.mouseClick(dialog.buttons["take"], LEFT)
-    scene.qtbot.waitUntil(lambda: "まだ終わっていません" in words(dialog))
+    page = driver.open()
+    driver.choose("点検")
+    driver.menu(phrase("training.take_in_the_result_of"))
+    dialog = driver.dialog(ImportJobDialog)
+    refused(driver, dialog, "まだ終わっていません")  # where it was put is where it is looked for
     assert away.done()[0] == 0
-    QTest.mouseClick(dialog.buttons["take"], LEFT)
-    scene.qtbot.waitUntil(lambda: run_folders.read(run).state == "finished")
-    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, RunWizard) and scene.page.content.key == "result")
-    assert isinstance(scene.page.content, RunWizard)
-    assert scene.page.content.folder == run
-    assert scene.listed() == ["履歴", "点検"]
-    again = scene.page.entry_actions.take_back()
+    driver.click(dialog.buttons["take"])
+    driver.until(lambda: run_folders.read(run).state == "finished")
+    driver.until(lambda: isinstance(page.content, RunWizard) and page.content.key == "result")
+    assert driver.running.folder == run
+    assert driver.listed() == [OVER, "点検"]
+    again = page.entry_actions.take_back()
     assert not again.buttons["take"].isEnabled()
-    choose(again, away.job)
-    QTest.mouseClick(again.buttons["take"], LEFT)
-    scene.qtbot.waitUntil(lambda: "取り込み済み" in words(again))
+    choose(driver, again, away.job)
+    refused(driver, again, "取り込み済み")
     again.reject()
 
 
 @pytest.mark.parametrize("how", ["cancel", "escape"])
 def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
-    scene: Scene,
+    driver: PageDriver,
     asked: RunSpec,
     away: Away,
     how: str,
@@ -117,37 +108,34 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
         raise OSError(5, "gone", str(path))
 
     monkeypatch.setattr(remote_job_import, "read_plain", read)
-    scene.show()
-    dialog = scene.page.entry_actions.take_back()
-    choose(dialog, away.job)
-    QTest.mouseClick(dialog.buttons["take"], LEFT)
+    page = driver.open()
+    dialog = page.entry_actions.take_back()
+    choose(driver, dialog, away.job)
+    driver.click(dialog.buttons["take"])
     assert dialog.progress.isVisible()
-    assert dialog.buttons["cancel"].isEnabled()
     if how == "cancel":
-        QTest.mouseClick(dialog.buttons["cancel"], LEFT)
+        driver.click(dialog.buttons["cancel"])
     else:
-        QTest.keyClick(dialog, Qt.Key.Key_Escape)
-    scene.qtbot.waitUntil(lambda: scene.page.findChildren(ImportJobDialog) == [])
+        driver.press(dialog, Qt.Key.Key_Escape)
+    driver.until(lambda: page.findChildren(ImportJobDialog) == [])
     awake.set()
     background.shut_down()
     assert run_folders.read(Path(asked.folder)).state == "waiting"
 
 
 def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_page(
-    scene: Scene,
+    driver: PageDriver,
     asked: RunSpec,
     away: Away,
     tmp_path: Path,
 ) -> None:
     assert away.done()[0] == 0
     shutil.rmtree(asked.folder)
-    scene.show()
-    QTest.mouseClick(scene.page.return_button, LEFT)
-    (dialog,) = scene.page.findChildren(ImportJobDialog)
-    choose(dialog, tmp_path)
-    QTest.mouseClick(dialog.buttons["take"], LEFT)
-    scene.qtbot.waitUntil(lambda: "job.json" in words(dialog))
-    choose(dialog, away.job)
+    driver.click(driver.open().return_button)
+    dialog = driver.dialog(ImportJobDialog)
+    choose(driver, dialog, tmp_path)
+    refused(driver, dialog, "job.json")
+    choose(driver, dialog, away.job)
     assert not dialog.banner.isVisible()
-    QTest.mouseClick(dialog.buttons["take"], LEFT)
-    scene.qtbot.waitUntil(lambda: scene.listed() == ["履歴", "点検"])
+    driver.click(dialog.buttons["take"])
+    driver.until(lambda: driver.listed() == [OVER, "点検"])

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.inference.services.engine import EngineClient
 from app.training import drafts
 from app.training.data import data_split
@@ -28,15 +29,17 @@ from app.training.ui.wizard import DraftWizard, PrimaryAction, RunWizard, Wizard
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
+from tests.training.ui.driver import LEFT, Driver
 from trainer import events, spec
+
+GOING_ON, OVER = phrase("training.in_progress"), phrase("training.history")
 
 
 class PlainStep(WizardStep):
-    def __init__(self, key: str, offers: Callable[[], PrimaryAction | None] = lambda: None) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, key: str, offers: Callable[[], PrimaryAction | None] = lambda: None) -> None:
+        super().__init__(theme)
         self.key = key
         self.drawn = 0
-        self.done: list[str] = []
         self._offers = offers
         self.button = QPushButton(f"{key} の操作")
         column = QVBoxLayout(self)
@@ -55,43 +58,54 @@ class PlainStep(WizardStep):
     def primary_action(self) -> PrimaryAction | None:
         return self._offers()
 
-    def do(self, key: str) -> None:
-        self.done.append(key)
-
 
 class PlainSteps(WizardStepFactory):
-    def __init__(self, offers: Callable[[], PrimaryAction | None]) -> None:
+    def __init__(self, where: Paths, theme: Theme, offers: Callable[[], PrimaryAction | None]) -> None:
         QObject.__init__(self)
+        self._where, self._theme = where, theme
         self._offers = offers
 
+    def edit(self, draft: TrainingDraft) -> DraftEditor:
+        return DraftEditor(draft, self._where, tuple, lambda: None)
+
     def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
-        return PlainStep(key, self._offers if key == "data" else lambda: None)
+        return PlainStep(self._theme, key, self._offers if key == "data" else lambda: None)
 
     def run(self, key: str, folder: Path) -> WizardStep:
-        return PlainStep(key)
+        return PlainStep(self._theme, key)
 
 
-class Scene:
+class PageDriver(Driver):
     def __init__(self, where: Paths, theme: Theme, qtbot: QtBot) -> None:
-        self.where, self.qtbot = where, qtbot
+        super().__init__(qtbot, theme)
+        self.where = where
         self.offered: PrimaryAction | None = None
         self.undone: list[tuple[str, Callable[[], None]]] = []
         self.engine = EngineClient(["false"], where.logs / "engine.log")
         trainings = TrainingRunner(self.engine, lambda: locate_trainer(where.data), where.bases)
         self.navigation = Navigation()
         self.page = TrainingPage(
-            theme, self.navigation, paths=where, models=tuple, trainings=trainings,
-            steps=PlainSteps(lambda: self.offered),
-            work_of=lambda draft: DraftEditor(draft, where, tuple, lambda: None),
-        )  # fmt: skip
+            theme, self.navigation, where, tuple, trainings, PlainSteps(where, theme, lambda: self.offered)
+        )
         self.trainings = trainings
         self.navigation.undo_offered.connect(lambda said, undo: self.undone.append((said, undo)))
         qtbot.addWidget(self.page)
         self.page.resize(1100, 700)
 
-    def show(self) -> None:
+    def open(self) -> TrainingPage:
         self.page.show()
         self.qtbot.waitExposed(self.page)
+        return self.page
+
+    @property
+    def planning(self) -> DraftWizard:
+        assert isinstance(self.page.content, DraftWizard)
+        return self.page.content
+
+    @property
+    def running(self) -> RunWizard:
+        assert isinstance(self.page.content, RunWizard)
+        return self.page.content
 
     def draft(self, name: str, **fields: object) -> TrainingDraft:
         made = drafts.create(self.where.drafts, float(len(drafts.list_ids(self.where.drafts))))
@@ -111,6 +125,11 @@ class Scene:
         (made / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in told), "utf-8")
         return made
 
+    def menu(self, name: str) -> None:
+        """An action of the menu of the chosen training."""
+        menu = self.page.entry_actions.menu(self.page.list.entry, self.page.rect().center())
+        next(action for action in menu.actions() if action.text() == name).trigger()
+
     def listed(self) -> list[str]:
         model = self.page.entries
         return [model.data(model.index(row)) for row in range(model.rowCount())]
@@ -122,221 +141,187 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, theme: Theme, qtbot: QtBot) -> Scene:
+def driver(tmp_path: Path, theme: Theme, qtbot: QtBot) -> PageDriver:
     where = Paths(tmp_path / "daten")
     where.logs.mkdir(parents=True)
-    return Scene(where, theme, qtbot)
+    return PageDriver(where, theme, qtbot)
 
 
-def test_with_nothing_yet_it_says_what_it_is_for_and_begins_a_training(scene: Scene) -> None:
-    scene.show()
-    assert scene.page.content is None
-    assert scene.page.nothing.isVisible()
-    QTest.mouseClick(scene.page.nothing.button, Qt.MouseButton.LeftButton)
-    assert isinstance(scene.page.content, DraftWizard)
-    assert scene.page.content.key == "goal"
-    assert scene.listed() == ["進行中", "名前のない学習"]
+def test_what_goes_on_stands_above_what_is_over(driver: PageDriver) -> None:
+    driver.draft("下書き", goal="style")
+    driver.run("終わった学習")
+    page = driver.open()
+    assert driver.listed() == [GOING_ON, "下書き", OVER, "終わった学習"]
+    assert isinstance(page.content, DraftWizard)  # it is gone on with
+    driver.choose("終わった学習")
+    assert driver.running.key == "result"
+    assert not page.rail.steps[1].isEnabled()  # the plan of what is over is not changed any more
 
 
-def test_what_goes_on_stands_above_what_is_over(scene: Scene) -> None:
-    scene.draft("下書き", goal="style")
-    scene.run("終わった学習")
-    scene.show()
-    assert scene.listed() == ["進行中", "下書き", "履歴", "終わった学習"]
-    assert isinstance(scene.page.content, DraftWizard)  # it is gone on with
-    scene.choose("終わった学習")
-    assert isinstance(scene.page.content, RunWizard)
-    assert scene.page.content.key == "result"
-    assert not scene.page.rail.steps[1].isEnabled()  # the plan of what is over is not changed any more
+def test_a_run_that_ends_stays_until_it_is_judged_and_its_result_leads_back(driver: PageDriver) -> None:
+    folder = driver.run("いま", state="crashed")
+    driver.open()
+    foot = driver.running.foot
+    driver.trainings.ended.emit(folder, None)
+    assert (driver.running.key, foot.back_button.isVisible()) == ("run", False)
+    (folder / run_folders.GATE).write_text("{}", "utf-8")
+    driver.trainings.ended.emit(folder, None)
+    assert driver.running.key == "result"
+    driver.click(foot.back_button)
+    assert driver.running.key == "run"
 
 
-def test_the_foot_says_what_is_lacking_and_leads_on_when_nothing_is(scene: Scene) -> None:
-    scene.draft("下書き")
-    scene.show()
-    planning = scene.page.content
-    assert isinstance(planning, DraftWizard)
-    foot = planning.foot
-    assert not foot.next_button.isEnabled()
-    assert foot.reason.text() == "何をしたいかを選んでください。"
+def test_the_foot_says_what_is_lacking_and_leads_on_when_nothing_is(driver: PageDriver) -> None:
+    driver.draft("下書き")
+    page = driver.open()
+    planning, foot = driver.planning, driver.planning.foot
+    assert (foot.next_button.isEnabled(), foot.reason.text()) == (False, phrase("training.draft_problem.goal_missing"))
     planning.work.change(goal="style")
     assert (foot.reason.text(), foot.next_button.text()) == ("", "次へ：データ")
-    QTest.mouseClick(foot.next_button, Qt.MouseButton.LeftButton)
-    assert planning.key == "data"
-    assert foot.reason.text() == "学習に使うデータを取り込んでください。"
-    QTest.mouseClick(scene.page.rail.steps[0], Qt.MouseButton.LeftButton)
+    driver.click(foot.next_button)
+    assert (planning.key, foot.reason.text()) == ("data", phrase("training.draft_problem.data_missing"))
+    driver.click(page.rail.steps[0])
     assert planning.key == "goal"
 
 
-def test_what_a_step_offers_takes_the_place_of_going_on(scene: Scene) -> None:
-    scene.draft("下書き", goal="style", data=DraftData("行.csv", 1, 60))
-    scene.offered = PrimaryAction("freeze", "分割する")
-    scene.show()
-    planning = scene.page.content
-    assert isinstance(planning, DraftWizard)
-    scene.qtbot.waitUntil(lambda: not planning.work.is_busy)  # it looks for its rows
-    assert planning.foot.next_button.text() == "分割する"
-    QTest.mouseClick(planning.foot.next_button, Qt.MouseButton.LeftButton)
-    assert isinstance(planning.step, PlainStep)
-    assert planning.step.done == ["freeze"]
-    assert planning.key == "data"
+def test_what_a_step_offers_takes_the_place_of_going_on(driver: PageDriver) -> None:
+    driver.draft("下書き", goal="style", data=DraftData("行.csv", 1, 60))
+    done: list[str] = []
+    driver.offered = PrimaryAction("分割する", lambda: done.append("分割"))
+    driver.open()
+    driver.until(lambda: not driver.planning.work.is_busy)  # it looks for its rows
+    assert driver.planning.foot.next_button.text() == "分割する"
+    driver.click(driver.planning.foot.next_button)
+    assert (done, driver.planning.key) == (["分割"], "data")
 
 
-def test_the_header_has_the_actions_of_the_step_that_is_shown(scene: Scene) -> None:
-    scene.draft("下書き", goal="style")
-    scene.show()
-    planning = scene.page.content
-    assert isinstance(planning, DraftWizard)
-    first = planning.step.header_actions[0]
+def test_the_header_has_the_actions_of_the_step_that_is_shown_below_it_in_a_narrow_window(driver: PageDriver) -> None:
+    driver.draft("下書き", goal="style")
+    page = driver.open()
+    first = driver.planning.step.header_actions[0]
     assert first.isVisible()
-    planning.show_step("goal")
-    assert planning.step.header_actions[0].isVisible()
-    assert not first.isVisible()
+    driver.planning.show_step("goal")
+    shown = driver.planning.step.header_actions[0]
+    assert (shown.isVisible(), first.isVisible()) == (True, False)
+    places = []
+    for width in (1100, 560, 1100):
+        page.resize(width, 600)
+        driver.until(shown.isVisible)
+        QCoreApplication.processEvents()
+        places.append(shown.mapTo(page, shown.rect().bottomLeft()).y() > page._header.height())
+    assert places == [False, True, False]
 
 
-def test_a_training_is_found_by_its_note(scene: Scene) -> None:
+def test_a_training_is_found_by_its_note(driver: PageDriver) -> None:
     for number in range(8):
-        folder = scene.run(f"学習 {number}")
+        folder = driver.run(f"学習 {number}")
     training_list.write_note(folder, "丁寧すぎる")
-    scene.show()
-    scene.page.search.setText("丁寧")
-    assert scene.listed() == ["履歴", "学習 7"]
-    scene.page.search.clear()
-    assert len(scene.listed()) == 9
+    page = driver.open()
+    page.search.setText("丁寧")
+    assert driver.listed() == [OVER, "学習 7"]
+    page.search.clear()
+    assert len(driver.listed()) == 9
 
 
-def test_what_was_removed_comes_back(scene: Scene) -> None:
-    scene.draft("下書き", goal="style")
-    scene.run("消す学習")
-    scene.show()
-    scene.choose("消す学習")
-    QTest.keyClick(scene.page.list, Qt.Key.Key_Delete)
-    assert scene.listed() == ["進行中", "下書き"]
-    assert scene.page.content is None
-    said, undo = scene.undone[-1]
-    assert said == "「消す学習」を削除しました。"
+def test_what_was_removed_comes_back(driver: PageDriver) -> None:
+    driver.draft("下書き", goal="style")
+    driver.run("消す学習")
+    page = driver.open()
+    driver.choose("消す学習")
+    driver.press(page.list, Qt.Key.Key_Delete)
+    assert (driver.listed(), page.content) == ([GOING_ON, "下書き"], None)
+    said, undo = driver.undone[-1]
+    assert said == phrase("common.name_was_deleted", name="消す学習")
     undo()
-    assert scene.listed() == ["進行中", "下書き", "履歴", "消す学習"]
-    assert isinstance(scene.page.content, RunWizard)
+    assert driver.listed() == [GOING_ON, "下書き", OVER, "消す学習"]
+    assert isinstance(page.content, RunWizard)
 
 
-def test_a_name_and_a_note_are_written(scene: Scene) -> None:
-    folder = scene.run("前の名前")
-    scene.show()
-    scene.choose("前の名前")
-    entry = scene.page.list.entry
-    assert entry is not None
-    dialog = scene.page.entry_actions.edit(entry)
+def test_a_name_and_a_note_are_written(driver: PageDriver) -> None:
+    folder = driver.run("前の名前")
+    page = driver.open()
+    driver.choose("前の名前")
+    dialog = page.entry_actions.edit(page.list.entry)
     assert dialog.note is not None
     dialog.name.setText("新しい名前")
     dialog.note.setPlainText("一度目")
     dialog.buttons["keep"].click()
-    assert run_folders.read(folder).name == "新しい名前"
-    assert training_list.read_note(folder) == "一度目"
-    assert scene.listed() == ["履歴", "新しい名前"]
+    assert (run_folders.read(folder).name, training_list.read_note(folder)) == ("新しい名前", "一度目")
+    assert driver.listed() == [OVER, "新しい名前"]
 
 
-def test_a_training_that_is_over_is_planned_once_more(scene: Scene, tmp_path: Path) -> None:
+def test_a_training_that_is_over_is_planned_once_more(driver: PageDriver, tmp_path: Path) -> None:
     rows = [
         TrainingRow(n, (RowMessage("user", f"{n} 番目の問い"), RowMessage("assistant", f"{n} 番目の答え")))
         for n in range(1, 61)
     ]
     made = data_split.write_split(data_split.split_rows(rows), tmp_path / "分割", {"name": "行.csv"}, LeakageReport())
-    scene.run("一度目", data=tmp_path / "分割", hashes={part: made.files[part].sha256 for part in PARTS})
-    scene.show()
-    scene.choose("一度目")
-    entry = scene.page.list.entry
-    assert entry is not None
-    menu = scene.page.entry_actions.menu(entry, scene.page.rect().center())
-    next(action for action in menu.actions() if action.text() == "同じ設定でもう一度").trigger()
-    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, DraftWizard))
-    assert scene.listed() == ["進行中", "一度目", "履歴", "一度目"]
-    planning = scene.page.content
-    assert isinstance(planning, DraftWizard)
-    assert planning.work.draft.frozen is not None
+    driver.run("一度目", data=tmp_path / "分割", hashes={part: made.files[part].sha256 for part in PARTS})
+    page = driver.open()
+    driver.choose("一度目")
+    driver.menu(phrase("training.again_with_the_same_settings"))
+    driver.until(lambda: isinstance(page.content, DraftWizard))
+    assert driver.listed() == [GOING_ON, "一度目", OVER, "一度目"]
+    assert driver.planning.work.draft.frozen is not None
 
 
-def test_a_draft_that_is_shown_is_renamed_where_it_is(scene: Scene) -> None:
-    draft = scene.draft("前の名前", goal="style")
-    scene.show()
-    entry = scene.page.list.entry
-    assert entry is not None
-    dialog = scene.page.entry_actions.edit(entry)
+def test_a_draft_that_is_shown_is_renamed_where_it_is(driver: PageDriver) -> None:
+    draft = driver.draft("前の名前", goal="style")
+    page = driver.open()
+    dialog = page.entry_actions.edit(page.list.entry)
     assert dialog.note is None
     dialog.name.setText("新しい名前")
     dialog.buttons["keep"].click()
-    planning = scene.page.content
-    assert isinstance(planning, DraftWizard)
-    planning.work.change(preset="light")  # would bring the old name back
-    assert drafts.read(scene.where.drafts, draft.id).name == "新しい名前"
+    driver.planning.work.change(preset="light")  # would bring the old name back
+    assert drafts.read(driver.where.drafts, draft.id).name == "新しい名前"
 
 
-def test_a_draft_that_cannot_be_read_says_so_and_can_be_removed(scene: Scene) -> None:
-    draft = scene.draft("読めない")
-    (scene.where.drafts / draft.id / drafts.DRAFT_FILE).write_text("{", "utf-8")
-    scene.show()
-    assert scene.page.banner.isVisible()
-    assert scene.page.content is None
-    QTest.keyClick(scene.page.list, Qt.Key.Key_Delete)
-    assert scene.listed() == []
+def test_a_draft_that_cannot_be_read_says_so_and_can_be_removed(driver: PageDriver) -> None:
+    draft = driver.draft("読めない")
+    (driver.where.drafts / draft.id / drafts.DRAFT_FILE).write_text("{", "utf-8")
+    page = driver.open()
+    assert (page.banner.isVisible(), page.content) == (True, None)
+    driver.press(page.list, Qt.Key.Key_Delete)
+    assert driver.listed() == []
 
 
-def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(scene: Scene) -> None:
-    scene.draft("下書き", goal="style")
-    scene.page.resize(560, 600)
-    scene.show()
-    assert not scene.page.list.isVisible()
-    scene.qtbot.waitUntil(scene.page.isActiveWindow)
-    QTest.mouseClick(scene.page.list_button, Qt.MouseButton.LeftButton)
+def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(driver: PageDriver) -> None:
+    driver.draft("下書き", goal="style")
+    driver.page.resize(560, 600)
+    page = driver.open()
+    assert not page.list.isVisible()
+    driver.until(page.isActiveWindow)
+    driver.click(page.list_button)
     QCoreApplication.processEvents()
-    assert scene.page.list.hasFocus()
-    assert scene.page.content is None
-    at = scene.page.list.visualRect(scene.page.entries.index(1)).center()
-    QTest.mouseClick(scene.page.list.viewport(), Qt.MouseButton.LeftButton, pos=at)
-    assert isinstance(scene.page.content, DraftWizard)  # the one that was shown before
+    assert (page.list.hasFocus(), page.content) == (True, None)
+    at = page.list.visualRect(page.entries.index(1)).center()
+    QTest.mouseClick(page.list.viewport(), LEFT, pos=at)
+    assert isinstance(page.content, DraftWizard)  # the one that was shown before
 
 
-def test_in_a_narrow_window_what_can_be_done_stands_below_the_header(scene: Scene) -> None:
-    scene.run("終わった学習")
-    scene.show()
-    scene.choose("終わった学習")
-    content = scene.page.content
-    assert isinstance(content, RunWizard)
-    button = content.step.header_actions[0]
-    places = []
-    for width in (1100, 560, 1100):
-        scene.page.resize(width, 600)
-        scene.qtbot.waitUntil(button.isVisible)
-        QCoreApplication.processEvents()
-        places.append(button.mapTo(scene.page, button.rect().bottomLeft()).y() > scene.page._header.height())
-    assert places == [False, True, False]
-
-
-def test_the_next_step_is_built_while_nothing_else_is_to_do(scene: Scene) -> None:
-    scene.draft("下書き")
-    scene.show()
-    planning = scene.page.content
-    assert isinstance(planning, DraftWizard)
+def test_the_next_step_is_built_while_nothing_else_is_to_do(driver: PageDriver) -> None:
+    driver.draft("下書き")
+    driver.open()
+    planning = driver.planning
 
     def built() -> dict[str, int]:
         return {step.key: step.drawn for step in planning.findChildren(PlainStep)}
 
-    scene.qtbot.waitUntil(lambda: "data" in built())
-    assert built()["data"] == 0
-    assert planning.key == "goal"
+    driver.until(lambda: "data" in built())
+    assert (built()["data"], planning.key) == (0, "goal")
     planning.work.change(goal="style")
-    QTest.mouseClick(planning.foot.next_button, Qt.MouseButton.LeftButton)
+    driver.click(planning.foot.next_button)
     assert (planning.key, built()["data"]) == ("data", 1)
 
 
-def test_thousands_of_steps_are_told_a_few_times_a_second(scene: Scene) -> None:
-    folder = scene.run("いま", state="crashed")
-    scene.show()
-    index = scene.page.entries.index_of(("run", folder.name))
-    told: list[str] = []
-    scene.page.entries.dataChanged.connect(lambda *_: told.append(index.data(DescriptionRole)))
-    scene.trainings.folder = folder
+def test_thousands_of_steps_are_told_a_few_times_a_second(driver: PageDriver) -> None:
+    folder = driver.run("いま", state="crashed")
+    page = driver.open()
+    index, told = page.entries.index_of(("run", folder.name)), []
+    page.entries.dataChanged.connect(lambda *_: told.append(index.data(DescriptionRole)))
+    driver.trainings.folder = folder
     for number in range(1, 2001):
-        scene.trainings.event_received.emit(events.TrainingStep(number, 4000, 1.0, 1.5, 1e-4, 1.0, 1.0, 1, 60.0))
-    scene.qtbot.waitUntil(lambda: any("50" in words for words in told))
-    scene.trainings.folder = None
+        driver.trainings.event_received.emit(events.TrainingStep(number, 4000, 1.0, 1.5, 1e-4, 1.0, 1.0, 1, 60.0))
+    driver.until(lambda: any("50" in words for words in told))
+    driver.trainings.folder = None
     assert len(told) <= 3

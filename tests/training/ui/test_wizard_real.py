@@ -17,7 +17,7 @@ from app.chat.ui.chat_page import ChatPage
 from app.inference.local_model import LocalModel
 from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (the training environment)
-from tests.training.ui.wizard import Wizard
+from tests.training.ui.wizard import WizardDriver
 
 pytestmark = pytest.mark.slow
 
@@ -66,13 +66,13 @@ def wizard(
     open_window: Callable[..., AppContext],
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
-) -> Wizard:
+) -> WizardDriver:
     monkeypatch.delenv("KOTAE_ENGINE")
     size = starter_model.stat().st_size
     store.put_local_model(
         LocalModel("trial", NAME, str(starter_model), size, "gemma3", "Q4_K_M", 32768, 1.0, "gemma-3-270m", "gemma")
     )
-    return Wizard(open_window(), where, qtbot)
+    return WizardDriver(open_window(), where, qtbot)
 
 
 def table(folder: Path) -> Path:
@@ -88,28 +88,28 @@ def table(folder: Path) -> Path:
 
 
 def test_a_phrase_is_learned_judged_used_and_taken_back(
-    wizard: Wizard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+    wizard: WizardDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
 ) -> None:
     heart, trainings, session = Heart(), wizard.parts.trainings, wizard.parts.session
     with heart.during("plan"):
         wizard.begin()
-        wizard.next("次へ：データ")
+        wizard.go_on("data")
         wizard.import_file(table(tmp_path), monkeypatch)
         wizard.freeze()
-        wizard.next("次へ：モデルと設定")
+        wizard.go_on("model")
         wizard.choose_model(NAME)
-        wizard.next("次へ：確認")
+        wizard.go_on("check")
     with heart.during("check"):
         wizard.check(LIMIT_S)
     with heart.during("training"):
         wizard.start()
-        folder = wizard.running.folder
+        folder = wizard.content.folder
         wizard.until(lambda: trainings.is_judging or not trainings.is_training, LIMIT_S)
     with heart.during("judging"):
         wizard.until(lambda: not trainings.is_training, LIMIT_S)
-        wizard.until(lambda: wizard.running.key == "result" and wizard.result.view is not None)
+        wizard.until(lambda: wizard.content.key == "result" and wizard.shown.view is not None)
     assert trainings.outcome == "finished"
-    verdict = wizard.result.verdict
+    verdict = wizard.shown.verdict
     assert verdict.word.text() in ("採用", "要確認", "不採用")
     assert wizard.run.is_judged
     with heart.during("use"), qtbot.waitSignal(wizard.parts.library.trained_added):
@@ -123,12 +123,12 @@ def test_a_phrase_is_learned_judged_used_and_taken_back(
     assert answered
     wizard.parts.window._on_page_chosen("training")
     with heart.during("back"):
-        wizard.until(lambda: not wizard.result.rollback_button.visibleRegion().isEmpty())
-        wizard.click(wizard.result.rollback_button)
+        wizard.until(lambda: not wizard.shown.rollback_button.visibleRegion().isEmpty())
+        wizard.click(wizard.shown.rollback_button)
     assert session.model_id == "trial"
 
 
-def ask(wizard: Wizard, qtbot: QtBot) -> str:
+def ask(wizard: WizardDriver, qtbot: QtBot) -> str:
     """In the chat, by the keyboard; gives the answer."""
     window = wizard.parts.window
     window._on_page_chosen("ask")

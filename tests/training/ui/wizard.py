@@ -1,157 +1,115 @@
 """The wizard in the real window, as a person goes through it: each step by its own buttons."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.training.runs import run_folders
 from app.training.runs.run_folders import TrainingRunFolder
-from app.training.ui.check_step import CheckStep
-from app.training.ui.data.data_step import DataStep
-from app.training.ui.goal_step import GoalStep
-from app.training.ui.model_step import ModelStep
+from app.training.ui import training_texts
 from app.training.ui.page import TrainingPage
-from app.training.ui.result.result_step import ResultStep
-from app.training.ui.run.run_step import RunStep
 from app.training.ui.wizard import DraftWizard, RunWizard
-from app.uikit.dialogs import Dialog
 from app.uikit.widgets.list_rows import DescriptionRole
+from tests.training.ui.driver import CHECK, SPLIT, START, Driver
 
-LEFT = Qt.MouseButton.LeftButton
 
-
-class Wizard:
+class WizardDriver(Driver):
     def __init__(self, parts: AppContext, where: Paths, qtbot: QtBot) -> None:
-        self.parts, self.where, self.qtbot = parts, where, qtbot
+        super().__init__(qtbot, parts.theme)
+        self.parts, self.where = parts, where
         parts.window._on_page_chosen("training")
         page = parts.window.page("training")
         assert isinstance(page, TrainingPage)
         self.page = page
 
-    # --------------------------------------------------------------------- deeds
-
-    def click(self, button: QWidget) -> None:
-        assert button.isVisible()
-        assert button.isEnabled()
-        QTest.mouseClick(button, LEFT)
-
-    def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
-        self.qtbot.waitUntil(lambda: bool(condition()), timeout=round(seconds * 1000))
+    # ----------------------------------------------------------------------- acts
 
     def begin(self) -> None:
         nothing = self.page.nothing.button
         self.click(nothing if nothing.isVisible() else self.page.new_button)
-        self.click(self.goal.choice.answers["style"].radio)
+        self.click(self.shown.choice.answers["style"].radio)
 
     def import_file(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """By the window of the desktop that asks for files."""
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
-        self.click(self.data.empty.file_button)
-        self.until(lambda: not self.planning.work.is_busy)
+        self.click(self.shown.empty.file_button)
+        self.wait()
 
     def freeze(self) -> None:
-        self.next("分割して固定する")
-        self.until(lambda: not self.planning.work.is_busy)
+        self.next(SPLIT)
+        self.wait()
 
     def choose_model(self, name: str, preset: str = "light") -> None:
-        box = self.model.base.box
+        box = self.shown.base.box
         for _ in range(box.count()):
             if box.currentText() != name:
                 QTest.keyClick(box, Qt.Key.Key_Down)
         assert box.currentText() == name
-        self.click(self.model.cards.cards[preset].radio)
+        self.click(self.shown.cards.cards[preset].radio)
 
     def check(self, seconds: float = 30) -> None:
-        self.next("この設定を調べる")
-        self.until(lambda: not self.planning.work.is_busy, seconds)
+        self.next(CHECK)
+        self.wait(seconds)
 
     def plan(self, path: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """From nothing to a plan that is checked."""
         self.begin()
-        self.next("次へ：データ")
+        self.go_on("data")
         self.import_file(path, monkeypatch)
         self.freeze()
-        self.next("次へ：モデルと設定")
+        self.go_on("model")
         self.choose_model(base)
-        self.next("次へ：確認")
+        self.go_on("check")
         self.check()
 
     def start(self) -> None:
-        """And waits until its page is there."""
-        self.next("学習を始める")
+        """And wait until its page is there."""
+        self.next(START)
         self.until(lambda: isinstance(self.page.content, RunWizard))
 
     def next(self, name: str) -> None:
         """By the button in the foot, which is called so."""
-        content = self.page.content
-        assert content is not None
-        button = content.foot.next_button
-        assert (button.text(), content.foot.reason.text() if not button.isEnabled() else "") == (name, "")
+        foot = self.content.foot
+        button = foot.next_button
+        assert (button.text(), foot.reason.text() if not button.isEnabled() else "") == (name, "")
         self.click(button)
 
-    def answer(self, key: str) -> str:
-        """A button of the dialog that is open; gives what the dialog says."""
-        dialogs = [found for found in self.parts.window.findChildren(Dialog) if found.isVisible()]
-        assert len(dialogs) == 1
-        button = dialogs[0].buttons[key]
-        assert isinstance(button, QPushButton)
-        said = dialogs[0].accessibleDescription()
-        self.click(button)
-        return said
+    def go_on(self, step: str) -> None:
+        self.next(phrase("common.next_step", step=training_texts.step_name(step)))
 
-    # --------------------------------------------------------------------- parts
+    def wait(self, seconds: float = 30) -> None:
+        self.until(lambda: not self.content.work.is_busy, seconds)
+
+    def press_button(self, name: str) -> None:
+        """One of the header, as soon as it can be pressed."""
+        self.until(lambda: any(action.text() == name and action.isEnabled() for action in self.actions))
+        self.click(next(action for action in self.actions if action.text() == name))
+
+    # ---------------------------------------------------------------------- shown
 
     @property
-    def planning(self) -> DraftWizard:
-        assert isinstance(self.page.content, DraftWizard)
+    def content(self) -> Any:
+        """A DraftWizard or a RunWizard."""
+        assert isinstance(self.page.content, DraftWizard | RunWizard)
         return self.page.content
 
     @property
-    def running(self) -> RunWizard:
-        assert isinstance(self.page.content, RunWizard)
-        return self.page.content
-
-    @property
-    def goal(self) -> GoalStep:
-        assert isinstance(self.planning.step, GoalStep)
-        return self.planning.step
-
-    @property
-    def data(self) -> DataStep:
-        assert isinstance(self.planning.step, DataStep)
-        return self.planning.step
-
-    @property
-    def model(self) -> ModelStep:
-        assert isinstance(self.planning.step, ModelStep)
-        return self.planning.step
-
-    @property
-    def checking(self) -> CheckStep:
-        assert isinstance(self.planning.step, CheckStep)
-        return self.planning.step
-
-    @property
-    def run_step(self) -> RunStep:
-        assert isinstance(self.running.step, RunStep)
-        return self.running.step
-
-    @property
-    def result(self) -> ResultStep:
-        assert isinstance(self.running.step, ResultStep)
-        return self.running.step
+    def shown(self) -> Any:
+        """The step."""
+        return self.content.step
 
     @property
     def run(self) -> TrainingRunFolder:
         """As it stands on the disk."""
-        return run_folders.read(self.running.folder)
+        return run_folders.read(self.content.folder)
 
     @property
     def listed(self) -> list[str]:
@@ -163,11 +121,4 @@ class Wizard:
     @property
     def actions(self) -> list[QPushButton]:
         """Of the header, as far as they are shown."""
-        shown = [action for action in self.run_step.header_actions if action.isVisible()]
-        assert all(isinstance(action, QPushButton) for action in shown)
-        return shown  # type: ignore[return-value]
-
-    def press(self, name: str) -> None:
-        """One of `actions`, as soon as it can be pressed."""
-        self.until(lambda: any(action.text() == name and action.isEnabled() for action in self.actions))
-        self.click(next(action for action in self.actions if action.text() == name))
+        return [action for action in self.shown.header_actions if action.isVisible()]

@@ -3,12 +3,12 @@
 For generated pairs the tab shows the collection they come from. A dialog asks for the columns at the first import.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QWidget
 
 from app.base.services import background
 from app.base.tables.column_mapping import FIELDS, NO_COLUMN, ColumnMapping
@@ -19,45 +19,61 @@ from app.training.data.records import BadRow, DataRecord, shorten
 from app.training.data.rows import TrainingRow
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
-from app.uikit.dialogs import Dialog, DialogButton
+from app.training.ui.wizard import MARGIN_PX
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_scrollable
+from app.uikit.widgets.containers import (
+    Stretch,
+    clear_layout,
+    fix_width,
+    make_column,
+    make_grid,
+    make_row,
+    make_scrollable,
+    turn,
+)
+from app.uikit.widgets.form_rows import Chooser
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label
 
-MARGIN_PX = 24
 DIALOG_PX = 640
 
 Outline = tuple[tuple[str, ...], tuple[DataRecord, ...]]  # of `file_import.read_outline`
 
 
 class ColumnsTab(QWidget):
-    read_requested = Signal(object)  # ColumnMapping
-
-    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+    def __init__(self, theme: Theme, work: DraftEditor, read_again: Callable[[ColumnMapping], None]) -> None:
         super().__init__()
         self._work = work
         self._shown: ImportOrigin | None = None
         self._folder = ""  # of the shown rows
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
-        self.aside = Label(role="caption", tone="text2", wraps=True)
-        self.standing = Label(tone="warning", wraps=True)
-        self.explained = Label(tone="text2", wraps=True)
+        self.skipped = Label(role="caption", tone="text2", wraps=True)
+        self.file_state = Label(tone="warning", wraps=True)
+        self.about = Label(tone="text2", wraps=True)
         self.form = ColumnMappingForm(theme)
         self.read_button = Button(theme, phrase("training.read_again_with_these_columns"), icon="refresh-cw")
         self.reason = Label(role="caption", tone="muted", wraps=True)
         content = QWidget()
-        inside = make_column(into=content, margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=8)
-        for part in (self.name, self.facts, self.aside, self.standing, self.explained, self.form):
-            inside.addWidget(part)
-        inside.addSpacing(4)
-        inside.addWidget(self.read_button, 0, Qt.AlignmentFlag.AlignLeft)
-        inside.addWidget(self.reason)
-        inside.addStretch(1)
+        make_column(
+            self.name,
+            self.facts,
+            self.skipped,
+            self.file_state,
+            self.about,
+            self.form,
+            4,
+            (self.read_button, 0, Qt.AlignmentFlag.AlignLeft),
+            self.reason,
+            Stretch(),
+            into=content,
+            margins_px=(MARGIN_PX, 16, MARGIN_PX, 16),
+            spacing_px=8,
+        )
         make_column(make_scrollable(content), into=self)
         self.form.changed.connect(self._update_button)
-        self.read_button.clicked.connect(lambda: self.read_requested.emit(self.form.mapping))
+        self.read_button.clicked.connect(lambda: read_again(self.form.mapping))
 
     def show_rows(self) -> None:
         data, origin = self._work.draft.data, self._work.origin
@@ -67,10 +83,10 @@ class ColumnsTab(QWidget):
         if data.folder != self._folder:
             self._folder, self._shown = data.folder, origin
             self._show_origin(origin)
-        self.standing.hide()
+        self.file_state.hide()
         if origin is not None:
             path = Path(data.file)
-            background.run(lambda: origin.standing(path), self._on_standing, lambda _error: None)
+            background.run(lambda: origin.standing(path), self._on_file_state)
         self._update_button()
 
     def focus_first(self) -> None:
@@ -83,13 +99,13 @@ class ColumnsTab(QWidget):
         found = origin.imported if origin is not None else None
         has_columns = found is not None and bool(found.columns)
         self.facts.setText(row_texts.file_summary(found) if found is not None else "")
-        self.aside.setText(row_texts.skipped_parts(found) if found is not None else "")
-        for label in (self.facts, self.aside):
+        self.skipped.setText(row_texts.skipped_parts(found) if found is not None else "")
+        for label in (self.facts, self.skipped):
             label.setVisible(bool(label.text()))
         text = phrase("training.it_was_read_as_a")
         made = phrase("training.these_pairs_were_made_from")
-        self.explained.setText("" if has_columns else text if found is not None else made)
-        self.explained.setVisible(not has_columns)
+        self.about.setText("" if has_columns else text if found is not None else made)
+        self.about.setVisible(not has_columns)
         for part in (self.form, self.read_button):
             part.setVisible(has_columns)
         if found is not None and has_columns:
@@ -97,30 +113,27 @@ class ColumnsTab(QWidget):
 
     def _update_button(self) -> None:
         """Update the button and the reason why it is disabled."""
-        is_same = self._shown is not None and self.form.mapping == _mapping_to_read_again(self._shown.imported.mapping)
-        is_changed = self.standing.property("of") == "changed"
+        read = self._shown.imported.mapping if self._shown is not None else None
+        is_same = read is not None and self.form.mapping == _without_guesses(
+            {field: getattr(read, field) for field in _fields(read.messages)}
+        )
+        is_changed = self.file_state.property("of") == "changed"
         can_read = self.form.is_usable and (not is_same or is_changed) and not self._work.is_busy
         reason = phrase("training.the_rows_were_read_with") if is_same and not is_changed else ""
         self.read_button.setEnabled(can_read)
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason) and not self.read_button.isHidden())
 
-    def _on_standing(self, found: FileState) -> None:
-        text = {
-            "same": "",
-            "changed": phrase("training.the_file_has_changed_since"),
-            "gone": phrase("training.the_file_cannot_be_found"),
-        }[found]
-        self.standing.setProperty("of", found)
-        self.standing.setText(text)
-        self.standing.setVisible(bool(text))
+    def _on_file_state(self, found: FileState) -> None:
+        text = phrase(f"training.file_state.{found}") if found != "same" else ""
+        self.file_state.setProperty("of", found)
+        self.file_state.setText(text)
+        self.file_state.setVisible(bool(text))
         self._update_button()
 
 
 class ColumnsDialog(Dialog):
-    """A dialog for a file whose columns cannot be recognized by their names."""
-
-    mapping_chosen = Signal(object)  # ColumnMapping
+    """A dialog for a file whose columns cannot be recognized by their names. Buttons: cancel, read."""
 
     def __init__(self, theme: Theme, name: str, found: Outline, parent: QWidget) -> None:
         self.form = ColumnMappingForm(theme)
@@ -134,17 +147,13 @@ class ColumnsDialog(Dialog):
             theme,
             phrase("training.which_columns_are_the_questions"),
             phrase("training.the_names_of_the_columns", name=name),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("read", phrase("training.import_with_these_columns"), "primary", is_default=True),
-            ),
+            cancel_or("read", phrase("training.import_with_these_columns")),
             parent,
             content=area,
             width_px=DIALOG_PX,
         )
         self.form.show_columns(columns, ColumnMapping(), samples)
         self.form.changed.connect(self._update_button)
-        self.chosen.connect(lambda key: self.mapping_chosen.emit(self.form.mapping) if key == "read" else None)
         self._update_button()
         self.form.boxes["question"].setFocus()
 
@@ -153,18 +162,19 @@ class ColumnsDialog(Dialog):
         self.buttons["read"].setAccessibleDescription(self.form.obstacle.text())
 
 
-def _mapping_to_read_again(read: ColumnMapping) -> ColumnMapping:
-    """Return the mapping that would read the file in the same way again."""
-    form = {"question": read.question, "answer": read.answer, "input": read.input or NO_COLUMN}
-    if read.messages:
-        form = {}
-    return ColumnMapping(system=read.system or NO_COLUMN, group=read.group or NO_COLUMN, **form)
-
-
 NEEDED = ("question", "answer")
 SHOWN_CHARACTERS = 400  # of each text in the preview
 NAME_PX, BOX_PX, TURN_BELOW_PX = 88, 200, 480
-UNBOUND = 16_777_215  # Qt's value for no maximum width
+
+
+def _fields(messages: str) -> tuple[str, ...]:
+    """Return the fields that can be chosen. `messages`: the column of whole conversations, or ""."""
+    return ("system", "group") if messages else FIELDS
+
+
+def _without_guesses(chosen: Mapping[str, str]) -> ColumnMapping:
+    """Return the mapping of the chosen fields in which the import guesses none that has no column."""
+    return ColumnMapping(**{name: column or ("" if name in NEEDED else NO_COLUMN) for name, column in chosen.items()})
 
 
 class ColumnMappingForm(QWidget):
@@ -179,7 +189,7 @@ class ColumnMappingForm(QWidget):
         self._theme = theme
         self._messages = ""
         self._samples: Sequence[DataRecord] = ()
-        self.boxes: dict[str, QComboBox] = {}
+        self.boxes: dict[str, Chooser] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
         self._beside: list[QBoxLayout] = []  # each field with its description
         self.obstacle = Label(tone="warning", wraps=True)
@@ -189,17 +199,13 @@ class ColumnMappingForm(QWidget):
 
     def show_columns(self, columns: Sequence[str], mapping: ColumnMapping, samples: Sequence[DataRecord]) -> None:
         self._messages, self._samples = mapping.messages, samples
-        chosen = mapping.as_dict()
+        choices = [(phrase("training.none"), ""), *((shorten(column), column) for column in columns)]
         for field, box in self.boxes.items():
-            box.blockSignals(True)
-            box.clear()
-            box.addItem(phrase("training.none"), "")
-            for column in columns:
-                box.addItem(shorten(column), column)
-            box.setCurrentIndex(max(0, box.findData(chosen.get(field, ""))))
-            box.blockSignals(False)
+            box.set_choices(choices)
+            column = getattr(mapping, field)
+            box.show_value(column if column in columns else "")
             for widget in self._rows[field]:
-                widget.setVisible(not (mapping.messages and field in (*NEEDED, "input")))
+                widget.setVisible(field in _fields(mapping.messages))
         self._refresh()
 
     @property
@@ -207,11 +213,12 @@ class ColumnMappingForm(QWidget):
         """Return the chosen mapping. Fields without a column are set to NO_COLUMN, so that the import does not guess
         them.
         """
-        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
-        if self._messages:
-            return ColumnMapping(system=chosen["system"] or NO_COLUMN, group=chosen["group"] or NO_COLUMN)
-        rest = {field: chosen[field] or NO_COLUMN for field in FIELDS if field not in NEEDED}
-        return ColumnMapping(question=chosen["question"], answer=chosen["answer"], **rest)
+        return _without_guesses(self._chosen)
+
+    @property
+    def _chosen(self) -> dict[str, str]:
+        """Return the column of each field that can be chosen; "" for none."""
+        return {field: self.boxes[field].value for field in _fields(self._messages)}
 
     @property
     def is_usable(self) -> bool:
@@ -220,26 +227,18 @@ class ColumnMappingForm(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        grid = QGridLayout()
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(8)
-        grid.setColumnStretch(1, 1)
+        grid = make_grid(spacing_px=(12, 8), stretch=1)
         for line, field in enumerate(FIELDS):
-            name, box = Label(row_texts.field_name(field)), ColumnChooser()
+            name, box = Label(row_texts.field_name(field)), Chooser([("", "")], self._on_chosen)
             about = Label(phrase(f"training.field_description.{field}"), "caption", "muted", wraps=True)
             name.setBuddy(box)
             box.setAccessibleName(row_texts.field_name(field))
             box.setAccessibleDescription(phrase(f"training.field_description.{field}"))
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(6)
-            box.currentIndexChanged.connect(self._on_chosen)
             self.boxes[field] = box
             self._rows[field] = (name, box, about)
-            beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-            beside.setSpacing(4)
-            beside.addWidget(box)
-            beside.addWidget(about, 1)
+            beside = make_row(box, (about, 1))
             self._beside.append(beside)
             name.setMinimumHeight(self._theme.metric("button_height"))
             grid.addWidget(name, line, 0, Qt.AlignmentFlag.AlignTop)
@@ -250,14 +249,12 @@ class ColumnMappingForm(QWidget):
         """Move the descriptions below their fields if there is no space beside them."""
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(TURN_BELOW_PX)
-        directions = QBoxLayout.Direction
         for beside, box in zip(self._beside, self.boxes.values(), strict=True):
-            beside.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
+            turn(beside, is_row=is_wide)
             beside.setSpacing(self._theme.px(12 if is_wide else 2))
-            box.setMinimumWidth(self._theme.px(BOX_PX) if is_wide else 0)
-            box.setMaximumWidth(self._theme.px(BOX_PX) if is_wide else UNBOUND)
+            fix_width(box, self._theme.px(BOX_PX) if is_wide else None)
 
-    def _on_chosen(self) -> None:
+    def _on_chosen(self, _column: str) -> None:
         self._refresh()
         self.changed.emit()
 
@@ -265,35 +262,23 @@ class ColumnMappingForm(QWidget):
         obstacle = self._obstacle()
         self.obstacle.setText(f"▲ {obstacle}" if obstacle else "")
         self.obstacle.setVisible(bool(obstacle))
-        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
-        if self._messages:
-            mapping = ColumnMapping(system=chosen["system"], group=chosen["group"], messages=self._messages)
-        else:
-            mapping = ColumnMapping(**chosen)
         if obstacle:  # show the raw columns, to choose among them
             self.preview_title.setText(phrase("training.these_are_the_first_rows"))
             self.preview.show_records(self._samples)
         else:
             self.preview_title.setText(phrase("training.the_first_rows_will_be"))
+            mapping = ColumnMapping(**self._chosen, messages=self._messages)
             self.preview.show_rows([records.row_from_record(one, mapping) for one in self._samples])
         self.preview_title.setVisible(not self.preview.isHidden())
 
     def _obstacle(self) -> str:
         """Return why the file cannot be read with this mapping; "" if it can."""
-        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
-        if self._messages:
-            chosen |= dict.fromkeys((*NEEDED, "input"), "")
-        elif not all(chosen[field] for field in NEEDED):
+        chosen = self._chosen
+        if not self._messages and not all(chosen[field] for field in NEEDED):
             return phrase("training.choose_the_columns_of_questions")
         taken = [column for column in chosen.values() if column]
         twice = next((column for column in taken if taken.count(column) > 1), "")
         return phrase("training.the_column_column_is_chosen", column=twice) if twice else ""
-
-
-class ColumnChooser(QComboBox):
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Ignore the wheel: scrolling the page must not change a column."""
-        event.ignore()
 
 
 class ColumnPreview(QFrame):
@@ -304,7 +289,7 @@ class ColumnPreview(QFrame):
         self._theme = theme
         self.setProperty("surface", "card")
         self._column = make_column(into=self, margins_px=(16, 12, 16, 12), spacing_px=10)
-        self.said: list[str] = []
+        self.texts: list[str] = []
 
     def show_rows(self, rows: Sequence[TrainingRow | BadRow]) -> None:
         self._clear()
@@ -325,33 +310,20 @@ class ColumnPreview(QFrame):
         self.setVisible(bool(records))
 
     def _clear(self) -> None:
-        while (item := self._column.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        self.said = []
+        clear_layout(self._column)
+        self.texts = []
 
     def _add(self, line: int, parts: Sequence[tuple[str, str, str]]) -> None:
         """Show a row. `parts`: (name, text, tone); a part without a name is an error."""
         holder = QWidget()
-        grid = QGridLayout(holder)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(2)
-        grid.setColumnStretch(1, 1)
+        grid = make_grid(holder, spacing_px=(12, 2), stretch=1)
         grid.setColumnMinimumWidth(0, self._theme.px(NAME_PX))
         grid.addWidget(Label(phrase("training.data_preview", line=line), "caption", "muted"), 0, 0, 1, 2)
         for place, (name, text, tone) in enumerate(parts, start=1):
             shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
             sign = Label(name, tone="text2") if name else IconLabel(self._theme, "circle-x", tone)
             grid.addWidget(sign, place, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(_text_label(shown, tone), place, 1)
-            self.said.append(shown)
+            grid.addWidget(Label(shown, tone=tone, wraps=True, shrinks=True), place, 1)
+            self.texts.append(shown)
         self._column.addWidget(holder)
         holder.show()
-
-
-def _text_label(text: str, tone: str = "text") -> Label:
-    label = Label(text, tone=tone, wraps=True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label

@@ -3,11 +3,12 @@
 The dialog for pairs asks for the collection, their number and the model, and shows what generating takes.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -24,13 +25,13 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.services.pair_generation import pairs_label_now
 from app.training.ui.data.columns_tab import ColumnsDialog, Outline
-from app.training.ui.data.review_list import DECIDED
+from app.training.ui.data.review_list import count_decided
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import make_column, make_grid
 from app.uikit.widgets.labels import Label
 
 
@@ -50,8 +51,8 @@ class DataSourceController(QObject):
         *,
         documents: DocumentLibrary,
         library: ModelLibrary,
-        making: DraftPairGeneration,
-        secrecy: ConfidentialityGuard,
+        generation: DraftPairGeneration,
+        guard: ConfidentialityGuard,
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
@@ -64,12 +65,11 @@ class DataSourceController(QObject):
         self._window = parent
         self._documents = documents
         self._library = library
-        self._making = making
-        self._secrecy = secrecy
+        self._generation = generation
+        self._guard = guard
         self._model_id = model_id
         self._pickers = pickers or Pickers()
         self._path = Path()  # the last requested file
-        self.dialog: Dialog | None = None  # the last opened one
 
     # --------------------------------------------------------------------- files
 
@@ -96,29 +96,30 @@ class DataSourceController(QObject):
     def ask_columns(self) -> None:
         """Ask for the columns of the last requested file."""
         path = self._path
-        background.run(lambda: (path, file_import.read_outline(path)), self._on_outlined, self._on_refused)
+        background.run(lambda: (path, file_import.read_outline(path)), self._on_outlined, self.refused.emit)
 
     def _on_outlined(self, found: tuple[Path, Outline]) -> None:
         path, outline = found
         dialog = ColumnsDialog(self._theme, path.name, outline, self._window)
-        dialog.mapping_chosen.connect(lambda mapping: self._work.import_file(path, mapping))
-        self._open(dialog)
+        read = functools.partial(self._work.import_file, path)
+        dialog.chosen.connect(lambda key: read(dialog.form.mapping) if key == "read" else None)
+        dialog.open()
 
     # --------------------------------------------------------------------- pairs
 
     def ask_pairs(self) -> None:
-        if self._making.is_running:
+        if self._generation.is_running:
             self.refused.emit(AppError("pairs_running"))
             return
         collections = [one for one in self._documents.collections() if one.sections]
         models = [model for model in self._library.answering() if model.remote is None]
         dialog = GeneratePairsDialog(self._theme, collections, models, self._model_id(), self._window)
-        dialog.generation_requested.connect(self._on_generation_requested)
-        self._open(dialog)
+        dialog.chosen.connect(lambda key: self._generate(*dialog.written) if key == "make" else None)
+        dialog.open()
 
     def go_on(self) -> None:
         """Resume generating pairs that are not finished."""
-        request = self._making.unfinished(self._work.draft.id)
+        request = self._generation.unfinished(self._work.draft.id)
         if request is None:
             return
         collections = self._documents.collections()
@@ -130,8 +131,8 @@ class DataSourceController(QObject):
         else:
             self._begin(request, found)
 
-    def _on_generation_requested(self, collection: DocumentCollection, wanted: int, model: LocalModel) -> None:
-        name = self._making.free_name(self._work.draft.id)
+    def _generate(self, collection: DocumentCollection, wanted: int, model: LocalModel) -> None:
+        name = self._generation.free_name(self._work.draft.id)
         request = GenerationRequest(collection.id, collection.name, model.id, wanted, name)
         self._replace(lambda: self._begin(request, collection))
 
@@ -140,13 +141,13 @@ class DataSourceController(QObject):
 
         def begin(is_agreed: bool) -> None:
             try:
-                self._making.begin(draft_id, request, collection, is_agreed=is_agreed)
+                self._generation.begin(draft_id, request, collection, is_agreed=is_agreed)
             except AppError as error:
                 self.refused.emit(error)
 
         model = self._library.model(request.model_id)
         documents = self._documents.path
-        self._secrecy.train(
+        self._guard.train(
             self._window,
             lambda: pairs_label_now(documents, collection, model) if model is not None else collection.label,
             begin,
@@ -156,8 +157,7 @@ class DataSourceController(QObject):
 
     def _replace(self, act: Callable[[], object]) -> None:
         """Run `act`, after a confirmation if it would lose decisions."""
-        rows = self._work.curation
-        decided = sum(rows.counts[state] for state in DECIDED) if rows is not None else 0
+        decided = count_decided(self._work.curation)
         if not decided:
             act()
             return
@@ -165,22 +165,12 @@ class DataSourceController(QObject):
             self._theme,
             phrase("training.replace_the_rows"),
             phrase("training.the_rows_are_replaced_and", n=f"{decided:,}"),
-            (
-                DialogButton("cancel", phrase("common.cancel"), is_default=True),
-                DialogButton("replace", phrase("training.replace"), "danger_fill"),
-            ),
+            cancel_or("replace", phrase("training.replace"), is_grave=True),
             self._window,
             icon=("triangle-alert", "warning"),
         )
         dialog.chosen.connect(lambda key: act() if key == "replace" else None)
-        self._open(dialog)
-
-    def _open(self, dialog: Dialog) -> None:
-        self.dialog = dialog
         dialog.open()
-
-    def _on_refused(self, error: AppError) -> None:
-        self.refused.emit(error)
 
 
 WIDTH_PX = 560
@@ -189,9 +179,7 @@ TEXT_MARGIN_PX = 7
 
 
 class GeneratePairsDialog(Dialog):
-    """A dialog that asks for pairs to generate. Nothing begins before `generation_requested`."""
-
-    generation_requested = Signal(object, int, object)  # DocumentCollection, number of pairs, LocalModel
+    """A dialog that asks for pairs to generate. Buttons: cancel, make."""
 
     def __init__(
         self,
@@ -202,8 +190,6 @@ class GeneratePairsDialog(Dialog):
         parent: QWidget,
     ) -> None:
         """`collections`: those with sections. `model_id`: of the model that answers questions now."""
-        self._collections = list(collections)
-        self._models = list(models)
         self.collection = QComboBox()
         self.wanted = QSpinBox()
         self.model = QComboBox()
@@ -211,48 +197,48 @@ class GeneratePairsDialog(Dialog):
         self.model_facts = Label(role="caption", tone="warning", wraps=True)
         self.takes = Label(tone="text2", wraps=True)
         self.obstacle = Label(tone="warning", wraps=True)
-        self._fill(model_id)
+        self._fill(collections, models, model_id)
         super().__init__(
             theme,
             phrase("training.make_questions_and_answers_from"),
             phrase("training.a_model_on_this_pc"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("make", phrase("training.start"), "primary", is_default=True),
-            ),
+            cancel_or("make", phrase("training.start")),
             parent,
             content=self._content(theme),
             width_px=WIDTH_PX,
         )
         self.collection.currentIndexChanged.connect(self._show_collection)
         self.model.currentIndexChanged.connect(self._show_model)
-        self.chosen.connect(self._on_chosen)
         self._show_collection()
         self._show_model()
         self._show_obstacle()
         self.collection.setFocus()
 
+    @property
+    def written(self) -> tuple[DocumentCollection, int, LocalModel]:
+        """Return the collection, the number of pairs, and the model that makes them."""
+        return self.collection.currentData(), self.wanted.value(), self.model.currentData()
+
     # ------------------------------------------------------------------- private
 
-    def _fill(self, model_id: str | None) -> None:
-        for one in self._collections:
-            self.collection.addItem(one.name)
+    def _fill(
+        self, collections: Sequence[DocumentCollection], models: Sequence[LocalModel], model_id: str | None
+    ) -> None:
+        for one in collections:
+            self.collection.addItem(one.name, one)
         self.wanted.setRange(LEAST_PAIRS, MOST_PAIRS)
         self.wanted.setSingleStep(10)
         self.wanted.setValue(USUAL_PAIRS)
         self.wanted.setGroupSeparatorShown(True)
         self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not apply to it
-        for model in self._models:
-            self.model.addItem(model.name)
-        ids = [model.id for model in self._models]
-        self.model.setCurrentIndex(ids.index(model_id) if model_id in ids else 0)
+        for model in models:
+            self.model.addItem(model.name, model)
+            if model.id == model_id:
+                self.model.setCurrentIndex(self.model.count() - 1)
 
     def _content(self, theme: Theme) -> QWidget:
         content = QWidget()
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(6)
-        grid.setColumnStretch(1, 1)
+        grid = make_grid(spacing_px=(12, 6), stretch=1)
         rows: tuple[tuple[str, QComboBox | QSpinBox, Label | None], ...] = (
             (phrase("training.collection"), self.collection, self.collection_facts),
             (phrase("training.pairs"), self.wanted, None),
@@ -274,47 +260,37 @@ class GeneratePairsDialog(Dialog):
         return content
 
     def _show_collection(self) -> None:
-        place = self.collection.currentIndex()
-        if place < 0:
+        one: DocumentCollection | None = self.collection.currentData()
+        if one is None:
             self.collection_facts.hide()
             return
-        one = self._collections[place]
         count = phrase("training.n_documents_s_sections", n=f"{one.documents:,}", s=f"{one.sections:,}")
         secret = phrase("training.you_are_asked_before_it") if one.label == "secret" else ""
         self.collection_facts.setText(join_facts(count, phrase(f"common.label.{one.label}"), secret))
 
     def _show_model(self) -> None:
         self.model_facts.hide()
-        place = self.model.currentIndex()
-        if place < 0:
+        model: LocalModel | None = self.model.currentData()
+        if model is None:
             return
-        model = self._models[place]
-        background.run(lambda: (model, excerpts.is_too_small(model)), self._on_judged, self._on_unreadable)
+        # Loading the model will report an error of its file.
+        background.run(lambda: (model, excerpts.is_too_small(model)), self._on_judged, lambda _error: None)
 
     def _on_judged(self, found: tuple[LocalModel, bool]) -> None:
         model, is_too_small = found
-        if self._models[self.model.currentIndex()] != model:
+        if self.model.currentData() != model:
             return
-        words = phrase("training.the_model_is_small_hardly")
-        self.model_facts.setText(words)
+        self.model_facts.setText(phrase("training.the_model_is_small_hardly"))
         self.model_facts.setVisible(is_too_small)
         self.fit_height()
 
-    def _on_unreadable(self, _error: AppError) -> None:
-        """Show nothing: loading the model will report the error."""
-
     def _show_obstacle(self) -> None:
-        no_model = phrase("training.there_is_no_model_yet")
-        no_documents = phrase("training.no_documents_have_been_read")
-        obstacle = no_documents if not self._collections else no_model if not self._models else ""
+        obstacle = ""
+        if not self.collection.count():
+            obstacle = phrase("training.no_documents_have_been_read")
+        elif not self.model.count():
+            obstacle = phrase("training.there_is_no_model_yet")
         self.obstacle.setText(obstacle)
         self.obstacle.setVisible(bool(obstacle))
         self.buttons["make"].setEnabled(not obstacle)
         self.buttons["make"].setAccessibleDescription(obstacle)
-
-    def _on_chosen(self, key: str) -> None:
-        if key == "make":
-            model = self._models[self.model.currentIndex()]
-            self.generation_requested.emit(
-                self._collections[self.collection.currentIndex()], self.wanted.value(), model
-            )

@@ -5,10 +5,10 @@ The line shows imported and usable rows, problems, and the split.
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.training.data.data_overview import DataOverview
 from app.training.drafts import DraftSplit
 from app.training.services.draft_pairs import DraftPairGeneration
@@ -17,7 +17,7 @@ from app.training.ui.data import row_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import FlowBox, make_column, make_row
+from app.uikit.widgets.containers import FlowBox, NoticeColumn, make_row, turn
 from app.uikit.widgets.labels import IconLabel, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -28,18 +28,13 @@ class RowCount(QWidget):
     def __init__(self, theme: Theme, text: str, icon: str = "", tone: str = "text2") -> None:
         super().__init__()
         self._text = text
-        before, _, after = text.partition("{n}")
+        before, after = (part.strip() for part in text.split("{n}"))
         self.number = Label(strong=True)
-        row = make_row(into=self, margins_px=(0, 0, theme.px(8), 0), spacing_px=theme.px(4))
-        if icon:
-            row.addWidget(IconLabel(theme, icon, tone))
-        for part in (Label(before.strip()) if before.strip() else None, self.number):
-            if part is not None:
-                row.addWidget(part)
-        if after.strip():
-            row.addWidget(Label(after.strip()))
+        icons = (IconLabel(theme, icon, tone),) if icon else ()
+        words = (*((Label(before),) if before else ()), self.number, *((Label(after),) if after else ()))
+        make_row(*icons, *words, into=self, margins_px=(0, 0, theme.px(8), 0), spacing_px=theme.px(4))
 
-    def show_count(self, count: int, *, is_shown: bool = True) -> None:
+    def show_count(self, count: int, *, is_shown: bool) -> None:
         self.number.setText(f"{count:,}")
         self.setAccessibleName(self._text.format(n=f"{count:,}"))
         self.setVisible(is_shown)
@@ -50,23 +45,22 @@ class RowCountStrip(QWidget):
         """`action`: a button after the counts."""
         super().__init__()
         self._theme = theme
-        self.total = RowCount(theme, phrase("training.imported_n_rows"))
-        self.used = RowCount(theme, phrase("training.usable_n"))
-        self.duplicates = RowCount(theme, phrase("training.duplicates_n"), "triangle-alert", "warning")
-        self.flawed = RowCount(theme, phrase("training.with_problems_n"), "triangle-alert", "warning")
-        self.undecided = RowCount(theme, phrase("training.not_reviewed_n"), "info")
-        self.rejected = RowCount(theme, phrase("training.rejected_n"), "x")
-        self.unusable = RowCount(theme, phrase("training.unusable_n"), "circle-x", "danger")
-        self.train = RowCount(theme, phrase("training.training_n"))
-        self.validation = RowCount(theme, phrase("training.validation_n"))
+        self.counts = {
+            "total": RowCount(theme, phrase("training.imported_n_rows")),
+            "used": RowCount(theme, phrase("training.usable_n")),
+            "duplicates": RowCount(theme, phrase("training.duplicates_n"), "triangle-alert", "warning"),
+            "flawed": RowCount(theme, phrase("training.with_problems_n"), "triangle-alert", "warning"),
+            "undecided": RowCount(theme, phrase("training.not_reviewed_n"), "info"),
+            "rejected": RowCount(theme, phrase("training.rejected_n"), "x"),
+            "unusable": RowCount(theme, phrase("training.unusable_n"), "circle-x", "danger"),
+        }
+        self.parts = {
+            "train": RowCount(theme, phrase("training.training_n")),
+            "validation": RowCount(theme, phrase("training.validation_n")),
+        }
         self.lock = SplitLockTag(theme)
-        counts = (self.total, self.used, self.duplicates, self.flawed, self.undecided, self.rejected, self.unusable)
-        self._counts, self._split = FlowBox(*counts), FlowBox(self.train, self.validation, self.lock, action)
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(8)
-        self._row.addWidget(self._counts, 1)
-        self._row.addWidget(self._split)
+        self._counts, self._split = FlowBox(*self.counts.values()), FlowBox(*self.parts.values(), self.lock, action)
+        self._row = make_row((self._counts, 1), self._split, into=self, spacing_px=8)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -75,23 +69,22 @@ class RowCountStrip(QWidget):
     def _lay_out(self) -> None:
         """Move the split below the counts if both do not fit side by side."""
         needed = self._counts.sizeHint().width() + self._split.sizeHint().width() + self._theme.px(24)
-        directions = QBoxLayout.Direction
         is_wide = needed <= self.width()
-        self._split.setSizePolicy(_width_policy(self._split.sizePolicy(), is_fixed=is_wide))
-        self._row.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
+        policy = self._split.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Maximum if is_wide else QSizePolicy.Policy.Preferred)
+        self._split.setSizePolicy(policy)
+        turn(self._row, is_row=is_wide)
 
     def show_rows(self, found: DataOverview) -> None:
-        self.total.show_count(found.total)
-        self.used.show_count(found.used)
-        for name in ("duplicates", "flawed", "undecided", "rejected", "unusable"):
+        for name, shown in self.counts.items():
             count = getattr(found, name)
-            getattr(self, name).show_count(count, is_shown=count > 0)
+            shown.show_count(count, is_shown=count > 0 or name in ("total", "used"))
 
     def show_split(self, frozen: DraftSplit | None, revision: int) -> None:
         """Show the split. `revision`: of the current rows."""
         is_current = frozen is not None and frozen.revision == revision
-        self.train.show_count(frozen.train if frozen else 0, is_shown=is_current)
-        self.validation.show_count(frozen.validation if frozen else 0, is_shown=is_current)
+        for name, shown in self.parts.items():
+            shown.show_count(getattr(frozen, name, 0), is_shown=is_current)
         self.lock.show_split(frozen, is_current=is_current)
         self._lay_out()
 
@@ -105,9 +98,7 @@ class SplitLockTag(QFrame):
         self.icon = IconLabel(theme, "lock", "text2", 13)
         self.words = Label(role="caption")
         self.hash = Label(role="caption", tone="muted")
-        row = make_row(into=self, margins_px=(8, 2, 8, 2), spacing_px=6)
-        for part in (self.icon, self.words, self.hash):
-            row.addWidget(part)
+        make_row(self.icon, self.words, self.hash, into=self, margins_px=(8, 2, 8, 2), spacing_px=6)
 
     def show_split(self, frozen: DraftSplit | None, *, is_current: bool) -> None:
         self.hash.setVisible(frozen is not None and is_current)
@@ -123,67 +114,48 @@ class SplitLockTag(QFrame):
             self.words.setText(phrase("training.the_split_is_out_of"))
 
 
-def _width_policy(policy: QSizePolicy, *, is_fixed: bool) -> QSizePolicy:
-    policies = QSizePolicy.Policy
-    policy.setHorizontalPolicy(policies.Maximum if is_fixed else policies.Preferred)
-    return policy
-
-
 REASONS_MOST = 3
 
 
-class PairGenerationRow(QWidget):
+class PairGenerationRow(NoticeColumn):
     """The progress and outcome of generating pairs for one draft. It is hidden while there is nothing to show."""
 
     made = Signal()  # the pairs are complete
     taken = Signal()  # the pairs are to replace the rows
     go_on_requested = Signal()
-    changed = Signal()  # its visibility may have changed
 
-    def __init__(self, theme: Theme, making: DraftPairGeneration, draft_id: str) -> None:
-        super().__init__()
-        self._making = making
-        self._draft_id = draft_id
-        self._total = 0  # prompts of the current round
+    def __init__(self, theme: Theme, generation: DraftPairGeneration, draft_id: str) -> None:
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        make_column(self.progress, self.banner, into=self, spacing_px=8)
-        making.began.connect(self._on_began)
-        making.progressed.connect(self._on_progressed)
-        making.finished.connect(self._on_finished)
-        making.stopped.connect(self._on_stopped)
-        making.failed.connect(self._on_failed)
-        self.progress.cancelled.connect(making.stop)
+        super().__init__(self.progress, self.banner)
+        self._generation = generation
+        self._draft_id = draft_id
+        self._total = 0  # prompts of the current round
+        generation.began.connect(self._on_began)
+        generation.progressed.connect(self._on_progressed)
+        generation.finished.connect(self._on_finished)
+        generation.stopped.connect(self._on_stopped)
+        generation.failed.connect(self._on_failed)
+        self.progress.cancelled.connect(generation.stop)
         self.banner.action_requested.connect(self._on_action)
-        self.banner.closed.connect(self._update_visibility)
-        if making.draft_id == draft_id:
+        if generation.draft_id == draft_id:
             self._on_began(draft_id)
-        self._update_visibility()
 
     def look(self, *, may_take: bool) -> None:
         """Offer pairs of an earlier session. `may_take`: importing them would lose no decisions."""
-        request = self._making.unfinished(self._draft_id)
+        request = self._generation.unfinished(self._draft_id)
         if request is None:
             return
-        if self._making.finished_file(self._draft_id) is None:
+        if self._generation.finished_file(self._draft_id) is None:
             what = phrase("training.making_questions_and_answers_from", name=request.collection)
-            self._show(
-                "warning",
-                what,
-                "",
-                (("again", phrase("training.resume")), ("forget", phrase("training.do_not_resume"))),
-            )
+            self.banner.show_message("warning", what, "", _resume_actions())
         elif may_take:
             self.taken.emit()
         else:
             what = phrase("training.there_are_questions_and_answers", name=request.collection)
             about = phrase("training.importing_them_replaces_the_rows")
-            self._show(
-                "warning",
-                what,
-                about,
-                (("take", phrase("common.import")), ("forget", phrase("training.do_not_import"))),
-            )
+            actions = (("take", phrase("common.import")), ("forget", phrase("training.do_not_import")))
+            self.banner.show_message("warning", what, about, actions)
 
     # ------------------------------------------------------------------- private
 
@@ -194,9 +166,8 @@ class PairGenerationRow(QWidget):
         self.banner.hide()
         self.progress.start(phrase("training.reading_the_documents"))
         self.progress.cancel_button.setText(phrase("common.stop_here"))
-        if self._making.progress is not None:
-            self._on_progressed(draft_id, self._making.progress)
-        self._update_visibility()
+        if self._generation.progress is not None:
+            self._on_progressed(draft_id, self._generation.progress)
 
     def _on_progressed(self, draft_id: str, found: GenerationProgress) -> None:
         if draft_id != self._draft_id:
@@ -219,50 +190,38 @@ class PairGenerationRow(QWidget):
             phrase("training.generation_reason", what=phrase(f"training.pair_refusal.{reason}"), count=f"{count:,}")
             for reason, count in standing.rejected.most_common(REASONS_MOST)
         ]
-        why = (
-            phrase("training.main_reasons_why_others_could", reasons=phrase("common.data_gap").join(reasons))
-            if reasons
-            else ""
-        )
+        named = phrase("common.data_gap").join(reasons)
+        why = phrase("training.main_reasons_why_others_could", reasons=named) if reasons else ""
         if made.file is None:
-            self._show("warning", phrase("training.no_usable_pairs_could_be"), why)
+            self.banner.show_message("warning", phrase("training.no_usable_pairs_could_be"), why)
             return
         what = phrase("training.n_pairs_were_made_from", name=made.job.collection.name, n=f"{accepted:,}")
         few = phrase("training.that_is_fewer_than_the", n=f"{wanted:,}") if accepted < wanted else ""
-        self._show("success" if accepted >= wanted else "warning", what, join_facts(few, why))
+        self.banner.show_message("success" if accepted >= wanted else "warning", what, join_facts(few, why))
         self.made.emit()
 
     def _on_stopped(self, draft_id: str, stopped: GenerationStopped) -> None:
         if draft_id != self._draft_id:
             return
         self.progress.finish()
-        what = phrase("training.making_questions_and_answers_was")
-        self._show(
-            "warning", what.format(n=f"{stopped.replies:,}", a=f"{stopped.accepted:,}"),
-            phrase("training.the_replies_so_far_are"),
-            (("again", phrase("training.resume")), ("forget", phrase("training.do_not_resume"))),
-        )  # fmt: skip
+        replies, accepted = f"{stopped.replies:,}", f"{stopped.accepted:,}"
+        what = phrase("training.making_questions_and_answers_was", n=replies, a=accepted)
+        self.banner.show_message("warning", what, phrase("training.the_replies_so_far_are"), _resume_actions())
 
     def _on_failed(self, draft_id: str, error: AppError) -> None:
         if draft_id == self._draft_id:
             self.progress.finish()
-            sentence = describe_error(error)
-            self._show("danger", sentence.message, sentence.next, (("again", phrase("common.try_again")),))
-
-    def _show(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
-        self.banner.show_message(level, what, sentence, actions)
-        self._update_visibility()
+            self.banner.show_error(error, (("again", phrase("common.try_again")),))
 
     def _on_action(self, key: str) -> None:
         self.banner.hide()
-        self._update_visibility()
         if key == "again":
             self.go_on_requested.emit()
         elif key == "take":
             self.taken.emit()
         else:
-            self._making.forget(self._draft_id)
+            self._generation.forget(self._draft_id)
 
-    def _update_visibility(self) -> None:
-        self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
-        self.changed.emit()
+
+def _resume_actions() -> tuple[tuple[str, str], ...]:
+    return ("again", phrase("training.resume")), ("forget", phrase("training.do_not_resume"))

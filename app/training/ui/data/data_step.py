@@ -7,8 +7,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
-from app.base.errors import AppError
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.documents.services.document_library import DocumentLibrary
 from app.models.services.model_library import ModelLibrary
 from app.training.data import data_overview, file_import
@@ -21,22 +20,20 @@ from app.training.ui.data.data_sources import DataSourceController
 from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip
 from app.training.ui.data.lengths_tab import LengthsTab
 from app.training.ui.data.problems_tab import ProblemsTab
-from app.training.ui.data.review_list import DECIDED
+from app.training.ui.data.review_list import count_decided
 from app.training.ui.data.review_tab import ReviewTab
 from app.training.ui.data.split_tab import SplitTab
-from app.training.ui.wizard import PrimaryAction, WizardStep
+from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, Stretch, make_column
+from app.uikit.widgets.containers import FlowBox, NoticeColumn, Stretch, make_column
 from app.uikit.widgets.labels import Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 
-MARGIN_PX = 24
 STACK_PX = 300  # the least height of a tab; with less space the page scrolls
 OURS = ("opening", "importing", "freezing")  # the draft's work that this step shows
 
@@ -52,24 +49,23 @@ class DataStep(WizardStep):
         *,
         documents: DocumentLibrary,
         library: ModelLibrary,
-        making: DraftPairGeneration,
-        secrecy: ConfidentialityGuard,
+        generation: DraftPairGeneration,
+        guard: ConfidentialityGuard,
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
         """`model_id` and `pickers`: as in `DataSourceController`."""
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._navigation = navigation
         self._work = work
-        self._making = making
+        self._generation = generation
         self._current_work = ""  # the draft's current or last work
         self._has_tried = False  # to open the rows
         self._frozen_before: DraftSplit | None = None  # the split that a new one replaces
         self._shown_folder = ""  # of the shown rows
         self._tabs: dict[str, Tab] = {}
         self.sources = DataSourceController(
-            theme, work, self, documents=documents, library=library, making=making, secrecy=secrecy,
+            theme, work, self, documents=documents, library=library, generation=generation, guard=guard,
             model_id=model_id, pickers=pickers,
         )  # fmt: skip
         self._build()
@@ -98,7 +94,7 @@ class DataStep(WizardStep):
         self.strip.show_split(self._work.draft.frozen, data.revision)
         self.tabs.show_count("problems", rows.counts["left_out"] + data.unusable)
         self.tabs.show_count("review", rows.counts["undecided"] + rows.counts["left_out"])
-        self._refresh(self.tabs.key)
+        self._tab(self.tabs.key).show_rows()
 
     def focus_first(self) -> None:
         if self._rows is not None:
@@ -112,15 +108,8 @@ class DataStep(WizardStep):
         lacking = [one.code for one in draft.problems("data") if one.is_blocking]
         if lacking != ["not_frozen"] or self._rows is None:
             return None
-        return PrimaryAction(
-            "freeze", phrase("training.split_again") if draft.frozen else phrase("training.split_and_hold_fast")
-        )
-
-    def do(self, key: str) -> None:
-        if key == "freeze" and not self._work.is_busy and self._rows is not None:
-            self.banner.hide()
-            self._frozen_before = self._work.draft.frozen
-            self._work.freeze()
+        again, first = phrase("training.split_again"), phrase("training.split_and_hold_fast")
+        return PrimaryAction(again if draft.frozen else first, self._freeze)
 
     # -------------------------------------------------------------------- events
 
@@ -145,16 +134,12 @@ class DataStep(WizardStep):
     def _build(self) -> None:
         theme = self._theme
         self.setAcceptDrops(True)
-        self.banner = Banner(theme)
         self.progress = ProgressRow(theme)
-        self.pairs = PairGenerationRow(theme, self._making, self._work.draft.id)
-        self._notes = QWidget()
-        notes = make_column(into=self._notes, margins_px=(MARGIN_PX, 12, MARGIN_PX, 0), spacing_px=8)
-        for part in (self.banner, self.progress, self.pairs):
-            notes.addWidget(part)
+        self.pairs = PairGenerationRow(theme, self._generation, self._work.draft.id)
+        notices = NoticeColumn(self.banner, self.progress, self.pairs, margins_px=(MARGIN_PX, 12, MARGIN_PX, 0))
         self.empty = DataEmptyState(theme)
         self._board = self._build_board()
-        make_column(self._notes, self.empty, (self._board, 1), Stretch(0), into=self, spacing_px=0)
+        make_column(notices, self.empty, (self._board, 1), Stretch(0), into=self, spacing_px=0)
 
     def _build_board(self) -> QWidget:
         theme = self._theme
@@ -187,12 +172,10 @@ class DataStep(WizardStep):
         work.progressed.connect(self._on_progressed)
         work.columns_unknown.connect(sources.ask_columns)
         work.ended.connect(self._on_ended)
-        sources.refused.connect(self._show_error)
+        sources.refused.connect(self.banner.show_error)
         self.empty.file_button.clicked.connect(sources.choose_file)
         self.empty.pairs_button.clicked.connect(sources.ask_pairs)
         self.progress.cancelled.connect(work.cancel)
-        self.banner.closed.connect(self._update_notes)
-        self.pairs.changed.connect(self._update_notes)
         self.pairs.made.connect(self.find_generated_pairs)
         self.pairs.taken.connect(self._take_pairs)
         self.pairs.go_on_requested.connect(sources.go_on)
@@ -200,7 +183,6 @@ class DataStep(WizardStep):
         self.source_button.clicked.connect(self._show_menu)
         self._theme.changed.connect(self._fit_stack)
         self._fit_stack()
-        self._update_notes()
 
     # ---------------------------------------------------------------------- tabs
 
@@ -221,41 +203,22 @@ class DataStep(WizardStep):
 
     def _tab(self, key: str) -> Tab:
         if key not in self._tabs:
-            tab = self._tabs[key] = self._make_tab(key)
+            theme, work = self._theme, self._work
+            make: dict[str, Callable[[], Tab]] = {
+                "columns": lambda: ColumnsTab(theme, work, self.sources.read_again),
+                "problems": lambda: ProblemsTab(theme, work, self.banner.show_error),
+                "review": lambda: ReviewTab(theme, work, self._navigation),
+                "lengths": lambda: LengthsTab(theme, work, self._show_row),
+                "split": lambda: SplitTab(theme, work, self._freeze),
+            }
+            tab = self._tabs[key] = make[key]()
             self._stack.addWidget(tab)
         return self._tabs[key]
 
-    def _make_tab(self, key: str) -> Tab:
-        theme, work = self._theme, self._work
-        if key == "columns":
-            columns = ColumnsTab(theme, work)
-            columns.read_requested.connect(self.sources.read_again)
-            return columns
-        if key == "problems":
-            problems = ProblemsTab(theme, work)
-            problems.refused.connect(self._show_error)
-            return problems
-        if key == "review":
-            review = ReviewTab(theme, work)
-            page_requested = review.source.passage.page_requested
-            page_requested.connect(lambda _document, _page: self._navigation.page_requested.emit("documents"))
-            return review
-        if key == "lengths":
-            lengths = LengthsTab(theme, work)
-            lengths.row_requested.connect(self._show_row)
-            return lengths
-        split = SplitTab(theme, work)
-        split.split_button.clicked.connect(lambda: self.do("freeze"))
-        return split
-
     def _show_tab(self, key: str) -> None:
         self.tabs.show_tab(key)
-        self._refresh(key)
+        self._tab(key).show_rows()
         self._stack.setCurrentWidget(self._tab(key))
-
-    def _refresh(self, key: str) -> None:
-        tab = self._tab(key)
-        tab.show_items() if isinstance(tab, ReviewTab) else tab.show_rows()
 
     def _show_row(self, number: int) -> None:
         self._show_tab("review")
@@ -269,6 +232,12 @@ class DataStep(WizardStep):
 
     # --------------------------------------------------------------------- slots
 
+    def _freeze(self) -> None:
+        if not self._work.is_busy and self._rows is not None:
+            self.banner.hide()
+            self._frozen_before = self._work.draft.frozen
+            self._work.freeze()
+
     def _open(self) -> None:
         if self._rows is None and not self._work.is_busy and not self._has_tried:
             self._has_tried = True
@@ -279,10 +248,8 @@ class DataStep(WizardStep):
         if what not in OURS:
             return
         self.banner.hide()
-        words = phrase(f"training.data_task.{what}")
-        self.progress.start(words)
+        self.progress.start(phrase(f"training.data_work.{what}"))
         self.progress.cancel_button.setVisible(what in ("importing", "freezing"))
-        self._update_notes()
         self.show_draft()
 
     def _on_progressed(self, done: int, total: int) -> None:
@@ -293,42 +260,27 @@ class DataStep(WizardStep):
         if self._current_work not in OURS:
             return
         self.progress.finish()
-        self._update_notes()
         self.show_draft()
-        draft, making = self._work.draft, self._making
+        draft, generation = self._work.draft, self._generation
         if self._current_work == "freezing" and draft.frozen is not self._frozen_before:
             self._show_tab("split")
-        if draft.data is not None and draft.data.file == str(making.finished_file(draft.id)):
-            making.forget(draft.id)
+        if draft.data is not None and draft.data.file == str(generation.finished_file(draft.id)):
+            generation.forget(draft.id)
         self.find_generated_pairs()
-        self.changed.emit()
 
     def find_generated_pairs(self) -> None:
         """Offer pairs that were generated, or begun, earlier."""
-        rows = self._work.curation
-        decided = sum(rows.counts[state] for state in DECIDED) if rows is not None else 0
-        self.pairs.look(may_take=not decided)
+        self.pairs.look(may_take=not count_decided(self._work.curation))
 
     def _take_pairs(self) -> None:
-        making, draft_id = self._making, self._work.draft.id
-        path, request = making.finished_file(draft_id), making.unfinished(draft_id)
+        generation, draft_id = self._generation, self._work.draft.id
+        path, request = generation.finished_file(draft_id), generation.unfinished(draft_id)
         if path is not None and request is not None and not self._work.is_busy:
             self._work.import_pairs(path, request.collection)
 
     def _show_menu(self) -> None:
         button = self.source_button
         self.source_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
-
-    def _show_error(self, error: AppError) -> None:
-        """Show an error of this step; the page shows those of the draft's service."""
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
-        self._update_notes()
-
-    def _update_notes(self) -> None:
-        """Hide the notes while there is nothing to show."""
-        parts = (self.banner, self.progress, self.pairs)
-        self._notes.setVisible(not all(part.isHidden() for part in parts))
 
 
 def _file_of(event: QDropEvent) -> Path | None:

@@ -3,13 +3,12 @@
 Counts are charts: a histogram for lengths, horizontal bars for named things.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import phrase
 from app.training.data import data_overview
@@ -17,9 +16,10 @@ from app.training.data.curation import Curation
 from app.training.data.data_overview import DataDistribution, SourceShare, round_up
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
+from app.training.ui.wizard import MARGIN_PX
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
@@ -39,7 +39,7 @@ class CountChart(QWidget):
         self._bars: Sequence[NamedCount] = ()
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self._on_theme_changed)
+        theme.changed.connect(self.updateGeometry)
 
     def show_bars(self, bars: Sequence[NamedCount], description: str) -> None:
         """Show bars. `description`: the same counts as text for a screen reader."""
@@ -48,9 +48,8 @@ class CountChart(QWidget):
         self.updateGeometry()
         self.update()
 
-    def _on_theme_changed(self) -> None:
-        self.updateGeometry()
-        self.update()
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._theme.px(200), self.sizeHint().height())
 
 
 class Histogram(CountChart):
@@ -58,9 +57,6 @@ class Histogram(CountChart):
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(360), self._theme.px(PLOT_PX + AXIS_PX + TOP_PX))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(200), self.sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         if not self._bars:
@@ -115,9 +111,6 @@ class BarChart(CountChart):
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(360), len(self._bars) * self._theme.px(ROW_PX))
 
-    def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(200), self.sizeHint().height())
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         if not self._bars:
             return
@@ -141,9 +134,6 @@ class BarChart(CountChart):
             painter.setPen(theme.color("text2"))
             painter.drawText(QRect(label + 2 * gap + width, row.top(), number, row.height()), flags, f"{count:,}")
         painter.end()
-
-
-MARGIN_PX = 24
 
 
 class ChartWithTable(QWidget):
@@ -178,23 +168,18 @@ class ChartWithTable(QWidget):
 
 
 class LengthsTab(QWidget):
-    row_requested = Signal(int)  # the number of an item
-
-    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+    def __init__(self, theme: Theme, work: DraftEditor, show_row: Callable[[int], None]) -> None:
+        """`show_row`: shows the item with a number."""
         super().__init__()
-        self._theme = theme
         self._work = work
+        self._show_row = show_row
         self._requested: tuple[Curation, int] | None = None
         self._found: DataDistribution | None = None
         self.state = Label(tone="text2", wraps=True)
         self.questions = Label(tone="text2", wraps=True)
         self.answers_summary = Label(tone="text2", wraps=True)
-        self.answers = ChartWithTable(
-            theme,
-            phrase("training.length_of_answers"),
-            Histogram(theme, phrase("training.length_of_answers")),
-            phrase("common.characters"),
-        )
+        lengths = phrase("training.length_of_answers")
+        self.answers = ChartWithTable(theme, lengths, Histogram(theme, lengths), phrase("common.characters"))
         kinds = phrase("training.kind_of_question")
         self.categories = ChartWithTable(theme, kinds, BarChart(theme, kinds), kinds)
         group = phrase("training.group")
@@ -215,7 +200,7 @@ class LengthsTab(QWidget):
         self.state.setText(phrase("training.counting"))
         self.state.show()
         requested = self._requested
-        background.run(lambda: (requested, data_overview.measure_distribution(rows)), self._on_found, self._on_failed)
+        background.run(lambda: (requested, data_overview.measure_distribution(rows)), self._on_found)
 
     def focus_first(self) -> None:
         self.answers.toggle.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -223,18 +208,26 @@ class LengthsTab(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
+        self._measured = QWidget()
+        make_column(
+            self.answers,
+            self.answers_summary,
+            self.questions,
+            12,
+            self.categories,
+            12,
+            self.groups,
+            12,
+            self.outliers_title,
+            self.outliers_about,
+            self.outlier_table,
+            into=self._measured,
+            spacing_px=8,
+        )
+        self._measured.hide()
         content = QWidget()
-        self._parts = (
-            self.answers, self.answers_summary, self.questions, self.categories, self.groups, self.outliers_title,
-            self.outliers_about, self.outlier_table,
-        )  # fmt: skip
-        inside = make_column(self.state, into=content, margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=8)
-        for part in self._parts:
-            if (isinstance(part, ChartWithTable) and part is not self.answers) or part is self.outliers_title:
-                inside.addSpacing(12)
-            inside.addWidget(part)
-            part.hide()
-        inside.addStretch(1)
+        sides = (MARGIN_PX, 16, MARGIN_PX, 16)
+        make_column(self.state, self._measured, Stretch(), into=content, margins_px=sides, spacing_px=8)
         make_column(make_scrollable(content), into=self)
         self.outlier_table.activated.connect(self._on_activated)
 
@@ -243,8 +236,7 @@ class LengthsTab(QWidget):
         if requested != self._requested:
             return
         self._found = distribution
-        for part in self._parts:
-            part.setVisible(distribution is not None)
+        self._measured.setVisible(distribution is not None)
         self.state.setVisible(distribution is None)
         self.state.setText(phrase("training.there_are_no_rows_that"))
         if distribution is not None:
@@ -258,8 +250,7 @@ class LengthsTab(QWidget):
         self._show_shares(self.groups, found.groups, is_category=False)
         count = len(found.outliers)
         self.outliers_title.setText(phrase("training.answers_of_quite_another_length_n", n=f"{count:,}"))
-        about = phrase("training.answers_that_are_far_longer")
-        self.outliers_about.setText(about if count else phrase("training.none_2"))
+        self.outliers_about.setText(phrase("training.answers_that_are_far_longer" if count else "training.none_2"))
         self.outliers.set_rows([
             (f"{one.line:,}", f"{one.characters:,}", row_texts.one_line(one.question)) for one in found.outliers
         ])  # fmt: skip
@@ -291,9 +282,6 @@ class LengthsTab(QWidget):
             return phrase("training.none")
         return row_texts.question_category_name(share.name) if is_category else row_texts.one_line(share.name)
 
-    def _on_failed(self, _error: AppError) -> None:
-        """Do nothing: the work reads no files, so it raises no AppError."""
-
     def _on_activated(self, index: QModelIndex) -> None:
         if self._found is not None:
-            self.row_requested.emit(self._found.outliers[index.row()].number)
+            self._show_row(self._found.outliers[index.row()].number)

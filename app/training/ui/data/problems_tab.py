@@ -1,38 +1,42 @@
 """Show the rows with problems (問題のある行): a list of them, and an editor where the user decides on one."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QResizeEvent
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
-    QBoxLayout,
     QComboBox,
-    QListView,
-    QSizePolicy,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QWidget,
 )
 
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.training.data import data_overview
-from app.training.data.curation import Curation, CurationItem, Decision
+from app.training.data.curation import Curation, CurationItem, Decision, RowState
 from app.training.data.data_overview import FlawedRow, FlawedRows
 from app.training.data.records import BadRow
+from app.training.data.rows import TrainingRow
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
-from app.training.ui.data.problem_editor import ProblemEditor
-from app.training.ui.data.review_list import KEYS
+from app.training.ui.data.review_list import FactsRole, ItemRole, ReviewTable, SignRole
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets import list_rows
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import (
+    FlowBox,
+    IconLines,
+    Stretch,
+    fix_width,
+    make_column,
+    make_row,
+    make_scrollable,
+    turn,
+)
+from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip
 
-FlawedRole, SignRole, StateRole, FlawRole = (Qt.ItemDataRole.UserRole + number for number in range(4))
-MARGIN_PX, SIGN_PX, LEAST_PX = 16, 16, 120
+BAD_SIGN = ("circle-x", "danger")
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -80,27 +84,25 @@ class ProblemListModel(QAbstractListModel):
         one = self.flawed(index.row())
         if one is None or self._rows is None:
             return None
-        if role == FlawedRole:
+        if role == ItemRole:
             return one
+        if isinstance(one, BadRow):
+            sign, state, flaw = BAD_SIGN, row_texts.problem_kind_name("unusable"), row_texts.bad_row_text(one)
+        else:
+            icon, tone = row_texts.STATE_SIGNS[self._rows.state_of(one)]
+            sign, state = (icon or "info", tone), row_texts.state_name(self._rows.state_of(one))
+            flaw = phrase("common.data_gap").join(row_texts.check_flaw_text(code) for code in one.flags)
         if role == SignRole:
-            return (
-                ("circle-x", "danger") if isinstance(one, BadRow) else row_texts.STATE_SIGNS[self._rows.state_of(one)]
-            )
-        if role == StateRole:
-            return (
-                row_texts.problem_kind_name("unusable")
-                if isinstance(one, BadRow)
-                else row_texts.state_name(self._rows.state_of(one))
-            )
-        if role == FlawRole:
-            return row_texts.bad_row_text(one) if isinstance(one, BadRow) else _flaws(one)
+            return sign
+        if role == FactsRole:
+            return [(join_facts(state, flaw), "", 400)]
         text = self._text(one)
         if role == Qt.ItemDataRole.DisplayRole:
             return text
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(join_facts(text, self.data(index, FlawRole)))
+            return plain_tooltip(join_facts(text, flaw))
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return join_facts(self.data(index, StateRole), text, self.data(index, FlawRole))
+            return join_facts(state, text, flaw)
         return None
 
     def _text(self, one: FlawedRow) -> str:
@@ -110,88 +112,174 @@ class ProblemListModel(QAbstractListModel):
         return join_facts(place, row_texts.one_line(text))
 
 
-def _flaws(item: CurationItem) -> str:
-    return phrase("common.data_gap").join(row_texts.check_flaw_text(code) for code in item.flags)
-
-
-class ProblemListView(QListView):
-    """The list of problems. A accepts, E edits, R rejects, Ctrl+Z undoes the last decision."""
-
-    key_pressed = Signal(str)  # accept | edit | reject | undo
-
-    def __init__(self, theme: Theme, problems: ProblemListModel) -> None:
-        super().__init__()
-        self._theme = theme
-        self.setModel(problems)
-        self.setItemDelegate(ProblemListDelegate(theme, self))
-        self.setAccessibleName(phrase("training.rows_with_problems"))
-        self.setAccessibleDescription(phrase("training.a_accepts_e_edits_r"))
-        self.setUniformItemSizes(True)
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMouseTracking(True)
-        theme.changed.connect(self._on_theme_changed)
-        self._on_theme_changed()
+class ProblemListView(ReviewTable):
+    """The list of problems. A accepts, E or Enter edits, R rejects, Ctrl+Z undoes the last decision."""
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        action = KEYS.get(Qt.Key(event.key()))
         if event.matches(QKeySequence.StandardKey.Undo):
             self.key_pressed.emit("undo")
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.key_pressed.emit("edit")
-        elif action is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+        else:
             super().keyPressEvent(event)
-        elif not event.isAutoRepeat():
-            self.key_pressed.emit(action)
-
-    def keyboardSearch(self, search: str) -> None:
-        """Ignore typed letters, because they are commands here."""
-
-    def _on_theme_changed(self) -> None:
-        self.setMinimumHeight(self._theme.px(LEAST_PX))
-        self.scheduleDelayedItemsLayout()
-        self.viewport().update()
 
 
-class ProblemListDelegate(QStyledItemDelegate):
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+EDITOR_MARGIN_PX = 20
+QUESTION_LINES, ANSWER_LINES = (2, 6), (4, 14)
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        theme = self._theme
-        return QSize(0, theme.line_height("ui") + theme.line_height("caption") + theme.px(17))
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        theme, area = self._theme, QRect(option.rect)
-        icon, tone = index.data(SignRole)
-        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        painter.save()
-        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
-        size = theme.px(SIGN_PX)
-        sign = QRect(area.left() + MARGIN_PX, area.top() + theme.px(8), size, theme.line_height("ui"))
-        theme.icon(icon or "info", tone, SIGN_PX).paint(painter, sign)
-        left = sign.right() + theme.px(8)
-        line = QRect(left, sign.top(), area.right() - MARGIN_PX - left, sign.height())
-        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
-        second = QRect(left, line.bottom() + 1, line.width(), theme.line_height("caption"))
-        facts = join_facts(index.data(StateRole), index.data(FlawRole))
-        list_rows.draw_text(painter, theme, second, facts, "caption", "text2" if is_chosen else "muted")
-        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
-        painter.restore()
+class ProblemEditor(QWidget):
+    decided = Signal(object)  # Decision
+    left = Signal()  # Esc: back to the list
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._item: CurationItem | None = None
+        self._before = ("", "")
+        self._edits: dict[int, tuple[str, str]] = {}  # unsaved texts, by the number of the item
+        self.place = Label(role="heading3")
+        self.state = Label(role="caption", tone="text2")
+        self.problems = IconLines(theme, is_tinted=True)
+        self.earlier = Label(tone="text2", wraps=True)
+        self.like = Label(tone="text2", wraps=True)
+        self.question = CorrectedField(theme, phrase("common.batch_column.question"), *QUESTION_LINES)
+        self.answer = CorrectedField(theme, phrase("common.batch_column.answer"), *ANSWER_LINES)
+        self.hint = Label(tone="text2", wraps=True)
+        self.accept_button = Button(theme, phrase("training.accept_a"))
+        self.edit_button = Button(theme, phrase("training.edit_and_accept_e"))
+        self.reject_button = Button(theme, phrase("training.reject_r"))
+        self.undo_button = Button(theme, phrase("common.undo"), "quiet", "undo-2")
+        self._fields = QWidget()
+        self._build()
+        self._connect()
+
+    def show_item(self, item: CurationItem, row: TrainingRow, state: RowState, other: CurationItem | None) -> None:
+        """Show an item. `row`: its current texts. `other`: the similar item."""
+        self._remember_edit()
+        self._item = item
+        self.place.setText(phrase("training.data_preview", line=f"{row.line:,}"))
+        self.state.setText(row_texts.state_name(state))
+        self.problems.show_lines([("triangle-alert", "warning", line) for line in row_texts.flaw_lines(item, other)])
+        self._show_other(self.earlier, row_texts.earlier_turns_text(row))
+        similar = [
+            phrase("training.data_said", role=phrase(f"training.data_role.{one.role}"), text=one.text)
+            for one in (other.row.messages[-2:] if other is not None else ())
+        ]
+        self._show_other(self.like, "\n".join(similar))
+        self._before = (row.question, row.answer)
+        self._write(*self._edits.get(item.number, self._before))
+        self._fields.show()
+        self.hint.setText(phrase("training.correct_the_texts_and_press"))
+
+    def show_bad(self, bad: BadRow) -> None:
+        self._remember_edit()
+        self._item = None
+        self.place.setText(phrase("training.data_preview", line=f"{bad.line:,}"))
+        self.state.setText(row_texts.problem_kind_name("unusable"))
+        self.problems.show_lines([("circle-x", "danger", row_texts.bad_row_text(bad))])
+        self._show_other(self.earlier, "")
+        self._show_other(self.like, bad.detail)
+        self._fields.hide()
+        self.hint.setText(phrase("training.it_cannot_be_mended_here"))
+
+    @property
+    def is_changed(self) -> bool:
+        return self._item is not None and self._texts() != self._before
+
+    def decide(self, kind: Literal["accepted", "rejected"]) -> None:
+        if self._item is not None:
+            self.decided.emit(Decision(self._item.number, kind))
+
+    def edit(self) -> None:
+        """Save the changed texts; without changes give the focus to the answer."""
+        if self._item is None:
+            return
+        if not self.is_changed:
+            self.answer.to_end()
+        elif self.question.finish_conversion() and self.answer.finish_conversion():
+            question, answer = self._texts()
+            self.decided.emit(Decision(self._item.number, "edited", question, answer))
+
+    def forget_edit(self, number: int) -> None:
+        """Drop the unsaved texts of an item after a decision."""
+        self._edits.pop(number, None)
+        if self._item is not None and self._item.number == number:
+            self._item = None
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        head = make_row((self.place, 1), self.state)
+        fields = make_column(into=self._fields, spacing_px=6)
+        for title, field in (
+            (phrase("common.batch_column.question"), self.question),
+            (phrase("common.batch_column.answer"), self.answer),
+        ):
+            label = Label(title, strong=True)
+            label.setBuddy(field)
+            fields.addWidget(label)
+            fields.addWidget(field)
+        fields.addSpacing(6)
+        self.buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
+        content = QWidget()
+        make_column(
+            head,
+            self.problems,
+            self.like,
+            self.earlier,
+            self._fields,
+            self.hint,
+            self.buttons,
+            Stretch(),
+            into=content,
+            margins_px=(EDITOR_MARGIN_PX, 14, EDITOR_MARGIN_PX, 14),
+            spacing_px=10,
+        )
+        make_column(make_scrollable(content), into=self)
+
+    def _connect(self) -> None:
+        self.accept_button.clicked.connect(lambda: self.decide("accepted"))
+        self.edit_button.clicked.connect(self.edit)
+        self.reject_button.clicked.connect(lambda: self.decide("rejected"))
+        for field in (self.question, self.answer):
+            field.submitted.connect(self.edit)
+            field.cancelled.connect(self._cancel_edit)
+
+    def _remember_edit(self) -> None:
+        """Keep the unsaved texts of the shown item until it is decided."""
+        if self._item is not None:
+            self._edits.pop(self._item.number, None)
+            if self.is_changed:
+                self._edits[self._item.number] = self._texts()
+
+    def _write(self, question: str, answer: str) -> None:
+        """Fill the fields. An unchanged text keeps its cursor."""
+        for field, text in ((self.question, question), (self.answer, answer)):
+            if field.toPlainText() != text:
+                field.setPlainText(text)
+
+    def _texts(self) -> tuple[str, str]:
+        return self.question.toPlainText(), self.answer.toPlainText()
+
+    def _cancel_edit(self) -> None:
+        self._write(*self._before)
+        self.left.emit()
+
+    def _show_other(self, label: Label, text: str) -> None:
+        label.setText(text)
+        label.setVisible(bool(text))
 
 
 LIST_PX, STACK_BELOW_PX, STACKED_PX = 348, 720, 420
 
 
 class ProblemsTab(QWidget):
-    refused = Signal(object)  # AppError: a decision could not be saved
-
-    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+    def __init__(self, theme: Theme, work: DraftEditor, show_error: Callable[[AppError], None]) -> None:
+        """`show_error`: tells that a decision could not be saved."""
         super().__init__()
         self._theme = theme
         self._work = work
+        self._show_error = show_error
         self._shown: Curation | None = None
         self._flaws: FlawedRows | None = None
         self.kinds = QComboBox()
@@ -199,7 +287,7 @@ class ProblemsTab(QWidget):
         self.kinds.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.problems = ProblemListModel()
         self.problems.setParent(self)
-        self.view = ProblemListView(theme, self.problems)
+        self.view = ProblemListView(theme, self.problems, phrase("training.rows_with_problems"))
         self.nothing = Label(tone="text2", wraps=True)
         self.editor = ProblemEditor(theme)
         self._build()
@@ -235,16 +323,12 @@ class ProblemsTab(QWidget):
         top = make_column(self.kinds, self.nothing, margins_px=(16, 10, 16, 10))
         make_column(top, Separator(), (self.view, 1), into=self._side, spacing_px=0)
         self._rules = (Separator("vertical"), Separator())
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(0)
-        for part, share in ((self._side, 0), (self._rules[0], 0), (self._rules[1], 0), (self.editor, 1)):
-            self._row.addWidget(part, share)
+        self._row = make_row(self._side, *self._rules, (self.editor, 1), into=self, spacing_px=0)
         self._lay_out()
 
     def _connect(self) -> None:
         self.kinds.activated.connect(self._fill)
-        self.view.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.view.selectionModel().currentChanged.connect(self._show_current)
         self.view.key_pressed.connect(self._on_key)
         self.view.doubleClicked.connect(lambda _index: self.editor.edit())
         self.editor.decided.connect(self._decide)
@@ -255,13 +339,10 @@ class ProblemsTab(QWidget):
     def _lay_out(self) -> None:
         """Put the editor below the list if both do not fit side by side."""
         is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
-        directions, policies = QBoxLayout.Direction, QSizePolicy.Policy
-        self._row.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
+        turn(self._row, is_row=not is_stacked)
         self._rules[0].setVisible(not is_stacked)
         self._rules[1].setVisible(is_stacked)
-        self._side.setSizePolicy(policies.Preferred if is_stacked else policies.Fixed, policies.Preferred)
-        self._side.setMaximumWidth(16_777_215 if is_stacked else self._theme.px(LIST_PX))
-        self._side.setMinimumWidth(0 if is_stacked else self._theme.px(LIST_PX))
+        fix_width(self._side, None if is_stacked else self._theme.px(LIST_PX))
         self._row.setStretchFactor(self._side, 2 if is_stacked else 0)
         self._row.setStretchFactor(self.editor, 3 if is_stacked else 1)
         self.setMinimumHeight(self._theme.px(STACKED_PX) if is_stacked else 0)
@@ -291,28 +372,27 @@ class ProblemsTab(QWidget):
         self._show_current()
 
     def _show_current(self) -> None:
-        one = self.view.currentIndex().data(FlawedRole)
+        one = self.view.currentIndex().data(ItemRole)
         if isinstance(one, BadRow):
             self.editor.show_bad(one)
         elif isinstance(one, CurationItem) and self._shown is not None:
             other = self._shown.items[one.like - 1] if one.like else None
             self.editor.show_item(one, self._shown.row_of(one), self._shown.state_of(one), other)
 
-    def _on_current_changed(self, _now: QModelIndex, _before: QModelIndex) -> None:
-        self._show_current()
-
     # ------------------------------------------------------------------ deciding
 
     def _on_key(self, key: str) -> None:
-        actions = {"accept": self.editor.accept, "edit": self.editor.edit, "reject": self.editor.reject}
-        actions.get(key, self._undo)()
+        if key in ("accept", "reject"):
+            self.editor.decide("accepted" if key == "accept" else "rejected")
+        else:
+            (self.editor.edit if key == "edit" else self._undo)()
 
     def _decide(self, decision: Decision) -> None:
         had_keyboard = self.editor.question.hasFocus() or self.editor.answer.hasFocus()
         try:
             self._work.decide(decision)
         except AppError as error:
-            self.refused.emit(error)
+            self._show_error(error)
             return
         self.editor.forget_edit(decision.number)
         row = self.problems.row_of(decision.number)
@@ -325,7 +405,7 @@ class ProblemsTab(QWidget):
         try:
             number = self._work.undo()
         except AppError as error:
-            self.refused.emit(error)
+            self._show_error(error)
             return
         if number:
             self.editor.forget_edit(number)

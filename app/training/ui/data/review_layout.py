@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSize, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import Stretch, make_column, make_scrollable
+from app.uikit.widgets.containers import Stretch, fix_width, make_column, make_row, make_scrollable, turn
 from app.uikit.widgets.labels import Separator, set_surface
 
 # Widths of this widget from which the source is beside the row, and the row beside the list.
@@ -20,7 +20,6 @@ LIST_PX, LIST_LEAST_PX, SOURCE_PX = 348, 250, 388
 LIST_SHARE, SOURCE_SHARE = 0.36, 0.34  # the largest shares of the width
 LIST_STRETCH, ROW_STRETCH = 42, 58  # shares of the height when the list is above the row
 ROW_LEAST_PX = 140
-QWIDGETSIZE_MAX = (1 << 24) - 1  # PySide does not export it
 AROUND_CARET_PX = 32
 ABOVE_MARK_PX = 60  # part of the passage that stays visible above the quote
 
@@ -72,15 +71,12 @@ class ReviewLayout(QWidget):
     def lay_out(self) -> None:
         px, width = self._theme.px, self.width()
         is_stacked, is_beside = self.is_stacked, self.is_source_beside
-        directions = QBoxLayout.Direction
-        self._columns.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
-        for rule, is_shown in ((self._below_list, is_stacked), (self._beside_list, not is_stacked)):
-            rule.setVisible(is_shown)
+        turn(self._columns, is_row=not is_stacked)
+        self._below_list.setVisible(is_stacked)
+        self._beside_list.setVisible(not is_stacked)
         self._place_source(is_beside)
         self._columns.setStretchFactor(self._listed, LIST_STRETCH if is_stacked else 0)
-        side = self._list_width
-        self._listed.setMinimumWidth(0 if is_stacked else side)
-        self._listed.setMaximumWidth(QWIDGETSIZE_MAX if is_stacked else side)
+        fix_width(self._listed, None if is_stacked else self._list_width)
         self._middle.setMinimumHeight(px(ROW_LEAST_PX))
         self._right.setFixedWidth(min(px(SOURCE_PX), round(width * SOURCE_SHARE)))
         self._right.setVisible(is_beside and self._has_source)
@@ -118,14 +114,16 @@ class ReviewLayout(QWidget):
         self._middle, self._right = make_scrollable(content), make_scrollable(holder)
         set_surface(holder, "base")
         self._beside_row.addWidget(self._source)
-        self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._columns.setContentsMargins(0, 0, 0, 0)
-        self._columns.setSpacing(0)
-        for widget in (self._listed, self._below_list, self._beside_list):
-            self._columns.addWidget(widget)
-        self._columns.addWidget(self._middle, ROW_STRETCH)
-        self._columns.addWidget(self._rule)
-        self._columns.addWidget(self._right)
+        self._columns = make_row(
+            self._listed,
+            self._below_list,
+            self._beside_list,
+            (self._middle, ROW_STRETCH),
+            self._rule,
+            self._right,
+            into=self,
+            spacing_px=0,
+        )
 
     def _scroll(self) -> None:
         self._middle.verticalScrollBar().setValue(0)

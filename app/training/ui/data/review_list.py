@@ -43,7 +43,13 @@ FILTERS: dict[Filter, frozenset[RowState]] = {
 }
 _DUE: frozenset[RowState] = frozenset(("undecided", "left_out"))  # not trained on until the user accepts them
 
-ItemRole, StateRole, EditRole = (Qt.ItemDataRole.UserRole + number for number in range(3))
+# SignRole: an icon, "" for an empty circle or "dot" for one with a dot, and its colour. FactsRole: what is said below
+# the text, each with its colour ("": that of quiet texts) and its weight.
+ItemRole, SignRole, FactsRole = (Qt.ItemDataRole.UserRole + number for number in range(3))
+
+
+def count_decided(rows: Curation | None) -> int:
+    return sum(rows.counts[state] for state in DECIDED) if rows is not None else 0
 
 
 class ReviewListModel(QAbstractListModel):
@@ -148,18 +154,22 @@ class ReviewListModel(QAbstractListModel):
         item = self.item(self._shown[index.row()])
         if role == ItemRole:
             return item
-        if role == StateRole:
-            return self.state_of(item)
-        if role == EditRole:
-            return item.number in self.edits
+        state, has_edit = self.state_of(item), item.number in self.edits
+        if role == SignRole:
+            icon, tone = row_texts.STATE_SIGNS[state]
+            return "dot" if state == "used" else icon, tone
+        if role == FactsRole:
+            edit = [(phrase("training.being_edited"), "accent", 600)] if has_edit else []
+            tone = row_texts.STATE_SIGNS[state][1] if state == "left_out" else ""
+            return [(row_texts.state_name(state), tone, 400), *edit, (row_texts.source_line(item), "", 400)]
         question = row_texts.one_line(self._curation.row_of(item).question)
         if role == Qt.ItemDataRole.DisplayRole:
             return question
         if role == Qt.ItemDataRole.ToolTipRole:
             return plain_tooltip(question)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            edit = phrase("training.being_edited") if item.number in self.edits else ""
-            return join_facts(row_texts.state_name(self.state_of(item)), edit, question, row_texts.source_line(item))
+            edited = phrase("training.being_edited") if has_edit else ""
+            return join_facts(row_texts.state_name(state), edited, question, row_texts.source_line(item))
         return None
 
 
@@ -178,7 +188,7 @@ class ReviewList(QWidget):
         super().__init__()
         self._theme = theme
         self._items = items
-        self.view = ReviewTable(theme, items)
+        self.view = ReviewTable(theme, items, phrase("training.rows_to_review"))
         self.amount = Label(role="caption", tone="text2")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -219,16 +229,16 @@ class ReviewList(QWidget):
 
 
 class ReviewTable(QTableView):
-    """A table with one column. A QListView would lay out all rows again when one changes."""
+    """A table of one column with keys for its rows. A QListView would lay out all rows again when one changes."""
 
     key_pressed = Signal(str)  # accept | edit | reject
 
-    def __init__(self, theme: Theme, items: ReviewListModel) -> None:
+    def __init__(self, theme: Theme, items: QAbstractListModel, name: str) -> None:
         super().__init__()
         self._theme = theme
         self.setModel(items)
         self.setItemDelegate(ReviewDelegate(theme, self))
-        self.setAccessibleName(phrase("training.rows_to_review"))
+        self.setAccessibleName(name)
         self.setAccessibleDescription(phrase("training.a_accepts_e_edits_r"))
         self.horizontalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
@@ -277,7 +287,7 @@ class ReviewTable(QTableView):
 
 
 class ReviewDelegate(QStyledItemDelegate):
-    """A delegate that draws the icon of the state and the question, and below them state and origin."""
+    """A delegate that draws the sign and the text of a row, and below the text its facts."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -285,40 +295,26 @@ class ReviewDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         theme = self._theme
-        item: CurationItem = index.data(ItemRole)
-        state: RowState = index.data(StateRole)
         area: QRect = option.rect
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
         list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
-        size = theme.px(SIGN_PX)
-        sign = QRect(area.left() + MARGIN_PX, area.top() + theme.px(8), size, theme.line_height("ui"))
-        self._paint_sign(painter, sign, state)
+        sign = QRect(area.left() + MARGIN_PX, area.top() + theme.px(8), theme.px(SIGN_PX), theme.line_height("ui"))
+        self._paint_sign(painter, sign, *index.data(SignRole))
         left = sign.right() + theme.px(8)
         line = QRect(left, sign.top(), area.right() - MARGIN_PX - left, sign.height())
-        weight = 600 if is_chosen else 400
-        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=weight)
-        second = QRect(left, line.bottom() + 1, line.width(), theme.line_height("caption"))
-        self._paint_facts(painter, second, item, state, has_edit=index.data(EditRole), is_chosen=is_chosen)
+        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+        room = QRect(left, line.bottom() + 1, line.width(), theme.line_height("caption"))
+        quiet = "text2" if is_chosen else "muted"
+        for text, tone, weight in index.data(FactsRole):
+            used = list_rows.draw_text(painter, theme, room, text, "caption", tone or quiet, weight=weight)
+            room.setLeft(room.left() + used + theme.px(12))
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         painter.restore()
 
-    def _paint_facts(
-        self, painter: QPainter, area: QRect, item: CurationItem, state: RowState, *, has_edit: bool, is_chosen: bool
-    ) -> None:
-        theme, left = self._theme, area.left()
-        quiet = "text2" if is_chosen else "muted"
-        texts = [(row_texts.state_name(state), row_texts.STATE_SIGNS[state][1] if state == "left_out" else quiet, 400)]
-        if has_edit:
-            texts.append((phrase("training.being_edited"), "accent", 600))
-        for text, tone, weight in (*texts, (row_texts.source_line(item), quiet, 400)):
-            room = QRect(left, area.top(), area.right() - left, area.height())
-            left += list_rows.draw_text(painter, theme, room, text, "caption", tone, weight=weight) + theme.px(12)
-
-    def _paint_sign(self, painter: QPainter, area: QRect, state: RowState) -> None:
+    def _paint_sign(self, painter: QPainter, area: QRect, icon: str, tone: str) -> None:
         theme = self._theme
-        icon, tone = row_texts.STATE_SIGNS[state]
-        if icon:
+        if icon not in ("", "dot"):
             theme.icon(icon, tone, SIGN_PX).paint(painter, area)
             return
         radius = theme.px(SIGN_PX) / 2 - theme.px(1)
@@ -327,6 +323,6 @@ class ReviewDelegate(QStyledItemDelegate):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(theme.color(tone), 1.5))
         painter.drawEllipse(center, radius, radius)
-        if state == "used":
+        if icon == "dot":
             painter.setBrush(theme.color(tone))
             painter.drawEllipse(center, radius / 3, radius / 3)

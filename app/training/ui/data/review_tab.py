@@ -5,7 +5,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.training.data import curation
 from app.training.data.curation import Curation, CurationItem, Decision, DecisionKind, ReviewPace
 from app.training.services.draft_editor import DraftEditor
@@ -14,6 +14,7 @@ from app.training.ui.data.review_list import Filter, ItemRole, ReviewList, Revie
 from app.training.ui.data.row_editor import RowEditor, Texts
 from app.training.ui.data.row_source import RowSourceView
 from app.uikit.localization import with_note
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, KeyButton
@@ -26,10 +27,11 @@ FOOT_MARGIN_PX = 16
 class ReviewTab(QWidget):
     """The tab of the review queue. Unsaved texts stay with their row until it is decided, and an undo restores them."""
 
-    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+    def __init__(self, theme: Theme, work: DraftEditor, navigation: Navigation) -> None:
         super().__init__()
         self._theme = theme
         self._work = work
+        self._navigation = navigation
         self._curation: Curation | None = None
         self._revision = -1  # of the shown rows
         self._same_passage = curation.count_by_passage(())
@@ -41,11 +43,11 @@ class ReviewTab(QWidget):
         self.items.edits = self._edits
         self._build()
         self._connect()
-        self.show_items()
+        self.show_rows()
 
     # ------------------------------------------------------------------- showing
 
-    def show_items(self) -> None:
+    def show_rows(self) -> None:
         """Show the changes of the draft's rows: others, or decisions made elsewhere."""
         found = self._work.curation
         if found is not self._curation:
@@ -73,12 +75,11 @@ class ReviewTab(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Take Ctrl+Z before the window does, wherever the focus is in this tab."""
-        if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.ShortcutOverride:
-            return super().event(event)
-        is_undo = event.matches(QKeySequence.StandardKey.Undo)
-        if is_undo:
+        is_undo = isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo)
+        if is_undo and event.type() == QEvent.Type.ShortcutOverride:
             event.accept()
-        return is_undo or super().event(event)
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not event.matches(QKeySequence.StandardKey.Undo):
@@ -105,8 +106,8 @@ class ReviewTab(QWidget):
         """Accept a changed row; for an unchanged one give the focus to the answer."""
         if self.editor.is_edited:
             self.accept()
-        elif self.item is not None:
-            self.editor.focus_answer()
+        else:
+            self._begin_edit()
 
     def undo(self) -> None:
         curation = self._curation
@@ -134,8 +135,8 @@ class ReviewTab(QWidget):
         theme = self._theme
         self.banner = Banner(theme)
         self.list = ReviewList(theme, self.items)
-        self.editor = RowEditor(theme)
-        self.source = RowSourceView(theme)
+        self.editor = RowEditor(theme, self._go_to)
+        self.source = RowSourceView(theme, self._navigation, self._go_to)
         self.nothing = Label(tone="text2", wraps=True)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.nothing.setMargin(theme.px(20))
@@ -150,15 +151,13 @@ class ReviewTab(QWidget):
         view, editor, foot = self.list.view, self.editor, self.foot
         actions = {"accept": self.accept, "edit": self._begin_edit, "reject": self.reject}
         view.key_pressed.connect(lambda key: actions[key]())
-        view.selectionModel().currentChanged.connect(self._on_current_changed)
+        view.selectionModel().currentChanged.connect(self._show_current)
         self.list.filter_chosen.connect(self._on_filter_chosen)
         editor.edited.connect(self._on_edited)
         for field in (editor.question, editor.answer):
             field.submitted.connect(self.accept)
             field.cancelled.connect(self._on_cancelled)
         editor.caret_moved.connect(self.columns.keep_in_sight)
-        for requested in (editor.checks.like_requested, self.source.like.requested):
-            requested.connect(self._on_like_requested)
         foot.accept_button.clicked.connect(self.accept)
         foot.edit_button.clicked.connect(self.edit)
         foot.reject_button.clicked.connect(self.reject)
@@ -224,10 +223,9 @@ class ReviewTab(QWidget):
         """Show the error and the current state: the decision may be stored all the same, because the draft's file is
         written later.
         """
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
+        self.banner.show_error(error)
         self._revision = -1
-        self.show_items()
+        self.show_rows()
 
     # ---------------------------------------------------------------------- slots
 
@@ -257,15 +255,12 @@ class ReviewTab(QWidget):
         announce(self, self._announcement(decision.kind))
 
     def _announcement(self, kind: DecisionKind) -> str:
-        text = phrase(f"training.review_announcement.{kind}")
+        text = phrase(f"training.decision.{kind}")
         return text if self.items.left else phrase("training.done_review_finished", done=text)
 
     def _begin_edit(self) -> None:
         if self.item is not None:
-            self.editor.focus_answer()
-
-    def _on_current_changed(self, *_: object) -> None:
-        self._show_current()
+            self.editor.answer.to_end()
 
     def _on_filter_chosen(self, wanted: Filter) -> None:
         self._fill(wanted, self.item.number if self.item is not None else 0)
@@ -285,7 +280,7 @@ class ReviewTab(QWidget):
         self.banner.hide()
         self.focus_first()
 
-    def _on_like_requested(self, number: int) -> None:
+    def _go_to(self, number: int) -> None:
         self.show_item(number)
         self.focus_first()
 
@@ -302,10 +297,9 @@ class ReviewFooter(QWidget):
         self.undo_button.setAccessibleName(with_note(phrase("common.undo"), "Ctrl+Z"))
         self.undo_button.setToolTip("Ctrl+Z")
         self.note = Label(tone="text2")
-        row = make_row(margins_px=(FOOT_MARGIN_PX, 9, FOOT_MARGIN_PX, 9), spacing_px=12)
         self._buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
-        row.addWidget(self._buttons, 1)
-        row.addWidget(self.note)
+        sides = (FOOT_MARGIN_PX, 9, FOOT_MARGIN_PX, 9)
+        row = make_row((self._buttons, 1), self.note, margins_px=sides, spacing_px=12)
         make_column(Separator(), row, into=self, spacing_px=0)
 
     def show_state(self, *, can_decide: bool, can_undo: bool, total: int, left: int) -> None:

@@ -3,11 +3,12 @@
 The checks list each problem on a line of its own, and what is right on one more line.
 """
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
-from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import phrase
 from app.training.data import curation
@@ -18,7 +19,7 @@ from app.training.ui.data import row_texts
 from app.uikit import untrusted_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint
-from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
+from app.uikit.widgets.containers import FlowBox, IconLines, Stretch, make_column, make_grid, make_row
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import IconLabel, Label, repolish, set_surface
 
@@ -35,9 +36,11 @@ class RowEditor(QWidget):
     edited = Signal()
     caret_moved = Signal(object)  # the field
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, show_item: Callable[[int], None]) -> None:
+        """`show_item`: shows the item with a number."""
         super().__init__()
         self._theme = theme
+        self._show_item = show_item
         self.item: CurationItem | None = None
         self._row: TrainingRow | None = None
         self._like: CurationItem | None = None
@@ -91,9 +94,6 @@ class RowEditor(QWidget):
             self._fill(self._row.question, self._row.answer)
             self._on_edited()
 
-    def focus_answer(self) -> None:
-        self.answer.to_end()
-
     # ----------------------------------------------------------------- building
 
     def _build(self) -> None:
@@ -116,7 +116,7 @@ class RowEditor(QWidget):
         self.hint.setSizePolicy(policy)
         self.earlier = EarlierTurns(theme)
         self.quote = QuoteView(theme)
-        self.checks = RowCheckList(theme)
+        self.checks = RowCheckList(theme, self._show_item)
         make_column(
             self.earlier,
             _field_header(Label(phrase("common.batch_column.question"), strong=True), self.position),
@@ -186,15 +186,12 @@ class RowEditor(QWidget):
             self._on_checked((row, curation.inspect_row(row, evidence)))
         else:
             self.checks.show_item(self.item, None, self._like)
-            background.run(lambda: (row, curation.inspect_row(row, evidence)), self._on_checked, self._on_failed)
+            background.run(lambda: (row, curation.inspect_row(row, evidence)), self._on_checked)
 
     def _on_checked(self, found: tuple[TrainingRow, RowInspection]) -> None:
         row, inspection = found
         if self.item is not None and row is self._checked_row:
             self.checks.show_item(self.item, inspection, self._like)
-
-    def _on_failed(self, _error: AppError) -> None:
-        """Do nothing: the check raises no AppError."""
 
 
 class EarlierTurns(QFrame):
@@ -203,8 +200,7 @@ class EarlierTurns(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         set_surface(self, "sunken")
-        self._words = Label(role="caption", tone="text2", wraps=True)
-        self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._words = Label(role="caption", tone="text2", wraps=True, selectable=True)
         make_column(
             Label(phrase("training.what_was_said_before_not"), "caption", strong=True),
             self._words,
@@ -226,15 +222,10 @@ class QuoteView(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.badge = RowBadge(theme)
-        self.words = Label(wraps=True)
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.words = Label(wraps=True, selectable=True)
         self._box = QuoteFrame(theme)
         self._box.column.addWidget(self.words)
-        self._none = Label(
-            phrase("training.the_documents_do_not_answer"),
-            tone="text2",
-            wraps=True,
-        )
+        self._none = Label(phrase("training.the_documents_do_not_answer"), tone="text2", wraps=True)
         make_column(
             FlowBox(Label(phrase("training.quoted_source_text"), strong=True), self.badge),
             self._box,
@@ -319,18 +310,16 @@ def _plain(text: str) -> str:
 
 LIKENESS = ("same_row", "repeated_question", "near_duplicate")
 NAMED_VALUES = 3  # missing values that a line quotes
-GAP_PX = 6
 SOUND_MOST = 4  # number of checks that can pass
 
 
 class RowCheckList(QWidget):
-    like_requested = Signal(int)  # number of the similar item
-
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, show_item: Callable[[int], None]) -> None:
+        """`show_item`: shows the item with a number."""
         super().__init__()
-        self._theme = theme
+        self._show_item = show_item
         self._item: CurationItem | None = None
-        self._doubts = make_column(spacing_px=4)
+        self.doubts = IconLines(theme, is_tinted=True)
         self._sound_labels = [Label(tone="text2") for _ in range(SOUND_MOST)]
         self.like_button = Button(theme, "", "link")
         self._quality_name = Label(phrase("training.quality"), tone="muted")
@@ -340,7 +329,8 @@ class RowCheckList(QWidget):
     def show_item(self, item: CurationItem, inspection: RowInspection | None, like: CurationItem | None) -> None:
         """Show the checks of an item. `inspection`: None while it is unknown. `like`: the similar item."""
         self._item = item
-        self._show_doubts(inspection or RowInspection())
+        doubts = self._doubts_of(inspection or RowInspection())
+        self.doubts.show_lines([("triangle-alert", "warning", text) for text in doubts])
         sound = self._sound_of(inspection) if inspection is not None else [phrase("training.looking")]
         for place, label in enumerate(self._sound_labels):
             label.setText(sound[place] if place < len(sound) else "")
@@ -354,11 +344,6 @@ class RowCheckList(QWidget):
         self.quality.setText(phrase("training.n_most_scored_by_the", n=score, most=SCORE_MAX))
 
     @property
-    def doubts(self) -> list[str]:
-        """Return the shown problems."""
-        return [label.text() for label in self._doubts_shown]
-
-    @property
     def sound(self) -> list[str]:
         """Return the shown texts of passed checks."""
         return [label.text() for label in self._sound_labels if label.text()]
@@ -366,39 +351,16 @@ class RowCheckList(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        self._doubts_shown: list[Label] = []
         lines = make_column(
-            self._doubts, (self.like_button, 0, Qt.AlignmentFlag.AlignLeft), FlowBox(*self._sound_labels), spacing_px=4
+            self.doubts, (self.like_button, 0, Qt.AlignmentFlag.AlignLeft), FlowBox(*self._sound_labels), spacing_px=4
         )
         top = Qt.AlignmentFlag.AlignTop
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(1, 1)
+        grid = make_grid(self, spacing_px=(12, 4), stretch=1)
         grid.addWidget(Label(phrase("training.checks"), tone="muted"), 0, 0, top)
         grid.addLayout(lines, 0, 1)
         grid.addWidget(self._quality_name, 1, 0, top)
         grid.addWidget(self.quality, 1, 1)
-        self.like_button.clicked.connect(self._on_like_clicked)
-
-    def _show_doubts(self, inspection: RowInspection) -> None:
-        while (line := self._doubts.takeAt(0)) is not None:
-            if (widget := line.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        self._doubts_shown.clear()
-        for text in self._doubts_of(inspection):
-            line_widget = QWidget()
-            row = make_row(into=line_widget, spacing_px=self._theme.px(GAP_PX))
-            icon = IconLabel(self._theme, "triangle-alert", "warning")
-            icon.setFixedHeight(self._theme.line_height("ui"))
-            label = Label(text, tone="warning", wraps=True)
-            self._doubts_shown.append(label)
-            row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
-            row.addWidget(label, 1)
-            self._doubts.addWidget(line_widget)
-            line_widget.show()
+        self.like_button.clicked.connect(lambda: self._show_item(self._item.like) if self._item else None)
 
     def _doubts_of(self, inspection: RowInspection) -> list[str]:
         assert self._item is not None
@@ -427,7 +389,3 @@ class RowCheckList(QWidget):
             phrase("training.no_duplicates") if not self._likeness() else "",
         )
         return [text for text in found if text]
-
-    def _on_like_clicked(self) -> None:
-        if self._item is not None:
-            self.like_requested.emit(self._item.like)

@@ -1,8 +1,10 @@
 """Show the source of a row: the passage that it was generated from, or the similar row."""
 
-from PySide6.QtCore import Qt, Signal
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
 from app.training.data.curation import CurationItem, RowEvidence
@@ -10,6 +12,7 @@ from app.training.data.rows import TrainingRow
 from app.training.ui.data import row_texts
 from app.uikit import untrusted_text
 from app.uikit.localization import join_facts
+from app.uikit.page import Navigation
 from app.uikit.text import source_text
 from app.uikit.text.source_text import SourcePage
 from app.uikit.theme import Theme
@@ -23,10 +26,11 @@ MARGIN_PX = 16
 class RowSourceView(QWidget):
     """The passage or the similar row of an item. Its owner hides it for rows without either."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation, show_item: Callable[[int], None]) -> None:
+        """`show_item`: shows the item with a number."""
         super().__init__()
-        self.passage = PassageView(theme)
-        self.like = SimilarRowView(theme)
+        self.passage = PassageView(theme, navigation)
+        self.like = SimilarRowView(theme, show_item)
         make_column(self.passage, self.like, Stretch(), into=self, spacing_px=0)
 
     def show_item(self, item: CurationItem, others: int, like: tuple[CurationItem, TrainingRow] | None) -> None:
@@ -49,9 +53,7 @@ class RowSourceView(QWidget):
 
 
 class PassageView(QWidget):
-    page_requested = Signal(str, int)  # document, page from 1
-
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation) -> None:
         super().__init__()
         self._theme = theme
         self._evidence: RowEvidence | None = None
@@ -60,16 +62,10 @@ class PassageView(QWidget):
         self.text = PassageText(theme)
         self.facts = _wrapped("caption", "text2")
         self.page_button = Button(theme, phrase("training.show_page"), icon="file-text")
-        self.page_button.clicked.connect(self._on_page_clicked)
-        self._head, self._foot = head, foot = QVBoxLayout(), QVBoxLayout()
-        head.setSpacing(4)
-        head.addWidget(Label(phrase("common.source"), strong=True))
-        head.addWidget(self._path)
-        head.addWidget(self._title)
-        foot.setSpacing(8)
-        foot.addWidget(self.facts)
-        foot.addWidget(self.page_button, 0, Qt.AlignmentFlag.AlignLeft)
-        make_column(head, self.text, foot, into=self, spacing_px=0)
+        self.page_button.clicked.connect(lambda: navigation.page_requested.emit("documents"))
+        self._head = make_column(Label(phrase("common.source"), strong=True), self._path, self._title, spacing_px=4)
+        self._foot = make_column(self.facts, (self.page_button, 0, Qt.AlignmentFlag.AlignLeft), spacing_px=8)
+        make_column(self._head, self.text, self._foot, into=self, spacing_px=0)
         theme.changed.connect(self._restyle)
         self._restyle()
 
@@ -104,10 +100,6 @@ class PassageView(QWidget):
             places = [(start, start + len(self._evidence.quote))] if start >= 0 else []
             self.text.show_text(self._evidence.passage, places)
 
-    def _on_page_clicked(self) -> None:
-        if self._evidence is not None:
-            self.page_requested.emit(self._evidence.document, self._evidence.page)
-
 
 class PassageText(QWidget):
     """The text of a passage, with the height that it needs at its width."""
@@ -132,25 +124,27 @@ class PassageText(QWidget):
 
 
 class SimilarRowView(QWidget):
-    requested = Signal(int)  # number of the other row
-
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, show_item: Callable[[int], None]) -> None:
         super().__init__()
         self._number = 0
         self._title = Label(strong=True)
         self.question = _wrapped("ui", "text")
         self.answer = _wrapped("ui", "text")
-        button = self.button = Button(theme, phrase("training.go_to_this_row"), compact=True)
-        button.clicked.connect(lambda: self.requested.emit(self._number))
-        column = make_column(self._title, into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 16), spacing_px=6)
-        for name, value in (
-            (phrase("common.batch_column.question"), self.question),
-            (phrase("common.batch_column.answer"), self.answer),
-        ):
-            column.addWidget(Label(name, "caption", "text2"))
-            column.addWidget(value)
-            column.addSpacing(4)
-        column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.button = Button(theme, phrase("training.go_to_this_row"), compact=True)
+        self.button.clicked.connect(lambda: show_item(self._number))
+        make_column(
+            self._title,
+            Label(phrase("common.batch_column.question"), "caption", "text2"),
+            self.question,
+            4,
+            Label(phrase("common.batch_column.answer"), "caption", "text2"),
+            self.answer,
+            4,
+            (self.button, 0, Qt.AlignmentFlag.AlignLeft),
+            into=self,
+            margins_px=(MARGIN_PX, 14, MARGIN_PX, 16),
+            spacing_px=6,
+        )
 
     def show_row(self, item: CurationItem, row: TrainingRow) -> None:
         self._number = item.number
@@ -160,7 +154,4 @@ class SimilarRowView(QWidget):
 
 
 def _wrapped(role: str, tone: str) -> Label:
-    label = Label(role=role, tone=tone, wraps=True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label
+    return Label(role=role, tone=tone, wraps=True, selectable=True, shrinks=True)

@@ -2,7 +2,7 @@
 into them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -16,21 +16,20 @@ from app.training.data.split_record import SplitManifest
 from app.training.drafts import DraftSplit
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
+from app.training.ui.wizard import MARGIN_PX
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import IconLines, Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label
 from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
-
-MARGIN_PX = 24
 
 SplitReading = tuple[DraftSplit, SplitManifest, list[int]]
 
 
 class SplitTab(QWidget):
-    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+    def __init__(self, theme: Theme, work: DraftEditor, freeze: Callable[[], None]) -> None:
+        """`freeze`: splits the rows."""
         super().__init__()
-        self._theme = theme
         self._work = work
         self._requested: DraftSplit | None = None
         self._icon = IconLabel(theme, "info")
@@ -39,8 +38,7 @@ class SplitTab(QWidget):
         self.about = Label(tone="text2", wraps=True)
         self.facts = FactList(theme)
         self.check_title = Label(phrase("training.leakage_check"), "heading3")
-        self._checks = make_column(spacing_px=4)
-        self.said: list[str] = []
+        self.checks = IconLines(theme)
         self.removed_title = Label(role="heading3")
         titles = (
             phrase("training.row"),
@@ -50,6 +48,7 @@ class SplitTab(QWidget):
         )
         self.removed = NumberTableModel(titles, 3)
         self.removed_table = NumberTableView(theme, self.removed, phrase("training.removed_rows"))
+        self.split_button.clicked.connect(freeze)
         self._build()
 
     def show_rows(self) -> None:
@@ -91,7 +90,7 @@ class SplitTab(QWidget):
             self.facts,
             12,
             self.check_title,
-            self._checks,
+            self.checks,
             12,
             self.removed_title,
             self.removed_table,
@@ -104,8 +103,7 @@ class SplitTab(QWidget):
         self._show_parts(is_shown=False)
 
     def _show_state(self, frozen: DraftSplit | None, *, is_stale: bool) -> None:
-        parts = phrase("training.training_rows_are_learned_validation")
-        self.about.setText(parts)
+        self.about.setText(phrase("training.training_rows_are_learned_validation"))
         self.split_button.setVisible(is_stale)
         self.split_button.setEnabled(not self._work.is_busy)
         if frozen is None:
@@ -123,96 +121,63 @@ class SplitTab(QWidget):
         for part in parts:
             part.setVisible(is_shown)
         if not is_shown:
-            self._show_checks([])
+            self.checks.show_lines(())
 
     def _on_read(self, reading: SplitReading) -> None:
         frozen, found, leaking = reading
         if frozen != self._requested:
             return
         self._show_parts(is_shown=True)
-        rows = phrase("training.n_rows")
+        train, validation, holdout = (
+            phrase("training.n_rows", n=f"{found.files[part].rows:,}") for part in ("train", "validation", "holdout")
+        )
         self.facts.set_facts((
-            (phrase("training.training"), rows.format(n=f"{found.files['train'].rows:,}")),
-            (phrase("training.validation"), rows.format(n=f"{found.files['validation'].rows:,}")),
-            (phrase("training.test"), rows.format(n=f"{found.files['holdout'].rows:,}")),
+            (phrase("training.training"), train),
+            (phrase("training.validation"), validation),
+            (phrase("training.test"), holdout),
             (phrase("training.setting_name.seed"), str(found.seed)),
             (phrase("training.hash_of_the_test_rows"), _grouped_hash(found.files["holdout"].sha256)),
         ))  # fmt: skip
-        self._show_checks(self._check_lines(found, leaking))
+        self.checks.show_lines(_check_lines(found, leaking))
         self.removed_title.setText(phrase("training.removed_rows_n", n=f"{len(found.removed):,}"))
+        reasons = {"same": phrase("training.the_same_as_another"), "near_holdout": phrase("training.like_a_test_row")}
         self.removed.set_rows([
-            (f"{one.line:,}", f"{one.other_line:,}", f"{one.similarity:.2f}", self._reason(one.reason))
+            (f"{one.line:,}", f"{one.other_line:,}", f"{one.similarity:.2f}", reasons[one.reason])
             for one in found.removed
         ])  # fmt: skip
         for part in (self.removed_title, self.removed_table):
             part.setVisible(bool(found.removed))
 
-    def _check_lines(self, found: SplitManifest, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
-        """Return (icon, tone, sentence) of each check."""
-        leakage, threshold = found.leakage, found.settings.measure.threshold
-        good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
-        near = phrase("training.test_rows_nearly_the_same")
-        known = phrase("training.test_rows_whose_answer_is")
-        lines = [
-            (*(bad if leakage.near else good), near.format(t=threshold, n=f"{leakage.near:,}")),
-            (
-                *(bad if leakage.answers_known else good),
-                known.format(n=f"{len(leakage.answers_known):,}", c=f"{leakage.answers_compared:,}"),
-            ),
-            (
-                *(bad if leakage.shared_groups else good),
-                phrase("training.groups_in_both_training_and", n=f"{len(leakage.shared_groups):,}"),
-            ),
-        ]
-        if leaking:
-            numbers = row_texts.line_numbers(leaking)
-            lines.append(
-                (
-                    *bad,
-                    phrase("training.test_rows_concerned_lines_edit", lines=numbers),
-                )
-            )
-        if leakage.near_validation:
-            sentence = phrase("training.n_validation_rows_are_much")
-            lines.append((*warned, sentence.format(n=f"{leakage.near_validation:,}")))
-        nearest = phrase("training.similarity_of_each_test_row")
-        lines.append(
-            (
-                "info",
-                "text2",
-                nearest.format(
-                    median=_format_similarity(leakage.median), most=_format_similarity(leakage.most_similar)
-                ),
-            )
-        )
-        return lines
-
-    def _reason(self, reason: str) -> str:
-        same, near = phrase("training.the_same_as_another"), phrase("training.like_a_test_row")
-        return same if reason == "same" else near
-
-    def _show_checks(self, found: Sequence[tuple[str, str, str]]) -> None:
-        while (item := self._checks.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        self.said = [sentence for _, _, sentence in found]
-        for icon, tone, sentence in found:
-            line = QWidget()
-            row = make_row(into=line, spacing_px=self._theme.px(6))
-            sign = IconLabel(self._theme, icon, tone)
-            sign.setFixedHeight(self._theme.line_height("ui"))
-            row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
-            row.addWidget(Label(sentence, wraps=True), 1)
-            self._checks.addWidget(line)
-            line.show()
-
     def _on_failed(self, error: AppError) -> None:
         """Show that the files of the split have changed or are missing."""
         self._show_parts(is_shown=False)
         self.check_title.show()
-        self._show_checks([("circle-x", "danger", str(describe_error(error)))])
+        self.checks.show_lines([("circle-x", "danger", str(describe_error(error)))])
         self.split_button.show()
+
+
+def _check_lines(found: SplitManifest, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
+    """Return (icon, tone, sentence) of each check."""
+    good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
+    leakage = found.leakage
+    near, known, shared = f"{leakage.near:,}", f"{len(leakage.answers_known):,}", f"{len(leakage.shared_groups):,}"
+    lines = [
+        (
+            *(bad if leakage.near else good),
+            phrase("training.test_rows_nearly_the_same", t=found.settings.measure.threshold, n=near),
+        ),
+        (
+            *(bad if leakage.answers_known else good),
+            phrase("training.test_rows_whose_answer_is", n=known, c=f"{leakage.answers_compared:,}"),
+        ),
+        (*(bad if leakage.shared_groups else good), phrase("training.groups_in_both_training_and", n=shared)),
+    ]
+    if leaking:
+        lines.append((*bad, phrase("training.test_rows_concerned_lines_edit", lines=row_texts.line_numbers(leaking))))
+    if leakage.near_validation:
+        lines.append((*warned, phrase("training.n_validation_rows_are_much", n=f"{leakage.near_validation:,}")))
+    median, most = _format_similarity(leakage.median), _format_similarity(leakage.most_similar)
+    return [*lines, ("info", "text2", phrase("training.similarity_of_each_test_row", median=median, most=most))]
 
 
 def _grouped_hash(sha256: str) -> str:

@@ -7,17 +7,10 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import (
-    QBoxLayout,
-    QButtonGroup,
-    QLineEdit,
-    QSizePolicy,
-    QSlider,
-    QWidget,
-)
+from PySide6.QtWidgets import QButtonGroup, QLineEdit, QSizePolicy, QSlider, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.training.run_result import AnswerPair
 from app.training.services.adapter_trial import MOST_STRENGTH, AdapterTrial, TrialAnswers
 from app.training.ui.result import verdict_texts
@@ -26,7 +19,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import Card, FlowBox, Stretch, make_column, make_row
+from app.uikit.widgets.containers import Card, FlowBox, Stretch, make_column, make_row, refill, turn
 from app.uikit.widgets.labels import Label, Separator, announce
 
 WIDE_PX = 440
@@ -37,13 +30,11 @@ class AnswerColumn(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = Label(role="caption", tone="text2", wraps=True)
-        self.text = Label(wraps=True)
+        self.head = Label(role="caption", tone="text2", wraps=True, shrinks=True)
+        self.text = Label(wraps=True, shrinks=True)
         self.text.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
-        for label in (self.head, self.text):
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         make_column(self.head, self.text, Stretch(), into=self, spacing_px=2)
 
 
@@ -52,11 +43,7 @@ class SideBySideAnswers(QWidget):
         super().__init__()
         self._theme = theme
         self.base, self.tuned = AnswerColumn(), AnswerColumn()
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(16)
-        self._row.addWidget(self.base, 1)
-        self._row.addWidget(self.tuned, 1)
+        self._row = make_row((self.base, 1), (self.tuned, 1), into=self, spacing_px=16)
 
     def show_only(self, side: str) -> None:
         """Show one answer or both. `side`: base, tuned, or "" for both."""
@@ -68,8 +55,7 @@ class SideBySideAnswers(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        is_row = self.width() >= self._theme.px(WIDE_PX)
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+        turn(self._row, is_row=self.width() >= self._theme.px(WIDE_PX))
 
 
 PAIRS_PER_PAGE = 2
@@ -80,18 +66,12 @@ class AnswerPairsCard(Card):
     """A card of answers before and after (問いごとの前後). It is hidden without answers."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__("")
-        self.title.setText(phrase("training.before_and_after_by_question"))
+        super().__init__(phrase("training.before_and_after_by_question"))
         self._theme = theme
         self._pairs: tuple[AnswerPair, ...] = ()
         self._first = 0
         self.counts = Label(role="caption", tone="text2", wraps=True)
-        self.about = Label(
-            phrase("training.better_and_worse_by_how"),
-            "caption",
-            "muted",
-            wraps=True,
-        )
+        self.about = Label(phrase("training.better_and_worse_by_how"), "caption", "muted", wraps=True)
         self.sides = QButtonGroup(self)
         self.buttons: dict[str, Button] = {}
         for side, name in (
@@ -134,12 +114,9 @@ class AnswerPairsCard(Card):
 
     def _build(self) -> None:
         pages = QWidget()
-        row = make_row(into=pages, spacing_px=4)
-        for widget in (self.back_button, self.place, self.next_button):
-            row.addWidget(widget)
-        self.column.addWidget(self.counts)
-        self.column.addWidget(self.about)
-        self.column.addWidget(FlowBox(*self.buttons.values(), self.whole_button, pages))
+        make_row(self.back_button, self.place, self.next_button, into=pages, spacing_px=4)
+        for widget in (self.counts, self.about, FlowBox(*self.buttons.values(), self.whole_button, pages)):
+            self.column.addWidget(widget)
         self.column.addLayout(self._list)
 
     def _turn(self, by: int) -> None:
@@ -147,16 +124,10 @@ class AnswerPairsCard(Card):
         self._show_page()
 
     def _show_page(self, *_: object) -> None:
-        while (item := self._list.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
         side = next(key for key, button in self.buttons.items() if button.isChecked())
-        for at, pair in enumerate(self.shown):
-            view = _AnswerPairView(self._theme, pair, side, is_whole=self.whole_button.isChecked())
-            for widget in (Separator(), view) if at else (view,):
-                self._list.addWidget(widget)
-                widget.show()  # Qt would show it a moment later, which flickers
+        is_whole = self.whole_button.isChecked()
+        views = [_AnswerPairView(self._theme, pair, side, is_whole=is_whole) for pair in self.shown]
+        refill(self._list, [widget for view in views for widget in (Separator(), view)][1:])
         count, last = len(self._pairs), self._first + len(self.shown)
         self.place.setText(phrase("training.a_b_of_n", a=self._first + 1, b=last, n=count))
         self.back_button.setEnabled(self._first > 0)
@@ -168,30 +139,18 @@ class _AnswerPairView(QWidget):
     def __init__(self, theme: Theme, pair: AnswerPair, side: str, *, is_whole: bool) -> None:
         super().__init__()
         row = pair.row
-        column = make_column(
-            Label(row.question, strong=True, wraps=True),
-            StatusBadge(
-                theme,
-                *verdict_texts.CHANGE_SIGNS[pair.kind],
-                join_facts(phrase(f"training.answer_change.{pair.kind}"), _change_reason(pair)),
-            ),
-            into=self,
-            spacing_px=6,
-        )
+        change = join_facts(phrase(f"training.answer_change.{pair.kind}"), _change_reason(pair))
+        badge = StatusBadge(theme, *verdict_texts.CHANGE_SIGNS[pair.kind], change)
         self.answers = SideBySideAnswers(theme)
         for view, name, text, flaw in (
             (self.answers.base, phrase("training.before"), row.base, row.base_flaw),
-            (
-                self.answers.tuned,
-                phrase("training.after"),
-                row.tuned,
-                row.tuned_flaw,
-            ),
+            (self.answers.tuned, phrase("training.after"), row.tuned, row.tuned_flaw),
         ):
             view.head.setText(join_facts(name, verdict_texts.answer_flaw_text(flaw)))
             view.text.setText(_shortened(text.strip() or phrase("training.nothing"), is_whole=is_whole))
         self.answers.show_only(side)
-        column.addWidget(self.answers)
+        question = Label(row.question, strong=True, wraps=True)
+        column = make_column(question, badge, self.answers, into=self, spacing_px=6)
         if row.reference:
             reference = phrase("training.kept_back_answer_text", text=_shortened(row.reference, is_whole=is_whole))
             column.addWidget(Label(reference, "caption", "text2", wraps=True))
@@ -223,14 +182,12 @@ SLIDER_PX = 150
 
 class TryItCard(Card):
     def __init__(self, theme: Theme, trial: AdapterTrial) -> None:
-        super().__init__("")
-        self.title.setText(phrase("training.compare_with_your_own_question"))
+        super().__init__(phrase("training.compare_with_your_own_question"))
         self._theme = theme
         self._trial = trial
         self._strength = 1.0  # of the shown answers
         self._why_not = ""
-        about = phrase("training.asks_the_base_model_and")
-        self.about = Label(about, "caption", "muted", wraps=True)
+        self.about = Label(phrase("training.asks_the_base_model_and"), "caption", "muted", wraps=True)
         self.question = QLineEdit()
         self.question.setPlaceholderText(phrase("training.example_how_often_are_inspections"))
         self.question.setAccessibleName(phrase("common.batch_column.question"))
@@ -272,12 +229,9 @@ class TryItCard(Card):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        strength = QWidget()
-        row = make_row(into=strength, spacing_px=8)
-        label = Label(phrase("training.strength"), tone="text2")
+        strength, label = QWidget(), Label(phrase("training.strength"), tone="text2")
         label.setBuddy(self.slider)
-        for widget in (label, self.slider, self.value):
-            row.addWidget(widget)
+        make_row(label, self.slider, self.value, into=strength, spacing_px=8)
         strength.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         controls = FlowBox(strength, self.compare_button, self.stop_button)
         for part in (self.about, self.question, controls, self.hint, self.reason, self.banner, self.answers):
@@ -294,7 +248,7 @@ class TryItCard(Card):
         trial.answered.connect(self._on_answered)
         trial.finished.connect(self._on_finished)
         trial.failed.connect(self._on_failed)
-        trial.stopped.connect(self._on_stopped)
+        trial.stopped.connect(self._end_unfinished)
         theme.changed.connect(self._resize)
 
     def _resize(self) -> None:
@@ -347,11 +301,7 @@ class TryItCard(Card):
 
     def _on_failed(self, error: AppError) -> None:
         self._end_unfinished()
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
-
-    def _on_stopped(self) -> None:
-        self._end_unfinished()
+        self.banner.show_error(error)
 
     def _end_unfinished(self) -> None:
         """Mark unfinished answers as stopped, and keep their text."""

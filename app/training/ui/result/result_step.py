@@ -5,14 +5,14 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base import plots
 from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
 from app.base.plots import PlotEstimate, PlotRow
 from app.base.services import background
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.models.artifact_steps import StepProgress
 from app.training import run_result
 from app.training.quality_gate import BASE_ADAPTER
@@ -21,20 +21,18 @@ from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui.result import verdict_texts
 from app.training.ui.result.answer_cards import AnswerPairsCard, TryItCard
-from app.training.ui.result.verdict_cards import FormsCard, StatusBadge, VerdictCard
-from app.training.ui.wizard import WizardStep
+from app.training.ui.result.verdict_cards import FormsCard, StatusBadge, TableCard, VerdictCard
+from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, Stretch, make_column
+from app.uikit.widgets.containers import Card, CardGrid, Stretch, make_column, make_row, turn
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.svg_plot import SvgPlot
 
-MARGIN_PX, GAP_PX = 24, 16
+GAP_PX = 16
 WIDE_PX = 920  # for two columns
-TABLE_WIDE_PX = 520  # for four columns
 
 
 class ResultStep(WizardStep):
@@ -49,11 +47,10 @@ class ResultStep(WizardStep):
         folder: Path,
         trainings: TrainingRunner,
         trial: AdapterTrial,
-        form_in_use: Callable[[], str] = lambda: "",
+        form_in_use: Callable[[], str],
     ) -> None:
         """`form_in_use`: returns the form of this run that answers questions now, or ""."""
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._navigation = navigation
         self._folder = folder
         self._trainings = trainings
@@ -66,21 +63,14 @@ class ResultStep(WizardStep):
             theme, phrase("training.compare_in_detail_under_evaluation"), "quiet", "chart-line"
         )
         self.rollback_button = Button(theme, phrase("common.back_to_the_base_model"), "", "undo-2")
-        self.banner = Banner(theme)
         self.verdict = VerdictCard(theme)
         self.in_use = Label(tone="success", wraps=True)
-        self.before = Label(
-            phrase("training.this_training_went_on_from"),
-            "caption",
-            "text2",
-            wraps=True,
-        )
+        self.before = Label(phrase("training.this_training_went_on_from"), "caption", "text2", wraps=True)
         self.gate_table = GateTable(theme)
         self.forms = FormsCard(theme)
         self.categories = CategoriesCard(theme)
         self.pairs = AnswerPairsCard(theme)
         self.trying = TryItCard(theme, self.trial)
-        self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._content = QWidget()
         self._build()
         self._connect()
@@ -91,7 +81,7 @@ class ResultStep(WizardStep):
 
     def show_draft(self) -> None:
         folder = self._folder
-        background.run(lambda: run_result.read_result(folder), self._on_read, self._on_failed)
+        background.run(lambda: run_result.read_result(folder), self._on_read, self.banner.show_error)
 
     def focus_first(self) -> None:
         self._is_focus_pending = True
@@ -99,24 +89,23 @@ class ResultStep(WizardStep):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        is_row = self.width() >= self._theme.px(WIDE_PX)
-        self._columns.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+        turn(self._columns, is_row=self.width() >= self._theme.px(WIDE_PX))
 
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        self._columns.setSpacing(GAP_PX)
-        for parts in ((self.gate_table, self.forms, self.trying), (self.categories, self.pairs)):
-            column = make_column(spacing_px=GAP_PX)
-            for part in parts:
-                column.addWidget(part)
-            column.addStretch(1)
-            self._columns.addLayout(column, 1)
-        inside = make_column(into=self._content, spacing_px=GAP_PX)
-        for widget in (self.verdict, self.in_use, self.before):
-            inside.addWidget(widget)
-        inside.addLayout(self._columns)
-        inside.addWidget(self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
+        left = make_column(self.gate_table, self.forms, self.trying, Stretch(), spacing_px=GAP_PX)
+        right = make_column(self.categories, self.pairs, Stretch(), spacing_px=GAP_PX)
+        self._columns = make_row((left, 1), (right, 1), spacing_px=GAP_PX)
+        make_column(
+            self.verdict,
+            self.in_use,
+            self.before,
+            self._columns,
+            (self.compare_button, 0, Qt.AlignmentFlag.AlignLeft),
+            into=self._content,
+            spacing_px=GAP_PX,
+        )
         make_column(
             self.banner,
             self._content,
@@ -177,14 +166,14 @@ class ResultStep(WizardStep):
         used = self._form_in_use()
         self.in_use.setVisible(bool(used))
         self.in_use.setText(phrase("training.in_use_for_questions") if used else "")
-        self.changed.emit()
+        self.header_changed.emit()
 
     def _focus(self) -> None:
         if self.view is None:
             return
         self._is_focus_pending = False
         verdict = self.verdict
-        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button)
+        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button, self.compare_button)
         first = next(one for one in buttons if one.isVisibleTo(self) and one.isEnabled())
         first.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -209,33 +198,17 @@ class ResultStep(WizardStep):
             self.show_draft()
         self._update_actions()
 
-    def _on_failed(self, error: AppError) -> None:
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
 
-
-class GateTable(Card):
+class GateTable(TableCard):
     """A table of the gate's conditions (合格の条件): what was measured, the limit, and the value."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__("")
-        self.title.setText(phrase("training.acceptance_gate"))
-        self._theme = theme
+        super().__init__(theme, phrase("training.acceptance_gate"))
         self._found: tuple[GateCondition, ...] = ()
-        self._is_wide = True
-        self.grid = CardGrid()
-        self.column.addWidget(self.grid)
 
     def show_conditions(self, found: Sequence[GateCondition]) -> None:
         self._found = tuple(found)
         self._fill()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        is_wide = self.width() >= self._theme.px(TABLE_WIDE_PX)
-        if is_wide != self._is_wide:
-            self._is_wide = is_wide
-            self._fill()
 
     # ------------------------------------------------------------------- private
 

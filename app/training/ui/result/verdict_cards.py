@@ -7,14 +7,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import (
-    QBoxLayout,
-    QButtonGroup,
-    QFrame,
-    QRadioButton,
-    QSizePolicy,
-    QWidget,
-)
+from PySide6.QtWidgets import QButtonGroup, QFrame, QRadioButton, QSizePolicy, QWidget
 
 from app.base import wording
 from app.base.errors import AppError
@@ -28,7 +21,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row, turn
 from app.uikit.widgets.labels import IconLabel, Label, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -51,23 +44,21 @@ class VerdictCard(QFrame):
         self._theme = theme
         self.icon = IconLabel(theme, "info", "text2", 24)
         self.word = Label(role="heading1", strong=True)
-        self.sentence = Label(strong=True, wraps=True)
-        self.reasons = Label(wraps=True)
-        self.detail = Label(role="caption", tone="text2", wraps=True)
-        self.warning = Label(role="caption", tone="text2", wraps=True)
-        self.why_not = Label(role="caption", tone="warning", wraps=True)
+        self.sentence = Label(strong=True, wraps=True, selectable=True)
+        self.reasons = Label(wraps=True, selectable=True)
+        self.detail = Label(role="caption", tone="text2", wraps=True, selectable=True)
+        self.warning = Label(role="caption", tone="text2", wraps=True, selectable=True)
+        self.why_not = Label(role="caption", tone="warning", wraps=True, selectable=True)
         self.use_button = Button(theme, phrase("common.use_for_questions"), "primary")
-        self.judge_button = Button(theme, phrase("training.judge"))
+        self.judge_button = Button(theme, phrase("training.judge"), "primary")
         self.report_button = Button(theme, phrase("common.report"), "", "file-text")
         self._buttons = FlowBox(self.use_button, self.judge_button, self.report_button)
-        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._build()
 
     def show_result(self, view: RunResult) -> None:
         gate = view.gate
         self.report_button.setVisible(view.has_report)
         self.judge_button.setVisible(gate is None and view.can_judge)
-        self.judge_button.set_kind("primary")
         self.use_button.setVisible(gate is not None or view.has_adapter)
         if gate is None:
             self._show_unjudged(view)
@@ -100,22 +91,13 @@ class VerdictCard(QFrame):
         head = QWidget()
         head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         make_row(self.icon, self.word, into=head, spacing_px=10)
-        texts = make_column(spacing_px=4)
-        for label in (self.sentence, self.reasons, self.detail, self.warning, self.why_not):
-            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            texts.addWidget(label)
-        self._content.setContentsMargins(20, 14, 16, 14)
-        self._content.setSpacing(20)
-        self._content.addWidget(head)
-        self._content.addLayout(texts, 1)
-        self._content.addWidget(self._buttons)
+        texts = make_column(self.sentence, self.reasons, self.detail, self.warning, self.why_not, spacing_px=4)
+        self._content = make_row(head, (texts, 1), self._buttons, into=self, margins_px=(20, 14, 16, 14), spacing_px=20)
 
     def _turn(self) -> None:
         is_row = self.width() >= self._theme.px(VERDICT_WIDE_PX)
-        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
-        if self._content.direction() != direction:
-            self._content.setDirection(direction)
-            self._content.setSpacing(20 if is_row else 10)
+        turn(self._content, is_row=is_row)
+        self._content.setSpacing(20 if is_row else 10)
         side = QSizePolicy.Policy.Maximum if is_row else QSizePolicy.Policy.Preferred
         policy = QSizePolicy(side, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
@@ -138,8 +120,7 @@ class VerdictCard(QFrame):
         self.reasons.setText("\n".join(reasons))
         is_stated = any("low_nats" in reason.facts and "form" not in reason.facts for reason in gate.reasons)
         self.detail.setText("" if is_stated else self._change(gate))
-        kind = {"adopt": "primary", "check": "", "reject": "quiet"}[gate.verdict]
-        self.use_button.set_kind(kind)
+        self.use_button.set_kind({"adopt": "primary", "check": "", "reject": "quiet"}[gate.verdict])
         is_refused = gate.verdict == "reject"
         self.use_button.setText(
             phrase("training.use_for_questions_anyway") if is_refused else phrase("common.use_for_questions")
@@ -176,27 +157,47 @@ class VerdictCard(QFrame):
             self.detail.setText(phrase("training.compare_answers_below_under_compare"))
 
 
-FORMS_WIDE_PX = 520
+TABLE_WIDE_PX = 520  # from here all columns of a table are side by side
+
+
+class TableCard(Card):
+    """A card with a table, which has less columns and more lines where it is narrow."""
+
+    def __init__(self, theme: Theme, title: str) -> None:
+        super().__init__(title)
+        self._theme = theme
+        self._is_wide = True
+        self.grid = CardGrid()
+        self.column.addWidget(self.grid)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(TABLE_WIDE_PX)
+        if is_wide != self._is_wide:
+            self._is_wide = is_wide
+            self._fill()
+
+    def _fill(self) -> None:
+        """Fill the grid again, in the form for the width."""
+        raise NotImplementedError
+
+
 COLUMNS = 5
 
 
-class FormsCard(Card):
+class FormsCard(TableCard):
     """A card to choose a form. It is hidden until a run is judged."""
 
     chosen = Signal(str)  # form
     make_requested = Signal(str)  # form
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__("")
-        self.title.setText(phrase("training.form_to_use"))
-        self._theme = theme
+        super().__init__(theme, phrase("training.form_to_use"))
         self._choices: tuple[FormChoice, ...] = ()
-        self._is_wide = True
         self._why_not = ""
         self.form = ""  # the chosen form
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QRadioButton] = {}
-        self.grid = CardGrid()
         self.note = Label(role="caption", tone="text2", wraps=True)
         self.make_button = Button(theme, phrase("training.make_this_form"))
         self.measure_button = Button(theme, phrase("training.measure_2"))
@@ -204,13 +205,7 @@ class FormsCard(Card):
         self.banner = Banner(theme)
         self._group.buttonClicked.connect(lambda button: self._choose(button.property("form")))
         self.make_button.clicked.connect(lambda: self.make_requested.emit(self.form))
-        for widget in (
-            self.grid,
-            self.note,
-            FlowBox(self.make_button, self.measure_button),
-            self.progress,
-            self.banner,
-        ):
+        for widget in (self.note, FlowBox(self.make_button, self.measure_button), self.progress, self.banner):
             self.column.addWidget(widget)
         self.hide()
 
@@ -242,8 +237,7 @@ class FormsCard(Card):
         if self.progress.isHidden():
             self.begin()
         what = phrase(f"training.run_gating.{progress.kind}", form=verdict_texts.form_name(progress.name))
-        text = phrase("training.making_a_b_what")
-        self.progress.say(text.format(a=progress.number, b=progress.steps, what=what))
+        self.progress.say(phrase("training.making_a_b_what", a=progress.number, b=progress.steps, what=what))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "score")
 
     def begin(self) -> None:
@@ -254,16 +248,8 @@ class FormsCard(Card):
     def finish(self, error: AppError | None) -> None:
         self.progress.finish()
         if error is not None:
-            sentence = describe_error(error)
-            self.banner.show_message("danger", sentence.message, sentence.next)
+            self.banner.show_error(error)
         self._update_buttons()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        is_wide = self.width() >= self._theme.px(FORMS_WIDE_PX)
-        if is_wide != self._is_wide:
-            self._is_wide = is_wide
-            self._fill()
 
     # ------------------------------------------------------------------- private
 

@@ -5,9 +5,8 @@ The table has a row for each evaluation and for a selection of the steps.
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -27,8 +26,8 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import Label
+from app.uikit.widgets.number_table import NumberTableModel
 from app.uikit.widgets.svg_plot import SvgPlot
-from trainer.events import EvaluationStep, TrainingStep
 
 HEIGHT_PX, PLOT_PX = 40, 300
 
@@ -59,86 +58,11 @@ class Sparkline(QFrame):
         self._line.redraw()
 
 
-Index = QModelIndex | QPersistentModelIndex
-Row = tuple[int, TrainingStep | None, EvaluationStep | None]
-
 MOST_STEPS = 500  # listed steps: more are unreadable, and a view of ten thousand rows blocks the window
 
 
-class StepTableModel(QAbstractTableModel):
-    def __init__(self) -> None:
-        super().__init__()
-        self._rows: list[Row] = []
-        self._best = -1
-
-    def show_course(self, course: RunProgress) -> None:
-        """Show a run. If rows were only added, selection and scroll position stay."""
-        rows, best = _rows(course), course.standing.best
-        old = self._rows
-        self._best = best.step if best else -1
-        if len(rows) >= len(old) and rows[: len(old)] == old:
-            if len(rows) > len(old):
-                self.beginInsertRows(QModelIndex(), len(old), len(rows) - 1)
-                self._rows = rows
-                self.endInsertRows()
-        else:
-            self.beginResetModel()
-            self._rows = rows
-            self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self.titles())
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> str | int | None:
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return self.titles()[section]
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        return None
-
-    def titles(self) -> list[str]:
-        return [
-            phrase("training.step"), phrase("training.training_loss"), phrase("training.validation_loss"),
-            phrase("training.setting_name.learning_rate"), phrase("training.gradient_norm"), "tok/s",
-            phrase("common.memory"),
-        ]  # fmt: skip
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._cell(self._rows[index.row()], index.column())
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        return None
-
-    def _cell(self, row: Row, column: int) -> str:
-        number, step, evaluation = row
-        if column == 0:
-            return f"{number:,}"
-        if column == 2:
-            is_best = number == self._best
-            return (
-                with_note(run_texts.format_loss(evaluation.loss), phrase("training.best") if is_best else "")
-                if evaluation
-                else ""
-            )
-        if step is None:
-            return ""
-        return {
-            1: run_texts.format_loss(step.loss),
-            3: run_texts.format_learning_rate(step.learning_rate),
-            4: f"{step.gradient_norm:.2f}",
-            5: f"{step.tokens_per_s:,.0f}",
-            6: run_texts.format_gigabytes(step.memory_bytes),
-        }[column]
-
-
 class StepTableView(QTreeView):
-    def __init__(self, theme: Theme, table: StepTableModel) -> None:
+    def __init__(self, theme: Theme, table: NumberTableModel) -> None:
         super().__init__()
         self._theme = theme
         self.setModel(table)
@@ -164,13 +88,26 @@ def listing_stride(steps: int) -> int:
     return made
 
 
-def _rows(course: RunProgress) -> list[Row]:
-    """Return a row for each evaluation and each listed step."""
-    evaluated = {one.step: one for one in course.evaluations}
+def _step_rows(course: RunProgress) -> list[tuple[str, ...]]:
+    """Return the cells of each evaluation and each listed step."""
+    evaluations, best = {one.step: one for one in course.evaluations}, course.standing.best
     stride = listing_stride(len(course.steps))
-    listed = [one for one in course.steps if one.step % stride == 0 or one.step in evaluated]
-    rows: list[Row] = [(one.step, one, evaluated.pop(one.step, None)) for one in listed]
-    return sorted([*rows, *((step, None, one) for step, one in evaluated.items())], key=lambda row: row[0])
+    steps = {one.step: one for one in course.steps if one.step % stride == 0 or one.step in evaluations}
+    rows: list[tuple[str, ...]] = []
+    for number in sorted({*steps, *evaluations}):
+        step, evaluation = steps.get(number), evaluations.get(number)
+        note = phrase("training.best") if best is not None and number == best.step else ""
+        loss = with_note(run_texts.format_loss(evaluation.loss), note) if evaluation else ""
+        rest = ("",) * 4
+        if step is not None:
+            rest = (
+                run_texts.format_learning_rate(step.learning_rate),
+                f"{step.gradient_norm:.2f}",
+                f"{step.tokens_per_s:,.0f}",
+                run_texts.format_gigabytes(step.memory_bytes),
+            )
+        rows.append((f"{number:,}", run_texts.format_loss(step.loss) if step else "", loss, *rest))
+    return rows
 
 
 SMALL_PX = 150  # the least width of a sparkline
@@ -185,7 +122,12 @@ class LossCard(QFrame):
         self._theme = theme
         self.setProperty("surface", "card")
         self._course: RunProgress | None = None
-        self.table = StepTableModel()
+        titles = (
+            phrase("training.step"), phrase("training.training_loss"), phrase("training.validation_loss"),
+            phrase("training.setting_name.learning_rate"), phrase("training.gradient_norm"), "tok/s",
+            phrase("common.memory"),
+        )  # fmt: skip
+        self.table = NumberTableModel(titles)
         self.view: StepTableView | None = None  # built at its first use
         self.note = Label(phrase("training.waiting_for_the_first_value"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
@@ -224,7 +166,7 @@ class LossCard(QFrame):
         self.sparse.setVisible(self.shows_table and stride > 1)
         if self.shows_table:
             self.sparse.setText(phrase("training.one_step_in_n_and", n=stride))
-            self.table.show_course(course)
+            self.table.set_rows(_step_rows(course))
         else:
             self.plot.setAccessibleDescription(_summary(course))
             self.plot.redraw()

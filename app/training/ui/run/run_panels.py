@@ -1,10 +1,10 @@
 """Show the facts of a run in a line with its progress, and how answers change during training (回答の変化)."""
 
 import time
+from collections.abc import Iterator
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QLabel, QProgressBar, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from app.base.wording import phrase
 from app.training.runs.run_progress import RunProgress, SampleAnswers
@@ -13,13 +13,12 @@ from app.uikit import localization
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.containers import FlowBox, make_column, make_row
+from app.uikit.widgets.containers import Card, FlowBox, fix_width, make_column, make_row, refill, turn
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from trainer.events import Finished, Sample
 
 WIDE_PX = 980  # from here the bar is beside the facts
 BAR_PX = 220
-KEYS = ("state", "step", "elapsed", "left", "best", "base")
 
 
 class RunFact(QWidget):
@@ -40,7 +39,14 @@ class RunFacts(QWidget):
         super().__init__()
         self._theme = theme
         self._course: RunProgress | None = None
-        self.facts = {key: RunFact(name) for key, name in zip(KEYS, self._names(), strict=True)}
+        self.facts = {
+            "state": RunFact(phrase("common.state")),
+            "step": RunFact(phrase("training.step")),
+            "elapsed": RunFact(phrase("training.elapsed")),
+            "left": RunFact(phrase("training.left")),
+            "best": RunFact(phrase("training.best_validation_loss")),
+            "base": RunFact(phrase("training.base")),
+        }
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("training.progress_of_the_training"))
@@ -49,11 +55,7 @@ class RunFacts(QWidget):
         self._side = QWidget()
         bar = make_row((self.bar, 1), self.percent, spacing_px=10)
         make_column(bar, self.phase, into=self._side, spacing_px=2)
-        self._layout = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(8)
-        self._layout.addWidget(FlowBox(*self.facts.values()), 1)
-        self._layout.addWidget(self._side)
+        self._row = make_row((FlowBox(*self.facts.values()), 1), self._side, into=self, spacing_px=8)
 
     def show_course(self, course: RunProgress) -> None:
         self._course = course
@@ -93,38 +95,25 @@ class RunFacts(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(WIDE_PX)
-        self._side.setFixedWidth(self._theme.px(BAR_PX)) if is_wide else self._side.setMaximumWidth(16777215)
-        if not is_wide:
-            self._side.setMinimumWidth(0)
-        way = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
-        if self._layout.direction() != way:
-            self._layout.setDirection(way)
-
-    def _names(self) -> tuple[str, ...]:
-        return (
-            phrase("common.state"), phrase("training.step"), phrase("training.elapsed"), phrase("training.left"),
-            phrase("training.best_validation_loss"), phrase("training.base"),
-        )  # fmt: skip
+        fix_width(self._side, self._theme.px(BAR_PX) if is_wide else None)
+        turn(self._row, is_row=is_wide)
 
 
 MOST = 5  # shown answers: the first and the last ones
 
 
-class SampleAnswersCard(QFrame):
+class SampleAnswersCard(Card):
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self.setProperty("surface", "card")
+        super().__init__(phrase("training.how_answers_change"))
         self._answers: tuple[SampleAnswers, ...] = ()
         self._place = 0
-        self._shown: tuple[object, ...] = ()
-        self._body: QWidget | None = None
+        self._shown: SampleAnswers | None = None
         self.before_button = IconButton(theme, "chevron-left", phrase("training.previous_question"))
         self.after_button = IconButton(theme, "chevron-right", phrase("training.next_question"))
         self.count = Label(role="caption", tone="text2")
-        head = make_row((Label(phrase("training.how_answers_change"), "heading3", wraps=True), 1), spacing_px=6)
-        for widget in (self.before_button, self.count, self.after_button):
-            head.addWidget(widget)
-        self._column = make_column(head, into=self, margins_px=(18, 14, 18, 14), spacing_px=10)
+        self.head.addLayout(make_row(self.before_button, self.count, self.after_button, spacing_px=6))
+        self._list = make_column(spacing_px=8)
+        self.column.addLayout(self._list)
         self.before_button.clicked.connect(lambda: self._step(-1))
         self.after_button.clicked.connect(lambda: self._step(1))
         self._show()
@@ -151,65 +140,43 @@ class SampleAnswersCard(QFrame):
         self.before_button.setEnabled(self._place > 0)
         self.after_button.setEnabled(self._place + 1 < count)
         answers = self._answers[self._place] if self._answers else None
-        if (answers,) == self._shown:
-            return
-        self._shown = (answers,)
-        if self._body is not None:
-            self._body.hide()
-            self._body.deleteLater()
-        self._body = self._build_body(answers)
-        self._column.addWidget(self._body)
-        self._body.show()
+        if answers != self._shown or not self._list.count():
+            self._shown = answers
+            refill(self._list, self._texts(answers))
 
-    def _build_body(self, answers: SampleAnswers | None) -> QWidget:
-        body = QWidget()
-        column = make_column(into=body, spacing_px=8)
+    def _texts(self, answers: SampleAnswers | None) -> Iterator[QWidget]:
+        """Yield the question, the reference, and the first and the last answers."""
         if answers is None:
-            words = phrase("training.from_the_first_evaluation_on")
-            column.addWidget(Label(words, tone="muted", wraps=True))
-            return body
-        column.addWidget(_selectable_text(answers.question, strong=True))
+            yield Label(phrase("training.from_the_first_evaluation_on"), tone="muted", wraps=True)
+            return
+        yield _selectable_text(answers.question, strong=True)
         if answers.reference:
-            column.addWidget(self._reference(answers.reference))
+            box, title = QWidget(), Label(phrase("training.reference"), "caption", "text2")
+            set_surface(box, "sunken")
+            text = _selectable_text(answers.reference)
+            make_column(title, text, into=box, margins_px=(10, 8, 10, 8), spacing_px=2)
+            yield box
         samples = answers.answers
         for number, one in enumerate(samples if len(samples) <= MOST else (samples[0], *samples[1 - MOST :])):
             if number:
-                column.addWidget(Separator())
-            column.addWidget(
-                Label(self._when(one, answers.last_step if one is samples[-1] else 0), "caption", "text2", wraps=True)
-            )
-            column.addWidget(_selectable_text(one.answer + ("" if one.has_ended else "…")))
-        return body
-
-    def _reference(self, text: str) -> QWidget:
-        box = QWidget()
-        set_surface(box, "sunken")
-        make_column(
-            Label(phrase("training.reference"), "caption", "text2"),
-            _selectable_text(text),
-            into=box,
-            margins_px=(10, 8, 10, 8),
-            spacing_px=2,
-        )
-        return box
+                yield Separator()
+            when = self._when(one, answers.last_step if one is samples[-1] else 0)
+            yield Label(when, "caption", "text2", wraps=True)
+            yield _selectable_text(one.answer + ("" if one.has_ended else "…"))
 
     def _when(self, one: Sample, last_step: int) -> str:
         """Return when an answer was given. `last_step`: the last step with this answer if it is the latest
         one, else 0.
         """
         if one.step == 0:
-            words = phrase("training.before_training_the_same_at") if last_step else phrase("training.before")
-            when = words.format(s=f"{last_step:,}")
+            before = phrase("training.before")
+            when = phrase("training.before_training_the_same_at", s=f"{last_step:,}") if last_step else before
         elif last_step > one.step:
             when = phrase("training.steps_a_b_latest", a=f"{one.step:,}", b=f"{last_step:,}")
         else:
-            when = (phrase("training.step_s_latest") if last_step else phrase("training.step_s")).format(
-                s=f"{one.step:,}"
-            )
+            when = phrase("training.step_s_latest" if last_step else "training.step_s", s=f"{one.step:,}")
         return join_facts(when, "" if one.has_ended else phrase("training.cut_off_at_the_length"))
 
 
-def _selectable_text(words: str, *, strong: bool = False) -> QLabel:
-    label = Label(words.strip() or "–", wraps=True, strong=strong)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
+def _selectable_text(words: str, *, strong: bool = False) -> Label:
+    return Label(words.strip() or "–", wraps=True, strong=strong, selectable=True)

@@ -1,11 +1,11 @@
 """Step 5, 学習: show one run, started here or elsewhere, and what can be done with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, phrase
@@ -15,44 +15,34 @@ from app.training.services.training_runner import TrainingRunner
 from app.training.ui import run_texts
 from app.training.ui.run.loss_card import LossCard, StepMetrics
 from app.training.ui.run.run_panels import RunFacts, SampleAnswersCard
-from app.training.ui.wizard import WizardStep
+from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit import desktop
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import Card, Stretch, fix_width, make_column, make_grid, make_row, turn
 from app.uikit.widgets.labels import IconLabel, Label, Separator
 
-MARGIN_PX = 24
 WIDE_PX = 860  # from here the health checks and answers are beside the curves
 SIDE_PX = 330
 _SIGNS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warning": ("triangle-alert", "warning")}
 
 
 class RunStep(WizardStep):
-    def __init__(
-        self,
-        theme: Theme,
-        trainings: TrainingRunner,
-        folder: Path,
-        open_folder: Callable[[Path], None] = desktop.open_folder,
-    ) -> None:
-        super().__init__()
-        self._theme = theme
+    def __init__(self, theme: Theme, trainings: TrainingRunner, folder: Path) -> None:
+        super().__init__(theme, can_close_banner=False)
         self._trainings = trainings
         self._folder = folder
-        self._open_folder = open_folder
         self._error: AppError | None = None  # of the last start or judging
         self._shown_message: ErrorMessage | None = None  # in the banner
         self.follower = RunFollower(folder, trainings, self)
         self._actions = RunActions(theme, trainings, self)
         self.facts = RunFacts(theme)
         self.alarm = Banner(theme, can_close=False)
-        self.trouble = Banner(theme, can_close=False)
         self.loss = LossCard(theme)
         self.measured = StepMetrics(theme)
-        self.watch = HealthView(theme)
+        self.health = HealthView(theme)
         self.samples = SampleAnswersCard(theme)
         self.sentence = Label(tone="text2", wraps=True)
         self._second = QTimer(self, interval=1000)
@@ -90,38 +80,30 @@ class RunStep(WizardStep):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(WIDE_PX)
-        self._side.setFixedWidth(self._theme.px(SIDE_PX)) if is_wide else self._side.setMaximumWidth(16777215)
-        if not is_wide:
-            self._side.setMinimumWidth(0)
-        way = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
-        if self._columns.direction() != way:
-            self._columns.setDirection(way)
+        fix_width(self._side, self._theme.px(SIDE_PX) if is_wide else None)
+        turn(self._columns, is_row=is_wide)
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         self._note = Label(role="caption", tone="text2", wraps=True)
-        self._noted = _note_row(self._theme, self._note)
-        left, right = QVBoxLayout(), QVBoxLayout()
-        self._side = QWidget()
-        self._side.setLayout(right)
-        for column in (left, right):
-            column.setContentsMargins(0, 0, 0, 0)
-            column.setSpacing(12)
-        left.addWidget(self.loss, 1)
-        left.addWidget(self.measured)
-        left.addWidget(self._noted)
-        right.addWidget(self.watch)
-        right.addWidget(self.samples)
-        right.addStretch(1)
-        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom)
-        self._columns.setSpacing(16)
-        self._columns.addLayout(left, 1)
-        self._columns.addWidget(self._side)
-        outer = make_column(into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 14), spacing_px=12)
-        for widget in (self.facts, self.sentence, Separator(), self.trouble, self.alarm):
-            outer.addWidget(widget)
-        outer.addLayout(self._columns, 1)
+        self._noted, self._side = QWidget(), QWidget()
+        icon = IconLabel(self._theme, "info")
+        make_row((icon, 0, Qt.AlignmentFlag.AlignTop), (self._note, 1), into=self._noted, spacing_px=8)
+        left = make_column((self.loss, 1), self.measured, self._noted, spacing_px=12)
+        make_column(self.health, self.samples, Stretch(), into=self._side, spacing_px=12)
+        self._columns = make_row((left, 1), self._side, spacing_px=16)
+        make_column(
+            self.facts,
+            self.sentence,
+            Separator(),
+            self.banner,
+            self.alarm,
+            (self._columns, 1),
+            into=self,
+            margins_px=(MARGIN_PX, 14, MARGIN_PX, 14),
+            spacing_px=12,
+        )
 
     def _connect(self) -> None:
         trainings = self._trainings
@@ -133,7 +115,7 @@ class RunStep(WizardStep):
         for button in self._actions.buttons:
             button.clicked.connect(self._show_actions)
         self.alarm.action_requested.connect(lambda _key: self._finish())
-        self.trouble.action_requested.connect(lambda _key: self._open_folder(self._folder))
+        self.banner.action_requested.connect(lambda _key: desktop.open_folder(self._folder))
 
     # -------------------------------------------------------------------- showing
 
@@ -146,7 +128,7 @@ class RunStep(WizardStep):
         self.loss.show_course(course)
         self.measured.show_course(course)
         self.measured.setVisible(bool(course.steps))
-        self.watch.show_course(course)
+        self.health.show_course(course)
         self.samples.show_course(course)
         self._show_actions()
 
@@ -193,19 +175,19 @@ class RunStep(WizardStep):
         if self._error is not None:
             found = run_texts.error_message(self._error, course)
         if found is None or self._is_ours:
-            self.trouble.hide()
+            self.banner.hide()
             return
         has_log = course.state in ("crashed", "failed")
         actions = (("log", phrase("training.open_the_log_folder")),) if has_log else ()
-        if self.trouble.isHidden() or found != self._shown_message:
+        if self.banner.isHidden() or found != self._shown_message:
             self._shown_message = found
-            self.trouble.show_message("danger", found.message, found.next, actions)
+            self.banner.show_message("danger", found.message, found.next, actions)
 
     # ------------------------------------------------------------------- actions
 
     def _resume(self) -> None:
         self._error = None
-        self.trouble.hide()
+        self.banner.hide()
         try:
             self._trainings.go_on(self._folder)
         except AppError as error:
@@ -226,12 +208,6 @@ class RunStep(WizardStep):
         if folder == self._folder:
             self._error = error
         self._show_actions()
-
-
-def _note_row(theme: Theme, words: Label) -> QWidget:
-    noted = QWidget()
-    make_row((IconLabel(theme, "info"), 0, Qt.AlignmentFlag.AlignTop), (words, 1), into=noted, spacing_px=8)
-    return noted
 
 
 class RunActions(QObject):
@@ -290,10 +266,7 @@ class RunActions(QObject):
             self._theme,
             phrase("training.abort_this_run"),
             run_texts.abort_consequences(self._course),
-            (
-                DialogButton("cancel", phrase("common.cancel"), is_default=True),
-                DialogButton("abort", phrase("training.abort_2"), "danger_fill"),
-            ),
+            cancel_or("abort", phrase("training.abort_2"), is_grave=True),
             self._owner.window(),
         )
         dialog.chosen.connect(lambda key: self._trainings.cancel() if key == "abort" else None)
@@ -301,25 +274,15 @@ class RunActions(QObject):
         return dialog
 
 
-class HealthView(QFrame):
+class HealthView(Card):
     """A card of the health checks (見張り), each with an icon and a text for its state."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
+        super().__init__(phrase("training.watch"))
         self._theme = theme
-        self.setProperty("surface", "card")
         self._rows: dict[str, tuple[IconLabel, Label, Label]] = {}
-        self._grid = QGridLayout()
-        self._grid.setHorizontalSpacing(8)
-        self._grid.setVerticalSpacing(8)
-        self._grid.setColumnStretch(2, 1)
-        make_column(
-            Label(phrase("training.watch"), "heading3"),
-            self._grid,
-            into=self,
-            margins_px=(18, 14, 18, 14),
-            spacing_px=10,
-        )
+        self._grid = make_grid(spacing_px=(8, 8), stretch=2)
+        self.column.addLayout(self._grid)
 
     def show_course(self, course: RunProgress) -> None:
         for found in course.watched:
@@ -335,15 +298,11 @@ class HealthView(QFrame):
 
     def _add(self, key: str) -> None:
         row = len(self._rows)
-        made = (
-            IconLabel(self._theme, "info"),
-            Label(run_texts.health_check_name(key)),
-            Label(tone="text2", wraps=True),
-        )
-        made[0].setContentsMargins(0, 2, 0, 0)  # aligns the icon with the first line
-        made[2].setAlignment(Qt.AlignmentFlag.AlignRight)
-        made[2].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        for column, widget in enumerate(made):
-            at = Qt.AlignmentFlag.AlignTop if column < 2 else Qt.AlignmentFlag(0)
-            self._grid.addWidget(widget, row, column, at)
-        self._rows[key] = made
+        icon, name = IconLabel(self._theme, "info"), Label(run_texts.health_check_name(key))
+        value = Label(tone="text2", wraps=True, shrinks=True)
+        icon.setContentsMargins(0, 2, 0, 0)  # aligns the icon with the first line
+        value.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._grid.addWidget(icon, row, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(name, row, 1, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(value, row, 2)
+        self._rows[key] = (icon, name, value)
