@@ -252,7 +252,7 @@ def test_an_example_takes_the_place_of_what_was_typed_and_ctrl_z_brings_it_back(
 
 def test_without_a_model_the_ways_to_get_one_are_offered(double: Double) -> None:
     double.library.list.clear()
-    double.session.model = None
+    double.session.model_id = None
     double.library.changed.emit()
     starters, files = heard(double.navigation.starter_requested), heard(double.navigation.model_file_requested)
     offered = buttons(double.page.empty)
