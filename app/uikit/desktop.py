@@ -83,8 +83,7 @@ class PickFiles(Protocol):
 
 
 class PickFolder(Protocol):
-    def __call__(self, parent: QWidget, title: str, start: str) -> str:
-        """Return the path; "" when the user has chosen none. `start`: where to begin; "": in the home folder."""
+    def __call__(self, parent: QWidget, title: str, start: str) -> str: ...
 
 
 def _ask_save(parent: QWidget, title: str, start: str, kinds: str) -> str:
@@ -98,7 +97,7 @@ def _ask_open(parent: QWidget, title: str, start: str, kinds: str) -> str:
 
 
 def _ask_open_several(parent: QWidget, title: str, start: str, kinds: str) -> list[str]:
-    return QFileDialog.getOpenFileNames(parent, title, start, kinds)[0]
+    return QFileDialog.getOpenFileNames(parent, title, start or _home(), kinds)[0]
 
 
 def _ask_folder(parent: QWidget, title: str, start: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from app.base.authenticity import Signer
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.batch import answer_file, question_table
 from app.chat.batch.answer_file import BatchReport
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader, interrupted_batch, journal_path
@@ -192,7 +192,7 @@ def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: BatchReport,
     sources = list(book["出典"].iter_rows(values_only=True))
     assert sources[1][:7] == (2, 1, "規程", "=規程.pdf", "第2章 > 2.1 鍵", "必須", 4)
     about = dict(book["この表について"].iter_rows(values_only=True))
-    assert (about["ラベル"], about["モデルのファイルの SHA-256"]) == ("機密", "f" * 64)
+    assert (about["ラベル"], about[phrase("chat.batch_fact.model_sha256")]) == ("機密", "f" * 64)
     assert "/home" not in str([[cell.value for cell in row] for sheet in book for row in sheet.iter_rows()])
 
 

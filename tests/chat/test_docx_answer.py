@@ -10,7 +10,7 @@ from docx import Document
 from docx.document import Document as WordDocument
 
 from app.base import wording
-from app.base.wording import format_time
+from app.base.wording import format_time, phrase
 from app.chat.exchange import conversation_export, docx_file, markdown_file
 from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
@@ -75,8 +75,8 @@ def test_question_answer_check_sources_and_facts_are_in_it() -> None:
     assert rows == [["番号", "資料", "章・条項", "区分", "ページ"],
                     ["[1]", "基準.pdf", "第2章 材料 2.1 かぶり", "標準", "12ページ"]]  # fmt: skip
     found = facts_of(document)
-    assert found["モデルのファイルの SHA-256"] == "b" * 64
-    assert found["資料のファイルの SHA-256"] == f"基準.pdf  {'a' * 64}"
+    assert found[phrase("chat.batch_fact.model_sha256")] == "b" * 64
+    assert found[phrase("chat.batch_fact.documents_sha256")] == f"基準.pdf  {'a' * 64}"
     assert (found["モデル"], found["対象の資料"], found["ラベル"]) == ("Swallow 8B Q4_K_M", "基準", "機密")
     assert (found["乱数の種"], found["文脈の長さ（トークン）"], found["温度"]) == (
         "7",
@@ -97,7 +97,7 @@ def test_no_folder_of_this_machine_is_in_it() -> None:
 
 def test_an_answer_without_documents_says_so() -> None:
     document = opened(answered(dataclasses.replace(GROUNDED, grounding=None, scope=())))
-    assert "資料なしの回答（出典は付きません）" in all_text(document)
+    assert phrase("chat.batch_without_documents") in all_text(document)
     assert [p.text for p in document.paragraphs if p._p.style == "Heading1"] == ["質問", "回答", "この回答について"]
     assert facts_of(document)["ラベル"] == "社外秘"
 
@@ -115,7 +115,7 @@ def test_little_known_is_written_as_far_as_it_is_known(details: AnswerDetails | 
     assert set(facts_of(document)) == {"ラベル", "回答した日時", "書き出した日時", "作成"}
     unknown = dataclasses.replace(MODEL, files=(FileFingerprint("swallow.gguf", 1, 1),))
     facts = facts_of(opened(answered(details, model=unknown)))
-    assert facts["モデルのファイルの SHA-256"].startswith("まだ計算していません"), "not left out silently"
+    assert facts[phrase("chat.batch_fact.model_sha256")].startswith("まだ計算していません"), "not left out silently"
 
 
 def test_it_is_written_in_english_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def _write(path: Path, content: Any) -> Path:
 def test_a_tree_comes_back_with_branches_folder_pin_preset_and_details(
     store: Store, other: Store, tmp_path: Path
 ) -> None:
+    store.add_question("別の会話")  # so that numbers here are others than there
     kept = plant(store)
     first = exported(store, [kept], tmp_path / "a.json")
     assert taken(other, tmp_path / "a.json") == ImportedConversations(imported=1, unchecked=3)

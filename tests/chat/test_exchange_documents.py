@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from app.base import wording
 from app.base.files import output_file
 from app.base.files.inert_markdown import make_inert
+from app.base.wording import phrase
 from app.chat.exchange import conversation_export, docx_file, markdown_file
 from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
@@ -195,7 +196,7 @@ def test_only_the_shown_branch_is_written_and_that_is_said(store: Store, tmp_pat
     assert "年に **一度** です。" in written
     assert "途中" not in written.replace("途中で問題", "")
     assert "ほかの枝の発言 1 件は含みません" in written
-    assert "（回答の途中で問題が起きました）" in written
+    assert phrase("common.export_turn.failed") in written
 
 
 def test_documents_speak_english_too() -> None:

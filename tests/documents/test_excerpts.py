@@ -14,20 +14,21 @@ COVER = make_passage(
 PUMP = make_passage("ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "4.2 点検", number=2)
 
 
-@pytest.mark.parametrize(
-    ("question", "number", "text"),
-    [
-        (
-            "土に接する部材のかぶりは何mmですか",
-            1,
-            "土に接する部材のかぶりは70mm以上とする。ただし、捨て型枠を用いる場合を除く。",
-        ),
-        ("ポンプの軸受の温度はいくつまでか", 2, "ポンプの軸受温度は75℃を超えてはならない。"),
-    ],
-)
-def test_the_sentence_that_answers_comes_with_what_limits_it(question, number, text):
-    best = max(excerpts.pick_excerpts(question, [COVER, PUMP]), key=lambda one: one.score)
-    assert (best.number, best.text) == (number, text)
+def best_of(question: str, *passages: Passage) -> excerpts.Excerpt:
+    return max(excerpts.pick_excerpts(question, passages), key=lambda one: one.score)
+
+
+def is_supported(answer: str, *passages: Passage) -> bool:
+    return all(claim.is_supported for claim in claims.check_claims(answer, passages))
+
+
+def test_the_sentence_that_answers_comes_with_what_limits_it():
+    cover, pump = (
+        best_of(question, COVER, PUMP)
+        for question in ("土に接する部材のかぶりは何mmですか", "ポンプの軸受の温度はいくつまでか")
+    )
+    assert cover.text == "土に接する部材のかぶりは70mm以上とする。ただし、捨て型枠を用いる場合を除く。"
+    assert (cover.number, pump.number, pump.text) == (1, 2, "ポンプの軸受温度は75℃を超えてはならない。")
 
 
 def test_excerpts_are_verbatim_and_their_places_are_right():
@@ -60,7 +61,7 @@ def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_a
     whole = DocumentSection(second.heading, text)
     joined = Passage(1, whole, 1, "a.md", "/a.md", "使い方", "public", 1.0, 1, (first, second))
     picked = excerpts.pick_excerpts("モデルを追加するには？", [joined])
-    assert max(picked, key=lambda one: one.score).text == second.text
+    assert best_of("モデルを追加するには？", joined).text == second.text
     assert {one.text for one in picked} <= {first.text, second.text}
 
 
@@ -75,7 +76,7 @@ def test_literature_on_the_matter_says_less_than_the_matter():
         "山田太郎：かぶりの計測，土木技術，vol.48 No.1，pp.66-71，2006．\nかぶりは年に1回計測する。",
         "5 かぶりの計測",
     )
-    best = max(excerpts.pick_excerpts("かぶりの計測は年に何回か", [book]), key=lambda one: one.score)
+    best = best_of("かぶりの計測は年に何回か", book)
     assert best.text == "かぶりは年に1回計測する。"
 
 
@@ -102,7 +103,7 @@ def test_the_head_of_a_table_is_no_answer_and_names_the_columns_of_one(table):
     source = make_passage(f"堰堤の寸法は次による。\n{table}", "3.1 断面")
     answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("土石流区間の天端幅は", [source]))
     assert answer == "- 「区分 | 天端幅 | 勾配」「土石流区間 | 3.0m | 1:0.2」[1]"
-    assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
+    assert is_supported(answer, source)
     both, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("天端幅は", [source]))
     assert both.splitlines() == [answer, "- 「掃流区間 | 2.0m | 1:0.3」[1]"]
     assert len(found) == 1
@@ -125,19 +126,19 @@ def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause()
     assert source.section.text[only.start : only.end] == only.text
     answer, found = excerpts.answer_from_excerpts([only])
     assert answer.endswith("（２）国債 二 銀行の保証 イ 都市銀行」[1]")
-    assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
+    assert is_supported(answer, source)
     assert found[0].sources == (1,)
 
 
 def test_a_list_without_end_is_cut_and_says_so():
     rows = [f"({number}) 保証の種類{number}" for number in range(1, 20)]
     source = make_passage("\n".join(["契約の保証の種類は次のとおりとする。", *rows]), "4 契約の保証")
-    best = max(excerpts.pick_excerpts("契約の保証の種類は何か", [source]), key=lambda one: one.score)
+    best = best_of("契約の保証の種類は何か", source)
     assert best.is_cut
     assert best.text.endswith("保証の種類8")
     answer, _ = excerpts.answer_from_excerpts([best])
     assert answer.endswith("保証の種類8」…[1]")
-    assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
+    assert is_supported(answer, source)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_a_list_without_end_is_cut_and_says_so():
 )
 def test_what_is_no_item_of_it_does_not_come_with_a_sentence(following):
     source = make_passage(f"１　保証は、次のとおりとする。\n{following}", "第4条")
-    best = max(excerpts.pick_excerpts("保証はどのようなものか", [source]), key=lambda one: one.score)
+    best = best_of("保証はどのようなものか", source)
     assert "\n" not in best.text
 
 
@@ -163,7 +164,7 @@ def test_items_of_the_next_section_do_not_come_with_a_sentence():
     joined = Passage(
         1, DocumentSection(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second)
     )
-    best = max(excerpts.pick_excerpts("契約の保証は何か", [joined]), key=lambda one: one.score)
+    best = best_of("契約の保証は何か", joined)
     assert best.text == first.text
 
 
@@ -178,5 +179,5 @@ def test_the_next_day_announces_no_items(text):
 
 def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
     text = "契約の保証は、次のとおりとする。\n（１）現金\n（２）国債\n１　報告は、月末とする。"
-    best = max(excerpts.pick_excerpts("契約の保証は何か", [make_passage(text, "第4条")]), key=lambda one: one.score)
+    best = best_of("契約の保証は何か", make_passage(text, "第4条"))
     assert best.text.endswith("（２）国債")

@@ -100,7 +100,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         lines = [output.phrase(key, name=name, **facts)]
         if not documents:
             lines = [output.phrase("documents.docs_nothing_found")]
-        skipped = [f"{phrase(f'documents.skipped_file.{reason}')} {count}" for reason, count in added.skipped.items()]
+        skipped = [f"{phrase(f'documents.not_taken.{reason}')} {count}" for reason, count in added.skipped.items()]
         lines += [output.phrase("documents.docs_skipped", what=", ".join(skipped))] if skipped else []
         if before is not None and label is not None and label != before.label:
             changed = {"before": phrase(f"common.label.{before.label}"), "after": phrase(f"common.label.{label}")}

@@ -33,7 +33,7 @@ from app.uikit.theme import Theme
 
 
 class WizardStepFactory(QObject):
-    """The factory of the wizard's steps. It builds a step when it is first shown."""
+    """The factory of the wizard's steps, and of the service behind those of a draft."""
 
     failed = Signal(object)  # AppError
 

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.batch_page import BatchPage
 from app.documents.library import Library
@@ -117,7 +118,7 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: BatchWindow, file: Path) 
     desk.parts.navigation.work_ended.connect(lambda words, _seconds: ended.append(words))
     desk.click(setup.start_button)
     desk.wait(lambda: desk.batch.shown is desk.batch.empty and desk.banner.isVisible())
-    assert ended == ["まとめて質問が終わりました"]
+    assert ended == [phrase("chat.asking_in_batch_has_finished")]
     assert desk.said().startswith("2 件に回答しました。")
     assert "質問にできない行 1 行" in desk.said()
     assert verdicts(setup.out) == ["回答", "質問ではありません", "回答"]

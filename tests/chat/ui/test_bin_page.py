@@ -3,6 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
+from app.base.wording import phrase
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation
 from app.chat.ui.conversations.bin_page import bin_row
@@ -76,7 +77,7 @@ def test_delete_only_asks_and_cancel_is_the_answer_that_enter_gives(open_bin, st
     dialog = dialog_of(page)
     said = words(dialog)
     assert "「<b>残す</b>」を完全に削除しますか" in said
-    assert "元に戻せません。バックアップには残り、7 日を過ぎて新しいものが 3 つそろうと消えます。" in said
+    assert phrase("chat.this_cannot_be_undone_the") in said
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert dialog.result_key == "cancel"
     assert len(parts.conversations.binned()) == 1
@@ -111,7 +112,7 @@ def test_an_empty_bin_says_so_and_leads_back(open_bin, store, qtbot):
     assert len(parts.conversations.all()) == 3
     assert parts.window.focusWidget() is page.ask_button
     assert not page.empty_button.isVisible()
-    assert "ごみ箱は空です。削除した会話は 30 日間ここにあり、元に戻せます。" in words(page)
+    assert phrase("chat.the_bin_is_empty_deleted") in words(page)
     qtbot.mouseClick(page.ask_button, LEFT)
     assert parts.window.current_page == "ask"
 

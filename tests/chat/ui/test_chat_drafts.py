@@ -101,7 +101,7 @@ def test_another_answer_leaves_what_is_being_typed_alone_and_says_that_it_is_the
     again = window.answered(lambda: window.requests.reproduce_requested.emit(answer.id))
     view = window.transcript.view_of(again.id)
     assert view.pager is not None
-    assert "前の回答と同じ文章です。" in words(view)
+    assert phrase("chat.the_text_is_the_same") in words(view)
     window.session.show_branch(again.id, -1)
     assert (editor.text(), editor.textCursor().position()) == ("mada", place)
 

@@ -257,7 +257,7 @@ def test_without_a_model_the_ways_to_get_one_are_offered(double: Double) -> None
     starters, files = heard(double.navigation.starter_requested), heard(double.navigation.model_file_requested)
     offered = buttons(double.page.empty)
     offered["お試し用ではじめる"].click()
-    offered["GGUF ファイルを取り込む"].click()
+    offered[phrase("common.import_a_gguf_file")].click()
     assert (len(starters), len(files)) == (1, 1)
     double.composer.set_text("質問")
     double.composer.send_button.click()
@@ -367,7 +367,7 @@ def test_too_little_memory_offers_ways_on(double: Double, way: str, force: bool,
 )
 def test_a_full_context_offers_what_helps(double: Double, overflow: ContextOverflow, offered: list[str]) -> None:
     double.session.overflow.counted.emit(overflow)
-    assert "会話が文脈の上限に達しました。" in double.banner.accessibleName()
+    assert phrase("chat.the_conversation_has_reached_the") in double.banner.accessibleName()
     found = buttons(double.banner)
     assert [name for name in found if name != "閉じる"] == offered
     found[offered[0]].click()

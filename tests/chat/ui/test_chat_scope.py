@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext, _on_state_changed
 from app.base.confidentiality import Label
+from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.collection_picker import StayOpenMenu
 from app.documents.library import Library
@@ -100,7 +101,7 @@ def test_at_first_the_manual_is_asked_where_there_is_nothing_else(put, opened) -
     empty = scope.page.empty
     assert not empty.manual_button.isHidden()
     assert all(button.isHidden() for button in empty.example_buttons)
-    assert scope.editor.placeholderText() == "資料について質問してください"
+    assert scope.editor.placeholderText() == phrase("chat.ask_about_your_documents")
     assert scope.header.label_tag.isVisible()
 
 
@@ -111,7 +112,7 @@ def test_own_documents_come_before_the_manual_and_nobody_has_to_ask_them(put, op
     scope = opened()
     assert scope.asked() == ["基準"]
     assert scope.page.empty.manual_button.isHidden()  # these documents would not answer it
-    assert scope.editor.placeholderText() == "資料について質問してください"
+    assert scope.editor.placeholderText() == phrase("chat.ask_about_your_documents")
     scope.line.chips[0].findChild(IconButton).click()
     assert scope.asked() == []
     scope.session.new()

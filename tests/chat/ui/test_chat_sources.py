@@ -9,6 +9,7 @@ from PySide6.QtGui import QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QApplication
 
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.chat.records import AnswerDetails, Message
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
@@ -136,7 +137,7 @@ def test_how_much_was_compared_with_the_sources_is_said(double: Double) -> None:
     (line,) = [text for text in words(view) if "照合しました" in text]
     assert "照合できなかった文が 3 文あります。" in line
     view = shown(double, "発電機は、", Grounding("answered", SOURCES), status="stopped")
-    assert "途中までのため、照合していません。" in words(view)
+    assert phrase("chat.not_checked_because_the_answer") in words(view)
 
 
 def test_what_has_no_support_is_marked_and_named(double: Double) -> None:

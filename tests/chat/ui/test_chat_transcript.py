@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.ui.transcript import rows_view
 from app.chat.ui.transcript.rows_view import RowHeights
@@ -268,9 +269,9 @@ def test_an_answer_that_ended_early_says_so(transcript: SeenTranscript, status: 
     transcript.show_messages([question(1), answer(2, "途中", status, stop_reason=reason)])
     said = {
         "cancelled": "ここで停止しました",
-        "interrupted": "回答の途中で Kotae が終了しました。ここまでは保存済みです。",
-        "length": "長さの上限に達したため、ここで終わりました。上限はプリセットで変えられます。",
-        "context": "文脈の上限に達したため、ここで終わりました。",
+        "interrupted": phrase("chat.kotae_ended_during_the_answer"),
+        "length": phrase("chat.the_answer_ended_here_at"),
+        "context": phrase("chat.the_answer_ended_here_because"),
     }
     assert [reason for reason, text in said.items() if text in transcript.words(2)] == [reason]
 
@@ -339,7 +340,7 @@ def test_start_and_end_of_an_answer_are_announced(transcript: SeenTranscript, mo
     transcript.show_messages([question(1)])
     transcript.add(streaming(2))
     transcript.finish(answer(2, is_same=True))
-    assert said == ["回答を始めました", "回答が終わりました", "前の回答と同じ文章です。"]
+    assert said == ["回答を始めました", "回答が終わりました", phrase("chat.the_text_is_the_same")]
 
 
 def test_an_announcement_reaches_qt_politely(transcript: SeenTranscript, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut, QTextCursor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.ui.composer import TEXT_MAX, Composer
 from app.uikit.input_method import GUARD_S, Composition, guard_of
@@ -296,7 +297,7 @@ def test_an_empty_field_cannot_be_sent_and_says_why(desk: Desk) -> None:
         composer.set_text(text)
         desk.click(Key.Key_Return)
         assert (desk.sent, send.isEnabled()) == ([], False)
-        assert "質問を入力すると送信できます" in send.toolTip()
+        assert phrase("chat.type_a_question_to_send") in send.toolTip()
     composer.set_text("質問")
     assert (send.isEnabled(), send.toolTip()) == (True, "")
     send.setFocus()

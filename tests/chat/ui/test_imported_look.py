@@ -52,7 +52,7 @@ def test_an_unchecked_answer_names_its_sources_as_the_files_and_offers_none_to_o
     found = view(details, theme, qtbot, copied)
     shown = words(found)
     assert MARK in shown
-    assert "取り込んだファイルに書かれていた出典（未照合）" in shown
+    assert phrase("chat.imported_sources") in shown
     assert "rules.md" in shown
     assert "根拠" not in shown
     assert "モデル（取り込んだファイルの記載）：Swallow 8B" in shown
@@ -71,7 +71,7 @@ def test_an_answer_that_was_checked_here_says_both(theme: Theme, qtbot: QtBot) -
     copied: list[str] = []
     kept = Grounding(sources=(SOURCE,), claims=(Claim(TEXT, 0, len(TEXT), (1,), True),))
     found = view(AnswerDetails(is_imported=True, grounding=kept), theme, qtbot, copied)
-    assert "取り込んだ会話（この PC の資料と照合済み）" in words(found)
+    assert phrase("chat.imported_check.checked") in words(found)
     assert found.sources == (1,)
     found._end.row.copy_cited()
     found._end.row._copy()

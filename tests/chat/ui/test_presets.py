@@ -110,7 +110,9 @@ def close(editor, qtbot) -> None:
 
 def test_the_list_has_both_kinds_under_headings_and_marks_the_one_of_new_conversations(section):
     shown = names(section)
-    assert shown.index("会話のプリセット") < shown.index("標準") < shown.index("クイック操作（回答の下のボタン）")
+    assert (
+        shown.index("会話のプリセット") < shown.index("標準") < shown.index(phrase("chat.quick_actions_below_answers"))
+    )
     assert shown[-1] in [preset.name for preset in section._presets.all("action")]
     marked = [section.entries.index(row).data(EntryRole) for row in range(len(shown))]
     assert [entry.preset.name for entry in marked if entry and entry.is_default] == ["標準"]
@@ -224,7 +226,7 @@ def test_a_quick_action_has_a_request_and_no_system_prompt(section, click):
     assert editor.form.spins["temperature"].text() == "自動（会話と同じ）"
     convert(editor.name, "", "英語に")
     click(editor.save_button)
-    assert editor.problem.text() == "お願いの文を書いてください。"
+    assert editor.problem.text() == phrase("chat.write_the_request")
     editor.request.setPlainText("今の回答を英語に訳してください。")
     click(editor.save_button)
     made = section.chosen
@@ -235,10 +237,10 @@ def test_what_does_not_do_is_refused_in_words(open_editor, scene, qtbot, click):
     editor = open_editor()
     before = scene.presets.all("chat")
     for name, problem in (
-        ("", "名前を入れてください。"),
-        ("　 ", "名前を入れてください。"),
-        ("標準", "同じ名前のものがあります。別の名前にしてください。"),
-        ("短\u202eく", "名前に使えない文字があります。"),
+        ("", phrase("chat.enter_a_name")),
+        ("　 ", phrase("chat.enter_a_name")),
+        ("標準", phrase("chat.the_name_is_taken_choose")),
+        ("短\u202eく", phrase("chat.the_name_contains_characters_that")),
     ):
         editor.name.setText(name)
         click(editor.save_button)
@@ -347,7 +349,7 @@ def test_a_full_disk_is_said_and_what_cannot_be_stored_stays_in_the_editor(secti
     editor.name.setText("検査")
     click(editor.save_button)
     assert editor.isVisible()
-    assert editor.problem.text() == "保存できませんでした。"
+    assert editor.problem.text() == phrase("chat.it_could_not_be_saved")
     close(editor, qtbot)
 
 

@@ -6,6 +6,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
+from app.base.wording import phrase
 from app.chat.answer_ratings import BAD, GOOD, UNRATED
 from app.chat.records import AnswerDetails
 from app.chat.services import open_conversation
@@ -171,5 +172,5 @@ def test_a_rating_that_could_not_be_stored_is_not_shown_and_the_editor_stays(
     with qtbot.waitSignal(rated.session.problem_occurred):
         rated.save(CORRECTION)
     assert rated.editor().isVisible()
-    assert rated.editor().problem.text() == "保存できませんでした。"
+    assert rated.editor().problem.text() == phrase("chat.it_could_not_be_saved")
     assert rated.mark() == ""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
+from app.base.wording import phrase
 from app.chat.records import AnswerDetails
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.text.source_row import SourceRow
@@ -114,7 +115,7 @@ def test_what_was_compared_or_is_only_near_is_not_said_to_be_used(double: Double
     assert "燃料は72時間分を備える。" in marked(double.page)
     shown(double, "資料にありません。", Grounding("not_in_documents", SOURCES), tokens=0)
     double.page.sources.open(2, 2)
-    assert panel.used.text() == "質問に近い箇所です（回答には使っていません）"
+    assert panel.used.text() == phrase("chat.near_the_question_not_used")
     assert marked(double.page) == []
 
 

@@ -13,8 +13,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
+from app.base import wording
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.documents.library import Library
 from app.documents.records import ReadingReport
 from app.documents.services.embedding import Embedding, EmbeddingStatus
@@ -116,7 +118,7 @@ def filled(driver: PageDriver, folder: Path) -> PageDriver:
 def test_without_documents_the_page_says_what_to_do(driver: PageDriver) -> None:
     driver.settle()
     assert driver.page.empty.isVisible()
-    assert driver.page._empty_words.text() == "資料はまだありません。PDF、Word、Excel などを追加できます。"
+    assert driver.page._empty_words.text() == phrase("documents.no_documents_yet_you_can")
     assert driver.page.empty_button.property("kind") == "primary"
     assert driver.page.add_button.property("kind") == ""
 
@@ -136,9 +138,12 @@ def test_what_was_left_out_is_told(filled: PageDriver, folder: Path) -> None:
     filled.drop(folder)
     filled.wait(filled.page.banner.isVisible)
     said = filled.said()
-    assert "1 件の文書を追加しました。" in said
-    assert "すでにある文書 3" in said
-    assert "対応していない形式 1" in said
+    for words in (
+        phrase("documents.n_documents_added", n=1),
+        phrase("documents.already_there_n", n=3),
+        f"{phrase('documents.not_taken.unknown')} 1",
+    ):
+        assert words in said
 
 
 def test_the_table_is_sorted_and_filtered(filled: PageDriver) -> None:
@@ -157,8 +162,10 @@ def test_the_report_says_what_came_of_reading(filled: PageDriver) -> None:
     filled.choose("あ.txt")
     report = filled.page.report
     assert report.isVisible()
-    assert "画像だけのページが 4 あります。" in report.banner.accessibleName()
-    accept = next(one for one in report.banner.findChildren(QPushButton) if one.text() == "このまま使う")
+    assert phrase("documents.n_pages_are_images_only", n=4) in report.banner.accessibleName()
+    accept = next(
+        one for one in report.banner.findChildren(QPushButton) if one.text() == phrase("documents.use_as_it_is")
+    )
     filled.click(accept)
     filled.settle()
     assert filled.shown_states() == ["完了"] * 3
@@ -196,7 +203,7 @@ def test_delete_takes_out_and_undo_brings_back(filled: PageDriver) -> None:
     filled.settle()
     assert filled.names() == ["さ.txt"]
     text, undo = filled.undo[0]
-    assert text == "2 件の文書を取り除きました。元のファイルは残っています。"
+    assert text == phrase("documents.n_documents_removed_the_original", n=2)
     undo()
     filled.settle()
     assert filled.names() == ["あ.txt", "か.txt", "さ.txt"]
@@ -264,7 +271,9 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
     told = (line["what"], line["target"], line["label"], line["to"])
     assert told == ("label", "庁舎の資料", "secret", "public")
     ((said, undo),) = filled.undo
-    assert said == "資料集「庁舎の資料」のラベルを、機密から公開に変えました。"
+    assert said == phrase(
+        "documents.the_label_of_collection_name", name="庁舎の資料", label=phrase("common.label.public")
+    )
     undo()
     filled.settle()
     assert page.collection.label == "secret"
@@ -283,9 +292,7 @@ def test_what_became_secret_in_another_process_is_asked_about_though_the_page_sh
     filled.documents.set_label(filled.page._chosen_id, "public")  # without the gate
     filled.settle()
     assert filled.page.collection.label == "secret"
-    assert "許可なしには機密から下げられません" in filled.said() + "".join(
-        label.text() for label in filled.page.banner.findChildren(QLabel)
-    )
+    assert filled.said().startswith(wording.describe("secret_lowering", {"what": "庁舎の資料"}).message)
 
 
 def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: PageDriver, folder: Path) -> None:
@@ -310,12 +317,12 @@ def test_a_new_collection_needs_a_name_of_its_own(filled: PageDriver) -> None:
     dialog.field.setText("庁舎の資料")
     QTest.keyClick(dialog.field, Qt.Key.Key_Return)
     assert dialog.isVisible()
-    assert "同じ名前" in dialog._problem.text()
+    assert dialog._problem.text() == phrase("documents.there_is_a_collection_with")
     dialog.field.setText("規程")
     dialog.label.setCurrentIndex(2)
     QTest.keyClick(dialog.field, Qt.Key.Key_Return)
     filled.wait(lambda: filled.page.collection.name == "規程")
-    assert filled.page._empty_words.text().startswith("この資料集に文書はまだありません。")
+    assert filled.page._empty_words.text() == phrase("documents.this_collection_has_no_documents")
     assert filled.page.collection.label == "secret"
     assert filled.page.label_button.text().startswith("機密")
 
@@ -389,7 +396,7 @@ def test_changes_of_the_folders_are_taken_in_when_asked(filled: PageDriver, fold
     filled.page.collection_actions.refresh(filled.page.collection)
     filled.wait(filled.page.banner.isVisible)
     filled.settle()
-    assert "新しい文書 1　変わった文書 0　なくなった文書 1" in filled.said()
+    assert phrase("documents.new_a_changed_b_gone", a=1, b=0, c=1) in filled.said()
     assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
 
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base import confidentiality
-from app.base.confidentiality import ExportKind, Permit
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
@@ -170,9 +170,10 @@ class EvaluationResultView(QWidget):
             result_view_model.save_result(found, result.sections, path, of_votes, permit=permit)
 
         name = "".join("_" if letter in '<>:"/\\|?*' else letter for letter in found.name)[:80].strip(" .")
-        kind: ExportKind = "answers"
-        request = kind, lambda: current_labels.label_of_evaluation(found, self._documents)
-        self.exporting.ask(result.folder, title, f"{name or found.id}{suffix}", kinds, (suffix, *FORMS), request, write)
+        label_now = partial(current_labels.label_of_evaluation, found, self._documents)
+        self.exporting.ask(
+            result.folder, title, f"{name or found.id}{suffix}", kinds, (suffix, *FORMS), ("answers", label_now), write
+        )
 
     def _open_report(self) -> None:
         """Open the report; write it again if it is missing."""

@@ -173,7 +173,7 @@ def _fields(messages: str) -> tuple[str, ...]:
 
 
 def _without_guesses(chosen: Mapping[str, str]) -> ColumnMapping:
-    """Return the mapping of the chosen fields in which the import guesses none that has no column."""
+    """Return the mapping of the chosen fields. The import guesses no column for a field without one."""
     return ColumnMapping(**{name: column or ("" if name in NEEDED else NO_COLUMN) for name, column in chosen.items()})
 
 

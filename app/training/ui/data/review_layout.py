@@ -26,7 +26,7 @@ ABOVE_MARK_PX = 60  # part of the passage that stays visible above the quote
 
 class ReviewLayout(QWidget):
     def __init__(self, theme: Theme, listed: QWidget, row: QWidget, source: QWidget) -> None:
-        """The owner hides `source` for a row without one, and then calls `lay_out`."""
+        """`source` is hidden until `show_source` says that the row has one."""
         super().__init__()
         self._theme = theme
         self._listed, self._row, self._source = listed, row, source

@@ -161,7 +161,7 @@ TABLE_WIDE_PX = 520  # from here all columns of a table are side by side
 
 
 class TableCard(Card):
-    """A card with a table, which has less columns and more lines where it is narrow."""
+    """A card with a table, which has fewer columns and more lines where it is narrow."""
 
     def __init__(self, theme: Theme, title: str) -> None:
         super().__init__(title)
