@@ -171,11 +171,11 @@ def _library(entry: dict[str, Any], paths: list[Path]) -> Component:
     """One library from the system, with the text that the system's package has of it."""
     packages = sorted({package for path in paths if (package := _debian_package(path.name))})
     texts = [_debian_text(package) for package in packages]
-    texts.append(components.fallback(entry["licence"], entry["copyright"]))
+    texts.append(components.make_fallback_notice(entry["licence"], entry["copyright"]))
     versions = {_debian_version(package) for package in packages}
     version = versions.pop() if len(versions) == 1 else ""
     sha256 = hashlib.sha256(paths[0].read_bytes()).hexdigest() if len(paths) == 1 else None
-    notice = components.joined(texts)
+    notice = components.join_texts(texts)
     facts = entry["name"], version, entry["licence"], "native", entry["homepage"], entry["copyright"]
     return Component(*facts, notice, sha256)
 
@@ -202,7 +202,7 @@ def _debian_text(package: str) -> str:
     source = _dpkg("--show", "--showformat=${source:Package} ${source:Version}\n", package).partition("\n")[0]
     where = f"Debian package {package}; source: https://snapshot.debian.org/package/{source.replace(' ', '/')}/"
     text = copyright_file.read_text("utf-8", errors="replace").strip() if copyright_file.is_file() else ""
-    return components.joined([where, text])
+    return components.join_texts([where, text])
 
 
 def _with_qt_modules(component: Component, names: list[str]) -> Component:
@@ -211,7 +211,7 @@ def _with_qt_modules(component: Component, names: list[str]) -> Component:
     shipped = "Qt libraries in this folder: " + ", ".join(f"Qt{name}" for name in names)
     return Component(
         component.name, component.version, component.licence, component.kind, component.homepage, component.copyright,
-        components.joined([shipped, component.notice]), component.sha256,
+        components.join_texts([shipped, component.notice]), component.sha256,
     )  # fmt: skip
 
 
@@ -220,5 +220,5 @@ def bootloader(found: Distribution) -> Component:
     texts = components.licence_texts(found)
     licence, home = "GPL-2.0-or-later WITH Bootloader-exception", "https://pyinstaller.org/"
     holder = "Copyright (c) 2010-2023 PyInstaller Development Team; 2005-2009 Giovanni Bajo; McMillan Enterprises, Inc."
-    notice = components.joined(texts)
+    notice = components.join_texts(texts)
     return Component("PyInstaller bootloader", found.version, licence, "native", home, holder, notice)

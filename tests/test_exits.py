@@ -363,7 +363,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.compliance.offline_check.report_page:write_page",
         "app.compliance.offline_check.coordinator:_confinement",
         "app.compliance.offline_check.coordinator:_ways_out",
-        "app.compliance.offline_check.coordinator:_ways_out.datagram",
+        "app.compliance.offline_check.coordinator:_ways_out.send_datagram",
     },
     "scrubbed of all names and texts, and shown before it is saved": {"app.compliance.problem_report:save"},
     "of the program's own parts, or presets that the user wrote to pass on": {
@@ -373,7 +373,7 @@ EXCUSED: dict[str, set[str]] = {
     "what is sent to a model elsewhere passes `remote_models.require_sendable`: 機密 never is": {
         "app.inference.remote.model_server:*",
     },
-    "each answer passes `Offers.pass_out` before it is made": {"app.serve.cli.serve:_listener"},
+    "each answer passes `ServedModels.permit_answer` before it is made": {"app.serve.cli.serve:_listener"},
     "a folder or a file of this machine, or a licence, in the program for it": {
         "app.uikit.desktop:_open_or_explain",
         "app.models.ui.model_actions:licence_dialog",

@@ -32,7 +32,7 @@ def main(libraries: list[str]) -> None:
             "cuda": torch.version.cuda,
             "least_capability": least,
             "devices": list(zip(names, sizes, strict=True)),
-            "products": {device: product(device) for device in tried},
+            "products": {device: measure_product_error(device) for device in tried},
         }
     )
 
@@ -46,10 +46,10 @@ def least_capability(architectures: list[str]) -> tuple[int, int]:
     return divmod(min(numbers, default=0), 10)
 
 
-def product(device: str) -> tuple[float | None, str]:
-    """Compute a product of 4-bit weights. Return its error relative to the 32-bit product (0.1 is usual), and "".
+def measure_product_error(device: str) -> tuple[float | None, str]:
+    """Return the error of 4-bit matrix products, forward and backward, relative to 32-bit ones (0.1 is usual), and "".
 
-    Return None and the reason where the product fails.
+    Return None and the reason where bitsandbytes fails.
     """
     import bitsandbytes
     import torch

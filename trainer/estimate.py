@@ -67,11 +67,12 @@ class TrainedShape:
 
     @property
     def linear_weights(self) -> int:
+        """Return the number of weights in the projections of all layers."""
         return self.layers * sum(rows * columns for rows, columns in self.matrices)
 
     @property
     def table_weights(self) -> int:
-        """Return the numbers in the token table and, where it is a separate one, the head."""
+        """Return the number of weights in the token embedding and, where it is not tied to that, the output head."""
         return self.vocabulary * self.width * (1 if self.is_tied else 2)
 
     @property
@@ -79,6 +80,7 @@ class TrainedShape:
         return self.linear_weights + self.table_weights + self.other_weights
 
     def lora_weights(self, rank: int) -> int:
+        """Return the number of weights in the LoRA matrices A and B of all layers."""
         return self.layers * rank * sum(rows + columns for rows, columns in self.matrices)
 
 
@@ -199,8 +201,9 @@ def _head_bytes(shape: TrainedShape, positions: int, number: int) -> int:
 
 
 def optimizer_bytes(spec: RunSpec) -> float:
-    """Return the bytes of the two moments for each trained number: one each plus four for each 256 of them, or four
-    each.
+    """Return the bytes of Adam's two moments for each trained weight.
+
+    An 8-bit optimizer takes a byte for each moment and a float32 scale for each 256 of them; others take four bytes.
     """
     return 2 * (1 + 4 / 256) if "8bit" in str(spec.optimizer) else 8
 

@@ -73,16 +73,16 @@ class FakeTrainer:
             return self._fail("run_exists", path=str(self.folder))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._journal.keep_in(self.folder)
-        begun = saved[0].step if saved and is_resumed else 0
-        self._send(Started(events.PROTOCOL, os.getpid(), time.time(), begun, {"fake": "1"}, self._data()))
+        steps_done = saved[0].step if saved and is_resumed else 0
+        self._send(Started(events.PROTOCOL, os.getpid(), time.time(), steps_done, {"fake": "1"}, self._data()))
         if is_resumed and not saved:
             return self._fail("nothing_to_resume", path=str(self.folder))
         problem = self._problem()
         if problem is not None:
             return self._fail(problem[0], path=problem[1])
-        if not begun:
+        if not steps_done:
             self._prepare()
-        return self._train(begun)
+        return self._train(steps_done)
 
     def _prepare(self) -> None:
         for name in ("loading", "reading", "checking", "probing"):
@@ -101,9 +101,9 @@ class FakeTrainer:
         )
         self._evaluate(0)
 
-    def _train(self, begun: int) -> int:
-        self._send(Phase("training", begun, self.total))
-        for step in range(begun + 1, self.total + 1):
+    def _train(self, steps_done: int) -> int:
+        self._send(Phase("training", steps_done, self.total))
+        for step in range(steps_done + 1, self.total + 1):
             if self.behaviour == "slow":
                 time.sleep(0.1)
             self._step(step)

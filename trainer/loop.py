@@ -108,7 +108,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return not self.end_reason and self.state.global_step < self.state.max_steps
 
     def _lacks_evaluation(self) -> bool:
-        """Return whether the checkpoint's step still needs its evaluation, which a pause does not wait for."""
+        """Return whether the evaluation due at the checkpoint's step is missing, because a pause skipped it."""
         step = self.state.global_step
         is_due = step % self.args.eval_steps == 0 or step >= self.state.max_steps
         return self.args.eval_strategy != "no" and step > 0 and is_due and step not in self.evaluations()
@@ -201,8 +201,9 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return metrics
 
     def nll(self, examples: Sequence[EncodedExample]) -> tuple[float, int]:
-        """Return the sum of nats over trained tokens and their number, computed jointly by the processes of a
-        distributed run.
+        """Return the summed negative log-likelihood of the trained tokens in nats, and their number.
+
+        The processes of a distributed run share the examples and add up their sums.
         """
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]

@@ -244,8 +244,9 @@ class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
 def example_nll(
     model: Any, examples: Sequence[EncodedExample], pad_id: int, check: Callable[[], None] = lambda: None
 ) -> list[float]:
-    """Return the nats of each example's trained tokens, in order. `check` is called before each example and
-    may raise.
+    """Return each example's negative log-likelihood, summed over its trained tokens, in nats.
+
+    `check` is called before each example and may raise.
     """
     model.eval()
     sums = []
@@ -275,7 +276,8 @@ def generate_answer(
     device = next(model.parameters()).device
     prompt = torch.tensor([ids], device=device)
 
-    def check_token(written: torch.Tensor, _scores: object) -> torch.Tensor:
+    def check_after_token(written: torch.Tensor, _scores: object) -> torch.Tensor:
+        """Call `check`; return False for each sequence, since it never ends the generation itself."""
         check()
         return torch.zeros(len(written), dtype=torch.bool, device=device)
 
@@ -288,7 +290,7 @@ def generate_answer(
             do_sample=False,
             repetition_penalty=1.0,  # overrides the base's own generation settings
             use_cache=True,
-            stopping_criteria=[check_token],
+            stopping_criteria=[check_after_token],
             eos_token_id=list(tokens.end_ids),
             pad_token_id=tokens.pad_id,
         )[0, len(ids) :].tolist()

@@ -68,7 +68,7 @@ def _helper_process(command: list[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _thread_state() -> Iterator[None]:
-    """Set the thread's execution state; Windows drops it when the thread ends."""
+    """Prevent Windows from sleeping while the block runs. Windows resets this also when the thread ends."""
     kernel32: Any = vars(ctypes)["windll"].kernel32
     kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
     try:

@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).resolve().parent
 
 
 def command(python: str, module: str, *arguments: str) -> list[str]:
-    """Return the command line that starts `module` as `python -m` would, independent of its surroundings."""
+    """Return the command line that runs `module` as `python -m` would, in isolated mode (-I) and UTF-8 mode."""
     return [python, "-I", "-X", "utf8", str(_FOLDER / "start.py"), module, *arguments]
 
 

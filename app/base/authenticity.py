@@ -2,16 +2,17 @@
 
 There are three ways, for three threats:
 
-- `Signer` marks files that lie where others can write, with a key in the data folder. A record of answers holds the
-  results of a check, and a forged record must not pass for one.
-- `sign_for_this_machine` marks what Kotae starts or deletes because a file in the data folder says so. A data folder
-  can be carried on a stick, come from a backup or be prepared by a stranger, who can put any key into it, so a key
-  inside the folder proves nothing. The operating system's number of this installation never lies in it and is unknown
-  to anyone who was not on this machine. Other users of the machine know it: the modes of the folder protect against
-  them.
-- `write_registered` records the hash of each plan and verdict in a list in the data folder. Whoever hands over a folder
-  can write any verdict into it, and the hash beside it, but not into that list. The hash is recorded before the file is
-  written, so that no file is lost.
+- `Signer` makes a MAC (message authentication code) of files in folders where others can write, with a key in the data
+  folder. For example, a record of answers holds the results of checks, and a forged record must not be accepted.
+- `sign_for_this_machine` makes a MAC of files in the data folder that decide which program Kotae starts or what it
+  deletes. A data folder can be carried on a stick, come from a backup or be prepared by a stranger, who can put any key
+  into it, so a key inside the folder proves nothing. The key is therefore the machine id of the operating system, which
+  is never written into the data folder and is unknown to anyone who has not used this machine. Other users of the
+  machine know it: the modes of the data folder protect against them.
+- `write_registered` appends the hash of each file in REGISTERED_NAMES (plans and results of training runs and
+  evaluations) to a list in the data folder. A run folder that comes from someone else can hold any result, but its
+  hashes are not in this list. The hash is recorded before the file is written, so that every file that Kotae has
+  written is in the list even if the program is killed.
 """
 
 import contextlib
@@ -46,7 +47,7 @@ def is_valid_mac(mac: object, key: bytes, *parts: bytes) -> bool:
 
 
 class Signer:
-    """A key in the data folder, and the marks that are made with it.
+    """Makes and verifies MACs with a key in the data folder.
 
     `folder`: the data folder. The key is made when it is first needed. Every method raises OSError.
     """
@@ -92,7 +93,7 @@ def is_signed_by_this_machine(mac: object, purpose: str, *parts: bytes) -> bool:
 
 @functools.cache
 def _machine_id() -> bytes:
-    """Return the operating system's number of this installation, else the number of its network card."""
+    """Return the machine id of the operating system, else the address of the network card, else b"no number"."""
     with contextlib.suppress(OSError):
         if sys.platform == "win32":
             return _machine_id_from_registry()
@@ -136,7 +137,10 @@ _DATABASE = "kotae.sqlite"  # exists in a data folder that an earlier version ha
 
 
 class _Registry:
-    """The list of hashes, as this process knows it. Without a data folder it is kept in memory only."""
+    """The list of hashes of registered files: those read from the list file, and those that this process has added.
+
+    Without a data folder (`file` None) the list is kept in memory only.
+    """
 
     def __init__(self) -> None:
         self.file: Path | None = None

@@ -97,17 +97,17 @@ def tail_share(count: int) -> float:
     return _NORMAL.cdf(-math.sqrt(count / (count - 1)) * t_quantile((1 + CONFIDENCE) / 2, count - 1))
 
 
-def t_quantile(share: float, freedom: int) -> float:
-    """Return the quantile of Student's t with `freedom` degrees of freedom.
+def t_quantile(probability: float, degrees_of_freedom: int) -> float:
+    """Return the value that a variable with Student's t distribution stays below with this probability.
 
     For 0.975 the error is below 0.001 from 4 degrees on; for 1 degree the result is 1.4 too small. Abramowitz & Stegun,
     Handbook of Mathematical Functions, 1964, 26.7.5.
     """
-    z = _NORMAL.inv_cdf(share)
+    z = _NORMAL.inv_cdf(probability)
     quantile = z
     for power, (divisor, factors) in enumerate(_T_TERMS, start=1):
         polynomial = sum(factor * z ** (2 * at + 1) for at, factor in enumerate(factors))
-        quantile += polynomial / divisor / freedom**power
+        quantile += polynomial / divisor / degrees_of_freedom**power
     return quantile
 
 

@@ -85,9 +85,10 @@ _KEY = object()  # only this module can make a `Permit` with it
 class ExportRequest:
     """Content that is about to leave the program.
 
-    `target`: the file or folder, an address, or CLIPBOARD. `named`: what is confidential, for the text of the refusal.
-    `label_now`: looks the label up at each call, in any thread. `becomes`: the new label where `what` is "label";
-    content whose label is lowered may leave without consent, and `target` is then the item whose label changes.
+    `target`: the file or folder, an address, or CLIPBOARD. `named`: the name of the content, for the error text.
+    `label_now`: looks the label up at each call, in any thread. `becomes`: the new label where `what` is "label", and
+    `target` is then the item whose label changes. Lowering it from secret needs consent like an export, because the
+    content may leave without consent afterwards.
     """
 
     what: ExportKind
@@ -168,10 +169,11 @@ class Permit:
 
 
 def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permit:
-    """Give a permit for content that is not secret, and for secret content with the user's consent.
+    """Return a permit for content that is not secret, and for secret content if the user has consented (`is_agreed`).
 
-    The consent is recorded before anything is written. Raises AppError("secret_export" | "secret_lowering" |
-    "export_log_unwritable").
+    An export with consent is recorded in `log` before the permit is returned. Raises AppError: "secret_export" without
+    the consent, or "secret_lowering" where the export is a lower label; "export_log_unwritable" if `log` cannot be
+    written.
     """
     label = export.check(is_agreed=is_agreed)
     if export.needs_consent(label):

@@ -61,13 +61,16 @@ def remove_and_count(text: str) -> tuple[str, int]:
     """Return the result of `remove` and how many characters were removed."""
     if text.isascii() and text.isprintable():
         return text, 0
-    text = _BLANK.sub(" ", _LINE_BREAK.sub("\n", _without_surrogates(text)))
+    text = _BLANK.sub(" ", _LINE_BREAK.sub("\n", _replace_surrogates(text)))
     visible = _INVISIBLE.sub(_if_part, text)
     return visible, len(text) - len(visible)
 
 
-def _without_surrogates(text: str) -> str:
-    """Return the text with U+FFFD for lone surrogates, which no file and no database accepts. Join valid pairs."""
+def _replace_surrogates(text: str) -> str:
+    """Return the text with lone surrogates replaced by U+FFFD, and pairs of surrogates joined into one character.
+
+    UTF-8 files and the database do not accept surrogates.
+    """
     if not _SURROGATES.search(text):
         return text
     return _SURROGATES.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
@@ -91,7 +94,8 @@ def to_single_line(text: str) -> str:
 def spell_out(text: str, before: str = "") -> str:
     """Return the text with a visible stand-in for each invisible character: ␛, ‹U+202E›. Tab and line feed stay.
 
-    `before`: the text that is already printed before it.
+    `before`: the text that was printed just before. Its end decides whether a joiner or a selector at the beginning of
+    `text` is part of a visible sign and stays.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -142,7 +146,7 @@ class StreamFilter:
         return self._shown(text)
 
     def _shown(self, text: str) -> str:
-        text = _without_surrogates(_BLANK.sub(" ", _LINE_BREAK.sub("\n", text)))
+        text = _replace_surrogates(_BLANK.sub(" ", _LINE_BREAK.sub("\n", text)))
         shown = _replaced(self._before + text, len(self._before), _if_part)
         self._before = (self._before + shown)[-_BEFORE_MAX:]
         return shown
@@ -155,7 +159,7 @@ class SafeTerminal(io.TextIOWrapper):
 
     @classmethod
     def around(cls, stream: Any) -> Any:
-        """Return the standard stream wrapped so; return anything else, such as a test's stream, unchanged."""
+        """Return a standard stream as a SafeTerminal; return any other object, such as a test's stream, unchanged."""
         if type(stream) is not io.TextIOWrapper:
             return stream
         stream.flush()
@@ -167,7 +171,7 @@ class SafeTerminal(io.TextIOWrapper):
         return len(text)
 
     def write_control(self, sequence: str) -> None:
-        """Write a control sequence without spelling it out."""
+        """Write a control sequence, such as one that clears the line, as it is, so that the terminal obeys it."""
         super().write(sequence)
 
 

@@ -52,7 +52,8 @@ def _first(db: sqlite3.Connection) -> None:
     )
 
 
-def _folders_drafts_presets_search(db: sqlite3.Connection) -> None:
+def _add_folders_drafts_presets_search(db: sqlite3.Connection) -> None:
+    """Add folders of conversations, drafts of questions, presets, and the full-text index of the messages."""
     db.execute("CREATE TABLE folder (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
     db.execute("ALTER TABLE conversation ADD COLUMN uid TEXT NOT NULL DEFAULT ''")
     db.execute("UPDATE conversation SET uid = lower(hex(randomblob(16)))")
@@ -195,7 +196,7 @@ def _imported_conversations(db: sqlite3.Connection) -> None:
 def _before(
     db: sqlite3.Connection, message_id: int | None, of_here: dict[int, list[tuple[str, str]]]
 ) -> list[tuple[str, str]]:
-    """Return the sources of the nearest earlier answer in the branch that this installation gave."""
+    """Return path and text of each source of the nearest earlier answer that this installation generated."""
     while message_id is not None:
         if message_id in of_here:
             return of_here[message_id]
@@ -208,10 +209,10 @@ def _count_of_changes(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
 
 
-def _names_that_are_seen(db: sqlite3.Connection) -> None:
-    """Remove invisible characters from titles and names, such as those that reverse the writing direction.
+def _remove_invisible_characters(db: sqlite3.Connection) -> None:
+    """Remove invisible characters, such as those that reverse the writing direction, from the stored titles and names.
 
-    Earlier versions stored titles and file names unchanged.
+    These are the titles of conversations and the names of folders and models, which earlier versions stored unchanged.
     """
     db.create_function("as_line", 1, invisible_characters.to_single_line, deterministic=True)
     db.execute("UPDATE conversation SET title = as_line(title) WHERE title <> as_line(title)")
@@ -221,7 +222,7 @@ def _names_that_are_seen(db: sqlite3.Connection) -> None:
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
-    _folders_drafts_presets_search,
+    _add_folders_drafts_presets_search,
     _text_set_aside_by_an_edit,
     _marks_of_model_files,
     _lasting_ids_and_quick_erasing,
@@ -233,5 +234,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _remote_models,
     _imported_conversations,
     _count_of_changes,
-    _names_that_are_seen,
+    _remove_invisible_characters,
 )

@@ -113,7 +113,8 @@ def locate(data_dir: str | None = None) -> Paths:
 
     The folder is created for this user alone (0700); the rights of others to an existing one are removed. If the models
     were moved to a drive that is not plugged in now, new ones go into the data folder meanwhile. Raises AppError:
-    "data_dir_unusable" when the folder cannot be created or written; "data_dir_no_files".
+    "data_dir_unusable" when the folder cannot be created or written; "data_dir_no_files" when it holds a pipe or a
+    device.
     """
     chosen = data_dir or "~"
     try:

@@ -2,6 +2,8 @@
 
 There are lines in a frame, means with their intervals, and bars of shares. `resources/report/plots.css` sets colours
 and dashes by the classes of the elements. Sizes are pixels; a report scales a plot to its page.
+
+The file is long, because the three kinds of plots share their frame, axes, legend and marks.
 """
 
 import dataclasses
@@ -36,8 +38,10 @@ CurvePoints = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class PlotSeries:
-    """One line of a plot. `style`: classes of plots.css: one | two | three | four, and raw (faint, behind others).
-    `has_marks`: draw a mark at each point.
+    """A curve of a line plot.
+
+    `style`: one | two | three | four, and after it optionally " raw" (faint, behind the other curves): classes of
+    plots.css. `has_marks`: draw a mark at each point.
     """
 
     name: str
@@ -69,7 +73,7 @@ class PlotEstimate:
 
 @dataclass(frozen=True, slots=True)
 class PlotRow:
-    """Estimates below one name. `text`: the numbers as they are shown."""
+    """A row of an interval plot: a name, and its estimates below one another. `text`: the numbers, at the right."""
 
     name: str
     text: str
@@ -78,7 +82,7 @@ class PlotRow:
 
 @dataclass(frozen=True, slots=True)
 class PlotBar:
-    """A bar that is divided into parts. `counts`: of its parts, from the left."""
+    """A bar that is divided into parts. `counts`: the count of each part, from the left."""
 
     name: str
     counts: tuple[int, ...]
@@ -96,8 +100,8 @@ def line_plot(
 ) -> str:
     """Return a line plot as one <svg> element.
 
-    `x_ends`: values that the axis holds at least. `y_ends`: which of the values are shown; None: all. Points that are
-    not finite are skipped. Return "" where there is nothing to draw.
+    `x_ends`: x values that the x axis must include. `y_ends`: the lowest and highest y that is shown; None: those of
+    the points. Points that are not finite are skipped. Return "" where there is nothing to draw.
     """
     drawn = [dataclasses.replace(one, points=thin_points(finite_points(one.points))) for one in series]
     drawn = [one for one in drawn if one.points]
@@ -106,8 +110,8 @@ def line_plot(
     xs, ys = ([point[axis] for one in drawn for point in one.points] for axis in (0, 1))
     xs += x_ends or ()
     low, high = y_ends or (min(ys), max(ys))
-    swatches = [(one.name, _line_sample(one.style, has_mark=one.has_marks)) for one in drawn if one.name]
-    legend, lines = _legend(swatches, _LEFT, _LINE if title else 0, size[0])
+    swatches = [(one.name, _draw_line_sample(one.style, has_mark=one.has_marks)) for one in drawn if one.name]
+    legend, lines = _draw_legend(swatches, _LEFT, _LINE if title else 0, size[0])
     top = 10 + _LINE * (lines + bool(title))
     frame = _Frame(PlotScale(ticks(min(xs), max(xs))), PlotScale(ticks(low, high)), top, *size)
     inside = [*frame.axes(x_name), *legend, *(frame.line(one) for one in drawn), *map(frame.note, notes)]
@@ -131,22 +135,22 @@ def interval_plot(
     if not drawn:
         return ""
     scale = interval_scale([one for row in drawn for one in row.estimates], has_zero=has_zero)
-    swatches = [(name, _line_sample(one.style, has_mark=True, is_open=one.is_open)) for name, one in legend]
-    parts, lines = _legend(swatches, EDGE, _LINE if title else 0, width)
+    swatches = [(name, _draw_line_sample(one.style, has_mark=True, is_open=one.is_open)) for name, one in legend]
+    parts, lines = _draw_legend(swatches, EDGE, _LINE if title else 0, width)
     top = _LINE * (lines + bool(title)) + (10 if title or lines else 0)
     bottom = top + sum(_ROW + _NEXT * (len(row.estimates) - 1) for row in drawn)
     parts += scale.grid(top, bottom, width) + scale.numbers(bottom + 16, width)
     for row in drawn:
-        parts += _named(row.name, row.text, top + 14, width)
+        parts += _draw_names(row.name, row.text, top + 14, width)
         for number, one in enumerate(row.estimates):
-            parts += _interval(scale, one, top + 26 + _NEXT * number, width)
+            parts += _draw_interval(scale, one, top + 26 + _NEXT * number, width)
         top += _ROW + _NEXT * (len(row.estimates) - 1)
     return _svg(title, width, bottom + 24, *parts)
 
 
 def interval_row(scale: "PlotScale", estimate: PlotEstimate | None, width: float, height: float) -> str:
     """Return the part of an interval plot that stands in one row of a table, with its grid or its line at zero."""
-    found = _interval(scale, estimate, height / 2, width) if estimate else []
+    found = _draw_interval(scale, estimate, height / 2, width) if estimate else []
     return _svg("", width, height, *scale.grid(0, height, width, is_zero_alone=scale.has_zero), *found)
 
 
@@ -158,7 +162,8 @@ def axis_row(scale: "PlotScale", width: float, height: float) -> str:
 def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width: float = WIDTH) -> str:
     """Return one <svg> element with bars of equal length, each divided in proportion to its counts.
 
-    `names`: of the parts, at most four, from the left. A bar without counts is skipped; "" where none is left.
+    `names`: the names of the parts, at most four, from the left. A bar without counts is skipped. Return "" where none
+    is left.
     """
     drawn = [bar for bar in rows if sum(bar.counts)]
     if not drawn:
@@ -166,10 +171,10 @@ def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width
     swatches = [
         (name, f'<rect class="part{part}" x="6" y="-6" width="14" height="12"/>') for part, name in enumerate(names)
     ]
-    parts, lines = _legend(swatches, EDGE - 6, _LINE if title else 0, width)
+    parts, lines = _draw_legend(swatches, EDGE - 6, _LINE if title else 0, width)
     top = 10 + _LINE * (lines + bool(title))
     for number, bar in enumerate(drawn):
-        parts += _bar(bar, top + _BAR_ROW * number, width)
+        parts += _draw_bar(bar, top + _BAR_ROW * number, width)
     return _svg(title, width, top + _BAR_ROW * len(drawn), _PATTERNS, *parts)
 
 
@@ -189,13 +194,16 @@ def sparkline(points: Points, total: float, width: float, height: float, *, from
 
 @dataclass(frozen=True, slots=True)
 class PlotScale:
-    """A scale. `ticks`: ascending round numbers, between which it reaches. `has_zero`: of differences."""
+    """A horizontal or vertical scale from the first of its ascending `ticks` to the last.
+
+    `has_zero`: the values are differences, so numbers have a sign, and the line at zero stands out.
+    """
 
     ticks: list[float]
     has_zero: bool = False
 
     def share(self, value: float) -> float:
-        """Return the place of a value between both ends: 0 to 1 for values inside."""
+        """Return the position of a value on the scale: 0 at its lower end, 1 at its upper end."""
         return (value - self.ticks[0]) / (self.ticks[-1] - self.ticks[0])
 
     def x(self, value: float, width: float) -> float:
@@ -244,7 +252,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """The frame of a line plot. `top`: pixels above it; `width`, `height`: of the whole plot."""
+    """The frame of a line plot. `top`: pixels above the frame; `width`, `height`: pixels of the whole plot."""
 
     across: PlotScale
     up: PlotScale
@@ -277,7 +285,9 @@ class _Frame:
 
     def line(self, series: PlotSeries) -> str:
         places = [(self.x(x), self.y(y)) for x, y in series.points]
-        marks = [_mark(series.style, x, y, is_open=True, radius=3.5) for x, y in places] if series.has_marks else []
+        marks = (
+            [_draw_mark(series.style, x, y, is_open=True, radius=3.5) for x, y in places] if series.has_marks else []
+        )
         return f'<polyline class="series {series.style}" points="{_path(places)}"/>' + "".join(marks)
 
     def note(self, note: PlotNote) -> str:
@@ -303,8 +313,12 @@ def _svg(title: str, width: float, height: float, *parts: str, title_x: float = 
     return "".join([head, heading, *parts, "</svg>"])
 
 
-def _legend(entries: Sequence[tuple[str, str]], left: float, top: float, width: float) -> tuple[list[str], int]:
-    """Return names with their samples (26 px wide, around the height 0) and the number of lines that they take."""
+def _draw_legend(entries: Sequence[tuple[str, str]], left: float, top: float, width: float) -> tuple[list[str], int]:
+    """Return the SVG elements of a legend and the number of text lines that it takes.
+
+    `entries`: each name, and an SVG element that shows its style (26 px wide, vertically centred at y = 0). `left`,
+    `top`: the corner of the legend in pixels; `width`: of the plot.
+    """
     parts, at, line = list[str](), left, 0
     for name, sample in entries:
         wide = 44 + _width(name)
@@ -317,22 +331,26 @@ def _legend(entries: Sequence[tuple[str, str]], left: float, top: float, width: 
     return parts, line + 1 if entries else 0
 
 
-def _line_sample(style: str, *, has_mark: bool = False, is_open: bool = True) -> str:
-    mark = _mark(style, 13, 0, is_open=is_open, radius=3.5) if has_mark else ""
+def _draw_line_sample(style: str, *, has_mark: bool = False, is_open: bool = True) -> str:
+    mark = _draw_mark(style, 13, 0, is_open=is_open, radius=3.5) if has_mark else ""
     return f'<path class="series {style}" d="M0 0h26"/>{mark}'
 
 
-def _interval(scale: PlotScale, one: PlotEstimate, y: float, width: float) -> list[str]:
+def _draw_interval(scale: PlotScale, one: PlotEstimate, y: float, width: float) -> list[str]:
     left, middle, right = (scale.x(value, width) for value in (one.low, one.mean, one.high))
     return [
         f'<path class="series {one.style}" d="M{left:.1f} {y}H{right:.1f}"/>',
         *(f'<path class="series {one.style} cap" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (left, right)),
-        _mark(one.style, middle, y, is_open=one.is_open, radius=_RADIUS),
+        _draw_mark(one.style, middle, y, is_open=one.is_open, radius=_RADIUS),
     ]
 
 
-def _mark(style: str, x: float, y: float, *, is_open: bool, radius: float) -> str:
-    """Draw the mark of a style: a square of two, a triangle of three, a diamond of four, else a circle."""
+def _draw_mark(style: str, x: float, y: float, *, is_open: bool, radius: float) -> str:
+    """Return the SVG element of a mark centred at (x, y): the shape depends on the style.
+
+    Style "two" has a square, "three" a triangle, "four" a diamond, and any other a circle. `is_open`: the mark is not
+    filled. `radius`: in pixels.
+    """
     opened, r = f'class="mark {style}{" open" if is_open else ""}"', radius
     wide = 1.2 * r
     if style == "two":
@@ -345,8 +363,8 @@ def _mark(style: str, x: float, y: float, *, is_open: bool, radius: float) -> st
     return f'<circle {opened} cx="{x:.1f}" cy="{y:.1f}" r="{r}"/>'
 
 
-def _bar(bar: PlotBar, y: float, width: float) -> list[str]:
-    parts, at, total = _named(bar.name, f"{sum(bar.counts):,}", y + 12, width), float(EDGE), sum(bar.counts)
+def _draw_bar(bar: PlotBar, y: float, width: float) -> list[str]:
+    parts, at, total = _draw_names(bar.name, f"{sum(bar.counts):,}", y + 12, width), float(EDGE), sum(bar.counts)
     for part, count in enumerate(bar.counts):
         wide = (width - 2 * EDGE) * count / total
         if count:
@@ -364,8 +382,8 @@ def _bar(bar: PlotBar, y: float, width: float) -> list[str]:
     return parts
 
 
-def _named(name: str, text: str, y: float, width: float) -> list[str]:
-    """Return the name and the numbers of a row.
+def _draw_names(name: str, text: str, y: float, width: float) -> list[str]:
+    """Return the SVG texts of a row: the name at the left, the numbers (`text`) at the right.
 
     The name is compressed where it would meet the numbers; of a very long name the middle is left out.
     """
@@ -402,7 +420,10 @@ def finite_points(points: Points) -> CurvePoints:
 
 
 def smooth_exponentially(points: Points) -> CurvePoints:
-    """Return an exponential moving average, corrected for the bias of its beginning."""
+    """Return the exponential moving average of y over the points, corrected for the bias of the first points.
+
+    The average reaches back over 5 % of the points, but over at least 5 and at most 50.
+    """
     span = min(_SPAN_MOST, max(_SPAN_LEAST, round(_SPAN_SHARE * len(points))))
     share, total, weight = 2 / (span + 1), 0.0, 0.0
     smoothed = []
@@ -414,7 +435,11 @@ def smooth_exponentially(points: Points) -> CurvePoints:
 
 
 def thin_points(points: Points, most: int = CURVE_POINTS_MAX) -> CurvePoints:
-    """Return the lowest and the highest point of each stretch, in order, and both ends, so that peaks stay visible."""
+    """Return at most `most` points of a curve, so that peaks stay visible.
+
+    The curve is cut into stretches of equally many points; the lowest and the highest point of each stretch are kept,
+    and both ends of the curve.
+    """
     if len(points) <= most:
         return tuple(points)
     inner, stretches = points[1:-1], max(1, most // 2 - 1)

@@ -163,14 +163,17 @@ def load(path: Path) -> Settings:
     except FileNotFoundError:
         data = None
     except (ValueError, OSError):
-        data = _rescued_choice(path)
+        data = _rescue_network_choice(path)
         with contextlib.suppress(OSError):  # a file that can be neither read nor moved stays for the next start
             path.replace(path.with_suffix(".bad"))
-    return apply_policy(path, _sanitized(data) if isinstance(data, dict) else Settings())
+    return apply_policy(path, _sanitize(data) if isinstance(data, dict) else Settings())
 
 
-def _rescued_choice(damaged: Path) -> dict[str, Any] | None:
-    """Return the choice to forbid the network, if a damaged file holds it. Damage must not allow the network again."""
+def _rescue_network_choice(damaged: Path) -> dict[str, Any] | None:
+    """Return {"network_allowed": False} if a damaged settings file holds that value; else None.
+
+    Damage must not allow the network again.
+    """
     try:
         raw = strict_json.read_bytes(damaged)
         is_forbidden = re.search(rb'"network_allowed"\s*:\s*false', raw) is not None
@@ -180,9 +183,9 @@ def _rescued_choice(damaged: Path) -> dict[str, Any] | None:
 
 
 def apply_policy(path: Path, settings: Settings) -> Settings:
-    """Return the settings with the network off where a policy forbids it.
+    """Return the settings, with `network_allowed` False where a policy file forbids the network.
 
-    `path`: of the settings, in the data folder.
+    `path`: the settings file; the folder that holds it may hold a policy file too.
     """
     if settings.network_allowed and forbidding_policy(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)
@@ -195,7 +198,7 @@ def load_stored(path: Path) -> Settings | None:
         data = strict_json.load_file(path)
     except (ValueError, OSError):
         return None
-    return _sanitized(data) if isinstance(data, dict) else None
+    return _sanitize(data) if isinstance(data, dict) else None
 
 
 def save(path: Path, settings: Settings) -> None:
@@ -206,12 +209,16 @@ def save(path: Path, settings: Settings) -> None:
     if not settings.network_allowed and forbidding_policy(path.parent) is not None:
         chosen = load_stored(path) or Settings()
         settings = dataclasses.replace(settings, network_allowed=chosen.network_allowed)
-    text = json.dumps(dataclasses.asdict(settings) | _unknown(path, settings), ensure_ascii=False, indent=1)
+    text = json.dumps(dataclasses.asdict(settings) | _find_unknown_values(path, settings), ensure_ascii=False, indent=1)
     write_atomically(path, text.encode("utf-8", "replace"))
 
 
-def _unknown(path: Path, settings: Settings) -> dict[str, Any]:
-    """Return the stored settings of other versions, and their values of a choice that is at its default here."""
+def _find_unknown_values(path: Path, settings: Settings) -> dict[str, Any]:
+    """Return the stored values that this version does not know, so that `save` keeps them for a newer version.
+
+    These are the settings that `Settings` lacks. For a setting with fixed choices it is also a stored value that is no
+    choice here, as long as `settings` has the default value.
+    """
     try:
         data = strict_json.load_file(path)
     except (ValueError, OSError):
@@ -235,8 +242,8 @@ def is_web_address(text: str) -> bool:
     return address.scheme in ("http", "https") and bool(address.hostname) and has_port and is_plain
 
 
-def _sanitized(data: dict[str, Any]) -> Settings:
-    """Return settings with the valid values, so that one invalid value resets only itself."""
+def _sanitize(data: dict[str, Any]) -> Settings:
+    """Return settings from stored values; each invalid or missing value is replaced by its default."""
     defaults = dataclasses.asdict(Settings())
     valid = {key: value for key, value in data.items() if key in defaults and _is_valid(key, value, defaults[key])}
     if valid.get("scope") is not None:

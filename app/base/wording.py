@@ -63,7 +63,7 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMe
     entry = _entries().get(code)
     if entry is None:
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
-    shown = _Facts(_shown(facts, language))
+    shown = _Facts(_prepare_facts(facts, language))
     step = entry.get(f"{language}_command") if _is_command else None
     return ErrorMessage(
         spell_out(_formatter.vformat(entry[language], (), shown)),  # facts include names of files and models
@@ -81,13 +81,13 @@ def describe_error(error: AppError, language: str = "") -> ErrorMessage:
 
 
 def outline_error(code: str) -> str:
-    """Return what happened, without the brackets and quotes for facts (sizes, names) that are not known any more."""
+    """Return an error's first sentence, without its placeholders for sizes and names and the brackets around them."""
     return _UNKNOWN_FACT.sub("", describe(code, {}).message)
 
 
 def qt_words() -> Mapping[str, Mapping[str, str]]:
     """Return Japanese texts of Qt's own dialogs that its catalogue lacks: context -> English -> Japanese."""
-    return _file("qt")
+    return _load_file("qt")
 
 
 def phrase(key: str, /, **facts: Any) -> str:
@@ -96,10 +96,10 @@ def phrase(key: str, /, **facts: Any) -> str:
     Without facts the placeholders stay, for a text that is filled later with `str.format`.
     Raises KeyError for an unknown key.
     """
-    text = _entry(key)[_current]
+    text = _find_entry(key)[_current]
     if not facts and "{{" not in text:
         return text
-    return _formatter.vformat(text, (), _Facts(_shown(facts, _current)))
+    return _formatter.vformat(text, (), _Facts(_prepare_facts(facts, _current)))
 
 
 def phrase_or(key: str, otherwise: str) -> str:
@@ -112,7 +112,7 @@ def phrase_or(key: str, otherwise: str) -> str:
 
 def phrases(key: str) -> list[str]:
     """Return a text in every language, to recognize what was written in another one."""
-    return [_entry(key)[language] for language in LANGUAGES]
+    return [_find_entry(key)[language] for language in LANGUAGES]
 
 
 def field_name(key: str) -> str:
@@ -121,7 +121,7 @@ def field_name(key: str) -> str:
 
 
 def shorten(text: str, characters: int) -> str:
-    """Return the text, with … at its end instead of what is more than so many characters."""
+    """Return the text, cut to at most `characters` characters; a text that is cut ends in …."""
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
@@ -139,14 +139,14 @@ def format_time(seconds: float) -> str:
 
 def help_text(key: str) -> str:
     """Return the help of a command, or of an option after its command ("ask", "ask --seed")."""
-    entry: dict[str, str] = _file("help")[key]
+    entry: dict[str, str] = _load_file("help")[key]
     return entry[_current].replace("%", "%%")  # argparse would expand %(default)s and the like
 
 
 def usage_problem(message: str) -> str:
     """Return argparse's English error in Japanese; unchanged in English, or where it has no translation."""
     if _current == "ja":
-        for pattern, japanese in _file("system")["usage"]:
+        for pattern, japanese in _load_file("system")["usage"]:
             match = re.fullmatch(pattern, message, re.DOTALL)
             if match:
                 return str(match.expand(japanese)).replace("'", "")  # Python's quotes around choices
@@ -157,11 +157,11 @@ def error_codes() -> frozenset[str]:
     return frozenset(_entries())
 
 
-def _shown(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return the facts as they are shown.
+def _prepare_facts(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return the values of a text's placeholders, ready to be inserted.
 
-    Lists are joined, each number `x_bytes` also gives `x_gb` (10^9 bytes), and in Japanese the system's texts about
-    files are translated (`[system]`, `[reading]`).
+    Lists are joined by ", ", and for each number `x_bytes` a text `x_gb` (10^9 bytes) is added. In Japanese, error
+    texts of the operating system and of the document reader are translated (`_system_words`).
     """
     shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
     if language == "ja":
@@ -205,22 +205,26 @@ _formatter = _PlainFormatter()
 
 @functools.cache
 def _system_words() -> dict[str, str]:
-    """Return the Japanese of the system's English error texts, and of those of the reader of documents."""
-    numbers = {getattr(errno, name, None): japanese for name, japanese in _file("system")["system"].items()}
+    """Return the Japanese translations of the operating system's error texts and of the document reader's.
+
+    They are the tables `[system]` and `[reading]` of system.toml.
+    """
+    numbers = {getattr(errno, name, None): japanese for name, japanese in _load_file("system")["system"].items()}
     words = {os.strerror(number): japanese for number, japanese in numbers.items() if number is not None}
-    reading: dict[str, str] = _file("system")["reading"]
+    reading: dict[str, str] = _load_file("system")["reading"]
     return words | reading
 
 
 @functools.cache
-def _file(name: str) -> dict[str, Any]:
+def _load_file(name: str) -> dict[str, Any]:
+    """Return the content of `resources/wording/NAME.toml`."""
     return tomllib.loads((resources() / "wording" / f"{name}.toml").read_text("utf-8"))
 
 
-def _entry(key: str) -> dict[str, str]:
+def _find_entry(key: str) -> dict[str, str]:
     """Return the entry of "room.key", or of "room.group.member", a member of a table of similar entries."""
     name, _, rest = key.partition(".")
-    entries = _file(name)
+    entries = _load_file(name)
     if rest in entries:
         entry: dict[str, str] = entries[rest]
     else:
@@ -230,4 +234,4 @@ def _entry(key: str) -> dict[str, str]:
 
 
 def _entries() -> dict[str, dict[str, str]]:
-    return _file("errors")
+    return _load_file("errors")

@@ -3,7 +3,7 @@
 The label is the one the user chose, but never below that of the documents which the answers rest on. The database
 stores the labels that those documents had at the time. `effective_label` also takes in the labels that the collections
 have now; it is what the window shows and what decides wherever a conversation leaves the program. When the collections
-cannot be read, every conversation that was asked of one counts as confidential.
+cannot be read, every conversation that searched one counts as confidential.
 """
 
 import functools
@@ -28,7 +28,7 @@ def collection_labels(
 ) -> list[Label]:
     """Return the current labels of all collections that a conversation has to do with.
 
-    These are the collections of `scope`, those that its answers were asked of or rest on, and those that the answering
+    These are the collections of `scope`, those that its answers searched or cite, and those that the answering
     models were trained on. A collection that was deleted counts with its last label.
     """
     known = [one.details for one in messages if one.details is not None]

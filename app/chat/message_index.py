@@ -21,7 +21,7 @@ MERGED_PAGES = 100  # pages of 4 kB for one merge step, which takes about 30 ms
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A conversation in which all words occur together in one message, or in its title (`message_id` None)."""
+    """A conversation that has all words of the query in one message, or in its title (`message_id` None)."""
 
     conversation_id: int
     title: str
@@ -102,7 +102,7 @@ class MessageIndex:
         return SearchResult(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
 
     def _titled(self, words: Sequence[str], known: set[int]) -> list[SearchHit]:
-        """Return hits by title, except in the `known` conversations.
+        """Return hits by title, without the conversations whose ids are in `known`.
 
         One query joins all titles into one string, because thousands of rows would take longer than the rest of the
         search.

@@ -121,7 +121,7 @@ class Store(ModelStore):
         self._update("conversation", conversation_id, preset_id=preset_id, choices=records.choices_json(choices))
 
     def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:
-        """Store the collections that the conversation's questions are asked of from now on."""
+        """Store the collections in which later questions of the conversation are searched."""
         self._update("conversation", conversation_id, scope=records.scope_json(scope))
 
     # ----------------------------------------------------------------- messages
@@ -281,7 +281,10 @@ class Store(ModelStore):
             self.show_message(siblings[place][0])
 
     def show_message(self, message_id: int) -> None:
-        """Show the branch with this message, down to the newest message below it. A shown branch that has it stays."""
+        """Show the branch that contains a message.
+
+        If the shown branch contains it, nothing changes. Otherwise the branch to the newest message below it is shown.
+        """
         conversation_id = self.message(message_id).conversation_id
         if any(message.id == message_id for message in self.thread(conversation_id)):
             return

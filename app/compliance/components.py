@@ -50,7 +50,7 @@ _COPYRIGHT = re.compile(r"^\W*(copyright\b.*\d{4}.*|\(c\).*\d{4}.*|©.*)$", re.I
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One component that ships."""
+    """One component that is shipped with Kotae."""
 
     name: str
     version: str  # "": unknown
@@ -73,10 +73,10 @@ def load() -> tuple[Component, ...]:
         shipped = read(listed.read_text("utf-8"))
     else:
         shipped = collect()
-    return sort_components([*shipped, *_packs(shipped)])
+    return sort_components([*shipped, *_gpu_pack_components(shipped)])
 
 
-def _packs(shipped: Iterable[Component]) -> Iterator[Component]:
+def _gpu_pack_components(shipped: Iterable[Component]) -> Iterator[Component]:
     """Yield the GPU packs that the user has added. They have the licence of the engine."""
     where, engine = engine_packs.folder_in_use(), find(shipped, "llama.cpp")
     if where is not None and engine is not None:
@@ -84,7 +84,7 @@ def _packs(shipped: Iterable[Component]) -> Iterator[Component]:
             yield dataclasses.replace(engine, name=f"llama.cpp ({pack.name})", sha256=pack.sha256)
 
 
-def own() -> Component:
+def own_component() -> Component:
     """Return the component of Kotae itself."""
     notice = (folder() / "texts" / "Apache-2.0.txt").read_text("utf-8").strip()
     return Component("Kotae", __version__, "Apache-2.0", "python", "", "", notice)
@@ -92,7 +92,7 @@ def own() -> Component:
 
 def load_all() -> tuple[Component, ...]:
     """Return Kotae itself, then its components."""
-    return own(), *load()
+    return own_component(), *load()
 
 
 def read(text: str) -> tuple[Component, ...]:
@@ -135,7 +135,10 @@ def collect() -> tuple[Component, ...]:
     """
     table = read_table()
     distributions = closure(ROOT)
-    parts = [*(distribution_component(each, table) for each in distributions.values()), *named(table, distributions)]
+    parts = [
+        *(distribution_component(each, table) for each in distributions.values()),
+        *table_components(table, distributions),
+    ]
     return sort_components(component for component in parts if component is not None)
 
 
@@ -191,16 +194,16 @@ def distribution_component(distribution: Distribution, table: dict[str, Any]) ->
     licence = known.get("licence") or licence_of(distribution)
     texts = [_text(file) for file in known.get("texts", ())]
     texts += licence_texts(distribution, without=known.get("without", ())) + crates(distribution)
-    notice = joined(texts)
-    author = stated(distribution, "Author") or stated(distribution, "Author-email")
+    notice = join_texts(texts)
+    author = metadata_field(distribution, "Author") or metadata_field(distribution, "Author-email")
     holder = known.get("copyright") or _copyright(notice) or (f"Copyright (c) {author}" if author else "")
     if not texts:
-        notice = fallback(licence, holder)
+        notice = make_fallback_notice(licence, holder)
     return Component(name, distribution.version, licence, "python", homepage(distribution), holder, notice)
 
 
-def stated(distribution: Distribution, field: str) -> str:
-    """Return a field of the metadata; "" where there is none."""
+def metadata_field(distribution: Distribution, field: str) -> str:
+    """Return a field of a distribution's metadata; "" if it is missing."""
     facts = distribution.metadata
     return facts[field].strip() if field in facts else ""
 
@@ -213,7 +216,7 @@ def licence_of(distribution: Distribution) -> str:
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     facts = distribution.metadata
-    for expression in (stated(distribution, "License-Expression"), stated(distribution, "License")):
+    for expression in (metadata_field(distribution, "License-Expression"), metadata_field(distribution, "License")):
         if not expression:
             continue
         try:
@@ -273,20 +276,22 @@ def homepage(distribution: Distribution) -> str:
     links = [line.partition(", ") for line in facts.get_all("Project-URL") or ()]
     by_label = {label.strip().casefold(): address.strip() for label, _, address in links}
     known = (by_label.get(label) for label in ("homepage", "home", "source", "repository", "documentation"))
-    return stated(distribution, "Home-page") or next(filter(None, known), f"https://pypi.org/project/{facts['Name']}/")
+    return metadata_field(distribution, "Home-page") or next(
+        filter(None, known), f"https://pypi.org/project/{facts['Name']}/"
+    )
 
 
-def fallback(licence: str, holder: str) -> str:
-    """Return the licence's text from the resources below the copyright line.
+def make_fallback_notice(licence: str, holder: str) -> str:
+    """Return the copyright line and, below it, the texts of the licence from the resources.
 
-    It serves distributions without licence files.
+    For distributions without licence files. `licence`: an SPDX expression; `holder`: the copyright line.
     """
     names = [name for name in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", licence) if name]
     texts = [_text(f"texts/{name}.txt") for name in names if (folder() / f"texts/{name}.txt").is_file()]
-    return joined([holder, *texts])
+    return join_texts([holder, *texts])
 
 
-def named(table: dict[str, Any], distributions: dict[str, Distribution]) -> Iterator[Component]:
+def table_components(table: dict[str, Any], distributions: dict[str, Distribution]) -> Iterator[Component]:
     """Yield the components of the table that apply to this platform and installation."""
     from packaging.utils import canonicalize_name
 
@@ -304,7 +309,7 @@ def named(table: dict[str, Any], distributions: dict[str, Distribution]) -> Iter
             entry["kind"],
             entry["homepage"],
             entry["copyright"],
-            joined(texts),
+            join_texts(texts),
             entry.get("sha256") or (sha256_of(resources() / entry["file"]) if "file" in entry else None),
         )
 
@@ -333,7 +338,7 @@ def _text(file: str) -> str:
     return (folder() / file).read_text("utf-8").strip()
 
 
-def joined(texts: Iterable[str]) -> str:
+def join_texts(texts: Iterable[str]) -> str:
     return SEPARATOR.join(text for text in texts if text)
 
 
@@ -385,7 +390,7 @@ def _part(component: Component) -> dict[str, Any]:
         "type": _TYPES[component.kind],
         "bom-ref": purl(component),
         "name": component.name,
-        "licenses": [_licence(component.licence)],
+        "licenses": [_cyclonedx_licence(component.licence)],
         "purl": purl(component),
     }
     if component.version:
@@ -412,7 +417,8 @@ def purl(component: Component) -> str:
     return f"pkg:{kind}/{quote(name)}{at}"
 
 
-def _licence(expression: str) -> dict[str, Any]:
+def _cyclonedx_licence(expression: str) -> dict[str, Any]:
+    """Return an SPDX expression as an entry of the CycloneDX field `licenses`."""
     if _COMPOUND.search(expression):
         return {"expression": expression}
     if expression.startswith("LicenseRef-"):

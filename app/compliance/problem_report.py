@@ -138,9 +138,10 @@ def _people() -> re.Pattern[str] | None:
 
 
 def _read(file: Path, query: str) -> list[str]:
-    """Return the texts of a query; [] where the file is missing, damaged or of another version.
+    """Run a query with one column on an SQLite file; return its texts.
 
-    The other rules of `scrub` apply nevertheless.
+    Return [] if the file is missing, damaged or of another version: `scrub` then lacks these names, but applies its
+    other rules.
     """
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as db:

@@ -101,10 +101,10 @@ class Library:
         )
 
     def labelled(self) -> list[DocumentCollection]:
-        """Return the current collections, and one entry for each former name of a collection, with the label that
-        applies.
+        """Return the current collections, then one entry for each former name of a collection.
 
-        The label of a former name is the collection's current one, or the last one if the collection was removed.
+        The confidentiality label of a former name is the collection's current label, or its last one if the collection
+        was removed.
         """
         rows = self._db.read(
             f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608

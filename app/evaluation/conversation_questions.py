@@ -90,15 +90,16 @@ def _question(question: Message, answer: Message) -> Question:
 
 
 def _collections(details: AnswerDetails) -> tuple[str, ...]:
-    """Return the collections that the answer was asked about or cites, or that its model was trained on."""
+    """Return the collections that the question was about, that the answer cites, or that its model was trained on."""
     names = {ref.name for ref in details.scope} | {source.collection for source in details.named_sources}
     return tuple(sorted(names | set(details.learned)))
 
 
 def _gold(question: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
-    """Return the passages of the reference: sentences that support it, or whole passages that it marks.
+    """Return the gold quotes of a question: the sentences of the sources that support its right answer.
 
-    The sources of a bad answer count as far as they support the correction.
+    If a source number is cited in the right answer but no sentence of it is found, the whole passage is the quote. The
+    right answer is the rated answer if it is good, else the user's correction. `kept`: the sources of the answer.
     """
     if answer.rating == GOOD:
         found = kept.claims

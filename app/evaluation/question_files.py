@@ -143,7 +143,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, reason: str) -> AppError:
-    """Return the error with the advice that fits this file format."""
+    """Return the error for an unreadable file of questions; its advice is that for JSON, or for a table.
+
+    `reason`: a sentence in the language in use.
+    """
     is_json = path.suffix.lower() in (JSON_LINES, ".json")
     return AppError("questions_unreadable" if is_json else "questions_table_unreadable", path=str(path), reason=reason)
 

@@ -79,7 +79,7 @@ def list_removed(folder: Path) -> list[str]:
 
 def load_versions(folder: Path, name: str) -> StoredQuestionSet:
     """Return a set with its versions. Raises AppError("question_set_unknown" | "question_set_damaged")."""
-    return _about(_known_place(folder, name))
+    return _about(_existing_folder(folder, name))
 
 
 def find_by_name(sets: Sequence[StoredQuestionSet], name: str) -> StoredQuestionSet | None:
@@ -89,7 +89,7 @@ def find_by_name(sets: Sequence[StoredQuestionSet], name: str) -> StoredQuestion
 
 def newest_version(folder: Path, name: str) -> int:
     """Return the number of the newest version; 0 if no set has the name. Raises AppError("question_set_damaged")."""
-    place = _place(folder, name)
+    place = _find_folder(folder, name)
     return _about(place).newest.number if place is not None else 0
 
 
@@ -124,7 +124,7 @@ def load(wanted: str, folder: Path, report_file: Callable[[QuestionFile], None] 
     versioned = _VERSIONED.fullmatch(wanted)
     path = Path(os.path.expanduser(wanted))  # noqa: PTH111  (Path.expanduser would raise for an unknown user)
     is_path = path.suffix.lower() in question_files.SUFFIXES or len(path.parts) > 1 or os.path.exists(path)  # noqa: PTH110
-    if _place(folder, versioned[1] if versioned else wanted) is not None or not is_path:
+    if _find_folder(folder, versioned[1] if versioned else wanted) is not None or not is_path:
         return find(folder, wanted)
     found = question_files.read(path)
     if report_file is not None:
@@ -163,7 +163,7 @@ def changes(before: Sequence[Question], after: Sequence[Question]) -> QuestionSe
 
 
 def unfit_code(question: Question) -> str:
-    """Return why no set can hold the question, as the code of a BadRow; "" if one can."""
+    """Return why no set can hold the question, as the code of a BadRow; "" if a set can hold it."""
     values = question_rows.as_object(question)
     try:
         question_rows.question_of(DataRecord(1, values), question_rows.find_columns(tuple(values)))
@@ -186,8 +186,8 @@ def store(
 ) -> QuestionSet:
     """Store the questions as a new set, or as the next version of the set of that name unless its newest is the same.
 
-    `label`: of the material that the questions were made from. A set keeps the highest label it was ever given. None:
-    keep its label, or DEFAULT_LABEL for a new set.
+    `label`: label of the material that the questions were made from. A set keeps the highest label it was ever given.
+    None: keep its label, or DEFAULT_LABEL for a new set.
     `after`: the SHA-256 of the version that the questions were made from, which must still be the newest; "": the set
     must be new; None: no check.
     Raises AppError: question_set_name, question_set_damaged, questions_unreadable (a file could not hold the
@@ -199,7 +199,7 @@ def store(
     sha256 = hashlib.sha256(raw).hexdigest()
     with _locked(folder):
         _check_newest(folder, name, after)
-        place = _place(folder, name) or folder / checked_name(name)
+        place = _find_folder(folder, name) or folder / checked_name(name)
         before = (
             _about(place)
             if (place / ABOUT).is_file()
@@ -226,10 +226,10 @@ def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
     and as `output_file.export_error`.
     """
     with _locked(folder):
-        place = _known_place(folder, name)
+        place = _existing_folder(folder, name)
         target = folder / checked_name(wanted)
         if target.name != place.name:
-            if _place(folder, wanted) not in (None, place) or (target.exists() and not target.samefile(place)):
+            if _find_folder(folder, wanted) not in (None, place) or (target.exists() and not target.samefile(place)):
                 raise AppError("question_set_taken", name=target.name)
             place.rename(target)
     return _about(target)
@@ -241,7 +241,7 @@ def remove(folder: Path, name: str) -> Path:
     Raises AppError: question_set_unknown, journal_busy, and as `output_file.export_error`.
     """
     with _locked(folder):
-        place = _known_place(folder, name)
+        place = _existing_folder(folder, name)
         (folder / BIN).mkdir(mode=0o700, exist_ok=True)
         last = max((number for name, number, _ in _removed(folder) if _plain(name) == _plain(place.name)), default=0)
         target = folder / BIN / f"{place.name}@{last + 1}"
@@ -261,7 +261,7 @@ def restore(folder: Path, name: str) -> StoredQuestionSet:
             raise AppError("question_set_not_removed", name=name)
         _, once, newest = max(same)
         free, number = once, 1
-        while _place(folder, free) is not None or (folder / free).exists():
+        while _find_folder(folder, free) is not None or (folder / free).exists():
             number += 1
             free = f"{once} ({number})"
         newest.rename(folder / free)
@@ -306,14 +306,14 @@ def _removed(folder: Path) -> list[tuple[str, int, Path]]:
     return [(named[1], int(named[2]), place) for named, place in found if named]
 
 
-def _place(folder: Path, name: str) -> Path | None:
+def _find_folder(folder: Path, name: str) -> Path | None:
     """Return the folder of a set. Width and case of its name do not matter, as to some file systems."""
     return next((place for place in _places(folder) if _plain(place.name) == _plain(name)), None)
 
 
-def _known_place(folder: Path, name: str) -> Path:
+def _existing_folder(folder: Path, name: str) -> Path:
     """Return the folder of a set. Raises AppError("question_set_unknown")."""
-    place = _place(folder, name)
+    place = _find_folder(folder, name)
     if place is None:
         raise AppError("question_set_unknown", name=name)
     return place
@@ -322,10 +322,10 @@ def _known_place(folder: Path, name: str) -> Path:
 def _check_newest(folder: Path, name: str, sha256: str | None) -> None:
     """Raise AppError unless `sha256` (`after` of `store`) still is the newest version."""
     if sha256:
-        place = _known_place(folder, name)
+        place = _existing_folder(folder, name)
         if _about(place).newest.sha256 != sha256:
             raise AppError("question_set_outdated", name=place.name)
-    elif sha256 is not None and (taken := _place(folder, name)) is not None:
+    elif sha256 is not None and (taken := _find_folder(folder, name)) is not None:
         raise AppError("question_set_taken", name=taken.name)
 
 

@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """One version of a set, which never changes. `sha256`: of its questions in order (`question_files.to_lines`)."""
+    """One version of a set, which never changes. `sha256`: hash of `question_files.to_lines`."""
 
     name: str
     version: int  # from 1; 0: a file that is not stored as a set
@@ -80,7 +80,7 @@ class ReportSection:
 class System:
     """One system of a comparison: a model with or without an adapter, asked with or without documents.
 
-    `model`: path of the GGUF file. `size_bytes`: on the disk, including the adapter.
+    `model`: path of the GGUF file. `size_bytes`: file size including the adapter.
     """
 
     id: str  # unique in its evaluation; also used in file names
@@ -151,7 +151,7 @@ class ResultRow:
 class SystemResult:
     """What one system answered. `rows`: by seed, then in question order.
 
-    `likelihoods`: of the references, numbered as their questions from 1; () if they were not measured.
+    `likelihoods`: the scores of the references, whose `line` is the question number from 1; (): not measured.
     """
 
     system: System
@@ -177,10 +177,11 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class PairPreference:
-    """Which answer a judge prefers: the first system's (a), this one's (b) or tie; None: the reply is unreadable.
+    """The judge's choice between two answers to a question: the first system's and that of the system `system_id`.
 
-    `is_consistent` False: the judge chose another winner in the other order, which makes a tie. `is_known` False: the
-    judge was not asked, because nothing is known to compare the answers with.
+    `winner`: a (the first system's answer), b (the other) or tie; None: the judge's reply is unreadable, or `is_known`
+    is False. `is_consistent` False: with the answers in the other order the judge chose another winner, which makes a
+    tie. `is_known` False: there is no right answer and no source to judge by, so the judge was not asked.
     """
 
     system_id: str

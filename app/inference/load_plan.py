@@ -29,7 +29,7 @@ TYPICAL_ANSWER_TOKENS = 200
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """How to load a model. The names are fields of `Load`."""
+    """The arguments with which a model is loaded: fields of `app.inference.engine.messages.Load`, under its names."""
 
     path: str
     context_tokens: int
@@ -52,8 +52,8 @@ def plan_load(
 ) -> LoadPlan:
     """Plan how to load this model.
 
-    `loaded`: path, context and KV type of the loaded model, which needs no memory again. `reclaimable_bytes`: what
-    unloading it frees.
+    `loaded`: path, context length in tokens and KV type of the loaded model, which needs no memory again.
+    `reclaimable_bytes`: what unloading it frees.
 
     Raises AppError("memory_short") if the model does not fit and `force` is false, what `gguf.check_model` raises, and
     "remote_no_network" for a remote model without network access.

@@ -198,7 +198,11 @@ def measure_memory(reclaimable_bytes: int = 0) -> MemoryBudget:
 def compute_memory_budget(
     total: int, available: int, own: int, reclaimable: int = 0, gpu: Gpu | None = None
 ) -> MemoryBudget:
-    """Compute the budget. `own`: memory of this program and its children."""
+    """Compute the budget from sizes in bytes.
+
+    `total`, `available`: memory of the machine; `own`: what this program and its children hold; `reclaimable`: what
+    unloading the loaded model frees; `gpu`: the GPU on which the engine computes, if any.
+    """
     return MemoryBudget(
         total_bytes=total,
         available_bytes=min(total, available + reclaimable),
@@ -209,7 +213,7 @@ def compute_memory_budget(
 
 
 def judge_memory(needed: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
-    """Judge a model. One that does not fit into graphics memory is shared with main memory, and slower."""
+    """Return whether a model fits. A model larger than the graphics memory is shared with main memory, and slower."""
     if not budget.graphics_bytes:
         return _memory_verdict(
             needed, memory_estimate.judge_fit(needed, budget.available_bytes), "memory", budget.available_bytes

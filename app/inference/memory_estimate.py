@@ -177,7 +177,7 @@ def memory_bytes() -> int:
 def cgroup_limits(
     root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> list[tuple[int, int]]:
-    """Return each memory limit and the free bytes below it."""
+    """Return (limit, free bytes below it) for each memory limit of this process's control groups; [] without one."""
     try:
         lines = membership.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -194,9 +194,11 @@ def cgroup_limits(
 
 
 def _group_limits(mount: Path, path: str, limit_file: str, usage_file: str, cache_key: str) -> list[tuple[int, int]]:
-    """Return the limits of a group and its ancestors, which bind it too.
+    """Return (limit, free bytes below it) of a control group and of each of its ancestors that has a limit.
 
-    A container may see its host's path; then only the root exists.
+    The limits of the ancestors hold for the group too. `path`: the group, below `mount`. `cache_key`: the entry of
+    memory.stat with the page cache that can be freed. In a container, `path` may be that of the host: then only `mount`
+    itself exists.
     """
     parts = [part for part in path.split("/") if part not in ("", "..")]
     folders = [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]

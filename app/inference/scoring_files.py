@@ -27,7 +27,8 @@ HOLDOUT_FILE_BYTES, HOLDOUT_MAX_IDS = 128 << 20, 16_000_000  # 10,000 examples o
 class HeldOutExample:
     """An example kept back from training.
 
-    `labels` are at the places of their ids (not shifted). The likelihoods are sums of nats over the trained tokens.
+    `labels` has one entry per id, at the same index (not shifted). `base_nll` and `adapter_nll` are negative
+    log-likelihoods in nats, summed over the trained tokens.
     """
 
     line: int
@@ -38,7 +39,7 @@ class HeldOutExample:
 
     @property
     def trained(self) -> tuple[int, ...]:
-        """The places whose token is trained and predicted from those before it."""
+        """The indices in `ids` of the trained tokens; without index 0, which no token before it predicts."""
         return tuple(at for at, label in enumerate(self.labels) if at > 0 and label != NOT_TRAINED)
 
 
@@ -145,9 +146,9 @@ _LINE = re.compile(r"[\W_]+")  # lines and dots of tables and tables of contents
 
 @dataclass(frozen=True, slots=True)
 class ExampleScore:
-    """The likelihood of one example: sums over its trained tokens.
+    """The likelihood of one example: sums over its trained tokens (`HeldOutExample.trained`).
 
-    None where there was no reference to compare with.
+    `divergence` and `same_first` compare with the reference model in f16; they are None without a reference.
     """
 
     line: int
@@ -191,7 +192,7 @@ class Scores:
 
     @property
     def divergence(self) -> float | None:
-        """The mean divergence of a trained token, in nats."""
+        """The mean divergence of a trained token from f16, in nats; None if an example was not compared."""
         found = [example.divergence for example in self.examples if example.divergence is not None]
         return sum(found) / self.tokens if len(found) == len(self.examples) else None
 
@@ -202,7 +203,7 @@ class Scores:
 
     @property
     def ended_share(self) -> float | None:
-        """The share of answers that the model ended itself and that are not empty; None without answers."""
+        """The share of answers that are not empty and end with the model's end token; None without answers."""
         return _share(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
 
     @property
@@ -219,7 +220,7 @@ def write_scores(scores: Scores, path: Path) -> None:
 
 
 def read_scores(path: Path) -> Scores:
-    """Read scores. Raises AppError("score_unreadable")."""
+    """Read the file that `write_scores` has written. Raises AppError("score_unreadable")."""
     try:
         return json_lines.decode(strict_json.read_bytes(path), {"Scores": Scores})
     except (OSError, ValueError) as error:

@@ -12,15 +12,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ArtifactStep:
-    """A file or folder to be made, or measurements to be taken.
+    """A step that makes a file or folder, or takes measurements.
 
-    `kind`: convert | merge | quantize | score | …, for progress and logs. `name`: of the quantization, the measured
-    form, the file or the system; "": the kind says it all.
+    `kind`: convert | merge | quantize | score | …, for progress and logs. `name`: the quantization, file or system that
+    the step is for; "" if there is only one step of the kind.
 
-    `job`: one of `trainer.convert_job` or `model_jobs`; a `functools.partial` of the former lacks the converter, which
-    the runner knows. Any other value needs a task that is handed to the runner for its type.
+    `job`: a job of `trainer.convert_job` or `model_jobs`, or a `functools.partial` of the former, to which the runner
+    adds the converter. For a job of any other type, the runner must be given a `StepTask` for that type.
 
-    `drops`: files that no later step needs. `is_shared`: other processes make the same file.
+    `writes_bytes`: the size of the result. `drops`: files that may be deleted after this step. `is_shared`: other
+    processes may make the same file, so the step takes a lock.
     """
 
     kind: str

@@ -33,7 +33,7 @@ TRAINED_FORM = "question_answer_trained"  # replaces FALLBACK_FORM once a base m
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A model that can be trained, with what the trainer must know about it."""
+    """A model that can be trained, with the facts that the trainer needs."""
 
     path: Path
     name: str
@@ -52,11 +52,11 @@ def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
     if path is not None and path.is_dir():
         return _of_folder(path)
     if path is not None or wanted.lower().endswith(".gguf"):
-        return _of_model(local_models.describe(path or Path(wanted)))
+        return _base_of_model(local_models.describe(path or Path(wanted)))
     model = find_listed(wanted, models)
     if model is None:
         raise AppError("base_starter_missing") if wanted == STARTER else AppError("base_unknown", wanted=wanted)
-    return _of_model(model)
+    return _base_of_model(model)
 
 
 def find_listed(wanted: str, models: Collection[LocalModel]) -> LocalModel | None:
@@ -107,7 +107,7 @@ def read_spec(path: Path) -> RunSpec | None:
 
 
 def model_of_run(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
-    """Return the model that a run's adapter belongs to: the one at the base's path, else one with the same hash.
+    """Return the base model of a training run: the one at the recorded path, else one with the recorded hash.
 
     Raises AppError: run_base_gone, run_base_is_folder, and the errors of describing a file.
     """
@@ -125,7 +125,7 @@ def model_of_run(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
 
 
 def require_same_base(asked: RunSpec, model: LocalModel) -> None:
-    """Raise AppError("adapter_other_base") if the model is not the one that the run started from.
+    """Raise AppError("adapter_other_base") if the model is not the base that the training run started from.
 
     llama.cpp would load the adapter into another model, and the answers would get worse.
     """
@@ -239,7 +239,8 @@ def with_trained_form(asked: RunSpec, model: LocalModel) -> LocalModel:
 # ------------------------------------------------------------------------ private
 
 
-def _of_model(model: LocalModel) -> BaseModel:
+def _base_of_model(model: LocalModel) -> BaseModel:
+    """Return a model as the base of a training. Raises AppError if it cannot be trained."""
     if (error := training_refusal(model)) is not None:
         raise error
     form = None if local_models.needs_template_consent(model) else local_models.form_of(model)

@@ -176,8 +176,8 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
     """Return the downloaded file as a local model of its card, with its hashes.
 
     Raises AppError: download_no_model if the file is broken or no GGUF file, download_other_model if it is not what the
-    card describes (both must be deleted), download_other_model_here if such a file is the user's own; else as
-    `local_models.describe`.
+    card describes (both must be deleted), download_other_model_here if it is not, but was in the folder before
+    the download (it must be kept); else as `local_models.describe`.
     """
     is_own = all(file.was_here for file in queued.files)
     name = queued.files[0].name

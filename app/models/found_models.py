@@ -398,7 +398,10 @@ def _describe(path: Path, place: ModelFolder, name: str, header: GgufHeader) -> 
 
 
 def _first_part_error(error: AppError) -> AppError:
-    """Report a missing first part as such: a later part of a split model is only examined if the first is missing."""
+    """Replace AppError("split_not_first") by "split_part_missing"; return other errors unchanged.
+
+    A later part of a split model is only examined if the first part is missing, so that is the error to show.
+    """
     if error.code != "split_not_first":
         return error
     return AppError("split_part_missing", missing=error.facts["first"], count=error.facts["count"])

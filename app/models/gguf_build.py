@@ -44,7 +44,7 @@ KeepLineage = Callable[[Path, Path], None]
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What to build from which model."""
+    """A request to build GGUF files in some quantizations from a model of Hugging Face's format."""
 
     model: HfModel
     forms: tuple[Quantization, ...]
@@ -89,7 +89,7 @@ class BuildPlan:
         return _metadata(self.request, self.name)
 
     def key(self, form: str) -> str:
-        """Return what distinguishes the file of this quantization from others built of the same sources."""
+        """Return a key that distinguishes the file of this quantization from others built of the same sources."""
         return _key(form, self.name, next((step.path.name for step in self.steps if step.kind == "imatrix"), ""))
 
     def file_name(self, form: str, number: int = 1) -> str:
@@ -129,7 +129,7 @@ def _steps(request: BuildRequest, name: str, outtype: str, folder: Path) -> list
     imatrix = ""
     if request.text is not None:
         columns = sum(4 * shape[1] for shape in matrices.values())
-        path = folder / f"{_text_key(request.text)}.imatrix"
+        path = folder / f"{_imatrix_stem(request.text)}.imatrix"
         measure, imatrix = Imatrix(str(f16), str(request.text), str(path)), str(path)
         steps.append(ArtifactStep("imatrix", path, measure, writes_bytes=columns + _OVERHEAD_BYTES))
     for form in request.forms:
@@ -183,8 +183,11 @@ def _fingerprint(folder: Path, config: str, facts: tuple[FileStamp, ...]) -> lis
     return [digest, *([fact.name, fact.size_bytes, fact.modified_ns] for fact in facts)]
 
 
-def _text_key(text: Path) -> str:
-    """Return the imatrix file's stem for a text. Raises AppError("imatrix_text_unreadable")."""
+def _imatrix_stem(text: Path) -> str:
+    """Return the name, without suffix, of the importance matrix that is measured with a text file.
+
+    It depends on the path, size and time of the text. Raises AppError("imatrix_text_unreadable").
+    """
     try:
         status = text.stat()
     except OSError as error:
@@ -211,7 +214,7 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class _Manifest:
-    """What a build has finished. `done`: file -> its size and time. `results`: `BuildPlan.key` -> a listed model."""
+    """The finished work of a build. `done`: file -> its size and time. `results`: `BuildPlan.key` -> a listed model."""
 
     version: int = _VERSION
     done: dict[str, list[int]] = field(default_factory=dict)
@@ -259,14 +262,14 @@ class BuildFolder:
 
     # --------------------------------------------------------------------- steps
 
-    def finished(self) -> dict[Path, int]:
+    def finished_sizes(self) -> dict[Path, int]:
         """Return the size in bytes of each finished file that has not changed since."""
         done = {self.path / name: stamp for name, stamp in self._manifest.done.items()}
         return {path: stamp[0] for path, stamp in done.items() if _stamp(path) == stamp}
 
     def remaining(self) -> list[ArtifactStep]:
         """Return the steps still to do. A base whose merged form is finished is not needed."""
-        present = set(self.finished())
+        present = set(self.finished_sizes())
         not_needed = present | {path for step in self._build.steps if step.path in present for path in step.drops}
         steps = [step for step in self._build.steps if step.path not in not_needed or step.name]
         left = [step for step in steps if not step.name or self.result(step.name) is None]
@@ -274,8 +277,8 @@ class BuildFolder:
 
     def require_room(self) -> None:
         """Raise AppError("drive_space") unless the files still to be written fit on the drive."""
-        waiting = [step for step in self.remaining() if step.path not in self.finished()]
-        require_space(self.path, artifact_steps.peak_bytes(waiting, self.finished()))
+        waiting = [step for step in self.remaining() if step.path not in self.finished_sizes()]
+        require_space(self.path, artifact_steps.peak_bytes(waiting, self.finished_sizes()))
 
     def note(self, step: ArtifactStep) -> int:
         """Record a step as finished, delete the files that are no longer needed, and return the size of its file."""
@@ -338,7 +341,7 @@ def unfinished_build_bytes(models: Path) -> int:
 
 
 def delete_unfinished_builds(models: Path) -> int:
-    """Delete what interrupted builds have left, except folders that a process has locked; return the bytes freed."""
+    """Delete the folders of interrupted builds, except those that a process has locked; return the bytes freed."""
     before = unfinished_build_bytes(models)
     folder = models / BUILDS_FOLDER
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:

@@ -226,7 +226,7 @@ def _name(header: GgufHeader, path: Path) -> str:
 
 
 def _fingerprint(path: Path) -> FileFingerprint:
-    """Return the file's fingerprint without a hash, which is only recorded once computed from the content."""
+    """Return the file's name, size and time as a fingerprint without a hash. Raises OSError."""
     status = path.stat()
     return FileFingerprint(path.name, status.st_size, status.st_mtime_ns)
 

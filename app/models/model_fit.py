@@ -35,7 +35,7 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SizeFit:
-    """How a model size fits into the memory."""
+    """A typical number of parameters, such as 8B, and whether a model of it fits into the memory."""
 
     name: str  # "8B"
     file_bytes: int  # approximate
@@ -135,7 +135,7 @@ Estimate = Callable[[int], MemoryEstimate]  # context length -> memory it needs
 
 @dataclass(frozen=True, slots=True)
 class ModelFit:
-    """How a model fits into the memory with one context length."""
+    """The memory that a model needs with one context length, and whether that fits."""
 
     context_tokens: int
     needed: MemoryEstimate
@@ -147,7 +147,7 @@ class ModelFit:
 
 @dataclass(frozen=True, slots=True)
 class FitAdvice:
-    """What would fit, each suggestion on its own; None or "" if there is none of its kind."""
+    """Suggestions that would each fit into the memory; None or "" if there is none of the kind."""
 
     context_tokens: int | None = None  # the same model with a shorter context
     quantization: str = ""  # a smaller quantization of the same model
@@ -169,7 +169,7 @@ class FitResult:
 
 @dataclass(frozen=True, slots=True)
 class FitConditions:
-    """What models are judged for: a machine, and how it would load them."""
+    """The machine and the load settings for which models are judged."""
 
     budget: MemoryBudget
     context_tokens: int
@@ -225,11 +225,11 @@ def estimate_card(card: ModelCard, file: ModelFile, context: int, kv_type: str =
 def advise(
     estimate: Estimate, context: int, budget: MemoryBudget, card: ModelCard | None, weights_bytes: int, book: Catalogue
 ) -> FitAdvice:
-    """Suggest what fits instead of a model that does not. `weights_bytes`: size of that model's file."""
+    """Suggest changes for a model that does not fit. `weights_bytes`: size of that model's file."""
     contexts = [choice for choice in reversed(CONTEXT_CHOICES) if choice < context]
     shorter = next((choice for choice in contexts if _fits(estimate(choice), budget)), None)
     lighter = _lighter(card, weights_bytes, context, budget) if card else None
-    other = _other(card, weights_bytes, context, budget, book)
+    other = _largest_fitting_card(card, weights_bytes, context, budget, book)
     return FitAdvice(shorter, lighter.quantization if lighter else "", other)
 
 
@@ -245,7 +245,7 @@ def _lighter(card: ModelCard, weights_bytes: int, context: int, budget: MemoryBu
     return max(fitting, key=lambda file: file.size_bytes, default=None)
 
 
-def _other(
+def _largest_fitting_card(
     card: ModelCard | None, weights_bytes: int, context: int, budget: MemoryBudget, book: Catalogue
 ) -> ModelCard | None:
     """Return the largest smaller model of the catalogue that fits comfortably."""

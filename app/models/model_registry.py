@@ -129,7 +129,7 @@ def base_of(model: LocalModel, models: Collection[LocalModel]) -> LocalModel | N
 
 
 def provenance_fields(model: LocalModel) -> Mapping[str, Any]:
-    """Return what an answer records about its tuned model, as fields of AnswerDetails."""
+    """Return the fields of AnswerDetails that identify the tuned model of an answer."""
     tuned = model.tuned
     if tuned is None:
         return NO_PROVENANCE
@@ -142,7 +142,7 @@ def provenance_fields(model: LocalModel) -> Mapping[str, Any]:
 
 
 def learned_fields(model: LocalModel) -> Mapping[str, Any]:
-    """Return what an answer records about the training data's label, as fields of AnswerDetails."""
+    """Return the fields of AnswerDetails with the confidentiality label of the model's training data."""
     tuned = model.tuned
     if tuned is None:
         return {}
@@ -150,7 +150,9 @@ def learned_fields(model: LocalModel) -> Mapping[str, Any]:
 
 
 def require_unchanged(model: LocalModel) -> None:
-    """Raise AppError unless base and adapter are the ones that were combined; reads a file that was modified since.
+    """Raise AppError unless a tuned model's base and adapter still have the hashes recorded when they were combined.
+
+    Hash a file again if its size or time has changed since its hash was stored. A model without an adapter passes.
 
     Codes: tuned_base_gone, tuned_base_changed, tuned_adapter_gone, tuned_adapter_changed.
     """

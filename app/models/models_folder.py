@@ -72,7 +72,7 @@ class FolderMove:
 
 @dataclass(frozen=True, slots=True)
 class FolderMoveResult:
-    """Where the models are after a move."""
+    """The result of moving the models folder: the folder now in use and the number of files not moved."""
 
     folder: Path
     files_left: int = 0  # in the old folder, in use or changed; `finish` tries again
@@ -174,7 +174,7 @@ def finish(where: Paths, store: ModelStore) -> FolderMoveResult:
 
 
 def undo(where: Paths) -> None:
-    """Delete what an unfinished move has copied; the old folder has stayed in use.
+    """Delete the copies that an unfinished move has made; the old folder has stayed in use.
 
     Of a move that this machine has not signed, only the journal is deleted.
     """

@@ -61,7 +61,7 @@ def http_error(status: int, code: str, field: str | None = None, **facts: Any) -
 
 
 def http_error_of(error: AppError) -> HttpError:
-    """Return the HTTP error for the error of an answer."""
+    """Return the HTTP error that tells a client of an AppError, which has ended its answer."""
     if error.code == "context_full":
         return http_error(400, "context_length_exceeded", "messages", **error.facts)
     if error.code in _ENGINE_EXITS:
@@ -83,7 +83,7 @@ _ONCE = frozenset(
 def read_head(next_line: Callable[[], bytes]) -> tuple[str, str, HTTPMessage]:
     """Return the method, the target and the header fields. Raises HttpError.
 
-    `next_line`: returns the next line with its end.
+    `next_line`: returns the next line, including its line terminator.
     """
     request = _REQUEST.fullmatch(next_line())
     if request is None:
@@ -140,12 +140,12 @@ def parse_request(raw: bytes) -> CompletionRequest:
     system, turns = _conversation(data)
     options = data.get("stream_options")
     if options is not None and not isinstance(options, dict):
-        raise _wrong("stream_options", "object")
+        raise _wrong_type("stream_options", "object")
     return CompletionRequest(
         model=model,
         turns=turns,
         choices=_choices(data, system),
-        stop=_stop(data.get("stop")),
+        stop=_stop_texts(data.get("stop")),
         json_schema=_json_schema(data.get("response_format")),
         is_streamed=_flag(data, "stream"),
         includes_usage=_flag(options or {}, "include_usage", "stream_options."),
@@ -156,7 +156,10 @@ def parse_request(raw: bytes) -> CompletionRequest:
 
 
 def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
-    """Return the system prompt and the turns. Consecutive messages of one side are joined."""
+    """Return the system prompt (None: there is none) and the turns. Join consecutive messages of the same role.
+
+    Raises HttpError.
+    """
     messages = data.get("messages")
     if not isinstance(messages, list):
         raise _missing_or_wrong(data, "messages", "list")
@@ -192,7 +195,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _message(message: Any, field: str) -> tuple[str, str]:
     if not isinstance(message, dict):
-        raise _wrong(field, "object")
+        raise _wrong_type(field, "object")
     role = message.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         raise http_error(400, "unknown_role", f"{field}.role")
@@ -200,21 +203,22 @@ def _message(message: Any, field: str) -> tuple[str, str]:
 
 
 def _text(content: Any, field: str) -> str:
-    """Return the text of a string, or of a list of parts."""
+    """Return the text of a `content` field: a string, or a list of text parts. Raises HttpError."""
     if isinstance(content, list):
-        return "\n".join(_part(part, f"{field}[{number}]") for number, part in enumerate(content))
+        return "\n".join(_part_text(part, f"{field}[{number}]") for number, part in enumerate(content))
     if not isinstance(content, str):
-        raise _wrong(field, "text")
+        raise _wrong_type(field, "text")
     return content
 
 
-def _part(part: Any, field: str) -> str:
+def _part_text(part: Any, field: str) -> str:
+    """Return the text of one content part. `field`: its path in the request, for the error. Raises HttpError."""
     if not isinstance(part, dict):
-        raise _wrong(field, "object")
+        raise _wrong_type(field, "object")
     if part.get("type") != "text":
         raise http_error(400, "only_text", field)
     if not isinstance(part.get("text"), str):
-        raise _wrong(f"{field}.text", "text")
+        raise _wrong_type(f"{field}.text", "text")
     return _text(part["text"], f"{field}.text")
 
 
@@ -223,8 +227,8 @@ def _part(part: Any, field: str) -> str:
 
 def _choices(data: dict[str, Any], system: str | None) -> Choices:
     longest = "max_completion_tokens" if data.get("max_completion_tokens") is not None else "max_tokens"
-    tokens = _whole(data, longest, 1, None)
-    seed = _whole(data, "seed", -_SEED_LARGEST - 1, _SEED_LARGEST)
+    tokens = _integer(data, longest, 1, None)
+    seed = _integer(data, "seed", -_SEED_LARGEST - 1, _SEED_LARGEST)
     return Choices(
         system_prompt=system,
         temperature=_number(data, "temperature", *LIMITS["temperature"]),
@@ -234,14 +238,14 @@ def _choices(data: dict[str, Any], system: str | None) -> Choices:
     )
 
 
-def _stop(value: Any) -> tuple[str, ...]:
+def _stop_texts(value: Any) -> tuple[str, ...]:
     stops = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(stops, list) or not all(isinstance(one, str) and one for one in stops):
-        raise _wrong("stop", "texts")
+        raise _wrong_type("stop", "texts")
     if len(stops) > STOPS_MOST:
         raise _out_of_range("stop", 0, STOPS_MOST)
     if any(len(one) > STOP_CHARACTERS for one in stops):
-        raise _wrong("stop", "texts")
+        raise _wrong_type("stop", "texts")
     return tuple(_text(one, "stop") for one in stops)
 
 
@@ -249,7 +253,7 @@ def _json_schema(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, dict):
-        raise _wrong("response_format", "object")
+        raise _wrong_type("response_format", "object")
     match value.get("type"):
         case "text":
             return ""
@@ -259,9 +263,9 @@ def _json_schema(value: Any) -> str:
             described = value.get("json_schema")
             schema = described.get("schema") if isinstance(described, dict) else None
             if not isinstance(schema, dict):
-                raise _wrong("response_format.json_schema.schema", "object")
+                raise _wrong_type("response_format.json_schema.schema", "object")
             return json.dumps(schema)
-    raise _wrong("response_format.type", "format")
+    raise _wrong_type("response_format.type", "format")
 
 
 def _refuse_unsupported(data: dict[str, Any]) -> None:
@@ -278,18 +282,19 @@ def _number(data: dict[str, Any], field: str, low: float, high: float) -> float 
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(field, "number")
+        raise _wrong_type(field, "number")
     if not low <= value <= high or not math.isfinite(value):
         raise _out_of_range(field, low, high)
     return float(value)
 
 
-def _whole(data: dict[str, Any], field: str, low: int, high: int | None) -> int | None:
+def _integer(data: dict[str, Any], field: str, low: int, high: int | None) -> int | None:
+    """Return an integer field from `low` to `high` (None: no upper limit); None if it is missing. Raises HttpError."""
     value = data.get(field)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(field, "whole")
+        raise _wrong_type(field, "whole")
     if value < low or (high is not None and value > high):
         raise _out_of_range(field, low, high)
     return value
@@ -298,15 +303,16 @@ def _whole(data: dict[str, Any], field: str, low: int, high: int | None) -> int 
 def _flag(data: dict[str, Any], field: str, prefix: str = "") -> bool:
     value = data.get(field)
     if value is not None and not isinstance(value, bool):
-        raise _wrong(prefix + field, "flag")
+        raise _wrong_type(prefix + field, "flag")
     return value is True
 
 
 def _missing_or_wrong(data: dict[str, Any], field: str, kind: str) -> HttpError:
-    return _wrong(field, kind) if data.get(field) is not None else http_error(400, "missing", field)
+    return _wrong_type(field, kind) if data.get(field) is not None else http_error(400, "missing", field)
 
 
-def _wrong(field: str, kind: str) -> HttpError:
+def _wrong_type(field: str, kind: str) -> HttpError:
+    """Return the error for a field of another type. `kind`: the expected type, a key of the texts serve.serve_kind."""
     return http_error(400, "wrong_type", field, expected=phrase(f"serve.serve_kind.{kind}"))
 
 

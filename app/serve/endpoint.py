@@ -34,7 +34,7 @@ _CUT = ("length", "context")  # stop reasons of an answer that is not complete
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A name under which the model can be asked. `scope`: the collections to answer from; (): the model alone."""
+    """A model name that clients can request. `scope`: the collections to answer from; (): the model alone."""
 
     id: str
     scope: tuple[CollectionRef, ...] = ()
@@ -57,7 +57,10 @@ class ServedModels:
         *,
         is_agreed: bool = False,
     ) -> None:
-        """`model`: the one that answers; it may have been trained on 機密 data."""
+        """`model`: the loaded model, which writes all answers. It may have been trained on 機密 data.
+
+        `documents`: the database. `exports_log`: the file that records the answers from 機密 content.
+        """
         self._documents = documents
         self._exports_log = exports_log
         self._model = model
@@ -65,40 +68,42 @@ class ServedModels:
         self._is_agreed = is_agreed
 
     def all(self) -> list[ServedModel]:
-        """Return the models that may be asked now. Raises AppError as the database does."""
-        return [one for one in self._known() if self._may_be_asked(one)]
+        """Return the models that clients may use at the moment. Raises AppError as the database does."""
+        return [one for one in self._candidates() if self._is_offered(one)]
 
     def find(self, name: str) -> ServedModel | None:
-        """Return a model that may be asked now, or None. Raises AppError as `all`."""
-        return next((one for one in self._known() if one.id == name and self._may_be_asked(one)), None)
+        """Return the model `name`; None if there is none or clients may not use it now. Raises AppError as `all`."""
+        return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
 
-    def export_of(self, offer: ServedModel, address: str) -> ExportRequest:
-        return ExportRequest("served", address, lambda: self._label_now(offer), offer.id)
+    def export_of(self, served: ServedModel, address: str) -> ExportRequest:
+        """Return the request to export an answer of a model. `address`: the client's; "": not known yet."""
+        return ExportRequest("served", address, lambda: self._label_now(served), served.id)
 
-    def pass_out(self, offer: ServedModel, address: str) -> Permit:
-        """Return the permit for one answer.
+    def permit_answer(self, served: ServedModel, address: str) -> Permit:
+        """Return the permission to send one answer to a client, and record it if the content is 機密.
 
-        Raises AppError("secret_export" | "export_log_unwritable"), and as the database.
+        `address`: the client's, as HOST:PORT. Raises AppError("secret_export" | "export_log_unwritable"), and as the
+        database.
         """
         return confidentiality.permit_export(
-            self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed
+            self.export_of(served, address), self._exports_log, is_agreed=self._is_agreed
         )
 
-    def _known(self) -> list[ServedModel]:
+    def _candidates(self) -> list[ServedModel]:
         collections = self._named or self._unrestricted_collections()
         models = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
         if len(self._named) > 1:
             models.append(ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in self._named)}", self._named))
         return models
 
-    def _may_be_asked(self, offer: ServedModel) -> bool:
-        return self._is_agreed or self._label_now(offer) != confidentiality.HIGHEST_LABEL
+    def _is_offered(self, served: ServedModel) -> bool:
+        return self._is_agreed or self._label_now(served) != confidentiality.HIGHEST_LABEL
 
-    def _label_now(self, offer: ServedModel) -> Label:
+    def _label_now(self, served: ServedModel) -> Label:
         learned = lineage.label_of_model(self._documents, self._model)
         scope_label = (
-            collection_lookup.current_label_of_scope(self._documents, offer.scope)
-            if offer.scope
+            collection_lookup.current_label_of_scope(self._documents, served.scope)
+            if served.scope
             else confidentiality.LABELS[0]
         )
         return confidentiality.highest_label((learned, scope_label))
@@ -119,7 +124,7 @@ class ServedModels:
 
 @dataclass(frozen=True, slots=True)
 class CompletionResponse:
-    """The JSON objects of one answer. `model`: the name that the request used."""
+    """Builds the JSON objects of one answer in OpenAI's form. `model`: the model name in the request."""
 
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
@@ -134,40 +139,47 @@ class CompletionResponse:
             "logprobs": None,
             "finish_reason": finish_reason(outcome),
         }
-        return {**self._head("chat.completion", [choice]), "usage": usage(outcome.done.usage), "kotae": facts(outcome)}
+        return {
+            **self._common_fields("chat.completion", [choice]),
+            "usage": usage(outcome.done.usage),
+            "kotae": grounding_fields(outcome),
+        }
 
-    def piece(self, text: str, *, is_first: bool = False) -> dict[str, Any]:
+    def text_chunk(self, text: str, *, is_first: bool = False) -> dict[str, Any]:
         delta = {"role": "assistant", "content": text} if is_first else {"content": text}
         return self._chunk(delta, None)
 
-    def last(self, outcome: AnswerOutcome) -> dict[str, Any]:
-        return {**self._chunk({}, finish_reason(outcome)), "kotae": facts(outcome)}
+    def last_chunk(self, outcome: AnswerOutcome) -> dict[str, Any]:
+        return {**self._chunk({}, finish_reason(outcome)), "kotae": grounding_fields(outcome)}
 
-    def used(self, outcome: AnswerOutcome) -> dict[str, Any]:
-        return {**self._head("chat.completion.chunk", []), "usage": usage(outcome.done.usage)}
+    def usage_chunk(self, outcome: AnswerOutcome) -> dict[str, Any]:
+        return {**self._common_fields("chat.completion.chunk", []), "usage": usage(outcome.done.usage)}
 
     def _chunk(self, delta: dict[str, str], reason: str | None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        return self._head("chat.completion.chunk", [choice])
+        return self._common_fields("chat.completion.chunk", [choice])
 
-    def _head(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    def _common_fields(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
 
 
-def _model_list(offers: Sequence[ServedModel], created: int) -> dict[str, Any]:
-    entries = [{"id": one.id, "object": "model", "created": created, "owned_by": "kotae"} for one in offers]
+def _model_list(served_models: Sequence[ServedModel], created: int) -> dict[str, Any]:
+    entries = [{"id": one.id, "object": "model", "created": created, "owned_by": "kotae"} for one in served_models]
     return {"object": "list", "data": entries}
 
 
-def facts(outcome: AnswerOutcome) -> dict[str, Any]:
-    """Return sources, claims and verdict as `kotae ask --json` prints them."""
+def grounding_fields(outcome: AnswerOutcome) -> dict[str, Any]:
+    """Return sources, claims and verdict in the form of `kotae ask --json`, for the field "kotae" of a response."""
     kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
     verdict = "length" if reason in _CUT else "stopped" if reason == "cancelled" else kept.verdict
     return {**answer_check.check_facts(kept), "verdict": verdict}
 
 
 def _lines_below(text: str, grounding: Grounding | None) -> str:
-    """Return what follows a grounded answer: the result of its check, and where the sources that it uses are."""
+    """Return the lines to add below an answer from documents: the result of its check, and the places of its sources.
+
+    `grounding`: None for an answer without documents, which gets no lines ("").
+    """
     if grounding is None:
         return ""
     lines = source_citations.check_messages(grounding)
@@ -195,12 +207,12 @@ def usage(used: Usage) -> dict[str, Any]:
 class Endpoint:
     """The routes of the server, which run in the threads of their connections.
 
-    `model_name`: of the model that answers.
+    `model_name`: name of the loaded model, for /health.
     """
 
-    def __init__(self, requests: RequestQueue, offers: ServedModels, model_name: str) -> None:
+    def __init__(self, requests: RequestQueue, served_models: ServedModels, model_name: str) -> None:
         self._requests = requests
-        self._offers = offers
+        self._served_models = served_models
         self._model_name = model_name
         self._started = int(time.time())
 
@@ -217,42 +229,42 @@ class Endpoint:
 
     def _models(self, connection: HttpConnection) -> None:
         try:
-            offers = self._offers.all()
+            served_models = self._served_models.all()
         except AppError as error:
             raise completion_request.http_error_of(error) from error
-        connection.send(200, _model_list(offers, self._started))
+        connection.send(200, _model_list(served_models, self._started))
 
     def _chat(self, connection: HttpConnection) -> None:
         request = completion_request.parse_request(connection.body())
-        offer = self._find_offer(request)
-        permit = self._pass_out(offer, connection)
-        job = self._requests.submit(request, offer.scope, permit)
+        served = self._find_model(request)
+        permit = self._permit_answer(served, connection)
+        job = self._requests.submit(request, served.scope, permit)
         try:
             if request.is_streamed:
-                _stream(connection, job, CompletionResponse(offer.id))
+                _stream(connection, job, CompletionResponse(served.id))
             else:
-                _send(connection, job, CompletionResponse(offer.id))
+                _send(connection, job, CompletionResponse(served.id))
         finally:
             self._requests.cancel(job)
 
-    def _pass_out(self, offer: ServedModel, connection: HttpConnection) -> Permit:
+    def _permit_answer(self, served: ServedModel, connection: HttpConnection) -> Permit:
         try:
-            return self._offers.pass_out(offer, "{}:{}".format(*connection.client_address))
+            return self._served_models.permit_answer(served, "{}:{}".format(*connection.client_address))
         except AppError as error:
             raise completion_request.http_error_of(error) from error
 
-    def _find_offer(self, request: CompletionRequest) -> ServedModel:
+    def _find_model(self, request: CompletionRequest) -> ServedModel:
         try:
-            offer = self._offers.find(request.model)
+            served = self._served_models.find(request.model)
         except AppError as error:
             raise completion_request.http_error_of(error) from error
-        if offer is None:
+        if served is None:
             raise http_error(404, "model_not_found", "model")
-        if offer.scope and request.json_schema:
+        if served.scope and request.json_schema:
             raise http_error(400, "no_format_of_documents", "response_format")
-        if offer.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
+        if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
             raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
-        return offer
+        return served
 
 
 def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
@@ -265,9 +277,10 @@ def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionRespo
 
 
 def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
-    """Stream the answer. Nothing is sent before its first text, so that an error can have its own status.
+    """Stream the answer as server-sent events.
 
-    After KEEP_ALIVE_S without text the stream begins nevertheless.
+    Send nothing before the first text, so that an error still gets an HTTP status of its own. After KEEP_ALIVE_S
+    without text, begin the stream nevertheless.
     """
     text, has_begun, sent_at = "", False, time.monotonic()
     for item in _items(connection, job):
@@ -277,13 +290,13 @@ def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionRes
         if not has_begun:
             has_begun = True
             connection.begin_stream()
-            connection.send_event(reply.piece("", is_first=True))
+            connection.send_event(reply.text_chunk("", is_first=True))
         sent_at = time.monotonic()
         if item is None:
             connection.send_keep_alive()
         elif isinstance(item, str):
             text += item
-            connection.send_event(reply.piece(item))
+            connection.send_event(reply.text_chunk(item))
         else:
             _end(connection, job, reply, text, item)
 
@@ -293,10 +306,10 @@ def _end(
 ) -> None:
     below = _lines_below(text.strip(), outcome.grounding)
     if below:
-        connection.send_event(reply.piece(below))
-    connection.send_event(reply.last(outcome))
+        connection.send_event(reply.text_chunk(below))
+    connection.send_event(reply.last_chunk(outcome))
     if job.request.includes_usage:
-        connection.send_event(reply.used(outcome))
+        connection.send_event(reply.usage_chunk(outcome))
     connection.send_event("[DONE]")
     connection.end_stream()
 

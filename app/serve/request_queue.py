@@ -46,7 +46,7 @@ class ModelLoader(QObject):
     def start(self) -> None:
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
-        background.run(lambda: _planned(self._request), self._on_planned, self._fail)
+        background.run(lambda: _plan_load(self._request), self._on_planned, self._fail)
 
     def _on_planned(self, plan: LoadPlan) -> None:
         self._id = answer_run.send_load(self._engine, self._request.model.name, plan)
@@ -73,8 +73,11 @@ class ModelLoader(QObject):
         self._engine.died.disconnect(self._on_died)
 
 
-def _planned(request: AnswerRequest) -> LoadPlan:
-    """Return the plan of loading. Raises AppError for a changed model file, and as `load_plan.plan_load`."""
+def _plan_load(request: AnswerRequest) -> LoadPlan:
+    """Plan how to load the model of a request.
+
+    Raises AppError as `model_registry.require_unchanged` and `load_plan.plan_load`.
+    """
     model_registry.require_unchanged(request.model)
     return load_plan.plan_load(request.model, request.settings)
 
@@ -121,7 +124,7 @@ class RequestQueue(QObject):
         embedding: Embedding | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`request`: the defaults of every answer, which its own request overrides."""
+        """`request`: the defaults of every answer. The settings that a client sends override them."""
         super().__init__(parent)
         self._engine = engine
         self._template_command = template_command
@@ -159,7 +162,7 @@ class RequestQueue(QObject):
         return job
 
     def cancel(self, job: CompletionJob) -> None:
-        """Drop a job that no thread waits for any more. Does nothing where it is over."""
+        """Drop a job for which no thread waits any more. Do nothing if the job has already ended."""
         if not job.is_over:
             self._cancelled.emit(job)
 
@@ -218,7 +221,7 @@ class RequestQueue(QObject):
         )
 
     def _is_still_permitted(self, job: CompletionJob) -> bool:
-        """Check the permit. If the content has become 機密, end the job with that error and return False."""
+        """Return whether the job may still be answered. If not, end it with the AppError of `Permit.require`."""
         self._checked_at = time.monotonic()
         try:
             job.permit.require()
@@ -238,14 +241,14 @@ class RequestQueue(QObject):
         if self._job is not None and shown:
             self._job.put(shown)
 
-    def _on_ended(self, how: AnswerOutcome | AppError) -> None:
-        if isinstance(how, AnswerOutcome) and self._job is not None and not self._is_still_permitted(self._job):
+    def _on_ended(self, outcome: AnswerOutcome | AppError) -> None:
+        if isinstance(outcome, AnswerOutcome) and self._job is not None and not self._is_still_permitted(self._job):
             return
         job, run, self._job, self._run = self._job, self._run, None, None
         if run is not None:
             run.deleteLater()
         if job is not None and not job.is_over:
-            job.put(how)
+            job.put(outcome)
             self._close(job)
         if not self._is_ending:
             self._next()

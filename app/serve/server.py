@@ -52,7 +52,7 @@ _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-Aft
 
 
 def read_key(path: Path) -> str:
-    """Return the key in a file. Raises AppError("serve_key_unreadable" | "serve_key_unfit")."""
+    """Return the API key in a file. Raises AppError("serve_key_unreadable" | "serve_key_unfit")."""
     try:
         with path.open("rb") as file:
             text = file.read(4096).decode("ascii").strip()
@@ -67,7 +67,7 @@ def read_key(path: Path) -> str:
 
 
 def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
-    """Return the key in the data folder, which the first call creates.
+    """Return the API key in the data folder, and create it if there is none. `is_renewed`: replace it by a new key.
 
     Raises AppError as `read_key`, and "serve_key_unwritable".
     """
@@ -95,11 +95,12 @@ class _Input(io.RawIOBase):
         self._until = 0.0
 
     def expect(self, size_bytes: int, limit_s: float) -> None:
+        """Allow at most `size_bytes` more bytes, until `limit_s` from now."""
         self._left_bytes = size_bytes
         self.set_deadline(limit_s)
 
     def set_deadline(self, limit_s: float) -> None:
-        """Set another deadline for the bytes that are still expected."""
+        """Set the deadline for the bytes that are still expected to `limit_s` from now."""
         self._until = time.monotonic() + limit_s
 
     def readable(self) -> bool:
@@ -119,7 +120,7 @@ class _Input(io.RawIOBase):
 
 
 class HttpConnection(BaseHTTPRequestHandler):
-    """A connection of a client. Its thread calls the routes with it."""
+    """A connection of a client. Its thread calls the function of a route with this object."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -136,7 +137,10 @@ class HttpConnection(BaseHTTPRequestHandler):
     # ---------------------------------------------------------------- for routes
 
     def body(self) -> bytes:
-        """Return the JSON body, as long as its headers say. Raises HttpError."""
+        """Read the JSON body, whose length Content-Length gives, and return its bytes.
+
+        Raises HttpError, and ConnectionAbortedError if the client sends fewer bytes.
+        """
         size_bytes = self._size_bytes()
         if self.headers.get_content_type() != "application/json" or self.headers.get("Content-Encoding"):
             raise http_error(415, "not_json")
@@ -152,7 +156,9 @@ class HttpConnection(BaseHTTPRequestHandler):
 
     def send(self, status: int, data: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         content = _json(data)
-        self._head(status, {"Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(content))})
+        self._send_head(
+            status, {"Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(content))}
+        )
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
@@ -161,7 +167,7 @@ class HttpConnection(BaseHTTPRequestHandler):
 
     def begin_stream(self) -> None:
         """Begin server-sent events with chunked encoding."""
-        self._head(200, {"Content-Type": "text/event-stream; charset=utf-8", "Transfer-Encoding": "chunked"})
+        self._send_head(200, {"Content-Type": "text/event-stream; charset=utf-8", "Transfer-Encoding": "chunked"})
         self.end_headers()
         self._is_stream = True
 
@@ -279,7 +285,7 @@ class HttpConnection(BaseHTTPRequestHandler):
             raise http_error(413, "body_too_large", most_mb=BODY_MOST_BYTES >> 20)
         return int(length)
 
-    def _head(self, status: int, headers: dict[str, str]) -> None:
+    def _send_head(self, status: int, headers: dict[str, str]) -> None:
         self.connection.settimeout(WRITE_S)
         self._has_answered = True
         self.request_version = self.protocol_version  # for another version the base class would send no headers
@@ -370,16 +376,19 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._changed.wait_for(lambda: not self._count, _END_S)
 
     def mark_authorized(self, connection: socket.socket) -> None:
-        """Record that a connection's request has the key: until it is answered, no new connection displaces it."""
+        """Record that the current request has sent the API key.
+
+        Until it is answered, the connection is not closed to make room for a new one.
+        """
         with self._room:
             if connection in self._open:
                 self._open[connection] = True
 
     @contextmanager
     def answering(self, connection: socket.socket) -> Iterator[None]:
-        """Count an answer while its thread makes it.
+        """Count this request as being answered until the block ends, so that `stop` waits for it.
 
-        Afterwards the connection is the newest of those that may be displaced.
+        Afterwards the connection is idle, and `process_request` closes it last of all idle ones.
         """
         with self._changed:
             self._count += 1
@@ -396,7 +405,8 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the thread of a connection.
 
-        If there are too many, close the oldest without the key, or refuse the new one.
+        If CONNECTIONS_MOST are open, close the oldest whose current request has not sent the API key. If all have
+        sent it, refuse the new connection with status 503.
         """
         if not self._make_room(request):
             with contextlib.suppress(OSError):  # the client may be gone
@@ -419,6 +429,7 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self._open.pop(request, None)
 
     def _make_room(self, request: socket.socket) -> bool:
+        """Register a new connection; close an old one if there are too many. Return False if none may be closed."""
         with self._room:
             if len(self._open) >= CONNECTIONS_MOST:
                 oldest = next((one for one, has_key in self._open.items() if not has_key), None)
@@ -431,4 +442,4 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore exceptions that a connection has not handled: the client broke it off."""
+        """Ignore exceptions that a connection has not handled: they occur when the client breaks the connection off."""

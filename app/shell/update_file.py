@@ -37,9 +37,9 @@ Report = Callable[[int, int], None]  # (bytes done, total bytes); an exception t
 class UpdateFile:
     """The facts of a file.
 
-    `expected`: the sum in the list next to the file; "" without a list or an entry. Someone who changed the file could
-    also change the list, so the list reveals damage but not a forgery. `other`: engine_pack | model_kit | training_kit,
-    if it is (a part of) one of these; else "".
+    `expected`: the SHA-256 in the list next to the file; "" without a list or an entry. Someone who changed the file
+    could also change the list, so the list reveals damage but not a forgery. `other`: engine_pack | model_kit |
+    training_kit, if it is (a part of) one of these; else "".
     """
 
     path: Path
@@ -50,7 +50,7 @@ class UpdateFile:
 
     @property
     def version(self) -> str:
-        """Return the version in the file's name; "" if it is not a Kotae."""
+        """Return the version in the file's name; "" if the name is not that of a Kotae release."""
         found = _NAME.match(self.path.name)
         return found[1] if found else ""
 
@@ -64,12 +64,13 @@ class UpdateFile:
 
     @property
     def matches_listed_checksum(self) -> bool | None:
-        """Return whether the file matches the list next to it; None if the list has no entry."""
+        """Return whether the file has the SHA-256 in the list next to it; None if there is no list, or no entry."""
         return self.expected == self.sha256 if self.expected else None
 
     def matches_checksum(self, text: str) -> bool | None:
-        """Return whether the file matches the sum in a text from its publisher; None if the text has no
-        complete sum.
+        """Return whether the file has the SHA-256 in a text that the user has pasted from the publisher.
+
+        None: the text has no complete SHA-256.
         """
         wanted = digest_in(text)
         return wanted == self.sha256 if wanted else None

@@ -42,7 +42,7 @@ class MachineMeasurements:
 class CapabilityNote:
     """A fact about the machine.
 
-    `code`: names its wording, with `facts`. `is_grave`: it makes the card, or all training, unusable.
+    `code`: a key of the wording, which `facts` fill in. `is_grave`: it makes the card, or all training, unusable.
     """
 
     code: str

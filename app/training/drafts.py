@@ -41,7 +41,7 @@ Goal = Literal["", "facts", "style", "both"]
 
 @dataclass(frozen=True, slots=True)
 class DraftProblem:
-    """What a step lacks. `code`: names its wording, with `facts`. If not `is_blocking`, it is only a notice."""
+    """What a step lacks. `code`: a key of the wording, filled with `facts`. Not `is_blocking`: only a notice."""
 
     code: str
     facts: dict[str, Any] = field(default_factory=dict)

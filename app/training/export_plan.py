@@ -137,7 +137,7 @@ class ExportPlan:
         return self.folder / f"{form}.gguf"
 
     def final_file(self, form: str) -> Path:
-        """Return the file to publish."""
+        """Return the model file to publish for a form: for MERGED_F16 a file of its own, for others that of `file`."""
         return self.folder / "named.gguf" if form == MERGED_F16 else self.file(form)
 
     def adapter_of(self, form: str) -> str:

@@ -247,14 +247,14 @@ def _validated(
         name = f"{remote_job.DATA}/{part}.jsonl"
         if asked.hashes.get(part, wanted) != wanted or (part in PARTS and sums.get(name) != wanted):
             raise AppError("job_changed", path=str(folder / name))
-    _require_base(folder, Path(asked.base))
+    _check_included_base(folder, Path(asked.base))
     effective = _effective(folder, copied, manifest, asked)
     _check_adapter(folder, copied, manifest, effective, asked)
     _check_holdout(copied, folder / remote_job.DATA / "holdout.jsonl", manifest.hashes.get("holdout", ""))
     return _Returned(effective, journal)
 
 
-def _require_base(folder: Path, base: Path) -> None:
+def _check_included_base(folder: Path, base: Path) -> None:
     """Check that a base included in the job is a plain, readable file or folder. Raises OSError, NotPlainError."""
     if not base.is_relative_to(folder) or not os.path.lexists(base):
         return

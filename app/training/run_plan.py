@@ -349,7 +349,10 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
 
 
 def _estimate(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -> TrainerPlan:
-    """Estimate the counts and decide the settings. Raises AppError("run_data_missing" | "run_data_invalid")."""
+    """Estimate the token counts from the characters of the rows, and decide the settings from them.
+
+    Raises AppError("run_data_missing" | "run_data_invalid").
+    """
     rows = [_character_counts(row) for row in read_rows(Path(asked.train))]
     tokens = [round(TOKENS_PER_CHARACTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in rows]
     trained = sum(round(TOKENS_PER_CHARACTER * answers) for _, answers, _ in rows)
@@ -445,7 +448,7 @@ _BYTES = re.compile(r"(?:<0x[89A-F][0-9A-F]>)+")
 
 @dataclass(frozen=True, slots=True)
 class PreviewPiece:
-    """A piece of a previewed example. `kind`: as of its tokens; a control token is a piece of its own."""
+    """A piece of a previewed example. `kind`: as in `PreviewToken`; a token with a kind is a piece of its own."""
 
     text: str
     is_trained: bool

@@ -54,7 +54,7 @@ _REASONS_OF = {
 class GateCondition:
     """A condition of the gate.
 
-    `code`: names its wording; `facts`: the measured figures and the limit; None: not measured.
+    `code`: a key of the wording; `facts`: the measured figures and the limit, where None is not measured.
     """
 
     code: str
@@ -178,52 +178,56 @@ def _conditions(gate: GateResult) -> Iterator[GateCondition]:
     before, after = gate.base_nll, gate.adapter_nll
     if before is None or after is None:
         before, after = base.nll, measured[BASE_ADAPTER].nll if BASE_ADAPTER in measured else row.nll
-    yield GateCondition("training", _level(gate, "training"), {"before": before, "after": after, "change": gate.change})
+    yield GateCondition(
+        "training", _worst_level(gate, "training"), {"before": before, "after": after, "change": gate.change}
+    )
     if row.change is not None:  # also if the gate's reasons report the training alone
         facts = {"form": row.form, "before": base.nll, "after": row.nll, "change": row.change}
         yield GateCondition("form", level_of(row.change), facts)
     if gate.change_from_shipped is not None:
-        yield GateCondition("shipped", _level(gate, "shipped"), {"change": gate.change_from_shipped})
+        yield GateCondition("shipped", _worst_level(gate, "shipped"), {"change": gate.change_from_shipped})
     yield GateCondition(
-        "examples", _level(gate, "examples"), {"count": gate.change.units, "least": quality_gate.FEW_EXAMPLES}
+        "examples", _worst_level(gate, "examples"), {"count": gate.change.units, "least": quality_gate.FEW_EXAMPLES}
     )
     yield from _answer_conditions(gate, row)
-    yield GateCondition("ids", _level(gate, "ids"), {"equal": gate.chats_equal, "total": gate.chats})
+    yield GateCondition("ids", _worst_level(gate, "ids"), {"equal": gate.chats_equal, "total": gate.chats})
     yield from _export_conditions(gate, measured)
     if row.loss_nats is not None:
         facts = {"form": row.form, "loss_nats": row.loss_nats, "most": quality_gate.LOSS_NATS}
-        yield GateCondition("loss", _level(gate, "loss"), facts)
+        yield GateCondition("loss", _worst_level(gate, "loss"), facts)
     sizes = {"need_bytes": row.memory_bytes, "available_bytes": gate.available_bytes}
-    yield GateCondition("memory", _level(gate, "memory"), sizes)
+    yield GateCondition("memory", _worst_level(gate, "memory"), sizes)
 
 
 def _answer_conditions(gate: GateResult, row: FormRow) -> Iterator[GateCondition]:
-    yield GateCondition("ended", _level(gate, "ended"), {"share": row.ended_share, "limit": quality_gate.ENDED_SHARE})
+    yield GateCondition(
+        "ended", _worst_level(gate, "ended"), {"share": row.ended_share, "limit": quality_gate.ENDED_SHARE}
+    )
     if row.ended_share is None:
         return
     yield GateCondition(
-        "looping", _level(gate, "looping"), {"share": row.looping_share, "limit": quality_gate.LOOPING_SHARE}
+        "looping", _worst_level(gate, "looping"), {"share": row.looping_share, "limit": quality_gate.LOOPING_SHARE}
     )
     facts = {
         "share": row.japanese_share,
         "reference": gate.reference_japanese_share,
         "limit": quality_gate.JAPANESE_DROP,
     }
-    yield GateCondition("japanese", _level(gate, "japanese"), facts)
+    yield GateCondition("japanese", _worst_level(gate, "japanese"), facts)
 
 
 def _export_conditions(gate: GateResult, measured: Mapping[str, FormRow]) -> Iterator[GateCondition]:
     f16, merged = measured.get(F16_ADAPTER), measured.get(MERGED_F16)
     if f16 is not None and gate.adapter_nll is not None:
         facts = {"loss_nats": f16.nll - gate.adapter_nll, "most": quality_gate.LOSS_NATS}
-        yield GateCondition("export", _level(gate, "export"), facts)
+        yield GateCondition("export", _worst_level(gate, "export"), facts)
     if f16 is not None and merged is not None:
         facts = {"loss_nats": merged.nll - f16.nll, "most": quality_gate.MERGE_NATS}
-        yield GateCondition("merge", _level(gate, "merge"), facts)
+        yield GateCondition("merge", _worst_level(gate, "merge"), facts)
 
 
-def _level(gate: GateResult, code: str) -> Level:
-    """Return the gravest level of the condition's reasons."""
+def _worst_level(gate: GateResult, code: str) -> Level:
+    """Return the worst level among the gate's reasons that belong to the condition `code`; "passed" without one."""
     levels = {reason.level for reason in gate.reasons if reason.code in _REASONS_OF[code]}
     return "reject" if "reject" in levels else "check" if "check" in levels else "passed"
 

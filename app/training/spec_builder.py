@@ -69,7 +69,7 @@ def build_spec(fields: SpecFields, where: Paths, models: Collection[LocalModel],
         _check_values(given)
         if "base" not in given:
             raise SpecError("base", None, "a value")
-        files = _files(given)
+        files = _part_files(given)
         base = base_models.resolve_base(given["base"], models)
         if "form" not in given:
             base_models.require_form(base)
@@ -141,7 +141,7 @@ def _check_values(fields: SpecFields) -> None:
         raise SpecError("hashes", hashes, "an object")
 
 
-def _files(fields: SpecFields) -> dict[str, tuple[Path, str]]:
+def _part_files(fields: SpecFields) -> dict[str, tuple[Path, str]]:
     """Return the file and hash of each part. Raises SpecError; AppError: spec_data_twice, run_data_missing, split_*."""
     given = [part for part in PARTS if part in fields]
     if "data" not in fields:

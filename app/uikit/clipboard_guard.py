@@ -69,7 +69,7 @@ def copy_text(widget: QWidget, text: str) -> None:
 
 
 def guard_menu(menu: QMenu, view: QWidget) -> None:
-    """Make the copy and cut actions of Qt's own menu of a view pass the gate."""
+    """Make the copy and cut actions in Qt's own menu of a view copy by `copy_selected`, which asks for consent."""
     for action in menu.actions():
         if action.objectName() in (_COPY, _CUT):
             action.triggered.disconnect()
@@ -101,7 +101,7 @@ def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
 
 
 def selected_text(view: QWidget) -> str:
-    """Return the text that a key or a menu would copy."""
+    """Return the text that Ctrl+C or the menu would copy from a text widget, a label or a list; "" for none."""
     if isinstance(view, _TEXTS):
         return remove_display_helpers(view.textCursor().selection().toPlainText())
     if isinstance(view, QLabel):
@@ -114,7 +114,7 @@ def selected_text(view: QWidget) -> str:
 
 
 class ClipboardGuard(QObject):
-    """The guard of all windows. `window` is the main one."""
+    """Asks for consent before text of any window is copied. `window`: the main window."""
 
     def __init__(self, window: QWidget, secrecy: ConfidentialityGuard) -> None:
         super().__init__(window)
@@ -129,7 +129,7 @@ class ClipboardGuard(QObject):
         app.focusChanged.connect(self._on_focus_changed)
 
     def copy(self, widget: QWidget, text: str) -> None:
-        self._secrecy.copy(widget.window(), lambda: label_at(widget), text, self._put)
+        self._secrecy.copy(widget.window(), lambda: label_at(widget), text, self._put_on_clipboard)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         view = _view_of(watched)
@@ -150,7 +150,7 @@ class ClipboardGuard(QObject):
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         if new is None:
             self._clear_confidential_selection()  # the user switches to another program
-        for part in _parts(new):  # the filter stays: a selection remains while another window is active
+        for part in _watched_widgets(new):  # the filter stays: a selection remains while another window is active
             part.installEventFilter(self)
 
     def _guard_menus(self, view: QWidget) -> None:
@@ -158,7 +158,7 @@ class ClipboardGuard(QObject):
             if menu.isVisible():
                 guard_menu(menu, view)
 
-    def _put(self, text: str, permit: Permit) -> None:
+    def _put_on_clipboard(self, text: str, permit: Permit) -> None:
         self._is_passing = True
         try:
             confidentiality_guard.put_on_clipboard(text, permit)
@@ -166,24 +166,27 @@ class ClipboardGuard(QObject):
             self._is_passing = False
 
     def _on_copied(self) -> None:
-        """Handle a change of the clipboard that has not passed the gate, by Qt or another program."""
+        """Remove text that Qt has put on the clipboard by itself from a confidential widget, and ask for consent.
+
+        Text that this class, another program or a widget with a lower label has put there stays.
+        """
         clipboard, source = QGuiApplication.clipboard(), QApplication.focusWidget()
         if self._is_passing or not clipboard.ownsClipboard() or label_at(source) != HIGHEST_LABEL:
             return
         text = clipboard.text()
         if text:
             clipboard.clear()
-            self._secrecy.copy(source or self._any_window(), lambda: HIGHEST_LABEL, text, self._put)
+            self._secrecy.copy(source or self._any_window(), lambda: HIGHEST_LABEL, text, self._put_on_clipboard)
 
     def _on_selected(self) -> None:
         self._selected = QApplication.focusWidget()
         self._clear_confidential_selection()
 
     def _clear_confidential_selection(self) -> None:
-        """Clear the selection for the middle button if its text is confidential, or its widget is not visible any more.
+        """Clear the selection that the middle button pastes if its text is confidential or its widget is hidden.
 
-        The label may have changed since, and the keyboard may have moved to other pages. The label of a hidden widget
-        cannot be looked up.
+        The label is looked up now, because it may have changed since the text was selected. The label of a hidden
+        widget cannot be looked up.
         """
         clipboard, source = QGuiApplication.clipboard(), self._selected
         if not clipboard.ownsSelection():
@@ -196,8 +199,8 @@ class ClipboardGuard(QObject):
         return next((one for one in QApplication.topLevelWidgets() if one.isVisible()), None)
 
 
-def _parts(view: QWidget | None) -> list[QWidget]:
-    """Return the widget that receives the keys, and the one that receives the mouse."""
+def _watched_widgets(view: QWidget | None) -> list[QWidget]:
+    """Return the widget that receives the keys, and its viewport, which receives the mouse; [] for None."""
     if view is None:
         return []
     return [view, view.viewport()] if isinstance(view, QAbstractScrollArea) else [view]
@@ -223,9 +226,10 @@ def _cut(view: QWidget) -> None:
 
 
 def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:
-    """Clear a confidential selection when it is pressed, because the press may begin to drag it into another program.
+    """Clear a confidential selection when the left button is pressed in its widget.
 
-    Only with Shift alone Qt never drags, and extends the selection.
+    The press may begin to drag the text into another program. With Shift and no other modifier Qt extends the selection
+    and never drags, so the selection stays.
     """
     may_drag = event.button() == Qt.MouseButton.LeftButton and event.modifiers() != Qt.KeyboardModifier.ShiftModifier
     if not may_drag or not isinstance(view, (*_TEXTS, QLabel)) or not selected_text(view):

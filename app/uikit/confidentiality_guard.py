@@ -40,7 +40,11 @@ def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone:
 
 
 class ConfidentialityGuard:
-    """The window's side of the gate. Each method calls its callback at once, after the user's consent, or never."""
+    """Asks the user in a dialog before secret content leaves the program.
+
+    Each method calls its callback at once if the content is not secret, else after the user's consent. Without the
+    consent the callback is never called.
+    """
 
     def __init__(self, theme: Theme, log: Path) -> None:
         """`log`: the record of exports."""
@@ -62,7 +66,7 @@ class ConfidentialityGuard:
         question = question.format(name=export.named, label=label)
         self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 
-    def train(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
+    def ask_before_training(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
         """Call `go` before documents become training data, at once or after consent.
 
         Its argument is whether the user has consented. The code that makes the data passes the gate with it, when its
@@ -71,7 +75,7 @@ class ConfidentialityGuard:
         question = phrase("uikit.make_training_data_from_confidential")
         body = phrase("uikit.what_the_documents_hold_may")
         if label_now() == HIGHEST_LABEL:
-            self._ask(parent, question, body, phrase("common.make"), lambda: go(True))
+            self._ask_consent(parent, question, body, phrase("common.make"), lambda: go(True))
         else:
             go(False)
 
@@ -105,13 +109,14 @@ class ConfidentialityGuard:
                     self.dialog = dialogs.problem_dialog(self._theme, error, parent)
                     self.dialog.open()
                     return
-                self._ask(parent, question, body, verb, lambda: pass_out(is_agreed=True))
+                self._ask_consent(parent, question, body, verb, lambda: pass_out(is_agreed=True))
                 return
             go(permit)
 
         pass_out(is_agreed=False)
 
-    def _ask(self, parent: QWidget | None, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
+    def _ask_consent(self, parent: QWidget | None, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
+        """Open the dialog, and call `go` if the user consents. `verb`: the text of the button that consents."""
         choices = (DialogButton("cancel", phrase("common.cancel"), is_default=True), DialogButton("go", verb))
         self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
         self.dialog.chosen.connect(lambda key: go() if key == "go" else None)

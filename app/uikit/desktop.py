@@ -25,9 +25,9 @@ Application = QApplication  # for the composition root, which names no widgets
 
 
 def make_application(language: str = "system") -> QApplication:
-    """Return the one QApplication, under the name by which desktops find the installed entry.
+    """Make and return the QApplication, with DESKTOP_ID as its name for the desktop.
 
-    `language`: ja, en or system.
+    By that name desktops find the installed menu entry and its icon. `language`: ja, en or system.
     """
     QGuiApplication.setDesktopFileName(DESKTOP_ID)
     if sys.platform == "linux":
@@ -146,6 +146,7 @@ class DropZone(QFrame):
         theme.changed.connect(self.update)
 
     def set_lit(self, *, is_lit: bool) -> None:
+        """Highlight the strip, or stop highlighting it."""
         self._is_lit = is_lit
         self.update()
 

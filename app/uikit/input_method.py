@@ -1,10 +1,13 @@
-"""Leave the keys of an open Japanese conversion to the input method, in every text field and without the field's help.
+"""Leave the keys of an open Japanese conversion to the input method, in every text field.
 
-Facts about fcitx 5 with anthy through Qt's ibus plugin (tested by tests/uikit/ui/test_fcitx.py): it takes every key of
-a conversion, so that fields see none of them. Return commits, clears the preedit and is then released. When the
-keyboard focus moves, or the mouse clicks, Qt asks it to commit and it answers with an empty preedit: the text under
-conversion would be lost. When it is restarted in the middle of a conversion, it never reports the end of it. Other
-input methods pass on the Return or Esc that ended a conversion.
+An event filter does this (`FieldGuard`), so that the classes of fields need no code for it.
+
+Facts about fcitx 5 with anthy through Qt's ibus plugin (tested by tests/uikit/ui/test_fcitx.py): fcitx takes every key
+press of a conversion, so that fields receive none of them. Return commits the text and clears the preedit; the field
+receives only the release of the key. When the keyboard focus moves, or the mouse clicks, Qt asks fcitx to commit, and
+fcitx answers with an empty preedit: the text under conversion would be lost. When fcitx is restarted in the middle of a
+conversion, it never reports the end of that conversion. Other input methods pass on the Return or Esc that ended a
+conversion.
 
 PySide6 has no plugin for fcitx, but fcitx also speaks the protocol of IBus (`prepare_fcitx`).
 """
@@ -49,9 +52,9 @@ def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
 
 
 def _is_hinted(environment: MutableMapping[str, str]) -> bool:
-    """Return whether other programs are configured for fcitx.
+    """Return whether the variables in _HINTS, which configure other programs, name fcitx as the input method.
 
-    On Wayland Qt needs no hint: the compositor passes text on.
+    Return False on Wayland, where Qt receives text from the compositor and needs no plugin.
     """
     is_wayland = environment.get("XDG_SESSION_TYPE") == "wayland" or bool(environment.get("WAYLAND_DISPLAY"))
     if is_wayland and environment.get("QT_QPA_PLATFORM", "wayland").startswith("wayland"):
@@ -70,7 +73,7 @@ _COMMAND_MODIFIERS = (
 
 
 class Composition:
-    """The state of the conversion in one field, from its input method events and keys."""
+    """The state of the Japanese conversion in one field, computed from its input method events and keys."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -88,7 +91,7 @@ class Composition:
             self._ended_at = self._clock()
 
     def owns(self, event: QKeyEvent) -> bool:
-        """Return whether the field must ignore this key press."""
+        """Return whether this key press belongs to the input method, so that the field must ignore it."""
         if self.is_active:
             return not _types(event)
         return event.key() in _CONFIRMING_KEYS and self._clock() - self._ended_at < GUARD_S
@@ -99,16 +102,16 @@ class Composition:
 
 
 def _types(event: QKeyEvent) -> bool:
-    """Return whether a key press is a character, which the field may have at any time.
+    """Return whether a key press types a character, which the field must receive even during a conversion.
 
-    No working input method passes one on; one that was restarted in the middle of a conversion does, without reporting
-    its end. If these characters vanished, the keyboard would seem broken.
+    A working input method passes on no characters during a conversion. One that was restarted in the middle of it does,
+    without reporting the end of the conversion. If these characters vanished, the keyboard would seem broken.
     """
     return event.text().isprintable() and event.text() != "" and not event.modifiers() & _COMMAND_MODIFIERS
 
 
 class InputMethodGuard(QObject):
-    """Made with the QApplication. Guards the widget that has the keyboard focus, and costs nothing for any other."""
+    """Installs a `FieldGuard` on each text field when it first gets the keyboard focus. Made with the QApplication."""
 
     def __init__(self, app: QApplication) -> None:
         super().__init__(app)
@@ -139,13 +142,16 @@ class InputMethodGuard(QObject):
 
 
 def guard_of(field: QWidget) -> "FieldGuard":
-    """Return the guard of a field, which the first call makes."""
+    """Return the `FieldGuard` of a text field; the first call for a field makes it."""
     guard: FieldGuard | None = field.findChild(FieldGuard, options=Qt.FindChildOption.FindDirectChildrenOnly)
     return guard or FieldGuard(field)
 
 
 class FieldGuard(QObject):
-    """The event filter of one field, which lives as long as the field."""
+    """The event filter that keeps keys from one text field while a conversion is open.
+
+    It lives as long as the field.
+    """
 
     # For a field that Qt itself made, Python has no other reference to the guard: the garbage collector would clear it
     # while Qt still calls it.

@@ -79,7 +79,7 @@ class EmptyState(QWidget):
 
 
 class EntryActions(QObject):
-    """The actions on entries of the list. A room adds those of its own, and their menu."""
+    """The actions on entries of the list. The subclass of a feature adds its own actions and the menu."""
 
     changed = Signal()  # the list must be read again
     opened = Signal(object)  # EntryKey: the entry must be shown
@@ -113,14 +113,14 @@ class EntryActions(QObject):
 
 
 class ListDetailPage(Page):
-    """A page with a list of entries and the content of the one that is shown. A room fills both.
+    """A page with a list of entries and the content of the shown entry. The subclass of a feature fills both.
 
     Where several entries can be selected, a narrow page shows the list alone, and opens an entry by a click or Enter.
     Otherwise an entry is opened as soon as it is the current one.
     """
 
     def __init__(self, theme: Theme, title: str, list_name: str, *, selects_several: bool = False) -> None:
-        """`list_name`: what screen readers say of the list."""
+        """`list_name`: the accessible name of the list. `selects_several`: several entries can be selected."""
         super().__init__()
         self._theme = theme
         self._selects_several = selects_several
@@ -184,7 +184,7 @@ class ListDetailPage(Page):
         self._lay_out()
 
     def _show_rows(self, rows: Sequence[EntryRow], *, has_entries: bool) -> None:
-        """`has_entries`: also while a search leaves no rows."""
+        """Fill the list. `has_entries`: whether there are entries at all; True also while a search matches none."""
         self._has_entries = has_entries
         self.entries.set_rows(rows)
 
@@ -195,7 +195,7 @@ class ListDetailPage(Page):
         self._mark_shown()
 
     def _mark_shown(self) -> None:
-        """Select the shown entry in the list, and make room for what is shown."""
+        """Select the shown entry in the list, and show or hide the list and the content for the present width."""
         index = self.entries.index_of(self.shown_key)
         if index.isValid():
             if index != self.list.currentIndex():
@@ -222,7 +222,7 @@ class ListDetailPage(Page):
                 widget.setParent(self._hidden_actions)
 
     def _delete_actions(self) -> None:
-        """Delete all actions, because the content that they belong to goes."""
+        """Delete the actions of the present content, which is about to be removed."""
         self._clear_actions()
         for action in self._hidden_actions.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
             action.deleteLater()
@@ -240,12 +240,12 @@ class ListDetailPage(Page):
         """Arrange the page. `beside`: above the list. `above`: above the content. `buttons`: the last of the header."""
         self._content = content
         self._actions, self._tail, self._below = QWidget(), QWidget(), QWidget()
-        self._actions_row, self._tail_row = _row(self._actions, 8), _row(self._tail, 8)
+        self._actions_row, self._tail_row = _make_tight_row(self._actions, 8), _make_tight_row(self._tail, 8)
         for widget in (self._actions, *buttons):
             self._tail_row.addWidget(widget)
         self._header.add_action(self.list_button)
         self._header.add_action(self._tail)
-        self._below_row = _row(self._below, 8)
+        self._below_row = _make_tight_row(self._below, 8)
         self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
         right = make_column(spacing_px=0)
@@ -262,7 +262,7 @@ class ListDetailPage(Page):
         for widget in beside:
             inside.addWidget(widget)
         inside.addWidget(self.list, 1)
-        row = _row(self._side, 0)
+        row = _make_tight_row(self._side, 0)
         row.addLayout(inside, 1)
         row.addWidget(Separator("vertical"))
         return self._side
@@ -282,7 +282,7 @@ class ListDetailPage(Page):
         actions.failed.connect(self.say)
 
     def _lay_out(self) -> None:
-        """Show the list, the content or both. The focus moves with what it is in, not to an arbitrary widget."""
+        """Show the list, the content or both. If the widget with the focus is hidden, focus its counterpart."""
         is_narrow, is_empty = self.is_narrow, self.is_empty
         has_list = self._has_entries and (not is_narrow or is_empty)
         is_alone = has_list and is_narrow and self._selects_several
@@ -324,7 +324,8 @@ class ListDetailPage(Page):
             self._choose()
 
 
-def _row(parent: QWidget, spacing_px: int) -> QHBoxLayout:
+def _make_tight_row(parent: QWidget, spacing_px: int) -> QHBoxLayout:
+    """Return an empty row without margins as the layout of `parent`."""
     return make_row(into=parent, spacing_px=spacing_px)
 
 

@@ -153,7 +153,7 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def sends_to_text(place: str) -> str:
-    """Return the mark of everything that leaves this machine. `place`: host and port."""
+    """Return the note that text is sent to another machine. `place`: its host and port."""
     return phrase("uikit.leaves_this_pc_for_place", place=place)
 
 

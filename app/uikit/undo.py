@@ -117,8 +117,8 @@ Undo = Callable[[], object]
 class UndoEntry:
     """An action that can be undone. `conversation_ids`: the conversations that `undo` changes.
 
-    `key`: of the entries with one key only the last can be undone. `forget`: if not None, the action can be undone only
-    while the toast shows it; it is called when that ends.
+    `key`: a new entry replaces the earlier one with the same key; "": it replaces none. `forget`: if not None, the
+    action can be undone only while the toast shows it, and `forget` is called when the toast disappears.
     """
 
     undo: Undo
@@ -133,7 +133,7 @@ class UndoStack(QObject):
     def __init__(
         self, toast: Toast, changed: SignalInstance, stored: Callable[[frozenset[int]], frozenset[int]], parent: QWidget
     ) -> None:
-        """`changed`: a signal that conversations have changed; `stored`: returns the given ones that still exist."""
+        """`changed`: emitted when conversations change. `stored`: returns those of the given ids that still exist."""
         super().__init__(parent)
         self._toast = toast
         self._stored = stored

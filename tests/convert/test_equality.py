@@ -12,7 +12,7 @@ from app.models.training_environment import TrainingEnvironment
 from tests.convert import engine_side, texts
 from tests.convert.conversion import convert
 from tests.convert.proof import CASES, Case, rows
-from trainer.convert.lora_merge import packed, unpacked
+from trainer.convert.lora_merge import pack_weights, unpack_weights
 from trainer.convert_job import Finished, HfToGguf, LoraToGguf, Merge
 
 PRE_TOKENIZERS = {
@@ -66,7 +66,9 @@ def test_the_other_types_hold_the_same_weights(
     expected, found = engine_side.tensors(f16), engine_side.tensors(other)
     assert expected.keys() == found.keys()
     for name, weights in expected.items():
-        rounded = unpacked(packed(weights, "BF16"), "BF16") if outtype == "bf16" and weights.ndim > 1 else weights
+        rounded = (
+            unpack_weights(pack_weights(weights, "BF16"), "BF16") if outtype == "bf16" and weights.ndim > 1 else weights
+        )
         assert np.array_equal(found[name], rounded.reshape(weights.shape)), name
 
 

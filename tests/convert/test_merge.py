@@ -10,7 +10,7 @@ from tests import model_files as models
 from tests.convert import engine_side
 from tests.convert.conversion import convert, failure
 from tests.model_files import TinyShape
-from trainer.convert.lora_merge import packed
+from trainer.convert.lora_merge import pack_weights
 from trainer.convert_job import Merge
 
 LARGE = TinyShape(layers=2, embedding=1024, heads=16, heads_kv=4, feed_forward=8192, vocabulary=32_000)
@@ -49,7 +49,7 @@ def test_the_merge_is_the_formula_rounded_once(
         expected = weights
         if name in changed:
             delta = (lora[f"{name}.lora_b"] * np.float32(strength * 12 / 4)) @ lora[f"{name}.lora_a"]
-            rounded = np.frombuffer(packed(weights + delta, type_), before_rounding(type_))
+            rounded = np.frombuffer(pack_weights(weights + delta, type_), before_rounding(type_))
             expected = widened(rounded).reshape(weights.shape)
         assert np.array_equal(after[name], expected), name
     assert engine_side.metadata(target) == engine_side.metadata(base)

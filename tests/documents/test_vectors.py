@@ -88,7 +88,7 @@ def test_old_rows_are_left_out_when_the_file_is_written_anew(store: VectorFile) 
     made = unit(6)
     store.add([1, 2, 3], [1, 2, 3], made[:3])
     store.add([2, 2, 4], [20, 2, 4], made[3:])
-    store.keep({(1, 1), (2, 2), (4, 4)})
+    store.keep_only({(1, 1), (2, 2), (4, 4)})
     assert store.known() == {(1, 1), (2, 2), (4, 4)}
     assert store.count() == 3
     assert store.nearest(made[4], 1)[0] == dataclasses.replace(store.nearest(made[4], 1)[0], section_id=2, digest=2)
@@ -114,7 +114,7 @@ for at in range(int(sys.argv[2]), 8000, 16):
     store.add(range(at, at + 16), range(at, at + 16), made[at : at + 16])
     print(at + 16, flush=True)
     if at % 160 == 0:
-        store.keep({(n, n) for n in range(at + 16)})
+        store.keep_only({(n, n) for n in range(at + 16)})
 """
 
 

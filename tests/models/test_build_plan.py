@@ -175,7 +175,7 @@ def test_what_is_finished_is_found_again_and_halves_are_deleted(source: Path) ->
         half.write_bytes(b"half")
         made.steps[2].path.write_bytes(b"finished by nobody")
     with opened(plan(source, "Q8_0")) as again:
-        assert again.finished() == {made.steps[0].path: 100}
+        assert again.finished_sizes() == {made.steps[0].path: 100}
         assert kinds(again.remaining()) == ["quantize Q8_0"]
         assert not half.exists()
     assert not again.path.parent.exists()
@@ -206,7 +206,7 @@ def test_a_damaged_manifest_means_nothing_is_finished(source: Path, content: byt
         put(folder, made.steps[0])
     (folder.path / "manifest.json").write_bytes(content)
     with opened(made) as again:
-        assert again.finished() == {}
+        assert again.finished_sizes() == {}
 
 
 def test_a_published_form_is_not_made_again_and_no_file_is_overwritten(source: Path) -> None:
@@ -231,7 +231,7 @@ def test_another_name_or_text_is_another_result(source: Path, text: Path) -> Non
     for changed in (plan(source, text=text, name="別の名前"), plan(source)):
         with opened(changed, keep=True) as folder:
             (step,) = [step for step in folder.remaining() if step.name]
-            assert step.path not in folder.finished()
+            assert step.path not in folder.finished_sizes()
     with opened(made, keep=True) as folder:
         put(folder, *made.steps)
         folder.publish(made.steps[-1])
@@ -254,7 +254,7 @@ def test_cleaning_spares_what_is_being_built(source: Path) -> None:
         (left / "base.weights").write_bytes(bytes(7000))
         assert gguf_build.delete_unfinished_builds(made.request.models) == 7000
         assert not left.exists()
-        assert running.finished() == {made.steps[0].path: 5000}
+        assert running.finished_sizes() == {made.steps[0].path: 5000}
     assert gguf_build.delete_unfinished_builds(made.request.models) >= 5000
     assert not (made.request.models / "building").exists()
     assert gguf_build.delete_unfinished_builds(made.request.models) == 0

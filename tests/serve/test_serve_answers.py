@@ -68,7 +68,7 @@ def test_a_model_that_has_learned_from_secret_documents_is_offered_with_a_yes_on
     assert ServedModels(documents, log, model).all() == []
     agreed = ServedModels(documents, log, model, is_agreed=True)
     (offer,) = agreed.all()
-    agreed.pass_out(offer, "127.0.0.1:1")
+    agreed.permit_answer(offer, "127.0.0.1:1")
     assert json.loads(log.read_text("utf-8"))["label"] == "secret"
 
 

@@ -62,7 +62,8 @@ def _rules(part: Any) -> Any:
     return {key: value for key, value in part.items() if key not in _WITHOUT_EFFECT}
 
 
-def _split_then_bytes(pattern: str) -> Any:
+def _byte_level_rules(pattern: str) -> Any:
+    """Return the rules of a pre-tokenizer that splits at a regex and then maps bytes to characters."""
     return (
         "Sequence",
         {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
@@ -76,10 +77,10 @@ _SPLIT_AT_SPACES = {"type": "Split", "pattern": {"String": " "}, "behavior": "Me
 # llama.cpp does not normalize. Qwen's NFC is accepted, as in llama.cpp's own conversion of Qwen, because it changes
 # only text that is not composed yet.
 _KNOWN = (
-    ("llama-bpe", (None, _split_then_bytes(_LLAMA_3), True, False)),
-    ("dbrx", (None, _split_then_bytes(_LLAMA_3), False, False)),
-    ("qwen2", (_NFC, _split_then_bytes(_QWEN_2), False, False)),
-    ("qwen2", (None, _split_then_bytes(_QWEN_2), False, False)),
+    ("llama-bpe", (None, _byte_level_rules(_LLAMA_3), True, False)),
+    ("dbrx", (None, _byte_level_rules(_LLAMA_3), False, False)),
+    ("qwen2", (_NFC, _byte_level_rules(_QWEN_2), False, False)),
+    ("qwen2", (None, _byte_level_rules(_QWEN_2), False, False)),
     # Gemma: spaces become bars, so the split at spaces has no effect.
     ("gemma4", (_SPACES_BECOME_BARS, _SPLIT_AT_SPACES, False, True)),
     ("gemma4", (_SPACES_BECOME_BARS, None, False, True)),
@@ -166,7 +167,7 @@ class _Hooks:
         def write(this: Any, **_options: Any) -> None:
             self._write(this, write_tensors)
 
-        def note_type(this: Any, file_type: int) -> None:
+        def note_file_type(this: Any, file_type: int) -> None:
             self._notes["outtype"] = gguf.LlamaFileType(file_type).name.rpartition("_")[2].lower()
             add_file_type(this, file_type)
 
@@ -174,7 +175,7 @@ class _Hooks:
             return self._recognize(lambda: recognize(this, tokenizer), tokenizer)
 
         writer.write_tensors_to_file = write
-        writer.add_file_type = note_type
+        writer.add_file_type = note_file_type
         gguf.quants._apply_over_grouped_rows = _apply_over_grouped_rows
         TextModel.get_vocab_base_pre = recognize_or_derive
 

@@ -120,7 +120,7 @@ def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
 
 
 def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength: float) -> WeightDelta | None:
-    """Return the change of a matrix, or None when the pair does not fit it."""
+    """Return the LoRA delta of a base matrix; None if the adapter's A and B do not fit its shape."""
     if matrix is None or len(matrix.shape) != 2 or set(pair) != {_A, _B}:
         return None
     a, b = _floats(pair[_A]), _floats(pair[_B])
@@ -147,21 +147,22 @@ def _write(
     source: BinaryIO, sink: BinaryIO, changes: list[WeightDelta], total_bytes: int, report: ConversionReport
 ) -> None:
     for change in changes:
-        for _ in _copied(source, sink, change.offset - source.tell()):
+        for _ in _copy_blocks(source, sink, change.offset - source.tell()):
             report.progress(sink.tell(), total_bytes)
         rows = max(1, BLOCK_BYTES // (change.columns * 4))
         for start in range(0, change.rows, rows):
             count = min(rows, change.rows - start)
             block = source.read(count * change.row_bytes)
-            weights = unpacked(block, change.type).reshape(count, change.columns)
+            weights = unpack_weights(block, change.type).reshape(count, change.columns)
             weights += change.b[start : start + count] @ change.a
-            sink.write(packed(weights, change.type))
+            sink.write(pack_weights(weights, change.type))
             report.progress(sink.tell(), total_bytes)
-    for _ in _copied(source, sink, total_bytes - source.tell()):
+    for _ in _copy_blocks(source, sink, total_bytes - source.tell()):
         report.progress(sink.tell(), total_bytes)
 
 
-def _copied(source: BinaryIO, sink: BinaryIO, count: int) -> Iterator[None]:
+def _copy_blocks(source: BinaryIO, sink: BinaryIO, count: int) -> Iterator[None]:
+    """Copy `count` bytes, and yield after each block. Raises EOFError if the source is too short."""
     while count > 0:
         block = source.read(min(count, COPY_BYTES))
         if not block:
@@ -171,15 +172,15 @@ def _copied(source: BinaryIO, sink: BinaryIO, count: int) -> Iterator[None]:
         yield
 
 
-def unpacked(block: bytes, kind: str) -> Floats:
-    """Return a block as float32, in memory of its own."""
+def unpack_weights(block: bytes, kind: str) -> Floats:
+    """Return a copy of the block's weights as float32. `kind`: "BF16", "F16" or "F32"."""
     if kind == "BF16":
         return (np.frombuffer(block, np.uint16).astype(np.uint32) << 16).view(np.float32)
     return np.frombuffer(block, {"F16": np.float16, "F32": np.float32}[kind]).astype(np.float32)
 
 
-def packed(weights: Floats, kind: str) -> bytes:
-    """Return the bytes of weights, rounded to nearest, ties to even, as the converter rounds."""
+def pack_weights(weights: Floats, kind: str) -> bytes:
+    """Return weights as bytes of `kind`, rounded to nearest, ties to even, as the converter rounds."""
     if kind == "BF16":
         from gguf import GGMLQuantizationType, quants
 

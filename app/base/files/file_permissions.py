@@ -87,7 +87,7 @@ def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], I
 
 
 def _has_modes(folder: Path) -> bool:
-    """Return whether the drive keeps modes. On FAT every file seems open to others, and nothing can be changed."""
+    """Return whether the drive of `folder` stores permission bits; FAT reports the same bits for every file."""
     with tempfile.TemporaryFile(dir=folder) as file:
         return not os.fstat(file.fileno()).st_mode & _OTHERS
 

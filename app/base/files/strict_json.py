@@ -36,7 +36,7 @@ def parse_object(raw: bytes, **how: Any) -> dict[str, Any]:
 
     `how`: further options of `json.loads`.
     """
-    data = loads(raw, object_pairs_hook=_object, parse_constant=_refuse, parse_float=parse_float, **how)
+    data = loads(raw, object_pairs_hook=_unique_object, parse_constant=_refuse_constant, parse_float=parse_float, **how)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     if _SURROGATE.search(raw):  # a lone surrogate, or a valid pair
@@ -53,7 +53,11 @@ def load_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = 
 
 
 def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
-    """Return the JSON value of a text. `how`: options of `json.loads`. Raises no other error than ValueError."""
+    """Return the value that a JSON text encodes. Raises ValueError for any text that is not accepted.
+
+    `max_values`: the most values that the text may hold; None: a limit that depends on the length (`is_crowded`).
+    `how`: further options of `json.loads`.
+    """
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
     if is_crowded(text, max_values):
         raise ValueError("too many values")
@@ -69,7 +73,11 @@ def _decoder(**how: Any) -> json.JSONDecoder:
 
 
 def is_crowded(text: str, max_values: int | None = None) -> bool:
-    """Return whether a text holds more than `max_values`; without that limit, more than a text of its length should."""
+    """Return whether a JSON text holds too many values.
+
+    `max_values`: the limit; None: 500,000 and one more for every 8 characters, up to 6,000,000. A text of at most
+    500,000 characters is always accepted.
+    """
     allowed = max_values or min(MAX_VALUES, FREE_VALUES + len(text) // BYTES_A_VALUE)
     return len(text) > FREE_VALUES and sum(map(text.count, ",[{")) > allowed
 
@@ -79,8 +87,8 @@ def read_bytes(path: Path, max_bytes: int = FILE_BYTES) -> bytes:
     return read_regular(path, max_bytes)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object in which a key occurs twice: two readers could each use another of its values."""
+def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the dict of an object's pairs. Raises ValueError if a key occurs twice, since readers use either value."""
     data = dict(pairs)
     if len(data) != len(pairs):
         raise ValueError("a key occurs twice")
@@ -90,8 +98,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def parse_float(text: str) -> float:
     """Return a number in JSON. Raises ValueError for one that overflows to infinity, such as 1e999."""
     value = float(text)
-    return value if math.isfinite(value) else _refuse(text[:20])
+    return value if math.isfinite(value) else _refuse_constant(text[:20])
 
 
-def _refuse(text: str) -> float:
+def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is no JSON")

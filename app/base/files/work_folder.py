@@ -108,22 +108,26 @@ def restore_from_bin(parent: Path, name: str) -> Path:
 
 
 def mark_deleted(folder: Path, now: float) -> None:
-    """Record when a folder was deleted. Where that cannot be written, `empty_bin` does it later."""
+    """Mark a folder in the bin as deleted at `now`, in seconds since 1970, by an empty file in it.
+
+    Nothing is raised where the file cannot be written: `empty_bin` then marks the folder later.
+    """
     with contextlib.suppress(OSError):
         (folder / _REMOVED).touch()
         os.utime(folder / _REMOVED, (now, now))
 
 
 def unmark_deleted(folder: Path) -> None:
-    """Remove the record of a folder's deletion."""
+    """Remove the file by which `mark_deleted` marked a folder."""
     with contextlib.suppress(OSError):
         (folder / _REMOVED).unlink(missing_ok=True)
 
 
 def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[str]:
-    """Delete for good the folders that were deleted `days` ago, by the clock and by the record. Return their names.
+    """Erase the folders that were moved to the bin of `parent` at least `days` ago, and return their names.
 
-    For a folder without a mark, which an earlier version has put there, the time begins now.
+    The days must have passed both by the clock (`now`, in seconds since 1970) and by `record`. For a folder without a
+    mark, which an earlier version has moved there, the days begin now.
     """
     dated, gone = {}, []
     for folder in _folders(parent / BIN):

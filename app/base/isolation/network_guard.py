@@ -154,7 +154,7 @@ def install_filter(scope: str = _SHOWING) -> str:
 
 
 def _protect_other_processes() -> None:
-    """Refuse a process that may use the network the access to other processes of the user."""
+    """Refuse this process access to other processes of the user; for a process that may use the network."""
     if is_filter_supported() and not is_attempt_counted():
         _make_devices()
         _install(_MACHINES[os.uname().machine], _FETCHING)
@@ -195,7 +195,8 @@ def _command(arguments: Sequence[str]) -> str:
 
 
 def _install(machine: _Machine, scope: str) -> bool:
-    code = _program(machine, scope)
+    """Install the filter for all threads of this process. Return whether the kernel accepted it."""
+    code = _compile_filter(machine, scope)
     instructions = ctypes.create_string_buffer(code, len(code))
     program = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions)))
     system = ctypes.CDLL(None, use_errno=True)
@@ -209,11 +210,12 @@ def _install(machine: _Machine, scope: str) -> bool:
     )
 
 
-def _program(machine: _Machine, scope: str) -> bytes:
-    """Return the filter program for the kernel's interpreter (linux/filter.h).
+def _compile_filter(machine: _Machine, scope: str) -> bytes:
+    """Return the seccomp filter as BPF instructions of 8 bytes each (linux/filter.h).
 
-    Each line is an operation, its value, and the labels to jump to if it is true or false; a string alone is a label. A
-    32-bit program gets no system call at all, because its numbers mean something else.
+    `scope`: _FETCHING, _SHOWING or _HEADLESS, from the least to the most refused. Each entry of `lines` is an
+    operation, its value, and the labels to jump to if the operation is true or false; a string alone is a label. A
+    32-bit program gets no system call at all, because its system call numbers have another meaning.
     """
     refused = [*machine.intrusive, *_INTRUSIVE]
     if scope != _FETCHING:
@@ -323,8 +325,8 @@ def enforce_offline(only: tuple[str, int] | None = None) -> None:
     if not _is_on:
         _is_on, _only = True, only
         os.environ.update(SWITCHES)
-        _forbid_dumps()
-        sys.addaudithook(_watch)
+        _disable_core_dumps()
+        sys.addaudithook(_audit_hook)
 
 
 def permit_downloads() -> None:
@@ -334,13 +336,14 @@ def permit_downloads() -> None:
     for name in _ONLY_OFFLINE:
         os.environ.pop(name, None)  # inherited from the process that started this one
     os.environ["HF_HUB_DISABLE_XET"] = "1"  # Xet's own transfer would bypass Kotae's
-    _forbid_dumps()
+    _disable_core_dumps()
 
 
 def allow_address(ip: str, port: int) -> None:
-    """Let this process connect to a numeric address that is local and has the port of the one allowed host.
+    """Let this process connect to a numeric address of the host that `enforce_offline` was given as `only`.
 
-    Raises NetworkRefusedError.
+    Raises NetworkRefusedError if `only` was None, if the address does not belong to this machine or the local network,
+    or if the port is not that of `only`.
     """
     if _only is None or port != _only[1] or not addresses.is_local_address(ip):
         _refuse(f"door {ip}:{port}")
@@ -373,7 +376,7 @@ def refused_attempts() -> tuple[str, ...]:
     return tuple(_refusals)
 
 
-def _forbid_dumps() -> None:
+def _disable_core_dumps() -> None:
     """Forbid core dumps of this process and its children. Windows writes none unless it is asked to.
 
     The limit is 1 byte: Linux pipes a dump to its collector whatever the limit is, except at 1 (fs/coredump.c), and no
@@ -386,7 +389,8 @@ def _forbid_dumps() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (min(1, most) if most >= 0 else 1, most))
 
 
-def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+def _audit_hook(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse network access; an audit hook of `sys.addaudithook`. Raises NetworkRefusedError."""
     if event in _REFUSED:
         endpoint, address = arguments[0], arguments[1]
         if event == "socket.bind" and endpoint is _listener and address[0] == LOOPBACK:

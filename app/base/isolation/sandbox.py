@@ -57,7 +57,7 @@ def landlock_version() -> int:
     """Return the kernel's version of the Landlock interface; 0 for none."""
     if sys.platform != "linux":
         return 0
-    return max(0, _call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION)))
+    return max(0, _system_call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION)))
 
 
 def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: Iterable[Path] | None = None) -> bool:
@@ -137,15 +137,15 @@ def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, netw
             handled &= ~right
     attributes = struct.pack("=QQQ", handled, network if known >= 4 else 0, scoped if known >= 6 else 0)
     attributes = attributes[: 8 if known < 4 else 16 if known < 6 else 24]
-    ruleset = _call(_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0))
+    ruleset = _system_call(_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0))
     if ruleset < 0:
         return False
     try:
         for path, rights in rules:
             _allow(ruleset, path, rights & handled)
         zero = ctypes.c_ulong(0)
-        _system().prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero)
-        return _call(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint(0)) == 0
+        _libc().prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero)
+        return _system_call(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint(0)) == 0
     finally:
         os.close(ruleset)
 
@@ -159,17 +159,19 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         if not path.is_dir():
             rights &= _OF_FILES
         if rights:
-            _call(_ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), struct.pack("=Qi", rights, descriptor), 0)
+            _system_call(
+                _ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), struct.pack("=Qi", rights, descriptor), 0
+            )
     finally:
         os.close(descriptor)
 
 
-def _call(number: int, *arguments: object) -> int:
-    return int(_system().syscall(ctypes.c_long(number), *arguments))
+def _system_call(number: int, *arguments: object) -> int:
+    return int(_libc().syscall(ctypes.c_long(number), *arguments))
 
 
 @functools.cache
-def _system() -> ctypes.CDLL:
+def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 

@@ -29,9 +29,9 @@ def without_window(lock: Path) -> Iterator[None]:
 
 
 class SingleInstance(QObject):
-    """The lock of a data folder.
+    """The lock of a data folder, so that only one window uses it.
 
-    A second instance asks the first one to come to the front by a file, not by a socket.
+    A second instance writes the file `raise_request`, on which the first one emits `raise_requested`.
     """
 
     raise_requested = Signal()
@@ -44,9 +44,10 @@ class SingleInstance(QObject):
         self._is_ours: bool | None = None  # None: `take` was not called yet
 
     def take(self) -> bool:
-        """Try to lock the folder and return whether it is locked by this process. Needs no application yet.
+        """Try to lock the data folder. Return False only if another process holds the lock.
 
-        A lock that cannot be made for another reason (unusual file systems) does not prevent the window.
+        Return True also where the lock file cannot be made (unusual file systems), so that the window opens there
+        without a lock. Can be called before the QApplication is made.
         """
         is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
         self._is_ours = not is_taken or self._take_over()
@@ -77,7 +78,7 @@ class SingleInstance(QObject):
             log.warning("single instance: %s", error)
 
     def _take_over(self) -> bool:
-        """Take a lock whose owner is gone though its file looks valid. Return whether it worked.
+        """Take the lock over if its owner has ended although the lock file looks valid. Return whether it worked.
 
         The file may be empty after a power cut, written by another system on this disk, or name a process id that
         another program has now. A living owner keeps the file locked.

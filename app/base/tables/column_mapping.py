@@ -61,28 +61,31 @@ def is_known_column(name: str) -> bool:
 
 
 def guess_mapping(columns: Sequence[str], wanted: ColumnMapping) -> ColumnMapping:
-    """Return `wanted` with its open fields guessed by the names. A field that no name fits stays ""."""
+    """Return `wanted` with a column for each field that has none, guessed from the names of the columns.
+
+    A field stays "" where no name fits, or where `wanted` has NO_COLUMN.
+    """
     mapped = {name: column for name, column in wanted.as_dict().items() if name in FIELDS}
     for name in FIELDS:
-        if name not in mapped and (column := _named(name, columns, mapped)):
+        if name not in mapped and (column := _guess_column(name, columns, mapped)):
             mapped[name] = column
     return ColumnMapping(**{name: column for name, column in mapped.items() if column != NO_COLUMN})
 
 
 def messages_column(columns: Sequence[str]) -> str:
     """Return the column whose name says that it holds conversations, or ""."""
-    return _named("messages", columns, {})
+    return _guess_column("messages", columns, {})
 
 
 def resolve_mapping(wanted: ColumnMapping, columns: Sequence[str], lettered: Sequence[str] = ()) -> ColumnMapping:
-    """Return `wanted` with the names as the file writes them.
+    """Return `wanted` with each name replaced by that of the column in the file, which may differ in width and case.
 
-    `lettered`: the columns of a sheet, which can also be named by their letters. Raises AppError("data_column_missing"
-    | "data_column_twice").
+    `lettered`: the columns of a sheet in order, which can also be named by their letters (A, B, …). Raises AppError:
+    "data_column_missing" for a name that the file lacks, "data_column_twice" for a column that is used for two fields.
     """
     mapped: dict[str, str] = {}
     for name, requested in wanted.as_dict().items():
-        column = _find(requested, columns, lettered)
+        column = _find_column(requested, columns, lettered)
         if column is None and requested == NO_COLUMN and name not in ("question", "answer"):
             column = NO_COLUMN
         if column is None:
@@ -109,19 +112,20 @@ def column_value(row: dict[str, Any], column: str) -> Any:
 
 
 @functools.cache
-def _plain_words(name: str) -> tuple[str, ...]:
+def _known_names(name: str) -> tuple[str, ...]:
+    """Return the column names that columns.toml lists for a field, as `normalize_name` returns them."""
     return tuple(normalize_name(word) for word in column_words()[name])
 
 
-def _named(name: str, columns: Sequence[str], taken: dict[str, str]) -> str:
+def _guess_column(name: str, columns: Sequence[str], taken: dict[str, str]) -> str:
     """Return the first column not `taken` whose name is known for this field or matches the field's pattern, or ""."""
     free = {normalize_name(column): column for column in reversed(columns) if column and column not in taken.values()}
-    known = next((free[word] for word in _plain_words(name) if word in free), "")
+    known = next((free[word] for word in _known_names(name) if word in free), "")
     like = column_words()["like"].get(name, "$.")
     return known or next((free[word] for word in reversed(free) if re.search(like, word)), "")
 
 
-def _find(requested: str, columns: Sequence[str], lettered: Sequence[str]) -> str | None:
+def _find_column(requested: str, columns: Sequence[str], lettered: Sequence[str]) -> str | None:
     if requested in columns:
         return requested
     folded = unicodedata.normalize("NFKC", requested).strip().casefold()

@@ -121,9 +121,9 @@ def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, lis
                     rows = sheets[-1][1]
                     rows.extend(TableRow(gap) for gap in range(len(rows) + 1, event.line))
                     rows.append(TableRow(event.line, tuple(_shared(known, cell) for cell in event.cells)))
-                case _Ended() if event.problem:
+                case _EndEvent() if event.problem:
                     raise _refused(event.problem, name)
-                case _Ended():
+                case _EndEvent():
                     break
         else:  # the child died without an end event: out of memory, or killed
             raise _refused("crowded", name)
@@ -132,13 +132,15 @@ def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, lis
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
+class _EndEvent:
+    """The last event of the workbook child. `problem`: "" for none."""
+
     problem: str
 
 
 def _checked_events(
     lines_of_child: Iterator[bytes], max_rows: int, allowed: workbook_child.WorkbookBudget
-) -> Iterator[str | TableRow | _Ended]:
+) -> Iterator[str | TableRow | _EndEvent]:
     """Yield titles of sheets, rows and the end, and stop at the first line that no sound child sends.
 
     A foreign file may have taken the child over.
@@ -152,7 +154,7 @@ def _checked_events(
                 yield msgspec.convert(event["sheet"], str)
                 continue
             if "end" in event:
-                yield _Ended(msgspec.convert(event["end"], _Problem))
+                yield _EndEvent(msgspec.convert(event["end"], _Problem))
                 return
             line = msgspec.convert(event.get("row"), int)
             row = TableRow(line, tuple(map(workbook_child.unpacked, msgspec.convert(event.get("cells"), list[Any]))))
@@ -164,7 +166,7 @@ def _checked_events(
             break
         last = line
         yield row
-    yield _Ended("crowded")
+    yield _EndEvent("crowded")
 
 
 def _refused(problem: str, name: str) -> AppError:

@@ -26,9 +26,9 @@ _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.
 
 @dataclass(frozen=True, slots=True)
 class WorkbookBudget:
-    """The limits for a workbook of a given size.
+    """The limits for reading a workbook, which grow with the size of its file (`of`).
 
-    A cell takes 5 bytes of a packed sheet, and openpyxl 5 microseconds.
+    A cell takes 5 bytes of the zipped sheet, and openpyxl reads it in 5 microseconds.
     """
 
     memory_bytes: int  # in addition to what the process itself needs
@@ -47,11 +47,11 @@ class WorkbookBudget:
 
 
 class _CrowdedError(Exception):
-    """The workbook holds more than its size allows."""
+    """The workbook has more cells or characters than the `WorkbookBudget` for the size of its file allows."""
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Read the workbook and exit. `arguments`: the most rows of a sheet that are read.
+    """Read the workbook and exit. `arguments`: one number, the most rows that are read of each sheet.
 
     The process exits without returning, so that Python does not free each object.
     """
@@ -79,9 +79,9 @@ def _import() -> None:
 
 
 def _watch(writer: EventWriter, limit_s: float) -> None:
-    """End the process after its processor time is used up.
+    """End the process when it has used `limit_s` seconds of processor time.
 
-    So a busy machine reads every file that an idle one reads.
+    Elapsed time would let a busy machine refuse files that an idle one reads.
     """
     until = time.process_time() + limit_s
     while time.process_time() < until:
@@ -90,6 +90,7 @@ def _watch(writer: EventWriter, limit_s: float) -> None:
 
 
 def _end(writer: EventWriter, problem: str) -> NoReturn:
+    """Send the last event and exit. `problem`: "" for none, or locked | crowded | damaged."""
     writer.send({"end": problem})
     os._exit(0)
 

@@ -78,7 +78,7 @@ class BatchReport:
 
     @property
     def label(self) -> Label:
-        """Return the highest label of the collections asked and of all answers."""
+        """Return the highest label of the searched collections and of all answers."""
         return highest_label((self.scope_label, *(result.label for result in self.results.values())))
 
     def lines(self) -> Iterator[ReportLine]:
@@ -293,7 +293,7 @@ ANSWER_SUFFIXES = (".xlsx", ".csv", ".jsonl")
 
 
 def check_target(out: Path, questions: Path) -> None:
-    """Check the path of the file of answers before anything is asked.
+    """Check the path of the file of answers before the first question.
 
     Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone").
     """

@@ -62,7 +62,7 @@ class ImportedAnswerChecker:
         self._library = library
         self._pulse = pulse
         self._left_s = CHECKING_S
-        self._texts: dict[int, _Text | None] = {}  # by the document's id, in the order in which they were read
+        self._texts: dict[int, _DocumentText | None] = {}  # by the document's id, in the order in which they were read
 
     def check_answers(self, bundle: Bundle) -> Bundle:
         """Return the conversation with all answers checked that can be; the others stay as they are."""
@@ -136,18 +136,18 @@ class ImportedAnswerChecker:
                 return retrieved_passages.join_parts(first, sections)
         return None
 
-    def _text(self, library: Library, document_id: int) -> "_Text | None":
+    def _text(self, library: Library, document_id: int) -> "_DocumentText | None":
         """Return the text of a document, or None when it is too long. The last texts are cached: answers often share
         documents."""
         if document_id not in self._texts:
             if len(self._texts) >= TEXTS_MAX:
                 self._texts.pop(next(iter(self._texts)))
             sections = library.sections(document_id)
-            self._texts[document_id] = _Text(sections) if len(sections) <= DOCUMENT_SECTIONS_MAX else None
+            self._texts[document_id] = _DocumentText(sections) if len(sections) <= DOCUMENT_SECTIONS_MAX else None
         return self._texts[document_id]
 
 
-class _Text:
+class _DocumentText:
     """The text of a document without spaces, with the end of each section."""
 
     def __init__(self, sections: Sequence[tuple[int, DocumentSection]]) -> None:

@@ -1,4 +1,4 @@
-"""The record of one answer for export: the question, the answer, and how it came about."""
+"""The record of one answer for export: the question, the answer, and its model, settings and sources."""
 
 import time
 from dataclasses import dataclass

@@ -172,7 +172,7 @@ def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> No
         source = grounding.sources[number - 1]
         page = phrase("common.page", page=source.page) if source.page else ""
         rows.append([f"[{number}]", source.document, " ".join(source.heading), source.tag, page])
-    add_table(document, rows, [mm for _, mm in _SOURCE_COLUMNS], has_head=True)
+    add_table(document, rows, [mm for _, mm in _SOURCE_COLUMNS], has_header=True)
 
 
 def sources_heading(grounding: Grounding) -> str:
@@ -180,9 +180,9 @@ def sources_heading(grounding: Grounding) -> str:
 
 
 def add_table(
-    document: WordDocument, rows: Sequence[Sequence[str]], widths_mm: Sequence[int], *, has_head: bool
+    document: WordDocument, rows: Sequence[Sequence[str]], widths_mm: Sequence[int], *, has_header: bool
 ) -> None:
-    """Add a table. Without a head, the first column holds the names of the rows."""
+    """Add a table. Its first row is the header, or without `has_header` its first column holds the row names."""
     table = _new_table(document, len(widths_mm))
     table.autofit = False
     for number, row in enumerate(rows):
@@ -191,10 +191,10 @@ def add_table(
             cell.width = Mm(width)
             run = cell.paragraphs[0].add_run(remove(text))
             run.font.size = Pt(TABLE_FONT_PT)
-            if (number if has_head else column) == 0:
+            if (number if has_header else column) == 0:
                 run.bold = True
                 shade(cell._tc.get_or_add_tcPr(), 1)  # after the width
-        if has_head and number == 0:
+        if has_header and number == 0:
             _repeat_on_each_page(line)
     document.add_paragraph()  # Word would join adjacent tables
 
@@ -404,7 +404,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
             _add_heading(document, sources_heading(grounding))
             add_sources(document, answer.text, grounding)
     _add_heading(document, phrase("chat.answer_facts"))
-    add_table(document, answered.facts(), FACT_WIDTHS_MM, has_head=False)
+    add_table(document, answered.facts(), FACT_WIDTHS_MM, has_header=False)
     return _saved(document)
 
 

@@ -50,7 +50,7 @@ class JsonTooLongError(BrokenJsonError):
 class JsonStream:
     """Reads the keys of the outermost object, and the items of an array in it, one at a time.
 
-    Every method raises BrokenJsonError.
+    Every method raises BrokenJsonError if the text is not valid JSON.
     """
 
     def __init__(self, file: TextIO, report: Callable[[int], None]) -> None:
@@ -93,7 +93,7 @@ class JsonStream:
             self._expect(",")
 
     def value(self) -> Any:
-        self._next()
+        self._peek()
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
@@ -109,7 +109,7 @@ class JsonStream:
 
     def end(self) -> None:
         """Raise BrokenJsonError if anything except white space follows."""
-        if self._next():
+        if self._peek():
             raise BrokenJsonError
 
     def _skip(self) -> None:
@@ -136,12 +136,12 @@ class JsonStream:
             raise BrokenJsonError
 
     def _accept(self, expected: str) -> bool:
-        is_next = self._next() == expected
+        is_next = self._peek() == expected
         self._at += is_next
         return is_next
 
-    def _next(self) -> str:
-        """Return the next character that is not white space; "" at the end."""
+    def _peek(self) -> str:
+        """Skip white space and return the next character without consuming it; "" at the end."""
         while True:
             while self._at < len(self._text):
                 if self._text[self._at] not in _SPACE:

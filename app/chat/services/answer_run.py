@@ -170,7 +170,7 @@ class AnswerRun(QObject):
             lambda: _require_sendable(
                 request.model, retrieval_augmentation.retrieve(wanted, request.model, meaning, is_late=is_late)
             ),
-            self._on_found,
+            self._on_retrieved,
             self._fail,
         )
 
@@ -179,7 +179,7 @@ class AnswerRun(QObject):
         """Return the sources of the answer so far; the claims come with the outcome."""
         return self._packed.grounding if self._packed else None
 
-    def _on_found(self, retrieved: RetrievedPassages) -> None:
+    def _on_retrieved(self, retrieved: RetrievedPassages) -> None:
         if self._is_over:
             return
         self._retrieved = retrieved
@@ -367,10 +367,10 @@ class AnswerRun(QObject):
 
 
 def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
-    """Refuse what must not be sent to a remote model, before anything is searched. Not for the GUI thread.
+    """Check that the request may be sent to its remote model, before documents are searched. Not for the GUI thread.
 
     Raises AppError("remote_no_network" | "remote_not_agreed"), and "remote_secret" when the conversation or a
-    collection that is asked is confidential.
+    searched collection is confidential.
     """
     model, wanted = request.model, request.wanted
     assert model.remote is not None

@@ -13,8 +13,8 @@ SAVED_EVERY_MS = 1000
 
 
 class AnswerWriter(QObject):
-    """Runs an answer and stores it. It emits exactly one `ended`, with the message as stored or as it could not be
-    stored."""
+    """Runs an answer and stores it. It emits `ended` exactly once, with the stored message, or with an unstored one
+    whose status is "failed" if storing it failed."""
 
     text_received = Signal(int, str)  # answer id, the next piece of its text
     ended = Signal(object, object, object)  # Message, AnswerOutcome | None, AppError | None

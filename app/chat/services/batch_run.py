@@ -36,7 +36,7 @@ from app.models import base_models, model_registry
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The questions of a batch, where the answers go, and with what they are made. `documents` is the database."""
+    """The questions, file of answers, model and settings of a batch. `documents`: the documents' database."""
 
     questions: BatchFile
     path: Path  # of the file of questions
@@ -127,7 +127,7 @@ class BatchRun(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`permit` is for the export of `batch_export`; `embedding` is as in `AnswerRun`."""
+        """`permit` must be that for `batch_export(batch)`; `embedding` is as in `AnswerRun`."""
         super().__init__(parent)
         self.batch = batch
         self._permit = permit
@@ -147,8 +147,8 @@ class BatchRun(QObject):
         self._is_stopping = False
 
     def start(self) -> None:
-        """Open the journal in the background. Fails before anything is asked if the file of answers cannot be
-        written."""
+        """Open the journal in the background. Emit `failed` before the first question if the file of answers cannot
+        be written."""
         try:
             answer_file.check_target(self.batch.out, self.batch.path)
         except AppError as error:
@@ -261,7 +261,7 @@ class BatchRun(QObject):
 
 
 def batch_label(batch: Batch) -> Label:
-    """Return the current label of the collections asked and of the training data of the model that answers."""
+    """Return the current label of the searched collections and of the training data of the model that answers."""
     return highest_label(
         (collection_lookup.current_label_of_scope(batch.documents, batch.scope), batch.training_label())
     )
@@ -285,7 +285,7 @@ def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchRep
 
 
 def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the result of an answered question. `scope` is the label of the collections asked."""
+    """Return the result of an answered question. `scope` is the label of the searched collections."""
     grounding = outcome.grounding
     is_cut = outcome.done.stop_reason in ("length", "context")
     return BatchAnswer(

@@ -62,8 +62,8 @@ class ChatSession(OpenConversation):
         embedding: Embedding | None = None,
         learned: LearnedDetails = model_registry.learned_fields,
     ) -> None:
-        """`documents` is their database, which need not exist before a question is asked of it. `learned` returns what
-        a model was trained on; the caller may know more of that than the list of models."""
+        """`documents` is the documents' database, which need not exist until a question searches it. `learned` returns
+        what a model was trained on; the caller may have more details of that than the list of models."""
         super().__init__(store, conversations, AnswerSettings(presets, library, preferences, learned), parent)
         self._engine = engine
         self._library = library

@@ -252,7 +252,7 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
 def command_engine(
     request: AnswerRequest, options: argparse.Namespace, where: Paths, output: Output, log_name: str
 ) -> Iterator[tuple[EngineClient, Embedding | None]]:
-    """Yield the engine of a command, and what embeds its questions if documents are asked; end both afterwards."""
+    """Yield the engine of a command, and its embedding (None without documents); end both afterwards."""
     app = core_application()
     with QuestionEmbedder(where, output) if request.wanted else nullcontext() as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / log_name)

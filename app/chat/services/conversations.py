@@ -41,7 +41,7 @@ class Conversations(QObject):
         return self._organizer.stored(conversation_ids)
 
     def asked(self, conversation_id: int) -> list[CollectionRef]:
-        """Return the collections that the answers of all branches were asked of or rest on, each once."""
+        """Return the collections that the answers of all branches searched or cite, each once."""
         return [ref for _, ref in conversation_privacy.referenced_collections(self._store, [conversation_id])]
 
     def with_drafts(self) -> frozenset[int]:

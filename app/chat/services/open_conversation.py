@@ -56,7 +56,7 @@ class OpenConversation(QObject):
         return self._store.tree(self.conversation.id) if self.conversation else []
 
     def asked(self) -> list[CollectionRef]:
-        """Return the collections that its answers in every branch were asked of or rest on; faster than `messages`."""
+        """Return the collections that its answers, in all branches, searched or cite; faster than `messages`."""
         ids = [self.conversation.id] if self.conversation else []
         return [ref for _, ref in conversation_privacy.referenced_collections(self._store, ids)]
 
@@ -121,7 +121,7 @@ class OpenConversation(QObject):
 
     @property
     def scope(self) -> tuple[CollectionRef, ...]:
-        """Return the collections that this conversation asks; (): none."""
+        """Return the collections that this conversation searches; (): none."""
         return (self.conversation or self._new).scope
 
     def ask_of(self, scope: Sequence[CollectionRef]) -> bool:

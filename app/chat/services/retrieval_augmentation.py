@@ -62,7 +62,7 @@ class RetrievalRequest:
 
 @dataclass(frozen=True, slots=True)
 class RetrievedPassages:
-    """The result of a search. If `answer` is set, no model is asked and `grounding` is complete."""
+    """The result of a search. If `answer` is set, no model is run and `grounding` is complete."""
 
     passages: tuple[Passage, ...]  # the best first
     sources: tuple[CitedSource, ...]  # in the same order

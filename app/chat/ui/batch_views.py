@@ -65,7 +65,7 @@ COLUMN_PX = 220
 
 
 class BatchSetupView(QWidget):
-    """Shows what is asked of what before a batch begins."""
+    """Shows the questions, the collections and the model of a batch before it begins."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ class TitleField(QLineEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
-            self._end("")
+            self._close("")
         else:
             super().keyPressEvent(event)
 
@@ -67,9 +67,10 @@ class TitleField(QLineEdit):
     def finish(self) -> None:
         """Accept the text if the field is shown."""
         title = self.text().strip()
-        self._end(title if title != self._title else "")
+        self._close(title if title != self._title else "")
 
-    def _end(self, title: str) -> None:
+    def _close(self, title: str) -> None:
+        """Hide the field, if it is shown, and emit `ended` with the new title; "": unchanged."""
         if not self.isHidden():
             had_keyboard = self.hasFocus()
             self.hide()

@@ -46,9 +46,9 @@ class EmptyView(QWidget):
         self._privacy_note.setText(phrase("chat.it_is_not_saved_and" if is_temporary else kept))
         self._show_text()
 
-    def show_adding(self, *, is_adding: bool, is_downloading: bool) -> None:
-        """Show whether a first model is on its way. During a download the user can add another; during other work
-        not."""
+    def show_model_progress(self, *, is_adding: bool, is_downloading: bool) -> None:
+        """Show whether a first model is being added or downloaded. Only during a download can the user add another
+        model."""
         state = "adding" if is_adding else "downloading" if is_downloading else "none"
         self.lacking.setText(phrase(f"chat.first_model.{state}"))
         self._sentence.setText(phrase(f"chat.first_model_hint.{state}"))
@@ -57,7 +57,7 @@ class EmptyView(QWidget):
             button.setVisible(not is_adding)
 
     def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
-        """Show whether documents are asked. Only Kotae's own manual has an example, because others' contents are
+        """Show whether questions search documents. Only Kotae's own manual has an example, because others' contents are
         unknown."""
         self._asks_documents, self._asks_manual = asks_documents, asks_manual
         self._show_text()
@@ -93,7 +93,7 @@ class EmptyView(QWidget):
         self.lacking, self._sentence = Label(role="heading2"), Label(tone="text2")
         buttons = QWidget()
         make_row(self.starter_button, self.import_button, into=buttons, spacing_px=8)
-        self.show_adding(is_adding=False, is_downloading=False)
+        self.show_model_progress(is_adding=False, is_downloading=False)
         return _centred(self.lacking, self._sentence, self.progress_button, buttons)
 
 
@@ -135,7 +135,7 @@ class ModelAvailability(QObject):
         self._show()
 
     def _show(self) -> None:
-        self._empty.show_adding(
+        self._empty.show_model_progress(
             is_adding=self._library.is_working or self._upkeep.is_importing,
             is_downloading=any(item.state not in ("paused", "failed") for item in self._downloads.items()),
         )

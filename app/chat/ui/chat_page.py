@@ -240,7 +240,7 @@ class ChatPage(Page):
         here, has_messages, asks = self._session, bool(self.transcript.messages), bool(self._session.scope)
         self.header.show_label()
         self.empty.show_documents(asks, asks_manual=self.scoping.asks_manual)
-        self.composer.set_has_history(has_messages, is_temporary=here.is_temporary, asks_documents=asks)
+        self.composer.update_placeholder(has_messages, is_temporary=here.is_temporary, asks_documents=asks)
 
     def _show_settings(self, settings: Settings) -> None:
         self.composer.set_send_key(settings.send_key)
@@ -301,7 +301,7 @@ class ChatPage(Page):
     def _on_submitted(self, text: str) -> None:
         """Ask the question; its text leaves the composer only when it is stored."""
         if self._session.model_id is None:
-            self._errors.report_unrelated(AppError("no_model"))
+            self._errors.show_unrelated_error(AppError("no_model"))
         elif self._ask(text):
             self._errors.clear()
             self.composer.end_edit()

@@ -25,7 +25,7 @@ CHIP_PX = 220  # longer names end in …
 class CollectionChoice:
     """A collection of the menu. `unfinished` counts its documents that are not read yet.
 
-    `is_there` is False for a collection that is asked but was removed.
+    `is_there` is False for a chosen collection that was removed.
     """
 
     name: str
@@ -39,7 +39,7 @@ class CollectionChoice:
 class CollectionPicker(QWidget):
     """Shows chips while they fit into one line, otherwise only their number."""
 
-    changed = Signal(object)  # tuple of the names of the collections that are asked
+    changed = Signal(object)  # tuple of the names of the chosen collections
 
     def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -164,7 +164,7 @@ class CollectionPicker(QWidget):
 
 
 class CollectionChip(QFrame):
-    """A collection that is asked, with a button × to exclude it."""
+    """A collection that questions search, with a button × to exclude it."""
 
     removed = Signal(str)  # name of the collection
 

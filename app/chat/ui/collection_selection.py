@@ -51,8 +51,8 @@ class CollectionSelection(QObject):
         self._on_documents_changed()
 
     def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
-        """Return the labels of what is asked, of what the answers rest on, and of `others`; [] when no documents are
-        involved."""
+        """Return the labels of the chosen collections, of the answers' sources, and of `others`; [] when no documents
+        are involved."""
         scope = (*self._session.scope, *others)
         asked = conversation_privacy.collection_labels(self._labelled, scope, messages)
         known = [message.details for message in messages if message.details is not None]
@@ -74,7 +74,7 @@ class CollectionSelection(QObject):
 
     @property
     def asks_manual(self) -> bool:
-        """Return whether Kotae's own manual is among the collections that are asked."""
+        """Return whether Kotae's own manual is among the chosen collections."""
         return any(one is not None and one.is_builtin for one, _ in self._asked())
 
     # ------------------------------------------------------------------ private

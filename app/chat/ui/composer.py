@@ -71,7 +71,10 @@ class QuestionEditor(QPlainTextEdit):
         self.viewport().update()  # Qt does not repaint when one placeholder replaces another
 
     def finish_composition(self) -> bool:
-        """Accept the conversion as it is, for a click on 送信. False: the input method keeps it."""
+        """Commit the text under conversion as it is, before a click on 送信 sends the question.
+
+        Return False if the input method did not commit it.
+        """
         return self._input_method.finish()
 
     # -------------------------------------------------------------------- keys
@@ -181,7 +184,7 @@ class Composer(QWidget):
         self._connect()
         self.set_send_key("enter")
         self.set_busy(False)
-        self.set_has_history(False)
+        self.update_placeholder(False)
         self._show_sendable()
 
     def _build(self) -> None:
@@ -286,7 +289,10 @@ class Composer(QWidget):
         else:
             self.hint.show_parts((control, True), plus, ("Enter", True), send, gap, ("Enter", True), new_line)
 
-    def set_has_history(self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False) -> None:
+    def update_placeholder(
+        self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False
+    ) -> None:
+        """Set the placeholder: for a temporary conversation, else for a follow-up question, else for a first one."""
         key = "chat.ask_about_your_documents" if asks_documents else "chat.type_a_question"
         if is_temporary:
             key = "chat.type_a_question_not_saved"

@@ -1,4 +1,4 @@
-"""Run `kotae offline-check`: use Kotae without a network, count what tries to leave, and write a page about it."""
+"""Run `kotae offline-check`: use Kotae without a network, count attempts to reach it, and write a page about them."""
 
 import argparse
 from pathlib import Path
@@ -21,7 +21,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run the check.
 
-    Return 0 if nothing was found; 1 if something was, or the check is incomplete; 3 is an expected error.
+    Return exit status 0 if no network attempt was seen; 1 if one was, or the check is incomplete.
+
+    An expected error gives 3.
     """
     from app.compliance.offline_check import report_page
     from app.compliance.offline_check.check_run import OfflineCheckRun

@@ -33,7 +33,7 @@ from app.models.model_store import ModelStore
 
 def hash_program() -> Iterator[HashedFile]:
     """Yield the hash of the executable, and one hash over all files that came with it."""
-    yield _measured("program", Path(sys.executable))
+    yield _hash_file("program", Path(sys.executable))
     yield hash_folder(_bundle())
 
 
@@ -59,7 +59,7 @@ def hash_packs() -> Iterator[HashedFile]:
     folder = engine_packs.folder_in_use()
     if folder is not None:
         for pack in engine_packs.installed(folder):
-            yield _measured("pack", folder / pack.file)
+            yield _hash_file("pack", folder / pack.file)
 
 
 def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:
@@ -113,7 +113,7 @@ def _bundle() -> Path:
     return folder.parent if sys.platform == "darwin" else folder  # Contents/MacOS holds only the executable
 
 
-def _measured(role: str, path: Path) -> HashedFile:
+def _hash_file(role: str, path: Path) -> HashedFile:
     return HashedFile(role, path.name, str(path), _size(path), sha256_of(path), "measured")
 
 

@@ -1,4 +1,4 @@
-"""Run the roles of `--offline-check`: the coordinator, the processes that try to leave, and the window's check.
+"""Run the roles of `--offline-check`: the coordinator, the probes of network access, and the window's check.
 
 The window's check (`run`) reads a `CheckRequest`, prints each `CheckStage` and ends with a `CheckOutcome` or a
 `CheckFailure`. It stops when its input is closed.

@@ -48,7 +48,7 @@ _TRIES = (
 
 
 def isolate() -> str:
-    """Move this process and its future children into a network namespace with a loopback and no way out.
+    """Move this process and its future children into a network namespace with only a loopback interface.
 
     The process must have one thread. Returns namespace | unsupported | refused (some systems allow it to administrators
     only).
@@ -130,7 +130,7 @@ _TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
 
 @dataclass(frozen=True, slots=True)
 class CheckJob:
-    """What to check. `folder`: empty, deleted afterwards. `model`: a file, "" for none.
+    """The input of the coordinator. `folder`: empty, deleted afterwards. `model`: a file, "" for none.
 
     `text`, `question`: a document and a question in the user's language.
     """
@@ -195,7 +195,7 @@ def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
         watch.end()
         watcher.join()
     kernel = counted_attempts(before, read_counters()) if is_counted else None
-    refusals = _refusals(Path(job.folder))
+    refusals = _logged_refusals(Path(job.folder))
     return MeasuredTraffic(isolation, guard, leak, kernel, flows, tuple(sorted(watch.sockets)), watch.samples, refusals)
 
 
@@ -214,7 +214,7 @@ def _guard() -> tuple[int, int]:
 
 
 def run_probe(role: str, kind: type[T]) -> T:
-    """Return what a process with this role finds out; without any fields if it finds out nothing."""
+    """Run a process with this role and return the probe that it prints; with default values if it prints none."""
     command = [*programs.own_program(), "--offline-check", role]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False)
@@ -249,7 +249,10 @@ def _flow(name: str, job: CheckJob) -> CheckedFlow:
 
 
 def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
-    """Return the arguments of a flow's process, its standard input, and additional environment variables."""
+    """Return how to start one part of Kotae as a process: arguments, standard input, additional environment variables.
+
+    `name`: documents | search | models | template | answer; any other starts the window.
+    """
     data = ["--data-dir", str(Path(job.folder) / "data")]
     if name == "documents":
         document = Path(job.folder) / "check.md"
@@ -268,8 +271,8 @@ def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
     return data, "", {"QT_QPA_PLATFORM": "offscreen", programs.REPORT_START_VARIABLE: "1"}
 
 
-def _refusals(folder: Path) -> tuple[str, ...]:
-    """Return what the guard refused, from the logs of the processes."""
+def _logged_refusals(folder: Path) -> tuple[str, ...]:
+    """Return the network accesses that the guard refused, from the logs of the processes."""
     logs = sorted([*folder.glob("*.log"), *(folder / "data" / "logs").glob("*.log")])
     lines = (line for log in logs for line in log.read_text("utf-8", "replace").splitlines())
     return tuple(line.partition(_REFUSED)[2] for line in lines if _REFUSED in line)
@@ -301,13 +304,16 @@ _PORT = 9  # the discard service
 
 
 def probe_guard() -> NoReturn:
-    """Print how many ways out were tried, and how many were refused, by the guard or by the kernel before it."""
+    """Try to reach the network in several ways, and print a `GuardProbe`: the number of attempts and of refusals.
+
+    An attempt is refused by Python's guard, or by the kernel before it.
+    """
     ways = _ways_out()
     _send_and_exit(GuardProbe(len(ways), sum(map(_is_refused, ways))))
 
 
 def probe_filter() -> NoReturn:
-    """Print what the kernel filter and Landlock do on this machine, in the words of `CheckResult`."""
+    """Print a `KernelProbe`: the states of the kernel filter and of Landlock on this machine, as in `CheckResult`."""
     state = network_guard.install_filter()
     if state == "on" and (
         network_guard.can_create_socket(socket.AF_INET) or network_guard.can_create_socket(socket.AF_INET6)
@@ -330,7 +336,7 @@ def _confinement() -> str:
 
 
 def try_to_leak() -> NoReturn:
-    """Try to leave as native code would, without Python's guard, and print how many ways were tried.
+    """Try to reach the network as native code would, without Python's guard, and print the number of attempts.
 
     Only in a network namespace that leads nowhere.
     """
@@ -360,18 +366,18 @@ def _is_refused(way: Callable[[], object]) -> bool:
 
 
 def _ways_out() -> list[Callable[[], object]]:
-    def datagram(family: int, host: str) -> None:
+    def send_datagram(family: int, host: str) -> None:
         with socket.socket(family, socket.SOCK_DGRAM) as endpoint:
             endpoint.sendto(b"x", (host, _PORT))
 
     ways: list[Callable[[], object]] = [
         lambda: socket.create_connection((_FOREIGN, _PORT), 1),
         lambda: socket.create_connection((_OWN, _PORT), 1),
-        lambda: datagram(socket.AF_INET, _FOREIGN),
+        lambda: send_datagram(socket.AF_INET, _FOREIGN),
         lambda: socket.getaddrinfo("example.invalid", 443),
     ]
     if socket.has_ipv6:
-        ways.append(lambda: datagram(socket.AF_INET6, _FOREIGN_6))
+        ways.append(lambda: send_datagram(socket.AF_INET6, _FOREIGN_6))
     return ways
 
 
@@ -383,12 +389,12 @@ def _packed_6() -> bytes:
     return socket.inet_pton(socket.AF_INET6, _FOREIGN_6)
 
 
-def _send(system: ctypes.CDLL, number: int, address: bytes) -> None:
-    system.sendto(number, b"x", ctypes.c_size_t(1), 0, address, len(address))
+def _send(libc: ctypes.CDLL, descriptor: int, address: bytes) -> None:
+    libc.sendto(descriptor, b"x", ctypes.c_size_t(1), 0, address, len(address))
 
 
-def _connect(system: ctypes.CDLL, number: int, address: bytes) -> None:
-    system.connect(number, address, len(address))
+def _connect(libc: ctypes.CDLL, descriptor: int, address: bytes) -> None:
+    libc.connect(descriptor, address, len(address))
 
 
 def _send_and_exit(found: GuardProbe | KernelProbe) -> NoReturn:

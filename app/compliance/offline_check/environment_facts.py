@@ -68,7 +68,7 @@ def _variables() -> Iterator[CheckFact]:
 
 
 def _plugins() -> Iterator[CheckFact]:
-    """Yield what Python runs in addition to Kotae. A frozen program loads none of it."""
+    """Yield facts about code that Python runs in addition to Kotae. A frozen program loads none."""
     if getattr(sys, "frozen", False):
         yield CheckFact("plugins_none", "ok")
         return
@@ -131,7 +131,7 @@ def _drive_kind(folder: Path) -> str:
 
 
 def _windows() -> Iterator[CheckFact]:
-    """Yield what Windows itself stores or sends of what is shown and copied."""
+    """Yield facts about Windows features that store or send copied text or the content of the screen."""
     if sys.platform != "win32":
         return
     cloud = _registry("user", _CLIPBOARD, "EnableCloudClipboard")

@@ -21,7 +21,7 @@ class CheckedFlow:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAttempts:
-    """What the kernel counted in an empty network.
+    """The kernel's counts of network attempts in an empty network namespace.
 
     `packets`: sent on any interface. `tries`: attempts to send or to open a connection, including those without a
     route. `counters`: those that changed, by their names in /proc/net.
@@ -34,13 +34,13 @@ class NetworkAttempts:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTraffic:
-    """What the coordinator has measured.
+    """The measurements of the coordinator.
 
     `isolation`: namespace (an empty network, with counters) | filtered (the kernel refuses all sockets, so that nothing
     can be counted) | unsupported (by this system) | refused (by this machine's settings).
 
-    `guard`: refused and tried attempts of a guarded process that tried to leave on purpose. `leak`: the counters for a
-    process that tried to leave without a guard; None without counters. `kernel`: the counters for all flows together;
+    `guard`: the attempts of a guarded process that tried to reach the network on purpose. `leak`: the counters for a
+    process that tried it without a guard; None without counters. `kernel`: the counters for all flows together;
     None without counters. `sockets`: open internet sockets that were seen in Kotae's processes. `samples`: how often at
     least one process could be inspected. `refusals`: what the guard refused while the flows ran.
     """
@@ -66,7 +66,7 @@ class MeasuredTraffic:
 
 @dataclass(frozen=True, slots=True)
 class GuardProbe:
-    """How many ways out a process has tried, and how many of them were refused."""
+    """The numbers of a process's attempts to reach the network, and of those that were refused."""
 
     tried: int = 0
     refused: int = 0
@@ -74,7 +74,7 @@ class GuardProbe:
 
 @dataclass(frozen=True, slots=True)
 class KernelProbe:
-    """What the kernel does on this machine; the values are those of `CheckResult`."""
+    """The states of the kernel filter and of Landlock on this machine; values as in `CheckResult`."""
 
     filter_state: str = "refused"
     confinement: str = "unsupported"
@@ -82,7 +82,7 @@ class KernelProbe:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """What the window asks for. `data`: the data folder; `report`: the page to write."""
+    """The window's request for a check. `data`: the data folder; `report`: the page to write."""
 
     data: str
     report: str
@@ -99,7 +99,7 @@ class CheckStage:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """The outcome to show. `verdict`: one of VERDICTS. `title`, `about`: its text. `report`: the page."""
+    """The outcome to show. `verdict`: one of VERDICTS. `title`, `about`: its text. `report`: the path of the page."""
 
     verdict: str
     title: str
@@ -109,7 +109,7 @@ class CheckOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
-    """Why a check has ended, as in AppError."""
+    """The error that ended a check: code and facts of an AppError."""
 
     code: str
     facts: dict[str, Any]
@@ -169,10 +169,10 @@ class CheckResult:
 
     @property
     def verdict(self) -> str:
-        """Return leak (something tried to leave) | incomplete (a part of the check failed) | limited | clean.
+        """Return leak | incomplete | limited | clean.
 
-        limited: nothing was found, but only by the program's own means; clean: the kernel counted nothing, or refuses
-        all sockets.
+        leak: a process tried to reach the network; incomplete: a part of the check failed; limited: no attempt was
+        seen, but only by the program's own means; clean: the kernel counted nothing, or refuses all sockets.
         """
         measured = self.measured
         if measured.has_leaked:

@@ -50,7 +50,7 @@ class _Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _FileRow:
     role: str
     name: str
     path: str
@@ -97,8 +97,8 @@ def render_page(result: CheckResult, parts: Sequence[Component], listed: str, li
             (phrase(f"compliance.page_residual.{key}"), phrase(f"compliance.page_residual_do.{key}"))
             for key in RESIDUAL
         ],
-        block=_block(), files=[_file(one) for one in result.files],
-        first_files=[_file(one) for one in _first_files(result)],
+        block=_blocking_instructions(), files=[_file_row(one) for one in result.files],
+        first_files=[_file_row(one) for one in _first_files(result)],
         components=parts, components_title=phrase("compliance.page.section_components", count=len(parts)),
         licences=_licences(parts),
         sbom_name=listed_name, sbom_link=f"data:application/vnd.cyclonedx+json;base64,{packed}",
@@ -210,10 +210,10 @@ def _licences(parts: Sequence[Component]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in counted)
 
 
-def _file(file: HashedFile) -> _File:
+def _file_row(file: HashedFile) -> _FileRow:
     is_bad = file.state in _BAD
     size = format_size(file.size_bytes) if file.size_bytes else ""
-    return _File(
+    return _FileRow(
         phrase(f"compliance.page_role.{file.role}"),
         file.name,
         file.path,
@@ -224,7 +224,8 @@ def _file(file: HashedFile) -> _File:
     )
 
 
-def _block() -> dict[str, Any]:
+def _blocking_instructions() -> dict[str, Any]:
+    """Return how to block Kotae's network access on this system: the page's texts and a command (`code`)."""
     system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
     rule = (
         'New-NetFirewallRule -DisplayName "Kotae" -Direction Outbound -Action Block '

@@ -41,9 +41,9 @@ class OfflineCheck(QObject):
 
     @property
     def report(self) -> Path:
-        """Return the path of the last check's page, or of the first one's.
+        """Return the path of the last check's page; before any check, the path that its page would get.
 
-        The names have their times, so all pages are kept.
+        Each page's name contains the time of its check, so that no page is overwritten.
         """
         if self._outcome is not None:  # a wrong clock may have given other pages later names
             return Path(self._outcome.report)

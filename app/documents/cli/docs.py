@@ -33,27 +33,27 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     group = add_command(commands, shared, "docs", help_text("docs"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
 
-    def action(name: str, run: Callable[[argparse.Namespace, Paths, Output], int]) -> Any:
+    def add_action(name: str, run: Callable[[argparse.Namespace, Paths, Output], int]) -> Any:
         return add_command(actions, shared, name, help_text(f"docs {name}"), run)
 
-    add = action("add", _add)
+    add = add_action("add", _add)
     add.add_argument("collection", metavar="COLLECTION", help=help_text("docs add collection"))
     add.add_argument("paths", metavar="PATH", nargs="+", help=help_text("docs add path"))
     add.add_argument("--label", metavar="|".join(_labels()), help=help_text("docs add --label"))
     add.add_argument("--allow-secret", action="store_true", help=help_text("docs add --allow-secret"))
-    listing = action("list", _list)
+    listing = add_action("list", _list)
     listing.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs list collection"))
-    search = action("search", _search)
+    search = add_action("search", _search)
     search.add_argument("collection", metavar="COLLECTION")
     search.add_argument("query", metavar="QUERY")
     search.add_argument("-k", metavar="N", type=int, default=10, help=help_text("docs search -k"))
-    show = action("show", _show)
+    show = add_action("show", _show)
     show.add_argument("collection", metavar="COLLECTION")
     show.add_argument("document", metavar="DOCUMENT", help=help_text("docs show document"))
-    remove = action("remove", _remove)
+    remove = add_action("remove", _remove)
     remove.add_argument("collection", metavar="COLLECTION")
     remove.add_argument("document", metavar="DOCUMENT", nargs="?", help=help_text("docs remove document"))
-    refresh = action("refresh", _refresh)
+    refresh = add_action("refresh", _refresh)
     refresh.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs refresh collection"))
 
 
@@ -264,7 +264,7 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
         with QuestionEmbedder(where, output) as meanings:
-            meaning = meanings.of(options.query)
+            meaning = meanings.embed_question(options.query)
         started = time.monotonic()
         found = passage_search.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
         seconds = time.monotonic() - started
@@ -309,7 +309,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
             # Without its label, the new collection might be less confidential.
             label = ("--label", phrase(f"common.label.{collection.label}"))
             text = output.phrase(
-                "documents.docs_removed", name=collection.name, undo=_undo(collection, *sources, *label)
+                "documents.docs_removed", name=collection.name, undo=_restore_command(collection, *sources, *label)
             )
         else:
             document = collection_lookup.find_document(library, collection, options.document)
@@ -317,14 +317,14 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
             library.remove_documents([document.id])
             data = {"collection": collection.name, **docs_output.document_data(document)}
             text = output.phrase(
-                "documents.docs_removed_one", name=document.name, undo=_undo(collection, document.path)
+                "documents.docs_removed_one", name=document.name, undo=_restore_command(collection, document.path)
             )
     output.result(data, text)
     return 0
 
 
-def _undo(collection: DocumentCollection, *arguments: str) -> str:
-    """Return the shell command that adds them again."""
+def _restore_command(collection: DocumentCollection, *arguments: str) -> str:
+    """Return the shell command that adds removed documents to the collection again. `arguments`: paths and options."""
     words = (collection.name, *arguments)
     quoted = (word if re.fullmatch(r"[\w./:-]+", word) else shlex.quote(word) for word in words)
     return " ".join(["kotae", "docs", "add", *quoted])

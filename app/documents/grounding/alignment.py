@@ -122,7 +122,7 @@ class SourceFacts:
 
 @functools.lru_cache(maxsize=256)
 def collect_facts(passage: Passage) -> PassageFacts:
-    """Return the facts of a passage."""
+    """Return the statements, words and values of a passage, to compare an answer with them."""
     section = passage.section
     pieces = [section.text[one.start : one.end] for one in sentences.split_for_comparison(section.text)]
     found = with_exceptions(pieces)

@@ -228,7 +228,10 @@ class _Check:
         return named is not None and len(_LISTS.split(named.group())) == value.number > 1
 
     def _numbers_its_row(self, number: int, place: tuple[int, int]) -> bool:
-        """Whether the value is the row's own number, such as 2 in the first cell of the second row below 順番."""
+        """Whether the value is the row's own number, such as 2 in the first cell of the second row below 順番.
+
+        `number`: the index of the sentence. `place`: start and end of the value in the sentence.
+        """
         sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
         if sentence.kind != "row" or not _ROW_NUMBERS.match(
             value_attribution.cells(self._text[head.start : head.end])[0]

@@ -86,7 +86,7 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
     )
     free = frozenset(number for own in kept for number in own.ends)
     found = {
-        *_kinds(statement, relevant, free),
+        *_changed_modalities(statement, relevant, free),
         *_bounds(statement, near, known),
         *_denied_values(statement, known),
         *_directions(statement, known, free),
@@ -101,7 +101,7 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
         *misattribution.find_swapped_places(statement, near),
         *roles.find_other_actors(statement, near, known),
     }
-    alike = {number: [one for one in rated if _is_of_matter(statement, *one)] for number, rated in frames.items()}
+    alike = {number: [one for one in rated if _has_same_object(statement, *one)] for number, rated in frames.items()}
     acting = {number: rated or alike[number] for number, rated in relevant.items()}
     found |= {
         *roles.find_exchanged_roles(statement, near),
@@ -113,8 +113,11 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
     return sorted({*found, *(own.at for own in turned)})
 
 
-def _is_of_matter(statement: Statement, source: Statement, frame: PredicateFrame) -> bool:
-    """Whether answer and source act on the same thing, so that only the actor may differ."""
+def _has_same_object(statement: Statement, source: Statement, frame: PredicateFrame) -> bool:
+    """Whether the answer has the object of the source's predicate, or at least half of its arguments.
+
+    Actors and general words do not count. False if the source's sentence states an exception.
+    """
     done_to = [unit for unit in frame.arguments if not lexicon.is_agent(unit.text) and not unit.is_general]
     shared = [unit for unit in done_to if unit.keys & statement.keys]
     is_same = any(unit.role == "object" for unit in shared) or 2 * len(shared) >= len(done_to)
@@ -129,10 +132,10 @@ def _is_verbatim(statement: Statement, place: Place, known: SourceFacts) -> bool
     return len(part) >= _PART_MIN and part in known.body
 
 
-def _kinds(
+def _changed_modalities(
     statement: Statement, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]], free: frozenset[int]
 ) -> Iterable[Place]:
-    """Yield predicates whose modality (holds, must, may, …) differs from the source's.
+    """Yield the places of predicates whose modality (holds, must, may, …) differs from the source's.
 
     `frames`: by the number of a predicate, the predicates of the source that it may repeat. `free`: predicates that
     agree with the source together with their condition; both may be negated together.
@@ -146,7 +149,8 @@ def _kinds(
             continue
         if _is_of_the_rest(frame.unit, statement):
             continue
-        near = [(one, other) for one, other in frames[frame.unit.number] if not _is_of_another(frame, one, other)]
+        rated = frames[frame.unit.number]
+        near = [(one, other) for one, other in rated if not _is_about_other_thing(frame, one, other)]
         if _is_contrasted(frame.unit, statement):
             near = [(one, other) for one, other in near if _has_all(other, frame.arguments)]
         is_case = frame.unit.is_condition and not frame.unit.is_concession
@@ -191,7 +195,7 @@ def _has_all(frame: PredicateFrame, arguments: Sequence[Phrase]) -> bool:
     return all(unit.keys & frame.argument_keys for unit in arguments if not unit.is_general)
 
 
-def _is_of_another(frame: PredicateFrame, source: Statement, other: PredicateFrame) -> bool:
+def _is_about_other_thing(frame: PredicateFrame, source: Statement, other: PredicateFrame) -> bool:
     """Whether the source's predicate is about another thing than the answer's.
 
     ボールペンで書く is not compared with 鉛筆で書いてはならない, if the source allows ボールペン.
@@ -296,9 +300,9 @@ def _denied_values(statement: Statement, known: SourceFacts) -> Iterable[Place]:
 
 
 def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
-    """Yield 出発の5日後 for 出発の5日前.
+    """Yield the places where a time is on the other side of an event: 出発の5日後 for 出発の5日前.
 
-    `free`: as in `_kinds`; 受けた後はできない agrees with 受ける前に限りできる.
+    `free`: as in `_changed_modalities`; 受けた後はできない agrees with 受ける前に限りできる.
     """
     for unit in statement.units:
         own = _direction(unit)
@@ -329,7 +333,7 @@ def _bounds(statement: Statement, near: Sequence[Statement], known: SourceFacts)
 
 
 def is_beyond(value: Quantity, known: SourceFacts) -> bool:
-    """Whether the source says what holds beyond a value that it gives as a limit: 6分まで。これを超えると."""
+    """Whether the source also states a rule for values beyond its limit: 6分まで。これを超えると."""
     if value.bound != ">":
         return False
     same = [(one, here) for here in known.statements for one in here.values if value.is_same(one)]

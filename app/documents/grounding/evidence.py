@@ -458,5 +458,5 @@ def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence
 
 
 def is_own_count(value: Quantity) -> bool:
-    """Whether a value may count what its text lists itself: 以下の3点, 2つの方法."""
+    """Whether a value may be the number of items listed in its own text: 以下の3点, 2つの方法. At most 10."""
     return value.unit in ("つ", "点") and value.value <= 10

@@ -143,7 +143,7 @@ def _clauses(statement: Statement) -> Iterator[Prerequisite]:
         condition = statement.units[begin : unit.number + 1]
         # 筆記具は鉛筆に限り、かばんは預ける: what is limited precedes the phrase.
         main = None if begin and unit.tail.startswith("に限り、") else _main(statement, unit)
-        allowed = _allowed(unit)
+        allowed = _modality_after_limit(unit)
         if begin and allowed:  # 撮影は報道の目的に限り認め
             act, is_so = statement.units[:begin], allowed not in modality.NEGATIVE
             yield Prerequisite(condition, act, act[-1], is_so == has_it, (condition[0].start, unit.end))
@@ -184,8 +184,8 @@ def _is_in_cleft(unit: Phrase, statement: Statement) -> bool:
     return before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
 
 
-def _allowed(unit: Phrase) -> str:
-    """Return the modality at the end of the condition itself: 報道の目的に限り認め; "" for none."""
+def _modality_after_limit(unit: Phrase) -> str:
+    """Return the modality of the verb after に限り or the like, such as 認め in 報道の目的に限り認め; "" for none."""
     found = _WITHOUT.match(unit.tail) or _WITH.match(unit.tail)
     behind = _ALLOWED.match(unit.tail, found.end()) if found else None
     return modality.classify_modality(behind["end"]) if behind else ""
@@ -301,12 +301,12 @@ def compare_prerequisites(
         same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and _agree(own, other)]
         if not rated and any(_says_the_same(own, other) for other, _ in theirs):
             kept.append(own)
-        elif same and any(_is_of_another(own, other) for fit, other, _ in rated if fit == best):
+        elif same and any(_names_other_actor(own, other) for fit, other, _ in rated if fit == best):
             turned.append(own)
         elif same:
             kept.append(own)
             is_exception = is_exception or any(same)
-        elif (best >= _SURE and _has_end(own, rated)) or _is_another(own, near):
+        elif (best >= _SURE and _has_end(own, rated)) or _has_other_condition(own, near):
             turned.append(own)
     return kept, [] if is_exception else turned
 
@@ -322,12 +322,15 @@ def _agree(own: Prerequisite, other: Prerequisite) -> bool:
     pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
     is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
     is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
-    is_denied ^= _is_of_inner_act(own, other)
+    is_denied ^= _precedes_negated_action(own, other)
     return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも: before it stops
 
 
-def _is_of_inner_act(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether the answer's action precedes the source's last one, which alone is negated: 報告し、補ってはならない."""
+def _precedes_negated_action(own: Prerequisite, other: Prerequisite) -> bool:
+    """Whether the source negates only its last action, and the answer has an earlier one.
+
+    In 報告し、補ってはならない only 補う is negated, so the negation does not apply to an answer with 報告する.
+    """
     if own.keys & other.keys or other.does.kind not in modality.NEGATIVE:
         return False
     return any(one.kind and one.kind not in modality.NEGATIVE and own.keys & one.keys for one in other.act)
@@ -342,10 +345,10 @@ def _fit(own: Prerequisite, other: Prerequisite) -> float:
     """Return how much of condition and action both pairs share; 0: they are about different things."""
     if own.values and other.values and not any(_is_same(one, two) for one in own.values for two in other.values):
         return 0.0
-    straight = _share_both(own.condition, other.condition) * _share_act(own, other.act)
+    straight = _mutual_overlap(own.condition, other.condition) * _action_overlap(own, other.act)
     if straight or own.is_in_time or other.is_in_time:
         return straight
-    return _share_both(own.condition, other.act) * _share_act(own, other.condition)
+    return _mutual_overlap(own.condition, other.act) * _action_overlap(own, other.condition)
 
 
 def _is_same(one: Quantity, two: Quantity) -> bool:
@@ -355,12 +358,12 @@ def _is_same(one: Quantity, two: Quantity) -> bool:
 def _says_the_same(own: Prerequisite, other: Prerequisite) -> bool:
     """Whether both have one condition and two words for one action: 滞納がある人は受け取れない for
     滞納している者には交付しない."""
-    if own.is_together != other.is_together or _share_both(own.condition, other.condition) < 1:
+    if own.is_together != other.is_together or _mutual_overlap(own.condition, other.condition) < 1:
         return False
     return own.does.kind in modality.NEGATIVE and other.does.kind in modality.NEGATIVE
 
 
-def _is_of_another(own: Prerequisite, other: Prerequisite) -> bool:
+def _names_other_actor(own: Prerequisite, other: Prerequisite) -> bool:
     """Whether the condition names an actor that the source lacks: 係長の許可 for 課長の許可."""
     mine, theirs = ([one for one in pair.condition if lexicon.is_agent(one.text)] for pair in (own, other))
     return (
@@ -370,14 +373,14 @@ def _is_of_another(own: Prerequisite, other: Prerequisite) -> bool:
     )
 
 
-def _is_another(own: Prerequisite, near: Sequence[Statement]) -> bool:
+def _has_other_condition(own: Prerequisite, near: Sequence[Statement]) -> bool:
     """Whether the answer allows the action under a condition that the source lacks, while the source sets others."""
     if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
         return False
     if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
         return False
     theirs = [(other, one) for one in near for other in parse_prerequisites(one)]
-    of_act = [(other, one) for other, one in theirs if _share_act(own, other.act) >= _ACT_MIN]
+    of_act = [(other, one) for other, one in theirs if _action_overlap(own, other.act) >= _ACT_MIN]
     is_set = any(other.is_together and other.is_strict for other, _ in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition
     binding = [one for one in near[:1] if one.frames and one.frames[-1].unit.kind in _BINDING]
@@ -386,12 +389,14 @@ def _is_another(own: Prerequisite, near: Sequence[Statement]) -> bool:
     return not any(share_of_words(named, other.condition) for other, _ in theirs)
 
 
-def _share_both(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
+def _mutual_overlap(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
+    """Return the mean share of words that each side has in common with the other, from 0 to 1."""
     share = share_of_words(own, theirs)
     return (share + share_of_words(theirs, own)) / 2 if share else 0.0
 
 
-def _share_act(own: Prerequisite, act: Sequence[Phrase]) -> float:
+def _action_overlap(own: Prerequisite, act: Sequence[Phrase]) -> float:
+    """Return how much of the answer's action an action of the source shares: 0 for another one, else 0.5 to 1."""
     if not any(own.keys & one.keys or shares_kanji(own.does, one) or _is_converse(own.does, one) for one in act):
         is_use = own.does.head.base in USES and share_of_words(own.act, act) > 0  # 測定に使えない: 測定してはならない
         return 0.5 if is_use else 0.0

@@ -90,9 +90,10 @@ def _has_same_words(one: Phrase, two: Phrase) -> bool:
 def find_other_fillers(
     statement: Statement, known: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
 ) -> Iterable[Place]:
-    """Yield an actor or place if the source names another for the same predicate.
+    """Yield the place of each actor, recipient, location or object that the source replaces by another.
 
-    `frames`: as in `contradictions._kinds`.
+    Both belong to the same predicate. `frames`: for the number of each predicate of the answer, the similar predicates
+    of the source with their statements.
     """
     known_units: dict[str, bool] = {}
 
@@ -105,7 +106,7 @@ def find_other_fillers(
         near = frames[frame.unit.number]
         if not near or not _is_action(frame.unit):
             continue
-        if any(_acts(unit, frame, known) for unit in _fillers(frame, "subject")):
+        if any(_is_possessor_of_action(unit, frame, known) for unit in _fillers(frame, "subject")):
             continue
         places = [_other_filler(frame, statement, one, other, known, is_there) for one, other in near]
         if places[0] is not None and all(places):
@@ -140,8 +141,11 @@ def _is_in(unit: Phrase, whole: Statement) -> bool:
     return any(_overlaps(unit, one) for one in whole.units)
 
 
-def _acts(name: Phrase, frame: PredicateFrame, known: SourceFacts) -> bool:
-    """Whether a source has 賃貸人の負担 for 賃貸人が負担する, and no exception is meant."""
+def _is_possessor_of_action(name: Phrase, frame: PredicateFrame, known: SourceFacts) -> bool:
+    """Whether a source has the actor as a modifier of the action: 賃貸人の負担 for 賃貸人が負担する.
+
+    False if a sentence of the source states an exception for this action.
+    """
     if any(one.needed & frame.scope for one in known.statements):
         return False
     return any(
@@ -204,7 +208,7 @@ def _other_filler(
         others = (len(one.keys & rest) for one in known.statements if _is_in(unit, one))
         return len(source.keys & rest) > max(others, default=0)
 
-    if (turned := _turned_subject(frame, statement, source, other)) is not None:
+    if (turned := _exchanged_subject(frame, statement, source, other)) is not None:
         return turned
     for role in ("subject", "to", "from", "at", "object"):
         own = _fillers(frame, role)
@@ -231,11 +235,13 @@ def _other_filler(
     return None
 
 
-def _turned_subject(
+def _exchanged_subject(
     frame: PredicateFrame, statement: Statement, source: Statement, other: PredicateFrame
 ) -> Place | None:
-    """Return the answer's actor if the source has it in another role, and the source's actor in another role in the
-    answer."""
+    """Return the place of the answer's actor if answer and source exchange it with another participant; else None.
+
+    保護者が園に知らせる is exchanged for 園は保護者に知らせる. `frame`: of the answer; `other`: of the source.
+    """
     if not frame.unit.keys & other.unit.keys or _PASSIVE.match(frame.unit.tail) or _PASSIVE.match(other.unit.tail):
         return None
     if other.unit.head.is_verbal_noun and not re.match(r"を?[しすさせで]", other.unit.tail):  # 同意なく

@@ -313,13 +313,13 @@ def is_exchanged(
         and _has_bound(one, claimed)
         and not (claimed.value.per and one.value.is_per)
     ]
-    if _is_bounded_otherwise(claimed, held, source, text):
+    if _has_other_bound(claimed, held, source, text):
         return True
     if not held or _JOINED.search(text) or claimed.value.unit.startswith("第") or claimed.value.is_per:
         return None
     if claimed.is_cell and not any(claimed.all & one.all for one in held):
         return True if any(claimed.all & one.all for one in source) else None
-    if _is_aligned(claimed, held, [other for other in source if _is_other(other, claimed)]):
+    if _fits_other_value_better(claimed, held, [other for other in source if _is_other(other, claimed)]):
         return True
     if any(_are_crossed(claimed, held, also, source) for also in besides):
         return True
@@ -347,7 +347,7 @@ def _are_crossed(
     return is_said and bool(also.own & mine)
 
 
-def _is_bounded_otherwise(
+def _has_other_bound(
     claimed: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool:
     """Whether the words have the value with another bound, 以下 for 以上, in a sentence of the same polarity.
@@ -363,11 +363,16 @@ def _is_bounded_otherwise(
         and not _has_bound(other, claimed)
         and modality.polarity_of(other.sentence) == sign
     ]
-    return _is_aligned(claimed, held, others)
+    return _fits_other_value_better(claimed, held, others)
 
 
-def _is_aligned(claimed: AttributedValue, held: Sequence[AttributedValue], others: Sequence[AttributedValue]) -> bool:
-    """Whether one of the others has nearly all words of the value, and the occurrences of the value far fewer."""
+def _fits_other_value_better(
+    claimed: AttributedValue, held: Sequence[AttributedValue], others: Sequence[AttributedValue]
+) -> bool:
+    """Whether one of `others` shares nearly all words of the claimed value, and each of `held` far fewer.
+
+    `held`: occurrences of the same value in the source. `others`: other values of the source.
+    """
     if len(claimed.own) < _ALIGNED_KEYS or not others:
         return False
     best = max((_share(claimed, one) for one in held), default=0.0)

@@ -289,7 +289,8 @@ class _Reader:
     def _any(self, element: Element, depth: int) -> Iterator[Block]:
         return self._paragraph(element, depth) if name_of(element) == "p" else self._table(element, depth)
 
-    def _inside(self, container: Element, depth: int) -> Iterator[Block]:
+    def _blocks_inside(self, container: Element, depth: int) -> Iterator[Block]:
+        """Yield the blocks of a cell or text box. Raises AppError("document_too_deep")."""
         if depth == DEEPEST:
             raise AppError("document_too_deep")
         for part in parts_of(container):
@@ -309,7 +310,7 @@ class _Reader:
                 self._characters.add(len(note))
                 yield Block("paragraph", f"（注{place}）{note}")
         for box in found.boxes:
-            yield from self._inside(box, depth)
+            yield from self._blocks_inside(box, depth)
 
     def _block(self, text: str, style: ParagraphStyle, properties: Element | None) -> Block:
         numbering = numbering_of(properties) or style.numbering
@@ -328,21 +329,21 @@ class _Reader:
         rows = [one for one in element if name_of(one) == "tr" and child(child(one, "trPr"), "del") is None]
         cells = [one for row in rows for one in _cells(row)]
         if len(cells) == 1:  # a frame around text
-            yield from self._inside(cells[0], depth)
+            yield from self._blocks_inside(cells[0], depth)
             return
         above: dict[int, str] = {}
         self._tables += 1
         lines: list[tuple[str, list[str]]] = []
         for row in rows:
-            texts = [text for text in self._row(row, above, depth) if text is not None]
+            texts = [text for text in self._cell_texts(row, above, depth) if text is not None]
             lines.append((text_blocks.join_cells(texts), texts))
         has_head = len(lines) > 1 and (text_blocks.looks_like_header(lines[0][1]) or _is_head(rows[0]))
         for place, (line, _) in enumerate(lines):
             if line:
                 yield Block("row", line, is_head=has_head and (place == 0 or _is_head(rows[place])))
 
-    def _row(self, row: Element, above: dict[int, str], depth: int) -> Iterator[str | None]:
-        """Yield the texts of the cells; a vertically merged cell repeats the text of the one above."""
+    def _cell_texts(self, row: Element, above: dict[int, str], depth: int) -> Iterator[str | None]:
+        """Yield the text of each cell; a vertically merged cell repeats the text of the one above."""
         column = 0
         for cell in _cells(row)[: limits.TABLE_COLUMNS]:
             properties = child(cell, "tcPr")
@@ -351,7 +352,7 @@ class _Reader:
                 text = above.get(column, "")
                 self._characters.add(len(text))
             else:
-                text = " ".join(block.text for block in self._inside(cell, depth)).replace("\n", " ")
+                text = " ".join(block.text for block in self._blocks_inside(cell, depth)).replace("\n", " ")
                 above[column] = text
             span = attribute(child(properties, "gridSpan"), "val")
             column += max(1, whole_number(span))

@@ -193,7 +193,7 @@ def index_document(
     reading = clean_document(read)
     cut = sections.cut_into_sections(reading)
     on_written(0, len(cut))
-    report = _report(reading, cut)
+    report = _complete_report(reading, cut)
     library.put(
         dataclasses.replace(
             found, state="doubtful" if report.is_doubtful else "done", report=report, error_code="", error_facts={}
@@ -311,8 +311,8 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
     )
 
 
-def _report(reading: ReadDocument, cut: list[DocumentSection]) -> ReadingReport:
-    """Return the report with the counts of the sections."""
+def _complete_report(reading: ReadDocument, cut: list[DocumentSection]) -> ReadingReport:
+    """Return the reader's report, completed with the counts of headings, sections and characters."""
     characters = sum(len(section.text) for section in cut)
     garbled = sum(text_blocks.count_garbled(section.text) for section in cut)
     notes = reading.report.notes if cut else (*reading.report.notes, "no_text")

@@ -54,7 +54,10 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A sign of life. `total` 0: unknown. `phase`: reading | indexing."""
+    """The progress of a document, sent often, because silence counts as a hang.
+
+    `phase`: reading | indexing. `total`: 0 if unknown.
+    """
 
     id: str
     phase: str

@@ -37,10 +37,10 @@ _UNCOMPUTED = re.compile(
 
 @dataclass(slots=True)
 class SheetDetails:
-    """What openpyxl does not report about a sheet.
+    """The facts about a sheet that openpyxl does not report.
 
-    `merged`: for each row (from 1), ranges as (first column, last column, part); columns are from 0, and part is 0 in
-    the range's first row and -1 below it. `has_uncomputed`: a formula has no stored value.
+    `merged`: for each row (from 1), merged ranges as (first column, last column, position); columns are from 0, and
+    the position is 0 in the range's first row and -1 below it. `has_uncomputed`: a formula has no stored value.
     """
 
     merged: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
@@ -238,7 +238,7 @@ def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
             try:
-                return _Reader(book, archive, on_progress, _processor_s(size_bytes)).read()
+                return _Reader(book, archive, on_progress, _cpu_limit_s(size_bytes)).read()
             finally:
                 book.close()
         except TimeoutError as error:
@@ -254,9 +254,11 @@ def _memory_bytes(size_bytes: int) -> int:
     return 200_000_000 + 24 * size_bytes
 
 
-def _processor_s(size_bytes: int) -> float:
-    """Return the time limit: four times that of 800,000 one-digit numbers on two cores, the densest valid workbook
-    measured."""
+def _cpu_limit_s(size_bytes: int) -> float:
+    """Return the limit of processor time for a workbook, in seconds.
+
+    It is four times that of 800,000 one-digit numbers on two cores, the densest valid workbook measured.
+    """
     return 5.0 + size_bytes / 60_000
 
 

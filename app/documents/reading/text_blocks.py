@@ -88,7 +88,7 @@ CELL_SEPARATOR = " | "
 def table_blocks(rows: Iterable[list[str]]) -> Iterator[Block]:
     """Yield the blocks of a sheet, whose tables are separated by empty rows.
 
-    Rows below a header row name their values: 列名: 値 | 列名: 値.
+    Each value in a row below a header row is preceded by its column name: 列名: 値 | 列名: 値.
     """
     for is_empty, region in groupby(rows, key=lambda row: not any(cell.strip(" \0\n") for cell in row)):
         if not is_empty:

@@ -125,9 +125,11 @@ class VectorFile:
             )
         ]
 
-    def keep(self, wanted: set[tuple[int, int]]) -> None:
-        """Rewrite the file with only these (section id, digest), each once. After a kill either the old or the new file
-        exists."""
+    def keep_only(self, wanted: set[tuple[int, int]]) -> None:
+        """Rewrite the file with only the vectors of these (section id, text digest), each once.
+
+        After a kill either the old or the new file exists. Raises AppError.
+        """
         rows = self._rows()
         pairs = zip(rows["section"].tolist(), rows["digest"].tolist(), strict=True)
         kept = sorted({pair: at for at, pair in enumerate(pairs) if pair in wanted}.values())
@@ -316,7 +318,7 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
         pairs = _pairs(database)
     known = vectors.known()
     if vectors.count() - len(known & pairs) > max(OLD_LEAST, OLD_SHARE * len(pairs)):
-        vectors.keep(known & pairs)
+        vectors.keep_only(known & pairs)
     return EmbeddingBacklog(sorted(section_id for section_id, _ in pairs - known), len(pairs))
 
 

@@ -257,7 +257,7 @@ class QuestionEmbedder:
         if embedding.standing.phase == "failed":
             self._output.note("documents.docs_by_words_only")
 
-    def of(self, question: str) -> "SemanticQuery | None":
+    def embed_question(self, question: str) -> "SemanticQuery | None":
         """Return the embedded question; None to search by words alone.
 
         A note on stderr says so if there are vectors to compare with.

@@ -39,7 +39,7 @@ log = logging.getLogger("kotae")
 
 @dataclass(frozen=True, slots=True)
 class RemovedCollection:
-    """What is needed to restore a removed collection."""
+    """The data that restores a removed collection."""
 
     name: str
     label: Label
@@ -83,7 +83,7 @@ class DocumentLibrary(QObject):
         self.write_queue.failed.connect(self.failed)
 
     def open(self) -> None:
-        """Check and open the database in the background, then read what is left in the queue."""
+        """Check and open the database in the background, then read the documents left in the queue."""
         if self._library is None and not self._is_opening:
             self._is_opening = True
             background.run(lambda: _prepare_file(self._path), self._on_opened, self._on_not_opened)
@@ -261,7 +261,7 @@ class DocumentLibrary(QObject):
         self.read_again(document_ids)
 
     def accept(self, document_ids: Sequence[int]) -> None:
-        """Mark doubtful documents as done, because the user accepts how they were read."""
+        """Mark documents with doubtful text as done, because the user accepts the text."""
         self._change(lambda library: library.accept(document_ids))
 
     def remove(self, document_ids: Sequence[int]) -> None:
@@ -428,7 +428,10 @@ def _prepare_file(path: Path) -> bool:
 
 
 def _labels_in(damaged: Path) -> list[Former]:
-    """Return what `Library.keep_lost_labels` takes, with UNKNOWN if a damaged database cannot be read completely."""
+    """Return the names and confidentiality labels in a damaged database, for `Library.keep_lost_labels`.
+
+    Append UNKNOWN if the database cannot be read completely.
+    """
     found: list[Former] = []
     try:
         with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as db:

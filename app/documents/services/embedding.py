@@ -97,13 +97,13 @@ class Embedding(QObject):
         self._choices += 1
         choice, documents = self._choices, self._documents
 
-        def choose() -> "EmbeddingModel | None":
+        def choose_model() -> "EmbeddingModel | None":
             from app.documents.retrieval import semantic_index
 
             return semantic_index.choose_model(models, documents)
 
         background.run(
-            choose, lambda chosen: self._on_chosen(choice, chosen), lambda error: self._on_damaged(choice, error)
+            choose_model, lambda chosen: self._on_chosen(choice, chosen), lambda error: self._on_damaged(choice, error)
         )
 
     def use_at_once(self, models: Sequence[LocalModel]) -> None:

@@ -226,7 +226,7 @@ class CollectionActions(QObject):
             self._theme,
             phrase("documents.what_kind_of_collection"),
             phrase("common.create"),
-            self._names(),
+            self._collection_names(),
             self._page.window(),
         )
         dialog.given.connect(self._documents.add_collection)
@@ -234,7 +234,7 @@ class CollectionActions(QObject):
         return dialog
 
     def ask_name(self, collection: DocumentCollection) -> CollectionDialog:
-        taken = [name for name in self._names() if name != collection.name]
+        taken = [name for name in self._collection_names() if name != collection.name]
         question, done = phrase("documents.change_name_and_label_of"), phrase("documents.change")
         dialog = CollectionDialog(
             self._theme, question, done, taken, self._page.window(), collection.name, collection.label
@@ -306,13 +306,13 @@ class CollectionActions(QObject):
         else:
             self._on_failed(AppError("document_missing", path=document.path))
 
-    def _names(self) -> list[str]:
+    def _collection_names(self) -> list[str]:
         return [one.name for one in self._documents.collections()]
 
     def _free_name(self, paths: Sequence[Path]) -> str:
         """Return the name of the added folder, or a general one, with a number if it is taken."""
         is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
-        return free_name(paths[0].name if is_folder else phrase("common.documents"), self._names())
+        return free_name(paths[0].name if is_folder else phrase("common.documents"), self._collection_names())
 
     def _on_added(self, added: AddedFiles) -> None:
         count, skipped = len(added.new), _skipped(added.skipped)

@@ -35,7 +35,10 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status as `eval_run.run_study`."""
+    """Run `kotae eval scale`: create the study that the options describe, and carry it out.
+
+    Return the exit status as `eval_run.run_study` does. Raises AppError for wrong options, and as `create`.
+    """
     commands.check_limit("--seeds", options.seeds, *LIMITS["runs"])
     commands.check_limit("--divide", options.divide, *LIMITS["divide"])
     if options.judge and not options.questions:

@@ -47,7 +47,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     for name in ("add", "remove", "restore", "from-chats"):
         parsers[name].add_argument("name", metavar="NAME", help=help_text("eval sets add name"))
     parsers["add"].add_argument("files", metavar="FILE", nargs="+", help=help_text("eval sets add file"))
-    parsers["add"].add_argument("--label", metavar="|".join(_labels()), help=help_text("eval sets add --label"))
+    parsers["add"].add_argument("--label", metavar="|".join(_label_names()), help=help_text("eval sets add --label"))
     parsers["export"].add_argument("--out", metavar="FILE", required=True, help=help_text("eval sets export --out"))
     parsers["export"].add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
@@ -129,7 +129,10 @@ def _print_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status: 0; 1 when a set is damaged."""
+    """Print all question sets with label and status, and the names of those in the bin.
+
+    Return the exit status: 0; 1 if a set is damaged.
+    """
     found, removed = question_sets.list_all(where.questions), question_sets.list_removed(where.questions)
     lines = ["\t".join([one.name, phrase(f"common.label.{one.label}"), _status(one)]) for one in found]
     lines = lines or [phrase("evaluation.question_sets_none")]
@@ -279,7 +282,8 @@ def _stored_text(stored: QuestionSet, *, is_new: bool) -> str:
     return phrase("evaluation.question_set_stored" if is_new else "evaluation.question_set_same", **_facts(stored))
 
 
-def _labels() -> list[str]:
+def _label_names() -> list[str]:
+    """Return the names of the confidentiality labels in the language in use."""
     return [phrase(f"common.label.{label}") for label in LABELS]
 
 
@@ -287,7 +291,7 @@ def _label(word: str | None) -> Label | None:
     """Raises AppError("bad_option")."""
     label = confidentiality.label_from_word(word) if word is not None else None
     if word is not None and label is None:
-        raise AppError("bad_option", option="--label", value=word, expected=" / ".join(_labels()))
+        raise AppError("bad_option", option="--label", value=word, expected=" / ".join(_label_names()))
     return label
 
 

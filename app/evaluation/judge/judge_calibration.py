@@ -41,7 +41,7 @@ def perturbed(kind: str, question: Question, questions: Sequence[Question] = ())
         "number": lambda: wrong_number(question),
         "negation": lambda: negated(question),
         "swapped": lambda: swapped(question),
-        "irrelevant": lambda: irrelevant(question, questions),
+        "irrelevant": lambda: irrelevant_answer(question, questions),
         "verbose": lambda: verbose(question),
     }
     made = makers[kind]() if has_right_answer(question) else None
@@ -90,7 +90,7 @@ def swapped(question: Question) -> str | None:
     return _other_bound(reference) or _contrast(reference) or _quoted(reference)
 
 
-def irrelevant(question: Question, questions: Sequence[Question]) -> str | None:
+def irrelevant_answer(question: Question, questions: Sequence[Question]) -> str | None:
     """Return the right answer to a question of another group, from the other half of the set if possible."""
     ids = [other.id for other in questions]
     start = (ids.index(question.id) if question.id in ids else 0) + len(questions) // 2
@@ -279,7 +279,7 @@ def calibration_cases(questions: Sequence[Question]) -> tuple[CalibrationCase, .
 def calibrate(
     model_name: str, preset: str, cases: Sequence[CalibrationCase], judgements: Sequence[JudgeScore]
 ) -> JudgeCalibration:
-    """Return the calibration. `judgements`: of the cases, in order; those without a score are only counted."""
+    """Return the calibration. `judgements`: one for each case, in order; those without a score are only counted."""
     scored = [
         (case, judgement.score)
         for case, judgement in zip(cases, judgements, strict=True)

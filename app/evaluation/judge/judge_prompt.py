@@ -34,7 +34,7 @@ _READ_CHARACTERS = 5_000  # the end of a reply; the grammar allows fewer than 20
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompt(StandalonePrompt):
-    """A prompt whose reply ends within its tokens. `cut_characters`: of the answers, which it does not show."""
+    """A prompt whose reply has a token limit. `cut_characters`: number of characters cut off the answers."""
 
     cut_characters: int = 0
 
@@ -51,10 +51,10 @@ class Preference:
 def score_request(
     question: Question, answer: str, passages: Sequence[str] = (), preset: str = "kotae"
 ) -> JudgePrompt | JudgeScore:
-    """Return the prompt, or the score where no judge is needed: 0 for an empty answer, none if nothing is known.
+    """Return the prompt, or the score if no judge is needed: 0 for an empty answer, none without anything to judge by.
 
-    `passages`: of the documents, in addition to the gold quotes; the paper's preset shows neither. The answer is cut
-    after `answer_characters` (judge.toml: 3,000; paper 1,000). Raises KeyError for an unknown preset.
+    `passages`: passages of the documents, in addition to the gold quotes; the paper's preset shows neither. The answer
+    is cut after `answer_characters` (judge.toml: 3,000; paper 1,000). Raises KeyError for an unknown preset.
     """
     chosen = _texts()["presets"][preset]
     answer = answer.strip()

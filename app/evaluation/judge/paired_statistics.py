@@ -49,14 +49,16 @@ class MeanScore:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison over the questions for which both systems have a value; `left_out`: number of the others.
+    """A comparison of two systems by one measure, over the questions for which both have a value.
 
-    `by_question`, `by_group`: of second - first, as in MeanScore. `wins`: questions that the second answers better.
-    `verdict`: on the second. `is_voted`: the values are votes, many of which may be for neither.
+    `first`, `second`: mean value of each system. `by_question`, `by_group`: interval of the mean of second minus first,
+    by question and by group as in MeanScore. `wins`, `losses`: number of questions that the second system answers
+    better or worse. `verdict`: whether the second is better or worse. `left_out`: number of questions without a value
+    of both. `is_voted`: the values come from votes, which may leave most questions undecided.
     """
 
     measure: str
-    first: float  # mean
+    first: float
     second: float
     by_question: ConfidenceInterval
     by_group: ConfidenceInterval | None
@@ -138,7 +140,7 @@ def compare(
 def compare_values(
     name: str, before: Mapping[str, float], after: Mapping[str, float], questions: Sequence[Question]
 ) -> Comparison | None:
-    """Compare values by question id. `name`: of the measure."""
+    """Compare the values of two systems, each by question id. `name`: the measure. None: no common question."""
     known = [question for question in questions if question.id in before and question.id in after]
     if not known:
         return None

@@ -59,7 +59,10 @@ class LossDifference:
 
 
 def loss_between(first: SystemResult, second: SystemResult, questions: Sequence[Question]) -> LossDifference | None:
-    """Return the difference of the losses; None if no reference was read by both in the same number of tokens."""
+    """Return the loss of `second` minus that of `first`, in nats a token.
+
+    None: there is no reference that both read in the same number of tokens.
+    """
     known = {one.line: one for one in first.likelihoods}
     pairs = [(known[one.line], one) for one in second.likelihoods if one.line in known]
     pairs = [(before, after) for before, after in pairs if before.tokens == after.tokens]
@@ -141,7 +144,7 @@ def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:
 
 
 def _document_recommendation(study: Study, found: Evaluation) -> Recommendation:
-    """Compare the base with what was added to it: documents, training, or both."""
+    """Recommend one of: the base model alone, with documents, trained, or trained with documents."""
     by_id = {one.system.id: one for one in found.systems}
     base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
     if base is None or documents is None:
@@ -293,7 +296,7 @@ def _family_recommendation(found: Evaluation, family: Family) -> Recommendation 
     kept = [one for one in others if verdicts[one.system.id] == "keeps"]
     smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
     facts = {"name": smallest.system.name, "size": format_size(smallest.system.size_bytes), "first": first.system.name}
-    key = "evaluation.quant_advice" if _loss(found, first, smallest) else "evaluation.quant_advice_scores"
+    key = "evaluation.quant_advice" if _loss_difference(found, first, smallest) else "evaluation.quant_advice_scores"
     if smallest is first:
         key = "evaluation.quant_advice_none"
     sentences = [phrase(key, measure=phrase(f"evaluation.measure.{paired_statistics.measure_of(found).name}"), **facts)]
@@ -306,7 +309,10 @@ def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) 
 
     Without a measured loss, a file that does not score worse keeps its quality.
     """
-    loss, compared = _loss(found, first, one), _comparison(found, first, one, paired_statistics.measure_of(found))
+    loss, compared = (
+        _loss_difference(found, first, one),
+        _comparison(found, first, one, paired_statistics.measure_of(found)),
+    )
     has_scores = compared is not None and tables.enough(compared.by_question) is not None
     if loss is not None and loss.verdict == "loses":
         return "loses"
@@ -319,7 +325,7 @@ def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) 
 
 def _quality_sentence(found: Evaluation, first: SystemResult, one: SystemResult, verdict: str) -> str:
     """Return a sentence on a file that does not keep its quality, else ""."""
-    name, loss = one.system.name, _loss(found, first, one)
+    name, loss = one.system.name, _loss_difference(found, first, one)
     if verdict == "worse":
         return _comparison_sentence(found, first, one)
     if verdict == "differs":
@@ -332,8 +338,8 @@ def _quality_sentence(found: Evaluation, first: SystemResult, one: SystemResult,
     return ""
 
 
-def _loss(found: Evaluation, first: SystemResult, one: SystemResult) -> LossDifference | None:
-    """Return the difference of the losses; None for too few questions."""
+def _loss_difference(found: Evaluation, first: SystemResult, one: SystemResult) -> LossDifference | None:
+    """Return the loss of `one` minus that of `first`; None if it was not measured on enough questions."""
     loss = loss_between(first, one, found.questions.questions)
     return loss if loss is not None and tables.enough(loss.by_question) else None
 

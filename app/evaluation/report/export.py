@@ -37,8 +37,8 @@ def save(
 ) -> None:
     """Write the file in the language in use, with the permit's label if it is higher than that of the questions.
 
-    `folder`: of the study, whose blind comparisons become sheets; None: of several studies. Raises AppError as
-    `check_target` and `Permit.open_atomically`.
+    `folder`: folder of the study, whose blind comparisons become sheets; None: the results are of several studies.
+    Raises AppError as `check_target` and `Permit.open_atomically`.
     """
     check_target(out)
     label = highest_label((evaluation.questions.label, permit.label))
@@ -125,8 +125,8 @@ _SUM_COLUMNS = (
 def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]:
     """Return the sections of blind comparisons; none if no one voted. Takes a moment, as `blind.blind_outcome` does.
 
-    `folder`: of the study. Comparisons whose names are still hidden are only counted as hidden, because the person who
-    continues must not learn the systems.
+    `folder`: folder of the study. Comparisons whose names are still hidden are only counted as hidden, because the
+    person who continues must not learn the systems.
     """
     try:
         compared = list(_blind_comparisons(found, BlindFile(folder)))

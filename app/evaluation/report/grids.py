@@ -25,7 +25,7 @@ Value = str | int | float | ConfidenceInterval | ShareValue | None
 
 @dataclass(frozen=True, slots=True)
 class GridColumn:
-    """`name`: with the unit. `digits`: shown after the decimal point. `is_signed`: for differences."""
+    """A column of numbers. `name`: includes the unit. `digits`: number of decimals. `is_signed`: a + is shown."""
 
     name: str
     digits: int = 0

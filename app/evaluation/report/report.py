@@ -169,7 +169,7 @@ def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSect
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """`is_number`: for each column whether all its cells are numbers."""
+    """A table of a report. `is_number`: for each column, whether all its cells are numbers."""
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]

@@ -43,9 +43,9 @@ class SystemViewData:
 
 @dataclass(frozen=True, slots=True)
 class SystemDifference:
-    """The difference of two systems, `second` minus `first`. `span`: the interval that decides; None: too few.
+    """The difference of two systems, `second` minus `first`. `span`: its interval; None: too few questions.
 
-    `verdict`: on the second: better | worse | unclear | few.
+    `verdict`: whether the second is better | worse | unclear | few (too few questions).
     """
 
     first: str
@@ -70,7 +70,7 @@ class AnswerViewData:
 
 @dataclass(frozen=True, slots=True)
 class QuestionViewData:
-    """A question. `means`: of each system by the compared measure. `spread`: between the best and the worst of them."""
+    """A question. `means`: mean of each system by the compared measure. `spread`: the highest minus the lowest mean."""
 
     question: Question
     means: tuple[float | None, ...]

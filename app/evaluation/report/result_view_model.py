@@ -32,12 +32,12 @@ _STEPS = (0.5, 1.0)  # steps of the rules' score: 0, below the first, below the 
 def build_result_view(
     study: Study, folder: Path, found: Evaluation, sections: Sequence[ReportSection]
 ) -> ResultViewData:
-    """Build the view. `sections`: of results.json.
+    """Build the data of the result view. `sections`: the report in results.json.
 
     The advice is written again in the language in use, except that on the amount of data, for which every training
     would have to be read again.
     """
-    found = _with_quotes(study, found)
+    found = _mark_quoting_systems(study, found)
     measured = tables.measures(found)
     measure = measured[0] if measured else None
     advised = advice.advise(study, folder, found) if study.kind != "scale" else StudyAdvice()
@@ -112,8 +112,8 @@ def _doubt(found: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
 # ------------------------------------------------------------------------- systems
 
 
-def _with_quotes(study: Study, found: Evaluation) -> Evaluation:
-    """Mark the quoting system in studies that are older than `System.is_quoted`."""
+def _mark_quoting_systems(study: Study, found: Evaluation) -> Evaluation:
+    """Return the evaluation with `System.is_quoted` set, which results of older versions lack."""
     if study.kind != "documents":
         return found
     quoted = {one.system.id for one in study.contenders if one.scope and one.may_quote}

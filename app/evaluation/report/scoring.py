@@ -72,7 +72,7 @@ def pair_prompts(pairs: Mapping[Place, PairToJudge]) -> Iterator[JudgePrompt]:
 def pair_preferences(
     pairs: Mapping[Place, PairToJudge], questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
 ) -> tuple[PairPreference, ...]:
-    """Read the preferences. `replies`: to all of `pair_prompts`."""
+    """Read the judge's preferences. `replies`: the reply to each of `pair_prompts`."""
     found = []
     for (system, seed, number), pair in pairs.items():
         one = (
@@ -105,7 +105,7 @@ def preference_section(
             comparisons.append(compared)
         undecided += _undecided_sentences(preferences, systems[0].name, system.name)
     note = phrase("evaluation.pairs_note", first=systems[0].name)
-    lines = [*tables.summarized(comparisons, lines), *undecided]
+    lines = [*tables.merge_few_sentences(comparisons, lines), *undecided]
     return ReportSection(phrase("evaluation.pairs_title"), tuple(lines), (), (ReportTable(head, tuple(rows), (note,)),))
 
 
@@ -147,7 +147,7 @@ CALIBRATED = 20
 
 @dataclass(frozen=True, slots=True)
 class AnswersToJudge:
-    """What the judge is asked, or the score if no judge is needed. `checks`: for `cases`, which measure the judge."""
+    """The judge's prompts, or scores where no judge is needed. `checks`: those for `cases`, to calibrate the judge."""
 
     answers: dict[Place, PromptOrScore]
     cases: tuple[CalibrationCase, ...]
@@ -162,7 +162,7 @@ class AnswersToJudge:
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswers:
-    """`measured`: the calibration of the judge."""
+    """The judge's scores of all answers. `measured`: the calibration of the judge."""
 
     answers: dict[Place, JudgeScore]
     measured: JudgeCalibration

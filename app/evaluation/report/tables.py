@@ -236,11 +236,14 @@ def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
 
 
 def sentences(found: Sequence[SystemPair]) -> tuple[str, ...]:
-    return summarized([pair.comparison for pair in found], [pair.sentence for pair in found])
+    return merge_few_sentences([pair.comparison for pair in found], [pair.sentence for pair in found])
 
 
-def summarized(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the sentences, or one for all if every comparison has too few questions."""
+def merge_few_sentences(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[str, ...]:
+    """Return `lines`; if every comparison has too few questions, return one common sentence on that instead.
+
+    `lines`: the sentence of each comparison.
+    """
     units = [one.by_question.units for one in compared]
     if len(units) > 1 and max(units) < LEAST_UNITS:
         return (phrase("evaluation.compared_few_all", units=max(units), least=LEAST_UNITS),)

@@ -135,7 +135,7 @@ class Evaluations(QObject):
         def deliver(found: Any) -> None:
             if self._work_token is turn:
                 done(found)
-            elif isinstance(found, _Prepared):
+            elif isinstance(found, _PreparedStudy):
                 found.held.release()
 
         background.run(
@@ -173,9 +173,9 @@ class Evaluations(QObject):
     def _carry_out(self) -> None:
         folder, paths, locate = self.folder, self._paths, self._locate
         assert folder is not None
-        self._in_background(lambda: _prepared(folder, paths, locate), self._begin)
+        self._in_background(lambda: _prepare_study(folder, paths, locate), self._begin)
 
-    def _begin(self, found: "_Prepared") -> None:
+    def _begin(self, found: "_PreparedStudy") -> None:
         from app.evaluation.services.study_run import StudyRun
 
         assert self.folder is not None
@@ -211,7 +211,8 @@ class Evaluations(QObject):
         if self._last is not None:
             self._end(*self._last)
 
-    def _clear(self) -> None:
+    def _release_run(self) -> None:
+        """Forget the ended study, and give its memory back."""
         self._memory.give_back()
         self._leave_embedding()
         if self._embedding is not None and self._limit_before:
@@ -223,20 +224,23 @@ class Evaluations(QObject):
 
     def _end(self, error: AppError | None, outcome: str) -> None:
         folder = self.folder
-        self._clear()
+        self._release_run()
         self.outcome = outcome
         self.ended.emit(folder, error)
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class _PreparedStudy:
     held: "LockedStudy"
     trainer: Trainer | AppError
     settings: Settings
 
 
-def _prepared(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _Prepared:
-    """Lock the study and find the trainer, on a drive that may sleep. Raises AppError as `lock_study`."""
+def _prepare_study(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _PreparedStudy:
+    """Lock the study, and read the settings and where the trainer is. Raises AppError as `lock_study`.
+
+    It runs in the background, because a sleeping drive can delay it by seconds.
+    """
     from app.evaluation.services import study_run
 
     trainer: Trainer | AppError
@@ -244,4 +248,4 @@ def _prepared(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _Pre
         trainer = locate()
     except AppError as error:
         trainer = error
-    return _Prepared(study_run.lock_study(folder), trainer, settings.load(paths.settings))
+    return _PreparedStudy(study_run.lock_study(folder), trainer, settings.load(paths.settings))

@@ -31,7 +31,7 @@ _NOT_READ = "0" * 64  # in place of a hash that the forecast does not need
 
 @dataclass(frozen=True, slots=True)
 class StudyForecast:
-    """What a study will ask and take, as far as it is known before the start."""
+    """The answers, time and disk space that a study will take, as far as they are known before the start."""
 
     systems: int
     questions: int
@@ -71,7 +71,9 @@ def forecast(
             judged=answers if study.judge else 0,
             disk_bytes=study_steps.peak_bytes(study),
             free_bytes=output_file.free_bytes(paths.data),
-            most_answering_s=_seconds(study.contenders, len(study.seeds), request.asking, questions, source, paths),
+            most_answering_s=_total_answer_seconds(
+                study.contenders, len(study.seeds), request.asking, questions, source, paths
+            ),
         )
 
 
@@ -131,7 +133,7 @@ def _scale_forecast(
     most_s = None
     if questions:
         base = study_request.model_of(request.models[0])
-        found = _seconds_of(base, base, request.asking, questions, paths, has_documents=False)
+        found = _answer_seconds(base, base, request.asking, questions, paths, has_documents=False)
         most_s = systems * found if found is not None else None
     return StudyForecast(
         systems=systems,
@@ -150,7 +152,7 @@ def _scale_forecast(
 # ---------------------------------------------------------------------------- time
 
 
-def _seconds(
+def _total_answer_seconds(
     contenders: Sequence[ComparedSystem],
     seeds: int,
     asking: AnswerParameters,
@@ -158,19 +160,23 @@ def _seconds(
     source: LocalModel,
     paths: Paths,
 ) -> float | None:
-    """Return the seconds of all answers; None if the speed of a system is unknown. Quoting documents takes no time."""
+    """Estimate the seconds that all systems take for all answers; None if the speed of a system is unknown.
+
+    A system that quotes documents takes no time. `seeds`: number of answers to each question. `source`: as in
+    `_answer_seconds`.
+    """
     total = 0.0
     for one in contenders:
         if one.scope and one.may_quote:
             continue
-        found = _seconds_of(one.model, source, asking, questions, paths, has_documents=bool(one.scope))
+        found = _answer_seconds(one.model, source, asking, questions, paths, has_documents=bool(one.scope))
         if found is None:
             return None
         total += found * seeds
     return total
 
 
-def _seconds_of(
+def _answer_seconds(
     model: LocalModel,
     source: LocalModel,
     asking: AnswerParameters,
@@ -179,7 +185,7 @@ def _seconds_of(
     *,
     has_documents: bool,
 ) -> float | None:
-    """Return the seconds of one answer to every question; None if the speed is unknown.
+    """Estimate the seconds that a model takes to answer all questions once; None if the speed is unknown.
 
     `source`: the model that the model's file is made from. If the file does not exist yet, its answers take longer in
     proportion to its size.

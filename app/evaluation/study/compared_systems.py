@@ -20,7 +20,7 @@ from app.training.runs import lineage, run_folders
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """An adapter (GGUF) in use. `name`: as shown; "": the adapter of the card. `label`: of its training data."""
+    """An adapter (GGUF) in use. `name`: as shown; "": the adapter of the card. `label`: label of its training data."""
 
     path: str
     strength: float = 1.0

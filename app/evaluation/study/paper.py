@@ -56,7 +56,7 @@ class BestSystem:
 class PaperStages:
     """The stages of one replication; an existing study is resumed, or its results are used.
 
-    `request`: of the first stage, without a name. `bases`: as the user named them, with their `paths`.
+    `request`: request for the first stage, without a name. `bases`: names that the user gave; `paths`: their files.
     """
 
     name: str

@@ -59,7 +59,7 @@ class PlannedScaleStudy:
     """The trainings of a scale study, and what they will take; nothing is trained yet.
 
     `largest`: the plan of the largest run. `seconds`: upper limit for all runs, because early stopping ends sooner.
-    `disk_bytes`: of all runs with their checkpoints.
+    `disk_bytes`: size of all runs with their checkpoints.
     """
 
     trainings: tuple[Training, ...]  # in the order of training

@@ -40,8 +40,8 @@ _Floats = npt.NDArray[np.float64]
 class LossCurve:
     """A fitted power law. `gain`: predicted fall of NLL at twice the largest size, in nats a token.
 
-    `low` to `high`: 95 % interval of the gain over examples and seeds, if the form is right. `rms`: of the residuals,
-    in nats a token.
+    `low` to `high`: 95 % interval of the gain over examples and seeds, if losses follow a power law. `rms`: root mean
+    square of the residuals, in nats a token.
     """
 
     a: float
@@ -73,7 +73,7 @@ def extrapolated_curve(
 ) -> LossCurve | None:
     """Fit the power law with the interval of its gain; None if there is no curve.
 
-    `runs`: by size, seed and example, in nats. `groups`: of the examples; those of one group are drawn together. In
+    `runs`: nats by size, seed and example. `groups`: the group of each example; groups are drawn as a whole. In
     simulated studies the interval held the truth in 95 % with three seeds but in 83 % with one, whose chance it cannot
     see (`tests/benchmarks/scale_study.py`).
     """
@@ -129,7 +129,11 @@ def _fits(sizes: _Floats, losses: _Floats) -> tuple[_Floats, _Floats, npt.NDArra
 
 
 def _resampled(values: Sequence[_Floats], weights: _Floats, groups: Sequence[str]) -> _Floats:
-    """Return nats a token (resamples x sizes) for drawn examples or groups, and drawn seeds of each size."""
+    """Draw bootstrap resamples, and return their losses in nats a token (resamples x sizes).
+
+    Each resample draws whole groups of examples (without `groups`: examples), the same for all sizes, and seeds of each
+    size. `values`: nats, for each size an array (seeds x examples). `weights`: tokens of each example.
+    """
     random = np.random.default_rng(_SEED)
     members = np.unique(list(groups), return_inverse=True)[1] if groups else np.arange(len(weights))
     units = int(members.max()) + 1
@@ -194,7 +198,7 @@ def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[
 
 
 def advise(found: ScaleResults, questions: QuestionSet | None = None) -> ScaleAdvice:
-    """Return the advice. `questions`: that the systems were asked; None: none but the hold-out, which says nothing."""
+    """Return the advice. `questions`: those that the systems answered; None: only the hold-out was measured."""
     rows, base, change = found.largest.rows, found.largest.from_base, found.doubling
     sizes = {"rows": f"{rows:,}", "half": f"{found.half:,}"}
     facts, count = _facts(questions)
@@ -305,8 +309,8 @@ def _sizes(found: ScaleResults) -> ReportTable:
             phrase("common.setting_between").join(_steps(run.course) for run in size.runs),
             f"{size.nll:.3f}",
             _NONE if size.spread is None else f"{size.spread:.3f}",
-            _change(size.from_base),
-            _change(size.from_previous),
+            _format_change(size.from_base),
+            _format_change(size.from_previous),
         )
         for size in found.sizes
     ]
@@ -327,7 +331,7 @@ def _data(about: dict[str, Any]) -> Iterator[ReportTable]:
 def _controls(found: ScaleResults) -> ReportTable:
     lines = []
     for one in found.controls:
-        changes = (_change(change) for change in (one.gain, one.by_steps, one.by_data))
+        changes = (_format_change(change) for change in (one.gain, one.by_steps, one.by_data))
         lines.append((f"{one.run.training.rows:,}", _steps(one.run.course), f"{one.nll:.3f}", *changes))
     head = ("rows", "steps", "nll", "gain", "by_steps", "by_data")
     return ReportTable(_head(head), tuple(lines), (phrase("evaluation.scale_note_control"),))
@@ -362,7 +366,8 @@ def _steps(course: TrainingCurve) -> str:
     return phrase("evaluation.scale_best_step", best=course.best_step, steps=course.steps)
 
 
-def _change(change: LossChange | None) -> str:
+def _format_change(change: LossChange | None) -> str:
+    """Return the mean and the interval in nats a token, with signs."""
     if change is None:
         return _NONE
     return f"{change.decisive.mean:+.3f} ({change.decisive.low:+.3f} … {change.decisive.high:+.3f})"

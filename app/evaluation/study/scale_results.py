@@ -113,7 +113,7 @@ class FixedStepsControl:
 
 @dataclass(frozen=True, slots=True)
 class ScaleResults:
-    """All results. `groups`: of the examples; (): each is its own group.
+    """All results of a study. `groups`: the group of each hold-out example; (): each is its own group.
 
     `doubling`: change from `half` to all rows; `half` is the largest size of at most half the rows, or else the
     smallest.
@@ -170,7 +170,10 @@ class HoldoutLosses:
 
 
 def measure(study: Study) -> ScaleResults:
-    """Read the results of a study. Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable."""
+    """Read the hold-out losses of all runs of a study, and compute its results.
+
+    Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable.
+    """
     trainings = study.trainings
     if not all(map(study_steps.is_trained, trainings)):
         raise AppError("evaluation_not_finished", id=study.id)

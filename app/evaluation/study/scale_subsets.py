@@ -47,8 +47,8 @@ class Subset:
 class SubsetFiles:
     """The files of a scale study. `validation`, `holdout`: JSON Lines, the same for every run.
 
-    `subsets`: by ascending rows. `name`, `label`: of the source. `is_nested`: each subset is the beginning of the
-    next. `unusable`: lines of the source that are no rows.
+    `subsets`: in ascending order of size. `name`, `label`: those of the source. `is_nested`: each subset is the
+    beginning of the next. `unusable`: lines of the source that are no rows.
     """
 
     name: str
@@ -87,7 +87,7 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
             len(imported.bad),
             confidentiality.label_from(imported.label),
         )
-        train, validation, holdout = (_raw(made.part(part)) for part in rows.PARTS)
+        train, validation, holdout = (_json_lines(made.part(part)) for part in rows.PARTS)
     lines = [line for line in train.splitlines(keepends=True) if line.strip()]
     wanted = list(sizes) or _default(len(lines))
     _check(wanted, len(lines))
@@ -107,7 +107,7 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     found = file_import.import_file(data)
     by_place = {row.line - 1: row for row in found.rows}
     unusable = {one.line - 1 for one in found.bad}
-    drawn = [places[: len(places) // divisor] for places in _read(indices)]
+    drawn = [places[: len(places) // divisor] for places in _read_indices(indices)]
     for places in drawn:
         outside = next((place for place in places if place not in by_place and place not in unusable), None)
         if outside is not None:
@@ -116,12 +116,12 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     free = {row.id: row for place, row in by_place.items() if place not in used}
     holdout, validation = _held(free.values(), divisor)
     like = _like(holdout, [*validation, *(by_place[place] for place in sorted(used))])
-    subsets = [_subset(places, by_place, like) for places in drawn]
+    subsets = [_make_subset(places, by_place, like) for places in drawn]
     subsets.sort(key=lambda one: one.rows)
     _check([one.rows for one in subsets], len(by_place))
     kept = [row for row in validation if row.id not in like]
     return SubsetFiles(
-        data.stem, tuple(subsets), _raw(kept), _raw(holdout),
+        data.stem, tuple(subsets), _json_lines(kept), _json_lines(holdout),
         is_nested=False, unusable=len(found.bad), label=confidentiality.label_from(found.label),
     )  # fmt: skip
 
@@ -144,8 +144,8 @@ def _check(sizes: Sequence[int], count: int) -> None:
         raise AppError("scale_size_large", size=sizes[-1], rows=count)
 
 
-def _read(indices: Path) -> list[list[int]]:
-    """Raises AppError("scale_indices_unreadable")."""
+def _read_indices(indices: Path) -> list[list[int]]:
+    """Return the row numbers (from 0) of each subset in a JSON file. Raises AppError("scale_indices_unreadable")."""
     try:
         with open_regular(indices) as file:
             data = strict_json.loads(file.read(_INDEX_BYTES))
@@ -185,12 +185,13 @@ def _like(holdout: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[
     return {together[other].id for one, other in (*near, *answers) if one < count <= other}
 
 
-def _subset(places: Iterable[int], by_place: dict[int, TrainingRow], like: Collection[str]) -> Subset:
+def _make_subset(places: Iterable[int], by_place: dict[int, TrainingRow], like: Collection[str]) -> Subset:
+    """Return the subset of the rows at `places`. `like`: ids of rows to leave out, which resemble a hold-out row."""
     known = [by_place.get(place) for place in places]
     usable = [row for row in known if row is not None]
     kept = [row for row in usable if row.id not in like]
-    return Subset(len(kept), _raw(kept), len(usable) - len(kept), len(known) - len(usable))
+    return Subset(len(kept), _json_lines(kept), len(usable) - len(kept), len(known) - len(usable))
 
 
-def _raw(found: Iterable[TrainingRow]) -> bytes:
+def _json_lines(found: Iterable[TrainingRow]) -> bytes:
     return "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in found).encode()

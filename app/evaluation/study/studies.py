@@ -84,7 +84,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class RatedAnswer:
-    """An answer with a person's score, 0 to 3, to compare the judge's with. `number`: of the question, from 1."""
+    """An answer to the question `number` (from 1) with a person's score (0 to 3), to check the judge against."""
 
     number: int
     answer: str
@@ -290,7 +290,10 @@ class _Results:
 
 
 def write_results(evaluation: Evaluation, sections: Sequence[ReportSection], folder: Path) -> Path:
-    """Store the results. Raises AppError("evaluation_unwritable" | "drive_space")."""
+    """Write the results and their report to results.json in the study's folder, and return its path.
+
+    Raises AppError("evaluation_unwritable" | "drive_space").
+    """
     path = folder / RESULTS
     raw = json_lines.encode_line(_Results(RESULTS_VERSION, evaluation, tuple(sections)))
     try:

@@ -41,10 +41,10 @@ def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
 
 
 def require_unchanged(study: Study, folder: Path, count: int, database: Path) -> None:
-    """Check that everything still to be asked is as it was when the study was made.
+    """Check that models, adapters and documents that are still needed are as they were when the study was made.
 
-    `count`: of the questions; `database`: of the documents. Raises AppError: model_missing, evaluation_model_changed,
-    evaluation_adapter_changed, evaluation_documents_changed, file_unreadable.
+    `count`: number of questions. `database`: the documents database. Raises AppError: model_missing,
+    evaluation_model_changed, evaluation_adapter_changed, evaluation_documents_changed, file_unreadable.
     """
     waiting = study_steps.unfinished_systems(study, folder, count)
     known = {one.model.path: one for one in study.contenders}

@@ -36,7 +36,7 @@ REFERENCE = "reference-"  # begins the names of the reference files
 class PendingLikelihood:
     """The likelihood of the references under one system, to be measured.
 
-    `makes_reference`: its result is what the others of the family are compared with.
+    `makes_reference`: the other systems of the family are compared with its result.
     """
 
     contender: ComparedSystem
@@ -55,7 +55,8 @@ class PendingAnswers:
 def next_step(study: Study, folder: Path, count: int) -> ArtifactStep | None:
     """Return the next step (make | train | likelihood | answers); None if all is measured, and the judge can begin.
 
-    `count`: of the questions. The job of what is not made is a Training, PendingLikelihood or PendingAnswers.
+    `count`: number of questions. The job of a step is a Training, PendingLikelihood or PendingAnswers; that of
+    make is a conversion, as in `making_step`.
     """
     for training in study.trainings:
         if not is_trained(training):
@@ -72,19 +73,21 @@ def total_steps(study: Study) -> int:
 
 
 def done_steps(study: Study, folder: Path, count: int) -> int:
-    """Return how many of `total_steps` are done."""
+    """Return how many of `total_steps` are done. `count`: number of questions."""
     left = sum(not is_trained(training) for training in study.trainings)
     left += sum(len(list(_measuring(study, folder, contender, count))) for contender in study.contenders)
     return total_steps(study) - left
 
 
 def unneeded_files(study: Study, folder: Path, count: int) -> list[Path]:
-    """Return the files of the study that no step needs any more."""
+    """Return the existing files that no step needs any more. `count`: number of questions."""
     needed: set[str] = set()
     for contender in unfinished_systems(study, folder, count):
         needed.update(_waited_for(study, contender.model.path))
     unshared = [Path(made.path) for made in study.made if not made.is_shared and made.path not in needed]
-    references = [path for family, path in _references(study, folder).items() if not _compares(study, folder, family)]
+    references = [
+        path for family, path in _references(study, folder).items() if not _is_reference_needed(study, folder, family)
+    ]
     return [path for path in (*unshared, *references) if path.exists()]
 
 
@@ -116,12 +119,12 @@ def peak_bytes(study: Study) -> int:
 
 
 def unfinished_systems(study: Study, folder: Path, count: int) -> list[ComparedSystem]:
-    """Return the systems of which something is still to be measured."""
+    """Return the systems that still lack answers or likelihoods. `count`: number of questions."""
     return [one for one in study.contenders if next(_measuring(study, folder, one, count), None) is not None]
 
 
 def files_to_make(study: Study, folder: Path, count: int) -> list[MadeModel]:
-    """Return the files that are still to be made."""
+    """Return the missing model files that unfinished systems need. `count`: number of questions."""
     paths = {path for one in unfinished_systems(study, folder, count) for path in _waited_for(study, one.model.path)}
     return [one for one in study.made if one.path in paths and not Path(one.path).exists()]
 
@@ -181,7 +184,11 @@ def _measuring(study: Study, folder: Path, contender: ComparedSystem, count: int
         reference = None if is_alone else _references(study, folder).get(contender.family)
         is_first = reference is not None and _first(study, contender.family) is contender
         target = likelihood_file(folder, system.id)
-        is_lost = is_first and _compares(study, folder, contender.family) and not (reference and reference.is_file())
+        is_lost = (
+            is_first
+            and _is_reference_needed(study, folder, contender.family)
+            and not (reference and reference.is_file())
+        )
         if not target.is_file() or is_lost:
             pending = PendingLikelihood(contender, target, str(reference or ""), is_first)
             yield ArtifactStep("likelihood", target, pending, system.name)
@@ -191,8 +198,11 @@ def _measuring(study: Study, folder: Path, contender: ComparedSystem, count: int
             yield ArtifactStep("answers", path, PendingAnswers(contender, seed, path), system.name)
 
 
-def _compares(study: Study, folder: Path, family: str) -> bool:
-    """Return whether another system of the family is still to be compared with the first."""
+def _is_reference_needed(study: Study, folder: Path, family: str) -> bool:
+    """Return whether the reference file of a family is still needed.
+
+    It is, until the likelihoods of all systems of the family but the first have been measured.
+    """
     others = [one for one in study.contenders if one.family == family and one is not _first(study, family)]
     return any(not likelihood_file(folder, one.system.id).is_file() for one in others)
 
@@ -225,6 +235,7 @@ def _missing(study: Study, path: str) -> ArtifactStep | None:
 
 
 def making_step(made: MadeModel) -> ArtifactStep:
+    """Return the step that makes a model file. Its job converts, merges or quantizes."""
     job: Any
     if made.form == "folder":
         job = GgufToHf(made.source, made.path)
@@ -251,7 +262,7 @@ class SystemProgress:
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """The progress of a study. The judge is one of `steps`. `state`: as in StudyEntry."""
+    """The progress of a study. The judge is one of `steps`. `state`: running | finished | waiting."""
 
     systems: tuple[SystemProgress, ...]
     trained: int
@@ -302,14 +313,17 @@ QUESTION_PLACE = "\ue0f2"  # the place of the question in a prompt that is rende
 
 
 def likelihood_texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[ScoredText, ...]:
-    """Return each question that has a reference as it is asked without documents, with the reference to score."""
+    """Return a prompt without documents, and the reference to score, for each question that has one."""
     # the space after "回答:" belongs to the answer, as in training (`trainer.prompt_form`)
     before = form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""
     return _scored_texts(questions, lambda text: prompts.build(form, (Turn(text),), system), before)
 
 
 def rendered_texts(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[ScoredText, ...]:
-    """Return the texts under a foreign template, whose rendering of `QUESTION_PLACE` is `segments`."""
+    """Return prompts and references as `likelihood_texts`, for a model with a chat template of its own.
+
+    `segments`: the prompt that the template has made of QUESTION_PLACE, which each question replaces.
+    """
 
     def filled(text: str) -> tuple[Segment, ...]:
         question = text.strip()

@@ -250,7 +250,8 @@ class UseCandidateAction(QObject):
         self._navigation = navigation
 
     def use(self, system: System) -> None:
-        """Open a new conversation with the system. `failed`: as `use_obstacle`, and system_no_collection."""
+        """Open a new conversation with the system. Emit `failed` with an error of
+        `use_obstacle`, or system_no_collection."""
         models, known = self._models(), {one.name: one for one in self._collections()}
         error = use_obstacle(system, models)
         missing = next((name for name in system.collections if name not in known), None)

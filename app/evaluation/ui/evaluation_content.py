@@ -113,7 +113,7 @@ class EvaluationContent(QStackedWidget):
 
     @property
     def title(self) -> str:
-        """Return the title of results; "" for views that show their own name."""
+        """Return the title for the page header while results are shown; "" for other views, which have their own."""
         if self.compared:
             return phrase("evaluation.n_results", n=len(self.compared))
         if isinstance(self.entry, StudyEntry) and self.entry.study is not None and self._shown_kind == "result":
@@ -144,14 +144,14 @@ class EvaluationContent(QStackedWidget):
 
     def show_nothing(self) -> None:
         self._begin(None)
-        self._put(self.nothing)
+        self._show_view(self.nothing)
 
     def show_entry(self, entry: ListedEntry) -> None:
         """Show an entry. `failed` reports a study that cannot be read; a set shows this itself."""
         number = self._begin(entry)
         if isinstance(entry, StoredQuestionSet):
             self.set_view().show_set(entry.name)
-            self._put(self.set_view(), "set")
+            self._show_view(self.set_view(), "set")
             return
         try:
             study = entry.study or studies.read(entry.folder)  # raises the reason why the list could not read it
@@ -166,7 +166,7 @@ class EvaluationContent(QStackedWidget):
             )
         else:
             self.study_view().show_study(dataclasses.replace(entry, study=study))
-            self._put(self.study_view(), "study")
+            self._show_view(self.study_view(), "study")
 
     def compare(self, entries: Sequence[StudyEntry]) -> None:
         """Show the systems of several finished studies of the same questions in one table."""
@@ -192,7 +192,8 @@ class EvaluationContent(QStackedWidget):
         self.entry, self.compared = entry, compared
         return self._request_number
 
-    def _put(self, view: QWidget, kind: str = "") -> None:
+    def _show_view(self, view: QWidget, kind: str = "") -> None:
+        """Show a view, and add it to the stack if it is new. `kind`: set | study | result; "": any other view."""
         self._shown_kind = kind
         if self.indexOf(view) < 0:
             self.addWidget(view)
@@ -209,10 +210,10 @@ class EvaluationContent(QStackedWidget):
     ) -> None:
         if number == self._request_number:
             self.result_view().show_result(folder, study, *read)
-            self._put(self.result_view(), "result")
+            self._show_view(self.result_view(), "result")
 
     def _on_unreadable(self, number: int, error: AppError) -> None:
         """Report the error; the entry stays the shown one, so that the list keeps its selection."""
         if number == self._request_number:
-            self._put(self._unreadable)
+            self._show_view(self._unreadable)
             self.failed.emit(error)

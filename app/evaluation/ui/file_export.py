@@ -42,8 +42,9 @@ class FileExport(QObject):
     ) -> None:
         """Ask for a path and write the file.
 
-        `source`: comes back with `saved`. `title`, `name`, `kinds`: of the file dialog. `suffixes`: that a path may
-        have; the first is appended to others. `request`: kind and current label, as in `ExportRequest`.
+        `source`: an object that `saved` hands back. `title`, `name`, `kinds`: title, suggested name and filter of the
+        file dialog. `suffixes`: allowed suffixes; the first is appended to a path with another one. `request`: kind and
+        current label, as in `ExportRequest`.
         """
         chosen = self._pickers.save(self._view.window(), title, str(Path(self._start) / name), kinds)
         if not chosen:

@@ -146,7 +146,11 @@ class LlamaBackend(NativeModel):
         self._every_row = (ctypes.c_int8 * self.batch_tokens)(*[1] * self.batch_tokens)
 
     def _set_up_embedding(self, params: Any) -> None:
-        """Make a whole text one batch, and pool by mean if the model defines no pooling."""
+        """Change llama.cpp's context parameters for embedding.
+
+        A batch is as long as the context, so that it holds a whole text. The vectors of the tokens are averaged if the
+        model file defines no pooling.
+        """
         params.embeddings = True
         params.n_batch = params.n_ubatch = params.n_ctx
         assert self._header is not None

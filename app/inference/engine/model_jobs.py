@@ -39,7 +39,8 @@ from trainer.wire import EventWriter, claim_stdout
 class Quantize:
     """Quantize a model.
 
-    Notes: size_bytes, tensors, fallback_tensors (whose rows do not fit the quantization's type and got another).
+    The `notes` of its Finished event: "size_bytes", "tensors", and "fallback_tensors" (whose rows do not fit the
+    quantization's type and got another).
     """
 
     source: str
@@ -56,7 +57,10 @@ class Quantize:
 
 @dataclass(frozen=True, slots=True)
 class Imatrix:
-    """Measure an importance matrix. Notes: tokens, tensors."""
+    """Measure an importance matrix from the text in a file.
+
+    The `notes` of its Finished event: "tokens" (number of tokens used) and "tensors" (number of tensors measured).
+    """
 
     model: str
     text: str  # a UTF-8 file
@@ -96,7 +100,8 @@ class ChatToScore:
 class Score:
     """Score a model.
 
-    `reference`: a file with f16's probabilities at each place, written if `makes_reference`, else compared with.
+    `reference`: a file with the probabilities that the f16 model gives at each trained token. It is written if
+    `makes_reference`, else read to compare with.
     """
 
     model: str

@@ -254,7 +254,7 @@ class _ScoringRun:
         same = tuple(self._model.ids_of(chat.segments) == chat.ids for chat in chats)
         if self._job.answers:
             self._send(Phase("writing"))
-        answers = tuple(self._answer(at, chat) for at, chat in enumerate(chats)) if self._job.answers else ()
+        answers = tuple(self._score_answer(at, chat) for at, chat in enumerate(chats)) if self._job.answers else ()
         written = sum(answer.tokens for answer in answers) if self._job.answers else self._write_for_speed()
         memory_bytes = memory_estimate.estimate_memory(self._model.header, self._job.context_tokens).total_bytes
         return Scores(
@@ -316,7 +316,7 @@ class _ScoringRun:
 
     # --------------------------------------------------------------------- answers
 
-    def _answer(self, at: int, chat: ChatToScore) -> AnswerScore:
+    def _score_answer(self, at: int, chat: ChatToScore) -> AnswerScore:
         ends = frozenset(self._holdout.end_ids)
         text, ended_by, tokens, seconds = self._model.answer(chat.ids, chat.limit, ends, self._job.stop)
         self.seconds_writing += seconds

@@ -145,7 +145,10 @@ class EngineWorker:
         raise AssertionError(f"no answer for {command!r}")
 
     def _answer_question(self, command: Ask) -> messages.Done:
-        """Answer, without invisible characters, however the model or a server splits its text."""
+        """Let the backend answer, and remove invisible characters from the text that is sent.
+
+        Characters that belong together are recognized even if the model or the server sends them in several pieces.
+        """
         stream = invisible_characters.StreamFilter()
 
         def emit(event: messages.Event) -> None:

@@ -48,7 +48,7 @@ def not_gguf_error(head: bytes, size: int) -> AppError:
         return AppError("not_gguf_html")
     if not head.strip(b"\0"):
         return AppError("not_gguf_zeros", have_bytes=size)
-    name = _binary_format(head) or _text_format(text)
+    name = _name_binary_format(head) or _name_text_format(text)
     if name is not None:
         return AppError("not_gguf_format", format=name)
     if text is not None:
@@ -56,7 +56,7 @@ def not_gguf_error(head: bytes, size: int) -> AppError:
     return AppError("not_gguf_unknown")
 
 
-def _binary_format(head: bytes) -> str | None:
+def _name_binary_format(head: bytes) -> str | None:
     if head.startswith(b"PK\x03\x04"):
         return "PyTorch" if b"data.pkl" in head else "ZIP"
     if _is_safetensors(head):
@@ -69,11 +69,11 @@ def _binary_format(head: bytes) -> str | None:
 
 
 def _is_safetensors(head: bytes) -> bool:
-    """Return whether a 64-bit length and the beginning of a JSON object come first."""
+    """Return whether the file begins as safetensors does: a 64-bit length, then a JSON object."""
     return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= 100 << 20
 
 
-def _text_format(text: bytes | None) -> str | None:
+def _name_text_format(text: bytes | None) -> str | None:
     if text is None:
         return None
     start = text.lstrip()

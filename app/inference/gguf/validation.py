@@ -85,8 +85,8 @@ def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
     header = read_header(path, tokens=tokens)
     is_split = header.metadata.get("split.count", 0) not in (0, 1)
     if is_split:
-        _check_is_first(header)  # the other parts have almost no metadata
-    _check_kind(header)
+        _check_is_first_part(header)  # the other parts have almost no metadata
+    _check_is_model(header)
     if is_split:
         header = _with_parts(header)
     if not header.tensors:
@@ -105,7 +105,7 @@ def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
 # -------------------------------------------------------------------- kind
 
 
-def _check_kind(header: GgufHeader) -> None:
+def _check_is_model(header: GgufHeader) -> None:
     kind = header.text("general.type")
     if header.is_adapter:
         raise AppError("adapter_as_model", base=base_of(header))
@@ -127,7 +127,7 @@ def base_of(adapter: GgufHeader) -> str:
 # ------------------------------------------------------------------- parts
 
 
-def _check_is_first(header: GgufHeader) -> None:
+def _check_is_first_part(header: GgufHeader) -> None:
     number, paths = _part_number(header, "split.no"), _part_paths(header)
     if number != 0:
         raise AppError("split_not_first", first=paths[0].name, number=number + 1, count=len(paths))
@@ -179,18 +179,18 @@ def _check_numbers(header: GgufHeader) -> None:
             continue
         for number in value.values if isinstance(value, GgufArray) else (value,):
             if isinstance(number, float):
-                _check_real(key, number)
+                _check_float(key, number)
             elif isinstance(number, int) and not -_MAX_U31 - 1 <= number <= _MAX_U31:
                 damaged(key, "out_of_range", value=number)
-    _whole(header, "context_length", 1, _MAX_U31)
-    _whole(header, "embedding_length", 1, _MAX_LENGTH)
-    layers = _whole(header, "block_count", 1, tables.MAX_LAYERS)
-    _whole(header, "nextn_predict_layers", 0, layers - 1, required=False)
-    _whole(header, "pooling_type", 0, 4, required=False)
-    _per_layer(header, "feed_forward_length", _MAX_U31)
+    _checked_integer(header, "context_length", 1, _MAX_U31)
+    _checked_integer(header, "embedding_length", 1, _MAX_LENGTH)
+    layers = _checked_integer(header, "block_count", 1, tables.MAX_LAYERS)
+    _checked_integer(header, "nextn_predict_layers", 0, layers - 1, required=False)
+    _checked_integer(header, "pooling_type", 0, 4, required=False)
+    _checked_per_layer(header, "feed_forward_length", _MAX_U31)
 
 
-def _check_real(key: str, value: float) -> None:
+def _check_float(key: str, value: float) -> None:
     if not math.isfinite(value) or abs(value) > _MAX_REAL:
         damaged(key, "out_of_range", value=repr(value))
     if key.endswith("epsilon") and value <= 0:
@@ -203,7 +203,7 @@ def _check_real(key: str, value: float) -> None:
         damaged(key, "out_of_range", value=value)
 
 
-def _whole(header: GgufHeader, name: str, low: int, high: int, *, required: bool = True) -> int:
+def _checked_integer(header: GgufHeader, name: str, low: int, high: int, *, required: bool = True) -> int:
     """Return one of the architecture's integers, which llama.cpp reads as u32 only, after checking its range."""
     key = header.key(name)
     value = header.integer(key)
@@ -218,11 +218,14 @@ def _whole(header: GgufHeader, name: str, low: int, high: int, *, required: bool
     return value
 
 
-def _per_layer(header: GgufHeader, name: str, high: int) -> tuple[int, ...]:
-    """Return the same for a number that may be a list with one value per layer."""
+def _checked_per_layer(header: GgufHeader, name: str, high: int) -> tuple[int, ...]:
+    """Return one of the architecture's integers for each layer, after checking type and range (0 to `high`).
+
+    The file may hold one number for all layers, or a list with one value per layer.
+    """
     array = header.array(header.key(name))
     if array is None:
-        _whole(header, name, 0, high, required=False)
+        _checked_integer(header, name, 0, high, required=False)
     elif array.length != header.block_count:
         damaged(header.key(name), "inconsistent", value=array.length)
     elif array.element_type not in ("u32", "i32"):
@@ -234,10 +237,10 @@ def _per_layer(header: GgufHeader, name: str, high: int) -> tuple[int, ...]:
 
 def _check_experts(header: GgufHeader) -> None:
     """Check what llama.cpp asserts about experts while loading."""
-    count = _whole(header, "expert_count", 0, tables.MAX_EXPERTS, required=False)
-    used = max(_per_layer(header, "expert_used_count", tables.MAX_EXPERTS))
-    groups = _whole(header, "expert_group_count", 0, tables.MAX_EXPERTS, required=False)
-    groups_used = _whole(header, "expert_group_used_count", 0, tables.MAX_EXPERTS, required=False)
+    count = _checked_integer(header, "expert_count", 0, tables.MAX_EXPERTS, required=False)
+    used = max(_checked_per_layer(header, "expert_used_count", tables.MAX_EXPERTS))
+    groups = _checked_integer(header, "expert_group_count", 0, tables.MAX_EXPERTS, required=False)
+    groups_used = _checked_integer(header, "expert_group_used_count", 0, tables.MAX_EXPERTS, required=False)
     if header.architecture.startswith("hunyuan") and count <= 1:
         return
     if used > count or (count and not used) or (groups >= count and groups):
@@ -247,8 +250,8 @@ def _check_experts(header: GgufHeader) -> None:
 
 
 def _check_heads(header: GgufHeader) -> None:
-    heads = _per_layer(header, "attention.head_count", _MAX_LENGTH)
-    _per_layer(header, "attention.head_count_kv", _MAX_LENGTH)
+    heads = _checked_per_layer(header, "attention.head_count", _MAX_LENGTH)
+    _checked_per_layer(header, "attention.head_count_kv", _MAX_LENGTH)
     if header.architecture in tables.RECURRENT_ARCHITECTURES:
         return
     key = header.key("attention.head_count")
@@ -261,7 +264,7 @@ def _check_heads(header: GgufHeader) -> None:
     if not has_length and heads[0] and header.embedding_length % heads[0]:
         damaged(key, "inconsistent", value=heads[0])
     for name in ("key_length", "value_length", "key_length_swa", "value_length_swa"):
-        _whole(header, f"attention.{name}", 1, _MAX_LENGTH, required=False)
+        _checked_integer(header, f"attention.{name}", 1, _MAX_LENGTH, required=False)
     if header.architecture in tables.EQUAL_HEAD_LENGTHS and header.key_length != header.value_length:
         damaged(header.key("attention.value_length"), "inconsistent", value=header.value_length)
 
@@ -338,8 +341,8 @@ def check_adapter(path: Path, base: GgufHeader) -> GgufHeader:
     _check_metadata(header)
     if header.architecture != base.architecture:
         raise AppError("adapter_mismatch", base=base_of(header), where="general.architecture")
-    for name in sorted(_pairs(header)):
-        _check_pair(header, base, name)
+    for name in sorted(_adapted_names(header)):
+        _check_lora_pair(header, base, name)
     return header
 
 
@@ -360,7 +363,7 @@ def _check_metadata(header: GgufHeader) -> None:
         raise AppError("adapter_unsupported", kind="alora")
 
 
-def _pairs(header: GgufHeader) -> set[str]:
+def _adapted_names(header: GgufHeader) -> set[str]:
     """Return the names of the base's tensors that the adapter changes."""
     names = set()
     for name, tensor in header.tensors.items():
@@ -375,10 +378,10 @@ def _pairs(header: GgufHeader) -> set[str]:
     return names
 
 
-def _check_pair(header: GgufHeader, base: GgufHeader, name: str) -> None:
-    """Check shapes: W {in, out} needs A {in, rank} and B {rank, out}.
+def _check_lora_pair(header: GgufHeader, base: GgufHeader, name: str) -> None:
+    """Check that the LoRA matrices A and B of tensor `name` fit its weight W in `base`.
 
-    The token table needs A {rank, tokens} and B {rank, embedding}.
+    W {in, out} needs A {in, rank} and B {rank, out}. The token table needs A {rank, tokens} and B {rank, embedding}.
     """
     a, b, weight = header.tensors.get(name + _A), header.tensors.get(name + _B), base.tensors.get(name)
     if a is None or b is None:

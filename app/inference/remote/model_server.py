@@ -103,7 +103,10 @@ def error_reason(fields: dict[str, Any]) -> str:
 
 
 def _fields_in(text: bytes) -> dict[str, Any]:
-    """Return the error in a body: {"error": {"message", "code", "type"}}, or a plain error, message or detail."""
+    """Return the fields of the error in a response body; {} where it is no JSON object.
+
+    The error is the object {"message", "code", "type"} under "error", or a text under "error", "message" or "detail".
+    """
     try:
         data = strict_json.loads(text)
     except ValueError:
@@ -363,7 +366,10 @@ class TokenCounter:
 
 
 def _offered(entry: dict[str, Any]) -> OfferedModel:
-    """Read an entry. vLLM: max_model_len; llama-server: meta.n_ctx; others of its kind: context_length."""
+    """Return the model that an entry of the server's list describes; its name is "" if it is not acceptable.
+
+    The context length is in max_model_len (vLLM), meta.n_ctx (llama-server) or context_length (other servers).
+    """
     name, meta = entry.get("id"), entry.get("meta")
     counts = [
         entry.get("max_model_len"),

@@ -279,7 +279,10 @@ def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any
 
 
 def _with_facts(error: AppError, model: str, prompt_tokens: int, context_tokens: int) -> AppError:
-    """Add what the refusal's reader does not know."""
+    """Return the server's error with the facts that its text needs: the model's name, or the numbers of tokens.
+
+    "remote_too_long" becomes "context_full".
+    """
     if error.code == "remote_too_long":  # the server may count more than our estimate
         needed = max(prompt_tokens, context_tokens + 1)
         return AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)

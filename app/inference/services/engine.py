@@ -287,7 +287,7 @@ class EngineClient(QObject):
         self.status_changed.emit(status)
 
     def _check_progress(self) -> None:
-        """Kill a child that works without getting any further."""
+        """Kill the child if its computation has reported no progress for `stall_limit_s` seconds."""
         idle_s = time.monotonic() - max(self._last_progress_at, self._child.watched_since)
         if self._running is not None and idle_s > self._stall_limit_s:
             self._child.kill("hung")

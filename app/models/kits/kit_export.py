@@ -42,9 +42,9 @@ from app.models.kits.transfer_kit import (
 def export_for_gate(
     models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]
 ) -> ExportRequest:
-    """Return the export for the confidentiality gate.
+    """Return the request to export models into a kit, from which a confidentiality check gives or denies a permit.
 
-    `label_of` returns the present label of what a model has learned.
+    `label_of`: returns the current confidentiality label of the data that a model was trained with.
     """
     secret = [model.name for model in models if label_of(model) == confidentiality.HIGHEST_LABEL]
     return ExportRequest(

@@ -133,7 +133,7 @@ def kit_bytes(kit: Kit) -> bytes:
 
 
 def read_kit(folder: Path) -> Kit:
-    """Read a kit's table.
+    """Read a kit's table of contents.
 
     Raises AppError: kit_missing, kit_foreign, kit_newer, kit_manifest_damaged, kit_manifest_refused.
     """
@@ -141,13 +141,16 @@ def read_kit(folder: Path) -> Kit:
 
 
 def table_bytes(document: dict[str, Any]) -> bytes:
-    """Return a table as JSON, with a hash of all the rest."""
+    """Return a kit's table of contents as JSON in UTF-8.
+
+    Set `document["sha256"]` to the hash of the other entries.
+    """
     document["sha256"] = _checksum(document)
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
 def read_table(path: Path, format_name: str, version: int) -> dict[str, Any]:
-    """Read a table and compare its hash.
+    """Read a kit's table of contents and check the hash in it.
 
     Raises AppError: kit_missing, kit_foreign, kit_newer, kit_manifest_damaged.
     """
@@ -174,7 +177,7 @@ def _checksum(document: dict[str, Any]) -> str:
 
 
 def _document(data: bytes, path: Path, format_name: str, known_version: int) -> dict[str, Any]:
-    """Return the table; distinguish damage (a flipped byte anywhere) from a file that is not a kit's."""
+    """Return the table of contents; distinguish damage (a flipped byte anywhere) from a file that is not a kit's."""
     try:
         document = strict_json.loads(data)
         checksum = _checksum(document) if isinstance(document, dict) else ""
@@ -242,7 +245,7 @@ def kit_file_from(entry: Any, where: str, number: int) -> KitFile:
 
 
 def _named(file: KitFile, where: str, number: int) -> KitFile:
-    """Return the file with the names of its parts, whatever the table calls them."""
+    """Return the file with the standard names of its parts; names in the table are ignored."""
     if sum(part.size_bytes for part in file.parts) != file.size_bytes:
         _refuse(f"{where}.size_bytes")
     parts = (dataclasses.replace(part, name=part_name(number, at)) for at, part in enumerate(file.parts, start=1))

@@ -121,7 +121,7 @@ class SmokeTestRun(StepTask):
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What a step has taken. `notes`: as the child reported them."""
+    """The time and other figures of a finished step. `notes`: as the child reported them."""
 
     title: str
     seconds: float
@@ -148,8 +148,8 @@ class BuildRunner(ArtifactRunner):
         keep_lineage: KeepLineage,
         parent: QObject | None = None,
     ) -> None:
-        """`engine`: the command of the smoke test's engine. `add` puts a model into the list and returns it as it is
-        there.
+        """`engine`: the command of the smoke test's engine. `add` adds a model to the list and returns the
+        listed one.
         """
         super().__init__(environment, parent)
         self._engine = engine
@@ -171,23 +171,23 @@ class BuildRunner(ArtifactRunner):
         folder = BuildFolder(plan)
         folder.open()
         try:
-            models = self._earlier(plan, folder)
+            models = self._restore_results(plan, folder)
             steps = folder.remaining()
             folder.require_room()
             self._require_converter(steps)
         except AppError:
-            folder.close(keep=bool(folder.finished()))
+            folder.close(keep=bool(folder.finished_sizes()))
             raise
         place = Workplace(folder.path / "job.json", str(self._logs / "build-"), "build_unwritable")
         self._plan, self._folder, self._is_complete = plan, folder, False
-        self._begin(lambda: folder.close(keep=not self._is_complete and bool(folder.finished())), place)
+        self._begin(lambda: folder.close(keep=not self._is_complete and bool(folder.finished_sizes())), place)
         self.reports, self.trials, self._models = [], {}, models
         self._run_steps(steps)
 
-    def _earlier(self, plan: BuildPlan, folder: BuildFolder) -> dict[str, LocalModel]:
-        """Return the models that an earlier run has put into the list; a damaged one is built again.
+    def _restore_results(self, plan: BuildPlan, folder: BuildFolder) -> dict[str, LocalModel]:
+        """Add the results of an earlier run of this build to the list of models; return them by quantization.
 
-        Raises AppError.
+        Forget a damaged result, so that it is built again. Raises AppError if the list cannot be changed.
         """
         models = {}
         for form in (one.name for one in plan.request.forms):
@@ -207,7 +207,7 @@ class BuildRunner(ArtifactRunner):
     def _next(self) -> None:
         """Begin the next step; only try a file that was quantized before an interruption."""
         assert self._folder is not None
-        if self._steps and self._steps[0].name and self._steps[0].path in self._folder.finished():
+        if self._steps and self._steps[0].name and self._steps[0].path in self._folder.finished_sizes():
             self._check(self._steps[0])
         else:
             super()._next()

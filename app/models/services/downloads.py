@@ -167,7 +167,7 @@ class Downloads(QObject):
     def cancel(self, download_id: str) -> None:
         """Hide the download.
 
-        What was received stays until `discard_cancelled`, so that `undo_cancel` can restore it.
+        The partial files stay until `discard_cancelled`, so that `undo_cancel` can restore it.
         """
         entry = self._entry(download_id)
         if entry is not None and not self._is_arriving(entry):
@@ -181,7 +181,7 @@ class Downloads(QObject):
             self._save_and_announce()
 
     def discard_cancelled(self) -> None:
-        """Delete what cancelled downloads have received, except one that the child has not stopped yet."""
+        """Delete the partial files of cancelled downloads, except of one that the child process still receives."""
         for entry in [entry for entry in self._queue if entry.state == "cancelled" and entry.id != self._active_id]:
             self._discard(entry)
 

@@ -123,11 +123,11 @@ class Fetcher(QObject):
         else:
             self._child.send(json_lines.encode_line(Pause(self._command_id)))
 
-    def abort(self, why: FetchResult) -> None:
-        """Stop the child; `ended` gets `why`."""
+    def abort(self, result: FetchResult) -> None:
+        """Stop the child and emit `ended` with this result."""
         self._command_id = ""  # ignore its late events
         self._child.stop()
-        self._end(why)
+        self._end(result)
 
     def limit(self, bytes_per_s: int) -> None:
         self._limit = bytes_per_s
@@ -253,10 +253,10 @@ class Fetcher(QObject):
         else:
             self._end(FetchResult("failed", AppError("download_crashed", detail=how.reason)))
 
-    def _end(self, how: FetchResult) -> None:
+    def _end(self, result: FetchResult) -> None:
         if self._job is not None:
             self._job, self._command_id = None, ""
-            self.ended.emit(how)
+            self.ended.emit(result)
 
 
 def _origin(job: QueuedDownload, file: QueuedFile, place: str, revision: str) -> FileOrigin:

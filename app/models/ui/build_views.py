@@ -61,7 +61,7 @@ class BuildDialog(Dialog):
             phrase("models.makes_what_this_pc_can"),
             cancel_or("build", phrase("models.build")),
             parent,
-            content=self._content(),
+            content=self._build_content(),
             width_px=WIDTH_PX,
         )
         self._connect()
@@ -109,7 +109,7 @@ class BuildDialog(Dialog):
             self.list.add(widget)
         self._after_source = [*self.list.rows.values(), self.adapter, self.text]
 
-    def _content(self) -> QWidget:
+    def _build_content(self) -> QWidget:
         content = QWidget()
         installer = cast(QWidget, self.making)  # a protocol cannot say that it is a widget
         make_column(self.banner, installer, self.list, self.room, self.phases, into=content, spacing_px=8)
@@ -142,7 +142,7 @@ class BuildDialog(Dialog):
         QTimer.singleShot(0, self, self.fit_height)  # after hidden and shown widgets are laid out
 
     def _refresh(self) -> None:
-        """Plan what is chosen now, and show the space that it needs."""
+        """Plan the chosen build, and show the space that it needs."""
         self.plan, problem = None, ""
         model = self._model
         for widget in self._after_source:

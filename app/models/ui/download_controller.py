@@ -55,7 +55,7 @@ class DownloadConsent(Dialog):
             ),
             cancel_or("accept", phrase("models.accept_and_download")),
             parent,
-            content=self._content(theme, card, source, parent),
+            content=self._build_content(theme, card, source, parent),
             width_px=WIDTH_PX,
         )
         self.buttons["accept"].setEnabled(False)
@@ -64,7 +64,7 @@ class DownloadConsent(Dialog):
         self.source_button.clicked.connect(self.source_requested)
         self.read.setFocus()
 
-    def _content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
+    def _build_content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
         facts = FactList(theme)
         facts.set_facts(
             [
@@ -131,7 +131,7 @@ class DownloadSourceDialog(Dialog):
             phrase("models.where_should_name_come_from", name=self._names[0]),
             cancel_or("next", phrase("common.next")),
             parent,
-            content=self._content(),
+            content=self._build_content(),
             width_px=WIDTH_PX,
         )
         self.folder.choose_requested.connect(self._choose_folder)
@@ -160,7 +160,7 @@ class DownloadSourceDialog(Dialog):
 
     # ------------------------------------------------------------------- private
 
-    def _content(self) -> QWidget:
+    def _build_content(self) -> QWidget:
         address, title = QWidget(), Label(phrase("models.address"), strong=True)
         make_column(title, self.field, self.note, into=address, margins_px=(12, 8, 12, 8), spacing_px=4)
         for row in (self.folder, address):
@@ -225,7 +225,7 @@ class TokenDialog(Dialog):
             phrase("models.some_models_are_given_only"),
             cancel_or("use", phrase("common.use")),
             parent,
-            content=self._content(steps),
+            content=self._build_content(steps),
             width_px=WIDTH_PX,
         )
         self.field.textChanged.connect(self._on_changed)
@@ -233,7 +233,7 @@ class TokenDialog(Dialog):
         self._on_changed()
         self.field.setFocus()
 
-    def _content(self, steps: list[str]) -> QWidget:
+    def _build_content(self, steps: list[str]) -> QWidget:
         content, labels = QWidget(), [Label(step, wraps=True) for step in steps]
         for label in labels:
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

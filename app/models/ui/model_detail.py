@@ -30,7 +30,10 @@ FOOT_SIDE_PX = 20
 
 @dataclass(frozen=True, slots=True)
 class DetailContext:
-    """What the detail shows besides the entry. `facts`: of the loaded model, whichever it is."""
+    """The state of the app that a model's details depend on.
+
+    `facts`: those of the loaded model, which may be another than the shown one; None if none is loaded.
+    """
 
     facts: EngineFacts | None = None
     last_verified: LastVerified | None = None

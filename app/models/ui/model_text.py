@@ -41,7 +41,7 @@ def is_slow(judged: FitResult) -> bool:
 
 
 def fit_badge(judged: FitResult) -> tuple[str, str]:
-    """Return tone and icon."""
+    """Return the tone (a colour name) and the icon for a verdict on memory."""
     return FIT_BADGES["tight" if is_slow(judged) else judged.verdict]
 
 
@@ -66,7 +66,7 @@ def fit_reason(judged: FitResult) -> str:
 
 
 def fit_advice(judged: FitResult) -> str:
-    """Return what would fit instead; "" if nothing would, or the model fits."""
+    """Return suggestions that would fit, as a sentence; "" if there are none, or the model fits."""
     found, ways = judged.advice, []
     if found.context_tokens:
         ways.append(phrase("models.it_would_fit_with_a", n=f"{found.context_tokens:,}"))
@@ -87,7 +87,7 @@ def fit_alternative(judged: FitResult) -> str:
 
 
 def trained_on(tuned: TuningRecord) -> str:
-    """Return the base of a tuned model, and the strength unless it is 1."""
+    """Return the name of a tuned model's base, and the strength of its adapter unless that is 1."""
     base = phrase("common.base_name", name=tuned.base_name)
     strength = phrase("models.strength_n", n=f"{tuned.strength:g}")
     return base if tuned.strength == 1 else join_facts(base, strength)
@@ -100,7 +100,7 @@ def predicted_speed(predicted: PredictedSpeed | None) -> str:
 
 
 def verify_state(last: LastVerified) -> tuple[str, str]:
-    """Return the result of a verification with its date, and its tone."""
+    """Return the result of a verification with its date and time, and its colour: success | warning | danger."""
     state = "sound" if last.state == "first" else last.state
     when = datetime.fromtimestamp(last.at)
     words = with_note(phrase(f"models.verify_state.{state}"), f"{format_day(when.date())} {when:%H:%M}")
@@ -137,17 +137,17 @@ def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) ->
     """Return the actual values after a load, as the engine reports them, with the predicted ones, for 詳細."""
     expected = predicted or MemoryEstimate(0, 0, 0, 0)
     return [
-        (phrase("models.runs_on"), _device(facts)),
+        (phrase("models.runs_on"), _device_text(facts)),
         (phrase("common.context_length"), tokens(facts.context_tokens)),
         (phrase("common.threads"), f"{facts.threads}"),
         (phrase("models.batch"), tokens(facts.batch_tokens)),
         (phrase("common.repacking_of_weights"), _done(facts.repack)),
         (phrase("common.kv_precision"), facts.kv_type),
         (phrase("models.flash_attention"), _done(facts.flash_attention)),
-        (phrase("models.weights"), _with_predicted(facts.weights_bytes, expected.weights_bytes)),
-        (phrase("models.kv_cache"), _with_predicted(facts.kv_bytes, expected.kv_bytes)),
+        (phrase("models.weights"), _size_with_prediction(facts.weights_bytes, expected.weights_bytes)),
+        (phrase("models.kv_cache"), _size_with_prediction(facts.kv_bytes, expected.kv_bytes)),
         _rest(facts, expected),
-        (phrase("models.memory_in_use"), _with_predicted(facts.resident_bytes, expected.total_bytes)),
+        (phrase("models.memory_in_use"), _size_with_prediction(facts.resident_bytes, expected.total_bytes)),
         (phrase("models.loading"), _seconds(facts.load_s)),
         (phrase("models.warm_up"), _seconds(facts.warm_up_s)),
     ]
@@ -158,7 +158,7 @@ def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
     rest = facts.resident_bytes - facts.weights_bytes - facts.kv_bytes
     if rest < facts.compute_bytes:  # the weights are in a graphics processor's memory
         return phrase("models.compute_buffers"), format_size(facts.compute_bytes)
-    return phrase("models.compute_and_the_rest"), _with_predicted(rest, expected.compute_bytes)
+    return phrase("models.compute_and_the_rest"), _size_with_prediction(rest, expected.compute_bytes)
 
 
 def measured_speeds(model: LocalModel) -> str:
@@ -171,14 +171,15 @@ def measured_speeds(model: LocalModel) -> str:
     return join_facts(*facts)
 
 
-def _with_predicted(measured_bytes: int, predicted_bytes: int) -> str:
+def _size_with_prediction(measured_bytes: int, predicted_bytes: int) -> str:
     if not predicted_bytes:
         return format_size(measured_bytes)
     predicted = phrase("models.predicted_size", size=format_size(predicted_bytes))
     return with_note(format_size(measured_bytes), predicted)
 
 
-def _device(facts: EngineFacts) -> str:
+def _device_text(facts: EngineFacts) -> str:
+    """Return where a model runs: its layers on the GPU and the backend, or CPU with the reason."""
     if facts.gpu_layers > 0:
         layers = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         return with_note(layers, facts.backend)

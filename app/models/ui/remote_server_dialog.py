@@ -58,7 +58,7 @@ class RemoteServerDialog(Dialog):
                 DialogButton("use", accept, "primary"),
             ),
             parent,
-            content=self._content(),
+            content=self._build_content(),
             width_px=WIDTH_PX,
         )
         self._connect()
@@ -108,7 +108,7 @@ class RemoteServerDialog(Dialog):
         self.context.setAccessibleName(phrase("models.context_length_tokens"))
         self.name = _field(phrase("models.name_in_the_list"), model_registry.REMOTE_NAME_MAX)
 
-    def _content(self) -> QWidget:
+    def _build_content(self) -> QWidget:
         hint = phrase("models.only_servers_on_this_pc")
         self.context_hint = _caption("")
         first = (*_named(self.address), _caption(hint), *_named(self.key), self.store, _caption(self._about_key()))

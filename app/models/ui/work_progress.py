@@ -105,7 +105,10 @@ class MaintenanceProgress(QObject):
 
 
 class ImportPresenter(QObject):
-    """Imports files one after the other. Work begun elsewhere (the first run) is shown and explained there."""
+    """Imports model files one after the other, and shows the progress and the errors.
+
+    Imports begun in the dialog of the first start are shown there, and here only after `take_over`.
+    """
 
     began = Signal()
     ended = Signal()

@@ -37,7 +37,6 @@ PORT_LEAST, PORT_MOST = 1024, 65535
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-
     parser = add_command(commands, shared, "serve", help_text("serve"), run)
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument(
@@ -59,7 +58,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ).network_allowed:  # then no process of Kotae may have a socket, not even loopback
         raise AppError("serve_network_off")
     request = _request_of(options, where)
-    offers = _offers_of(options, where, request.model)
+    served_models = _served_models_of(options, where, request.model)
     if options.key_file:
         key = read_key(Path(options.key_file).expanduser())
     else:
@@ -71,8 +70,8 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
         embedding = embedder.embedding if embedder else None
         requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedding)
-        server = HttpServer(listener, key, Endpoint(requests, offers, request.model.name).routes)
-        serving = _Serving(server, ModelLoader(engine, request), offers, key, output)
+        server = HttpServer(listener, key, Endpoint(requests, served_models, request.model.name).routes)
+        serving = _ServeRun(server, ModelLoader(engine, request), served_models, key, output)
         try:
             with _interrupt_at_termination():
                 serving.wait()
@@ -88,10 +87,10 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
-    """Return the request that every answer starts from: what `kotae ask` would use with these options.
+    """Return the default request of every answer: the one that `kotae ask` would use with these options.
 
-    Raises AppError as `command_request.request_from_options`, and "remote_cannot": a model on another machine must be
-    asked there.
+    Raises AppError as `command_request.request_from_options`, and "remote_cannot": a model on another machine
+    cannot be served.
     """
     absent = dict.fromkeys(("adapter", "preset", "system", "max_tokens", "temperature", "seed"))
     ask_options = argparse.Namespace(
@@ -103,22 +102,23 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     return request
 
 
-def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
-    """Return the models to serve.
+def _served_models_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
+    """Return the models to serve: `model` alone, and with the collections of --collection (without it, with all).
 
-    Raises AppError as `command_documents.scope_of`, "secret_export", and as the database.
+    Raises AppError("secret_export") if a named collection or the model is 機密 and --allow-secret is missing, and as
+    `command_documents.scope_of` and the database.
     """
     named = command_documents.scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
         collection_lookup.open_library(where.documents).close()
-    offers = ServedModels(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
-    for offer in (ServedModel(MODEL_ID), *(ServedModel(one.name, (one,)) for one in named)):
-        offers.export_of(offer, "").check(is_agreed=options.allow_secret)
-    return offers
+    served_models = ServedModels(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
+    for served in (ServedModel(MODEL_ID), *(ServedModel(one.name, (one,)) for one in named)):
+        served_models.export_of(served, "").check(is_agreed=options.allow_secret)
+    return served_models
 
 
 def _listener(port: int | None, output: Output) -> socket.socket:
-    """Listen on the requested port; without one on the usual port or, where that is taken, on a free one, with a note.
+    """Listen on the requested port. Without one, listen on PORT; if it is taken, on any free port, and print a note.
 
     Raises AppError("serve_port_taken" | "serve_no_port").
     """
@@ -147,15 +147,15 @@ def _interrupt_at_termination() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Serving:
+class _ServeRun:
     """A run of the command: load the model, then listen until Ctrl+C."""
 
     def __init__(
-        self, server: HttpServer, loading: ModelLoader, offers: ServedModels, key: str, output: Output
+        self, server: HttpServer, loading: ModelLoader, served_models: ServedModels, key: str, output: Output
     ) -> None:
         self._server = server
         self._loading = loading
-        self._offers = offers
+        self._served_models = served_models
         self._key = key
         self._output = output
         self._loop = CommandLoop(lambda: self._loop.stop())
@@ -174,7 +174,7 @@ class _Serving:
     def _on_loaded(self) -> None:
         self._server.start()
         self._output.end_progress()
-        models = [offer.id for offer in self._offers.all()]
+        models = [served.id for served in self._served_models.all()]
         address = self._server.address
         data = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
         text = self._output.phrase("serve.serve_ready", address=address, bearer=self._key, models="  ".join(models))

@@ -80,7 +80,10 @@ def empty_bins(where: Paths, parent: QObject) -> None:
 
 
 def empty_bins_now(where: Paths, now: float) -> int:
-    """Empty the bins and return how many things were deleted. It may delete gigabytes, so it takes time."""
+    """Delete what has been in the bins for BIN_DAYS. Return the number of trainings, studies and question sets deleted.
+
+    Takes long, because a training can have gigabytes. `now`: seconds since 1970.
+    """
     from app.training.runs import training_list  # imported here, because short starts never need it
 
     record = DayRecord(where.data)

@@ -88,7 +88,7 @@ _SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 class SignalHandlers(QObject):
-    """An object that emits `requested` on a signal. Windows has no such signals.
+    """Emits `requested`, a request to close the window, on SIGTERM or SIGHUP. Windows has no such signals.
 
     Python handles a signal only between two of its own instructions; a pipe wakes up Qt's event loop for it.
     """
@@ -131,12 +131,13 @@ _APPEARANCE_VARIABLES = (
 
 
 class ProgramStart:
-    """The record of this start. It is made before Qt's application, so that it also counts a crash in a
-    plugin of Qt.
+    """Records this start of the program in a file, from which the next start learns whether this one crashed.
+
+    It must be made before Qt's application, so that a crash in a plugin of Qt is recorded too.
     """
 
     def __init__(self, data_dir: str | None, is_safe_requested: bool) -> None:
-        """`is_safe_requested`: the user has requested safe mode."""
+        """`data_dir`: as in `paths.locate`. `is_safe_requested`: the user has started Kotae with --safe."""
         self._where: Paths | AppError
         self._environment = dict(os.environ)
         self._is_on_record = False
@@ -164,15 +165,15 @@ class ProgramStart:
         return self._where
 
     def preferences(self) -> Preferences:
-        """Return the user's preferences, with those that safe mode overrides."""
+        """Return the user's preferences. In safe mode some of them are overridden, without being stored."""
         return Preferences(self.where().settings, held=_HELD if self.is_safe else None)
 
     def choose_packs(self) -> None:
-        """Choose the folder of the engine's GPU parts for all child processes; none in safe mode."""
+        """Set the folder from which all child processes load the engine's GPU parts; in safe mode none."""
         engine_packs.use_folder(None if self.is_safe else self.where().engine_packs)
 
     def watch(self, window: QObject) -> None:
-        """Record the start as successful some time after the window was shown."""
+        """Record the start as successful UP_AFTER_MS from now, unless `window` is destroyed before."""
         QTimer.singleShot(UP_AFTER_MS, window, self._on_up)
 
     def end(self) -> None:

@@ -33,12 +33,12 @@ LONG_ANSWER_S = 20.0
 
 
 def is_away() -> bool:
-    """Return whether none of our windows is active."""
+    """Return whether no window of Kotae is active."""
     return QApplication.activeWindow() is None
 
 
 class _EndReporter(QObject):
-    """A slot that reports the end of one kind of work. Work without a duration (None) is always reported."""
+    """A slot that reports the end of one kind of work. `work`: has the duration; None: report it as if it were long."""
 
     def __init__(self, notifier: "Notifier", words: str, work: LongWork | None) -> None:
         super().__init__(notifier)
@@ -79,15 +79,16 @@ class Notifier(QObject):
         app.applicationStateChanged.connect(self._on_state_changed)
 
     def finished(self, words: str, took_s: float, at_least_s: float = LONG_WORK_S) -> None:
-        """Notify of the end of work that took `took_s`, if that is long. `words`: the kind of work, never its
-        contents.
+        """Notify the user of the end of work if it took at least `at_least_s` and no window of Kotae is active.
+
+        `words`: the sentence to show. It names the kind of work, never its contents.
         """
         if took_s >= at_least_s and self._is_away():
             QApplication.alert(self._window)
             self._show(words)
 
     def tell(self, words: str) -> None:
-        """Notify at once, even if the user looks at the window."""
+        """Notify the user even if a window of Kotae is active."""
         self._show(words)
 
     def follow(self, session: ChatSession, library: ModelLibrary) -> None:
@@ -183,7 +184,7 @@ class Notifier(QObject):
         self._tray.showMessage("Kotae", words, self._window.windowIcon())
 
     def _bring_back(self) -> None:
-        """Show the window, also one that was closed during a training."""
+        """Show the window and activate it, even if the user closed it during a training."""
         self._window.show()
         self._window.activateWindow()
 

@@ -278,9 +278,9 @@ class FirstModelStep(QWidget):
         self._preferences.change(model_id=model.id)
         self._refresh()
         self._added = model
-        background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self._on_failed)
+        background.run(lambda: local_models.needs_template_consent(model), self._on_consent_checked, self._on_failed)
 
-    def _on_consent_known(self, is_needed: bool) -> None:
+    def _on_consent_checked(self, is_needed: bool) -> None:
         model = self._added
         if is_needed and model is not None:
             dialog = model_actions.template_consent_dialog(self._theme, self)

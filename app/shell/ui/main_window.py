@@ -166,7 +166,7 @@ class MainWindow(QMainWindow):
         self.pages.settings().show_named(section)
 
     def move_models(self, target: Path) -> None:
-        """Move the models folder on the page that shows the progress."""
+        """Move the models folder to `target`, and show the page of the settings that has the progress."""
         self.show_settings("models")
         self.pages.settings().storage.move_to(target)
 
@@ -176,7 +176,7 @@ class MainWindow(QMainWindow):
         return self.pages.models()
 
     def show_answering(self) -> ConversationSettings:
-        """Show the settings of the open conversation."""
+        """Open the window with the settings of the open conversation, and return it."""
         window = self._make_answering(self)
         window.open()
         return window
@@ -347,7 +347,10 @@ class MainWindow(QMainWindow):
             page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
 
     def _move_region(self, step: int) -> None:
-        """Move the focus to the next region (F6): pages, list, or the shown page."""
+        """Move the focus to the next (`step` 1) or previous (-1) region.
+
+        The regions are the page buttons, the list of conversations, and the shown page.
+        """
         around = (self.sidebar.nav, self.sidebar.list, self.page(self._current_page))
         window_layout.move_focus(around, self.focusWidget(), step)
 

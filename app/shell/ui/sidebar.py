@@ -212,13 +212,13 @@ class TrafficIndicator(QAbstractButton):
         warning, download, safe = ("external-link", "warning"), ("download", "accent"), ("shield-check", "success")
         is_warned = refused or self._is_sending
         self._icon.show_icon(*(download if self._online else warning if is_warned else safe))
-        text = "\n".join(self._line(contact) for contact in self._contacts[-LISTED:])
+        text = "\n".join(self._contact_line(contact) for contact in self._contacts[-LISTED:])
         leads = phrase("shell.press_to_check_that_nothing")
         self.setToolTip(plain_tooltip("\n".join(filter(None, (text, leads)))).replace("\n", "<br>"))
         self.setAccessibleName(phrase("shell.network"))
         self.setAccessibleDescription(" ".join((self.state.text(), self.since.text(), text, leads)).strip())
 
-    def _line(self, contact: NetworkContact) -> str:
+    def _contact_line(self, contact: NetworkContact) -> str:
         when = time.strftime("%H:%M", time.localtime(contact.at))
         words = phrase("shell.download_of_title_time_started", title=contact.title, time=when)
         if contact.is_answering:
@@ -252,7 +252,7 @@ class Sidebar(QWidget):
         # Returns the highest label of all conversations.
         self.label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL
         self.traffic = TrafficIndicator(theme, outside_connections)
-        self._fill: Callable[[], None] | None = None  # an update that waits until a renaming ends
+        self._pending_fill: Callable[[], None] | None = None  # an update that waits until a renaming ends
         self.conversations = ConversationList()
         self._build(pages)
         self._connect()
@@ -268,12 +268,12 @@ class Sidebar(QWidget):
 
         def fill() -> None:
             self.conversations.set_conversations(conversations, folders=folders, drafts=drafts)
-            self._show_emptiness()
+            self._show_empty_hint()
 
         self.bin_button.set_note(str(binned) if binned else "")
         self._show_bin()
         if self.list.is_editing:
-            self._fill = fill  # filling now would close the field in which the user types a name
+            self._pending_fill = fill  # filling now would close the field in which the user types a name
         else:
             fill()
 
@@ -375,15 +375,15 @@ class Sidebar(QWidget):
     # --------------------------------------------------------------------- slots
 
     def _on_editing_ended(self) -> None:
-        if self._fill is not None:
-            fill, self._fill = self._fill, None
+        if self._pending_fill is not None:
+            fill, self._pending_fill = self._pending_fill, None
             fill()
 
     def _on_filter_changed(self, text: str) -> None:
         self.conversations.set_filter(text)
-        self._show_emptiness()
+        self._show_empty_hint()
 
-    def _show_emptiness(self) -> None:
+    def _show_empty_hint(self) -> None:
         is_empty = self.conversations.rowCount() == 0
         query = self.filter.text().strip()
         nothing_yet = phrase("shell.your_conversations_will_stand_here")

@@ -241,7 +241,7 @@ def _count_tokens(rows: Sequence[TrainingRow], model: LocalModel, where: Paths, 
     _check_memory(model)
     app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-data.log")
-    counting = _Counting(engine, rows, output)
+    counting = _TokenCounter(engine, rows, output)
     try:
         counting.load(model)
         if counting.error is None:
@@ -273,8 +273,8 @@ def _check_memory(model: LocalModel) -> None:
         raise AppError("memory_short", need_bytes=needed.total_bytes, free_bytes=available, others_bytes=0)
 
 
-class _Counting(CommandLoop):
-    """A count of tokens that sends one batch at a time, so that it can be interrupted."""
+class _TokenCounter(CommandLoop):
+    """Counts the tokens of rows with the engine, one batch at a time so that it can be interrupted."""
 
     def __init__(self, engine: EngineClient, rows: Sequence[TrainingRow], output: Output) -> None:
         super().__init__(self.stop)

@@ -72,7 +72,7 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
         )
     finally:
         output.end_progress()
-    output.result(plan_as_json(plan), "\n".join(plan_page(plan)))
+    output.result(plan_as_json(plan), "\n".join(plan_lines(plan)))
     return 0 if plan.fits else 1
 
 
@@ -88,7 +88,7 @@ def _trainer(where: Paths) -> Trainer | None:
 # --------------------------------------------------------------------------- texts
 
 
-def plan_page(plan: RunPlan) -> list[str]:
+def plan_lines(plan: RunPlan) -> list[str]:
     counts, decided = plan.counts, plan.spec
     lines = [phrase("training.plan_exact" if counts.is_exact else "training.plan_guessed")]
     numbers = {name: f"{value:,}" for name, value in dataclasses.asdict(counts).items()}

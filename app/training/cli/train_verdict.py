@@ -13,7 +13,7 @@ from app.training.runs.run_folders import TrainingRunFolder
 
 
 def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
-    """Return the verdict with its reasons, and for a usable run the proposed form and how to use it."""
+    """Return the lines of the verdict and its reasons; for a usable run also which model form to use, and how."""
     reasons = [quality_gate.reason_text(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
     row = found.row(found.proposed)
     lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate.{found.verdict}"))]

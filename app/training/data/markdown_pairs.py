@@ -142,7 +142,7 @@ def _entries(lines: list[_Line], *, has_signs: bool) -> Iterator[_Entry | BadRow
         elif ends:
             path = [above for above in path if above[0] < line.level] + [(line.level, line.title)]
         elif entry is not None:
-            _add(entry, line, has_signs=has_signs)
+            _add_line(entry, line, has_signs=has_signs)
         elif line.text.strip() and not _RULE.match(line.text) and not _COMMENT.match(line.text):
             stray.append(line)
     yield from [entry] if entry else []
@@ -157,7 +157,11 @@ def _ends(entry: _Entry, line: _Line) -> bool:
     return not entry.level or line.level <= entry.level
 
 
-def _add(entry: _Entry, line: _Line, *, has_signs: bool) -> None:
+def _add_line(entry: _Entry, line: _Line, *, has_signs: bool) -> None:
+    """Add a line to the question's body. `has_signs`: questions are marked (Q:, 問).
+
+    The first answer mark begins the answer; without question marks only if nothing but blank lines precedes it.
+    """
     is_first = not any(text.strip() for text in entry.body)
     if line.answer is not None and entry.answer_at is None and (has_signs or is_first):
         entry.answer_at, entry.answer = len(entry.body), line.answer

@@ -117,7 +117,7 @@ def write_kit(
             raise base_pythons.unknown_archive_error(archive[0], lock.system, lock.python)
         _put(folder / f"{lock.name}.txt", lock.path.read_bytes())
         _put(folder / README_NAME, _readme(kit, lock).encode("utf-8"))
-        _put(folder / KIT_NAME, transfer_kit.table_bytes(_document(kit)))
+        _put(folder / KIT_NAME, transfer_kit.table_bytes(_kit_as_json(kit)))
         sync_folder(folder)
         _remove_old_files(folder, kit, earlier | {entry.name for entry in kit.entries})
     return kit
@@ -240,7 +240,7 @@ def _split(entries: list[KitEntry], python: Python | None) -> tuple[tuple[KitEnt
     return (tuple(entries), None) if python is None else (tuple(entries[:-1]), entries[-1])
 
 
-def _document(kit: TrainingKit) -> dict[str, Any]:
+def _kit_as_json(kit: TrainingKit) -> dict[str, Any]:
     return {
         "format": KIT_FORMAT,
         "version": KIT_VERSION,

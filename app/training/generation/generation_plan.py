@@ -70,7 +70,7 @@ def _question_reason(candidate: PairCandidate) -> str:
         return "broken"
     if prompts.pattern("refers").search(text):
         return "refers_to_text"
-    if _is_of_example(candidate):
+    if _copies_example(candidate):
         return "example_copied"
     if candidate.category not in OTHER_WORDS and not _names_matter(candidate):
         return "off_topic"
@@ -81,8 +81,8 @@ def _question_reason(candidate: PairCandidate) -> str:
     return "" if is_asked else "not_a_question"
 
 
-def _is_of_example(candidate: PairCandidate) -> bool:
-    """Return whether the question is about the matter of the prompt's examples while the passage is not."""
+def _copies_example(candidate: PairCandidate) -> bool:
+    """Return whether the question has the subject of the prompt's examples, which the passage does not mention."""
     section, example = candidate.passage.section, prompts.pattern("example")
     asked = (candidate.passage.document, *section.heading, section.text)
     return bool(example.search(candidate.question)) and not any(map(example.search, asked))

@@ -120,7 +120,7 @@ _Pair = dict[str, Any]  # a line of the file (`pair_row`)
 
 @dataclass(frozen=True, slots=True)
 class ReviewProblem:
-    """A row of the table that cannot be used. `line`: of the table, from 1; `code`: names its wording."""
+    """A row of the table that cannot be used. `line`: of the table, from 1; `code`: why, as a key of the wording."""
 
     line: int
     code: str

@@ -41,7 +41,10 @@ class Lineage:
         return cls(confidentiality.label_from_word(label), origins)
 
     def label_now(self, documents: Path, unknown: Label = DEFAULT_LABEL) -> Label:
-        """Return the label by the current documents' database; `unknown` if nothing is known."""
+        """Return the highest of the recorded label and the labels that the origins have now.
+
+        `documents`: the documents' database. `unknown`: the label to assume where none was recorded.
+        """
         return collection_lookup.label_of_origins(documents, self.origins, self.label or unknown)
 
     def joined(self, *others: "Lineage") -> "Lineage":
@@ -62,7 +65,7 @@ def lineage_from_json(data: Any) -> Lineage:
 
 def lineage_of_data(folder: Path) -> Lineage:
     """Read the record of a split; empty if there is none. A damaged record counts as the highest label."""
-    return _of_manifest(folder, work_folder.version_of(folder / split_record.MANIFEST))
+    return _read_manifest(folder, work_folder.version_of(folder / split_record.MANIFEST))
 
 
 def lineage_of_model(model: LocalModel) -> Lineage:
@@ -154,7 +157,7 @@ def _read_lineage(file: Path) -> Lineage:
 
 
 @functools.lru_cache(maxsize=64)
-def _of_manifest(folder: Path, _version: tuple[int, int]) -> Lineage:
+def _read_manifest(folder: Path, _version: tuple[int, int]) -> Lineage:
     return Lineage(*split_record.read_label_and_origins(folder))
 
 

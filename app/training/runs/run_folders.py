@@ -205,7 +205,10 @@ def find(runs: Path, wanted: str) -> TrainingRunFolder:
 
 
 def find_folder(runs: Path, wanted: str) -> Path:
-    """Return the folder of the run that `find` finds. Raises AppError as `find` does."""
+    """Find a run by folder, id, name, or a unique part of id or name, and return its folder.
+
+    Raises AppError: run_unknown, run_ambiguous.
+    """
     return find(runs, wanted).folder
 
 

@@ -18,7 +18,7 @@ REST = 4  # pause in multiples of the last read's time, so that a long journal d
 
 
 class RunFollower(QObject):
-    """The follower of a run, active between `start` and `stop`, whichever process trains the run."""
+    """Reads a run's progress between `start` and `stop`, whichever process trains the run, and emits `changed`."""
 
     changed = Signal(object)  # RunProgress
 

@@ -138,7 +138,7 @@ class GoalStep(WizardStep):
         self.choice.chosen.connect(lambda goal: self._try(lambda: self._work.change(goal=goal)))
         self.documents_button.clicked.connect(lambda: self._navigation.page_requested.emit("documents"))
         self.machine.measure_button.clicked.connect(self._measure_again)
-        self.machine.practice_button.clicked.connect(self._practise)
+        self.machine.practice_button.clicked.connect(self._choose_trial_model)
         self.machine.job_button.clicked.connect(
             lambda: ExportJobDialog(self._theme, self._work, self.window(), self._pickers).open()
         )
@@ -202,8 +202,11 @@ class GoalStep(WizardStep):
 
     # ------------------------------------------------------------------- actions
 
-    def _practise(self) -> None:
-        """Choose the trial model as the base, on the processor if there is a card that cannot be used."""
+    def _choose_trial_model(self) -> None:
+        """Set the trial model as the base, and the processor as the device if there is a card.
+
+        Without the trial model, request it from the window.
+        """
         found, here = self._starter(), self.machine.ability
         if found is None or here is None:
             self._navigation.starter_requested.emit()
@@ -304,10 +307,10 @@ class MachinePanel(QFrame):
                 ("Compute Capability", self._marked(version, _CAPABILITY) if version else ""),
                 (
                     phrase("training.gpu_memory"),
-                    self._marked(self._room(card.free_bytes, card.memory_bytes), _CARD_MEMORY),
+                    self._marked(self._free_space_text(card.free_bytes, card.memory_bytes), _CARD_MEMORY),
                 ),
             ]
-        memory = self._room(found.available_bytes, found.memory_bytes)
+        memory = self._free_space_text(found.available_bytes, found.memory_bytes)
         disk = phrase("training.free_gb_free", free=f"{found.disk_bytes / 1e9:,.0f}")
         return [
             *facts,
@@ -315,7 +318,7 @@ class MachinePanel(QFrame):
             (phrase("training.disk"), self._marked(disk, _DISK)),
         ]
 
-    def _room(self, free_bytes: int | None, total_bytes: int | None) -> str:
+    def _free_space_text(self, free_bytes: int | None, total_bytes: int | None) -> str:
         if not total_bytes or free_bytes is None:
             return phrase("training.not_known")
         words = phrase("training.free_of_total_gb_free")

@@ -141,7 +141,7 @@ class InstallEnvironmentDialog(Dialog):
         elif self._is_allowed:
             text = phrase("training.network_from_pips_package_index")
             if size_bytes:
-                text = phrase("common.network_about_size_from_pips", size=_gigabytes(size_bytes))
+                text = phrase("common.network_about_size_from_pips", size=_gigabytes_text(size_bytes))
             hosts = ("、" if current_language() == "ja" else ", ").join(shipped_tools.python_hosts())
             own = phrase("training.python_version_is_fetched_too", version=python, hosts=hosts)
             self.network.setText(str(ErrorMessage(text, own)) if python else text)
@@ -153,7 +153,7 @@ class InstallEnvironmentDialog(Dialog):
         if need.base != self.base:  # the user has chosen another place meanwhile
             return
         is_short = need.free_bytes < need.room_bytes
-        sizes = {"need": _gigabytes(need.room_bytes), "free": _gigabytes(need.free_bytes)}
+        sizes = {"need": _gigabytes_text(need.room_bytes), "free": _gigabytes_text(need.free_bytes)}
         text = phrase("training.uses_up_to_need_free", **sizes)
         elsewhere = phrase("training.there_is_not_enough_space")
         kind = _variant_text(need)
@@ -185,7 +185,7 @@ def _variant_text(need: "InstallNeed") -> str:
     return f"{words}\n{lacks}" if need.lacks_cuda else words
 
 
-def _gigabytes(size_bytes: int) -> str:
+def _gigabytes_text(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:,.1f}\u00a0GB"
 
 
@@ -230,7 +230,7 @@ class InstallEnvironmentFlow(NoticeColumn):
         return self._ask(Path(path), base) if path else None
 
     def decline(self, what: str, sentence: str) -> None:
-        """Show why the environment cannot be made now."""
+        """Show a warning that the environment cannot be made now. `what`: the reason; `sentence`: what to do."""
         self.banner.show_message("warning", what, sentence)
 
     # ------------------------------------------------------------------- private

@@ -105,7 +105,7 @@ class ModelStep(WizardStep):
     def _show_forecasts(self) -> None:
         draft, forecasts = self._work.draft, self.forecasts
         self.cards.show_presets(draft.preset, forecasts.found, is_working=forecasts.is_working)
-        self.about.setText(self._about(draft))
+        self.about.setText(self._forecast_note(draft))
         forecast = forecasts.found.get(draft.preset)
         decided = {name: getattr(forecast.plan.spec, name) for name in self.expert.fields} if forecast else {}
         left = decided | dict(forecast.left) if forecast else {}
@@ -113,7 +113,7 @@ class ModelStep(WizardStep):
         self.expert.show_settings(draft.settings, left, _setting_problem(draft), fixed)
         self._name_fold()
 
-    def _about(self, draft: TrainingDraft) -> str:
+    def _forecast_note(self, draft: TrainingDraft) -> str:
         error = self.forecasts.error
         if error is not None:
             sentence = describe_error(error).message

@@ -74,7 +74,7 @@ class TrainingActions(EntryActions):
         """Open a dialog for the name and, for a run, the note."""
         note = training_list.read_note(entry.folder) if entry.kind == "run" else None
         dialog = TrainingNameDialog(self._theme, entry.name, note, self._page.window())
-        dialog.chosen.connect(lambda key: self._keep(entry, *dialog.written) if key == "keep" else None)
+        dialog.chosen.connect(lambda key: self._keep(entry, *dialog.entered) if key == "keep" else None)
         dialog.open()
         return dialog
 
@@ -181,7 +181,7 @@ class TrainingNameDialog(Dialog):
         self.name.setFocus()
 
     @property
-    def written(self) -> tuple[str, str | None]:
-        """Return name and note. The note is cut at NOTE_CHARACTERS."""
+    def entered(self) -> tuple[str, str | None]:
+        """Return the entered name and note. The note is cut at NOTE_CHARACTERS; None without a field for it."""
         note = self.note.toPlainText()[:NOTE_CHARACTERS] if self.note is not None else None
         return self.name.text().strip(), note

@@ -234,7 +234,7 @@ class RunWizard(Wizard):
 
     @property
     def has_result(self) -> bool:
-        """Return whether the training has finished. A result that has not been judged yet can be judged from there."""
+        """Return whether the training has finished. If it has not been judged yet, the result step can judge it."""
         return training_list.has_finished(self.folder)
 
     def _update_footer(self) -> None:

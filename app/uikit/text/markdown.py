@@ -64,7 +64,7 @@ def parse(text: str) -> SafeDocument:
     document = SafeDocument()
     text = untrusted_text.make_harmless(text)
     if is_bounded(text):
-        document.setMarkdown(_prepared(text), _FEATURES)
+        document.setMarkdown(_prepare(text), _FEATURES)
         _disarm(document)
     else:
         document.setPlainText(text)
@@ -107,6 +107,7 @@ def first_page(text: str) -> str:
 
 
 def _page_end(text: str, start: int) -> int:
+    """Return the index in `text` where the page that begins at `start` ends."""
     end = start
     for _ in range(PAGE_LINES):
         following = text.find("\n", end, start + PAGE_CHARACTERS) + 1
@@ -128,8 +129,12 @@ def _is_too_deep(line: str) -> bool:
     return len(line) - len(line.lstrip()) > 8 * NESTING_MAX or bool(_NESTED.match(line))
 
 
-def _prepared(text: str) -> str:
-    """Return the text with line ends kept as typed, and with what Markdown would hide: front matter and definitions."""
+def _prepare(text: str) -> str:
+    """Return the Markdown changed so that Qt shows all of it, with the line ends of the text as they were typed.
+
+    A line end inside a paragraph gets a mark (`untrusted_text.LINE_BREAK`), as Qt would turn it into a space. A blank
+    first line and escaped brackets keep front matter and link definitions visible.
+    """
     lines = text.split("\n")
     prepared = []
     fence = ""
@@ -223,7 +228,11 @@ def _without_link(style: QTextCharFormat) -> QTextCharFormat:
 
 
 def _replace_characters(cursor: QTextCursor, block: QTextBlock) -> None:
-    """Join broken lines in a block, replace unsafe characters from entities, and add display helpers."""
+    """Replace the line break marks of `_prepare` in a block by line separators, and unsafe characters by stand-ins.
+
+    Unsafe characters can come from entities such as &#x202e;. Outside code, also insert the display helpers of
+    `untrusted_text`, which control where lines break.
+    """
     text = block.text()
     edits = [] if is_code(block) else untrusted_text.display_helpers(text)
     edits += untrusted_text.find_unsafe(text)

@@ -327,7 +327,10 @@ class RichText(QTextBrowser):
         self._paint_focus()
 
     def _paint_focus(self) -> None:
-        """Draw a ring around the link that has the keyboard focus: Qt's dots are invisible beside a mark."""
+        """Draw a ring around the link that has the keyboard focus.
+
+        Qt's own dotted outline is invisible beside marked text. A link over two lines keeps that outline only.
+        """
         ends = [self.textCursor(), self.textCursor()]
         if not (self.hasFocus() and ends[0].hasSelection()):
             return

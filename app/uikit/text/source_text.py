@@ -30,12 +30,12 @@ class SourceText(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setProperty("surface", "base")
         self.sheet.text.setAccessibleName(phrase("common.text_of_the_source"))
-        theme.changed.connect(self._show)
+        theme.changed.connect(self._show_page)
 
     def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:
         """Show the text. `places`: start and end of each marked place in `text`."""
         self._text, self._places = text, tuple(places)
-        self._show()
+        self._show_page()
         if self.sheet.marks:
             self.verticalScrollBar().setValue(round(self.sheet.top_of(0)) - self._theme.px(3 * MARGIN_PX))
         else:
@@ -43,13 +43,13 @@ class SourceText(QScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._fit()
+        self._fit_page()
 
-    def _show(self) -> None:
+    def _show_page(self) -> None:
         self.sheet.show_text(self._text, self._places)
-        self._fit()
+        self._fit_page()
 
-    def _fit(self) -> None:
+    def _fit_page(self) -> None:
         self.sheet.fit(self.width() - self.verticalScrollBar().sizeHint().width())
 
 

@@ -136,7 +136,10 @@ class AutoSpin(QDoubleSpinBox):
         self.blockSignals(False)
 
     def show_auto(self, words: str, number: float | None) -> None:
-        """Show in `words` what 自動 currently means. Stepping starts from `number`; None: it is not one number."""
+        """Show `words` while the field is at 自動, such as the number that 自動 currently stands for.
+
+        `number`: the number from which steps start; None if 自動 stands for no single number.
+        """
         self._auto_number = number
         self.setSpecialValueText(words)
 
@@ -183,7 +186,10 @@ class AutoSpin(QDoubleSpinBox):
         return text.rstrip("0").rstrip(".") if "." in text else text
 
     def _is_auto(self, text: str) -> bool:
-        """Return whether a text means 自動. Its text may be a number, such as 1 回, which then means the same."""
+        """Return whether a text of the field means 自動: it is empty or the text that `show_auto` has set.
+
+        That text may look like a number, such as 1 回; typing exactly it also selects 自動.
+        """
         return text == self.specialValueText() or not text.removesuffix(self.suffix()).strip()
 
     # ------------------------------------------------------------------- stepping
@@ -319,6 +325,7 @@ def storable_text(field: QPlainTextEdit) -> str:
 
 
 def length_problem(field: QPlainTextEdit) -> str:
+    """Return the error text for a field whose text is too long to be stored; "" for none."""
     text = storable_text(field)
     if is_storable_text(text):
         return ""

@@ -1,4 +1,4 @@
-"""Provide rows of forms: settings, choosers, check boxes, files and folders, and answers on cards."""
+"""Provide rows of forms: settings, choosers, check boxes, files and folders, and cards to choose an answer from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -99,7 +99,7 @@ def repolish(widget: QWidget) -> None:
 
 
 def set_surface(widget: QWidget, surface: str) -> None:
-    """Give a widget one of the grounds of the style sheet, which plain QWidgets do not draw by themselves."""
+    """Give a widget a background. `surface`: base | side | raised | sunken | … of kotae.qss (`app.uikit.theme`)."""
     widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
     widget.setProperty("surface", surface)
 

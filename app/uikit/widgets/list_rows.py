@@ -28,7 +28,7 @@ BAR_PX = 3
 def draw_ground(
     painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem, radius: int = 6
 ) -> None:
-    """Draw the ground of a row: the accent bar of the chosen one, a quiet ground under the mouse, the focus ring."""
+    """Draw the background of a row: accent bar of a chosen row, highlight under the mouse, and focus ring."""
     state: QStyle.StateFlag = option.state
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     shape = QPainterPath()
@@ -46,7 +46,7 @@ def draw_ground(
 
 
 def draw_soft(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) -> None:
-    """Draw the soft ground alone: for one of several chosen rows, or for a drop target."""
+    """Draw the background of a chosen row without its accent bar: for several chosen rows, or for a drop target."""
     shape = QPainterPath()
     shape.addRoundedRect(QRectF(area), radius, radius)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -101,7 +101,7 @@ def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str,
 def draw_row_ground(
     painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem
 ) -> None:
-    """Draw the ground of a row that fills a framed list from edge to edge; see `draw_ground`."""
+    """Draw the background of a row as `draw_ground` does, but without rounded corners, for rows of full width."""
     state: QStyle.StateFlag = option.state
     if is_chosen:
         painter.fillRect(area, theme.color("accent_soft"))
@@ -114,7 +114,7 @@ def draw_row_ground(
 
 
 def _has_ring(state: QStyle.StateFlag, is_chosen: bool) -> bool:
-    """Return whether a row gets the focus ring. A row that was chosen by a click already has its own ground."""
+    """Return whether a row gets the focus ring. A row chosen by a click is already marked by its background."""
     has_focus = bool(state & QStyle.StateFlag.State_HasFocus)
     return has_focus and (not is_chosen or bool(state & QStyle.StateFlag.State_KeyboardFocusChange))
 
@@ -129,7 +129,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """A row of a list: an entry with what is shown of it, or a heading, which has only a name."""
+    """A row of a list: an entry with the texts and the icon to show, or a heading, which has only a name."""
 
     name: str
     key: object = None  # tells the entry from others

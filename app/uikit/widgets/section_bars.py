@@ -32,6 +32,7 @@ class TabBar(QWidget):
 
     @property
     def key(self) -> str:
+        """Return the key of the selected tab."""
         return next(key for key, button in self.buttons.items() if button.isChecked())
 
     def show_tab(self, key: str) -> None:

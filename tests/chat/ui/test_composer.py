@@ -241,11 +241,11 @@ def test_neither_button_nor_paste_breaks_into_a_conversion(desk: Desk) -> None:
 
 
 def test_the_placeholder_is_hidden_during_a_conversion(desk: Desk, qtbot: QtBot) -> None:
-    desk.composer.set_has_history(True)
+    desk.composer.update_placeholder(True)
     assert desk.editor.placeholderText() == "続けて質問できます"
     desk.convert(("に", ""))
     assert desk.editor.placeholderText() == ""
-    desk.composer.set_has_history(False)
+    desk.composer.update_placeholder(False)
     assert desk.editor.placeholderText() == ""
     desk.convert(("", ""))
     qtbot.waitUntil(lambda: desk.editor.placeholderText() == "質問を入力してください")

@@ -319,6 +319,6 @@ def test_a_kit_is_written_and_made_from(
     assert not panel.back_button.isVisible()
     driver.make()
     driver.wait(panel.back_button.isVisible)
-    dialog = panel.ask_to_go_back()
+    dialog = panel.ask_to_restore_previous()
     with driver.signal("previous_restored"):
         driver.click(dialog.buttons["back"])

@@ -111,7 +111,7 @@ class ConversationList(QAbstractListModel):
         self._emit_all_changed()
 
     def set_written(self, message: Message | None) -> None:
-        """Set the question that was asked, then the answer that is being written; None when that has ended."""
+        """Set the question just sent, then the answer that is being written; None when the answer has ended."""
         if message is None or message.role == "question":
             self._written = ()
         if message is not None:
@@ -292,8 +292,11 @@ class ConversationList(QAbstractListModel):
         return time, self._label(conversation), folder
 
     def _label(self, conversation: Conversation) -> Label | None:
-        """Return the label as the header shows it for the open conversation: its own with that of its collections and
-        answers."""
+        """Return the label to show: the highest of the conversation's own, its collections' and its answers' sources'.
+
+        The header of the open conversation shows the same. None if neither the user nor a document has set one; the
+        highest label if the details of an answer are damaged.
+        """
         written = [one for one in self._written if one.conversation_id == conversation.id]
         if conversation.id not in self._asked:
             try:

@@ -157,7 +157,7 @@ class TransferController(QObject):
         if self._is_busy():
             return
         kinds = phrase("chat.conversations_exported_by_kotae_json")
-        path = self._pickers.open(self._window, phrase("chat.choose_a_file_to_import"), self._start_folder(), kinds)
+        path = self._pickers.open(self._window, phrase("chat.choose_a_file_to_import"), self._initial_folder(), kinds)
         if path:
             self.import_path(Path(path))
 
@@ -196,13 +196,13 @@ class TransferController(QObject):
         """Let the user choose the target: one file for JSON or one conversation, otherwise a folder with a file for
         each."""
         if file_format != "json" and export.count > 1:
-            path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._start_folder())
+            path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._initial_folder())
             target = Path(path)
             self._folder = path or self._folder
         else:
             suffix = conversation_export.EXPORT_SUFFIXES[file_format]
             is_secret = export.label_now() == confidentiality.HIGHEST_LABEL
-            first = str(Path(self._start_folder()) / f"{export.neutral_name() if is_secret else export.name}{suffix}")
+            first = str(Path(self._initial_folder()) / f"{export.neutral_name() if is_secret else export.name}{suffix}")
             kinds = {"docx": phrase("chat.word_documents_docx"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
             path = self._pickers.save(self._window, phrase("chat.export_as"), first, kinds[file_format])
             target = complete_suffix(Path(path), suffix)
@@ -225,7 +225,7 @@ class TransferController(QObject):
         self.strip.banner.hide()
         self.strip.progress.start(words)
 
-    def _start_folder(self) -> str:
+    def _initial_folder(self) -> str:
         documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         return self._folder or documents
 

@@ -67,7 +67,7 @@ def is_not_found_notice(message: Message) -> bool:
 
 
 def shown_text(message: Message) -> str:
-    """Return the text that an answer shows; "" when a box below replaces it."""
+    """Return the text to show for a message; "" for a not-found notice, which the box below shows instead."""
     grounding = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text

@@ -46,8 +46,8 @@ class PageView(QScrollArea):
     def can_shrink(self) -> bool:
         return self._zoom > 0
 
-    def begin(self) -> None:
-        """Scroll to the first mark when the next picture arrives, because it is another page."""
+    def expect_new_page(self) -> None:
+        """Note that the next picture is of another page, so that it is scrolled to its first mark."""
         self._is_new = True
 
     def show_picture(self, picture: PagePicture, name: str) -> None:

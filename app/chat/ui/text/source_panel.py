@@ -87,7 +87,7 @@ class SourcePanel(QWidget):
         self._page = source.page
         self._pages_row.hide()
         self.stack.setCurrentWidget(self.text)
-        self.view.begin()
+        self.view.expect_new_page()
 
     def show_picture(self, picture: PagePicture) -> None:
         """Show the page image in place of the text."""
@@ -245,7 +245,7 @@ class SourcePanel(QWidget):
         self.fit_button.setVisible(self._page_row.sizeHint().width() <= self.width())
 
     def _go_to(self, page: int) -> None:
-        self.view.begin()
+        self.view.expect_new_page()
         self.page_chosen.emit(page)
 
     def _on_page_typed(self) -> None:

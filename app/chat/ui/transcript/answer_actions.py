@@ -263,10 +263,10 @@ class AnswerActions(QWidget):
         self._halves.addLayout(self._left)
         self._halves.addStretch(1)
         self._halves.addLayout(self._right)
-        self._fill_left()
-        self._fill_right()
+        self._add_facts_and_rating()
+        self._add_buttons()
 
-    def _fill_left(self) -> None:
+    def _add_facts_and_rating(self) -> None:
         if not self._options.shows_details and (brief := brief_facts(self._details)):
             meta = Label(brief, role="caption", tone="text2")
             meta.setToolTip(plain_tooltip(facts_line(self._details)))
@@ -279,7 +279,7 @@ class AnswerActions(QWidget):
             self._left.addWidget(self.pager)
         self._left.addStretch(1)
 
-    def _fill_right(self) -> None:
+    def _add_buttons(self) -> None:
         self._right.addStretch(1)
         if self._message.text:
             is_not_found_notice = citations.is_not_found_notice(self._message)  # it has no text of a model to act on

@@ -79,7 +79,7 @@ class StageLine(Label):
         return join_facts(self._passages_text(), doing)
 
     def _passages_text(self) -> str:
-        """Return how many passages were found in documents; "" when none are asked."""
+        """Return the number of passages retrieved from documents; "" when no documents are searched."""
         if not self._stage.count:
             return ""
         # Until the model is loaded it is not known how many fit into the prompt.

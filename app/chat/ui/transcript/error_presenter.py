@@ -64,7 +64,7 @@ def smaller_context(context_tokens: int) -> int | None:
 
 
 class ErrorPresenter(QObject):
-    """Shows the problems of the session and carries out the chosen steps, or requests them from the window."""
+    """Shows errors of the session with action buttons; carries out the chosen action or requests it from the window."""
 
     banner_changed = Signal()
 
@@ -92,7 +92,7 @@ class ErrorPresenter(QObject):
         banner.action_requested.connect(self._on_action_requested)
 
     def show_error(self, error: AppError) -> None:
-        """Show a problem below the answer that failed last, or in the banner."""
+        """Show an error below the answer that failed last, or in the banner."""
         if self._failed_id and not needs_banner(error):
             self._transcript.explain(self._failed_id, str(describe_error(error)))
         else:
@@ -100,8 +100,8 @@ class ErrorPresenter(QObject):
             self._banner.show_error(error, actions, "warning")
             self.banner_changed.emit()
 
-    def report_unrelated(self, error: AppError) -> None:
-        """Show a problem that does not concern the answer that failed last."""
+    def show_unrelated_error(self, error: AppError) -> None:
+        """Show an error in the banner, because it does not concern the answer that failed last."""
         self._failed_id = 0
         self.show_error(error)
 
@@ -111,7 +111,7 @@ class ErrorPresenter(QObject):
         self.banner_changed.emit()
 
     def on_models_changed(self) -> None:
-        """Hide a banner that may have said that there is no model."""
+        """Hide the banner, which may state that there is no model, unless it concerns a failed answer."""
         if not self._failed_id:
             self.clear()
 

@@ -89,7 +89,7 @@ class FindBar(QWidget):
             self._search_from(self._transcript.first_in_sight())
 
     def look_for(self, query: str, message_id: int) -> None:
-        """Show the matches of a query, first in this message."""
+        """Open the bar with a query and go to its first match in a message, or to the message if it has none."""
         self.opening.emit()
         self._set_query(query)
         self._take_focus()
@@ -97,12 +97,12 @@ class FindBar(QWidget):
         if self._message_id() != message_id:
             self._transcript.reveal(message_id, 0)
 
-    def step(self, step: int) -> None:
+    def step(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) match, wrapping around."""
         if self.isHidden():
             self.open()
         elif self._places:
-            self._number = (self._number + step) % len(self._places)
+            self._number = (self._number + direction) % len(self._places)
             self._show()
 
     def leave(self) -> None:

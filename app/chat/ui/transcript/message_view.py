@@ -106,7 +106,7 @@ class MessageView(QWidget):
             self.pager.set_busy(is_busy)
 
     def fit(self, width: int) -> int:
-        """Lay out the text for a width; return the height needed, without applying it."""
+        """Lay out the text for a width in px and return the height needed in px, without applying the height."""
         margins = self._column.contentsMargins()
         self.text.fit(width - margins.left() - margins.right())
         self._column.activate()

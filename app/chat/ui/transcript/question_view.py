@@ -42,7 +42,7 @@ class QuestionView(MessageView):
         return self._pager
 
     def fit(self, width: int) -> int:
-        """Hide the buttons if they would make the head wider than the page."""
+        """Lay out as `MessageView.fit` does, without the buttons if the header row would become wider than `width`."""
         if self._buttons:
             head = self._head_row.sizeHint().width()
             hidden_px = sum(button.sizeHint().width() for button in self._buttons if button.isHidden())

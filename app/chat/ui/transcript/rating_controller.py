@@ -40,6 +40,7 @@ class CorrectionEditor(EditorWindow):
         self.text.setFocus()
 
     def save(self) -> str:
+        """Store the correction. Return why it was not stored, or ""."""
         text, limit = storable_text(self.text), max(CHARACTERS_MAX, len(self._answer.text))
         if len(text) > limit:
             words = phrase("common.the_text_is_too_long")

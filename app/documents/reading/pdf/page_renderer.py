@@ -33,7 +33,7 @@ def render(document: Document, command: Render) -> Rendered:
     OSError.
     """
     path = Path(document.path)
-    _check(path, document)
+    _check_unchanged_pdf(path, document)
     file = pdf_reader.open_pdf(path)
     try:
         if not 1 <= command.page <= len(file):
@@ -50,7 +50,7 @@ def render(document: Document, command: Render) -> Rendered:
         file.close()
 
 
-def _check(path: Path, document: Document) -> None:
+def _check_unchanged_pdf(path: Path, document: Document) -> None:
     """Check that the file exists, has not changed since it was read, and is a PDF file.
 
     Raises AppError("source_gone" | "source_changed" | "source_no_page").

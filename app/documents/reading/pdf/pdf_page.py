@@ -62,7 +62,7 @@ class RawPage:
     is_blank: bool = False  # nothing is drawn on it
 
 
-class _Frame:
+class _PageTransform:
     """A transformation from a page's own coordinates to displayed ones, including crop box and rotation."""
 
     def __init__(self, page: Any) -> None:
@@ -84,7 +84,7 @@ class _Frame:
 
 def read_page(page: Any) -> RawPage:
     """Read a page. `page`: a pypdfium2 page, which the caller closes. Raises pypdfium2.PdfiumError."""
-    frame = _Frame(page)
+    frame = _PageTransform(page)
     raw = RawPage(frame.width, frame.height)
     text_page = page.get_textpage()
     try:
@@ -95,7 +95,7 @@ def read_page(page: Any) -> RawPage:
     return raw
 
 
-def _read_glyphs(text_page: Any, frame: _Frame, raw: RawPage) -> None:
+def _read_glyphs(text_page: Any, frame: _PageTransform, raw: RawPage) -> None:
     count = min(GLYPHS_MOST, text_page.count_chars())
     handle = text_page.raw
     box = pdfium.FS_RECTF()
@@ -153,7 +153,7 @@ def _size(handle: Any, index: int) -> float:
 # ------------------------------------------------------------------ lines
 
 
-def _read_objects(page: Any, frame: _Frame, raw: RawPage) -> None:
+def _read_objects(page: Any, frame: _PageTransform, raw: RawPage) -> None:
     identity = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
     segments = 0
     raw.is_blank = True
@@ -199,7 +199,7 @@ def _product(first: tuple[float, ...], then: tuple[float, ...]) -> tuple[float, 
     return (a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u)
 
 
-def _is_large(handle: Any, frame: _Frame) -> bool:
+def _is_large(handle: Any, frame: _PageTransform) -> bool:
     edges = [ctypes.c_float() for _ in range(4)]
     if not pdfium.FPDFPageObj_GetBounds(handle, *(ctypes.byref(edge) for edge in edges)):
         return False
@@ -207,7 +207,7 @@ def _is_large(handle: Any, frame: _Frame) -> bool:
     return bool(abs((right - left) * (top - bottom)) >= 0.5 * frame.width * frame.height)
 
 
-def _take_path(handle: Any, count: int, matrix: tuple[float, ...], frame: _Frame, raw: RawPage) -> None:
+def _take_path(handle: Any, count: int, matrix: tuple[float, ...], frame: _PageTransform, raw: RawPage) -> None:
     a, b, c, d, e, f = matrix
     x, y = ctypes.c_float(), ctypes.c_float()
     before = begin = (0.0, 0.0)

@@ -188,7 +188,7 @@ class _Reader:
         blocks = build_blocks(pages, Outline(read_outline(self._document)))
         if self._recognized:
             self._notes.append("recognized")
-            blocks = _with_recognized(blocks, self._recognized)
+            blocks = _insert_recognized(blocks, self._recognized)
         if self._document.count_attachments() > 0:
             self._notes.append("embedded_files")
         if len(self._empty_pages) * 2 > count:
@@ -298,7 +298,7 @@ def _without_ruby(runs: list[GlyphRun]) -> list[GlyphRun]:
     return [run for run in runs if id(run) not in ruby]
 
 
-def _with_recognized(blocks: list[Block], recognized: dict[int, list[Block]]) -> list[Block]:
+def _insert_recognized(blocks: list[Block], recognized: dict[int, list[Block]]) -> list[Block]:
     """Insert the recognized blocks at their pages."""
     found: list[Block] = []
     waiting = sorted(recognized)

@@ -41,7 +41,7 @@ def find_ruled_tables(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
         return [], raw.glyphs
     tables: list[PdfTable] = []
     rest = raw.glyphs
-    for group_h, group_v in _groups(horizontal, vertical):
+    for group_h, group_v in _group_meeting_lines(horizontal, vertical):
         grid = _Grid(group_h, group_v)
         if not grid.is_table:
             continue
@@ -74,7 +74,7 @@ def _merged(rules: Sequence[RuledLine]) -> list[RuledLine]:
     return found
 
 
-def _groups(
+def _group_meeting_lines(
     horizontal: Sequence[RuledLine], vertical: Sequence[RuledLine]
 ) -> list[tuple[list[RuledLine], list[RuledLine]]]:
     """Group lines that meet, directly or through others."""

@@ -44,7 +44,7 @@ class BlindResultPanel(QWidget):
         self._build()
 
     def show_outcome(self, found: BlindOutcome, comparison: BlindComparison) -> None:
-        """Show the result. `found`: of the comparison."""
+        """Show the result `found` of a comparison."""
         left = len(comparison.pairing.pairs) - found.n
         texts = (
             (self.verdict, blind_texts.verdict(found)),

@@ -180,7 +180,7 @@ class ComparisonCard(Card):
         rows.grid.setColumnMinimumWidth(0, px(NAME_PX - 30))
         rows.grid.setColumnStretch(0, 3)
         for at, column in enumerate(columns):
-            rows.put(Label(column.name, "caption", "text2", strong=True), self._place(at, before), is_number=True)
+            rows.put(Label(column.name, "caption", "text2", strong=True), self._grid_column(at, before), is_number=True)
         rows.grid.setColumnStretch(before + 1, 4 if scale else 0)
         if scale:
             rows.put(_axis(self._theme, scale), before + 1)
@@ -190,19 +190,19 @@ class ComparisonCard(Card):
                 rows.ground("accent_soft")
             rows.put(Label(one.system.name, strong=True, wraps=True), 0)
             for at, column in enumerate(columns):
-                rows.put(Label(column.text(one)), self._place(at, before), is_number=True)
+                rows.put(Label(column.text(one)), self._grid_column(at, before), is_number=True)
             if scale:
                 rows.put(system_plot(self._theme, scale, one.span, number), before + 1)
             rows.put(self._use_button(one), last)
             if number + 1 < len(found.systems):
                 rows.rule(count)
 
-    def _place(self, at: int, before: int) -> int:
-        """Return the grid column: the plot is right of mean and interval."""
+    def _grid_column(self, at: int, before: int) -> int:
+        """Return the grid column of column `at`. Grid column 0 is the name; the plot follows `before` columns."""
         return at + 1 if at < before else at + 2
 
     def _fill_narrow(self, found: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
-        """Stack the name, the plot, and the other values in one line."""
+        """Add three rows for each system: its name, its plot, and its other values."""
         rows = self.rows
         rows.grid.setColumnStretch(0, 1)
         if scale:
@@ -216,7 +216,7 @@ class ComparisonCard(Card):
                 rows.put(system_plot(self._theme, scale, one.span, number), 0, span=2)
                 rows.next_row()
             facts = [f"{column.name}\u00a0{column.text(one)}" for column in columns]
-            rows.put(_facts(facts, self._theme.px(INDENT_PX)), 0, span=2)
+            rows.put(_fact_box(facts, self._theme.px(INDENT_PX)), 0, span=2)
             if number + 1 < len(found.systems):
                 rows.rule(2)
 
@@ -229,8 +229,8 @@ class ComparisonCard(Card):
         return button
 
 
-def _facts(facts: list[str], indent_px: int) -> QWidget:
-    """Put the facts into a box that breaks lines only between facts."""
+def _fact_box(facts: list[str], indent_px: int) -> QWidget:
+    """Return a box with short texts, in which lines break only between two texts."""
     holder = QWidget()
     column = make_column(into=holder, margins_px=(indent_px, 0, indent_px, indent_px))
     labels = [Label(one, "caption", "text2") for one in facts]

@@ -71,7 +71,7 @@ class TextTable(QTableView):
         self.first = QTableView(self)  # the first column, shown over the scrolled ones
         for view in (self, self.first):
             _dress(view, theme)
-        self._build_first()
+        self._build_first_column()
         theme.changed.connect(self._fit)
         self._fit()
 
@@ -81,7 +81,8 @@ class TextTable(QTableView):
 
     # ------------------------------------------------------------------- private
 
-    def _build_first(self) -> None:
+    def _build_first_column(self) -> None:
+        """Set up the view of the first column, which stays visible when the table scrolls sideways."""
         first = self.first
         first.setModel(self.cells)
         first.setSelectionModel(self.selectionModel())

@@ -220,7 +220,7 @@ class QuestionsTab(QWidget):
         self.categories.activated.connect(self._on_category_chosen)
         self.spread_button.toggled.connect(self._on_order_chosen)
         self.view.selectionModel().currentChanged.connect(lambda *_: self._show_current())
-        theme.changed.connect(self._turn)
+        theme.changed.connect(self._arrange_panes)
 
     def show_result(self, found: ResultViewData) -> None:
         self._found, self._question_id = found, ""
@@ -240,7 +240,7 @@ class QuestionsTab(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._turn()
+        self._arrange_panes()
 
     @property
     def current(self) -> QuestionViewData | None:
@@ -258,7 +258,8 @@ class QuestionsTab(QWidget):
         self._content.addWidget(self._area, 1)
         make_column(make_scrollable(self._inside), into=self)  # scrolls if there is not even room for both
 
-    def _turn(self) -> None:
+    def _arrange_panes(self) -> None:
+        """Put list and detail side by side in a wide tab, else one above the other."""
         px = self._theme.px
         is_row = self.width() >= px(WIDE_PX)
         directions = QBoxLayout.Direction

@@ -14,7 +14,7 @@ VERDICTS = {
 
 
 def tab(kind: str) -> str:
-    """`kind`: of a study."""
+    """Return the short name of a kind of study."""
     return {
         "documents": phrase("evaluation.documents_and_fine_tuning"),
         "questions": phrase("evaluation.models"),

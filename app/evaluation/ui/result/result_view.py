@@ -43,7 +43,7 @@ FORMS = (BOOK, ".csv", PAGE)
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What is shown. `sections`: as in results.json."""
+    """The results that are shown. `sections`: the report in results.json."""
 
     folder: Path
     study: Study
@@ -64,7 +64,7 @@ class EvaluationResultView(QWidget):
         models: Callable[[], Sequence[LocalModel]],
         pickers: Pickers | None = None,
     ) -> None:
-        """`documents`: the documents database, for the label of the results. `models`: those of the list now."""
+        """`documents`: the documents database, for the label of the results. `models`: returns the listed models."""
         super().__init__()
         self._theme = theme
         self._models = models
@@ -102,7 +102,7 @@ class EvaluationResultView(QWidget):
         return current_labels.label_of_evaluation(self._result.found, self._documents)
 
     def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[ReportSection]) -> None:
-        """Show results. `sections`: as in results.json."""
+        """Show the results of a study. `sections`: the report in results.json."""
         self._number += 1
         number = self._number
         self._result, self.shown = _Result(folder, study, found, tuple(sections)), None

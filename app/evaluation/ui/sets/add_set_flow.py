@@ -52,7 +52,7 @@ class ImportedQuestions:
 
 @dataclass(frozen=True, slots=True)
 class ImportPart:
-    """A titled part of the dialog: lines, or facts. `tone`: of the title."""
+    """A titled part of the dialog: lines, or facts. `tone`: colour of the title."""
 
     title: str
     lines: str = ""
@@ -218,7 +218,7 @@ class AddSet(QObject):
         parent: QWidget,
         pickers: Pickers | None = None,
     ) -> None:
-        """`folder`: of the sets. `collect`: called in the background (`conversation_questions.collect_questions`)."""
+        """`folder`: the folder of all sets. `collect`: collects questions of conversations; runs in the background."""
         super().__init__(parent)
         self._theme = theme
         self._folder = folder

@@ -51,7 +51,7 @@ class OpenQuestionSet(QObject):
         self._request_number = 0
 
     def open(self, name: str, number: int = 0) -> None:
-        """Read a version of a set. `number`: of the version; 0: the newest."""
+        """Read a version of a set. `number`: version number; 0: the newest."""
         if name != self.name:
             self.shown = None
         self.name = name

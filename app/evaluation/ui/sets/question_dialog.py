@@ -153,7 +153,7 @@ class QuestionDialog(QuestionSetEditorWindow):
     def __init__(
         self, theme: Theme, question: Question | None, prepare: Prepare, parent: QWidget, naming: NameForm | None = None
     ) -> None:
-        """`question` None: a new one. `prepare`: returns the work that stores it. `naming`: of a new set for it."""
+        """`question` None: a new one. `prepare`: returns the work that stores it. `naming`: the form for a new set."""
         super().__init__(theme, parent)
         self._question = question or Question("", "", origin="written")
         self._prepare = prepare

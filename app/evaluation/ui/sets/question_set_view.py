@@ -53,7 +53,7 @@ class SetView(QWidget):
     def __init__(
         self, theme: Theme, folder: Path, documents: Path, secrecy: ConfidentialityGuard, pickers: Pickers | None = None
     ) -> None:
-        """`folder`: of the sets. `documents`: the documents database, for the label of the set."""
+        """`folder`: the folder of all sets. `documents`: the documents database, for the label of the set."""
         super().__init__()
         self._theme = theme
         self._folder = folder

@@ -48,7 +48,10 @@ WAIT_MS = 250  # after the last key press
 
 
 class ForecastController(QObject):
-    """Forecasts `request`. `found` and `error` are its results; both None: still computing, or no request."""
+    """Forecasts in the background what the study of `request` will take.
+
+    The result is `found` or `error`; both are None while it is computed, or without a request.
+    """
 
     changed = Signal()
 
@@ -63,7 +66,10 @@ class ForecastController(QObject):
         self._wait.timeout.connect(self._compute)
 
     def set_request(self, request: StudyRequest | None) -> None:
-        """Forecast a request after a moment; None: there is nothing to forecast. The study's name has no influence."""
+        """Forecast the study of a request, WAIT_MS after the last change; None: clear the forecast.
+
+        A request that differs only in the study's name is not forecast again.
+        """
         if request is not None:
             request = dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=""))
         if request == self.request:
@@ -321,7 +327,7 @@ class StudyDialog(QDialog):
     # --------------------------------------------------------------------- looking
 
     def _read_inputs(self) -> None:
-        """Read in the background what takes a moment: split data, free names, the number of shipped questions."""
+        """Read in the background the split data, unused study names, and the number of shipped questions."""
         read = functools.partial(_read_inputs, self._model)
         background.run(read, self._on_looked, self._on_unreadable)
 
@@ -372,7 +378,7 @@ class StudyDialog(QDialog):
 
 
 def _read_inputs(model: StudyDialogModel) -> tuple[list[SplitChoice], dict[str, str], int]:
-    """Return the split data, a free name for each kind, and the number of shipped questions."""
+    """Return the split data, an unused study name for each kind, and the number of shipped questions."""
     titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
     names = {kind: studies.free_name(model.paths.evaluations, title) for kind, title in titles.items()}
     return model.splits(), names, len(question_sets.shipped().questions)

@@ -188,7 +188,7 @@ class StudyDialogModel:
         current_model_id: Callable[[], str],
         locate: Callable[[], Trainer],
     ) -> None:
-        """`current_model_id`: of the model that answers; "": none. `locate`: as `training_run.locate_trainer`."""
+        """`current_model_id`: returns the id of the model in use; "": none. `locate`: `training_run.locate_trainer`."""
         self.paths = paths
         self.models = models
         self.collections = collections

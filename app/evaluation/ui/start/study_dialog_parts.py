@@ -156,7 +156,10 @@ class FormsPart(DialogPart):
 
 
 def offer_tuned(box: ChoiceBox, offer: DialogOffer, base: LocalModel | None, *, with_merged: bool) -> list[LocalModel]:
-    """Offer no model (selected) and the tuned models, newest first; return the tuned models."""
+    """Fill the box with "none" (selected) and the models tuned from `base`, newest first. Return these models.
+
+    `with_merged`: also models into which the adapter is merged.
+    """
     found = study_dialog_rules.tuned_on(base, offer.models, with_merged=with_merged)
     box.offer([(phrase("common.none"), None), *((offer.name(model), model) for model in found)], None)
     return found

@@ -111,7 +111,7 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
     dialog = Dialog(
         theme,
         phrase("shell.check_of_the_file_you"),
-        f"{make_breakable(str(found.path))}\n{_what_it_is(found)}",
+        f"{make_breakable(str(found.path))}\n{_describe_file(found)}",
         (DialogButton("cancel", phrase("common.close"), is_default=not needs_checksum),),
         parent,
         icon=("file-search", "text2"),
@@ -129,7 +129,7 @@ def _needs_checksum(found: UpdateFile) -> bool:
     return not (found.other or found.is_empty)
 
 
-def _what_it_is(found: UpdateFile) -> str:
+def _describe_file(found: UpdateFile) -> str:
     if found.other == "engine_pack":
         return phrase("shell.not_a_new_version_of")
     if found.other == "model_kit":
@@ -237,7 +237,7 @@ class AboutSection(SettingsSection):
         self.version.set_facts(
             (
                 (phrase("common.version"), f"Kotae {self.facts.version}"),
-                (phrase("shell.built_on"), self._day()),
+                (phrase("shell.built_on"), self._build_day()),
                 (phrase("shell.commit"), self.facts.commit),
             )
         )
@@ -269,7 +269,7 @@ class AboutSection(SettingsSection):
             phrase("shell.puts_logs_and_settings_into"),
         )
 
-    def _day(self) -> str:
+    def _build_day(self) -> str:
         return format_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
 
     def _how_to_update(self) -> str:

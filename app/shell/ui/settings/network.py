@@ -121,7 +121,7 @@ class NetworkSection(SettingsSection):
         policy = forbidding_policy(self._paths.data)
         self.block.setChecked(not settings.network_allowed)
         self.block.setEnabled(policy is None)
-        self._block_row.show_note(self._stopped_words(settings, str(policy) if policy else ""))
+        self._block_row.show_note(self._protection_text(settings, str(policy) if policy else ""))
         self.mirror.show_address(settings.hub_endpoint)
         self.proxy.show_address(settings.proxy)
         self.limit.show_value(settings.download_limit_bytes_per_s)
@@ -168,8 +168,12 @@ class NetworkSection(SettingsSection):
             is_wide=True,
         )
 
-    def _stopped_words(self, settings: Settings, policy: str) -> str:
-        """Return which protection is active, the program's alone or also the system's; "" while traffic is allowed."""
+    def _protection_text(self, settings: Settings, policy: str) -> str:
+        """Return the note on what blocks traffic: Kotae alone, or also the system's kernel.
+
+        While traffic is allowed, return "", or how to end a block by the kernel. `policy`: the file by which an
+        administrator forbids traffic; "": there is none.
+        """
         is_closed = network_guard.filter_state() == "on"
         if settings.network_allowed:
             return phrase("shell.close_kotae_and_open_it") if is_closed else ""
@@ -177,10 +181,10 @@ class NetworkSection(SettingsSection):
         if policy:
             words = phrase("shell.an_administrator_has_forbidden_it", path=policy)
         if is_closed:
-            return _both(words, phrase("shell.the_systems_kernel_lets_no"))
+            return _two_sentences(words, phrase("shell.the_systems_kernel_lets_no"))
         if network_guard.is_filter_supported() and network_guard.filter_state() == "off":
-            return _both(words, phrase("shell.from_the_next_start_of"))
-        return _both(words, phrase("shell.on_this_machine_the_kernel"))
+            return _two_sentences(words, phrase("shell.from_the_next_start_of"))
+        return _two_sentences(words, phrase("shell.on_this_machine_the_kernel"))
 
     def _address(self, placeholder: str, field: str) -> AddressField:
         return AddressField(placeholder, lambda text: self._preferences.change(**{field: text}))
@@ -266,7 +270,8 @@ class NetworkSection(SettingsSection):
         self._token_row.show_note(f"▲ {describe_error(error)}")
 
 
-def _both(first: str, second: str) -> str:
+def _two_sentences(first: str, second: str) -> str:
+    """Join two sentences as the language in use requires."""
     return str(ErrorMessage(first, second))
 
 

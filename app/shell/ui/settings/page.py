@@ -86,8 +86,8 @@ class SettingsPage(Page):
         make_storage: Callable[[], ModelsFolderPanel],
         make_training: Callable[[], TrainingPanel],
     ) -> None:
-        """`card`: returns the catalogue card of the model that answers now. `make_storage`: makes the panel of the
-        models folder.
+        """`card`: returns the catalogue card of the model in use; None: it has none. `make_storage`, `make_training`:
+        make the panels of the models folder and of the training environment.
         """
         super().__init__()
         self._theme = theme

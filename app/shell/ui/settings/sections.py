@@ -57,7 +57,7 @@ class EnginePacksPanel(QWidget):
         self._refresh()
 
     def take(self, file: str) -> None:
-        """Install the part in a file, and show the outcome or the error here."""
+        """Install the GPU part in a file, and show the outcome or the error in this panel."""
         source, folder = Path(file), self._folder
         self._begin(phrase("common.checking_2"))
         background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
@@ -90,7 +90,7 @@ class EnginePacksPanel(QWidget):
         background.run(lambda: engine_packs.remove(folder), self._on_removed, self._on_failed)
 
     def _on_taken(self, pack: EnginePack) -> None:
-        self._show_outcome(self._added_words(pack), "success")
+        self._show_outcome(self._added_text(pack), "success")
 
     def _on_removed(self, _nothing: None) -> None:
         """Show the outcome. Some systems cannot delete a library that is in use."""
@@ -98,7 +98,7 @@ class EnginePacksPanel(QWidget):
             words = phrase("shell.in_use_so_it_could")
             self._show_outcome(words, "warning")
         else:
-            self._show_outcome(self._removed_words(), "success")
+            self._show_outcome(self._removed_text(), "success")
 
     def _on_failed(self, error: AppError) -> None:
         self._show_outcome(f"× {describe_error(error)}", "danger")
@@ -119,19 +119,17 @@ class EnginePacksPanel(QWidget):
             self.add_button.setFocus()
 
     def _refresh(self) -> None:
-        """Look for changes: the command line also adds and removes parts, perhaps while another program was
-        in front.
-        """
+        """Show which GPU parts are installed, if that has changed: the command line also adds and removes them."""
         packs = engine_packs.installed(self._folder)
         if packs == self._known_packs or not self.add_button.isEnabled():
             return
         new = [pack for pack in packs if pack not in self._known_packs]
         if new:
-            self._show_message(self._added_words(*new), "success")
+            self._show_message(self._added_text(*new), "success")
         elif packs:
             self._show_state()
         else:
-            self._show_message(self._removed_words(), "success")
+            self._show_message(self._removed_text(), "success")
 
     def _show_state(self) -> None:
         packs = engine_packs.installed(self._folder)
@@ -140,11 +138,11 @@ class EnginePacksPanel(QWidget):
         )
         self._show_message(words, "text")
 
-    def _added_words(self, *packs: EnginePack) -> str:
+    def _added_text(self, *packs: EnginePack) -> str:
         words = phrase("shell.added_name_it_is_used")
         return words.format(name=_titles(packs))
 
-    def _removed_words(self) -> str:
+    def _removed_text(self) -> str:
         return phrase("shell.removed_from_the_next_start")
 
     def _show_message(self, words: str, tone: str, *, is_busy: bool = False) -> None:

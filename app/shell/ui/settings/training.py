@@ -187,7 +187,7 @@ class TrainingPanel(QWidget):
         self.offline_button.clicked.connect(lambda: self._unless_in_use(self.making.ask_offline))
         self.open_button.clicked.connect(self._open_folder)
         self.remove_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_remove))
-        self.back_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_go_back))
+        self.back_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_restore_previous))
         self.kit_button.clicked.connect(self.ask_for_kit)
         self.making.changed.connect(self._show)
         setup = self._setup
@@ -218,7 +218,7 @@ class TrainingPanel(QWidget):
         dialog.open()
         return dialog
 
-    def ask_to_go_back(self) -> Dialog:
+    def ask_to_restore_previous(self) -> Dialog:
         dialog = Dialog(
             self._theme,
             phrase("shell.go_back_to_the_environment"),
@@ -261,7 +261,7 @@ class TrainingPanel(QWidget):
         self._show_state(found)
         self.versions.setText(_versions(found.probe) if found and found.probe else "")
         self.versions.setVisible(bool(self.versions.text()))
-        self.place.setText(self._place_words(found) if found else "")
+        self.place.setText(self._place_text(found) if found else "")
         self.place.setVisible(bool(self.place.text()))
         has_own, has_left = bool(found and found.is_own), bool(found and found.left_bytes)
         self.make_button.setText(
@@ -295,7 +295,7 @@ class TrainingPanel(QWidget):
         self.state.setText(words)
         self.state.set_tone(tone)
 
-    def _place_words(self, found: "EnvironmentReport") -> str:
+    def _place_text(self, found: "EnvironmentReport") -> str:
         lines = []
         if found.python is not None:
             folder = found.python.parent.parent if found.size_bytes else found.python

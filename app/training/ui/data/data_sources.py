@@ -114,7 +114,7 @@ class DataSourceController(QObject):
         collections = [one for one in self._documents.collections() if one.sections]
         models = [model for model in self._library.answering() if model.remote is None]
         dialog = GeneratePairsDialog(self._theme, collections, models, self._model_id(), self._window)
-        dialog.chosen.connect(lambda key: self._generate(*dialog.written) if key == "make" else None)
+        dialog.chosen.connect(lambda key: self._generate(*dialog.entered) if key == "make" else None)
         dialog.open()
 
     def go_on(self) -> None:
@@ -147,7 +147,7 @@ class DataSourceController(QObject):
 
         model = self._library.model(request.model_id)
         documents = self._documents.path
-        self._guard.train(
+        self._guard.ask_before_training(
             self._window,
             lambda: pairs_label_now(documents, collection, model) if model is not None else collection.label,
             begin,
@@ -215,7 +215,7 @@ class GeneratePairsDialog(Dialog):
         self.collection.setFocus()
 
     @property
-    def written(self) -> tuple[DocumentCollection, int, LocalModel]:
+    def entered(self) -> tuple[DocumentCollection, int, LocalModel]:
         """Return the collection, the number of pairs, and the model that makes them."""
         return self.collection.currentData(), self.wanted.value(), self.model.currentData()
 

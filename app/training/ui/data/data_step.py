@@ -243,13 +243,13 @@ class DataStep(WizardStep):
             self._has_tried = True
             self._work.open()
 
-    def _on_began(self, what: str) -> None:
-        self._current_work = what
-        if what not in OURS:
+    def _on_began(self, work: str) -> None:
+        self._current_work = work
+        if work not in OURS:
             return
         self.banner.hide()
-        self.progress.start(phrase(f"training.data_work.{what}"))
-        self.progress.cancel_button.setVisible(what in ("importing", "freezing"))
+        self.progress.start(phrase(f"training.data_work.{work}"))
+        self.progress.cancel_button.setVisible(work in ("importing", "freezing"))
         self.show_draft()
 
     def _on_progressed(self, done: int, total: int) -> None:

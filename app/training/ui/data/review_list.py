@@ -1,6 +1,6 @@
 """List the rows to review with their states; above the list are the progress and the filters.
 
-Keys in the list decide on a row.
+The keys A, E and R in the list accept, edit and reject a row.
 """
 
 from bisect import bisect_left
@@ -53,7 +53,9 @@ def count_decided(rows: Curation | None) -> int:
 
 
 class ReviewListModel(QAbstractListModel):
-    """The items that a filter lets through. Numbers are those of the items. `edits`: numbers of items with unsaved
+    """The items that a filter lets through.
+
+    An item's `number` counts from 1 in all items, not in the filtered list. `edits`: numbers of items with unsaved
     texts.
     """
 

@@ -64,11 +64,11 @@ class SplitTab(QWidget):
             rows = self._work.curation.rows() if self._work.curation is not None and not frozen.is_sound else []
             folder = Path(frozen.folder)
 
-            def work() -> SplitReading:
+            def verify() -> SplitReading:
                 found = split_record.verify_split(folder)
                 return frozen, found, found.leaking_lines(rows)
 
-            background.run(work, self._on_read, self._on_failed)
+            background.run(verify, self._on_read, self._on_failed)
 
     def focus_first(self) -> None:
         first = self.split_button if not self.split_button.isHidden() else self.removed_table
