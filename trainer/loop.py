@@ -1,8 +1,8 @@
-"""Train with `transformers.Trainer`, extended by what it lacks.
+"""Train with `transformers.Trainer`, extended by features that it lacks.
 
 The Trainer provides the schedule, accumulation, clipping and resuming. This module adds an evaluation that weighs
 tokens instead of batches, checkpoints that survive a kill, early stopping that a resumed run continues, an order of
-examples that needs little padding, events, and an end on request.
+examples that needs little padding, events, and an end on command.
 
 The file is long because the loop, the callback that ends it and its throughput meter call each other.
 """
@@ -34,16 +34,16 @@ from trainer.storage import SavedCheckpoint
 from trainer.tokenization import EncodedExample
 
 WEIGHTS = "adapter_model.safetensors"
-SAVES_PER_EPOCH = 4  # in addition to those after evaluations
-SAVE_INTERVAL_S = 300.0  # the longest training time that a crash can lose
-SLOW_SHARE = 1 / 3  # of the first steps' tokens/s; below it Windows has begun to swap the card's memory
+SAVES_PER_EPOCH = 4  # besides those after evaluations
+SAVE_INTERVAL_S = 300.0  # longest training time, in seconds, that a crash can lose
+SLOW_SHARE = 1 / 3  # share of the first steps' tokens/s; below it, Windows has begun to swap the card's memory
 STATE = "trainer_state.json"
 _EVALUATED = ("log_history", "best_metric", "best_global_step")  # fields of the state that an evaluation changes
 _OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 
 
 class NotFiniteError(ArithmeticError):
-    """A gradient or a loss was infinite or not a number. A gradient has not changed the weights."""
+    """Raised for a gradient or loss that is infinite or not a number. Such a gradient has not changed the weights."""
 
     def __init__(self, step: int, learning_rate: float) -> None:
         super().__init__(f"step {step}")
@@ -52,7 +52,7 @@ class NotFiniteError(ArithmeticError):
 
 
 class TrainingLoop(Trainer):  # type: ignore[misc]
-    """One training attempt. It ends by itself, on request, out of memory, or with NotFiniteError."""
+    """One attempt to train. It ends by itself, on command, out of memory, or with NotFiniteError."""
 
     lr_scheduler: Any
     control: Any
@@ -66,11 +66,11 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.run_control = control
         self.end_reason = ""
         self.clock = ThroughputMeter()
-        self._peak_bytes = 0  # in earlier processes of the run
+        self._peak_bytes = 0  # peak in earlier processes of the run
         self._evaluation_s = 0.0  # duration of the last evaluation
         self._evaluated: dict[str, Any] = {}
         arguments = _arguments(material, folder)
-        # data.collate makes exactly the columns that the model takes, so none is removed by name (see _arguments).
+        # data.collate returns exactly the columns that the model takes, so none is removed by name (see _arguments).
         super().__init__(
             model=model,
             args=arguments,
@@ -83,20 +83,20 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = True
 
     def begin(self, start: SavedCheckpoint | None) -> None:
-        """Train from the beginning or from the checkpoint `start`; do nothing where `start` is the last step.
+        """Train from the beginning or from the checkpoint `start`; do nothing if `start` is the last step.
 
         Raises NotFiniteError, and RunError for a full disk.
         """
         try:
             if start is None or self._prepare_resume(start):
                 self.train(resume_from_checkpoint=str(start.path) if start else None)
-        except StopRequested:  # within an evaluation, which a resumed run repeats
+        except StopRequested:  # raised in an evaluation, which a resumed run repeats
             self.end_reason = str(self.run_control.wanted)
             if self.end_reason == "pause" and self.state.global_step > (start.step if start else 0):
                 self._save_checkpoint(self.model)
 
     def _prepare_resume(self, start: SavedCheckpoint) -> bool:
-        """Load the checkpoint's state, make up for a missing evaluation, and return whether steps remain."""
+        """Load the checkpoint's state, make a missing evaluation, and return whether steps remain."""
         self.state = TrainerState.load_from_json(str(start.path / STATE))
         self._restore_totals(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
         if self._lacks_evaluation():
@@ -114,9 +114,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return self.args.eval_strategy != "no" and step > 0 and is_due and step not in self.evaluations()
 
     def restore_evaluation(self) -> None:
-        """Put the evaluation made at the start of this process into the state, which the Trainer has read from the
-        checkpoint.
-        """
+        """Restore the evaluation made when this process started, since the Trainer has loaded a checkpoint's state."""
         for name, value in self._evaluated.items():
             setattr(self.state, name, value)
 
@@ -135,13 +133,13 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self.clock.tokens += sum(int(batch["attention_mask"].sum()) for batch in batches) * self.args.world_size
+        self.clock.tokens += int(sum(batch["attention_mask"].sum() for batch in batches)) * self.args.world_size
         return batches, count
 
     # -------------------------------------------------------------------------- the rate
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """Create a schedule of warm-up, then a cosine down to a share of the rate."""
+        """Create a schedule with a linear warm-up, then a cosine down to a share of the learning rate."""
         if self.lr_scheduler is None:
             spec = self.material.spec
             self.lr_scheduler = LambdaLR(
@@ -151,16 +149,14 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return self.lr_scheduler
 
     def _get_learning_rate(self) -> float:
-        """Return the current rate, or the highest where no schedule exists: in an evaluation at the start of
-        a resume.
-        """
+        """Return the current learning rate, or the highest if there is no schedule yet (when a resume begins)."""
         return float(super()._get_learning_rate() if self.lr_scheduler else self.args.learning_rate)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
-        # The stored optimizer has its rate at that time, which may have been halved since.
+        # The stored optimizer has the learning rate of that time, which may have been halved since.
         rate = self.args.learning_rate
         self.lr_scheduler.base_lrs = [rate] * len(self.optimizer.param_groups)
         for group in self.optimizer.param_groups:
@@ -179,7 +175,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     def evaluate(self, *_arguments: Any, **_options: Any) -> dict[str, float]:
         """Measure the validation loss, send it and the samples, and return it.
 
-        Raises StopRequested where a pause or a cancel arrives before the loss is known, and NotFiniteError.
+        Raises StopRequested if a pause or a cancel arrives before the loss is measured, and NotFiniteError.
         """
         started = time.monotonic()
         self.journal.send(Phase("evaluating"))
@@ -201,7 +197,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return metrics
 
     def nll(self, examples: Sequence[EncodedExample]) -> tuple[float, int]:
-        """Return the summed negative log-likelihood of the trained tokens in nats, and their number.
+        """Return the sum of the negative log-likelihoods of the trained tokens in nats, and the number of these tokens.
 
         The processes of a distributed run share the examples and add up their sums.
         """
@@ -222,7 +218,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             self.journal.send(Sample(self.state.global_step, messages[-1]["content"], text, has_ended))
 
     def evaluations(self) -> dict[int, float]:
-        """Return step -> loss from the log, which checkpoints store: a resumed run keeps counting."""
+        """Return the losses by step from the log. Checkpoints store the log, so a resumed run has all of them."""
         return {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
 
     def has_stopped_improving(self) -> bool:
@@ -266,9 +262,9 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return 3 * sum(int(parameter.nbytes) for parameter in self.model.parameters() if parameter.requires_grad)
 
     def so_far(self) -> dict[str, Any]:
-        """Return the log entry with the run's totals over all its processes.
+        """Return a log entry with the run's totals over all its processes so far.
 
-        It holds the seconds and tokens of training, the peak memory, and whether the run is to end at this checkpoint.
+        It has the seconds and tokens of training, the peak memory, and whether the run must end at this checkpoint.
         """
         return {
             "trained_s": self.clock.trained_s,
@@ -292,7 +288,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         super().log(logs, start_time)
         if "loss" not in logs:
             return
-        if not math.isfinite(logs["loss"]):  # in fp16 the base itself may overflow; a smaller scale does not help there
+        if not math.isfinite(logs["loss"]):  # in fp16 the base itself may overflow, at any scale
             raise NotFiniteError(self.state.global_step, logs["learning_rate"])
         step, total = self.state.global_step, self.state.max_steps
         tokens_per_s, step_s = self.clock.lap()
@@ -313,7 +309,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             self.journal.send(Adjusted("slow", step, {"tokens_per_s": round(tokens_per_s, 1)}))
 
     def _evaluations_left(self) -> int:
-        """Count the evaluations after this step: one each `eval_steps`, and one at the end."""
+        """Return the number of evaluations after this step: one every `eval_steps`, and one at the end."""
         if self.args.eval_strategy == "no":
             return 0
         each = self.args.eval_steps
@@ -322,14 +318,14 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
 
 
 class LoopCallback(TrainerCallback):  # type: ignore[misc]
-    """The callback that decides when the loop evaluates, saves and ends, beyond its arguments."""
+    """A callback that decides when the loop evaluates, saves and ends, in addition to its arguments."""
 
     def __init__(self, loop: TrainingLoop) -> None:
         self._loop = loop
         self._saved_at = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, _control: Any, **_others: Any) -> None:
-        """Measure the base's own loss and save a checkpoint of step 0 to return to. Raises StopRequested."""
+        """Measure the base's own loss and save a checkpoint of step 0 for later resets. Raises StopRequested."""
         loop = self._loop
         loop.journal.send(Phase("training", state.global_step, state.max_steps))
         if state.global_step:
@@ -343,7 +339,7 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         loop.clock.restart()
 
     def on_step_end(self, args: Any, _state: Any, control: Any, **_others: Any) -> None:
-        """Decide what follows a step. A pause does not wait for the step's evaluation; a resume begins with it."""
+        """Decide what follows a step. A pause skips the step's evaluation; the resumed run makes it first."""
         wanted, is_save_due = self._wanted()
         control.should_save = control.should_save or control.should_evaluate  # the best step needs a checkpoint
         if wanted is not None:
@@ -369,7 +365,7 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         control.should_save = wanted != "cancel"
 
     def _wanted(self) -> tuple[str | None, bool]:
-        """Return the command and whether a save is due, the same in every process of a distributed run.
+        """Return the command and whether a save is due; all processes of a distributed run get the same result.
 
         A command that any process received counts for all, and so does a due save.
         """
@@ -383,7 +379,7 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class ThroughputMeter:
-    """A meter of the tokens and seconds of training, without evaluations, samples and saving."""
+    """Measures the tokens and seconds of training, without evaluations, samples and saving."""
 
     def __init__(self) -> None:
         self.tokens = 0
@@ -396,7 +392,7 @@ class ThroughputMeter:
         self.restart()
 
     def resume_from(self, seconds: float, tokens: int) -> None:
-        """Continue from the totals of earlier processes."""
+        """Continue from the totals of earlier processes. `seconds`: training time so far; `tokens`: trained so far."""
         self.trained_s = self._before_s = seconds
         self.all_tokens = tokens
 
@@ -405,7 +401,7 @@ class ThroughputMeter:
         self._started = time.monotonic()
 
     def lap(self) -> tuple[float, float]:
-        """Return the last step's tokens a second, and the mean seconds a step in this process."""
+        """End a step; return its tokens per second, and the mean seconds per step in this process."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         rate = self.tokens / seconds
         self.trained_s += seconds
@@ -416,7 +412,7 @@ class ThroughputMeter:
         return rate, (self.trained_s - self._before_s) / self._steps
 
     def has_become_slow(self) -> bool:
-        """Return True once, when five steps in a row stay below a third of the median of the first ten."""
+        """Return True once, when five steps in a row were below a third of the median speed of the first ten."""
         if self._is_slow or len(self._rates) < 15:
             return False
         usual = sorted(self._rates[:10])[5]
@@ -439,7 +435,8 @@ class _EpochSampler(Sampler[int]):  # type: ignore[misc]
 def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
     spec = material.spec
     examples, batch, epochs = len(material.train), material.step_examples, spec.epochs or 1.0
-    steps = math.ceil(examples / batch)
+    steps_per_epoch = math.ceil(examples / batch)
+    total = recipe.total_steps(examples, batch, epochs, spec.max_steps)
     evaluations = spec.evaluations_per_epoch or 0
     evaluates = evaluations > 0 and len(material.validation) > 0
     arguments = TrainingArguments(
@@ -447,9 +444,7 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         per_device_train_batch_size=spec.micro_batch,
         gradient_accumulation_steps=spec.accumulation,
         num_train_epochs=epochs,
-        max_steps=recipe.total_steps(
-            examples, batch, epochs, spec.max_steps
-        ),  # the Trainer's max_steps overrides epochs
+        max_steps=total,  # overrides num_train_epochs
         learning_rate=spec.learning_rate,
         weight_decay=spec.weight_decay or 0.0,
         max_grad_norm=spec.clip_norm or 0.0,
@@ -457,9 +452,9 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         logging_steps=1,
         logging_nan_inf_filter=False,
         eval_strategy="steps" if evaluates else "no",
-        eval_steps=math.ceil(steps / max(evaluations, 1)),
+        eval_steps=math.ceil(steps_per_epoch / max(evaluations, 1)),
         save_strategy="steps",
-        save_steps=math.ceil(steps / SAVES_PER_EPOCH),
+        save_steps=math.ceil(steps_per_epoch / SAVES_PER_EPOCH),
         metric_for_best_model="loss",
         greater_is_better=False,
         seed=spec.seed,
@@ -472,12 +467,12 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         report_to=[],
         disable_tqdm=True,
     )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # a process with several cards would use DataParallel
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # with several cards, a process would use DataParallel
     return arguments
 
 
 def rate_share(spec: RunSpec, step: int, total: int) -> float:
-    """Return the share of the highest learning rate at a step from 0: linear warm-up, then half a cosine."""
+    """Return the share of the highest learning rate at a step (from 0): linear warm-up, then half a cosine."""
     warm_up = math.ceil((spec.warmup_share or 0.0) * total)
     if step < warm_up:
         return (step + 1) / warm_up
@@ -492,5 +487,5 @@ def load_weights(model: Any, checkpoint: Path) -> None:
 
 
 def peak_memory_bytes(device: str) -> int:
-    """Return the most memory that this process has held, of the card or of the machine."""
+    """Return the largest amount of memory that this process has used, on the card or in the machine, in bytes."""
     return int(torch.cuda.max_memory_reserved()) if device == "cuda" else peak_rss_bytes()

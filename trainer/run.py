@@ -1,4 +1,4 @@
-"""Run one training from top to bottom: spec -> data -> checks -> model -> probe -> loop -> adapter."""
+"""Run one training from beginning to end: spec -> data -> checks -> model -> probe -> loop -> adapter."""
 
 import dataclasses
 import importlib.metadata
@@ -51,15 +51,15 @@ from trainer.storage import SavedCheckpoint
 from trainer.tokenization import BaseTokenizer
 
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
-MOST_HALVINGS = 3  # of the learning rate, before the run fails
+MOST_HALVINGS = 3  # halvings of the learning rate before the run fails
 FILES = ("train", "validation", "holdout")
-SAMPLES = 2  # validation questions that are answered at each evaluation if the spec names none
+SAMPLES = 2  # validation questions answered at each evaluation if the spec has none
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """The facts and inputs of a run before the model is loaded."""
+    """The base, rows, inputs and forecast of a run before the model is loaded."""
 
     base: BaseFacts
     rows: SplitRows
@@ -72,13 +72,13 @@ def run(
 ) -> Event | None:
     """Run a training and return its last event, which the caller sends.
 
-    `ends_after`: "plan" or "probe" ends the run after its forecast, without an event. Raises RunError.
+    `ends_after`: "plan" or "probe" ends the run after its forecast and returns None; "" trains. Raises RunError.
     """
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
     try:
         return _run(requested, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
-    except StopRequested:  # before the training begins
+    except StopRequested:  # raised before the training begins
         step = start.step if start else 0
         return Cancelled(step) if control.wanted == "cancel" else Paused(step)
 
@@ -93,12 +93,12 @@ def _run(
     resumes: bool,
     ends_after: str,
 ) -> Event | None:
-    """Run a training like `run`, but raise StopRequested where a pause or a cancel arrives before it begins."""
+    """Run a training like `run`, but raise StopRequested if a pause or a cancel arrives before it begins."""
     with storage.guarded_write(folder.parent):
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started_event(start))
-    if start is not None:  # checked first: another number of processes would wait for each other forever
+    if start is not None:  # checked first: processes whose number has changed would wait for each other forever
         _require_same(storage.sealed_conditions(start), {"processes": process_count()})
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
     prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews)
@@ -177,7 +177,7 @@ def _facts(requested: RunSpec, base: BaseFacts, rows: int, longest: int) -> reci
 
 
 def _broadcast(effective: RunSpec) -> RunSpec:
-    """Return the first process's spec in all processes of a distributed run, which may differ in free memory."""
+    """Return the first process's spec in all processes of a distributed run, whose free memory may differ."""
     if process_count() == 1:
         return effective
     PartialState(cpu=effective.device == "cpu")  # opens the connection between the processes
@@ -194,24 +194,24 @@ def _encode_and_check(
     previews: int,
     journal: TrainerJournal,
 ) -> PreparedRun:
-    """Encode the rows as the effective spec asks, check them, and compute the forecast.
+    """Encode the rows as the effective spec requires, check them, and compute the forecast.
 
-    `whole`: the rows encoded at any length with loss "answers", which are reused where they are the same.
+    `whole`: the rows encoded at any length with loss "answers", which are reused if the result would be the same.
     """
-    assert effective.form is not None
+    form = effective.form
+    assert form is not None
 
     def encode(name: str, loss: str) -> data.EncodedRows:
-        assert effective.form is not None
         longest = effective.context_tokens or data.ANY_LENGTH
         if loss == "answers" and whole[name].longest <= longest:
             return whole[name]
-        return data.encode_rows(getattr(rows, name), effective.form, tokens, longest, effective.over_length, loss)
+        return data.encode_rows(getattr(rows, name), form, tokens, longest, effective.over_length, loss)
 
     train, validation = encode("train", str(effective.loss)), encode("validation", "answers")
     questions = [({"role": "user", "content": text},) for text in effective.samples]
     material = TrainingInputs(
         spec=effective,
-        form=effective.form,
+        form=form,
         tokens=tokens,
         train=train.examples,
         validation=validation.examples,
@@ -220,7 +220,7 @@ def _encode_and_check(
     )
     journal.send(ResolvedRecipe(spec.to_json(effective), _effective_facts(base, material)))
     preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
-    # The hashes are frozen from here, so that a resumed run notices changed files.
+    # From here on the hashes are fixed, so that a resumed run notices changed files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
     frozen = {name: data.file_sha256(path) for name, path in files.items()}
     frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
@@ -246,7 +246,7 @@ def _effective_facts(base: BaseFacts, material: TrainingInputs) -> dict[str, Any
 
 
 def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
-    """Load the model with LoRA, and install our loss where it equals the model's own, because it takes less memory."""
+    """Load the model with LoRA, and install our loss if it equals the model's own, because ours takes less memory."""
     journal.send(Phase("loading"))
     effective = prepared.material.spec
     if effective.device == "cuda":
@@ -273,10 +273,10 @@ def _train(
     control: RunControl,
     start: SavedCheckpoint | None,
 ) -> TrainedLoop:
-    """Train until the run ends by itself or on request.
+    """Train until the run ends by itself or on command.
 
-    After running out of memory or a loss that is not finite, continue from the last checkpoint with a smaller micro
-    batch or a lower learning rate.
+    If memory runs out or a loss is not finite, continue from the last checkpoint with a smaller micro batch or a lower
+    learning rate.
     """
     halvings = 0
     while True:
@@ -296,7 +296,7 @@ def _train(
             if not probe.is_out_of_memory(error):
                 raise
             material = probe.halve_micro_batch(material, journal, training.state.global_step)
-        except pickle.UnpicklingError as error:  # torch refuses a file that holds more than numbers
+        except pickle.UnpicklingError as error:  # torch refuses a file that contains more than numbers
             raise RunError("checkpoint_damaged", path=str(folder / CHECKPOINTS)) from error
         del training
         probe.release_memory(adapted)
@@ -338,8 +338,9 @@ def _finish(
 
 
 def _resume_checkpoint(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
-    """Return the checkpoint that a resumed run continues from; None to begin at step 0, also if none was
-    written yet.
+    """Return the checkpoint from which to resume; None to begin at step 0.
+
+    It is also None if the run to resume has not written a checkpoint yet.
     """
     started = (folder / EFFECTIVE).is_file() or (folder / "events.jsonl").is_file()
     if not resumes:
@@ -352,14 +353,14 @@ def _resume_checkpoint(folder: Path, *, resumes: bool) -> SavedCheckpoint | None
 
 
 def _require_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise RunError("resume_differs") where a condition of the run has changed since its beginning."""
+    """Raise RunError("resume_differs") if a condition of the run has changed since its beginning."""
     for name, value in before.items():
         if name in now and now[name] != value:
             raise RunError("resume_differs", field=name, before=value, now=now[name])
 
 
 def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
-    """Return the conditions stored in a checkpoint. One of an earlier version stores only the number of steps.
+    """Return the conditions stored in a checkpoint; those of an earlier version contain only the number of steps.
 
     Raises RunError("checkpoint_damaged").
     """
@@ -371,19 +372,20 @@ def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
 
 
 def _conditions_now(material: TrainingInputs) -> dict[str, Any]:
-    spec, lengths = material.spec, (len(material.train), material.step_examples)
-    return material.conditions | {"steps": recipe.total_steps(*lengths, spec.epochs or 1.0, spec.max_steps)}
+    examples, effective = len(material.train), material.spec
+    steps = recipe.total_steps(examples, material.step_examples, effective.epochs or 1.0, effective.max_steps)
+    return material.conditions | {"steps": steps}
 
 
 def _base_mark(effective: RunSpec, base: BaseFacts) -> str:
-    """Return the mark of the base folder; a folder made of a GGUF file has that file's hash as its name."""
+    """Return the mark that identifies the base; for a folder made from a GGUF file, the folder's name (a hash)."""
     return base.folder.name if effective.base.lower().endswith(".gguf") else adapter.base_fingerprint(base.folder)
 
 
 def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
-    """Return the newest complete checkpoint and delete later ones; None if there is no checkpoint at all.
+    """Return the newest complete checkpoint and delete later ones; None if there are no checkpoints.
 
-    Raises RunError("checkpoint_damaged") when there are some and none is complete.
+    Raises RunError("checkpoint_damaged") if none of the checkpoints is complete.
     """
     whole = storage.complete_checkpoints(folder)
     if whole:
@@ -395,7 +397,7 @@ def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
 
 
 def _best_checkpoint(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
-    """Return the complete checkpoint with the lowest loss, or the newest one without any evaluation."""
+    """Return the complete checkpoint with the lowest loss, or the newest if none was evaluated. Raises RunError."""
     whole = storage.complete_checkpoints(folder)
     evaluated = [one for one in whole if one.step in losses]
     if not whole:
@@ -414,7 +416,7 @@ def _write_effective(effective: RunSpec, folder: Path) -> None:
 
 
 def _read_effective(requested: RunSpec, folder: Path) -> RunSpec:
-    """Return the stored effective spec with the requested paths: an environment or a cache of bases may have moved."""
+    """Return the stored effective spec with the requested paths, because folders may have moved since."""
     try:
         settled = spec.read(folder / EFFECTIVE)
     except (OSError, spec.SpecError):  # missing or damaged: the recipe decides again

@@ -1,7 +1,7 @@
-"""Run blocking work in the thread pool and deliver its result on the caller's thread. Nothing else uses the pool.
+"""Run blocking work in Qt's thread pool and deliver its result in the caller's thread. Nothing else uses the pool.
 
 `run` is for short work; `run_long` for work that reports its progress and can be cancelled. `TimeLeftEstimator`
-estimates how long something still takes.
+estimates the time that work still takes.
 """
 
 import functools
@@ -18,18 +18,18 @@ from app.base.errors import AppError
 
 T = TypeVar("T")
 
-REPORT_EVERY_S = 0.05  # more often is not visible, and thousands of queued signals would block the window
+REPORT_EVERY_S = 0.05  # shorter intervals are not visible, and thousands of queued signals would block the window
 
 
 class TaskCancelled(Exception):  # noqa: N818  it is no error
-    """Raised inside cancelled work by its `TaskProgress`, so that its `finally` blocks run."""
+    """Ends cancelled work. `TaskProgress` raises it inside the work, so that the `finally` blocks there run."""
 
 
 class Task(QObject):
-    """Work in the pool. It is kept until its result has been delivered on the thread that called `run`.
+    """Work in the thread pool, kept alive until its result has been delivered in the thread that called `run`.
 
-    A callback that is a method of a QObject, or functools.partial of one, is not called once that object is deleted: a
-    dialog may be closed meanwhile.
+    A callback that is a method of a QObject, or functools.partial of one, is not called if that object has been
+    deleted, as when a dialog was closed meanwhile.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class Task(QObject):
         _running[id(self)] = self
 
     def perform(self) -> None:
-        """Do the work, in the pool's thread."""
+        """Do the work. Called in a thread of the pool."""
         try:
             self._result = self._act()
         except Exception as error:  # noqa: BLE001  passed to the caller's thread, which raises a bug again
             self._error = error
 
     def deliver(self) -> None:
-        """Call the callback, on the thread that called `run`, once the pool's thread holds no reference any more."""
-        error, self._error = self._error, None  # its traceback refers to this task
+        """Call the callback for the result or the error. Called in the thread that called `run`."""
+        error, self._error = self._error, None  # avoids a reference cycle: the traceback refers to this task
         if error is not None:
             self._fail(error)
         elif _can_be_called(self._done_callback):
@@ -72,7 +72,7 @@ class Task(QObject):
 
 
 class TaskProgress:
-    """The object by which long work, in the pool's thread, reports its progress and learns that it is cancelled."""
+    """The object by which long work reports its progress and checks whether it is cancelled."""
 
     def __init__(self, emit: Callable[[int, int], None]) -> None:
         self._emit = emit
@@ -85,27 +85,33 @@ class TaskProgress:
         return self._is_cancelled
 
     def cancel(self) -> None:
-        """Cancel the work, from any thread. It ends at its next `check` or `report`."""
+        """Request the end of the work, from any thread. It ends at its next `check` or `report`."""
         self._is_cancelled = True
         self._act()
 
     def on_cancel(self, act: Callable[[], None]) -> None:
-        """Set `act`, which ends what the work waits for, such as a process. The cancelling thread calls it."""
+        """Set a function to call at cancellation, in the cancelling thread, such as one that kills a process.
+
+        If the work is cancelled already, call it at once.
+        """
         self._act = act
         if self._is_cancelled:
             act()
 
     def begin_phase(self) -> None:
-        """Begin another stretch of the work, whose first report is passed on at once."""
+        """Begin another phase of the work, whose first report is emitted without delay."""
         self._reported_at = 0.0
 
     def check(self) -> None:
-        """Raise TaskCancelled when the work is cancelled."""
+        """Raise TaskCancelled if the work is cancelled."""
         if self._is_cancelled:
             raise TaskCancelled
 
     def report(self, done: int, total: int) -> None:
-        """Report `done` of `total`, in any unit; `total` 0 is unknown. Raises TaskCancelled."""
+        """Report progress, in any unit; `total` 0: unknown. Raises TaskCancelled if the work is cancelled.
+
+        Reports are emitted at most every REPORT_EVERY_S, except the last.
+        """
         self.check()
         now = time.monotonic()
         if 0 < total <= done or now - self._reported_at >= REPORT_EVERY_S:
@@ -114,12 +120,12 @@ class TaskProgress:
 
 
 class LongTask(Task):
-    """Long work in the pool.
+    """Long work in the thread pool.
 
-    After `cancel`, either `cancelled` is called, or `done` if the work had finished already.
+    After `cancel`, the callback `cancelled` is called, or `done` if the work had finished already.
     """
 
-    progressed = Signal(object, object)  # done, total: as Python integers, because Qt's int ends at 2 GiB
+    progressed = Signal(object, object)  # done, total; not as int, because Qt's has 32 bits
 
     def __init__(
         self,
@@ -163,7 +169,7 @@ def _can_be_called(callback: Callable[..., None] | None) -> TypeGuard[Callable[.
     return callback is not None and (not isinstance(owner, QObject) or shiboken6.isValid(owner))
 
 
-_running: dict[int, Task] = {}  # by id
+_running: dict[int, Task] = {}  # by id(task)
 
 
 class _Job(QRunnable):
@@ -175,15 +181,16 @@ class _Job(QRunnable):
         task = self._tasks.pop()
         task.perform()
         key = id(task)
-        # The last reference destroys the task, and with it widgets that only its callbacks refer to: never this thread.
+        # This thread must not hold the last reference, because destroying the task may destroy widgets that its
+        # callbacks refer to.
         del task
         _result_receiver().result_arrived.emit(key)
 
 
 class _ResultReceiver(QObject):
-    """The object that brings the results of ended work to the thread it lives in."""
+    """Delivers the results of finished work in the thread that created this object."""
 
-    result_arrived = Signal(object)  # the task's key, as a Python integer
+    result_arrived = Signal(object)  # the task's key in `_running`; not as int, because Qt's has 32 bits
 
     def __init__(self) -> None:
         super().__init__()
@@ -199,16 +206,16 @@ def _result_receiver() -> _ResultReceiver:
 
 
 def _start(task: Task) -> None:
-    _result_receiver()  # it must be made by this thread, not by the pool's
+    _result_receiver()  # it must be created in this thread, not in the pool's
     QThreadPool.globalInstance().start(_Job(task))
 
 
 def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None] | None = None) -> Task:
-    """Run `work` in the pool, then call `done(result)` or `failed(error)` on the caller's thread.
+    """Run `work` in the thread pool, then call `done(result)` or `failed(error)` in the caller's thread.
 
-    `work` must not touch Qt objects. An exception that is no AppError is a bug: `failed` gets AppError("unexpected"),
-    so that the caller does not wait for ever, and the exception is raised in the caller's event loop. Without `failed`
-    an AppError is a bug too.
+    `work` must not use Qt objects. An exception other than AppError is a bug: `failed` gets AppError("unexpected"), so
+    that the caller does not wait for ever, and the exception is raised in the caller's event loop. Without `failed` an
+    AppError is raised there too.
     """
     task = Task(work, done, failed)
     _start(task)
@@ -222,10 +229,10 @@ def run_long(
     progressed: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], None] | None = None,
 ) -> LongTask:
-    """Run work that reports to its `TaskProgress`. All callbacks are called on the caller's thread.
+    """Run work in the thread pool, with a `TaskProgress` for reports. All callbacks are called in the caller's thread.
 
-    Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a file must remove it when an exception
-    leaves it, including TaskCancelled.
+    `progressed`: gets done and total. Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a
+    file must remove it if an exception ends the work, including TaskCancelled.
     """
     task = LongTask(work, done, failed, progressed, cancelled)
     _start(task)
@@ -233,9 +240,9 @@ def run_long(
 
 
 def shut_down() -> None:
-    """Cancel the long work and wait for all work. No callback is called any more.
+    """Cancel all long work and wait until all work has ended. No callbacks are called any more.
 
-    So no file stays partly written, and no work ends after Qt is gone.
+    So no file stays partly written, and no work runs after Qt has ended.
     """
     for task in _running.values():
         if isinstance(task, LongTask):
@@ -243,12 +250,8 @@ def shut_down() -> None:
     QThreadPool.globalInstance().waitForDone()
 
 
-STABLE_AFTER_S = 2.0  # the first seconds are start-up, and a jumping estimate is worse than none
-WINDOW_S = 10.0  # the rate is measured over the recent past, because the load of disks and processors changes
-
-
 class OneTaskService(QObject):
-    """A service that runs one long task at a time."""
+    """The base of services that run one long task at a time."""
 
     progressed = Signal(object, object)  # done, total (0: unknown)
     failed = Signal(object)  # AppError; "cancelled" after `cancel`
@@ -268,7 +271,7 @@ class OneTaskService(QObject):
             self._task.cancel()
 
     def _run(self, work: Callable[[TaskProgress], T], done: Callable[[T], None]) -> None:
-        """Start the task unless another one is running. It ends with `done` or `failed`."""
+        """Start a task, unless another one is running. At its end `done` is called or `failed` emitted."""
         if self._task is None:
             self._done = done
             self._task = run_long(work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled)
@@ -290,18 +293,23 @@ class OneTaskService(QObject):
         self._task = None
 
 
+STABLE_AFTER_S = 2.0  # no estimate before: work starts slowly, and a jumping estimate is worse than none
+WINDOW_S = 10.0  # the rate is measured over this time, because the load of disks and processors changes
+
+
 class TimeLeftEstimator:
-    """Estimate the time left from the fraction that is done, 0 to 1. A fraction that falls starts a new estimate."""
+    """Estimates the time left of work from the fraction done, 0 to 1. `clock`: returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._noted: deque[tuple[float, float]] = deque()  # time, fraction; the first is at or before the window
+        self._noted: deque[tuple[float, float]] = deque()  # time, fraction; the first may be older than WINDOW_S
         self._began_at = 0.0
 
     def restart(self) -> None:
         self._noted.clear()
 
     def note(self, fraction: float) -> None:
+        """Record the fraction done now. One below the last begins a new estimate."""
         now = self._clock()
         if self._noted and fraction < self._noted[-1][1]:
             self.restart()
@@ -313,7 +321,7 @@ class TimeLeftEstimator:
 
     @property
     def seconds(self) -> int | None:
-        """Return the whole seconds left, at least 1; None while the rate is unknown, and when all is done."""
+        """Return the seconds left, at least 1; None while the rate is unknown, and when the work is done."""
         if len(self._noted) < 2 or self._clock() - self._began_at < STABLE_AFTER_S:
             return None
         (first_at, first), (last_at, last) = self._noted[0], self._noted[-1]

@@ -1,4 +1,4 @@
-"""Run child processes that speak JSON lines, watch them, and report why they ended."""
+"""Run child processes that exchange JSON lines with this one, watch them, and report why they ended."""
 
 import contextlib
 import os
@@ -14,22 +14,23 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signa
 
 LOG_TAIL_LINES = 60
 STOP_GRACE_MS = 2000
-LINE_BYTES_MOST = 32 << 20  # vectors of a whole batch have 1 MB; a compromised child might never end a line
-SLICE_S = 0.01  # of reading lines at a time: thousands may wait, and the window must be drawn in between
-WATCH_LATE_S = 4.0  # the timer fires each second
+LINE_BYTES_MOST = 32 << 20  # the vectors of a batch have 1 MB; a compromised child might send a line without end
+SLICE_S = 0.01  # how long lines are read before the event loop continues, because thousands may wait
+WATCH_LATE_S = 4.0  # a delay of the 1 s timer after which this process counts as suspended
 _POLL_S = 0.01
+_SIGKILL = 9  # signal.SIGKILL does not exist on Windows
 
 
 @dataclass(frozen=True, slots=True)
 class ChildExit:
-    """How a child ended.
+    """The end of a child process.
 
-    `cause`: stopped (by this program) | finished | killed | crashed | not_started, or why this program killed it:
-    garbled (a line was no event) | hung (it was silent for too long) | what `ChildProcess.kill` was given.
+    `cause`: stopped (this program closed its input) | finished | killed | crashed | not_started; or why this program
+    killed it: garbled (it sent an invalid line) | hung (it sent nothing for too long) | the cause given to
+    `ChildProcess.kill`.
 
-    `detail`: the signal's name, the exit code, the program that is missing, or the start of the garbled line.
-    `log_tail`: the last lines of its standard error. `last_event`: what it sent last; None for nothing, or a garbled
-    line.
+    `detail`: the name of the signal, the exit code, the missing program, or the start of the invalid line. `log_tail`:
+    the last lines of its standard error. `last_event`: its last event; None if there was none or the line was invalid.
     """
 
     cause: str
@@ -39,19 +40,19 @@ class ChildExit:
 
     @property
     def reason(self) -> str:
-        """Return why it ended, for the text of an error."""
+        """Return the detail or the cause, for the text of an error."""
         return self.cause if self.cause == "garbled" else self.detail or self.cause
 
 
 class ChildProcess(QObject):
-    """One child process at a time, which can be started again.
+    """Runs a child process, one at a time; it can be started again.
 
-    Its standard error goes to the log. `event_received` emits the events in the complete lines of its standard output,
-    all of them before `exited`. A line that is no event ends it.
+    The child's standard error goes to the log. `event_received` emits the event in each line of its standard output,
+    all of them before `exited`. An invalid line ends the child.
     """
 
     event_received = Signal(object)  # what `decode` returns
-    checked = Signal()  # each second while its silence is counted
+    checked = Signal()  # each second between `watch` and `unwatch`
     exited = Signal(object)  # ChildExit
 
     def __init__(
@@ -64,11 +65,11 @@ class ChildProcess(QObject):
         is_apart: bool = False,
         silence_limit_s: float = 0.0,
     ) -> None:
-        """Prepare the child.
+        """Prepare the child without starting it.
 
-        `log`: None for none. `decode`: returns the event in a line; raises ValueError. `is_apart`: it gets a session of
-        its own, which Ctrl+C does not reach (not on Windows). `silence_limit_s`: it is killed when it sends nothing for
-        so long; 0: never.
+        `log`: the file for its standard error; None: none. `decode`: returns the event in a line, and raises ValueError
+        if the line is invalid. `is_apart`: the child gets a session of its own, so that Ctrl+C does not reach it (not
+        on Windows). `silence_limit_s`: the child is killed if it sends nothing for so long; 0: never.
         """
         super().__init__(parent)
         self._command = command
@@ -76,22 +77,23 @@ class ChildProcess(QObject):
         self._log = log
         self._decode = decode
         self._is_stopping = False
-        self._fault = self._fault_detail = ""  # why this program killed it
+        self._fault = self._fault_detail = ""  # the cause and detail of `kill`
         self._last_event: Any = None
         self._process: QProcess | None = None
-        self._how: tuple[str, str] | None = None  # cause and detail, while lines of a child that has ended are unread
+        self._how: tuple[str, str] | None = None  # cause and detail of the end, while lines are still unread
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._on_ready_read)
         self._deadline = QTimer(self, singleShot=True)
         self._deadline.timeout.connect(self.kill)
         self._silence_limit_s = silence_limit_s
-        self._heard_at = self._checked_at = self.watched_since = 0.0  # the latter: `watch`, or the end of a suspension
+        self._heard_at = self._checked_at = 0.0
+        self.watched_since = 0.0  # the call of `watch`, or the end of the last suspension
         self._watch = QTimer(self, interval=1000)
         self._watch.timeout.connect(self._check_life)
 
     @property
     def is_running(self) -> bool:
-        """Return whether the child runs or `exited` is still to come."""
+        """Return whether the child runs, or has ended but `exited` was not emitted yet."""
         process = self._process
         return process is not None and (self._how is not None or process.state() != QProcess.ProcessState.NotRunning)
 
@@ -102,10 +104,11 @@ class ChildProcess(QObject):
 
     @property
     def pid(self) -> int:
-        """Return the process id; 0 while nothing runs."""
+        """Return the process id; 0 while no child runs."""
         return int(self._process.processId()) if self._process else 0
 
     def start(self) -> None:
+        """Start the child, which must not be running. The log of the previous start is kept."""
         assert not self.is_running
         self._is_stopping = False
         self._fault = self._fault_detail = ""
@@ -127,7 +130,10 @@ class ChildProcess(QObject):
             self.watch()
 
     def ask(self, request: bytes, limit_s: float) -> None:
-        """Start the child for one request, a line, and kill it after `limit_s`. The last event is its answer."""
+        """Start the child, send it one line, close its input, and kill it after `limit_s`.
+
+        `exited` then has the answer as `last_event`.
+        """
         self.start()
         self.send(request)
         if self._process is not None:
@@ -139,33 +145,33 @@ class ChildProcess(QObject):
         self._command = command
 
     def send(self, line: bytes) -> None:
-        """Write one line to the child. It is lost when the child has ended, which `exited` reports."""
+        """Write one line, including its line end, to the child; do nothing if the child has ended."""
         if self._process is not None and self.is_running:
             self._process.write(line)
 
     def limit(self, limit_s: float) -> None:
-        """Kill the child if it has not ended in `limit_s` from now."""
+        """Kill the child if it has not ended `limit_s` from now."""
         if self.is_running:
             self._deadline.start(int(limit_s * 1000))
 
     def watch(self) -> None:
-        """Count the child's silence from now on, until `unwatch` or its end."""
+        """Apply the silence limit from now on, until `unwatch` or the child's end."""
         self._heard_at = self._checked_at = self.watched_since = time.monotonic()
         self._watch.start()
 
     def unwatch(self) -> None:
-        """Let the child be silent."""
+        """Stop applying the silence limit."""
         self._watch.stop()
 
     def kill(self, cause: str = "", detail: str = "") -> None:
-        """Kill the child; `exited` reports the first cause that was given, otherwise "killed"."""
+        """Kill the child. `exited` reports the cause of the first call; "killed" if that is ""."""
         if self._process is not None:
             if not self._fault:
                 self._fault, self._fault_detail = cause, detail
             self._process.kill()
 
     def stop(self) -> None:
-        """Close the child's input, which ends it; kill it after a grace period. Block until it has ended."""
+        """Close the child's input, at which it ends, and kill it after STOP_GRACE_MS. Block until it has ended."""
         process = self._process
         if process is None or not self.is_running:
             return
@@ -178,7 +184,7 @@ class ChildProcess(QObject):
             process.waitForFinished(STOP_GRACE_MS)
 
     def end(self) -> None:
-        """Stop the child as `stop` does, without waiting: `exited` reports its end."""
+        """Stop the child as `stop` does, but return at once; `exited` is emitted later."""
         process = self._process
         if process is None or not self.is_running or self._is_stopping:
             return
@@ -198,13 +204,13 @@ class ChildProcess(QObject):
         return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
 
     def _keep_old_log(self) -> None:
-        """Keep the log of the previous start, which shows why a restart was needed."""
+        """Rename the log of the previous start, which may show why a restart was needed."""
         if self._log is not None:
-            with contextlib.suppress(OSError):  # there is none yet, or a program reads it (Windows): it is overwritten
+            with contextlib.suppress(OSError):  # none yet, or open in another program (Windows): it is overwritten
                 self._log.replace(self._log.with_suffix(".previous.log"))
 
     def _on_ready_read(self) -> None:
-        """Take the lines that have arrived; after SLICE_S leave the rest for the next round of the event loop."""
+        """Process the lines that have arrived; after SLICE_S leave the rest to the next round of the event loop."""
         process, until = self._process, time.monotonic() + SLICE_S
         while process is not None and process is self._process and process.canReadLine():
             self._take(bytes(process.readLine().data()))
@@ -214,7 +220,7 @@ class ChildProcess(QObject):
         if process is not None and process is self._process and process.bytesAvailable() > LINE_BYTES_MOST:
             process.kill()
         if self._how is not None and process is self._process:
-            self._end(*self._how)
+            self._report_end(*self._how)
 
     def _take(self, line: bytes) -> None:
         self._heard_at = time.monotonic()
@@ -228,7 +234,7 @@ class ChildProcess(QObject):
 
     def _check_life(self) -> None:
         now = time.monotonic()
-        if now - self._checked_at > WATCH_LATE_S:  # this process was suspended, not the child
+        if now - self._checked_at > WATCH_LATE_S:  # this process was suspended, so the silence is not the child's fault
             self._heard_at = self.watched_since = now
         self._checked_at = now
         if now - self._heard_at > self._silence_limit_s:
@@ -237,7 +243,7 @@ class ChildProcess(QObject):
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
-            self._end("not_started", self._command[0])
+            self._report_end("not_started", self._command[0])
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         if status == QProcess.ExitStatus.CrashExit:
@@ -246,7 +252,7 @@ class ChildProcess(QObject):
             self._how = ("finished" if code == 0 else "crashed", f"exit code {code}")
         self._on_ready_read()
 
-    def _end(self, cause: str, detail: str) -> None:
+    def _report_end(self, cause: str, detail: str) -> None:
         for timer in (self._rest, self._deadline, self._watch):
             timer.stop()
         last_event, self._last_event, self._how = self._last_event, None, None
@@ -261,16 +267,13 @@ class ChildProcess(QObject):
 
 
 def wait_for_end(pid: int, limit_s: float = 2 * STOP_GRACE_MS / 1000) -> None:
-    """Wait until a child that was asked to end is gone. `pid` 0: none.
+    """Wait until a child process that is being stopped has ended, at most `limit_s`. `pid` 0: return at once.
 
-    Call it in a background thread: the event loop must run to notice the end of the child.
+    Call it in a background thread, because the event loop must run to notice the end of the child.
     """
     until = time.monotonic() + limit_s
     while pid and psutil.pid_exists(pid) and time.monotonic() < until:
         time.sleep(_POLL_S)
-
-
-_SIGKILL = 9  # signal.SIGKILL does not exist on Windows
 
 
 def _signal_name(code: int) -> str:

@@ -1,4 +1,5 @@
-"""The page that searches all conversations: a field, the number of hits, and a list with the matching words in bold."""
+"""Show the page that searches all conversations: a field, the number of hits, and a list with the matching words in
+bold."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,18 +35,19 @@ from app.uikit.widgets.list_rows import Index
 
 @dataclass(frozen=True, slots=True)
 class SearchResultRow:
-    """A hit with the text that its row shows; `line` is empty when only the title matches."""
+    """A hit with the text that its row shows; the text of `line` is "" when only the title matches."""
 
     hit: SearchHit
     title: Snippet
     line: Snippet
     date: str
-    kind: str  # question or answer, in the language of the window
-    more: str  # the number of further matching messages, or ""
+    kind: str  # question, answer or title, in the language of the window
+    more: str  # text with the number of further matching messages; "" without any
 
 
 class SearchResultModel(QAbstractListModel):
-    """The hits. The text of a row is made when it is first shown, because hits can be hundreds of long messages."""
+    """The hits. A row's text is computed when the row is first shown, because there can be hundreds of long
+    messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +108,8 @@ GAP_PX = 12
 
 
 class SearchResultDelegate(QStyledItemDelegate):
-    """Paints a result: title and date, below them one line of the message with the words in bold and highlighted."""
+    """Paints a result: title and date, and below them one line of the message with the matching words in bold and
+    highlighted."""
 
     def __init__(self, theme: Theme, model: SearchResultModel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -140,13 +143,13 @@ class SearchResultDelegate(QStyledItemDelegate):
     def _paint_line(
         self, painter: QPainter, area: QRect, snippet: Snippet, before: str, after: str, weight: int, quiet: str
     ) -> None:
-        """Paint a line with a muted text before it and one at the right edge."""
+        """Paint a line of text with a muted text in front of it and another at the right edge."""
         theme = self._theme
         gap = theme.px(GAP_PX)
         small = QFontMetrics(theme.font("caption"))
         left, right = area.left(), area.right() + 1
         if after:
-            right -= small.horizontalAdvance(after) + 1  # the width is rounded
+            right -= small.horizontalAdvance(after) + 1  # + 1, because the width is rounded
             room = QRect(right, area.top(), area.right() + 1 - right, area.height())
             list_rows.draw_text(painter, theme, room, after, "caption", quiet)
             right -= gap
@@ -157,7 +160,7 @@ class SearchResultDelegate(QStyledItemDelegate):
         self._paint_snippet(painter, QRect(left, area.top(), right - left, area.height()), snippet, weight, tone)
 
     def _paint_snippet(self, painter: QPainter, area: QRect, snippet: Snippet, weight: int, tone: str) -> None:
-        """Paint a snippet from left to right and elide it where the room ends."""
+        """Paint a snippet from left to right and elide it at the end of `area`."""
         theme = self._theme
         left = area.left()
         for words, is_hit in highlighted_pieces(snippet):
@@ -178,18 +181,13 @@ class SearchResultDelegate(QStyledItemDelegate):
 
 
 def highlighted_pieces(snippet: Snippet) -> list[tuple[str, bool]]:
-    """Cut a snippet at its marks; return pairs (text, whether it is marked)."""
+    """Split a snippet at its marks; return pairs (text, whether it is marked)."""
     found: list[tuple[str, bool]] = []
     at = 0
     for start, end in (*snippet.marks, (len(snippet.text), len(snippet.text))):
         found += [(snippet.text[at:start], False), (snippet.text[start:end], True)]
         at = end
     return [piece for piece in found if piece[0]]
-
-
-PAUSE_MS = 150  # after the last character; a search of 100,000 messages takes 20 ms, so it needs no thread
-WIDTH_PX = 760
-SIDE_PX = 24
 
 
 class QueryField(SearchField):
@@ -208,9 +206,9 @@ class QueryField(SearchField):
 
 
 class SearchResultView(QListView):
-    """The list of results."""
+    """The list of results. Up on the first result returns to the field; Enter opens the selected one."""
 
-    up_pressed = Signal()  # on the first result
+    up_pressed = Signal()  # Up was pressed on the first result
     chosen = Signal(QModelIndex)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -220,6 +218,11 @@ class SearchResultView(QListView):
             self.chosen.emit(self.currentIndex())
         else:
             super().keyPressEvent(event)
+
+
+PAUSE_MS = 150  # ms after the last character; a search of 100,000 messages takes 20 ms, so it needs no thread
+WIDTH_PX = 760
+SIDE_PX = 24
 
 
 class SearchPage(Page):
@@ -232,13 +235,13 @@ class SearchPage(Page):
         conversations: Conversations,
         label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
-        """`label_of_all` returns the highest label of all conversations."""
+        """Build the page. `label_of_all` returns the highest label of all conversations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._conversations = conversations
         self._label_of_all = label_of_all
-        self._is_stale = False  # conversations changed while the page was hidden
+        self._is_stale = False  # True when conversations have changed while the page was hidden
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self.results = SearchResultModel()
         self._build()
@@ -247,7 +250,7 @@ class SearchPage(Page):
         self._search()
 
     def start(self, query: str = "") -> None:
-        """Focus the field and search for `query`, or again for the last one."""
+        """Focus the field and search for `query`; if it is "", search again for the text in the field."""
         self.focus_first()
 
         def fill() -> None:
@@ -259,7 +262,8 @@ class SearchPage(Page):
         guard_of(self.field).run_after_conversion(fill)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations, since nothing tracks which one a shown line belongs to."""
+        """Return the highest label of all conversations, because the page does not track which conversations it
+        shows."""
         return self._label_of_all()
 
     def focus_first(self) -> None:
@@ -274,7 +278,7 @@ class SearchPage(Page):
             self._search()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Handle the keys that field and list ignore."""
+        """Handle the keys that neither the field nor the list uses."""
         if event.key() == Qt.Key.Key_Escape:
             self._navigation.search_closed.emit()
         else:
@@ -365,7 +369,8 @@ class SearchPage(Page):
             self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _on_enter(self) -> None:
-        """Search at the first Enter after typing, open at the next, so that only a visible result is opened."""
+        """Search if the text has changed, otherwise open the selected result, so that only a visible result is
+        opened."""
         if self._pause.isActive():
             self._search()
         else:
