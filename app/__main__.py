@@ -2,14 +2,14 @@
 
 - no argument: the window
 - `--engine`: the child process that runs a model
-- `--remote-engine`: the same by asking a server of the local network, the only address that this process may use
+- `--remote-engine`: the child process that asks a server of the local network instead, the only address it may use
 - `--render-template`: the child that renders chat templates
 - `--download`: the child that downloads models; it may use any network
 - `--make-training-environment`: the child that makes the training environment; it may use any network until it has
   fetched its packages
 - `--quantize`: the child that quantizes weights
 - `--score`: the child that measures a trained model
-- `--read-documents`, `--read-workbook`: the children that open foreign documents and Excel tables
+- `--read-documents`, `--read-workbook`: the children that open documents and Excel tables from elsewhere
 - `--offline-check`: the children that check whether anything leaves this machine
 - anything else: the command line
 
@@ -93,14 +93,14 @@ def _prepare(arguments: list[str]) -> None:
     programs.prepare_child_environment()
     _guard(arguments)
     if arguments and arguments[0] in _CHILD_ROLES:
-        # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
+        # Ctrl+C in a terminal reaches every process of the group, but a child ends when its parent closes the pipe.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _guard(arguments: list[str]) -> None:
     """Restrict what this process may reach on the network, before any module of its role is imported."""
     network_guard.install_filter_for(arguments)
-    if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the latter goes offline once it has its packages
+    if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the second role goes offline once it has its packages
         network_guard.permit_downloads()
     elif arguments[:1] == ["--remote-engine"]:
         from app.inference.remote import worker as remote

@@ -80,7 +80,7 @@ from app.uikit.desktop import Pickers
 from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme, unstyled
 
-DOCUMENTS_AFTER_MS = 1500  # after the window is shown: checking the database of documents takes time
+DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because checking the database of documents takes time
 
 if TYPE_CHECKING:
     from app.models.services.build_runner import BuildRunner
@@ -89,10 +89,10 @@ log = logging.getLogger("kotae")
 
 
 class AppContext:
-    """Every object that lives as long as the window, built and connected.
+    """Create every object that lives as long as the window, and connect them.
 
-    Building it shows nothing and starts no child process. Pages other than 質問 are built when they are first shown:
-    most starts never need them.
+    Creating them shows nothing and starts no child process. Pages other than 質問 are built when they are first shown,
+    because most starts never need them.
     """
 
     def __init__(self, where: Paths, theme: Theme, preferences: Preferences, database: Store) -> None:
@@ -139,7 +139,8 @@ class AppContext:
         self._connect()
 
     def _build_work(self) -> None:
-        """Build training and evaluation. Each runs one job at a time and pauses while an answer is written."""
+        """Build the runners of training and evaluation. Each runs one job at a time and pauses while an answer is
+        written."""
 
         def is_busy() -> bool:
             return self.session.is_busy
@@ -173,7 +174,7 @@ class AppContext:
         self.secrecy = ConfidentialityGuard(self.theme, self.paths.exports_log)
         ClipboardGuard(self.window, self.secrecy)
         self.window.sidebar.label_of_all = self._label_of_all
-        # A command of the terminal may have changed the documents.
+        # A command in a terminal may have changed the documents.
         self.window.stack.currentChanged.connect(self.documents.check_for_changes)
         transfer = ConversationTransfer(self.store, self.conversations, self.paths.documents, self.window)
         self.desk = TransferController(
@@ -185,23 +186,24 @@ class AppContext:
 
     @property
     def is_first_run(self) -> bool:
-        """Return whether Kotae was never used here: the greeting was never closed, and no conversation is stored."""
+        """Return whether Kotae was never used with this data folder: the first-run dialog was never closed, and no
+        conversation is stored."""
         return not (self.preferences.value.first_run_done or self.conversations.all())
 
     def is_environment_in_use(self) -> bool:
-        """Return whether a job uses the training environment, which must not be changed then."""
+        """Return whether a running job uses the training environment, so that the environment must not be changed."""
         return self.build_controller.is_running or self.trainings.is_training or self.evaluations.is_running
 
     def card(self) -> ModelCard | None:
-        """Return the card of the model that answers now."""
+        """Return the catalogue's card of the selected model, or None without a model or card."""
         model = self.session.model
         return self.library.card(model) if model else None
 
     def close(self) -> bool:
-        """End the answer that is being written, keep its text, and free the engine's memory.
+        """Stop the answer that is being written, store its text so far, and free the engine's memory.
 
-        Other long jobs are cancelled and leave no partial file. Returns False while a trainer is still saving: ending
-        Qt normally would kill it.
+        Other long jobs are cancelled and leave no partial file. Return False while a trainer is still saving a
+        checkpoint; the caller must then end the process without a normal end of Qt, which would kill the trainer.
         """
         self.downloads.discard_cancelled()
         self.downloads.close()  # pauses the running downloads; the next start offers to resume them
@@ -209,7 +211,7 @@ class AppContext:
         has_saved = self.trainings.close()  # the page offers to resume
         has_saved = self.evaluations.close() and has_saved  # the page offers to resume
         self.training_setup.close()  # keeps the packages that were fetched
-        self.documents.close()  # the next start reads the documents that still wait
+        self.documents.close()  # the next start reads the documents that are still in the queue
         self.embedding.close()
         background.shut_down()
         self.session.close()
@@ -240,7 +242,7 @@ class AppContext:
         self.offers.move_requested.connect(window.move_models)
 
     def _connect_navigation(self) -> None:
-        """Connect the requests of pages that only the window can serve."""
+        """Connect the requests of pages to the parts of the window that serve them."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
@@ -263,7 +265,7 @@ class AppContext:
         window.list_actions.bin_undone.connect(page.show_restored)
 
     def _connect_transfer(self) -> None:
-        """Connect export and import with every widget that offers them."""
+        """Connect export and import with every widget that has a command for them."""
         page, desk, sidebar = self.page, self.desk, self.window.sidebar
         page.transcript.requests.answer_export_requested.connect(desk.export_answer)
         sidebar.list.export_requested.connect(desk.export)
@@ -274,14 +276,14 @@ class AppContext:
     # ---------------------------------------------------------------------- pages
 
     def _make_answering(self, parent: MainWindow) -> ConversationSettings:
-        """Return the dialog over `parent` that sets how the open conversation is answered."""
+        """Return the dialog over `parent` with the settings for answers in the open conversation only."""
         details = self.preferences.value.shows_details
         return ConversationSettings(
             self.theme, self.session, self.presets, self.card(), shows_details=details, parent=parent
         )
 
     def _make_installer(self, theme: Theme, pickers: Pickers) -> InstallEnvironmentFlow:
-        """Return what a build shows while the environment of its converter is made."""
+        """Return the flow that makes the training environment when a model build needs its converter."""
         return InstallEnvironmentFlow(theme, self.training_setup, pickers)
 
     def _make_documents(self) -> Page:
@@ -357,14 +359,14 @@ class AppContext:
 
 @unstyled()
 def build(where: Paths, theme: Theme, preferences: Preferences, database: Store) -> AppContext:
-    """Return every object of the window, connected."""
+    """Return all objects of the window, connected to each other."""
     return AppContext(where, theme, preferences, database)
 
 
 def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
     """Return the runner of model builds. Raises AppError("no_training_environment")."""
     from app.models import training_environment
-    from app.models.services.build_runner import BuildRunner  # most starts never need it
+    from app.models.services.build_runner import BuildRunner  # most starts need no build
 
     environment = training_environment.locate(where.data)
     return BuildRunner(
@@ -377,9 +379,9 @@ def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
 
 
 def run(data_dir: str | None, requested_language: str | None = None, is_safe: bool = False) -> int:
-    """Show the window and run until it is closed. Return the exit status.
+    """Show the window, run until it is closed, and return the exit status.
 
-    `requested_language`: ja or en, whatever the settings say; None uses the settings. `is_safe`: start in safe mode.
+    `requested_language` ("ja" or "en") overrides the settings; None uses them. `is_safe` starts in safe mode.
     """
     start = ProgramStart(data_dir, is_safe)
     with lifecycle.report_display_errors(start.end):
@@ -409,7 +411,7 @@ def run(data_dir: str | None, requested_language: str | None = None, is_safe: bo
         dialogs.problem_dialog(theme, error).exec()
         start.end()
         return 3
-    except Exception:  # a bug: the start counts as failed, because start.end() is not called
+    except Exception:  # a bug: without start.end() the start counts as failed
         log.exception("start")
         dialogs.problem_dialog(theme, AppError("start_failed", path=str(where.logs))).exec()
         return 3
@@ -427,12 +429,12 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: Pr
         context.window.close()
 
     show_notices(context.window, where, start.last, start.is_safe, restart)
-    # All objects of this moment live as long as the window; scanning them costs each collection 20 ms.
+    # All objects that exist now live as long as the window; scanning them would cost each collection 20 ms.
     gc.freeze()
     GarbageCollector(app)
     if start.is_safe:
         apply_safe_mode(context.window, context.preload, context.offers)
-    if app.platformName() != "offscreen":  # its screen of 800 by 800 is not real
+    if app.platformName() != "offscreen":  # the offscreen platform reports an invented screen of 800 by 800
         window_layout.fit_to_screen(context.window, window_layout.screen_area(context.window))
     context.window.show()
     start.watch(context.window)
@@ -454,10 +456,8 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: Pr
 
 
 def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
-    """Refresh the lists when the window becomes active.
-
-    A command of the terminal may have added models or conversations.
-    """
+    """Refresh the lists when the window becomes active, because a command in a terminal may have added models or
+    conversations."""
     if state == Qt.ApplicationState.ApplicationActive:
         context.library.refresh()
         context.conversations.refresh()
@@ -465,18 +465,18 @@ def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
 
 
 def _end(window: MainWindow) -> None:
-    """Close the window and end Qt at a signal of the system.
+    """Close the window and end Qt after a signal of the system such as SIGTERM.
 
-    `run` saves a running training afterwards, whether or not the window closes.
+    `run` then stops a running training after its checkpoint, whether or not the window closed.
     """
     window.close()
     QCoreApplication.exit(0)
 
 
 def _note_death(how: ChildExit) -> None:
-    """Log how the engine ended.
+    """Write how the engine ended into Kotae's log.
 
-    Its log holds no text of questions or answers, so it may be copied into Kotae's own log.
+    The engine's own log holds no text of questions or answers, so its end may be copied there.
     """
     log.error("engine: %s %s\n%s", how.cause, how.detail, how.log_tail)
 
@@ -484,7 +484,8 @@ def _note_death(how: ChildExit) -> None:
 def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Paths:
     """Finish a move of the models folder that was interrupted after everything was copied.
 
-    Moves that were interrupted earlier wait for the user. Returns the paths with the folder that is in use now.
+    A move that was interrupted earlier waits for the user's decision. Return the paths with the models folder now in
+    use.
     """
     plan = models_folder.pending(where)
     if plan is None or plan.state != "switching":
@@ -500,9 +501,10 @@ def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Pat
 
 
 def _open_documents(context: AppContext, *, is_safe: bool) -> None:
-    """Open the documents: read what is left of the queue, find changes in the folders and provide Kotae's own manual.
+    """Open the document library DOCUMENTS_AFTER_MS after the window is shown.
 
-    In safe mode nothing is read until the user asks for it.
+    Then read the documents that are still in the queue, look for changes in the folders and add Kotae's own manual. In
+    safe mode only open it, with reading paused until the user resumes it.
     """
     documents = context.documents
 
@@ -519,7 +521,7 @@ def _open_documents(context: AppContext, *, is_safe: bool) -> None:
 
 
 def _report_start(window: MainWindow) -> None:
-    """Print the used memory as JSON and close the window, once it is on the screen, painted and takes input."""
+    """Wait until the window is on the screen, then print the resident memory as JSON and close the window."""
     handle = window.windowHandle()
     if handle is None or not handle.isExposed():
         QTimer.singleShot(1, window, lambda: _report_start(window))

@@ -1,6 +1,7 @@
-"""Run the `kotae` command: arguments in, exit status out.
+"""Run the `kotae` command with its arguments and return the exit status.
 
-0 done; 1 done and the answer is "no"; 2 wrong usage; 3 an expected error; 130 interrupted.
+The status is 0 for success; 1 when the command succeeded and its result is negative; 2 for wrong usage; 3 for an
+expected error; 130 when interrupted.
 """
 
 import argparse
@@ -30,9 +31,9 @@ if TYPE_CHECKING:  # each command imports what it needs when it runs
     from app.models.model_store import ModelStore
     from app.models.services.model_library import Publish
 
-OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
+OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode -> exit status
 
-# Each command's module is imported only when it is needed.
+# The module of each command, imported only when it is needed.
 COMMANDS = {
     "ask": "app.chat.cli.ask",
     "serve": "app.serve.cli.serve",
@@ -95,7 +96,7 @@ def _shown_presets() -> set[str]:
     return {preset.id for preset in presets.built_in_presets()}
 
 
-# Functions of higher rooms that a command may not import itself.
+# Functions of other packages that a command may not import itself, by command and parameter name.
 HANDED_IN: dict[str, dict[str, Any]] = {
     "ask": {"find_run": _find_run, "label_of": _label_of_model},
     "models": {
@@ -108,11 +109,11 @@ HANDED_IN: dict[str, dict[str, Any]] = {
     "report": {"shown_presets": _shown_presets},
 }
 SHARED = ("--data-dir", "--lang", "--json")
-SAFE_MODE = "--safe-mode"  # for the window only
+SAFE_MODE = "--safe-mode"  # an option of the window only
 
 
 def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
-    """Run one command; without one call `open_window`, which is a parameter because commands load no window."""
+    """Run one command, or `open_window` if there is none. It is a parameter because commands load no window."""
     language = _language(arguments)
     wording.use_language(language or "ja", is_command=True)
     output = Output("--json" in arguments)
@@ -137,13 +138,14 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         output.note("common.interrupted")
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader of the output has ended (`kotae … | head`). Python would report the broken pipe again at exit.
+        # The program that reads the output has ended (`kotae … | head`). Python would report the broken pipe again at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as above
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # see above
         output.error(AppError("disk_full", path="stdout"))
         return 3
 
@@ -159,7 +161,8 @@ def _open_window(options: argparse.Namespace, language: str | None, output: Outp
 
 
 def _language(arguments: Sequence[str]) -> str | None:
-    """Return the value of --lang, or None. It is read before the rest, because errors in the rest are shown in it."""
+    """Return the value of --lang, or None. It is read before the other arguments, because their errors are shown in
+    it."""
     for at, argument in enumerate(arguments):
         value = argument.removeprefix("--lang=") if argument.startswith("--lang=") else ""
         if argument == "--lang" and at + 1 < len(arguments):
@@ -175,16 +178,18 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser with argparse's texts and errors in the user's language.
+    """A parser whose texts and errors are in the user's language.
 
-    `fill`: adds the options when they are needed, so that the help about all commands imports none of them.
+    `fill` adds the options of a command when they are needed, so that the overview of all commands imports no modules
+    for them.
     """
 
     output: Output
     fill: Callable[[], None] | None = None
 
     def __init__(self, **options: Any) -> None:
-        # No abbreviated options: `app.base.settings` looks for --data-dir before this parser runs, and would miss it.
+        # Abbreviated options are refused: `app.base.settings` looks for --data-dir before this parser runs, and would
+        # miss them.
         super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=_Formatter)
         self._positionals.title, self._optionals.title = help_text("arguments"), help_text("options")
         self.add_argument("-h", "--help", action="help", help=help_text("--help"))
@@ -194,13 +199,13 @@ class _Parser(argparse.ArgumentParser):
         if fill is not None:
             fill()
         parsed, unknown = super().parse_known_args(args, namespace)
-        if unknown:  # otherwise the parser of `kotae`, which does not know this command's options, would report them
+        if unknown:  # otherwise the parser of `kotae`, which does not have this command's options, would report them
             self.error(UNKNOWN.format(" ".join(unknown)))
         self._check_filled(parsed)
         return parsed, unknown
 
     def _check_filled(self, parsed: argparse.Namespace) -> None:
-        """Refuse empty values of files and names, which would mean the current folder or all items."""
+        """Refuse empty values for files and names, which would mean the current folder or all items."""
         for action in self._actions:
             given = getattr(parsed, action.dest, None)
             values = given if isinstance(given, list) else [given]
@@ -220,9 +225,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser with the given command, or with all for the help and for unknown words.
+    """Return the parser with the given command only, or with all commands for the help and for unknown commands.
 
-    Loading all takes a second.
+    Loading all commands takes a second.
     """
 
     class Parser(_Parser):
@@ -242,7 +247,7 @@ def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser
 def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
     first = arguments[0].partition("=")[0] if arguments else SHARED[0]
     if first in (*SHARED, SAFE_MODE):
-        return ()  # no command: the window
+        return ()  # without a command the window opens
     return (first,) if first in COMMANDS else tuple(COMMANDS)
 
 
@@ -256,7 +261,7 @@ def _shared_options() -> argparse.ArgumentParser:
 
 
 def _options_last(arguments: Sequence[str]) -> list[str]:
-    """Move the shared options behind the command, whose parser would otherwise reset them to their defaults."""
+    """Move the shared options after the command, whose parser would otherwise reset them to their defaults."""
     rest, shared = list(arguments), []
     while rest and rest[0].startswith("-"):
         option = rest[0].partition("=")[0]
@@ -270,6 +275,6 @@ def _options_last(arguments: Sequence[str]) -> list[str]:
 
 
 UNKNOWN = "unrecognized arguments: {}"
-EMPTY = "argument {}: must not be empty"  # not one of argparse's texts, but translated like them
+EMPTY = "argument {}: must not be empty"  # not a text of argparse, but translated like those
 
-MAY_BE_EMPTY = ("TEXT", "QUESTION", "QUERY")  # texts; all other values are names
+MAY_BE_EMPTY = ("TEXT", "QUESTION", "QUERY")  # names of values that are free text; all other values are names

@@ -1,1 +1,1 @@
-"""Fine-tune a model in an environment of its own. This package imports nothing of `app`."""
+"""Fine-tune a model in an environment of its own. This package imports nothing from `app`."""

@@ -2,8 +2,8 @@
 
 `trainer.spec` describes RUN.json, `trainer.events` the events and commands. To use several processes, start it with
 `accelerate launch -m trainer RUN.json`; on a machine without graphics cards, where accelerate starts only one process,
-use `python -m torch.distributed.run --nproc_per_node 2 -m trainer RUN.json`. Each step then spreads its examples over
-all processes.
+use `python -m torch.distributed.run --nproc_per_node 2 -m trainer RUN.json`. The examples of each step are then
+distributed over all processes.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from trainer.wire import claim_stdout
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the trainer and end the process without waiting for torch's threads."""
-    os.umask(0o077)  # only this user may read the files, like all files that Kotae writes
+    os.umask(0o077)  # only this user may read the files, as with all of Kotae's files
     options = _parser().parse_args(arguments)
     is_first = os.environ.get("RANK", "0") == "0"
     writer = claim_stdout()
@@ -54,9 +54,9 @@ def _run(requested: spec.RunSpec, journal: TrainerJournal, options: argparse.Nam
         return 0
     except RunError as error:
         journal.send(Failed(error.code, error.facts))
-    except spec.SpecError as error:  # a given value contradicts one that the recipe decided
+    except spec.SpecError as error:  # a given value contradicts one that the recipe chose
         journal.send(_invalid(error))
-    except (RuntimeError, MemoryError) as error:  # while loading the model or measuring the hold-out row by row
+    except (RuntimeError, MemoryError) as error:  # raised while loading the model or measuring the hold-out
         from trainer import probe
 
         if not probe.is_out_of_memory(error):
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _exit(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):  # both are the log
+    for stream in (sys.stdout, sys.stderr):  # both streams are the log
         stream.flush()
     os._exit(code)
 

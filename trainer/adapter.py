@@ -1,7 +1,7 @@
 """Describe the adapter of an earlier run that a run trains further, without loading it. Standard library only.
 
 The adapter's folder holds PEFT's two files, RECORD with the run's name and its base, and ROWS with the ids of the rows
-that the adapter was trained on.
+on which the adapter was trained.
 """
 
 import dataclasses
@@ -17,22 +17,22 @@ from trainer.events import RunError
 from trainer.spec import RunSpec
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-RECORD = "kotae.json"  # the run's name, the base and its hashes
-ROWS = "rows.txt"  # ids of the training and validation rows, including those of the adapters it was trained from
+RECORD = "kotae.json"  # file with the run's name, the base and its hashes
+ROWS = "rows.txt"  # file with the ids of all training and validation rows, including those of earlier adapters
 FILES = (CONFIG, WEIGHTS, RECORD, ROWS)
 _FINGERPRINT_BYTES = 1 << 20
 
 
 class AdapterError(ValueError):
-    """An adapter cannot be trained further; the message gives the reason in English."""
+    """Raised for an adapter that cannot be trained further; the message gives the reason in English."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """The facts of an adapter's folder.
+    """The description in an adapter's folder.
 
-    `name` is the name of its run. `sha256` covers PEFT's two files. `base_sha256` is "" where the base was a folder;
-    then `base_mark` identifies the base.
+    `name`: the name of its run. `sha256`: hash over PEFT's two files. `base_sha256`: hash of the base's file; "" if the
+    base was a folder, which `base_mark` then identifies.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class Adapter:
     base_mark: str
 
     def is_for(self, base: Path, base_sha256: str) -> bool:
-        """Return whether the adapter was trained on that base."""
+        """Return whether the adapter was trained on this base. `base_sha256`: hash of its file; "" for a folder."""
         if self.base_sha256 or base_sha256:
             return self.base_sha256 == base_sha256
         if self.base_mark:
@@ -54,7 +54,7 @@ class Adapter:
 
 
 def read(folder: Path) -> Adapter:
-    """Read an adapter's facts from its folder. Raises AdapterError."""
+    """Return the description of the adapter in `folder`. Raises AdapterError."""
     try:
         config, record = (_object(folder / name) for name in (CONFIG, RECORD))
         rank, alpha = (_whole(config, name) for name in ("r", "lora_alpha"))
@@ -71,10 +71,10 @@ def read(folder: Path) -> Adapter:
 
 
 def with_adapter_settings(requested: RunSpec) -> RunSpec:
-    """Return the spec with the rank, alpha and hash of the adapter that it trains further, or unchanged without one.
+    """Return the spec with the rank, alpha and hash of the adapter to be trained further; unchanged if there is none.
 
-    Raises RunError: adapter_unreadable, adapter_other_base, adapter_changed, and spec_invalid where the spec gives
-    another rank or alpha.
+    Raises RunError: adapter_unreadable, adapter_other_base, adapter_changed; spec_invalid if the spec sets another rank
+    or alpha.
     """
     if not requested.adapter:
         return requested
@@ -115,7 +115,7 @@ def _whole(config: dict[str, Any], name: str) -> int:
 def base_fingerprint(base: Path) -> str:
     """Return a hash that identifies a base folder.
 
-    It covers config.json and the size, beginning and end of each weights file, which takes a moment where hashing all
+    It covers config.json and the size, beginning and end of each weights file. This takes a moment, while hashing all
     bytes would take minutes. Raises OSError.
     """
     digest = hashlib.sha256((base / "config.json").read_bytes())
@@ -133,13 +133,13 @@ def base_fingerprint(base: Path) -> str:
 
 
 def row_id(messages: Sequence[Any]) -> str:
-    """Return 16 hexadecimal digits that identify a row by its messages, each {"role", "content"}."""
+    """Return 16 hexadecimal digits that identify a row by its messages (each {"role", "content"})."""
     plain = [{"role": message["role"], "content": message["content"]} for message in messages]
     return hashlib.sha256(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def known_rows(folder: Path) -> frozenset[str]:
-    """Return the ids of the rows that an adapter knows; empty where its folder has no list of them."""
+    """Return the ids of the rows on which an adapter was trained; empty if its folder has no list of them."""
     try:
         return frozenset((folder / ROWS).read_text(encoding="ascii", errors="replace").split())
     except OSError:
@@ -147,5 +147,5 @@ def known_rows(folder: Path) -> frozenset[str]:
 
 
 def write_rows(folder: Path, ids: Iterable[str]) -> None:
-    """Write the ids of the rows that the adapter knows. Raises OSError."""
+    """Write the ids of the rows on which the adapter was trained. Raises OSError."""
     (folder / ROWS).write_text("".join(f"{id}\n" for id in sorted(set(ids))), encoding="ascii", newline="\n")

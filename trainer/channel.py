@@ -1,4 +1,4 @@
-"""Connect a run with its parent process: events that it sends and stores, commands and signals that it receives."""
+"""Connect a run with its parent process: send and store events, receive commands and signals."""
 
 import contextlib
 import errno
@@ -16,7 +16,7 @@ EVENTS_FILE = "events.jsonl"
 
 
 class TrainerJournal:
-    """The journal of a run: it sends events to the parent and stores them in the run's folder.
+    """Sends a run's events to the parent process and stores them in the run's folder.
 
     In a distributed run only the first process has a writer; the journals of the others drop every event.
     """
@@ -26,21 +26,19 @@ class TrainerJournal:
         self._file: Path | None = None
 
     def keep_in(self, folder: Path) -> None:
-        """Store each later event in the folder's file too, after cutting off a last line that a kill left
-        incomplete.
-        """
+        """Store all later events in the folder's file too; first cut off a last line that a kill left incomplete."""
         if self._writer is None:
             return
         file = folder / EVENTS_FILE
         if file.is_file():
             end = file.read_bytes().rfind(b"\n") + 1
-            os.truncate(file, end)  # in place: a full disk has no room for a copy
+            os.truncate(file, end)  # in place: a full disk has no space for a copy
         self._file = file
 
     def send(self, event: Event) -> None:
         """Send an event to the parent and store it.
 
-        Raises RunError("disk_full") once, when the file cannot take the line; afterwards only the parent gets events.
+        Raises RunError("disk_full") when the line cannot be stored for the first time; later events are only sent.
         """
         if self._writer is None:
             return
@@ -61,13 +59,13 @@ class TrainerJournal:
 
 
 class StopRequested(Exception):  # noqa: N818  no error
-    """A pause or a cancel arrived during work that can be repeated after a resume."""
+    """Raised when a pause or a cancel arrives during work that a resumed run can repeat."""
 
 
 class RunControl:
     """The command that the run has received.
 
-    `wanted`: None, or one of COMMANDS. The loop reads it after each step; only "cancel" replaces an earlier command.
+    `wanted`: one of COMMANDS, or None. The loop reads it after each step; only "cancel" replaces an earlier command.
     """
 
     def __init__(self) -> None:
@@ -76,11 +74,14 @@ class RunControl:
 
     @property
     def is_over(self) -> bool:
-        """Return whether the run is to end now; a distributed run ends only after a step, when all processes know."""
+        """Return whether the run must end now.
+
+        A distributed run ends only after a step, when all processes know of the command.
+        """
         return self._is_alone and self.wanted in ("pause", "cancel")
 
     def check(self) -> None:
-        """Raise StopRequested if the run is to end at once."""
+        """Raise StopRequested if the run must end now."""
         if self.is_over:
             raise StopRequested(self.wanted)
 
@@ -92,8 +93,7 @@ class RunControl:
             self.wanted = command
 
     def listen_to_signals(self) -> None:
-        """Treat Ctrl+C, a cluster's notice and a closing terminal as a pause: the run saves its state and ends by
-        itself.
+        """Treat Ctrl+C, a cluster's signal and a closing terminal as a pause: the run saves its state and ends.
 
         A SIGHUP that nohup made the process ignore stays ignored.
         """
@@ -103,8 +103,9 @@ class RunControl:
                 signal.signal(number, self._on_signal)
 
     def listen_to_input(self) -> None:
-        """Read commands from standard input, one JSON object a line. The end of the input means that the parent is
-        gone, which pauses the run.
+        """Read commands from standard input, one JSON object per line.
+
+        When the input ends, the parent is gone, and the run pauses.
         """
         threading.Thread(target=self._read, name="commands", daemon=True).start()
 
@@ -112,7 +113,7 @@ class RunControl:
         self.ask("pause")
 
     def _read(self) -> None:
-        """Read with os.read: a thread inside the buffered sys.stdin would keep the interpreter from ending."""
+        """Read standard input with os.read: a thread in the buffered sys.stdin would keep Python from ending."""
         pending = b""
         while block := os.read(0, 1 << 16):
             *lines, pending = (pending + block).split(b"\n")

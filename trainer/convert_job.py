@@ -1,10 +1,9 @@
-"""Define the jobs and events of `<trainer python> -m trainer.convert JOB.json`, which the program and that process
-share.
+"""Define the jobs and events of `<trainer python> -m trainer.convert JOB.json`, shared by the program and that process.
 
-Standard library only, because the program imports it. A process runs one job. The parent keeps the process's standard
-input open as long as it wants the result; when it closes, the process deletes the partial result and exits. Standard
-output is one JSON object a line, `started` first, `finished` or `failed` last. A process that is killed, out of memory
-or cancelled ends without either.
+Standard library only, because the program imports this module. A process runs one job. The parent keeps the process's
+standard input open as long as it wants the result; when the input closes, the process deletes the partial result and
+exits. Standard output is one JSON object per line, `started` first, `finished` or `failed` last. A process that is
+killed, out of memory or cancelled ends without either.
 """
 
 import dataclasses
@@ -19,32 +18,32 @@ PROTOCOL = 1
 
 OUTTYPES = ("f16", "bf16", "f32", "auto")
 
-# Exit status: 0 after `finished`, 1 after `failed`, and without such an event:
+# Exit status: 0 after `finished`, 1 after `failed`. The others occur without such an event:
 EXIT_UNREADABLE_JOB = 2
 EXIT_PARENT_GONE = 3
 
 # The codes of `failed`, with the names of their facts.
 FAILURES = {
-    "converter_missing": ("path",),  # no converter in that folder
-    "source_missing": ("path",),  # a file or folder of the job is missing, or of another kind
-    "target_exists": ("path",),  # a folder is never replaced
-    "unsafe_weights": ("path",),  # weights in a format other than .safetensors, which can hold programs
-    "remote_code": ("path",),  # config.json names programs (auto_map) that come with the model
+    "converter_missing": ("path",),  # the folder does not contain the converter
+    "source_missing": ("path",),  # a file or folder of the job is missing or of another kind
+    "target_exists": ("path",),  # the folder exists; folders are never replaced
+    "unsafe_weights": ("path",),  # weights not in .safetensors, which may contain programs
+    "remote_code": ("path",),  # config.json refers to programs (auto_map) that come with the model
     "architecture_unknown": ("architecture",),
-    "pre_tokenizer_unknown": ("digest",),  # of how the tokenizer splits a text, for a bug report
+    "pre_tokenizer_unknown": ("digest",),  # `digest`: of the tokenizer's rules, for a bug report
     "tensor_missing": ("detail",),  # the folder lacks parts or tensors, or has too many
-    "adapter_mismatch": ("base", "where"),  # made for `base`; `where`: the first tensor or key that does not fit
-    "adapter_unsupported": ("kind",),  # what GGUF cannot hold: DoRA, biases, several alphas, …
-    "base_quantized": ("tensor", "type"),  # only f16, bf16 and f32 are merged into
+    "adapter_mismatch": ("base", "where"),  # adapter made for `base`; `where`: first tensor or key that differs
+    "adapter_unsupported": ("kind",),  # `kind`: what GGUF cannot represent (DoRA, biases, several alphas, …)
+    "base_quantized": ("tensor", "type"),  # a merge needs f16, bf16 or f32
     "disk_full": ("path", "needed_bytes"),
     "no_memory": (),
-    "training_environment_broken": ("path", "reason"),  # a library is missing there, or does not load
-    "converter_failed": ("reason", "log"),  # one line, and the last lines of the converter's log
+    "training_environment_broken": ("path", "reason"),  # a library is missing or cannot be loaded
+    "converter_failed": ("reason", "log"),  # `reason`: one line; `log`: the last lines of the converter's log
 }
 
 
 def part_path(target: str) -> Path:
-    """Return the path that a job writes to until it is finished, which a killed process leaves behind."""
+    """Return the path to which a job writes until it is finished; a killed process leaves the file there."""
     return Path(f"{target}.part")
 
 
@@ -53,13 +52,13 @@ def part_path(target: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class HfToGguf:
-    """A job that turns a folder with safetensors, config and tokenizer into one GGUF file, by llama.cpp's converter."""
+    """A job that converts a folder (safetensors, config, tokenizer) into one GGUF file with llama.cpp's converter."""
 
     kind: ClassVar[str] = "hf_to_gguf"
 
     source: str
     target: str
-    converter: str  # the folder with convert_hf_to_gguf.py, conversion/ and gguf-py/
+    converter: str  # folder with convert_hf_to_gguf.py, conversion/ and gguf-py/
     outtype: str = "auto"  # one of OUTTYPES; "auto": bf16 if the weights are, otherwise f16
 
     def __post_init__(self) -> None:
@@ -70,12 +69,12 @@ class HfToGguf:
 
 @dataclass(frozen=True, slots=True)
 class LoraToGguf:
-    """A job that turns a PEFT adapter into a GGUF LoRA in f32, which llama.cpp applies and `Merge` reads."""
+    """A job that converts a PEFT adapter into a GGUF LoRA in f32, which llama.cpp applies and `Merge` reads."""
 
     kind: ClassVar[str] = "lora_to_gguf"
 
     adapter: str
-    base: str  # the folder of the model that it was trained on; its config.json is enough
+    base: str  # folder of the model on which it was trained; its config.json suffices
     target: str
     converter: str
 
@@ -89,8 +88,8 @@ class Merge:
 
     kind: ClassVar[str] = "merge"
 
-    base: str  # GGUF of f16, bf16 or f32
-    adapter: str  # GGUF LoRA
+    base: str  # a GGUF file in f16, bf16 or f32
+    adapter: str  # a GGUF LoRA
     target: str
     converter: str
     strength: float = 1.0
@@ -105,8 +104,9 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class GgufToHf:
-    """A job that dequantizes a GGUF file into a new folder of safetensors, config and tokenizer, for the trial model as
-    a base.
+    """A job that dequantizes a GGUF file into a new folder of safetensors, config and tokenizer.
+
+    The trial model becomes a base for training this way.
     """
 
     kind: ClassVar[str] = "gguf_to_hf"
@@ -127,7 +127,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 
 def job_from_json(data: Mapping[str, Any]) -> Job:
-    """Read a job. Raises ValueError for anything that is not a job of this version."""
+    """Parse a job. Raises ValueError for anything that is not a job of this version."""
     if data.get("version") != VERSION:
         raise ValueError(f"version {data.get('version')!r} is not {VERSION}")
     kind = _JOBS.get(str(data.get("kind")))
@@ -162,7 +162,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The bytes of the result written so far. The total is an estimate, correct within a few percent."""
+    """The size of the result written so far. The total is an estimate, correct to within a few percent."""
 
     event: ClassVar[str] = "progress"
 
@@ -177,14 +177,14 @@ class Finished:
     path: str
     seconds: float
     peak_rss_bytes: int
-    # Choices of the conversion that belong into the model's record: "pre_tokenizer" (a known one with exactly the
-    # tokenizer's rules, used where llama.cpp did not recognize it), "outtype", "merged_tensors", …
+    # Decisions of the conversion for the model's record: "pre_tokenizer" (one with exactly the tokenizer's rules,
+    # used if llama.cpp did not recognize the tokenizer), "outtype", "merged_tensors", …
     notes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job's failure. `code`: a key of FAILURES."""
+    """The job has failed. `code`: a key of FAILURES; `facts`: the values listed there."""
 
     event: ClassVar[str] = "failed"
 
@@ -201,7 +201,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
-    """Read an event. Raises ValueError for anything that is not an event of this protocol."""
+    """Parse an event. Raises ValueError for anything that is not an event of this protocol."""
     kind = EVENTS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"unknown event: {data.get('event')!r}")
@@ -224,7 +224,7 @@ def _made(kind: Any, values: dict[str, Any]) -> Any:
 
 
 def _check_paths(job: Job, *names: str) -> None:
-    """Raise ValueError unless the paths are absolute: the process may run in another folder than the program."""
+    """Raise ValueError unless the paths are absolute: the process may run in a different folder than the program."""
     for name in names:
         value = getattr(job, name)
         if not isinstance(value, str) or not Path(value).is_absolute():

@@ -1,7 +1,7 @@
-"""Read rows of messages, encode them as examples, and batch them; also the facts of a base folder and a run's inputs.
+"""Read rows of messages, encode them as examples, and batch them; also describe the base folder and a run's inputs.
 
-An answer is never cut, and each row of a batch holds one example. TrainingInputs holds all that a run trains with: the
-effective spec, the prompt form, the tokenizer and the examples as tokens.
+An answer is never cut, and each row of a batch holds one example. TrainingInputs holds everything that a run trains
+with: the effective spec, the prompt form, the tokenizer and the examples as tokens.
 """
 
 import codecs
@@ -25,12 +25,12 @@ from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
 from trainer.spec import RunSpec
 from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
-ANY_LENGTH = 1 << 30  # as context length: no limit
+ANY_LENGTH = 1 << 30  # as a context length: no limit
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConversation:
-    """One row: an optional system message, then user and assistant in turn, an assistant last.
+    """One row: an optional system message, then user and assistant in turn, ending with the assistant.
 
     `line`: its line in the data file, from 1.
     """
@@ -41,7 +41,7 @@ class TrainingConversation:
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """The rows of the data files; `holdout` may be empty."""
+    """The rows of all data files; `holdout` may be empty."""
 
     train: list[TrainingConversation]
     validation: list[TrainingConversation]
@@ -52,8 +52,8 @@ class SplitRows:
 class EncodedRows:
     """The examples of one data file.
 
-    `dropped`, `split` and `too_long` are lines of the file, in its order. `too_long` rows exceed the context but are
-    still among the examples (over_length "refuse"). `longest`: tokens of the longest row, dropped ones included.
+    `dropped`, `split` and `too_long`: line numbers, in the file's order. The rows in `too_long` exceed the context but
+    are still among the examples (over_length "refuse"). `longest`: tokens of the longest row, including dropped rows.
     """
 
     examples: list[EncodedExample]
@@ -67,7 +67,7 @@ class EncodedRows:
 
 
 def read_rows(path: Path, sha256: str = "") -> list[TrainingConversation]:
-    """Read a data file of JSON Lines in UTF-8, skipping empty lines. `sha256`: the expected hash; "" skips the check.
+    """Return the rows of a data file (JSON Lines in UTF-8) without empty lines. `sha256`: expected hash; "" for any.
 
     Raises RunError: data_missing, data_changed, data_invalid (with the line and the reason in English).
     """
@@ -111,7 +111,7 @@ def _message(message: Any) -> dict[str, str]:
         raise ValueError(f"role: {role!r}")
     if not isinstance(content, str) or not content.strip():
         raise ValueError(f"no text in a message of {role}")
-    content.encode("utf-8")  # raises for half a surrogate pair, which is no text
+    content.encode("utf-8")  # raises for a lone surrogate, which is not text
     return {"role": role, "content": content}
 
 
@@ -132,10 +132,10 @@ def encode_rows(
     over_length: str,
     loss: str,
 ) -> EncodedRows:
-    """Encode conversations as training examples. Nothing is cut silently: the result lists the lines that are too long.
+    """Encode conversations as training examples. Nothing is cut silently: the result lists lines that are too long.
 
     `over_length`: "refuse" keeps examples that are too long, "drop" drops them, "split" cuts them into several examples
-    and drops only turns that are too long alone.
+    and drops only turns that are too long by themselves. `loss`: "answers" or "all", as in RunSpec.
     """
     examples: list[EncodedExample] = []
     lines: dict[str, list[int]] = {"dropped": [], "split": [], "refuse": []}
@@ -169,10 +169,10 @@ def _example(pieces: Iterable[FormPiece], tokens: BaseTokenizer, loss: str, line
 def _windows(
     conversation: TrainingConversation, form: TrainingPromptForm, tokens: BaseTokenizer, context_tokens: int, loss: str
 ) -> tuple[list[EncodedExample], bool]:
-    """Split a conversation into examples that each fit the context. Return them, and whether every turn fitted.
+    """Split a conversation into examples that each fit the context. Return them, and whether every turn fits.
 
-    Each answer is trained once. A window begins with earlier turns, as many as fit in half of the context, so that a
-    question keeps its context; these are trained again only with `loss` "all".
+    Each answer is trained once. A window begins with as many earlier turns as fit in half of the context, so that a
+    question keeps its context; these turns are trained again only if `loss` is "all".
     """
     messages = conversation.messages
     system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ((), messages)
@@ -180,7 +180,7 @@ def _windows(
     is_whole = len(forms.example_pieces(form, messages)) == 1  # otherwise each answer has its own example
 
     def window(begin: int, end: int, first: int) -> EncodedExample:
-        """Encode the turns from `begin` up to, not including, `end`; answers before `first` are context only."""
+        """Encode the turns from `begin` up to, not including, `end`; answers before `first` are not trained."""
         pieces = forms.example_pieces(form, [*system, *turns[2 * begin : 2 * end]])[-1]
         return _example(_untrained(pieces, first - begin if is_whole else 0), tokens, loss, conversation.line)
 
@@ -203,7 +203,7 @@ def _windows(
 
 
 def _untrained(pieces: Sequence[FormPiece], answers: int) -> Iterator[FormPiece]:
-    """Turn the first `answers` answers and their end tokens into untrained context."""
+    """Yield the pieces with the first `answers` answers and their end tokens marked as untrained."""
     for piece in pieces:
         yield dataclasses.replace(piece, is_trained=False) if answers > 0 else piece
         answers -= piece.is_end
@@ -217,8 +217,9 @@ def count_trained_tokens(examples: Sequence[EncodedExample]) -> int:
 
 
 def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
-    """Pad examples on the right into a batch: input_ids, attention_mask and labels, (examples, tokens), int64 on the
-    CPU.
+    """Pad examples on the right into a batch.
+
+    It has input_ids, attention_mask and labels, each of shape (examples, tokens), int64, on the CPU.
     """
     import torch
 
@@ -236,10 +237,10 @@ def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
 
 
 def epoch_order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int]) -> list[int]:
-    """Return the indexes of an epoch's examples, each once, in an order that depends only on `seed` and `epoch`.
+    """Return the indices of an epoch's examples, each once, in an order that depends only on `seed` and `epoch`.
 
-    `batch`: examples a step. Within a step the longest come first, so that micro batches need little padding; the sum
-    of gradients stays the same.
+    `batch`: examples per step. `lengths`: tokens of each example. Within a step the longest come first, so that micro
+    batches need little padding; the sum of gradients stays the same.
     """
     chosen = list(range(count))
     random.Random(f"{seed} {epoch}").shuffle(chosen)  # noqa: S311  no secret
@@ -247,18 +248,18 @@ def epoch_order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence
     return [one for step in steps for one in sorted(step, key=lambda at: -lengths[at])]
 
 
-# Settings that decide every step of a run; a resumed run must have the same.
+# Settings that affect every step of a run; a resumed run must have the same values.
 _FIXED_SETTINGS = (
     "seed", "rank", "alpha", "dropout", "precision", "loss", "optimizer", "context_tokens", "over_length", "epochs",
     "max_steps", "warmup_share", "final_rate_share", "evaluations_per_epoch",
 )  # fmt: skip
-# The base's matrices that get LoRA.
+# The base's matrices to which LoRA is applied.
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @dataclass(frozen=True, slots=True)
 class BaseFacts:
-    """The facts of a base that can be read without loading it."""
+    """Properties of a base model that can be read without loading its weights."""
 
     folder: Path
     model_type: str
@@ -268,7 +269,7 @@ class BaseFacts:
 
 
 def inspect_base(folder: Path) -> BaseFacts:
-    """Read config.json and the headers of the weights, and check that they hold all that a run needs later.
+    """Return the properties of a base from config.json and the headers of the weights; check that nothing is missing.
 
     Raises RunError("base_missing" | "base_unreadable").
     """
@@ -283,7 +284,7 @@ def inspect_base(folder: Path) -> BaseFacts:
             for name, tensor in hf_folder.tensors_of(file).items()
         }
         count = sum(math.prod(tensor.shape) for tensor in tensors.values())
-        if not config.get("vision_config"):  # these lack some lengths, and the preflight checks refuse them
+        if not config.get("vision_config"):  # image models lack some lengths, and the preflight checks refuse them
             estimate.shape_from_config(config, count)
         text = config.get("text_config") or config
         return BaseFacts(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
@@ -294,13 +295,13 @@ def inspect_base(folder: Path) -> BaseFacts:
 
 
 def process_count() -> int:
-    """Return the number of processes of the run, as the launcher of a distributed run sets it."""
+    """Return the number of processes of the run, which the launcher of a distributed run sets."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:
-    """Everything that a run trains with. `spec` is effective. `questions` are answered at each evaluation."""
+    """Everything with which a run trains. `spec`: the effective spec. `questions`: answered at each evaluation."""
 
     spec: RunSpec
     form: TrainingPromptForm
@@ -308,14 +309,14 @@ class TrainingInputs:
     train: Sequence[EncodedExample]
     validation: Sequence[EncodedExample]
     questions: Sequence[Messages]
-    base_mark: str = ""  # identifies the base's weights
+    base_mark: str = ""  # hash or name that identifies the base's weights
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """Return what a resumed run must have in common with its beginning.
+        """Return the conditions that a resumed run must share with its beginning.
 
-        With another order of examples, epoch length or base, its checkpoint would belong to another run. Micro batch
-        and learning rate are not included, because a run may halve them.
+        With another order of examples, epoch length or base, the checkpoint would not fit. Micro batch and learning
+        rate are not included, because a run may halve them.
         """
         own = {name: getattr(self.spec, name) for name in _FIXED_SETTINGS}
         return own | {
@@ -331,19 +332,16 @@ class TrainingInputs:
 
     @property
     def batch(self) -> int:
-        """Return the examples a step of one process."""
+        """Return the number of examples per step in one process."""
         return self.micro_batch * (self.spec.accumulation or 1)
 
     @property
     def step_examples(self) -> int:
-        """Return the examples a step of all processes together."""
+        """Return the number of examples per step in all processes together."""
         return self.batch * process_count()
 
     def with_half_the_micro_batch(self) -> "TrainingInputs":
-        """Return inputs with the same examples a step in more, smaller micro batches: less memory, the same gradient.
-
-        The micro batch is at least one.
-        """
+        """Return inputs with half the micro batch (at least 1) and the same step: less memory, the same gradient."""
         micro = max(1, self.micro_batch // 2)
         while self.batch % micro:
             micro -= 1

@@ -1,7 +1,6 @@
-"""Report what the training environment holds: `<trainer python> start.py trainer.doctor LIBRARY...`.
+"""Report what the training environment contains: `<trainer python> start.py trainer.doctor LIBRARY...`.
 
-It prints one line of JSON. It also checks the product of 4-bit weights, on which QLoRA rests, by computing one forward
-and backward.
+It prints one line of JSON. It also tests 4-bit matrix products, which QLoRA needs, by one forward and backward pass.
 """
 
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 from trainer import offline
 from trainer.wire import claim_stdout
 
-_ROWS, _WIDTH = 64, 256  # of the test weights; each block of 64 shares a constant
+_ROWS, _WIDTH = 64, 256  # shape of the test weights; each block of 64 shares a constant
 
 
 def main(libraries: list[str]) -> None:
@@ -38,18 +37,18 @@ def main(libraries: list[str]) -> None:
 
 
 def least_capability(architectures: list[str]) -> tuple[int, int]:
-    """Return the lowest compute capability that this torch was compiled for, (0, 0) for none.
+    """Return the lowest compute capability for which this torch was compiled; (0, 0) if there is none.
 
-    `architectures`: such as ["sm_75", ..., "compute_120"].
+    `architectures`: a list like ["sm_75", ..., "compute_120"].
     """
     numbers = [int("".join(filter(str.isdecimal, name))) for name in architectures if name.startswith("sm_")]
     return divmod(min(numbers, default=0), 10)
 
 
 def measure_product_error(device: str) -> tuple[float | None, str]:
-    """Return the error of 4-bit matrix products, forward and backward, relative to 32-bit ones (0.1 is usual), and "".
+    """Return the relative error of 4-bit matrix products against 32-bit ones (0.1 is usual), and "".
 
-    Return None and the reason where bitsandbytes fails.
+    It covers the forward and backward pass. If bitsandbytes fails, return None and the reason.
     """
     import bitsandbytes
     import torch

@@ -1,9 +1,9 @@
-"""Estimate a run's memory, disk space and time before anything is loaded. Standard library only, without side effects.
+"""Estimate a run's memory, disk space and time before anything is loaded. Standard library only, no side effects.
 
-Activations follow what autograd keeps with transformers 5.24 and peft 0.21 (read with its hooks, for Llama and Gemma 3,
-in 16 and 32 bits; `tests/benchmarks/train_memory.py` repeats the comparison). The accounting of a layer follows
-"Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198); that of 4-bit weights and their
-constants follows QLoRA (arXiv 2305.14314). None of it has been compared with a graphics card yet.
+Activations follow what autograd keeps with transformers 5.24 and peft 0.21 (determined with its hooks, for Llama and
+Gemma 3, in 16 and 32 bits; `tests/benchmarks/train_memory.py` repeats the comparison). The accounting of a layer
+follows "Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198); that of 4-bit weights and
+their constants follows QLoRA (arXiv 2305.14314). The estimates have not been compared with a graphics card yet.
 """
 
 import dataclasses
@@ -15,48 +15,48 @@ from typing import Any
 from trainer import recipe
 from trainer.spec import RunSpec
 
-REFUSED_SHARE = 0.92  # of the free memory: a run that needs more does not begin
-KEPT_CHECKPOINTS = 3  # the two newest, and the best
-CHUNK_ELEMENTS = 1 << 25  # logits computed at once: 128 MiB in float32; the pass holds three such arrays
+REFUSED_SHARE = 0.92  # share of the free memory; a run that needs more does not begin
+KEPT_CHECKPOINTS = 3  # the two newest and the best
+CHUNK_ELEMENTS = 1 << 25  # logits computed at once: 128 MiB in float32; three such arrays exist
 
-_NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # a byte for each 64 weights, and four for each 256 of these: 4.127 bits
-_BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # per number in computation, and in the token tables
-CONTEXT_BYTES = 600 << 20  # of CUDA's context and its libraries' code
-_SPARE_SHARE = 0.1  # of the activations; an assumption
+_NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # one byte per 64 weights and four per 256 of these bytes: 4.127 bits
+_BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # per number in computation and in the token tables
+CONTEXT_BYTES = 600 << 20  # CUDA's context and its libraries' code
+_SPARE_SHARE = 0.1  # share of the activations; an assumption
 _CPU_LIBRARIES_BYTES = 420_000_000  # Python with torch, transformers and peft; measured 0.41 GB
-_CPU_SPARE_BYTES = 600_000_000  # with checkpointing the heap stays fragmented; measured 0.7 GB
-_CPU_TOKEN_BYTES = 1400  # the tokenizer's memory for each token; measured with Gemma 3's 262,144
+_CPU_SPARE_BYTES = 600_000_000  # heap fragmentation with checkpointing; measured 0.7 GB
+_CPU_TOKEN_BYTES = 1400  # the tokenizer's memory per token; measured with Gemma 3's 262,144
 _LOG_BYTES = 64 << 20
 _FOUR_NORMS = ("gemma2", "gemma3", "gemma3_text")
-_HEAD_NORMS = ("gemma3", "gemma3_text", "qwen3", "olmo2", "exaone4")  # of each query and key
+_HEAD_NORMS = ("gemma3", "gemma3_text", "qwen3", "olmo2", "exaone4")  # model types that normalize each query and key
 
-# Part of a card's name -> 10^12 operations a second of 16-bit products with 32-bit sums: published peaks, not measured.
+# Part of a card's name -> 10^12 operations per second for 16-bit products with 32-bit sums (published peaks).
 _CARDS = {
     "H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A6000": 155, "T4": 65, "V100": 125,
     "5090": 210, "5080": 113, "5070 Ti": 88, "5070": 62, "5060 Ti": 47,
     "4090": 165, "4080": 98, "4070 Ti": 80, "4070": 58, "4060 Ti": 44, "4060": 30, "3090": 71, "3080": 60, "3060": 26,
 }  # fmt: skip
 _UNKNOWN_CARD = 30
-# The share of the peak that training reaches: 0.3 follows from 2,340 tokens/s of a 7B base on an A100, as published by
-# its maker.
+# The share of the peak that training reaches: 0.3 follows from 2,340 tokens/s for a 7B base on an A100, as published by
+# the base's maker.
 _REACHED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedShape:
-    """The shape of the base's text model. Widths are numbers a token."""
+    """The shape of the base's text model. Widths are numbers per token."""
 
     layers: int
     width: int
-    inner: int  # of the feed-forward part
-    queries: int  # heads x numbers a head
-    keys: int  # the same of keys and values
+    inner: int  # width of the feed-forward part
+    queries: int  # heads x numbers per head
+    keys: int  # heads x numbers per head, for keys and for values
     vocabulary: int
     is_tied: bool
-    norms: int = 2  # a layer
+    norms: int = 2  # norms per layer
     has_head_norms: bool = False
     caps_logits: bool = False
-    other_weights: int = 0  # vectors, and weights that the other fields do not cover
+    other_weights: int = 0  # vectors, and weights not covered by the other fields
 
     @property
     def matrices(self) -> tuple[tuple[int, int], ...]:
@@ -72,7 +72,7 @@ class TrainedShape:
 
     @property
     def table_weights(self) -> int:
-        """Return the number of weights in the token embedding and, where it is not tied to that, the output head."""
+        """Return the number of weights in the token embedding and in the output head, if that is not tied to it."""
         return self.vocabulary * self.width * (1 if self.is_tied else 2)
 
     @property
@@ -85,7 +85,7 @@ class TrainedShape:
 
 
 def shape_from_config(config: Mapping[str, Any], parameters: int = 0) -> TrainedShape:
-    """Read a base's shape from its config.json. `parameters`: the count from the weights files, 0 if unknown.
+    """Return a base's shape from its config.json. `parameters`: the count from the weights files; 0 if unknown.
 
     Raises KeyError for a configuration that lacks one of the lengths.
     """
@@ -113,19 +113,19 @@ def shape_from_config(config: Mapping[str, Any], parameters: int = 0) -> Trained
 
 @dataclass(frozen=True, slots=True)
 class TrainingMemory:
-    """The memory of a run in bytes, as parts that add up.
+    """The memory of a run in bytes; the parts add up to the total.
 
-    `kept`: activations, from forward to backward. `working`: the peak of temporary memory. `libraries` is in use before
-    anything is loaded; a caller that compares with the free memory of a running process leaves it out.
+    `kept`: activations, from forward to backward. `working`: peak of temporary memory. `libraries`: in use before
+    anything is loaded; leave it out when comparing with the free memory of a running process.
     """
 
-    weights: int  # of the projections, frozen
-    tables: int  # of tokens, the head, and vectors; never in four bits
+    weights: int  # frozen weights of the projections
+    tables: int  # token tables, head, and vectors; never in 4 bits
     adapter: int  # LoRA and its gradients, in 32 bits
     optimizer: int
     kept: int
     working: int
-    spare: int  # an allocator's blocks are larger than the requests
+    spare: int  # an allocator's blocks are larger than requested
     libraries: int
 
     @property
@@ -134,9 +134,9 @@ class TrainingMemory:
 
 
 def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> TrainingMemory:
-    """Estimate the memory of the card, or of the process on a CPU.
+    """Estimate the memory that a run needs on the card, or in the process on a CPU.
 
-    `spec`: effective. `longest_tokens`: tokens of the longest example.
+    `spec`: the effective spec. `longest_tokens`: tokens of the longest example.
     """
     positions = (spec.micro_batch or 1) * longest_tokens
     number = _BYTES[str(spec.compute or spec.precision)]
@@ -169,10 +169,10 @@ def _spare_bytes(spec: RunSpec, activations: int) -> int:
 
 
 def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> int:
-    """Return the bytes that autograd keeps of one layer, for each token.
+    """Return the bytes per token that autograd keeps for one layer.
 
-    PEFT converts the input of each LoRA to 32 bits, with a new copy each time where the rest has 16 bits. Norms compute
-    in 32 bits.
+    PEFT converts the input of each LoRA to 32 bits, which makes a new copy each time if the rest has 16 bits. Norms
+    compute in 32 bits.
     """
     number = _BYTES[str(spec.compute or spec.precision)]
     width, inner, queries, keys = shape.width, shape.inner, shape.queries, shape.keys
@@ -180,7 +180,7 @@ def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) 
         marks = 4 if spec.device == "cpu" else 1
         inputs = (4 + marks) * (5 * width + queries + inner)
     elif number == 4:
-        inputs = 4 * (2 * width + inner)  # projections share a copy, and attention keeps the last one's input itself
+        inputs = 4 * (2 * width + inner)  # projections share a copy, and attention keeps the last one's input
     else:
         inputs = 4 * (5 * width + queries + inner)
     if (spec.micro_batch or 1) > 1:  # padding: keys and values are repeated for each head, and the mask is kept
@@ -193,8 +193,9 @@ def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) 
 
 
 def _head_bytes(shape: TrainedShape, positions: int, number: int) -> int:
-    """Return the bytes of the head on trained positions, a chunk at a time: logits and one more 32-bit array
-    like it.
+    """Return the bytes of the head: a chunk of logits, another 32-bit array of its size, and the hidden states.
+
+    `positions`: number of tokens in a micro batch. `number`: bytes per number.
     """
     elements = min(CHUNK_ELEMENTS, positions * shape.vocabulary)
     return elements * (12 if shape.caps_logits else 8) + 2 * positions * shape.width * number
@@ -203,7 +204,7 @@ def _head_bytes(shape: TrainedShape, positions: int, number: int) -> int:
 def optimizer_bytes(spec: RunSpec) -> float:
     """Return the bytes of Adam's two moments for each trained weight.
 
-    An 8-bit optimizer takes a byte for each moment and a float32 scale for each 256 of them; others take four bytes.
+    An 8-bit optimizer takes one byte per moment and a float32 scale per 256 moments; others take four bytes per moment.
     """
     return 2 * (1 + 4 / 256) if "8bit" in str(spec.optimizer) else 8
 
@@ -213,11 +214,11 @@ def optimizer_bytes(spec: RunSpec) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TrainingDisk:
-    """The disk space of a run in bytes. `base`: the folder that a GGUF base is converted into, once."""
+    """The disk space of a run in bytes. `base`: the folder into which a GGUF base is converted once."""
 
     base: int
-    checkpoints: int  # at most, including one being written
-    adapter: int  # PEFT's files and the GGUF, and a copy of the adapter that is trained further
+    checkpoints: int  # maximum, including one being written
+    adapter: int  # PEFT's files, the GGUF, and a copy of the adapter to train further
     logs: int
 
     @property
@@ -241,9 +242,10 @@ def estimate_disk(shape: TrainedShape, spec: RunSpec) -> TrainingDisk:
 
 @dataclass(frozen=True, slots=True)
 class EpochWorkload:
-    """The tokens of an epoch's examples.
+    """Token counts of an epoch's examples.
 
-    `trained`: tokens in the loss. `validation_tokens`: of one evaluation. `processes`: of a distributed run.
+    `trained`: tokens that count for the loss. `validation_tokens`: tokens of one evaluation. `processes`: number of
+    processes of a distributed run.
     """
 
     examples: int
@@ -256,14 +258,15 @@ class EpochWorkload:
 @dataclass(frozen=True, slots=True)
 class TrainingTime:
     step_s: float
-    steps: int  # at most: early stopping may end the run sooner
-    total_s: float  # including evaluations
+    steps: int  # maximum: early stopping may end the run sooner
+    total_s: float  # includes evaluations
 
 
 def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops_per_s: float) -> TrainingTime:
     """Estimate the time of a run.
 
-    `flops_per_s`: what the device reaches, see `card_flops_per_s`; a multiplication and an addition count as two.
+    `flops_per_s`: operations per second that the device reaches (`card_flops_per_s`); a multiplication and an addition
+    count as two.
     """
     batch = (spec.micro_batch or 1) * (spec.accumulation or 1) * load.processes
     flops_per_s *= load.processes
@@ -271,7 +274,7 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
     steps = recipe.total_steps(load.examples, batch, spec.epochs or 1.0, spec.max_steps)
     length = load.tokens / max(load.examples, 1)
     forward = 2 * shape.linear_weights + 4 * length * shape.queries * shape.layers
-    passes = 3 if spec.gradient_checkpointing else 2  # with frozen weights backward costs as much as forward
+    passes = 3 if spec.gradient_checkpointing else 2  # with frozen weights, backward costs as much as forward
     head = 4 * shape.vocabulary * shape.width * load.trained
     lora = 6 * shape.lora_weights(spec.rank or 16)
     step_s = (load.tokens * (passes * forward + lora) + head) / flops_per_s / steps_per_epoch
@@ -281,6 +284,6 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
 
 
 def card_flops_per_s(name: str) -> float:
-    """Return the operations a second that a card of that name is assumed to reach."""
+    """Return the operations per second that a card of this name is assumed to reach in training."""
     found = next((peak for part, peak in _CARDS.items() if part.casefold() in name.casefold()), _UNKNOWN_CARD)
     return found * 1e12 * _REACHED_SHARE

@@ -1,9 +1,8 @@
-"""Define the events that a training run sends, one JSON object a line, and the commands it takes. Standard library
-only.
+"""Define the events that a training run sends, one JSON object per line, and the commands that it accepts.
 
-`started` comes first; `finished`, `paused`, `cancelled` or `failed` last. A run that ends without one of these has
-crashed or was killed. The run's `events.jsonl` stores the same lines, so that a window that opens later shows what an
-open one shows. Losses are in nats a trained token.
+Standard library only. `started` comes first; `finished`, `paused`, `cancelled` or `failed` last. A run that ends
+without one of these has crashed or was killed. The run's `events.jsonl` stores the same lines, so that a window opened
+later shows the same as one that was open. Losses are in nats per trained token.
 """
 
 import dataclasses
@@ -27,36 +26,36 @@ PHASES = (
 # Exit status: 0 after `finished`, `paused` and `cancelled`, 1 after `failed`.
 EXIT_UNREADABLE_SPEC = 2
 
-# Commands, each a line {"command": ...} on standard input (with `--commands`). When the input ends, the run pauses.
+# Commands: each is a line {"command": ...} on standard input (with `--commands`). When the input ends, the run pauses.
 COMMANDS = ("pause", "finish", "cancel")  # finish: stop now and keep the best checkpoint
 
 # The codes of `failed`, with the names of their facts.
 FAILURES = {
     "spec_invalid": ("field", "value", "expected"),
     "data_missing": ("path",),
-    "data_changed": ("path",),  # the file is not the one whose hash is in the spec
+    "data_changed": ("path",),  # the file's hash differs from the one in the spec
     "data_invalid": ("path", "line", "reason"),
-    "preflight_blocked": ("codes",),  # blocking findings, which the event `findings` has listed
+    "preflight_blocked": ("codes",),  # codes of the blocking findings in the event `findings`
     "base_missing": ("path",),
     "base_unreadable": ("path", "reason"),
-    "adapter_unreadable": ("path", "reason"),  # the adapter that is to be trained further
-    "adapter_other_base": ("path", "base"),  # `base`: the one it was trained on
-    "adapter_changed": ("path",),  # the adapter is not the one whose hash is in the spec
-    "memory_short": ("needed_bytes", "available_bytes", "device"),  # above 92 % of what is free
+    "adapter_unreadable": ("path", "reason"),  # the adapter to be trained further
+    "adapter_other_base": ("path", "base"),  # `base`: the base on which the adapter was trained
+    "adapter_changed": ("path",),  # the adapter's hash differs from the one in the spec
+    "memory_short": ("needed_bytes", "available_bytes", "device"),  # the run needs more than 92 % of the free memory
     "out_of_memory": ("device", "micro_batch"),  # even with the smallest micro batch
-    "not_finite": ("step", "learning_rate"),  # the loss, even after the learning rate was halved several times
+    "not_finite": ("step", "learning_rate"),  # loss not finite, even after several halvings of the learning rate
     "disk_full": ("path", "needed_bytes"),
     "checkpoint_damaged": ("path",),  # no complete checkpoint is left to resume from
-    "resume_differs": ("field", "before", "now"),  # a condition that must not change during a run
+    "resume_differs": ("field", "before", "now"),  # `field`: a condition that must not change during a run
     "nothing_to_resume": ("path",),
-    "run_exists": ("path",),  # a run began in this folder; it can only be resumed
+    "run_exists": ("path",),  # a run has begun in this folder; it can only be resumed
     "training_environment_broken": ("path", "reason"),
     "export_failed": ("reason",),
 }
 
 
 class RunError(Exception):
-    """An expected failure of a run. `code`: a key of FAILURES, with its facts."""
+    """An expected failure of a run. `code`: a key of FAILURES; `facts`: the values listed there."""
 
     def __init__(self, code: str, **facts: Any) -> None:
         assert set(facts) <= set(FAILURES[code]), (code, facts)
@@ -67,19 +66,19 @@ class RunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run has begun."""
+    """The run has begun, or has resumed after `resumed_step`."""
 
     protocol: int
     pid: int
     time: float  # seconds since 1970
-    resumed_step: int = 0  # 0: from the beginning
-    versions: dict[str, str] = field(default_factory=dict)  # library -> version
-    data: dict[str, Any] = field(default_factory=dict)  # "train" -> {"sha256"}, ...; only trainer.fake fills it
+    resumed_step: int = 0  # 0: started from the beginning
+    versions: dict[str, str] = field(default_factory=dict)  # versions by library
+    data: dict[str, Any] = field(default_factory=dict)  # {"train": {"sha256": ...}, ...}; only trainer.fake fills it
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stage of the run. `name`: one of PHASES. `total` is 0 where the amount of work is unknown."""
+    """A stage of the run. `name`: one of PHASES. `total`: 0 if the amount of work is unknown."""
 
     name: str
     done: int = 0
@@ -102,15 +101,15 @@ class PreflightFindings:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRecipe:
-    """The spec with every field decided, and the facts it was decided from."""
+    """The spec with every field decided, and the facts on which the decisions were based."""
 
     spec: dict[str, Any]
-    facts: dict[str, Any]  # model_type, parameters, examples, tokens and trained_tokens an epoch, longest, steps
+    facts: dict[str, Any]  # model_type, parameters, examples, tokens and trained_tokens per epoch, longest, steps
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewToken:
-    """A token of a preview. `kind`: "" | "bos" | "end" | "control". `is_trained`: it is in the loss."""
+    """A token of a preview. `kind`: "" | "bos" | "end" | "control". `is_trained`: it counts for the loss."""
 
     id: int
     text: str
@@ -128,9 +127,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """A forecast of memory, time and disk. `is_measured`: measured by three steps with the longest batch, else
-    computed.
-    """
+    """A forecast of memory, time and disk. `is_measured`: from three steps with the longest batch, not computed."""
 
     peak_bytes: int
     available_bytes: int
@@ -142,7 +139,7 @@ class RunForecast:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
-    """One step of the optimizer. `tokens_per_s` leaves out padding; `memory_bytes`: peak so far."""
+    """One step of the optimizer. `tokens_per_s` excludes padding; `memory_bytes`: peak so far; `left_s`: time left."""
 
     step: int
     total: int
@@ -157,7 +154,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationStep:
-    """A loss on the validation rows. Step 0 is the base before any training."""
+    """The loss on the validation rows. Step 0 is the base before any training."""
 
     step: int
     epoch: float
@@ -168,7 +165,7 @@ class EvaluationStep:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An answer to one question by greedy decoding. `has_ended`: the model itself ended it."""
+    """An answer to a sample question by greedy decoding. `has_ended`: the model itself ended the answer."""
 
     step: int
     question: str
@@ -186,9 +183,9 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """The run changed a setting or noticed a change.
+    """The run changed a setting or became slow.
 
-    `reason`: "out_of_memory" | "not_finite" | "slow" (below a third of the first tokens/s).
+    `reason`: "out_of_memory" | "not_finite" | "slow" (below a third of the initial tokens/s).
     """
 
     reason: str
@@ -200,7 +197,7 @@ class Adjusted:
 class Finished:
     """The run has finished. `reason`: "early_stopping" | "epochs" | "steps" | "stopped" (by command).
 
-    Losses are those of the validation rows, None without an evaluation.
+    The losses are on the validation rows; None if there was no evaluation.
     """
 
     reason: str
@@ -208,9 +205,9 @@ class Finished:
     best_step: int
     base_loss: float | None
     best_loss: float | None
-    adapter: str  # folder
-    gguf: str  # file; "": none was requested
-    seconds: float  # of training, without pauses
+    adapter: str  # the adapter's folder
+    gguf: str  # the GGUF file; "": none was requested
+    seconds: float  # training time, without pauses
     tokens_per_s: float
     peak_bytes: int
 
@@ -227,7 +224,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The run has failed. `code`: a key of FAILURES."""
+    """The run has failed. `code`: a key of FAILURES; `facts`: the values listed there."""
 
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -238,7 +235,7 @@ Event = (
     | Sample | Checkpoint | Adjusted | Finished | Paused | Cancelled | Failed
 )  # fmt: skip
 TERMINAL = (Finished, Paused, Cancelled, Failed)
-# The event names in the protocol and in stored `events.jsonl` files.
+# Event names in the protocol and in stored `events.jsonl` files.
 KINDS: dict[str, type[Event]] = {
     "started": Started, "phase": Phase, "findings": PreflightFindings, "effective": ResolvedRecipe, "preview": Preview,
     "forecast": RunForecast, "step": TrainingStep, "evaluation": EvaluationStep, "sample": Sample,

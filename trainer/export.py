@@ -1,8 +1,7 @@
 """Write the results of a finished run: the adapter, its GGUF form, and the hold-out's likelihoods for the gate.
 
-A GGUF base is converted into a folder here too. Each conversion runs in a process of its own: llama.cpp's converter
-changes the libraries that it runs with, and the trial model in float32 takes memory that the training needs; both end
-with that process.
+A GGUF base is converted into a folder here too. Each conversion runs in a process of its own, because llama.cpp's
+converter changes the libraries that it runs with, and the trial model in float32 takes memory that the training needs.
 """
 
 import hashlib
@@ -28,9 +27,10 @@ _POLL_INTERVAL_S = 0.5
 
 
 def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: bool) -> Path:
-    """Return the folder of a GGUF base, `bases`/<first 16 digits of its SHA-256>, converting the file if it is missing.
+    """Return the folder of a GGUF base, `bases`/<first 16 digits of its SHA-256>; convert the file if it is missing.
 
-    Of the processes of a distributed run only the first converts; the others wait. If it fails, the launcher ends them.
+    `is_maker`: this process converts it; the other processes of a distributed run wait. If the conversion fails, the
+    launcher ends them.
     """
     if not gguf.is_file():
         raise RunError("base_missing", path=str(gguf))
@@ -45,7 +45,7 @@ def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: 
     failed = _run_conversion(GgufToHf(str(gguf), str(folder)), "converting_base", journal)
     if failed is not None and failed.code == "disk_full":
         raise RunError("disk_full", **failed.facts)
-    if failed is not None and failed.code != "target_exists":  # another run converted it meanwhile
+    if failed is not None and failed.code != "target_exists":  # otherwise another run has converted it meanwhile
         raise RunError("base_unreadable", path=str(gguf), reason=_failure_reason(failed))
     return folder
 
@@ -61,13 +61,13 @@ def convert_adapter(adapter: Path, base: Path, target: Path, converter: str, jou
 
 
 def _run_conversion(job: convert_job.Job, phase: str, journal: TrainerJournal) -> Failed | None:
-    """Run the job in a process and send its progress as `phase`. Return its failure, or None."""
+    """Run the job in a process and send its progress as `phase`. Return the failure; None on success."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "job.json"
         path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
         command = start.command(sys.executable, "trainer.convert", str(path))
-        # The process cleans up and exits when its input closes, so when this one ends.
-        # It has its own session because Ctrl+C in the terminal only pauses the run, after the conversion.
+        # The process cleans up and exits when its input closes, which happens when this process ends.
+        # It has a session of its own, because Ctrl+C in the terminal only pauses the run after the conversion.
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         ) as process:
@@ -97,7 +97,7 @@ def export_run(
 ) -> tuple[Path, str]:
     """Write the adapter, the hold-out's likelihoods if there is a hold-out, and the GGUF if there is a converter.
 
-    `base`: the folder that the base was loaded from. Return the adapter's folder and the GGUF file or "".
+    `base`: the folder from which the base was loaded. Return the adapter's folder and the path of the GGUF file, or "".
 
     Raises RunError("disk_full" | "export_failed").
     """
@@ -113,8 +113,8 @@ def export_run(
 def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: Path, step: int) -> Path:
     """Write the adapter's folder completely or not at all, and return it.
 
-    In addition to PEFT's files it holds a record with the base's hash, because a GGUF adapter does not know its base,
-    and the ids of the rows that the adapter knows.
+    Besides PEFT's files it holds a record with the base's hash, because a GGUF adapter does not identify its base, and
+    the ids of the rows on which the adapter was trained.
     """
     target, part = folder / ADAPTER_FOLDER, folder / f"{ADAPTER_FOLDER}.part"
     effective = spec.to_json(material.spec)
@@ -133,7 +133,7 @@ def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: 
     storage.discard(part)
     with storage.guarded_write(folder, part):
         model.save_pretrained(part, save_embedding_layers=False)
-        (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, with blanks to fill in
+        (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, a template with gaps
         (part / adapter.RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
         adapter.write_rows(part, _known_rows(material, rows))
     shutil.rmtree(target, ignore_errors=True)
@@ -149,11 +149,10 @@ def _known_rows(material: TrainingInputs, rows: SplitRows) -> set[str]:
 def write_holdout(
     model: Any, material: TrainingInputs, rows: Sequence[TrainingConversation], folder: Path, journal: TrainerJournal
 ) -> None:
-    """Write the hold-out's token ids and their likelihoods with the base and with the adapter, in the training
-    precision.
+    """Write the hold-out's token ids and their likelihoods with the base and with the adapter, in training precision.
 
-    The base is used without any adapter, even where an earlier adapter was trained further. The gate measures every
-    GGUF form on these token ids, and tokenizes the chats itself.
+    The base is used without any adapter, even if an earlier adapter was trained further. The gate measures every GGUF
+    form on these token ids, and tokenizes the chats itself.
     """
     examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
     sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}

@@ -1,11 +1,11 @@
 """Imitate a trainer without torch, for tests of the code around it.
 
-It is a real process that speaks the protocol, writes a run's folder, and misbehaves on request. Its losses and samples
-are made up.
+It is a real process that uses the protocol, writes a run's folder, and misbehaves on request. Its losses and samples
+are invented.
 
-`KOTAE_TRAINER=fake:BEHAVIOUR python -m trainer.fake RUN.json [--resume] [--commands]`. BEHAVIOUR: good; slow (0.1 s a
+`KOTAE_TRAINER=fake:BEHAVIOUR python -m trainer.fake RUN.json [--resume] [--commands]`. BEHAVIOUR: good; slow (0.1 s per
 step); oom; crash (aborts); killed; truncated (ends within a line); silent (sends nothing more and ignores commands);
-garbled (sends a line that is no event); fail:CODE.
+garbled (sends a line that is not an event); fail:CODE.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ _FACTS: dict[str, Any] = {
 
 
 class _Writer(EventWriter):
-    """A writer that ignores a closed pipe: without a parent, the journal in the folder still grows."""
+    """A writer that ignores a closed pipe, so that the journal in the folder grows even without a parent."""
 
     def __init__(self, claimed: EventWriter) -> None:
         self._claimed = claimed
@@ -67,7 +67,7 @@ class FakeTrainer:
         self._began_at = time.monotonic()
 
     def run(self, *, is_resumed: bool) -> int:
-        """Run the imitation and return the process's exit status."""
+        """Run the imitated training and return the process's exit status."""
         saved = storage.complete_checkpoints(self.folder / "checkpoints")
         if saved and not is_resumed:
             return self._fail("run_exists", path=str(self.folder))
@@ -172,7 +172,7 @@ class FakeTrainer:
         return known
 
     def _write_holdout(self) -> None:
-        """Write the hold-out with code points in place of tokens; more training rows give a smaller loss."""
+        """Write the hold-out with code points instead of token ids; more training rows give a smaller loss."""
         if not self.spec.holdout:
             return
         loss = 1.5 + 1 / (1 + Path(self.spec.train).read_bytes().count(b"\n"))
@@ -216,7 +216,7 @@ class FakeTrainer:
         self._writer.write(line)
 
     def _problem(self) -> tuple[str, str] | None:
-        """Return the code and path of a problem that a real trainer finds before it begins."""
+        """Return the code and path of a problem that a real trainer detects at the start; None if there is none."""
         if not Path(self.spec.base).exists():
             return "base_missing", self.spec.base
         for name in ("train", "validation", "holdout"):
@@ -244,7 +244,7 @@ def _loss(step: int) -> float:
 
 
 def _weights(rank: int) -> bytes:
-    """Return one LoRA matrix pair as safetensors, as wide as the tiny models of the tests."""
+    """Return one LoRA matrix pair as safetensors, as wide as the tiny models in the tests."""
     name, size = "base_model.model.model.layers.0.self_attn.q_proj", 4 * rank * WIDTH
     header = {
         f"{name}.lora_A.weight": {"dtype": "F32", "shape": [rank, WIDTH], "data_offsets": [0, size]},

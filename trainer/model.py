@@ -1,6 +1,6 @@
 """Load the frozen base in 4, 16 or 32 bits with LoRA matrices on the seven projections of each layer.
 
-The module also holds the training loss, the likelihoods of examples, and the generation of answers.
+The module also provides the training loss, the likelihoods of examples, and the generation of answers.
 """
 
 import logging
@@ -26,18 +26,16 @@ from trainer.prompt_form import Messages, TrainingPromptForm
 from trainer.spec import RunSpec
 from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
-LOSS_TOLERANCE = 2e-2  # between our loss and the model's own on one example, relative; bf16 rounds the logits
+LOSS_TOLERANCE = 2e-2  # relative difference between our loss and the model's own on one example; bf16 rounds logits
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 
 def load_model(spec: RunSpec, base: BaseFacts) -> Any:
-    """Load the PEFT model: LoRA matrices in float32, everything else frozen as loaded.
+    """Load the model with LoRA matrices in float32; everything else is frozen.
 
-    The matrices are new, so that they change nothing yet, or those of the adapter that is trained further.
-    `prepare_model_for_kbit_training` is not used: it turns embeddings and head into float32, 2 GiB more for Llama 3
-    (peft#3265).
-
-    Raises RunError("base_unreadable" | "adapter_unreadable").
+    The matrices are new, so that they do not change anything yet, or those of the adapter to be trained further.
+    `prepare_model_for_kbit_training` is not used, because it turns embeddings and head into float32: 2 GiB more for
+    Llama 3 (peft#3265). Raises RunError("base_unreadable" | "adapter_unreadable").
     """
     device = str(spec.device)
     dtype = _DTYPES[str(spec.compute)]
@@ -82,7 +80,7 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
 
 
 def _load_adapter(folder: Path, adapted: Any) -> None:
-    """Load an adapter's matrices. Raises RunError("adapter_unreadable") for those of another base or rank."""
+    """Load an adapter's matrices into the model. Raises RunError("adapter_unreadable") if names or shapes differ."""
     path = str(folder)
     try:
         weights = load_file(folder / adapter.WEIGHTS)
@@ -96,12 +94,12 @@ def _load_adapter(folder: Path, adapted: Any) -> None:
 
 
 def own_device(device: str) -> int | str:
-    """Return the device of this process; each process of a distributed run has its own card."""
+    """Return the device of this process; in a distributed run each process has its own card."""
     return torch.cuda.current_device() if device == "cuda" else "cpu"
 
 
 def has_bf16(device: str) -> bool:
-    """Return whether the processor or card computes in bfloat16 without emulating it."""
+    """Return whether the processor or card can compute in bfloat16 without emulation."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64"):
@@ -111,7 +109,7 @@ def has_bf16(device: str) -> bool:
 
 
 def free_bytes(device: str) -> int:
-    """Return the free memory of the card, or of the machine."""
+    """Return the free memory of the card, or of the machine, in bytes."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     if sys.platform == "linux":
@@ -128,7 +126,7 @@ def free_bytes(device: str) -> int:
 def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
     """Install our loss, unless it differs from the model's own on `example`.
 
-    Return the relative difference, or None where the model keeps its own loss.
+    Return the relative difference; None if the model keeps its own loss.
     """
     model = adapted.base_model.model
     plain = model.forward
@@ -143,10 +141,10 @@ def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | Non
 
 
 def install_loss(model: Any) -> None:
-    """Make the model's `forward` return our loss, and no logits, when it gets labels; otherwise it works as before.
+    """Make the model's `forward` return our loss and no logits if it gets labels; otherwise it works as before.
 
-    `num_items_in_batch`: the divisor of the sum, the trained tokens of all micro batches of a step, so that
-    accumulation changes nothing. Without it the divisor is the trained tokens of this batch.
+    `num_items_in_batch`: the divisor of the sum, which is the number of trained tokens in all micro batches of a step,
+    so that accumulation changes nothing. Without it the divisor is the number of trained tokens in this batch.
     """
     plain = model.forward
     body = getattr(model, model.base_model_prefix)
@@ -154,9 +152,9 @@ def install_loss(model: Any) -> None:
 
     def forward(
         self: Any,
-        input_ids: torch.Tensor | None = None,  # (batch, tokens)
+        input_ids: torch.Tensor | None = None,  # shape (batch, tokens)
         attention_mask: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,  # as input_ids, UNTRAINED where nothing is learned
+        labels: torch.Tensor | None = None,  # like input_ids; UNTRAINED for tokens that are not trained
         num_items_in_batch: torch.Tensor | int | None = None,
         **others: Any,
     ) -> Any:
@@ -178,8 +176,8 @@ def install_loss(model: Any) -> None:
 def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
     """Return the relative difference between our loss and the model's own.
 
-    It reveals a head that scales its logits in a way that our loss does not know. `plain`: the model's `forward` from
-    before `install_loss`.
+    It reveals a head that scales its logits in a way that our loss does not support. `plain`: the model's `forward`
+    from before `install_loss`.
     """
     with torch.no_grad():
         ours = float(model(**batch).loss)
@@ -193,20 +191,20 @@ def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> f
 class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
     """Sums the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
 
-    With Gemma's vocabulary of 262,144 the logits of 2,048 tokens take 2 GB in float32, and their gradient as much
-    again; most of these positions are prompt or padding. The head is applied to trained positions only, its output
-    never exists as a whole, and the same pass computes the gradient of the hidden states. The head is frozen, so
-    nothing else needs the logits. The method is that of "Cut Your Losses in Large-Vocabulary Language Models" (arXiv
+    With Gemma's vocabulary of 262,144 the logits of 2,048 tokens take 2 GB in float32, and their gradient takes the
+    same; most of these positions are prompt or padding. Here the head is applied only to trained positions, all logits
+    never exist at once, and the same pass computes the gradient of the hidden states. The head is frozen, so nothing
+    else needs the logits. The method is that of "Cut Your Losses in Large-Vocabulary Language Models" (arXiv
     2411.09009), without its kernel.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
-        hidden: torch.Tensor,  # (positions, width)
-        weight: torch.Tensor,  # (vocabulary, width), frozen
-        bias: torch.Tensor | None,  # (vocabulary,), frozen
-        targets: torch.Tensor,  # (positions,)
+        hidden: torch.Tensor,  # shape (positions, width)
+        weight: torch.Tensor,  # shape (vocabulary, width), frozen
+        bias: torch.Tensor | None,  # shape (vocabulary,), frozen
+        targets: torch.Tensor,  # shape (positions,)
         softcap: float | None,  # logits become softcap x tanh(logits / softcap), as in Gemma 2
     ) -> torch.Tensor:
         rows = max(1, estimate.CHUNK_ELEMENTS // weight.shape[0])
@@ -268,16 +266,16 @@ def generate_answer(
     most: int,
     check: Callable[[], None] = lambda: None,
 ) -> tuple[str, bool]:
-    """Return the answer to the last user message, at most `most` tokens, and whether the model itself ended it.
+    """Return the answer to the last user message, and whether the model itself ended it. Decoding is greedy.
 
-    Decoding is greedy. `check` is called after each token and may raise.
+    `most`: maximum number of tokens. `check` is called after each token and may raise.
     """
     ids = tokens.encode(forms.prompt_pieces(form, messages)).ids
     device = next(model.parameters()).device
     prompt = torch.tensor([ids], device=device)
 
     def check_after_token(written: torch.Tensor, _scores: object) -> torch.Tensor:
-        """Call `check`; return False for each sequence, since it never ends the generation itself."""
+        """Call `check`; return False for each sequence, because this criterion never ends the generation."""
         check()
         return torch.zeros(len(written), dtype=torch.bool, device=device)
 

@@ -1,6 +1,6 @@
-"""Keep the training environment offline, like `app.base.isolation.network_guard` does for the program.
+"""Keep the training environment offline, as `app.base.isolation.network_guard` does for the program.
 
-`enforce` must be called before torch and transformers are imported.
+Call `enforce` before importing torch and transformers.
 """
 
 import os
@@ -15,7 +15,7 @@ SWITCHES = {
     "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
     "DO_NOT_TRACK": "1",
     "WANDB_MODE": "disabled",
-    # transformers would try to fetch compiled kernels from the hub.
+    # Otherwise transformers would try to download compiled kernels from the hub.
     "USE_HUB_KERNELS": "0",
 }
 
@@ -24,7 +24,7 @@ _REFUSED_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethos
 
 
 class NetworkRefusedError(PermissionError):
-    """The process tried to open a connection; the guard refused it."""
+    """Raised when the process tries to open a network connection."""
 
 
 def enforce() -> None:

@@ -1,6 +1,6 @@
 """Check before training for each known cause of a useless model.
 
-The checks examine the encoded data token by token, not the way it was made.
+The checks examine the encoded data token by token, not the code that made it.
 """
 
 import contextlib
@@ -22,33 +22,33 @@ from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
 from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
-# Code -> level and names of facts. `lines`: the first LINES of `count` lines in the data file named `file`.
+# Code -> level and names of facts. `lines`: the first LINES of `count` line numbers in the data file named `file`.
 CODES: dict[str, tuple[str, tuple[str, ...]]] = {
-    # The data.
+    # Codes about the data.
     "no_rows": ("block", ("file",)),
-    "few_rows": ("warn", ("rows", "wanted")),  # fewer than FEW
-    "some_rows": ("note", ("rows", "wanted")),  # fewer than ENOUGH
+    "few_rows": ("warn", ("rows", "wanted")),  # fewer rows than FEW
+    "some_rows": ("note", ("rows", "wanted")),  # fewer rows than ENOUGH
     "too_long": ("block", ("file", "lines", "count", "context_tokens", "longest")),
     "rows_dropped": ("warn", ("file", "lines", "count", "context_tokens")),
     "rows_split": ("note", ("file", "lines", "count", "context_tokens")),
-    "lengths": ("note", ("count", "p50", "p90", "p99", "longest", "tokens", "trained", "bins")),  # of the examples
-    "validation_empty": ("block", ()),  # although it should choose the best checkpoint
-    "validation_shared": ("warn", ("file", "lines", "count")),  # rows that are also training rows
-    "holdout_shared": ("block", ("file", "lines", "count")),  # rows that are also training or validation rows
-    "holdout_known": ("block", ("file", "lines", "count")),  # rows that the adapter to be trained further knows
-    "data_unfrozen": ("note", ("files",)),  # files without a hash in the spec
-    # The encoded examples and the form.
+    "lengths": ("note", ("count", "p50", "p90", "p99", "longest", "tokens", "trained", "bins")),  # of all examples
+    "validation_empty": ("block", ()),  # it is needed to choose the best checkpoint
+    "validation_shared": ("warn", ("file", "lines", "count")),  # validation rows that are also training rows
+    "holdout_shared": ("block", ("file", "lines", "count")),  # held-out rows that are also training or validation rows
+    "holdout_known": ("block", ("file", "lines", "count")),  # the adapter to train further was trained on these rows
+    "data_unfrozen": ("note", ("files",)),  # `files`: those without a hash in the spec
+    # Codes about the encoded examples and the form.
     "end_unknown": ("block", ("text",)),  # the form's end is not a token of this base
-    "end_not_stopping": ("block", ("text",)),  # llama.cpp does not stop at it
-    "end_masked": ("block", ("file", "lines", "count")),  # an answer's end is not learned: the model never stops
+    "end_not_stopping": ("block", ("text",)),  # llama.cpp does not stop at the form's end
+    "end_masked": ("block", ("file", "lines", "count")),  # an answer's end is not trained: the model never stops
     "nothing_trained": ("block", ("file", "lines", "count")),
     "prompts_trained": ("block", ("file", "lines", "count")),
     "prompts_wanted": ("note", ()),
-    "stop_in_answer": ("warn", ("file", "lines", "count", "text")),  # answers will be cut short there
+    "stop_in_answer": ("warn", ("file", "lines", "count", "text")),  # answers will be cut short at this text
     "double_bos": ("block", ("file", "lines", "count")),
     "pad_is_end": ("note", ("text",)),
     "template_differs": ("warn", ("cases",)),
-    # The base.
+    # Codes about the base.
     "token_outside": ("block", ("file", "lines", "count", "vocabulary")),
     "vocabulary_larger": ("warn", ("tokens", "vocabulary")),
     "vocabulary_padded": ("note", ("tokens", "vocabulary")),
@@ -59,15 +59,15 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
     "targets_few": ("warn", ("targets",)),
     "f16_overflows": ("block", ("model_type",)),
     "f16_narrow": ("warn", ()),
-    # The machine.
+    # Codes about the machine.
     "disk_short": ("block", ("path", "needed_bytes", "free_bytes")),
     "network_open": ("block", ()),
     "shared_memory": ("note", ()),
 }
 
-FEW, ENOUGH = 50, 500  # rows
+FEW, ENOUGH = 50, 500  # numbers of rows
 LINES = 10
-PREVIEWS, PLANNED_PREVIEWS = 3, 20  # stored in a run's journal; shown for a plan
+PREVIEWS, PLANNED_PREVIEWS = 3, 20  # examples stored in a run's journal; examples shown for a plan
 PREVIEW_TOKENS = 4096
 
 
@@ -98,7 +98,7 @@ def collect_findings(
 ) -> list[PreflightFinding]:
     """Return all findings in the order of CODES.
 
-    `encodings`: the encoded rows of "train" and "validation", as the run will use them.
+    `encodings`: the encoded rows "train" and "validation", as the run will use them.
     """
     found = [
         *_check_rows(material, rows, encodings),
@@ -113,7 +113,7 @@ def collect_findings(
 
 
 def preview_example(tokens: BaseTokenizer, example: EncodedExample, count: int) -> Preview:
-    """Return the first `count` tokens of an example as they are trained."""
+    """Return a preview of the first `count` tokens of an example."""
     ends = set(tokens.end_ids)
 
     def kind(at: int, id: int) -> str:
@@ -135,7 +135,7 @@ def _finding(code: str, **facts: Any) -> PreflightFinding:
 
 
 def _line_findings(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[PreflightFinding]:
-    """Return a finding for the lines, or nothing if there are none."""
+    """Return a finding for the lines; [] if there are no lines."""
     if not lines:
         return []
     return [_finding(code, file=Path(path).name, lines=list(lines[:LINES]), count=len(lines), **facts)]
@@ -170,9 +170,7 @@ def _check_rows(
 
 
 def _check_stops(stops: Sequence[str], path: str, rows: Sequence[TrainingConversation]) -> Iterator[PreflightFinding]:
-    """Find answers that contain a stop text: generation ends at it, so the model can learn but never give
-    them fully.
-    """
+    """Yield findings for answers with a stop text: generation ends there, so the full answer can never be given."""
     for stop in stops:
         lines = [row.line for row in rows if _has_in_answers(row, stop)]
         yield from _line_findings("stop_in_answer", path, lines, text=stop)
@@ -195,7 +193,10 @@ def _check_count(path: str, examples: Sequence[EncodedExample]) -> Iterator[Pref
 
 
 def _lengths(examples: Sequence[EncodedExample]) -> PreflightFinding:
-    """Return the distribution of lengths. `bins`: [upper length, examples] pairs, the lengths doubling."""
+    """Return a finding with the distribution of lengths in tokens.
+
+    `bins` has pairs [upper length, number of examples]; each upper length doubles the one before.
+    """
     lengths = sorted(len(example.ids) for example in examples)
     bins: dict[int, int] = {}
     for length in lengths:
@@ -213,7 +214,7 @@ def _lengths(examples: Sequence[EncodedExample]) -> PreflightFinding:
 
 
 def _shared_lines(rows: Sequence[TrainingConversation], others: Sequence[TrainingConversation]) -> list[int]:
-    """Return the lines of the rows whose messages are exactly those of a row in `others`."""
+    """Return the line numbers of the rows whose messages equal those of a row in `others`."""
     known = {json.dumps(row.messages) for row in others}
     return [row.line for row in rows if json.dumps(row.messages) in known]
 
@@ -249,7 +250,7 @@ def _end_ids(form: TrainingPromptForm, tokens: BaseTokenizer) -> list[int]:
 
 
 def _trained_spans(example: EncodedExample) -> list[tuple[int, int]]:
-    """Return where each stretch of trained tokens begins, and the position after its last token."""
+    """Return for each span of trained tokens its first position and the position after its last token."""
     places = [at for at, label in enumerate(example.labels) if at and label != UNTRAINED]
     begins = [at for at in places if at == 1 or example.labels[at - 1] == UNTRAINED]
     ends = [at + 1 for at in places if at + 1 == len(example.labels) or example.labels[at + 1] == UNTRAINED]
@@ -257,8 +258,9 @@ def _trained_spans(example: EncodedExample) -> list[tuple[int, int]]:
 
 
 def _learns_every_end(example: EncodedExample, end: Sequence[int]) -> bool:
-    """Return whether the end of every answer is learned. An example without answers passes; `nothing_trained` reports
-    it.
+    """Return whether the end of every answer is trained.
+
+    An example without answers passes, because `nothing_trained` reports it.
     """
     return all(
         example.ids[max(begin, after - len(end)) : after] == list(end) for begin, after in _trained_spans(example)
@@ -266,14 +268,14 @@ def _learns_every_end(example: EncodedExample, end: Sequence[int]) -> bool:
 
 
 def _has_one_bos(example: EncodedExample, tokens: BaseTokenizer) -> bool:
-    """Return whether the example begins with exactly one BOS token where the tokenizer adds one, and never with two."""
+    """Return whether the example begins with one BOS token if the tokenizer adds one; two never pass."""
     bos = tokens.tokenizer.bos_token_id
     leading = next((at for at, id in enumerate(example.ids) if id != bos), len(example.ids))
     return leading == 1 if tokens.bos_id is not None else bos is None or leading <= 1
 
 
 def _trains_first_token(example: EncodedExample, tokens: BaseTokenizer) -> bool:
-    """Return whether the example begins with a trained token, although a question must come before every answer."""
+    """Return whether the example's first token is trained, which is wrong: a question comes before every answer."""
     first = 0 if tokens.bos_id is None else 1
     return any(label != UNTRAINED for label in example.labels[: first + 1])
 
@@ -296,8 +298,7 @@ def _check_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> I
 def _ends_answers(id: int, form: TrainingPromptForm, tokens: BaseTokenizer) -> bool:
     """Return whether llama.cpp ends an answer at this token.
 
-    It does at its end tokens, and at the form's stop texts, which it matches only against tokens that are not control
-    tokens.
+    It ends at its end tokens, and at the form's stop texts if these are not control tokens.
     """
     return id in tokens.end_ids or (id not in tokens.control_ids and tokens.text_of(id) in form.stop)
 
@@ -334,7 +335,7 @@ def _check_base(material: TrainingInputs, base: BaseFacts) -> Iterator[Preflight
 
 
 def _matrices(base: BaseFacts) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the language model's matrices that get LoRA."""
+    """Return the shapes of the language model's matrices to which LoRA is applied."""
     return {
         name: tensor.shape
         for file in sorted(base.folder.glob("model*.safetensors"))
@@ -353,7 +354,7 @@ def _missing_targets(base: BaseFacts) -> list[str]:
 
 def _check_machine(material: TrainingInputs, base: BaseFacts, platform: str) -> Iterator[PreflightFinding]:
     spec = material.spec
-    if not base.config.get("vision_config"):  # otherwise it is refused, and its config may lack sizes
+    if not base.config.get("vision_config"):  # an image model is refused, and its config may lack sizes
         yield from _check_disk(spec, estimate.shape_from_config(base.config, base.parameters))
     if not _is_network_refused():
         yield _finding("network_open")
@@ -370,7 +371,7 @@ def _check_disk(spec: RunSpec, shape: estimate.TrainedShape) -> Iterator[Preflig
 
 
 def _is_network_refused() -> bool:
-    """Ask the guard alone, without its line in the log; nothing is looked up or connected."""
+    """Return whether the network guard refuses a look-up; nothing is really looked up, connected or logged."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             sys.audit("socket.getaddrinfo", "network.invalid", 443, 0, 0, 0)

@@ -1,5 +1,6 @@
-"""Forecast a run: compute memory and time before the model is loaded, then measure three steps with the longest
-examples.
+"""Forecast a run: compute memory and time before the model is loaded, then measure three steps.
+
+The steps use the longest examples.
 """
 
 import gc
@@ -18,14 +19,14 @@ from trainer.model import free_bytes
 
 STEPS = 3
 _MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
-FORWARD_SHARE = 1 / 3  # of a training step's time: an evaluation has no backward pass, which takes twice as long
+FORWARD_SHARE = 1 / 3  # share of a training step's time: an evaluation has no backward pass, which takes twice as long
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out.
+    """Return whether the error means that memory ran out.
 
-    torch has an error class only for its card's memory; the processor's allocator, CUDA and cuBLAS are recognized by
-    their messages.
+    torch has an error class only for the card's memory; errors of the processor's allocator, CUDA and cuBLAS are
+    recognized by their messages.
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
@@ -35,8 +36,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def halve_micro_batch(material: TrainingInputs, journal: TrainerJournal, step: int) -> TrainingInputs:
     """Return the inputs with half the micro batch, after memory ran out.
 
-    Raises RunError("out_of_memory") for a micro batch of one, and in a distributed run, whose other processes would
-    continue with the old one.
+    Raises RunError("out_of_memory") if the micro batch is 1, and in a distributed run, whose other processes would
+    continue with the old micro batch.
     """
     if material.micro_batch == 1 or process_count() > 1:
         raise RunError("out_of_memory", device=material.spec.device, micro_batch=material.micro_batch)
@@ -47,8 +48,7 @@ def halve_micro_batch(material: TrainingInputs, journal: TrainerJournal, step: i
 
 
 def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: TrainerJournal) -> RunForecast:
-    """Compute a forecast, send it and return it. Raises RunError("memory_short") if the run needs too much of the free
-    memory.
+    """Compute a forecast, send it and return it. Raises RunError("memory_short") if the run needs too much memory.
 
     The libraries and the card's context are already loaded, so the free memory no longer includes them.
     """
@@ -81,7 +81,7 @@ def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: Trainer
 
 
 def _processor_flops_per_s() -> float:
-    """Measure a matrix product and return half its speed, because layers do other work too."""
+    """Measure a matrix product and return half its speed in operations per second, because layers do other work too."""
     matrix = torch.ones(512, 512)
     started = time.perf_counter()
     for _ in range(4):
@@ -116,7 +116,7 @@ def measure_steps(
 
 
 def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
-    """Return the seconds a token of a micro batch with the longest examples, forward and backward."""
+    """Return the seconds per token for a micro batch of the longest examples, forward and backward."""
     longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
     device = next(model.parameters()).device
     batch = {name: tensor.to(device) for name, tensor in data.collate(longest, material.tokens.pad_id).items()}
@@ -161,6 +161,6 @@ def _forecast(material: TrainingInputs, token_s: float, peak_bytes: int, compute
 
 
 def _padded_tokens(lengths: Sequence[int], micro_batch: int) -> int:
-    """Return the tokens computed in an epoch, padding included."""
+    """Return the number of tokens computed in an epoch, including padding."""
     batches = [lengths[at : at + micro_batch] for at in range(0, len(lengths), micro_batch)]
     return sum(max(batch) * len(batch) for batch in batches)

@@ -1,22 +1,22 @@
-"""Turn a conversation into pieces of text: which are markup, which the model learns, and where an answer ends.
+"""Turn a conversation into pieces of text: which are markup, which are trained, and where an answer ends.
 
-The forms are those of the program's catalogue (`resources/models.toml`), so that the model is asked exactly as it was
-trained. Standard library only. `trainer.tokenization` turns the pieces into tokens.
+The forms are those of the program's catalogue (`resources/models.toml`), so that the program later prompts the model
+exactly as in training. Standard library only. `trainer.tokenization` turns the pieces into tokens.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# A message as in the data files: {"role": "system" | "user" | "assistant", "content": "…"}.
+# Messages as in the data files: {"role": "system" | "user" | "assistant", "content": "…"}.
 Messages = Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPromptForm:
-    """The texts around the messages. `{text}` is the place of a message's text; everything around it is markup.
+    """The texts around the messages. `{text}` stands for a message's text; everything around it is markup.
 
-    `end`: the control token that ends an answer, as text; "" is the tokenizer's own end-of-text token. `stop`: further
-    texts that end an answer. `is_completion`: for base models; their markup holds no control tokens.
+    `end`: the control token that ends an answer, as text; "" for the tokenizer's own end-of-text token. `stop`: further
+    texts that end an answer. `is_completion`: the form is for base models; its markup holds no control tokens.
     """
 
     question: str
@@ -30,8 +30,9 @@ class TrainingPromptForm:
 
 @dataclass(frozen=True, slots=True)
 class FormPiece:
-    """A piece of the prompt. `markup`: control tokens in it are read as such. `is_end`: it is the end token of an
-    answer.
+    """A piece of a prompt or answer.
+
+    `markup`: control tokens in the text are recognized as such. `is_end`: the piece is the end token of an answer.
     """
 
     text: str
@@ -43,9 +44,9 @@ class FormPiece:
 def example_pieces(form: TrainingPromptForm, messages: Messages) -> list[list[FormPiece]]:
     """Return the pieces of each training example that a conversation gives.
 
-    Each answer follows exactly the prompt that the engine will give, and its end follows it. The conversation gives one
-    example if later prompts repeat an answer as it was written. Otherwise (completion forms, and forms that open an
-    answer with more than they keep of it) each answer has its own example.
+    Each answer follows exactly the prompt that the engine will build, and is followed by its end. The conversation
+    gives one example if later prompts repeat an answer as it was written. Otherwise (completion forms, and forms that
+    begin an answer with markup that later prompts omit) each answer has its own example.
     """
     if not form.is_completion and form.answer.startswith(form.answer_start):
         return [_whole(form, messages)]
@@ -80,13 +81,13 @@ def _whole(form: TrainingPromptForm, messages: Messages) -> list[FormPiece]:
 
 
 def _learned(form: TrainingPromptForm, text: str) -> list[FormPiece]:
-    """Return an answer and its end. After "回答:" the space belongs to the learned text; no other markup follows."""
+    """Return the trained pieces of an answer and its end; in a completion form with the space after "回答:"."""
     before = form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""
     return [FormPiece(before + text, is_trained=True), FormPiece(form.end, markup=True, is_trained=True, is_end=True)]
 
 
 def _turns(form: TrainingPromptForm, messages: Messages) -> list[tuple[str, str]]:
-    """Return role and text of each turn; without a system turn in the form, its text precedes the first question."""
+    """Return (role, text) of each turn; if the form has no system turn, its text is put before the first question."""
     turns = [(message["role"], message["content"]) for message in messages]
     if not form.system and turns[0][0] == "system":
         (_, system), (_, question), *rest = turns
@@ -100,7 +101,7 @@ def _filled(pattern: str, text: str) -> list[FormPiece]:
 
 
 def _merged(found: list[FormPiece]) -> list[FormPiece]:
-    """Drop empty pieces and join neighbouring markup, as the engine reads it."""
+    """Drop empty pieces and join neighbouring markup, as the engine tokenizes it."""
     merged: list[FormPiece] = []
     for piece in found:
         if not piece.text and not piece.is_end:

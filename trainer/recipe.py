@@ -1,7 +1,7 @@
 """Decide what a spec leaves open, from the data and the machine. Standard library only, without side effects.
 
 A value that the spec gives is never changed. Sources: QLoRA (arXiv 2305.14314) for 4 bits and the clipping; the memory
-of an 8B base is computed; which number of rows gets which rank and batch is a judgement.
+of an 8B base is computed; ranks and batches for numbers of rows are a judgement.
 """
 
 import dataclasses
@@ -18,11 +18,11 @@ BILLION = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class RecipeFacts:
-    """The facts that the recipe decides from.
+    """The facts on which the recipe bases its decisions.
 
-    `rows`: to train on. `memory_bytes`: of the card, or of the computer without one. `has_bf16`: of the device.
-    `parameters`: of the base. `model_type`: as in config.json. `platform`: begins with "linux" on Linux. `processes`:
-    those that share a step.
+    `rows`: number of training rows. `memory_bytes`: memory of the card, or of the computer if there is no card.
+    `has_bf16`: the device computes in bfloat16. `parameters`: number of the base's weights. `model_type`: as in
+    config.json. `platform`: begins with "linux" on Linux. `processes`: number of processes that share a step.
     """
 
     rows: int
@@ -38,10 +38,9 @@ class RecipeFacts:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTier:
-    """The settings that an 8B base in 4 bits has room for, from `gib` of memory upwards.
+    """Settings for which an 8B base in 4 bits leaves enough memory. `gib`: the least memory in GiB for this tier.
 
-    Cards report slightly less than advertised. `context_tokens`: the usual length, and the longest that an example may
-    get.
+    Cards report slightly less than advertised. `context_tokens`: the usual limit of an example, and the highest.
     """
 
     gib: float
@@ -50,25 +49,25 @@ class MemoryTier:
 
 
 _CARDS = (
-    MemoryTier(0, (1024, 1024), 1),  # 8 GB
-    MemoryTier(11, (2048, 2048), 1),  # 12 GB
-    MemoryTier(15, (2048, 4096), 2),  # 16 GB
-    MemoryTier(22, (4096, 4096), 4),  # 24 GB
-    MemoryTier(70, (4096, 8192), 8),  # 80 GB
+    MemoryTier(0, (1024, 1024), 1),  # 8 GB card
+    MemoryTier(11, (2048, 2048), 1),  # 12 GB card
+    MemoryTier(15, (2048, 4096), 2),  # 16 GB card
+    MemoryTier(22, (4096, 4096), 4),  # 24 GB card
+    MemoryTier(70, (4096, 8192), 8),  # 80 GB card
 )
-_SMALL_ON_CPU = MemoryTier(0, (2048, 4096), 4)  # below a billion parameters
+_SMALL_ON_CPU = MemoryTier(0, (2048, 4096), 4)  # for fewer than a billion parameters
 _LARGE_ON_CPU = MemoryTier(0, (1024, 2048), 1)
 _TABLE_PARAMETERS = 8 * BILLION
-_BYTES_PER_PARAMETER = 0.66  # an 8B base takes 5.3 GiB, embeddings included
+_BYTES_PER_PARAMETER = 0.66  # an 8B base takes 5.3 GiB, including embeddings
 
-_PAGED_GIB = 12.5  # up to this size the optimizer's states are paged out of the card; useless on Windows
-_FEW_ROWS = 500  # fewer: smaller steps, and some dropout against memorizing
-_RANKS = ((3_000, 16), (20_000, 32), (math.inf, 64))  # rows up to -> rank
-_FEW_STEPS = 100  # fewer in all: a higher rate, or nothing is learned
-_LEAST_WARMUP_STEPS = 5  # or half of all
+_PAGED_GIB = 12.5  # up to this size the optimizer's states are paged out of the card; not on Windows
+_FEW_ROWS = 500  # with fewer rows: smaller steps, and some dropout against memorizing
+_RANKS = ((3_000, 16), (20_000, 32), (math.inf, 64))  # (rows up to, rank)
+_FEW_STEPS = 100  # with fewer steps in total: a higher learning rate, or nothing is learned
+_LEAST_WARMUP_STEPS = 5  # or half of all steps
 
-# What a preset changes. "light" shows within a short time whether the data help. "thorough" makes more passes in
-# smaller steps; early stopping ends them. The last one has the settings of that paper, to repeat its runs.
+# The settings that a preset changes. "light" shows quickly whether the data help. "thorough" makes more passes in
+# smaller steps; early stopping ends them. The last one has the settings of a paper, to repeat its runs.
 _PRESETS: dict[str, dict[str, Any]] = {
     "light": {"rank": 8, "epochs": 1.0, "evaluations_per_epoch": 2},
     "standard": {},
@@ -90,11 +89,11 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
-    """Return the spec with everything decided except `form`, `max_steps`, and the paths."""
+    """Return the spec with all fields decided except `form`, `max_steps`, and the paths."""
     values: dict[str, Any] = {}
 
     def decide(name: str, rule: Callable[[], Any]) -> Any:
-        """Take the spec's value, else the preset's, else that of the recipe's rule."""
+        """Store and return the spec's value, or else the preset's, or else that of the recipe's rule."""
         value = getattr(spec, name)
         if value is None:
             preset = _PRESETS[spec.preset].get(name)
@@ -113,7 +112,7 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     decide("loss", lambda: "answers")
 
     decide("rank", lambda: next(rank for rows, rank in _RANKS if facts.rows <= rows))
-    decide("alpha", lambda: 32)  # with 1 / rank the best learning rate hardly depends on the rank
+    decide("alpha", lambda: 32)  # scaled by 1 / rank, the best learning rate hardly depends on the rank
     decide("dropout", lambda: 0.05 if facts.rows < _FEW_ROWS else 0.0)
 
     batch = 8 if facts.rows < _FEW_ROWS else 16
@@ -133,13 +132,13 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
 
 
 def total_steps(rows: int, batch: int, epochs: float, max_steps: int | None) -> int:
-    """Return the optimizer's steps, at least 1. The last step of an epoch may have fewer examples."""
+    """Return the number of the optimizer's steps, at least 1. The last step of an epoch may have fewer examples."""
     steps = max(1, math.ceil(math.ceil(rows / batch) * epochs))
     return steps if max_steps is None else min(steps, max_steps)
 
 
 def _memory_tier(facts: RecipeFacts, device: str, memory_share: float) -> MemoryTier:
-    """Return the tier; a base smaller or larger than 8B leaves that much more or less room."""
+    """Return the tier for the memory; a base larger or smaller than 8B leaves that much less or more of it."""
     if device == "cpu":
         return _SMALL_ON_CPU if facts.parameters < BILLION else _LARGE_ON_CPU
     other = (facts.parameters - _TABLE_PARAMETERS) * _BYTES_PER_PARAMETER
@@ -148,22 +147,23 @@ def _memory_tier(facts: RecipeFacts, device: str, memory_share: float) -> Memory
 
 
 def _precision(facts: RecipeFacts, device: str) -> str:
-    """Choose 4 bits on a card and for large bases; on a processor they save little of a small base and are slower."""
+    """Return "nf4" on a card and for large bases; for a small base on a processor 4 bits save little and are slower."""
     if device == "cuda" or facts.parameters >= BILLION:
         return "nf4"
     return "bf16" if facts.has_bf16 else "f32"
 
 
 def _compute(facts: RecipeFacts, device: str) -> str:
-    """Choose bfloat16 where it is not emulated, and float16 on cards before Ampere."""
+    """Return "bf16" if it is not emulated, otherwise "f16" on a card (before Ampere) and "f32" on a processor."""
     if facts.has_bf16:
         return "bf16"
     return "f16" if device == "cuda" else "f32"
 
 
 def _optimizer(facts: RecipeFacts, device: str) -> str:
-    """Choose the optimizer. On a processor the 8-bit one takes five times as long, and LoRA's states are
-    small anyway.
+    """Return the name of the optimizer.
+
+    On a processor the 8-bit one takes five times as long, and LoRA's states are small anyway.
     """
     if device == "cpu":
         return "adamw"

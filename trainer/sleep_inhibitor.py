@@ -1,6 +1,6 @@
 """Keep the machine awake during a run. Standard library only.
 
-Where the system cannot do that (no systemd, a container), the run continues without it and without a message.
+If the system does not support it (no systemd, a container), the run continues without it and without a message.
 """
 
 import contextlib
@@ -12,20 +12,18 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-_ES_SYSTEM_REQUIRED, _ES_CONTINUOUS = 0x00000001, 0x80000000  # winbase.h
+_ES_SYSTEM_REQUIRED, _ES_CONTINUOUS = 0x00000001, 0x80000000  # constants of winbase.h
 _END_LIMIT_S = 5.0
 
 
 def can_keep_awake() -> bool:
-    """Return whether this system can be kept awake. A closed lid still sends it to sleep."""
+    """Return whether this system can be kept awake. Closing the lid still sends it to sleep."""
     return sys.platform in ("win32", "darwin") or shutil.which("systemd-inhibit") is not None
 
 
 @contextlib.contextmanager
 def keep_awake(reason: str) -> Iterator[None]:
-    """Keep the machine awake until the block or this process ends. `reason`: text that the system can show to
-    the user.
-    """
+    """Keep the machine awake until the block or this process ends. `reason`: a text that the system may show."""
     if sys.platform == "win32":
         with _thread_state():
             yield
@@ -42,7 +40,7 @@ def keep_awake(reason: str) -> Iterator[None]:
 def _helper_process(command: list[str]) -> Iterator[None]:
     """Run a helper process whose input closes when this process ends, because no other process holds that pipe."""
     try:
-        # Its own session keeps it alive after Ctrl+C in the terminal, until the run has paused.
+        # Its own session keeps the helper alive after Ctrl+C in the terminal, until the run has paused.
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -68,7 +66,7 @@ def _helper_process(command: list[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _thread_state() -> Iterator[None]:
-    """Prevent Windows from sleeping while the block runs. Windows resets this also when the thread ends."""
+    """Prevent Windows from sleeping while the block runs. Windows also resets this when the thread ends."""
     kernel32: Any = vars(ctypes)["windll"].kernel32
     kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
     try:

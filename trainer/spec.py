@@ -16,7 +16,7 @@ from typing import Any
 from trainer.prompt_form import TrainingPromptForm
 
 VERSION = 1
-MAX_BYTES = 1 << 20  # of the file; usual ones have up to 4 kB
+MAX_BYTES = 1 << 20  # limit of the file; usual ones have up to 4 kB
 PRESETS = ("light", "standard", "thorough", "paper-2603.18037")
 PRECISIONS = ("nf4", "bf16", "f16", "f32")
 COMPUTE = ("bf16", "f16", "f32")
@@ -27,7 +27,7 @@ DEVICES = ("cuda", "cpu")
 
 
 class SpecError(ValueError):
-    """An invalid spec. `field`: the wrong field; `value`: its value; `expected`: what it may hold, in English."""
+    """Raised for an invalid spec. `field`: the wrong field; `value`: its value; `expected`: what is allowed."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         super().__init__(f"{field}: {value!r}, expected {expected}")
@@ -38,51 +38,51 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """The specification of one run. Paths are absolute, or relative to the folder of the file that holds the spec."""
+    """The specification of one run. Paths are absolute, or relative to the folder of the spec's file."""
 
-    folder: str  # the run's own folder, which it makes: events, checkpoints, adapter
+    folder: str  # the run's folder, which the run creates: events, checkpoints, adapter
     base: str  # a folder with config.json, safetensors and tokenizer, or a GGUF file
     train: str  # rows as JSON Lines: {"messages": [{"role", "content"}, ...]}
-    validation: str  # rows that choose the best checkpoint; never trained on
-    holdout: str = ""  # rows for the gate afterwards, not used in training; "": none
+    validation: str  # rows to choose the best checkpoint; never trained on
+    holdout: str = ""  # rows for the later gate, not used in training; "": none
     version: int = VERSION
-    name: str = ""  # shown to the user
-    adapter: str = ""  # an earlier run's adapter folder, to be trained further; its rank and alpha stay; "": none
-    hashes: dict[str, str] = field(default_factory=dict)  # train, validation, holdout, adapter -> sha256 as frozen
-    bases: str = ""  # where the folders made of GGUF bases are, named by hash; "": the run's folder
-    base_sha256: str = ""  # of the GGUF that will answer with the adapter; recorded in the adapter
-    form: TrainingPromptForm | None = None  # None: taken from the base's own chat template
-    converter: str = ""  # llama.cpp's converter, for the adapter as GGUF; "": no GGUF is written
+    name: str = ""  # name to show to the user
+    adapter: str = ""  # folder of an adapter to train further, with its rank and alpha; "": none
+    hashes: dict[str, str] = field(default_factory=dict)  # sha256 of train, validation, holdout, adapter; checked
+    bases: str = ""  # folder for folders made from GGUF bases; "": the run's folder
+    base_sha256: str = ""  # hash of the GGUF that will answer with the adapter
+    form: TrainingPromptForm | None = None  # None: derived from the base's chat template
+    converter: str = ""  # folder of llama.cpp's converter; "": no GGUF is written
 
-    preset: str = "standard"  # one of PRESETS: the source of fields below that are None
-    precision: str | None = None  # of the frozen base, one of PRECISIONS
-    compute: str | None = None  # one of COMPUTE, for multiplying nf4 weights; with other precisions it is the same
+    preset: str = "standard"  # one of PRESETS: source of values for fields that are None
+    precision: str | None = None  # precision of the frozen base, one of PRECISIONS
+    compute: str | None = None  # one of COMPUTE, for multiplying nf4 weights; otherwise equals `precision`
     device: str | None = None  # one of DEVICES
-    memory_share: float = 1.0  # of the card's memory that the run may take, 0 to 1
-    context_tokens: int | None = None  # the longest example; padding goes to the longest of a batch, not to this
-    over_length: str = "refuse"  # for longer examples: one of OVER_LENGTH. "split": cut into several at turns
-    loss: str | None = None  # "answers": their tokens and the end of turn; "all": prompts too, as in the paper
+    memory_share: float = 1.0  # share of the card's memory that the run may use, 0 to 1
+    context_tokens: int | None = None  # limit of an example; batches are padded only to their longest
+    over_length: str = "refuse"  # what to do with longer examples, one of OVER_LENGTH
+    loss: str | None = None  # trained tokens; "answers": with end of turn; "all": prompts too
 
-    rank: int | None = None  # of the LoRA matrices
+    rank: int | None = None  # rank of the LoRA matrices
     alpha: int | None = None  # the update is scaled by alpha / rank
-    dropout: float | None = None  # of the LoRA's input, 0 to 1
+    dropout: float | None = None  # dropout of the LoRA's input, 0 to 1
     learning_rate: float | None = None  # the highest, after warm-up
-    warmup_share: float | None = None  # of all steps, 0 to 1
-    final_rate_share: float | None = None  # the share of learning_rate at the end of the cosine
+    warmup_share: float | None = None  # share of all steps, 0 to 1
+    final_rate_share: float | None = None  # share of learning_rate at the end of the cosine
     weight_decay: float | None = None
-    clip_norm: float | None = None  # the largest norm of a gradient
+    clip_norm: float | None = None  # largest norm of a gradient
     micro_batch: int | None = None  # examples computed at once
-    accumulation: int | None = None  # micro batches a step
-    epochs: float | None = None  # at most: early stopping may end the run sooner
-    max_steps: int | None = None  # at most; None: epochs decide
-    evaluations_per_epoch: int | None = None  # 0: none, and then neither early stopping nor a best checkpoint
-    patience: int | None = None  # evaluations without improvement before the end
+    accumulation: int | None = None  # micro batches per step
+    epochs: float | None = None  # maximum: early stopping may end the run sooner
+    max_steps: int | None = None  # maximum; None: epochs decide
+    evaluations_per_epoch: int | None = None  # 0: no evaluation, early stopping or best checkpoint
+    patience: int | None = None  # evaluations without improvement before the run ends
     optimizer: str | None = None  # one of OPTIMIZERS
     gradient_checkpointing: bool | None = None  # activations are computed again instead of kept
-    seed: int = 42  # of LoRA's initial values, the order of examples and dropout
+    seed: int = 42  # for LoRA's initial values, the order of examples and dropout
 
-    samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): two of the validation rows
-    sample_tokens: int = 64  # the longest of these answers
+    samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): two validation rows
+    sample_tokens: int = 64  # maximum length of these answers
 
     def __post_init__(self) -> None:
         _check(self)
@@ -93,7 +93,7 @@ def to_json(spec: RunSpec) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> RunSpec:
-    """Read a spec. Raises SpecError, naming the field, for data that is no spec of this version."""
+    """Parse a spec. Raises SpecError with the field for data that is not a spec of this version."""
     if data.get("version", VERSION) != VERSION:
         raise SpecError("version", data.get("version"), str(VERSION))
     known = {item.name: item for item in dataclasses.fields(RunSpec)}
@@ -155,7 +155,7 @@ def _form(data: Any) -> TrainingPromptForm:
 # ------------------------------------------------------------------- checks
 
 _PATHS = ("folder", "base", "train", "validation")
-_TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "converter")  # may be empty
+_TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "converter")  # texts that may be empty
 _CHOICES = {
     "preset": PRESETS,
     "precision": PRECISIONS,
@@ -165,7 +165,7 @@ _CHOICES = {
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
 }
-WHOLE = {  # field -> lowest, highest
+WHOLE = {  # field -> lowest, highest value
     "context_tokens": (16, 131_072),
     "rank": (1, 1024),
     "alpha": (1, 4096),
@@ -202,7 +202,7 @@ def _check(spec: RunSpec) -> None:
         if value is None and name not in ("seed", "sample_tokens", "memory_share"):
             continue
         kinds = int if name in WHOLE else int | float
-        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:  # also NaN
+        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:  # refuses NaN too
             raise SpecError(name, value, f"a number from {low} to {high}")
 
 
@@ -220,9 +220,9 @@ def _check_texts(spec: RunSpec) -> None:
 
 
 def _can_be_passed_on(text: str) -> bool:
-    """Return whether the system takes this text as a path or an argument.
+    """Return whether the system accepts this text as a path or an argument.
 
-    It takes no NUL, and no lone surrogate except those that encode a byte of a file name.
+    It accepts no NUL, and no lone surrogate except those that encode a byte of a file name.
     """
     try:
         return b"\0" not in os.fsencode(text)

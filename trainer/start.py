@@ -1,7 +1,7 @@
 """Start a module of this package in an isolated Python: `<trainer python> -I -X utf8 start.py MODULE [ARGUMENT...]`.
 
-Isolated means no PYTHONPATH and no current folder. Only the package is made importable, not the folder around it, which
-may hold the libraries of another Python.
+Isolated means without PYTHONPATH and the current folder. Only the package is made importable, not the folder around it,
+which may hold the libraries of another Python.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """Write checkpoints that are complete or absent, and recognize a full disk. Standard library only.
 
-A checkpoint is written under a temporary name, flushed, sealed with hashes and renamed. `transformers.Trainer` writes
-file after file into the final folder, which looks complete after a kill in between.
+A checkpoint is written under a temporary name, flushed, sealed with hashes and renamed. `transformers.Trainer` instead
+writes file after file into the final folder, which looks complete even if the process is killed in between.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ NEARLY_FULL_BYTES = 8 << 20
 
 @contextlib.contextmanager
 def guarded_write(folder: Path, *parts: Path, needed_bytes: int = 0) -> Iterator[None]:
-    """Guard a block that writes into `folder`: after any error delete `parts`, files or folders.
+    """Guard a block that writes into `folder`: after any error delete `parts` (files or folders).
 
-    Raises RunError("disk_full") where a full disk was the reason.
+    Raises RunError("disk_full") if a full disk caused the error. `needed_bytes`: for the error's facts.
     """
     try:
         yield
     except BaseException as error:
-        is_full = is_disk_full(error, folder)  # asked before anything is deleted
+        is_full = is_disk_full(error, folder)  # determined before anything is deleted
         for part in parts:
             discard(part)
         if not is_full:
@@ -41,7 +41,7 @@ def guarded_write(folder: Path, *parts: Path, needed_bytes: int = 0) -> Iterator
 def is_disk_full(error: BaseException, folder: Path) -> bool:
     """Return whether a full disk caused the error.
 
-    torch and safetensors report a full disk without an errno; their message and the free space then decide.
+    torch and safetensors report a full disk without an errno; then the message and the free space decide.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -59,7 +59,7 @@ def discard(path: Path) -> None:
 
 
 def sync_path(path: Path) -> None:
-    """Flush a file, or a folder's list of names, to the disk."""
+    """Flush a file, or the entries of a folder, to the disk."""
     if os.name == "nt" and path.is_dir():  # Windows cannot open folders, and need not flush them
         return
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -81,7 +81,7 @@ class SavedCheckpoint:
 
 
 def begin_checkpoint(folder: Path, step: int) -> Path:
-    """Make the empty folder of a new checkpoint, replacing one that a killed process left."""
+    """Create the empty folder of a new checkpoint; delete one that a killed process left."""
     part = folder / f"checkpoint-{step}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -89,9 +89,9 @@ def begin_checkpoint(folder: Path, step: int) -> Path:
 
 
 def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | None = None) -> SavedCheckpoint:
-    """Seal the folder that `begin_checkpoint` made, and rename it, replacing a checkpoint of the same step.
+    """Seal the folder that `begin_checkpoint` made, and rename it; a checkpoint of the same step is replaced.
 
-    `conditions`: what a run that resumes from it must have in common. Raises OSError.
+    `conditions`: values that a run must share to resume from this checkpoint. Raises OSError.
     """
     files = {}
     for path in sorted(part.iterdir()):
@@ -103,7 +103,7 @@ def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | No
     sync_path(manifest)
     sync_path(part)
     final = part.with_suffix("")
-    shutil.rmtree(final, ignore_errors=True)  # a damaged one, or one from before a resume at an earlier step
+    shutil.rmtree(final, ignore_errors=True)  # damaged, or made before a resume at an earlier step
     part.rename(final)
     sync_path(final.parent)
     return SavedCheckpoint(step, final)
@@ -131,7 +131,7 @@ def is_complete(checkpoint: SavedCheckpoint) -> bool:
 
 
 def sealed_conditions(checkpoint: SavedCheckpoint) -> dict[str, Any]:
-    """Return the conditions sealed with a complete checkpoint; nothing if an earlier version made it."""
+    """Return the conditions sealed with a complete checkpoint; {} if an earlier version made it."""
     found = json.loads((checkpoint.path / MANIFEST).read_bytes()).get("conditions")
     return found if isinstance(found, dict) else {}
 
@@ -146,7 +146,7 @@ def prune_checkpoints(folder: Path, keep: Collection[int], newest: int = 2) -> N
 
 
 def delete_checkpoints_after(folder: Path, step: int) -> None:
-    """Delete the checkpoints of steps after the one that a run resumes from."""
+    """Delete the checkpoints of later steps than `step`, from which a run resumes."""
     for found in _list_checkpoints(folder):
         if found.step > step:
             shutil.rmtree(found.path, ignore_errors=True)

@@ -1,10 +1,10 @@
 """Tokenize pieces of text like llama.cpp, and derive a prompt form from the base's chat template.
 
-The engine must ask with exactly the ids that were trained. Each piece is tokenized on its own, and control tokens are
-recognized in markup only.
+The engine must prompt with exactly the token ids that were trained. Each piece is tokenized on its own, and control
+tokens are recognized only in markup.
 
 A chat template is a program; a form is a few strings. The template is rendered with markers in place of the texts and
-cut at the markers. The resulting form counts only if it gives the same token ids for another conversation.
+cut at the markers. The resulting form is used only if it gives the same token ids for another conversation.
 """
 
 import importlib
@@ -21,16 +21,16 @@ from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
 
 UNTRAINED = -100  # the label that torch's cross entropy ignores
 
-# llama.cpp ends an answer at these tokens, independent of the model's files.
+# llama.cpp ends an answer at these tokens, whatever the model's files say.
 _ENDS = (
     "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
     "<end_of_turn>", "<turn|>", "<|tool_response>", "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>", "<eos>",
     "</s>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<｜end▁of▁sentence｜>", "<|fim_pad|>", "<|file_sep|>",
 )  # fmt: skip
-# It does not end at a key if all of its values are in the vocabulary: the key then ends a part of an answer.
+# It does not end at a key whose values are all in the vocabulary: there the key only ends a part of an answer.
 _PARTS = {"<|end|>": ("<|return|>", "<|call|>"), "</s>": ("<|tool_response>",)}
 
-# Texts that llama.cpp's converter treats as control tokens, independent of the tokenizer's own flags.
+# Texts that llama.cpp's converter treats as control tokens, whatever the tokenizer's own flags say.
 _CONTROL = re.compile(r"<\|.*\|>|<｜.*｜>|<unused.*>|<pad>|<mask>|<2mass>|\[@BOS@\]", re.DOTALL)
 
 _TAIL_BYTES = 64
@@ -41,8 +41,8 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 class EncodedExample:
     """One encoded example.
 
-    `labels` is as long as `ids` and not shifted, UNTRAINED where nothing is learned. `line`: its line in the data file,
-    from 1.
+    `labels`: as many as `ids` and not shifted; UNTRAINED for tokens that are not trained. `line`: its line in the data
+    file, from 1.
     """
 
     ids: list[int]
@@ -51,13 +51,13 @@ class EncodedExample:
 
 
 class BaseTokenizer:
-    """A base's tokenizer. `tokenizer` is the one of transformers, for saving and rendering."""
+    """The tokenizer of a base. `tokenizer`: the object of transformers, for saving and rendering."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self._backend = tokenizer.backend_tokenizer
         if type(self._backend.normalizer).__name__ == "NFC":
-            self._backend.normalizer = None  # Qwen's: llama.cpp normalizes nothing
+            self._backend.normalizer = None  # NFC of Qwen: llama.cpp normalizes nothing
         self.bos_id: int | None = _bos_id(tokenizer)
         self.eos_id: int | None = tokenizer.eos_token_id
         self.end_ids: tuple[int, ...] = self._find_end_ids()
@@ -66,12 +66,12 @@ class BaseTokenizer:
         added = _mark_control_tokens(self._backend)
         _prepend_spaces(self._backend)
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
-        self.added_texts = tuple(sorted(self._added.values(), key=len, reverse=True))  # the longest first
+        self.added_texts = tuple(sorted(self._added.values(), key=len, reverse=True))  # longest first
         self.control_ids = frozenset(id for id, token in added.items() if token.special)
         self._is_byte_level = "ByteLevel" in str(type(self._backend.decoder).__name__)
 
     def encode(self, pieces: Iterable[FormPiece]) -> EncodedExample:
-        """Encode pieces. A BOS token begins them only if the tokenizer itself adds one; it is never trained."""
+        """Encode pieces. They begin with a BOS token only if the tokenizer itself adds one; it is never trained."""
         ids = [] if self.bos_id is None else [self.bos_id]
         labels = [UNTRAINED] * len(ids)
         for piece in pieces:
@@ -83,13 +83,13 @@ class BaseTokenizer:
         return EncodedExample(ids, labels)
 
     def ids(self, text: str, *, has_markup: bool = False) -> list[int]:
-        """Return the ids of a text without BOS. `has_markup`: control tokens in `text` are recognized."""
+        """Return the ids of a text without BOS. `has_markup`: recognize control tokens in `text`."""
         self._backend.encode_special_tokens = not has_markup
         ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         return ids
 
     def bytes_of(self, id: int) -> bytes:
-        """Return the UTF-8 bytes of a token; for a control token those of its name."""
+        """Return the UTF-8 bytes of a token; for a control token the bytes of its name."""
         if id in self._added:
             return self._added[id].encode()
         token: str = self._backend.id_to_token(id) or ""
@@ -100,12 +100,12 @@ class BaseTokenizer:
         return token.replace("▁", " ").encode()
 
     def text_of(self, id: int) -> str:
-        """Return a token's text for display; bytes that are no complete character become <0xE3>."""
+        """Return a token's text for display; a byte that is not part of a complete character becomes <0xE3>."""
         text = self.bytes_of(id).decode("utf-8", "surrogateescape")
         return "".join(f"<0x{ord(character) - 0xDC00:02X}>" if _is_byte(character) else character for character in text)
 
     def _find_end_ids(self) -> tuple[int, ...]:
-        """Return the ids at which llama.cpp ends an answer."""
+        """Return the token ids at which llama.cpp ends an answer."""
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         known = {text for text in _ENDS if text in vocabulary}
         parts = {text for text, ends in _PARTS.items() if known.issuperset(ends)}
@@ -114,8 +114,9 @@ class BaseTokenizer:
 
 
 def load_tokenizer(folder: Path) -> BaseTokenizer:
-    """Load the tokenizer from the base's files, never running its code. Raises RunError: base_missing,
-    base_unreadable.
+    """Load the tokenizer from the base's files without running code in them.
+
+    Raises RunError("base_missing" | "base_unreadable").
     """
     import transformers
 
@@ -132,7 +133,7 @@ def load_tokenizer(folder: Path) -> BaseTokenizer:
 
 
 def _check_files(folder: Path) -> None:
-    """Check the files first: the library raises a bare Exception for a cut-off file, and ignores a missing one."""
+    """Raise ValueError if a file is cut off or missing, for which the library raises a bare Exception or nothing."""
     file = folder / "tokenizer.json"
     if not file.is_file():
         if not (folder / "tokenizer.model").is_file():
@@ -160,7 +161,7 @@ def _mark_control_tokens(backend: Any) -> dict[int, Any]:
 
 
 def _prepend_spaces(backend: Any) -> None:
-    """Prepend a space to every text if the vocabulary wants one, as llama.cpp does.
+    """Make the tokenizer prepend a space to every text if the vocabulary requires one, as llama.cpp does.
 
     llama.cpp does so even before a space and after each control token.
     """
@@ -176,7 +177,7 @@ def _prepend_spaces(backend: Any) -> None:
 
 
 def _bos_id(tokenizer: Any) -> int | None:
-    """Return the token that the tokenizer itself puts before every text, or None."""
+    """Return the id of the BOS token that the tokenizer puts before every text; None if it adds none."""
     first: list[int] = tokenizer("")["input_ids"]
     return first[0] if first and first[0] == tokenizer.bos_token_id else None
 
@@ -186,9 +187,9 @@ def _is_byte(character: str) -> bool:
 
 
 def _byte_characters() -> dict[str, int]:
-    """Map the characters by which a byte-level vocabulary writes bytes to these bytes.
+    """Return the byte for each character with which a byte-level vocabulary represents bytes.
 
-    A visible byte is its own character; the others get characters from 256 upwards.
+    A visible byte is represented by its own character; the others by characters from 256 upwards.
     """
     seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = [byte for byte in range(256) if byte not in seen]
@@ -204,7 +205,7 @@ _OTHER_TEXTS = ("Be brief.\nNo lists.", "What is 12 + 30?", "42", "Why?\n\n(2 li
 
 
 def form_from_template(tokenizer: Any) -> TrainingPromptForm | None:
-    """Derive a form from the chat template. Return None without a template, or where no form is equivalent."""
+    """Return a form derived from the chat template; None if there is no template or no equivalent form."""
     if not tokenizer.chat_template:
         return None
     tokens = BaseTokenizer(tokenizer)
@@ -216,9 +217,9 @@ def form_from_template(tokenizer: Any) -> TrainingPromptForm | None:
 
 
 def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
-    """Return where the form gives other token ids than the template: "question", "system", "turns", "end".
+    """Return the parts where the form gives other token ids than the template: "question", "system", "turns", "end".
 
-    The list is empty without a template.
+    The list is empty if there is no template.
     """
     if not tokenizer.chat_template:
         return []
@@ -226,7 +227,7 @@ def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
     whole = _messages_of(_OTHER_TEXTS, has_system=True)
     system, *turns = whole
     prompts = {"question": turns[:1], "system": [system, *turns[:1]]}
-    if _render(tokens, whole) is None:  # the template takes no system message
+    if _render(tokens, whole) is None:  # the template accepts no system message
         whole = turns
     prompts["turns"] = whole[:-1]
     found = [name for name, messages in prompts.items() if not _is_same_prompt(form, tokens, messages)]
@@ -237,7 +238,7 @@ def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
 
 
 def _derive_form(tokens: BaseTokenizer, messages: Messages) -> TrainingPromptForm | None:
-    """Derive a form from the texts between the markers; None where they do not fit one."""
+    """Derive a form from the texts between the markers; None if they do not fit a form."""
     marks = [message["content"] for message in messages]
     whole, asked = _render(tokens, messages), _render(tokens, messages[:-1])
     prompt = _render(tokens, messages[:-1], with_start=True)
@@ -271,7 +272,7 @@ def _system_pattern(beginning: Sequence[str], question_start: str) -> str | None
     if not before:
         return "" if opening == question_start else None
     if before[0] == question_start and opening == "\n\n":
-        return ""  # the template has no system turn and puts its text where a form does
+        return ""  # the template puts the system text where a form without a system turn does
     if question_start and opening.endswith(question_start):
         return f"{before[0]}{{text}}{opening.removesuffix(question_start)}"
     return None
@@ -299,7 +300,7 @@ def _messages_of(texts: Sequence[str], has_system: bool) -> list[dict[str, str]]
 
 
 def _render(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = False) -> str | None:
-    """Render messages with the template, without a BOS that the tokenizer adds; None if the template refuses them."""
+    """Render messages with the template, without the tokenizer's BOS; None if the template refuses them."""
     import jinja2
 
     try:
@@ -326,14 +327,14 @@ def _is_same_prompt(form: TrainingPromptForm, tokens: BaseTokenizer, messages: M
 
 
 def _is_same_end(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
-    """Compare the last answer and its end; a template's final line feed is ignored."""
+    """Return whether form and template give the same last answer and end; the template's final line feed is ignored."""
     rendered = _render(tokens, messages)
     pieces = forms.example_pieces(form, messages)[-1]
     return rendered is not None and _is_equal(pieces, rendered.removesuffix("\n"), tokens)
 
 
 def _is_equal(pieces: Sequence[FormPiece], rendered: str | None, tokens: BaseTokenizer) -> bool:
-    """Compare token ids: the template's text is tokenized as a whole, ours piece by piece."""
+    """Return whether the token ids are equal: `rendered` is tokenized as a whole, our text piece by piece."""
     if rendered is None:
         return False
     ids = tokens.encode(pieces).ids[tokens.bos_id is not None :]

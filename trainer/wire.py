@@ -1,4 +1,4 @@
-"""Send a child process's events to its parent: one JSON object a line, on a private copy of standard output.
+"""Send a child process's events to its parent: one JSON object per line, on a private copy of standard output.
 
 Every child process of Kotae uses it. Standard library only, and imported before torch or llama_cpp: native code writes
 to file descriptors 1 and 2, and llama-cpp-python redirects them.
@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 
 
 class EventWriter:
-    """A writer of events as JSON lines. Lines of several threads never mix; each is one `write` if the pipe
-    takes it.
+    """Writes events as JSON lines. Lines of several threads never mix.
+
+    Each line is one `write` call if the pipe accepts it at once.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -22,11 +23,11 @@ class EventWriter:
         self._lock = threading.Lock()
 
     def send(self, event: Mapping[str, Any]) -> None:
-        """Write one event. Raises BrokenPipeError when the parent has closed its end."""
+        """Write one event. Raises BrokenPipeError if the parent has closed its end."""
         self.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n")
 
     def write(self, line: bytes) -> None:
-        """Write one encoded line, line feed included."""
+        """Write one encoded line, including its line feed."""
         with self._lock:
             view = memoryview(line)
             while view:
@@ -34,9 +35,9 @@ class EventWriter:
 
 
 def claim_stdout() -> EventWriter:
-    """Keep a private duplicate of descriptor 1 for events, then point 1 at standard error.
+    """Keep a private duplicate of descriptor 1 for events, then redirect descriptor 1 to standard error.
 
-    Later output of Python or native code goes to the log and never between two events.
+    So later output of Python or native code goes to the log and never between two events.
     """
     sys.stdout.flush()
     private = os.dup(1)
@@ -46,7 +47,7 @@ def claim_stdout() -> EventWriter:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Yield the parent's commands until it closes the pipe. Raises ValueError on a line that is no JSON object."""
+    """Yield the parent's commands until it closes the pipe. Raises ValueError for a line that is not a JSON object."""
     for line in stream:
         command = json.loads(line)
         if not isinstance(command, dict):

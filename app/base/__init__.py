@@ -1,1 +1,1 @@
-"""Hold what every room uses and no feature owns: paths, settings, errors, database, network guard."""
+"""Hold the code that every feature uses and none owns: paths, settings, errors, database, network guard."""

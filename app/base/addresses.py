@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
-# RFC 1918, 6890, 4193, 4291: this machine, and networks that the internet does not route.
+# Addresses of this machine and of networks that the internet does not route (RFC 1918, 6890, 4193, 4291).
 _LOCAL_NETWORKS = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -14,9 +14,9 @@ _LOCAL_NETWORKS = tuple(
 
 
 def strip_credentials(place: str) -> str:
-    """Return an http(s) address without user, password and query, which may hold keys.
+    """Return an http(s) address without user, password, query and fragment, which may hold keys.
 
-    Anything else, such as the path of a folder, is returned unchanged.
+    Return any other text, such as the path of a folder, unchanged.
     """
     try:
         address = urlsplit(place)
@@ -28,7 +28,7 @@ def strip_credentials(place: str) -> str:
 
 
 def origin_of(place: str) -> str:
-    """Return scheme, host and port of an address, for which a secret is stored; "" for the path of a folder."""
+    """Return "scheme://host:port" of an address, under which its API key is stored; "" for the path of a folder."""
     try:
         address = urlsplit(place)
         port = address.port or {"http": 80, "https": 443}.get(address.scheme)

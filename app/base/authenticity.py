@@ -1,9 +1,9 @@
-"""Recognize files that this program has written itself, so that files of other origin cannot pass for them.
+"""Recognize files that this program has written itself, so that files from elsewhere are not mistaken for them.
 
-There are three ways, for three threats:
+There are three methods, for three threats:
 
 - `Signer` makes a MAC (message authentication code) of files in folders where others can write, with a key in the data
-  folder. For example, a record of answers holds the results of checks, and a forged record must not be accepted.
+  folder. For example, an exported record of answers holds the results of checks, and a forged one must be rejected.
 - `sign_for_this_machine` makes a MAC of files in the data folder that decide which program Kotae starts or what it
   deletes. A data folder can be carried on a stick, come from a backup or be prepared by a stranger, who can put any key
   into it, so a key inside the folder proves nothing. The key is therefore the machine id of the operating system, which
@@ -33,7 +33,7 @@ KEY_BYTES = 32
 
 
 def compute_mac(key: bytes, *parts: bytes) -> str:
-    """Return the HMAC-SHA256 of these parts in this order as 64 hexadecimal digits."""
+    """Return the HMAC-SHA256 of the parts, in this order and each with its length, as 64 hexadecimal digits."""
     digest = hmac.new(key, digestmod=hashlib.sha256)
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
@@ -41,24 +41,26 @@ def compute_mac(key: bytes, *parts: bytes) -> str:
 
 
 def is_valid_mac(mac: object, key: bytes, *parts: bytes) -> bool:
-    """Return whether `mac`, read from a file, is the MAC of these parts."""
+    """Return whether `mac`, a value read from a file, is what `compute_mac` returns. Any other type is False."""
     mac = mac.encode("utf-8", "replace") if isinstance(mac, str) else mac
     return isinstance(mac, bytes) and hmac.compare_digest(mac, compute_mac(key, *parts).encode("ascii"))
 
 
 class Signer:
-    """Makes and verifies MACs with a key in the data folder.
+    """Make and verify MACs with a key file in `folder`, the data folder.
 
-    `folder`: the data folder. The key is made when it is first needed. Every method raises OSError.
+    The first call creates the key if there is none. Every method raises OSError if the key cannot be read or created.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEY_FILE
 
     def mark(self, *parts: bytes) -> bytes:
+        """Return the MAC of the parts as 64 ASCII digits."""
         return compute_mac(self._key, *parts).encode("ascii")
 
     def is_own(self, mark: bytes, *parts: bytes) -> bool:
+        """Return whether `mark` is what `mark()` returns for the parts."""
         return is_valid_mac(mark, self._key, *parts)
 
     @functools.cached_property
@@ -79,15 +81,12 @@ _MACHINE_ID_FILES = (
 
 
 def sign_for_this_machine(purpose: str, *parts: bytes) -> str:
-    """Return a MAC over these parts in this order that is valid on this machine and for this purpose only.
-
-    It has 64 hexadecimal digits.
-    """
+    """Return a MAC of the parts that is valid only on this machine and for this purpose: 64 hexadecimal digits."""
     return compute_mac(_machine_id(), purpose.encode("utf-8"), *parts)
 
 
 def is_signed_by_this_machine(mac: object, purpose: str, *parts: bytes) -> bool:
-    """Return whether `mac`, read from a file, is the MAC that `sign_for_this_machine` makes of these parts."""
+    """Return whether `mac`, a value read from a file, is what `sign_for_this_machine` returns for these arguments."""
     return is_valid_mac(mac, _machine_id(), purpose.encode("utf-8"), *parts)
 
 
@@ -103,13 +102,14 @@ def _machine_id() -> bytes:
         with contextlib.suppress(OSError):
             if number := file.read_bytes().strip():
                 return number
-    # A container has no other number. Without a card it is random in each process, with this bit set (RFC 4122).
+    # A container has no machine id. Without a network card, getnode() returns a random number with this bit set (RFC
+    # 4122).
     node = uuid.getnode()
     return b"no number" if node >> 40 & 1 else node.to_bytes(8, "big")
 
 
 def _machine_id_from_registry() -> bytes:
-    """Return the MachineGuid of Windows. Raises OSError."""
+    """Return the MachineGuid in the registry of Windows. Raises OSError."""
     import winreg
 
     flags = winreg.KEY_READ | winreg.KEY_WOW64_64KEY  # type: ignore[attr-defined,unused-ignore]
@@ -122,7 +122,7 @@ def _machine_id_from_kernel() -> bytes:
     """Return the host UUID of macOS. Raises OSError."""
     import ctypes
 
-    number, timeout = ctypes.create_string_buffer(16), (ctypes.c_long * 2)(1, 0)  # a timespec of a second
+    number, timeout = ctypes.create_string_buffer(16), (ctypes.c_long * 2)(1, 0)  # a struct timespec of one second
     if ctypes.CDLL(None, use_errno=True).gethostuuid(number, timeout) != 0:
         raise OSError(ctypes.get_errno(), "gethostuuid")
     return number.raw
@@ -130,16 +130,16 @@ def _machine_id_from_kernel() -> bytes:
 
 REGISTRY_FILE = "made_here.txt"  # in the data folder
 REGISTERED_NAMES = ("run.json", "gate.json", "study.json", "results.json")
-_LIST_BYTES = 64 << 20  # a million files
-_FILE_BYTES = 256 << 20  # the largest is the results of an evaluation
-_FOLDERS = ("runs", "evaluations")  # earlier versions made files of these names there, without a list
+_LIST_BYTES = 64 << 20  # the limit of the list: a million hashes
+_FILE_BYTES = 256 << 20  # the limit of a registered file; results.json of an evaluation is the largest
+_FOLDERS = ("runs", "evaluations")  # earlier versions wrote REGISTERED_NAMES here without a list
 _DATABASE = "kotae.sqlite"  # exists in a data folder that an earlier version has used
 
 
 class _Registry:
-    """The list of hashes of registered files: those read from the list file, and those that this process has added.
+    """The hashes of the registered files, which a list file in the data folder holds, one per line.
 
-    Without a data folder (`file` None) the list is kept in memory only.
+    While `file` is None, the hashes are kept in memory only.
     """
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class _Registry:
         self.read_bytes = 0
 
     def read(self) -> None:
-        """Read what any process has added to the list since the last call."""
+        """Read the list file again if its size has changed, because another process may have appended to it."""
         with contextlib.suppress(OSError):
             if self.file is not None and self.file.stat().st_size != self.read_bytes:
                 raw = read_regular(self.file, _LIST_BYTES)
@@ -156,7 +156,7 @@ class _Registry:
                 self.digests.update(raw.decode("ascii", "replace").split())
 
     def add(self, digest: str) -> None:
-        """Append a hash to the list. Raises OSError."""
+        """Append a hash to the list file. Raises OSError."""
         if self.file is not None:
             append_line(self.file, digest.encode("ascii"))
         self.digests.add(digest)
@@ -166,9 +166,9 @@ _registry = _Registry()
 
 
 def use_registry(data: Path) -> None:
-    """Keep the list of hashes in this data folder. Raises OSError.
+    """Use the list of hashes in the data folder `data`, and create it if it is missing. Raises OSError.
 
-    A new list in a data folder that an earlier version has used begins with the hashes of the files that are there.
+    If an earlier version has used the data folder, the new list begins with the hashes of the files that are there.
     """
     _registry.file, _registry.digests, _registry.read_bytes = data / REGISTRY_FILE, set(), 0
     if not _registry.file.exists():
@@ -179,8 +179,8 @@ def use_registry(data: Path) -> None:
 def write_registered(path: Path, content: bytes) -> None:
     """Write a file completely or not at all, and record its hash as Kotae's own. Raises OSError.
 
-    Its name must be one of `REGISTERED_NAMES`. The hash is recorded first: a kill between both leaves a hash without a
-    file, instead of a file that would count as foreign.
+    Its name must be one of `REGISTERED_NAMES`. The hash is recorded first: if the program is killed in between, a hash
+    without a file is left, instead of a file that would count as foreign.
     """
     assert path.name in REGISTERED_NAMES
     digest = _digest(path.name, content)
@@ -190,7 +190,7 @@ def write_registered(path: Path, content: bytes) -> None:
 
 
 def is_registered(name: str, content: bytes) -> bool:
-    """Return whether this program has written a file of this name and content."""
+    """Return whether `write_registered` has written a file with this name and content into any folder."""
     digest = _digest(name, content)
     if digest not in _registry.digests:
         _registry.read()
@@ -198,7 +198,7 @@ def is_registered(name: str, content: bytes) -> bool:
 
 
 def is_registered_file(path: Path) -> bool:
-    """Return whether this program has written this file; False where it cannot be read."""
+    """Return whether `write_registered` has written the file with its present content; False if it is unreadable."""
     try:
         return is_registered(path.name, read_regular(path, _FILE_BYTES))
     except OSError:
@@ -210,7 +210,7 @@ def _digest(name: str, content: bytes) -> str:
 
 
 def _digests_below(data: Path) -> list[str]:
-    """Return the hashes of all files whose name is one of `REGISTERED_NAMES`. Links are not followed."""
+    """Return the hashes of all files in `_FOLDERS` whose names are in `REGISTERED_NAMES`, without following links."""
     digests = []
     for folder in _FOLDERS:
         for base, _folders, names in os.walk(data / folder):

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 RESAMPLES = 10_000
 SEED = 20260318
-LEAST_UNITS = 5  # fewer units tell nothing about chance: the interval of a single one is a point
+LEAST_UNITS = 5  # the interval of fewer units is unreliable: that of a single unit is a point
 CONFIDENCE = 0.95
-_AT_ONCE = 500  # resamples that are drawn together, as an array of 500 by the number of units
+_AT_ONCE = 500  # resamples per array, which has 500 rows and a column for each unit
 _NORMAL = NormalDist()
-# Terms in 1/df, 1/df^2…: a divisor, and the coefficients of z, z^3, z^5… (`t_quantile`).
+# For `t_quantile`: for each power 1/df, 1/df^2… a divisor and the coefficients of z, z^3, z^5…
 _T_TERMS = (
     (4, (1, 1)),
     (96, (3, 16, 5)),
@@ -25,28 +25,26 @@ _T_TERMS = (
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceInterval:
-    """The 95 % confidence interval from `low` to `high` of a mean or of a mean difference."""
+    """A mean, or a mean difference, with its 95 % confidence interval from `low` to `high`."""
 
     mean: float
     low: float
     high: float
-    units: int  # number of groups, or of examples, that were drawn from
+    units: int  # number of groups, or without groups of examples, in each resample
 
     @property
     def holds_zero(self) -> bool:
-        """Return whether the sign may be due to chance, which is always assumed of fewer than LEAST_UNITS units."""
+        """Return whether the interval includes 0; always True with fewer than LEAST_UNITS units."""
         return self.low <= 0 <= self.high or self.units < LEAST_UNITS
 
     @property
     def is_better(self) -> bool:
-        """Return whether the second of two systems is better.
-
-        The mean is a difference in nats, of which fewer are better.
-        """
+        """Return whether the second of two systems is better: its loss in nats is lower, with an interval below 0."""
         return self.mean < 0 and not self.holds_zero
 
     @property
     def is_worse(self) -> bool:
+        """Return whether the loss of the second system is higher, with an interval above 0."""
         return self.mean > 0 and not self.holds_zero
 
 
@@ -55,21 +53,23 @@ def difference_interval(
 ) -> ConfidenceInterval:
     """Return the interval of sum(after - before) / sum(tokens), in nats per token.
 
-    `before`, `after`: nats of each example.
+    `before`, `after`: the loss of each example in nats, summed over its tokens. `tokens`: their number. `groups`: as
+    for `ratio_interval`.
     """
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 
 
 def mean_interval(values: Sequence[float], groups: Sequence[str] = ()) -> ConfidenceInterval:
-    """Return the interval of the mean of values. Each value has the same weight whatever the size of its group."""
+    """Return the interval of the mean, in which each value has the same weight. `groups`: as for `ratio_interval`."""
     return ratio_interval(values, np.ones(len(values)), groups)
 
 
 def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequence[str] = ()) -> ConfidenceInterval:
     """Return the expanded percentile interval of sum(values) / sum(weights). The result is deterministic.
 
-    Examples of one group (a section of a document) are drawn together, because they are alike (Efron & Tibshirani, An
-    Introduction to the Bootstrap, 1993, chapters 8 and 13). Raises ValueError for empty `values`.
+    `groups`: the name of each example's group, such as a section of a document; (): each example is a group of its own.
+    A group is resampled as a whole, because its examples are alike (Efron & Tibshirani, An Introduction to the
+    Bootstrap, 1993, chapters 8 and 13). Raises ValueError for empty `values`.
     """
     numerators, denominators = np.asarray(values, np.float64), np.asarray(weights, np.float64)
     if groups:
@@ -85,7 +85,7 @@ def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequen
 
 
 def tail_share(count: int) -> float:
-    """Return the share of resampled means below the interval of `count` units, and above it: 0 to 0.025.
+    """Return the share of resampled means to cut off at each end of the interval of `count` units: 0 to 0.025.
 
     Percentiles of few units are too narrow: the variance of a resample is (n - 1) / n of what it should be, and its
     distribution is normal instead of Student's t. Phi(-sqrt(n / (n - 1)) t) corrects both: the expanded percentile
@@ -98,10 +98,10 @@ def tail_share(count: int) -> float:
 
 
 def t_quantile(probability: float, degrees_of_freedom: int) -> float:
-    """Return the value that a variable with Student's t distribution stays below with this probability.
+    """Return the quantile of Student's t distribution at `probability`, which is between 0 and 1.
 
-    For 0.975 the error is below 0.001 from 4 degrees on; for 1 degree the result is 1.4 too small. Abramowitz & Stegun,
-    Handbook of Mathematical Functions, 1964, 26.7.5.
+    At 0.975 the error is below 0.001 from 4 degrees of freedom on; for 1 degree the result is 1.4 too small. Abramowitz
+    & Stegun, Handbook of Mathematical Functions, 1964, 26.7.5.
     """
     z = _NORMAL.inv_cdf(probability)
     quantile = z
@@ -112,6 +112,7 @@ def t_quantile(probability: float, degrees_of_freedom: int) -> float:
 
 
 def _resampled(numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return sum(numerators) / sum(denominators) of each of RESAMPLES draws with replacement."""
     random = np.random.default_rng(SEED)
     count = len(numerators)
     ratios = []

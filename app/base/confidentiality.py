@@ -1,9 +1,9 @@
-"""Order the confidentiality labels (public, internal, secret), and let content leave the program through one gate.
+"""Define the confidentiality labels (public, internal, secret), and control every export of content in one place.
 
-The gate looks the label up at the moment of leaving. For 機密 (secret) it requires the user's consent and writes a
-record. Code that writes a file for the user, answers another program or fills the clipboard needs a `Permit`, which
-only `permit_export` makes. The window asks by a dialog (`app.uikit.confidentiality_guard`), the command line by
---allow-secret.
+`permit_export` looks the label up when the content is exported. For 機密 (secret) it requires the user's consent and
+writes a record. Code that writes a file for the user, answers another program or fills the clipboard needs a `Permit`,
+which only `permit_export` makes. The user consents in a dialog of the window (`app.uikit.confidentiality_guard`), or by
+the option --allow-secret of a command.
 """
 
 import datetime
@@ -23,34 +23,36 @@ from app.base.wording import phrases
 
 Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; exporting the last needs consent
 LABELS: tuple[Label, ...] = ("public", "internal", "secret")
-DEFAULT_LABEL: Label = "internal"  # of content that does not come from a document
+DEFAULT_LABEL: Label = "internal"  # for content that does not come from a document
 HIGHEST_LABEL = LABELS[-1]
 
 
 def highest_label(labels: Iterable[Label], default: Label = LABELS[0]) -> Label:
+    """Return the most confidential of the labels; `default` if there are none."""
     return max(labels, key=LABELS.index, default=default)
 
 
 def label_from(value: object) -> Label:
-    """Return the label that a record names; DEFAULT_LABEL where it names none."""
+    """Return `value`, the label field of a record, if it is a label, else DEFAULT_LABEL."""
     return next((label for label in LABELS if label == value), DEFAULT_LABEL)
 
 
 def stored_label(value: object) -> Label:
-    """Return a label that Kotae has stored; HIGHEST_LABEL for a damaged, forged or unknown value."""
+    """Return `value`, read from Kotae's own storage, if it is a label; else (damaged or forged) HIGHEST_LABEL."""
     return next((label for label in LABELS if label == value), HIGHEST_LABEL)
 
 
 def label_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
-    """Return the highest label in the provenance of rows; the lowest label if no row has one.
-
-    `app.training.generation.pair_files` writes the provenance.
-    """
+    """Return the result of `label_of_rows_or_none`; the lowest label if that is None."""
     return label_of_rows_or_none(rows) or LABELS[0]
 
 
 def label_of_rows_or_none(rows: Iterable[Mapping[str, Any]]) -> Label | None:
-    """Return the highest label in the provenance of rows; None if no row has one. Unknown labels are ignored."""
+    """Return the highest label in rows of training data or answers; None if no row has one.
+
+    A label is in the field `provenance` (`app.training.generation.pair_files` writes it) or in a column of labels.
+    Words that are no label are ignored.
+    """
     rows = list(rows)
     origins = (row.get("provenance") for row in rows)
     words = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
@@ -63,7 +65,7 @@ def label_of_rows_or_none(rows: Iterable[Mapping[str, Any]]) -> Label | None:
 
 
 def label_from_word(word: str) -> Label | None:
-    """Return the label that a word such as 公開 or "secret" names in any language of the program, or None.
+    """Return the label for a word such as 公開 or "secret", in any language of the program; None for other words.
 
     A file may come from a user of another language.
     """
@@ -85,10 +87,11 @@ _KEY = object()  # only this module can make a `Permit` with it
 class ExportRequest:
     """Content that is about to leave the program.
 
-    `target`: the file or folder, an address, or CLIPBOARD. `named`: the name of the content, for the error text.
-    `label_now`: looks the label up at each call, in any thread. `becomes`: the new label where `what` is "label", and
-    `target` is then the item whose label changes. Lowering it from secret needs consent like an export, because the
-    content may leave without consent afterwards.
+    `target`: the file or folder, an address, or CLIPBOARD. `label_now`: returns the current label of the content; it
+    may be called often and in any thread. `named`: the name of the content, for the text of an error.
+
+    If `what` is "label", the request is to change the label of the item `target` to `becomes`. Lowering it from secret
+    needs consent like an export, because the content can be exported without consent afterwards.
     """
 
     what: ExportKind
@@ -98,9 +101,10 @@ class ExportRequest:
     becomes: Label | None = None
 
     def check(self, *, is_agreed: bool) -> Label:
-        """Return the label now. Call it before long work that ends at the gate, to refuse early.
+        """Return the current label. Call this before long work that ends with an export, to refuse it early.
 
-        Raises AppError("secret_export" | "secret_lowering") where consent is needed and not given.
+        `is_agreed`: the user has consented. Raises AppError("secret_export" | "secret_lowering") without the consent
+        that is needed.
         """
         label = self.label_now()
         if self.needs_consent(label) and not is_agreed:
@@ -108,7 +112,7 @@ class ExportRequest:
         return label
 
     def needs_consent(self, label: Label) -> bool:
-        """Return whether this export needs consent with this label: secret content does, unless it stays secret."""
+        """Return whether consent is needed if the content has this label: only for "secret", unless it stays secret."""
         return label == HIGHEST_LABEL != self.becomes
 
 
@@ -128,9 +132,9 @@ class Permit:
         return self._label
 
     def at(self, path: Path) -> Path:
-        """Return the absolute path of a file that is about to be written.
+        """Return the absolute form of `path`, a file that the caller is about to write.
 
-        Raises ValueError outside the permit's target.
+        Raises ValueError unless `path` is the permit's target, inside it, or in the same folder as it.
         """
         target, path = Path(self._export.target).absolute(), path.absolute()
         if target not in (path, *path.parents) and path.parent != target.parent:
@@ -139,10 +143,10 @@ class Permit:
 
     @contextmanager
     def open_atomically(self, path: Path) -> Iterator[BinaryIO]:
-        """Write a file as `output_file.open_atomically` does, unless its content has become secret meanwhile.
+        """Open a file as `output_file.open_atomically` does, but keep the old one if the content has become secret.
 
-        The label is checked again before the file is put in place. Raises as `output_file.open_atomically`, ValueError
-        as `at`, and AppError("secret_export").
+        The label is checked again before the new file replaces the old. Raises the errors of
+        `output_file.open_atomically`, of `at` and of `require`.
         """
         with open_atomically(self.at(path)) as file:
             yield file
@@ -150,9 +154,9 @@ class Permit:
 
     @contextmanager
     def write_folder(self, folder: Path) -> Iterator[None]:
-        """Write a folder, and delete it again if its content has become secret meanwhile.
+        """Check the label again after the block, which writes `folder`; delete the folder if it has become secret.
 
-        Raises ValueError as `at`, and AppError("secret_export").
+        Raises the errors of `at` and of `require`.
         """
         self.at(folder)
         yield
@@ -163,7 +167,7 @@ class Permit:
             raise
 
     def require(self) -> None:
-        """Check the label again in long work. Raises AppError("secret_export") if the content has become secret."""
+        """Raise AppError("secret_export") if the content has become secret since the permit was given."""
         if self._label != HIGHEST_LABEL and self._export.label_now() == HIGHEST_LABEL:
             raise AppError("secret_export", what=self._export.named)
 
@@ -171,8 +175,8 @@ class Permit:
 def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permit:
     """Return a permit for content that is not secret, and for secret content if the user has consented (`is_agreed`).
 
-    An export with consent is recorded in `log` before the permit is returned. Raises AppError: "secret_export" without
-    the consent, or "secret_lowering" where the export is a lower label; "export_log_unwritable" if `log` cannot be
+    An export with consent is recorded in `log` before the permit is returned. Raises AppError without the
+    consent: "secret_export", or "secret_lowering" for a change of label; "export_log_unwritable" if `log` cannot be
     written.
     """
     label = export.check(is_agreed=is_agreed)
@@ -182,7 +186,7 @@ def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permi
 
 
 def _record_export(log: Path, export: ExportRequest, label: Label) -> None:
-    """Append one line to the log of exports, without any of the content."""
+    """Append one line to the log of exports; it names the kind, label and target, and holds no content."""
     at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     facts = {"at": at, "what": export.what, "label": label, "target": export.target}
     if export.becomes is not None:

@@ -1,10 +1,10 @@
 """Open, migrate, write and back up sqlite files, and translate errors of sqlite into errors for the user.
 
-Every write is committed and synced before `transaction` ends (WAL, synchronous=FULL), so what the window has shown as
-stored survives a kill or a power cut. One `Database` belongs to one thread.
+Every write is committed and synced before `transaction` ends (WAL, synchronous=FULL), so data that the window shows
+as stored survives a kill or a power cut. One `Database` belongs to one thread.
 
 There is a backup for each day and one before each migration, and a damaged file is replaced by the newest of them. The
-clock may be wrong, so it alone never decides which backup is deleted or chosen.
+computer's clock may be wrong, so it alone never decides which backup is deleted or restored.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ from app.base.files.output_file import free_path
 from app.base.migrations import MIGRATIONS
 
 IN_MEMORY = Path(":memory:")
-# Python raises it where sqlite's message quotes a damaged schema that is not UTF-8.
+# Python raises this if sqlite's error message quotes a damaged schema that is not UTF-8.
 UNREADABLE_ERROR = UnicodeDecodeError
-_BAD_VALUES = ("Could not decode to UTF-8", "malformed JSON")  # beginnings of errors that have no code of their own
+_BAD_VALUES = ("Could not decode to UTF-8", "malformed JSON")  # how messages of errors without a code begin
 _LEAST_BYTES = 1_000_000
 
 
@@ -37,7 +37,7 @@ def database_error(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> App
     is_unreadable = isinstance(error, UNREADABLE_ERROR) or str(error).startswith(_BAD_VALUES)
     if is_unreadable or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return AppError("database_damaged", path=str(path))
-    # On a full disk the files beside the database cannot grow either; sqlite then reports an input/output error.
+    # If sqlite's journal files cannot grow on a full disk, it reports an input/output error.
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return AppError("disk_full", path=str(path.parent))
     return AppError("database_unusable", path=str(path), reason=str(error))
@@ -48,11 +48,11 @@ def _is_full(path: Path) -> bool:
 
 
 BACKUP_DAYS = 7
-BACKUPS_KEPT = 3  # whatever their dates are
-BACKUPS_MAX = 21  # where the program runs so rarely that its record of days hardly grows
-_BACKUP_KIND = "backups"  # in the record of days
-_LASTING_IDS = 5  # the version of the tables from which `last_id` keeps the ids of erased messages
-_COUNTED = 13  # the version from which `last_id` counts the changes
+BACKUPS_KEPT = 3  # the newest, which are never deleted
+BACKUPS_MAX = 21  # the limit if the program runs so rarely that its `DayRecord` hardly counts days
+_BACKUP_KIND = "backups"  # the kind of items in the `DayRecord`
+_LASTING_IDS = 5  # the first schema version whose table `last_id` keeps the highest erased id
+_COUNTED = 13  # the first schema version whose table `last_id` counts the changes
 
 
 def copy_database(database: Path, target: Path) -> None:
@@ -85,12 +85,12 @@ def copy_database(database: Path, target: Path) -> None:
 
 
 def make_daily_backup(database: Path, folder: Path, now: float) -> Path | None:
-    """Make today's backup if there is none yet, then remove those older than seven days. Return the new file, or None.
+    """Make today's backup unless there is one, then delete those older than BACKUP_DAYS. Return the new file, or None.
 
-    A clock that stops or goes back delays the next backup by two days of the `DayRecord` at most. A backup is removed
-    only if it is old by that record too, or if there are BACKUPS_MAX with newer content; the BACKUPS_KEPT with the
-    newest content stay whatever their dates are. Copies from before a migration and leftovers of killed copies are
-    removed likewise; a damaged database stays, because it may hold content that exists nowhere else.
+    `now`: seconds since 1970. A clock that stops or goes back delays the next backup by two days of the `DayRecord` at
+    most. A backup is deleted only if that record counts it as old too, or if there are BACKUPS_MAX with newer content;
+    the BACKUPS_KEPT with the newest content are never deleted. Copies made before a migration and leftovers of killed
+    copies are deleted likewise; damaged databases are kept, because they may hold content that exists nowhere else.
 
     Raises AppError as `copy_database`; then nothing is removed.
     """
@@ -116,7 +116,7 @@ def make_daily_backup(database: Path, folder: Path, now: float) -> Path | None:
 
 
 def _dated_backups(database: Path, folder: Path) -> dict[str, float]:
-    """Return the names of the backups and of leftovers of killed copies, with their dates by the clock."""
+    """Return the names of the backups and of leftovers of killed copies, with their modification times."""
     dates = {}
     for path in (*folder.glob("kotae-*.sqlite"), *folder.glob("kotae-*.tmp*"), database.with_suffix(".tmp")):
         with contextlib.suppress(OSError):
@@ -126,9 +126,9 @@ def _dated_backups(database: Path, folder: Path) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, order=True)
 class BackupContent:
-    """How much a backup holds, ordered from old to new. The clock decides only between equal counts.
+    """The counts by which backups are ordered from old to new. Times decide only between equal counts.
 
-    `changes`: writes so far, 0 before version 13 of the tables; `messages`: the highest id that a message ever had;
+    `changes`: writes so far, 0 before schema version 13; `messages`: the highest id that a message ever had;
     `changed_at`: the latest time in the tables; `conversations`: number of those outside the bin.
     """
 
@@ -139,7 +139,7 @@ class BackupContent:
 
 
 def backup_content(database: Path) -> BackupContent | None:
-    """Return how much a sound backup holds; None for a damaged one."""
+    """Return the counts of a backup; None if it is damaged. Raises sqlite3.DatabaseError for foreign tables."""
     if not _is_sound(database):
         return None
     with contextlib.closing(_read_only(database)) as db:
@@ -157,7 +157,7 @@ def backup_content(database: Path) -> BackupContent | None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    """Return the sound backups, those with the newest content first."""
+    """Return the undamaged backups in a folder, the one with the newest content first."""
     backups = []
     for path in folder.glob("kotae-*.sqlite"):
         try:
@@ -170,9 +170,9 @@ def _newest_first(folder: Path) -> list[Path]:
 
 
 def restore_newest_backup(database: Path, folder: Path) -> Path | None:
-    """Replace a damaged database by the sound backup with the newest content, and keep it as `.damaged-…`.
+    """Replace a damaged database by the undamaged backup with the newest content; rename the old file to `.damaged-…`.
 
-    Returns the backup used, or None when there is none: then the program starts with an empty database.
+    Return the backup used; None if there is none: the program then starts with an empty database.
     """
     sound = next(iter(_newest_first(folder)), None)
     # The order of these steps ensures that the next start finds the damaged file or the backup, never no file.
@@ -222,11 +222,11 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n brings a file from version n to n + 1
+Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n migrates a file from version n to n + 1
 
 Made = TypeVar("Made")
 
-BUSY_MS = 5000  # how long a writer waits for another
+BUSY_MS = 5000  # how long a connection waits for the lock of another
 
 
 class Database:
@@ -252,8 +252,8 @@ class Database:
     ) -> "Database":
         """Open or create the file, check it, and migrate it after a backup.
 
-        `backup_folder` None makes no backup, for content that can be made again. `migrations` None: those of the
-        database of conversations.
+        `backup_folder`: None makes no backup, for content that can be generated again. `clock`: returns seconds since
+        1970. `migrations`: None uses MIGRATIONS, those of the database of conversations.
         """
         try:
             db = _connected(path)
@@ -286,7 +286,7 @@ class Database:
 
     @classmethod
     def in_memory(cls, clock: Callable[[], float] = time.time) -> "Database":
-        """Make the same tables in memory. Nothing is written to a disk, not even sqlite's temporary files."""
+        """Create a database with the tables of MIGRATIONS in memory. sqlite writes no temporary files either."""
         db = sqlite3.connect(str(IN_MEMORY), isolation_level=None)
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA foreign_keys=ON")
@@ -305,7 +305,7 @@ class Database:
             raise database_error(error, self.path) from error
 
     def read_as(self, make: Callable[[sqlite3.Row], Made], sql: str, *values: object) -> list[Made]:
-        """Read rows and convert each by `make`. Raises AppError("database_damaged") for a row that does not convert."""
+        """Read rows and convert each with `make`. Raises AppError("database_damaged") if `make` raises."""
         rows = self.read(sql, *values)
         try:
             return [make(row) for row in rows]
@@ -313,13 +313,16 @@ class Database:
             raise AppError("database_damaged", path=str(self.path)) from error
 
     def write(self, sql: str, *values: object) -> int:
-        """Execute a statement inside a `transaction`. Return the id of the row that was inserted last."""
+        """Execute a statement, inside `transaction` only. Return the id of the row inserted last, or 0.
+
+        Raises sqlite3.Error, which `transaction` translates.
+        """
         return self._db.execute(sql, values).lastrowid or 0
 
     def empty_log(self) -> None:
         """Empty the write-ahead log, which keeps old pages with erased content.
 
-        While another connection reads, nothing is done: the call does not wait. The next call does it, or closing.
+        While another connection reads, do nothing: a later call, or closing the database, empties it.
         """
         self.read("PRAGMA busy_timeout = 0")
         try:
@@ -328,7 +331,7 @@ class Database:
             self.read(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def is_changed_elsewhere(self) -> bool:
-        """Return whether another connection has written since the last call (the first time: since `open`)."""
+        """Return whether another connection has written since the last call, or since `open` if there was none."""
         before, self._version = self._version, self.read("PRAGMA data_version")[0][0]
         return self._version != before
 
@@ -338,7 +341,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit all writes of the block together, or none. A transaction inside another belongs to the outer one."""
+        """Commit all writes of the block together, or none of them. An inner transaction is part of the outer one."""
         if self._db.in_transaction:
             yield
             return
@@ -376,10 +379,9 @@ class Database:
             self._db.execute(f"PRAGMA user_version = {len(migrations)}")
 
     def _keep_own_programs(self, migrations: Migrations) -> None:
-        """Replace the file's triggers and views by Kotae's own.
+        """Replace the file's triggers and views by those of the migrations.
 
-        Foreign ones, in a file that someone has prepared, could change values such as a label after the write was
-        reported as done.
+        In a manipulated file, foreign triggers could change values such as a label after each write.
         """
         present = _programs(self._db)
         if not present or present == (own := _of_migrations(tuple(migrations))):
@@ -393,15 +395,12 @@ class Database:
 
 
 def _has_count(db: sqlite3.Connection) -> bool:
-    """Return whether this database counts its changes.
-
-    That of the documents does not: it has no backups to choose from.
-    """
+    """Return whether this database counts its changes. That of the documents does not, because it has no backups."""
     return any(row[1] == "changes" for row in db.execute("PRAGMA table_info(last_id)"))
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
-    """Switch the journal to WAL. This statement ignores the busy timeout, and another first start may hold the file."""
+    """Switch the journal to WAL. Retry for BUSY_MS while another process locks the file: sqlite does not wait here."""
     until = time.monotonic() + BUSY_MS / 1000
     while True:
         try:
@@ -415,14 +414,14 @@ def _use_wal(db: sqlite3.Connection) -> None:
 
 
 def _programs(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """Return the triggers and views, which run when something else is written or read, with their SQL."""
+    """Return the SQL of each trigger and view, by (type, name)."""
     rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')")
     return {(kind, name): sql for kind, name, sql in rows}
 
 
 @functools.cache
 def _of_migrations(migrations: tuple[Callable[[sqlite3.Connection], None], ...]) -> dict[tuple[str, str], str]:
-    """Return the triggers and views of an empty database with these migrations."""
+    """Return the SQL of each trigger and view that these migrations create, by (type, name)."""
     with closing(sqlite3.connect(str(IN_MEMORY), isolation_level=None)) as db:
         for migrate in migrations:
             migrate(db)
@@ -436,8 +435,8 @@ def _connected(path: Path) -> sqlite3.Connection:
         _use_wal(db)
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
-        db.execute("PRAGMA temp_store=MEMORY")  # files would hold texts, and the reading child may not make any
-        db.execute("PRAGMA secure_delete=ON")  # erased conversations leave no readable rest in the file
+        db.execute("PRAGMA temp_store=MEMORY")  # files would hold texts, and the reading child cannot create any
+        db.execute("PRAGMA secure_delete=ON")  # overwrites erased conversations with zeros
     except BaseException:
         db.close()
         raise

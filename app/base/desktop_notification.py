@@ -1,7 +1,7 @@
-"""Show a notification of the desktop (freedesktop.org's specification) over the session's D-Bus. Linux only.
+"""Show desktop notifications over the session's D-Bus, as freedesktop.org specifies them. Linux only.
 
-D-Bus is an AF_UNIX socket of this machine: nothing here uses the network. The call blocks, so it does not belong into
-the GUI thread.
+D-Bus is an AF_UNIX socket of this machine, so no network is used. The call blocks for up to TIMEOUT_S: do not call it
+in the GUI thread.
 """
 
 import os
@@ -18,12 +18,12 @@ BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
 
 
 def show_notification(title: str, body: str = "") -> bool:
-    """Return whether the desktop accepted the notification; False without a session bus or a notification service."""
+    """Show a notification. Return whether the desktop accepted it; False without a bus or notification service."""
     if not os.environ.get(BUS_VARIABLE):
         return False
     actions: list[str] = []
     hints = {"desktop-entry": ("s", DESKTOP_ID)}
-    # 0: replaces no earlier one; -1: the desktop chooses the duration.
+    # 0: the notification replaces no earlier one; -1: the desktop chooses its duration.
     arguments = ("Kotae", 0, DESKTOP_ID, title, body, actions, hints, -1)
     address = DBusAddress(PATH, bus_name=SERVICE, interface=SERVICE)
     message = new_method_call(address, "Notify", "susssasa{sv}i", arguments)

@@ -1,8 +1,9 @@
-"""Report which Kotae this is, write the program's log, and record whether the last starts came to a window.
+"""Read the version and build of this Kotae, write the program's log, and record whether the last starts succeeded.
 
-The version, day and commit come from a file in the bundle; no network is used. The log holds no text of questions,
-answers or documents. The record of starts is a small file that is written before any object of the window is built: a
-start that dies, by a fault in a plugin of Qt, an exception, a kill or a power cut, leaves it in the state "starting".
+The date and commit of the build come from a file in the bundle. The log holds no text of questions,
+answers or documents. The record of starts is a small file that is written before any object of the window is
+created: a start that dies, by a crash in a plugin of Qt, an exception, a kill or a power cut, leaves it in the state
+"starting".
 """
 
 import contextlib
@@ -34,19 +35,19 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True, slots=True)
 class BuildFacts:
-    """The version of this Kotae and where it was built."""
+    """The version of this Kotae, and when and from which commit it was built."""
 
     version: str = __version__
     built_on: date | None = None  # None: a checkout, or not recorded
     commit: str = ""
-    home: str = ""  # address where newer versions are announced; "": not recorded
+    home: str = ""  # the web address that announces newer versions; "": not recorded
 
     @property
     def is_bundle(self) -> bool:
         return self.built_on is not None
 
     def age_days(self, today: date) -> int:
-        """Return the age; 0 where the day of building is not known, or this machine's clock is behind it."""
+        """Return the age of the build in days; 0 if its date is unknown or after `today`."""
         return max(0, (today - self.built_on).days) if self.built_on is not None else 0
 
     def is_old(self, today: date) -> bool:
@@ -54,7 +55,7 @@ class BuildFacts:
 
 
 def read_build_facts(file: Path | None = None) -> BuildFacts:
-    """Read the file of the bundler. Without it, or if it is damaged, return the version alone."""
+    """Read the build file; `file` None: BUILD_FILE. If it is missing or damaged, return only the version."""
     try:
         data = json.loads((file or resources() / BUILD_FILE).read_text("utf-8"))
     except (OSError, ValueError):
@@ -66,14 +67,14 @@ def read_build_facts(file: Path | None = None) -> BuildFacts:
 
 
 def release_notes(version: str = __version__) -> str:
-    """Return what is new in a version, as Markdown in the current language; "" where nothing is written about it."""
+    """Return the release notes of a version as Markdown in the current language; "" if there are none."""
     text = (resources() / "news" / f"news.{current_language()}.md").read_text("utf-8")
     match = re.search(rf"^## {re.escape(version)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return match[1].strip() if match else ""
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return a key to compare versions by: "0.10.1" is newer than "0.9". Return () for text that is no version."""
+    """Return a key for comparing versions, by which "0.10.1" is newer than "0.9"; () for text that is no version."""
     match = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(number) for number in match[0].split(".")) if match else ()
 
@@ -90,22 +91,22 @@ def _day(value: object) -> date | None:
 
 
 CRASH_LOG = "crash.log"
-CRASH_LOG_BYTES = 500_000  # above it a new file is begun, and the old one kept beside it
+CRASH_LOG_BYTES = 500_000  # a larger file is renamed, and a new one begun
 
 log = logging.getLogger("kotae")
 
 
 class _SafeFormatter(logging.Formatter):
-    """A formatter that replaces invisible characters, such as controls of a terminal in the name of a file."""
+    """A formatter that replaces invisible characters, such as terminal control characters in a file name."""
 
     def format(self, record: logging.LogRecord) -> str:
         return invisible_characters.spell_out(super().format(record))
 
 
 def set_up_logging(folder: Path) -> None:
-    """Log to files in `folder`: records, uncaught exceptions of all threads, and tracebacks of crashes in native code.
+    """Log records, uncaught exceptions of all threads, and tracebacks of native crashes to files in `folder`.
 
-    The records go to two files of 1 MB. A file that cannot be opened does not prevent the start.
+    There are at most two files of records, of 1 MB each. A file that cannot be opened does not prevent the start.
     """
     rotate_crash_log(folder / CRASH_LOG)
     with contextlib.suppress(OSError):
@@ -120,7 +121,7 @@ def set_up_logging(folder: Path) -> None:
 
 
 def rotate_crash_log(crashes: Path) -> None:
-    """Begin a new crash log where the old one is too large. On Windows a log that another window has open stays."""
+    """Rename a crash log that is too large. On Windows, a log that another window has open cannot be renamed."""
     try:
         if crashes.stat().st_size > CRASH_LOG_BYTES:
             crashes.replace(crashes.with_suffix(".log.1"))
@@ -129,7 +130,7 @@ def rotate_crash_log(crashes: Path) -> None:
 
 
 def crash_log_size_bytes(crashes: Path) -> int:
-    """Return the size of the crash log; 0 where there is none."""
+    """Return the size of the crash log; 0 if there is none."""
     try:
         return crashes.stat().st_size
     except OSError:
@@ -160,15 +161,15 @@ STARTING, UP, CLOSED = "starting", "up", "closed"
 
 @dataclass(frozen=True, slots=True)
 class StartRecord:
-    """How the last start of the window went.
+    """The outcome of the last start of the window.
 
-    `state`: starting | up (the window was there for a while) | closed (properly). `failed`: how many starts in a row
-    before this one ended while they were starting.
+    `state`: starting | up (the window was open for a while) | closed (the program ended properly). `failed`: the number
+    of consecutive starts before this one that ended in the state "starting".
     """
 
     state: str = CLOSED
     failed: int = 0
-    version: str = ""  # of the Kotae whose window was up last; "": none yet
+    version: str = ""  # the version whose window was open last; "": none yet
 
     @property
     def failed_by_now(self) -> int:
@@ -181,7 +182,7 @@ class StartRecord:
 
     @property
     def was_cut_off(self) -> bool:
-        """Return whether the last window was there and did not end properly."""
+        """Return whether the last window was open and did not end properly."""
         return self.state == UP
 
     @property
@@ -198,7 +199,7 @@ def start_record_file(where: Paths) -> Path:
 
 
 def read_start_record(file: Path) -> StartRecord:
-    """Read the record. A missing or damaged one counts as a proper end, so that it alone never causes safe mode."""
+    """Read the record. A missing or damaged one counts as "closed", so that it alone never causes safe mode."""
     try:
         record = json_lines.convert(strict_json.load_file(file), StartRecord)
     except (OSError, ValueError):
@@ -207,13 +208,13 @@ def read_start_record(file: Path) -> StartRecord:
 
 
 def record_start(file: Path) -> None:
-    """Record that a start is under way. Raises OSError."""
+    """Record that a start has begun. Raises OSError."""
     last = read_start_record(file)
     _write_start_record(file, StartRecord(STARTING, last.failed_by_now, last.version))
 
 
 def record_window_up(file: Path) -> None:
-    """Record that the window is there. Raises OSError."""
+    """Record that the window is open. Raises OSError."""
     _write_start_record(file, replace(read_start_record(file), state=UP, failed=0, version=__version__))
 
 

@@ -1,13 +1,13 @@
-"""Define the one exception for expected failures: bad input, full disks, files that are not what they claim."""
+"""Define the exception for expected failures, such as bad input, a full disk or a file of the wrong format."""
 
 from typing import Any
 
 
 class AppError(Exception):
-    """An expected failure, in English and without wording.
+    """An expected failure, without a text for the user.
 
-    `code` names an entry of `resources/wording/errors.toml`; `facts` fill its placeholders (units in their names).
-    Only `app.base.wording` turns it into a sentence for people.
+    `code`: the key of an entry in `resources/wording/errors.toml`. `facts`: the values of its placeholders, with their
+    units in the names. `app.base.wording` makes the translated message from both.
     """
 
     def __init__(self, code: str, **facts: Any) -> None:

@@ -1,6 +1,6 @@
-"""Render reports as one HTML file that opens anywhere, without a network, a script or a second file.
+"""Render reports as one HTML file that needs no network, script or second file.
 
-`resources/report/frame.html` surrounds every page; `report.css` and `plots.css` are embedded. All text is escaped
+The templates in `resources/report` extend `frame.html`; `report.css` and `plots.css` are embedded. All text is escaped
 except `Markup`.
 """
 
@@ -15,9 +15,10 @@ from app.base.paths import resources
 
 
 def render(page: str, title: str, **values: Any) -> str:
-    """Return the page in the current language.
+    """Return a report as HTML in the current language.
 
-    `page`: a template of `resources/report`. `title`: says what kind of report it is. Raises jinja2.UndefinedError.
+    `page`: the name of a template in `resources/report`. `title`: the title of the page. `values`: the template's
+    variables. Raises jinja2.UndefinedError if one is missing.
     """
     common = {"language": wording.current_language(), "css": _stylesheet(), "title": title, "phrase": wording.phrase}
     return invisible_characters.remove(_environment().get_template(page).render(**common, **values))

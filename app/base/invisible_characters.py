@@ -1,6 +1,6 @@
 """Find, remove or spell out characters that are not visible or that change how others look.
 
-A hidden instruction in a document, or a terminal command in a title, needs one of these characters. They are the code
+Hidden instructions in a document, or terminal commands in a title, consist of these characters. They are the code
 points with the property Default_Ignorable_Code_Point (Unicode 15.0, DerivedCoreProperties.txt: format characters,
 variation selectors, fillers, tags), the controls (Cc) except tab and line feed, the line and paragraph separators, the
 interlinear and replacement signs U+FFF9 to U+FFFC, and the noncharacters.
@@ -8,7 +8,7 @@ interlinear and replacement signs U+FFF9 to U+FFFC, and the noncharacters.
 Some of them are part of a visible sign and stay: a joiner or selector inside an emoji, a joiner between letters of a
 script that uses it, and a selector behind the ideograph whose form it chooses.
 
-`is_storable_text` checks text before it is stored: its length, and that it has no lone surrogates.
+`is_storable_text` checks the length of a text before it is stored, and that it has no lone surrogates.
 """
 
 import io
@@ -24,7 +24,7 @@ _IGNORABLE = (
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
 )
-_BREAKS = "\x0b\x0c\x85\u2028\u2029"  # they begin a new line, as CR does
+_BREAKS = "\x0b\x0c\x85\u2028\u2029"  # these begin a new line, as CR does
 _INVISIBLE = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc{_IGNORABLE}{_NONCHARACTERS}]")
 _LINE_BREAK = re.compile(f"\r\n?|[{_BREAKS}]")
 _BLANK = re.compile("[\u2800\U0001d159]")  # visible signs without ink: an empty braille cell, a null notehead
@@ -34,7 +34,7 @@ _EMOJI = re.compile(
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 )
-# The flags of England, Scotland and Wales, the only ones of tags in general use (emoji-sequences.txt).
+# The flags of England, Scotland and Wales, the only flags in general use that consist of tags (emoji-sequences.txt).
 _FLAG = re.compile(
     "\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
     "|\U000e0077\U000e006c\U000e0073)\U000e007f"
@@ -43,22 +43,23 @@ _KEYCAP = re.compile("[0-9#*]\ufe0f\u20e3")
 _IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 _VARIANT = re.compile(f"(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]")
 _ZWNJ, _ZWJ, _EMOJI_FORM = "\u200c", "\u200d", "\ufe0f"
-_MARKS_MAX = 3  # combining marks between a letter and a joiner
-_BEFORE_MAX = 8  # preceding characters that decide about one: as many as a flag has
+_MARKS_MAX = 3  # the most combining marks between a letter and a joiner
+_BEFORE_MAX = 8  # preceding characters that decide whether a character is kept: the longest flag has as many
 _HELD_MAX = 16  # no visible sign has more invisible characters
 _VIRAMA = 9  # the combining class of signs that join letters of Indic scripts
 
 
 def remove(text: str) -> str:
-    """Return the text without invisible characters. Other line ends become line feeds, signs without ink spaces.
+    """Return the text without invisible characters.
 
-    The result does not change when `remove` is applied again. Lone surrogates become U+FFFD.
+    All line ends become line feeds, blank signs such as U+2800 become spaces, and lone surrogates become U+FFFD.
+    Calling `remove` again changes nothing.
     """
     return remove_and_count(text)[0]
 
 
 def remove_and_count(text: str) -> tuple[str, int]:
-    """Return the result of `remove` and how many characters were removed."""
+    """Return the result of `remove` and the number of invisible characters removed."""
     if text.isascii() and text.isprintable():
         return text, 0
     text = _BLANK.sub(" ", _LINE_BREAK.sub("\n", _replace_surrogates(text)))
@@ -87,15 +88,15 @@ def without_variants(text: str) -> str:
 
 
 def to_single_line(text: str) -> str:
-    """Return the text as one line without invisible characters: a title, a name."""
+    """Return the text as one line, as for a title, without invisible characters and repeated spaces."""
     return " ".join(remove(text).split())
 
 
 def spell_out(text: str, before: str = "") -> str:
-    """Return the text with a visible stand-in for each invisible character: ␛, ‹U+202E›. Tab and line feed stay.
+    """Replace each invisible character by a visible sign such as ␛ or ‹U+202E›. Tab and line feed are kept.
 
-    `before`: the text that was printed just before. Its end decides whether a joiner or a selector at the beginning of
-    `text` is part of a visible sign and stays.
+    `before`: the text printed just before. Its end decides whether a joiner or a selector at the beginning of `text` is
+    part of a visible sign and is kept.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -103,7 +104,7 @@ def spell_out(text: str, before: str = "") -> str:
 
 
 def replace_with_mark(text: str) -> str:
-    """Return the text with U+FFFD for each invisible character."""
+    """Replace each invisible character by U+FFFD."""
     return _INVISIBLE.sub(lambda found: found[0] if _is_part(found.string, found.start()) else "\ufffd", text)
 
 
@@ -113,24 +114,24 @@ def find_places(text: str) -> list[int]:
 
 
 def is_single_line(text: str) -> bool:
-    """Return whether the text is one line without invisible characters, as a name has to be."""
+    """Return whether the text is one line without tabs, lone surrogates and invisible characters, as names must be."""
     return not (find_places(text) or _SURROGATES.search(text) or {"\n", "\t"} & set(text))
 
 
 def escape_json(text: str) -> str:
-    r"""Return equivalent JSON in which invisible characters are escaped, such as \u202e."""
+    r"""Return JSON text with each invisible character as an escape such as \u202e; its value stays the same."""
     return _INVISIBLE.sub(_json_escape, text)
 
 
 class StreamFilter:
-    """The function `remove` for a text that arrives in pieces, wherever they are cut."""
+    """A filter that applies `remove` to a text that arrives in pieces, which may be cut anywhere."""
 
     def __init__(self) -> None:
-        self._before = ""  # the end of the text returned so far, which decides about the next character
+        self._before = ""  # the end of the text returned so far, which decides whether the next character is kept
         self._held = ""  # characters whose meaning depends on the next piece
 
     def push(self, piece: str) -> str:
-        """Take a piece and return the text that can be shown now."""
+        """Add a piece and return the filtered text that can be shown now."""
         text = self._held + piece
         text, end = (text[:-1], "\r") if text.endswith("\r") else (text, "")
         text = _LINE_BREAK.sub("\n", text)
@@ -141,7 +142,7 @@ class StreamFilter:
         return self._shown(text[:cut])
 
     def flush(self) -> str:
-        """Return the text that was held back, at the end."""
+        """Return the filtered rest that was held back. Call it after the last piece."""
         text, self._held = self._held, ""
         return self._shown(text)
 
@@ -153,13 +154,13 @@ class StreamFilter:
 
 
 class SafeTerminal(io.TextIOWrapper):
-    """A standard stream that spells out control characters, except those that the program writes by `write_control`."""
+    """A standard stream that writes invisible characters by `spell_out`, except in `write_control`."""
 
     _before = ""  # the end of the text written so far
 
     @classmethod
     def around(cls, stream: Any) -> Any:
-        """Return a standard stream as a SafeTerminal; return any other object, such as a test's stream, unchanged."""
+        """Return a SafeTerminal that replaces a standard stream; return other objects, such as a test's, unchanged."""
         if type(stream) is not io.TextIOWrapper:
             return stream
         stream.flush()
@@ -171,12 +172,12 @@ class SafeTerminal(io.TextIOWrapper):
         return len(text)
 
     def write_control(self, sequence: str) -> None:
-        """Write a control sequence, such as one that clears the line, as it is, so that the terminal obeys it."""
+        """Write a terminal control sequence, such as one that clears the line, unchanged."""
         super().write(sequence)
 
 
 def _replaced(text: str, start: int, replace: Callable[[re.Match[str]], str]) -> str:
-    """Return the text from `start` on, with the result of `replace` for each invisible character."""
+    """Return the text from the index `start` on, with each invisible character replaced by `replace(match)`."""
     pieces: list[str] = []
     at = start
     for found in _INVISIBLE.finditer(text, start):
@@ -204,7 +205,7 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def _is_part(text: str, at: int) -> bool:
-    """Return whether an invisible character is part of a visible sign."""
+    """Return whether the invisible character at index `at` is part of a visible sign."""
     sign, before, after = text[at], text[at - 1 : at] if at else "", text[at + 1 : at + 2]
     if sign in (_ZWJ, _ZWNJ):
         is_inside_emoji = sign == _ZWJ and _is_emoji_end(text, at) and _EMOJI.match(after)
@@ -228,7 +229,7 @@ def _is_emoji_end(text: str, at: int) -> bool:
 
 
 def _is_between_letters(text: str, at: int) -> bool:
-    """Return whether a joiner follows a virama or is between letters of Arabic and similar scripts (RFC 5892, A.1)."""
+    """Return whether the joiner at `at` follows a virama or is between letters of Arabic type (RFC 5892, A.1)."""
     if at and unicodedata.combining(text[at - 1]) == _VIRAMA:
         return True
     before = at - 1
@@ -241,7 +242,7 @@ def _is_arabic(letter: str) -> bool:
     return letter != "" and unicodedata.bidirectional(letter) == "AL" and unicodedata.category(letter)[0] == "L"
 
 
-STORED_TEXT_MAX = 20_000  # characters of a system prompt or a request: more than small models can follow
+STORED_TEXT_MAX = 20_000  # characters of a system prompt or an instruction: more than small models can follow
 
 
 def is_storable_text(value: Any, longest: int = STORED_TEXT_MAX) -> bool:

@@ -1,6 +1,6 @@
-"""Encode frozen dataclasses as lines of JSON and decode them with their types checked.
+"""Encode frozen dataclasses as lines of JSON, and decode them with a check of their types.
 
-This is the wire format between this program and its children, and the format of the records in its own files.
+The program and its child processes exchange such lines, and the program's own files of records consist of them.
 """
 
 import json
@@ -12,14 +12,15 @@ import msgspec
 from app.base.files import strict_json
 
 _SHOWN = 40  # characters of an invalid value in the text of an error
-_MOST = 1 << 63  # larger whole numbers measure nothing real, and neither sqlite nor Qt can hold them
+_MOST = 1 << 63  # integers beyond 64 bits are no real measurements, and neither sqlite nor Qt can hold them
 T = TypeVar("T")
 
 
 def encode_line(message: Any, name: str = "") -> bytes:
-    """Return the message as one UTF-8 line whose `"type"` is `name`, or the name of its class.
+    """Return a dataclass with slots as one line of UTF-8 JSON. Its field "type" is `name`, or "" for the class name.
 
-    Files use an explicit name, which stays when the class is renamed. Lone surrogates become question marks.
+    Records in files need an explicit name, so that renaming the class does not change it. Lone surrogates become
+    question marks.
     """
     text = _encoder.encode({"type": name or type(message).__name__, **_fields(message)})
     return f"{text}\n".encode("utf-8", "replace")
@@ -29,12 +30,12 @@ def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
 
 
-# Not msgspec's, which writes null for NaN and refuses numpy's floats and half a character.
+# Not msgspec's encoder, which writes null for NaN and refuses numpy's floats and lone surrogates.
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_fields)
 
 
 def decode_object(line: bytes) -> dict[str, Any]:
-    """Return the object that a child has sent as one line. Raises ValueError for anything else."""
+    """Return the JSON object in a line that a child process has sent. Raises ValueError if there is none."""
     data = strict_json.loads(line)
     if not isinstance(data, dict):
         raise ValueError(f"no object: {line[:_SHOWN]!r}")
@@ -42,20 +43,20 @@ def decode_object(line: bytes) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Return the object of a file that may come from elsewhere, as `strict_json.parse_object` does."""
+    """Parse a JSON object as `strict_json.parse_object` does, with integers as in `parse_int`. Raises ValueError."""
     return strict_json.parse_object(raw, parse_int=parse_int)
 
 
 def decode(line: bytes, kinds: Mapping[str, type[T]], key: str = "type") -> T:
-    """Return the message in a line, or the record in a file. Raises ValueError for anything else.
+    """Return the dataclass that a JSON object encodes, such as a message in a line. Raises ValueError if it is invalid.
 
-    `kinds`: name -> class; `key`: the field that holds the name.
+    `key`: the field with the name of the class. `kinds`: the class for each of its values.
     """
     return convert_message(strict_json.loads(line, parse_int=parse_int), kinds, key)
 
 
 def convert_message(data: Any, kinds: Mapping[str, type[T]], key: str = "type") -> T:
-    """Return the message in a parsed object, as `decode` does."""
+    """Return the dataclass that a parsed JSON object encodes; see `decode`."""
     name = data.get(key) if isinstance(data, dict) else None
     kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:
@@ -64,10 +65,10 @@ def convert_message(data: Any, kinds: Mapping[str, type[T]], key: str = "type") 
 
 
 def convert(data: Any, kind: type[T]) -> T:
-    """Return the dataclass that a parsed object holds: lists in it become tuples, and objects become dataclasses.
+    """Convert a parsed JSON object to the dataclass `kind`; inner lists become tuples, inner objects dataclasses.
 
-    A whole number is accepted as a float, and a truth value as neither. Raises ValueError that names the field and the
-    expected type, in English.
+    An integer is accepted for a float field, but no boolean for a number. Raises ValueError, whose English text names
+    the field and the expected type.
     """
     value = msgspec.convert(data, kind)
     _refuse_unknown(data, value)
@@ -75,7 +76,7 @@ def convert(data: Any, kind: type[T]) -> T:
 
 
 def _refuse_unknown(data: Any, value: Any) -> None:
-    """Raise ValueError for a field that the value's class lacks: msgspec ignores it, and a write would lose it."""
+    """Raise ValueError if `data` has a field that the class of `value` lacks, which msgspec would drop silently."""
     if isinstance(data, list):
         pairs = list(zip(data, value, strict=False))
     elif not isinstance(data, dict):
@@ -92,6 +93,6 @@ def _refuse_unknown(data: Any, value: Any) -> None:
 
 
 def parse_int(text: str) -> int | float:
-    """Return a whole number in JSON; one beyond 64 bits as a float, which no field for whole numbers accepts."""
+    """Parse a JSON integer. Return one beyond 64 bits as a float, which no integer field accepts."""
     value = int(text)
     return value if -_MOST <= value < _MOST else strict_json.parse_float(text)

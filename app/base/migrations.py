@@ -63,7 +63,7 @@ def _add_folders_drafts_presets_search(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE conversation ADD COLUMN choices TEXT")
     db.execute("CREATE INDEX conversation_binned ON conversation(binned_at) WHERE binned_at IS NOT NULL")
     db.execute("CREATE INDEX conversation_uid ON conversation(uid)")
-    # conversation_id NULL: the question of a conversation that does not exist yet.
+    # conversation_id is NULL for the draft of a conversation that does not exist yet.
     db.execute(
         """CREATE TABLE draft (
             conversation_id INTEGER UNIQUE REFERENCES conversation(id) ON DELETE CASCADE,
@@ -72,12 +72,13 @@ def _add_folders_drafts_presets_search(db: sqlite3.Connection) -> None:
         )"""
     )
     db.execute("CREATE TABLE preset (id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL)")
-    # app.base.search_text makes the terms; the index does not store the texts. Results are ordered by time, so no bm25.
+    # The terms come from app.base.search_text; the index does not store the texts. Results are ordered by time, so the
+    # sizes that bm25 needs are not stored.
     db.execute(
         """CREATE VIRTUAL TABLE message_terms USING fts5(
             terms, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
     )
-    if sqlite3.sqlite_version_info >= (3, 42):  # erased terms leave the index at once, not at a later merge
+    if sqlite3.sqlite_version_info >= (3, 42):  # erased terms leave the index at once, not at its next merge
         db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 1)")
     for message_id, text in db.execute("SELECT id, text FROM message WHERE status <> 'streaming' AND text <> ''"):
         db.execute(
@@ -91,7 +92,7 @@ def _text_set_aside_by_an_edit(db: sqlite3.Connection) -> None:
 
 
 def _marks_of_model_files(db: sqlite3.Connection) -> None:
-    """Add `files`, a JSON list because a model may be several files: name, size_bytes, modified_ns, sha256 of each."""
+    """Add `files`, a JSON list with the name, size_bytes, modified_ns and sha256 of each file of a model."""
     db.execute("ALTER TABLE local_model ADD COLUMN files TEXT")
 
 
@@ -102,29 +103,28 @@ def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
     """
     db.execute("CREATE INDEX conversation_leaf ON conversation(leaf_id)")
     db.execute("CREATE INDEX draft_edited ON draft(edited_id)")
-    # One row: the highest ids at the last erasing. sqlite would use the erased ids again, and an undo that the window
-    # keeps would then restore into another conversation.
+    # Its one row holds the highest ids at the last erasure. Without it sqlite would assign erased ids again, and an
+    # undo that the window keeps could restore into another conversation.
     db.execute("CREATE TABLE last_id (conversation INTEGER NOT NULL, message INTEGER NOT NULL)")
     db.execute("INSERT INTO last_id(conversation, message) VALUES (0, 0)")
 
 
 def _quicker_branches_and_erasing(db: sqlite3.Connection) -> None:
-    """Replace an index and turn secure-delete off.
+    """Replace an index, and turn off secure-delete of the full-text index.
 
-    Without the new index, the branches of a first question would be searched among those of every conversation.
-    secure-delete costs milliseconds for each erased message; one merge of the index afterwards costs less for all of
-    them.
+    Without the new index, sqlite would look for the branches of a first question in all conversations. secure-delete
+    takes milliseconds for each erased message; one merge of the full-text index afterwards takes less.
     """
     db.execute("DROP INDEX message_conversation")
     db.execute("CREATE INDEX message_branches ON message(conversation_id, parent_id)")
     if sqlite3.sqlite_version_info >= (3, 42):
         db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 0)")
-    # Whether the index may still hold terms of erased messages.
+    # has_leftovers: whether the full-text index may still hold terms of erased messages.
     db.execute("ALTER TABLE last_id ADD COLUMN has_leftovers INTEGER NOT NULL DEFAULT 0")
 
 
 def _scope_of_a_conversation(db: sqlite3.Connection) -> None:
-    """Add `scope`, a JSON list of the id and name of each collection, which are stored in another database."""
+    """Add `scope`, a JSON list with the id and name of each chosen collection. Collections are in another database."""
     db.execute("ALTER TABLE conversation ADD COLUMN scope TEXT")
 
 
@@ -144,18 +144,18 @@ def _ratings_of_answers(db: sqlite3.Connection) -> None:
 
 
 def _tuned_models(db: sqlite3.Connection) -> None:
-    """Add a table of trained models, in JSON.
+    """Add a table of trained models, whose columns hold JSON.
 
-    `tuned`: facts of the training. `entry`: the model entry of a base with an adapter, which has no row in local_model,
-    because that file belongs to another row.
+    `tuned`: facts of the training. `entry`: the entry of a base model with an adapter; it is not in local_model,
+    because there the base model's file has a row of its own.
     """
     db.execute("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)")
 
 
 def _remote_models(db: sqlite3.Connection) -> None:
-    """Add tables of models on other machines and of consents to send a conversation to an origin.
+    """Add tables of models on other machines, and of consents to send a conversation to such a machine.
 
-    `entry` is JSON.
+    `entry` is JSON. `origin`: scheme, host and port of the machine's address.
     """
     db.execute("CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)")
     db.execute(
@@ -169,10 +169,10 @@ def _remote_models(db: sqlite3.Connection) -> None:
 def _imported_conversations(db: sqlite3.Connection) -> None:
     """Add `imported_at`, and mark imported answers with sources as such.
 
-    Earlier versions trusted what an imported file said about its answers. Imported answers with sources can be
-    recognized: an answer of this installation names its collections (`scope`), or repeats the sources of an answer that
-    does; an answer from a file never does. The result of their check is dropped, and their sources are kept as
-    unverified (`quoted`). Answers without sources cannot be recognized.
+    Earlier versions trusted the details of answers in imported files. Imported answers with sources can be recognized,
+    because only an answer generated here has the names of its collections (`scope`), or repeats the sources of an
+    answer that has them. From imported answers the check of their sources is removed, and the sources are kept as
+    unverified (`quoted`). Imported answers without sources cannot be recognized.
     """
     db.execute("ALTER TABLE conversation ADD COLUMN imported_at REAL")
     of_here: dict[int, list[tuple[str, str]]] = {}  # answer id -> path and text of its sources
@@ -196,7 +196,10 @@ def _imported_conversations(db: sqlite3.Connection) -> None:
 def _before(
     db: sqlite3.Connection, message_id: int | None, of_here: dict[int, list[tuple[str, str]]]
 ) -> list[tuple[str, str]]:
-    """Return path and text of each source of the nearest earlier answer that this installation generated."""
+    """Return the path and text of each source of the nearest earlier answer generated here; [] for none.
+
+    `of_here`: these sources by the id of the answer.
+    """
     while message_id is not None:
         if message_id in of_here:
             return of_here[message_id]
@@ -205,7 +208,7 @@ def _before(
 
 
 def _count_of_changes(db: sqlite3.Connection) -> None:
-    """Add a count of changes, so that the newer of two copies is known without the clock (`app.base.database`)."""
+    """Add a count of changes, which shows the newer of two copies without the clock (`app.base.database`)."""
     db.execute("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
 
 

@@ -21,7 +21,7 @@ class Paths:
     """The folders and files below one data folder. Nothing is written elsewhere, except in `models_folder`."""
 
     data: Path
-    models_folder: Path | None = None  # where the user has moved the models to; None: in the data folder
+    models_folder: Path | None = None  # where the user has moved the models; None: in the data folder
 
     @property
     def database(self) -> Path:
@@ -29,17 +29,17 @@ class Paths:
 
     @property
     def documents(self) -> Path:
-        """The database of what was read from the user's documents. It can be made again from them."""
+        """The database of texts read from the user's documents. It can be made again from them."""
         return self.data / "documents.sqlite"
 
     @property
     def glossary(self) -> Path:
-        """The user's own list of synonyms, one group per line. Made by the user."""
+        """The user's list of synonyms, one group per line. It exists only if the user has created it."""
         return self.data / "glossary.csv"
 
     @property
     def exports_log(self) -> Path:
-        """The record of which confidential content was exported where."""
+        """The log of exports of secret content, with their time and target."""
         return self.data / "exports.log"
 
     @property
@@ -56,37 +56,37 @@ class Paths:
 
     @property
     def cards(self) -> Path:
-        """Model cards that the user has made."""
+        """The folder of model cards that the user has made."""
         return self.data / "cards"
 
     @property
     def runs(self) -> Path:
-        """Training runs, one folder each (`app.training.runs.run_folders`). Made with the first run."""
+        """The folder of training runs, one folder each (`app.training.runs.run_folders`). The first run creates it."""
         return self.data / "runs"
 
     @property
     def drafts(self) -> Path:
-        """Planned trainings, one folder each (`app.training.drafts`). Made with the first draft."""
+        """The folder of planned trainings, with one folder each (`app.training.drafts`). The first draft creates it."""
         return self.data / "drafts"
 
     @property
     def questions(self) -> Path:
-        """Question sets, one folder each (`app.evaluation.question_sets`). Made by the user."""
+        """The folder of question sets, one folder each (`app.evaluation.question_sets`). The first set creates it."""
         return self.data / "questions"
 
     @property
     def evaluations(self) -> Path:
-        """Evaluations and studies, one folder each. Made with the first one."""
+        """The folder of evaluations and studies, with one folder each. The first one creates it."""
         return self.data / "evaluations"
 
     @property
     def bases(self) -> Path:
-        """GGUF files converted to folders that can be trained, named by their hash. They can be made again."""
+        """The folder of base models for training, converted from GGUF files and named by their hashes."""
         return self.data / "bases"
 
     @property
     def engine_packs(self) -> Path:
-        """GPU parts of the engine (`app.inference.engine_packs`). Made with the first one."""
+        """The folder of GPU backends of the engine (`app.inference.engine_packs`). The first one creates it."""
         return self.data / "engine-packs"
 
     @property
@@ -95,7 +95,7 @@ class Paths:
 
     @property
     def downloads(self) -> Path:
-        """The list of unfinished downloads. Their data is in `models`."""
+        """The file that lists unfinished downloads. Their data is in `models`."""
         return self.data / "downloads.json"
 
     @property
@@ -104,15 +104,15 @@ class Paths:
 
     @property
     def raise_request(self) -> Path:
-        """The file that a second instance writes; the first one watches it and comes to the front."""
+        """The file that a second instance writes to bring the window of the first to the front."""
         return self.data / "window.raise"
 
 
 def locate(data_dir: str | None = None) -> Paths:
-    """Return the paths of the data folder: `data_dir`, else $KOTAE_DATA_DIR, else the platform's own.
+    """Create the data folder if necessary and return its paths: `data_dir`, else $KOTAE_DATA_DIR, else the default.
 
-    The folder is created for this user alone (0700); the rights of others to an existing one are removed. If the models
-    were moved to a drive that is not plugged in now, new ones go into the data folder meanwhile. Raises AppError:
+    Only this user may access the folder (0700); rights of others to an existing one are removed. If the models were
+    moved to a drive that is not connected, `models` is in the data folder meanwhile. Raises AppError:
     "data_dir_unusable" when the folder cannot be created or written; "data_dir_no_files" when it holds a pipe or a
     device.
     """
@@ -122,15 +122,15 @@ def locate(data_dir: str | None = None) -> Paths:
         paths = Paths(Path(chosen).expanduser().absolute())
         str(paths.data).encode("utf-8")
     except (RuntimeError, UnicodeEncodeError) as error:
-        # There is no home folder, `~name` is an unknown user, or the path has bytes of an older Japanese encoding,
-        # which Qt and sqlite's URIs cannot represent.
+        # There is no home folder, `~name` is an unknown user, or the path has bytes that are not UTF-8, as in an older
+        # Japanese encoding, which Qt and sqlite's URIs cannot represent.
         shown = chosen.encode("utf-8", "replace").decode("utf-8")
         raise AppError("data_dir_unusable", path=shown, reason=str(error)) from error
     try:
         for folder in (paths.data, paths.models, paths.logs, paths.backups):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_files(paths.data)
-        # A folder can exist and still refuse writing (read-only home, wrong owner), so try it.
+        # An existing folder may not be writable (read-only home, wrong owner), so try to write.
         with tempfile.TemporaryFile(dir=paths.data):
             pass
         file_permissions.tighten_permissions(paths.data)
@@ -142,9 +142,9 @@ def locate(data_dir: str | None = None) -> Paths:
 
 
 def _require_files(data: Path) -> None:
-    """Check that no entry of the data folder is a pipe or a device, which would be read without end.
+    """Check that no entry of the data folder is a pipe or a device, because reading it would never end.
 
-    A data folder may come from someone else. Only it and the folders in it are checked: deeper files are opened by
+    A data folder may come from someone else. Two levels are checked; deeper files are opened by
     `open_plain` or `open_regular`. Raises AppError("data_dir_no_files"), OSError.
     """
     entries = list(os.scandir(data))

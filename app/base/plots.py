@@ -1,7 +1,8 @@
 """Draw plots as SVG for reports and the window, and reduce and smooth curves so that they can be drawn at once.
 
-There are lines in a frame, means with their intervals, and bars of shares. `resources/report/plots.css` sets colours
-and dashes by the classes of the elements. Sizes are pixels; a report scales a plot to its page.
+There are line plots, interval plots (means with confidence intervals) and bar plots (shares of a whole).
+`resources/report/plots.css` sets colours and dashes by the classes of the elements. All sizes and positions are in
+pixels; a report scales a plot to its page.
 
 The file is long, because the three kinds of plots share their frame, axes, legend and marks.
 """
@@ -13,17 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 520, 240
-EDGE = 12  # pixels left and right of a plot without numbers at its side
+EDGE = 12  # pixels left and right of a plot without a vertical axis
 CURVE_POINTS_MAX = 600
 _LEFT, _RIGHT, _BOTTOM = 62, 12, 34  # pixels around the frame of a line plot
 _TICKS = 5
-_ROW, _NEXT, _BAR, _BAR_ROW = 36, 14, 16, 40  # pixels: the height of a row, of each further interval, and of bars
-_CAP, _RADIUS = 4, 4.5  # pixels: half the height of an interval's cap, the size of a mark
+_ROW, _NEXT, _BAR, _BAR_ROW = 36, 14, 16, 40  # heights: a row, each further interval, a bar, its row
+_CAP, _RADIUS = 4, 4.5  # pixels: half the height of an interval's cap, and the radius of a mark
 _LINE = 18  # pixels from one line of text to the next
-_NARROW = 0.65  # the smallest share of its usual width to which a name is compressed
+_NARROW = 0.65  # the smallest factor by which the width of a name is compressed
 _DIGIT = 9  # pixels: the width of a digit, with its margin
-_SPAN_SHARE, _SPAN_LEAST, _SPAN_MOST = 0.05, 5, 50  # number of values over which the exponential mean reaches back
-# Patterns, so that colour is not the only distinction of the parts of a bar.
+_SPAN_SHARE, _SPAN_LEAST, _SPAN_MOST = 0.05, 5, 50  # span of the mean: share of the points, least, most
+# The parts of a bar differ by patterns too, not by colour alone.
 _PATTERNS = (
     '<defs><pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse">'
     '<path class="ink" d="M1 1h1v1h-1z"/></pattern>'
@@ -40,8 +41,8 @@ CurvePoints = tuple[tuple[float, float], ...]
 class PlotSeries:
     """A curve of a line plot.
 
-    `style`: one | two | three | four, and after it optionally " raw" (faint, behind the other curves): classes of
-    plots.css. `has_marks`: draw a mark at each point.
+    `name`: its text in the legend; "": none. `style`: one | two | three | four, with " raw" after it for a faint curve;
+    these are classes of plots.css. `points`: (x, y) in ascending x. `has_marks`: a mark is drawn at each point.
     """
 
     name: str
@@ -62,7 +63,7 @@ class PlotNote:
 
 @dataclass(frozen=True, slots=True)
 class PlotEstimate:
-    """A mean and its interval. `style`: a class of plots.css. `is_open`: the mark is not filled."""
+    """A mean and its interval from `low` to `high`. `style`: as in `PlotSeries`. `is_open`: the mark is not filled."""
 
     mean: float
     low: float
@@ -73,7 +74,7 @@ class PlotEstimate:
 
 @dataclass(frozen=True, slots=True)
 class PlotRow:
-    """A row of an interval plot: a name, and its estimates below one another. `text`: the numbers, at the right."""
+    """A row of an interval plot. `text`: shown at the right of the name. `estimates`: drawn below one another."""
 
     name: str
     text: str
@@ -100,8 +101,9 @@ def line_plot(
 ) -> str:
     """Return a line plot as one <svg> element.
 
-    `x_ends`: x values that the x axis must include. `y_ends`: the lowest and highest y that is shown; None: those of
-    the points. Points that are not finite are skipped. Return "" where there is nothing to draw.
+    `title`: "" for none. `x_name`: the name of the x axis. `x_ends`: values that the x axis must include. `y_ends`: the
+    lowest and highest y to show; None: those of the points. `size`: width and height. Points that are not finite are
+    skipped. Return "" if there are no points.
     """
     drawn = [dataclasses.replace(one, points=thin_points(finite_points(one.points))) for one in series]
     drawn = [one for one in drawn if one.points]
@@ -126,10 +128,10 @@ def interval_plot(
     legend: Sequence[tuple[str, PlotEstimate]] = (),
     width: float = WIDTH,
 ) -> str:
-    """Return one <svg> element with a row for each name: a mark at each mean and caps at the ends of its interval.
+    """Return an interval plot as one <svg> element, with a mark at each mean and caps at the ends of its interval.
 
-    `has_zero`: the values are differences, and a line is drawn at zero. `legend`: names and how their estimates look.
-    Rows that are not finite are skipped; "" where there is nothing to draw.
+    `has_zero`: the values are differences, and a line is drawn at zero. `legend`: a name, and an estimate whose style
+    it explains. Rows with values that are not finite are skipped. Return "" if no row is left.
     """
     drawn = [row for row in rows if all(map(_is_finite, row.estimates))]
     if not drawn:
@@ -149,21 +151,24 @@ def interval_plot(
 
 
 def interval_row(scale: "PlotScale", estimate: PlotEstimate | None, width: float, height: float) -> str:
-    """Return the part of an interval plot that stands in one row of a table, with its grid or its line at zero."""
+    """Return one interval as an <svg> element for a row of a table, with grid lines or, for differences, a zero line.
+
+    `estimate`: None draws only the lines.
+    """
     found = _draw_interval(scale, estimate, height / 2, width) if estimate else []
     return _svg("", width, height, *scale.grid(0, height, width, is_zero_alone=scale.has_zero), *found)
 
 
 def axis_row(scale: "PlotScale", width: float, height: float) -> str:
-    """Return the numbers of a scale, above rows of `interval_row`."""
+    """Return the numbers of a scale as an <svg> element, for the row above those of `interval_row`."""
     return _svg("", width, height, *scale.numbers(height / 2 + 4, width, style="strong"))
 
 
 def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width: float = WIDTH) -> str:
-    """Return one <svg> element with bars of equal length, each divided in proportion to its counts.
+    """Return a bar plot as one <svg> element: bars of equal length, each divided in proportion to its counts.
 
-    `names`: the names of the parts, at most four, from the left. A bar without counts is skipped. Return "" where none
-    is left.
+    `names`: the names of the parts, at most four, from the left. Bars whose counts are all 0 are skipped. Return "" if
+    none is left.
     """
     drawn = [bar for bar in rows if sum(bar.counts)]
     if not drawn:
@@ -179,7 +184,10 @@ def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width
 
 
 def sparkline(points: Points, total: float, width: float, height: float, *, from_zero: bool = False) -> str:
-    """Return a curve without numbers. `total`: the x at the right edge. `from_zero`: the lower edge is 0."""
+    """Return a small curve without axes as one <svg> element.
+
+    `total`: the x at the right edge, from 0 at the left. `from_zero`: the lower edge is y = 0 instead of the lowest y.
+    """
     parts = [f'<path class="grid" d="M0 {height - 1}H{width}"/>']
     if points:
         low, high = min(y for _x, y in points), max(y for _x, y in points)
@@ -196,7 +204,7 @@ def sparkline(points: Points, total: float, width: float, height: float, *, from
 class PlotScale:
     """A horizontal or vertical scale from the first of its ascending `ticks` to the last.
 
-    `has_zero`: the values are differences, so numbers have a sign, and the line at zero stands out.
+    `has_zero`: the values are differences, so numbers have a sign, and the line at zero is emphasized.
     """
 
     ticks: list[float]
@@ -210,7 +218,7 @@ class PlotScale:
         return EDGE + (width - 2 * EDGE) * self.share(value)
 
     def grid(self, top: float, bottom: float, width: float, *, is_zero_alone: bool = False) -> list[str]:
-        """Draw a vertical line at each number. `is_zero_alone`: only at zero."""
+        """Return SVG elements of a vertical line at each tick. `is_zero_alone`: only at zero."""
         styles = [(value, "axis zero" if self.has_zero and abs(value) < 1e-9 else "grid") for value in self.ticks]
         return [
             f'<path class="{style}" d="M{self.x(value, width):.1f} {top}V{bottom}"/>'
@@ -219,7 +227,7 @@ class PlotScale:
         ]
 
     def numbers(self, y: float, width: float, style: str = "") -> list[str]:
-        """Draw the numbers; one that would overlap another or leave the plot is left out or moved inside."""
+        """Return SVG texts of the ticks. A number that would overlap the previous one is left out."""
         parts, taken, values = list[str](), -math.inf, self.ticks
         digits = max(0, -math.floor(math.log10(values[1] - values[0]) + 1e-9))
         for value in values:
@@ -236,11 +244,11 @@ class PlotScale:
 def interval_scale(estimates: Sequence[PlotEstimate], *, has_zero: bool = False) -> PlotScale:
     ends = [end for one in estimates for end in (one.low, one.high, *((0.0,) if has_zero else ()))]
     low, high = min(ends), max(ends)
-    return PlotScale(ticks(low, high) if high > low or low else ticks(0.0, 1.0), has_zero)  # all are 0: scores
+    return PlotScale(ticks(low, high) if high > low or low else ticks(0.0, 1.0), has_zero)  # all may be 0, as scores
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return evenly spaced round numbers from one not above `low` to one not below `high`."""
+    """Return evenly spaced round numbers, the first at or below `low` and the last at or above `high`."""
     if high - low < max(abs(high), abs(low)) * 1e-9 or high == low:
         low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
     raw = (high - low) / _TICKS
@@ -291,7 +299,7 @@ class _Frame:
         return f'<polyline class="series {series.style}" points="{_path(places)}"/>' + "".join(marks)
 
     def note(self, note: PlotNote) -> str:
-        """Draw a note above its point, or beside its line, where it stays inside the frame."""
+        """Return the SVG of a note above its point or beside its line, inside the frame."""
         x, y, share = self.x(note.x), self.y(note.y), self.across.share(note.x)
         anchor = "start" if share < 0.15 else "end" if share > 0.8 else "middle"
         mark = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="7.5"/>' if note.mark == "ring" else ""
@@ -314,10 +322,10 @@ def _svg(title: str, width: float, height: float, *parts: str, title_x: float = 
 
 
 def _draw_legend(entries: Sequence[tuple[str, str]], left: float, top: float, width: float) -> tuple[list[str], int]:
-    """Return the SVG elements of a legend and the number of text lines that it takes.
+    """Return the SVG elements of a legend and its number of text lines.
 
-    `entries`: each name, and an SVG element that shows its style (26 px wide, vertically centred at y = 0). `left`,
-    `top`: the corner of the legend in pixels; `width`: of the plot.
+    `entries`: each name with an SVG element that shows its style (26 px wide, vertically centred at y = 0). `left`,
+    `top`: the corner of the legend; `width`: the width of the plot.
     """
     parts, at, line = list[str](), left, 0
     for name, sample in entries:
@@ -372,7 +380,7 @@ def _draw_bar(bar: PlotBar, y: float, width: float) -> list[str]:
         need = _DIGIT * len(f"{count:,}")
         if wide > need:
             middle = at + wide / 2
-            if part < _PATTERN_COUNT:  # the number stands on a plain ground
+            if part < _PATTERN_COUNT:  # the number gets a plain background on a pattern
                 plate = f"M{middle - need / 2:.1f} {y + 18}h{need}v{_BAR - 2}h{-need}z"
                 parts.append(f'<path class="plate" d="{plate}"/>')
             parts.append(
@@ -383,9 +391,9 @@ def _draw_bar(bar: PlotBar, y: float, width: float) -> list[str]:
 
 
 def _draw_names(name: str, text: str, y: float, width: float) -> list[str]:
-    """Return the SVG texts of a row: the name at the left, the numbers (`text`) at the right.
+    """Return the SVG texts of a row: `name` at the left, `text` at the right.
 
-    The name is compressed where it would meet the numbers; of a very long name the middle is left out.
+    A name that would reach `text` is compressed, and a very long one also loses its middle.
     """
     room, shown, kept = width - 2 * EDGE - 16 - _width(text), name, len(name)
     while kept > 1 and _width(shown) * _NARROW > room:
@@ -435,10 +443,10 @@ def smooth_exponentially(points: Points) -> CurvePoints:
 
 
 def thin_points(points: Points, most: int = CURVE_POINTS_MAX) -> CurvePoints:
-    """Return at most `most` points of a curve, so that peaks stay visible.
+    """Return at most `most` points of a curve, with its peaks.
 
-    The curve is cut into stretches of equally many points; the lowest and the highest point of each stretch are kept,
-    and both ends of the curve.
+    The curve is cut into stretches with the same number of points. The lowest and the highest point of each stretch are
+    kept, and both ends of the curve.
     """
     if len(points) <= most:
         return tuple(points)

@@ -1,11 +1,11 @@
 """Prepare Japanese text for searching: folded text, terms for the full-text index, and positions in the original.
 
-sqlite's own tokenizers find no two-character word inside a Japanese sentence (porter and unicode61), or only words of
-three characters and more (trigram). So runs of Japanese are cut into overlapping pairs of characters: 橋脚の gives
-橋脚, 脚の, の.
+With sqlite's own tokenizers a search does not find words inside a Japanese sentence (porter and unicode61), or only
+words of at least three characters (trigram). So runs of Japanese are cut into overlapping pairs of characters: 橋脚の
+gives 橋脚, 脚の, の.
 
-A change of the terms needs a migration that builds the index again: a contentless index can delete a message only with
-exactly the terms that were inserted for it.
+Changing the terms requires a migration that builds the index again, because a contentless index deletes a message only
+given exactly the terms that were inserted for it.
 """
 
 import functools
@@ -18,23 +18,23 @@ _JAPANESE = (
     "\u3005-\u3007\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 )
-# A run of Japanese, a number, or a word of another script. A query 13 finds D13; 3.2 is the term 3 followed by 2.
+# A run of Japanese, a number, or a word of another script. So the query 13 finds D13, and 3.2 is 3 followed by 2.
 _RUNS = re.compile(rf"(?P<japanese>[{_JAPANESE}]+)|(?P<number>\d+)|[^\W\d_{_JAPANESE}]+")
-# Markdown's signs inside a sentence: a user who sees **かぶり**は formatted searches for かぶりは.
+# Markdown's signs inside a sentence: a user who sees **かぶり**は without the signs searches for かぶりは.
 _EMPHASIS = re.compile(r"\*{2,}|`+")
-_GAP = r"(?:[^\w\n]|_)"  # between the runs of a word; the index ignores it, so 3.2.1 also matches 3-2-1
-_JOINED = "\uff9e\uff9f"  # half-width voicing marks, which NFKC joins with the preceding character
-# Characters that fold to one character each, unless a mark follows; most text consists of them.
+_GAP = r"(?:[^\w\n]|_)"  # a sign between the runs of a word; the index ignores it, so 3.2.1 also matches 3-2-1
+_JOINED = "\uff9e\uff9f"  # half-width voicing marks, which NFKC combines with the preceding character
+# Characters that fold to one character each unless a combining mark follows. Most text consists of them.
 _SIMPLE = re.compile("[\0-)+-_a-\x7f\u3000-\u3098\u30a0-\u30fe\u4e00-\u9fff\uff01-\uff5e]+")
-# Characters that NFKC may change, with the preceding one, which may change together with them. Applying NFKC only to
-# these is ten times faster than to a whole text with one full-width sign.
+# Characters that NFKC may change, with the preceding character, with which they may combine. Applying NFKC only to
+# these is ten times faster than to a whole text that has one full-width sign.
 _UNSTABLE = re.compile("[\\s\\S]?[^\0-\x7f\u3001\u3002\u3005-\u3035\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff]+")
 _LINE_STARTS = re.compile(r"^[ \t]*(?:[-*+>]|#{1,6}|\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|\d{1,9}\.)(?=\s|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A piece of a text around a search hit. `marks`: start and end of the query's words in `text`."""
+    """A line of a text around a search hit. `marks`: start and end index in `text` of each of the query's words."""
 
     text: str
     marks: tuple[tuple[int, int], ...]
@@ -51,7 +51,7 @@ def fold(text: str) -> str:
 
 
 def normalize_nfkc(text: str) -> str:
-    """Return the NFKC form. Faster for Japanese text, most of which NFKC does not change."""
+    """Return the NFKC form, faster than `unicodedata` for Japanese text."""
     return text if unicodedata.is_normalized("NFKC", text) else _UNSTABLE.sub(_normalized, text)
 
 
@@ -60,9 +60,9 @@ def _normalized(match: re.Match[str]) -> str:
 
 
 def index_terms(text: str) -> list[str]:
-    """Return the index terms of a text, in order.
+    """Return the terms of a text for the full-text index, in order.
 
-    The last character of a run is a term too, so that 橋 alone is found.
+    The last character of a Japanese run is a term too, so that a search for one character finds it.
     """
     terms: list[str] = []
     for run in _RUNS.finditer(fold(text)):
@@ -75,23 +75,23 @@ def index_terms(text: str) -> list[str]:
 
 
 def split_query(query: str) -> list[str]:
-    """Return the folded words of a query, separated by spaces of any width.
+    """Return the words of a query, folded by `fold`. Spaces of any width separate them.
 
-    Words without a letter or digit are dropped.
+    Words without a letter or digit are left out.
     """
     return [word for word in fold(query).split() if _RUNS.search(word)]
 
 
 def match_expression(query: str) -> str:
-    """Return the query for FTS5; "" for an empty query.
+    """Return a query as an FTS5 expression, by which all its words must occur; "" for no words.
 
-    Each word is a phrase whose last term is a prefix, and all words must occur.
+    Each word becomes a phrase whose last term may be the beginning of a term.
     """
     return " AND ".join(_phrase(word) for word in split_query(query))
 
 
 def _phrase(word: str) -> str:
-    """Return one word as a phrase of FTS5. Terms hold letters and digits only, so quotes are enough to escape them."""
+    """Return a word as an FTS5 phrase. Its terms consist of letters and digits, so quotes are enough to escape them."""
     terms = index_terms(word)
     last = list(_RUNS.finditer(word))[-1]
     if last.lastgroup == "japanese" and len(last.group()) > 1:
@@ -101,17 +101,20 @@ def _phrase(word: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def compile_pattern(query_words: tuple[str, ...]) -> re.Pattern[str]:
-    """Return a pattern that finds any of the words in folded text, and the longest of those that begin at one place."""
+    """Return a pattern for any of the words in folded text, which prefers the longest at each place."""
     return re.compile("|".join(map(_loose, sorted(set(query_words), key=len, reverse=True))))
 
 
 def count_occurrences(folded: str, query_words: Sequence[str]) -> int:
-    """Return how many places `find_occurrences` finds, given the folded text."""
+    """Return the number of places that `find_occurrences` finds. `folded`: the text, folded by `fold`."""
     return len(compile_pattern(tuple(query_words)).findall(folded)) if query_words else 0
 
 
 def find_occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, int]]:
-    """Return (start, end) of the query's words, in characters of the original `text`, in order and without overlaps."""
+    """Return (start, end) of each occurrence of a query's words, in characters of `text`, in order, without overlaps.
+
+    `query_words`: the result of `split_query`.
+    """
     if not query_words or not compile_pattern(tuple(query_words)).search(fold(text)):
         return []
     folded, origin = _folded_with_origin(text)
@@ -124,7 +127,10 @@ def find_occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, i
 
 
 def _loose(word: str) -> str:
-    """Return a regular expression for what the index finds by this word. A word of signs only matches itself."""
+    """Return a regular expression for the texts that the index finds by this word.
+
+    A word without letters and digits matches itself only.
+    """
     expression, before = "", _RUNS.search(word)
     if before is None:
         return re.escape(word)
@@ -136,7 +142,10 @@ def _loose(word: str) -> str:
 
 
 def make_snippet(text: str, query_words: Sequence[str], before: int = 16, length: int = 120) -> Snippet:
-    """Return one line of about `length` characters around the first hit, with … where text is left out."""
+    """Return one line of `length` characters around the first hit, with … for omitted text.
+
+    `before`: the approximate number of characters before the hit.
+    """
     line = " ".join(_EMPHASIS.sub("", _LINE_STARTS.sub("", text)).replace("|", " ").split())
     places = find_occurrences(line, query_words)
     start = _snippet_start(line, places[0][0], before) if places else 0
@@ -149,7 +158,7 @@ def make_snippet(text: str, query_words: Sequence[str], before: int = 16, length
 
 
 def _snippet_start(line: str, hit: int, before: int) -> int:
-    """Return the place about `before` characters before the hit, but not inside a word of Latin script."""
+    """Return an index about `before` characters before `hit`, which is not inside a word of Latin letters."""
     if hit <= before + before // 2:
         return 0
     start = hit - before
@@ -159,7 +168,7 @@ def _snippet_start(line: str, hit: int, before: int) -> int:
 
 
 def _folded_with_origin(text: str) -> tuple[str, list[int]]:
-    """Return the folded text, and for each of its characters (and its end) the index in the original."""
+    """Return the folded text, and the index in `text` for each of its characters and for its end."""
     pieces: list[str] = []
     origin: list[int] = []
     for start, end in _pieces(text):
@@ -172,7 +181,10 @@ def _folded_with_origin(text: str) -> tuple[str, list[int]]:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of runs that fold one to one, and of the emphasis signs and marked characters between them."""
+    """Yield (start, end) of consecutive pieces that can be folded separately.
+
+    A piece is a run of characters that fold one to one, Markdown's signs, or a character with its combining marks.
+    """
     at = 0
     while at < len(text):
         match = _EMPHASIS.match(text, at) or _SIMPLE.match(text, at)

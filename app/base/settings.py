@@ -1,8 +1,8 @@
 """Load and save the settings, find the data folder, and decide whether Kotae may use a network.
 
-The settings are one frozen value in one small file. A file `policy.toml` with the line `network = "never"` forbids the
-network. Only administrators can write the one for the whole machine; one in the data folder comes with a folder that
-someone has prepared. Policies only forbid: none of them allows what the user has switched off.
+The settings are a frozen dataclass in one small JSON file. A file `policy.toml` with the line `network = "never"`
+forbids the network. There may be one for the whole machine, which only administrators can write, and one in the data
+folder, for a folder that is prepared for others. A policy cannot allow a network that the user has switched off.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ _PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
 
 
 def system_policy_file() -> Path:
-    """Return the policy file of the whole machine.
+    """Return the path of the policy file for the whole machine.
 
-    No environment variable changes the path, because users can set those.
+    The path does not depend on environment variables, because users can set those.
     """
     if sys.platform == "win32":
         return _program_data() / "Kotae" / POLICY_FILE
@@ -38,14 +38,17 @@ def system_policy_file() -> Path:
 
 
 def forbidding_policy(data: Path, system: Path | None = None) -> Path | None:
-    """Return the file that forbids the network; None where none does. `data`: the data folder."""
+    """Return the policy file that forbids the network; None if none does. `data`: the data folder.
+
+    `system`: the policy file for the machine; None: `system_policy_file()`.
+    """
     return next((file for file in (system or system_policy_file(), data / POLICY_FILE) if forbids_network(file)), None)
 
 
 def forbids_network(file: Path) -> bool:
     """Return whether a policy file forbids the network.
 
-    A file that is unreadable or has unknown content forbids it too.
+    A missing file does not; an unreadable file or one with unknown content does.
     """
     try:
         text = read_regular(file, strict_json.FILE_BYTES).decode("utf-8-sig")
@@ -53,7 +56,7 @@ def forbids_network(file: Path) -> bool:
         return False
     except (OSError, ValueError):
         return True
-    import tomllib  # every process calls this, and few find a file
+    import tomllib  # imported here, because every process calls this function and few find a file
 
     try:
         table = tomllib.loads(text)
@@ -63,7 +66,7 @@ def forbids_network(file: Path) -> bool:
 
 
 def is_network_off(data: Path) -> bool:
-    """Return whether a process for this data folder must not reach a network, by a policy or by the settings."""
+    """Return whether a policy or the settings forbid the network to processes that use this data folder."""
     return forbidding_policy(data) is not None or _is_switched_off(data / "settings.json")
 
 
@@ -87,20 +90,20 @@ DATA_DIR_VARIABLE = "KOTAE_DATA_DIR"
 
 
 def find_data_folder(data_dir: str | None) -> str:
-    """Return `data_dir`, else $KOTAE_DATA_DIR, else the platform's own folder, as it was written.
+    """Return `data_dir`, else $KOTAE_DATA_DIR, else the platform's own folder; ~ is not expanded.
 
-    Raises RuntimeError without a home folder.
+    Raises RuntimeError if the last is needed and there is no home folder.
     """
     named = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     if named:
         return named
-    import platformdirs  # not needed where the folder is named
+    import platformdirs  # imported here, because it is rarely needed
 
     return platformdirs.user_data_dir("Kotae", appauthor=False)
 
 
 def data_folder_of_arguments(arguments: Sequence[str]) -> Path:
-    """Return the data folder of a command line, without creating it: the network guard needs it before all else."""
+    """Return the absolute data folder for the arguments of a command line. The folder is not created."""
     option = ""
     for at, argument in enumerate(arguments):
         if argument.startswith("--data-dir="):
@@ -119,7 +122,7 @@ CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The user's choices and their defaults. `None` and "auto" leave the decision to measurement."""
+    """The user's settings and their defaults. `threads` None and "auto" mean that the program measures and decides."""
 
     language: str = "system"  # system | ja | en; applied when the program starts
     theme: str = "system"  # system | light | dark
@@ -128,18 +131,18 @@ class Settings:
     model_id: str | None = None
     context_tokens: int = 4096
     scope: tuple[str, ...] | None = None  # names of the collections of new conversations; None: never chosen
-    preset_id: str = "standard"  # of new conversations, and of the command line
-    shows_details: bool = False  # 詳細: numbers and settings for those who want them; else やさしい
+    preset_id: str = "standard"  # the preset of new conversations and of the command line
+    shows_details: bool = False  # True: the mode 詳細 with numbers and settings; False: やさしい
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
     models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`
-    training_folder: str = ""  # of the training environment; "": in the data folder. Set when one is made
-    first_run_done: bool = False  # the greeting of the first start was closed
+    training_folder: str = ""  # of the training environment, set when it is made; "": in the data folder
+    first_run_done: bool = False  # the welcome page of the first start was closed
     network_allowed: bool = True  # False: 外部通信をすべて止める, including downloads that the user starts
     hub_endpoint: str = ""  # a mirror of the model hub; "": the environment's HF_ENDPOINT, else the hub itself
-    proxy: str = ""  # "http://host:port"; "": the system's. A user name and a password are never stored here
-    download_limit_bytes_per_s: int = 0  # 0: none
+    proxy: str = ""  # "http://host:port" without user and password; "": the system's proxy
+    download_limit_bytes_per_s: int = 0  # 0: no limit
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -153,10 +156,10 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 def load(path: Path) -> Settings:
-    """Return the stored settings.
+    """Return the stored settings, with the network off if a policy forbids it.
 
-    A missing file gives the defaults; a damaged one is renamed to `.bad` and gives them too. The network is off where a
-    policy forbids it, whatever is stored.
+    If the file is missing, return the defaults; if it is damaged, rename it to `.bad` and return the defaults, but keep
+    a stored choice to switch the network off.
     """
     try:
         data = strict_json.load_file(path)
@@ -164,16 +167,13 @@ def load(path: Path) -> Settings:
         data = None
     except (ValueError, OSError):
         data = _rescue_network_choice(path)
-        with contextlib.suppress(OSError):  # a file that can be neither read nor moved stays for the next start
+        with contextlib.suppress(OSError):  # a file that cannot be renamed is tried again at the next start
             path.replace(path.with_suffix(".bad"))
     return apply_policy(path, _sanitize(data) if isinstance(data, dict) else Settings())
 
 
 def _rescue_network_choice(damaged: Path) -> dict[str, Any] | None:
-    """Return {"network_allowed": False} if a damaged settings file holds that value; else None.
-
-    Damage must not allow the network again.
-    """
+    """Return {"network_allowed": False} if a damaged settings file contains that value; else None."""
     try:
         raw = strict_json.read_bytes(damaged)
         is_forbidden = re.search(rb'"network_allowed"\s*:\s*false', raw) is not None
@@ -183,9 +183,9 @@ def _rescue_network_choice(damaged: Path) -> dict[str, Any] | None:
 
 
 def apply_policy(path: Path, settings: Settings) -> Settings:
-    """Return the settings, with `network_allowed` False where a policy file forbids the network.
+    """Return the settings, with `network_allowed` False if a policy file forbids the network.
 
-    `path`: the settings file; the folder that holds it may hold a policy file too.
+    `path`: the settings file, whose folder may contain a policy file.
     """
     if settings.network_allowed and forbidding_policy(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)
@@ -202,9 +202,9 @@ def load_stored(path: Path) -> Settings | None:
 
 
 def save(path: Path, settings: Settings) -> None:
-    """Store the settings. Values of a newer version that this one does not know stay in the file.
+    """Store the settings. Values of a newer version, unknown to this one, are kept in the file.
 
-    Where a policy has switched the network off, the user's own stored choice is kept. Raises OSError.
+    If a policy has switched the network off, the stored `network_allowed` is kept. Raises OSError.
     """
     if not settings.network_allowed and forbidding_policy(path.parent) is not None:
         chosen = load_stored(path) or Settings()
@@ -214,10 +214,10 @@ def save(path: Path, settings: Settings) -> None:
 
 
 def _find_unknown_values(path: Path, settings: Settings) -> dict[str, Any]:
-    """Return the stored values that this version does not know, so that `save` keeps them for a newer version.
+    """Return the stored values of a newer version, which this version does not know, for `save` to keep.
 
-    These are the settings that `Settings` lacks. For a setting with fixed choices it is also a stored value that is no
-    choice here, as long as `settings` has the default value.
+    These are the fields that `Settings` lacks. For a field with fixed choices it is also a stored value that is not one
+    of them, as long as `settings` has the default value there.
     """
     try:
         data = strict_json.load_file(path)
@@ -232,7 +232,7 @@ def _find_unknown_values(path: Path, settings: Settings) -> dict[str, Any]:
 
 
 def is_web_address(text: str) -> bool:
-    """Return whether a text can be stored as the address of a mirror or a proxy: without user, password and query."""
+    """Return whether a text is an http(s) address without user, password, query and fragment, for a mirror or proxy."""
     try:
         address = urlsplit(text)
         has_port = address.port != 0  # raises ValueError for an invalid port

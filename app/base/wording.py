@@ -1,7 +1,7 @@
-"""Read every text that the user sees, in Japanese and English, from `resources/wording`. No other module reads it.
+"""Read all texts that the user sees, in Japanese and English, from `resources/wording`. No other module reads them.
 
-`phrase("chat.no_answer")` is the entry `[no_answer]` of chat.toml, so that a search for a key finds both its text and
-its uses. An error has two sentences, what happened and what to do next, which its code names.
+The key "chat.no_answer" is the entry `[no_answer]` of chat.toml. An error code is the key of an entry in errors.toml
+with two sentences: what happened, and what to do next.
 """
 
 import errno
@@ -22,7 +22,7 @@ from app.base.paths import resources
 
 LANGUAGES = ("ja", "en")
 
-_MOST_BYTES = 1 << 62  # a larger number is no real size
+_MOST_BYTES = 1 << 62  # no real size is larger
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
 
 _current = "ja"
@@ -30,10 +30,10 @@ _is_command = False
 
 
 def use_language(language: str, *, is_command: bool = False) -> None:
-    """Set the language of everything that this process shows. Called once, at the start.
+    """Set the language of all texts of this process: ja or en. Call it once, at the start.
 
-    `is_command`: the texts appear in a terminal. The next step is then `ja_command` or `en_command` of an error that
-    has it.
+    `is_command`: the texts appear in a terminal. The next step of an error is then its entry's `ja_command` or
+    `en_command`, if there is one.
     """
     global _current, _is_command
     _current, _is_command = language, is_command
@@ -55,9 +55,9 @@ class ErrorMessage:
 
 
 def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMessage:
-    """Return the sentences for an error code. A code without an entry is a bug in Kotae and is described as one.
+    """Return the message for an error code; for a code without an entry that of an unexpected error.
 
-    `language`: ja or en; "" is the current one.
+    `facts`: the values of the placeholders. `language`: ja or en; "": the current one.
     """
     language = language or _current
     entry = _entries().get(code)
@@ -72,7 +72,7 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMe
 
 
 def is_error(code: str) -> bool:
-    """Return whether the code is known. Codes that are read from a file may not be."""
+    """Return whether there is an error with this code, which may come from a file."""
     return code in _entries()
 
 
@@ -81,19 +81,19 @@ def describe_error(error: AppError, language: str = "") -> ErrorMessage:
 
 
 def outline_error(code: str) -> str:
-    """Return an error's first sentence, without its placeholders for sizes and names and the brackets around them."""
+    """Return the first sentence of an error without its placeholders and the brackets or quotes around them."""
     return _UNKNOWN_FACT.sub("", describe(code, {}).message)
 
 
 def qt_words() -> Mapping[str, Mapping[str, str]]:
-    """Return Japanese texts of Qt's own dialogs that its catalogue lacks: context -> English -> Japanese."""
+    """Return the Japanese texts that Qt's own catalogue lacks, by Qt's translation context and the English text."""
     return _load_file("qt")
 
 
 def phrase(key: str, /, **facts: Any) -> str:
     """Return the text of a key such as "chat.no_answer", with its placeholders filled.
 
-    Without facts the placeholders stay, for a text that is filled later with `str.format`.
+    Without facts the placeholders are kept, so that the caller can fill them with `str.format`.
     Raises KeyError for an unknown key.
     """
     text = _find_entry(key)[_current]
@@ -103,7 +103,7 @@ def phrase(key: str, /, **facts: Any) -> str:
 
 
 def phrase_or(key: str, otherwise: str) -> str:
-    """Return the text of a key that may be unknown, such as one from a file; else `otherwise`."""
+    """Return the text of a key; `otherwise` if there is no such key, as may be for one from a file."""
     try:
         return phrase(key)
     except KeyError:
@@ -111,12 +111,12 @@ def phrase_or(key: str, otherwise: str) -> str:
 
 
 def phrases(key: str) -> list[str]:
-    """Return a text in every language, to recognize what was written in another one."""
+    """Return the text of a key in every language, to recognize it in files of any language."""
     return [_find_entry(key)[language] for language in LANGUAGES]
 
 
 def field_name(key: str) -> str:
-    """Return the name of a model's fact to show; the key itself where it has none."""
+    """Return the displayed name of a field of model metadata; the key itself if there is none."""
     return phrase_or(f"system.field.{key}", key)
 
 
@@ -126,25 +126,25 @@ def shorten(text: str, characters: int) -> str:
 
 
 def format_size(size_bytes: int) -> str:
-    """Return a size in GB (10^9 bytes, as drives and download pages count), MB or kB."""
+    """Return a size as text in GB (10^9 bytes), MB or kB."""
     if size_bytes >= 1e8:
         return f"{size_bytes / 1e9:.2f} GB"
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 5e4 else f"{size_bytes / 1e3:.1f} kB"
 
 
 def format_time(seconds: float) -> str:
-    """Return local date and time like 2026-11-30 04:15; "" for 0. `seconds`: since 1970."""
+    """Return the local date and time as in "2026-11-30 04:15"; "" for 0. `seconds`: since 1970."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
 
 
 def help_text(key: str) -> str:
-    """Return the help of a command, or of an option after its command ("ask", "ask --seed")."""
+    """Return the help text of a command ("ask") or of an option of it ("ask --seed"), escaped for argparse."""
     entry: dict[str, str] = _load_file("help")[key]
     return entry[_current].replace("%", "%%")  # argparse would expand %(default)s and the like
 
 
 def usage_problem(message: str) -> str:
-    """Return argparse's English error in Japanese; unchanged in English, or where it has no translation."""
+    """Translate an English error message of argparse if the language is Japanese; else, or if unknown, return it."""
     if _current == "ja":
         for pattern, japanese in _load_file("system")["usage"]:
             match = re.fullmatch(pattern, message, re.DOTALL)
@@ -158,10 +158,10 @@ def error_codes() -> frozenset[str]:
 
 
 def _prepare_facts(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return the values of a text's placeholders, ready to be inserted.
+    """Return the values for the placeholders of a text.
 
-    Lists are joined by ", ", and for each number `x_bytes` a text `x_gb` (10^9 bytes) is added. In Japanese, error
-    texts of the operating system and of the document reader are translated (`_system_words`).
+    Lists are joined by ", ", and for each number `x_bytes` a text `x_gb` (in 10^9 bytes) is added. In Japanese, values
+    that are error texts of the operating system or of the document reader are translated (`_system_words`).
     """
     shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
     if language == "ja":
@@ -181,16 +181,16 @@ class _Facts(dict[str, Any]):
 
 
 def shell_word(text: str) -> str:
-    """Return a text as it is typed at a prompt: quoted unless it consists of letters, digits and signs of paths."""
+    """Quote a text for a shell, unless it consists of letters, digits and the usual signs of paths."""
     if text and not re.search(r"[^\w@%+=:,./\\-]" if os.name == "nt" else r"[^\w@%+=:,./-]", text):
         return text
     return f'"{text}"' if os.name == "nt" else shlex.quote(text)
 
 
 class _PlainFormatter(string.Formatter):
-    """Fill `{name}` only, without attribute or item access, whatever a fact's text holds.
+    """A formatter that only replaces {name}, without access to attributes or items.
 
-    `{name!q}`: quoted for a shell.
+    {name!q} quotes the value for a shell.
     """
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
@@ -205,9 +205,9 @@ _formatter = _PlainFormatter()
 
 @functools.cache
 def _system_words() -> dict[str, str]:
-    """Return the Japanese translations of the operating system's error texts and of the document reader's.
+    """Return Japanese translations by error text, of the operating system and of the document reader.
 
-    They are the tables `[system]` and `[reading]` of system.toml.
+    They come from the tables `[system]` and `[reading]` of system.toml.
     """
     numbers = {getattr(errno, name, None): japanese for name, japanese in _load_file("system")["system"].items()}
     words = {os.strerror(number): japanese for number, japanese in numbers.items() if number is not None}
@@ -222,7 +222,10 @@ def _load_file(name: str) -> dict[str, Any]:
 
 
 def _find_entry(key: str) -> dict[str, str]:
-    """Return the entry of "room.key", or of "room.group.member", a member of a table of similar entries."""
+    """Return the entry of a key: "file.key", or "file.group.member" for an entry in a table of similar ones.
+
+    Raises KeyError for an unknown key.
+    """
     name, _, rest = key.partition(".")
     entries = _load_file(name)
     if rest in entries:

@@ -1,1 +1,1 @@
-"""Conversations: how they are stored, searched, labelled, exported and answered."""
+"""Store, search, label, export and answer conversations."""

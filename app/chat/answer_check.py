@@ -1,6 +1,6 @@
-"""Whether the program has checked a stored answer against documents, and what it may therefore state about it.
+"""Decide whether the program has checked a stored answer against documents, and what it may therefore state about it.
 
-Everything that shows, exports or copies an answer asks this module. An answer that was given in this installation was
+Everything that shows, exports or copies an answer uses this module. An answer that was written in this installation was
 checked here. An imported answer counts as unchecked, whatever its file claims, until `exchange.answer_recheck` has
 found its sources in the user's own documents and compared the answer with them.
 
@@ -18,8 +18,8 @@ CheckStatus = Literal["own", "checked", "unchecked"]
 
 
 def check_status(message: Message) -> CheckStatus:
-    """Return "own" for an answer that was given here, "checked" for an imported one that was compared with the user's
-    documents, and "unchecked" for any other imported one."""
+    """Return "own" for an answer that was written in this installation, "checked" for an imported one that was compared
+    with the user's documents, and "unchecked" for any other imported one."""
     details = message.details
     if details is None or not details.is_imported:
         return "own"
@@ -27,18 +27,18 @@ def check_status(message: Message) -> CheckStatus:
 
 
 def grounding_of(message: Message) -> Grounding | None:
-    """Return the sources and claims that the program itself found for a message, or None."""
+    """Return the sources and claims that this program has checked for an answer, or None without such a check."""
     return message.details.grounding if message.details is not None else None
 
 
 def imported_mark(message: Message) -> str:
-    """Return the mark of an imported answer, such as 取り込んだ会話（未照合）, or "" for an own answer."""
+    """Return the text that marks an imported answer, such as 取り込んだ会話（未照合）, or "" for an own answer."""
     found = check_status(message)
     return "" if found == "own" else phrase(f"chat.imported_check.{found}")
 
 
 def check_lines(message: Message) -> list[str]:
-    """Return the imported mark, if any, and the result of the check as sentences for an exported file."""
+    """Return the mark of an imported answer, if any, and the result of the check as sentences for an exported file."""
     grounding = grounding_of(message)
     return [
         *filter(None, [imported_mark(message)]),
@@ -47,7 +47,7 @@ def check_lines(message: Message) -> list[str]:
 
 
 def quoted_places(message: Message) -> list[str]:
-    """Return the places that an imported file names as sources and that nobody has checked."""
+    """Return the places (document, heading, page) of the sources that an imported file names and nobody has checked."""
     return (
         [source_citations.describe_place(source) for source in message.details.quoted]
         if message.details is not None
@@ -56,8 +56,8 @@ def quoted_places(message: Message) -> list[str]:
 
 
 def model_text(details: AnswerDetails) -> str:
-    """Return the name of the model that answered. For an imported answer: the model and machine as the file names them,
-    in a phrase that says so."""
+    """Return the name of the model that answered. For an imported answer return the model and machine that the file
+    names, in a phrase that marks them as the file's claim, or "" if it names none."""
     if not details.is_imported:
         return details.model_name
     name = " @ ".join(filter(None, (details.model_name, details.remote)))
@@ -67,19 +67,20 @@ def model_text(details: AnswerDetails) -> str:
 def remote_machine(details: AnswerDetails) -> str:
     """Return the remote machine that the question and passages were sent to.
 
-    "" when they stayed on this machine, and for an imported answer, because only its file names the machine.
+    Return "" when they stayed on this machine, and for an imported answer, because only its file names the machine.
     """
     return "" if details.is_imported else details.remote
 
 
 def with_imported_mark(message: Message, text: str) -> str:
-    """Append the imported mark to a text that is copied from the message, if the message has one."""
+    """Append the mark of an imported answer to `text`, which is copied from the message; return an own answer's text
+    unchanged."""
     return f"{text.rstrip()}\n\n{imported_mark(message)}" if imported_mark(message) else text
 
 
 def check_facts(grounding: Grounding | None) -> dict[str, Any]:
     """Return the JSON form of a check: sources, claims, the number of sentences that could not be compared, and whether
-    the answer consists of quotations only. All are empty for an answer that was not asked of documents."""
+    the answer consists of quotations only. All are empty for None, an answer without documents."""
     grounding = grounding or Grounding()
     return {
         "sources": grounding_record.sources_to_json(grounding),

@@ -1,4 +1,4 @@
-"""The user's ratings of answers (good or bad) and the corrections of bad ones."""
+"""Store the user's ratings of answers (good or bad) and the corrections of bad ones."""
 
 from app.base.confidentiality import Label
 from app.chat import conversation_privacy
@@ -30,9 +30,9 @@ def rate(store: Store, answer_id: int, rating: int, correction: str | None = Non
 
 
 def text_without_marks(answer: Message, text: str) -> str:
-    """Return an answer or its correction without source marks such as [1], which have no meaning elsewhere.
+    """Return an answer or its correction without source marks such as [1], which have no meaning outside the answer.
 
-    The text of an answer that was not asked of documents stays as it is: there, [1] is often part of some code.
+    The text of an answer without documents stays as it is, because there [1] is often part of some code.
     """
     is_grounded = answer.details is not None and answer.details.grounding is not None
     return (answer_markup.CITED_MARK.sub("", text) if is_grounded else text).strip()

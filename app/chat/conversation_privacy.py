@@ -1,9 +1,9 @@
-"""The label of a conversation, and the user's consent to send it to a remote server.
+"""Compute the label of a conversation, and store the user's consent to send it to a remote server.
 
-The label is the one the user chose, but never below that of the documents which the answers rest on. The database
-stores the labels that those documents had at the time. `effective_label` also takes in the labels that the collections
-have now; it is what the window shows and what decides wherever a conversation leaves the program. When the collections
-cannot be read, every conversation that searched one counts as confidential.
+A conversation has the label that the user chose, but never a lower one than the documents that its answers use. The
+database stores the labels that those documents had at the time. `effective_label` also considers the labels that the
+collections have now; the window shows this label, and it decides wherever a conversation leaves the program. When the
+collections cannot be read, every conversation that searched one counts as confidential.
 """
 
 import functools
@@ -26,17 +26,17 @@ KnownCollections = Sequence[DocumentCollection] | None  # as `collections_now` r
 def collection_labels(
     collections: KnownCollections, scope: Iterable[CollectionRef], messages: Iterable[Message]
 ) -> list[Label]:
-    """Return the current labels of all collections that a conversation has to do with.
+    """Return the current labels of all collections that a conversation uses.
 
-    These are the collections of `scope`, those that its answers searched or cite, and those that the answering
-    models were trained on. A collection that was deleted counts with its last label.
+    These are the collections of `scope`, those that its answers searched or cite, and those that the answering models
+    were trained on. A deleted collection counts with its last label.
     """
     known = [one.details for one in messages if one.details is not None]
     refs = [ref for details in known for ref in details.scope]
     for details in known:
         ids = {ref.name: ref.id for ref in details.scope}
         refs += [CollectionRef(ids.get(one.collection, 0), one.collection) for one in details.named_sources]
-        refs += [CollectionRef(0, name) for name in details.learned]  # the model was trained on these
+        refs += [CollectionRef(0, name) for name in details.learned]  # collections in the model's training data
     return _labels_of(collections, {*scope, *refs})
 
 
@@ -53,7 +53,7 @@ def highest_effective_label(
 ) -> Label:
     """Return the highest effective label of stored conversations.
 
-    Read their answers only when the stored labels leave the result open.
+    The answers are read only when the stored labels do not yet decide the result.
     """
     found = confidentiality.highest_label(one.label for one in conversations)
     most = (
@@ -108,7 +108,7 @@ def _labels_of(collections: KnownCollections, refs: Iterable[CollectionRef]) -> 
 
 
 def inherited_label(store: Store, conversation_id: int) -> Label:
-    """Return the lowest label that a conversation can have: the highest of all sources and models of all its
+    """Return the lowest label that a conversation can have: the highest label of all sources and models of all its
     answers."""
     known = [message.details for message in store.tree(conversation_id) if message.details is not None]
     found = [source.label for details in known for source in details.named_sources]
@@ -117,8 +117,8 @@ def inherited_label(store: Store, conversation_id: int) -> Label:
 
 
 def set_label(store: Store, conversation_id: int, label: Label) -> Label:
-    """Store the label that the user chose, or a higher one if the conversation's documents require it; return the
-    stored one."""
+    """Store the label that the user chose, or a higher one if the conversation's documents require it, and return the
+    stored label."""
     given = confidentiality.highest_label((label, inherited_label(store, conversation_id)))
     with store.database.transaction():
         store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
@@ -126,7 +126,7 @@ def set_label(store: Store, conversation_id: int, label: Label) -> Label:
 
 
 def is_unanswered(messages: Sequence[Message]) -> bool:
-    """Return whether the conversation is empty or its first answer is still being written, in all branches.
+    """Return whether the conversation is empty or its first answer is still being written, with no other branch.
 
     That answer may lower the label that a conversation begins with.
     """
@@ -137,7 +137,7 @@ def is_unanswered(messages: Sequence[Message]) -> bool:
 def displayed_label(own: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
     """Return the label to show, or None when neither the user nor a document has determined one.
 
-    `own` is the stored label, `others` are those of the documents.
+    `own` is the stored label, `others` are the labels of the documents.
     """
     if is_unanswered and own == confidentiality.DEFAULT_LABEL:
         return confidentiality.highest_label(others) if others else None
@@ -145,7 +145,8 @@ def displayed_label(own: Label, others: Sequence[Label], *, is_unanswered: bool)
 
 
 def has_remote_consent(store: Store, conversation_id: int | None, model: LocalModel) -> bool:
-    """Return whether the user has agreed to send this conversation to the model's server. True for a local model."""
+    """Return whether the user has agreed to send this conversation to the model's server; always True for a local
+    model."""
     if model.remote is None:
         return True
     sql = "SELECT 1 FROM remote_consent WHERE conversation_id = ? AND origin = ?"

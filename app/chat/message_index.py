@@ -1,6 +1,7 @@
-"""Full-text search over all messages: a contentless FTS5 table of the terms that `app.base.search_text` makes.
+"""Search the full text of all messages with a contentless FTS5 table of the terms that `app.base.search_text` makes.
 
-The terms are mostly pairs of characters, because the tokenizers of sqlite find no two-character word in Japanese text.
+The terms are mostly pairs of characters, because the tokenizers of sqlite cannot find two-character words in Japanese
+text.
 """
 
 import dataclasses
@@ -14,43 +15,43 @@ from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
 from app.chat import records
 
-MESSAGES_MAX = 1000  # only the newest matching messages; with more matches a user refines the query
+MESSAGES_MAX = 1000  # the newest matching messages that are considered; with more matches a user refines the query
 CONVERSATIONS_MAX = 200
-MERGED_PAGES = 100  # pages of 4 kB for one merge step, which takes about 30 ms
+MERGED_PAGES = 100  # pages of 4 kB that one merge step writes, in about 30 ms
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A conversation that has all words of the query in one message, or in its title (`message_id` None)."""
+    """A conversation with all words of the query in one message, or in its title (`message_id` is None)."""
 
     conversation_id: int
     title: str
-    at: float  # when the message was written, or the conversation was last used
+    at: float  # when the message was written or the conversation last used, in seconds since 1970 (UTC)
     message_id: int | None = None
     role: str = ""  # question | answer
-    text: str = ""  # of the newest matching message
-    count: int = 1  # matching messages of this conversation
+    text: str = ""  # text of the newest matching message; "" for a hit by title
+    count: int = 1  # number of matching messages in this conversation
     is_imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits of a search. `is_complete` is False when there may be more, older ones."""
+    """The hits of a search. `is_complete` is False when there may be more hits, older than these."""
 
     hits: tuple[SearchHit, ...] = ()
     is_complete: bool = True
 
 
 class MessageIndex:
-    """The index of message texts in the table `message_terms`."""
+    """Maintains and searches the index of message texts in the table `message_terms`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def replace(self, message_id: int, old: str, new: str) -> None:
-        """Replace the indexed text of a message, inside a transaction of the caller.
+        """Replace the indexed text of a message; the caller has begun a transaction.
 
-        `old` must be exactly the text that was indexed: a contentless table deletes terms only when it gets them again.
+        `old` must be exactly the indexed text, because a contentless table needs the same terms again to delete them.
         """
         if old == new:
             return
@@ -68,18 +69,20 @@ class MessageIndex:
             )
 
     def merge_deleted(self) -> bool:
-        """Remove some of the deleted terms from the file, inside a transaction; return whether more remain."""
+        """Remove some of the deleted terms from the file and return whether more remain; the caller has begun a
+        transaction."""
         before = self._db.changes()
         self._db.write("INSERT INTO message_terms(message_terms, rank) VALUES ('merge', ?)", -MERGED_PAGES)
-        return self._db.changes() - before > 1  # sqlite documents this as the sign of work done
+        return self._db.changes() - before > 1  # as the sqlite documentation defines whether a merge did any work
 
     def search(self, query: str) -> SearchResult:
-        """Return conversations outside the bin, the newest hits first; at most `CONVERSATIONS_MAX`."""
+        """Return conversations outside the bin that match, the newest hits first, at most `CONVERSATIONS_MAX`."""
         query = invisible_characters.remove(query)
         expression, words = search_text.match_expression(query), search_text.split_query(query)
         if not expression:
             return SearchResult()
-        # The query reads texts only of the hits it returns. CROSS JOIN fixes the order, newest first, without sorting.
+        # The query reads only the texts of the hits it returns. CROSS JOIN makes sqlite read the newest messages first,
+        # without sorting.
         rows = self._db.read(
             """WITH found(id) AS (
                    SELECT t.rowid FROM message_terms t
@@ -102,9 +105,9 @@ class MessageIndex:
         return SearchResult(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
 
     def _titled(self, words: Sequence[str], known: set[int]) -> list[SearchHit]:
-        """Return hits by title, without the conversations whose ids are in `known`.
+        """Return the conversations whose title has all words, except those with ids in `known`.
 
-        One query joins all titles into one string, because thousands of rows would take longer than the rest of the
+        The query joins all titles into one string, because thousands of rows would take longer than the rest of the
         search.
         """
         ids, titles = self._db.read(

@@ -1,4 +1,4 @@
-"""Organizes stored conversations: titles, folders, pins, the bin and unsent drafts."""
+"""Organize stored conversations: titles, folders, pins, the bin and unsent drafts."""
 
 import json
 import time
@@ -12,10 +12,10 @@ from app.chat.records import Conversation, Folder, UnsentDraft
 from app.chat.store import BEING_ERASED, CONVERSATION_COLUMNS, conversation_from_row, title_of
 
 BIN_DAYS = 30
-# `binned_at` of a conversation that is being imported. It is in no list until the whole import is stored; the next
-# start erases what a crash left behind.
+# The value of `binned_at` while a conversation is being imported. It appears in no list until the whole import is
+# stored; the next start erases what a crash left behind.
 BEING_IMPORTED = -1.0
-# Limits of one erasing step, so that a streaming answer can be saved in between.
+# Limits of one step of erasing, so that a streaming answer can be saved between two steps.
 TURN_CONVERSATIONS = 50
 TURN_MESSAGES = 200
 TURN_S = 0.03
@@ -54,12 +54,12 @@ class ConversationOrganizer:
             self._db.write("UPDATE folder SET name = ? WHERE id = ?", title_of(name), folder_id)
 
     def remove_folder(self, folder_id: int) -> None:
-        """Delete a folder; its conversations stay, outside any folder."""
+        """Delete a folder but not its conversations, which are then outside any folder."""
         with self._db.transaction():
             self._db.write("DELETE FROM folder WHERE id = ?", folder_id)
 
     def restore_folder(self, folder: Folder, conversation_ids: Sequence[int]) -> None:
-        """Undo `remove_folder`. The folder gets a new id when a newer folder has taken the old one."""
+        """Undo `remove_folder`. The folder gets a new id when a later folder has the old one."""
         with self._db.transaction():
             is_taken = self._db.read("SELECT 1 FROM folder WHERE id = ?", folder.id)
             folder_id = self._db.write(
@@ -90,7 +90,7 @@ class ConversationOrganizer:
         )
 
     def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
-        """Return which of these conversations are in the list or in the bin."""
+        """Return which of these conversations still exist, in the list or in the bin."""
         rows = self._db.read(
             "SELECT id FROM conversation WHERE ifnull(binned_at, 0) >= 0 AND id IN (SELECT value FROM json_each(?))",
             json.dumps(list(conversation_ids)),
@@ -98,8 +98,8 @@ class ConversationOrganizer:
         return frozenset(row[0] for row in rows)
 
     def mark_for_erasure(self, conversation_ids: Sequence[int]) -> None:
-        """Mark binned conversations for erasure: they are in no list any more, and `erase_some` erases them. No way
-        back."""
+        """Mark binned conversations for erasure, which cannot be undone. They disappear from all lists, and
+        `erase_some` erases them."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE conversation SET binned_at = ?, leaf_id = NULL"
@@ -109,9 +109,10 @@ class ConversationOrganizer:
             )
 
     def mark_old_for_erasure(self, record: DayRecord) -> int:
-        """Mark what has been in the bin for more than 30 days for erasure; return how many conversations that were.
+        """Mark the conversations that have been in the bin for more than 30 days for erasure, and return how many are
+        marked.
 
-        Imports that a crash left incomplete are marked at once.
+        Imports that a crash left incomplete are marked and counted too.
         """
         incomplete = [
             row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
@@ -125,9 +126,10 @@ class ConversationOrganizer:
         return len(incomplete) + len(old)
 
     def erase_some(self) -> bool:
-        """Erase a part of what is marked, with every trace in the index and the files; return whether more remains.
+        """Erase a part of the marked conversations, also from the index and the files; return whether more remain.
 
-        It works in steps, because thousands of messages would block the window and other writers for seconds.
+        It works in steps, because erasing thousands of messages at once would block the window and other writers for
+        seconds.
         """
         if not self._has_leftovers() and not self._is_erasing():
             return False
@@ -150,7 +152,7 @@ class ConversationOrganizer:
     # ------------------------------------------------------------------- drafts
 
     def draft(self, conversation_id: int | None) -> UnsentDraft:
-        """Return the unsent draft of a conversation; None means the next new conversation."""
+        """Return the unsent draft of a conversation. None as `conversation_id` is the next new conversation."""
         rows = self._db.read("SELECT text, edited_id, set_aside FROM draft WHERE conversation_id IS ?", conversation_id)
         written, edited_id, set_aside = rows[0] if rows else ("", None, "")
         return UnsentDraft(records.stored_text(written), edited_id, records.stored_text(set_aside))

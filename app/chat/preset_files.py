@@ -1,4 +1,5 @@
-"""Preset files, by which users hand presets on: JSON, and read strictly because they come from strangers.
+"""Read and write preset files, which users exchange. The format is JSON, validated strictly because the files come from
+others.
 
     {"format": "kotae-presets", "version": 1,
      "presets": [{"kind": "chat", "name": "…", "choices": {"temperature": 0.3, …}},
@@ -24,11 +25,11 @@ FORMAT = "kotae-presets"
 VERSION = 1
 SIZE_MAX_BYTES = 1_000_000
 PRESETS_MAX = 200
-_SHOWN_MAX = 40  # characters of a refused value
+_SHOWN_MAX = 40  # characters of a refused value that an error message shows
 
 
 class PresetFile(NamedTuple):
-    """The presets of a file, without ids, and a problem for each entry that could not be read."""
+    """The presets of a file, without ids, and an error for each entry that could not be read."""
 
     presets: tuple[Preset, ...]
     problems: tuple[AppError, ...]
@@ -102,7 +103,7 @@ def _as_dict(preset: Preset) -> dict[str, Any]:
 
 
 def _preset(number: int, entry: Any) -> Preset:
-    """Return the preset of one entry, the entry `number` of the file from 1.
+    """Return the preset of one entry of the file. `number` is its number from 1, for error messages.
 
     Raises AppError("preset_entry_shape" | "preset_entry_value") for anything invalid; nothing is repaired or ignored.
     """
@@ -139,7 +140,7 @@ def _short(text: str) -> str:
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    """Return the object of the pairs, or None, which is valid nowhere, when a key occurs twice: either could be
-    meant."""
+    """Return the JSON object of the pairs. When a key occurs twice, return None, which every caller refuses, because
+    either value could be meant."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else None

@@ -1,7 +1,7 @@
-"""Presets: instructions and sampling values under a name, and which value applies to an answer.
+"""Define presets, which are named instructions and sampling values, and decide which values apply to an answer.
 
-A conversation, its preset and the model card may each leave a value open; the next level then decides (`in_force`). The
-table holds the user's own presets and the user's changes of those that come with Kotae.
+A conversation, its preset and the model card may each leave a value undefined; the next of these levels then decides
+(`in_force`). The table stores the user's own presets and the user's changes of those that come with Kotae.
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ from app.models.catalogue import ModelCard
 
 STANDARD_PRESET = "standard"  # the preset of new conversations until the user chooses another
 
-# Lowest and highest value; the engine accepts what lies between (app/inference/engine/generation.py).
+# Lowest and highest value of each field; the engine accepts everything between them
+# (app/inference/engine/generation.py).
 LIMITS: Mapping[str, tuple[float, float]] = {
     "temperature": (0, 5),
     "top_k": (0, 1000),
@@ -39,8 +40,8 @@ NAME_MAX = 40  # characters
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Instructions and sampling values. None leaves a value to the next level: conversation, preset, model card,
-    program."""
+    """Instructions and sampling values. None leaves a value to the next level, in this order: conversation, preset,
+    model card, program defaults."""
 
     system_prompt: str | None = None
     temperature: float | None = None
@@ -49,10 +50,10 @@ class Choices:
     min_p: float | None = None
     repeat_penalty: float | None = None  # 1: no penalty
     max_tokens: int | None = None
-    seed: int | None = None  # None at every level: a new random one for each answer
+    seed: int | None = None  # None at every level: each answer gets a new random seed
 
     def over(self, below: "Choices") -> "Choices":
-        """Return these choices, filled with those of the level below where a value is None."""
+        """Return these choices, with each None replaced by the value of `below`."""
         return Choices(
             **{
                 field.name: getattr(below, field.name) if (own := getattr(self, field.name)) is None else own
@@ -61,12 +62,12 @@ class Choices:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return only the values that are not None."""
+        """Return the values as a dictionary, without those that are None."""
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, data: Any) -> "Choices":
-        """Return the valid values of `data`, which may come from a file; an invalid one is ignored."""
+        """Return the valid values of `data`, which may come from a file; ignore invalid ones."""
         if not isinstance(data, dict):
             return cls()
         return cls(**{key: value for key, value in data.items() if is_valid_choice(key, value)})
@@ -74,14 +75,14 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A preset of `kind` "chat" (how a conversation is answered) or "action" (a request about an answer, one click
-    away)."""
+    """A preset of one of two kinds: "chat" sets how a conversation is answered; "action" is a request about an answer,
+    sent with one click."""
 
     id: str
     kind: str
     name: str
     choices: Choices = Choices()
-    request: str = ""  # the request of an action
+    request: str = ""  # text of the request of an action; "" for a chat preset
     is_built_in: bool = False
 
 
@@ -107,7 +108,7 @@ def is_preset_name(value: Any) -> bool:
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:
-    """Return `name`, with the first free number from 2 appended if it is `taken`."""
+    """Return `name`, or, if it is in `taken`, `name` with the first unused number from 2."""
     if name not in taken:
         return name
     numbered = re.fullmatch(r"(.+?) ?[(\uff08]\d+[)\uff09]", name)  # a copy of a copy continues the numbers
@@ -123,7 +124,7 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
     """Return the values that apply to one answer; only `seed` can be None.
 
-    `levels` begin with the most specific one, the conversation.
+    `levels` are ordered from the most specific one, the conversation. `card` None: the model has no card.
     """
     below = PROGRAM_DEFAULTS
     if card is not None:
@@ -136,7 +137,7 @@ def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
 
 @functools.cache
 def built_in_presets(language: str = "ja") -> tuple[Preset, ...]:
-    """Return the presets of `resources/presets.toml` in a language."""
+    """Return the presets of `resources/presets.toml` in a language, "ja" or "en"."""
     document = tomllib.loads((resources() / "presets.toml").read_text("utf-8"))
     return tuple(
         Preset(
@@ -153,13 +154,13 @@ def built_in_presets(language: str = "ja") -> tuple[Preset, ...]:
 
 
 class PresetTable:
-    """The table of presets. Methods raise AppError as `Database` does."""
+    """Reads and changes the table of presets. Methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def all(self, language: str = "ja") -> list[Preset]:
-        """Return the presets that come with Kotae, with the user's changes, then the user's own by name."""
+        """Return the presets that come with Kotae, as changed by the user, then the user's own, sorted by name."""
         found = self._db.read_as(_preset_from_row, "SELECT * FROM preset ORDER BY name, id")
         stored = {preset.id: preset for preset in found}
         built_in = built_in_presets(language)
@@ -168,7 +169,7 @@ class PresetTable:
         return shipped + [preset for preset in stored.values() if preset.id not in known]
 
     def put(self, presets: Iterable[Preset]) -> None:
-        """Add presets or replace those with the same ids, all of them or none."""
+        """Add presets, replacing those with the same ids; store all of them or none."""
         with self._db.transaction():
             for preset in presets:
                 body = {"choices": preset.choices.as_dict(), "request": preset.request}
@@ -181,7 +182,7 @@ class PresetTable:
                 )
 
     def remove(self, preset_id: str) -> None:
-        """Delete the user's preset, or the user's changes of one that comes with Kotae."""
+        """Delete one of the user's presets, or the user's changes of one that comes with Kotae."""
         with self._db.transaction():
             self._db.write("DELETE FROM preset WHERE id = ?", preset_id)
 

@@ -1,8 +1,8 @@
-"""The records of the chat tables as frozen values, and how they are stored. Times are seconds since 1970 (UTC).
+"""Define the records of the chat tables as frozen values, and convert them from and to stored columns.
 
-Choices, the scope of a conversation and the details of an answer are JSON in one column each. Reading is tolerant:
-sqlite accepts a value of any type in most columns, and other programs can write them, so a value of a wrong type is
-replaced by its default without affecting the others.
+Times are seconds since 1970 (UTC). Choices, the scope of a conversation and the details of an answer are JSON in one
+column each. Reading is tolerant: sqlite accepts a value of any type in most columns, and other programs can write them,
+so a value of a wrong type is replaced by its default without affecting the others.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ STOP_REASONS = ("end", "stop", "length", "context", "cancelled", "interrupted", 
 
 @dataclass(frozen=True, slots=True)
 class AnswerDetails:
-    """How an answer came about. Fields are 0 or "" until the answer ends."""
+    """The model, settings, timings and sources of an answer. Fields are 0 or "" until the answer ends."""
 
     model_id: str = ""
     model_name: str = ""
@@ -35,50 +35,51 @@ class AnswerDetails:
     first_token_s: float = 0.0
     total_s: float = 0.0
     tokens_per_s: float = 0.0
-    choices: Choices | None = None  # the values that applied, all filled in; they allow repeating the answer
+    choices: Choices | None = None  # the values that applied, none undefined, so that the answer can be repeated
     context_tokens: int = 0
-    left_out_turns: int = 0  # the oldest turns, which the user chose to exclude from the prompt
-    reproduces_id: int | None = None  # the id of the answer that this one repeats
+    left_out_turns: int = 0  # number of the oldest turns that the user chose to exclude from the prompt
+    reproduces_id: int | None = None  # id of the answer that this one repeats; None: not a repetition
     is_same: bool | None = None  # whether the repetition matches; None: not a repetition, or not finished
-    is_part: bool = False  # the repeated answer was cut off: only its part was compared
-    scope: tuple[CollectionRef, ...] = ()  # the collections that were asked; (): no documents
-    is_action: bool = False  # a request about the answer above, which reuses its passages without a search
-    grounding: Grounding | None = None  # None: not asked of documents, or not finished
-    remote: str = ""  # host and port of the remote machine that computed it; "": this machine
-    # The next four describe a tuned model; "" and 1 for any other.
+    is_part: bool = False  # True when the repeated answer was cut off, so that only its text was compared
+    scope: tuple[CollectionRef, ...] = ()  # the searched collections; (): no documents
+    is_action: bool = False  # True for a request about the previous answer, which uses its passages without a search
+    grounding: Grounding | None = None  # None: answered without documents, or not finished
+    remote: str = ""  # host and port of the remote machine that computed the answer; "": this machine
+    # The next four fields describe a tuned model; they are "" and 1 for any other.
     run_id: str = ""
     base_sha256: str = ""
     adapter_sha256: str = ""
     adapter_strength: float = 1.0
-    is_imported: bool = False  # from a file: the model is named by the file only; `grounding` was checked here
-    quoted: tuple[CitedSource, ...] = ()  # of an imported answer: sources that its file names and nobody has checked
-    model_label: str = ""  # label of the training data of the model, at the time of the answer
-    learned: tuple[str, ...] = ()  # names of the collections that the training data was made of
+    is_imported: bool = False  # from a file, which alone names the model; `grounding` was checked here
+    quoted: tuple[CitedSource, ...] = ()  # sources that the file of an imported answer names and nobody has checked
+    model_label: str = ""  # label of the model's training data, at the time of the answer; "": not a trained model
+    learned: tuple[str, ...] = ()  # names of the collections in the model's training data
 
     @property
     def named_sources(self) -> tuple[CitedSource, ...]:
-        """Return all sources, checked or only named by a file: each can raise the conversation's label."""
+        """Return all sources, both the checked ones and those only named by a file: each can raise the conversation's
+        label."""
         return (*(self.grounding.sources if self.grounding else ()), *self.quoted)
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One row of the table of conversations."""
+    """A conversation, as one row of its table stores it."""
 
     id: int
     title: str
     created_at: float
     updated_at: float
-    leaf_id: int | None  # the last message of the branch that is shown
+    leaf_id: int | None  # id of the last message of the branch that is shown
     uid: str = ""  # 32 hexadecimal digits, the same in every exported copy
     folder_id: int | None = None
     pinned_at: float | None = None
     binned_at: float | None = None
     preset_id: str | None = None  # None: the preset of new conversations
-    choices: Choices = field(default_factory=Choices)  # where this conversation differs from its preset
-    scope: tuple[CollectionRef, ...] = ()  # the collections that its questions are asked of
-    label: Label = "internal"  # never lower than that of a source of one of its answers
-    imported_at: float | None = None  # None: it was begun here
+    choices: Choices = field(default_factory=Choices)  # the values in which this conversation differs from its preset
+    scope: tuple[CollectionRef, ...] = ()  # the collections that its questions search
+    label: Label = "internal"  # never lower than the label of a source of one of its answers
+    imported_at: float | None = None  # None: the conversation began in this installation
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +90,21 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class UnsentDraft:
-    """A text that was typed and not sent. `edited_id` is the question that it will replace, if any."""
+    """A text that was typed and not sent. `edited_id` is the id of the question that it will replace; None: a new
+    question."""
 
     text: str = ""
     edited_id: int | None = None
-    set_aside: str = ""  # the draft that was there when the edit began; it is restored afterwards
+    set_aside: str = ""  # the draft that the edit replaced; it is restored after the edit
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One question or answer. Every message has a parent, so edits and repeats make branches; nothing is overwritten.
+    """One question or answer. Every message but the first has a parent, so that edits and repeats become branches and
+    overwrite nothing.
 
-    `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done). `rating`: the
-    user's rating of an answer: 1 good, -1 bad, 0 unrated (`app.chat.answer_ratings`).
+    `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done). `rating` is
+    the user's rating of an answer: 1 good, -1 bad, 0 unrated (`app.chat.answer_ratings`).
     """
 
     id: int
@@ -112,17 +115,17 @@ class Message:
     status: str
     created_at: float
     details: AnswerDetails | None = None
-    branch: int = 1  # number among the messages with this parent, from 1, in the order they were made
-    branches: int = 1  # messages with this parent
+    branch: int = 1  # number among the messages with the same parent, from 1, in the order of their creation
+    branches: int = 1  # number of messages with the same parent
     rating: int = 0
     correction: str = ""  # the right answer as the user wrote it; it counts while the rating is bad
 
 
-LATEST_S = 253_402_128_000  # still in the year 9999 in any time zone
+LATEST_S = 253_402_128_000  # a time that is still in the year 9999 in every time zone
 
 
 def stored_text(value: object) -> str:
-    """Return a value of the database as text; bytes are decoded."""
+    """Return a value of the database as text; decode bytes."""
     if isinstance(value, str):
         return value
     return invisible_characters.to_single_line(
@@ -131,7 +134,8 @@ def stored_text(value: object) -> str:
 
 
 def stored_moment(value: object) -> float:
-    """Return a time of the database, in seconds since 1970 (UTC); 0 for a value that is no time up to the year 9999."""
+    """Return a time of the database, in seconds since 1970 (UTC); 0 for any value that is not a time before the year
+    10000."""
     return value if isinstance(value, int | float) and 0 <= value < LATEST_S else 0.0
 
 
@@ -155,7 +159,8 @@ def details_json(details: AnswerDetails) -> str:
 
 
 def details_from_json(stored: str | None) -> AnswerDetails | None:
-    """Return the stored details; unknown keys, which a newer program wrote, are ignored."""
+    """Return the stored details, without unknown keys, which a newer program wrote, and without values of a wrong
+    type."""
     if stored is None:
         return None
     values = {key: value for key, value in json.loads(stored).items() if _fits(key, value)}
@@ -171,11 +176,11 @@ def details_from_json(stored: str | None) -> AnswerDetails | None:
 
 _FIELDS = {field.name: type(field.default) for field in dataclasses.fields(AnswerDetails)}
 _KINDS = {name: kind for name, kind in _FIELDS.items() if kind in (str, int, float, bool)}
-_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # these may be None, their default
+_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # these may also be None, which is their default
 
 
 def _fits(key: str, value: object) -> bool:
-    """Return whether the field is known and the value has its type. Fields of other types are checked where they are
+    """Return whether the field exists and the value has its type. Fields of compound types are checked where they are
     parsed."""
     kind = _KINDS.get(key, object)
     is_of_kind = kind is object or type(value) is kind or (kind is float and type(value) is int)
@@ -190,7 +195,7 @@ def _references_from(data: Any) -> tuple[CollectionRef, ...]:
 
 
 def _grounding_from(data: Any) -> Grounding | None:
-    """Return the stored grounding, or None when a newer program wrote it in an unknown form: the answer stays
+    """Return the stored grounding, or None for an unknown form, which a newer program wrote: the answer stays
     readable."""
     try:
         return None if data is None else grounding_record.from_dict(data)

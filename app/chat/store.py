@@ -1,8 +1,8 @@
-"""The tables of conversations as trees of messages, in the one database that also holds the local models.
+"""Store conversations as trees of messages, in the one database that also holds the local models.
 
 A method that changes something has committed it when it returns. Folders, pins, the bin and drafts are in
-`app.chat.organizer`, labels that users choose in `app.chat.conversation_privacy`; here, a stored answer only raises the
-label of its conversation.
+`app.chat.organizer`, and labels that users choose in `app.chat.conversation_privacy`. Here a stored answer may raise
+the label of its conversation, and the first answer may also lower it.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from app.models.model_store import ModelStore
 def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
     """Raise the label of a conversation to the highest of an answer's sources and of its model's training data.
 
-    Call it inside the transaction that stores the answer.
+    The caller has begun the transaction that stores the answer.
     """
     if details is None:
         return
@@ -47,10 +47,11 @@ def raise_label(database: Database, conversation_id: int, details: AnswerDetails
 
 
 def set_first_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """Give a conversation the label of its first answer's sources, which may be lower than the default it began with.
+    """Set the label of a conversation from its first answer's sources, which may be lower than the default at the
+    beginning.
 
-    Imported conversations keep theirs, because their questions may hold text that nobody here has labelled. Call it
-    inside the transaction that stores the answer.
+    An imported conversation keeps its label, because its questions may contain text that nobody in this installation
+    has labelled. The caller has begun the transaction that stores the answer.
     """
     if details is None or not details.named_sources:
         return
@@ -68,7 +69,8 @@ TITLE_CHARACTERS = 60
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Conversation))
 CONVERSATION_COLUMNS = ", ".join(_COLUMNS)
-# `binned_at` of a conversation that is being erased, message by message. No method returns it any more.
+# The value of `binned_at` while a conversation is being erased, message by message. No method returns such a
+# conversation.
 BEING_ERASED = -2.0
 _NO_CHOICES = Choices()
 _MESSAGE = """m.*,
@@ -79,7 +81,7 @@ _MESSAGE = """m.*,
 
 
 class Store(ModelStore):
-    """The tables of conversations and messages. Methods raise AppError as `Database` does."""
+    """Reads and changes the tables of conversations and messages. Methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -100,7 +102,7 @@ class Store(ModelStore):
         return next(iter(self.some([conversation_id])), None)
 
     def some(self, conversation_ids: Sequence[int]) -> list[Conversation]:
-        """Return those of the conversations that exist, in the order of the ids."""
+        """Return the conversations with these ids that exist, in the order of the ids."""
         found = self._db.read_as(
             conversation_from_row,
             f"SELECT {CONVERSATION_COLUMNS} FROM conversation"  # noqa: S608
@@ -112,27 +114,27 @@ class Store(ModelStore):
         return [known[wanted] for wanted in conversation_ids if wanted in known]
 
     def leaf_id(self, conversation_id: int) -> int | None:
-        """Return the last message of the branch that is shown."""
+        """Return the id of the last message of the shown branch; None for an empty or missing conversation."""
         found = self.conversation(conversation_id)
         return found.leaf_id if found else None
 
     def set_answering(self, conversation_id: int, preset_id: str | None, choices: Choices) -> None:
-        """Store the preset and the deviating choices with which the conversation is answered from now on."""
+        """Store the preset for later answers, and the choices that differ from it."""
         self._update("conversation", conversation_id, preset_id=preset_id, choices=records.choices_json(choices))
 
     def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:
-        """Store the collections in which later questions of the conversation are searched."""
+        """Store the collections that later questions of the conversation search."""
         self._update("conversation", conversation_id, scope=records.scope_json(scope))
 
     # ----------------------------------------------------------------- messages
 
     def thread(self, conversation_id: int) -> list[Message]:
-        """Return the shown branch, from its first question to its leaf."""
+        """Return the messages of the shown branch, from its first question to its leaf."""
         leaf_id = self.leaf_id(conversation_id)
         return self.line(leaf_id) if leaf_id else []
 
     def line(self, message_id: int) -> list[Message]:
-        """Return the messages from the first question to this message."""
+        """Return the messages from the first question to this one."""
         return self._db.read_as(
             _message_from_row,
             f"""WITH RECURSIVE line(id, parent_id, depth) AS (
@@ -148,7 +150,7 @@ class Store(ModelStore):
         return bool(self._db.read("SELECT 1 FROM message WHERE parent_id = ? LIMIT 1", message_id))
 
     def tree(self, conversation_id: int) -> list[Message]:
-        """Return every message of every branch in the order they were made, so parents come before children."""
+        """Return all messages of all branches in the order of their creation, so that parents come before children."""
         return self._db.read_as(
             _message_from_row,
             f"SELECT {_MESSAGE} FROM message m WHERE conversation_id = ? ORDER BY id",  # noqa: S608
@@ -171,10 +173,10 @@ class Store(ModelStore):
         folder_id: int | None = None,
         keeps_draft: bool = False,
     ) -> Message:
-        """Store a question, in a new conversation (of that folder) when `conversation_id` is None.
+        """Store a question, in a new conversation in the folder `folder_id` when `conversation_id` is None.
 
-        The same transaction removes the draft, which became the question, unless `keeps_draft`. A draft that an edit
-        had set aside is restored.
+        Unless `keeps_draft`, the same transaction removes the draft, which became the question, and restores the draft
+        that an edit had replaced.
         """
         now = self._db.now()
         with self._db.transaction():
@@ -187,7 +189,7 @@ class Store(ModelStore):
             if conversation_id is None:
                 has_folder = bool(
                     self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)
-                )  # not removed meanwhile
+                )  # False if the folder was removed meanwhile
                 conversation_id = self._insert(
                     "conversation",
                     title=title_of(text),
@@ -208,9 +210,9 @@ class Store(ModelStore):
             )
 
     def add_tree(self, conversation: Conversation, messages: Sequence[Message]) -> int:
-        """Store a conversation that another program wrote and return its id.
+        """Store a conversation that another program wrote, and return its new id.
 
-        Ids in the arguments only connect messages (parents come before their children); the database assigns new ones.
+        The ids of the messages only link them to each other, parents before children; the database assigns new ones.
         """
         with self._db.transaction():
             values = {name: getattr(conversation, name) for name in _COLUMNS[1:]}
@@ -229,8 +231,8 @@ class Store(ModelStore):
         return new_id
 
     def add_messages(self, conversation_id: int, messages: Sequence[Message], ids: dict[int, int]) -> None:
-        """Store more messages of a conversation that another program wrote. Adds to `ids`, which maps their ids to the
-        new ones."""
+        """Store more messages of a conversation that another program wrote. Add them to `ids`, which maps their ids to
+        the new ones."""
         with self._db.transaction():
             for message in messages:
                 details, parent_id = message.details, message.parent_id
@@ -246,20 +248,20 @@ class Store(ModelStore):
                 )
 
     def restart_answer(self, answer_id: int, details: AnswerDetails) -> Message:
-        """Restart an answer that never got any text, instead of adding a new branch next to an empty one."""
+        """Start again an answer that never got any text, instead of adding a branch next to it, and return it."""
         with self._db.transaction():
             answer = self.finish_answer(answer_id, "", "streaming", details)
             self._update("conversation", answer.conversation_id, leaf_id=answer_id)
         return answer
 
     def update_answer(self, answer_id: int, text: str) -> None:
-        """Store the text so far of an answer that is streaming."""
+        """Store the text so far of a streaming answer."""
         with self._db.transaction():
             self._db.write("UPDATE message SET text = ? WHERE id = ? AND status = 'streaming'", text, answer_id)
 
     def finish_answer(self, answer_id: int, text: str, status: str, details: AnswerDetails) -> Message:
-        """Store the final text of an answer and how it ended. `status`: done | stopped | failed, or streaming for a
-        restart."""
+        """Store the final text and details of an answer and return it. `status`: done | stopped | failed, or
+        "streaming" to start it again."""
         before = self.message(answer_id)
         with self._db.transaction():
             self._update("message", answer_id, text=text, status=status, details=records.details_json(details))
@@ -269,7 +271,8 @@ class Store(ModelStore):
         return self.message(answer_id)
 
     def show_branch(self, message_id: int, step: int) -> None:
-        """Show the branch that is `step` places away from this message's, down to its newest message."""
+        """Show the branch of the message `step` places after this one among those with the same parent, down to its
+        newest message."""
         message = self.message(message_id)
         siblings = self._db.read(
             "SELECT id FROM message WHERE conversation_id = ? AND parent_id IS ? ORDER BY id",
@@ -283,7 +286,8 @@ class Store(ModelStore):
     def show_message(self, message_id: int) -> None:
         """Show the branch that contains a message.
 
-        If the shown branch contains it, nothing changes. Otherwise the branch to the newest message below it is shown.
+        If the shown branch already contains it, change nothing. Otherwise show the branch down to the newest message
+        below it.
         """
         conversation_id = self.message(message_id).conversation_id
         if any(message.id == message_id for message in self.thread(conversation_id)):
@@ -299,7 +303,8 @@ class Store(ModelStore):
     def end_interrupted_answers(self) -> None:
         """Mark answers that a crash left streaming as stopped.
 
-        Only the window may call this, and before it answers: a running answer has the same status.
+        Only the window may call this, and only before its first answer, because an answer being written has the same
+        status.
         """
         question = f"SELECT {_MESSAGE} FROM message m WHERE status = 'streaming'"  # noqa: S608
         for answer in self._db.read_as(_message_from_row, question):
@@ -332,7 +337,7 @@ class Store(ModelStore):
         return message_id
 
     def _insert(self, table: str, **values: object) -> int:
-        """Insert a row under the next id, which no erased row has had, and return the id."""
+        """Insert a row and return its id, the next one that no row had before, not even an erased one."""
         marks = ", ?" * len(values)
         return self._db.write(
             f"INSERT INTO {table}(id, {', '.join(values)}) VALUES"  # noqa: S608
@@ -352,7 +357,8 @@ def title_of(text: str) -> str:
 
 
 def conversation_from_row(row: Row) -> Conversation:
-    """Return the conversation of a row of the columns `CONVERSATION_COLUMNS`, which are in the order of the fields."""
+    """Return the conversation in a row with the columns `CONVERSATION_COLUMNS`, which are in the order of the
+    fields."""
     values: list[Any] = [*row]
     for at, read in _READERS:
         if values[at] is not None:
@@ -363,12 +369,12 @@ def conversation_from_row(row: Row) -> Conversation:
 
 
 def _number(value: object) -> int | None:
-    """Return the stored id of a message or a folder; None for a value that is no integer."""
+    """Return the stored id of a message or a folder; None for a value that is not an integer."""
     return value if isinstance(value, int) else None
 
 
 def _binned_at(value: object) -> float:
-    """Return when the conversation was binned, or one of the marks below 0."""
+    """Return when the conversation was binned, or one of the marks below 0 (`BEING_IMPORTED`, `BEING_ERASED`)."""
     return value if isinstance(value, float) and value < 0 else records.stored_moment(value)
 
 
@@ -389,7 +395,7 @@ _READERS = tuple((at, _READ[name]) for at, name in enumerate(_COLUMNS) if name i
 
 
 def _indexed(text: str, status: str) -> str:
-    """Return the searchable text of a message: none while it is streaming."""
+    """Return the text of a message to index for searching: "" while it is streaming."""
     return "" if status == "streaming" else text
 
 

@@ -1,1 +1,1 @@
-"""Provide what an IT department asks for: the offline check, components and licences, the problem report."""
+"""Provide documents for IT departments: the offline check, components with licences, and the problem report."""

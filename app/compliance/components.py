@@ -1,12 +1,12 @@
 """List the components that Kotae ships, with their licences and notices, and export them as CycloneDX.
 
-In a checkout or a pip install the list is collected from what is installed: distributions from their metadata, the rest
-from the table `resources/licences/components.toml`, which has what pip does not know (Python, Qt, libraries inside
-wheels, fonts, models) and the licence of distributions whose metadata does not name it in SPDX. A bundle has no
-metadata of distributions and carries the list as a file that `packaging/notices.py` has written.
+In a checkout or a pip install, the list is collected from the metadata of installed distributions and from the table
+`resources/licences/components.toml`. The table has the components that pip does not list (Python, Qt, libraries inside
+wheels, fonts, models), and the licences of distributions whose metadata has no SPDX expression. A bundle has no
+metadata of distributions; there the list is a file that `packaging/notices.py` has written.
 
-CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is read by software inventories and security departments. The
-only dependencies in it are those of Kotae on each component, because the list does not record others.
+CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is a format for software inventories. The only dependencies
+in it are those of Kotae on each component, because the list does not record others.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from app.inference import engine_packs
 
 KINDS = ("python", "native", "data", "model")
 ROOT = "kotae"
-EXTRAS = ("starter", "keyring")  # extras for users; those for developers do not ship
+EXTRAS = ("starter", "keyring")  # extras for users; those for developers are not shipped
 UNKNOWN = "LicenseRef-Unknown"
 SEPARATOR = "\n\n" + "-" * 76 + "\n\n"
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice|authors|copyright)", re.IGNORECASE)
@@ -54,12 +54,12 @@ class Component:
 
     name: str
     version: str  # "": unknown
-    licence: str  # SPDX expression; LicenseRef-… where SPDX has no name for it
-    kind: str  # of KINDS
+    licence: str  # an SPDX expression; LicenseRef-… if SPDX has no name for it
+    kind: str  # one of KINDS
     homepage: str
     copyright: str
     notice: str  # the complete licence and notice texts
-    sha256: str | None = None  # of a component that is one file
+    sha256: str | None = None  # in hexadecimal, for a component that is one file
 
 
 def folder() -> Path:
@@ -67,7 +67,7 @@ def folder() -> Path:
 
 
 def load() -> tuple[Component, ...]:
-    """Return the components sorted by name. Collecting them takes half a second, so not in the thread of the window."""
+    """Return the components sorted by name. This takes half a second: do not call it in the window's thread."""
     listed = folder() / "components.json"
     if listed.is_file():
         shipped = read(listed.read_text("utf-8"))
@@ -77,7 +77,7 @@ def load() -> tuple[Component, ...]:
 
 
 def _gpu_pack_components(shipped: Iterable[Component]) -> Iterator[Component]:
-    """Yield the GPU packs that the user has added. They have the licence of the engine."""
+    """Yield the GPU packs that the user has added, with the licence of the engine in `shipped`."""
     where, engine = engine_packs.folder_in_use(), find(shipped, "llama.cpp")
     if where is not None and engine is not None:
         for pack in engine_packs.installed(where):
@@ -96,11 +96,12 @@ def load_all() -> tuple[Component, ...]:
 
 
 def read(text: str) -> tuple[Component, ...]:
+    """Return the components in JSON text that `write` has returned."""
     return tuple(Component(**entry) for entry in json.loads(text)["components"])
 
 
 def write(components: Iterable[Component]) -> str:
-    """Return the content of a bundle's file, as `read` parses it."""
+    """Return the components as JSON for the file of a bundle; `read` parses it."""
     entries = [dataclasses.asdict(component) for component in components]
     return json.dumps({"components": entries}, ensure_ascii=False, indent=1) + "\n"
 
@@ -110,16 +111,17 @@ def sort_components(components: Iterable[Component]) -> tuple[Component, ...]:
 
 
 def find(components: Iterable[Component], name: str) -> Component | None:
-    """Return the component of this name, compared without case and with - _ . treated as equal, as pip does."""
+    """Return the component with this name, compared by `key`; None if there is none."""
     return next((component for component in components if key(component.name) == key(name)), None)
 
 
 def key(name: str) -> str:
+    """Return a name in lower case with - for each _ . - and space, to compare names as pip does."""
     return "-".join(name.casefold().replace("_", " ").replace(".", " ").replace("-", " ").split())
 
 
 def summary(component: Component) -> dict[str, Any]:
-    """Return a component's facts without its texts, for lists."""
+    """Return the fields of a component without the licence texts, for lists."""
     facts = dataclasses.asdict(component)
     del facts["notice"]
     return facts
@@ -129,9 +131,9 @@ def summary(component: Component) -> dict[str, Any]:
 
 
 def collect() -> tuple[Component, ...]:
-    """Return all installed components that Kotae needs.
+    """Return all installed components that Kotae needs, sorted.
 
-    Without Kotae's own metadata (a bundle), return only those of the table.
+    In a bundle, which has no metadata, these are only components of the table.
     """
     table = read_table()
     distributions = closure(ROOT)
@@ -183,7 +185,7 @@ def _requirements(distribution: Distribution, extras: tuple[str, ...]) -> Iterat
 
 
 def distribution_component(distribution: Distribution, table: dict[str, Any]) -> Component | None:
-    """Return the component of a distribution; None if it only contains another one that the table lists (`part_of`)."""
+    """Return the component of a distribution; None if the table marks it as part of another component (`part_of`)."""
     from packaging.utils import canonicalize_name
 
     facts = distribution.metadata
@@ -209,9 +211,9 @@ def metadata_field(distribution: Distribution, field: str) -> str:
 
 
 def licence_of(distribution: Distribution) -> str:
-    """Return the SPDX expression of a distribution; UNKNOWN without a certain one.
+    """Return the licence of a distribution as an SPDX expression; UNKNOWN if its metadata has no clear one.
 
-    It comes from License-Expression, the older License if that is SPDX, or an unambiguous classifier.
+    It comes from the field License-Expression, the older field License if that is SPDX, or an unambiguous classifier.
     """
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
@@ -230,7 +232,7 @@ def licence_of(distribution: Distribution) -> str:
 def licence_texts(distribution: Distribution, under: str = "", without: Iterable[str] = ()) -> list[str]:
     """Return the texts of the distribution's licence files, each once.
 
-    `under`: only files whose path contains this. `without`: no files whose path contains one of these.
+    `under`: a text that the path of a file must contain. `without`: texts that it must not contain.
     """
     texts: list[str] = []
     for file in sorted(distribution.files or (), key=str):
@@ -239,7 +241,7 @@ def licence_texts(distribution: Distribution, under: str = "", without: Iterable
             continue
         try:
             text = Path(str(file.locate())).read_text("utf-8", errors="replace").strip()
-        except OSError:  # listed in the metadata, but removed by a packager
+        except OSError:  # the metadata lists it, but a packager has removed it
             continue
         if text and text not in texts:
             texts.append(text)
@@ -252,9 +254,9 @@ def _is_licence(path: str) -> bool:
 
 
 def crates(distribution: Distribution) -> list[str]:
-    """Return one text with a line for each Rust crate that is compiled into a wheel, or [].
+    """Return a list with one text that names the Rust crates compiled into a wheel; [] if there are none.
 
-    A wheel lists them in its metadata as CycloneDX (PEP 770).
+    The metadata of a wheel lists them in CycloneDX (PEP 770).
     """
     lines: list[str] = []
     for file in distribution.files or ():
@@ -282,9 +284,9 @@ def homepage(distribution: Distribution) -> str:
 
 
 def make_fallback_notice(licence: str, holder: str) -> str:
-    """Return the copyright line and, below it, the texts of the licence from the resources.
+    """Return a notice for a distribution without licence files: the copyright line, and licence texts of the resources.
 
-    For distributions without licence files. `licence`: an SPDX expression; `holder`: the copyright line.
+    `licence`: an SPDX expression; `holder`: the copyright line.
     """
     names = [name for name in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", licence) if name]
     texts = [_text(f"texts/{name}.txt") for name in names if (folder() / f"texts/{name}.txt").is_file()]
@@ -343,7 +345,7 @@ def join_texts(texts: Iterable[str]) -> str:
 
 
 def _copyright(notice: str) -> str:
-    """Return the first copyright line that names a holder, not a placeholder such as <copyright holders>."""
+    """Return the first copyright line without a placeholder such as <copyright holders>; "" for none."""
     lines = (match[1].strip() for match in _COPYRIGHT.finditer(notice))
     return next((line for line in lines if not re.search(r"[<\[].*(owner|holder|fullname|author)", line)), "")
 
@@ -353,7 +355,7 @@ _COMPOUND = re.compile(r"\s(AND|OR|WITH)\s")
 
 
 def make_cyclonedx(components: Sequence[Component], version: str, made_at: datetime) -> dict[str, Any]:
-    """Return the CycloneDX document. The same arguments give the same document, including its serial number.
+    """Return a CycloneDX document as JSON values. Equal arguments give equal documents, including the serial number.
 
     `version`: Kotae's own.
     """
@@ -385,7 +387,7 @@ def make_cyclonedx(components: Sequence[Component], version: str, made_at: datet
 
 
 def _part(component: Component) -> dict[str, Any]:
-    """Return one entry. Unknown facts are left out."""
+    """Return a component as an entry of the CycloneDX field `components`, without unknown fields."""
     part: dict[str, Any] = {
         "type": _TYPES[component.kind],
         "bom-ref": purl(component),
@@ -405,9 +407,9 @@ def _part(component: Component) -> dict[str, Any]:
 
 
 def purl(component: Component) -> str:
-    """Return the package URL: names of PyPI are lower-case with -, everything else is generic.
+    """Return the package URL of a component: "pkg:pypi/…" for Python packages, else "pkg:generic/…".
 
-    https://github.com/package-url/purl-spec
+    See https://github.com/package-url/purl-spec.
     """
     if component.kind == "python" and " " not in component.name:
         kind, name = "pypi", re.sub(r"[-_.]+", "-", component.name).lower()

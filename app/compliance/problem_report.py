@@ -1,12 +1,12 @@
 """Compose a report on a problem as one text, which the user can read before saving it. Nothing is sent.
 
-The report holds the program's own facts and the ends of its logs. It never holds questions, answers or documents, nor
+The report contains facts about the program and the ends of its logs, but no questions, answers or documents, and no
 names of documents, collections, conversations, models, people and machines. The logs of the processes that read
 documents are left out completely, because foreign libraries write them.
 
-Kotae's logs are in English and hold no such text on purpose; `scrub` removes what an error or a library may have
-written nevertheless: texts, file names, paths, addresses and the user's name. In doubt it removes too much. It is not
-made for texts that people write.
+Kotae's logs are in English and are not meant to contain such texts. `scrub` removes those that errors or libraries may
+have written: texts, file names, paths, addresses and the user's name. In doubt it removes too much. It is not made for
+texts that people write.
 """
 
 import dataclasses
@@ -35,25 +35,28 @@ from app.compliance import components
 REDACTED = "<…>"
 REDACTED_NAME_MIN = 3  # characters: shorter names occur inside ordinary words
 
-# Addresses of the web, of a machine and of a person, and tokens of the model hub.
+# Web, IPv4 and mail addresses, and access tokens of the Hugging Face Hub.
 _ADDRESS = re.compile(r"\b\w+://[^\s\"'<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|[\w.+-]+@[\w.-]*\w|\bhf_\w+")
 _START = r"(?:/(?=[^\s/])|~[/\\]|[A-Za-z]:[\\/]|\\\\|<data>[/\\])"
-_QUOTED_PATH = re.compile(rf"([\"'])({_START}(?:(?!\1).|\1(?=\w))*)\1")  # an apostrophe in a name does not end it
+_QUOTED_PATH = re.compile(rf"([\"'])({_START}(?:(?!\1).|\1(?=\w))*)\1")  # an apostrophe in a word does not end it
 _BARE_PATH = re.compile(rf"(?<![\w<>/.~\\]){_START}.*")
 _FACT = re.compile(r"(?P<key>'(\w+)': )(?:\[[^\]]*\]|(?P<quote>[\"'])(?:\\.|(?!(?P=quote)).)*(?P=quote))")
 _KEPT_FACTS = ("reason", "cause", "code", "state", "phase")
 _FOREIGN = re.compile(r"[^\x00-\x7f…]+")
 _METADATA = re.compile(r"(\b(?:general|tokenizer)\.[\w.]+\s*(?:str|arr\[[^\]]*\])?\s*=).*")
 _SUFFIX = re.compile(r"\.(gguf|log|sqlite|json|py|pyc|so|dll|dylib|safetensors)\b", re.IGNORECASE)
-# In a log with tracebacks: its own records, frames, and the class of an error without its message.
+# Lines that are kept of a log with tracebacks: records, parts of tracebacks, and the classes of errors.
 _RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* [A-Z]+ .*")
 _TRACE = re.compile(r"(  File \"|Traceback |During handling|The above exception|\s*$)")
-_SOURCE = "    "  # a line of code, below its frame, begins with it
+_SOURCE = "    "  # the indentation of a line of code below its frame
 _KIND = re.compile(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Cancelled))(?::.*)?$")
 
 
 def find_user_names(where: Paths) -> list[str]:
-    """Return the user's names of documents, collections, conversations, models and servers, the longest first."""
+    """Return the names of the user's documents, collections, conversations, folders, presets, models and servers.
+
+    The longest come first. Names shorter than REDACTED_NAME_MIN are left out.
+    """
     queries = (
         (where.documents, "SELECT name FROM document UNION SELECT path FROM document"),
         (where.documents, "SELECT name FROM collection"),
@@ -72,9 +75,10 @@ def find_user_names(where: Paths) -> list[str]:
 
 
 def scrub(text: str, where: Paths, names: Sequence[str], *, has_tracebacks: bool = False) -> str:
-    """Return a log without private text and without the messages of errors, which may quote anything.
+    """Return the text of a log without private text and the messages of errors.
 
-    `has_tracebacks`: lines that are neither a record nor part of a traceback are left out too.
+    `names`: the result of `find_user_names`. `has_tracebacks`: replace also lines that are neither a record nor part of
+    a traceback.
     """
     for name in names:
         if name in text:
@@ -107,15 +111,15 @@ def _line(line: str, places: Sequence[tuple[re.Pattern[str], str]], people: re.P
 
 
 def _redacted_path(path: str) -> str:
-    """Return a placeholder for a path that keeps only a known suffix."""
+    """Return a placeholder for a path, with its suffix if that is a known one."""
     kinds = _SUFFIX.findall(path)
     return f"<path>.{kinds[-1].lower()}" if kinds else "<path>"
 
 
 def _places(where: Paths) -> list[tuple[re.Pattern[str], str]]:
-    """Return patterns of known folders and their placeholders, the longest path first.
+    """Return patterns for known folders and their placeholders, the longest path first.
 
-    Only complete names match: another folder whose name merely begins like one of them may be private.
+    Only complete names match, because a folder whose name only begins with one of them may be private.
     """
     program = str(Path(__file__).resolve().parents[2])
     marks = {sys.base_prefix: "<Python>", sys.prefix: "<Python>", program: "<Kotae>", str(where.data): "<data>"}
@@ -128,20 +132,19 @@ def _places(where: Paths) -> list[tuple[re.Pattern[str], str]]:
 
 
 def _people() -> re.Pattern[str] | None:
-    """Return a pattern of the names of this user and this machine; None without any."""
+    """Return a pattern for the names of this user and this machine; None if there are no names long enough."""
     with suppress(OSError, KeyError, ImportError):
         names = [name for name in (getpass.getuser(), platform.node()) if len(name) >= REDACTED_NAME_MIN]
-        if names:  # the pattern includes what follows them: suzuki_taro, pc-7.example.jp
+        if names:  # the pattern includes suffixes, as in suzuki_taro or pc-7.example.jp
             choices = "|".join(map(re.escape, names))
             return re.compile(rf"(?<![A-Za-z0-9])(?:{choices})(?![A-Za-z0-9])(?:[._-]\w+)*", re.IGNORECASE)
     return None
 
 
 def _read(file: Path, query: str) -> list[str]:
-    """Run a query with one column on an SQLite file; return its texts.
+    """Run a query with one column on an SQLite file and return its texts.
 
-    Return [] if the file is missing, damaged or of another version: `scrub` then lacks these names, but applies its
-    other rules.
+    Return [] if the file is missing, damaged or of another version; `scrub` then applies only its other rules.
     """
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
@@ -153,7 +156,7 @@ def _read(file: Path, query: str) -> list[str]:
 SUFFIX = ".txt"
 TAIL_LINES = 200
 TAIL_BYTES = 100_000
-# Name, and whether it may hold tracebacks.
+# The name of each log, and whether it consists of records and tracebacks.
 LOGS = (
     ("kotae.log", True),
     (diagnostics.CRASH_LOG, False),
@@ -165,7 +168,7 @@ LOGS = (
 )
 _LIBRARIES = ("llama-cpp-python", "numpy")
 _JOURNAL_MODES = {b"\1\1": "delete", b"\2\2": "wal"}  # https://www.sqlite.org/fileformat2.html, bytes 18 and 19
-# Settings reported with their value. The others are paths, addresses and names: only whether they are set is reported.
+# Settings reported with their values. Of the others (paths, addresses, names) only whether they are set is reported.
 _PLAIN = (
     "language", "theme", "text_scale_percent", "send_key", "context_tokens", "shows_details", "threads", "repack",
     "kv_type", "first_run_done", "network_allowed", "download_limit_bytes_per_s",
@@ -173,15 +176,16 @@ _PLAIN = (
 
 
 def compose(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> str:
-    """Return the whole report in the current language. Reads some small files: not for the thread of a window.
+    """Return the whole report in the current language. It reads files: do not call it in the window's thread.
 
-    `qt_versions`: of Qt and its binding, by name. `shown_presets`: ids that are not the user's own words.
+    `now`: seconds since 1970. `qt_versions`: the versions of Qt and PySide6, by name. `shown_presets`: the ids of
+    presets that may be reported, because the user has not named them.
     """
     return "\n".join(_lines(where, now, qt_versions, shown_presets)) + "\n"
 
 
 def save(text: str, target: Path) -> None:
-    """Write the report, replacing `target`, which the user has confirmed. Raises AppError as `open_atomically`."""
+    """Write the report and replace an existing `target`. Raises AppError as `open_atomically`."""
     with open_atomically(target) as file:
         file.write(text.encode("utf-8", "replace"))
 
@@ -246,7 +250,7 @@ def _machine(where: Paths) -> Iterator[tuple[str, object]]:
 
 
 def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the settings by their names in the file."""
+    """Yield each setting with its value, or with whether it is set."""
     chosen, defaults = settings.load_stored(where.settings) or Settings(), Settings()
     for field in dataclasses.fields(Settings):
         value = getattr(chosen, field.name)
@@ -282,9 +286,9 @@ def _version(name: str) -> str:
 
 
 def _journal_mode(file: Path) -> str:
-    """Return the name that `PRAGMA journal_mode` uses, from the file's header.
+    """Return the journal mode of an SQLite file, as `PRAGMA journal_mode` names it; "-" if the file is unreadable.
 
-    The header is readable where the rest is damaged or locked.
+    It comes from the header, which is readable even if the database is damaged or locked.
     """
     try:
         with open_regular(file) as opened:
@@ -295,9 +299,9 @@ def _journal_mode(file: Path) -> str:
 
 
 def _tail(file: Path) -> str:
-    """Return the last complete lines of a log, because a partial path would not be recognized.
+    """Return the last complete lines of a log; "" if it is unreadable.
 
-    Return "" for an unreadable file.
+    A partial first line is left out, because `scrub` would not recognize a partial path.
     """
     try:
         with open_regular(file) as opened:

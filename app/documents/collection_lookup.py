@@ -1,6 +1,6 @@
-"""Find collections and documents by name, and the label that a text inherits from the documents it was made of.
+"""Find collections and documents by name, and the confidentiality label of a text that was made of documents.
 
-Labels are 公開, 社外秘 and 機密; of several, the highest applies.
+Labels are 公開, 社外秘 and 機密. A text made of several documents has the highest of their labels.
 """
 
 import contextlib
@@ -79,7 +79,7 @@ def resolve_scope(
 ) -> list[tuple[DocumentCollection | None, CollectionRef]]:
     """Return for each reference the collection that a search uses, or None if it was removed.
 
-    That is the collection with the name now; if there is none, the one with the id, which was renamed.
+    The collection that now has the reference's name is used; if there is none, the one with its id, which was renamed.
     """
     by_name = {one.name: one for one in reversed(there)}  # `labelled` lists current names before former ones
     # A new database gives ids from 1 again, the first one to the manual.
@@ -88,7 +88,7 @@ def resolve_scope(
 
 
 def resolve_reference(there: Sequence[DocumentCollection], ref: CollectionRef) -> list[DocumentCollection]:
-    """Return the collections that a stored reference may mean, from the result of `Library.labelled`.
+    """Return the collections that a stored reference may mean. `there`: the result of `Library.labelled`.
 
     If the collection with the reference's id has or had its name, that is the only one, though another may have the
     name now. Otherwise all candidates count: a new database gives ids from 1 again, and references of sources have the
@@ -105,8 +105,9 @@ def resolve_reference(there: Sequence[DocumentCollection], ref: CollectionRef) -
 def label_of_scope(there: Sequence[DocumentCollection], scope: Sequence[CollectionRef]) -> Label:
     """Return the highest label of the collections that the scope names.
 
-    Both count: the collection that a search would use now, and the one meant when the scope was chosen. A collection
-    without any trace counts as DEFAULT_LABEL, and so does an empty scope. `there`: the result of `Library.labelled`.
+    For each reference two collections count: the one that a search would use now, and the one that had the name when
+    the scope was chosen. An unknown collection counts as DEFAULT_LABEL, and so does an empty scope. `there`: the result
+    of `Library.labelled`.
     """
     taken = [one.label if one else DEFAULT_LABEL for one, _ in resolve_scope(there, scope)]
     return highest_label(
@@ -123,7 +124,7 @@ def current_label_of_scope(documents: Path, scope: Sequence[CollectionRef]) -> L
 
 
 def origins_of_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:
-    """Return the origins named in the provenance of rows of training data, each once."""
+    """Return the origins (collection, document) in the provenance of rows of training data, each once."""
     provenances = (row.get("provenance") for row in rows)
     origins = {
         (str(one.get("collection") or ""), str(one.get("document") or ""))
@@ -136,7 +137,7 @@ def origins_of_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:
 def label_of_origins(documents: Path, origins: Names[Origin], known: Label = LABELS[0]) -> Label:
     """Return the highest label that the origins have now, at least `known`.
 
-    `documents`: the database. If it cannot be read, any text that was made of documents counts as confidential.
+    `documents`: path of the database. If it cannot be read, any text that was made of documents counts as confidential.
     """
     if not origins or known == HIGHEST_LABEL or not documents.is_file():
         return known

@@ -1,8 +1,8 @@
 """Add files and folders to a collection, and bring a collection up to date with its sources.
 
-Nothing is read here: documents are put into the queue, and only names, sizes and dates are compared. Removals are left
-to the reading child, as they take time. The module also provides Kotae's own manual as a collection, so that a first
-question can be answered without any preparation.
+No file is opened here: documents are put into the queue, and only names, sizes and dates are compared. Removals are
+left to the reading child, as they take time. The module also provides Kotae's own manual as a collection, so that a
+first question can be answered without any preparation.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from app.documents.records import Document
 
 _MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
 
-# Why an entry of a folder was not taken, in the order in which a person reads them: hidden, the lock of an open Office
+# Why an entry of a folder is skipped, in the order of display: hidden, the lock of an open Office
 # file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable.
 SKIP_REASONS = ("hidden", "lock", "link", "unknown", "name", "unreadable")
 CountCallback = Callable[[int], None]  # receives the number of files found so far; may raise to end the scan
@@ -27,9 +27,9 @@ CountCallback = Callable[[int], None]  # receives the number of files found so f
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """The files found in the sources, and what was not taken.
+    """The files found in the sources, and the entries that were skipped.
 
-    `skipped`: the number of skipped folder entries by one of SKIP_REASONS.
+    `skipped`: number of skipped folder entries by reason, one of SKIP_REASONS.
 
     `missing`: sources that do not exist, cannot be read, or are folders without any entry, as a drive's mount point is
     while the drive is not connected. `unreadable`: paths below a source that cannot be read, for example after a
@@ -59,10 +59,10 @@ class FolderDifference:
 def scan_sources(
     sources: Iterable[Path], note: CountCallback = lambda _count: None, named: Collection[str] = frozenset()
 ) -> ScanResult:
-    """Return the files of the sources: named files whatever their suffix, and of folders the files with a known suffix.
+    """Return the files of the sources: each file that is a source, and in folders the files with a known suffix.
 
-    Folders are searched with their subfolders. `named`: paths that the user added by name, which a folder does not
-    count as skipped.
+    Folders are searched with their subfolders. `note`: receives the number of files found so far. `named`: paths that
+    the user added by name, which do not count as skipped in a folder.
     """
     found = ScanResult()
     for source in sources:
@@ -85,9 +85,10 @@ def scan_sources(
 def compare_with_sources(
     sources: Sequence[Path], documents: Sequence[Document], note: CountCallback = lambda _count: None
 ) -> FolderDifference:
-    """Compare the files that the sources contain now with the documents of the collection, by names, sizes and dates.
+    """Compare the files that the sources contain now with the documents of the collection.
 
-    A file that was added by name and is no longer in its folder is gone, but a missing folder may be on another drive.
+    Names, sizes and dates are compared. A file that was added by name and is no longer in its folder counts as gone;
+    but a missing folder may be on another drive, so its documents do not.
     """
     found = scan_sources(sources, note)
     known = {document.path: document for document in documents}
@@ -120,7 +121,10 @@ def includes(root: Path, path: Path) -> bool:
 
 
 def _is_changed(document: Document, path: Path) -> bool:
-    """Whether the file differs from the version that was read. A failed document is compared with the last attempt."""
+    """Whether the file differs from the version that was read.
+
+    For a document that failed, the version of the last attempt is compared.
+    """
     if document.state in ("waiting", "reading"):
         return False
     try:
@@ -134,7 +138,10 @@ def _is_changed(document: Document, path: Path) -> bool:
 
 
 def _walk(root: Path, found: ScanResult, note: CountCallback, named: Collection[str]) -> None:
-    """Search a folder without recursion, which deep nesting would exhaust. Links to folders are not followed."""
+    """Add the files of a folder to `found`, without recursion, which deep nesting would exhaust.
+
+    Links to folders are not followed.
+    """
     folders, is_first = [str(root)], True
     while folders:
         folder = folders.pop()
@@ -168,14 +175,14 @@ def _walk(root: Path, found: ScanResult, note: CountCallback, named: Collection[
 
 
 def _is_text(path: str) -> bool:
-    """Whether the path is valid text, which the database requires: Python shows other bytes as lone surrogates."""
+    """Whether the path can be stored as text in the database; names with other bytes have lone surrogates in Python."""
     return path.encode("utf-8", "replace").decode() == path
 
 
 def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
-    """Return why an entry is skipped, "" if it is not.
+    """Return the reason to skip an entry, one of SKIP_REASONS, or "".
 
-    "inside" is a link to something that is found in this folder anyway, which is not reported.
+    It is "inside", which is not reported, for a link to something in the same folder, which is found anyway.
     """
     name, path = entry.name, os.fspath(entry)
     if not _is_text(path):
@@ -208,7 +215,7 @@ def _is_hidden(status: os.stat_result) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AddedFiles:
-    """The result of adding paths. `known`: files that the collection had already; other fields as in `ScanResult`."""
+    """The result of adding paths. `known`: files that the collection already had; other fields as in `ScanResult`."""
 
     collection_id: int
     new: list[int] = field(default_factory=list)  # ids of documents
@@ -236,8 +243,8 @@ def add_paths(
 ) -> AddedFiles:
     """Add files, and folders with their contents, to a collection.
 
-    The sources are stored first, so that a later refresh can complete an interrupted call. A path inside a known source
-    is not stored as a source of its own, so it is removed when its folder is.
+    The sources are stored first, so that a later refresh can complete an interrupted call. A path inside a folder that
+    is already a source does not become a source, so it is removed together with the folder.
     """
     paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolving would replace links
     there = [path for path in paths if _is_there(path)]
@@ -260,7 +267,7 @@ def restore_paths(
 ) -> AddedFiles:
     """Add `paths` again, and queue even those of `files`, the former documents, that no longer exist.
 
-    Reading these fails with a reason that the user sees. They are among `missing` of the result.
+    Reading the missing ones fails with a reason that the user sees. They are among `missing` of the result.
     """
     added = add_paths(library, collection_id, paths, note)
     lost = [path for path in files if not _is_there(path)]
@@ -291,9 +298,9 @@ def refresh_collection(
 
 
 def empty_queue(library: Library) -> None:
-    """Take all documents out of the queue: those read before keep their sections, the others are removed.
+    """Take all documents out of the queue.
 
-    A later refresh finds the files of folders again.
+    Those read before keep their sections, the others are removed; a later refresh finds the files of folders again.
     """
     with library.database.transaction():
         for document in library.waiting():
@@ -332,7 +339,7 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
-    """Return the name, with a number if another collection has it."""
+    """Return the name, with a number appended if another collection has it. `taken`: names of collections."""
     free, number = name, 1
     while free in taken:
         number += 1

@@ -101,7 +101,10 @@ def _create_sections(db: sqlite3.Connection) -> None:
 
 
 def _create_index(db: sqlite3.Connection) -> None:
-    """Create the full-text index. `app.documents.terms` makes the terms; lengths are counts of terms."""
+    """Create the full-text index of sections.
+
+    Its terms come from `app.documents.terms`; stored lengths are numbers of terms.
+    """
     db.execute(
         """CREATE VIRTUAL TABLE section_terms USING fts5(
             heading_terms, body_terms, content='section', content_rowid='id',
@@ -129,7 +132,7 @@ def _create_index(db: sqlite3.Connection) -> None:
 
 
 def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
-    """Read documents with invisible characters again, which earlier versions stored."""
+    """Queue documents with invisible characters again, because earlier versions stored these characters."""
     db.create_function(
         "is_hidden", 1, lambda text: text != invisible_characters.to_plain_text(text), deterministic=True
     )
@@ -142,7 +145,8 @@ def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
 def _former_names(db: sqlite3.Connection) -> None:
     """Store former names of collections and documents with their labels.
 
-    A text that was made of a collection names it, and stays as confidential when the collection is renamed or removed.
+    A text that was made of a collection refers to it by name. With these names it stays confidential when the
+    collection is renamed or removed.
     """
     db.execute(
         """CREATE TABLE former (
@@ -159,13 +163,16 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _documen
 
 
 class SectionTable:
-    """The sections of documents. Raises AppError as `Database` does; changes belong to the caller's transaction."""
+    """The table of the sections of documents.
+
+    Its methods raise AppError as `Database` does. Changes belong to the caller's transaction.
+    """
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def add(self, document_id: int, sections: Sequence[DocumentSection], note: Callable[[int], None]) -> None:
-        """Add the sections of a document. `note` receives the number written so far."""
+        """Add the sections of a document. `note` receives the number of sections written so far."""
         for position, section in enumerate(sections):
             note(position)
             heading_terms, body_terms = terms.extract_section_terms(section)
@@ -197,7 +204,10 @@ class SectionTable:
         return self._db.read_as(_with_id, "SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
 
     def around(self, section_id: int, reach: int) -> list[tuple[int, DocumentSection]]:
-        """Return (section id, section) of a section and up to `reach` before and after it in its document, in order."""
+        """Return (section id, section) of a section and its neighbours in the document, in order.
+
+        `reach`: the number of neighbours on either side.
+        """
         return self._db.read_as(
             _with_id,
             """SELECT near.* FROM section s JOIN section near ON near.document_id = s.document_id
@@ -208,8 +218,10 @@ class SectionTable:
         )
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
-        """Return passages for (section id, score) in the given order, ranked from 1, without sections that no longer
-        exist."""
+        """Return the passages of (section id, score) in the given order, ranked from 1.
+
+        Sections that no longer exist are left out.
+        """
         found = self._db.read_as(
             _passage,
             """SELECT s.*, d.name AS document, d.path, c.name AS collection, c.label
@@ -251,7 +263,7 @@ def heading_of(row: Row) -> tuple[str, ...]:
     parts = tuple(json.loads(row["heading"]))
     if not all(isinstance(part, str) for part in parts):
         raise TypeError("heading")
-    return tuple(map(invisible_characters.to_single_line, parts))  # else it could imitate a line of the program
+    return tuple(map(invisible_characters.to_single_line, parts))  # otherwise it could imitate a line of the program
 
 
 def _passage(row: Row) -> Passage:

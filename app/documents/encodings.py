@@ -32,12 +32,12 @@ _HALF_WIDTH_BYTES = re.compile(rb"[\xa1-\xdf]")
 _OTHER_BYTES = re.compile(rb"[\x80-\xa0\xe0-\xff]")
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 _EUC_HALF_WIDTH = re.compile(rb"\x8e[\xa1-\xdf]")
-_KANA_BYTES = bytes(range(0xA1, 0xE0))  # of CP932
-_FEWEST_KANA = 8  # fewer may be kanji
+_KANA_BYTES = bytes(range(0xA1, 0xE0))  # half-width kana in CP932
+_FEWEST_KANA = 8  # smallest number of half-width kana; fewer may be bytes of kanji
 _IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
 _FOREIGN = ("cp1252", "gb18030", "big5", "cp949", "cp1251")
-_GOOD = 0.35  # of the characters beyond ASCII; Japanese prose has more than half kana, tables of names a third
-_STRAY_NULS = 0.01  # of the bytes: logs of devices have a few, programs and images many more
+_GOOD = 0.35  # score from which text is Japanese; prose has more than half kana, tables of names a third
+_STRAY_NULS = 0.01  # share of the bytes: logs of devices have a few, programs and images many more
 _UNREADABLE = 0.05  # share of characters that no text contains
 
 
@@ -74,7 +74,7 @@ def detect(data: bytes) -> str:
 
 
 def decode_as(data: bytes, codec: str) -> str:
-    """Decode like `decode`.
+    """Decode bytes as `decode` does, but report an unusable codec as an AppError.
 
     Raises AppError("document_not_text") for the codec "", and AppError("document_encoding_unknown") for an unknown one.
     """
@@ -87,7 +87,7 @@ def decode_as(data: bytes, codec: str) -> str:
 
 
 def decode(data: bytes, codec: str) -> str:
-    """Return the text without its byte order mark, with U+FFFD for invalid bytes and with its NULs.
+    """Return the text without its byte order mark; it has U+FFFD for invalid bytes, and keeps NULs.
 
     Raises LookupError if the codec is unknown or not one for text.
     """
@@ -96,8 +96,10 @@ def decode(data: bytes, codec: str) -> str:
 
 
 def codec_of(name: str) -> str:
-    """Return the codec for the name that a file or a user gives an encoding. Raises LookupError if it is not one for
-    text."""
+    """Return the codec for the name of an encoding in a file or from a user.
+
+    Raises LookupError if it is not one for text.
+    """
     try:
         known = codecs.lookup(name).name
     except ValueError as error:
@@ -107,7 +109,7 @@ def codec_of(name: str) -> str:
     return _MEANT.get(known, known)
 
 
-# Declared codecs and those meant: files declared as Shift_JIS use vendor characters (①, ㈱) everywhere.
+# Declared codec -> codec to use: files declared as Shift_JIS use vendor characters (①, ㈱) everywhere.
 _MEANT = {"shift_jis": "cp932", "ascii": "utf-8", "iso8859-1": "cp1252"}
 _WIDER = {"iso2022_jp": "iso2022_jp_ext"}  # a superset
 # Python's codecs for other purposes; and UTF-7, in which harmless characters encode markup.
@@ -124,9 +126,9 @@ def _is_strict(sample: bytes, codec: str) -> bool:
 
 
 def _half_width(sample: bytes) -> str:
-    """Return the codec if half-width kana are all or most of the bytes beyond ASCII, as in files of banks; else "".
+    """Return the codec of a text whose bytes beyond ASCII are mostly half-width kana, as in files of banks; else "".
 
-    Guessers take such kana for Cyrillic, whose small letters have higher codes, or for kanji.
+    General guessers mistake such kana for Cyrillic, whose small letters have higher codes, or for kanji.
     """
     beyond = sample.translate(None, bytes(range(128)))
     is_euc = _is_strict(sample, "euc_jp")
@@ -137,8 +139,10 @@ def _half_width(sample: bytes) -> str:
 
 
 def _wide(sample: bytes) -> str:
-    """Return the UTF-16 codec of a text without a byte order mark: NULs on one side only, and readable when decoded;
-    else ""."""
+    """Return the UTF-16 codec of a text without a byte order mark, else "".
+
+    Such a text has NULs only at even or only at odd positions, and is readable when decoded.
+    """
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample[: len(sample) // 2 * 2].decode(codec, "replace")
         strange = len(_CONTROLS.findall(text)) / max(1, len(text))
@@ -155,7 +159,7 @@ def _is_half_width(sample: bytes) -> bool:
 
 
 def _score(sample: bytes, codec: str) -> float:
-    """Return how Japanese the decoded text looks, up to 1; below 0 it is not text in this encoding.
+    """Return a score of how Japanese the decoded text is, up to 1; below 0 it is not text in this encoding.
 
     The score is the share of kana, kanji (weight 0.6) and common punctuation among the characters beyond ASCII.
     """

@@ -1,6 +1,6 @@
 """Store collections, their documents and sections in the documents' database.
 
-A method that changes something has committed the change when it returns. `app.documents.retrieval.passage_search`
+Every method that changes something commits the change before it returns. `app.documents.retrieval.passage_search`
 searches the sections. The file is over 450 lines because one class contains all SQL on collections and documents.
 """
 
@@ -35,7 +35,7 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('doubtful', 'failed')) AS troubled"""
 
 Former = tuple[str, str, int, Label]  # collection name, document name or "", collection id, label
-UNKNOWN: Former = ("", "", 0, HIGHEST_LABEL)  # stands for the unreadable rest of a damaged database
+UNKNOWN: Former = ("", "", 0, HIGHEST_LABEL)  # represents the unreadable rest of a damaged database
 _STEP = 1_000_000  # more ids than any user has collections
 _DOCUMENT = (
     "SELECT id, collection_id, path, name, state, size_bytes, modified_ns, tried_size_bytes, tried_modified_ns, sha256,"
@@ -46,8 +46,10 @@ _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
 
 def collections_now(path: Path) -> list[DocumentCollection] | None:
-    """Return `Library.labelled` of a database that may be open elsewhere; [] without a file, None if it is
-    unreadable."""
+    """Return `Library.labelled` of a database that may be open elsewhere.
+
+    Return [] if the file does not exist, None if it is unreadable.
+    """
     if not path.is_file():
         return []
     try:
@@ -154,9 +156,9 @@ class Library:
     def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:
         """Return the labels of all collections that a text made of these collections and documents may come from.
 
-        These are the collections that have or had one of the names, and those that contain or contained one of the
-        documents: both may have been renamed or moved since. A name that is unknown after the loss of a database counts
-        as confidential.
+        These are the collections that have or had one of the names in `collections`, and those that contain or
+        contained one of `documents`: both may have been renamed or moved since. If a database was lost, an unknown name
+        counts as confidential.
         """
         rows = self._db.read(
             f"WITH former_label AS (SELECT f.collection, f.document, {_FORMER_LABEL} AS label"  # noqa: S608
@@ -217,8 +219,7 @@ class Library:
                 self._db.write("INSERT INTO sqlite_sequence VALUES ('collection', ?)", last)
 
     def _keep_name(self, collection_id: int) -> None:
-        """Store the current name of a collection as a former one: texts made of the collection refer to it by that
-        name."""
+        """Store the current name of a collection as a former one, to which texts made of the collection refer."""
         self._db.write(
             "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
             " SELECT name, '', id, label FROM collection WHERE id = ? AND NOT is_builtin",
@@ -226,7 +227,10 @@ class Library:
         )
 
     def _checked_name(self, name: str, own_id: int | None) -> str:
-        """Return the name on a single line. `own_id`: the collection that may have this name already."""
+        """Return the name on a single line. Raises AppError("collection_unnamed" | "collection_exists").
+
+        `own_id`: the collection that may have this name already.
+        """
         name = invisible_characters.to_single_line(name)
         if not name:
             raise AppError("collection_unnamed")
@@ -253,8 +257,10 @@ class Library:
             self._db.write("DELETE FROM source WHERE collection_id = ? AND path = ?", collection_id, str(path))
 
     def exclude(self, document_ids: Iterable[int]) -> None:
-        """Exclude documents that are about to be removed, so that the next refresh of their folder does not add them
-        again."""
+        """Exclude documents that are about to be removed.
+
+        The next refresh of their folder then does not add them again.
+        """
         with self._db.transaction():
             for document_id in document_ids:
                 place = "SELECT collection_id, path FROM document WHERE id = ?"
@@ -287,8 +293,10 @@ class Library:
         return found[0] if found else None
 
     def documents_with_path_or_content(self, path: str, sha256: str) -> list[Document]:
-        """Return the documents with this path or this content. A file may be in several collections, and may have been
-        moved."""
+        """Return the documents with this path or this content.
+
+        A file may be in several collections, and may have been moved. `sha256`: digest of the content.
+        """
         wanted = f"{_DOCUMENT} WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id"
         return self._db.read_as(_document, wanted, path, sha256)
 
@@ -325,10 +333,7 @@ class Library:
         return added
 
     def begin_reading(self, document_id: int, file: os.stat_result) -> int:
-        """Mark a document as being read and return the number of attempts, including this one.
-
-        The reader gives up on a document that has ended the reading process twice.
-        """
+        """Mark a document as being read and return the number of attempts, including this one."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE document SET state = 'reading', attempts = attempts + 1,"
@@ -354,8 +359,10 @@ class Library:
                 )
 
     def interrupt(self, document_id: int) -> None:
-        """Put a document back into the queue without counting the attempt. A document that was read meanwhile stays
-        read."""
+        """Put a document back into the queue without counting the attempt.
+
+        A document whose reading has ended meanwhile is not changed.
+        """
         with self._db.transaction():
             self._db.write(
                 "UPDATE document SET state = 'waiting', attempts = 0 WHERE id = ? AND state = 'reading'", document_id
@@ -403,11 +410,11 @@ class Library:
     def put(
         self, document: Document, sections: Sequence[DocumentSection], note: Callable[[int], None] = lambda _count: None
     ) -> None:
-        """Replace a document's row and all its sections in one transaction: after a kill either the old or the new ones
-        exist.
+        """Replace a document's row and all its sections in one transaction.
 
-        `note` receives the number of sections written so far: the longest documents take minutes on slow machines.
-        Raises AppError("document_removed") if another process has removed the document meanwhile.
+        After a kill either the old or the new ones exist. `note` receives the number of sections written so far: the
+        longest documents take minutes on slow machines. Raises AppError("document_removed") if another process has
+        removed the document meanwhile.
         """
         with self._db.transaction():
             if self.document(document.id) is None:
@@ -433,8 +440,10 @@ class Library:
         return self._sections.of_document(document_id)
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
-        """Return passages for (section id, score) in the given order, ranked from 1, without sections that no longer
-        exist."""
+        """Return the passages of (section id, score) in the given order, ranked from 1.
+
+        Sections that no longer exist are left out.
+        """
         return self._sections.passages(scored)
 
     def passage(self, section_id: int) -> Passage | None:

@@ -1,7 +1,7 @@
-"""Define what the documents' database stores, as frozen values. Times are seconds since 1970 (UTC).
+"""Define the values that the documents' database stores, as frozen dataclasses.
 
-DOCUMENT_SUFFIXES are the file types that a folder is searched for; the reading child detects the real type from the
-content.
+Times are seconds since 1970 (UTC). DOCUMENT_SUFFIXES are the file types that a folder is searched for; the reading
+child detects the real type from the content.
 """
 
 import re
@@ -14,25 +14,25 @@ from app.base import invisible_characters
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 
-# In lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text.
+# Suffixes in lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text.
 DOCUMENT_SUFFIXES = (
     *(".pdf", ".docx", ".docm", ".xlsx", ".xlsm", ".csv", ".tsv"),
     *(".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".text"),
 )
 _BREAKS = re.compile("[\t\n]")
-_RANGES_MOST = 12  # of pages in a list
+_RANGES_MOST = 12  # ranges of pages in a list
 
 
 def shown_name(path: PurePath) -> str:
-    """Return a file's name as shown and given to models, with U+FFFD for each invisible character.
+    """Return a file's name as it is displayed and given to models, with U+FFFD for each invisible character.
 
-    A name must not be readable backwards (exe.txt for txt.exe), nor look like two lines that the program wrote.
+    Such a character could reverse a name (exe.txt for txt.exe), or make it look like two lines written by the program.
     """
     return shown_path(path.name)
 
 
 def shown_path(path: str) -> str:
-    """Return a path as shown, cleaned like `shown_name`."""
+    """Return a path as it is displayed, cleaned like `shown_name`."""
     return _BREAKS.sub("\ufffd", invisible_characters.replace_with_mark(path))
 
 
@@ -72,13 +72,13 @@ class ReadingReport:
 
     pages: int = 0  # 0: a format without pages
     pages_without_text: tuple[int, ...] = ()  # from 1
-    garbled_share: float = 0.0  # 0 to 1: characters that no Japanese or Latin text contains
+    garbled_share: float = 0.0  # share (0 to 1) of characters that no Japanese or Latin text contains
     invisible: int = 0  # invisible characters that were removed
     headings: int = 0
     tables: int = 0
     sections: int = 0
     characters: int = 0
-    encoding: str = ""  # of a text file; "": the format defines it
+    encoding: str = ""  # encoding of a text file; "": the format defines it
     notes: tuple[str, ...] = ()  # codes of other findings, with sentences in resources/wording
 
     @property
@@ -92,8 +92,8 @@ class ReadingReport:
 class Document:
     """One file of a collection; the file stays in its folder.
 
-    `size_bytes` and `modified_ns` are those of the file version that was read, `tried_…` those of the last attempt; 0:
-    none.
+    `size_bytes` and `modified_ns` are those of the file version that was read, `tried_…` those of the last attempt; 0
+    if there is none.
     """
 
     id: int
@@ -124,13 +124,13 @@ class Document:
 class DocumentSection:
     """A citable piece of a document: at most one clause, never half a sentence or table row.
 
-    `text` is the original's, without headings. `heading` is the path from the outermost heading, as printed (第3章 …,
-    3.2.1 …).
+    `text` is the document's own text, without headings. `heading` is the path from the outermost heading, as printed
+    (第3章 …, 3.2.1 …).
     """
 
     heading: tuple[str, ...]
     text: str
-    tag: str = ""  # how binding the document calls it: 必須, 標準, 推奨, 例示, 考え方
+    tag: str = ""  # the document's mark of obligation: 必須, 標準, 推奨, 例示, 考え方
     page: int = 0  # first page, from 1; 0: the format has no pages
     page_last: int = 0
     boxes: tuple[PageBox, ...] = ()
@@ -157,7 +157,7 @@ class Passage:
 
 
 def page_ranges(numbers: Iterable[int]) -> list[str]:
-    """Return sorted page numbers as ranges: 3, 5–8 for 3, 5, 6, 7, 8. After the first 12 follows a single …."""
+    """Return sorted page numbers as ranges: 3, 5–8 for 3, 5, 6, 7, 8. At most 12 ranges are returned, then "…"."""
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         if ranges and ranges[-1][1] == number - 1:

@@ -1,7 +1,7 @@
 """Make the index terms of documents and questions, so that different spellings of the same content match.
 
-Terms are for matching only; the user sees the original. They consist of letters and digits, so that sqlite's tokenizer
-does not split them. Synonyms come from a list shipped with Kotae and from the user's own 用語集.
+Terms only serve matching; the user sees the original text. They consist of letters and digits, so that sqlite's
+tokenizer does not split them. Synonyms come from a list shipped with Kotae and from the user's own 用語集.
 """
 
 import functools
@@ -17,10 +17,10 @@ from app.documents import encodings
 from app.documents.records import DocumentSection
 from app.documents.values import notation, quantities
 
-# A pair of characters tells more the fewer of them are kana: 橋脚, 滑り, ので.
+# Weights of a pair of characters; fewer kana mean more weight: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2
-WEIGHT_LAST = 0.5  # the last character of a run alone
-WEIGHT_NUMBER = 0.5  # 33 alone, which may count anything
+WEIGHT_LAST = 0.5  # weight of the last character of a run, as a term of its own
+WEIGHT_NUMBER = 0.5  # weight of a number without a unit (33), which may count anything
 
 # Old and variant forms of kanji with the forms in use: the 常用漢字表 (2010) lists the 康熙字典体 with them; the
 # last lines are variants in names.
@@ -51,12 +51,12 @@ _KANA = re.compile("[\u3041-\u309f]")
 
 
 def extract_terms(written: str) -> list[str]:
-    """Return the terms of a text in order, with old forms of kanji replaced by new ones (橋梁の會社 has 会社)."""
+    """Return the terms of a text in order, with new forms of kanji for old ones (会社 for 會社)."""
     return search_text.index_terms(invisible_characters.to_plain_text(written).translate(_MODERN))
 
 
 def extract_section_terms(section: DocumentSection) -> tuple[list[str], list[str]]:
-    """Return the terms of the heading path, and those of the text with its values and dates.
+    """Return two lists: the terms of the heading path, and those of the text with its values and dates.
 
     Tags are left out, because thousands of sections share them.
     """
@@ -73,8 +73,10 @@ def weigh_query_terms(query: str) -> dict[str, float]:
 
 
 def extract_value_terms(written: str) -> list[str]:
-    """Return terms for values and dates with several spellings: 24 N/mm² and ２４MPa, 昭和33年 and 1958年, 十年 and
-    10年."""
+    """Return one term for each value or date, however it is written.
+
+    24 N/mm² and ２４MPa have the same term, as have 昭和33年 and 1958年, and 十年 and 10年.
+    """
     written = invisible_characters.to_plain_text(written)
     found = [
         _encode_symbols(f"v{one.value:.6g}u{one.unit}")
@@ -109,10 +111,10 @@ _ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 
 
 def synonyms_of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]]:
-    """Return for each listed word of the query its synonyms, each as terms with weights.
+    """Return the synonyms of each query word that the lists contain, each synonym as terms with weights.
 
-    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more. Raises AppError
-    as `read_glossary` does.
+    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more. `own`: the user's
+    list. Raises AppError as `read_glossary` does.
     """
     return [
         [dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in others]
@@ -121,7 +123,10 @@ def synonyms_of_query(query: str, own: Path | None = None) -> list[list[dict[str
 
 
 def synonyms_by_word(query: str, own: Path | None = None) -> list[tuple[str, list[list[str]]]]:
-    """Return each listed word of the query with the terms of each synonym. Raises AppError as `read_glossary` does."""
+    """Return each query word that the lists contain, with the terms of each of its synonyms.
+
+    `own`: the user's list. Raises AppError as `read_glossary` does.
+    """
     folded = search_text.fold(query)
     found = []
     for word, others in (*_shipped_synonyms().items(), *(read_glossary(own) if own else {}).items()):
@@ -140,9 +145,10 @@ def _is_whole_word(word: str, folded: str) -> bool:
 
 
 def read_glossary(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return the user's synonyms by word: each line of the text file lists synonyms separated by commas or tabs.
+    """Return word -> synonyms from the user's list, a text file.
 
-    Return {} without a file. Raises AppError("glossary_unreadable").
+    Each of its lines has synonyms separated by commas or tabs. Return {} without a file. Raises
+    AppError("glossary_unreadable").
     """
     try:
         stamp = path.stat()

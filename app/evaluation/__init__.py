@@ -1,1 +1,1 @@
-"""Question sets; the packages below hold studies, judges and reports."""
+"""Hold question sets; the packages below hold studies, judges and reports."""

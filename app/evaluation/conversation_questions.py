@@ -1,13 +1,13 @@
 """Make questions from the answers that the user has rated in conversations.
 
 The reference of a question is a good answer, or the correction of a bad one, without its source marks. A good answer
-資料にありません makes a question that the documents do not answer, and so does a correction that says this.
+資料にありません ("not in the documents") makes an unanswerable question, and so does such a correction.
 These rated answers are left out and counted by reason:
 * follow_up: the question is not the first of its branch, so that it means nothing without the turns before it.
-* no_reference: a bad answer without a correction says nothing about what is right.
+* no_reference: a bad answer without a correction does not show what is right.
 * unfinished: a good answer that was stopped or cut off.
-* repeated: of a question that was asked several times only the last answer is kept.
-* unfit: the text cannot be a question of a set: it has no letter, or it is too long.
+* repeated: an earlier answer to a question that was asked several times; only the last answer is kept.
+* unfit: the text cannot be a question of a set, because it has no letter or is too long.
 """
 
 from collections import Counter
@@ -30,9 +30,9 @@ CUT_OFF = ("length", "context")
 
 @dataclass(frozen=True, slots=True)
 class CollectedQuestions:
-    """Questions made from rated answers, with what was left out.
+    """Questions made from rated answers, and the number of rated answers left out.
 
-    `label`: the highest label of their conversations. `left_out`: the number of rated answers left out, by reason.
+    `label`: the highest label of the conversations used. `left_out`: the number of rated answers left out, by reason.
     """
 
     questions: tuple[Question, ...]
@@ -41,11 +41,11 @@ class CollectedQuestions:
 
 
 def collect_questions(store: Store, known_collections: KnownCollections) -> CollectedQuestions:
-    """Return the questions of all conversations that are not in the bin, in the order of their answers.
+    """Return questions from the rated answers of all stored conversations outside the bin, in the order of the answers.
 
-    Temporary conversations are in no database. `known_collections`: the collections that exist now.
+    `known_collections`: the collections that exist now.
     """
-    by_text: dict[str, tuple[Question, Label]] = {}  # by the question's text, with single spaces
+    by_text: dict[str, tuple[Question, Label]] = {}  # key: the question's text with single spaces
     left_out: Counter[str] = Counter()
     for question_message, answer, label in answer_ratings.rated_answers(store, known_collections):
         reason = _exclusion_reason(question_message, answer)

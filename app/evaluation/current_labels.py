@@ -1,6 +1,6 @@
 """Find the label that question sets, studies and results have now, from the labels of their documents today.
 
-It is never lower than the label that was stored with them.
+The current label is never lower than the label that was stored with the set, study or results.
 """
 
 from collections.abc import Iterable
@@ -16,18 +16,18 @@ from app.training.runs.lineage import Lineage
 
 
 def label_of_set(found: QuestionSet, documents: Path) -> Label:
-    """Return the label of a question set. `documents`: the documents database."""
+    """Return the current label of a question set. `documents`: path of the documents database."""
     return collection_lookup.label_of_origins(documents, origins_of_set(found), found.label)
 
 
 def origins_of_set(found: QuestionSet) -> frozenset[Origin]:
-    """Return the documents that answer the questions of a set, and the collections that the questions ask."""
+    """Return the documents that the gold passages of a set quote, and the collections that its questions are about."""
     golds = {("", gold.document) for question in found.questions for gold in question.gold if gold.document}
     return frozenset(golds | {(name, "") for question in found.questions for name in question.collections})
 
 
 def label_of_evaluation(found: Evaluation, documents: Path) -> Label:
-    """Return the highest label of the questions, the asked collections and the models' training data."""
+    """Return the highest current label of the questions, the systems' collections and the models' training data."""
     asked = {(name, "") for system in found.systems for name in system.system.collections}
     trained = _trained_on(one.system for one in found.systems)
     known = highest_label((label_of_set(found.questions, documents), trained.label or LABELS[0]))
@@ -35,7 +35,7 @@ def label_of_evaluation(found: Evaluation, documents: Path) -> Label:
 
 
 def label_of_study(study: Study, documents: Path) -> Label:
-    """Return the highest label of the study as stored, its collections and its models' training data."""
+    """Return the highest of the study's stored label and the current labels of its collections and training data."""
     asked = {(ref.name, "") for one in study.contenders for ref in one.scope}
     trained = Lineage().joined(
         _trained_on(one.system for one in study.contenders),

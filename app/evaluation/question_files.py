@@ -1,4 +1,4 @@
-"""Question sets as files: JSON (lines or one list), Excel and CSV are read; JSON Lines, Excel and CSV are written.
+"""Read question sets from JSON (lines or one list), Excel and CSV; write them as JSON Lines, Excel and CSV.
 
 Each row is one question. A row that is no question is reported with the reason. In JSON a row is an object with the
 keys
@@ -43,7 +43,7 @@ _DIGITS = 12  # digits of a generated id: at 20 million questions two are likely
 
 @dataclass(frozen=True, slots=True)
 class QuestionFile:
-    """The questions of a file, with everything about its rows that the user should know.
+    """The questions of a file, and what the user should know about its rows.
 
     `renamed`: pairs of an id that occurred twice and the new id of the later question.
     """
@@ -91,9 +91,9 @@ def read(path: Path) -> QuestionFile:
 
 
 def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
-    """Read the output of `to_lines`, where every line must be a question. `name`: what is read, for the error message.
+    """Read the output of `to_lines`, where every line must be a question.
 
-    Raises AppError("questions_unreadable").
+    `name`: name of the data for the error message. Raises AppError("questions_unreadable").
     """
     try:
         found = records.records_from_json(raw.decode("utf-8"), name, is_lines=True)
@@ -106,7 +106,7 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
 
 
 def as_stored(question: Question) -> Question | None:
-    """Return the question as a file would give it back; None if a file cannot hold it."""
+    """Return the question as reading it from a file would return it; None if a file cannot hold it."""
     try:
         return from_lines(to_lines([question]), "")[0]
     except AppError:
@@ -121,7 +121,7 @@ def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple
     """
     questions = tuple(questions)
     given = {one.id for one in questions}
-    taken: dict[str, int] = {}  # each id, with how many questions wanted it
+    taken: dict[str, int] = {}  # key: id; value: number of questions that had it
     named: list[Question] = []
     for question in questions:
         wanted = question.id or "q" + hashlib.sha256(question.text.encode("utf-8", "replace")).hexdigest()[:_DIGITS]
@@ -175,7 +175,7 @@ def _unquoted(cell: Cell) -> Cell:
 
 
 def _sorted(found: DataRecords) -> tuple[QuestionColumns, list[tuple[DataRecord, Question]], list[BadRow]]:
-    """Return what the columns mean, the rows that are questions under this reading, and the rows that are not."""
+    """Return the field of each column, the rows that are questions, and the rows that are not."""
     columns, rows = question_rows.find_columns(found.columns if found.has_names else ()), found.found
     if not found.has_names and len(found.columns) == 1:  # a file with one unnamed column is a list of questions
         (only,) = found.columns
@@ -210,12 +210,12 @@ def to_lines(questions: Iterable[Question]) -> bytes:
 
 
 def sha256(questions: Iterable[Question]) -> str:
-    """Return the hash by which two sets are known to hold the same questions in the same order."""
+    """Return a hash that is equal for two sets with the same questions in the same order."""
     return hashlib.sha256(to_lines(questions)).hexdigest()
 
 
 def check_target(out: Path) -> None:
-    """Check that a file of questions can be written there.
+    """Check that a file of questions can be written to `out`.
 
     Raises AppError("questions_out_format" | "export_folder_gone" | "export_exists").
     """

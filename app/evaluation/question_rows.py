@@ -26,14 +26,14 @@ FIELDS = (
     "id", "question", "reference", "must_include", "category", "group", "document", "answerable", "why_unanswerable",
     "origin",
 )  # fmt: skip
-PARTS = ("quote", "document", "heading", "page")  # of a gold passage
+PARTS = ("quote", "document", "heading", "page")  # fields of a gold passage
 
 _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionColumns:
-    """Which columns of a file hold which field of a question.
+    """The columns of a file that hold each field of a question.
 
     `fields`: the columns of each field, the most certain first; the first one with a value in the row counts. `golds`:
     for each gold passage the column of each part. `unused`: the other columns, in file order.
@@ -44,7 +44,7 @@ class QuestionColumns:
     unused: tuple[str, ...]
 
     def named(self) -> dict[str, str]:
-        """Return for each field, and for all gold passages together, the column names in one text to show.
+        """Return for each field, and for all gold passages together, the names of its columns as one text to show.
 
         The field "document" is called "document_group" where it serves as the group.
         """
@@ -101,14 +101,14 @@ def _all_columns(fields: dict[str, tuple[str, ...]]) -> set[str]:
     return {column for found in fields.values() for column in found}
 
 
-NAME_CHARACTERS = 200  # of an id, a category or a group
+NAME_CHARACTERS = 200  # limit for an id, a category or a group
 ORIGINS = ("written", "imported", "conversation", "generated")
 TABLE_FIELDS = ("id", "question", "reference", "must_include", "category", "group", "answerable", "origin")
-COLLECTIONS = "collections"  # only in JSON Lines
+COLLECTIONS = "collections"  # a field that only JSON files have
 HEADING_GAP = " > "
 
 _BETWEEN_WORDS = re.compile(r"[、；;\n]")
-# looks like a separator, but stays part of the text
+# what looks like a separator between entries, but stays part of an entry
 _LOOKS_BETWEEN = re.compile(r"(?<=[^\x00-\x7f])[,，]|[,，]\s*(?=[^\x00-\x7f])|\u3000")
 
 
@@ -148,7 +148,7 @@ def question_of(record: DataRecord, columns: QuestionColumns) -> Question:
 
 
 def doubts(record: DataRecord, columns: QuestionColumns, question: Question) -> Iterator[tuple[str, str]]:
-    """Return what looks wrong in a row that is a question, as code and detail of a BadRow."""
+    """Return the values of a question's row that look wrong, each as code and detail of a BadRow."""
     for value in _places(record.values, columns):
         page = _text(value.get("page")) if isinstance(value, dict) else ""
         if page and not _page(page):
@@ -160,7 +160,7 @@ def doubts(record: DataRecord, columns: QuestionColumns, question: Question) -> 
 
 
 def _first(values: dict[str, Any], columns: Sequence[str]) -> Any:
-    """Return the first value of the columns that is not empty."""
+    """Return the first value of the columns that is not empty; None if all are."""
     return next((value for column in columns if (value := values.get(column)) not in (None, "", [])), None)
 
 
@@ -187,7 +187,7 @@ def _words(value: Any) -> tuple[str, ...]:
 
 
 def _golds(values: dict[str, Any], columns: QuestionColumns, document: str) -> tuple[Gold, ...]:
-    """`document`: the row's document, used where a passage names none."""
+    """Return the gold passages of a row. `document`: the row's document, used for a passage that names none."""
     return tuple(_gold(one, document) for one in _places(values, columns))
 
 

@@ -1,4 +1,4 @@
-"""The stored question sets: one folder for each, with one file for each version. Version files never change.
+"""Store question sets: one folder for each set, with one file for each version. Version files never change.
 
     NAME/1.jsonl, 2.jsonl, …    the questions (`question_files.to_lines`)
     NAME/about.json             label, and for each version its SHA-256, count, time and source
@@ -34,7 +34,7 @@ from app.training.data.records import DataRecord, RowRefusedError, shorten
 
 ABOUT, BIN, LOCK = "about.json", ".bin", ".lock"
 SHIPPED = ("general", "plain")
-_LOCK_LIMIT_S = 10.0  # storing takes a moment
+_LOCK_LIMIT_S = 10.0  # limit of waiting for another process, whose storing takes a moment
 _VERSIONED = re.compile(r"(.+)@(\d{1,9})")
 
 
@@ -42,7 +42,7 @@ _VERSIONED = re.compile(r"(.+)@(\d{1,9})")
 class QuestionSetVersion:
     number: int  # from 1
     sha256: str
-    count: int  # of questions
+    count: int  # number of questions
     made_at: float  # seconds since 1970 (UTC)
     source: str  # origin of the questions, as text to show
 
@@ -62,7 +62,7 @@ class StoredQuestionSet:
 
 
 def list_all(folder: Path) -> list[StoredQuestionSet]:
-    """Return all sets by name; a damaged one has no versions."""
+    """Return all sets, sorted by name; a damaged set has no versions."""
     found = []
     for place in _places(folder):
         try:
@@ -73,7 +73,7 @@ def list_all(folder: Path) -> list[StoredQuestionSet]:
 
 
 def list_removed(folder: Path) -> list[str]:
-    """Return the names of the sets that can be restored."""
+    """Return the names of the sets in the bin, which can be restored."""
     return sorted({name for name, _, _ in _removed(folder)})
 
 
@@ -83,7 +83,7 @@ def load_versions(folder: Path, name: str) -> StoredQuestionSet:
 
 
 def find_by_name(sets: Sequence[StoredQuestionSet], name: str) -> StoredQuestionSet | None:
-    """Return the set to which `store` would add a version under this name; None if there is none."""
+    """Return the set to which `store` would add a version under this name; None if there is no such set."""
     return next((one for one in sets if _plain(one.name) == _plain(name)), None)
 
 
@@ -118,7 +118,7 @@ def find(folder: Path, wanted: str) -> QuestionSet:
 def load(wanted: str, folder: Path, report_file: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
     """Load the stored set of that name, or else the file at that path as version 0.
 
-    `report_file` is called with what was read from a file; without it a file with rows that are no question is refused.
+    `report_file` is called with the content of a file; without it a file with rows that are not questions is refused.
     Raises AppError as `find` and `question_files.read`, and "questions_partly".
     """
     versioned = _VERSIONED.fullmatch(wanted)
@@ -138,7 +138,7 @@ def load(wanted: str, folder: Path, report_file: Callable[[QuestionFile], None] 
 
 
 def shipped() -> QuestionSet:
-    """Return the general questions of the program, of which the trial model's adapter has learned none."""
+    """Return the general questions shipped with the app, on none of which the trial model's adapter was trained."""
     files = (resources() / "starter_adapter" / "rows" / f"{kind}_holdout.jsonl" for kind in SHIPPED)
     found = (one for file in files for one in question_files.read(file).questions if one.is_answerable)
     questions = question_files.with_ids(found)[0]
@@ -149,7 +149,7 @@ def shipped() -> QuestionSet:
 
 @dataclass(frozen=True, slots=True)
 class QuestionSetChanges:
-    """How many questions differ from one version to another. Questions are matched by id."""
+    """The numbers of questions that differ between two versions. Questions are matched by id."""
 
     added: int
     changed: int
@@ -184,10 +184,11 @@ def store(
     *,
     after: str | None = None,
 ) -> QuestionSet:
-    """Store the questions as a new set, or as the next version of the set of that name unless its newest is the same.
+    """Store the questions as a new set, or as the next version of the set of that name.
 
-    `label`: label of the material that the questions were made from. A set keeps the highest label it was ever given.
-    None: keep its label, or DEFAULT_LABEL for a new set.
+    If the newest version has the same questions, no version is added. `label`: label of the material that the questions
+    were made from. A set keeps the highest label it was ever given. None: keep its label, or DEFAULT_LABEL for a new
+    set.
     `after`: the SHA-256 of the version that the questions were made from, which must still be the newest; "": the set
     must be new; None: no check.
     Raises AppError: question_set_name, question_set_damaged, questions_unreadable (a file could not hold the
@@ -220,7 +221,7 @@ def store(
 
 
 def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
-    """Rename a set. Studies keep the questions that they asked, and the old name.
+    """Rename a set. Existing studies keep their questions and the set's old name.
 
     Raises AppError: question_set_unknown, question_set_name, question_set_taken, question_set_damaged, journal_busy,
     and as `output_file.export_error`.
@@ -270,7 +271,7 @@ def restore(folder: Path, name: str) -> StoredQuestionSet:
 
 
 def checked_name(name: str) -> str:
-    """Return the name as a folder name. Raises AppError("question_set_name")."""
+    """Check the name of a set and return it as a folder name. Raises AppError("question_set_name")."""
     name = unicodedata.normalize("NFC", name).strip()
     if not name or safe_name(name, "") != name or "@" in name:
         raise AppError("question_set_name", name=shorten(name, 20))
@@ -307,12 +308,12 @@ def _removed(folder: Path) -> list[tuple[str, int, Path]]:
 
 
 def _find_folder(folder: Path, name: str) -> Path | None:
-    """Return the folder of a set. Width and case of its name do not matter, as to some file systems."""
+    """Return the folder of a set; None if there is none. Case and full or half width of the name do not matter."""
     return next((place for place in _places(folder) if _plain(place.name) == _plain(name)), None)
 
 
 def _existing_folder(folder: Path, name: str) -> Path:
-    """Return the folder of a set. Raises AppError("question_set_unknown")."""
+    """Return the folder of a set that must exist. Raises AppError("question_set_unknown")."""
     place = _find_folder(folder, name)
     if place is None:
         raise AppError("question_set_unknown", name=name)
@@ -320,7 +321,10 @@ def _existing_folder(folder: Path, name: str) -> Path:
 
 
 def _check_newest(folder: Path, name: str, sha256: str | None) -> None:
-    """Raise AppError unless `sha256` (`after` of `store`) still is the newest version."""
+    """Check that `sha256` (`after` of `store`) still is the hash of the newest version.
+
+    Raises AppError("question_set_outdated" | "question_set_taken" | "question_set_unknown").
+    """
     if sha256:
         place = _existing_folder(folder, name)
         if _about(place).newest.sha256 != sha256:
@@ -338,7 +342,7 @@ def _file(number: int) -> str:
 
 
 def _about(place: Path) -> StoredQuestionSet:
-    """Read a set's `about.json`. The name is the folder's, because a user may have renamed the folder.
+    """Read a set's `about.json`. Its name is replaced by the folder's, because a user may have renamed the folder.
 
     Raises AppError("question_set_damaged").
     """

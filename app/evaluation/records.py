@@ -1,4 +1,4 @@
-"""Define the frozen values of evaluation: questions, the parts of a report, and what was measured.
+"""Define the immutable records of evaluation: questions, the parts of a report, and results.
 
 `merge_evaluations` joins several evaluations of the same questions so that their systems share one table.
 """
@@ -16,7 +16,7 @@ from app.inference.scoring_files import ExampleScore, Scores
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A verbatim quote from a document that a right answer rests on, and where it is; "" or 0 where unknown."""
+    """A verbatim quote from a document that supports a right answer, and its place; "" or 0: unknown."""
 
     quote: str
     document: str = ""
@@ -26,12 +26,11 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, with what is known of its right answers.
+    """A question with its right answer.
 
-    `reference`: a right answer, "" if none is known. `must_include`: what each right answer must contain; "a|b" means
-    either. `gold`: passages, all of which the answer needs. `group`: what the question is about (a document, a
-    section). Questions of one group are alike, so the bootstrap draws them together; "": the question is its own
-    group.
+    `reference`: a right answer, "" if none is known. `must_include`: words that each right answer must contain; "a|b"
+    means either. `gold`: passages, all of which the answer needs. `group`: the subject of the question (a document, a
+    section). Questions of one group are alike, so the bootstrap draws them together; "": the question is its own group.
     """
 
     id: str  # unique in its set
@@ -43,12 +42,12 @@ class Question:
     group: str = ""
     is_answerable: bool = True  # False: the documents do not contain the answer, and saying so is right
     origin: str = ""  # written | imported | conversation | generated; "" if unknown
-    collections: tuple[str, ...] = ()  # which its answer was asked of or made from; they determine the label
+    collections: tuple[str, ...] = ()  # collections asked or used to make the question; they determine the label
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """One version of a set, which never changes. `sha256`: hash of `question_files.to_lines`."""
+    """One version of a question set, which never changes. `sha256`: hash of `question_files.to_lines`."""
 
     name: str
     version: int  # from 1; 0: a file that is not stored as a set
@@ -59,7 +58,7 @@ class QuestionSet:
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """A table of a report with its cells as shown. `notes`: shown below it."""
+    """A table of a report with its cells as texts to show. `notes`: texts to show below the table."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -94,20 +93,20 @@ class System:
     strength: float = 1.0
     collections: tuple[str, ...] = ()
     adapter_sha256: str = ""  # "" if there is no adapter, or it is unknown
-    is_quoted: bool = False  # the documents were quoted, because the model is too small to be asked about them
+    is_quoted: bool = False  # answers are quotes of the documents, because the model is too small to answer from them
 
 
 @dataclass(frozen=True, slots=True)
 class RuleScores:
-    """What the rules say of one answer (`app.evaluation.judge.rule_scoring`); shares are 0 to 1.
+    """The scores of one answer by rules (`app.evaluation.judge.rule_scoring`); shares are 0 to 1.
 
     None: the measure does not apply to this question or system. `score`: the value by which systems are compared, 0 to
     1.
     """
 
     score: float | None = None
-    must_include: float | None = None  # recall
-    numbers: float | None = None  # precision of the answer's numbers with their units
+    must_include: float | None = None  # share of the required entries that the answer contains
+    numbers: float | None = None  # share of the answer's numbers with units that are right
     char_f1: float | None = None
     is_exact: bool | None = None
     citation: float | None = None  # share of the cited passages that contain a gold quote
@@ -132,7 +131,7 @@ class JudgeScore:
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One answer of a system. Times are for this question alone, without loading the model."""
+    """One answer of a system. Times are seconds for this question alone, without loading the model."""
 
     question_id: str
     seed: int
@@ -143,13 +142,13 @@ class ResultRow:
     total_s: float = 0.0
     first_token_s: float = 0.0
     answer_tokens: int = 0
-    error: str = ""  # message, for a question that failed
+    error: str = ""  # error message if the question failed
     tokens_per_s: float = 0.0  # while generating; 0: nothing was generated
 
 
 @dataclass(frozen=True, slots=True)
 class SystemResult:
-    """What one system answered. `rows`: by seed, then in question order.
+    """The answers of one system. `rows`: the answers, ordered by seed, then by question.
 
     `likelihoods`: the scores of the references, whose `line` is the question number from 1; (): not measured.
     """
@@ -171,8 +170,8 @@ class Judge:
 
     model_name: str
     preset: str  # kotae | paper-2603.18037
-    kappa: float | None = None  # None: there was nothing to agree on
-    is_trusted: bool | None = None  # None: not yet known
+    kappa: float | None = None  # None: undefined, because there are no answers or all ratings are equal
+    is_trusted: bool | None = None  # None: too few answers to decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +193,7 @@ class PairPreference:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The results of all systems on one question set. The others are compared with the first system."""
+    """The results of all systems on one question set. The first system is the one that the others are compared with."""
 
     id: str
     name: str
@@ -203,14 +202,14 @@ class Evaluation:
     seeds: tuple[int, ...]
     judge: Judge | None = None
     made_at: float = 0.0  # seconds since 1970 (UTC)
-    preferences: tuple[PairPreference, ...] = ()  # if the answers were judged in pairs
+    preferences: tuple[PairPreference, ...] = ()  # the judge's choices; (): the answers were not judged in pairs
 
 
 def merge_evaluations(found: Sequence[Evaluation]) -> Evaluation:
     """Join evaluations of the same questions under the name and reference system of the first.
 
-    The label is the highest of all. The judges' scores stay only if the same judge gave all of them; it then counts
-    as trusted only as far as where it was trusted least. Raises AppError("evaluation_other_questions").
+    The label is the highest of all. The judges' scores stay only if the same judge gave all of them; its trust and
+    kappa are then the lowest of all. Raises AppError("evaluation_other_questions").
     """
     first = found[0]
     for other in found[1:]:

@@ -1,4 +1,4 @@
-"""Build the command lines of the inference children."""
+"""Build the command lines of the child processes that run models."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from app.inference import engine_packs
 
 
 def engine() -> list[str]:
-    """Return the command of the engine. `KOTAE_ENGINE=echo` selects the fake, for tests of whole programs."""
+    """Return the command line of the engine child. KOTAE_ENGINE=echo in the environment selects a fake for tests."""
     packs = engine_packs.folder_in_use()
     return [*own_program(), "--engine", os.environ.get("KOTAE_ENGINE", "llama"), *([str(packs)] if packs else [])]
 
@@ -18,10 +18,10 @@ def template() -> list[str]:
 
 
 def quantizer(job: Path) -> list[str]:
-    """Return the command of the quantizer. `job`: a file with a job of `app.inference.engine.model_jobs`."""
+    """Return the command line of the quantizer. `job`: a file written by `app.inference.engine.model_jobs`."""
     return [*own_program(), "--quantize", str(job)]
 
 
 def scorer(job: Path) -> list[str]:
-    """Return the command of the scorer. `job`: a file with a job of `app.inference.engine.model_jobs`."""
+    """Return the command line of the scorer. `job`: a file written by `app.inference.engine.model_jobs`."""
     return [*own_program(), "--score", str(job)]

@@ -28,7 +28,7 @@ _folder: Path | None = None
 
 @dataclass(frozen=True, slots=True)
 class EnginePack:
-    """A pack that this version may load. `name`: vulkan | cuda. `file`: the library's name in the pack and on disk."""
+    """Describes a pack that this version may load. `name`: vulkan | cuda. `file`: name of its library."""
 
     name: str
     file: str
@@ -58,7 +58,7 @@ def known() -> tuple[EnginePack, ...]:
 
 
 def installed(folder: Path) -> tuple[EnginePack, ...]:
-    """Return the installed packs, by name and size; `verified` compares their content."""
+    """Return the packs whose library is in `folder` with the right size; `verified` also compares the content."""
     return tuple(pack for pack in known() if _size(folder / pack.file) == pack.size_bytes)
 
 
@@ -125,7 +125,7 @@ def _extract(library: IO[bytes], pack: EnginePack, folder: Path, source: Path) -
 
 
 def _digest(path: Path) -> str:
-    """Return the hash; "" for an unreadable file, without which the engine computes on the CPU."""
+    """Return the file's SHA-256, or "" if it is unreadable."""
     try:
         return sha256_of(path)
     except OSError:

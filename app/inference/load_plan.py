@@ -1,8 +1,8 @@
-"""Plan how a model is loaded on this machine: whether it fits, and whether repacking its weights pays.
+"""Decide whether a model fits into this machine, and with which settings to load it.
 
 Repacking copies the weights into a layout that the CPU multiplies faster one token at a time: on an 8B model answers
 were 30 % faster and prompts 1.6 times slower, at 8.2 instead of 5.0 GB. Which is better depends on the machine, so both
-are measured once and the one that answers a typical question sooner is kept.
+layouts are measured once and the one that answers a typical question sooner is kept.
 """
 
 import dataclasses
@@ -17,19 +17,19 @@ from app.inference.local_model import LocalModel, RemoteModel
 
 
 def require_network(model: LocalModel, settings: Settings) -> None:
-    """Raise AppError("remote_no_network") if settings or administrator forbid network access to a remote model."""
+    """Raise AppError("remote_no_network") for a remote model if settings or administrator forbid the network."""
     if model.remote is not None and not settings.network_allowed:
         raise AppError("remote_no_network", name=model.name)
 
 
-# Tokens of a typical question over documents, read and written.
+# Tokens read and written for a typical question about documents.
 TYPICAL_PROMPT_TOKENS = 1000
 TYPICAL_ANSWER_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """The arguments with which a model is loaded: fields of `app.inference.engine.messages.Load`, under its names."""
+    """Holds the arguments for loading a model, named as the fields of `app.inference.engine.messages.Load`."""
 
     path: str
     context_tokens: int
@@ -37,7 +37,7 @@ class LoadPlan:
     kv_type: str
     flash_attention: bool | None
     repack: bool
-    remote: RemoteModel | None = None  # then `path` is no file, and this machine's memory does not matter
+    remote: RemoteModel | None = None  # the server that runs the model, so that `path` is no file; None: this machine
 
     def fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -50,13 +50,13 @@ def plan_load(
     reclaimable_bytes: int = 0,
     force: bool = False,
 ) -> LoadPlan:
-    """Plan how to load this model.
+    """Return the settings for loading a model.
 
-    `loaded`: path, context length in tokens and KV type of the loaded model, which needs no memory again.
-    `reclaimable_bytes`: what unloading it frees.
+    `loaded`: path, context length in tokens and KV type of the loaded model, which needs no further memory.
+    `reclaimable_bytes`: memory that unloading it frees.
 
-    Raises AppError("memory_short") if the model does not fit and `force` is false, what `gguf.check_model` raises, and
-    "remote_no_network" for a remote model without network access.
+    Raises AppError("memory_short") if the model does not fit and `force` is false, the codes of `gguf.check_model`,
+    and "remote_no_network" for a remote model without network access.
     """
     if model.remote is not None:
         require_network(model, settings)
@@ -83,18 +83,18 @@ def plan_load(
 
 
 def choose_repack(choice: str, fits_twice: bool, speeds: dict[str, Any]) -> bool:
-    """Return whether to repack. `choice`: auto | on | off. `speeds`: what `record_speed` has collected, in tokens/s."""
+    """Return whether to repack. `choice`: auto | on | off. `speeds`: see `record_speed`; {}: not measured."""
     if choice != "auto":
         return choice == "on"
     if not fits_twice or "plain" not in speeds:
-        return False  # loads ten times faster, in half the memory
+        return False  # the plain layout loads ten times faster, in half the memory
     if "repacked" not in speeds:
         return True  # repack once, to measure it
     return _question_s(speeds["repacked"]) < _question_s(speeds["plain"])
 
 
 def record_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
-    """Add a measurement (tokens per second) to a model's speeds; each new one counts half."""
+    """Return a model's speeds with a new measurement (tokens per second), averaged with the earlier value."""
     key = "repacked" if repack else "plain"
     old = (speeds or {}).get(key)
     new = {"prompt": prompt, "answer": answer}

@@ -1,4 +1,4 @@
-"""Define what the program keeps of a model as frozen values: its file, training and, for a remote one, its server.
+"""Define frozen values that describe a model of the list: its file, its training and, if remote, its server.
 
 The functions normalize, parse and display addresses of model servers in the local network.
 """
@@ -17,10 +17,10 @@ ADDRESS_MAX = 300  # characters
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """A model on another machine.
+    """Identifies a model on another machine.
 
-    `address`: normalized. `model`: its name on the server. `context_tokens`: as the user set it; 0: as the server
-    reports.
+    `address`: the server's, normalized. `model`: its name on the server. `context_tokens`: the context length that the
+    user has set; 0: the one that the server reports.
     """
 
     address: str
@@ -30,7 +30,7 @@ class RemoteModel:
 
 @dataclass(frozen=True, slots=True)
 class OfferedModel:
-    """A model of a server. `context_tokens` 0: not reported."""
+    """Describes a model that a server offers. `context_tokens` 0: not reported."""
 
     name: str
     context_tokens: int = 0
@@ -38,7 +38,7 @@ class OfferedModel:
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """The parts of an address. `host` has no IPv6 brackets, `path` no trailing slash."""
+    """Holds the parts of an address. `host` has no IPv6 brackets, `path` no trailing slash."""
 
     scheme: str
     host: str
@@ -47,10 +47,10 @@ class ServerAddress:
 
 
 def normalize_address(text: str) -> str:
-    """Return a typed address with scheme and path, as it is kept.
+    """Return an address that the user has typed with scheme and path.
 
-    Full-width characters, as a Japanese input method gives them, are converted. Raises AppError("remote_bad_address")
-    for anything that is no address, or contains a user, password or key.
+    The scheme defaults to http, the path to /v1; full-width characters are converted. Raises
+    AppError("remote_bad_address") for a text that is no address, or contains a user, password or key.
     """
     typed = unicodedata.normalize("NFKC", text).strip()
     address = (typed if "://" in typed else f"http://{typed}").rstrip("/")
@@ -74,9 +74,9 @@ def address_label(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileFingerprint:
-    """What one file of a model was like when added, to distinguish later changes from damage."""
+    """Records one file of a model as it was when added, to distinguish later changes from damage."""
 
-    name: str  # without its folder
+    name: str  # file name without folder
     size_bytes: int
     modified_ns: int
     sha256: str = ""  # "": unknown yet
@@ -84,22 +84,22 @@ class FileFingerprint:
 
 @dataclass(frozen=True, slots=True)
 class TuningRecord:
-    """What a listed model got from a training run, as of when it was added."""
+    """Records the training run that a listed model comes from, as of when the model was added."""
 
     run_id: str  # the name of its folder
     run_name: str
-    form: str  # of app.training.export_plan
+    form: str  # the published form (`app.training.export_plan.ALL_FORMS`)
     base_name: str
     base_sha256: str  # "": the base is a folder
-    adapter_sha256: str  # of the GGUF file, also if it was merged
+    adapter_sha256: str  # of the adapter's GGUF file, even if it is merged into the model
     strength: float = 1.0  # 0 to 2
-    label: str = ""  # of the data (`app.base.confidentiality.LABELS`); "": unknown
+    label: str = ""  # confidentiality of the data (`app.base.confidentiality.LABELS`); "": unknown
     origins: tuple[tuple[str, str], ...] = ()  # collections and documents that the data was made from
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model of the list. Its file stays where it is; this value only refers to it."""
+    """Describes a model of the list. Its file stays where it is; this value only refers to it."""
 
     id: str
     name: str
@@ -112,10 +112,10 @@ class LocalModel:
     card_id: str | None = None
     form_id: str | None = None  # None: the file's own template, or plain question and answer
     template_allowed: bool = False  # the user allows the file's own template to run, isolated
-    speeds: dict[str, Any] | None = None  # {"repack" | "plain": {"prompt": tok/s, "answer": tok/s}}
-    files: tuple[FileFingerprint, ...] = ()  # first part first; () in an old list
+    speeds: dict[str, Any] | None = None  # {"repacked" | "plain": {"prompt": tokens/s, "answer": tokens/s}}
+    files: tuple[FileFingerprint, ...] = ()  # first part first; () in a list of an old version
     tuned: TuningRecord | None = None
     adapter: str = ""  # path of a LoRA that the model at `path` answers with; "": none
     remote: RemoteModel | None = (
-        None  # another machine computes it; then `path` is no file (`app.models.model_registry`)
+        None  # the server that runs it, so that `path` is no file (`app.models.model_registry`); None: this machine
     )

@@ -1,4 +1,4 @@
-"""Measure what this machine offers to a model (memory, cores, graphics processors, disk) and judge whether it fits."""
+"""Measure this machine's memory, cores, GPUs and disk, and judge whether a model fits."""
 
 import importlib.util
 import re
@@ -21,16 +21,16 @@ _FIELDS = f"{_OLD_FIELDS},compute_cap"
 
 _GPU_BACKENDS = ("cuda", "vulkan", "hip", "sycl")
 
-# PCI vendors of GPUs that can compute; the graphics chips of servers and virtual machines only draw.
+# PCI vendor ids of GPUs that can compute; the graphics chips of servers and virtual machines only show a screen.
 _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A graphics processor."""
+    """Describes a graphics processor."""
 
     name: str
-    memory_bytes: int | None = None  # None: shared with the CPU, or no driver to ask
+    memory_bytes: int | None = None  # None: shared with the CPU, or unknown without a driver
     free_bytes: int | None = None
     driver: str = ""  # version; "": unknown
     capability: tuple[int, int] | None = None  # CUDA's, such as (8, 9); None: unknown
@@ -38,12 +38,12 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this machine has, in bytes and cores."""
+    """Holds this machine's memory and disk space in bytes, and its number of cores."""
 
     memory_bytes: int
-    available_bytes: int  # for a model now; less in a container with a limit
+    available_bytes: int  # memory that a model can take now; less in a container with a limit
     cores: int  # physical
-    free_disk_bytes: int  # on the drive with the models
+    free_disk_bytes: int  # on the drive of the models folder
 
 
 def physical_cores() -> int:
@@ -56,7 +56,7 @@ def default_threads() -> int:
 
 
 def measure_machine(models_folder: Path) -> Machine:
-    """Measure the machine. Fast. Raises OSError if the folder does not exist."""
+    """Measure the machine, without starting a program. Raises OSError if the folder does not exist."""
     return Machine(
         memory_bytes=psutil.virtual_memory().total,
         available_bytes=memory_estimate.available_memory_bytes(),
@@ -66,7 +66,7 @@ def measure_machine(models_folder: Path) -> Machine:
 
 
 def list_gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
-    """Return the GPUs as their drivers name them; without a driver, by maker (Linux only).
+    """Return the GPUs by the names that their drivers give; without a driver, by maker (Linux only).
 
     May take seconds if a driver has to wake up.
     """
@@ -76,9 +76,9 @@ def list_gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
 
 
 def find_engine_gpu(libraries: Path | None = None) -> Gpu | None:
-    """Return the GPU with the most free memory of its own, if the engine can compute there; else None.
+    """Return the NVIDIA GPU with the most free memory if the engine has a GPU backend; else None.
 
-    `libraries`: the engine's library folder, where a GPU backend would be; llama_cpp is not imported.
+    `libraries`: the engine's library folder, in which GPU backends are searched by name; llama_cpp is not imported.
     """
     folder = libraries or _engine_libraries()
     if folder is None or not any(list(folder.glob(f"*ggml-{kind}*")) for kind in _GPU_BACKENDS):
@@ -94,7 +94,7 @@ def _engine_libraries() -> Path | None:
 
 
 def _query_nvidia() -> tuple[Gpu, ...]:
-    """Return what nvidia-smi lists. It comes with the driver, without which no model could use the GPU."""
+    """Return the GPUs that nvidia-smi lists; () without an NVIDIA driver, which brings that program."""
     program = programs.find_program("nvidia-smi")
     if program is None:
         return ()
@@ -105,7 +105,7 @@ def _query_nvidia() -> tuple[Gpu, ...]:
             run = subprocess.run(
                 command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden
             )
-        except subprocess.CalledProcessError:  # it fails, or does not know a field
+        except subprocess.CalledProcessError:  # nvidia-smi fails, or does not know a field
             continue
         except (OSError, subprocess.SubprocessError):  # not installed, or hanging
             break
@@ -114,7 +114,7 @@ def _query_nvidia() -> tuple[Gpu, ...]:
 
 
 def read_nvidia_list(text: str) -> tuple[Gpu, ...]:
-    """Parse lines of `name, MiB total, MiB free, driver[, compute capability]`.
+    """Parse nvidia-smi's lines of `name, MiB total, MiB free, driver[, compute capability]`.
 
     The driver writes unknown values as a word in brackets.
     """
@@ -141,7 +141,7 @@ def _mebibytes(amount: str) -> int | None:
 
 
 def _makers(cards: Path) -> list[str]:
-    """Return the maker of each known card, in the order of the cards; connectors such as card0-DP-1 are skipped."""
+    """Return the maker of each GPU in `cards` whose vendor is listed; connectors such as card0-DP-1 are skipped."""
     folders = [card for card in sorted(cards.glob("card*")) if re.fullmatch(r"card\d+", card.name)]
     vendors = [_text(folder / "device" / "vendor") for folder in folders]
     return [_VENDORS[vendor] for vendor in vendors if vendor in _VENDORS]
@@ -156,35 +156,36 @@ def _text(file: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """The memory on which a model is judged.
+    """Holds the memory sizes by which a model is judged.
 
-    `available_bytes` includes what unloading the present model frees. Graphics memory is 0 if the engine cannot use it.
+    `available_bytes` includes the memory that unloading the present model frees. Graphics memory is 0 if the engine
+    cannot use it.
     """
 
     total_bytes: int
     available_bytes: int
-    others_bytes: int  # other programs and the system
-    graphics_bytes: int = 0  # free
+    others_bytes: int  # used by other programs and the system
+    graphics_bytes: int = 0  # free GPU memory
     graphics_total_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryVerdict:
-    """Whether a model fits.
+    """States whether a model fits.
 
-    `verdict`: comfortable | tight | insufficient. `place`: memory | graphics | both (shared between them).
+    `verdict`: comfortable | tight | insufficient. `place`: memory | graphics | both (split between them).
     """
 
     verdict: str
     place: str
-    available_bytes: int  # in that place
+    available_bytes: int  # free memory in that place
     short_bytes: int = 0  # missing bytes; 0: it fits
 
 
 def measure_memory(reclaimable_bytes: int = 0) -> MemoryBudget:
-    """Measure the memory. May take seconds if a graphics driver has to be asked.
+    """Measure the memory. May take seconds if a graphics driver has to wake up.
 
-    `reclaimable_bytes`: what unloading the loaded model frees.
+    `reclaimable_bytes`: memory that unloading the loaded model frees.
     """
     return compute_memory_budget(
         memory_estimate.memory_bytes(),
@@ -200,8 +201,8 @@ def compute_memory_budget(
 ) -> MemoryBudget:
     """Compute the budget from sizes in bytes.
 
-    `total`, `available`: memory of the machine; `own`: what this program and its children hold; `reclaimable`: what
-    unloading the loaded model frees; `gpu`: the GPU on which the engine computes, if any.
+    `total`, `available`: memory of the machine; `own`: memory of this program and its children; `reclaimable`: memory
+    that unloading the loaded model frees; `gpu`: the GPU on which the engine computes; None: the CPU only.
     """
     return MemoryBudget(
         total_bytes=total,
@@ -213,7 +214,7 @@ def compute_memory_budget(
 
 
 def judge_memory(needed: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
-    """Return whether a model fits. A model larger than the graphics memory is shared with main memory, and slower."""
+    """Return whether and where a model fits; one larger than the GPU's memory is split with main memory."""
     if not budget.graphics_bytes:
         return _memory_verdict(
             needed, memory_estimate.judge_fit(needed, budget.available_bytes), "memory", budget.available_bytes
@@ -226,7 +227,7 @@ def judge_memory(needed: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
 
 
 def program_memory_bytes() -> int:
-    """Return what this process and its children hold, without weights mapped from files."""
+    """Return the memory of this process and its children, without weights mapped from files."""
     me = psutil.Process()
     return sum(_held_bytes(process) for process in (me, *me.children(recursive=True)))
 
@@ -234,7 +235,7 @@ def program_memory_bytes() -> int:
 def _held_bytes(process: psutil.Process) -> int:
     try:
         memory = process.memory_info()
-    except psutil.Error:  # it has just ended
+    except psutil.Error:  # the process has just ended
         return 0
     return int(memory.rss) - int(getattr(memory, "shared", 0))
 

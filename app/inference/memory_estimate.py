@@ -1,6 +1,6 @@
-"""Estimate the memory that loading a model adds to the engine process, and measure what the machine has left.
+"""Estimate the memory that loading a model adds to the engine process, and measure the machine's free memory.
 
-The key/value cache is exact (llama-kv-cache.cpp). The rest is llama.cpp's compute buffer and what it keeps of the
+The key/value cache is exact (llama-kv-cache.cpp). The rest is llama.cpp's compute buffer and its copy of the
 vocabulary, fitted to measurements with flash attention, one sequence and one row of logits, as the engine runs it:
 Gemma 3 270M and a random Llama-3.1-8B, at 512 tokens per batch and contexts of 2,048 to 32,768.
 """
@@ -16,7 +16,7 @@ from app.inference.gguf import GgufHeader
 MIB = 1 << 20
 CONTEXT_STEP = 256  # llama.cpp rounds a context up to this
 
-# Bytes of a block of 32 numbers.
+# Bytes of a block of 32 numbers, by type.
 _KV_BLOCK_BYTES = {"f16": 64, "bf16": 64, "f32": 128, "q8_0": 34, "q4_0": 18}
 
 # Weight types that repacking copies into another layout (ggml-cpu/repack.cpp).
@@ -27,16 +27,16 @@ _PROCESS_BYTES = 7 * MIB  # code and tables paged in by any load
 _TOKEN_BYTES = 180  # text, two hash-table entries and attributes of one token
 _MERGE_BYTES = 125  # one entry in the tree of byte-pair merges
 
-# Every n-th layer attends; the others keep a state of fixed size (defaults in llama.cpp's src/models/*.cpp).
+# Every n-th layer has attention; the others keep a state of fixed size (defaults in llama.cpp's src/models/*.cpp).
 _INTERVAL_ARCHITECTURES = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8}
 _GEMMA_3N_LAYERS_WITH_CACHE = 20
 
-COMFORT = 1.1  # factor of free memory for "comfortable"
+COMFORT = 1.1  # free memory / needed memory from which a fit counts as comfortable
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """The memory that a loaded model takes, by purpose."""
+    """Holds the memory that a loaded model takes, by purpose."""
 
     weights_bytes: int  # tensors of the file, and their repacked copy
     kv_bytes: int  # the key/value cache, allocated at once
@@ -139,7 +139,7 @@ def _recurrent_bytes(header: GgufHeader) -> int:
 
 
 def _activations_bytes(header: GgufHeader, context: int, batch: int) -> int:
-    """Return llama.cpp's compute buffer; a block holds at most 3 rows of its feed-forward and 4 of its embedding."""
+    """Return the bytes of llama.cpp's compute buffer; a block needs at most 3 feed-forward and 4 embedding rows."""
     wide = _feed_forward(header)
     rows = batch * 4 * (3 * wide + 4 * header.embedding_length)
     masks = 2 if header.number("attention.sliding_window") else 1
@@ -150,7 +150,7 @@ def _activations_bytes(header: GgufHeader, context: int, batch: int) -> int:
 
 
 def _feed_forward(header: GgufHeader) -> int:
-    """Return the inner length of the widest layer; in a mixture of experts, of the experts used together."""
+    """Return the widest feed-forward length; in a mixture of experts, the sum over the experts used at once."""
     dense = max(header.per_layer("feed_forward_length"), default=0)
     used = max(header.per_layer("expert_used_count"), default=0)
     return max(dense, used * (header.number("expert_feed_forward_length") or dense))
@@ -165,12 +165,12 @@ def _vocabulary_bytes(header: GgufHeader) -> int:
 
 
 def available_memory_bytes() -> int:
-    """Return what a new process may take without swapping: free and reclaimable memory, less in a container."""
+    """Return the bytes that a new process may take without swapping; in a container, at most those below its limit."""
     return min([int(psutil.virtual_memory().available), *(free for _, free in cgroup_limits())])
 
 
 def memory_bytes() -> int:
-    """Return the total memory: the system's, less in a container with a limit."""
+    """Return the system's total memory in bytes, or a container's limit if that is lower."""
     return min([int(psutil.virtual_memory().total), *(limit for limit, _ in cgroup_limits())])
 
 
@@ -197,7 +197,7 @@ def _group_limits(mount: Path, path: str, limit_file: str, usage_file: str, cach
     """Return (limit, free bytes below it) of a control group and of each of its ancestors that has a limit.
 
     The limits of the ancestors hold for the group too. `path`: the group, below `mount`. `cache_key`: the entry of
-    memory.stat with the page cache that can be freed. In a container, `path` may be that of the host: then only `mount`
+    memory.stat with the page cache that can be freed. In a container, `path` may be the host's; then only `mount`
     itself exists.
     """
     parts = [part for part in path.split("/") if part not in ("", "..")]

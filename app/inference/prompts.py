@@ -1,7 +1,7 @@
-"""Build one prompt from turns. Text of people and models never becomes markup: it stays in its own segment.
+"""Build one prompt from turns. Text of people and models stays in segments of its own and never becomes markup.
 
-For servers that want messages instead of text, `MESSAGES_FORM` builds a prompt whose markup holds only the roles, so
-that everything that makes, counts or repeats prompts works as for a local model.
+For servers that expect messages instead of text, `MESSAGES_FORM` builds a prompt whose markup holds only the roles;
+so remote and local models share the code that builds and counts prompts.
 """
 
 import re
@@ -13,21 +13,21 @@ from app.base import invisible_characters
 
 @dataclass(frozen=True, slots=True)
 class PromptForm:
-    """How turns become one prompt. `{text}` is replaced by what a person or the model wrote; the rest is markup."""
+    """Defines how turns become one prompt. `{text}` is replaced by a question or answer; the rest is markup."""
 
     id: str
     question: str
     answer: str
     answer_start: str
-    system: str = ""  # "": no system turn; the text goes before the first question
+    system: str = ""  # "": no system turn; the system text goes before the first question
     stop: tuple[str, ...] = ()
-    marker: str = ""  # occurs in chat templates of this form; the catalogue's first match counts
+    marker: str = ""  # text in the chat templates of this form; the first match in the catalogue counts
     is_completion: bool = False  # the model continues text and knows no turns
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and its answer; the last turn has None."""
+    """Holds a question and its answer; the answer of the last turn is None."""
 
     question: str
     answer: str | None = None
@@ -35,7 +35,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a prompt. Only in `markup` is the text of control tokens read as control tokens."""
+    """Holds a piece of a prompt. Control tokens are recognized only in pieces with `markup`."""
 
     text: str
     markup: bool = False
@@ -43,13 +43,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class ScoredText:
-    """An answer after its prompt, of which only the answer is measured.
+    """Holds a prompt and its answer, of which only the answer is measured.
 
     `line`: the question's number in its set, from 1.
     """
 
     segments: tuple[Segment, ...]
-    answer: str  # read as plain text, whatever it contains
+    answer: str  # tokenized as plain text, even if it contains control tokens
     line: int
 
 
@@ -106,13 +106,13 @@ MESSAGES_FORM = PromptForm(
     answer_start="<|reply|>",
     system="<|system|>{text}",
 )
-_MESSAGE_TOKENS = 8  # of the server's own markup around each message
-_LATIN_CHARACTERS = 3  # per token, or more
+_MESSAGE_TOKENS = 8  # that the server's own markup adds to each message
+_LATIN_CHARACTERS = 3  # per token; most texts have more
 _TOKENS_A_CHARACTER = 1.2  # tokens per Japanese character; tokenizers in use need 0.5 to 1.1
 
 
 def to_messages(prompt: Sequence[Segment]) -> list[dict[str, str]]:
-    """Return the messages as role and content. Only markup gives roles, so no text can pose as one."""
+    """Return the messages of a prompt, each with "role" and "content"; roles are taken from markup only."""
     found: list[dict[str, str]] = []
     for segment in prompt:
         if segment.markup:
@@ -125,11 +125,11 @@ def to_messages(prompt: Sequence[Segment]) -> list[dict[str, str]]:
 
 
 def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of a text, rather too high, for servers that do not count."""
+    """Estimate the tokens of a text, rather too high, for servers without an endpoint that counts them."""
     latin = sum(character < "\u0300" for character in text)
     return round(latin / _LATIN_CHARACTERS + (len(text) - latin) * _TOKENS_A_CHARACTER + 0.5)
 
 
 def estimate_framing_tokens(prompt: Sequence[Segment]) -> int:
-    """Estimate the tokens that the server puts around a prompt's messages."""
+    """Estimate the tokens that the server adds around a prompt's messages."""
     return _MESSAGE_TOKENS * (len(to_messages(prompt)) + 1)

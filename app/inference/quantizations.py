@@ -8,9 +8,9 @@ from app.inference.gguf import tables
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """A quantization, with bits per weight (ggml's block sizes) of most matrices and of token tables.
+    """Describes a quantization by its bits per weight in most matrices and in token tables.
 
-    `fallback_bits` is for rows that blocks of 256 weights do not divide: llama.cpp then takes a type with blocks of 32.
+    `fallback_bits` applies to rows whose length is no multiple of 256: llama.cpp then uses a type with blocks of 32.
     """
 
     name: str
@@ -20,13 +20,13 @@ class Quantization:
 
     @property
     def file_type(self) -> int:
-        """The number in llama.cpp's `llama_ftype` and in `general.file_type`."""
+        """Return the number in llama.cpp's `llama_ftype` and in `general.file_type`."""
         return _NUMBERS[self.name]
 
 
 _NUMBERS = {name: number for number, name in tables.FILE_TYPES.items()}
 
-# `bits` of mixed types is above what an 8B model takes, because smaller models have more of the larger type.
+# `bits` of mixed types exceeds that of an 8B model, because smaller models have a larger share of the larger type.
 QUANTIZATIONS: dict[str, Quantization] = {
     form.name: form
     for form in (

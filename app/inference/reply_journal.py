@@ -1,7 +1,7 @@
-"""Keep replies to standalone prompts (of a judge, of a question writer) in a journal, so that none is asked twice.
+"""Keep replies to standalone prompts (of a judge, of a question writer) in a journal, so that none is sent twice.
 
-Each reply is stored under a digest of its prompt and of what answered it. After any interruption a run continues from
-the journal, and a reply to another prompt or model is never mistaken for it.
+Each reply is stored under a digest of its prompt and of the model, adapter and sampling that answered it. After any
+interruption a run continues from the journal, and a reply to another prompt or of another model is never used.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ JOURNAL_BYTES = 512 << 20  # 100,000 answers of a page each
 
 @dataclass(frozen=True, slots=True)
 class StandalonePrompt:
-    """A prompt outside of any conversation.
+    """Holds a prompt outside of any conversation.
 
-    `grammar`: GBNF that the reply follows; "": none. `max_tokens`: of the reply.
+    `grammar`: GBNF that the reply follows; "": none. `max_tokens`: the most tokens of the reply.
     """
 
     system: str
@@ -37,7 +37,7 @@ class StandalonePrompt:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """The reply to a prompt.
+    """Holds the reply to a prompt.
 
     `stop_reason`: end | stop | length | context, or failed with `error_code` if the prompt could not be answered.
     """
@@ -51,26 +51,26 @@ class ModelReply:
 
 
 def max_object_tokens(characters: int) -> int:
-    """Return the most tokens that a JSON object with so many characters of text can take.
+    """Return the most tokens that a JSON object with `characters` characters of text can take.
 
-    A tokenizer that knows none of the characters spells each in up to four UTF-8 bytes; the rest is for the keys.
+    A tokenizer without these characters encodes each in up to four bytes of UTF-8; 40 more tokens are for the keys.
     """
     return 4 * characters + 40
 
 
 def reply_key(prompt: StandalonePrompt, answered_by: str) -> str:
-    """Return the key of a prompt. `answered_by`: all else that the reply depends on: model file, adapter, sampling."""
+    """Return the journal's key of a prompt. `answered_by`: a text naming the model file, adapter and sampling."""
     text = json.dumps([dataclasses.astuple(prompt), answered_by], ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 class ReplyJournal:
-    """A journal that one process writes at a time. `replies`: by key."""
+    """Stores replies in a file that one process writes at a time. `replies`: the stored replies by key."""
 
     def __init__(self, path: Path) -> None:
         """Open the journal at `path`, or begin one; an incomplete last line is dropped.
 
-        Raises AppError: journal_busy, journal_damaged, and as `output_file.export_error`.
+        Raises AppError: journal_busy, journal_damaged, and the codes of `output_file.export_error`.
         """
         self.path = path
         self._lock = filelock.FileLock(f"{path}.lock", timeout=0, thread_local=False)
@@ -94,7 +94,7 @@ class ReplyJournal:
             raise AppError("journal_damaged", path=str(path)) from error
 
     def add(self, key: str, reply: ModelReply) -> None:
-        """Append a reply; it is on the disk when this returns. Raises AppError as `output_file.export_error`."""
+        """Append a reply and sync it to disk. Raises AppError as `output_file.export_error` makes it."""
         assert self._file is not None
         place = self._file.tell()
         line = json.dumps({"key": key, **dataclasses.asdict(reply)}, ensure_ascii=False)

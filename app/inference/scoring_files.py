@@ -1,7 +1,7 @@
-"""Read and write the files of scoring: `holdout.json`, and what the scoring child has measured of a model file.
+"""Read and write the files of scoring: `holdout.json`, and the scores that the scoring child has measured.
 
 The trainer writes `holdout.json` at its end: the examples that it kept back, as token ids, with their likelihood in
-training precision. The ids are never made from text again, so every quantization is measured on the same tokens. The
+training precision. The text is never tokenized again, so every quantization is measured on the same tokens. The
 last functions judge answers: share of Japanese, loops.
 """
 
@@ -25,7 +25,7 @@ HOLDOUT_FILE_BYTES, HOLDOUT_MAX_IDS = 128 << 20, 16_000_000  # 10,000 examples o
 
 @dataclass(frozen=True, slots=True)
 class HeldOutExample:
-    """An example kept back from training.
+    """Holds an example kept back from training.
 
     `labels` has one entry per id, at the same index (not shifted). `base_nll` and `adapter_nll` are negative
     log-likelihoods in nats, summed over the trained tokens.
@@ -39,13 +39,13 @@ class HeldOutExample:
 
     @property
     def trained(self) -> tuple[int, ...]:
-        """The indices in `ids` of the trained tokens; without index 0, which no token before it predicts."""
+        """Return the indices in `ids` of the trained tokens, without index 0, which no earlier token predicts."""
         return tuple(at for at, label in enumerate(self.labels) if at > 0 and label != NOT_TRAINED)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutChat:
-    """A conversation up to its last question, with the prompt's ids. `answer`: the ids of the answer kept back."""
+    """Holds a conversation up to its last question, its prompt's `ids`, and the ids of the `answer` kept back."""
 
     messages: tuple[dict[str, str], ...]
     ids: tuple[int, ...]
@@ -59,12 +59,12 @@ class HeldOutChat:
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """The examples that a training run kept back."""
+    """Holds the examples that a training run kept back."""
 
     examples: tuple[HeldOutExample, ...]
     chats: tuple[HeldOutChat, ...]
     end_ids: tuple[int, ...]
-    precision: str = ""  # of the base in training
+    precision: str = ""  # precision of the base model in training
 
     @property
     def positions(self) -> int:
@@ -72,7 +72,7 @@ class Holdout:
 
     @property
     def digest(self) -> str:
-        """A hash of ids and labels."""
+        """Return the SHA-256 of all token ids and labels."""
         data = [[example.ids, example.labels] for example in self.examples]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
@@ -139,14 +139,14 @@ def _ids(values: Any) -> tuple[int, ...]:
 
 
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
-# Something long three times in a row, or something short eight times.
+# A text of 6 to 80 characters three times in a row, or one of 1 to 5 characters eight times.
 _LOOP = re.compile(r"(.{6,80}?)\1{2,}|(.{1,5}?)\2{7,}", re.DOTALL)
-_LINE = re.compile(r"[\W_]+")  # lines and dots of tables and tables of contents, which are no loop
+_LINE = re.compile(r"[\W_]+")  # rules and dot leaders of tables and tables of contents, which are not loops
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleScore:
-    """The likelihood of one example: sums over its trained tokens (`HeldOutExample.trained`).
+    """Holds the likelihood of one example, summed over its trained tokens (`HeldOutExample.trained`).
 
     `divergence` and `same_first` compare with the reference model in f16; they are None without a reference.
     """
@@ -155,12 +155,12 @@ class ExampleScore:
     tokens: int
     nll: float  # nats
     divergence: float | None = None  # nats, from f16
-    same_first: int | None = None  # tokens for which f16 has the same likeliest one
+    same_first: int | None = None  # number of trained tokens for which f16 has the same likeliest token
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerScore:
-    """A generated answer. `ended_by`: end (the model) | stop (a stop string) | limit."""
+    """Holds a generated answer. `ended_by`: end (the model) | stop (a stop string) | limit."""
 
     line: int
     question: str
@@ -171,14 +171,14 @@ class AnswerScore:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Everything that scoring measured of one model file."""
+    """Holds all measurements of one model file."""
 
     examples: tuple[ExampleScore, ...]
     answers: tuple[AnswerScore, ...] = ()
-    same_ids: tuple[bool, ...] = ()  # for each chat
-    references: tuple[str, ...] = ()  # per chat, the answer kept back as this model's tokens spell it
+    same_ids: tuple[bool, ...] = ()  # for each chat, whether the prompt has the ids of the hold-out
+    references: tuple[str, ...] = ()  # for each chat, the text of the answer kept back, decoded by this model
     write_tokens_per_s: float = 0.0  # 0: no answer was written
-    size_bytes: int = 0  # of the file and the adapter
+    size_bytes: int = 0  # of the model file and the adapter
     memory_bytes: int = 0  # needed to answer (`app.inference.memory_estimate`), with adapter
 
     @property
@@ -187,12 +187,12 @@ class Scores:
 
     @property
     def nll(self) -> float:
-        """The mean negative log-likelihood of a trained token, in nats."""
+        """Return the mean negative log-likelihood of a trained token, in nats."""
         return sum(example.nll for example in self.examples) / self.tokens
 
     @property
     def divergence(self) -> float | None:
-        """The mean divergence of a trained token from f16, in nats; None if an example was not compared."""
+        """Return the mean divergence from f16 per trained token, in nats; None if an example was not compared."""
         found = [example.divergence for example in self.examples if example.divergence is not None]
         return sum(found) / self.tokens if len(found) == len(self.examples) else None
 
@@ -203,7 +203,7 @@ class Scores:
 
     @property
     def ended_share(self) -> float | None:
-        """The share of answers that are not empty and end with the model's end token; None without answers."""
+        """Return the share (0 to 1) of answers that are not empty and end with an end token; None without answers."""
         return _share(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
 
     @property
@@ -239,7 +239,7 @@ def mean_japanese_share(texts: Any) -> float | None:
 
 
 def is_looping(text: str) -> bool:
-    """Return whether a text repeats itself again and again."""
+    """Return whether a text repeats the same characters many times in a row."""
     return any(_LINE.fullmatch(match[1] or match[2]) is None for match in _LOOP.finditer(text))
 
 

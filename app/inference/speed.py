@@ -1,4 +1,4 @@
-"""Predict how fast models will be on this machine, from two measurements that take seconds.
+"""Predict how fast models run on this machine, from two measurements that take seconds.
 
 An answer is bound by memory: each token reads the weights in use and the cache once, so tokens per second <= memory
 bandwidth / bytes of weights. A prompt is bound by arithmetic: each token is multiplied with every weight. The share of
@@ -27,7 +27,10 @@ _PASSES = 5
 
 
 def read_bytes_per_s(threads: int, block_bytes: int = _BLOCK_BYTES) -> float:
-    """Return the best of five passes in which each thread reads its own block (numpy releases the lock)."""
+    """Return the memory bandwidth in bytes per second, the best of five passes.
+
+    Each thread reads its own block of `block_bytes` (numpy releases the interpreter's lock).
+    """
     import numpy as np  # imported late: the window imports this module at startup
 
     blocks = [np.ones(block_bytes // 8, dtype=np.int64) for _ in range(threads)]
@@ -42,15 +45,17 @@ def read_bytes_per_s(threads: int, block_bytes: int = _BLOCK_BYTES) -> float:
 
 FILE_NAME = "speed.json"  # in the data folder
 
-# Below these a model that fits is called slow. People read Japanese at 400 to 600 characters a minute, about five
-# tokens a second; at 25 tokens a second a question with four passages, some 1,500 tokens, takes a minute to read.
+# Tokens per second, below which a model that fits is called slow. People read Japanese at 400 to 600 characters a
+# minute, about five tokens a second; at 25 tokens a second a question with four passages, some 1,500 tokens, takes a
+# minute to read.
 SLOW_ANSWER = 5.0
 SLOW_PROMPT = 25.0
 
 _MATRIX = 1024
 _MULTIPLY_S = 2.0
 
-# What llama.cpp reached with random models of 4 to 8B, Q4_K_M, at three contexts, on one idle core of an AMD EPYC.
+# Shares of the measured limits that llama.cpp reached with random models of 4 to 8B, Q4_K_M, at three contexts, on
+# one idle core of an AMD EPYC.
 # Prompts are multiplied in 8 bits, several times as many numbers per step as in the 32 bits measured here.
 ANSWER_SHARE = 0.53
 PROMPT_SHARE = 3.1
@@ -58,29 +63,29 @@ PROMPT_SHARE = 3.1
 
 @dataclass(frozen=True, slots=True)
 class MachineSpeed:
-    """The measured speed of this machine."""
+    """Holds the measured speed of this machine."""
 
     read_bytes_per_s: float
-    multiplications_per_s: float  # a multiplication and an addition, in 32 bits
+    multiplications_per_s: float  # pairs of a multiplication and an addition, in 32 bits
     threads: int
     measured_at: float  # seconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedSpeed:
-    """The predicted speed of a model, in tokens per second."""
+    """Holds the predicted speed of a model, in tokens per second."""
 
     prompt: float
     answer: float
 
     @property
     def is_slow(self) -> bool:
-        """Whether the user has to wait: slower than reading, or long before the first word."""
+        """Return whether answers are slower than reading, or the first word takes long."""
         return self.answer < SLOW_ANSWER or self.prompt < SLOW_PROMPT
 
 
 def measure(threads: int | None = None, available_bytes: int | None = None) -> MachineSpeed:
-    """Measure for some seconds on `threads` cores, in at most a quarter of the free memory."""
+    """Measure this machine for some seconds on `threads` cores, using at most a quarter of the free memory."""
     threads = threads or default_threads()
     free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
     block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
@@ -91,7 +96,10 @@ def measure(threads: int | None = None, available_bytes: int | None = None) -> M
 def predict(
     machine: MachineSpeed, needed: MemoryEstimate, parameters: int, active_share: float = 1.0
 ) -> PredictedSpeed:
-    """Predict a model's speed on as many threads as were measured. `parameters`: of the whole model."""
+    """Predict a model's speed on as many threads as were measured.
+
+    `parameters`: number of the whole model's weights. `active_share`: share of them (0 to 1) that one token uses.
+    """
     read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # on average the cache is half full
     answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
     prompt = PROMPT_SHARE * machine.multiplications_per_s / max(1.0, parameters * active_share)
@@ -116,7 +124,7 @@ def as_dict(speed: PredictedSpeed | None) -> dict[str, Any] | None:
 
 
 def _multiplications_per_s(threads: int) -> float:
-    """Measure products of two large matrices with numpy's library.
+    """Return the multiplications per second, measured with products of two large matrices in numpy.
 
     It uses all cores, of which other programs take some; so processor time is counted, not elapsed time.
     """

@@ -1,1 +1,1 @@
-"""The models of this machine: catalogue, list, downloads, builds, transfer kits, verification."""
+"""Manage the models of this machine: catalogue, list, downloads, builds, transfer kits, verification."""

@@ -1,7 +1,7 @@
-"""Describe what has to be made, and how far it is: builds, the gate of a run and studies all plan such steps.
+"""Describe the steps of making model files and their progress, for builds, the checks of a training run, and studies.
 
-A job writes to a temporary name until its result is complete, so that a file under its own name is a finished one and
-what is missing can be told from the folder. `services/artifact_runner.py` carries the steps out.
+A job writes to a temporary name until its result is complete, so a file under its final name is finished, and the
+folder shows which steps are left. `services/artifact_runner.py` runs the steps.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,15 +12,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ArtifactStep:
-    """A step that makes a file or folder, or takes measurements.
+    """Describes a step that makes a file or folder, or takes measurements.
 
-    `kind`: convert | merge | quantize | score | …, for progress and logs. `name`: the quantization, file or system that
-    the step is for; "" if there is only one step of the kind.
+    `kind`: convert | merge | quantize | score | …, for progress and logs. `path`: the result. `name`: the quantization,
+    file or system that the step is for; "" if there is only one step of the kind.
 
     `job`: a job of `trainer.convert_job` or `model_jobs`, or a `functools.partial` of the former, to which the runner
     adds the converter. For a job of any other type, the runner must be given a `StepTask` for that type.
 
-    `writes_bytes`: the size of the result. `drops`: files that may be deleted after this step. `is_shared`: other
+    `writes_bytes`: estimated size of the result. `drops`: files that may be deleted after this step. `is_shared`: other
     processes may make the same file, so the step takes a lock.
     """
 
@@ -34,28 +34,28 @@ class ArtifactStep:
 
     @property
     def title(self) -> str:
-        """Return the step for logs and facts: `quantize Q4_K_M`, `convert`."""
+        """Return the step's title for logs and errors, such as `quantize Q4_K_M` or `convert`."""
         return f"{self.kind} {self.name}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """The progress of a step.
+    """Reports the progress of a step.
 
-    `done`, `total`: in bytes, tokens, questions or training steps, as the kind has it; a total of 0 is unknown.
+    `done`, `total`: counted in bytes, tokens, questions or training steps, by `kind`; a total of 0 is unknown.
     """
 
-    kind: str  # of the step, or a phase of it
+    kind: str  # kind of the step, or a phase of it
     name: str
     done: int
     total: int
-    number: int  # of the step, from 1
+    number: int  # the step's position, from 1
     steps: int
-    left_s: int | None = None  # None: unknown
+    left_s: int | None = None  # seconds left; None: unknown
 
 
 def peak_bytes(steps: Iterable[ArtifactStep], present: Mapping[Path, int] | None = None) -> int:
-    """Return the most bytes that the steps take at one moment beyond what exists now.
+    """Return the most bytes that the steps' files take at one moment, beyond the files in `present`.
 
     `present`: finished file -> its size in bytes.
     """

@@ -1,4 +1,4 @@
-"""Resolve what a training run starts from, and find the model that a finished adapter belongs to.
+"""Find the base model of a training run by its name, and the model that a finished adapter belongs to.
 
 A base is a model of the list, a GGUF file or a publisher's folder. The second half of the module translates between the
 prompt forms of the catalogue and those of the trainer.
@@ -33,7 +33,7 @@ TRAINED_FORM = "question_answer_trained"  # replaces FALLBACK_FORM once a base m
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A model that can be trained, with the facts that the trainer needs."""
+    """Describes a model that can be trained."""
 
     path: Path
     name: str
@@ -60,7 +60,7 @@ def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
 
 
 def find_listed(wanted: str, models: Collection[LocalModel]) -> LocalModel | None:
-    """Return the listed model that `wanted` names, with "starter" for the trial model; None if there is none."""
+    """Return the listed model that `wanted` names ("starter": the trial model); None if there is none."""
     if not wanted.strip():
         return None
     return local_models.find(models, starter.card().id if wanted == STARTER else wanted)
@@ -89,7 +89,7 @@ def _require_template(model: HfModel) -> None:
 
 
 def training_refusal(model: LocalModel) -> AppError | None:
-    """Return why a listed model cannot be trained, as far as the list knows; None if it can. The file is not read."""
+    """Return why a listed model cannot be trained; None if its entry shows no reason. The file is not read."""
     if local_models.is_embedding_model(model):
         return AppError("base_for_search", name=model.name)
     if len(model.files) > 1 or _PART.search(Path(model.path).name):
@@ -134,7 +134,7 @@ def require_same_base(asked: RunSpec, model: LocalModel) -> None:
 
 
 def sha256_of_model(model: LocalModel) -> str:
-    """Return the hash of the model's first file; read the file if the list does not know it.
+    """Return the SHA-256 of the model's first file; read the file if the list has no valid one.
 
     Raises AppError("file_unreadable").
     """
@@ -145,7 +145,7 @@ def sha256_of_model(model: LocalModel) -> str:
 
 
 def existing_path(wanted: str, beside: Path = Path()) -> Path | None:
-    """Return the absolute path of an existing file or folder, relative names starting at `beside`; None if missing."""
+    """Return the absolute path of an existing file or folder; None if missing. Relative names start at `beside`."""
     try:
         path = (beside / Path(wanted).expanduser()).absolute()
         return path if wanted and path.exists() else None
@@ -178,7 +178,7 @@ def _delete_unless_held(path: Path) -> int:
             files = [path, *path.rglob("*")] if path.is_dir() else [path]
             size = sum(file.stat().st_size for file in files if file.is_file())
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    except (OSError, filelock.Timeout):  # another process makes or reads it
+    except (OSError, filelock.Timeout):  # another process writes or reads it
         return 0
     Path(f"{path}.lock").unlink(missing_ok=True)
     return size
@@ -188,7 +188,7 @@ def _delete_unless_held(path: Path) -> int:
 
 
 def trainer_form(form: PromptForm) -> TrainingPromptForm:
-    """Return the form as the trainer uses it.
+    """Return a form of the catalogue in the trainer's type.
 
     `end` is the control token that follows an answer and stops the engine; a completion form has none.
     """
@@ -206,7 +206,7 @@ def trainer_form(form: PromptForm) -> TrainingPromptForm:
 
 
 def _trained(form: PromptForm) -> PromptForm:
-    """Return the form that a base model has after training.
+    """Return the form to use with a base model after training it.
 
     A trained base ends its answers itself, so it needs no blank line as a stop string.
     """
@@ -224,7 +224,7 @@ def _markup(form: TrainingPromptForm) -> tuple[object, ...]:
 
 
 def with_trained_form(asked: RunSpec, model: LocalModel) -> LocalModel:
-    """Return the model with the prompt form that it was trained with (`asked`: the effective spec of the run).
+    """Return the model with the prompt form that it was trained with. `asked`: the effective spec of the run.
 
     Raises AppError("run_form_unknown") if the catalogue has no such form and the model's own template is not used.
     """
@@ -268,7 +268,7 @@ def _card_of(model: HfModel) -> ModelCard | None:
 
 
 def _noted_sha256(model: LocalModel) -> str:
-    """Return the hash of the first file from the list; "" if the file has changed since or is missing."""
+    """Return the first file's SHA-256 in the list; "" if the file has changed since or is missing."""
     try:
         return local_models.recorded_sha256(Path(model.path), model.files)
     except OSError:

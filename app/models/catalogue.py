@@ -1,7 +1,7 @@
 """Load the model catalogue: `resources/models.toml` and the user's own cards, as frozen model cards.
 
-A card says how a model is prompted, what it is good for and what its licence demands. What a file really contains is
-read from the file (`app.inference.gguf`), not from here. Reading is strict: an unknown, missing or malformed field is
+A card states how a model is prompted, what it is good for and what its licence demands. The content of a file is read
+from the file itself (`app.inference.gguf`). Reading is strict: an unknown, missing or malformed field is
 reported by name, and the card is left out.
 """
 
@@ -43,7 +43,7 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True, slots=True)
 class CardSampling:
-    """The sampling parameters that a model's authors recommend."""
+    """Holds the sampling parameters that a model's authors recommend."""
 
     temperature: float = 0.6
     top_k: int = 40
@@ -54,7 +54,7 @@ class CardSampling:
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """A model's dimensions, named as in the headers of GGUF files.
+    """Holds a model's dimensions, named as in the headers of GGUF files.
 
     `ties_embedding`: the token table is also the last layer and is stored once.
     """
@@ -74,7 +74,7 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One quantization of a model, as published."""
+    """Describes one published quantization of a model."""
 
     quantization: str
     size_bytes: int
@@ -88,7 +88,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What the program knows of one published model.
+    """Describes one published model.
 
     `title`, `summary` and `licence_notice` are in the language of the interface.
     """
@@ -101,9 +101,9 @@ class ModelCard:
     licence_url: str
     context_tokens: int
     kind: str = "chat"  # chat | embedding
-    form: str = ""  # "" for an embedding model
+    form: str = ""  # id of its prompt form; "" for an embedding model
     name_en: str = ""  # "": the same name in both languages
-    size_label: str = ""  # "8B"
+    size_label: str = ""  # number of parameters, such as "8B"
     base_model: str = ""  # the repository with the weights to fine-tune
     names: tuple[str, ...] = ()  # `general.name` of known files, to recognize an imported one
     licence_notice_ja: str = ""
@@ -121,7 +121,7 @@ class ModelCard:
     sampling: CardSampling = CardSampling()
     shape: ModelShape | None = None  # None: not known
     files: tuple[ModelFile, ...] = ()
-    is_own: bool = False  # a card of the user's
+    is_own: bool = False  # True: a card that the user has written
 
     @property
     def title(self) -> str:
@@ -142,11 +142,11 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The model cards and prompt forms that the program knows."""
+    """Holds the model cards and prompt forms, shipped and written by the user."""
 
     cards: tuple[ModelCard, ...]
     forms: dict[str, PromptForm]
-    problems: tuple[AppError, ...] = ()  # mistakes in cards of the user, which are left out
+    problems: tuple[AppError, ...] = ()  # mistakes in the user's cards; such cards are left out
 
     def card(self, card_id: str | None) -> ModelCard | None:
         return next((card for card in self.cards if card.id == card_id), None)
@@ -167,7 +167,7 @@ class Catalogue:
         return next((card for card in self.cards if wanted in map(_normalized, card.names)), None)
 
     def form_of_template(self, template: str | None) -> PromptForm | None:
-        """Return the prompt form whose control token occurs in a file's chat template; None if it is unknown."""
+        """Return the prompt form whose marker occurs in a file's chat template; None if it is unknown."""
         if not template:
             return None
         return next((form for form in self.forms.values() if form.marker and form.marker in template), None)
@@ -185,9 +185,9 @@ def use_own_cards(folder: Path) -> None:
 
 @functools.cache
 def load() -> Catalogue:
-    """Return the shipped cards, then the user's.
+    """Return the catalogue of the shipped cards, followed by the user's.
 
-    Mistakes in cards of the user end up in `problems`, never as an error.
+    A mistake in a card of the user is added to `problems` and not raised.
     """
     book = load_shipped(resources() / "models.toml")
     return add_own_cards(book, _own_cards) if _own_cards is not None else book
@@ -210,7 +210,7 @@ def load_shipped(path: Path) -> Catalogue:
 def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
     """Return `catalogue` with the cards of every `*.toml` in `folder` added."""
     cards, forms, problems = list(catalogue.cards), dict(catalogue.forms), list(catalogue.problems)
-    shapes = {card.id: card.shape for card in catalogue.cards if card.shape is not None}  # a card may name one
+    shapes = {card.id: card.shape for card in catalogue.cards if card.shape is not None}  # by the id of their card
     for path in _card_files(folder):
         try:
             reader = _FileReader(path.name, _load_toml(path), forms, shapes, is_own=True)
@@ -249,7 +249,7 @@ def _load_toml(path: Path) -> dict[str, Any]:
 
 
 class _FileReader:
-    """Reads one catalogue file into forms, shapes and cards. `forms` and `shapes`: those known from earlier files."""
+    """Reads one catalogue file into forms, shapes and cards. `forms` and `shapes`: those of earlier files."""
 
     def __init__(
         self,
@@ -319,7 +319,7 @@ class _FileReader:
         return value
 
     def _build(self, kind: type[Built], entry: dict[str, Any], card: str) -> Built:
-        """Build a dataclass from a table: no unknown field, none missing, every value of its type."""
+        """Return a dataclass with the values of a TOML table. Raises AppError for an unknown, missing or bad field."""
         types = typing.get_type_hints(kind)
         fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
         for name in entry:

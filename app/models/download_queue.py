@@ -1,8 +1,8 @@
-"""Keep the queue of unfinished downloads: what each fetches, from where, in which order.
+"""Keep the queue of unfinished downloads in order, each with its files and source.
 
-The queue is one JSON file. How much of a file has arrived is not stored here but in the checkpoint beside the partial
-file, which the downloading process writes. The second half of the module reads these checkpoints: bytes received, space
-still needed, partial files that no queue knows.
+The queue is one JSON file. The bytes received of a file are stored in the checkpoint beside the partial file, which the
+downloading process writes. The second half of the module reads these checkpoints to compute the bytes received and the
+space still needed, and to find partial files that are in no queue.
 """
 
 import dataclasses
@@ -31,17 +31,18 @@ from app.models.downloads.part_file import RESERVE_BYTES, ByteRanges, PartCheckp
 VERSION = 1
 STATES = ("waiting", "running", "paused", "failed", "cancelled")
 MAX_PARTS = 999
-BROKEN = ("file_empty", "gguf_damaged", "truncated", "truncated_header", "oversized")  # plus not_gguf…
-REFUSED = ("download_no_model", "download_other_model")  # the downloaded file must be deleted
+# Error codes of a broken file, together with all codes that begin with not_gguf.
+BROKEN = ("file_empty", "gguf_damaged", "truncated", "truncated_header", "oversized")
+REFUSED = ("download_no_model", "download_other_model")  # error codes after which the downloaded file must be deleted
 _PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedFile:
-    """A file of a download."""
+    """Describes a file of a download."""
 
-    name: str  # of the local file
-    source: str  # path in the repository, name in the folder, or complete URL
+    name: str  # name of the local file
+    source: str  # path in the repository, file name in the source folder, or complete URL
     size_bytes: int = 0  # 0: unknown
     sha256: str = ""  # "": unknown
     has_arrived: bool = False  # complete and verified
@@ -50,10 +51,9 @@ class QueuedFile:
 
 @dataclass(frozen=True, slots=True)
 class QueuedDownload:
-    """The download of one model.
+    """Describes the download of one model.
 
-    `place` is where it comes from: "" for the hub or mirror of the settings, else an address or path as `source_kind`
-    tells apart.
+    `place`: the source: "" for the hub or mirror of the settings, else an address or path (see `source_kind`).
     """
 
     id: str
@@ -63,12 +63,12 @@ class QueuedDownload:
     place: str
     repository: str
     revision: str  # "": the newest
-    size_bytes: int  # of all files; approximate until the source has reported it
+    size_bytes: int  # total of all files; approximate until the source has reported it
     files: tuple[QueuedFile, ...]
     state: str = "waiting"
-    needs_listing: bool = False  # size, checksum or commit must be asked of the repository
-    folder: str = ""  # where the partial files are; "": nothing received yet
-    problem_code: str = ""  # why it failed; "": it has not
+    needs_listing: bool = False  # True: size, checksum or commit must be requested from the repository
+    folder: str = ""  # the folder of the partial files; "": nothing received yet
+    problem_code: str = ""  # error code of the failure; "": none
     problem_facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -118,7 +118,7 @@ def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str)
         "local_file": part_names(place.replace("\\", "/").rpartition("/")[2]),
         "file": _part_addresses(place),
     }[kind]
-    if len(sources) != len(names):  # the source is split differently than the catalogue says: the source wins
+    if len(sources) != len(names):  # the source is split differently than in the catalogue: the source wins
         names = part_names(sources[0].partition("?")[0].rpartition("/")[2])
     is_exact = file.verified and len(names) == 1
     first = QueuedFile(names[0], sources[0], file.size_bytes if is_exact else 0, file.sha256)
@@ -130,14 +130,14 @@ def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str)
 
 
 def replan_download(queued: QueuedDownload) -> QueuedDownload:
-    """Plan a download again from its card, which discards what the source reported about refused files."""
+    """Plan a download again from its card, without the sizes and checksums that the source has reported."""
     card = catalogue.load().card(queued.card_id)
     file = next((file for file in card.files if file.quantization == queued.quantization), None) if card else None
     return plan_download(card, file, queued.place, queued.id) if card and file else queued
 
 
 def part_names(name: str) -> list[str]:
-    """Return the names of all files of a split model, derived from any one of them; else the name alone."""
+    """Return the names of all files of a split model, derived from any one of them; for others, the name alone."""
     found = _PART.fullmatch(name)
     count = int(found["count"]) if found else 1
     if found is None or not 1 <= count <= MAX_PARTS:
@@ -151,7 +151,7 @@ def _part_addresses(address: str) -> list[str]:
 
 
 def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple[int, str]]) -> QueuedDownload:
-    """Return the download with the sizes and checksums of the repository.
+    """Return the download with the commit, sizes and checksums that the repository lists.
 
     `listed`: path -> (size in bytes, sha256). Raises AppError: download_not_found, download_other_file.
     """
@@ -175,9 +175,9 @@ def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple
 def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
     """Return the downloaded file as a local model of its card, with its hashes.
 
-    Raises AppError: download_no_model if the file is broken or no GGUF file, download_other_model if it is not what the
-    card describes (both must be deleted), download_other_model_here if it is not, but was in the folder before
-    the download (it must be kept); else as `local_models.describe`.
+    Raises AppError: download_no_model if the file is broken or no GGUF file, download_other_model if it is not the
+    card's model (both must be deleted), download_other_model_here if it is not the card's model but was in the folder
+    before the download (it must be kept); else the codes of `local_models.describe`.
     """
     is_own = all(file.was_here for file in queued.files)
     name = queued.files[0].name
@@ -267,10 +267,10 @@ def _checkpoint_bytes(places: PartPaths) -> int:
 
 
 def with_folder(queued: QueuedDownload, models: Path) -> QueuedDownload:
-    """Return the download with the folder that it goes into.
+    """Return the download with the folder that it is written to.
 
-    That is the folder of its partial files if the rest fits there, else the present models folder `models`, where it
-    starts from the beginning. Raises AppError if it fits in neither.
+    That is the folder of its partial files if the rest fits there, else the present models folder `models`, where the
+    download starts from the beginning. Raises AppError as `check_space` does if it fits in neither.
     """
     before = Path(queued.folder) if queued.folder else models
     queued = with_present_files(before, queued)
@@ -288,7 +288,7 @@ def with_folder(queued: QueuedDownload, models: Path) -> QueuedDownload:
 
 
 def with_present_files(folder: Path, queued: QueuedDownload) -> QueuedDownload:
-    """Return the download with files that are gone (drive unplugged, file deleted) marked as missing."""
+    """Return the download, with files that no longer exist (drive unplugged, file deleted) marked as missing."""
     files = tuple(
         file if _is_there(folder / file.name, file.size_bytes) else _as_missing(file) for file in queued.files
     )
@@ -311,7 +311,7 @@ def _from_scratch(queued: QueuedDownload) -> QueuedDownload:
 
 
 def check_space(folder: Path, queued: QueuedDownload) -> None:
-    """Raise AppError("download_disk_full") if the missing bytes do not fit, or download_unwritable."""
+    """Raise AppError: download_disk_full if the missing bytes do not fit, download_unwritable."""
     need = queued.size_bytes - received_bytes(folder, queued)
     try:
         free = shutil.disk_usage(folder).free
@@ -333,9 +333,9 @@ def delete_parts(folder: Path, queued: QueuedDownload) -> None:
 
 
 def find_forgotten_downloads(folder: Path, known: Collection[QueuedDownload]) -> list[QueuedDownload]:
-    """Return downloads for partial files that no queue knows, paused so that they can be resumed.
+    """Return a paused download for each partial file in `folder` that belongs to none of `known`.
 
-    They come from the command line or from a queue that was lost.
+    Such files come from the command line or from a queue that was lost.
     """
     here = {file.name for entry in known for file in entry.files}
     taken = {entry.key for entry in known}
@@ -366,6 +366,6 @@ def _find_published(checkpoint: PartCheckpoint, name: str) -> tuple[ModelCard, M
 
 
 def _plan_rest(checkpoint: PartCheckpoint, card: ModelCard, file: ModelFile, folder: Path) -> QueuedDownload:
-    """Plan the rest of a download. Complete files of a split model are later recognized by their checksum."""
+    """Return a download that resumes a partial file. Complete files are later recognized by their checksum."""
     queued = plan_download(card, file, checkpoint.origin.place, uuid.uuid4().hex)
     return queued.in_folder(str(folder)).with_state("paused")

@@ -1,12 +1,12 @@
 """Find models that other programs have put on this machine, without writing, copying or hashing anything.
 
-`known_model_folders` knows where each program keeps its downloads on each platform; `search_folders` walks through
+`known_model_folders` lists where each program keeps its downloads on each platform; `search_folders` walks through
 them. It follows links only into one of the searched folders and visits each real folder and file once, so link loops
-end. Time, entries and depth are bounded; the result tells whether a bound was hit.
+end. Time, entries and depth are bounded; the result states whether a bound was hit.
 
 Ollama's store is read, never written: `manifests/<registry>/<namespace>/<model>/<tag>` is a list of layers in JSON, and
 a layer with the digest `sha256:<hex>` is the file `blobs/sha256-<hex>`. A digest comes from outside and is used as a
-path only after it is known to be hex (compare CVE-2024-37032).
+path only after a check that it is hexadecimal (compare CVE-2024-37032).
 """
 
 import os
@@ -36,7 +36,7 @@ _DEFAULT_REGISTRY, _DEFAULT_NAMESPACE = "registry.ollama.ai", "library"
 
 @dataclass(frozen=True, slots=True)
 class OllamaEntry:
-    """A model in Ollama's store.
+    """Describes a model in Ollama's store.
 
     `name` is Ollama's (`qwen2.5:7b`); `weights` is None if the manifest names no GGUF file.
     """
@@ -44,11 +44,11 @@ class OllamaEntry:
     name: str
     manifest: Path
     weights: Path | None
-    template: Path | None = None  # in Go's template language, so only good for recognizing a prompt form
+    template: Path | None = None  # in Go's template language; only used to recognize a prompt form
 
 
 def ollama_entries(folder: Path) -> Iterator[OllamaEntry]:
-    """Yield all models of one store, by name. Unreadable folders are skipped, links not followed."""
+    """Yield all models of one Ollama store, sorted by name. Unreadable folders are skipped, links not followed."""
     for manifest in _manifests(folder / "manifests", 4):
         layers = _layers(manifest)
         weights, template = _blob(folder, layers, _WEIGHTS), _blob(folder, layers, _TEMPLATE)
@@ -124,7 +124,10 @@ _SETTINGS_MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder that may hold models. `source`: lm_studio | ollama | huggingface | llama_cpp | gpt4all | jan | kotae."""
+    """Names a folder that may hold models.
+
+    `source`: lm_studio | ollama | huggingface | llama_cpp | gpt4all | jan | kotae.
+    """
 
     source: str
     folder: Path
@@ -147,7 +150,7 @@ def known_model_folders(
 
 @dataclass(frozen=True, slots=True)
 class _FolderFinder:
-    """Knows the folders of other programs on one platform."""
+    """Finds the folders of other programs on one platform."""
 
     home: Path
     environment: Mapping[str, str]
@@ -165,7 +168,7 @@ class _FolderFinder:
         return self.variable("XDG_CACHE_HOME") or self.home / ".cache"
 
     def application_data(self, name: str) -> Path:
-        """Return what Qt's AppLocalDataLocation would be for an application of this name."""
+        """Return the folder that Qt's AppLocalDataLocation would be for an application of this name."""
         if self.platform == "win32":
             return (self.variable("LOCALAPPDATA") or self.home / "AppData" / "Local") / name
         if self.platform == "darwin":
@@ -234,15 +237,15 @@ _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", 
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
-    """A model file found on this machine.
+    """Describes a model file found on this machine.
 
-    `path` is what to import: the first part of a split model, or a file without suffix from Ollama's store.
+    `path`: the file to import: the first part of a split model, or a file without suffix from Ollama's store.
     """
 
     path: Path
     source: str
     name: str
-    size_bytes: int  # of all parts
+    size_bytes: int  # total of all parts
     architecture: str
     quantization: str
     context_tokens: int
@@ -251,7 +254,7 @@ class FoundModel:
 
 @dataclass(frozen=True, slots=True)
 class SkippedModel:
-    """A file or folder that cannot be used, and why."""
+    """Describes a file or folder that cannot be used, and the reason."""
 
     path: Path
     source: str
@@ -260,7 +263,7 @@ class SkippedModel:
 
 @dataclass(slots=True)
 class FoundModels:
-    """The result of a search."""
+    """Holds the result of a search."""
 
     models: list[FoundModel] = field(default_factory=list)
     skipped: list[SkippedModel] = field(default_factory=list)
@@ -274,7 +277,8 @@ def search_folders(
 ) -> FoundModels:
     """Search the folders for GGUF models that can be imported.
 
-    `report` gets the number of entries visited and 0 for the unknown total; an exception from it ends the search.
+    `report` is called with the number of entries visited and 0 for the unknown total; an exception from it ends the
+    search.
     """
     found = _Search(places, report, time.monotonic() + max_s)
     try:
@@ -286,11 +290,11 @@ def search_folders(
 
 
 class _BoundReachedError(Exception):
-    """Raised when the search has hit one of its bounds."""
+    """Ends a search that has hit one of its bounds."""
 
 
 class _Search:
-    """A running search, with its bounds and what it has visited."""
+    """Runs one search within its bounds, and remembers the visited folders and files."""
 
     def __init__(self, places: Sequence[ModelFolder], report: Callable[[int, int], None], deadline: float) -> None:
         self.findings = FoundModels()
@@ -400,7 +404,7 @@ def _describe(path: Path, place: ModelFolder, name: str, header: GgufHeader) -> 
 def _first_part_error(error: AppError) -> AppError:
     """Replace AppError("split_not_first") by "split_part_missing"; return other errors unchanged.
 
-    A later part of a split model is only examined if the first part is missing, so that is the error to show.
+    A later part of a split model is only examined if the first part is missing, so the missing part is reported.
     """
     if error.code != "split_not_first":
         return error
@@ -408,7 +412,7 @@ def _first_part_error(error: AppError) -> AppError:
 
 
 def _is_later_part(path: Path) -> bool:
-    """Return whether a file is a later part of a split model whose first or preceding part is there."""
+    """Return whether a file is a later part of a split model whose first or preceding part exists."""
     part = _PART.fullmatch(path.name)
     if part is None or part["number"] == "00001":
         return False

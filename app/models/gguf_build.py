@@ -1,4 +1,4 @@
-"""Plan a model build from a publisher's folder to quantized GGUF files, and keep what a build has finished.
+"""Plan a model build from a publisher's folder to quantized GGUF files, and record its finished files.
 
     convert    safetensors -> one GGUF file in f16 or bf16
     adapter    the LoRA as a GGUF file (only with an adapter)
@@ -36,30 +36,30 @@ from app.models.hf_folders import FileStamp, HfAdapter, HfModel
 from trainer.convert_job import HfToGguf, LoraToGguf, Merge
 
 _OVERHEAD_BYTES = 2 << 20  # metadata, alignment
-_NAME_BYTES = 120  # of `general.name`: llama.cpp takes 127
+_NAME_BYTES = 120  # limit for `general.name`; llama.cpp accepts 127
 
-# Called with an adapter's folder and the file that it was merged into, so that the training record stays known.
+# Called with an adapter's folder and the file it was merged into, to keep the training record with that file.
 KeepLineage = Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """A request to build GGUF files in some quantizations from a model of Hugging Face's format."""
+    """Requests GGUF files in some quantizations, built from a model in Hugging Face's format."""
 
     model: HfModel
     forms: tuple[Quantization, ...]
     models: Path  # the folder for the results
     adapter: HfAdapter | None = None
     name: str = ""  # "": the name in the publisher's folder
-    text: Path | None = None  # the user's, to measure the importance matrix with
+    text: Path | None = None  # the user's text, to measure the importance matrix with
 
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """All steps of a build, in order; their kinds are those of the module's list."""
+    """Holds all steps of a build in order; their kinds are those in the module's docstring."""
 
     request: BuildRequest
-    id: str  # depends on the sources only, not on what is made of them
+    id: str  # depends on the sources only, not on the results
     name: str
     outtype: str  # f16 | bf16
     steps: tuple[ArtifactStep, ...]
@@ -75,7 +75,7 @@ class BuildPlan:
 
     @property
     def other_base(self) -> str:
-        """Return the model that the adapter was trained on if this model has another name; else "".
+        """Return the name of the adapter's base if it differs from this model's repository; else "".
 
         That is no reason to refuse the build: the same weights are published under several names.
         """
@@ -98,12 +98,12 @@ class BuildPlan:
 
 
 def plan_build(request: BuildRequest) -> BuildPlan:
-    """Plan the steps. Raises AppError("imatrix_experts"): a mixture of experts cannot be measured."""
+    """Plan the steps. Raises AppError("imatrix_experts") if a mixture of experts is to be measured with a text."""
     if request.text is not None and request.model.is_mixture:
         raise AppError("imatrix_experts")
     name = _name(request)
     is_lossless = request.model.type == "BF16" and request.adapter is None
-    outtype = "bf16" if is_lossless else "f16"  # bf16 would lose an adapter's small changes to rounding
+    outtype = "bf16" if is_lossless else "f16"  # rounding to bf16 would lose an adapter's small changes
     id = _source_id(request)
     return BuildPlan(request, id, name, outtype, tuple(_steps(request, name, outtype, _folder(request, id))))
 
@@ -157,7 +157,7 @@ def require_same_sources(build: BuildPlan) -> None:
 
 
 def _source_id(request: BuildRequest) -> str:
-    """Return the id of the sources: names, sizes and times of the files, and the content of the configurations.
+    """Return a hash of the files' names, sizes and times and of the configurations' content.
 
     Hashing the weights would take minutes.
     """
@@ -214,7 +214,7 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class _Manifest:
-    """The finished work of a build. `done`: file -> its size and time. `results`: `BuildPlan.key` -> a listed model."""
+    """Records a build's finished work. `done`: file -> size and time. `results`: `BuildPlan.key` -> listed model."""
 
     version: int = _VERSION
     done: dict[str, list[int]] = field(default_factory=dict)
@@ -226,7 +226,7 @@ def _folder(request: BuildRequest, id: str) -> Path:
 
 
 class BuildFolder:
-    """The folder of one build, locked from `open` to `close`.
+    """Manages the folder of one build, locked from `open` to `close`.
 
     `open` raises AppError("build_running") if it is locked.
     """
@@ -252,18 +252,18 @@ class BuildFolder:
                 _delete(path)
 
     def close(self, *, keep: bool) -> None:
-        """Release the folder; delete it unless `keep` says that the build will be resumed."""
+        """Release the folder; delete it unless `keep` is true because the build will be resumed."""
         if keep:
             self._lock.release()
             return
         _empty(self.path, self._lock)
-        with contextlib.suppress(OSError):  # another build is in there
+        with contextlib.suppress(OSError):  # it contains another build
             self.path.parent.rmdir()
 
     # --------------------------------------------------------------------- steps
 
     def finished_sizes(self) -> dict[Path, int]:
-        """Return the size in bytes of each finished file that has not changed since."""
+        """Return the size in bytes of each finished file that is unchanged since it was recorded."""
         done = {self.path / name: stamp for name, stamp in self._manifest.done.items()}
         return {path: stamp[0] for path, stamp in done.items() if _stamp(path) == stamp}
 
@@ -294,17 +294,17 @@ class BuildFolder:
         return stamp[0]
 
     def forget(self, step: ArtifactStep) -> None:
-        """Forget a step's defective result, so that the step runs again. Raises AppError."""
+        """Remove a step's defective result from the manifest, so that the step runs again. Raises AppError."""
         self._manifest.done.pop(step.path.name, None)
         self._write_manifest()
 
     def forget_result(self, form: str) -> None:
-        """Forget a result that is in the list already; its file stays."""
+        """Remove a result from the manifest because its model is in the list; its file stays."""
         self._manifest.results.pop(self._build.key(form), None)
         self._write_manifest()
 
     def result(self, form: str) -> Path | None:
-        """Return the model that an earlier run has built with this name and quantization; None if it is gone."""
+        """Return the model file that an earlier run has built in this quantization; None if there is none."""
         path = Path(self._manifest.results.get(self._build.key(form), ""))
         return path if path.suffix == ".gguf" and path.is_file() else None
 

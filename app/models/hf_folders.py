@@ -1,7 +1,7 @@
-"""Check a model folder as publishers distribute it (config.json, .safetensors, tokenizer) before it is built.
+"""Check a publisher's model folder (config.json, .safetensors, tokenizer) before GGUF files are built from it.
 
-Nothing of the folder is executed, and no weights are read. The check refuses, naming the file, whatever could run code
-(pickles, `auto_map`), whatever leads out of the folder, and whatever the converter would fail on only after minutes.
+No code in the folder is executed, and no weights are read. The check refuses, naming the file, everything that could
+run code (pickles, `auto_map`), links out of the folder, and all that would make the converter fail after minutes.
 
 The second half checks a LoRA adapter as PEFT writes it (adapter_config.json, adapter_model.safetensors) against its
 base. llama.cpp applies alpha / rank and nothing else, so variants with another scaling are refused.
@@ -25,7 +25,7 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 MAX_ENTRIES = 10_000
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
-_HEADERS_BYTES, _TENSOR_BYTES = 64 << 20, 400  # in memory: limit for all headers; each tensor besides its name
+_HEADERS_BYTES, _TENSOR_BYTES = 64 << 20, 400  # memory limit for all headers; memory of a tensor besides its name
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 # The converter or the tokenizer's library reads each of these, and each could name code to run.
 _CONFIGS = (
@@ -49,7 +49,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """Size and time of a file, to notice changes without reading gigabytes."""
+    """Records size and time of a file, to detect changes without reading gigabytes."""
 
     name: str
     size_bytes: int
@@ -58,14 +58,14 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class HfModel:
-    """A model folder that has passed all checks."""
+    """Describes a model folder that has passed all checks."""
 
     folder: Path
     family: ModelFamily
     sizes: ModelDimensions
-    name: str  # from the repository's name, else the folder's
+    name: str  # from the repository's name, else the folder's name
     repository: str  # "owner/name"; "": unknown
-    type: str  # of most weights: F32 | F16 | BF16
+    type: str  # type of most weights: F32 | F16 | BF16
     tensors: Mapping[str, StoredTensor] = field(repr=False)
     files: tuple[FileStamp, ...] = field(repr=False)
 
@@ -123,7 +123,7 @@ def has_chat_template(model: HfModel) -> bool:
 
 
 def file_names_in(folder: Path) -> set[str]:
-    """Return the file names in the folder itself.
+    """Return the names of the folder's direct entries, at most 10,000.
 
     Raises AppError: hf_folder_unreadable; hf_pickle for a file that could run code when opened.
     """
@@ -142,7 +142,7 @@ def file_names_in(folder: Path) -> set[str]:
 def regular_file(folder: Path, name: str) -> Path:
     """Return the path of a file in this folder.
 
-    Links are followed only as the Hugging Face cache makes them, from snapshots/… to blobs/…. Raises AppError:
+    Only links of the Hugging Face cache are followed, from snapshots/… to blobs/…. Raises AppError:
     hf_file_missing, hf_file_irregular.
     """
     path = folder / name
@@ -182,7 +182,7 @@ def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
     if not wanted:
         raise AppError("hf_no_weights", path=str(folder))
     extra = next((name for name in files if name not in wanted), None)
-    if extra is not None:  # the converter would take it for another part of this model
+    if extra is not None:  # the converter would read it as another part of this model
         raise AppError("hf_weights_mismatch", where=extra, reason=f"not in {_INDEX}")
     tensors: dict[str, StoredTensor] = {}
     bytes_left = _HEADERS_BYTES
@@ -219,7 +219,7 @@ def _most_common_type(tensors: Mapping[str, StoredTensor]) -> str:
 
 
 def _repository(folder: Path, config: Mapping[str, Any]) -> str:
-    """Return the repository from the cache's folder name, else from the configuration unless that names a path."""
+    """Return "owner/name" from the cache's folder name, else from the configuration; "" if unknown or a path."""
     cached = folder.parent.parent.name
     if folder.parent.name == "snapshots" and cached.startswith("models--"):
         name: Any = cached.removeprefix("models--").replace("--", "/", 1)
@@ -255,7 +255,7 @@ _REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class HfAdapter:
-    """An adapter folder that has passed all checks."""
+    """Describes an adapter folder that has passed all checks."""
 
     folder: Path
     rank: int
@@ -268,7 +268,7 @@ class HfAdapter:
 
 @dataclass(frozen=True, slots=True)
 class AdapterShapes:
-    """What an adapter's files tell without its base. `shapes`: shapes of the base's matrices by module name."""
+    """Describes an adapter without its base. `shapes`: shapes of the matrices that it changes, by module name."""
 
     rank: int
     alpha: float
@@ -287,7 +287,7 @@ def read_adapter_shapes(folder: Path) -> AdapterShapes:
 
 
 def _read_files(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, StoredTensor]]:
-    """Return configuration, rank, alpha and tensors."""
+    """Return an adapter's configuration, rank, alpha and tensors."""
     names = file_names_in(folder)
     for name in (_CONFIG, _WEIGHTS):
         if name not in names:
@@ -305,7 +305,7 @@ def _base_name(config: Mapping[str, Any]) -> str:
 def read_hf_adapter(folder: Path, base: HfModel) -> HfAdapter:
     """Read an adapter and check it against its base.
 
-    Raises AppError: hf_adapter_unsupported, hf_adapter_mismatch, and those of `read_hf_model` for unreadable files.
+    Raises AppError: hf_adapter_unsupported, hf_adapter_mismatch, and the codes of `read_hf_model` for unreadable files.
     """
     folder = absolute_path(folder)
     config, rank, alpha, tensors = _read_files(folder)
@@ -342,7 +342,7 @@ def _rank_and_alpha(config: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTensor]]:
-    """Return the A and B matrices of each target module."""
+    """Return the tensors "A" and "B" of each target module. Raises AppError("hf_adapter_unsupported")."""
     pairs: dict[str, dict[str, StoredTensor]] = {}
     for name, tensor in tensors.items():
         found = _PAIR.fullmatch(name)
@@ -362,7 +362,7 @@ def _check_pair(target: str, pair: Mapping[str, StoredTensor], base: HfModel, tr
 
 
 def _pair_shape(target: str, pair: Mapping[str, StoredTensor], trained_on: str) -> tuple[int, int]:
-    """Return the shape of the matrix that a pair changes."""
+    """Return the shape (rows, columns) of the matrix that a pair changes. Raises AppError("hf_adapter_mismatch")."""
     a, b = pair.get("A"), pair.get("B")
     if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
         raise _mismatch(target, "A / B", trained_on)

@@ -1,7 +1,7 @@
-"""Read from a model's config.json which family it is of, and check that its weights have the shapes it demands.
+"""Read a model's family and dimensions from its config.json, and check that its weights have these shapes.
 
-`FAMILIES` is an allow-list: the families that llama.cpp's converter knows under exactly these names and whose weights
-this module can check.
+`FAMILIES` is an allow-list of the families that llama.cpp's converter supports under exactly these names and whose
+weights this module can check.
 
 Headers of .safetensors files are read without the library and without the weights, and every number is compared with
 the file. The format: eight bytes with the length of a JSON object; that object, with type, shape and position of each
@@ -30,7 +30,7 @@ ELEMENT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor in a .safetensors file."""
+    """Describes a tensor in a .safetensors file."""
 
     type: str  # F32 | F16 | BF16
     shape: tuple[int, ...]  # PyTorch's order: rows, columns
@@ -115,9 +115,10 @@ _OTHER_PARTS = ("vision_tower.", "multi_modal_projector.", "model.vision_tower."
 
 @dataclass(frozen=True, slots=True)
 class ModelFamily:
-    """A model architecture as publishers name it.
+    """Describes a model architecture by the names in config.json.
 
-    `architecture`: its name in GGUF. `layout`: plain (one matrix each for query, key, …) | fused | experts.
+    `architecture`: its name in GGUF. `classes`: allowed values of `architectures`. `layout`: plain (one matrix each for
+    query, key, …) | fused | experts.
     """
 
     architecture: str
@@ -149,7 +150,7 @@ FAMILIES: dict[str, ModelFamily] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelDimensions:
-    """The sizes in a config.json; 0 where it gives none."""
+    """Holds the sizes in a config.json; an optional one that is missing is 0."""
 
     layers: int
     embedding: int
@@ -231,7 +232,7 @@ def _unreadable(key: str, value: Any) -> AppError:
 
 
 def text_name(name: str) -> str | None:
-    """Return a tensor's name below the text model; None if it belongs to the image part.
+    """Return a tensor's name without the prefix of the text model; None if it belongs to the image part.
 
     Examples: `layers.0.mlp.up_proj.weight`, `embed_tokens.weight`, `lm_head.weight`.
     """

@@ -1,4 +1,4 @@
-"""Describe a GGUF file as a local model: recognize it, name it, and find the prompt form it was trained with."""
+"""Describe a GGUF file as a local model: recognize it, name it, and find its prompt form."""
 
 import dataclasses
 import re
@@ -21,7 +21,7 @@ from app.models import catalogue, found_models
 from app.models.model_store import ModelStore
 
 FALLBACK_FORM = "question_answer"
-# Encoders give vectors and cannot write text.
+# Architectures of encoders, which compute embeddings and cannot write text.
 _ENCODERS = frozenset(
     (
         "bert", "nomic-bert", "nomic-bert-moe", "modern-bert", "neo-bert", "eurobert", "jina-bert-v2", "jina-bert-v3",
@@ -40,12 +40,12 @@ def describe(path: Path) -> LocalModel:
         path = path.expanduser().absolute()
     except RuntimeError as error:  # `~` of an unknown user
         raise AppError("model_missing", path=str(path)) from error
-    if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):  # neither sqlite nor the wire can carry it
+    if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):  # SQLite and JSON cannot hold such a path
         raise AppError("model_unreadable", reason="the file's name is not UTF-8")
     header = gguf.check_model(path)
     book = catalogue.load()
     card = book.recognize(header.name)
-    stored = found_models.ollama_entry_of(path)  # Ollama names its files by their hash
+    stored = found_models.ollama_entry_of(path)  # Ollama names its files by their hashes
     template = header.chat_template or (found_models.ollama_template(stored) if stored else None)
     form = book.forms.get(card.form) if card else book.form_of_template(template)
     return LocalModel(
@@ -65,7 +65,7 @@ def describe(path: Path) -> LocalModel:
 
 @dataclass(frozen=True, slots=True)
 class CardAdapter:
-    """A LoRA that comes with the program, and the prompt form that it was trained with."""
+    """Holds a LoRA that comes with the program, and the prompt form that it was trained with."""
 
     path: Path
     form_id: str
@@ -74,14 +74,14 @@ class CardAdapter:
 def adapter_of(model: LocalModel) -> CardAdapter | None:
     """Return the adapter of the model's card if the model is the file that the adapter was trained on; else None.
 
-    None also for a model with another form than the card's, and for a tuned model, which answers as it was tuned.
+    Also None for a model with another form than the card's, and for a tuned model, which has its own adapter.
     """
     if model.tuned is not None:
         return None
     card = catalogue.load().card(model.card_id)
     if card is None or not card.adapter or model.form_id != card.form:
         return None
-    # Accept a file that is not hashed yet by quantization and size: hashing takes longer than an odd answer is worth.
+    # A file that is not hashed yet is accepted by quantization and size, because hashing would delay the answer.
     alike = {(file.quantization, file.size_bytes) for file in card.files if file.sha256}
     is_unread = bool(model.files) and not model.files[0].sha256
     is_same = is_published(model) or (is_unread and (model.quantization, model.size_bytes) in alike)
@@ -91,7 +91,7 @@ def adapter_of(model: LocalModel) -> CardAdapter | None:
 def is_published(model: LocalModel) -> bool:
     """Return whether all files of the model have hashes that the catalogue lists for its card.
 
-    The card alone is no proof: it is found by a name inside the file, which anyone can write there.
+    The card alone is no proof: it is found by a name in the file's metadata, which anyone can write there.
     """
     card = catalogue.load().card(model.card_id)
     published = {file.sha256 for file in card.files if file.sha256} if card else set()
@@ -101,7 +101,7 @@ def is_published(model: LocalModel) -> bool:
 def with_adapters(
     model: LocalModel, adapters: tuple[AdapterUse, ...] | None
 ) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
-    """Return the model as it is prompted, and its adapters.
+    """Return the model with the prompt form to use, and the adapters to answer with.
 
     `adapters`: those requested; None: the model's own, or that of its card if there is one.
     """
@@ -114,7 +114,7 @@ def with_adapters(
 
 
 def is_embedding_model(model: LocalModel) -> bool:
-    """Return whether the model, by its card or architecture, gives embeddings for retrieval and cannot answer."""
+    """Return whether the model, by its card or architecture, computes embeddings and cannot answer."""
     card = catalogue.load().card(model.card_id)
     return card.kind == "embedding" if card is not None else model.architecture in _ENCODERS
 
@@ -125,7 +125,7 @@ def answering(models: Iterable[LocalModel]) -> list[LocalModel]:
 
 
 def answering_model(models: Iterable[LocalModel], chosen: str | None) -> LocalModel | None:
-    """Return the model that answers: the one with the id that the user chose, or else the first that can."""
+    """Return the model with the id `chosen` if it can answer, else the first that can; None if none can."""
     able = answering(models)
     return next((model for model in able if model.id == chosen), next(iter(able), None))
 
@@ -137,7 +137,7 @@ def files_of(model: LocalModel) -> list[Path]:
 
 
 def merged_with_known(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
-    """Return a freshly described model, with id and history of the listed one at the same path if there is one."""
+    """Return a newly described model with a free id, or with id and history of the listed one at the same path."""
     old = next((other for other in known if other.path == model.path), None)
     if old is None:
         return dataclasses.replace(model, id=free_id(model.id, {other.id for other in known}))
@@ -171,7 +171,7 @@ def distinct_names(models: Collection[LocalModel]) -> dict[str, str]:
 
 
 def add(store: ModelStore, model: LocalModel) -> LocalModel:
-    """Put a model into the list; one with the same path keeps its id and measurements."""
+    """Add a model to the list and return the listed one; one with the same path keeps its id and measurements."""
     model = merged_with_known(model, store.local_models())
     store.put_local_model(model)
     return model
@@ -187,8 +187,8 @@ def needs_template_consent(model: LocalModel) -> bool:
 def form_of(model: LocalModel) -> PromptForm | None:
     """Return the prompt form to use; None if the file's own template is to be rendered.
 
-    Without a form and a permitted template it is plain question and answer. A remote model gets messages, which its
-    server formats.
+    Without a known form and a permitted template, it is the plain question-and-answer form. A remote model gets
+    messages, which its server formats.
     """
     if model.remote is not None:
         return prompts.MESSAGES_FORM
@@ -232,15 +232,15 @@ def _fingerprint(path: Path) -> FileFingerprint:
 
 
 def recorded_sha256(path: Path, fingerprints: tuple[FileFingerprint, ...]) -> str:
-    """Return the hash that is recorded of a model's first file; "" if the file has changed since. Raises OSError."""
+    """Return the SHA-256 recorded for a model's first file; "" if none or the file has changed. Raises OSError."""
     now = dataclasses.replace(_fingerprint(path), name="")
     return next((one.sha256 for one in fingerprints[:1] if dataclasses.replace(one, name="", sha256="") == now), "")
 
 
 def promised_sha256(model: LocalModel, path: Path) -> str:
-    """Return the hash that the catalogue or the program that stored the file promises; "" if unknown.
+    """Return the SHA-256 that the catalogue or the file's name in another program's store states; "" if unknown.
 
-    For comparison only: anyone can give a file the name and size by which it is found here.
+    Use it only to compare: anyone can give a file the name and size by which it is found here.
     """
     card = catalogue.load().card(model.card_id)
     published = [file for file in card.files if file.quantization == model.quantization] if card else []

@@ -1,6 +1,6 @@
-"""Judge whether a model fits into this machine's memory, and suggest what fits if it does not.
+"""Judge whether a model fits into this machine's memory, and suggest alternatives if it does not.
 
-A model is a file (its header is read), a catalogue card, or, before any file is there, one of the sizes in `SHAPES`.
+A model is a file (its header is read), a catalogue card, or, before any file exists, one of the sizes in `SHAPES`.
 Each size represents a published model of that shape (its config.json) at Q4_K_M, the quantization that the catalogue
 recommends.
 """
@@ -18,7 +18,7 @@ from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue
 from app.models.catalogue import Catalogue, ModelCard, ModelFile, ModelShape
 
-RECOMMENDED_SIZE = "8B"  # the smallest that is good for work; larger ones answer more slowly
+RECOMMENDED_SIZE = "8B"  # the smallest size that is good enough for work; larger ones answer more slowly
 
 # Bits per weight of the two types that Q4_K_M mixes (ggml-quants).
 _Q4_K_BITS, _Q6_K_BITS = 4.5, 6.5625
@@ -35,11 +35,11 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SizeFit:
-    """A typical number of parameters, such as 8B, and whether a model of it fits into the memory."""
+    """States whether a model with a typical number of parameters, such as 8B, fits into the memory."""
 
     name: str  # "8B"
     file_bytes: int  # approximate
-    need_bytes: int  # of memory
+    need_bytes: int  # memory that it needs
     verdict: str  # comfortable | tight | insufficient
 
 
@@ -126,7 +126,7 @@ def _block_weights(shape: ModelShape) -> tuple[int, int]:
     return 2 * width * inner + width * inner_kv + 2 * width * feed_forward, width * inner_kv + feed_forward * width
 
 
-# Bytes of cache and buffers to add to the weights, by experience, if a card does not tell the model's dimensions.
+# Estimated bytes of cache and buffers, if a card does not have the model's dimensions.
 _ROUGH_CHAT_BYTES = 1_000_000_000
 _ROUGH_EMBEDDING_BYTES = 500_000_000
 
@@ -135,19 +135,19 @@ Estimate = Callable[[int], MemoryEstimate]  # context length -> memory it needs
 
 @dataclass(frozen=True, slots=True)
 class ModelFit:
-    """The memory that a model needs with one context length, and whether that fits."""
+    """Holds the memory that a model needs with one context length, and whether it fits."""
 
     context_tokens: int
     needed: MemoryEstimate
     judgement: MemoryVerdict
     budget: MemoryBudget
     parameters: int  # approximate
-    is_rough: bool = False  # the cache's size is unknown and covered by an allowance
+    is_rough: bool = False  # True: the cache's size is unknown and covered by an allowance
 
 
 @dataclass(frozen=True, slots=True)
 class FitAdvice:
-    """Suggestions that would each fit into the memory; None or "" if there is none of the kind."""
+    """Holds suggestions that would each fit into the memory; None or "" if there is none of the kind."""
 
     context_tokens: int | None = None  # the same model with a shorter context
     quantization: str = ""  # a smaller quantization of the same model
@@ -156,7 +156,7 @@ class FitAdvice:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """A model's or published file's fit, with advice and speed."""
+    """Holds the fit of a model or published file, with advice and predicted speed."""
 
     fit: ModelFit
     advice: FitAdvice  # empty if it fits
@@ -169,7 +169,7 @@ class FitResult:
 
 @dataclass(frozen=True, slots=True)
 class FitConditions:
-    """The machine and the load settings for which models are judged."""
+    """Holds the memory, speed and load settings for which models are judged."""
 
     budget: MemoryBudget
     context_tokens: int
@@ -177,7 +177,7 @@ class FitConditions:
     speed: MachineSpeed | None  # None: not measured
 
     def judge_file(self, header: GgufHeader, card: ModelCard | None) -> FitResult:
-        """Judge a model file by its header. `card`: None if the catalogue does not know the model."""
+        """Judge a model file by its header. `card`: None if the catalogue does not contain the model."""
         found = fit_of_file(header, self.context_tokens, self.budget, self.kv_type)
         return self._result(
             found, card, lambda tokens: memory_estimate.estimate_memory(header, tokens, kv_type=self.kv_type)
@@ -239,7 +239,7 @@ def usual_file(card: ModelCard) -> ModelFile | None:
 
 
 def _lighter(card: ModelCard, weights_bytes: int, context: int, budget: MemoryBudget) -> ModelFile | None:
-    """Return the largest smaller quantization of the same model that fits."""
+    """Return the largest file of the card that is smaller than `weights_bytes` and fits; None if there is none."""
     lighter = [file for file in card.files if file.size_bytes < weights_bytes * 0.98]
     fitting = [file for file in lighter if _fits(estimate_card(card, file, context), budget)]
     return max(fitting, key=lambda file: file.size_bytes, default=None)
@@ -248,7 +248,7 @@ def _lighter(card: ModelCard, weights_bytes: int, context: int, budget: MemoryBu
 def _largest_fitting_card(
     card: ModelCard | None, weights_bytes: int, context: int, budget: MemoryBudget, book: Catalogue
 ) -> ModelCard | None:
-    """Return the largest smaller model of the catalogue that fits comfortably."""
+    """Return the largest other chat model that is smaller than `weights_bytes` and fits comfortably; None: none."""
     candidates: list[tuple[int, ModelCard]] = []
     for other in book.cards:
         file = other.file_of("Q4_K_M")
@@ -265,6 +265,6 @@ def _fits(needed: MemoryEstimate, budget: MemoryBudget) -> bool:
 
 
 def _bytes_a_weight(file: ModelFile) -> float:
-    """Return llama.cpp's average bytes per weight for a quantization of an 8B model."""
+    """Return the average bytes per weight of an 8B model in the file's quantization."""
     bits = {"Q8_0": 8.5, "Q6_K": 6.56, "Q5_K_M": 5.7, "F16": 16.0, "BF16": 16.0}
     return bits.get(file.quantization, 4.89) / 8

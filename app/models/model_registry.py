@@ -1,10 +1,10 @@
-"""Keep the list of models beyond plain files: tuned and remote models; and find the model that a command names.
+"""Keep the tuned and remote models of the list, and find the model that a command names.
 
 A tuned model is either a merged file, with a row in `local_model` like any other, or a base with an adapter. The latter
-has no such row: it borrows its base's file and what is known of it. Its adapter is a copy in the models folder, so that
+has no such row: it uses its base's file and the facts about it. Its adapter is a copy in the models folder, so that
 the run can be deleted. `app.training.published_model` adds tuned models.
 
-A remote model is computed by another machine of the local network. It has no file to read, hash, move, measure or
+A remote model runs on another machine of the local network. It has no file to read, hash, move, measure or
 train, and its key is never stored here.
 """
 
@@ -28,13 +28,13 @@ from app.models import base_models, local_models, model_store, starter
 from app.models.model_store import ModelStore
 
 REMOTE_NAME_MAX = 80  # characters
-_ID_PREFIX = "lan-"  # makes a collision with a file's id unlikely
+_ID_PREFIX = "lan-"  # of remote models' ids, to avoid ids of files
 
 
 def describe_remote_model(name: str, remote: RemoteModel, taken: Collection[LocalModel] = ()) -> LocalModel:
     """Describe a remote model as a model of the list.
 
-    `taken`: the models in the list; the same model of the same server keeps its id and date.
+    `taken`: the models in the list; one with the same server and model name passes on its id and date.
     """
     title = " ".join(name.split())[:REMOTE_NAME_MAX] or remote.model
     id = local_models.free_id(f"{_ID_PREFIX}{title}", {model.id for model in taken})
@@ -99,11 +99,11 @@ def _remote_model(id: str, name: str, remote: RemoteModel, added_at: float) -> L
 
 ADAPTERS_FOLDER = "adapters"  # below the models folder
 NO_PROVENANCE: Mapping[str, Any] = {"run_id": "", "base_sha256": "", "adapter_sha256": "", "adapter_strength": 1.0}
-_SUFFIX = ".lora"  # a GGUF file, but the search for models must not find it
+_SUFFIX = ".lora"  # of GGUF files that the search for models must not find
 
 
 def list_models(store: ModelStore, models_folder: Path) -> list[LocalModel]:
-    """Return the whole list without reading any file: files, then bases with an adapter, then remote models."""
+    """Return the whole list without reading a file: models with a file, bases with an adapter, remote models."""
     files = store.local_models()
     tuned = store.database.read_as(
         lambda row: _tuned_model(row["id"], row["tuned"], json.loads(row["entry"]), files, models_folder),
@@ -113,7 +113,7 @@ def list_models(store: ModelStore, models_folder: Path) -> list[LocalModel]:
 
 
 def read_files(where: Paths) -> list[LocalModel]:
-    """Return the models of the list that have their own file. Raises AppError as `ModelStore.open`."""
+    """Return the models of the list that have their own file. Raises AppError as `ModelStore.open` does."""
     with ModelStore.open(where.database, where.backups) as store:
         return store.local_models()
 
@@ -174,7 +174,7 @@ def require_unchanged(model: LocalModel) -> None:
 
 
 def file_sha256(path: Path, fingerprints: tuple[FileFingerprint, ...] = ()) -> str:
-    """Return a file's hash: the recorded one while size and time are unchanged, else computed. Raises OSError."""
+    """Return a file's SHA-256: the recorded one while size and time are unchanged, else computed. Raises OSError."""
     status = path.stat()
     return local_models.recorded_sha256(path, fingerprints) or _cached_sha256(path, status.st_size, status.st_mtime_ns)
 
@@ -206,7 +206,7 @@ def delete_unused_adapters(store: ModelStore, models_folder: Path, keep: Collect
     used = {*keep, *(model.adapter for model in list_models(store, models_folder))}
     for path in (models_folder / ADAPTERS_FOLDER).glob(f"*{_SUFFIX}"):
         if str(path) not in used:
-            for one in (path, *path.parent.glob(f"{path.stem}.*.json")):  # with the notes beside it
+            for one in (path, *path.parent.glob(f"{path.stem}.*.json")):  # with its records in JSON beside it
                 one.unlink(missing_ok=True)
 
 
@@ -259,7 +259,7 @@ def is_model_file(wanted: str | None) -> TypeGuard[str]:
 
 
 def choose_listed_model(wanted: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
-    """Return the model with this name, or without one that which the window uses. Raises AppError as `choose_model`."""
+    """Return the model named `wanted`; None: the one that the window uses. Raises AppError as `choose_model` does."""
     if wanted is None:
         used = local_models.answering_model(models, settings.load(where.settings).model_id)
         if used is None:

@@ -1,6 +1,6 @@
-"""Store the local models in the tables of the one database; conversations are other tables of it (`app.chat`).
+"""Store the local models in their tables of the database, which also holds the conversations (`app.chat`).
 
-A method that changes something has committed it when it returns. The provenance of a tuned model is JSON in one column.
+A method that writes has committed the change when it returns. The provenance of a tuned model is JSON in one column.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ def tuned_to_json(tuned: TuningRecord) -> str:
 
 
 def tuned_from_json(text: str | None) -> TuningRecord | None:
-    """Read a tuning record; keys that a newer version has added are ignored."""
+    """Return the tuning record in a text, None for None; keys that a newer version has added are ignored."""
     if text is None:
         return None
     known = {field.name for field in dataclasses.fields(TuningRecord)}
@@ -28,7 +28,7 @@ def tuned_from_json(text: str | None) -> TuningRecord | None:
 
 
 class ModelStore:
-    """The tables of local models. Its methods raise AppError as `Database` does."""
+    """Reads and writes the tables of local models. Its methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

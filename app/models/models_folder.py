@@ -1,14 +1,14 @@
-"""Move the models folder to another drive: copy, compare, switch, and only then delete.
+"""Move the models folder to another drive: copy and compare the files, switch folders, then delete the old files.
 
 A journal in the data folder records the progress, so that the move can be killed at any moment and run again:
 
     copying    the old folder is complete and in use; the copies can be kept or discarded
-    switching  the new folder is complete; the move can only be finished: list, settings, deletion
+    switching  the new folder is complete; only the list, the settings and the deletion are left
 
-Files that were imported in place elsewhere stay where they are; of the old folder only regular files are moved. Nothing
-is deleted unless it is as the journal recorded it: neither an old file that has changed since, nor a file in the new
-folder that the move did not write. A journal that this machine has not signed comes from elsewhere or from an earlier
-version and could name any folder: the user sees its content, but it causes no action.
+Files that were imported in place elsewhere stay where they are; of the old folder only regular files are moved. A
+file is deleted only if it still has the size and time in the journal; an old file that has changed since and a file in
+the new folder that the move did not write both stay. A journal that this machine has not signed comes from another
+machine or an earlier version and could name any folder: the user sees its content, but it causes no action.
 """
 
 import contextlib
@@ -45,14 +45,14 @@ from app.models.model_store import ModelStore
 
 _JOURNAL = "models-move.json"
 _PARTIAL_SUFFIX = ".kotae-moving"
-_COARSEST_NS = 2_000_000_000  # FAT stores even seconds
+_COARSEST_NS = 2_000_000_000  # resolution of file times: FAT stores even seconds
 
 SizeAndTime = tuple[int, int]  # bytes, and time of last change in ns
 
 
 @dataclass(frozen=True, slots=True)
 class FolderMove:
-    """A move as its journal records it.
+    """Describes a move as its journal records it.
 
     `names`: the files, relative to the folders. `made`: those that were not in `target` before. `noted`: size and time
     of each file of `source` when the move began.
@@ -60,7 +60,7 @@ class FolderMove:
 
     source: Path
     target: Path
-    state: str  # copying | switching; if this machine has not signed it: over (the models are in `target`) | elsewhere
+    state: str  # copying | switching; in a journal not signed here: over (the models are in `target`) | elsewhere
     names: tuple[str, ...]
     made: tuple[str, ...]
     noted: dict[str, SizeAndTime]
@@ -72,10 +72,10 @@ class FolderMove:
 
 @dataclass(frozen=True, slots=True)
 class FolderMoveResult:
-    """The result of moving the models folder: the folder now in use and the number of files not moved."""
+    """Holds the result of a move: the folder now in use and the number of old files that are left."""
 
     folder: Path
-    files_left: int = 0  # in the old folder, in use or changed; `finish` tries again
+    files_left: int = 0  # in the old folder, because they are in use or changed; `finish` tries again
 
 
 def move(
@@ -83,9 +83,9 @@ def move(
 ) -> FolderMoveResult:
     """Move the models folder, resuming an interrupted move to the same target and undoing one to another target.
 
-    `report` gets bytes done and in total, each byte counted twice (copied, compared); an exception from it undoes the
-    move. Raises AppError: move_same_place, move_busy, move_target_unusable, move_target_is_file, move_target_taken,
-    move_copy_wrong, move_source_unreadable, move_source_changed, drive_space, drive_file_limit, and those of
+    `report` gets the bytes done and the total, each byte counted twice (copied, compared); an exception from it undoes
+    the move. Raises AppError: move_same_place, move_busy, move_target_unusable, move_target_is_file, move_target_taken,
+    move_copy_wrong, move_source_unreadable, move_source_changed, drive_space, drive_file_limit, and the codes of
     `ModelStore`.
     """
     target = _resolved(target)
@@ -105,7 +105,7 @@ def move(
         raise AppError("move_same_place", path=str(target))
     _require_idle(source)
     noted = {str(path.relative_to(source)): _noted(path) for path in _files(source)}
-    if before is not None and not before.noted.items() <= noted.items():  # its copies are outdated
+    if before is not None and not before.noted.items() <= noted.items():  # the copies of the earlier move are outdated
         undo(where)
         before = None
     plan = _plan(source, target, noted, before)
@@ -134,7 +134,7 @@ def pending(where: Paths) -> FolderMove | None:
 
 
 def _foreign_state(where: Paths, source: Path, target: Path) -> str:
-    """Return "over" if the models are in `target` already and `source` is surely another folder; else "elsewhere"."""
+    """Return "over" if `target` is the models folder and `source` does not overlap it; else "elsewhere"."""
     try:
         source, target = _resolved(source), _resolved(target)
         is_over = target == _resolved(where.models) and not _overlap(source, target)
@@ -174,7 +174,7 @@ def finish(where: Paths, store: ModelStore) -> FolderMoveResult:
 
 
 def undo(where: Paths) -> None:
-    """Delete the copies that an unfinished move has made; the old folder has stayed in use.
+    """Delete the copies that an unfinished move has made; the old folder stays in use.
 
     Of a move that this machine has not signed, only the journal is deleted.
     """
@@ -212,7 +212,7 @@ def _require_idle(folder: Path) -> None:
 
 
 def _plan(source: Path, target: Path, noted: dict[str, SizeAndTime], before: FolderMove | None) -> FolderMove:
-    """Check that the target can take the files, and return the move. Raises AppError."""
+    """Check that the target folder is writable, and return the move. Raises AppError."""
     names = tuple(sorted(noted))
     try:
         if target.exists() and not target.is_dir():
@@ -251,7 +251,7 @@ def _require_unchanged(path: Path, mark: SizeAndTime) -> None:
 
 
 def _is_copy(path: Path, mark: SizeAndTime | None) -> bool:
-    """Return whether the file is as `_copy` leaves it. Raises OSError."""
+    """Return whether a file has the size and time of a copy by `_copy`. `mark`: of its source. Raises OSError."""
     if mark is None or path.is_symlink() or not path.is_file():
         return False
     status = path.stat()
@@ -269,7 +269,7 @@ def _copy_all(plan: FolderMove, report: ReportBytes) -> None:
                 raise AppError("move_target_taken", path=str(target))
         else:
             _copy(source, target, plan.noted[name], meter)
-    for name in plan.names:  # the first were copied a while ago
+    for name in plan.names:  # the first files were copied a while ago
         _require_unchanged(plan.source / name, plan.noted[name])
 
 
@@ -301,7 +301,7 @@ def _copy(source: Path, target: Path, mark: SizeAndTime, meter: CopyProgress) ->
 
 
 def _write_copy(source: Path, partial: Path, meter: CopyProgress) -> str:
-    """Copy the bytes and return the hash of what was read.
+    """Copy the bytes and return the SHA-256 of the bytes read.
 
     A read error raises AppError("move_source_unreadable"), a write error OSError.
     """
@@ -338,7 +338,7 @@ def _unreadable(source: Path, error: OSError) -> AppError:
 def _as_moved(model: LocalModel, plan: FolderMove) -> LocalModel | None:
     """Return the model with its new path and the times that the new drive stores; None if it was not in the folder."""
     listed = Path(model.path)
-    path = _resolved(listed.parent) / listed.name  # the data folder may have been reached through a link
+    path = _resolved(listed.parent) / listed.name  # the listed path may contain a link
     if not path.is_relative_to(plan.source) or str(path.relative_to(plan.source)) not in plan.names:
         return None
     new = plan.target / path.relative_to(plan.source)
@@ -356,7 +356,7 @@ def _as_kept(mark: FileFingerprint, old: Path, new: Path) -> FileFingerprint:
 
 
 def _is_deleted(plan: FolderMove, name: str) -> bool:
-    """Delete the old file if it is unchanged and the new one complete; return whether it is gone."""
+    """Delete the old file if it is unchanged and the new one complete; return whether it no longer exists."""
     old, new = plan.source / name, plan.target / name
     try:
         if not old.is_file() or old.is_symlink():

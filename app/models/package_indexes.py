@@ -1,4 +1,4 @@
-"""Find out where Python packages come from: PyPI, or what the user has configured for pip.
+"""Find the package indexes to use: PyPI, or those that the user has configured for pip.
 
 Companies put their mirror, folder, proxy or certificate authority into pip's own files and variables, so these are
 read, in pip's order (variables win). Settings used: index-url, extra-index-url, find-links, no-index, proxy, cert,
@@ -21,13 +21,13 @@ _SECTIONS = ("global", "download", "install")  # later ones win
 
 @dataclass(frozen=True, slots=True)
 class PackageIndexes:
-    """Where to fetch packages. Addresses may contain passwords: never log them or show them whole."""
+    """Holds the sources of packages. Addresses may contain passwords: never log them or show them whole."""
 
     pages: tuple[str, ...] = (PYPI,)  # indexes, queried in this order
     links: tuple[str, ...] = ()  # pages with links, and folders; searched before the indexes
-    torch: str = PYTORCH  # parent of PyTorch's own indexes; "": torch comes from `pages`, too
+    torch: str = PYTORCH  # parent of PyTorch's own indexes; "": torch also comes from `pages`
     proxy: str = ""
-    certificates: str = ""  # a file; "": the system's
+    certificates: str = ""  # file with certificate authorities; "": the system's
     timeout_s: float = 30.0
     retries: int = 5
 

@@ -1,4 +1,4 @@
-"""Read the lock files: the exact files of a training environment, for one kind of machine and Python version.
+"""Read the lock files, each with the exact files of a training environment for one system and Python version.
 
 packaging/training_lock.py writes them. Nothing that is not locked is installed, so without a lock there is no
 environment. A lock file consists of entries like this:
@@ -30,11 +30,11 @@ _MACHINES = {"amd64": "x86_64"}  # Windows' name for it
 
 @dataclass(frozen=True, slots=True)
 class LockedFile:
-    """A wheel in a lock."""
+    """Describes a wheel in a lock."""
 
     package: str
     version: str
-    name: str  # of the file
+    name: str  # file name
     size_bytes: int
     sha256: str
 
@@ -44,7 +44,7 @@ class LockedFile:
 
 @dataclass(frozen=True, slots=True)
 class PackageLock:
-    """A lock file."""
+    """Holds the content of a lock file."""
 
     path: Path
     variant: str  # one of VARIANTS
@@ -58,7 +58,7 @@ class PackageLock:
 
     @property
     def size_bytes(self) -> int:
-        """Return the size of all wheels, which is what must be downloaded."""
+        """Return the total size of all wheels, which must be downloaded."""
         return sum(file.size_bytes for file in self.files)
 
     @property
@@ -89,12 +89,12 @@ def named(name: str) -> PackageLock | None:
 
 
 def has_card() -> bool:
-    """Return whether an NVIDIA card can compute here (others have no driver that names them). May take seconds."""
+    """Return whether this machine has an NVIDIA GPU; on Linux, even without its driver. May take seconds."""
     return any(gpu.name not in ("AMD", "Intel") for gpu in machine.list_gpus())
 
 
 def proposed_variant(variant: str = "", system: str = "") -> str:
-    """Return `variant` if chosen, else the best one that the machine's cards support and the system has a lock for."""
+    """Return `variant` unless it is "", else cuda if this machine's GPU and the locks support it, else cpu."""
     known = {lock.variant for lock in all_locks(system)}
     return variant or ("cuda" if "cuda" in known and has_card() else "cpu")
 

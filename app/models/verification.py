@@ -1,6 +1,6 @@
-"""Verify that a model is unchanged (its structure, and the hash of every byte), and record the last result.
+"""Verify that a model is undamaged, by its structure and the hash of every byte, and record the last result.
 
-The results are one small JSON file.
+The results are stored in one small JSON file.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ VerifyState = Literal["sound", "first", "changed", "damaged", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The result of verifying a model.
+    """Holds the result of verifying a model.
 
-    `state`: sound; first (structure sound, no hash known before: now it is); changed (modified since it was added);
-    damaged; missing. `model`: the model with the hashes known now, to be stored. `problem`: what is wrong; None if
-    nothing is.
+    `state`: sound; first (the structure is sound, and its hash is computed for the first time); changed (modified since
+    it was added); damaged; missing. `model`: the model with its hashes, to be stored. `problem`: None if sound or
+    first.
     """
 
     model: LocalModel
@@ -46,7 +46,7 @@ class VerifyResult:
 
 
 def verify_model(model: LocalModel, report: Report = lambda _done, _total: None) -> VerifyResult:
-    """Read all files of a model and compare them. Nothing is written; the caller stores the result."""
+    """Read all files of a model and compare their hashes. Nothing is written; the caller stores the result."""
     try:
         header = gguf.check_model(Path(model.path))
     except AppError as error:
@@ -79,7 +79,7 @@ def verify_model(model: LocalModel, report: Report = lambda _done, _total: None)
 def _difference(path: Path, expected: str, before: FileFingerprint | None, now: FileFingerprint) -> AppError | None:
     """Return the problem with a file; None if there is none.
 
-    "changed" if its time or size differs from when it was added, "damaged" if only the hash differs.
+    The code is model_file_changed if size or time differ from `before`, model_file_damaged if only the hash differs.
     """
     is_touched = before is not None and (before.size_bytes, before.modified_ns) != (now.size_bytes, now.modified_ns)
     if expected == now.sha256 or (not expected and not is_touched):
@@ -88,7 +88,7 @@ def _difference(path: Path, expected: str, before: FileFingerprint | None, now: 
 
 
 def _fingerprint_of(path: Path, report: Report, done: int, total: int) -> tuple[FileFingerprint, int]:
-    """Return a file's fingerprint, and the bytes done including it. Raises OSError."""
+    """Return a file's fingerprint, and `done` plus its size in bytes. Raises OSError."""
     digest = hashlib.sha256()
     with open_regular(path) as file:
         while block := file.read(_BLOCK_BYTES):
@@ -104,11 +104,11 @@ VERIFIED_FILE = "verified.json"
 
 @dataclass(frozen=True, slots=True)
 class LastVerified:
-    """A result as the file records it. `state` as in `VerifyResult`; `at`: seconds since 1970."""
+    """Holds a result as the file records it. `state` as in `VerifyResult`; `at`: seconds since 1970."""
 
     state: VerifyState
     at: float
-    code: str | None = None  # of the problem
+    code: str | None = None  # code of the problem; None: no problem
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -117,7 +117,7 @@ class LastVerified:
 
 
 def load_verifications(path: Path) -> dict[str, LastVerified]:
-    """Return the recorded results by model id; what cannot be read counts as never verified."""
+    """Return the recorded results by model id; unreadable entries are left out."""
     known: dict[str, LastVerified] = {}
     try:
         data = strict_json.load_file(path)
@@ -130,7 +130,7 @@ def load_verifications(path: Path) -> dict[str, LastVerified]:
 
 
 def record_verifications(path: Path, verdicts: Sequence[VerifyResult], at: float) -> dict[str, LastVerified]:
-    """Add results to the file and return all. If the file cannot be written, the result is still returned."""
+    """Add results to the file; return all by model id, even if it cannot be written. `at`: seconds since 1970."""
     known = load_verifications(path)
     for verdict in verdicts:
         problem = verdict.problem

@@ -1,4 +1,4 @@
-"""Serve OpenAI's protocol over HTTP to programs on this machine: the endpoint of `kotae serve`.
+"""Serve an OpenAI-compatible HTTP API to programs on this machine, for `kotae serve`.
 
-Only `app.serve.cli.serve` uses it: the window never listens.
+Only the command line uses this package: the window never listens on a socket.
 """

@@ -1,9 +1,9 @@
-"""Parse and check a request for an answer: its HTTP head, its JSON body, and the errors for what cannot be done.
+"""Parse and check a request for an answer, its HTTP head and its JSON body, and define the errors sent to clients.
 
-Unknown fields are ignored; known fields must be valid. Errors are an HTTP status and an error object in OpenAI's form.
-The head (HTTP/1.1) is parsed strictly: whatever two programs could understand in two ways is refused. The standard
-library's parser stops at a line that it does not understand and takes the rest for the body, so that a client behind a
-proxy could smuggle in a second request (RFC 9112, 11.2).
+Unknown JSON fields are ignored; known fields must be valid. An error is an HTTP status and an error object in OpenAI's
+form. The head (HTTP/1.1) is parsed strictly: a head that two programs could parse differently is refused. The standard
+library's parser treats everything after an invalid line as the body, so that a client behind a proxy could smuggle in a
+second request (RFC 9112, 11.2).
 """
 
 import json
@@ -33,7 +33,7 @@ _FIELDS = {"grammar_invalid": "response_format", "text_unreadable": "messages", 
 
 
 class HttpError(Exception):
-    """An error to send to the client. `field`: the field of the request that is at fault, if any."""
+    """An error to send to the client. `code`: its name in the response. `field`: the invalid field, or None."""
 
     def __init__(
         self, status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
@@ -54,14 +54,14 @@ class HttpError(Exception):
 
 
 def http_error(status: int, code: str, field: str | None = None, **facts: Any) -> HttpError:
-    """Return an error with the text `serve.refusal.CODE`."""
+    """Return an error with the text of the wording key `serve.refusal.CODE`, filled with `field` and `facts`."""
     if field is not None:
         facts["field"] = field
     return HttpError(status, code, phrase(f"serve.refusal.{code}", **facts), field)
 
 
 def http_error_of(error: AppError) -> HttpError:
-    """Return the HTTP error that tells a client of an AppError, which has ended its answer."""
+    """Return the HTTP error to send for an AppError that has ended an answer."""
     if error.code == "context_full":
         return http_error(400, "context_length_exceeded", "messages", **error.facts)
     if error.code in _ENGINE_EXITS:
@@ -81,7 +81,7 @@ _ONCE = frozenset(
 
 
 def read_head(next_line: Callable[[], bytes]) -> tuple[str, str, HTTPMessage]:
-    """Return the method, the target and the header fields. Raises HttpError.
+    """Parse the head of a request; return its method, target and header fields. Raises HttpError.
 
     `next_line`: returns the next line, including its line terminator.
     """
@@ -94,7 +94,7 @@ def read_head(next_line: Callable[[], bytes]) -> tuple[str, str, HTTPMessage]:
     count = 0
     while (line := next_line()) != b"\r\n":
         match = _FIELD.fullmatch(line)
-        if match is None:  # also a blank before the colon, a continued line, and a line end without CR
+        if match is None:  # such as a space before the colon, a folded line, or a line end without CR
             raise http_error(400, "not_http")
         name = match[1].decode("ascii")
         if name.lower() in _ONCE and name in fields:
@@ -107,8 +107,8 @@ def read_head(next_line: Callable[[], bytes]) -> tuple[str, str, HTTPMessage]:
 
 
 STOPS_MOST = 4
-STOP_CHARACTERS = 500  # a stop text is searched for after each token
-MESSAGES_MOST = 10_000  # more than any model's context holds
+STOP_CHARACTERS = 500  # a limit, because stop texts are searched for after each token
+MESSAGES_MOST = 10_000  # more than fit into the context of any model
 _SEED_LARGEST = (1 << 63) - 1
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _ANY_OBJECT = '{"type": "object"}'
@@ -116,19 +116,19 @@ _ANY_OBJECT = '{"type": "object"}'
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A parsed request. `choices`: the sampling options it sets; `model`: a name as /v1/models lists it."""
+    """A parsed request. `model`: a name that /v1/models lists. `choices`: the system prompt and sampling options."""
 
     model: str
     turns: tuple[Turn, ...]
     choices: Choices
     stop: tuple[str, ...] = ()
-    json_schema: str = ""  # "": free text
+    json_schema: str = ""  # that the answer must match; "": none
     is_streamed: bool = False
-    includes_usage: bool = False  # in the last event of a stream
+    includes_usage: bool = False  # the last event of a stream has the token counts
 
 
 def parse_request(raw: bytes) -> CompletionRequest:
-    """Return the request in a JSON body. Raises HttpError."""
+    """Parse the JSON body of a request. Raises HttpError."""
     try:
         data = strict_json.parse_object(raw)
     except ValueError as error:
@@ -156,9 +156,9 @@ def parse_request(raw: bytes) -> CompletionRequest:
 
 
 def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
-    """Return the system prompt (None: there is none) and the turns. Join consecutive messages of the same role.
+    """Return the system prompt (None: there is none) and the turns of the field `messages`.
 
-    Raises HttpError.
+    Consecutive messages of the same role are joined. Raises HttpError.
     """
     messages = data.get("messages")
     if not isinstance(messages, list):
@@ -166,7 +166,7 @@ def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
     if len(messages) > MESSAGES_MOST:
         raise _out_of_range("messages", 1, MESSAGES_MOST)
     system: list[str] = []
-    turns: list[tuple[list[str], list[str]]] = []  # the texts of each side, joined at the end
+    turns: list[tuple[list[str], list[str]]] = []  # the texts of each question and answer, joined at the end
     for number, message in enumerate(messages):
         role, text = _message(message, f"messages[{number}]")
         if role == "system":
@@ -203,7 +203,7 @@ def _message(message: Any, field: str) -> tuple[str, str]:
 
 
 def _text(content: Any, field: str) -> str:
-    """Return the text of a `content` field: a string, or a list of text parts. Raises HttpError."""
+    """Return the text of a `content` value: a string, or a list of text parts. `field`: as for `_part_text`."""
     if isinstance(content, list):
         return "\n".join(_part_text(part, f"{field}[{number}]") for number, part in enumerate(content))
     if not isinstance(content, str):
@@ -269,7 +269,7 @@ def _json_schema(value: Any) -> str:
 
 
 def _refuse_unsupported(data: dict[str, Any]) -> None:
-    """Refuse options that change the form of the answer: ignoring them would answer another request."""
+    """Raise HttpError for options that would change the form of the answer, which clients would rely on."""
     if data.get("n") not in (None, 1) or isinstance(data.get("n"), bool):
         raise http_error(400, "only_one", "n")
     for field in ("tools", "functions", "logprobs", "top_logprobs", "audio"):
@@ -312,7 +312,7 @@ def _missing_or_wrong(data: dict[str, Any], field: str, kind: str) -> HttpError:
 
 
 def _wrong_type(field: str, kind: str) -> HttpError:
-    """Return the error for a field of another type. `kind`: the expected type, a key of the texts serve.serve_kind."""
+    """Return the error for a field of the wrong type. `kind`: the expected type, a key of serve.serve_kind."""
     return http_error(400, "wrong_type", field, expected=phrase(f"serve.serve_kind.{kind}"))
 
 

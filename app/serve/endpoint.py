@@ -25,27 +25,27 @@ from app.serve.request_queue import CompletionJob, RequestQueue
 from app.serve.server import HttpConnection, Route
 from app.training.runs import lineage
 
-CLIENT_CHECK_S = 0.25  # how often the connection of the client is checked
-KEEP_ALIVE_S = 15.0  # reading a long prompt takes minutes on a slow machine
+CLIENT_CHECK_S = 0.25  # the interval of checks whether the client is still connected
+KEEP_ALIVE_S = 15.0  # the interval of comments in a stream, because processing a long prompt may take minutes
 MODEL_ID = "kotae"
-QUESTION_CHARACTERS = 20_000  # of a question about documents, because all its words are searched for
-_CUT = ("length", "context")  # stop reasons of an answer that is not complete
+QUESTION_CHARACTERS = 20_000  # the limit of a question about documents, because all its words are searched for
+_CUT = ("length", "context")  # stop reasons of incomplete answers
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model name that clients can request. `scope`: the collections to answer from; (): the model alone."""
+    """A model as clients see it. `id`: its name in requests. `scope`: the collections to answer from; (): none."""
 
     id: str
     scope: tuple[CollectionRef, ...] = ()
 
 
 class ServedModels:
-    """The models that the protocol lists: the model alone, and the model with each collection.
+    """The models that clients can request: the loaded model alone, and with each collection.
 
-    `named`: the collections to offer, each and all together; none: all that are not 機密 at the moment of the request.
-    Labels are looked up for each request. A collection that is 機密 by then is offered only if it was named and
-    `is_agreed` (--allow-secret), and each answer from it is recorded. Every method may be called from any thread.
+    `named`: the collections to offer, each and all together; (): every collection that is not 機密 (secret). Labels are
+    looked up for each request. A secret collection is offered only if it is in `named` and the user has consented
+    (`is_agreed`, --allow-secret), and each answer from it is recorded. Methods may be called from any thread.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class ServedModels:
         *,
         is_agreed: bool = False,
     ) -> None:
-        """`model`: the loaded model, which writes all answers. It may have been trained on 機密 data.
+        """`model`: the loaded model, which may have been trained on secret data, and so may be secret itself.
 
-        `documents`: the database. `exports_log`: the file that records the answers from 機密 content.
+        `documents`: the documents' database. `exports_log`: the file that records answers from secret content.
         """
         self._documents = documents
         self._exports_log = exports_log
@@ -68,22 +68,22 @@ class ServedModels:
         self._is_agreed = is_agreed
 
     def all(self) -> list[ServedModel]:
-        """Return the models that clients may use at the moment. Raises AppError as the database does."""
+        """Return the models that clients may use now. Raises the AppErrors of reading the documents' database."""
         return [one for one in self._candidates() if self._is_offered(one)]
 
     def find(self, name: str) -> ServedModel | None:
-        """Return the model `name`; None if there is none or clients may not use it now. Raises AppError as `all`."""
+        """Return the model with this id; None if clients may not use it now or there is none. Raises as `all`."""
         return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
 
     def export_of(self, served: ServedModel, address: str) -> ExportRequest:
-        """Return the request to export an answer of a model. `address`: the client's; "": not known yet."""
+        """Return the `ExportRequest` for answers of a model. `address`: that of the client; "": not known yet."""
         return ExportRequest("served", address, lambda: self._label_now(served), served.id)
 
     def permit_answer(self, served: ServedModel, address: str) -> Permit:
-        """Return the permission to send one answer to a client, and record it if the content is 機密.
+        """Return the permission to send one answer to a client, and record it if the content is secret.
 
-        `address`: the client's, as HOST:PORT. Raises AppError("secret_export" | "export_log_unwritable"), and as the
-        database.
+        `address`: that of the client, as HOST:PORT. Raises AppError("secret_export" | "export_log_unwritable"), and
+        those of reading the documents' database.
         """
         return confidentiality.permit_export(
             self.export_of(served, address), self._exports_log, is_agreed=self._is_agreed
@@ -124,13 +124,14 @@ class ServedModels:
 
 @dataclass(frozen=True, slots=True)
 class CompletionResponse:
-    """Builds the JSON objects of one answer in OpenAI's form. `model`: the model name in the request."""
+    """Builds the JSON objects of one answer in OpenAI's form. `model`: as requested; `created`: seconds since 1970."""
 
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=lambda: int(time.time()))
 
     def whole(self, text: str, outcome: AnswerOutcome) -> dict[str, Any]:
+        """Return the object for an answer that is not streamed."""
         text = text.strip()
         content = text + _lines_below(text, outcome.grounding)
         choice = {
@@ -146,13 +147,16 @@ class CompletionResponse:
         }
 
     def text_chunk(self, text: str, *, is_first: bool = False) -> dict[str, Any]:
+        """Return the object for a piece of a streamed answer."""
         delta = {"role": "assistant", "content": text} if is_first else {"content": text}
         return self._chunk(delta, None)
 
     def last_chunk(self, outcome: AnswerOutcome) -> dict[str, Any]:
+        """Return the object that ends a streamed answer, with its finish reason and sources."""
         return {**self._chunk({}, finish_reason(outcome)), "kotae": grounding_fields(outcome)}
 
     def usage_chunk(self, outcome: AnswerOutcome) -> dict[str, Any]:
+        """Return the object with the token counts of a streamed answer."""
         return {**self._common_fields("chat.completion.chunk", []), "usage": usage(outcome.done.usage)}
 
     def _chunk(self, delta: dict[str, str], reason: str | None) -> dict[str, Any]:
@@ -169,16 +173,16 @@ def _model_list(served_models: Sequence[ServedModel], created: int) -> dict[str,
 
 
 def grounding_fields(outcome: AnswerOutcome) -> dict[str, Any]:
-    """Return sources, claims and verdict in the form of `kotae ask --json`, for the field "kotae" of a response."""
+    """Return the field "kotae" of a response: sources, claims and verdict, in the form of `kotae ask --json`."""
     kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
     verdict = "length" if reason in _CUT else "stopped" if reason == "cancelled" else kept.verdict
     return {**answer_check.check_facts(kept), "verdict": verdict}
 
 
 def _lines_below(text: str, grounding: Grounding | None) -> str:
-    """Return the lines to add below an answer from documents: the result of its check, and the places of its sources.
+    """Return the lines to add below an answer: the result of its check, and the places of the sources it cites.
 
-    `grounding`: None for an answer without documents, which gets no lines ("").
+    `grounding`: None for an answer without documents, which gets "".
     """
     if grounding is None:
         return ""
@@ -205,9 +209,9 @@ def usage(used: Usage) -> dict[str, Any]:
 
 
 class Endpoint:
-    """The routes of the server, which run in the threads of their connections.
+    """The functions that answer requests, by path. They run in the threads of the connections.
 
-    `model_name`: name of the loaded model, for /health.
+    `model_name`: the name of the loaded model, for /health.
     """
 
     def __init__(self, requests: RequestQueue, served_models: ServedModels, model_name: str) -> None:
@@ -277,10 +281,10 @@ def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionRespo
 
 
 def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
-    """Stream the answer as server-sent events.
+    """Send an answer as server-sent events.
 
-    Send nothing before the first text, so that an error still gets an HTTP status of its own. After KEEP_ALIVE_S
-    without text, begin the stream nevertheless.
+    Send nothing before the first text, so that an earlier error gets its own HTTP status; but after KEEP_ALIVE_S
+    without text begin the stream.
     """
     text, has_begun, sent_at = "", False, time.monotonic()
     for item in _items(connection, job):
@@ -315,9 +319,9 @@ def _end(
 
 
 def _items(connection: HttpConnection, job: CompletionJob) -> Iterator[str | AnswerOutcome | None]:
-    """Yield the texts and at last the outcome; None while nothing arrives.
+    """Yield the pieces of an answer's text and at last the outcome; None each CLIENT_CHECK_S while nothing arrives.
 
-    Raises HttpError, and ConnectionAbortedError when the client is gone.
+    Raises HttpError for an AppError of the job, and ConnectionAbortedError if the client has disconnected.
     """
     checked_at = time.monotonic()
     while True:

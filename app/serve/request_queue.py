@@ -1,7 +1,7 @@
-"""Answer the requests of many threads one at a time, on the thread of Qt's event loop.
+"""Answer the requests of many threads one at a time, in the thread of Qt's event loop.
 
-`ModelLoader` loads the model before the server listens: errors are reported at once, and the first answer need not
-wait.
+`ModelLoader` loads the model before the server accepts requests, so that errors are reported at the start, and the
+first answer is not delayed.
 """
 
 import dataclasses
@@ -31,9 +31,9 @@ from app.serve.completion_request import CompletionRequest, http_error
 
 
 class ModelLoader(QObject):
-    """Load the model of a request. `start` leads to exactly one of `done` and `failed`."""
+    """Loads the model of a request. After `start`, exactly one of `done` and `failed` is emitted."""
 
-    progressed = Signal(float)  # 0 to 1
+    progressed = Signal(float)  # the fraction done, 0 to 1
     done = Signal()
     failed = Signal(object)  # AppError
 
@@ -82,16 +82,19 @@ def _plan_load(request: AnswerRequest) -> LoadPlan:
     return load_plan.plan_load(request.model, request.settings)
 
 
-WAITING_MOST = 8  # besides the one that is being answered
+WAITING_MOST = 8  # in addition to the one that is being answered
 RETRY_AFTER_S = 5
-LABEL_CHECK_S = 1.0  # how often the permit is checked while an answer is written
+LABEL_CHECK_S = 1.0  # the interval of checks of the permit during an answer
 
 
 class CompletionJob:
-    """One answer on its way to the thread that waits for it: texts, then exactly one AnswerOutcome or AppError."""
+    """A request in the queue, and its answer: pieces of text, then exactly one AnswerOutcome or AppError.
+
+    The connection's thread takes the items that the event loop's thread puts.
+    """
 
     def __init__(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> None:
-        """`permit`: checked again when the job's turn comes and before its text is sent."""
+        """`permit`: is checked again before the answer begins and while its text is sent."""
         self.request = request
         self.permit = permit
         self.scope = scope
@@ -102,7 +105,7 @@ class CompletionJob:
         self._items.put(item)
 
     def take(self, limit_s: float) -> str | AnswerOutcome | AppError | None:
-        """Wait for the next item, at most `limit_s`; None: nothing has arrived."""
+        """Wait for the next item, at most `limit_s`, and return it; None if there was none."""
         try:
             return self._items.get(timeout=limit_s)
         except queue.Empty:
@@ -110,7 +113,7 @@ class CompletionJob:
 
 
 class RequestQueue(QObject):
-    """The queue of jobs. `submit` and `cancel` may be called from any thread; all else runs on this object's thread."""
+    """The queue of jobs. Call `submit` and `cancel` from any thread, other methods only from that of this object."""
 
     _submitted = Signal(object)  # CompletionJob
     _cancelled = Signal(object)  # CompletionJob
@@ -124,7 +127,10 @@ class RequestQueue(QObject):
         embedding: Embedding | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`request`: the defaults of every answer. The settings that a client sends override them."""
+        """`request`: the model and the default settings of every answer; a client's settings override them.
+
+        `embedding`: embeds questions about documents; None: only full-text search.
+        """
         super().__init__(parent)
         self._engine = engine
         self._template_command = template_command
@@ -137,18 +143,21 @@ class RequestQueue(QObject):
         self._has_text = False
         self._checked_at = 0.0
         self._lock = threading.Lock()
-        self._count = 0  # number of jobs that are not over
+        self._count = 0  # the number of jobs that are not over
         self._is_ending = False
         self._submitted.connect(self._on_submitted)
         self._cancelled.connect(self._on_cancelled)
 
     @property
     def count(self) -> int:
-        """Return the number of requests that are being answered or wait."""
+        """Return the number of waiting requests, including the one that is being answered."""
         return self._count
 
     def submit(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> CompletionJob:
-        """Queue a job. Raises HttpError where too many wait, or the server is stopping."""
+        """Add a job to the queue. Raises HttpError if too many wait or the server is stopping.
+
+        `scope`: the collections to answer from; (): none.
+        """
         job = CompletionJob(request, scope, permit)
         with self._lock:
             if self._is_ending:
@@ -162,12 +171,12 @@ class RequestQueue(QObject):
         return job
 
     def cancel(self, job: CompletionJob) -> None:
-        """Drop a job for which no thread waits any more. Do nothing if the job has already ended."""
+        """Stop or remove a job whose client no longer waits. Do nothing if it has ended."""
         if not job.is_over:
             self._cancelled.emit(job)
 
     def end(self) -> None:
-        """Accept no more jobs, and end those that wait with AppError("serve_ending")."""
+        """Accept no more jobs, and end all others with AppError("serve_ending")."""
         with self._lock:
             self._is_ending = True
         if self._run is not None:

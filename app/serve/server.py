@@ -1,7 +1,7 @@
-"""Listen for `kotae serve`: the key, the HTTP connections of clients, and the socket with a thread for each connection.
+"""Provide the HTTP server of `kotae serve`: the API key, and a thread for each connection.
 
-A connection speaks HTTP/1.1 within strict limits; `endpoint` has the routes. Nothing is logged, because a path or a
-header can hold private text.
+A connection uses HTTP/1.1 within strict limits; `endpoint` has the routes. Requests are not logged, because a path or a
+header can contain private text.
 """
 
 import contextlib
@@ -32,19 +32,19 @@ from app.serve.completion_request import HttpError, http_error
 
 KEY_FILE = "serve.key"  # in the data folder, readable for this user only
 _KEY_BYTES = 32
-_KEY_SHAPE = re.compile(r"[!-~]{16,512}")  # characters that a header allows, and too many to guess
-IDLE_S = 60.0  # until a request begins
+_KEY_SHAPE = re.compile(r"[!-~]{16,512}")  # characters that a header allows, and enough of them
+IDLE_S = 60.0  # how long a connection may wait for a request
 HEAD_S = 10.0  # from the first byte of a request to the end of its headers
 BODY_S = 60.0
-WRITE_S = 30.0  # for a client to receive what is sent
-LINGER_S = 5.0  # a client that is still sending receives the refusal only if its bytes are read
+WRITE_S = 30.0  # timeout of each write
+LINGER_S = 5.0  # how long the rest of a refused request is read (`_linger`)
 HEAD_MOST_BYTES = 32 << 10
 BODY_MOST_BYTES = 4 << 20
 _LINGER_MOST_BYTES = 64 << 20
 _BLOCK_BYTES = 64 << 10
 CONNECTIONS_MOST = 32
-_POLL_S = 0.2  # how soon the listening thread ends
-_END_S = 3.0  # for open requests to receive the end
+_POLL_S = 0.2  # after at most this time `stop` ends the listening thread
+_END_S = 3.0  # how long `stop` waits for open requests
 _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
 
 
@@ -67,7 +67,7 @@ def read_key(path: Path) -> str:
 
 
 def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
-    """Return the API key in the data folder, and create it if there is none. `is_renewed`: replace it by a new key.
+    """Return the API key in the data folder; create it if there is none or, with `is_renewed`, always.
 
     Raises AppError as `read_key`, and "serve_key_unwritable".
     """
@@ -87,7 +87,7 @@ def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
 
 
 class _Input(io.RawIOBase):
-    """The bytes that a client sends, limited in number and by one deadline for all of them."""
+    """A stream of the bytes that a client sends, with a limit on their number and a deadline."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -95,19 +95,19 @@ class _Input(io.RawIOBase):
         self._until = 0.0
 
     def expect(self, size_bytes: int, limit_s: float) -> None:
-        """Allow at most `size_bytes` more bytes, until `limit_s` from now."""
+        """Allow reading at most `size_bytes` more bytes until `limit_s` from now."""
         self._left_bytes = size_bytes
         self.set_deadline(limit_s)
 
     def set_deadline(self, limit_s: float) -> None:
-        """Set the deadline for the bytes that are still expected to `limit_s` from now."""
+        """Set the deadline to `limit_s` from now."""
         self._until = time.monotonic() + limit_s
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read into the buffer. Raises TimeoutError, and HttpError for a head that is too long."""
+        """Read into the buffer. Raises TimeoutError after the deadline, and HttpError (431) beyond the limit."""
         remaining_s = self._until - time.monotonic()
         if remaining_s <= 0:
             raise TimeoutError
@@ -120,7 +120,7 @@ class _Input(io.RawIOBase):
 
 
 class HttpConnection(BaseHTTPRequestHandler):
-    """A connection of a client. Its thread calls the function of a route with this object."""
+    """A connection of a client. In its thread, it reads requests and calls the function of a route with itself."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -166,17 +166,17 @@ class HttpConnection(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def begin_stream(self) -> None:
-        """Begin server-sent events with chunked encoding."""
+        """Begin a response of server-sent events with chunked encoding."""
         self._send_head(200, {"Content-Type": "text/event-stream; charset=utf-8", "Transfer-Encoding": "chunked"})
         self.end_headers()
         self._is_stream = True
 
     def send_event(self, data: dict[str, Any] | str) -> None:
-        """Send one event. A string is sent unchanged: [DONE]."""
+        """Send one event: an object as JSON, or a string such as [DONE] unchanged."""
         self._chunk(b"data: " + (data.encode("ascii") if isinstance(data, str) else _json(data)) + b"\n\n")
 
     def send_keep_alive(self) -> None:
-        """Send a comment, which clients skip, so that they do not give the connection up."""
+        """Send a comment, which clients ignore, so that they do not time out."""
         self._chunk(b": \n\n")
 
     def end_stream(self) -> None:
@@ -185,7 +185,7 @@ class HttpConnection(BaseHTTPRequestHandler):
 
     @property
     def is_gone(self) -> bool:
-        """Return whether the client has closed its end."""
+        """Return whether the client has closed the connection."""
         self.connection.setblocking(False)
         try:
             return not self.connection.recv(1, socket.MSG_PEEK)
@@ -234,7 +234,7 @@ class HttpConnection(BaseHTTPRequestHandler):
             self._refuse(http_error(500, "bug"))
 
     def _read_head(self) -> None:
-        """Read the head of the next request, if there is one. Raises HttpError."""
+        """Read the head of the next request; do nothing if the client closes the connection. Raises HttpError."""
         self.command, self.request_version, self.requestline = "", self.protocol_version, ""
         self._input.expect(HEAD_MOST_BYTES, IDLE_S)
         if not self._reader.peek(1):
@@ -246,16 +246,16 @@ class HttpConnection(BaseHTTPRequestHandler):
         self._has_head = True
 
     def _answer(self) -> None:
-        """Check host, origin and key in this order, then call the route.
+        """Check host, origin and API key, then call the route. Raises HttpError.
 
-        So a client without the key learns nothing about the routes.
+        The key is checked before the path, so a client without it gets no information about the routes.
         """
         if self.headers.get("Host", "").lower() not in self.server.hosts:
             raise http_error(403, "other_host", address=self.server.address)
         if self.headers.get("Origin") is not None:
             raise http_error(403, "web_page")
         self._check_key()
-        self.server.mark_authorized(self.connection)  # from here on no client without the key can displace it
+        self.server.mark_authorized(self.connection)  # from now on a client without the key cannot displace it
         path = self.path.partition("?")[0]
         route = self.server.routes.get(path)
         if route is None:
@@ -288,7 +288,7 @@ class HttpConnection(BaseHTTPRequestHandler):
     def _send_head(self, status: int, headers: dict[str, str]) -> None:
         self.connection.settimeout(WRITE_S)
         self._has_answered = True
-        self.request_version = self.protocol_version  # for another version the base class would send no headers
+        self.request_version = self.protocol_version  # for other versions the base class would send no headers
         wants_close = (self.headers.get("Connection", "") if hasattr(self, "headers") else "").lower() == "close"
         self.close_connection = self._has_unread or wants_close
         self.send_response(status)
@@ -310,7 +310,7 @@ class HttpConnection(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _linger(self) -> None:
-        """Read what the client still sends: closing with unread bytes would make the system discard the answer."""
+        """Read the rest of a request: if unread bytes were left, the system would discard the response at closing."""
         self.connection.shutdown(socket.SHUT_WR)
         until, left_bytes = time.monotonic() + LINGER_S, _LINGER_MOST_BYTES
         while left_bytes > 0 and (remaining_s := until - time.monotonic()) > 0:
@@ -326,20 +326,20 @@ def _json(data: dict[str, Any]) -> bytes:
 
 
 def _log_bug(error: Exception) -> None:
-    """Log where an exception was raised, without its message, which may hold private text."""
+    """Log the traceback of an exception without its message, which may contain private text."""
     places = "".join(traceback.format_tb(error.__traceback__))
     print(f"serve: {type(error).__name__}\n{places}", file=sys.stderr, flush=True)  # noqa: T201  stderr is the log
 
 
 # --------------------------------------------------------------------------------------------------------------- server
 
-Route = tuple[str, Callable[[HttpConnection], None]]  # HTTP method, function that answers
+Route = tuple[str, Callable[[HttpConnection], None]]  # the HTTP method, and the function that answers
 
 
 class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """The server, with a thread for each connection.
+    """The HTTP server, with a thread for each connection.
 
-    It owns `listener`, which is already bound to the loopback address.
+    `listener`: its listening socket, already bound to the loopback address; the server closes it. `routes`: by path.
     """
 
     daemon_threads = True
@@ -354,8 +354,8 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.routes = routes
         self.hosts = frozenset(f"{name}:{self.port}" for name in (LOOPBACK, "localhost", "[::1]"))
         self._room = threading.Lock()
-        self._open: dict[socket.socket, bool] = {}  # connection -> its request has the key; the oldest first
-        self._count = 0  # number of requests that are being answered
+        self._open: dict[socket.socket, bool] = {}  # whether each one's request has the key; the oldest first
+        self._count = 0  # the number of requests that are being answered
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=lambda: self.serve_forever(_POLL_S), name="listener", daemon=True)
 
@@ -367,7 +367,7 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, and wait a moment for open requests to receive their end."""
+        """Stop listening, and wait at most _END_S for open requests to end."""
         if self._thread.is_alive():
             self.shutdown()
             self._thread.join()
@@ -376,9 +376,9 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._changed.wait_for(lambda: not self._count, _END_S)
 
     def mark_authorized(self, connection: socket.socket) -> None:
-        """Record that the current request has sent the API key.
+        """Record that the current request of a connection has the API key.
 
-        Until it is answered, the connection is not closed to make room for a new one.
+        Until it is answered, the connection cannot be closed in favour of a new one.
         """
         with self._room:
             if connection in self._open:
@@ -386,9 +386,9 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     @contextmanager
     def answering(self, connection: socket.socket) -> Iterator[None]:
-        """Count this request as being answered until the block ends, so that `stop` waits for it.
+        """Count the request as being answered during the block, so that `stop` waits for it.
 
-        Afterwards the connection is idle, and `process_request` closes it last of all idle ones.
+        Afterwards the connection counts as the newest one without the key.
         """
         with self._changed:
             self._count += 1
@@ -429,17 +429,17 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self._open.pop(request, None)
 
     def _make_room(self, request: socket.socket) -> bool:
-        """Register a new connection; close an old one if there are too many. Return False if none may be closed."""
+        """Register a new connection, and close an old one if there are too many. Return False if none may be closed."""
         with self._room:
             if len(self._open) >= CONNECTIONS_MOST:
                 oldest = next((one for one, has_key in self._open.items() if not has_key), None)
                 if oldest is None:
                     return False
                 del self._open[oldest]
-                with contextlib.suppress(OSError):  # this wakes the thread that reads from it, which then closes it
+                with contextlib.suppress(OSError):  # its thread, which reads from it, then ends and closes it
                     oldest.shutdown(socket.SHUT_RDWR)
             self._open[request] = False
             return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore exceptions that a connection has not handled: they occur when the client breaks the connection off."""
+        """Ignore exceptions that a connection has not handled. They occur when the client disconnects."""

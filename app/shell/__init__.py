@@ -1,1 +1,1 @@
-"""The main window around the pages, and the start of the program."""
+"""Show the main window around the pages, and start the program."""

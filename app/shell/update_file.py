@@ -1,7 +1,6 @@
-"""Examine a file that the user has brought: whether it is a newer Kotae, and whether it is complete. It installs
-nothing.
+"""Examine a file that the user has chosen: whether it is a newer Kotae, and whether it is complete. Install nothing.
 
-It also recognizes the other files that are published with Kotae (GPU parts, kits), which are added elsewhere.
+Other files that are published with Kotae (GPU parts, kits) are recognized too; they are added elsewhere.
 """
 
 import hashlib
@@ -19,34 +18,34 @@ from app.training.environment import kit as training_kit
 
 SUFFIXES = (".tar.zst", ".deb", ".exe", ".msi", ".dmg", ".pkg", ".zip")
 
-_SUMS = "SHA256SUMS"  # in the same folder, in the format of sha256sum
+_SUMS = "SHA256SUMS"  # list of checksums in the same folder, in the format of sha256sum
 _NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
-_PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # the names that packaging/gpu_pack.py gives
-_STARTER_KIT = "kotae-starter-kit"  # name of a folder, and of an archive made of it
+_PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # the names that packaging/gpu_pack.py produces
+_STARTER_KIT = "kotae-starter-kit"  # name of a folder, and beginning of the name of an archive of it
 _KIT_SUFFIXES = (transfer_kit.PART_SUFFIX, ".whl")
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # not a part of a longer digest such as SHA-512
-_LARGEST_BYTES = 1 << 33  # a part of a kit has less than 4 GiB, a release less than 1
+_LARGEST_BYTES = 1 << 33  # a part of a kit has less than 4 GiB, a release less than 1 GiB
 _LONGEST_SUMS_BYTES = 1_000_000
 _BLOCK_BYTES = 1 << 20
-_HEAD_BYTES = 200  # a kit's manifest begins with its format
+_HEAD_BYTES = 200  # the manifest of a kit begins with its format
 
-Report = Callable[[int, int], None]  # (bytes done, total bytes); an exception that it raises ends the work
+Report = Callable[[int, int], None]  # takes bytes done and total bytes; an exception that it raises ends the work
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateFile:
-    """The facts of a file.
+    """The facts about a file.
 
-    `expected`: the SHA-256 in the list next to the file; "" without a list or an entry. Someone who changed the file
-    could also change the list, so the list reveals damage but not a forgery. `other`: engine_pack | model_kit |
-    training_kit, if it is (a part of) one of these; else "".
+    `expected` is the SHA-256 in the list next to the file; "" without a list or an entry. Someone who changed the file
+    could also change the list, so the list reveals damage but not a forgery. `other` is engine_pack | model_kit |
+    training_kit if the file is one of these or a part of one, else "".
     """
 
     path: Path
     sha256: str
     expected: str = ""
     other: str = ""
-    is_empty: bool = False  # 0 bytes, like a download that never began
+    is_empty: bool = False  # 0 bytes, as after a download that never began
 
     @property
     def version(self) -> str:
@@ -64,26 +63,27 @@ class UpdateFile:
 
     @property
     def matches_listed_checksum(self) -> bool | None:
-        """Return whether the file has the SHA-256 in the list next to it; None if there is no list, or no entry."""
+        """Return whether the file has the SHA-256 in the list next to it; None without a list or an entry."""
         return self.expected == self.sha256 if self.expected else None
 
     def matches_checksum(self, text: str) -> bool | None:
         """Return whether the file has the SHA-256 in a text that the user has pasted from the publisher.
 
-        None: the text has no complete SHA-256.
+        Return None if the text has no complete SHA-256.
         """
         wanted = digest_in(text)
         return wanted == self.sha256 if wanted else None
 
 
 def digest_in(text: str) -> str:
-    """Return the SHA-256 in a pasted text; "" if it has none, or an incomplete one."""
+    """Return the SHA-256 in a pasted text in lower case; "" if it has none, or an incomplete one."""
     found = _DIGEST.search(text.lower())
     return found[0] if found else ""
 
 
 def inspect_update_file(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
-    """Read the whole file and return its facts. Raises AppError("file_unreadable")."""
+    """Read the whole file and return the facts about it. Raises AppError("file_unreadable"), also for one over 8
+    GiB."""
     digest, done = hashlib.sha256(), 0
     try:
         size_bytes = path.stat().st_size

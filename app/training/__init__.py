@@ -1,1 +1,1 @@
-"""Fine-tuning: drafts, run plans and the quality gate; training data, pair generation, runs and the environment."""
+"""Fine-tune models: drafts, run plans, the quality gate, training data, pair generation, runs and the environment."""

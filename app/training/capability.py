@@ -1,7 +1,7 @@
-"""Assess what this machine can train, from measurements without torch: one verdict and the notes that go with it.
+"""Assess what this machine can train, from measurements made without torch: one verdict and further notes.
 
-The size of base that fits is computed like a run (`trainer.recipe`, `trainer.estimate`), for examples of 1,024 tokens,
-one at a time. Without a training environment, torch is assumed to be the one of pip's index.
+The size of a base model that fits is computed as for a run (`trainer.recipe`, `trainer.estimate`), with examples of
+1,024 tokens and one example per batch. Without a training environment, torch is assumed to be the one of pip's index.
 """
 
 import sys
@@ -19,18 +19,18 @@ from trainer.estimate import TrainedShape
 from trainer.recipe import RecipeFacts
 from trainer.spec import RunSpec
 
-PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # of torch 2.13 in pip's index (its lowest "sm_" is 75)
-DRIVERS = {11: 450, 12: 525, 13: 580}  # CUDA -> the oldest driver (release notes, "minor version compatibility")
-BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere computes in bfloat16, Volta has matrix units
-TOKENS, ROWS = 1024, 1000  # tokens of an example, rows of the data
-CONVERTED_BYTES = 6  # memory for each weight: a GGUF base in 32 bits, and its 16-bit copy
-FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # by the user, on the spot
-_MAKERS = ("AMD", "Intel")  # `machine.list_gpus` names their cards by the maker only
+PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # CUDA version and lowest card ("sm_" number) of PyPI's torch 2.13
+DRIVERS = {11: 450, 12: 525, 13: 580}  # CUDA version -> oldest driver that supports it (release notes)
+BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere can compute in bfloat16, Volta has tensor cores
+TOKENS, ROWS = 1024, 1000  # assumed tokens per example, assumed rows of training data
+CONVERTED_BYTES = 6  # bytes per weight to convert a GGUF base: 4 for 32 bits, 2 for the 16-bit copy
+FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # the user can fix these
+_MAKERS = ("AMD", "Intel")  # `machine.list_gpus` gives only the maker for their cards
 
 
 @dataclass(frozen=True, slots=True)
 class MachineMeasurements:
-    """What was measured. `disk_bytes`: free space for the runs."""
+    """Measurements of this machine. `disk_bytes`: free bytes on the drive of the runs."""
 
     gpus: tuple[Gpu, ...]
     memory_bytes: int
@@ -40,9 +40,9 @@ class MachineMeasurements:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityNote:
-    """A fact about the machine.
+    """A fact about the machine that limits training.
 
-    `code`: a key of the wording, which `facts` fill in. `is_grave`: it makes the card, or all training, unusable.
+    `code`: key of the message text, which `facts` fill in. `is_grave`: it makes the card, or all training, unusable.
     """
 
     code: str
@@ -52,10 +52,11 @@ class CapabilityNote:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCapability:
-    """What the machine can train.
+    """The training that this machine is capable of.
 
-    `card`: the NVIDIA card to train on, usable or not; None if there is none. `size`: the largest base that it trains,
-    like "8B"; "" if none. `can_practise`: the practice model can be trained here.
+    `card`: the NVIDIA card to train on, even if it is unusable; None if there is none. `size`: the largest base model
+    that the card can train, like "8B"; "" if none. `can_practise`: the small practice model can be trained on the
+    processor. `remarks`: all notes about the machine.
     """
 
     card: Gpu | None
@@ -65,14 +66,14 @@ class TrainingCapability:
 
     @property
     def verdict(self) -> CapabilityNote:
-        """Return what can be trained; if nothing can, the reason that the user can fix, if there is one."""
+        """Return the note "card" if a model can be trained, else the first fixable obstacle, else "no_cuda"."""
         if self.size and self.card is not None:
             return CapabilityNote("card", {"size": self.size, "free_bytes": self.card.free_bytes}, is_grave=False)
         return next((remark for remark in self.remarks if remark.code in FIXABLE), CapabilityNote("no_cuda"))
 
     @property
     def notes(self) -> tuple[CapabilityNote, ...]:
-        """Return the notes besides the verdict."""
+        """Return the notes to show besides the verdict."""
         verdict = self.verdict
         others = tuple(remark for remark in self.remarks if remark != verdict)
         return (*others, CapabilityNote("no_cuda", is_grave=False)) if verdict.code in FIXABLE else others
@@ -82,9 +83,9 @@ class TrainingCapability:
 
 
 def measure(data: Path) -> MachineMeasurements:
-    """Measure the machine.
+    """Measure the machine whose data folder is `data`.
 
-    Takes up to some seconds if a driver starts or hangs. Raises OSError if the folder is missing.
+    This can take some seconds if a graphics driver starts or hangs. Raises OSError if the folder is missing.
     """
     here = machine.measure_machine(data)
     return MachineMeasurements(
@@ -93,9 +94,9 @@ def measure(data: Path) -> MachineMeasurements:
 
 
 def assess(found: MachineMeasurements, probe: EnvironmentProbe | None = None) -> TrainingCapability:
-    """Assess the measurements.
+    """Assess what can be trained with the measurements.
 
-    `probe`: of the training environment; None if there is none or it has not answered yet.
+    `probe`: the answer of the training environment; None if there is no environment or it has not answered yet.
     """
     card = _card(found.gpus)
     obstacles = list(_obstacles(found.gpus, card, probe))
@@ -109,14 +110,14 @@ def assess(found: MachineMeasurements, probe: EnvironmentProbe | None = None) ->
 
 
 def largest_size(card: Gpu, free_bytes: int) -> str:
-    """Return the largest size (`model_fit.SHAPES`) that trains in so much of the card's memory; "" if none does."""
+    """Return the largest size of `model_fit.SHAPES` that trains in `free_bytes` of card memory; "" if none does."""
     allowed = round(free_bytes * estimate.REFUSED_SHARE)
     fitting = [name for name in model_fit.SHAPES if needed_bytes(name, card) <= allowed]
     return fitting[-1] if fitting else ""
 
 
 def needed_bytes(size: str, card: Gpu) -> int:
-    """Return the card memory that a size needs with the most economical settings."""
+    """Return the bytes of card memory that training a model of this size needs with the most economical settings."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", card.memory_bytes or 0, has_bf16=_has_bf16(card), platform=sys.platform)
     return estimate.estimate_memory(shape, recipe.resolve(_economical_spec("base"), facts), TOKENS).total
@@ -126,12 +127,12 @@ def needed_bytes(size: str, card: Gpu) -> int:
 
 
 def _card(gpus: tuple[Gpu, ...]) -> Gpu | None:
-    """Return the NVIDIA card with the most memory, the first of equals, as a run chooses it."""
+    """Return the NVIDIA card with the most memory, the first of equals, as a run does; None if there is none."""
     return max((gpu for gpu in gpus if gpu.name not in _MAKERS), key=lambda gpu: gpu.memory_bytes or 0, default=None)
 
 
 def _obstacles(gpus: tuple[Gpu, ...], card: Gpu | None, probe: EnvironmentProbe | None) -> Iterator[CapabilityNote]:
-    """Yield the first reason why no card can be used."""
+    """Yield the first reason why no card can be used; nothing if the card can be used."""
     cuda = _major(probe.cuda) if probe and probe.cuda else PUBLISHED_CUDA
     least = probe.least_capability if probe and probe.cuda else PUBLISHED_CAPABILITY
     if card is None:
@@ -175,7 +176,7 @@ def _has_bf16(card: Gpu) -> bool:
 
 
 def _major(version: str) -> int:
-    """Return the major version; 0 if it is unknown."""
+    """Return the major version number; 0 if the version does not begin with a number."""
     first = version.partition(".")[0]
     return int(first) if first.isdecimal() else 0
 
@@ -188,7 +189,7 @@ def _dotted(capability: tuple[int, int]) -> str:
 
 
 def _machine_notes(found: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
-    """Yield what a base of that size lacks besides the card. A GGUF base is converted to a folder first."""
+    """Yield what the machine, apart from its card, lacks to train a GGUF base of that size, which must be converted."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", 0, has_bf16=True, platform="")
     disk = estimate.estimate_disk(shape, recipe.resolve(_economical_spec("base.gguf"), facts))
@@ -202,7 +203,7 @@ def _machine_notes(found: MachineMeasurements, size: str) -> Iterator[Capability
 
 
 def _practice_obstacles(found: MachineMeasurements) -> Iterator[CapabilityNote]:
-    """Yield why the practice model cannot be trained on the processor."""
+    """Yield the reasons why the practice model cannot be trained on the processor."""
     card = starter.card()
     assert card.shape is not None
     shape = _shape(card.shape)
@@ -219,7 +220,7 @@ def _practice_obstacles(found: MachineMeasurements) -> Iterator[CapabilityNote]:
 
 
 def _economical_spec(base: str) -> RunSpec:
-    """Return the most economical settings."""
+    """Return a run's settings that need the least memory: one example per batch and gradient checkpointing."""
     return RunSpec("-", base, "-", "-", micro_batch=1, gradient_checkpointing=True, context_tokens=TOKENS)
 
 

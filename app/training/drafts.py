@@ -1,13 +1,13 @@
-"""Store drafts of trainings, one folder each, and say what each step of a draft still lacks.
+"""Store drafts of trainings, one folder each, and list the problems that each step of a draft still has.
 
     draft.json        the draft, rewritten with each change
     rows-1/, 2, …     its rows and the decisions on them (`app.training.data.curation`); the draft names the current one
-    split-1/, 2, …    their splits; a run takes a copy (`app.training.runs.run_folders`)
+    split-1/, 2, …    their splits; a run copies one (`app.training.runs.run_folders`)
 
-A removed draft lies in the bin (`app.base.files.work_folder`) and can be restored.
+A deleted draft lies in the bin (`app.base.files.work_folder`) and can be restored.
 
-Nothing is computed here. Services do the slow work (reading data, asking the trainer) and store its result in the draft
-with a mark of its input; once the input has changed, the result no longer counts.
+Nothing is computed here. Services do the slow work (reading data, running the trainer) and store its result in the
+draft with a hash of its input; once the input has changed, the result no longer counts.
 """
 
 import dataclasses
@@ -33,15 +33,15 @@ from trainer.spec import SpecError
 STEPS = ("goal", "data", "model", "check", "run", "result")
 PLANNED_STEPS = STEPS[:4]  # the steps before training
 GOALS = ("facts", "style", "both")
-LEAST_ROWS = 10  # as for a split
-FEW_ROWS = 50  # with fewer, training is seldom better than chance
+LEAST_ROWS = 10  # the same as for a split
+FEW_ROWS = 50  # with fewer rows, training seldom improves more than by chance
 
 Goal = Literal["", "facts", "style", "both"]
 
 
 @dataclass(frozen=True, slots=True)
 class DraftProblem:
-    """What a step lacks. `code`: a key of the wording, filled with `facts`. Not `is_blocking`: only a notice."""
+    """A problem of a step. `code`: key of the message text, which `facts` fill in. Not `is_blocking`: only a notice."""
 
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -52,12 +52,14 @@ class DraftProblem:
 class DraftData:
     """The current rows of a draft (`app.training.data.curation`).
 
-    `source`: the file or collection, as shown. `folder`: of the rows; `file`: from which they were imported, and
-    `mapping`: its columns. `label`: the highest confidentiality label of a row; "" if none has one. `origins`:
-    collections and documents of the rows, as far as the rows do not name them.
+    `source`: name of the file or collection, for display. `folder`: the folder of the rows. `file`: the imported file,
+    for generated rows the file of pairs; `mapping`: its columns. `label`: the highest confidentiality label of a row;
+    "" if none has one. `origins`: collections and documents of the rows that the rows themselves do not name.
+    `revision`: a number that changes whenever the rows change.
 
-    `used`: rows for training and for judging it. `left_out`: flawed rows that the user has not kept. `undecided`:
-    generated pairs without a decision, which are not used. `unusable`: lines of the file that give no row.
+    `used`: number of rows for training and for judging it. `left_out`: number of flawed rows that the user has not
+    kept. `undecided`: number of generated pairs without a decision, which are not used. `unusable`: number of the
+    file's lines that give no row.
     """
 
     source: str
@@ -75,10 +77,10 @@ class DraftData:
 
 @dataclass(frozen=True, slots=True)
 class DraftSplit:
-    """A written split (`app.training.data.data_split`). `revision`: of the rows from which it was made.
+    """A split that was written to files (`app.training.data.data_split`).
 
-    `sha256`: of the hold-out, which identifies the split; `parts`: of all three files. `is_sound`: training gives away
-    nothing of the hold-out.
+    `revision`: the revision of the rows that were split. `sha256`: the hash of the hold-out file, which identifies the
+    split; `parts`: the hashes of all three files. `is_sound`: the training rows reveal nothing of the hold-out.
     """
 
     folder: str
@@ -93,7 +95,7 @@ class DraftSplit:
 
     @classmethod
     def of_manifest(cls, folder: Path, revision: int, manifest: SplitManifest) -> "DraftSplit":
-        """Return the split that was written into `folder`."""
+        """Return the split that was written to `folder` with this manifest."""
         train, validation, holdout = (manifest.files[part].rows for part in PARTS)
         hashes, is_sound = manifest.hashes, manifest.leakage.is_sound
         return cls(
@@ -103,16 +105,16 @@ class DraftSplit:
 
 @dataclass(frozen=True, slots=True)
 class TrainingForecast:
-    """What a run would take (`app.training.run_plan`). `mark`: of the draft that was planned.
+    """The estimated cost of a run (`app.training.run_plan`). `mark`: `TrainingDraft.mark` of the planned draft.
 
-    `is_exact`: from the trainer. `is_measured`: from steps that it ran. `changes`: settings with which the memory would
-    suffice; () if there are none.
+    `is_exact`: the trainer counted the tokens. `is_measured`: the trainer ran and measured some steps. `changes`:
+    settings with which the memory would suffice; () if there are none.
     """
 
     mark: str
     seconds: float
     memory_bytes: int
-    allowed_bytes: int  # of memory
+    allowed_bytes: int  # memory that the run may use
     disk_bytes: int
     free_disk_bytes: int
     is_exact: bool
@@ -126,7 +128,7 @@ class TrainingForecast:
 class StartingPoint:
     """The adapter of an earlier run that is trained further; its `rank` and `alpha` are fixed.
 
-    `folder`: in PEFT's format; `name`: of the run.
+    `folder`: the adapter in PEFT's format; `name`: the name of that run.
     """
 
     folder: str
@@ -139,12 +141,13 @@ class StartingPoint:
 class TrainingDraft:
     """A planned training.
 
-    `base`: as `app.models.base_models.resolve_base` accepts it. `settings`: fields of `trainer.spec.RunSpec` that
-    differ from the preset. `run`: the folder of the run that was started from it. `start`: None for a new adapter.
-    `has_environment`: whether this machine has a training environment now.
+    `base`: a model that `app.models.base_models.resolve_base` accepts. `settings`: fields of `trainer.spec.RunSpec`
+    that differ from the preset. `run`: the folder of the run that was started from this draft; "" if none was. `start`:
+    the adapter to train further; None for a new adapter. `has_environment`: whether this machine has a training
+    environment.
     """
 
-    id: str  # its folder's name
+    id: str  # name of the draft's folder
     name: str = ""
     goal: Goal = ""
     data: DraftData | None = None
@@ -160,7 +163,7 @@ class TrainingDraft:
 
     @property
     def mark(self) -> str:
-        """Return a hash of everything that a run's forecast depends on."""
+        """Return a hash of everything on which a run's forecast depends."""
         frozen = self.frozen
         asked: list[Any] = [frozen.sha256, frozen.revision, *frozen.parts] if frozen else []
         asked.append(self.has_environment)
@@ -171,11 +174,11 @@ class TrainingDraft:
 
     @property
     def step(self) -> str:
-        """Return the first step that is not complete, or the last planned step if all are."""
+        """Return the first step with a blocking problem, or the last of PLANNED_STEPS if no step has one."""
         return next((step for step in PLANNED_STEPS if not self.is_complete(step)), PLANNED_STEPS[-1])
 
     def is_complete(self, step: str) -> bool:
-        """Return whether no problem of the step is blocking."""
+        """Return whether the step has no blocking problem."""
         return not any(problem.is_blocking for problem in self.problems(step))
 
     def problems(self, step: str) -> tuple[DraftProblem, ...]:
@@ -184,11 +187,11 @@ class TrainingDraft:
         return tuple(sorted(found(), key=lambda problem: not problem.is_blocking)) if found else ()
 
     def with_settings(self, **changes: Any) -> "TrainingDraft":
-        """Return the draft with changed settings; None restores the preset's value."""
+        """Return the draft with changed settings; a value of None restores the preset's value."""
         kept = {name: value for name, value in (self.settings | changes).items() if value is not None}
         return dataclasses.replace(self, settings=kept)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _goal(self) -> Iterator[DraftProblem]:
         if self.goal not in GOALS:
@@ -257,10 +260,10 @@ def list_all(drafts: Path) -> list[TrainingDraft]:
 
 
 def list_ids(drafts: Path) -> list[str]:
-    """Return the ids of all drafts, also of unreadable ones, in no order."""
+    """Return the ids of all drafts, including unreadable ones, in no particular order."""
     try:
         return [folder.name for folder in drafts.iterdir() if (folder / DRAFT_FILE).is_file()]
-    except OSError:  # no draft was ever made
+    except OSError:  # the folder does not exist before the first draft
         return []
 
 
@@ -270,7 +273,7 @@ def create(drafts: Path, now: float) -> TrainingDraft:
 
 
 def read(drafts: Path, id: str) -> TrainingDraft:
-    """Read a draft; `has_environment` is false until a service finds out. Raises AppError("draft_damaged")."""
+    """Read a draft. `has_environment` is false until a service determines it. Raises AppError("draft_damaged")."""
     folder = drafts / id
     try:
         draft = json_lines.decode(strict_json.read_bytes(folder / DRAFT_FILE), {"Draft": TrainingDraft})
@@ -282,7 +285,7 @@ def read(drafts: Path, id: str) -> TrainingDraft:
 
 
 def _with_moved_folders(draft: TrainingDraft, folder: Path) -> TrainingDraft:
-    """Return the draft with its rows and split in its own folder, which may have been moved."""
+    """Return the draft with its rows and split inside `folder`, in case the drafts have been moved."""
 
     def moved(part: Any) -> Any:
         path = Path(part.folder) if part is not None else None
@@ -296,7 +299,7 @@ def _with_moved_folders(draft: TrainingDraft, folder: Path) -> TrainingDraft:
 def save(drafts: Path, draft: TrainingDraft, now: float) -> TrainingDraft:
     """Write the draft and return it as written.
 
-    Raises AppError: draft_changed (someone else has changed or removed it), draft_unwritable, drive_space.
+    Raises AppError: draft_changed (another process has changed or deleted it), draft_unwritable, drive_space.
     """
     folder = drafts / draft.id
     if draft.changed_at and _changed_at(folder) != draft.changed_at:
@@ -317,7 +320,7 @@ def _changed_at(folder: Path) -> Any:
 
 
 def free_folder(drafts: Path, id: str, kind: str) -> Path:
-    """Return a folder that does not exist yet. `kind`: ROWS | SPLIT."""
+    """Return the path of a new folder in the draft's folder. `kind`: ROWS | SPLIT."""
     number = 1
     while (folder := drafts / id / f"{kind}-{number}").exists():
         number += 1

@@ -1,18 +1,18 @@
-"""Plan the export of a tuned model: the forms to publish, and the steps to make and measure each once.
+"""Plan the export of a tuned model: the forms to publish, and the steps that make and measure each form once.
 
-    unpack     a base that is a GGUF file, as the folder that was trained, if that is missing
+    unpack     if the base is a GGUF file: make the folder that was trained, if it is missing
     convert    the base to one GGUF in f16, kept in a cache named after its source
     score      f16+adapter: the training result without rounding, the reference for all other forms
     quantize   the base, if no GGUF of it exists that answers questions
     score      base, base+shipped (if the catalogue has an adapter for it), base+adapter
     merge      base + adapter in f16;  score
-    quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from that;  score each
+    quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from the merged f16;  score each
     answer     the form to publish and, while it is measured, the base. Writing answers takes most of the time, and the
                verdict compares these two; the other forms are only compared with f16, token by token
-    quantize   F16 if it is the one to publish: a copy with the run's name, since merging keeps the base's
+    quantize   F16 if it is the one to publish: a copy with the run's name, since merging keeps the base's name
 
 Only the best file so far is kept (`quality_gate`). Measurements are kept, so that an interrupted export resumes. The
-held-out questions are asked as the program would ask them: in the catalogue's prompt form if it matches training.
+held-out questions are put to the model as the program would do it: in the catalogue's prompt form if training used it.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ ANSWER_LEAST_TOKENS, ANSWER_MOST_TOKENS, ANSWER_SPARE_TOKENS = 64, 512, 32
 
 
 def prompt_segments(form: TrainingPromptForm, messages: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:
-    """Return the prompt of a conversation whose last message is a question."""
+    """Return the prompt for a conversation whose last message is a question."""
     known = base_models.find_prompt_form(form)
     if known is None:
         return tuple(Segment(piece.text, piece.markup) for piece in forms.prompt_pieces(form, messages))
@@ -61,7 +61,7 @@ def prompt_segments(form: TrainingPromptForm, messages: Sequence[Mapping[str, st
 
 
 def answer_limit_tokens(chat: HeldOutChat) -> int:
-    """Return the limit for the answer: twice the held-out answer, within bounds, and always longer than that one."""
+    """Return the token limit for the answer: twice the held-out answer, within bounds, but always longer than that."""
     kept = len(chat.answer)
     return max(ANSWER_LEAST_TOKENS, min(2 * kept, ANSWER_MOST_TOKENS), kept + ANSWER_SPARE_TOKENS)
 
@@ -69,22 +69,23 @@ def answer_limit_tokens(chat: HeldOutChat) -> int:
 QUANTIZED = quantizations.parse_quantizations("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
 BASE_FORM = QUANTIZATIONS["Q4_K_M"]
 ALL_FORMS = (F16_ADAPTER, *ON_BASE, MERGED_F16, *(form.name for form in QUANTIZED))
-EXPORT_FOLDER = "export"  # below the run's folder
-_REFERENCE_BYTES = 8200  # per scored position (app/inference/engine/score.py)
+EXPORT_FOLDER = "export"  # name inside the run's folder
+_REFERENCE_BYTES = 8200  # size per scored position (app/inference/engine/score.py)
 _SPEED_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What a run has trained.
+    """The base model that a run has trained, with the run.
 
-    `gguf`: the base as the file that answers questions; None if the base is only a `folder`.
+    `gguf`: the base as the GGUF file that answers questions; None if the base is only a `folder`. `asked`: the run's
+    spec.
     """
 
     run: Path
     asked: RunSpec
     gguf: Path | None
-    sha256: str  # of `gguf`
+    sha256: str  # hash of `gguf`
     folder: Path  # may be missing if there is a `gguf`
 
 
@@ -92,7 +93,8 @@ class ExportSource:
 class ExportPlan:
     """The plan of one export.
 
-    `base`: the GGUF that answers questions today; None if it has to be made. `cache`: the folder for the base in f16.
+    `base`: the GGUF file that already answers questions; None if it has to be made. `cache`: the folder for the base in
+    f16.
     """
 
     run: Path
@@ -102,9 +104,9 @@ class ExportPlan:
     name: str
     form: TrainingPromptForm | None
     holdout: Holdout
-    groups: Path | None  # the held-out rows; resampling draws a whole group of them at once
-    build: BuildPlan  # sizes and names of the files made from the source
-    shipped: Path | None  # the adapter that the program uses with this base by default
+    groups: Path | None  # file of held-out rows with their groups, which resampling keeps whole
+    build: BuildPlan  # sizes and names of the files to make
+    shipped: Path | None  # the adapter that the program applies to this base by default
     key: str  # hash of everything that the measurements depend on
 
     @property
@@ -113,7 +115,7 @@ class ExportPlan:
 
     @property
     def folder(self) -> Path:
-        """Return the folder of intermediate files and measurements."""
+        """Return the folder of intermediate files and measurements, inside the run's folder."""
         return self.run / EXPORT_FOLDER / self.key
 
     @property
@@ -126,7 +128,7 @@ class ExportPlan:
 
     @property
     def forms(self) -> list[str]:
-        """Return the forms to measure."""
+        """Return the names of the forms to measure."""
         return [form for form in ALL_FORMS if form != SHIPPED or self.shipped is not None]
 
     def file(self, form: str) -> Path:
@@ -137,7 +139,7 @@ class ExportPlan:
         return self.folder / f"{form}.gguf"
 
     def final_file(self, form: str) -> Path:
-        """Return the model file to publish for a form: for MERGED_F16 a file of its own, for others that of `file`."""
+        """Return the model file to publish for a form: for MERGED_F16 a separate copy, otherwise `file(form)`."""
         return self.folder / "named.gguf" if form == MERGED_F16 else self.file(form)
 
     def adapter_of(self, form: str) -> str:
@@ -149,28 +151,28 @@ class ExportPlan:
         return self.folder / f"{form}.json"
 
     def answer_file(self, form: str) -> Path:
-        """Return the file of the answers until they are added to the form's scores."""
+        """Return the file that holds the answers until they are added to the form's scores."""
         return self.folder / f"{form}-answers.json"
 
     def size_bytes(self, form: str) -> int:
-        """Return the approximate size of a form's file."""
+        """Return the approximate size of a form's file in bytes."""
         name = {F16_ADAPTER: "", MERGED_F16: "", BASE: BASE_FORM.name}.get(form, form)
         return next(step.writes_bytes for step in self.build.steps if step.name == name)
 
 
 def read_source(run: Path) -> ExportSource:
-    """Return the source of an export.
+    """Return the base model to export of the run in the folder `run`.
 
-    A base that is one file is hashed, so that no other file is measured in its place.
+    A base that is one file is hashed, so that no other file is measured instead.
 
     Raises AppError: run_from_elsewhere, gate_not_finished, gate_no_holdout, gate_no_base, gate_other_base.
     """
     found = run_folders.read(run)
-    run_folders.require_planned_here(found)  # a foreign run could name any base and folder
+    run_folders.require_planned_here(found)  # a foreign spec could name any base and folder
     asked = run_folders.effective_spec(run)
     if asked is None or not (run / run_folders.ADAPTER).is_file():
         raise AppError("gate_not_finished", id=run.name)
-    if not (run / run_folders.HOLDOUT).is_file():  # the trainer writes it before the adapter
+    if not (run / run_folders.HOLDOUT).is_file():  # the trainer writes this file before the adapter
         raise AppError("gate_no_holdout", id=run.name)
     base = Path(asked.base)
     if not asked.base.lower().endswith(".gguf"):
@@ -185,11 +187,11 @@ def read_source(run: Path) -> ExportSource:
         raise AppError("gate_other_base", path=asked.base)
     return ExportSource(
         run, asked, base, sha256, Path(asked.bases or run / "base") / sha256[:16]
-    )  # the trainer's name for it
+    )  # the trainer's name for the converted folder
 
 
 def unpack_steps(source: ExportSource) -> list[ArtifactStep]:
-    """Return the steps that come first if the source's folder is missing. Raises AppError("run_unwritable")."""
+    """Return the step that makes the source's folder, if it is missing. Raises AppError("run_unwritable")."""
     if source.folder.is_dir():
         return []
     with drive_errors(source.folder.parent, "run_unwritable"):
@@ -199,9 +201,10 @@ def unpack_steps(source: ExportSource) -> list[ArtifactStep]:
 
 
 def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
-    """Plan the export of a run; hashes its adapter.
+    """Plan the export of a run. This hashes the run's adapter and held-out rows.
 
-    Raises AppError: holdout_unreadable, and as `hf_folders.read_hf_model` does.
+    `cache`: the folder for the base in f16. Raises AppError: holdout_unreadable, and as `hf_folders.read_hf_model`
+    does.
     """
     run, asked = source.run, source.asked
     model = hf_folders.read_hf_model(source.folder)
@@ -228,7 +231,7 @@ def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
 
 
 def _shipped(source: ExportSource) -> Path | None:
-    """Return the adapter that the program uses with this base by default.
+    """Return the adapter that the program applies to this base by default; None if there is none.
 
     Raises AppError as `local_models.describe` does.
     """
@@ -241,7 +244,7 @@ def _shipped(source: ExportSource) -> Path | None:
 
 
 def _questions(form: TrainingPromptForm | None, holdout: Holdout) -> list[object]:
-    """Return the prompts as they are asked today: another template makes other prompts of the same conversations."""
+    """Return the prompts, answer limits and stop texts as they are now: they change with the prompt template."""
     if form is None:
         return []
     texts = [[(one.text, one.markup) for one in prompt_segments(form, chat.messages)] for chat in holdout.chats]
@@ -252,15 +255,15 @@ def _questions(form: TrainingPromptForm | None, holdout: Holdout) -> list[object
 
 
 def answers_are_wanted(export: ExportPlan, form: str) -> bool:
-    """Return whether scoring this form also writes answers.
+    """Return whether scoring this form also writes answers, which is so only for the base.
 
-    That is so for the base; the proposed form, which is known only later, gets a step of its own.
+    The form to publish is known only later and gets an "answer" step of its own.
     """
     return form == BASE and export.form is not None and bool(export.holdout.chats)
 
 
 def read_scores(export: ExportPlan) -> dict[str, Scores]:
-    """Return the scores of an earlier attempt by form, without damaged ones and those that lack required answers."""
+    """Return an earlier attempt's scores by form, except damaged ones and those that lack required answers."""
     found = {}
     for form in export.forms:
         with contextlib.suppress(AppError):
@@ -271,7 +274,7 @@ def read_scores(export: ExportPlan) -> dict[str, Scores]:
 
 
 def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[ArtifactStep]:
-    """Return the steps that write the answers of the proposed form. `scores`: its own."""
+    """Return the steps that write the answers of the form to publish. `scores`: this form's scores."""
     if scores.answers or not answers_are_wanted(export, BASE):
         return []
     answer = _score_job(export, form, export.answer_file(form), measures=False)
@@ -279,7 +282,7 @@ def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[Artif
 
 
 def add_answers(export: ExportPlan, form: str, found: Scores) -> Scores:
-    """Store the scores together with the answers that were written since.
+    """Add the answers from the form's answer file to its scores `found`, and store and return the result.
 
     Raises AppError as `read_scores` does, and OSError.
     """
@@ -292,7 +295,7 @@ def add_answers(export: ExportPlan, form: str, found: Scores) -> Scores:
 
 
 def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ArtifactStep]:
-    """Return all steps that are left; each is named after its form. `done`: forms that are measured."""
+    """Return all steps still to do; each has its form's name. `done`: the forms that are already measured."""
     wanted = [form for form in export.forms if form not in done]
     if wanted and F16_ADAPTER not in wanted and not export.reference.is_file():
         wanted.insert(0, F16_ADAPTER)
@@ -315,7 +318,7 @@ def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ArtifactS
 
 
 def steps_to_make(export: ExportPlan, form: str) -> list[ArtifactStep]:
-    """Return the steps that make the file of a form."""
+    """Return the steps that make a form's file; [] if it exists."""
     if export.file(form).is_file():
         return []
     if form in ON_BASE:
@@ -328,7 +331,7 @@ def steps_to_make(export: ExportPlan, form: str) -> list[ArtifactStep]:
 
 
 def steps_to_finish(export: ExportPlan, form: str) -> list[ArtifactStep]:
-    """Return the steps that make the file to publish."""
+    """Return the steps that make the file to publish for a form; [] if it exists."""
     path = export.final_file(form)
     if path == export.file(form):
         return steps_to_make(export, form)
@@ -343,7 +346,7 @@ def _base_steps(export: ExportPlan) -> list[ArtifactStep]:
 
 
 def _quantize_step(export: ExportPlan, form: str, path: Path) -> ArtifactStep:
-    """Return the step that quantizes BASE or a merged form."""
+    """Return the step that quantizes the base (BASE) or the merged model into `path`."""
     source = export.base_f16 if form == BASE else export.file(MERGED_F16)
     quantization = BASE_FORM.name if form == BASE else form
     job = Quantize(str(source), str(path), quantization, metadata=export.build.metadata())
@@ -376,7 +379,10 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool) -
 
 
 def open_folder(export: ExportPlan, steps: Collection[ArtifactStep]) -> None:
-    """Create the folders and delete those of other keys. Raises AppError("drive_space" | "run_unwritable")."""
+    """Create the export's folders, delete those of earlier plans, and check the free space for `steps`.
+
+    Raises AppError("drive_space" | "run_unwritable").
+    """
     with drive_errors(export.run, "run_unwritable"):
         export.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         export.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -388,7 +394,7 @@ def open_folder(export: ExportPlan, steps: Collection[ArtifactStep]) -> None:
 
 
 def delete_unneeded(export: ExportPlan, keep: Collection[str]) -> None:
-    """Delete the files of all forms but those in `keep`."""
+    """Delete the files of all forms except those in `keep`."""
     for form in (BASE, MERGED_F16, *(form.name for form in QUANTIZED)):
         for path in {export.file(form), export.final_file(form)}:
             if form not in keep and path.parent == export.folder:
@@ -396,24 +402,23 @@ def delete_unneeded(export: ExportPlan, keep: Collection[str]) -> None:
 
 
 def publish(export: ExportPlan, form: str) -> str:
-    """Move the form's file into the run's folder and delete the others.
+    """Move the file to publish for a form into the run's folder, and delete the other forms and earlier results.
 
-    Return its name; "" if the base is used unchanged.
-
-    The base in f16 stays in its cache. Raises AppError("run_unwritable").
+    Return the file's name; "" if the base's own file is used. The base in f16 stays in its cache. Raises
+    AppError("run_unwritable").
     """
-    of_form = (run_folders.GATE, run_folders.REPORT, "base.gguf")  # the files that name the model come first
+    of_form = (run_folders.GATE, run_folders.REPORT, "base.gguf")  # first the files that refer to the model
     with drive_errors(export.run, "run_unwritable"):
         for old in (
             *of_form,
             *(export.build.file_name(one) for one in (MERGED_F16, *(form.name for form in QUANTIZED))),
         ):
-            (export.run / old).unlink(missing_ok=True)  # of an earlier gate
+            (export.run / old).unlink(missing_ok=True)  # a result of an earlier gate
     return move_into_place(export, form)
 
 
 def move_into_place(export: ExportPlan, form: str) -> str:
-    """Do the same without deleting what an earlier gate published."""
+    """Move a form's file as `publish` does, but keep what an earlier gate published."""
     name = ""
     with drive_errors(export.run, "run_unwritable"):
         path = export.final_file(form)

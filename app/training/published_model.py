@@ -1,4 +1,4 @@
-"""Add what a run has trained to the list of models, where it can be chosen like any other."""
+"""Add the model that a run has trained to the model list, where it can be chosen like any other."""
 
 import contextlib
 import dataclasses
@@ -30,12 +30,11 @@ def publish(
 ) -> LocalModel:
     """Return the list's model for this run, form and strength; add it if it is missing.
 
-    `folder`: of the run. `strength`: 0 to 2, for BASE_ADAPTER only; a merged file has the trained strength. `keep`: as
-    for `model_registry.delete_unused_adapters`. Hashes the adapter, and the base if its hash is unknown.
-
-    Raises AppError: run_no_adapter, run_damaged, run_base_is_folder, run_form_unknown, tuned_base_gone,
-    tuned_base_changed, tuned_form_missing, tuned_needs_template, tuned_unwritable, drive_space, and as a damaged file
-    or the database does.
+    `folder`: the run's folder. `strength`: factor for the adapter, 0 to 2, for BASE_ADAPTER only; a merged file has the
+    trained strength. `keep`: as for `model_registry.delete_unused_adapters`. This hashes the adapter, and the base if
+    its hash is unknown. Raises AppError: run_no_adapter, run_damaged, run_base_is_folder, run_form_unknown,
+    tuned_base_gone, tuned_base_changed, tuned_form_missing, tuned_needs_template, tuned_unwritable, drive_space, and
+    the errors for a damaged file and of the database.
     """
     run = run_folders.read(folder)
     trained, asked = run.require_adapter(), run.require_spec()
@@ -65,13 +64,13 @@ def _merged(
     if path is None:
         raise AppError("tuned_form_missing", name=run.name, form=form)
     base = None
-    with contextlib.suppress(AppError):  # a merged file answers without its base
+    with contextlib.suppress(AppError):  # a merged file works without its base
         base = _base(run, asked, store)
     base_name = base.name if base is not None else Path(asked.base).name
     is_allowed = base is not None and base.template_allowed
     model = dataclasses.replace(local_models.describe(path), template_allowed=is_allowed)
     model = _with_trained_form(run, asked, model, base_name)
-    # `describe` takes a file of a catalogue file's size for that file, and so may give the wrong hash.
+    # `describe` may mistake a file for a catalogue file of the same size, and so give the wrong hash.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
     label, origins = _known_lineage(run.folder)
     tuned = TuningRecord(
@@ -99,7 +98,7 @@ def _add_once(model: LocalModel, store: ModelStore, models_folder: Path) -> Loca
 
 
 def _is_same(other: LocalModel, model: LocalModel) -> bool:
-    """Return whether both are the same files with the same provenance, whatever the run and the base are called now."""
+    """Return whether both have the same files and provenance; the names of the run and the base may differ."""
     if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
         return False
     same = model_registry.provenance_fields(other) == model_registry.provenance_fields(model)
@@ -107,9 +106,9 @@ def _is_same(other: LocalModel, model: LocalModel) -> bool:
 
 
 def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalModel | None:
-    """Return the base as a model of the list with its hash; None if its file is missing."""
+    """Return the base as a model of the list, with its hash; None if its file is missing."""
     models = store.local_models()
-    made = run.folder / "base.gguf"  # made by the gate if the base is a folder
+    made = run.folder / "base.gguf"  # the gate makes it if the base is a folder
     try:
         if not asked.base_sha256 and made.is_file():
             listed = next((model for model in models if model.path == str(made)), None)
@@ -125,20 +124,20 @@ def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalMod
         return None
     if asked.base_sha256 not in ("", sha256):
         raise AppError("tuned_base_changed", name=run.name, base=found.name, path=found.path)
-    first, *others = local_models.describe(Path(found.path)).files  # their current sizes and times
+    first, *others = local_models.describe(Path(found.path)).files  # with current sizes and times
     files = (dataclasses.replace(first, sha256=sha256), *others)
     return local_models.add(store, dataclasses.replace(found, files=files))
 
 
 def _with_trained_form(run: TrainingRunFolder, asked: RunSpec, model: LocalModel, base_name: str) -> LocalModel:
     model = base_models.with_trained_form(run_folders.effective_spec(run.folder) or asked, model)
-    if model.form_id is None and not model.template_allowed:  # trained with the publisher's template, not allowed here
+    if model.form_id is None and not model.template_allowed:  # needs the publisher's template, which is not allowed
         raise AppError("tuned_needs_template", name=run.name, base=base_name)
     return model
 
 
 def _known_lineage(run: Path) -> tuple[str, tuple[Origin, ...]]:
-    """Return the label and the origins of the run's data; the origins allow the label to be determined again later."""
+    """Return the label and origins of the run's data. With the origins the label can be updated later."""
     found = lineage.lineage_of_run(run)
     return found.label or DEFAULT_LABEL, found.origins
 

@@ -1,8 +1,7 @@
-"""Judge from measurements alone whether a run's result is to be used, in which form, and why.
+"""Decide from measurements alone whether a run's result should be used, in which form, and why.
 
-`adopt`: better on unseen examples, ends its answers, writes Japanese, and the form loses nothing. `check`: a person
-should look at it first. `reject`: it would answer worse, or not as it was trained.
-
+Verdict `adopt`: the model is better on unseen examples, ends its answers, writes Japanese, and the form loses nothing.
+`check`: a person should look at it first. `reject`: it answers worse, or not in the way it was trained.
 `gate.json` in a run's folder holds the whole result for the report and the window.
 """
 
@@ -24,24 +23,24 @@ from app.inference.scoring_files import Holdout, Scores
 from app.training.data.rows import read_objects
 
 BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
-SHIPPED = "base+shipped"  # with the catalogue's adapter for this base: what answers without this run
+SHIPPED = "base+shipped"  # with the catalogue's adapter for this base: the answers without this run
 ON_BASE = (BASE, SHIPPED, BASE_ADAPTER)  # forms that use the base's own file
-COMPARED = (BASE, SHIPPED, F16_ADAPTER)  # forms for comparison, never published
+COMPARED = (BASE, SHIPPED, F16_ADAPTER)  # forms used only for comparison, never published
 
-# All in nats per token.
-LOSS_NATS = 0.02  # loss against f16 from which the user is warned
-EQUAL_NATS = 0.002  # two forms closer than this count as equal, and the smaller file is better,
-EQUAL_DIVERGENCE = 0.02  # if also its whole distribution of next tokens is this close to f16's (Q6_K: 0.016)
-MERGE_NATS = 0.01  # merging in f16 rounds less than this
-EXPORT_NATS = 0.2  # between training precision and f16; beyond it the export is another model
+# All thresholds in nats per token.
+LOSS_NATS = 0.02  # loss relative to f16 from which the user is warned
+EQUAL_NATS = 0.002  # two forms closer than this count as equal (the smaller file is chosen)
+EQUAL_DIVERGENCE = 0.02  # if the divergence of next-token distributions from f16 is also this low (Q6_K: 0.016)
+MERGE_NATS = 0.01  # merging in f16 changes the loss by less than this
+EXPORT_NATS = 0.2  # between training precision and f16; above this, another model was exported
 FEW_EXAMPLES = 20
 ENDED_SHARE, ENDED_LEAST = 0.95, 0.5
 LOOPING_SHARE, LOOPING_MOST = 0.05, 0.3
-JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # drop of the Japanese share below that of the held-out answers
+JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # drops of the Japanese share that lead to "check" and "reject"
 
 VERSION = 3
 VERDICTS = ("adopt", "check", "reject")
-# Each code of a reason with the names of its facts.
+# For each reason's code, the names of its facts.
 REASON_FACTS = {
     "worse": ("change_nats", "low_nats", "high_nats"),
     "unproven": ("change_nats", "low_nats", "high_nats"),
@@ -57,9 +56,9 @@ REASON_FACTS = {
     "nothing_fits": ("form", "need_bytes", "available_bytes"),
     "few_examples": ("count", "least"),
     "groups_unknown": (),
-    "trained_elsewhere": (),  # what it was trained on cannot be verified here
+    "trained_elsewhere": (),  # the training data cannot be verified here
     "not_answered": (),
-    # "…_yet": it is not worse than the base, so that more training may help.
+    # The codes "…_yet" are for a model that is not worse than its base: more training may help.
     "ends_seldom": ("ended_share", "base_share", "least_share"),
     "ends_seldom_yet": ("ended_share", "base_share", "least_share"),
     "looping": ("looping_share", "base_share"),
@@ -74,16 +73,17 @@ Flaw = Literal["", "empty", "looping", "limit"]
 
 @dataclass(frozen=True, slots=True)
 class GateReason:
-    code: str  # a key of REASON_FACTS
-    level: str  # "check" | "reject": the verdict that it leads to
+    code: str  # one of REASON_FACTS
+    level: str  # "check" | "reject": the verdict that the reason leads to
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """The figures of one form, in nats per token.
+    """The measurements of one form; all losses are in nats per token.
 
-    `loss_nats`: against f16 with the adapter. `change`: from the base.
+    `nll`: loss on the held-out answers. `loss_nats`: difference from f16 with the adapter. `change`: difference from
+    the base. `divergence`: of the next-token distributions, from f16. A value of None does not apply to the form.
     """
 
     form: str
@@ -103,10 +103,10 @@ class FormRow:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """One held-out question with its answers.
+    """A held-out question with its answers.
 
-    `base`, `tuned`: the written answers; `…_ended_by` as in `scoring_files`. `change_nats`: per token of the held-out
-    answer.
+    `base`, `tuned`: the answers that the base and the tuned model wrote; `…_ended_by`: how they ended, as in
+    `scoring_files`. `reference`: the held-out answer. `change_nats`: change of its loss per token.
     """
 
     line: int
@@ -116,7 +116,7 @@ class AnswerRow:
     base_ended_by: str
     tuned: str
     tuned_ended_by: str
-    change_nats: float | None  # from base to tuned
+    change_nats: float | None  # tuned minus base; None: unknown
 
     @property
     def base_flaw(self) -> Flaw:
@@ -128,7 +128,7 @@ class AnswerRow:
 
 
 def flaw_of(text: str, ended_by: str) -> Flaw:
-    """Return the flaw that makes an answer unusable, however likely the held-out answer has become."""
+    """Return the flaw that makes an answer unusable, even if the held-out answer has become likelier; "" if none."""
     if not text.strip():
         return "empty"
     return "looping" if scoring_files.is_looping(text) else "limit" if ended_by == "limit" else ""
@@ -138,9 +138,8 @@ def flaw_of(text: str, ended_by: str) -> Flaw:
 class GateResult:
     """The content of `gate.json`.
 
-    `proposed`: a form; `file`: its model, relative to the run's folder; "" for the base's file.
-
-    `change`: from training alone, the same weights with and without the adapter; the change of a form includes its
+    `proposed`: the form to use; `file`: its model file in the run's folder; "" for the base's own file. `change`: the
+    effect of training alone (the same weights with and without the adapter), while a form's change includes its
     precision. `change_from_shipped`: from SHIPPED to the proposed form; None if the base has no such adapter.
     """
 
@@ -148,8 +147,8 @@ class GateResult:
     proposed: str
     reasons: tuple[GateReason, ...]
     available_bytes: int
-    precision: str  # of the base in training
-    base_nll: float | None  # nats per token, in that precision
+    precision: str  # the base's precision in training
+    base_nll: float | None  # nats per token in that precision; None: unknown
     adapter_nll: float | None
     change: ConfidenceInterval
     chats_equal: int
@@ -158,13 +157,13 @@ class GateResult:
     forms: tuple[FormRow, ...]
     answers: tuple[AnswerRow, ...]
     file: str = ""
-    made_at: float = 0.0  # seconds since 1970
+    made_at: float = 0.0  # seconds since 1970 (UTC)
     change_from_shipped: ConfidenceInterval | None = None
     version: int = VERSION
 
     @property
     def is_usable(self) -> bool:
-        """Return whether the model may be used for answers."""
+        """Return whether the model may be used to answer questions."""
         return self.verdict != "reject"
 
     def row(self, form: str) -> FormRow:
@@ -181,8 +180,9 @@ def judge(
 ) -> GateResult:
     """Judge the measurements of a run.
 
-    `measured`: BASE, SHIPPED if it exists, BASE_ADAPTER, F16_ADAPTER and the merged forms. `groups`: one for each
-    example; () if each example is its own group; None if the groups are unknown.
+    `measured`: scores of BASE, SHIPPED if it exists, BASE_ADAPTER, F16_ADAPTER and the merged forms. `available_bytes`:
+    memory for a model. `groups`: the group of each example; () if each example is a group of its own; None if the
+    groups are unknown.
     """
     first = [form for form in (*ON_BASE, F16_ADAPTER) if form in measured]
     order = [*first, *(form for form in measured if form not in first)]
@@ -225,7 +225,7 @@ def judge(
 
 
 def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
-    """Return the tuned form that fits the memory and has the smallest NLL; of equal ones (EQUAL_…) the smallest file.
+    """Return the tuned form that fits in memory and has the smallest loss; of equal ones (EQUAL_…) the smallest file.
 
     If none fits, return the one that needs the least memory.
     """
@@ -243,9 +243,10 @@ def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
 
 
 def _gain_reasons(change: ConfidenceInterval, proposed: FormRow) -> list[GateReason]:
-    """Return the reasons about the change from the base.
+    """Return the reasons that follow from the change from the base, for the training and for the proposed form.
 
-    The form is reported only if it does worse than the training: a gain smaller than the form's loss can vanish in it.
+    The form is mentioned only if its verdict is worse than that of the training, which happens when the form loses more
+    than was gained.
     """
     training = _change_reasons(change, "")
     form = _change_reasons(proposed.change, "form_", {"form": proposed.form})
@@ -288,7 +289,7 @@ def _export_reasons(
 
 
 def _example_reasons(units: int, groups: Sequence[str] | None) -> list[GateReason]:
-    """Judge the number of resampled units, since forty rows of one document say as much as one."""
+    """Return reasons about the number of independent examples: forty rows of one document count as one."""
     found = [] if groups is not None else [GateReason("groups_unknown", "check")]
     if units < FEW_EXAMPLES:
         found.append(GateReason("few_examples", "check", {"count": units, "least": FEW_EXAMPLES}))
@@ -351,7 +352,7 @@ def _change(base: Scores, found: Scores, groups: Sequence[str]) -> ConfidenceInt
 
 
 def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> ConfidenceInterval:
-    """Return the change in training precision; if the trainer did not report it, the change on the base's own file."""
+    """Return the change in training precision; if the trainer did not report it, the change on the base's file."""
     before, after = ([getattr(one, name) for one in holdout.examples] for name in ("base_nll", "adapter_nll"))
     if not all(map(math.isfinite, (*before, *after))):
         return _change(measured[BASE], measured[BASE_ADAPTER], groups)
@@ -359,7 +360,7 @@ def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups
 
 
 def _trained(holdout: Holdout) -> tuple[float | None, float | None]:
-    """Return the nats per token of base and adapter in training precision; None if the trainer did not report them."""
+    """Return the loss of base and adapter in training precision (nats per token); None if it was not reported."""
     sums = [sum(example.base_nll for example in holdout.examples), sum(one.adapter_nll for one in holdout.examples)]
     base, adapter = (total / holdout.positions if math.isfinite(total) else None for total in sums)
     return base, adapter
@@ -382,7 +383,7 @@ FILE_NAME = "gate.json"
 
 
 def write_gate(gate: GateResult, folder: Path) -> Path:
-    """Write `gate.json` and register it as made here. Raises AppError("run_unwritable" | "drive_space")."""
+    """Write `gate.json` and register the file as this program's. Raises AppError("run_unwritable" | "drive_space")."""
     path = folder / FILE_NAME
     content = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
     with drive_errors(folder, "run_unwritable"):
@@ -420,9 +421,9 @@ def read_gate_or_none(folder: Path) -> GateResult | None:
 
 
 def groups_of_lines(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
-    """Return the group of each of these lines (from 1) of a file of rows; a row without one is its own group.
+    """Return the group of each of these lines (from 1) of a file of rows; None if there is no file.
 
-    None: no file.
+    A row without a group is its own group.
     """
     try:
         groups = {number: row.get("group") for number, row in enumerate(read_objects(rows), start=1)}
@@ -432,13 +433,13 @@ def groups_of_lines(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | Non
 
 
 def reason_text(reason: GateReason) -> str:
-    """Return the reason's sentence in the current language."""
+    """Return the reason as a sentence in the current language."""
     facts = {name: fact_text(name, value) for name, value in reason.facts.items()}
     return wording.phrase(f"training.gate.{reason.code}", **facts)
 
 
 def fact_text(name: str, value: object) -> object:
-    """Format nats with three decimals, shares as percent and bytes as sizes; return other values unchanged."""
+    """Format nats with three decimals, shares as percentages and bytes as sizes; return other values unchanged."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if name.endswith("_nats"):
             return f"{value:+.3f}"

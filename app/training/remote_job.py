@@ -1,7 +1,7 @@
 """Write a run as a folder for another machine: spec, data, trainer, requirements, and scripts that start it.
 
-The other machine needs nothing of this program. The base model is listed with its hashes; a small one, or any on
-request, is included. `app.training.remote_job_import` imports the finished run.
+The other machine does not need this program. The base model is listed with its hashes; it is included if it is small
+or if the user requests it. `app.training.remote_job_import` imports the finished run.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from trainer.spec import RunSpec
 JOB_FILE, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
 RUN, DATA, BASE, START = "run", "data", "base", "start"  # folders inside the job's folder
 SMALL_BYTES = 1_000_000_000  # a base up to this size is always included
-_CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # GB
+_CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # memory in GB
 WORDS = "words"
 _WORDS = ("base.toml", "common.toml", "training.toml", "errors.toml")
 _SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
@@ -42,12 +42,12 @@ _SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
 class RemoteJob:
     folder: Path
     size_bytes: int
-    base_files: tuple[str, ...]  # relative to the job
-    has_base: bool  # False: the user must copy them there
+    base_files: tuple[str, ...]  # paths relative to the job's folder
+    has_base: bool  # False: the user must copy `base_files` into the job
 
 
 def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = False) -> RemoteJob:
-    """Write the job of a run that was created; hashes data and base. `permit`: for `job_export`.
+    """Write the job of a run. This hashes the data and the base. `permit`: the permit for `job_export`.
 
     Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_invalid,
     run_data_changed, hf_*, secret_export.
@@ -55,7 +55,7 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
     try:
-        with permit.write_folder(folder):  # copying a base takes minutes
+        with permit.write_folder(folder):  # ask first: copying a base takes minutes
             permit.at(folder).mkdir(parents=True, exist_ok=True)
             if next(folder.iterdir(), None) is not None:
                 raise AppError("job_folder_taken", path=str(folder))
@@ -71,10 +71,10 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
 
 
 def job_export(known: Lineage, bases: Sequence[LocalModel], folder: Path, documents: Path, name: str) -> ExportRequest:
-    """Return the export request for a job, with the current labels.
+    """Return the export request for a job. Its label is determined from the current labels of everything in the job.
 
-    `known`: of the data and of the adapter to be trained further. `bases`: the models of the list that are its base.
-    `documents`: the database.
+    `known`: the lineage of the data and of the adapter to be trained further. `bases`: the models of the list that are
+    the job's base. `documents`: path of the documents' database. `name`: the training's name.
     """
 
     def label_now() -> Label:
@@ -85,7 +85,7 @@ def job_export(known: Lineage, bases: Sequence[LocalModel], folder: Path, docume
 
 
 def _base_files(base: Path) -> list[Path]:
-    """Return the GGUF file, or the files that a folder's model consists of."""
+    """Return the base's GGUF file, or the files of which the model in its folder consists."""
     if not base.is_dir():
         return [base]
     return [base / fact.name for fact in hf_folders.read_hf_model(base).files]
@@ -110,7 +110,7 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
         shutil.copyfile(resources() / "training_job" / name, folder / name)
         (folder / name).chmod(0o700)
     (folder / WORDS).mkdir()
-    for name in _WORDS:  # for watch.py
+    for name in _WORDS:  # texts for watch.py
         shutil.copyfile(resources() / "wording" / name, folder / WORDS / name)
     local = with_job_paths(asked, hashes, is_folder=Path(asked.base).is_dir())
     (folder / run_folders.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
@@ -123,7 +123,7 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
 
 
 def with_job_paths(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -> RunSpec:
-    """Return the spec with paths relative to the job."""
+    """Return the spec with paths relative to the job's folder."""
     parts: dict[str, Any] = {part: f"{DATA}/{part}.jsonl" if getattr(asked, part) else "" for part in PARTS}
     return dataclasses.replace(
         asked,
@@ -139,7 +139,10 @@ def with_job_paths(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -
 
 
 def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
-    """Return the hash of each copied part. Raises AppError: run_data_missing, run_data_invalid, run_data_changed."""
+    """Copy the data into the job and return the hash of each part.
+
+    Raises AppError: run_data_missing, run_data_invalid, run_data_changed.
+    """
     folder.mkdir()
     hashes = {}
     for part in PARTS:
@@ -147,7 +150,7 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
         if not source:
             continue
         target = folder / f"{part}.jsonl"
-        for _row in run_plan.read_rows(Path(source)):  # a SPEC may name any file, but only data rows may be exported
+        for _row in run_plan.read_rows(Path(source)):  # a SPEC may name any file, but only data rows may leave
             pass
         try:
             shutil.copyfile(source, target)
@@ -164,7 +167,7 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 
 def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
-    """Write the hashes in the format of `sha256sum`."""
+    """Write the hashes of the files in the format of `sha256sum`. `files`: pairs of name and path."""
     lines = [f"{input_file.sha256_of(file)}  {name}\n" for name, file in files]
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
@@ -193,9 +196,9 @@ def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
 
 
 def _expectations(asked: RunSpec) -> dict[str, str]:
-    """Return memory and hours on the smallest usual card with enough memory, or on the largest if none has enough.
+    """Return texts with memory and hours on the smallest common card that has enough memory, else on the largest.
 
-    Return nothing for a base whose config.json leaves figures to the defaults of transformers.
+    Return {} for a base whose config.json omits values that are defaults of transformers.
     """
     for card, gigabytes in _CARDS:
         try:

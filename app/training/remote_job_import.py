@@ -1,10 +1,10 @@
 """Import a run that another machine has finished from its job's folder (`app.training.remote_job`).
 
-The folder is untrusted. Only files with known names are taken, and only if they are plain files. They are copied first,
-and only the copies are validated, because a file on removable media may change a moment later. Hashes are computed
-again; the adapter must fit the run's base, which is checked without loading weights; and the run is marked as trained
-elsewhere (`run_folders.RETURNED`) until it is measured here. The file is long because every file of the folder is
-validated in its own way.
+The folder is untrusted. Only plain files with known names are imported. They are copied first, and only the copies are
+validated, because a file on removable media may change at any time. Hashes are computed again; the adapter must fit the
+run's base, which is checked without loading weights; and the run is marked as trained elsewhere
+(`run_folders.RETURNED`) until it is measured here. The file is long because each file of the folder is validated in its
+own way.
 """
 
 import dataclasses
@@ -56,9 +56,9 @@ _TARGET_NAME = re.compile(r"(?:\w+\.)*layers\.(\d{1,4})\.(\w+\.\w+)")
 
 
 def check_adapter(folder: Path, effective: RunSpec, base: Path) -> None:
-    """Check that the adapter fits the base; without the base, only the adapter itself.
+    """Raise an error if the adapter does not fit the base; if the base is missing, check only the adapter itself.
 
-    Raises AppError: hf_*, job_adapter_differs.
+    `effective`: the spec with all settings decided. Raises AppError: hf_*, job_adapter_differs.
     """
     found = hf_folders.read_adapter_shapes(folder)
     if (found.rank, found.alpha) != (effective.rank, effective.alpha):
@@ -81,21 +81,21 @@ def _adapter_differs(folder: Path, where: str) -> AppError:
 
 
 _MIB = 1 << 20
-# The files to take, with their size limits in bytes. Checkpoints are useless now and are not taken.
+# The files to import, with their size limits in bytes. Checkpoints are no longer useful and are not imported.
 _REWRITTEN_FILES = {
     run_journal.JOURNAL_FILE: 64 * _MIB,
     run_folders.EFFECTIVE: _MIB,
-}  # rewritten with the paths of this machine
+}  # rewritten with paths of this machine
 _FILES = _REWRITTEN_FILES | {run_folders.ADAPTER: 1 << 34, run_folders.HOLDOUT: 256 * _MIB, run_folders.LOG: 64 * _MIB}
 _ADAPTER_FILES = {adapter.CONFIG: _MIB, adapter.RECORD: _MIB, adapter.ROWS: 64 * _MIB, adapter.WEIGHTS: 1 << 34}
-_DESKTOP_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")  # file managers leave them in any folder
+_DESKTOP_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")  # file managers leave these in any folder
 _SMALL_BYTES, _ROWS_BYTES = _MIB, 256 * _MIB
 _BASE_BYTES = 1 << 40
-_SHIPPED_BYTES = 1 << 33  # limit for all files in SUMS: data and programs; the base has sums of its own
-_MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
-_PART_FOLDER = "taken.part"  # in the run's folder, until the import is complete
+_SHIPPED_BYTES = 1 << 33  # limit for all files in SUMS (data and programs) together; the base has its own
+_MOST_SUMS = 10_000  # limit of files in SUMS; a trainer has about a hundred
+_PART_FOLDER = "taken.part"  # in the run's folder while an import is incomplete
 _PLACES = ("folder", "base", "adapter", "bases", "converter", *PARTS)
-# Fields that the other machine decides: they may differ from the requested spec.
+# Fields that the other machine decides, so they may differ from the requested spec.
 _SETTLED_THERE = ("hashes", "device", "micro_batch", "accumulation", "learning_rate", *_PLACES)
 
 
@@ -111,18 +111,19 @@ class _Manifest:
 
 @dataclass(frozen=True, slots=True)
 class _Returned:
-    """The validated parts of the finished run."""
+    """The validated content of the finished run."""
 
     effective: RunSpec
     journal: tuple[Event, ...] = field(repr=False)
 
 
 def import_job(folder: Path, where: Path, report: ReportBytes = lambda _done, _total: None) -> TrainingRunFolder:
-    """Import what was trained into the run from which the job was made, or into a new run. `where`: the runs' folder.
+    """Import the trained result into the run from which the job was made, or into a new run.
 
-    `report` gets the bytes; an exception from it stops the import and leaves the runs unchanged. Raises AppError:
-    job_missing, job_unreadable, job_refused, job_unfinished, job_changed, job_taken_before, job_unwritable,
-    drive_space, run_busy, run_unwritable, and as `check_adapter` does.
+    `folder`: the job's folder. `where`: the folder of all runs. `report` gets the bytes done and the total; an
+    exception from it stops the import and leaves the runs unchanged. Raises AppError: job_missing, job_unreadable,
+    job_refused, job_unfinished, job_changed, job_taken_before, job_unwritable, drive_space, run_busy, run_unwritable,
+    and as `check_adapter` does.
     """
     folder = folder.expanduser().absolute()
     manifest = _manifest(folder)
@@ -166,7 +167,7 @@ def import_job(folder: Path, where: Path, report: ReportBytes = lambda _done, _t
 def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned) -> None:
     """Move the validated copies into the run. Raises OSError, AppError("run_unwritable").
 
-    The journal is written last: until then the run is waiting and can be imported again.
+    The journal is written last: until then the run is "waiting" and the import can be repeated.
     """
     shutil.rmtree(target / run_folders.PEFT_ADAPTER, ignore_errors=True)
     for path in (target / _PART_FOLDER).iterdir():
@@ -204,7 +205,7 @@ def _manifest(folder: Path) -> _Manifest:
 
 
 def _foreign_spec(folder: Path, target: Path) -> RunSpec:
-    """Return the spec of a job that this data folder does not know; its data and base must lie in the job's folder.
+    """Return the spec of a job that this data folder does not know; its data and base must be inside the job's folder.
 
     Raises AppError: job_unreadable, job_refused.
     """
@@ -221,7 +222,7 @@ def _foreign_spec(folder: Path, target: Path) -> RunSpec:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """Return the hash of each file by its name. Raises AppError("job_unreadable"), NotPlainError."""
+    """Return the expected hash of each file, by name. Raises AppError("job_unreadable"), NotPlainError."""
     path = folder / remote_job.SUMS
     try:
         entries = [line.partition("  ") for line in read_plain(path, _SMALL_BYTES).decode("utf-8").splitlines()]
@@ -235,13 +236,13 @@ def _sums(folder: Path) -> dict[str, str]:
 def _validated(
     folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: CopyProgress
 ) -> _Returned:
-    """Validate the copy of the job's run in `copied`. Raises AppError as `import_job` does, NotPlainError."""
+    """Validate and return the run that was copied to `copied`. Raises AppError as `import_job` does, NotPlainError."""
     journal = _journal(folder, copied)
     for name, wanted in sums.items():
         if not _is_inside(name) or _digest(folder, name, meter) != wanted:
             raise AppError("job_changed", path=str(folder / Path(name).name))
     named = {name for name in (*PARTS, "adapter") if getattr(asked, name)}
-    if manifest.hashes.keys() != named:  # an unlisted part would not be compared
+    if manifest.hashes.keys() != named:  # a part without a hash would not be compared
         raise AppError("job_changed", path=str(folder / remote_job.JOB_FILE))
     for part, wanted in manifest.hashes.items():
         name = f"{remote_job.DATA}/{part}.jsonl"
@@ -255,7 +256,10 @@ def _validated(
 
 
 def _check_included_base(folder: Path, base: Path) -> None:
-    """Check that a base included in the job is a plain, readable file or folder. Raises OSError, NotPlainError."""
+    """Raise an error if a base inside the job is not a plain, readable file or folder.
+
+    Raises OSError, NotPlainError.
+    """
     if not base.is_relative_to(folder) or not os.path.lexists(base):
         return
     for parent in [*base.relative_to(folder).parents][:-1]:
@@ -277,7 +281,7 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
     for line in raw.splitlines():
         try:
             event = run_journal.event_from_json(json_lines.parse_object(line))
-        except ValueError:  # an incomplete line, or JSON that is no event
+        except ValueError:  # an incomplete line, or JSON that is not an event
             continue
         state = run_journal.status_after(state, event)
         found.append(event)
@@ -287,7 +291,7 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
 
 
 def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
-    """Return the decided spec, after checking that it agrees with the requested one.
+    """Return the spec with the decided settings, which must agree with the requested one.
 
     Raises AppError: job_unreadable, job_changed.
     """
@@ -305,7 +309,7 @@ def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) 
 
 
 def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
-    """Check the record of the adapter and its shapes.
+    """Check the adapter's record and its shapes.
 
     Raises AppError: job_unreadable, job_changed, and as `check_adapter` does; NotPlainError.
     """
@@ -319,7 +323,7 @@ def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: R
 
 
 def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
-    """Check that the held-out examples come from the job's rows, since the verdict rests on them.
+    """Check that the held-out examples come from the job's rows, since the verdict depends on them.
 
     Raises AppError: job_changed, holdout_unreadable; NotPlainError.
     """
@@ -342,7 +346,7 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
 
 
 def _with_local_paths(event: Event, target: Path) -> Event:
-    """Return the event with paths of this machine."""
+    """Return the event with its paths replaced by those of this machine."""
     if isinstance(event, events.Finished):
         gguf = str(target / run_folders.ADAPTER) if event.gguf else ""
         return dataclasses.replace(event, adapter=str(target / run_folders.PEFT_ADAPTER), gguf=gguf)
@@ -382,7 +386,7 @@ def _digest(folder: Path, name: str, meter: CopyProgress) -> str:
 def _size_bytes(path: Path) -> int:
     try:
         return path.lstat().st_size
-    except (OSError, ValueError):  # a missing file, or an invalid name
+    except (OSError, ValueError):  # missing file or invalid name
         return 0
 
 
@@ -398,7 +402,7 @@ def _present(run: Path) -> list[Path]:
 
 
 def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
-    """Copy the files with known names from the job's run.
+    """Copy the files with known names from the job's run into `target`.
 
     Raises AppError: job_unfinished, job_unreadable, job_refused, drive_space; OSError, NotPlainError.
     """
@@ -411,7 +415,7 @@ def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
     _require_known_names(source / run_folders.PEFT_ADAPTER)
     for path, most in _with_limits(source):
         if os.path.lexists(path):
-            open_plain(path, most).close()  # raises for a special or large file before the free space is checked
+            open_plain(path, most).close()  # raises for special or large files, before the free space is checked
     require_space(target.parent, sum(map(_size_bytes, _present(source))))
     (target / run_folders.PEFT_ADAPTER).mkdir(parents=True)
     for path, most in _with_limits(source):
@@ -424,7 +428,7 @@ def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
 
 
 def _require_known_names(folder: Path) -> None:
-    """Refuse an adapter folder with unknown files. Raises AppError("job_refused"), NotPlainError."""
+    """Raise an error for an adapter folder with unknown files: AppError("job_refused"), NotPlainError."""
     try:
         require_folder(folder)
         names = sorted(path.name for path in folder.iterdir() if path.name not in _DESKTOP_FILES)
@@ -445,7 +449,7 @@ def _refused(path: Path, kind: str) -> AppError:
 
 
 def _read_error(error: Exception, path: Path, otherwise: AppError | None = None) -> AppError:
-    """Return job_refused for a file that is not plain; for another error `otherwise`, or job_unreadable."""
+    """Return job_refused for a file that is not plain, otherwise `otherwise`; job_unreadable if that is None."""
     if isinstance(error, NotPlainError):
         return _refused(error.path, error.kind)
     reason = (isinstance(error, OSError) and error.strerror) or str(error)[:200]

@@ -1,7 +1,7 @@
-"""Plan a run before it starts: what it takes and whether it fits, from the trainer if possible, otherwise estimated.
+"""Plan a run before it starts: its memory, disk and time, from the trainer if possible, otherwise estimated.
 
-The trainer's `--plan` reads data and tokenizer, decides all settings and exits; this module computes their cost for the
-device that the trainer found. `--probe` also loads the model and measures three steps. Without a training environment
+The trainer's `--plan` reads data and tokenizer, decides all settings and exits; this module computes the cost for the
+device that the trainer reports. `--probe` also loads the model and measures three steps. Without a training environment
 the token counts are estimated from character counts.
 
 The module also joins the tokens of a training example into readable pieces for its preview. It is long because the
@@ -49,9 +49,9 @@ TrainerProcess = subprocess.Popen[bytes]
 
 @dataclass(frozen=True, slots=True)
 class ProcessWatch:
-    """The callbacks of a trainer process; an exception from either ends the process.
+    """Callbacks for a trainer process; an exception from either ends the process.
 
-    `began` gets the process, which any thread may kill; `heard` gets each of its events.
+    `began` receives the process, which any thread may kill; `heard` receives each of its events.
     """
 
     began: Callable[[TrainerProcess], None] = lambda _process: None
@@ -59,9 +59,10 @@ class ProcessWatch:
 
 
 def trainer_events(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: ProcessWatch) -> Iterator[Event]:
-    """Run the trainer with the option `how` in a temporary folder and yield its events; only a converted base remains.
+    """Run the trainer with the option `how` and yield its events. Only a converted base remains afterwards.
 
-    Raises AppError("training_environment_broken").
+    `command` returns the command line for the spec's path and the option. Raises
+    AppError("training_environment_broken").
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / run_folders.SPEC
@@ -82,16 +83,16 @@ def trainer_events(asked: RunSpec, command: Callable[..., list[str]], how: str, 
                         event = run_journal.read_event(line)
                         watch.heard(event)
                         yield event
-                except ValueError as error:  # the process was killed in the middle of a line
+                except ValueError as error:  # the process was killed while writing a line
                     raise AppError("training_environment_broken", path=argv[0], reason=how) from error
                 finally:
-                    child.kill()  # still running if the caller stopped early
+                    child.kill()  # it still runs if the caller stopped early
 
 
 TOKENS_PER_CHARACTER = 0.8  # Japanese: 0.6 with Gemma 3, 0.7 with Qwen 2.5, 0.8 with Llama 3
-MARKUP_TOKENS = 8  # around each message
+MARKUP_TOKENS = 8  # tokens around each message
 TRAINED_MULTIPLICATIONS = 0.5  # share of a processor's speed at matrix products that training reaches
-CONVERTED_BYTES = 1 << 30  # a larger GGUF base is not converted only to count tokens
+CONVERTED_BYTES = 1 << 30  # a larger GGUF base is not converted just to count tokens
 _LENGTHS = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256)
 
 
@@ -99,8 +100,8 @@ _LENGTHS = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256)
 class PlannedDevice:
     """The device to train on.
 
-    `kind`: "cuda" | "cpu". `free_bytes`: while no trainer runs. `flops_per_s`: assumed for a card, derived from a
-    measurement for a processor.
+    `kind`: "cuda" | "cpu". `free_bytes`: memory that is free while no trainer runs. `flops_per_s`: assumed for a card,
+    derived from a measurement for a processor.
     """
 
     kind: str
@@ -112,7 +113,7 @@ class PlannedDevice:
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """The tokens of one epoch of the training rows. `trained`: those that count for the loss."""
+    """Token counts of one epoch of the training rows. `trained`: those that count for the loss; `longest`: per row."""
 
     rows: int
     validation_rows: int
@@ -126,9 +127,9 @@ class TokenCounts:
 class RunPlan:
     """The plan of a run.
 
-    `spec`: with all settings decided. `changes`: settings with which it would fit, the least costly first. `problem`:
-    why the trainer would refuse; `findings` say more. `measured`: None without a measurement. `previews`: the first
-    training rows as they are trained.
+    `spec`: the spec with all settings decided. `changes`: settings with which the run would fit, the least costly
+    first. `problem`: why the trainer would refuse to run; `findings` give details. `measured`: None if nothing was
+    measured. `previews`: the first training rows as tokens.
     """
 
     spec: RunSpec
@@ -150,14 +151,14 @@ class RunPlan:
 
     @property
     def needed_bytes(self) -> int:
-        """Return the memory it needs. A measurement does not include a card's context, so that is added."""
+        """Return the memory that the run needs; a measurement lacks a card's context, which is added here."""
         if self.measured is None:
             return self.memory.total
         return self.measured.peak_bytes + (self.memory.libraries if self.device.kind == "cuda" else 0)
 
     @property
     def allowed_bytes(self) -> int:
-        """Return the memory it may take: all of the allowed share after a measurement, otherwise less."""
+        """Return the memory that the run may use: after a measurement all of the allowed share, otherwise less."""
         share = estimate.REFUSED_SHARE if self.measured is None else 1.0
         return round(self.device.free_bytes * self.spec.memory_share * share)
 
@@ -189,8 +190,9 @@ def plan_run(
     """Plan a run.
 
     `command`: returns the trainer's command line with the given arguments; None without an environment. `find_device`:
-    as `find_device` below, for a kind. `measures`: use `--probe`, which may first write a converted base. Raises
-    AppError for what makes the run fail before its checks (run_data_missing, run_base_…), and base_*.
+    returns the device of a kind, like `find_device` below. `measures`: use `--probe`, which may first write a converted
+    base. Raises AppError for everything that makes a run fail before its checks (run_data_missing, run_base_…), and
+    base_*.
     """
     base = _base(asked)
     answer = None
@@ -221,7 +223,7 @@ def plan_run(
 def _with_measured_memory(
     device: PlannedDevice, forecast: RunForecast, effective: RunSpec, memory: TrainingMemory
 ) -> PlannedDevice:
-    """Return the device with the free memory that the trainer found.
+    """Return the device with the free memory that the trainer reported.
 
     On a processor the smaller figure counts, because the trainer does not know a container's limit.
     """
@@ -230,7 +232,7 @@ def _with_measured_memory(
 
 
 def suggest_changes(shape: TrainedShape, plan: RunPlan) -> tuple[tuple[str, Any], ...]:
-    """Return the settings to change until the memory suffices; () if nothing does. Shorter examples come last."""
+    """Return settings to change so that the memory suffices; () if nothing does. Shorter examples come last."""
     effective, made = plan.spec, dict[str, Any]()
     length = _length(effective, plan.counts)
     batch = (effective.micro_batch or 1) * (effective.accumulation or 1)
@@ -261,14 +263,14 @@ class PlannedBase:
 
 
 def _base(asked: RunSpec) -> PlannedBase:
-    """Return the shape of the base. Raises AppError as the readers of models do."""
+    """Return the shape of the base model and its architecture. Raises AppError as the readers of models do."""
     path = Path(asked.base)
     if path.is_dir():
         model = hf_folders.read_hf_model(path)
         config = strict_json.read_object(hf_folders.regular_file(path, "config.json"))
         try:
             shape = estimate.shape_from_config(config, model.parameters)
-        except KeyError as error:  # the field relies on a default of transformers, which this process does not have
+        except KeyError as error:  # the file omits a default of transformers, which is not installed here
             raise AppError("hf_file_unreadable", file="config.json", reason=str(error)) from error
         return PlannedBase(shape, str(config.get("model_type", "")))
     header = gguf.read_header(path)
@@ -291,7 +293,7 @@ def _base(asked: RunSpec) -> PlannedBase:
 
 @dataclass(frozen=True, slots=True)
 class TrainerPlan:
-    """What the trainer decides and finds, or what is estimated instead of its decisions and counts."""
+    """The trainer's decisions, counts and findings, or estimates of the decisions and counts."""
 
     spec: RunSpec
     counts: TokenCounts
@@ -302,7 +304,7 @@ class TrainerPlan:
 
 
 def _is_quick(asked: RunSpec) -> bool:
-    """Return whether the trainer can plan without converting gigabytes first."""
+    """Return whether the trainer can plan without first converting a large base."""
     base = Path(asked.base)
     converted = Path(asked.bases) / asked.base_sha256[:16] if asked.bases and asked.base_sha256 else None
     return base.is_dir() or (converted is not None and converted.is_dir()) or base.stat().st_size <= CONVERTED_BYTES
@@ -311,7 +313,7 @@ def _is_quick(asked: RunSpec) -> bool:
 def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: ProcessWatch) -> TrainerPlan:
     """Run the trainer with `how` ("--plan" | "--probe") and return its answer.
 
-    Raises AppError: run_* for failures before the settings are decided, training_environment_broken.
+    Raises AppError: run_* for failures before the settings are decided; training_environment_broken.
     """
     effective: ResolvedRecipe | None = None
     findings: tuple[PreflightFinding, ...] = ()
@@ -328,7 +330,7 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
                 previews.append(event)
             case RunForecast():
                 forecast = event
-            case Failed() if event.code != "memory_short":  # RunPlan.has_memory decides that
+            case Failed() if event.code != "memory_short":  # RunPlan.has_memory decides about memory
                 problem = training_errors.error_from_run(event.code, event.facts, asked.name)
     if effective is None:
         raise problem or AppError("training_environment_broken", path=command()[0], reason=how)
@@ -349,7 +351,7 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
 
 
 def _estimate(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -> TrainerPlan:
-    """Estimate the token counts from the characters of the rows, and decide the settings from them.
+    """Estimate the token counts from the rows' characters, and decide the settings from these counts.
 
     Raises AppError("run_data_missing" | "run_data_invalid").
     """
@@ -392,7 +394,7 @@ def _row_of(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
 
 
 def _character_counts(row: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Return the characters of all messages and of the answers, and the number of messages."""
+    """Return the characters of all messages, the characters of the answers, and the number of messages."""
     messages = [message for message in row["messages"] if isinstance(message, dict)]
     lengths = [(len(str(message.get("content", ""))), message.get("role") == "assistant") for message in messages]
     return sum(length for length, _ in lengths), sum(length for length, is_answer in lengths if is_answer), len(lengths)
@@ -406,9 +408,9 @@ def _rows(path: Path) -> int:
 
 
 def find_device(kind: str | None, speed_file: Path) -> PlannedDevice:
-    """Return the best card, or the processor. `kind`: "cuda" | "cpu" | None for what there is.
+    """Return the best card, or the processor. `kind`: "cuda" | "cpu"; None for the best that exists.
 
-    Takes seconds: a driver starts, or an unmeasured processor is measured.
+    This takes seconds: a driver starts, or an unmeasured processor is measured and the speed stored in `speed_file`.
     """
     card = best_card() if kind != "cpu" else None
     if card is not None:
@@ -456,7 +458,7 @@ class PreviewPiece:
 
 
 def preview_pieces(tokens: Sequence[PreviewToken]) -> list[PreviewPiece]:
-    """Join the tokens into pieces in their order; byte tokens that together encode a character become one."""
+    """Join the tokens into pieces, in order; tokens of single bytes that together encode a character are decoded."""
     found = list[PreviewPiece]()
     for (is_trained, kind), group in itertools.groupby(tokens, lambda token: (token.is_trained, token.kind)):
         texts = [token.text for token in group]
@@ -469,7 +471,7 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _character(text: str) -> str:
-    """Decode bytes written as <0xE6><0xA9><0x8B>; return them unchanged if they are no UTF-8."""
+    """Return the text of bytes written like <0xE6><0xA9><0x8B>; return `text` unchanged if they are not UTF-8."""
     try:
         return bytes.fromhex(text.replace("<0x", "").replace(">", "")).decode("utf-8")
     except UnicodeDecodeError:

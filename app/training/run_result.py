@@ -1,6 +1,6 @@
-"""Prepare a finished run for display: conditions of its gate, loss by category, answers before and after, and forms.
+"""Prepare a finished run for display: the gate's conditions, loss by category, answers before and after, and forms.
 
-Nothing is measured here, and no text is chosen: rows carry codes, and the window finds their wording.
+Nothing is measured here. Rows carry codes, for which the window looks up the text.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ from app.training.runs import run_folders
 
 Level = Literal["passed", "check", "reject"]
 Kind = Literal["worse", "same", "better"]
-OTHER = ""  # the category that collects all small categories
+OTHER = ""  # name of the category for the rows of all small categories
 LENGTHS = ("short", "middle", "long")
 _MOST_CATEGORIES = 8
 _REASONS_OF = {
@@ -54,7 +54,7 @@ _REASONS_OF = {
 class GateCondition:
     """A condition of the gate.
 
-    `code`: a key of the wording; `facts`: the measured figures and the limit, where None is not measured.
+    `code`: key of its text; `facts`: the measured values and the limit; a value of None was not measured.
     """
 
     code: str
@@ -64,13 +64,13 @@ class GateCondition:
 
 @dataclass(frozen=True, slots=True)
 class CategoryLoss:
-    """Nats per token in training precision, before and after training.
+    """Loss of one category in nats per token, in training precision, before and after training.
 
-    `name`: from the rows, OTHER, or one of LENGTHS.
+    `name`: a category of the rows, OTHER, or one of LENGTHS.
     """
 
     name: str
-    count: int  # of examples
+    count: int  # number of examples
     before: ConfidenceInterval
     after: ConfidenceInterval
     change: ConfidenceInterval
@@ -80,7 +80,7 @@ class CategoryLoss:
 class CategoryLosses:
     """Losses by category.
 
-    `by`: "category" | "group" (both from the held-out rows) | "length" (of the answers) | "" if there are no
+    `by`: "category" | "group" (both fields of the held-out rows) | "length" (of the answers) | "" if there are no
     categories.
     """
 
@@ -96,7 +96,7 @@ class AnswerPair:
 
 @dataclass(frozen=True, slots=True)
 class FormChoice:
-    """A form that can be published. `row` None: not measured. `is_made`: its file exists and can be used at once."""
+    """A form that can be published. `row`: its measurements, or None. `is_made`: its file exists and can be used."""
 
     form: str
     row: FormRow | None
@@ -105,16 +105,17 @@ class FormChoice:
 
     @property
     def is_lossy(self) -> bool:
-        """Return whether its loss exceeds the gate's limit."""
+        """Return whether the form's loss of precision exceeds the gate's limit."""
         loss = self.row.loss_nats if self.row else None
         return loss is not None and loss > quality_gate.LOSS_NATS
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Everything shown of a finished run.
+    """Everything that is shown about a finished run.
 
-    `gate` None: the run is not judged yet, or its gate is unreadable (`error`). `can_judge`: there are held-out rows.
+    `gate`: None if the run is not judged yet or its gate is unreadable (then `error` is set). `can_judge`: there are
+    held-out rows.
     """
 
     name: str
@@ -122,9 +123,9 @@ class RunResult:
     error: AppError | None = None
     can_judge: bool = False
     has_adapter: bool = False
-    is_further: bool = False  # it started from another adapter; it is still compared with the base without adapters
+    is_further: bool = False  # started from another adapter, but is compared with the base alone
     has_report: bool = False
-    is_from_elsewhere: bool = False  # as in TrainingRunFolder
+    is_from_elsewhere: bool = False  # another machine or person trained the run
     conditions: tuple[GateCondition, ...] = ()
     categories: CategoryLosses = CategoryLosses()
     pairs: tuple[AnswerPair, ...] = ()
@@ -132,7 +133,7 @@ class RunResult:
 
 
 def read_result(folder: Path) -> RunResult:
-    """Read the result of a run's folder, whatever in it is damaged."""
+    """Read the result in a run's folder, even if files are damaged."""
     run = run_folders.read(folder)
     gate, error = None, None
     try:
@@ -164,7 +165,7 @@ def read_result(folder: Path) -> RunResult:
 
 
 def conditions(gate: GateResult) -> tuple[GateCondition, ...]:
-    """Return all conditions of the gate in the order of display."""
+    """Return all conditions of the gate, in the order of display."""
     return tuple(_conditions(gate))
 
 
@@ -181,7 +182,7 @@ def _conditions(gate: GateResult) -> Iterator[GateCondition]:
     yield GateCondition(
         "training", _worst_level(gate, "training"), {"before": before, "after": after, "change": gate.change}
     )
-    if row.change is not None:  # also if the gate's reasons report the training alone
+    if row.change is not None:  # shown even if the gate's reasons mention only the training
         facts = {"form": row.form, "before": base.nll, "after": row.nll, "change": row.change}
         yield GateCondition("form", level_of(row.change), facts)
     if gate.change_from_shipped is not None:
@@ -227,7 +228,7 @@ def _export_conditions(gate: GateResult, measured: Mapping[str, FormRow]) -> Ite
 
 
 def _worst_level(gate: GateResult, code: str) -> Level:
-    """Return the worst level among the gate's reasons that belong to the condition `code`; "passed" without one."""
+    """Return the worst level among the gate's reasons for the condition `code`; "passed" if there is none."""
     levels = {reason.level for reason in gate.reasons if reason.code in _REASONS_OF[code]}
     return "reject" if "reject" in levels else "check" if "check" in levels else "passed"
 
@@ -236,9 +237,9 @@ def _worst_level(gate: GateResult, code: str) -> Level:
 
 
 def categories(examples: Sequence[HeldOutExample], names: Mapping[int, str], by: str) -> CategoryLosses:
-    """Return losses by the rows' categories; by answer length unless two categories have LEAST_UNITS examples each.
+    """Return losses by category; by answer length unless two categories have at least LEAST_UNITS examples.
 
-    `names`: category by line.
+    `names`: the category of each line. `by`: the kind of these categories, as in CategoryLosses.
     """
     known = [one for one in examples if one.trained and np.isfinite([one.base_nll, one.adapter_nll]).all()]
     counts = Counter(name for one in known if (name := names.get(one.line, "")))
@@ -266,7 +267,7 @@ def _category(name: str, part: Sequence[HeldOutExample]) -> CategoryLoss:
 
 
 def _categories_of(folder: Path) -> CategoryLosses:
-    """Return the losses of a run; none if its held-out examples are unreadable."""
+    """Return the losses of a run by category; no rows if its held-out examples are unreadable."""
     try:
         examples = run_folders.read_holdout(folder).examples
     except AppError:
@@ -276,7 +277,7 @@ def _categories_of(folder: Path) -> CategoryLosses:
 
 
 def _names(folder: Path) -> tuple[str, dict[int, str]]:
-    """Return the kind of category and the name for each held-out line (from 1); none if the file has changed."""
+    """Return the kind of category and each held-out line's (from 1) category; ("", {}) if the file has changed."""
     asked = run_folders.effective_spec(folder)
     path = Path(asked.holdout) if asked is not None and asked.holdout else None
     try:
@@ -293,7 +294,7 @@ def _names(folder: Path) -> tuple[str, dict[int, str]]:
 
 
 def pairs(answers: Sequence[AnswerRow]) -> tuple[AnswerPair, ...]:
-    """Return the answers alternating from worst and best, so that what became worse is always in sight."""
+    """Return the answers, alternating from the worst and the best, so that worse ones are always visible."""
     order = {"worse": 0, "same": 1, "better": 2}
     ranked = sorted(
         (AnswerPair(classify_answer(row), row) for row in answers),
@@ -306,7 +307,7 @@ def pairs(answers: Sequence[AnswerRow]) -> tuple[AnswerPair, ...]:
 
 
 def classify_answer(row: AnswerRow) -> Kind:
-    """Classify by the probability of the held-out answer; a cut, empty or looping answer is never better."""
+    """Classify by the change in the held-out answer's probability; a cut, empty or looping answer is never "better"."""
     is_broken, was_broken = bool(row.tuned_flaw), bool(row.base_flaw)
     if is_broken and not was_broken:
         return "worse"
@@ -336,7 +337,7 @@ def form_choices(folder: Path, gate: GateResult) -> tuple[FormChoice, ...]:
 
 
 def form_file(folder: Path, form: str) -> Path | None:
-    """Return the merged file of a form, or for BASE_ADAPTER the base's file; None if it is missing."""
+    """Return a form's model file, for BASE_ADAPTER the base's file; None if it is missing."""
     if form != BASE_ADAPTER:
         return next(iter(sorted(folder.glob(f"*-{form}.gguf"))), None)
     run = run_folders.read(folder)

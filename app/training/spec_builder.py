@@ -1,9 +1,9 @@
 """Build a `RunSpec` for `trainer` from a SPEC file or from a few options.
 
 A SPEC is a JSON object with the fields of `RunSpec`; all but `base` and the data are optional. It may come from a
-stranger, so it may name neither a place to write to nor a program: those are settings of this machine. `base` may also
-be a model of the list; `data`, a folder made by `kotae data split`, replaces `train`, `validation` and `holdout` with
-their hashes; `adapter` may also be a finished run. Relative paths start at the folder of the SPEC.
+stranger, so it must name neither a program nor a folder to write to: those are settings of this machine. `base` may
+also be a model of the list; `data`, a folder made by `kotae data split`, replaces `train`, `validation` and `holdout`
+with their hashes; `adapter` may also be a finished run. Relative paths start at the folder of the SPEC.
 """
 
 import contextlib
@@ -33,11 +33,11 @@ _TEXTS = (*_PATHS, "base", "adapter", "name")
 _MAX_BYTES = 1 << 20
 _ADAPTER_BYTES = 1 << 34  # limit for each file of an adapter
 
-SpecFields = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
+SpecFields = Mapping[str, Any]  # the fields of a SPEC, with absolute paths
 
 
 def read_spec_file(path: Path) -> dict[str, Any]:
-    """Read a SPEC file and make its paths absolute.
+    """Return the fields of a SPEC file, with absolute paths.
 
     Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_place_refused, spec_invalid.
     """
@@ -58,10 +58,10 @@ def read_spec_file(path: Path) -> dict[str, Any]:
 
 
 def build_spec(fields: SpecFields, where: Paths, models: Collection[LocalModel], converter: str) -> RunSpec:
-    """Return a complete spec; nothing is written. `converter`: the folder of llama.cpp's converter; "" for no GGUF.
+    """Return a complete spec; write nothing. `converter`: the folder of llama.cpp's converter; "" for no GGUF.
 
-    Raises AppError: spec_*, base_*, split_*, run_data_missing, run_adapter_*, run_unknown, run_ambiguous,
-    run_no_adapter, and what a damaged model raises.
+    `models`: the model list. Raises AppError: spec_*, base_*, split_*, run_data_missing, run_adapter_*, run_unknown,
+    run_ambiguous, run_no_adapter, and the errors for a damaged model.
     """
     given = {name: value for name, value in fields.items() if value not in (None, "")}
     try:
@@ -95,10 +95,10 @@ def build_spec(fields: SpecFields, where: Paths, models: Collection[LocalModel],
 
 
 def _adapter(wanted: str, where: Path) -> Path:
-    """Return the folder of an adapter, given by its path or by the id or name of a run.
+    """Return the folder of an adapter. `wanted`: its path, or the id or name of a run. `where`: the folder of all runs.
 
-    Raises AppError as `run_folders.find` does; run_no_adapter; run_adapter_unreadable if one of its files, which are
-    copied into the run and its job, is a link to another file.
+    Raises AppError as `run_folders.find` does; run_no_adapter; run_adapter_unreadable if one of its files is not a
+    plain file, because the files are copied into the run and its job.
     """
     folder = base_models.existing_path(wanted)
     if folder is not None and (folder / adapter.CONFIG).is_file():
@@ -120,7 +120,7 @@ def _adapter(wanted: str, where: Path) -> Path:
 
 
 def _check_texts(fields: SpecFields) -> None:
-    """Check that texts can be paths, and that no field of this machine is set. Raises SpecError."""
+    """Raise SpecError for a path that is not a valid text, or if a field of this machine (MACHINE_FIELDS) is set."""
     for name in training_errors.MACHINE_FIELDS:
         if fields.get(name) not in (None, ""):
             raise SpecError(name, fields[name], training_errors.OF_THIS_MACHINE)
@@ -133,7 +133,7 @@ def _check_texts(fields: SpecFields) -> None:
 
 
 def _check_values(fields: SpecFields) -> None:
-    """Check the fields before gigabytes are hashed. Raises SpecError."""
+    """Raise SpecError for invalid values, before large files are hashed."""
     placed = dict.fromkeys(("folder", "base", "train", "validation"), "-")
     spec.from_json(placed | {name: value for name, value in fields.items() if name != "data"})
     hashes = fields.get("hashes", {})
@@ -142,7 +142,10 @@ def _check_values(fields: SpecFields) -> None:
 
 
 def _part_files(fields: SpecFields) -> dict[str, tuple[Path, str]]:
-    """Return the file and hash of each part. Raises SpecError; AppError: spec_data_twice, run_data_missing, split_*."""
+    """Return the file and hash of each part.
+
+    Raises SpecError; AppError: spec_data_twice, run_data_missing, split_*.
+    """
     given = [part for part in PARTS if part in fields]
     if "data" not in fields:
         if "train" not in fields:

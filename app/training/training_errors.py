@@ -13,15 +13,15 @@ from app.base.errors import AppError
 from trainer.events import PreflightFinding
 from trainer.spec import RunSpec, SpecError
 
-# Places of this machine and facts read from them: the author of a SPEC must not set these.
+# Paths on this machine and facts about them, which the author of a SPEC must not set.
 MACHINE_FIELDS = ("folder", "bases", "converter", "base_sha256")
-_OURS = ("version", "hashes", "form", *MACHINE_FIELDS)  # filled in by the program
+_OURS = ("version", "hashes", "form", *MACHINE_FIELDS)  # fields that the program fills in
 FIELDS = ("data", *(field.name for field in dataclasses.fields(RunSpec) if field.name not in _OURS))
 _TYPES = typing.get_type_hints(RunSpec)
-RECOMMENDED_PRESET = "standard"  # of `trainer.spec.PRESETS`
+RECOMMENDED_PRESET = "standard"  # one of `trainer.spec.PRESETS`
 OF_THIS_MACHINE = "nothing: Kotae knows the places of this machine"  # `SpecError.expected` for MACHINE_FIELDS
 _VALUE_LETTERS = 80
-# The English texts of `SpecError.expected`; ranges and choices need no translation.
+# Keys of texts for the English `SpecError.expected`; ranges and choices need no translation.
 _EXPECTED = {
     "a path": "training.spec_path",
     "a text": "training.spec_text",
@@ -33,7 +33,7 @@ _EXPECTED = {
     "cpu: no card": "training.spec_cpu_no_card",
     "cpu: built without CUDA": "training.spec_cpu_no_cuda",
 }
-_UNREADABLE = {  # messages of `strict_json`
+_UNREADABLE = {  # keys: messages of `strict_json`
     "not a JSON object": "training.spec_not_object",
     "a key occurs twice": "training.spec_key_twice",
     "too deeply nested": "training.spec_nested",
@@ -42,7 +42,10 @@ _SAME_CODE = ("spec_invalid", "training_environment_broken")
 
 
 def error_from_spec(error: SpecError) -> AppError:
-    """Return spec_unknown_field, spec_place_refused, spec_missing, spec_unreadable or spec_invalid, with the field."""
+    """Return the AppError for an invalid field of a SPEC.
+
+    It is spec_unknown_field, spec_place_refused, spec_missing, spec_unreadable or spec_invalid.
+    """
     if error.field == "file":
         return AppError("spec_unreadable", path=error.value, reason=error.expected)
     if error.expected == OF_THIS_MACHINE:
@@ -57,7 +60,7 @@ def error_from_spec(error: SpecError) -> AppError:
 
 
 def error_from_file(path: str, error: Exception) -> AppError:
-    """Return spec_not_found, spec_not_utf8 or spec_unreadable for an exception from reading a SPEC."""
+    """Return spec_not_found, spec_not_utf8 or spec_unreadable for an exception that occurred while reading a SPEC."""
     if isinstance(error, FileNotFoundError):
         return AppError("spec_not_found", path=path)
     if isinstance(error, UnicodeDecodeError):
@@ -77,7 +80,7 @@ def error_from_file(path: str, error: Exception) -> AppError:
 
 
 def setting_name(field: str) -> str:
-    """Return the setting's name for the user; the field's own name if it has none."""
+    """Return the displayed name of a setting; the field's own name if there is none."""
     try:
         return wording.phrase(f"common.setting.{field}")
     except KeyError:
@@ -85,12 +88,12 @@ def setting_name(field: str) -> str:
 
 
 def preset_name(preset: str) -> str:
-    """Return the name of one of `trainer.spec.PRESETS` for the user."""
+    """Return the displayed name of a preset (`trainer.spec.PRESETS`)."""
     return wording.phrase(f"training.training_preset.{preset}")
 
 
 def setting_text(field: str, value: object) -> str:
-    """Return a setting and its value for the user."""
+    """Return the displayed name and value of a setting."""
     if isinstance(value, bool):
         shown = wording.phrase("common.setting_on" if value else "common.setting_off")
     elif isinstance(value, int | float):
@@ -104,12 +107,12 @@ def setting_text(field: str, value: object) -> str:
 
 
 def number_text(value: float) -> str:
-    """Return a number like 1,650 or 0.0002, never as a power of ten."""
+    """Return a number like 1,650 or 0.0002, never in scientific notation."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.10f}".rstrip("0").rstrip(".")
 
 
 def error_from_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
-    """Return the error for a failed run. `code`: a key of `trainer.events.FAILURES`; `run`: the id of the run."""
+    """Return the error for a failed run. `code`: one of `trainer.events.FAILURES`; `run`: the run's id."""
     if code == "spec_invalid" and facts.get("field") == "form" and facts.get("value") is None:
         return AppError("base_form_unreadable")  # the form comes from the base, not from the user
     if code == "spec_invalid":
@@ -123,7 +126,7 @@ def error_from_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
 
 
 def finding_text(finding: PreflightFinding) -> str:
-    """Return the text of a preflight finding; its code and facts if this version has no text for it."""
+    """Return the text of a preflight finding; its code and facts if this version has no text for the code."""
     shown = {
         name: number_text(value) if type(value) is int and not name.endswith("_bytes") else value
         for name, value in finding.facts.items()

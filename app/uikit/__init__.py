@@ -1,1 +1,1 @@
-"""Share what several pages use: theme, language, dialogs, input methods, undo, and common phrases."""
+"""Provide the window parts that several pages share: theme, widgets, dialogs, input methods, undo."""

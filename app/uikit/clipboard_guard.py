@@ -1,10 +1,10 @@
-"""Pass every copy of shown text through the gate: by key or menu, by selecting with the mouse, or by dragging.
+"""Ask for consent before confidential text of a widget is copied by key or menu, selected for pasting, or dragged.
 
-Every widget that has had the keyboard is watched, because text can be selected only in such widgets. The label of shown
-text is that of the nearest ancestor with `label_now`; without one it counts as confidential. Text that reaches the
-clipboard in another way (a menu of Qt's own, an assistive technology) is removed before another program can read it,
-and the user is asked. Confidential text never stays in the selection that X11 and Wayland paste with the middle button;
-selecting is no export, so the user is not asked then.
+Every widget that has had the keyboard focus is watched, because text can be selected only in such widgets. A widget has
+the label of its nearest ancestor with `label_now`; without one its text counts as secret. If secret text reaches the
+clipboard in another way (a menu of Qt's own, an assistive technology), it is removed, and the user is asked. Secret
+text is also removed from the primary selection, which X11 and Wayland paste with the middle button, but without a
+question, because selecting text is no export.
 """
 
 from pathlib import Path
@@ -33,18 +33,18 @@ from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.untrusted_text import remove_display_helpers
 
 _TEXTS = (QTextEdit, QPlainTextEdit)
-_COPY, _CUT = "edit-copy", "edit-cut"  # object names of the actions in Qt's menus
+_COPY, _CUT = "edit-copy", "edit-cut"  # objectName of the actions in Qt's own menus
 
 
 @runtime_checkable
 class LabelledWidget(Protocol):
-    """A page or a window that knows how confidential its content is."""
+    """A page or a window that returns the confidentiality label of its content."""
 
     def label_now(self) -> Label: ...
 
 
 def label_at(widget: QWidget | None) -> Label:
-    """Return the label of what a widget shows."""
+    """Return the label of the widget or its nearest ancestor with `label_now`; HIGHEST_LABEL without one."""
     while widget is not None:
         if isinstance(widget, LabelledWidget):
             try:
@@ -56,20 +56,20 @@ def label_at(widget: QWidget | None) -> Label:
 
 
 def copy_text(widget: QWidget, text: str) -> None:
-    """Put text that `widget` shows on the clipboard, at once or after the user's consent."""
+    """Copy text that `widget` shows to the clipboard; secret text only after the user's consent."""
     windows = (widget.window(), *QApplication.topLevelWidgets())
     guard = next((child for one in windows if (child := one.findChild(ClipboardGuard)) is not None), None)
     if not text:
         return
     if guard is not None:
         guard.copy(widget, text)
-    elif (label := label_at(widget)) != HIGHEST_LABEL:  # a window without the main window cannot ask for consent
+    elif (label := label_at(widget)) != HIGHEST_LABEL:  # without the main window nothing can ask for consent
         export = ExportRequest("copy", CLIPBOARD, lambda: label)
         confidentiality_guard.put_on_clipboard(text, confidentiality.permit_export(export, Path(), is_agreed=False))
 
 
 def guard_menu(menu: QMenu, view: QWidget) -> None:
-    """Make the copy and cut actions in Qt's own menu of a view copy by `copy_selected`, which asks for consent."""
+    """Connect the copy and cut actions in Qt's own menu of a view to `copy_selected`, which asks for consent."""
     for action in menu.actions():
         if action.objectName() in (_COPY, _CUT):
             action.triggered.disconnect()
@@ -77,7 +77,7 @@ def guard_menu(menu: QMenu, view: QWidget) -> None:
 
 
 class _MenuCopy(QObject):
-    """Copy the selection of a view when an action of its menu is chosen. It lives as long as the action."""
+    """The connection of a menu action to `copy_selected`. The action owns it."""
 
     def __init__(self, action: QAction, view: QWidget) -> None:
         super().__init__(action)
@@ -90,12 +90,12 @@ class _MenuCopy(QObject):
 
 
 def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
-    """Copy or cut the selection of a view. Return False if the view has none that this module can copy."""
+    """Copy or cut the selection of a view. Return False if `selected_text` returns none."""
     text = selected_text(view)
     if not text or (is_cut and not _can_cut(view)):
         return bool(text)
     copy_text(view, text)
-    if is_cut and label_at(view) != HIGHEST_LABEL:  # confidential text stays, because consent is still to come
+    if is_cut and label_at(view) != HIGHEST_LABEL:  # secret text is not cut, because the user has not consented yet
         _cut(view)
     return True
 
@@ -114,13 +114,13 @@ def selected_text(view: QWidget) -> str:
 
 
 class ClipboardGuard(QObject):
-    """Asks for consent before text of any window is copied. `window`: the main window."""
+    """Asks for consent before secret text of any window is copied. `window`: the main window, which owns the guard."""
 
     def __init__(self, window: QWidget, secrecy: ConfidentialityGuard) -> None:
         super().__init__(window)
         self._secrecy = secrecy
-        self._is_passing = False  # the present change of the clipboard has passed the gate
-        self._selected: QWidget | None = None  # the widget whose selection the middle button pastes
+        self._is_passing = False  # this class is changing the clipboard with a permit
+        self._selected: QWidget | None = None  # the widget whose text is the primary selection
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self._on_copied)
         clipboard.selectionChanged.connect(self._on_selected)
@@ -129,6 +129,7 @@ class ClipboardGuard(QObject):
         app.focusChanged.connect(self._on_focus_changed)
 
     def copy(self, widget: QWidget, text: str) -> None:
+        """Copy text that `widget` shows; secret text only after consent."""
         self._secrecy.copy(widget.window(), lambda: label_at(widget), text, self._put_on_clipboard)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -166,9 +167,9 @@ class ClipboardGuard(QObject):
             self._is_passing = False
 
     def _on_copied(self) -> None:
-        """Remove text that Qt has put on the clipboard by itself from a confidential widget, and ask for consent.
+        """Remove text that Qt itself has copied from a secret widget, and ask for consent to copy it.
 
-        Text that this class, another program or a widget with a lower label has put there stays.
+        Text that this class, another program or a widget with a lower label has copied is kept.
         """
         clipboard, source = QGuiApplication.clipboard(), QApplication.focusWidget()
         if self._is_passing or not clipboard.ownsClipboard() or label_at(source) != HIGHEST_LABEL:
@@ -183,10 +184,10 @@ class ClipboardGuard(QObject):
         self._clear_confidential_selection()
 
     def _clear_confidential_selection(self) -> None:
-        """Clear the selection that the middle button pastes if its text is confidential or its widget is hidden.
+        """Clear the primary selection if its text is secret or its widget is hidden.
 
-        The label is looked up now, because it may have changed since the text was selected. The label of a hidden
-        widget cannot be looked up.
+        The label is looked up now, because it may have changed since the text was selected; that of a hidden widget
+        cannot be looked up.
         """
         clipboard, source = QGuiApplication.clipboard(), self._selected
         if not clipboard.ownsSelection():
@@ -200,14 +201,14 @@ class ClipboardGuard(QObject):
 
 
 def _watched_widgets(view: QWidget | None) -> list[QWidget]:
-    """Return the widget that receives the keys, and its viewport, which receives the mouse; [] for None."""
+    """Return a widget, which gets key events, and its viewport if it has one, which gets mouse events; [] for None."""
     if view is None:
         return []
     return [view, view.viewport()] if isinstance(view, QAbstractScrollArea) else [view]
 
 
 def _view_of(part: QObject) -> QWidget | None:
-    """Return the view to which a viewport belongs, or the widget itself."""
+    """Return the scroll area whose viewport `part` is; else `part` if it is a widget; else None."""
     parent = part.parent()
     if isinstance(parent, QAbstractScrollArea) and parent.viewport() is part:
         return parent
@@ -226,10 +227,9 @@ def _cut(view: QWidget) -> None:
 
 
 def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:
-    """Clear a confidential selection when the left button is pressed in its widget.
+    """Clear a selection of secret text when the left button is pressed, so that the text cannot be dragged.
 
-    The press may begin to drag the text into another program. With Shift and no other modifier Qt extends the selection
-    and never drags, so the selection stays.
+    With Shift and no other modifier Qt extends the selection and never drags, so it is kept.
     """
     may_drag = event.button() == Qt.MouseButton.LeftButton and event.modifiers() != Qt.KeyboardModifier.ShiftModifier
     if not may_drag or not isinstance(view, (*_TEXTS, QLabel)) or not selected_text(view):

@@ -1,4 +1,4 @@
-"""Ask before confidential content leaves the program, and show confidentiality labels. Other content leaves at once."""
+"""Ask for consent in a dialog before secret content is exported, and show confidentiality labels."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 
-# Icon and tone. The highest label must stand out, but it is no failure, which would be red.
+# Icon and colour of each label. The highest must stand out, but not in red, the colour of failures.
 LABEL_LOOKS: dict[Label, tuple[str, str]] = {
     "public": ("", "muted"),
     "internal": ("lock", "text2"),
@@ -25,14 +25,14 @@ LABEL_LOOKS: dict[Label, tuple[str, str]] = {
 
 
 def label_text(label: Label) -> str:
-    """Return the name of a label to show among other facts; "" for the lowest, which restricts nothing."""
+    """Return the displayed name of a label; "" for the lowest, which restricts nothing."""
     return "" if label == LABELS[0] else phrase(f"common.label.{label}")
 
 
 def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone: str) -> int:
-    """Draw a label in a list row whose other facts have `tone`. Return the width it takes.
+    """Draw a label in a list row, the highest with an icon in its own colour. Return the width drawn in pixels.
 
-    Most rows have the middle label, so only the highest has an icon.
+    `tone`: the colour of the other labels.
     """
     if label != confidentiality.HIGHEST_LABEL:
         return list_rows.draw_text(painter, theme, area, phrase(f"common.label.{label}"), "caption", tone)
@@ -40,26 +40,26 @@ def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone:
 
 
 class ConfidentialityGuard:
-    """Asks the user in a dialog before secret content leaves the program.
+    """Asks the user in a dialog before secret content is exported.
 
     Each method calls its callback at once if the content is not secret, else after the user's consent. Without the
     consent the callback is never called.
     """
 
     def __init__(self, theme: Theme, log: Path) -> None:
-        """`log`: the record of exports."""
+        """`log`: the file that records exports with consent."""
         self._theme = theme
         self._log = log
-        self.dialog: Dialog | None = None  # the last one that was opened
+        self.dialog: Dialog | None = None  # the dialog opened last
 
     def export(self, parent: QWidget, export: ExportRequest, go: Callable[[Permit], None]) -> None:
-        """Call `go` with a permit, at once or after consent, which is recorded."""
+        """Call `go` with a permit for an export, at once or after consent, which is recorded."""
         question = phrase("uikit.export_confidential_content")
         body = phrase("uikit.the_time_and_destination_are")
         self._pass(parent, export, go, question, body, phrase("uikit.export"))
 
     def lower(self, parent: QWidget, export: ExportRequest, go: Callable[[Permit], None]) -> None:
-        """Call `go` with a permit to change a label, at once, or after consent where it is lowered from 機密."""
+        """Call `go` with a permit to change a label; if it is lowered from 機密 (secret), after consent."""
         question = phrase("uikit.lower_the_label_of_the")
         body = phrase("uikit.the_text_of_this_collection")
         label = phrase(f"common.label.{export.becomes or HIGHEST_LABEL}")
@@ -67,10 +67,10 @@ class ConfidentialityGuard:
         self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 
     def ask_before_training(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
-        """Call `go` before documents become training data, at once or after consent.
+        """Call `go` before training data is made from documents, at once or after consent.
 
-        Its argument is whether the user has consented. The code that makes the data passes the gate with it, when its
-        first text is about to be written.
+        Its argument is True after consent, False if none was needed. The caller passes it to `permit_export` before the
+        first text is written.
         """
         question = phrase("uikit.make_training_data_from_confidential")
         body = phrase("uikit.what_the_documents_hold_may")
@@ -82,7 +82,7 @@ class ConfidentialityGuard:
     def copy(
         self, parent: QWidget | None, label_now: Callable[[], Label], text: str, put: Callable[[str, Permit], None]
     ) -> None:
-        """Copy text to the clipboard by `put`, from where any program can read it."""
+        """Call `put` with `text` and a permit to copy it to the clipboard, at once or after consent."""
         self._pass(
             parent,
             ExportRequest("copy", CLIPBOARD, label_now),
@@ -101,6 +101,8 @@ class ConfidentialityGuard:
         body: str,
         verb: str,
     ) -> None:
+        """Call `go` with a permit, or first open a dialog with `question`, `body` and a button `verb`."""
+
         def pass_out(*, is_agreed: bool) -> None:
             try:
                 permit = confidentiality.permit_export(export, self._log, is_agreed=is_agreed)
@@ -116,7 +118,7 @@ class ConfidentialityGuard:
         pass_out(is_agreed=False)
 
     def _ask_consent(self, parent: QWidget | None, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
-        """Open the dialog, and call `go` if the user consents. `verb`: the text of the button that consents."""
+        """Open the dialog and call `go` if the user consents. `verb`: the text on the button for consent."""
         choices = (DialogButton("cancel", phrase("common.cancel"), is_default=True), DialogButton("go", verb))
         self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
         self.dialog.chosen.connect(lambda key: go() if key == "go" else None)

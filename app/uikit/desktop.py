@@ -21,13 +21,13 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import ElidedLabel
 
-Application = QApplication  # for the composition root, which names no widgets
+Application = QApplication  # for `app.application`, which imports nothing from QtWidgets
 
 
 def make_application(language: str = "system") -> QApplication:
-    """Make and return the QApplication, with DESKTOP_ID as its name for the desktop.
+    """Create the QApplication and set its language and input method. `language`: ja, en or system.
 
-    By that name desktops find the installed menu entry and its icon. `language`: ja, en or system.
+    Its desktop file name is DESKTOP_ID, by which desktops find the installed menu entry and its icon.
     """
     QGuiApplication.setDesktopFileName(DESKTOP_ID)
     if sys.platform == "linux":
@@ -41,9 +41,9 @@ def make_application(language: str = "system") -> QApplication:
 
 
 def keep_visited_folders(folder: Path) -> None:
-    """Keep the folders that Qt's file dialogs remember in `folder`, not in a file that all programs with Qt share.
+    """Store the history of Qt's file dialogs in `folder` instead of in a file that all programs with Qt share.
 
-    On Windows the dialogs are the system's, and this has no effect.
+    On Windows this has no effect, because the dialogs are the system's.
     """
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(folder))
 
@@ -60,7 +60,8 @@ def open_file(path: Path) -> None:
 
 def _open_or_explain(path: Path, problem: AppError) -> None:
     if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
-        # The user may be in another program by now, so there may be no active window. A box needs a parent to stay.
+        # There may be no active window, if the user has switched to another program. Without a parent the box would be
+        # deleted.
         visible = (one for one in QApplication.topLevelWidgets() if one.isVisible())
         parent = QApplication.activeWindow() or next(visible, None)
         box = QMessageBox(QMessageBox.Icon.Information, "Kotae", "", parent=parent)
@@ -70,12 +71,12 @@ def _open_or_explain(path: Path, problem: AppError) -> None:
         box.open()
 
 
-_SUFFIX = re.compile(r"\*(\.\w+)")  # in QFileDialog's filters
+_SUFFIX = re.compile(r"\*(\.\w+)")  # a suffix in the filters of QFileDialog
 
 
 class PickFile(Protocol):
     def __call__(self, parent: QWidget, title: str, start: str, kinds: str) -> str:
-        """Return the path; "" when the user has chosen none. `kinds`: filters of QFileDialog."""
+        """Return the chosen path; "" for none. `start`: the initial path. `kinds`: filters of QFileDialog."""
 
 
 class PickFiles(Protocol):
@@ -110,7 +111,7 @@ def _home() -> str:
 
 @dataclass(frozen=True)
 class Pickers:
-    """The dialogs that ask for a file or a folder. `start` "" is the user's home. Tests replace them."""
+    """The dialogs that ask for a file or a folder; tests replace them. Their `start` "" means the home folder."""
 
     save: PickFile = _ask_save
     open: PickFile = _ask_open
@@ -119,9 +120,9 @@ class Pickers:
 
 
 def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
-    """Return the path with `suffix`, unless it has that or one of the others.
+    """Append `suffix` to a path unless it ends in that or one of the others, and a number if that path exists.
 
-    The desktop has asked about replacing the name as typed, so the path with the suffix must be free.
+    The file dialog has asked about replacing only the path as typed, so another existing file must not be replaced.
     """
     if not path.name or path.suffix.lower() in (suffix, *others):
         return path
@@ -133,10 +134,10 @@ def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
 
 
 class DropZone(QFrame):
-    """A dashed strip that says what can be dropped on it, and lights up while something is dragged."""
+    """A dashed strip with a text about files that can be dropped. The page handles the drop and the highlight."""
 
     def __init__(self, theme: Theme, words: str = "") -> None:
-        """`words`: its text; "": that files and folders can be dropped."""
+        """`words`: the text; "": the one for files and folders."""
         super().__init__()
         self._theme = theme
         self._is_lit = False
@@ -160,14 +161,14 @@ class DropZone(QFrame):
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:
-    """Return the local files and folders among what is dragged."""
+    """Return the local files and folders in the data of a drag."""
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile() and url.toLocalFile()]
 
 
 class JsonDropFilter(QObject):
-    """Accept a JSON file that is dropped anywhere on the window.
+    """An event filter that accepts a JSON file dropped anywhere on the window and emits `dropped`.
 
-    It works also on a text field, which would otherwise insert the path.
+    It also covers text fields, which would otherwise insert the path.
     """
 
     dropped = Signal(object)  # Path
@@ -197,7 +198,7 @@ class JsonDropFilter(QObject):
 
 
 def json_file_in(data: QMimeData) -> Path | None:
-    """Return the one local JSON file that is dragged; None for anything else."""
+    """Return the local JSON file in the data of a drag; None unless it is exactly one such file."""
     urls = data.urls()
     path = urls[0].toLocalFile() if len(urls) == 1 else ""
     return Path(path) if path.lower().endswith(".json") else None

@@ -1,4 +1,4 @@
-"""Show questions and problems in dialogs. Titles are questions, buttons are verbs, text is never HTML."""
+"""Show questions and errors in dialogs. Titles are questions, buttons are verbs, texts are never HTML."""
 
 import hashlib
 import traceback
@@ -18,15 +18,15 @@ from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label
 
 WIDTH_PX = 460
-EDGE_PX = 20  # of the window stay visible beside a dialog
-SCROLLED_LEAST_PX = 100  # the least height of what scrolls in a dialog
-SCROLLED_OTHERS_PX = 190  # the height of what is above and below it
+EDGE_PX = 20  # the least distance from a dialog to the edges of its window
+SCROLLED_LEAST_PX = 100  # the least height of a scrolling part of a dialog
+SCROLLED_OTHERS_PX = 190  # the height of the parts above and below it
 DETAILS_PX = 140
 
 
 @dataclass(frozen=True, slots=True)
 class DialogButton:
-    """A button of a dialog. `kind`: as in `Button`; `key`: the value that `chosen` emits."""
+    """A button of a dialog. `key`: the value that `Dialog.chosen` emits; `words`: its text; `kind`: as for `Button`."""
 
     key: str
     words: str
@@ -35,7 +35,7 @@ class DialogButton:
 
 
 def cancel_or(key: str, words: str, *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:
-    """Return the buttons to cancel and to act. `is_grave`: the act loses something, so Enter cancels."""
+    """Return a cancel button and an action button. `is_grave`: the action destroys data, so Enter cancels."""
     return (
         DialogButton("cancel", phrase("common.cancel"), is_default=is_grave),
         DialogButton(key, words, "danger_fill" if is_grave else "primary", is_default=not is_grave),
@@ -43,7 +43,7 @@ def cancel_or(key: str, words: str, *, is_grave: bool = False) -> tuple[DialogBu
 
 
 class Dialog(QDialog):
-    """A question, its consequences, and verbs to choose from. Esc and closing the window mean `cancel`."""
+    """A dialog with a question, an explanation and buttons. Esc and closing the window choose "cancel"."""
 
     chosen = Signal(str)
 
@@ -59,7 +59,7 @@ class Dialog(QDialog):
         content: QWidget | None = None,
         width_px: int = WIDTH_PX,
     ) -> None:
-        """`icon`: name and colour. `content`: a widget between the body and the buttons."""
+        """`body`: the explanation. `icon`: name and colour. `content`: a widget between the body and the buttons."""
         super().__init__(parent)
         self._theme = theme
         self._width_px = width_px
@@ -72,14 +72,14 @@ class Dialog(QDialog):
         self._build(question, body, choices, icon, content)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Set the height that the wrapped text needs: Qt's first estimate is for other widths."""
+        """Set the height that the wrapped text needs; Qt estimates it for another width."""
         self.fit_height()
         super().showEvent(event)
 
     def fit_height(self, *inner: QWidget | None) -> None:
-        """Set the height again.
+        """Set the height for the present content.
 
-        `inner`: widgets whose content has changed, which a layout notices only in the next event.
+        `inner`: widgets whose content has just changed, which the layout would only notice in a later event.
         """
         for widget in inner:
             inside = widget.layout() if widget is not None else None
@@ -147,7 +147,7 @@ class Dialog(QDialog):
 def problem_dialog(
     theme: Theme, error: AppError, parent: QWidget | None = None, choices: Sequence[DialogButton] = ()
 ) -> Dialog:
-    """Return a dialog with what happened and what to do next. Without `choices` it can only be closed."""
+    """Return a dialog with the two sentences of an error. `choices`: its buttons; (): one to close it."""
     sentence = describe_error(error)
     close = DialogButton("cancel", phrase("common.close"), is_default=True)
     return Dialog(
@@ -161,9 +161,9 @@ def problem_dialog(
 
 
 class BugReporter:
-    """Show each distinct bug once: a fault in a timer must not bury the window under dialogs.
+    """Shows each distinct bug in one dialog only, because a bug in a timer would open dialogs without end.
 
-    `save_log` is called when the user wants to keep the log, `make_report` for the report that can be passed on.
+    `save_log`, `make_report`: called for the dialog's buttons to save the log and to make a report of the problem.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class BugReporter:
         self._seen: set[str] = set()
 
     def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Dialog | None:
-        """Open the dialog and return it; None when this bug was shown before."""
+        """Open a dialog for an uncaught exception and return it; None if this bug was shown before."""
         text = "".join(traceback.format_exception(kind, error, trace))
         fingerprint = _bug_fingerprint(kind, trace)
         if fingerprint in self._seen:
@@ -212,7 +212,7 @@ class BugReporter:
 
 
 def make_text_view(text: str, name: str, height_px: int) -> QPlainTextEdit:
-    """Return a text that scrolls, to be read and copied. `name`: what screen readers say."""
+    """Return a read-only text field that scrolls. `name`: its accessible name."""
     view = QPlainTextEdit(text)
     view.setReadOnly(True)
     view.setProperty("field", True)
@@ -223,7 +223,7 @@ def make_text_view(text: str, name: str, height_px: int) -> QPlainTextEdit:
 
 
 def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
-    """Return the height in pixels of what scrolls in a dialog, less than `wanted` in a low window."""
+    """Return the height in pixels of a scrolling part of a dialog: `wanted`, or less if the window is low."""
     if parent is None:
         return wanted
     room = parent.window().height() - theme.px(SCROLLED_OTHERS_PX)
@@ -231,7 +231,7 @@ def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
 
 
 def _bug_fingerprint(kind: type[BaseException], trace: TracebackType | None) -> str:
-    """Return the same text for the same kind of error at the same place, whatever its message is."""
+    """Return a hash of an exception's class and traceback lines, without its message."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
     return hashlib.sha256("\n".join([kind.__name__, *places]).encode()).hexdigest()
 

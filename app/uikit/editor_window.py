@@ -1,4 +1,4 @@
-"""Provide the frame of the editors: a title, a form that scrolls, what is missing, and the buttons."""
+"""Provide the window of an editor: a title, a form that scrolls, a message, and the buttons."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
@@ -19,7 +19,7 @@ STACK_BELOW_PX = 520  # in a narrower window the labels are above their controls
 
 
 class EditorWindow(QDialog):
-    """An editor. Subclasses fill `self.column` and implement `save`. Closing it with changes asks first."""
+    """The base of editors. Subclasses fill `self.column` and implement `save`. Closing it with changes asks first."""
 
     def __init__(self, theme: Theme, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -31,7 +31,7 @@ class EditorWindow(QDialog):
         self._fit(parent)
 
     def set_words(self, title: str, sentence: str, save: str) -> None:
-        """Set the texts. `save`: of the button that keeps the changes."""
+        """Set the texts of the window. `sentence`: below the title; "": none. `save`: on the button that saves."""
         self.setWindowTitle(title)
         self.setAccessibleName(title)
         self.setAccessibleDescription(sentence)
@@ -41,7 +41,7 @@ class EditorWindow(QDialog):
         self.save_button.setText(save)
 
     def save(self) -> str:
-        """Store what was entered. Return what is missing; "" closes the window."""
+        """Store the entered values. Return a message if they cannot be stored; "" closes the window."""
         raise NotImplementedError
 
     def note_change(self) -> None:
@@ -49,9 +49,9 @@ class EditorWindow(QDialog):
         self._show_problem("")
 
     def reject(self) -> None:
-        """Close the window at Esc, its button and the window's own button; ask first if there are changes."""
+        """Close the window, after a question if there are changes. Called for Esc and every close button."""
         for spin in self.findChildren(AutoSpin):
-            spin.interpretText()  # typed text that is not complete yet counts as a change too
+            spin.interpretText()  # so that a partly typed number counts as a change
         if self._is_dirty:
             self.leave_dialog().open()
         else:
@@ -115,7 +115,7 @@ class EditorWindow(QDialog):
         )
 
     def _fit(self, parent: QWidget | None) -> None:
-        """Resize the window to fit into the one it belongs to."""
+        """Resize the window to SIZE_PX, or less to fit into the window of `parent`."""
         width, height = (self._theme.px(length) for length in SIZE_PX)
         if parent is not None:
             room = parent.window().size()

@@ -1,13 +1,13 @@
-"""Leave the keys of an open Japanese conversion to the input method, in every text field.
+"""Keep keys from a text field while the input method converts Japanese text in it.
 
-An event filter does this (`FieldGuard`), so that the classes of fields need no code for it.
+An event filter does this in every text field (`FieldGuard`), so that the field classes need no code for it. The preedit
+is the text under conversion, which is not committed to the field yet.
 
-Facts about fcitx 5 with anthy through Qt's ibus plugin (tested by tests/uikit/ui/test_fcitx.py): fcitx takes every key
-press of a conversion, so that fields receive none of them. Return commits the text and clears the preedit; the field
-receives only the release of the key. When the keyboard focus moves, or the mouse clicks, Qt asks fcitx to commit, and
-fcitx answers with an empty preedit: the text under conversion would be lost. When fcitx is restarted in the middle of a
-conversion, it never reports the end of that conversion. Other input methods pass on the Return or Esc that ended a
-conversion.
+Facts about fcitx 5 with anthy through Qt's ibus plugin (tested by tests/uikit/ui/test_fcitx.py): fcitx consumes all key
+presses during a conversion. Return commits the text and clears the preedit; the field receives only the release of the
+key. When the keyboard focus moves or the mouse clicks, Qt requests fcitx to commit, but fcitx only clears the preedit,
+so that the text under conversion would be lost. If fcitx is restarted during a conversion, it never reports the end of
+that conversion. Other input methods send the field the Return or Esc that ended a conversion.
 
 PySide6 has no plugin for fcitx, but fcitx also speaks the protocol of IBus (`prepare_fcitx`).
 """
@@ -28,10 +28,11 @@ _HINTS = (("XMODIFIERS", "@im="), ("INPUT_METHOD", ""), ("GTK_IM_MODULE", ""))
 
 
 def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
-    """Make Qt use fcitx through its ibus plugin. Call it before the QApplication is made, and only on Linux.
+    """Make Qt use fcitx through its ibus plugin, if fcitx is chosen and has no plugin of its own.
 
-    `plugins`: Qt's folder of plugins. Without this Qt would look for a plugin that does not exist, and Japanese could
-    not be typed. fcitx listens at the portal's name on the session bus, which IBUS_USE_PORTAL makes Qt use.
+    Call it before the QApplication is created, and only on Linux. `environment`: the variables, which are changed.
+    `plugins`: Qt's folder of plugins. Without this, Qt would look for a plugin that does not exist, and users could not
+    type Japanese. IBUS_USE_PORTAL makes Qt use the name on the session bus under which fcitx listens.
     """
     if any((plugins / "platforminputcontexts").glob("*fcitx*")):
         return
@@ -62,8 +63,8 @@ def _is_hinted(environment: MutableMapping[str, str]) -> bool:
     return any(environment.get(variable, "").removeprefix(prefix) in _NAMES for variable, prefix in _HINTS)
 
 
-# Some input methods end a conversion and then pass on the very Return (or Esc, Tab) that ended it as a key press.
-# Users need longer than this to press the key again on purpose; its release ends the wait earlier.
+# Some input methods send the field the Return, Esc or Tab that ended a conversion as a key press. For this time after a
+# conversion, or until the key is released, such keys are ignored; users need longer to press a key again.
 GUARD_S = 0.1
 
 _CONFIRMING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape, Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
@@ -91,7 +92,7 @@ class Composition:
             self._ended_at = self._clock()
 
     def owns(self, event: QKeyEvent) -> bool:
-        """Return whether this key press belongs to the input method, so that the field must ignore it."""
+        """Return whether the field must ignore a key press, because it belongs to the conversion."""
         if self.is_active:
             return not _types(event)
         return event.key() in _CONFIRMING_KEYS and self._clock() - self._ended_at < GUARD_S
@@ -104,14 +105,14 @@ class Composition:
 def _types(event: QKeyEvent) -> bool:
     """Return whether a key press types a character, which the field must receive even during a conversion.
 
-    A working input method passes on no characters during a conversion. One that was restarted in the middle of it does,
-    without reporting the end of the conversion. If these characters vanished, the keyboard would seem broken.
+    Only an input method that was restarted during a conversion, and has not reported its end, sends such key presses.
+    If they were ignored, the user could not type any more.
     """
     return event.text().isprintable() and event.text() != "" and not event.modifiers() & _COMMAND_MODIFIERS
 
 
 class InputMethodGuard(QObject):
-    """Installs a `FieldGuard` on each text field when it first gets the keyboard focus. Made with the QApplication."""
+    """Installs a `FieldGuard` on each text field when it gets the keyboard focus. The application creates it once."""
 
     def __init__(self, app: QApplication) -> None:
         super().__init__(app)
@@ -121,13 +122,13 @@ class InputMethodGuard(QObject):
         if isinstance(new, QAbstractItemView):
             self._guard_list(new)
         elif new is not None and new.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled):
-            # Qt calls the last filter first: before that of an item delegate, and before those of the field's owner.
+            # Qt calls the filter installed last first, so before those of an item delegate and of the field's owner.
             new.installEventFilter(guard_of(new))
 
     def _guard_list(self, view: QAbstractItemView) -> None:
-        """Turn the input method off in lists whose items are not edited by typing: their keys are commands.
+        """Turn the input method off in a list whose items are not edited by typing, because its keys are commands.
 
-        Qt turns it on for every item that can be edited. Letters would then begin an invisible conversion.
+        Qt turns it on for every editable item, and letters would then begin an invisible conversion.
         """
         if not view.editTriggers() & QAbstractItemView.EditTrigger.AnyKeyPressed:
             view.installEventFilter(self)
@@ -142,19 +143,19 @@ class InputMethodGuard(QObject):
 
 
 def guard_of(field: QWidget) -> "FieldGuard":
-    """Return the `FieldGuard` of a text field; the first call for a field makes it."""
+    """Return the `FieldGuard` of a text field; create it at the first call."""
     guard: FieldGuard | None = field.findChild(FieldGuard, options=Qt.FindChildOption.FindDirectChildrenOnly)
     return guard or FieldGuard(field)
 
 
 class FieldGuard(QObject):
-    """The event filter that keeps keys from one text field while a conversion is open.
+    """The event filter that keeps keys from one text field during a conversion.
 
-    It lives as long as the field.
+    The field owns it.
     """
 
-    # For a field that Qt itself made, Python has no other reference to the guard: the garbage collector would clear it
-    # while Qt still calls it.
+    # Keeps the guards of fields that Qt itself has created, to which Python has no other reference: the garbage
+    # collector would clear them while Qt still calls them.
     kept: ClassVar[set["FieldGuard"]] = set()
 
     def __init__(self, field: QWidget) -> None:
@@ -175,14 +176,14 @@ class FieldGuard(QObject):
         return self.composition.is_active
 
     def run_after_conversion(self, act: Callable[[], object]) -> None:
-        """Run `act` now, or after the conversion. Code that sets the text of a typed field must use this."""
+        """Call `act` now, or after the open conversion. Code that sets the text of a field must do so through this."""
         if self.is_active:
             self._waiting.append(act)
         else:
             act()
 
     def finish(self) -> bool:
-        """Commit the text under conversion as it is. Return False if the input method keeps it."""
+        """Commit the text under conversion unchanged. Return False if the input method does not end the conversion."""
         if self.is_active:
             QGuiApplication.inputMethod().commit()
         text, self._dropped = self._dropped, ""
@@ -201,11 +202,11 @@ class FieldGuard(QObject):
         elif isinstance(event, QInputMethodEvent):
             self._on_input_method(event)
         elif kind == QEvent.Type.FocusAboutToChange and not self.finish():
-            self._commit(self.composition.preedit)  # Qt asks the input method too, which does not answer
+            self._commit(self.composition.preedit)  # Qt has requested the input method to commit, without effect
         return False
 
     def _on_key(self, event: QKeyEvent) -> bool:
-        """Handle a key before the field, its delegate, its dialog and the shortcuts of the window."""
+        """Return whether to keep a key event from the field, its delegate, its dialog and the window's shortcuts."""
         if event.type() == QEvent.Type.KeyRelease:
             self.composition.note_release(event)
             return False
@@ -254,7 +255,7 @@ class FieldGuard(QObject):
     # --------------------------------------------------------------------- text
 
     def _forget_dropped(self) -> None:
-        """Forget the cleared preedit: the focus has not moved, so the user has cancelled the conversion."""
+        """Drop the cleared preedit: the focus has not moved, so the user has cancelled the conversion."""
         self._dropped = ""
 
     def _commit(self, text: str) -> None:

@@ -1,7 +1,7 @@
-"""Show a list of entries at the left of a page and the chosen one at the right, as the pages 学習 and 評価 do.
+"""Show a list of entries at the left of a page and the chosen entry at the right, as the pages 学習 and 評価 do.
 
-A narrow page has room for only one of both. It has a button that leads back to the list, and shows the actions of the
-content below its header.
+A narrow page shows only one of them. It has a button back to the list, and shows the actions of the entry below the
+header.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +31,8 @@ EntryKey = tuple[str, str]  # the kind of an entry, and its id or name
 
 
 class EntryListView(NamedList):
+    """A list of entries, of which several may be selected."""
+
     @property
     def entry(self) -> Any:
         """Return the current entry; None if there is none."""
@@ -43,12 +45,12 @@ class EntryListView(NamedList):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
-            self.activated.emit(self.currentIndex())  # macOS would do nothing
+            self.activated.emit(self.currentIndex())  # on macOS Qt itself would do nothing
         else:
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Show the menu for the whole selection if one of several selected entries is clicked."""
+        """Request the menu. If one of several selected entries is clicked, keep the whole selection."""
         is_by_mouse = event.reason() != QContextMenuEvent.Reason.Keyboard
         if is_by_mouse and len(self.selectedIndexes()) > 1 and self.indexAt(event.pos()) in self.selectedIndexes():
             self.menu_requested.emit(event.globalPos())
@@ -57,7 +59,7 @@ class EntryListView(NamedList):
 
 
 class EmptyState(QWidget):
-    """What a page shows while no entry is chosen: what it is for, the buttons to begin with, and an example."""
+    """The content of a page while no entry is chosen: a message, buttons to begin with, and an example."""
 
     def __init__(self, message: str, example: str, *buttons: Button) -> None:
         super().__init__()
@@ -72,14 +74,14 @@ class EmptyState(QWidget):
         column.addStretch(3)
 
     def show_message(self, message: str, *, is_first: bool) -> None:
-        """Show another message. `is_first`: there are no entries yet, so that buttons and example help."""
+        """Show another message. `is_first`: show the buttons and the example too, because there are no entries yet."""
         self.message.setText(message)
         for widget in self._first:
             widget.setVisible(is_first)
 
 
 class EntryActions(QObject):
-    """The actions on entries of the list. The subclass of a feature adds its own actions and the menu."""
+    """The actions on entries of the list. The subclass of a page adds its own actions and the menu."""
 
     changed = Signal()  # the list must be read again
     opened = Signal(object)  # EntryKey: the entry must be shown
@@ -104,7 +106,7 @@ class EntryActions(QObject):
         menu.addAction(icon, phrase("common.open_the_folder"), lambda: desktop.open_folder(folder))
 
     def _open_menu(self, menu: QMenu, at: QPoint, remove: Callable[[], object]) -> QMenu:
-        """Open the menu, with the removal as its last action."""
+        """Add the action that deletes to a menu, as the last, and open it at a position on the screen."""
         menu.addSeparator()
         action = menu.addAction(self._theme.icon("trash-2"), phrase("common.delete"), remove)
         action.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
@@ -113,10 +115,10 @@ class EntryActions(QObject):
 
 
 class ListDetailPage(Page):
-    """A page with a list of entries and the content of the shown entry. The subclass of a feature fills both.
+    """A page with a list of entries and the content of the shown entry. Subclasses fill both.
 
-    Where several entries can be selected, a narrow page shows the list alone, and opens an entry by a click or Enter.
-    Otherwise an entry is opened as soon as it is the current one.
+    If several entries can be selected, a narrow page shows the list alone, and opens an entry by a click or Enter.
+    Otherwise an entry is opened as soon as it becomes the current one.
     """
 
     def __init__(self, theme: Theme, title: str, list_name: str, *, selects_several: bool = False) -> None:
@@ -128,13 +130,13 @@ class ListDetailPage(Page):
         set_surface(self, "base")
         self._header = PageHeader(theme, title)
         self.list_button = Button(theme, phrase("common.list"), icon="arrow-left", compact=True)
-        self._hidden_actions = QWidget(self)  # holds the actions of what is not shown
+        self._hidden_actions = QWidget(self)  # the parent of actions that are not shown
         self._hidden_actions.hide()
         self.entries = EntryListModel()
         self.list = EntryListView(theme, self.entries, list_name)
         self.banner = Banner(theme)
 
-    # ------------------------------------------------------------- what a room tells
+    # ------------------------------------------------- to be implemented by subclasses
 
     @property
     def shown_key(self) -> EntryKey | None:
@@ -159,7 +161,7 @@ class ListDetailPage(Page):
         raise NotImplementedError
 
     def _show_chosen(self, entry: Any) -> None:
-        """Show the entry that the user chose, which may be shown already."""
+        """Show the entry that the user has chosen. It may be shown already."""
         raise NotImplementedError
 
     def _describe(self, error: AppError) -> ErrorMessage:
@@ -184,12 +186,12 @@ class ListDetailPage(Page):
         self._lay_out()
 
     def _show_rows(self, rows: Sequence[EntryRow], *, has_entries: bool) -> None:
-        """Fill the list. `has_entries`: whether there are entries at all; True also while a search matches none."""
+        """Fill the list. `has_entries`: there are entries, even if `rows` is empty because a search matches none."""
         self._has_entries = has_entries
         self.entries.set_rows(rows)
 
     def _show_content(self, title: str, actions: Sequence[QWidget]) -> None:
-        """Show title and actions of the content in the header."""
+        """Show the title and the actions of the content in the header, and select its entry in the list."""
         self._header.title.setText(title)
         self._show_actions(actions)
         self._mark_shown()
@@ -200,13 +202,13 @@ class ListDetailPage(Page):
         if index.isValid():
             if index != self.list.currentIndex():
                 self.list.setCurrentIndex(index)
-        elif not self._selects_several or (self.is_empty and not self.is_narrow):  # a list alone keeps its place
+        elif not self._selects_several or (self.is_empty and not self.is_narrow):  # a list shown alone keeps its entry
             self.list.clearSelection()
-            self.list.setCurrentIndex(QModelIndex())  # otherwise choosing the entry again would be no change
+            self.list.setCurrentIndex(QModelIndex())  # so that choosing the same entry again emits a signal
         self._lay_out()
 
     def _show_actions(self, actions: Sequence[QWidget]) -> None:
-        """Show the actions in the header. Unchanged ones stay in place, because one may have the focus."""
+        """Show the actions in the header. Do nothing if they are the same as before, since one may have the focus."""
         row = self._actions_row
         if list(actions) == [item.widget() for at in range(row.count()) if (item := row.itemAt(at)) is not None]:
             return
@@ -216,13 +218,13 @@ class ListDetailPage(Page):
             action.setVisible(not _is_hidden_by_its_view(action))
 
     def _clear_actions(self) -> None:
-        """Take the actions out of the header. They get a hidden parent, because without one they would be windows."""
+        """Remove the actions from the header. They get a hidden parent, because without one they would be windows."""
         while (item := self._actions_row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.setParent(self._hidden_actions)
 
     def _delete_actions(self) -> None:
-        """Delete the actions of the present content, which is about to be removed."""
+        """Delete the actions of the content. Call this before removing the content."""
         self._clear_actions()
         for action in self._hidden_actions.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
             action.deleteLater()
@@ -237,7 +239,7 @@ class ListDetailPage(Page):
         above: Sequence[QWidget] = (),
         buttons: Sequence[Button] = (),
     ) -> None:
-        """Arrange the page. `beside`: above the list. `above`: above the content. `buttons`: the last of the header."""
+        """Arrange the page. `beside`: above the list; `above`: above the content; `buttons`: in the header."""
         self._content = content
         self._actions, self._tail, self._below = QWidget(), QWidget(), QWidget()
         self._actions_row, self._tail_row = _make_tight_row(self._actions, 8), _make_tight_row(self._tail, 8)
@@ -272,7 +274,7 @@ class ListDetailPage(Page):
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         if self._selects_several:
             self.list.setSelectionMode(NamedList.SelectionMode.ExtendedSelection)
-            self.list.clicked.connect(self._on_clicked)  # also on the current entry when other content is shown
+            self.list.clicked.connect(self._on_clicked)  # opens also the current entry, if other content is shown
             self.list.activated.connect(self._choose)
 
     def _connect_actions(self, actions: EntryActions) -> None:
@@ -282,7 +284,7 @@ class ListDetailPage(Page):
         actions.failed.connect(self.say)
 
     def _lay_out(self) -> None:
-        """Show the list, the content or both. If the widget with the focus is hidden, focus its counterpart."""
+        """Show the list, the content or both. If this hides the list or its button with the focus, focus the other."""
         is_narrow, is_empty = self.is_narrow, self.is_empty
         has_list = self._has_entries and (not is_narrow or is_empty)
         is_alone = has_list and is_narrow and self._selects_several
@@ -319,7 +321,7 @@ class ListDetailPage(Page):
             self._choose()
 
     def _on_clicked(self) -> None:
-        is_picking = bool(QGuiApplication.keyboardModifiers())  # adds to a selection
+        is_picking = bool(QGuiApplication.keyboardModifiers())  # the click with Ctrl or Shift changes the selection
         if not (self.is_narrow and is_picking):
             self._choose()
 
@@ -330,5 +332,5 @@ def _make_tight_row(parent: QWidget, spacing_px: int) -> QHBoxLayout:
 
 
 def _is_hidden_by_its_view(action: QWidget) -> bool:
-    """Return whether the view itself hid the action, and not only its hidden parent."""
+    """Return whether an action was hidden explicitly, and not only through its hidden parent."""
     return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)

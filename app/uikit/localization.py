@@ -1,7 +1,4 @@
-"""Set the language of the window, Japanese or English, and format what depends on it.
-
-The module has dates, lists of facts, and short phrases that several pages share: sizes, durations, shares, labels.
-"""
+"""Set the language of the window, Japanese or English, and format dates, sizes, durations and lists in it."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +15,7 @@ _installed: list[QTranslator] = []
 def resolve_language(setting: str) -> str:
     """Return "ja" or "en" for the setting "ja", "en" or "system".
 
-    A system without a language (C, POSIX, an unknown locale) gets Japanese, one with any language but Japanese English.
+    "system" is Japanese if the system's language is Japanese or not set (C, POSIX, an unknown locale), else English.
     """
     if setting in ("ja", "en"):
         return setting
@@ -27,7 +24,7 @@ def resolve_language(setting: str) -> str:
 
 
 def set_language(app: QCoreApplication, language: str) -> None:
-    """Set the language of everything that is built from now on. Existing widgets do not change."""
+    """Set the language, ja or en, of all texts from now on. Existing widgets do not change."""
     for translator in _installed:
         app.removeTranslator(translator)
     _installed.clear()
@@ -42,12 +39,12 @@ def set_language(app: QCoreApplication, language: str) -> None:
 
 
 def join_facts(*parts: str) -> str:
-    """Join short facts on one line; empty ones are skipped."""
+    """Join short texts with a separator on one line; skip empty ones."""
     return ("　" if current_language() == "ja" else " · ").join(part for part in parts if part)
 
 
 def with_note(text: str, note: str) -> str:
-    """Return `text` followed by a note in brackets."""
+    """Return `text` followed by a note in brackets; `text` alone if the note is ""."""
     if not note:
         return text
     return f"{text}（{note}）" if current_language() == "ja" else f"{text} ({note})"
@@ -70,12 +67,12 @@ def format_date(when: date) -> str:
 
 
 def _written(when: date, form: str) -> str:
-    """Format a date. `form`: Qt's format, where MMM is the name of the month."""
+    """Format a date in the language. `form`: a format of Qt, such as "MMM d"."""
     return QLocale().toString(QDate(when.year, when.month, when.day), form)
 
 
 class _QtWords(QTranslator):
-    """The translator that gives Qt the Japanese texts that its own catalogue lacks."""
+    """The translator for Japanese texts of Qt that its own catalogue lacks."""
 
     def isEmpty(self) -> bool:
         return False
@@ -96,7 +93,7 @@ def _add(app: QCoreApplication, translator: QTranslator) -> None:
 
 
 def format_about_time(seconds: float) -> str:
-    """Return a forecast, rounded to minutes, hours or days."""
+    """Return a forecast duration as text, rounded to minutes, hours or days."""
     minutes = max(1, round(seconds / 60))
     if minutes < 100:
         return phrase("uikit.about_n_min", n=minutes)
@@ -107,18 +104,19 @@ def format_about_time(seconds: float) -> str:
 
 
 def format_gigabytes(size_bytes: int) -> str:
+    """Return a size as text in GB (10^9 bytes), or below 50 MB in MB."""
     if size_bytes < 5e7:
         return f"{size_bytes / 1e6:,.1f}\u00a0MB"
     return f"{size_bytes / 1e9:,.1f}\u00a0GB"
 
 
 def join_sentences(*parts: str) -> str:
-    """Join sentences; empty ones are skipped."""
+    """Join sentences, in English with spaces; skip empty ones."""
     return ("" if wording.current_language() == "ja" else " ").join(part for part in parts if part)
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration; "" for an unknown one."""
+    """Return a duration as text; "" for infinity and NaN, which mean unknown."""
     if not math.isfinite(seconds):
         return ""
     minutes, rest = divmod(max(0, round(seconds)), 60)
@@ -130,11 +128,12 @@ def format_duration(seconds: float) -> str:
 
 
 def format_percent(share: float) -> str:
+    """Return a share from 0 to 1 as a percentage with at most one decimal."""
     return f"{share * 100:.1f}".removesuffix(".0") + "\u00a0%"
 
 
 def quality_text(quantization: str) -> str:
-    """Return what a quantization is good for; "" for an unknown one."""
+    """Return a short description of a GGUF quantization such as "Q4_K_M"; "" for an unknown one."""
     return {
         "Q4_K_M": phrase("uikit.standard_start_with_this"),
         "UD-Q4_K_M": phrase("uikit.standard_start_with_this"),
@@ -158,5 +157,5 @@ def sends_to_text(place: str) -> str:
 
 
 def make_breakable(path: str) -> str:
-    """Return a path with places for line breaks, because a long path has no spaces."""
+    """Insert zero-width spaces after the separators of a path, so that it can wrap."""
     return path.replace("/", "/\u200b").replace("\\", "\\\u200b")

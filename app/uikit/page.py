@@ -1,4 +1,4 @@
-"""Define what the window and its pages require of each other: the page, the requests of pages, and the page header."""
+"""Define the base class of pages, the signals by which pages send requests to the window, and the page header."""
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
@@ -10,14 +10,14 @@ from app.uikit.widgets.labels import ElidedLabel, Separator, set_surface
 
 
 class Page(QWidget):
-    """A page of the window."""
+    """The base of the pages of the window."""
 
     def set_header_inset(self, inset_px: int) -> None:
-        """Leave room at the left of the header for the window's menu button."""
+        """Keep `inset_px` free at the left of the header, for the window's sidebar button; 0: there is none."""
         raise NotImplementedError
 
     def label_now(self) -> Label:
-        """Return how confidential the shown content is, for what leaves the page (`app.uikit.clipboard_guard`)."""
+        """Return the confidentiality label of the shown content, for copies of it (`app.uikit.clipboard_guard`)."""
         raise NotImplementedError
 
     def focus_first(self) -> None:
@@ -26,9 +26,9 @@ class Page(QWidget):
 
 
 class Navigation(QObject):
-    """Carry requests from any widget to the window, which alone knows the other pages.
+    """The signals by which widgets send requests to the window, since pages do not know each other.
 
-    Widgets emit these signals; the main window and the composition root connect them.
+    Widgets emit them; the main window and `app.application` connect them.
     """
 
     page_requested = Signal(str)  # ask | documents | models | training | evaluation | settings | bin | search | batch
@@ -36,26 +36,26 @@ class Navigation(QObject):
     answering_requested = Signal()  # show how the open conversation is answered
     conversation_requested = Signal(int)  # id of a conversation to open
     message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
-    search_closed = Signal()  # back to the page before the search
+    search_closed = Signal()  # return to the page before the search
     restore_requested = Signal(object)  # ids of conversations to restore from the bin
-    export_requested = Signal()  # of the open conversation
+    export_requested = Signal()  # export the open conversation
     starter_requested = Signal()  # add the trial model
     model_file_requested = Signal()  # choose a GGUF file to add
-    first_run_requested = Signal()  # show the guide
+    first_run_requested = Signal()  # show the guide of the first start
     log_requested = Signal()  # open the folder of the logs
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    undo_offered = Signal(str, object)  # a text about an action, and a function that undoes it
     problem_occurred = Signal(object)  # AppError
     work_ended = Signal(str, float)  # the name of the work, as shown, and the seconds it took
-    reopened = Signal()  # from the window to the pages: it was closed while work continued, and is shown again
+    reopened = Signal()  # emitted by the window, for pages: it is shown again after it was closed while work continued
 
 
 PAGE_MARGIN_PX = 24
 
 
 class PageHeader(QWidget):
-    """The upper edge of a page, 48 px high, with its title and its actions.
+    """The row at the top of a page with its title and its actions.
 
-    `set_inset` leaves room at the left for the button that shows the sidebar of a narrow window.
+    `set_inset` keeps space free at the left for the button that shows the sidebar of a narrow window.
     """
 
     def __init__(self, theme: Theme, title: str = "") -> None:
@@ -69,7 +69,7 @@ class PageHeader(QWidget):
         self._resize()
 
     def add_action(self, widget: QWidget) -> None:
-        """Add a button at the right."""
+        """Add a widget, such as a button, at the right."""
         # Without the alignment, the fixed height of a button would limit that of the row.
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
 

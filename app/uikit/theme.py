@@ -1,6 +1,6 @@
 """Provide the colours, sizes, fonts and icons of the window, from `resources/themes/kotae.toml` and `kotae.qss`.
 
-Widgets take them from a `Theme` and repaint on `changed`. The style sheet sets what it can, by dynamic properties:
+Widgets get them from a `Theme` and repaint on its signal `changed`. The style sheet styles widgets by these properties:
 
     QLabel       type = caption | ui | reading | heading1 … | mono      tone = text2 | muted | accent | success | …
     QPushButton  kind = primary | quiet | danger | danger_fill          compact = true (26 px high)
@@ -23,13 +23,13 @@ from PySide6.QtWidgets import QApplication
 from app.base.paths import resources
 from app.base.settings import Settings
 
-PIXEL_RATIOS = (1.0, 2.0)  # icons are rendered at these; Qt scales the larger one down for ratios in between
+PIXEL_RATIOS = (1.0, 2.0)  # device pixel ratios at which icons are rendered; Qt scales down for ratios in between
 
 
 class Theme(QObject):
-    """The theme of all windows. Until `apply` it is the light theme at 100 %."""
+    """The theme of all windows. Until `apply` is called it is the light theme at 100 %."""
 
-    changed = Signal()  # another theme, text size or font: values that were taken from the theme are outdated
+    changed = Signal()  # the theme, text size or font has changed, and all values from before are outdated
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -39,22 +39,22 @@ class Theme(QObject):
         self._icons: dict[tuple[str, str, int, int], QIcon] = {}
         self._app: QApplication | None = None
         self._applied: tuple[str, int] | None = None
-        self._strong = 600  # weight of emphasized text; the shipped font has no such cut, and Qt emboldens from 700 on
+        self._strong = 600  # weight of emphasized text; 700 for the shipped font, which Qt must embolden
 
     def color(self, token: str) -> QColor:
-        """Return a colour of kotae.toml. Raises KeyError for an unknown one."""
+        """Return a colour. `token`: its name in kotae.toml. Raises KeyError for an unknown name."""
         return QColor(self._hex(token))
 
     def on_paper(self, token: str) -> QColor:
-        """Return a colour of the light theme, for what is on white paper in either theme."""
+        """Return a colour of the light theme, for content on white paper in either theme."""
         return QColor(self._data["colors"][token]["light"])
 
     def px(self, n: float) -> int:
-        """Return `n` pixels at 100 % scaled to the user's text size."""
+        """Scale a length from pixels at 100 % to the user's text size."""
         return round(n * self._settings.text_scale_percent / 100)
 
     def metric(self, name: str) -> int:
-        """Return a size under [metrics] scaled to the user's text size."""
+        """Return a length of [metrics] in kotae.toml, in pixels scaled to the user's text size."""
         return self.px(self._data["metrics"][name])
 
     def font(self, role: str, weight: int | None = None) -> QFont:
@@ -69,15 +69,15 @@ class Theme(QObject):
         return font
 
     def line_height(self, role: str) -> int:
-        """Return the pixels from one base line to the next."""
+        """Return the distance of base lines in pixels. `role`: as for `font`."""
         return self.px(self._data["type"][role]["line"])
 
     def icon(self, name: str, token: str = "text2", size: int = 16) -> QIcon:  # noqa: S107 (a colour's name)
-        """Return a lucide icon of `resources/icons` in a colour, `size` px at 100 %. It is outdated after `changed`."""
+        """Return an icon of `resources/icons` in a colour. `size`: in pixels at 100 %. Outdated after `changed`."""
         return self._icon(name, token, self.px(size), 0)
 
     def leading_icon(self, name: str, token: str = "text2", size: int = 16, gap: int = 6) -> QIcon:  # noqa: S107
-        """Return an icon that is `gap` px wider: Qt's buttons leave too little room between icon and text."""
+        """Return an icon with `gap` empty pixels at its right: Qt's buttons leave too little space before the text."""
         return self._icon(name, token, self.px(size), self.px(gap))
 
     def _icon(self, name: str, token: str, size: int, gap: int) -> QIcon:
@@ -87,7 +87,7 @@ class Theme(QObject):
         return self._icons[key]
 
     def apply(self, app: QApplication, settings: Settings) -> None:
-        """Make the whole application look as `settings` say, or as the system where they leave it to the system."""
+        """Apply the theme and text size of `settings` to the whole application. Theme "system" follows the system."""
         if self._app is None:
             self._app = app
             app.setStyle("Fusion")
@@ -96,7 +96,7 @@ class Theme(QObject):
             app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
         self._settings = settings
         if self._applied == (settings.theme, settings.text_scale_percent):
-            return  # another setting changed, and setting a style sheet is expensive
+            return  # only other settings have changed, and setting a style sheet takes long
         self._applied = (settings.theme, settings.text_scale_percent)
         scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(settings.theme)
         if scheme is None:
@@ -106,7 +106,7 @@ class Theme(QObject):
         self._refresh(app)
 
     def palette(self) -> QPalette:
-        """Return the palette. Inactive windows look like the active one; disabled text has the outline colour."""
+        """Return the palette, in which inactive windows look like the active one."""
         palette = QPalette()
         for role, token in self._data["palette"].items():
             palette.setColor(QPalette.ColorGroup.All, QPalette.ColorRole[role], self.color(token))
@@ -116,7 +116,7 @@ class Theme(QObject):
         return palette
 
     def style_sheet(self) -> str:
-        """Return kotae.qss with its placeholders filled.
+        """Return kotae.qss with its placeholders replaced.
 
         They are `$token`, `$px(n)`, `$circle(n)`, `$size(role)`, `$weight(role)`, `$strong`, `$family(name)`, `$icons`.
         """
@@ -130,7 +130,7 @@ class Theme(QObject):
             return str(self._strong) if name == "strong" else self._hex(name)
         if name == "px":
             return f"{self.px(int(argument))}px"
-        if name == "circle":  # the radius of a circle with edges of 1 px: with a larger radius Qt draws a square
+        if name == "circle":  # the radius of a circle with a border of 1 px; with a larger radius Qt draws a square
             return f"{(self.px(int(argument)) + 2) // 2}px"
         if name == "size":
             return f"{self.px(self._data['type'][argument]['px'])}px"
@@ -156,7 +156,7 @@ class Theme(QObject):
         return icon
 
     def _refresh(self, app: QApplication) -> None:
-        # Platforms without a scheme of their own (offscreen, bare X11) ignore `setColorScheme`.
+        # `setColorScheme` has no effect on platforms without colour schemes (offscreen, bare X11).
         is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         self._is_dark = is_system_dark if self._settings.theme == "system" else self._settings.theme == "dark"
         self._icons.clear()
@@ -173,9 +173,9 @@ class Theme(QObject):
 
 @contextmanager
 def unstyled() -> Iterator[None]:
-    """Remove the style sheet while many widgets are built, which takes half the time.
+    """Remove the application's style sheet during the block, which halves the time to create many widgets.
 
-    Under a style sheet, Qt computes a widget's style again for each parent that it gets.
+    With a style sheet, Qt computes the style of a widget again whenever its parent changes.
     """
     app = QApplication.instance()
     assert isinstance(app, QApplication)
@@ -188,7 +188,7 @@ def unstyled() -> Iterator[None]:
 
 
 def register_fonts() -> bool:
-    """Add the shipped Japanese font where the system has none. Return whether it was added."""
+    """Add the shipped Japanese font if the system has none. Return whether it was added."""
     if QFontDatabase.families(QFontDatabase.WritingSystem.Japanese):
         return False
     for file in sorted((resources() / "fonts").glob("*.ttf")):
@@ -197,9 +197,10 @@ def register_fonts() -> bool:
 
 
 def render_svg(name: str, color: str, size: int, ratio: float = 1.0, gap: int = 0) -> QPixmap:
-    """Return `resources/icons/<name>.svg` with `currentColor` replaced.
+    """Render `resources/icons/<name>.svg` with `color` in place of `currentColor`.
 
-    It is `size` px square, followed by `gap` empty px.
+    The icon is a square of `size` device-independent pixels, with `gap` empty ones at its right. `ratio`: the device
+    pixel ratio.
     """
     renderer = QSvgRenderer(_svg(name).replace("currentColor", color).encode())
     pixmap = QPixmap(QSize(size + gap, size) * ratio)

@@ -1,4 +1,4 @@
-"""Undo what was done anywhere in the window: by Ctrl+Z the last action first, or by the toast that reports the action.
+"""Undo actions of any page, the last first by Ctrl+Z, or one by the toast, a message that reports the action.
 
 The toast is the only message that disappears by itself, after ten seconds.
 """
@@ -23,15 +23,15 @@ TITLE_CHARACTERS_MIN = 6
 
 
 class Toast(QFrame):
-    """The offer to undo, at the lower edge of the window over the status line, so that it covers no content.
+    """A message with an undo button, at the lower edge of the window over the status line, where it covers no content.
 
-    A new offer replaces the one shown.
+    A new message replaces the one shown.
     """
 
-    expired = Signal()  # the user has not chosen to undo in time, or has closed the toast
+    expired = Signal()  # the time is over, or the user has closed the toast
 
     def __init__(self, theme: Theme, parent: QWidget, page: QWidget) -> None:
-        """`page`: the toast is in its middle, at the lower edge of `parent`."""
+        """`parent`: the toast is at its lower edge. `page`: the toast is in its horizontal middle."""
         super().__init__(parent)
         self._theme = theme
         self._room = parent
@@ -45,9 +45,9 @@ class Toast(QFrame):
         self.hide()
 
     def offer(self, text: str, undo: Callable[[], object], title: str = "") -> None:
-        """Show `text`, and call `undo` if the user chooses it within ten seconds.
+        """Show `text`, and call `undo` if the user clicks the undo button within ten seconds.
 
-        `title` replaces {title} in the text, shortened so that the rest stays readable.
+        `title` replaces {title} in the text, shortened if the text is too long.
         """
         self._undo = undo
         self._words, self._title = text, title
@@ -115,10 +115,10 @@ Undo = Callable[[], object]
 
 @dataclass(eq=False, slots=True)
 class UndoEntry:
-    """An action that can be undone. `conversation_ids`: the conversations that `undo` changes.
+    """An action that can be undone by `undo`. `conversation_ids`: the conversations that `undo` changes.
 
-    `key`: a new entry replaces the earlier one with the same key; "": it replaces none. `forget`: if not None, the
-    action can be undone only while the toast shows it, and `forget` is called when the toast disappears.
+    `key`: the entry replaces an earlier one with the same key; "": it replaces none. `forget`: if not None, the action
+    can be undone only while the toast shows it, and `forget` is called when the toast disappears.
     """
 
     undo: Undo
@@ -128,7 +128,7 @@ class UndoEntry:
 
 
 class UndoStack(QObject):
-    """The actions that can be undone. Erasing a conversation removes the entries that would change it."""
+    """The actions that can be undone. If a conversation is erased, the entries that would change it are removed."""
 
     def __init__(
         self, toast: Toast, changed: SignalInstance, stored: Callable[[frozenset[int]], frozenset[int]], parent: QWidget
@@ -138,7 +138,7 @@ class UndoStack(QObject):
         self._toast = toast
         self._stored = stored
         self._entries: list[UndoEntry] = []
-        self._offered: UndoEntry | None = None  # the one that the toast shows
+        self._offered: UndoEntry | None = None  # the entry that the toast shows
         changed.connect(self._drop_erased)
         toast.expired.connect(self._on_toast_expired)
         app = QApplication.instance()
@@ -146,7 +146,7 @@ class UndoStack(QObject):
         app.focusChanged.connect(self._on_focus_changed)
 
     def push(self, undo: Undo, conversation_ids: Collection[int] = (), key: str = "") -> UndoEntry:
-        """Add an action without a toast, because its effect is visible."""
+        """Add an action without a toast. Parameters are as for `UndoEntry`."""
         if key:
             self._drop([entry for entry in self._entries if entry.key == key])
         entry = UndoEntry(undo, frozenset(conversation_ids), key)
@@ -162,22 +162,22 @@ class UndoStack(QObject):
         key: str = "",
         forget: Undo | None = None,
     ) -> None:
-        """Add an action and show the toast with it. `title`: as in `Toast.offer`, `forget`: as in `UndoEntry`."""
+        """Add an action and show it in the toast. `text`, `title`: as for `Toast.offer`; others: as for `UndoEntry`."""
         if self._offered is not None and self._offered.key != key:
-            self._on_toast_expired()  # an action with the same key has replaced the entry's effect already
+            self._on_toast_expired()  # with the same key, the new entry replaces the one in the toast
         entry = self._offered = self.push(undo, conversation_ids, key)
         entry.forget = forget
         self._toast.offer(text, lambda: self._undo_entry(entry), title)
 
     def undo(self) -> None:
-        """Undo the last action that was not undone yet."""
+        """Undo the last action that has not been undone."""
         if self._entries:
             self._undo_entry(self._entries[-1])
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Pass Ctrl+Z on from a text field that has nothing to undo.
+        """Let Ctrl+Z reach the window from a text field that has nothing to undo.
 
-        Qt's fields would keep the key for themselves.
+        Qt's fields would consume the key.
         """
         if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
             return False
@@ -220,7 +220,7 @@ _FIELDS = (QLineEdit, QPlainTextEdit, QTextEdit)
 
 
 def _is_fresh(field: QWidget) -> bool:
-    """Return whether a field has no history of its own and no open conversion."""
+    """Return whether a text field has nothing to undo or redo and no open conversion of the input method."""
     if isinstance(field, QLineEdit):
         has_history = field.isUndoAvailable() or field.isRedoAvailable()
     elif isinstance(field, QPlainTextEdit | QTextEdit):

@@ -1,7 +1,8 @@
-"""Make foreign text harmless to show, and ask before one of its links is opened.
+"""Make foreign text harmless to show, and ask the user before opening one of its links.
 
-Characters that hide, reorder or break text get stand-ins. Display helpers are added for display only and never leave
-with a copy. The question before a link opens shows the full address in characters that cannot deceive.
+Characters that hide, reorder or break text are removed or replaced by visible ones. Display helpers are characters that
+control line breaks in the shown text; copies of it do not contain them. The question about a link shows the full
+address in ASCII.
 """
 
 import re
@@ -16,14 +17,14 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 
-WORD_JOINER = "\u2060"  # before [1], so that the chip does not start a line
-NO_BREAK_SPACE = "\u00a0"  # between a number and its unit
-LINE_BREAK = "\ufdd5"  # a noncharacter that marks line breaks until the document is parsed; never in the result
-MARKS_KEPT = 3  # combining marks on one letter; more would cover the lines above and below
+WORD_JOINER = "\u2060"  # inserted before a source mark such as [1], so that it does not start a line
+NO_BREAK_SPACE = "\u00a0"  # replaces the space between a number and its unit
+LINE_BREAK = "\ufdd5"  # a noncharacter that marks line breaks during parsing
+MARKS_KEPT = 3  # the most combining marks on one letter; more would cover the lines above and below
 
 _NEWLINES = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-# Controls, lone surrogates, Qt's object and frame characters, other noncharacters, tags (invisible letters).
+# Control characters, lone surrogates, Qt's object and frame characters, other noncharacters, and tags.
 _BROKEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffc\ufffe\uffff\U000e0000-\U000e007f]"
 )
@@ -40,28 +41,28 @@ _UNIT = re.compile(
 
 
 def make_harmless(text: str) -> str:
-    """Return the text with one kind of line end, direction controls spelled out, and broken characters as U+FFFD.
+    """Return the text with line feeds as line ends, visible codes for direction controls, and U+FFFD for broken ones.
 
-    All other invisible characters are removed.
+    All other invisible characters and excessive combining marks are removed.
     """
     text = _DIRECTION.sub(_spelled_out, _NEWLINES.sub("\n", text))
     return _MARKS.sub(r"\1", invisible_characters.remove(_BROKEN.sub("\ufffd", text)))
 
 
 def display_helpers(text: str) -> list[tuple[int, int, str]]:
-    """Return the display helpers of a line: (position, characters to replace, helper), the last one first."""
+    """Return the display helpers to insert into a line: (index, characters to replace, helper), the last one first."""
     helpers = [(match.start(), 0, WORD_JOINER) for match in _CHIP.finditer(text)]
     helpers += [(match.start(), 1, NO_BREAK_SPACE) for match in _UNIT.finditer(text)]
     return sorted(helpers, reverse=True)
 
 
 def remove_display_helpers(text: str) -> str:
-    """Return a shown text as it should be copied."""
+    """Return a shown text without display helpers, as it should be copied."""
     return text.replace(WORD_JOINER, "").replace(NO_BREAK_SPACE, " ")
 
 
 def utf16_offset(text: str, position: int) -> int:
-    """Return a position in UTF-16 units, which Qt counts, instead of characters."""
+    """Convert an index in characters to one in UTF-16 units, which Qt uses."""
     return position + sum(character > "\uffff" for character in text[:position])
 
 
@@ -70,7 +71,10 @@ def _spelled_out(match: re.Match[str]) -> str:
 
 
 def find_unsafe(text: str) -> list[tuple[int, int, str]]:
-    """Return what entities (`&#x202e;`) brought back after `make_harmless`: (position, length, stand-in)."""
+    """Return the unsafe characters of a parsed text, which come from entities such as &#x202e;.
+
+    Each is (index, length, replacement).
+    """
     directions = [(match.start(), 1, _spelled_out(match)) for match in _DIRECTION.finditer(text)]
     broken = [(match.start(), 1, "" if match[0] == LINE_BREAK else "\ufffd") for match in _BROKEN.finditer(text)]
     known = {at for at, _, _ in directions + broken}
@@ -83,9 +87,9 @@ ADDRESS_PX = 72
 
 
 def is_openable_link(href: str) -> bool:
-    """Return whether a link may open: only http and https with a host.
+    """Return whether a link may be opened: only http and https with a host.
 
-    Files, network shares, scripts, data and the schemes of other programs never open.
+    Links to files, network shares, scripts, data and other programs are never opened.
     """
     if href != make_harmless(href) or any(character.isspace() or character == "\\" for character in href):
         return False
@@ -94,7 +98,7 @@ def is_openable_link(href: str) -> bool:
 
 
 def link_suffix(href: str, shown: str) -> str:
-    """Return the address in brackets, to put after a link whose text is something else; else ""."""
+    """Return the address of a link in brackets, to show after its text `shown`; "" if that is the address."""
     bare = href.removeprefix("http://").removeprefix("https://").removeprefix("mailto:")
     if not href or shown in (href, bare):
         return ""
@@ -103,7 +107,7 @@ def link_suffix(href: str, shown: str) -> str:
 
 
 def full_address(url: QUrl) -> str:
-    """Return the full address in characters that cannot be mistaken for others (punycode, percent codes)."""
+    """Return the full address in ASCII (punycode and percent codes), so that no character looks like another."""
     return bytes(url.toEncoded().data()).decode("ascii", "replace")
 
 
@@ -112,7 +116,10 @@ def shown_host(url: QUrl) -> str:
 
 
 def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object], parent: QWidget) -> Dialog | None:
-    """Show the question and return its dialog. Return None for a link that never opens."""
+    """Ask whether to open a link, and call `open_url` if the user agrees. Return the dialog.
+
+    Return None for a link that must not be opened.
+    """
     if not is_openable_link(href):
         return None
     url = QUrl(href, QUrl.ParsingMode.StrictMode)

@@ -33,7 +33,7 @@ from trainer.wire import claim_stdout
 
 
 class ConversionTarget:
-    """The file or folder that a job makes: complete under its own name, or absent.
+    """The file or folder that a job makes, which exists only in complete form.
 
     It is written as `part` next to the final path. `begin` deletes a `part` that a killed process left.
     """
@@ -48,7 +48,7 @@ class ConversionTarget:
         self.discard()
 
     def publish(self) -> None:
-        """Flush everything to the disk, then rename, so that a power cut leaves the complete result or none."""
+        """Flush everything to the disk, then rename, so that after a power cut the result is complete or missing."""
         files = [path for path in self.part.rglob("*") if path.is_file()] if self.part.is_dir() else [self.part]
         for file in files:
             storage.sync_path(file)
@@ -61,13 +61,13 @@ class ConversionTarget:
         if self.part.is_dir():
             shutil.rmtree(self.part, ignore_errors=True)
             return
-        with contextlib.suppress(OSError):  # Windows: this process may have it open; the program deletes it later
+        with contextlib.suppress(OSError):  # on Windows this process may have it open; the program deletes it later
             self.part.unlink()
 
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the conversion and end the process without waiting for torch's threads."""
-    os.umask(0o077)  # as trainer/__main__.py
+    os.umask(0o077)  # as in trainer/__main__.py
     report = ConversionReport(claim_stdout())
     offline.enforce()
     try:
@@ -105,7 +105,7 @@ def _run(job: Job, target: ConversionTarget, report: ConversionReport) -> int:
 
 
 def _convert(job: Job, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Run the job. Imports of numpy stay inside this call, so that `as_job_errors` reports one that fails."""
+    """Run the job and return its notes. numpy is imported here, so that `as_job_errors` reports a failed import."""
     match job:
         case HfToGguf():
             return hf_to_gguf(job, part, report)
@@ -120,15 +120,15 @@ def _convert(job: Job, part: Path, report: ConversionReport) -> dict[str, Any]:
 
 
 def _end_with_parent(target: ConversionTarget) -> None:
-    """Exit when standard input closes. os.read, because a thread inside the buffered sys.stdin would block the exit."""
+    """Exit when standard input closes. A thread in the buffered sys.stdin would block the exit, so os.read is used."""
     while os.read(0, 1 << 16):
         pass
     target.discard()
-    os._exit(EXIT_PARENT_GONE)  # no flush: the main thread may hold the streams, and the parent is gone
+    os._exit(EXIT_PARENT_GONE)  # without flushing: the main thread may hold the streams
 
 
 def _exit(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):  # both are the log
+    for stream in (sys.stdout, sys.stderr):  # both streams are the log
         stream.flush()
     os._exit(code)
 

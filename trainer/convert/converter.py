@@ -1,8 +1,8 @@
 """Convert models and adapters into GGUF with llama.cpp's converter, and a GGUF file into a folder.
 
 llama.cpp's scripts run unchanged inside this process. Hooks add progress and pre-tokenizers and refuse code that comes
-with a model. The scripts' own `gguf` and `conversion` come first on the path, because the registry's `gguf` of the same
-version has other files.
+with a model. The scripts' own `gguf` and `conversion` come first on the path, because PyPI's `gguf` of the same version
+has other files.
 
 The converter knows published tokenizers by a digest of one encoded text, so it does not know a self-trained one.
 tokenizer.json states what a pre-tokenizer does; if all of it equals one that llama.cpp has (src/llama-vocab.cpp of the
@@ -48,12 +48,12 @@ def known_pre_tokenizer(tokenizer: dict[str, Any]) -> str | None:
 
 # Options that llama.cpp's byte-pair encoding does not support.
 _CHANGES_OF_BPE = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
-# Keys that change no token.
+# Keys that do not change the tokens.
 _WITHOUT_EFFECT = {"trim_offsets"}
 
 
 def _rules(part: Any) -> Any:
-    """Return a part of tokenizer.json without keys that have no effect; a sequence of one step becomes that step."""
+    """Return a part of tokenizer.json for comparison: without ineffective keys, a sequence of one step as the step."""
     if not isinstance(part, dict):
         return part
     steps = part.get("pretokenizers") or part.get("normalizers") or []
@@ -73,7 +73,7 @@ def _byte_level_rules(pattern: str) -> Any:
 
 _SPLIT_AT_SPACES = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
 
-# Normalizer, pre-tokenizer, whether whole words come before merges, whether unknown characters become bytes.
+# Entries: normalizer, pre-tokenizer, whether whole words come before merges, whether unknown characters become bytes.
 # llama.cpp does not normalize. Qwen's NFC is accepted, as in llama.cpp's own conversion of Qwen, because it changes
 # only text that is not composed yet.
 _KNOWN = (
@@ -81,14 +81,14 @@ _KNOWN = (
     ("dbrx", (None, _byte_level_rules(_LLAMA_3), False, False)),
     ("qwen2", (_NFC, _byte_level_rules(_QWEN_2), False, False)),
     ("qwen2", (None, _byte_level_rules(_QWEN_2), False, False)),
-    # Gemma: spaces become bars, so the split at spaces has no effect.
+    # Gemma replaces spaces by bars, so the split at spaces has no effect.
     ("gemma4", (_SPACES_BECOME_BARS, _SPLIT_AT_SPACES, False, True)),
     ("gemma4", (_SPACES_BECOME_BARS, None, False, True)),
 )
 
 
 _NEEDED = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/__init__.py", "gguf-py/gguf/__init__.py")
-_HEADER_BYTES = 32 << 20  # metadata with a large vocabulary, for the check of free space
+_HEADER_BYTES = 32 << 20  # allowance for the metadata of a large vocabulary when checking the free space
 
 
 def prefer_converter(folder: Path) -> None:
@@ -101,9 +101,9 @@ def prefer_converter(folder: Path) -> None:
 
 
 def run_script(script: Path, arguments: list[str], part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
-    """Run one of the scripts and store its decisions in `notes`.
+    """Run one of the converter's scripts and store its decisions in `notes`.
 
-    `prefer_converter` and `refuse_programs` must have run before.
+    Call `prefer_converter` and `refuse_programs` before.
     """
     _Hooks(part, report, notes).install()
     sys.argv = [str(script), *arguments]
@@ -111,12 +111,12 @@ def run_script(script: Path, arguments: list[str], part: Path, report: Conversio
 
 
 def outfile_argument(part: Path) -> str:
-    """Return the path as an argument; the converter replaces {ftype} and the like, so braces are escaped."""
+    """Return the path as an argument for the converter, which replaces {ftype} and the like: braces are escaped."""
     return str(part.parent / part.name.replace("{", "{{").replace("}", "}}"))
 
 
 def require_architecture(folder: Path) -> None:
-    """Raise JobError("architecture_unknown") for a model that the converter, and so the engine, does not know."""
+    """Raise JobError("architecture_unknown") for a model that the converter, and so the engine, does not support."""
     from conversion import ModelBase, ModelType, get_model_architecture, get_model_class
 
     config = ModelBase.load_hparams(folder, False)
@@ -131,7 +131,7 @@ def require_architecture(folder: Path) -> None:
 
 
 def refuse_programs() -> None:
-    """Override each `trust_remote_code=True` that the converter passes to transformers.
+    """Make transformers ignore each `trust_remote_code=True` that the converter passes.
 
     This is a second protection; `hf_folder` has already refused folders with such code.
     """
@@ -200,9 +200,9 @@ class _Hooks:
 
 
 def _apply_over_grouped_rows(func: Any, arr: Any, otype: Any, oshape: tuple[int, ...]) -> Any:
-    """Apply a function to groups of rows like gguf.quants, but write straight into the result.
+    """Apply a function to groups of rows like gguf.quants, but write directly into the result.
 
-    This saves 1 GB for Llama 3's embedding in bf16.
+    This saves 1 GB of memory for Llama 3's embedding in bf16.
     """
     import numpy as np
 
@@ -228,7 +228,7 @@ def _digest(tokenizer: Any) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-# PEFT options that a GGUF LoRA (one alpha, A and B for matrices) cannot hold, with the value that turns each off.
+# PEFT options that a GGUF LoRA (one alpha, A and B for matrices) cannot represent, with the value that turns each off.
 _UNSUPPORTED_OPTIONS: dict[str, Any] = {
     "use_dora": False,
     "use_rslora": False,  # llama.cpp scales by alpha / rank
@@ -243,14 +243,14 @@ _UNSUPPORTED_OPTIONS: dict[str, Any] = {
     "alora_invocation_tokens": None,
     **dict.fromkeys(("use_qalora", "use_bdlora", "arrow_config", "kasa_config", "velora_config", "monteclora_config")),
 }
-# Other initializations (PiSSA, OLoRA, LoftQ, CorDA, …) change the base, or are no plain LoRA.
+# Other initializations (PiSSA, OLoRA, LoftQ, CorDA, …) change the base, or are not plain LoRA.
 _PLAIN_BEGINNINGS = (True, False, None, "gaussian", "eva", "orthogonal")
 # Weights take 2 bytes after dequantizing; the smallest common quantization has 4 bits.
 _DEQUANTIZED_GROWTH = 4
 
 
 def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Convert a folder into a GGUF file, tensor by tensor, so that memory stays small."""
+    """Convert a model's folder into a GGUF file, tensor by tensor, so that little memory is needed; return notes."""
     source = Path(job.source)
     hf_folder.check(source)
     script = _prepare_script(job.converter, "convert_hf_to_gguf.py", source, report)
@@ -261,7 +261,7 @@ def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str,
 
 
 def lora_to_gguf(job: LoraToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Convert an adapter in f32: adapters are small, and rounding would be visible in the merged model."""
+    """Convert an adapter into GGUF and return notes. In f32, as adapters are small and rounding would harm a merge."""
     adapter, base = Path(job.adapter), Path(job.base)
     hf_folder.read_config(base)
     alpha = check_adapter(adapter, base)
@@ -275,7 +275,7 @@ def lora_to_gguf(job: LoraToGguf, part: Path, report: ConversionReport) -> dict[
 def check_adapter(adapter: Path, base: Path) -> float:
     """Return the adapter's alpha.
 
-    Raises JobError for options that GGUF cannot hold, and for matrices that the base does not have.
+    Raises JobError for options that GGUF cannot represent, and for matrices that the base does not have.
     """
     config_path, weights = adapter / "adapter_config.json", adapter / "adapter_model.safetensors"
     for path in (config_path, weights):
@@ -296,7 +296,7 @@ def check_adapter(adapter: Path, base: Path) -> float:
 
 
 def _check_shapes(adapter: dict[str, hf_folder.TensorHeader], base: Path, made_for: str) -> None:
-    """Compare the matrices with the base's weights, if it has any; the converter needs only the base's config."""
+    """Raise JobError if the adapter's matrices do not fit the base's weights; without weights nothing is checked."""
     matrices = {
         name: tensor.shape
         for file in sorted(base.glob("model*.safetensors"))
@@ -312,7 +312,7 @@ def _check_shapes(adapter: dict[str, hf_folder.TensorHeader], base: Path, made_f
 
 
 def _prepare_script(folder: str, name: str, model: Path, report: ConversionReport) -> Path:
-    """Load the script's libraries, check that they know the model, and return the script."""
+    """Import the script's libraries, check that they support the model, and return the script's path."""
     report.phase("loading")
     prefer_converter(Path(folder))
     refuse_programs()
@@ -325,11 +325,11 @@ def _prepare_script(folder: str, name: str, model: Path, report: ConversionRepor
 
 
 def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Convert a GGUF file into a folder that can be fine-tuned; the trial model becomes a base this way.
+    """Convert a GGUF file into a folder that can be fine-tuned, as for the trial model.
 
-    It is slow (a minute for 270M parameters, mostly the tokenizer's merges) but happens once for a file. Matrices
-    become float16, which holds 4 to 8 bits more closely than bfloat16. Vectors stay in float32: the converter adds one
-    to Gemma's norms in their own type.
+    It is slow (a minute for 270M parameters, mostly for the tokenizer's merges) but needed once per file. Matrices
+    become float16, which represents 4- to 8-bit weights more exactly than bfloat16. Vectors stay in float32: the
+    converter adds one to Gemma's norms in their own type.
     """
     source, target = Path(job.source), Path(job.target)
     if not source.is_file():
@@ -344,7 +344,7 @@ def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str,
     report.phase("reading")
     place: dict[str, Any] = {"gguf_file": source.name, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(str(source.parent), **place)
-    # Without dequantize transformers 5.24 keeps the blocks, and save_pretrained refuses to write them.
+    # Without `dequantize`, transformers 5.24 keeps the quantized blocks, which save_pretrained refuses to write.
     model = AutoModelForCausalLM.from_pretrained(
         str(source.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.float32, **place
     )
@@ -359,8 +359,9 @@ def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str,
 
 
 def _with_half_matrices(weights: dict[str, Any]) -> dict[str, Any]:
-    """Return the weights with matrices in float16. A tied matrix keeps one storage under both names, to be written
-    once.
+    """Return the weights with matrices in float16.
+
+    A tied matrix keeps one storage under both names, so that it is written once.
     """
     made: dict[int, Any] = {}
     for weight in weights.values():

@@ -1,7 +1,7 @@
 """Check a Hugging Face folder before the converter reads it: only safetensors, no programs, nothing missing.
 
-llama.cpp's converter would read pickled weights, let transformers run code that comes with a model, and write a file
-without the tensors that an incomplete download lacks.
+Without this check, llama.cpp's converter would read pickled weights, let transformers run code that comes with a model,
+and write a file without the tensors that an incomplete download lacks.
 """
 
 import json
@@ -16,7 +16,7 @@ from trainer.convert.report import JobError
 MOST_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
 _UNSAFE = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)")
-# Architectures whose layers all have the same tensors; other ones may mix kinds of layers.
+# Architectures whose layers all have the same tensors; others may mix kinds of layers.
 _UNIFORM = {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gemma3_text", "phi3"}
 
 
@@ -27,14 +27,14 @@ class TensorHeader:
 
 
 def check(folder: Path) -> None:
-    """Check the folder. Raises JobError: source_missing, remote_code, unsafe_weights, tensor_missing."""
+    """Check a model's folder. Raises JobError: source_missing, remote_code, unsafe_weights, tensor_missing."""
     config = read_config(folder)
     tensors = _all_tensors(folder)
     _check_layers(config, tensors)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read config.json, after checking it and the other JSON files for programs."""
+    """Return config.json, after checking it and the other JSON files for programs."""
     config = _json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
         if _names_programs(path):
@@ -43,7 +43,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _names_programs(path: Path) -> bool:
-    """Return whether a JSON file names programs. Large files without that key (tokenizer.json, indexes) are skipped."""
+    """Return whether a JSON file refers to programs (auto_map). Large files without this key are skipped."""
     if path.name == "tokenizer.json" or path.name.endswith(".index.json"):
         return False
     value = json.loads(path.read_bytes())
@@ -51,7 +51,7 @@ def _names_programs(path: Path) -> bool:
 
 
 def tensors_of(file: Path) -> dict[str, TensorHeader]:
-    """Read the header of a safetensors file. Raises JobError("tensor_missing") when it is cut off."""
+    """Return the tensors in the header of a safetensors file. Raises JobError("tensor_missing") if it is cut off."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         header_bytes = int.from_bytes(stream.read(8), "little")
@@ -99,8 +99,9 @@ def _refuse_without_weights(folder: Path) -> None:
 
 
 def _check_layers(config: dict[str, Any], tensors: Iterable[str]) -> None:
-    """Raise JobError("tensor_missing") for a missing layer, or one that lacks a tensor of the others in a uniform
-    model.
+    """Raise JobError("tensor_missing") for a missing layer, or for missing tensors of a layer.
+
+    Only models whose layers all have the same tensors are checked.
     """
     text = config.get("text_config") or config
     count = text.get("num_hidden_layers")

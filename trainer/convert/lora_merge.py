@@ -1,8 +1,8 @@
 """Merge a GGUF LoRA into the weights of its GGUF base: W + strength x alpha/rank x B A.
 
 The result is the base's file with other numbers in some tensors: header, names, types and positions are copied, and
-matrices are changed a block of rows at a time. So memory stays at a few blocks for any model size, and no metadata is
-lost in another format. Formula and scale follow llama.cpp (src/llama-adapter.h).
+matrices are changed a block of rows at a time. So a few blocks of memory suffice for any model size, and no metadata is
+lost. Formula and scale follow llama.cpp (src/llama-adapter.h).
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from trainer.convert import converter
 from trainer.convert.report import ConversionReport, JobError, require_space
 from trainer.convert_job import Merge
 
-BLOCK_BYTES = 32 << 20  # of float32; memory holds three such blocks
+BLOCK_BYTES = 32 << 20  # size of a block in float32; memory holds three blocks
 COPY_BYTES = 8 << 20
 
 _A, _B = ".lora_a", ".lora_b"
@@ -28,15 +28,15 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class WeightDelta:
-    """The change of the matrix at `offset` bytes in the base's file."""
+    """The change to one matrix. `offset`: position of the matrix in the base's file, in bytes."""
 
     name: str
     offset: int
     rows: int
     columns: int
-    type: str  # F16, BF16, F32
-    a: Floats  # (rank, columns)
-    b: Floats  # (rows, rank), already scaled
+    type: str  # "F16" | "BF16" | "F32"
+    a: Floats  # shape (rank, columns)
+    b: Floats  # shape (rows, rank), already scaled
 
     @property
     def row_bytes(self) -> int:
@@ -48,7 +48,7 @@ class WeightDelta:
 
 
 def merge_lora(job: Merge, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Write the merged model.
+    """Write the merged model to `part` and return notes.
 
     Raises JobError: source_missing, adapter_mismatch, adapter_unsupported, base_quantized, disk_full.
     """
@@ -72,12 +72,12 @@ def _read(path: Path) -> Any:
 
     try:
         return GGUFReader(path)
-    except (ValueError, IndexError, KeyError, OverflowError) as error:  # no GGUF, or cut off
+    except (ValueError, IndexError, KeyError, OverflowError) as error:  # not a GGUF file, or cut off
         raise JobError("source_missing", path=str(path)) from error
 
 
 def _changes(base: Any, adapter: Any, strength: float) -> list[WeightDelta]:
-    """Return the changes in the order of the base's file."""
+    """Return the changes in the order of the base's file. `strength`: factor for the adapter."""
     _require_fit(base, adapter)
     tensors = {tensor.name: tensor for tensor in base.tensors}
     for tensor in base.tensors:
@@ -107,7 +107,7 @@ def _mismatch(adapter: Any, where: str) -> JobError:
 
 
 def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
-    """Map the name of each base matrix to its `.lora_a` and `.lora_b`."""
+    """Return the tensors `.lora_a` and `.lora_b` for each base matrix's name."""
     pairs: dict[str, dict[str, Any]] = {}
     for tensor in adapter.tensors:
         name, side = tensor.name[: -len(_A)], tensor.name[-len(_A) :]
@@ -120,11 +120,11 @@ def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
 
 
 def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength: float) -> WeightDelta | None:
-    """Return the LoRA delta of a base matrix; None if the adapter's A and B do not fit its shape."""
+    """Return the change to a base matrix; None if the adapter's A and B do not fit its shape."""
     if matrix is None or len(matrix.shape) != 2 or set(pair) != {_A, _B}:
         return None
     a, b = _floats(pair[_A]), _floats(pair[_B])
-    columns, rows = (int(length) for length in matrix.shape)  # GGUF's order
+    columns, rows = (int(length) for length in matrix.shape)  # GGUF lists the columns first
     rank = b.shape[-1]
     if a.shape != (rank, columns) or b.shape != (rows, rank):
         return None
@@ -162,7 +162,7 @@ def _write(
 
 
 def _copy_blocks(source: BinaryIO, sink: BinaryIO, count: int) -> Iterator[None]:
-    """Copy `count` bytes, and yield after each block. Raises EOFError if the source is too short."""
+    """Copy `count` bytes and yield after each block. Raises EOFError if the source is too short."""
     while count > 0:
         block = source.read(min(count, COPY_BYTES))
         if not block:
@@ -180,7 +180,7 @@ def unpack_weights(block: bytes, kind: str) -> Floats:
 
 
 def pack_weights(weights: Floats, kind: str) -> bytes:
-    """Return weights as bytes of `kind`, rounded to nearest, ties to even, as the converter rounds."""
+    """Return the weights as bytes of type `kind`, rounded like in the converter (to nearest, ties to even)."""
     if kind == "BF16":
         from gguf import GGMLQuantizationType, quants
 

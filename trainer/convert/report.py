@@ -1,4 +1,4 @@
-"""Send a conversion's events to its parent, and turn its failures into JobErrors."""
+"""Send a conversion's events to the parent process, and turn failures into JobErrors."""
 
 import collections
 import errno
@@ -23,7 +23,7 @@ _NEARLY_FULL_BYTES = 1 << 20
 
 
 class JobError(Exception):
-    """An expected failure of a job. `code`: a key of `convert_job.FAILURES`, with its facts."""
+    """An expected failure of a job. `code`: a key of `convert_job.FAILURES`; `facts`: the values listed there."""
 
     def __init__(self, code: str, **facts: Any) -> None:
         assert set(facts) <= set(FAILURES[code]), (code, facts)
@@ -33,7 +33,7 @@ class JobError(Exception):
 
 
 class LogTail(logging.Handler):
-    """A log handler that keeps the converter's last lines, which also go to standard error."""
+    """A log handler that keeps the converter's last lines, which are also written to standard error."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -51,10 +51,13 @@ class LogTail(logging.Handler):
 
 @contextmanager
 def as_job_errors(target: Path, tail: LogTail) -> Iterator[None]:
-    """Turn any error of the block into a JobError; unknown ones get the code converter_failed and the log's end."""
+    """Turn any error of the block into a JobError.
+
+    An unknown error becomes converter_failed with the log's last lines. `target`: path of the result.
+    """
     try:
         yield
-    except (JobError, BrokenPipeError):  # BrokenPipeError: the parent is gone
+    except (JobError, BrokenPipeError):  # BrokenPipeError means that the parent is gone
         raise
     except MemoryError as error:
         raise JobError("no_memory") from error
@@ -78,8 +81,9 @@ def require_space(target: Path, needed_bytes: int) -> None:
 
 
 def _is_disk_full(error: OSError, target: Path) -> bool:
-    """Return whether the disk is full. numpy's `tofile` reports a short write without an errno; then the free space
-    decides.
+    """Return whether the disk is full.
+
+    numpy's `tofile` reports a short write without an errno; then the free space decides.
     """
     if error.errno is not None:
         return error.errno in _DISK_FULL
@@ -90,14 +94,14 @@ INTERVAL_S = 0.2
 
 
 class ConversionReport:
-    """A sender of events. It sends progress at most every INTERVAL_S, and always the last."""
+    """Sends a conversion's events; progress at most once per INTERVAL_S seconds, but always the last."""
 
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
         self._sent_at = 0.0
 
     def send(self, event: Event) -> None:
-        """Send an event. Raises BrokenPipeError when the parent is gone."""
+        """Send an event. Raises BrokenPipeError if the parent is gone."""
         self._writer.send(event_to_json(event))
 
     def phase(self, name: str) -> None:
@@ -110,7 +114,7 @@ class ConversionReport:
 
     @contextmanager
     def watching(self, file: Path, total_bytes: int) -> Iterator[None]:
-        """Report the growth of `file` while other code writes it."""
+        """Report the size of `file` as progress while other code writes it."""
         ended = threading.Event()
 
         def watch() -> None:
@@ -130,9 +134,9 @@ class ConversionReport:
 
 
 def peak_rss_bytes() -> int:
-    """Return the most memory that this process has held, mapped files included.
+    """Return the largest amount of memory that this process has used, including mapped files, in bytes.
 
-    Linux's getrusage is not used: it includes what the parent held before exec.
+    Linux's getrusage is not used, because it includes what the parent used before exec.
     """
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")

@@ -1,1 +1,1 @@
-"""Share between all commands: output, the event loop, limits of options, permission for confidential exports."""
+"""Provide the code that all commands share: output, the event loop, and checks of options."""

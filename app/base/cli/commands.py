@@ -1,7 +1,7 @@
 """Add commands to the parser of `kotae`, check their options and print their output.
 
-A command prints one JSON object or plain text on stdout and everything else on stderr. Control characters in text of
-another origin are replaced by visible signs on the way to a terminal (`app.base.invisible_characters.SafeTerminal`).
+A command prints one JSON object or plain text on stdout and everything else on stderr. Control characters in
+foreign text are replaced by visible signs on the way to a terminal (`app.base.invisible_characters.SafeTerminal`).
 """
 
 import argparse
@@ -27,27 +27,29 @@ class Output:
     is_json: bool
 
     def result(self, data: dict[str, Any], text: str) -> None:
-        """Print the outcome: `data` as the one JSON object with --json, else `text`."""
+        """Print the result of the command: `data` as JSON with --json, else `text`."""
         print(_as_json(data) if self.is_json else text, flush=True)  # noqa: T201
 
     def stream(self, text: str) -> None:
-        """Print a piece of an answer as it arrives. With --json print nothing: the final object holds the answer."""
+        """Print a piece of an answer as it arrives. With --json print nothing: `result` prints the whole answer."""
         if not self.is_json:
             print(text, end="", flush=True)  # noqa: T201
 
     def progress(self, key: str, **facts: Any) -> None:
-        """Show a line on stderr that replaces the previous one; print nothing where stderr is no terminal."""
+        """Show the sentence of a wording key on stderr, in place of the previous one; only if stderr is a terminal."""
         if sys.stderr.isatty():
             self.end_progress()
             print(self.phrase(key, **facts).replace("\n", " "), end="", file=sys.stderr, flush=True)  # noqa: T201
 
     def end_progress(self) -> None:
+        """Clear the line that `progress` has shown."""
         if sys.stderr.isatty():
             write = sys.stderr.write_control if isinstance(sys.stderr, SafeTerminal) else sys.stderr.write
             write("\r\x1b[K")
             sys.stderr.flush()
 
     def note(self, key: str, **facts: Any) -> None:
+        """Print the sentence of a wording key as a line on stderr."""
         print(self.phrase(key, **facts), file=sys.stderr, flush=True)  # noqa: T201
 
     def phrase(self, key: str, **facts: Any) -> str:
@@ -58,6 +60,7 @@ class Output:
         self.failure(error.code, wording.describe_error(error))
 
     def failure(self, code: str, sentence: wording.ErrorMessage) -> None:
+        """Print an error as `error` does, given its code and its translated message."""
         self.end_progress()
         print(sentence, file=sys.stderr, flush=True)  # noqa: T201
         if self.is_json:
@@ -71,7 +74,7 @@ def _as_json(data: dict[str, Any]) -> str:
 
 
 def format_time_left(seconds: float | None) -> str:
-    """Return how long something still takes, to be put behind its progress; "" while that is not known."""
+    """Return the time left in words of the current language, to follow a progress text; "" for None, unknown."""
     if seconds is None:
         return ""
     minutes = math.ceil(seconds / 60)
@@ -87,10 +90,9 @@ MISSING = "the following arguments are required: {}"  # argparse's English, whic
 
 
 def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_text: str, run: Command | None) -> Any:
-    """Add a subcommand with the shared options; `run` is None for one that only groups others.
+    """Add a subcommand with the shared options. `run` None: it only groups further subcommands.
 
-    A parsed command line has the attribute `missing(name)`, which ends the command with argparse's error where an
-    argument that depends on others was not given.
+    `commands`: the result of argparse's `add_subparsers`. See `set_command` for the attributes of the parsed arguments.
     """
     parser = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
     if run is not None:
@@ -99,11 +101,16 @@ def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_
 
 
 def set_command(parser: argparse.ArgumentParser, run: Command) -> None:
-    """Set what a parser's command line runs."""
+    """Set the attributes `run` and `missing` of the arguments that this parser returns.
+
+    `run`: the function to execute. `missing(name)`: ends the program with argparse's error for a missing argument; a
+    command calls it for an argument that is required only together with others.
+    """
     parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))
 
 
 def format_duration(seconds: float) -> str:
+    """Return a duration in words of the current language; "-" for infinity and NaN."""
     if not math.isfinite(seconds):
         return "-"
     minutes, rest = divmod(max(0, round(seconds)), 60)
@@ -117,17 +124,17 @@ def format_duration(seconds: float) -> str:
 
 
 def check_limit(option: str, value: float | None, low: float, high: float) -> None:
-    """Check that an option's value is between `low` and `high`; None is no value. Raises AppError("bad_option")."""
+    """Raise AppError("bad_option") if an option's value is not from `low` to `high`. None, not given, is accepted."""
     if value is not None and not low <= value <= high:
         raise AppError("bad_option", option=option, value=value, expected=phrase("common.range", low=low, high=high))
 
 
-SIMILAR_NAMES_MAX = 3  # names that are offered
-SIMILARITY_MIN = 0.5  # the ratio of difflib
+SIMILAR_NAMES_MAX = 3  # names that an error message suggests
+SIMILARITY_MIN = 0.5  # the cutoff of difflib.get_close_matches
 
 
 def find_similar_names(wanted: str, known: Sequence[str]) -> list[str]:
-    """Return the known names that a mistyped one resembles, the likeliest first."""
+    """Return up to three of the `known` names that resemble `wanted`, a mistyped one, the most similar first."""
     folded = {name.casefold(): name for name in reversed(known)}
     wanted = wanted.casefold()
     within = [name for name in folded if wanted and (wanted in name or name in wanted)]

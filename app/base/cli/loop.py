@@ -1,4 +1,4 @@
-"""Run Qt's event loop for a command that waits for child processes, until it is stopped, interrupted or hits a bug."""
+"""Run Qt's event loop for a command that waits for child processes."""
 
 import signal
 import sys
@@ -12,8 +12,9 @@ from app.base.errors import AppError
 
 
 def core_application() -> QCoreApplication:
-    """Return the one QCoreApplication of this process, which the caller must keep."""
-    # Qt warns in English of a locale without UTF-8, which the user need not change (`app.shell.services.lifecycle`).
+    """Return the one QCoreApplication of this process. The caller must keep a reference, or Qt deletes it."""
+    # Suppress Qt's English warning about a locale without UTF-8: Kotae works there too
+    # (`app.shell.services.lifecycle`).
     before = qInstallMessageHandler(lambda *_: None)
     try:
         return QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
@@ -24,25 +25,26 @@ def core_application() -> QCoreApplication:
 class CommandLoop:
     """An event loop that runs until `stop`, `finish` or `fail` is called.
 
-    The first Ctrl+C calls `interrupt`, a second one makes `run` raise.
+    The first Ctrl+C calls `interrupt`; a second one makes `run` raise KeyboardInterrupt.
     """
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         self._interrupt = interrupt
         self._loop = QEventLoop()
-        self.result: Any = None  # of `finish`
-        self.error: AppError | BrokenPipeError | None = None  # of `fail`, or of writing to a pipe that was closed
+        self.result: Any = None  # set by `finish`
+        self.error: AppError | BrokenPipeError | None = None  # set by `fail`, or by a slot that wrote to a closed pipe
         self.was_interrupted = False
         self._is_interrupt_due = False
         self._is_interrupted_twice = False
         self._bug: BaseException | None = None
 
     def run(self) -> None:
-        """Run until `stop` is called. Raises KeyboardInterrupt at the second Ctrl+C, and the exception of a slot.
+        """Run until `stop` is called. Raises KeyboardInterrupt at the second Ctrl+C, and any exception of a slot.
 
-        Without that, Qt would print the exception of a slot and the loop would never end.
+        Qt itself would only print the exception of a slot, and the loop would never end.
         """
-        # Python handles signals between bytecodes, and Qt's loop runs none: the timer gives it some.
+        # Python handles signals only between bytecodes, and Qt's idle loop executes none: the timer makes it execute
+        # some.
         pulse = QTimer(interval=100)
         pulse.timeout.connect(self._on_pulse)
         pulse.start()
@@ -74,8 +76,8 @@ class CommandLoop:
         self._loop.quit()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        # This may run in the middle of a slot, and `interrupt` must not see a partial state: the timer calls it. Qt's
-        # loop would print an exception that is raised here, and continue.
+        # This may run in the middle of a slot, where `interrupt` would see a partial state, so the timer calls that
+        # later. An exception raised here would only be printed by Qt.
         if self.was_interrupted:
             self._is_interrupted_twice = True
             self._loop.quit()

@@ -1,1 +1,1 @@
-"""Read and write files and folders safely: complete or not at all, and only regular files."""
+"""Read only regular files, within limits, and write files and folders completely or not at all."""

@@ -1,16 +1,16 @@
-"""Count days by the machine's running time, so that a wrong clock cannot cause anything to be deleted.
+"""Count days by the machine's running time, so that a wrong clock never causes a deletion.
 
 The clock of a computer without a network may be years off, and one start with a wrong clock must not erase anything. So
-the record in the data folder adds up time that has surely passed between two calls, from how long the machine has been
-running, which no change of the clock affects. If the machine has been running for longer than at the last call, the
-difference has passed; if for less, it was started since then, and its whole running time has passed. Time during which
-it was off does not count, and one call adds a day at most, so that carrying the folder to another machine adds no more.
-The window calls at its start and every hour.
+a record in the data folder adds up the time that has surely passed between two calls of `track`. It uses the uptime of
+the machine, which no change of the clock affects. If the uptime is longer than at the last call, the difference has
+passed; if it is shorter, the machine has been started again, and the whole uptime has passed. Time while the machine
+was off does not count, and one call adds a day at most, even if the folder is moved to another machine. The window
+calls `track` at its start and every hour.
 
-For each item that may be deleted some day, the record keeps the count and the date of the first call that named it. The
-item may be deleted when both its own date and that first date are old enough (one of them alone may come from a clock
-that was years behind) and PROOF_DAYS have been counted; or when the count alone reaches the whole time. A lost or
-damaged record begins at zero and so keeps everything for longer.
+For each item that will be deleted some day, the record keeps the count of days and the date of the first call with that
+item. The item may be deleted when both its own date and that first date are old enough (one of them alone may come from
+a clock that was years behind) and PROOF_DAYS have been counted since; or when the count alone exceeds the whole time. A
+lost or damaged record begins at zero, so every item is kept for longer.
 """
 
 import json
@@ -34,7 +34,7 @@ log = logging.getLogger("kotae")
 
 
 def uptime_s() -> float:
-    """Return how long the machine has been running. On Linux the kernel reports it, and no program can change it."""
+    """Return the uptime of the machine in seconds, including sleep on Linux."""
     try:
         return float(Path("/proc/uptime").read_text("ascii").split()[0])
     except (OSError, ValueError, IndexError):
@@ -43,10 +43,10 @@ def uptime_s() -> float:
 
 @dataclass(frozen=True, slots=True)
 class TrackedItem:
-    """What the record knows of one item that may be deleted some day.
+    """The age of one item that will be deleted some day.
 
-    `age`: days, by the record, since the item was first tracked with its present date. `seen_at`: the earliest time, by
-    the clock, at which it was tracked with it. `at`: that date, by the clock.
+    `at`: the item's date. `age`: days that the record has counted since the item was first tracked with this date.
+    `seen_at`: the clock's earliest time at which it was tracked with this date. Times are seconds since 1970.
     """
 
     age: int
@@ -54,26 +54,29 @@ class TrackedItem:
     at: float
 
     def is_expired(self, now: float, days: float) -> bool:
-        """Return whether the item may be deleted after `days`, by the rule in the module's docstring."""
+        """Return whether the item may be deleted, by the rule in the module's docstring.
+
+        `now`: seconds since 1970. `days`: how long items are kept.
+        """
         return (self.age >= PROOF_DAYS and max(self.at, self.seen_at) < now - days * DAY_S) or self.age > days
 
 
 class DayRecord:
-    """The record of days in one data folder. While it cannot be written (a full disk), no item may be deleted."""
+    """The record of days in one data folder. While it cannot be written (a full disk), no item counts as expired."""
 
     def __init__(self, folder: Path, uptime: Callable[[], float] = uptime_s) -> None:
         self._file = folder / NAME
         self._uptime = uptime
 
     def expired_items(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
-        """Return the names of the items that may be deleted after `days`. `dated`: as for `track`."""
+        """Return the names of the items that may be deleted. Parameters: see `track` and `TrackedItem.is_expired`."""
         return {name for name, one in self.track(kind, dated, now).items() if one.is_expired(now, days)}
 
     def track(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, TrackedItem]:
-        """Return what the record knows of each item, and record those that are new.
+        """Count the time that has passed, record the items that are new, and return the age of each.
 
-        `dated`: all present items of a kind with their dates by the clock. Items of the kind that are missing are
-        forgotten.
+        `dated`: all existing items of a kind with their dates; the record drops other items of that kind. `now`: the
+        clock's time. Both are in seconds since 1970.
         """
         with _lock:
             state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}
@@ -90,7 +93,7 @@ class DayRecord:
         return {name: TrackedItem(days - first[key][0], first[key][1], dated[name]) for name, key in keys.items()}
 
     def _count(self, state: dict[str, Any]) -> int:
-        """Add the time since the last call and return the days so far."""
+        """Add the time since the last call to `state` and return the days counted so far."""
         up_s = max(0.0, self._uptime())
         passed_s = up_s - state["uptime_s"] if up_s >= state["uptime_s"] else up_s
         state["rest_s"] += min(passed_s, DAY_S)
@@ -102,7 +105,7 @@ class DayRecord:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """Return the record; None where there is none or it is invalid."""
+    """Return the record in a file; None if it is missing or invalid."""
     try:
         state = strict_json.load_file(file)
         noted = {

@@ -2,8 +2,8 @@
 
 Every process calls `restrict_umask` before anything else: files and folders are then created with modes 0600 and 0700,
 including those of sqlite, of libraries and of child processes, which inherit the umask. `tighten_permissions` corrects
-what earlier versions have left. Windows has no such modes: a folder in the user's profile is private already, and any
-other data folder gets an access list.
+the modes of files that earlier versions have written. Windows has no such modes: a folder in the user's profile is
+private already, and any other data folder gets an access list.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 _OTHERS = 0o077
-# Names of what Kotae makes in its data folder; `tests/faults/test_file_modes.py` reports missing ones.
+# Names of the files and folders that Kotae creates in its data folder; tests/faults/test_file_modes.py reports missing
+# ones.
 _OWN = (
     *("kotae.sqlite*", "kotae.damaged-*", "kotae.restored*", "kotae.tmp*", "documents.sqlite*", "documents-vectors"),
     *("exports.log", "made_here.txt*", "seal.key*"),
@@ -36,20 +37,19 @@ _OWN = (
         "runs",
     ),
 )
-_PERHAPS_SHARED = ("models", "pythons")  # Kotae's, unless foreign files lie in the same folder
+_PERHAPS_SHARED = ("models", "pythons")  # treated as Kotae's unless the data folder also holds foreign files
 
 
 def restrict_umask() -> None:
-    """Deny group and others all rights to the files that this process and its children make."""
+    """Deny group and others all rights to the files that this process and its children create."""
     os.umask(_OTHERS)
 
 
 def tighten_permissions(folder: Path) -> None:
-    """Remove the rights of group and others from the data folder and from what Kotae has made in it.
+    """Remove the rights of group and others from the data folder and from Kotae's files and folders in it.
 
-    If the folder also holds foreign files, the folder and those are not changed. Links are skipped, and so are entries
-    of another user and files with several names, one of which may belong to another program. Entries that cannot be
-    changed are skipped.
+    If the folder also holds foreign files, neither those nor the folder itself are changed. Links, entries of another
+    user, files with several hard links, and entries that cannot be changed are skipped.
     """
     if os.name == "nt":
         # There may be no home folder, and FAT has no access lists.
@@ -62,7 +62,8 @@ def tighten_permissions(folder: Path) -> None:
         own = [entry for entry in entries if _is_own(entry.name)] if is_shared else entries
         is_any_open = any(_is_open(entry) or any(map(_is_open, _inside(entry))) for entry in own)
         if is_any_open and _has_modes(folder):
-            # The deepest entries come first: after a kill in between, the next start still finds an open one above.
+            # The deepest entries come first, so that after a kill in between the next start still sees an open one
+            # above.
             for entry in own:
                 _tighten_all(entry)
         if not is_shared:
@@ -70,9 +71,9 @@ def tighten_permissions(folder: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], Iterable[str]] | None = None) -> None:
-    """Copy the contents of a folder without its modes, which may be those of a program that all users share.
+    """Copy the contents of a folder; the copies get private modes instead of the source's.
 
-    Raises OSError.
+    `ignore`: as for `shutil.copytree`. Raises OSError.
     """
     try:
         shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
@@ -97,10 +98,12 @@ def _is_own(name: str) -> bool:
 
 
 def _holds_others(entries: list[os.DirEntry[str]]) -> bool:
+    """Return whether an entry is not Kotae's."""
     return not all(_is_own(entry.name) or entry.name in _PERHAPS_SHARED for entry in entries)
 
 
 def _is_open(entry: os.DirEntry[str]) -> bool:
+    """Return whether group or others have rights to the entry."""
     try:
         return _must_change(entry.stat(follow_symlinks=False))
     except OSError:
@@ -113,6 +116,7 @@ def _must_change(status: os.stat_result) -> bool:
 
 
 def _inside(entry: os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of a folder; nothing for a file."""
     if entry.is_dir(follow_symlinks=False):
         with contextlib.suppress(OSError), os.scandir(entry.path) as entries:
             yield from entries

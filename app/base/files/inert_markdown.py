@@ -1,9 +1,9 @@
 """Parse foreign Markdown, and write it into Kotae's files so that nothing in it is active.
 
-Editors and wikis that open such a file load images, follow links, run HTML, and each reads Markdown somewhat
-differently. So the text is not repaired where it looks dangerous: it is written again from what the parser found, with
-headings, lists, tables, code and emphasis in one fixed form. All other text is escaped, and addresses become code,
-which no program turns into links.
+Editors and wikis that open such a file load images, follow links and run HTML, and each parses Markdown somewhat
+differently. So this module does not repair dangerous places of the text. It writes the whole text again from the parsed
+tokens, with headings, lists, tables, code and emphasis in one fixed form. All other text is escaped, and addresses
+become code, which no program turns into links.
 """
 
 import re
@@ -13,11 +13,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
-CHARACTERS_MAX = 100_000  # the worst text of this length takes seconds; a longer text is shown as typed
-NESTING_MAX = 100  # the parser drops what is nested deeper
+CHARACTERS_MAX = 100_000  # parsing a text of this length takes seconds at worst; a longer text is shown unparsed
+NESTING_MAX = 100  # the parser drops content that is nested deeper
 HEADING_MAX = 6
 _LIVE = frozenset(("link_open", "image", "html_block", "html_inline"))
-# Languages for which programs only colour the code. With others (mermaid, dataviewjs, {r}) they run or draw it.
+# Languages whose code blocks programs only colour. Others, such as mermaid, dataviewjs and {r}, they run or draw.
 _LANGUAGES = re.compile(
     r"bash|bat|c|cmake|cpp|cs|csharp|css|csv|diff|dockerfile|f90|fortran|go|html|ini|java|javascript|js|json|julia"
     r"|kotlin|lua|makefile|matlab|md|markdown|perl|php|plaintext|powershell|properties|ps1|py|python|r|ruby|rust|sh"
@@ -27,7 +27,7 @@ _LANGUAGES = re.compile(
 # Inline code that Dataview, knitr or Quarto evaluates.
 _COMPUTED = re.compile(r"\s*(?:\$?=\s*[^\s=<>~]|r[ #]|\{\.?[a-z]+\})", re.IGNORECASE)
 
-_END = r"[^\s<>`\"'　、。，．「」『』（）()\[\]]"  # characters that continue an address
+_END = r"[^\s<>`\"'　、。，．「」『』（）()\[\]]"  # a character that continues an address
 _TOP = (
     "com|net|org|edu|gov|mil|info|biz|name|pro|shop|dev|app|io|ai|jp|cn|kr|us|uk|eu|xyz|site|online|top|xn--[a-z0-9-]+"
 )
@@ -36,14 +36,14 @@ _ADDRESS = re.compile(
     rf"|(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{{0,31}}:(?://|\\\\){_END}*"
     rf"|\b(?:mailto|javascript|vbscript|data|file|tel|xmpp|blob|view-source):{_END}+"
     rf"|www\.{_END}+"
-    rf"|(?:\\\\|//)[a-z0-9._-]{{1,253}}[\\/]{_END}*"  # a share of another machine
+    rf"|(?:\\\\|//)[a-z0-9._-]{{1,253}}[\\/]{_END}*"  # a shared folder of another machine
     rf"|[a-z0-9.!#$%&'*+/=?^_{{|}}~-]{{1,64}}@[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}}){{1,10}}"
     rf"|\b(?:[a-z0-9-]{{1,63}}\.){{1,10}}(?:{_TOP})\b(?:[:/?#]{_END}*)?"
     rf"|\b(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?::\d+)?/{_END}*",
     re.IGNORECASE,
 )
-# Source marks such as [1] stay unescaped: a link needs a target, and no link definition is ever written. The _ of
-# snake_case begins no emphasis.
+# The group `kept` is not escaped: source marks such as [1], which become no link without a target or a definition, and
+# the _ of snake_case, which begins no emphasis.
 _SPECIAL = re.compile(
     r"(?P<kept>(?<!!)\[\d{1,3}(?: ?[,、-] ?\d{1,3})*\](?![(:])|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9]))"
     r"|[`*_\[\]~|${}]"
@@ -56,9 +56,9 @@ _LINE_START = re.compile(r"^(?:([-+=#>@!%^])|(:)(?=:)|(\d{1,9})([.)])(?=\s|$))")
 
 
 def parse(text: str) -> list[Token] | None:
-    """Return the tokens of a text in which HTML is plain text, as the window shows answers.
+    """Return the Markdown tokens of a text. HTML in it counts as plain text, as in the answers that the window shows.
 
-    Returns None for a text that is longer or deeper than any real one.
+    Return None for a text over CHARACTERS_MAX or nested as deep as NESTING_MAX.
     """
     if len(text) > CHARACTERS_MAX:
         return None
@@ -70,8 +70,8 @@ def parse(text: str) -> list[Token] | None:
 def make_inert(text: str, depth: int, behind: str = "（{}）") -> str:
     """Return Markdown that looks like `text`, has no active content and does not affect what follows it.
 
-    Headings are lowered by `depth` levels. `behind`: how the address of a link or an image follows its text. A text
-    that cannot be written this way is kept as it was typed, as code.
+    `depth`: number of levels by which headings are lowered. `behind`: the format in which the address of a link or an
+    image follows its text. A text that cannot be written this way is returned unchanged in a code block.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").rstrip("\n")
     tokens = parse(text)
@@ -84,26 +84,26 @@ def make_inert(text: str, depth: int, behind: str = "（{}）") -> str:
 
 
 def has_active_content(markdown: str) -> bool:
-    """Return whether a program that reads Markdown and HTML would find a link, an image or HTML in it."""
+    """Return whether the text contains a link, an image or HTML for a program that parses Markdown with HTML."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     tokens = parser.parse(markdown)
     return any(token.type in _LIVE for top in tokens for token in (top, *(top.children or ())))
 
 
 def fence_code(text: str, language: str = "") -> str:
-    """Return the text unchanged, as fenced code. The fence is longer than any run of backticks in it."""
+    """Return the text as a fenced code block, whose fence is longer than any run of backticks in the text."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def escape_line(text: str) -> str:
-    """Return the text as one line without any Markdown syntax."""
+    """Return the text as one line of Markdown in which everything is escaped. Line breaks are removed."""
     return _started(_plain(re.sub(r"[\0\r\n]", "", text)))
 
 
 class _Writer:
-    """Write the tree of one answer. `depth`, `behind`: as for `make_inert`."""
+    """A writer of one parsed text as inert Markdown. `depth`, `behind`: as for `make_inert`."""
 
     def __init__(self, depth: int, behind: str) -> None:
         self._depth, self._behind = depth, behind
@@ -113,7 +113,7 @@ class _Writer:
         lines: list[str] = []
         before, is_other = "", False
         for node in parent.children:
-            is_other = node.type == before and not is_other  # two lists in a row need different marks, or they join
+            is_other = node.type == before and not is_other  # adjacent lists with the same mark would become one list
             if lines and not (node.type != "paragraph" and _is_tight(parent)):
                 lines.append("")
             lines += self._block(node, is_other=is_other)
@@ -156,7 +156,7 @@ class _Writer:
         return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
 
     def _inline(self, block: SyntaxTreeNode, *, in_table: bool = False) -> str:
-        """Return the text of a heading, a paragraph or a cell."""
+        """Return the Markdown of the text in a heading, a paragraph or a table cell."""
         words: list[Token] = [word for inline in block.children for word in inline.meta["words"]]
         open_ones: list[list[str]] = [[]]  # the pieces in each open emphasis or link, the innermost last
         links: list[str] = []
@@ -182,7 +182,7 @@ class _Writer:
         return _plain(word.content, in_table=in_table)
 
     def _wrapped(self, close: Token, inside: str, target: str, *, in_table: bool) -> str:
-        """Return the text of an emphasis or a link to `target`, which the token `close` ends."""
+        """Return `inside` as emphasis, or followed by the link target. `close`: the token that ends the span."""
         if close.type == "link_close":
             is_shown = inside == _code(target, in_table=in_table)
             return inside if is_shown else inside + self._address(target, in_table=in_table)
@@ -190,22 +190,22 @@ class _Writer:
         return f"{mark}{inside}{mark}" if inside.strip() else inside
 
     def _address(self, address: str, *, in_table: bool) -> str:
-        """Return the address that follows the text of a link or an image."""
+        """Return an address as code in the format `behind`."""
         return self._behind.replace("{}", _code(address, in_table=in_table))
 
 
 def _one_line(text: str) -> str:
-    """Return the text of a heading or a cell without line breaks."""
+    """Replace the line breaks of Markdown text by spaces."""
     return text.replace("\\\n", " ").replace("\n", " ")
 
 
 def _is_tight(item: SyntaxTreeNode) -> bool:
-    """Return whether a list item has no blank line after it: the parser then hides its paragraphs."""
+    """Return whether a list item belongs to a tight list, one without blank lines: the parser hides its paragraphs."""
     return item.type == "list_item" and all(one.hidden for one in item.children if one.type == "paragraph")
 
 
 def _joined(pieces: Iterable[str]) -> str:
-    """Join pieces, with a space where two runs of ` would become one."""
+    """Join pieces of Markdown, with a space between two that would join their backticks into one run."""
     text = ""
     for piece in pieces:
         text += f" {piece}" if text.endswith("`") and piece.startswith("`") else piece
@@ -213,7 +213,7 @@ def _joined(pieces: Iterable[str]) -> str:
 
 
 def _code(text: str, *, in_table: bool) -> str:
-    """Return the text as code, in several spans where backticks, or the signs of a table, would end a span early."""
+    """Return the text as inline code, in several spans if backticks, or | and \\ in a table, would end a span early."""
     text = re.sub(r"\s+", " ", text)
     pieces = re.split(r"(``+|[|\\]+)" if in_table else "(``+)", text)
     return _joined(_escaped(one) if at % 2 or not one.strip() else _span(one) for at, one in enumerate(pieces))
@@ -224,7 +224,7 @@ def _span(text: str) -> str:
 
 
 def _plain(text: str, *, in_table: bool = False) -> str:
-    """Return the text escaped, with addresses as code."""
+    """Return the text on one line and escaped, with addresses as code."""
     text = re.sub(r"\s", lambda found: "　" if found[0] == "　" else " ", text)
     parts: list[str] = []
     at = 0
@@ -239,10 +239,10 @@ def _escaped(text: str) -> str:
 
 
 def _started(line: str) -> str:
-    """Escape the beginning of a paragraph's line, so that it starts no heading, list, quotation or the like."""
+    """Escape the start of a paragraph's line, so that the line does not become a heading, list or quotation."""
     return _LINE_START.sub(lambda found: f"{found[3]}\\{found[4]}" if found[3] else f"\\{found[0]}", line.lstrip(" \t"))
 
 
 def quote_lines(lines: Sequence[str]) -> str:
-    """Return the lines as a quotation. Two spaces at the end of each keep the line breaks."""
+    """Return the lines as a Markdown quotation. Two spaces at the end of each line keep the line breaks."""
     return "\n".join(f"> {line}  " if line.strip() else ">" for line in lines)

@@ -1,6 +1,6 @@
 """Open files of foreign folders only if they are regular files, and read them up to a limit.
 
-A pipe or a device in the place of a file would block the reader or never end. Also makes typed paths absolute.
+Reading a pipe or a device instead of a file would block or never end.
 """
 
 import errno
@@ -14,21 +14,18 @@ from typing import BinaryIO
 
 from app.base.errors import AppError
 
-LINE_BYTES = 64 << 20  # a row of training data has some thousand
-_READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe does not block
+LINE_BYTES = 64 << 20  # the limit of a line; a row of training data has some thousand bytes
+_READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # does not block for a pipe
 _FLAGS = _READS | getattr(os, "O_NOFOLLOW", 0)
 
 
 def too_large_error(path: Path) -> OSError:
-    """Return the OSError for a file that would take days to read or fill the memory.
-
-    The system's own text for EFBIG is about writing.
-    """
+    """Return an OSError (EFBIG) for a file over the limit; the system's own text for EFBIG is about writing."""
     return OSError(errno.EFBIG, "too large to be read", str(path))
 
 
 class NotPlainError(OSError):
-    """The error for a path that is not a plain file. `kind`: link | hard_link | not_file | not_folder | too_large."""
+    """The path is not of the required kind. `kind`: link | hard_link | not_file | not_folder | too_large."""
 
     def __init__(self, path: Path, kind: str) -> None:
         super().__init__(errno.ELOOP, kind, str(path))
@@ -37,9 +34,9 @@ class NotPlainError(OSError):
 
 
 def require_folder(path: Path) -> None:
-    """Check that the path is a folder.
+    """Check that the path is a folder and no link.
 
-    Raises NotPlainError for a link or a file, and OSError where there is nothing.
+    Raises NotPlainError if it is a link or a file, and OSError if it does not exist.
     """
     mode = path.lstat().st_mode
     if _is_link(path, mode):
@@ -49,10 +46,7 @@ def require_folder(path: Path) -> None:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading, also through a link, but no pipe and no device, which may block or never end.
-
-    Raises OSError.
-    """
+    """Open a regular file for reading; links are followed. Raises OSError, also for a folder, a pipe or a device."""
     descriptor = os.open(path, _READS)
     try:
         mode = os.fstat(descriptor).st_mode
@@ -67,21 +61,21 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file that `open_regular` accepts. Raises OSError."""
+    """Return the SHA-256 of a regular file in hexadecimal. Raises OSError as `open_regular`."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
-    """Return the content of a file that `open_regular` accepts. Raises OSError, also for a larger file."""
+    """Return the content of a regular file. Raises OSError as `open_regular`, and for more than `most_bytes`."""
     with open_regular(path) as file:
         return _read_bounded(file, path, most_bytes)
 
 
 def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
-    """Yield the lines of a file that `open_regular` accepts, each with its end.
+    """Yield the lines of a regular file, each with its line end.
 
-    Raises OSError, also for a longer line.
+    Raises OSError as `open_regular`, and for a line of more than `most_bytes`.
     """
     with open_regular(path) as file:
         while line := file.readline(most_bytes + 1):
@@ -91,9 +85,9 @@ def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
 
 
 def open_plain(path: Path, most_bytes: int) -> BinaryIO:
-    """Open a file for reading that is no link, no second name of another file, no device and not too large.
+    """Open a regular file of at most `most_bytes` that is no symbolic link and has no second hard link.
 
-    Raises OSError, NotPlainError.
+    Raises NotPlainError for a symbolic or hard link, a device, a folder or a larger file, and OSError.
     """
     if _is_link(path, path.lstat().st_mode):
         raise NotPlainError(path, "link")
@@ -113,7 +107,7 @@ def open_plain(path: Path, most_bytes: int) -> BinaryIO:
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes:
-    """Return the content of a file that `open_plain` accepts. Raises OSError, NotPlainError."""
+    """Return the content of a file. Raises OSError and NotPlainError as `open_plain`."""
     with open_plain(path, most_bytes) as file:
         return _read_bounded(file, path, most_bytes)
 
@@ -126,7 +120,10 @@ def _read_bounded(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
 
 
 def _is_link(path: Path, mode: int) -> bool:
-    """Return whether the path is a link or a junction of Windows."""
+    """Return whether the path is a symbolic link, or a reparse point (such as a junction) of Windows.
+
+    `mode`: its `st_mode`, not following links.
+    """
     if stat.S_ISLNK(mode):
         return True
     attributes = getattr(path.lstat(), "st_file_attributes", 0)
@@ -134,9 +131,9 @@ def _is_link(path: Path, mode: int) -> bool:
 
 
 def absolute_path(path: Path) -> Path:
-    """Return a typed path as an absolute one.
+    """Return a path that the user has typed as an absolute one, with ~ expanded.
 
-    Raises AppError("hf_folder_unreadable") for `~name` of an unknown user.
+    Raises AppError("hf_folder_unreadable") if ~ cannot be expanded, as for an unknown user.
     """
     try:
         return path.expanduser().absolute()

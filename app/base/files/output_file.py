@@ -1,9 +1,9 @@
-"""Write files completely or not at all, name them safely, append lines, and copy large files with their hash.
+"""Write files completely or not at all, name them safely, append lines, and check copies of large files by their hash.
 
 - `write_atomically`, `create_atomically` write the program's own small files and raise OSError.
 - `open_atomically`, `create_numbered_file` write files for the user and raise AppError.
 - `append_line` appends to a file that several processes may write.
-- `hash_file` and the functions after it serve copies to other drives.
+- `CopyProgress`, `hash_file` and the functions after them are for copies to other drives.
 """
 
 import contextlib
@@ -25,17 +25,17 @@ from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 
 NAME_CHARACTERS_MAX = 80
-NAME_BYTES_MAX = 200  # of UTF-8; file systems allow 255, and a number and a suffix follow
+NAME_BYTES_MAX = 200  # in UTF-8; file systems allow 255, of which a number and a suffix take some
 _FORBIDDEN_CHARACTERS = re.compile(r'[/\\:*?"<>|]')
 _DEVICE = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|COM[0-9¹²³]|LPT[0-9¹²³])(?:\.|$)", re.IGNORECASE)
 
 
 def safe_name(title: str, otherwise: str) -> str:
-    """Return a title as a file name, without suffix, that every system and a USB stick accept.
+    """Return a title as a file name without suffix that all operating and file systems accept.
 
-    `otherwise` is returned where nothing of the title is left.
+    `otherwise`: the name to use if no character of the title is left.
     """
-    # Control characters and signs of writing direction are removed: with them a name can fake another suffix.
+    # Control characters and those of writing direction are removed, because they can make a name show another suffix.
     kept = "".join(
         " " if character.isspace() else character
         for character in unicodedata.normalize("NFC", title)
@@ -52,7 +52,7 @@ def _cut(name: str) -> str:
 
 
 def free_path(path: Path) -> Path:
-    """Return the path, or one with a number where it is taken. A clock that goes back produces the same name again."""
+    """Return the path, or if it exists the first free one with "-2", "-3" and so on before its suffix."""
     free, number = path, 2
     while free.exists():
         free, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
@@ -60,25 +60,28 @@ def free_path(path: Path) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` completely or not at all: temporary name in the same folder, fsync, rename. Raises OSError."""
+    """Write a file completely or not at all: to a temporary name in the same folder, fsync, rename. Raises OSError."""
     with _beside(path, content) as temporary:
         temporary.replace(path)
 
 
 def create_atomically(path: Path, content: bytes) -> None:
-    """Create a file completely or not at all. If another process creates it first, its file stays. Raises OSError."""
+    """Create a file completely or not at all. A file that exists, or that another process creates first, is kept.
+
+    Raises OSError.
+    """
     with _beside(path, content) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
             return
-        except OSError:  # a file system without links
+        except OSError:  # the file system has no hard links
             temporary.replace(path)
 
 
 @contextlib.contextmanager
 def _beside(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a temporary file in the same folder and yield its path; delete what is left of it."""
+    """Write a temporary file in the folder of `path` and yield its path; delete it at the end unless it was renamed."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     temporary = Path(name)
     try:
@@ -98,7 +101,7 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 @contextmanager
 def open_atomically(target: Path) -> Iterator[BinaryIO]:
-    """Replace `target` when the block ends without an error; otherwise leave it as it was and no other file beside it.
+    """Yield a temporary file that replaces `target` if the block succeeds; otherwise delete it and keep `target`.
 
     Raises AppError("disk_full" | "export_forbidden" | "export_folder_gone" | "export_unwritable").
     """
@@ -117,20 +120,17 @@ def open_atomically(target: Path) -> Iterator[BinaryIO]:
 
 
 def require_zip_date() -> None:
-    """Check that the clock fits zip archives (Word and Excel files), which know only the years from 1980 to 2107.
-
-    Raises AppError("clock_unfit").
-    """
+    """Raise AppError("clock_unfit") if the clock is outside 1980 to 2107, the years of zip (Word and Excel) files."""
     year = time.gmtime().tm_year
-    if not 1981 <= year <= 2106:  # a year less at each end, because local time differs from UTC
+    if not 1981 <= year <= 2106:  # one year less at each end, because local time differs from UTC
         raise AppError("clock_unfit", year=year)
 
 
 def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **facts: str) -> None:
-    """Check the path of a new file that the user names, before any work for it begins.
+    """Check the path of a file to create, before any work for it begins.
 
-    `facts`: facts of the error `format_code` besides the file's name. Raises AppError(format_code |
-    "export_folder_gone" | "export_exists").
+    `suffixes`: those allowed, in lower case. Raises AppError: `format_code`, with the file name and `facts`, for
+    another suffix; "export_folder_gone"; "export_exists".
     """
     if target.suffix.lower() not in suffixes:
         raise AppError(format_code, **{"name": target.name, **facts})
@@ -141,11 +141,10 @@ def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **
 
 
 def create_numbered_file(folder: Path, stem: str, suffix: str, numbers: dict[str, int]) -> Path:
-    """Create a new empty file named `stem`, with a number where that name is taken.
+    """Create an empty file named `stem` and `suffix`, or if it exists with " (2)", " (3)" and so on between them.
 
-    Creating the file decides whether a name is free, so two processes never get the same one. `numbers`: the last
-    number of each stem; the caller keeps it between calls, so that taken names are not tried again. Raises AppError as
-    `open_atomically`.
+    Two processes never get the same name. `numbers`: the last number used for each stem; the caller keeps this dict
+    between calls, so that taken names are not tried again. Raises AppError as `open_atomically`.
     """
     while True:
         number = numbers[stem] = numbers.get(stem, 0) + 1
@@ -160,7 +159,7 @@ def create_numbered_file(folder: Path, stem: str, suffix: str, numbers: dict[str
 
 
 def export_error(error: OSError, target: Path) -> AppError:
-    """Return the AppError that tells the user why a file cannot be written."""
+    """Return the AppError for an OSError while writing `target`. `open_atomically` lists the codes."""
     folder = str(target.parent)
     if error.errno in _FULL:
         return AppError("disk_full", path=folder)
@@ -172,9 +171,9 @@ def export_error(error: OSError, target: Path) -> AppError:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line and wait until it is on the disk. Raises OSError.
+    """Append `line` and a line feed, and wait until they are on the disk. Raises OSError.
 
-    An incomplete line of an earlier write to a full disk is ended first, so that it does not damage the new one.
+    If the file ends with an incomplete line, as after a write to a full disk, that line is ended first.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     try:
@@ -183,21 +182,21 @@ def append_line(path: Path, line: bytes) -> None:
             os.lseek(descriptor, size - 1, os.SEEK_SET)
             line = line if os.read(descriptor, 1) == b"\n" else b"\n" + line
         remaining = memoryview(line + b"\n")
-        while remaining:  # an almost full disk takes only a part
+        while remaining:  # on an almost full disk only a part is written
             remaining = remaining[os.write(descriptor, remaining) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-ReportBytes = Callable[[int, int], None]  # bytes done, total bytes; an exception of it ends the work
+ReportBytes = Callable[[int, int], None]  # (bytes done, total bytes); if it raises, the work ends
 
 BLOCK_BYTES = 1 << 20
-_SPARE_BYTES = 16 << 20  # what the file system itself needs while files are written
+_SPARE_BYTES = 16 << 20  # space that the file system itself needs while files are written
 
 
 class CopyProgress:
-    """Add up the bytes done and report them. `passes`: how often each byte is added (2: written and read back)."""
+    """The progress of a copy. `passes`: how often each byte is added, such as 2 if it is written and read back."""
 
     def __init__(self, report: ReportBytes, total_bytes: int, passes: int = 1) -> None:
         self._report = report
@@ -206,14 +205,15 @@ class CopyProgress:
         self._done = 0
 
     def add(self, count: int) -> None:
+        """Add `count` bytes and report the sum, divided by `passes`."""
         self._done += count
         self._report(min(self._done // self._passes, self._total), self._total)
 
 
 def hash_file(path: Path, meter: CopyProgress) -> str:
-    """Return the hexadecimal sha256 of a file, read from the drive instead of the cache where possible.
+    """Return the SHA-256 of a file in hexadecimal, read from the drive instead of the cache where possible.
 
-    Raises OSError.
+    `meter`: gets each block. Raises OSError.
     """
     digest = hashlib.sha256()
     with open_regular(path) as file:
@@ -225,16 +225,13 @@ def hash_file(path: Path, meter: CopyProgress) -> str:
 
 
 def drop_from_cache(file: BinaryIO) -> None:
-    """Drop a file from the system's cache.
-
-    Otherwise a check would read memory, which is right even if the drive is not.
-    """
+    """Drop a file from the system's cache, so that a check reads the drive instead of the memory. Not on Windows."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut. Windows does that by itself."""
+    """Sync a folder, so that new file names in it survive a power cut. Windows does that by itself."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -244,14 +241,17 @@ def sync_folder(folder: Path) -> None:
 
 
 def require_space(folder: Path, need_bytes: int) -> None:
-    """Check the free space on the drive of this folder. Raises AppError("drive_space")."""
+    """Raise AppError("drive_space") if the folder's drive has too little free space. `need_bytes` 0: no check."""
     free = shutil.disk_usage(folder).free
     if need_bytes and free < need_bytes + _SPARE_BYTES:
         raise AppError("drive_space", path=str(folder), need_bytes=need_bytes + _SPARE_BYTES, free_bytes=free)
 
 
 def drive_error(error: OSError, folder: Path, otherwise: str, need_bytes: int = 0) -> AppError:
-    """Return AppError("drive_space" | "drive_file_limit"), or one with the code `otherwise`."""
+    """Return the AppError for an OSError on a drive: "drive_space", "drive_file_limit", or the code `otherwise`.
+
+    `need_bytes`: the space needed, for the error's text.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return AppError("drive_space", path=str(folder), need_bytes=need_bytes, free_bytes=free_bytes(folder))
     if error.errno == errno.EFBIG:  # FAT32 allows 4 GiB
@@ -261,7 +261,7 @@ def drive_error(error: OSError, folder: Path, otherwise: str, need_bytes: int = 
 
 @contextmanager
 def drive_errors(folder: Path, otherwise: str, need_bytes: int = 0) -> Iterator[None]:
-    """Raise an OSError of the block as the AppError that `drive_error` returns for it."""
+    """Convert an OSError in the block to the AppError that `drive_error` returns for it."""
     try:
         yield
     except OSError as error:
@@ -269,7 +269,7 @@ def drive_errors(folder: Path, otherwise: str, need_bytes: int = 0) -> Iterator[
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the free space on the drive of this folder; 0: unknown."""
+    """Return the free space on the folder's drive; 0 if it is unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

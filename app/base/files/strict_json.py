@@ -1,7 +1,7 @@
-"""Read JSON with limits on its size, depth and number of values. The program reads JSON from files only here.
+"""Parse JSON with limits on its size, depth and number of values. Only this module reads JSON files.
 
-Each value costs Python up to 100 bytes however short its text is: a file of `[],[],[]` takes forty times its own size
-in memory, so a limit on bytes alone is not enough.
+Each value takes up to 100 bytes of memory however short its text is: a file of `[],[],[]` takes forty times its own
+size, so a limit on bytes alone is not enough.
 """
 
 import functools
@@ -14,15 +14,15 @@ from typing import Any
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
 
-MAX_BYTES = 8 << 20  # the largest tokenizer_config.json known has 180 kB, the largest index 6 MB
-FILE_BYTES = 64 << 20  # of Kotae's own files; the journal of a run of 100,000 steps has 30 MB
+MAX_BYTES = 8 << 20  # the largest known tokenizer_config.json has 180 kB, the largest known index 6 MB
+FILE_BYTES = 64 << 20  # the limit of Kotae's own files; the journal of a run of 100,000 steps has 30 MB
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-# Values are estimated by commas and opening brackets, including those inside strings: never too few.
+# The number of values is estimated, never too low, by counting commas and opening brackets, also in strings.
 FREE_VALUES, BYTES_A_VALUE, MAX_VALUES = 500_000, 8, 6_000_000
 
 
 def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
-    """Return the object in a file. Raises AppError("hf_file_unreadable", file, reason)."""
+    """Return the object in a JSON file, parsed by `parse_object`. Raises AppError("hf_file_unreadable")."""
     try:
         return parse_object(read_bytes(path, max_bytes))
     except OSError as error:
@@ -32,14 +32,14 @@ def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes, **how: Any) -> dict[str, Any]:
-    """Return an object in which no key occurs twice and all strings are valid Unicode. Raises ValueError.
+    """Parse a JSON object. Raises ValueError for another value, a duplicate key, NaN, infinity or a lone surrogate.
 
     `how`: further options of `json.loads`.
     """
     data = loads(raw, object_pairs_hook=_unique_object, parse_constant=_refuse_constant, parse_float=parse_float, **how)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
-    if _SURROGATE.search(raw):  # a lone surrogate, or a valid pair
+    if _SURROGATE.search(raw):  # this may be a lone surrogate or a valid pair
         try:
             json.dumps(data, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as error:
@@ -53,9 +53,9 @@ def load_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = 
 
 
 def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
-    """Return the value that a JSON text encodes. Raises ValueError for any text that is not accepted.
+    """Parse a JSON value. Raises ValueError if it is invalid, too deeply nested or has too many values.
 
-    `max_values`: the most values that the text may hold; None: a limit that depends on the length (`is_crowded`).
+    `max_values`: the limit on the number of values; None: that of `is_crowded`.
     `how`: further options of `json.loads`.
     """
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
@@ -75,8 +75,8 @@ def _decoder(**how: Any) -> json.JSONDecoder:
 def is_crowded(text: str, max_values: int | None = None) -> bool:
     """Return whether a JSON text holds too many values.
 
-    `max_values`: the limit; None: 500,000 and one more for every 8 characters, up to 6,000,000. A text of at most
-    500,000 characters is always accepted.
+    `max_values`: the limit; None: 500,000 and one more for every 8 characters, up to 6,000,000. For a text of at most
+    500,000 characters return False.
     """
     allowed = max_values or min(MAX_VALUES, FREE_VALUES + len(text) // BYTES_A_VALUE)
     return len(text) > FREE_VALUES and sum(map(text.count, ",[{")) > allowed
@@ -88,7 +88,7 @@ def read_bytes(path: Path, max_bytes: int = FILE_BYTES) -> bytes:
 
 
 def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the dict of an object's pairs. Raises ValueError if a key occurs twice, since readers use either value."""
+    """Return the pairs of an object as a dict. Raises ValueError if a key occurs twice, which is ambiguous."""
     data = dict(pairs)
     if len(data) != len(pairs):
         raise ValueError("a key occurs twice")
@@ -96,7 +96,7 @@ def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_float(text: str) -> float:
-    """Return a number in JSON. Raises ValueError for one that overflows to infinity, such as 1e999."""
+    """Parse a JSON number. Raises ValueError if it overflows to infinity, as 1e999 does."""
     value = float(text)
     return value if math.isfinite(value) else _refuse_constant(text[:20])
 

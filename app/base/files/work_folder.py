@@ -1,7 +1,7 @@
 """Name, lock, delete and restore folders that hold one item each, such as a training run.
 
-- A folder's name is its time and the name of its content.
-- The process that works in a folder holds its lock file. Listing folders only tests the lock.
+- A folder is named by the time of its creation and the name of the item.
+- The process that works in a folder holds its lock file; other processes only test the lock.
 - Deleting moves a folder to `.bin` in its parent folder; it can be restored until the bin is emptied.
 """
 
@@ -19,12 +19,12 @@ import filelock
 from app.base.files.day_record import DayRecord
 from app.base.files.output_file import free_path
 
-_LIMIT_S = 0.5  # testing whether a file is locked holds the lock for a moment
+_LIMIT_S = 0.5  # a process that tests the lock holds it for a moment
 _POLL_S = 0.02
 
 
 def acquire_lock(path: Path) -> filelock.BaseFileLock:
-    """Acquire the lock file at `path`. Raises filelock.Timeout where another process holds it, and OSError."""
+    """Acquire the lock file at `path`. Raises filelock.Timeout if another process holds it, and OSError."""
     lock = filelock.FileLock(str(path), timeout=_LIMIT_S, poll_interval=_POLL_S, thread_local=False)
     lock.acquire()
     return lock
@@ -34,7 +34,7 @@ if sys.platform == "win32":
     _TEST_LIMIT_S, _TEST_POLL_S = 0.004, 0.002  # two processes may test the lock at the same moment
 
     def is_locked(path: Path) -> bool:
-        """Return whether a process holds the lock; False in a read-only folder. Waits a few milliseconds at most."""
+        """Return whether a process holds the lock, after a few milliseconds at most; False in a read-only folder."""
         try:
             if path.exists():
                 with filelock.FileLock(str(path), timeout=_TEST_LIMIT_S, poll_interval=_TEST_POLL_S):
@@ -49,10 +49,10 @@ else:
     import fcntl
 
     def is_locked(path: Path) -> bool:
-        """Return whether a process holds the lock; False where that cannot be determined.
+        """Return whether a process holds the lock; False if that cannot be determined.
 
-        Requests a shared flock, the kind of lock that filelock uses: it fails at once where a process holds the file,
-        and any number of programs may test at the same time.
+        Request a shared flock, the kind of lock that filelock uses: this fails at once if a process holds the lock, and
+        any number of processes can test at the same time.
         """
         try:
             file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -73,9 +73,9 @@ _SLUG_CHARACTERS = 40
 
 
 def timestamped_path(parent: Path, name: str, now: float) -> Path:
-    """Return a free path in `parent`, named by the local time and a name. The folder is not created yet.
+    """Return a free path in `parent`, named by the local time and `name`. The folder is not created.
 
-    Names in the bin count as taken, because those folders may be restored.
+    `now`: seconds since 1970. Names of folders in the bin count as taken, because those may be restored.
     """
     plain = unicodedata.normalize("NFKC", name).casefold()
     slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_CHARACTERS].strip("-.")
@@ -94,7 +94,7 @@ def move_to_bin(folder: Path, now: float) -> None:
     """Move a folder to the bin. `now`: seconds since 1970. Raises OSError."""
     target = folder.parent / BIN / folder.name
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    if target.exists():  # an earlier folder of that name, which stays in the bin too
+    if target.exists():  # an earlier folder of that name, which is kept in the bin too
         target.rename(free_path(target))
     folder.rename(target)
     mark_deleted(target, now)
@@ -110,7 +110,7 @@ def restore_from_bin(parent: Path, name: str) -> Path:
 def mark_deleted(folder: Path, now: float) -> None:
     """Mark a folder in the bin as deleted at `now`, in seconds since 1970, by an empty file in it.
 
-    Nothing is raised where the file cannot be written: `empty_bin` then marks the folder later.
+    If the file cannot be written, do nothing: `empty_bin` marks the folder later.
     """
     with contextlib.suppress(OSError):
         (folder / _REMOVED).touch()
@@ -124,10 +124,10 @@ def unmark_deleted(folder: Path) -> None:
 
 
 def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[str]:
-    """Erase the folders that were moved to the bin of `parent` at least `days` ago, and return their names.
+    """Erase the folders that were moved to the bin of `parent` more than `days` ago, and return their names.
 
-    The days must have passed both by the clock (`now`, in seconds since 1970) and by `record`. For a folder without a
-    mark, which an earlier version has moved there, the days begin now.
+    `now`: seconds since 1970; `record` must confirm the days, because the clock may be wrong. A folder without a mark,
+    which an earlier version has moved to the bin, is marked now.
     """
     dated, gone = {}, []
     for folder in _folders(parent / BIN):
@@ -136,7 +136,7 @@ def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[
                 mark_deleted(folder, time.time())
             dated[folder.name] = (folder / _REMOVED).stat().st_mtime
     for name in sorted(record.expired_items(parent.name, dated, now, days)):
-        with contextlib.suppress(OSError):  # a program has a file of it open: the next call tries again
+        with contextlib.suppress(OSError):  # if a program has one of the files open, the next call tries again
             shutil.rmtree(parent / BIN / name)
             gone.append(name)
     return gone
@@ -160,7 +160,7 @@ def folder_size_bytes(folder: Path) -> int:
 
 
 def version_of(path: Path) -> tuple[int, int]:
-    """Return a file's modification time and size, which tell whether it has changed; (0, -1) if it is missing."""
+    """Return a file's modification time in ns and size in bytes, to detect changes; (0, -1) if it is missing."""
     try:
         status = path.stat()
     except OSError:

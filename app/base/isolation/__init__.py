@@ -1,1 +1,1 @@
-"""Keep a process from the network, from other processes and from files that are not its own."""
+"""Deny a process access to the network, to other processes and to files that it does not need."""

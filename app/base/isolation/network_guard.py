@@ -1,21 +1,22 @@
 """Keep every process off the network, by a filter of the kernel (Linux) and by a guard inside Python (everywhere).
 
-The filter is seccomp and covers native code and all child processes; it cannot be removed. `socket` and `socketpair`
-give AF_UNIX (display, D-Bus) and AF_NETLINK (the kernel itself, which drivers ask about devices) and nothing else.
-io_uring, which can make sockets too, is refused, and so is access to other processes of the user (ptrace, process_vm_*,
-pidfd_getfd), whose sockets would be a way out. Child processes without a window have no AF_UNIX either, except
-connected pairs: other programs of this machine could send for them. They cannot change modes, owners, dates and
+The filter uses seccomp. It covers native code and all child processes, and cannot be removed. `socket` and `socketpair`
+only make sockets of AF_UNIX (display, D-Bus) and AF_NETLINK (drivers query the kernel about devices). io_uring, which
+can make sockets too, is refused, and so is access to other processes of the user (ptrace, process_vm_*, pidfd_getfd),
+whose sockets could be used. Child processes without a window cannot use AF_UNIX either, except connected pairs, because
+other programs of this machine could send data for them. They cannot change modes, owners, dates and
 attributes of files, which Landlock does not cover, nor the limits of other processes, nor System V memory and queues,
-which all programs of the user share. The filter does not cover sockets that were open before, file names
-(`app.base.isolation.sandbox` does), and, in the window, other programs of this machine that are reached by AF_UNIX.
+which all programs of the user share. The filter does not cover sockets that were open before, access to files by name
+(`app.base.isolation.sandbox` does), and, in the window's process, other programs of this machine that AF_UNIX reaches.
 Windows and macOS have no such filter without administrator rights.
 
-The guard is an audit hook, which every process but the downloading children installs first. It refuses every connection
-except AF_UNIX, one address of the local network in the child that asks a model there (`app.inference.remote`), and the
-loopback socket of `kotae serve`. Refusals are counted and logged, and the window shows the count. It also sets the
-switches that libraries read at import, and turns off crash dumps, which hold questions and answers and which some
-systems send to their maker. Native code bypasses the guard: on Linux the filter refuses it; elsewhere no part of
-Kotae's own native code opens sockets (`strace` in the fault tests).
+The guard is an audit hook of Python, which every process except the downloading children installs first. It refuses
+every connection except AF_UNIX, one address of the local network in the child that uses a model there
+(`app.inference.remote`), and the loopback socket of `kotae serve`. Refusals are counted and logged, and the window
+shows the count. `enforce_offline` also sets the environment variables that libraries read at import, and turns off
+crash dumps, which hold questions and answers and which some systems send to their maker. Native code bypasses the
+guard: on Linux the filter stops it; elsewhere no part of Kotae's own native code opens sockets (the fault tests check
+it with `strace`).
 """
 
 import ctypes
@@ -30,22 +31,22 @@ from typing import Any
 
 from app.base import addresses, settings
 
-# Roles that never need a network, whatever the settings say.
+# Roles (the first argument of a child process) that never need a network, whatever the settings are.
 OFFLINE_ROLES = ("--engine", "--render-template", "--quantize", "--score", "--read-documents", "--read-workbook")
-# The only roles that may use a network. The policy file of an administrator can forbid it.
+# The only roles that may use a network, unless the policy file of an administrator forbids it.
 FETCHING_ROLES = ("--download", "--remote-engine", "--make-training-environment")
-# The offline check sets it for its children, whose attempts the kernel counts (`is_attempt_counted`).
+# The offline check sets this variable for its children, whose connection attempts the kernel counts.
 COUNTED_VARIABLE = "KOTAE_OFFLINE_CHECK"
 
 _EACCES = 13
 _AF_UNIX, _AF_NETLINK = 1, 16
-_X32_BIT = 0x4000_0000  # on x86-64: the same calls, under other numbers
-_IO_URING = (425, 426, 427)  # setup, enter, register; one number on all machines
+_X32_BIT = 0x4000_0000  # on x86-64 this bit marks a second set of numbers for the same system calls
+_IO_URING = (425, 426, 427)  # setup, enter, register; the same numbers on all machines
 
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """The numbers of one kind of processor: AUDIT_ARCH_* and system calls (linux/audit.h, asm/unistd.h)."""
+    """The numbers of AUDIT_ARCH_* and of system calls for one processor type (linux/audit.h, asm/unistd.h)."""
 
     architecture: int
     socket: int
@@ -71,9 +72,9 @@ _MACHINES = {
         shared=(180, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195, 196), prlimit=261, ioctl=29,
     ),
 }  # fmt: skip
-_MARKING = (452, 463, 466, 469)  # fchmodat2, setxattrat, removexattrat, file_setattr; one number on all machines
-_INTRUSIVE = (438, 440)  # pidfd_getfd, process_madvise; one number on all machines
-_FETCHING, _SHOWING, _HEADLESS = "fetching", "showing", "headless"  # scopes: from the least to the most refused
+_MARKING = (452, 463, 466, 469)  # fchmodat2, setxattrat, removexattrat, file_setattr; the same numbers on all machines
+_INTRUSIVE = (438, 440)  # pidfd_getfd, process_madvise; the same numbers on all machines
+_FETCHING, _SHOWING, _HEADLESS = "fetching", "showing", "headless"  # scopes of the filter, the least strict first
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
@@ -81,10 +82,10 @@ _FOR_ALL_THREADS, _WITHOUT_SLOWING = 1, 4  # TSYNC; SPEC_ALLOW: older kernels sl
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
 _AND = 0x54
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data; their lower halves
-# Pairs of these kinds stay connected to each other; one end of a datagram pair may send to any name.
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in struct seccomp_data
+# Socket pairs of these types stay connected to each other; one end of a datagram pair may send to any address.
 _KIND_BITS, _SOCK_STREAM, _SOCK_SEQPACKET = 0xF, 1, 5
-_TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they insert text as if the user had typed it in the terminal
+_TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they insert text into the terminal as if the user had typed it
 _ALLOW, _REFUSE = 0x7FFF_0000, 0x0005_0000 | _EACCES
 
 _NVIDIA = "nvidia-modprobe"
@@ -92,9 +93,9 @@ _state = "off"
 
 
 def install_filter_for(arguments: Sequence[str]) -> None:
-    """Install the filter that the role of these arguments needs, before the process has threads.
+    """Install the filter for the role that the arguments select. Call it before the process has threads.
 
-    `arguments`: of the command line, without the program.
+    `arguments`: the arguments of the command line, without the program.
     """
     global _state
     first = arguments[0] if arguments else ""
@@ -116,14 +117,14 @@ def install_filter_for(arguments: Sequence[str]) -> None:
 def filter_state() -> str:
     """Return the state of the filter in this process.
 
-    on | off | unsupported (this system has no filter) | refused (by the kernel) | counted (in the offline check) |
-    display (another machine shows the window, which the process must reach).
+    on | off | unsupported (this system has no filter) | refused (by the kernel) | counted (not installed, because the
+    offline check counts attempts) | display (not installed, because another machine shows the window).
     """
     return _state
 
 
 def is_display_remote() -> bool:
-    """Return whether windows are shown over the network, as with `ssh -X`: X11 with a host before the colon."""
+    """Return whether X11 shows windows over the network, as with `ssh -X`: DISPLAY has a host before the colon."""
     host = os.environ.get("DISPLAY", "").rpartition(":")[0]
     is_wayland = bool(os.environ.get("WAYLAND_DISPLAY"))
     qt_platform = os.environ.get("QT_QPA_PLATFORM", "").partition(":")[0]
@@ -137,7 +138,10 @@ def is_filter_supported() -> bool:
 
 
 def install_filter(scope: str = _SHOWING) -> str:
-    """Put the filter on this process, all its threads and its future children. Return `filter_state()`."""
+    """Install the filter for this process, all its threads and its future children. Return `filter_state()`.
+
+    `scope`: as for `_compile_filter`.
+    """
     global _state
     if _state == "on":
         return _state
@@ -154,7 +158,7 @@ def install_filter(scope: str = _SHOWING) -> str:
 
 
 def _protect_other_processes() -> None:
-    """Refuse this process access to other processes of the user; for a process that may use the network."""
+    """Deny a process that may use the network access to other processes of the user."""
     if is_filter_supported() and not is_attempt_counted():
         _make_devices()
         _install(_MACHINES[os.uname().machine], _FETCHING)
@@ -163,7 +167,7 @@ def _protect_other_processes() -> None:
 def is_attempt_counted() -> bool:
     """Return whether this is a child of the offline check in its empty network namespace.
 
-    Attempts must reach the kernel's counters there, and nothing can leave.
+    There the filter must not stop attempts, so that the kernel counts them; no data can leave the namespace.
     """
     if COUNTED_VARIABLE not in os.environ:
         return False
@@ -175,7 +179,7 @@ def is_attempt_counted() -> bool:
 
 
 def can_create_socket(family: int) -> bool:
-    """Ask the system for a socket directly, without Python's guard. Nothing is sent."""
+    """Return whether the system creates a socket of a family (AF_*), bypassing Python's guard. Nothing is sent."""
     system = ctypes.CDLL(None, use_errno=True)
     number: int = system.socket(family, 2, 0)  # SOCK_DGRAM
     if number >= 0:
@@ -184,7 +188,7 @@ def can_create_socket(family: int) -> bool:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    """Return the first word that is neither a common option (`app.cli`) nor its value."""
+    """Return the subcommand: the first argument that is neither a common option (`app.cli`) nor its value; else ""."""
     rest = iter(arguments)
     for one in rest:
         if one in ("--data-dir", "--lang"):
@@ -213,9 +217,9 @@ def _install(machine: _Machine, scope: str) -> bool:
 def _compile_filter(machine: _Machine, scope: str) -> bytes:
     """Return the seccomp filter as BPF instructions of 8 bytes each (linux/filter.h).
 
-    `scope`: _FETCHING, _SHOWING or _HEADLESS, from the least to the most refused. Each entry of `lines` is an
-    operation, its value, and the labels to jump to if the operation is true or false; a string alone is a label. A
-    32-bit program gets no system call at all, because its system call numbers have another meaning.
+    `scope`: _FETCHING, _SHOWING or _HEADLESS, the least strict first. Each entry of `lines` is an operation, its value,
+    and the labels to jump to if the operation is true or false ("": the next entry); a string alone is a label. All
+    system calls of a 32-bit program are refused, because their numbers have another meaning.
     """
     refused = [*machine.intrusive, *_INTRUSIVE]
     if scope != _FETCHING:
@@ -233,7 +237,7 @@ def _compile_filter(machine: _Machine, scope: str) -> bytes:
         *(judged if scope == _HEADLESS else []),
         *(sockets if scope != _FETCHING else []),
         (_RETURN, _ALLOW, "", ""),
-        "limit",  # pid 0: prlimit of this process alone is allowed
+        "limit",  # prlimit is allowed only for pid 0, this process
         (_LOAD, _FIRST_ARGUMENT, "", ""),
         (_EQUAL, 0, "allow", "refuse"),
         "device",
@@ -270,15 +274,15 @@ def _compile_filter(machine: _Machine, scope: str) -> bytes:
 
 
 def _make_devices() -> None:
-    """Make the device files of NVIDIA's driver before the filter is on.
+    """Create the device files of NVIDIA's driver before the filter is installed.
 
-    The driver lets a privileged program make them once after each start of the machine. Under the filter no program
-    gets more rights than it has.
+    A privileged (setuid) program creates them once after each start of the machine; under the filter it would not get
+    its privileges.
     """
     cards = Path("/proc/driver/nvidia/gpus")
     if not cards.is_dir() or Path("/dev/nvidia-uvm").exists():
         return
-    import subprocess  # few machines get to here
+    import subprocess  # imported here, because few machines need it
 
     each = [word for number in range(len(list(cards.iterdir()))) for word in ("-c", str(number))]
     try:
@@ -296,30 +300,30 @@ SWITCHES = {
     "WANDB_MODE": "disabled",
 }
 
-# Only these keep libraries off the network. The other switches, which stop telemetry and stored tokens, also hold for
+# Only these keep libraries off the network. The others of SWITCHES, against telemetry and stored tokens, also apply to
 # the downloading children.
 _ONLY_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 _REFUSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
-# Each of these can ask a name server: that query leaves the machine before any connection does.
+# Each of these can query a name server, which sends data before any connection is made.
 _REFUSED_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 LOOPBACK = "127.0.0.1"
 _refusals: list[str] = []
 _is_on = False
-_only: tuple[str, int] | None = None  # the host and port that the child of a remote model may use
+_only: tuple[str, int] | None = None  # the host and port that the child for a remote model may use
 _allowed_addresses: set[tuple[str, int]] = set()
 _listener: socket.socket | None = None
 
 
 class NetworkRefusedError(PermissionError):
-    """The error for a connection that this process must not make. It was not made."""
+    """The guard refused a network access before it was made."""
 
 
 def enforce_offline(only: tuple[str, int] | None = None) -> None:
     """Turn the guard on for the rest of this process. It cannot be turned off again.
 
-    `only`: a host and its port. Its name may be looked up, and addresses that `allow_address` accepts may be connected
-    to.
+    `only`: a host and port; None: none. The host may be looked up, and the process may connect to those of its
+    addresses that `allow_address` accepts.
     """
     global _is_on, _only
     if not _is_on:
@@ -330,7 +334,7 @@ def enforce_offline(only: tuple[str, int] | None = None) -> None:
 
 
 def permit_downloads() -> None:
-    """Prepare a downloading child, which the user has started: no guard, but no telemetry and no stored tokens."""
+    """Prepare a downloading child: turn off telemetry, stored tokens and crash dumps, but leave the guard off."""
     assert not _is_on
     os.environ.update(SWITCHES)
     for name in _ONLY_OFFLINE:
@@ -340,7 +344,7 @@ def permit_downloads() -> None:
 
 
 def allow_address(ip: str, port: int) -> None:
-    """Let this process connect to a numeric address of the host that `enforce_offline` was given as `only`.
+    """Let this process connect to a numeric IP address of the host `only` of `enforce_offline`.
 
     Raises NetworkRefusedError if `only` was None, if the address does not belong to this machine or the local network,
     or if the port is not that of `only`.
@@ -351,9 +355,9 @@ def allow_address(ip: str, port: int) -> None:
 
 
 def listen_on_loopback(port: int) -> socket.socket:
-    """Return the one socket on which `kotae serve` listens for other programs of this machine. `port` 0: a free port.
+    """Return a socket on which `kotae serve` listens for other programs of this machine. `port` 0: any free port.
 
-    Only this socket may be bound, and only to 127.0.0.1; connecting stays refused. Raises OSError.
+    Call it once: the guard lets only this socket be bound, and only to 127.0.0.1. Raises OSError.
     """
     global _listener
     assert _listener is None
@@ -372,15 +376,15 @@ def listen_on_loopback(port: int) -> socket.socket:
 
 
 def refused_attempts() -> tuple[str, ...]:
-    """Return the refused attempts since the start, oldest first."""
+    """Return a text for each attempt that the guard has refused since the start, oldest first."""
     return tuple(_refusals)
 
 
 def _disable_core_dumps() -> None:
-    """Forbid core dumps of this process and its children. Windows writes none unless it is asked to.
+    """Turn off core dumps of this process and its children. Windows writes none unless it is configured to.
 
-    The limit is 1 byte: Linux pipes a dump to its collector whatever the limit is, except at 1 (fs/coredump.c), and no
-    file is that small.
+    The limit is 1 byte, too small for a dump file. Linux pipes dumps to a collector at any limit except 1
+    (fs/coredump.c).
     """
     if sys.platform != "win32":
         import resource
@@ -390,7 +394,7 @@ def _disable_core_dumps() -> None:
 
 
 def _audit_hook(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse network access; an audit hook of `sys.addaudithook`. Raises NetworkRefusedError."""
+    """Raise NetworkRefusedError for audit events of network access, except those allowed. For `sys.addaudithook`."""
     if event in _REFUSED:
         endpoint, address = arguments[0], arguments[1]
         if event == "socket.bind" and endpoint is _listener and address[0] == LOOPBACK:

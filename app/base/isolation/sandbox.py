@@ -1,13 +1,14 @@
 """Restrict what child processes that open foreign files may reach and use.
 
-On Linux, Landlock (since 5.13) confines other files, programs and processes, native code included. There are two
-layers, because the path of a document or a model is known only when it is opened: the whole process may write, start
-and signal only what `confine` names, and the code that parses a file runs in a thread that reads only that file and the
-program's own parts (`run_confined`). Without Landlock in the kernel, and on Windows and macOS, nothing is confined.
-Limits of this protection: threads share their memory, so code that takes over a parsing thread may take over one that
-reads more; files that were open before stay open; names, sizes and dates of files stay visible.
+On Linux (5.13 and later), Landlock restricts access to files, programs and processes, also for native code. There are
+two layers, because a process learns the path of a document or a model only later. `confine` restricts the whole
+process: it may write and start only the given files, and signal only itself and its children. `run_confined` runs the
+code that parses a file in a thread that can read only that file and the program's own parts. Without Landlock, and on
+Windows and macOS, nothing is restricted. The protection has limits: threads share their memory, so code that takes over
+a parsing thread may take over one that can read more; files that were open before stay open; names, sizes and dates of
+files stay visible.
 
-The second half limits memory, processor time and how much an archive may unpack to. Documents
+The second half of the module limits memory, priority and the unpacked size of archives. Documents
 (`app.documents.reading.limits`) and workbooks (`app.base.tables`) share these limits. Nothing is ever extracted to
 disk.
 """
@@ -26,26 +27,26 @@ from typing import TypeVar
 
 Made = TypeVar("Made")
 
-_CREATE, _ADD, _RESTRICT = 444, 445, 446  # one number on all machines
+_CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on all machines
 _VERSION, _PATH_BENEATH, _PR_SET_NO_NEW_PRIVS = 1, 1, 38
-# linux/landlock.h: rights to files, and since which version of the interface the kernel knows them.
+# Rights to files (linux/landlock.h); _SINCE: the version of the interface that introduced some of them.
 _EXECUTE, _WRITE, _READ, _READ_FOLDER = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_CHANGE_FOLDER = 0b1_1111_1111 << 4  # remove and make entries of a folder
+_CHANGE_FOLDER = 0b1_1111_1111 << 4  # remove and create entries of a folder
 _REFER, _TRUNCATE, _DEVICE_CONTROL = 1 << 13, 1 << 14, 1 << 15
 _SINCE = ((2, _REFER), (3, _TRUNCATE), (5, _DEVICE_CONTROL))
 _WRITING = _WRITE | _CHANGE_FOLDER | _REFER | _TRUNCATE | _DEVICE_CONTROL
 _READING = _READ | _READ_FOLDER
 _OF_FILES = _EXECUTE | _WRITE | _READ | _TRUNCATE | _DEVICE_CONTROL
-_CONNECT_AND_BIND = 0b11  # of TCP, since version 4
-_SCOPED = 0b11  # abstract AF_UNIX and signals reach only processes that are confined together, since version 6
+_CONNECT_AND_BIND = 0b11  # rights to TCP, since version 4
+_SCOPED = 0b11  # abstract AF_UNIX sockets and signals reach only processes confined together, since version 6
 
-# The system's libraries, settings, devices and /proc, including the places of unusual distributions. Only these entries
-# of /dev: terminals, cameras and the shared memory of other programs are there too.
+# The system's libraries, settings, devices and /proc, also where unusual distributions keep them. Of /dev only these
+# entries, because terminals, cameras and the shared memory of other programs are there too.
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/nix/store",
            "/gnu/store", "/snap", "/run/opengl-driver", "/run/host", "/app", "/dev/null", "/dev/zero", "/dev/full",
            "/dev/random", "/dev/urandom")  # fmt: skip
 PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix/store", "/gnu/store", "/snap")
-DEVICES = ("/dev/dri", "/dev/kfd", "/dev/dxg")  # of graphics cards
+DEVICES = ("/dev/dri", "/dev/kfd", "/dev/dxg")  # graphics cards
 _SHARED = "/dev/shm"  # noqa: S108  some drivers need it, though memory of other programs is there too
 SHADER_CACHES = (".nv", ".cache/nvidia", ".cache/mesa_shader_cache", ".cache/mesa_shader_cache_db")
 
@@ -54,7 +55,7 @@ _confined = False
 
 @functools.cache
 def landlock_version() -> int:
-    """Return the kernel's version of the Landlock interface; 0 for none."""
+    """Return the version of the kernel's Landlock interface; 0 if there is none."""
     if sys.platform != "linux":
         return 0
     return max(0, _system_call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION)))
@@ -63,9 +64,9 @@ def landlock_version() -> int:
 def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: Iterable[Path] | None = None) -> bool:
     """Confine this process and its future children for the rest of its life. Return whether it is confined now.
 
-    Call it before the process has threads. `writes`: files and folders that it may change; `starts`: programs, or
-    folders of them; `reads`: files and folders that it may read in addition to the program's own parts; None:
-    everything.
+    Call it before the process has threads. `writes`: files and folders that it may read and change. `starts`: programs,
+    or folders of programs, that it may start. `reads`: files and folders that it may read in addition to the program's
+    own parts; None: all files.
     """
     global _confined
     rules = [
@@ -81,9 +82,9 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
 
 
 def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
-    """Return the result of `act`, run in a thread that may read only these files and folders.
+    """Run `act` in a thread that can read only the files and folders `reads` and the program's own; return its result.
 
-    Raise what `act` raises.
+    Without `confine`, run it in this thread. Raises what `act` raises, and OSError if the kernel refuses.
     """
     if not _confined:
         return act()
@@ -108,7 +109,7 @@ def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
 
 
 def graphics_paths() -> Iterator[Path]:
-    """Yield the devices and caches that computing on a graphics card writes to. Nothing without a card."""
+    """Yield the devices and cache folders that computing on a graphics card writes to; none without a card."""
     cards = [*Path("/dev").glob("nvidia*"), *(path for path in map(Path, DEVICES) if path.exists())]
     if not cards:
         return
@@ -119,7 +120,7 @@ def graphics_paths() -> Iterator[Path]:
 
 @functools.cache
 def _own() -> tuple[Path, ...]:
-    """Return the folders of this program and of the system's own parts."""
+    """Return the folders of this program, of Python and of the system, except those that contain the home folder."""
     packages = [Path(entry) for entry in sys.path if entry]
     root = Path(__file__).resolve().parents[3]
     paths = {*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix), *packages, root / "app", root / "resources"}
@@ -130,7 +131,11 @@ def _own() -> tuple[Path, ...]:
 
 
 def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, network: int) -> bool:
-    """Put one more layer on the calling thread. Rules for missing paths are skipped. Return whether it worked."""
+    """Add a Landlock layer to the calling thread. Return whether the kernel accepted it.
+
+    `handled`: the rights that are denied except by `rules`, a path and its rights each; missing paths are skipped.
+    `scoped`, `network`: the bits _SCOPED and _CONNECT_AND_BIND, or 0.
+    """
     known = landlock_version()
     for since, right in _SINCE:
         if known < since:
@@ -175,17 +180,17 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-ZIP_ENTRIES = 20_000  # a presentation of 500 pictures has 2,000
-ZIP_BYTES = 1_000_000_000  # of all entries together
+ZIP_ENTRIES = 20_000  # a presentation of 500 pictures has 2,000 entries
+ZIP_BYTES = 1_000_000_000  # unpacked size of all entries together
 ZIP_ENTRY_BYTES = 400_000_000  # one sheet with a million rows has 300 MB
 ZIP_RATIO = 200  # checked above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
 ZIP_RATIO_FROM_BYTES = 10_000_000
-ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that office files use; others take gigabytes to unpack
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of office files; some others need gigabytes of memory
 NICE = 10  # added to the niceness, so that the window stays responsive
 
 
 def archive_problem(archive: zipfile.ZipFile) -> str:
-    """Return protected | damaged | bomb, or "" for none, from the directory of an archive alone."""
+    """Return why not to unpack an archive, judged by its directory: protected | damaged | bomb; "" for no reason."""
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
         return "protected"
@@ -205,6 +210,7 @@ def unpacked_bytes(archive: zipfile.ZipFile) -> int:
 
 
 def is_compression_suspicious(unpacked: int, packed: int, from_bytes: int = ZIP_RATIO_FROM_BYTES) -> bool:
+    """Return whether more than `from_bytes` are packed by more than ZIP_RATIO. All sizes are in bytes."""
     return unpacked > from_bytes and unpacked > ZIP_RATIO * max(1, packed)
 
 
@@ -219,7 +225,7 @@ def lower_priority() -> None:
 
 
 def address_space_bytes() -> int:
-    """Return the address space of this process; 0 where the system does not report it and so has no such limit."""
+    """Return the size of this process's address space; 0 if the system does not report it (not Linux)."""
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
@@ -228,7 +234,7 @@ def address_space_bytes() -> int:
 
 @contextlib.contextmanager
 def limit_added_memory(memory_bytes: int) -> Iterator[None]:
-    """Limit the address space to the present one plus `memory_bytes` until the block ends. Linux only."""
+    """Limit the address space to its present size plus `memory_bytes` during the block. Linux only."""
     now = address_space_bytes()
     if sys.platform == "win32" or not now:
         yield
@@ -249,7 +255,7 @@ def limit_added_memory(memory_bytes: int) -> Iterator[None]:
 def limit_memory(memory_bytes: int) -> None:
     """Limit the address space for the rest of this process's life.
 
-    Windows has no such limit without a job object: there the parent process watches the memory.
+    Not on Windows, which has no such limit without a job object; there the parent process watches the memory.
     """
     if sys.platform == "win32":
         return

@@ -1,1 +1,1 @@
-"""Hold QtCore objects without a feature: child processes, background work, settings with a signal, one instance."""
+"""Provide QtCore objects for all features: child processes, background work, settings, the single instance."""

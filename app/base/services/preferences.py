@@ -1,4 +1,4 @@
-"""Hold the settings, store each change at once and emit a signal."""
+"""Keep the settings in memory, store each change at once, and emit a signal for it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,13 +13,16 @@ from app.base.settings import Settings
 
 
 class Preferences(QObject):
-    """The settings in force. `value` is replaced before `changed` is emitted."""
+    """The current settings. `value` is replaced before `changed` is emitted."""
 
     changed = Signal(object)  # Settings
     failed = Signal(object)  # AppError
 
     def __init__(self, path: Path, parent: QObject | None = None, held: Mapping[str, Any] | None = None) -> None:
-        """`held`: values in force instead of the stored ones, until the user changes them (safe mode)."""
+        """Load the settings from `path`.
+
+        `held`: values that replace the stored ones until the user changes them, for safe mode.
+        """
         super().__init__(parent)
         self._path = path
         self._held = dict(held or {})
@@ -27,9 +30,9 @@ class Preferences(QObject):
         self.value: Settings = dataclasses.replace(self._kept, **self._held)
 
     def change(self, **fields: Any) -> None:
-        """Store the changed fields at once. When the file cannot be written nothing changes, and `failed` is emitted.
+        """Store changed fields of the settings. If the file cannot be written, emit `failed` and change nothing.
 
-        Changes that another program, such as a command, has stored meanwhile are kept.
+        Changes that another process, such as a command, has stored meanwhile are kept.
         """
         kept = settings.load_stored(self._path) or self._kept
         new = dataclasses.replace(kept, **fields)

@@ -1,4 +1,4 @@
-"""Allow one window per data folder: a second start brings the first window to the front and ends."""
+"""Allow only one window for each data folder: a second start brings the first window to the front and ends."""
 
 import logging
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ log = logging.getLogger("kotae")
 
 @contextmanager
 def without_window(lock: Path) -> Iterator[None]:
-    """Hold the lock of the window, for commands that change what a window keeps in memory.
+    """Hold the lock of the window during the block, for commands that change data which a window keeps in memory.
 
-    Raises AppError("window_is_open").
+    Raises AppError("window_is_open") if a window holds it.
     """
     file = QLockFile(str(lock))
     file.setStaleLockTime(0)
@@ -29,9 +29,9 @@ def without_window(lock: Path) -> Iterator[None]:
 
 
 class SingleInstance(QObject):
-    """The lock of a data folder, so that only one window uses it.
+    """The lock by which only one window uses a data folder.
 
-    A second instance writes the file `raise_request`, on which the first one emits `raise_requested`.
+    A second instance writes to the file `raise_request`; the first one then emits `raise_requested`.
     """
 
     raise_requested = Signal()
@@ -40,23 +40,23 @@ class SingleInstance(QObject):
         super().__init__(parent)
         self._raise_request = raise_request
         self._lock = QLockFile(str(lock))
-        self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long the window is open
+        self._lock.setStaleLockTime(0)  # a lock is stale only if its process has ended, however old it is
         self._is_ours: bool | None = None  # None: `take` was not called yet
 
     def take(self) -> bool:
         """Try to lock the data folder. Return False only if another process holds the lock.
 
-        Return True also where the lock file cannot be made (unusual file systems), so that the window opens there
-        without a lock. Can be called before the QApplication is made.
+        Return True also if the lock file cannot be created, as on unusual file systems, so that the window opens there
+        without a lock. This method does not need a QApplication.
         """
         is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
         self._is_ours = not is_taken or self._take_over()
         return self._is_ours
 
     def acquire(self) -> bool:
-        """Lock the folder and watch for requests.
+        """Lock the data folder and watch the file `raise_request`.
 
-        If another instance has locked it, return False and ask that one to come to the front.
+        If another instance holds the lock, request it to come to the front, and return False.
         """
         is_ours = self.take() if self._is_ours is None else self._is_ours
         if not is_ours:
@@ -68,7 +68,7 @@ class SingleInstance(QObject):
         return True
 
     def release(self) -> None:
-        """Unlock the folder, so that another window may use it."""
+        """Unlock the data folder, so that another window can use it."""
         self._lock.unlock()
 
     def _write(self, text: str) -> None:
@@ -78,17 +78,17 @@ class SingleInstance(QObject):
             log.warning("single instance: %s", error)
 
     def _take_over(self) -> bool:
-        """Take the lock over if its owner has ended although the lock file looks valid. Return whether it worked.
+        """Take over a lock file whose owner has ended although the file looks valid. Return whether this succeeded.
 
-        The file may be empty after a power cut, written by another system on this disk, or name a process id that
-        another program has now. A living owner keeps the file locked.
+        The file may be empty after a power cut, come from another system on this disk, or name a process id that
+        another program has now. It cannot be removed while its owner runs.
         """
         return self._lock.removeStaleLockFile() and self._lock.tryLock(100)
 
     def _on_touched(self, path: str) -> None:
         if not self._raise_request.exists():  # the user may have deleted it
             self._write("")
-        self._watcher.addPath(path)  # dropped by Qt when a file is replaced
+        self._watcher.addPath(path)  # Qt stops watching a file that is replaced
         if self._raise_request.stat().st_size > 0:
             self._write("")
             self.raise_requested.emit()

@@ -1,1 +1,1 @@
-"""Read foreign tables row by row, and write tables whose cells a spreadsheet shows but never runs."""
+"""Read foreign tables row by row, and write tables whose cells a spreadsheet never evaluates as formulas."""

@@ -1,4 +1,4 @@
-"""Map the columns of training data to fields, by the user's choice, else by the names in `columns.toml`."""
+"""Map columns of training data to fields, as the user has chosen, else by the names in `datasets/columns.toml`."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from app.base.paths import resources
 from app.base.tables.table_reader import column_letter
 
 NAME_CHARACTERS = 100  # a longer text is no column name, and only its beginning is compared
-NO_COLUMN = "-"  # the user's choice of no column, even where one could be guessed
+NO_COLUMN = "-"  # means that the user has chosen no column, even if one could be guessed
 FIELDS = ("question", "answer", "input", "system", "group")
 
 _BRACKETED = re.compile(r"[(\[{<〔【〈《「『].*?[)\]}>〕】〉》」』]")
@@ -23,9 +23,9 @@ _SIGNS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """Names of columns; "" for none. A value inside an object in a cell has a name with a dot: metadata.source.
+    """The name of the column for each field; "" for none. A dot leads into an object in a cell, as in metadata.source.
 
-    `messages`: the column of whole conversations; then there is no question, answer and input.
+    `messages`: the column with whole conversations; `question`, `answer` and `input` are then "".
     """
 
     question: str = ""
@@ -42,28 +42,29 @@ class ColumnMapping:
 
 @functools.cache
 def column_words() -> dict[str, Any]:
+    """Return the content of columns.toml: names for each field, and under "like" a regular expression for some."""
     return tomllib.loads((resources() / "datasets" / "columns.toml").read_text("utf-8"))
 
 
 def normalize_name(name: str) -> str:
-    """Return a name without width, case, blanks, signs and bracketed text.
+    """Return a column name in NFKC and lower case, without spaces, signs and bracketed text.
 
-    質問（必須） and 【質問】 both become 質問.
+    質問（必須） becomes 質問. A name that is all in brackets keeps its text: 【質問】 becomes 質問.
     """
     folded = unicodedata.normalize("NFKC", name[:NAME_CHARACTERS]).casefold()
     return _SIGNS.sub("", _BRACKETED.sub("", folded)) or _SIGNS.sub("", folded)
 
 
 def is_known_column(name: str) -> bool:
-    """Return whether a column of this name would be guessed as the question or the answer."""
+    """Return whether `guess_mapping` would choose a column with this name for the question or the answer."""
     guessed = guess_mapping((name,), ColumnMapping())
     return bool(guessed.question or guessed.answer)
 
 
 def guess_mapping(columns: Sequence[str], wanted: ColumnMapping) -> ColumnMapping:
-    """Return `wanted` with a column for each field that has none, guessed from the names of the columns.
+    """Return `wanted` with a guessed column for each field that has none.
 
-    A field stays "" where no name fits, or where `wanted` has NO_COLUMN.
+    A field stays "" if no column name fits. NO_COLUMN in `wanted` becomes "".
     """
     mapped = {name: column for name, column in wanted.as_dict().items() if name in FIELDS}
     for name in FIELDS:
@@ -73,15 +74,15 @@ def guess_mapping(columns: Sequence[str], wanted: ColumnMapping) -> ColumnMappin
 
 
 def messages_column(columns: Sequence[str]) -> str:
-    """Return the column whose name says that it holds conversations, or ""."""
+    """Return the column whose name is one for whole conversations (`ColumnMapping.messages`); "" for none."""
     return _guess_column("messages", columns, {})
 
 
 def resolve_mapping(wanted: ColumnMapping, columns: Sequence[str], lettered: Sequence[str] = ()) -> ColumnMapping:
-    """Return `wanted` with each name replaced by that of the column in the file, which may differ in width and case.
+    """Return `wanted` with each name as the file spells it; the user's may differ in width and case.
 
-    `lettered`: the columns of a sheet in order, which can also be named by their letters (A, B, …). Raises AppError:
-    "data_column_missing" for a name that the file lacks, "data_column_twice" for a column that is used for two fields.
+    `lettered`: the columns of a sheet in order, which the user can also name by letters (A, B, …). Raises AppError:
+    "data_column_missing" for a name that the file lacks, "data_column_twice" for a column with two fields.
     """
     mapped: dict[str, str] = {}
     for name, requested in wanted.as_dict().items():
@@ -97,13 +98,13 @@ def resolve_mapping(wanted: ColumnMapping, columns: Sequence[str], lettered: Seq
 
 
 def list_columns(columns: Sequence[str], most: int = 20) -> str:
-    """Return the names of columns as a text to show."""
+    """Return the first `most` names of columns as one text to show; "-" for none."""
     shown = " / ".join(column for column in columns[:most] if column)
     return f"{shown} …" if len(columns) > most else shown or "-"
 
 
 def column_value(row: dict[str, Any], column: str) -> Any:
-    """Return the value of a column, whose name may have dots; None where the row has none."""
+    """Return the value of a column in a row, following dots in its name into objects; None if there is none."""
     if column in row or "." not in column:
         return row.get(column)
     outer, _, inner = column.partition(".")
@@ -118,7 +119,10 @@ def _known_names(name: str) -> tuple[str, ...]:
 
 
 def _guess_column(name: str, columns: Sequence[str], taken: dict[str, str]) -> str:
-    """Return the first column not `taken` whose name is known for this field or matches the field's pattern, or ""."""
+    """Return the column whose name columns.toml lists for the field, else one that matches its pattern, else "".
+
+    `name`: the field. `taken`: the columns of other fields, which are excluded.
+    """
     free = {normalize_name(column): column for column in reversed(columns) if column and column not in taken.values()}
     known = next((free[word] for word in _known_names(name) if word in free), "")
     like = column_words()["like"].get(name, "$.")

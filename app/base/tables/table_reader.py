@@ -1,6 +1,6 @@
-"""Read the rows of Excel and CSV files. The meaning of the cells is up to the caller.
+"""Read the rows of Excel and CSV files, without interpreting the cells.
 
-A limited child process reads workbooks (`workbook_child`); this module treats what it sends as untrusted.
+A child process with limited rights reads workbooks (`workbook_child`); its output is treated as untrusted.
 """
 
 import contextlib
@@ -30,14 +30,15 @@ from app.base.wording import phrase
 WORKBOOKS = (".xlsx", ".xlsm")
 COLUMNS = workbook_child.COLUMNS
 SEPARATORS = ",\t;"
-SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # read to guess the separator
+SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # the part of a file from which the separator is guessed
 WATCH_INTERVAL_S = 0.1
-OWN_S, OWN_BYTES = 15.0, 150_000_000  # what the child needs besides the workbook
-LINE_BYTES = 48 << 20  # a row in which all cells are as long as Excel allows
-SLOWNESS = 6  # how many times its processor time the child may take on a busy machine
-CELL_CHARACTERS = 1_000_000  # a longer cell is a quote that was never closed
+OWN_S, OWN_BYTES = 15.0, 150_000_000  # needed by the child in addition to its budget for the workbook
+LINE_BYTES = 48 << 20  # a row in which each cell is as long as Excel allows
+SLOWNESS = 6  # elapsed time allowed, as a multiple of the budget of processor time, for a busy machine
+CELL_CHARACTERS = 1_000_000  # a longer cell results from a quote that is never closed
 
-# Number of lines and cells of a text that is always allowed, and that is never; between them the least average length.
+# Limits of `check_text`: the number of lines and cells that is always allowed, the number that never is, and in between
+# the least average length of a line and of a cell.
 PARTS_FREE, PARTS_MOST, CHARACTERS_A_LINE, CHARACTERS_A_CELL = 1_000_000, 6_000_000, 8, 3
 CELL_ENDS = f"{SEPARATORS}|"
 
@@ -49,9 +50,10 @@ _END = "\x1e\x1f"
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row.
+    """One row of a table.
 
-    `line`: of the file, or row of the sheet, from 1. `problem`: why it could not be read; then it has no cells.
+    `line`: the line of the file, or the row of the sheet, from 1. `problem`: why the row could not be read, and so has
+    no cells; "" for a row that was read.
     """
 
     line: int
@@ -60,9 +62,10 @@ class TableRow:
 
 
 def read_bytes(path: Path, limit_bytes: int, suffixes: Collection[str], missing: str, other: str) -> bytes:
-    """Return the content of a file that the user has named.
+    """Return the content of a file that the user has chosen.
 
-    `missing`, `other`: the error codes for a path where nothing is, and for a file with another suffix. Raises
+    `limit_bytes`: its maximum size. `suffixes`: those allowed, in lower case. `missing`, `other`: the error codes for a
+    path that does not exist and for another suffix. Raises
     AppError(`missing` | `other` | "data_is_folder" | "table_not_file" | "table_unreadable" | "table_large").
     """
     try:
@@ -85,7 +88,7 @@ def read_bytes(path: Path, limit_bytes: int, suffixes: Collection[str], missing:
 
 
 def trim_cells(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """Return the cells without the empty ones at the end, which formatting leaves, and at most `COLUMNS`."""
+    """Return the cells without empty ones at the end, which cell formats may leave, and at most `COLUMNS` of them."""
     last = len(cells)
     while last and (cells[last - 1] is None or cells[last - 1] == ""):
         last -= 1
@@ -93,7 +96,7 @@ def trim_cells(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
 
 
 def column_letter(column: int) -> str:
-    """Return the letters by which spreadsheets call a column. `column`: from 0."""
+    """Return the letters of a column in spreadsheets: 0 is A, 26 is AA."""
     letters, rest = "", column + 1
     while rest:
         rest, digit = divmod(rest - 1, 26)
@@ -102,10 +105,11 @@ def column_letter(column: int) -> str:
 
 
 def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, list[TableRow]]]:
-    """Yield the title and the rows of each sheet that is not empty. Formulas have the value that Excel last computed.
+    """Yield the title and the rows of each sheet that is not empty. A formula has the value that Excel last computed.
 
-    A limited child process reads the workbook, and the call blocks until it is done: not for the thread of a window.
-    `name`: of the file, for errors. Raises AppError("table_unreadable" | "table_locked" | "table_crowded").
+    A child process reads the workbook, and each step blocks: do not call this in the window's thread. `raw`: the
+    content of the file. `name`: its name, for errors. `max_rows`: the most rows read of each sheet. Raises
+    AppError("table_unreadable" | "table_locked" | "table_crowded").
     """
     sheets: list[tuple[str, list[TableRow]]] = []
     allowed = workbook_child.WorkbookBudget.of(len(raw))
@@ -133,7 +137,7 @@ def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, lis
 
 @dataclass(frozen=True, slots=True)
 class _EndEvent:
-    """The last event of the workbook child. `problem`: "" for none."""
+    """The last event of the workbook child. `problem`: why reading failed; "": it succeeded."""
 
     problem: str
 
@@ -141,9 +145,10 @@ class _EndEvent:
 def _checked_events(
     lines_of_child: Iterator[bytes], max_rows: int, allowed: workbook_child.WorkbookBudget
 ) -> Iterator[str | TableRow | _EndEvent]:
-    """Yield titles of sheets, rows and the end, and stop at the first line that no sound child sends.
+    """Yield a sheet's title, each of its rows, and at last the end, from the lines that the child sends.
 
-    A foreign file may have taken the child over.
+    End with the problem "crowded" at the first line that is invalid or exceeds the limits: a malicious file may control
+    the child.
     """
     cells, characters, last = allowed.cells, allowed.characters, -1  # no sheet yet
     for sent_line in lines_of_child:
@@ -176,15 +181,13 @@ def _refused(problem: str, name: str) -> AppError:
 
 
 def _shared(known: dict[str, str], cell: Cell) -> Cell:
+    """Return the one stored copy of a text; other cells unchanged."""
     return known.setdefault(cell, cell) if isinstance(cell, str) else cell
 
 
 @contextlib.contextmanager
 def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) -> Iterator[Iterator[bytes]]:
-    """Start the child, send it the workbook, and yield the lines it writes.
-
-    Kill it at the end, also after an early one.
-    """
+    """Start the child, send it the workbook, and yield the lines that it writes. Kill it when the block ends."""
     command = [*programs.own_program(), "--read-workbook", str(max_rows)]
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     with subprocess.Popen(
@@ -207,9 +210,9 @@ def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) ->
 
 
 def _watch(process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookBudget, over: threading.Event) -> None:
-    """Kill a child that exceeds its time or memory.
+    """Kill a child that exceeds its time or memory. `over`: is set when the child is no longer needed.
 
-    Native code can block the child's own watch, and on Windows the child has no memory limit.
+    The child's own watch is not enough: native code can block it, and on Windows the child has no memory limit.
     """
     until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
     while not over.wait(WATCH_INTERVAL_S):
@@ -223,9 +226,9 @@ def _watch(process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookB
 
 
 def check_text(text: str, name: str) -> None:
-    """Refuse a text with far more lines or cells than its length suggests, because each costs up to 100 bytes.
+    """Raise AppError("table_crowded") if a CSV text has too many lines or cells for its length.
 
-    Raises AppError("table_crowded").
+    Each takes up to 100 bytes of memory. `name`: the name of the file, for the error.
     """
     lines, cells = text.count("\n") + text.count("\r"), sum(map(text.count, CELL_ENDS))
     most_lines = min(PARTS_MOST, PARTS_FREE + len(text) // CHARACTERS_A_LINE)
@@ -235,7 +238,7 @@ def check_text(text: str, name: str) -> None:
 
 
 def find_separator(text: str, candidates: str) -> str:
-    """Return the candidate that cuts the first rows most evenly into the most cells; else the first one."""
+    """Return the candidate that splits the first rows most evenly, and into the most cells; else the first one."""
     sample = text[:SAMPLE_CHARACTERS]
 
     def evenness(separator: str) -> tuple[float, int]:
@@ -251,7 +254,7 @@ def find_separator(text: str, candidates: str) -> str:
 
 
 def read_delimited(text: str, name: str) -> Iterator[TableRow]:
-    """Yield the rows of a CSV with any separator, up to `COLUMNS` cells each. `name`: of the file, for errors.
+    """Yield the rows of a CSV with any of `SEPARATORS`, up to `COLUMNS` cells each. `name`: the file's, for errors.
 
     A quote that is never closed makes the rest of the file one row with the problem "open_quote". Raises
     AppError("table_unreadable").

@@ -1,4 +1,4 @@
-"""Write tables for spreadsheets in which no cell is a formula, whatever its text is."""
+"""Write tables in which no spreadsheet program evaluates a cell as a formula, whatever its text is."""
 
 import copy
 import csv
@@ -13,20 +13,20 @@ from app.base import invisible_characters
 from app.base.files.output_file import require_zip_date
 
 CELL_CHARACTERS = 32_767  # Excel's limit
-FORMULA_SIGNS = frozenset("=+-@")  # NFKC converts their full-width, small and raised forms to these
-_MINUS = "\u2010\u2011\u2012\u2013\u2212"  # some programs read them as -
+FORMULA_SIGNS = frozenset("=+-@")  # NFKC converts full-width, small and superscript forms to these
+_MINUS = "\u2010\u2011\u2012\u2013\u2212"  # dashes that some programs read as -
 _STARTS_LINE = ("\t", "\r", "\n")
 FONT = "Yu Gothic"
 HEAD_GROUND = "E3EDF7"
-_UNSEEN_MAX = 1000  # how many invisible characters may precede a formula
-TITLE_CHARACTERS = 31  # of a sheet, Excel's limit
+_UNSEEN_MAX = 1000  # how many invisible characters before a formula are skipped
+TITLE_CHARACTERS = 31  # Excel's limit for the title of a sheet
 _NOT_IN_TITLES = re.compile(r"[\[\]:*?/\\]")
 
 
 def is_formula_like(text: str) -> bool:
-    """Return whether a spreadsheet could read a text as a formula.
+    """Return whether a spreadsheet program could read a text as a formula.
 
-    Spaces, controls and invisible characters may precede the formula's sign.
+    Spaces, control and invisible characters before the first sign are skipped.
     """
     if text.startswith(_STARTS_LINE):
         return True
@@ -35,7 +35,7 @@ def is_formula_like(text: str) -> bool:
 
 
 def remove_quote(cell: str) -> str:
-    """Return a cell without the apostrophe that `write_csv` has put before it."""
+    """Return the text of a cell without the apostrophe that `write_csv` puts before formulas."""
     return cell[1:] if cell.startswith("'") and is_formula_like(cell.lstrip("'")) else cell
 
 
@@ -44,17 +44,18 @@ def _is_unseen(character: str) -> bool:
 
 
 class WorkbookWriter:
-    """A workbook that is written row by row.
+    """A writer of one Excel workbook, row by row.
 
-    The few styles are made once, because openpyxl compares each new one with all that it holds.
+    The few cell styles are created once, because openpyxl compares each new style with all others.
     """
 
     def __init__(self, cut_note: str, label: str) -> None:
-        """`cut_note`: the end of a text that is cut because it is longer than Excel allows.
+        """Create an empty workbook.
 
-        `label`: 社外秘 and the like. It is the page header of the print, because a cell would be read back as a row.
+        `cut_note`: the text that ends a cell cut at Excel's limit. `label`: the confidentiality label to print in the
+        page header, such as 社外秘; in a cell it would be read back as a row.
         """
-        from openpyxl import Workbook  # importing it takes a fifth of a second
+        from openpyxl import Workbook  # imported here, because the import takes a fifth of a second
         from openpyxl.cell import WriteOnlyCell
         from openpyxl.styles import Alignment, Font, PatternFill
         from openpyxl.worksheet.worksheet import Worksheet
@@ -82,9 +83,9 @@ class WorkbookWriter:
     ) -> None:
         """Add a sheet.
 
-        `widths`: of its columns in characters. With `head`, the names of the columns, it can be filtered. `title`: cut
-        and numbered as Excel requires. `notes`: lines below an empty row. `numbers`: columns, from 1, into which users
-        write whole numbers: the least, the most, and the message for anything else.
+        `title`: is cut and numbered as Excel requires. `widths`: the widths of the columns in characters. `head`: the
+        names of the columns, as a first row with filters; (): none. `notes`: lines at the end, below an empty row.
+        `numbers`: for each column (from 1) that accepts only integers: the minimum, the maximum and the error message.
         """
         from openpyxl.utils import get_column_letter
         from openpyxl.worksheet.datavalidation import DataValidation
@@ -112,7 +113,7 @@ class WorkbookWriter:
             sheet.append([self._cell(sheet, value, self._plain) for value in row])
 
     def save(self, file: BinaryIO) -> None:
-        """Write the workbook. Raises AppError("clock_unfit")."""
+        """Write the workbook to a file. Raises AppError("clock_unfit")."""
         require_zip_date()
         self._book.save(file)
 
@@ -127,7 +128,7 @@ class WorkbookWriter:
         return free
 
     def _cell(self, sheet: Any, value: object, style: Any) -> Any:
-        """Return a cell of a number or a date, or else of text, which never becomes a formula."""
+        """Return a cell with a number, a date, or a text, which never becomes a formula; None for an empty text."""
         from openpyxl.cell import WriteOnlyCell
 
         if isinstance(value, int | float | datetime.date | datetime.time) and not isinstance(value, bool):
@@ -156,10 +157,10 @@ class WorkbookWriter:
 
 
 def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV in UTF-8 with a byte order mark, by which Excel recognizes it.
+    """Write a CSV in UTF-8 with a byte order mark, by which Excel recognizes the encoding.
 
-    A text that a spreadsheet could read as a formula gets an apostrophe before it. Texts are quoted, so that a program
-    that separates columns by ; or tabs finds no cell inside a cell.
+    A text that a spreadsheet program could read as a formula gets an apostrophe before it. All texts are quoted, so
+    that a program that separates columns by ; or tabs does not split them.
     """
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="", write_through=True)
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
@@ -170,9 +171,9 @@ def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def _harmless(cells: Sequence[object]) -> list[object]:
-    """Return the cells with apostrophes where needed. Numbers are unchanged: -5 is no formula.
+    """Return the cells with an apostrophe before each text that looks like a formula. Numbers such as -5 are unchanged.
 
-    A text that already begins with an apostrophe and a formula gets another one, so that `remove_quote` restores it.
+    A formula that already has an apostrophe gets another one, so that `remove_quote` restores the text.
     """
     shown = [invisible_characters.remove(cell) if isinstance(cell, str) else cell for cell in cells]
     return [f"'{cell}" if isinstance(cell, str) and _needs_quote(cell) else cell for cell in shown]

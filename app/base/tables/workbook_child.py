@@ -1,7 +1,8 @@
-"""Read one Excel workbook in a child process: the file comes on standard input, and each row leaves as a line of JSON.
+"""Read one Excel workbook in a child process, from standard input, and write each row as a line of JSON.
 
-openpyxl holds all texts of a workbook in memory, and takes seconds for what a file of some kilobytes can request. So
-memory, processor time, cells and characters are limited by the size of the file, and the process ends beyond them.
+openpyxl keeps all texts of a workbook in memory, and a file of some kilobytes can make it work for a long time. So
+memory, processor time, cells and characters are limited in proportion to the size of the file, and the process ends
+when a limit is exceeded.
 """
 
 import datetime
@@ -26,12 +27,12 @@ _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.
 
 @dataclass(frozen=True, slots=True)
 class WorkbookBudget:
-    """The limits for reading a workbook, which grow with the size of its file (`of`).
+    """The limits for reading a workbook, which `of` computes from the size of its file.
 
-    A cell takes 5 bytes of the zipped sheet, and openpyxl reads it in 5 microseconds.
+    A cell takes about 5 bytes in the zipped file, and openpyxl reads it in 5 microseconds.
     """
 
-    memory_bytes: int  # in addition to what the process itself needs
+    memory_bytes: int  # in addition to the memory of the process without the workbook
     processor_s: float
     cells: int
     characters: int
@@ -47,13 +48,13 @@ class WorkbookBudget:
 
 
 class _CrowdedError(Exception):
-    """The workbook has more cells or characters than the `WorkbookBudget` for the size of its file allows."""
+    """The workbook has more cells or characters than its `WorkbookBudget` allows."""
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Read the workbook and exit. `arguments`: one number, the most rows that are read of each sheet.
+    """Read the workbook and exit. `arguments`: one number, the most rows to read of each sheet.
 
-    The process exits without returning, so that Python does not free each object.
+    The process exits without returning, because freeing all objects would take time.
     """
     writer = claim_stdout()
     raw = sys.stdin.buffer.read()
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def _import() -> None:
-    """Import openpyxl without numpy, which only costs memory, and without lxml, which resolves entities in XML."""
+    """Import openpyxl without numpy, which only takes memory, and without lxml, which expands XML entities."""
     os.environ["OPENPYXL_LXML"] = "False"
     sys.modules["numpy"] = None  # type: ignore[assignment]
     import openpyxl  # noqa: F401
@@ -81,7 +82,7 @@ def _import() -> None:
 def _watch(writer: EventWriter, limit_s: float) -> None:
     """End the process when it has used `limit_s` seconds of processor time.
 
-    Elapsed time would let a busy machine refuse files that an idle one reads.
+    A limit on elapsed time would reject files on a busy machine that an idle one reads.
     """
     until = time.process_time() + limit_s
     while time.process_time() < until:
@@ -90,7 +91,7 @@ def _watch(writer: EventWriter, limit_s: float) -> None:
 
 
 def _end(writer: EventWriter, problem: str) -> NoReturn:
-    """Send the last event and exit. `problem`: "" for none, or locked | crowded | damaged."""
+    """Send the last event and exit. `problem`: locked | crowded | damaged, or "" after success."""
     writer.send({"end": problem})
     os._exit(0)
 
@@ -106,11 +107,11 @@ def _read(raw: bytes, max_rows: int, allowed: WorkbookBudget, writer: EventWrite
         _end(writer, {"protected": "locked", "bomb": "crowded"}.get(problem, "damaged"))
     cells, characters = allowed.cells, allowed.characters
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about features that are not read
+        warnings.simplefilter("ignore")  # warnings about features that are not read
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
         for sheet in book.worksheets:
             writer.send({"sheet": str(sheet.title)})
-            sheet.reset_dimensions()  # a file may claim any size
+            sheet.reset_dimensions()  # the size that the file declares may be wrong
             rows = sheet.iter_rows(values_only=True, max_row=max_rows, max_col=COLUMNS)
             for line, values in _filled(rows):
                 cells -= len(values)
@@ -121,7 +122,7 @@ def _read(raw: bytes, max_rows: int, allowed: WorkbookBudget, writer: EventWrite
 
 
 def _filled(rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:
-    """Yield the rows that are not empty, without the empty cells at their ends, which formatting leaves."""
+    """Yield the number (from 1) and the cells of each row that is not empty, without empty cells at its end."""
     for line, values in enumerate(rows, start=1):
         last = len(values)
         while last and values[last - 1] in (None, ""):
@@ -131,7 +132,7 @@ def _filled(rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]
 
 
 def _packed(value: object) -> Any:
-    """Return the value of a cell as JSON; `unpacked` is the inverse."""
+    """Return the value of a cell in a form that JSON can encode; `unpacked` is the inverse."""
     kind = _PACKED_TIMES.get(type(value))
     if kind is not None:
         return {kind: value.isoformat()}  # type: ignore[attr-defined]
@@ -139,7 +140,7 @@ def _packed(value: object) -> Any:
 
 
 def unpacked(value: Any) -> Any:
-    """Return the value that `_packed` has encoded. Raises ValueError for anything else."""
+    """Return the cell value that `_packed` has encoded. Raises ValueError for any other value."""
     if isinstance(value, str | int | float) or value is None:
         return value
     kinds: dict[str, Any] = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}

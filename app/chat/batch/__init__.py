@@ -1,1 +1,2 @@
-"""Many questions from one file and their answers in another; `app.chat.services.batch_run` asks the questions."""
+"""Read many questions from one file and write their answers to another; `app.chat.services.batch_run` asks the
+questions."""

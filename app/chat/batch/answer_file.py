@@ -1,7 +1,7 @@
-"""Writes the file of answers to a file of questions, completely or not at all.
+"""Write the file of answers to a file of questions, completely or not at all.
 
-Every row of the questions gets its answer, or the reason why it has none. The name of the file decides the form: a
-workbook with four sheets (answers, sources, claims, and how the answers came about), CSV for any spreadsheet, or JSON
+Every row of the questions gets its answer, or the reason why it has none. The suffix of the file decides the format: a
+workbook with four sheets (answers, sources, claims, and how the answers were made), CSV for any spreadsheet, or JSON
 Lines for other programs.
 """
 
@@ -34,7 +34,8 @@ SECONDS_DIGITS = 2
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One row of the questions: a question or the reason why it is none, and the answer once there is one."""
+    """One row of the questions file (a question, or a skipped row with its reason) and its answer; None: not answered
+    yet."""
 
     row: BatchQuestion | SkippedRow
     result: BatchAnswer | None = None
@@ -45,15 +46,15 @@ class ReportLine:
 
     @property
     def verdict(self) -> str:
-        """Return answered | not_in_documents | length | failed | skipped | waiting."""
+        """Return the state of the row: answered | not_in_documents | length | failed | skipped | waiting."""
         if isinstance(self.row, SkippedRow):
             return "skipped"
         return self.result.verdict if self.result else "waiting"
 
     @property
     def note(self) -> str:
-        """Return a message why there is no answer, or why the answer is not one that a model wrote from documents; else
-        ""."""
+        """Return why there is no answer, or why no model wrote it from documents (no documents, or quotations only);
+        else ""."""
         if isinstance(self.row, SkippedRow):
             return phrase(f"chat.batch_reason.{self.row.reason}")
         if self.result is None:
@@ -68,7 +69,7 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """All that a file of answers contains. `model_sha256` is "" when the hash of the model file was never computed."""
+    """The contents of a file of answers. `model_sha256` is "" when the hash of the model file was never computed."""
 
     questions: BatchFile
     head: JournalHeader
@@ -82,14 +83,15 @@ class BatchReport:
         return highest_label((self.scope_label, *(result.label for result in self.results.values())))
 
     def lines(self) -> Iterator[ReportLine]:
-        """Yield all rows in the order of the questions' file."""
+        """Yield all rows in the order of the questions file."""
         rows: list[BatchQuestion | SkippedRow] = [*self.questions.questions, *self.questions.skipped]
         for row in sorted(rows, key=lambda row: row.line):
             yield ReportLine(row, self.results.get(row.line))
 
 
 def original_column_names(questions: BatchFile) -> list[str]:
-    """Return the names of the columns other than the question; one without a unique name is called by its letter."""
+    """Return the names of the columns other than the question; a column without a name or with a repeated one is named
+    by its letter."""
     found: list[str] = []
     for column, name in enumerate(questions.columns):
         if column != questions.column:
@@ -108,7 +110,7 @@ def answer_with_marks(result: BatchAnswer) -> str:
 
 
 def source_lines(result: BatchAnswer) -> str:
-    """Return the sources that the answer uses, one a line; the nearest passages if the documents do not hold the
+    """Return the sources that the answer uses, one a line; the nearest passages if the documents do not contain the
     answer."""
     if result.grounding is None:
         return ""
@@ -121,7 +123,7 @@ def source_lines(result: BatchAnswer) -> str:
 def doubt_lines(result: BatchAnswer) -> str:
     """Return the sentences that a person should check, one a line, with what their sources lack or state differently.
 
-    Last, the number of sentences that could not be compared.
+    The last line is the number of sentences that could not be compared, if any.
     """
     grounding = result.grounding or Grounding()
     doubtful = [
@@ -142,7 +144,7 @@ def answer_cells(report: BatchReport, line: ReportLine) -> list[Any]:
 
 
 def _answer_columns(line: ReportLine) -> list[str | int | float]:
-    """Return the cells of `ANSWER_COLUMNS`."""
+    """Return the cells of the columns `ANSWER_COLUMNS`, "" for each that has no value."""
     result = line.result
     verdict = phrase(f"common.batch_verdict.{line.verdict}")
     if result is None:
@@ -155,16 +157,16 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
 
 
 def _bulleted(answer: str) -> str:
-    """Replace hyphens of lists by ・, because spreadsheets take a leading hyphen for a formula.
+    """Replace the hyphens of lists by ・, because spreadsheets interpret a leading hyphen as a formula.
 
-    An answer of one list item gets no bullet at all.
+    An answer that is a single list item gets no bullet.
     """
     text = re.sub(r"^(\s*)[-*+] ", r"\1・", answer, flags=re.MULTILINE)
     return text if "\n" in text else text.removeprefix("・")
 
 
 def batch_facts(report: BatchReport) -> list[tuple[str, str]]:
-    """Return how the answers came about as pairs (name, value)."""
+    """Return the settings and circumstances of the batch as pairs (name, value), without empty values."""
     head, questions = report.head, report.questions
     choices = head.choices
     seed = phrase("chat.batch_fact.random") if choices.seed is None else str(choices.seed)
@@ -189,7 +191,7 @@ def batch_facts(report: BatchReport) -> list[tuple[str, str]]:
 
 
 COLUMN_WIDTHS = {"question": 40, "answer": 70, "sources": 50, "check": 40, "quote": 80, "heading": 40, "sentence": 60}
-DEFAULT_WIDTH = 14  # of all other columns, in characters
+DEFAULT_WIDTH = 14  # characters, for every column that `COLUMN_WIDTHS` does not name
 ABOUT_WIDTHS = (28, 90)
 
 _SOURCE_COLUMNS = ("n", "collection", "document", "heading", "tag", "page", "quote", "score")
@@ -242,7 +244,8 @@ def write_csv(report: BatchReport, file: BinaryIO) -> None:
 
 
 def write_json(report: BatchReport, file: BinaryIO) -> None:
-    """Write one JSON object a line, as `kotae ask --json` prints it, with the question and its line number."""
+    """Write one JSON object a line: the answer as `kotae ask --json` prints it, with the question and its line
+    number."""
     for line in report.lines():
         written = invisible_characters.escape_json(json.dumps(_json_object(report, line), ensure_ascii=False))
         file.write(written.encode("utf-8", "replace") + b"\n")
@@ -293,7 +296,7 @@ ANSWER_SUFFIXES = (".xlsx", ".csv", ".jsonl")
 
 
 def check_target(out: Path, questions: Path) -> None:
-    """Check the path of the file of answers before the first question.
+    """Check the path of the file of answers before the first question is asked.
 
     Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone").
     """
@@ -306,11 +309,12 @@ def check_target(out: Path, questions: Path) -> None:
 
 
 def save_answers(report: BatchReport, out: Path, *, permit: Permit) -> None:
-    """Write the file of answers. Raises AppError as `Permit.open_atomically` does, and "batch_out_open"."""
+    """Write the file of answers. Raises AppError("batch_out_open") when another program has it open, and as
+    `Permit.open_atomically` does."""
     try:
         _write_answers(report, out, permit)
     except AppError as error:
-        # Windows does not replace a file that Excel holds open, although the folder is writable.
+        # Windows does not replace a file that Excel has open, although the folder is writable.
         if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
             raise AppError("batch_out_open", path=str(out)) from error
         raise

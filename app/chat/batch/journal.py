@@ -1,11 +1,12 @@
-"""The journal of a batch: each answer is on the disk, next to the file of answers, before the next question is asked.
+"""Write the journal of a batch: each answer is on the disk, next to the file of answers, before the next question is
+asked.
 
-The journal is deleted once the file of answers is complete. Until then the same questions resume where they stopped,
-whatever ended the program.
+The journal is deleted once the file of answers is complete. Until then a batch with the same questions resumes where
+the last one stopped, even after a crash.
 
-Other programs and users can write next to the user's files, so with a `Signer` each line ends with a mark that only
-this installation can make, and a journal with other lines is refused. Studies keep their journals in the data folder,
-without marks.
+Other programs and users can write next to the user's files, so with a `Signer` each line ends with a signature that
+only this installation can make, and a journal with other lines is refused. Studies keep their journals in the data
+folder, unsigned.
 """
 
 import contextlib
@@ -33,16 +34,16 @@ Verdict = Literal["answered", "not_in_documents", "length", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """The answer to the question at `line` of a file. `error` is the message why it failed; seconds are of this answer
-    alone."""
+    """The answer to the question at `line` (from 1) of a file. `error` is the message that explains a failure, else "".
+    Seconds count this answer alone."""
 
     line: int
     verdict: Verdict
     answer: str = ""
     error_code: str = ""
     error: str = ""
-    model: str = ""  # id
-    label: Label = "internal"  # the highest of the collections asked and the passages found
+    model: str = ""  # id of the model
+    label: Label = "internal"  # the highest label of the searched collections and the passages
     seed: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -52,7 +53,7 @@ class BatchAnswer:
     total_s: float = 0.0
     tokens_per_s: float = 0.0
     answered_at: float = 0.0  # seconds since 1970 (UTC)
-    grounding: Grounding | None = None  # None: not asked of documents
+    grounding: Grounding | None = None  # None: answered without documents
 
     @property
     def sources(self) -> tuple[CitedSource, ...]:
@@ -65,7 +66,7 @@ class BatchAnswer:
 
 
 def _answer_from_dict(data: dict[str, Any]) -> BatchAnswer:
-    """Return the answer of a line. Raises ValueError for anything else."""
+    """Return the answer that one line of the journal stores. Raises ValueError for anything else."""
     fields = dict(data)
     grounding = fields.pop("grounding", None)
     answer = json_lines.convert(fields, BatchAnswer)
@@ -78,11 +79,10 @@ JOURNAL_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class JournalHeader:
-    """What a batch asks: questions, model, collections and settings. `path` is the questions' file, for a later
-    resumption."""
+    """The questions, model, collections and settings of a batch. `path` is the questions file, for resuming later."""
 
     path: str
-    sha256: str  # of the file of questions
+    sha256: str  # hash of the questions file
     column: int
     model_id: str
     model_name: str
@@ -97,7 +97,7 @@ def journal_path(out: Path) -> Path:
 
 
 class BatchJournal:
-    """An open journal. Its process holds the lock of the file of answers, so no other writes to it."""
+    """An open journal. Its process holds the lock of the file of answers, so no other process writes to the journal."""
 
     def __init__(
         self,
@@ -110,14 +110,14 @@ class BatchJournal:
         self.path = path
         self._line_signer = line_signer or _LineSigner(None)
         self.head = head
-        self.results = dict(answers)  # by the line of the question
+        self.results = dict(answers)  # by the line number of the question
         self._file = file
 
     @classmethod
     def open(cls, out: Path, head: JournalHeader, signer: Signer | None = None) -> "BatchJournal":
         """Create a journal, or open an existing one to resume it.
 
-        Raises AppError as `check_start` does, and for file errors as `export_error` names them.
+        Raises AppError as `check_start` does, and as `export_error` returns for a file error.
         """
         path = journal_path(out)
         file: BinaryIO
@@ -126,7 +126,7 @@ class BatchJournal:
             if stored is not None:
                 before, answers, size, line_signer = stored
                 file = path.open("r+b")
-                file.truncate(size)  # a power failure can leave an incomplete line
+                file.truncate(size)  # a power failure can leave an incomplete line at the end
                 file.seek(size)
                 return cls(path, dataclasses.replace(before, path=head.path), answers, file, line_signer)
             file = path.open("wb")
@@ -137,7 +137,8 @@ class BatchJournal:
         return journal
 
     def add(self, result: BatchAnswer) -> None:
-        """Append an answer and wait until it is on the disk. Raises AppError as `export_error` names file errors."""
+        """Append an answer and wait until it is on the disk. Raises AppError as `export_error` returns for a file
+        error."""
         self._write(dataclasses.asdict(result))
         self.results[result.line] = result
 
@@ -145,7 +146,7 @@ class BatchJournal:
         self._file.close()
 
     def remove(self) -> None:
-        """Delete the journal once the file of answers holds everything."""
+        """Delete the journal, once the file of answers is complete."""
         self.close()
         self.path.unlink(missing_ok=True)
 
@@ -160,8 +161,8 @@ class BatchJournal:
             raise output_file.export_error(error, self.path) from error
 
     def _truncate(self, place: int) -> None:
-        """Remove an incomplete line that a full disk left, so that the next line does not continue it."""
-        with contextlib.suppress(OSError):  # closing writes the buffer, for which the disk is still too full
+        """Remove the incomplete line that a full disk left, so that the next line does not continue it."""
+        with contextlib.suppress(OSError):  # closing writes the buffer, which fails again while the disk is full
             self._file.close()
         with self.path.open("r+b") as file:
             file.truncate(place)
@@ -170,8 +171,8 @@ class BatchJournal:
 
 
 class _LineSigner:
-    """Signs or verifies the lines of one journal, each together with the first, so that a line of another journal is
-    refused."""
+    """Signs or verifies the lines of one journal. Each signature covers the first line too, so that a line of another
+    journal is refused. Without a `Signer` nothing is signed or verified."""
 
     def __init__(self, signer: Signer | None) -> None:
         self._signer = signer
@@ -185,7 +186,8 @@ class _LineSigner:
         return body + b"\t" + mark + b"\n"  # JSON has no tabs
 
     def verify(self, line: bytes) -> Any:
-        """Return the JSON value of a line. Raises ValueError, and AppError("batch_journal_foreign") without a path."""
+        """Return the JSON value of a signed line. Raises ValueError for invalid JSON, and
+        AppError("batch_journal_foreign"), without its path, for a wrong signature."""
         if self._signer is None:
             return strict_json.loads(line)
         body, _, mark = line.rpartition(b"\t")
@@ -196,13 +198,14 @@ class _LineSigner:
 
 
 def interrupted_batch(out: Path, signer: Signer | None = None) -> tuple[JournalHeader, int] | None:
-    """Return the header of an interrupted batch and how many questions are answered; None when there is no such batch.
+    """Return the header of an interrupted batch and how many of its questions are answered; None when there is no such
+    batch.
 
     Raises AppError("batch_journal_damaged" | "batch_journal_foreign").
     """
     try:
         stored = _read(journal_path(out), signer)
-    except OSError:  # such as a removed drive
+    except OSError:  # for example on a removed drive
         return None
     if stored is None:
         return None
@@ -211,9 +214,9 @@ def interrupted_batch(out: Path, signer: Signer | None = None) -> tuple[JournalH
 
 
 def journal_answers(out: Path) -> dict[int, BatchAnswer]:
-    """Return the answers so far by the line of the question, of an unsigned journal.
+    """Return the answers so far of an unsigned journal, by the line number of the question.
 
-    Raises AppError("batch_journal_damaged") and for file errors as `export_error` names them.
+    Raises AppError("batch_journal_damaged"), and as `export_error` returns for a file error.
     """
     try:
         stored = _read(journal_path(out), None)
@@ -223,9 +226,9 @@ def journal_answers(out: Path) -> dict[int, BatchAnswer]:
 
 
 def journal_answer_count(out: Path) -> int:
-    """Return how many answers the journal holds, repeated ones included, without parsing them.
+    """Return how many answers the journal holds, including repeated ones, without parsing them.
 
-    Raises AppError for file errors as `export_error` names them.
+    Raises AppError as `export_error` returns for a file error.
     """
     try:
         with open_regular(journal_path(out)) as file:
@@ -238,10 +241,10 @@ def journal_answer_count(out: Path) -> int:
 
 
 def check_start(out: Path, head: JournalHeader, signer: Signer | None = None) -> None:
-    """Check whether `BatchJournal.open` would create or resume a journal; nothing is written.
+    """Check whether `BatchJournal.open` would create or resume a journal, without writing anything.
 
     Raises AppError("export_exists") when there are answers without a journal, "batch_journal_damaged",
-    "batch_journal_foreign", those of `check_same_batch`, and for file errors as `export_error` names them.
+    "batch_journal_foreign", those of `check_same_batch`, and as `export_error` returns for a file error.
     """
     try:
         _read_resumable(out, head, signer)
@@ -268,7 +271,8 @@ def check_same_batch(before: JournalHeader, head: JournalHeader, out: Path) -> N
 def _read_resumable(
     out: Path, head: JournalHeader, signer: Signer | None
 ) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _LineSigner] | None:
-    """Return the journal to resume as `_read` does, or None for a new one. Raises as `check_start`, and OSError."""
+    """Return the journal to resume as `_read` does, or None to create a new one. Raises as `check_start`, and
+    OSError."""
     stored = _read(journal_path(out), signer)
     if stored is not None:
         check_same_batch(stored[0], head, out)
@@ -278,9 +282,10 @@ def _read_resumable(
 
 
 def _read(path: Path, signer: Signer | None) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _LineSigner] | None:
-    """Return the header, the answers by line, the bytes of complete lines, and the signer for further lines.
+    """Return the header, the answers by line number, the bytes of all complete lines, and the signer for further lines.
 
-    None when not even the first line is complete. Raises AppError("batch_journal_damaged" | "batch_journal_foreign").
+    Return None when there is no journal or not even its first line is complete. Raises AppError("batch_journal_damaged"
+    | "batch_journal_foreign") and OSError.
     """
     if not path.exists():
         return None

@@ -1,7 +1,7 @@
-"""Reads the questions from an Excel, CSV or JSON Lines file.
+"""Read the questions from an Excel, CSV or JSON Lines file.
 
-The column of questions is found by its heading, or else by its contents. A row that is not a question is kept with the
-reason, so that the file of answers can list it.
+The column of questions is identified by its heading, or else by its contents. A row that is not a question is kept with
+the reason, so that the file of answers can list it.
 """
 
 import functools
@@ -27,17 +27,18 @@ from app.documents import encodings
 
 QUESTION_SUFFIXES = (*table_reader.WORKBOOKS, ".csv", ".tsv", ".jsonl")
 FILE_BYTES_MAX = 50_000_000
-ROWS_MAX = 100_000  # a machine that answers one in a second takes more than a day
+ROWS_MAX = 100_000  # a machine that answers one question a second needs more than a day
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionTableFile:
-    """The rows of a file. `columns` are the names that JSON Lines gives; () when the first row may hold them."""
+    """The rows of a file. `columns` are the keys of JSON Lines; () for other files, whose first row may hold the
+    names."""
 
     rows: tuple[TableRow, ...]
     sha256: str
-    encoding: str = ""  # of a text file, as Python names it
-    sheet: str = ""  # of a workbook: the first sheet that is not empty
+    encoding: str = ""  # of a text file, by its Python codec name; "" for a workbook
+    sheet: str = ""  # name of the first sheet of a workbook that is not empty; "" for a text file
     columns: tuple[str, ...] = ()
 
 
@@ -82,7 +83,7 @@ def _bounded(rows: Iterable[TableRow], name: str) -> tuple[TableRow, ...]:
 
 
 def _json_lines(text: str) -> tuple[tuple[str, ...], list[TableRow]]:
-    """Return the names of the columns, in the order of their first occurrence, and the rows."""
+    """Return the names of the columns, in the order of their first occurrence, and the rows of a JSON Lines text."""
     names: dict[str, int] = {}
     found: list[tuple[int, dict[str, Cell] | str]] = []
     for line, written in enumerate(text.split("\n"), start=1):
@@ -121,7 +122,8 @@ HEADING_CHARACTERS_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class BatchQuestion:
-    """A question at `line` of the file or row of the sheet, from 1. `others` are the cells of the other columns."""
+    """A question at `line` of the file, or at that row of the sheet, from 1. `others` are the cells of the other
+    columns."""
 
     line: int
     text: str
@@ -130,7 +132,7 @@ class BatchQuestion:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row without a question. `reason`: empty | long | not_text | not_json | not_object | open_quote."""
+    """A row that is not a question. `reason`: empty | long | not_text | not_json | not_object | open_quote."""
 
     line: int
     reason: str
@@ -139,22 +141,22 @@ class SkippedRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchFile:
-    """The questions of a file and the rows that are none."""
+    """The questions of a file and its rows that are not questions."""
 
     name: str
     sha256: str
-    column: int  # from 0
-    columns: tuple[str, ...]  # all names; "" where the file has none
+    column: int  # number of the column of questions, from 0
+    columns: tuple[str, ...]  # names of all columns; "" for one without a name
     questions: tuple[BatchQuestion, ...]
     skipped: tuple[SkippedRow, ...] = ()
-    blank_lines: int = 0  # empty rows between others, which are neither questions nor problems
+    blank_lines: int = 0  # empty rows before the last filled one, which are neither questions nor problems
     encoding: str = ""
     sheet: str = ""
-    is_guessed: bool = False  # no heading identified the column of questions among several
+    is_guessed: bool = False  # True when there are several columns and no heading identified the one of the questions
 
 
 def read_batch_file(path: Path, column: int | None = None) -> BatchFile:
-    """Read the questions of a file. `column` is the user's choice, from 0; None finds it.
+    """Read the questions of a file. `column` is the number that the user chose, from 0; None detects it.
 
     Raises AppError as `read_question_table` does, and "batch_no_questions".
     """
@@ -162,7 +164,8 @@ def read_batch_file(path: Path, column: int | None = None) -> BatchFile:
 
 
 def find_questions(read: QuestionTableFile, name: str, column: int | None = None) -> BatchFile:
-    """Find the questions among the rows; `column` as in `read_batch_file`. Raises AppError("batch_no_questions")."""
+    """Separate the questions from the other rows; `column` as in `read_batch_file`. Raises
+    AppError("batch_no_questions")."""
     filled = [row for row in read.rows if row.problem or any(_text(cell) for cell in row.cells)]
     width = max((len(row.cells) for row in filled), default=0)
     columns, body = _headed(filled, read.columns, width)
@@ -192,7 +195,7 @@ def _words() -> dict[str, Any]:
 
 
 def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[tuple[str, ...], list[TableRow]]:
-    """Return the names of all columns and the rows below them."""
+    """Return the names of all columns and the rows below the heading. `named` are the keys of JSON Lines, or ()."""
     if named or not rows or rows[0].problem:
         return (*named, *[""] * (width - len(named))), rows
     first = [_text(cell) for cell in rows[0].cells]
@@ -212,14 +215,14 @@ def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[t
 
 
 def _named_surely(columns: Sequence[str]) -> int | None:
-    """Return the column whose heading is certain to mean questions, or None."""
+    """Return the number of the column whose heading is one of the known headings of questions, or None."""
     plain = [names.normalize_name(name) for name in columns]
     return next((plain.index(heading) for heading in _words()["headings"] if heading in plain), None)
 
 
 def _column(columns: Sequence[str], rows: Sequence[TableRow], width: int) -> int:
-    """Return the column of questions by a heading as in training data, else the first column of mostly questions, else
-    the first of mostly text, else 0."""
+    """Return the number of the column of questions: the one with a heading as in training data, else the first that is
+    mostly questions, else the first that is mostly text, else 0."""
     guessed = names.guess_mapping(columns, ColumnMapping()).question
     if guessed:
         return columns.index(guessed)
@@ -263,12 +266,13 @@ def _is_prose(cell: Cell) -> bool:
 
 
 def _text(cell: Cell) -> str:
-    """Return the text of a cell without lone surrogates, which JSON can spell, and zeros: no file could hold them."""
+    """Return the text of a cell without lone surrogates, which JSON can contain, and null characters: no file can store
+    them."""
     return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()
 
 
 def _trailing(rows: Sequence[TableRow]) -> int:
-    """Count the empty rows at the end, which mere formatting can leave."""
+    """Count the empty rows at the end, which cell formatting alone can create."""
     count = 0
     for row in reversed(rows):
         if row.problem or any(_text(cell) for cell in row.cells):

@@ -1,1 +1,1 @@
-"""The commands that ask questions and transfer conversations."""
+"""Define the commands that ask questions and transfer conversations."""

@@ -1,6 +1,6 @@
-"""`kotae ask`: one question, one answer, streamed or as JSON.
+"""Define `kotae ask`: answer one question, as streamed text or as JSON.
 
-With `--collection` the answer is followed by the result of its check and its sources. `--batch` is in `ask_batch`.
+With `--collection` the answer is followed by the result of its check and its sources. `ask_batch` implements `--batch`.
 """
 
 import argparse
@@ -47,8 +47,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: Find
 
 
 def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Answer one question. Exit status: 0; 3 for an expected error; 130 when interrupted (the answer so far is
-    printed)."""
+    """Answer one question. Return the exit status: 0, or 130 when interrupted (the answer so far is printed). Raises
+    AppError, for which the command exits with 3."""
     if options.batch is not None:
         from app.chat.cli import ask_batch
 
@@ -71,7 +71,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
 
 
 class _AnswerLoop(CommandLoop):
-    """The event loop of the command until its answer has ended."""
+    """Runs the event loop of the command until its answer has ended."""
 
     def __init__(self, run: AnswerRun, output: Output) -> None:
         super().__init__(run.stop)
@@ -116,7 +116,7 @@ class _AnswerLoop(CommandLoop):
 def _print(
     loop: _AnswerLoop, outcome: AnswerOutcome, request: AnswerRequest, output: Output, training_label: Label
 ) -> None:
-    """Print the answer. `training_label` is the label of what the model was trained on."""
+    """Print the answer. `training_label` is the label of the data that the model was trained on."""
     wanted = request.wanted
     asked = collection_lookup.current_label_of_scope(wanted.documents, wanted.scope) if wanted else DEFAULT_LABEL
     label = highest_label((asked, training_label))
@@ -150,11 +150,11 @@ def _model_name(model: LocalModel, adapter: str | None) -> str:
     return phrase("chat.answer_with_adapter", model=model.name, adapter=name)
 
 
-QUOTED_CHARACTERS = 120  # of a source on the terminal; JSON has the complete text
+QUOTED_CHARACTERS = 120  # characters of a source shown on the terminal; JSON has the complete text
 
 
 def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
-    """Return what is printed below an answer: the result of its check, then its sources or the nearest passages."""
+    """Return the text below an answer: the result of its check, then its sources or the nearest passages."""
     lines = source_citations.check_messages(grounding)
     if grounding.sources:
         lines += ["", output.phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")]

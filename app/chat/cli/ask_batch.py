@@ -1,4 +1,5 @@
-"""`kotae ask --batch FILE --out FILE`: many questions, answered into a file; an interrupted batch can be resumed."""
+"""Define `kotae ask --batch FILE --out FILE`: answer many questions into a file; an interrupted batch can be
+resumed."""
 
 import argparse
 import dataclasses
@@ -21,13 +22,14 @@ from app.chat.services.command_request import FindRun, LabelOfModel
 from app.documents import encodings
 from app.inference import child_commands
 
-SHOWN_SKIPPED = 20  # rows on the terminal; the file of answers lists all
+SHOWN_SKIPPED = 20  # skipped rows listed on the terminal; the file of answers lists all
 
 
 def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Answer a file of questions.
+    """Answer a file of questions and return the exit status.
 
-    Exit status: 0; 1 when a row has no answer; 3 for an expected error; 130 when interrupted and resumable.
+    It is 0; 1 when a row has no answer; 130 when interrupted and resumable. Raises AppError, for which the command
+    exits with 3.
     """
     if not options.out:
         raise AppError("batch_no_out")
@@ -55,7 +57,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
 
 
 def _describe_file(found: BatchFile, output: Output) -> None:
-    """Print which column holds the questions, and which rows are none."""
+    """Print which column holds the questions, and which rows are not questions."""
     place = ""
     if found.sheet:
         place = output.phrase("chat.batch_where_sheet", sheet=found.sheet)
@@ -74,7 +76,7 @@ def _describe_file(found: BatchFile, output: Output) -> None:
 
 
 class _BatchLoop(CommandLoop):
-    """The event loop of the command until its batch has ended."""
+    """Runs the event loop of the command until its batch has ended."""
 
     def __init__(self, run: BatchRun, output: Output) -> None:
         super().__init__(run.stop)
@@ -90,7 +92,8 @@ class _BatchLoop(CommandLoop):
         run.failed.connect(self._on_failed)
 
     def run(self) -> None:
-        """Start the batch and wait for its end; a file that is refused at once fails before the event loop begins."""
+        """Start the batch and wait for its end. A file that is refused at once sets `error` before the event loop
+        begins."""
         self._batch_run.start()
         if self.error is None:
             super().run()

@@ -1,4 +1,4 @@
-"""`kotae chats`: list, export and import stored conversations."""
+"""Define `kotae chats`: list, export and import stored conversations."""
 
 import argparse
 from pathlib import Path
@@ -64,7 +64,7 @@ def _marked(row: dict[str, Any], output: Output) -> str:
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Export into one new JSON file, or into files of a folder; existing files are never replaced."""
+    """Export conversations into one new JSON file, or into one file each in a folder; never replace existing files."""
     target = Path(options.to)
     store = Store.open(where.database, where.backups)
     try:
@@ -108,7 +108,8 @@ def _check_target(target: Path, *, is_file: bool) -> None:
 
 
 def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> Permit:
-    """Return the permit to export these conversations. Raises AppError("secret_export" | "conversation_gone")."""
+    """Return the permit to export these conversations. `is_allowed`: the user has allowed confidential ones. Raises
+    AppError("secret_export" | "conversation_gone")."""
     found = store.some(ids)
     gone = set(ids).difference(one.id for one in found)
     if gone:
@@ -125,7 +126,7 @@ def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allo
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Import a JSON file. Exit status 1 when conversations were refused."""
+    """Import a JSON file. Return the exit status, 1 when conversations were refused."""
     store = Store.open(where.database, where.backups)
     try:
         result = conversation_import.import_conversations(

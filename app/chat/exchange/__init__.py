@@ -1,1 +1,1 @@
-"""Conversations as files: JSON to be imported again, Markdown and Word for people."""
+"""Export and import conversations as files: JSON that can be imported again, Markdown and Word to be read."""

@@ -1,7 +1,7 @@
-"""Compares imported answers with the user's own documents, as if the program had just given them.
+"""Compare imported answers with the user's own documents, as if the program had just written them.
 
 The passages that a file quotes prove nothing: they may be invented together with the answer. A source counts only when
-a document of the user holds the quoted lines, one after the other. The answer is then checked, clause by clause,
+one of the user's documents contains the quoted lines in the same order. The answer is then checked, clause by clause,
 against the text of that document, which becomes the source. If one source is missing, the answer stays unchecked.
 """
 
@@ -21,24 +21,27 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import retrieved_passages
 
-# An answer beyond these limits stays unchecked. Passages of Kotae have 1,200 characters, and a model gets 12 of them.
+# An answer beyond these limits stays unchecked. Kotae's own passages have 1,200 characters, and a model gets 12 of
+# them.
 SOURCES_MAX = 20
 QUOTE_CHARACTERS_MAX = 8_000
 ANSWER_CHARACTERS_MAX = 10_000
-# Characters of an answer times those of its sources: an estimate of the time, because nothing interrupts a check. At
-# this limit ordinary text took half a second on two cores, and text constructed to be slow took a minute.
+# The characters of an answer times those of its sources, an estimate of the time, because a check cannot be
+# interrupted. At this limit ordinary text took half a second on two cores, and text constructed to be slow took a
+# minute.
 WORK_MAX = 30_000_000
-CHECKING_S = 300.0  # for one file; the answers after that stay unchecked
-TEXTS_MAX = 8  # documents that are kept in memory
+CHECKING_S = 300.0  # seconds of checking for one file; later answers stay unchecked
+TEXTS_MAX = 8  # documents whose text is kept in memory
 DOCUMENT_SECTIONS_MAX = 50_000
-QUOTED_SHARE_MIN = 0.4  # of the sections that hold the quote: a single word found in a document is no passage
-_SLACK_CHARACTERS = 400  # allowed in the document between two consecutive quoted lines
-_STARTS_MAX = 50  # occurrences of the first line that are tried
+QUOTED_SHARE_MIN = 0.4  # share of the sections' text that the quote must cover: one word is no passage
+_SLACK_CHARACTERS = 400  # characters of the document that may lie between two consecutive quoted lines
+_STARTS_MAX = 50  # occurrences of the first quoted line that are tried
 
 
 @contextmanager
 def open_checker(documents: Path | None, pulse: Callable[[], None]) -> "Iterator[ImportedAnswerChecker]":
-    """Open a checker with the library at `documents`, or one that checks nothing when there is no readable library.
+    """Open a checker with the library of the database `documents`, or one that checks nothing without a readable
+    library.
 
     The checker calls `pulse` before each check; an exception that `pulse` raises ends the work.
     """
@@ -56,16 +59,16 @@ def open_checker(documents: Path | None, pulse: Callable[[], None]) -> "Iterator
 
 
 class ImportedAnswerChecker:
-    """Checks the answers of one imported file."""
+    """Checks the answers of one imported file, for at most `CHECKING_S` in all."""
 
     def __init__(self, library: Library | None, pulse: Callable[[], None]) -> None:
         self._library = library
         self._pulse = pulse
         self._left_s = CHECKING_S
-        self._texts: dict[int, _DocumentText | None] = {}  # by the document's id, in the order in which they were read
+        self._texts: dict[int, _DocumentText | None] = {}  # by document id, the first read first; None: too long
 
     def check_answers(self, bundle: Bundle) -> Bundle:
-        """Return the conversation with all answers checked that can be; the others stay as they are."""
+        """Return the conversation with every answer checked for which this is possible; the others stay unchanged."""
         by_id = {message.id: message for message in bundle.messages}
         messages = tuple(
             self._checked(one, by_id[one.parent_id]) if one.role == "answer" and one.parent_id is not None else one
@@ -98,8 +101,8 @@ class ImportedAnswerChecker:
     def _grounding(self, answer: str, question: str, quoted: Sequence[CitedSource]) -> Grounding | None:
         """Return the checked sources and claims, or None when a source is not in the user's documents.
 
-        Also None for an answer that the documents do not hold what was asked: checking that would need a search of them
-        all.
+        Also return None for an answer that states that the documents contain no answer: checking that would need a
+        search of all documents.
         """
         found: list[Passage] = []
         for source in quoted:
@@ -119,8 +122,8 @@ class ImportedAnswerChecker:
         return document.sha256 if document else ""
 
     def _passage(self, quoted: CitedSource) -> Passage | None:
-        """Return the sections of a user's document that hold the quoted lines, from the first to the last; None if
-        there are none."""
+        """Return the sections of one of the user's documents that contain the quoted lines, from the first to the last;
+        None if no document contains them."""
         library = self._library
         lines = [line for line in map(_without_spaces, quoted.text.split("\n")) if line]
         if library is None or not lines:
@@ -137,8 +140,8 @@ class ImportedAnswerChecker:
         return None
 
     def _text(self, library: Library, document_id: int) -> "_DocumentText | None":
-        """Return the text of a document, or None when it is too long. The last texts are cached: answers often share
-        documents."""
+        """Return the text of a document, or None when it is too long. Cache the last `TEXTS_MAX`, because answers often
+        share documents."""
         if document_id not in self._texts:
             if len(self._texts) >= TEXTS_MAX:
                 self._texts.pop(next(iter(self._texts)))
@@ -148,7 +151,7 @@ class ImportedAnswerChecker:
 
 
 class _DocumentText:
-    """The text of a document without spaces, with the end of each section."""
+    """The text of a document without white space, with the position where each section ends."""
 
     def __init__(self, sections: Sequence[tuple[int, DocumentSection]]) -> None:
         self.sections = sections
@@ -162,8 +165,7 @@ class _DocumentText:
         }
 
     def extent(self, lines: Sequence[str]) -> tuple[int, int] | None:
-        """Return the range (first section, section after the last) that holds the lines in order; None if there is
-        none."""
+        """Return the range (first section, section after the last) that contains the lines in order, or None."""
         needed = [line for line in lines if line in self._all or line not in self._headings]
         if not needed:
             return None
@@ -181,8 +183,8 @@ class _DocumentText:
         return None
 
     def _end(self, start: int, needed: Sequence[str]) -> int | None:
-        """Return where the last line ends if the first begins at `start`. Headings that a passage repeats may be
-        absent."""
+        """Return the position where the last line ends if the first begins at `start`, or None when a line is missing.
+        Only headings, which a passage repeats, may be missing."""
         at = start + len(needed[0])
         for line in needed[1:]:
             found = self._all.find(line, at, at + len(line) + _SLACK_CHARACTERS)

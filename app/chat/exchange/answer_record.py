@@ -1,4 +1,4 @@
-"""The record of one answer for export: the question, the answer, and its model, settings and sources."""
+"""Record one answer for export: the question, the answer, and its model, settings and sources."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.inference.local_model import LocalModel
 
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
-    """A question and answer with the label of the conversation. `model` is None when it is not in the list any more."""
+    """A question and answer with the label of the conversation. `model` is None when it is not installed any more."""
 
     question: Message
     answer: Message
@@ -35,9 +35,9 @@ class AnswerRecord:
         return answer_check.grounding_of(self.answer)
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return how the answer came about as pairs (name, value)."""
+        """Return the model, settings and sources of the answer as pairs (name, value), without empty values."""
         details, choices = self._details, self._details.choices
-        is_imported = details.is_imported  # then only the file names the model, and ours of that name may be another
+        is_imported = details.is_imported  # the installed model of that name may be another one
         marks = self.model.files if self.model and not is_imported else ()
         sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
         adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""

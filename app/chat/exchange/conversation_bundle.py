@@ -1,7 +1,7 @@
-"""A conversation with all its messages, and its form in the JSON file.
+"""Hold a conversation with all its messages, and convert it to and from the JSON of an export file.
 
-Reading checks every value and believes nothing. From an answer it takes the text, and as unverified information the
-model, the settings and the sources that the file names (`quoted`). Checks, times, hashes and ratings of a file are
+Reading validates every value and trusts none. From an answer it takes the text, and as unverified information the
+model, the settings and the sources that the file names (`quoted`). Checks, times, hashes and ratings in a file are
 ignored: `answer_recheck` compares the answers with the user's own documents instead.
 """
 
@@ -26,18 +26,18 @@ from app.documents.grounding.grounding_record import CitedSource
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A conversation and the messages of all its branches, parents before children. Message ids only connect the
-    messages."""
+    """A conversation and the messages of all its branches, parents before children. The ids of the messages only link
+    them to each other; a stored copy has others."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
-    folder: str = ""  # the name of its folder; "": none
-    ratings: int = 0  # how many answers a file rates; its ratings are not imported
+    folder: str = ""  # name of the conversation's folder; "": none
+    ratings: int = 0  # number of rated answers in the file; their ratings are not imported
 
 
 def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
-    """Return the JSON form of a conversation. Messages are numbered from 1, so the same tree looks the same in any
-    file."""
+    """Return the JSON form of a conversation. Messages are numbered from 1, so that equal trees of messages have equal
+    JSON."""
     conversation = bundle.conversation
     numbers = _numbers(bundle)
     return {
@@ -57,10 +57,10 @@ def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
 
 
 def message_fingerprints(bundle: Bundle) -> list[str]:
-    """Return a hash for each message, made of its text and that of all messages above it.
+    """Return a hash for each message, computed from its text and that of all messages above it.
 
-    Two conversations with equal hashes are the same tree; one that has all hashes of another contains it. How an answer
-    came about is not hashed, because an import does not take over all of it and must still recognize the tree.
+    Two conversations with equal hashes are the same tree; one that has all hashes of another contains it. Models and
+    settings are not hashed, because an import does not keep all of them and must still recognize the tree.
     """
     found: dict[int | None, str] = {None: ""}
     for message in bundle.messages:
@@ -86,13 +86,14 @@ def _message_to_dict(message: Message, numbers: dict[int | None, int]) -> dict[s
 
 
 def _rating_to_dict(message: Message) -> dict[str, Any]:
-    """Return the rating of an answer. A correction counts, and is exported, only while the rating is bad."""
+    """Return the rating of an answer and its correction, which counts only while the rating is bad; {} for an unrated
+    answer."""
     rating: dict[str, Any] = {"rating": message.rating} if message.rating else {}
     return rating | {"correction": message.correction} if message.rating < 0 and message.correction else rating
 
 
 def _details_to_dict(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str, Any]:
-    """Return the details that differ from the defaults. `_details_from_dict` decides what an import takes over."""
+    """Return the details that differ from the defaults. `_details_from_dict` decides which of them an import keeps."""
     values = {
         field.name: value
         for field in dataclasses.fields(details)
@@ -103,25 +104,25 @@ def _details_to_dict(details: AnswerDetails, numbers: dict[int | None, int]) -> 
         values["choices"] = details.choices.as_dict()
     if details.reproduces_id is not None:
         values["reproduces_id"] = numbers.get(details.reproduces_id)
-    values.pop("scope", None)  # ids of collections on this machine
+    values.pop("scope", None)  # it contains ids of collections on this machine
     if details.grounding is not None:
         values["grounding"] = dataclasses.asdict(details.grounding)
     values["quoted"] = [dataclasses.asdict(source) for source in details.quoted]
     for source in (*values.get("grounding", {}).get("sources", ()), *values["quoted"]):
-        source["path"] = ""  # a path of this machine, which may contain the user's name
+        source["path"] = ""  # it is a path on this machine, which may contain the user's name
     if not values["quoted"]:
         del values["quoted"]
     return values
 
 
-YEAR_2100 = 4_102_444_800.0  # seconds since 1970
+YEAR_2100 = 4_102_444_800.0  # in seconds since 1970
 LARGEST_NUMBER = 1 << 53
 DETAIL_MAX = 1_000_000_000  # tokens, seconds, tokens per second
 CONTEXT_LIMITS = (1, 1 << 20)
 PRESET_CHARACTERS = 100
 MESSAGE_CHARACTERS_MAX = 1 << 22  # storing and indexing one blocks other writers for more than a second
 
-# The details that an import takes over: what repeating the answer needs, and names that are shown as the file's.
+# The details that an import keeps: what is needed to repeat the answer, and names that are shown as the file's claim.
 _ACCEPTED_DETAILS = (
     "model_id", "model_name", "remote", "stop_reason", "error_code", "seed", "choices", "context_tokens",
     "left_out_turns", "reproduces_id",
@@ -131,9 +132,10 @@ _UID = re.compile(r"[0-9a-f]{32}")
 
 
 class BundleRefusedError(Exception):
-    """A conversation cannot be imported. `at` is the number of the message to blame, from 1; 0: none of them.
+    """A conversation cannot be imported. `at` is the number of the message that is invalid, from 1; 0: no single
+    message.
 
-    `reason` ends the key of a phrase, `common.refused_REASON`.
+    `reason` is the last part of the key of a phrase, `common.refused.REASON`.
     """
 
     def __init__(self, reason: str, at: int = 0) -> None:
@@ -143,7 +145,8 @@ class BundleRefusedError(Exception):
 
 
 def bundle_from_dict(data: Any) -> Bundle:
-    """Return a conversation from its JSON form, ignoring unknown keys, which a later program may write.
+    """Return the conversation that a JSON value describes. Unknown keys are ignored, because a later program may write
+    them.
 
     Raises BundleRefusedError.
     """
@@ -177,7 +180,7 @@ def bundle_from_dict(data: Any) -> Bundle:
 
 
 def title_from_dict(data: Any) -> str:
-    """Return the title by which to name a refused conversation, or ""."""
+    """Return the title for a message about a refused conversation, or "" if there is none."""
     title = data.get("title") if isinstance(data, dict) else None
     return title_of(title.encode("utf-8", "replace").decode("utf-8")) if isinstance(title, str) else ""
 
@@ -198,7 +201,10 @@ def _messages_from_list(data: Any) -> tuple[Message, ...]:
 
 
 def _parents_first(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Sort messages so that parents come first, otherwise in the order of the file, which is the order of branches."""
+    """Sort messages so that parents come first. Otherwise keep the order of the file, which is the order of branches.
+
+    Raises BundleRefusedError when parents form a cycle.
+    """
     children: dict[int | None, list[int]] = {}
     for place, message in enumerate(messages):
         children.setdefault(message.parent_id, []).append(place)
@@ -217,7 +223,7 @@ def _parents_first(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _drop_forward_reference(message: Message, earlier: set[int]) -> Message:
-    """Drop the reference of a repeated answer unless it points to an earlier message."""
+    """Drop the reference from a repetition to the answer it repeats, unless it is one of the `earlier` message ids."""
     details = message.details
     if details is None or details.reproduces_id is None or details.reproduces_id in earlier:
         return message
@@ -238,7 +244,7 @@ def _message_from_dict(data: Any, at: int) -> Message:
     if len(text) > MESSAGE_CHARACTERS_MAX:
         raise BundleRefusedError("long", at)
     details = _details_from_dict(data.get("details"), role, at)
-    if status == "streaming":  # the exporting program was still writing it
+    if status == "streaming":  # the exporting program was still writing the answer
         status = "stopped"
         details = dataclasses.replace(details or AnswerDetails(), stop_reason="interrupted")
     _check_rating(data, role, at)
@@ -283,21 +289,22 @@ def _details_from_dict(data: Any, role: str, at: int) -> AnswerDetails | None:
     for name in ("model_name", "remote"):
         values[name] = title_of(values.get(name, ""))
     if values.get("stop_reason") not in STOP_REASONS:
-        values.pop("stop_reason", None)  # the window would show an unknown one literally
+        values.pop("stop_reason", None)  # the window would show an unknown value literally
     if not wording.is_error(values.get("error_code", "")):
         values.pop("error_code", None)
     return AnswerDetails(**values, is_imported=True, quoted=_quoted(data, at))
 
 
 def _quoted(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
-    """Return the sources that the file names, either of a checked answer or of one that was imported there."""
+    """Return the sources that the file names, whether the exporting program had checked the answer or had itself
+    imported it."""
     grounding, quoted = data.get("grounding"), data.get("quoted")
     try:
         named = grounding_record.from_dict(grounding).sources if grounding is not None else ()
         named = named or grounding_record.from_dict({"sources": [] if quoted is None else quoted}).sources
     except ValueError as error:
         raise BundleRefusedError("details", at) from error
-    line = invisible_characters.to_single_line  # a name of several lines could pass for a line of the program
+    line = invisible_characters.to_single_line  # a name of several lines could be mistaken for a line of the program
     return tuple(
         dataclasses.replace(
             one, collection=line(one.collection), document=line(one.document), heading=tuple(map(line, one.heading)),
@@ -309,7 +316,7 @@ def _quoted(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
 
 def _is_detail(annotation: Any, value: Any) -> bool:
     """Return whether a value has the type of its field: text, a number from 0, or a boolean."""
-    kind = (get_args(annotation) or (annotation,))[0]  # of `int | None`: int
+    kind = (get_args(annotation) or (annotation,))[0]  # int for `int | None`
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     if isinstance(value, str):
@@ -319,7 +326,7 @@ def _is_detail(annotation: Any, value: Any) -> bool:
 
 
 def _is_absurd(name: str, value: Any) -> bool:
-    """Return whether a number is too large to use; such a value is dropped without refusing the conversation."""
+    """Return whether a number is too large to use. Such a value is dropped, but the conversation is not refused."""
     highest = {"seed": LIMITS["seed"][1], "reproduces_id": LARGEST_NUMBER}.get(name, DETAIL_MAX)
     return isinstance(value, int | float) and value > highest
 
@@ -353,7 +360,7 @@ def _text(value: Any, reason: str, at: int = 0) -> str:
 
 
 def _is_encodable(text: str) -> bool:
-    r"""Return whether a text has no lone surrogates: JSON can spell \ud800, and no database can store it."""
+    r"""Return whether a text has no lone surrogates: JSON can contain \ud800, and no database can store it."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Exports conversations from the database to files."""
+"""Export conversations from the database to files."""
 
 import contextlib
 import time
@@ -21,9 +21,9 @@ from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation
 from app.chat.store import Store
 
-EXPORT_SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # of each format
+EXPORT_SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # the suffix of each format
 
-ReportProgress = Callable[[int, int], None]  # gets conversations done and in all; may raise to end the export
+ReportProgress = Callable[[int, int], None]  # takes the numbers of exported and of all; may raise to end the export
 
 
 def save_file(
@@ -39,7 +39,6 @@ def save_file(
     """Write one file, replacing an existing one: any number of conversations as JSON, or one in another format.
 
     `collections` are the current collections, from which the labels are computed.
-
     Raises AppError("conversation_gone"), and as `Permit.open_atomically` does.
     """
     with permit.open_atomically(target) as file:
@@ -56,7 +55,7 @@ def save_unstored(bundle: Bundle, file_format: str, target: Path, *, permit: Per
 
 def save_answer(answered: AnswerRecord, target: Path, *, permit: Permit) -> list[Path]:
     """Write one answer as a Word document. Raises as `save_file`."""
-    from app.chat.exchange import docx_file  # importing lxml takes a tenth of a second: not when the window starts
+    from app.chat.exchange import docx_file  # importing lxml takes 0.1 s, too long for the start of the window
 
     with permit.open_atomically(target) as file:
         file.write(docx_file.answer_docx(answered))
@@ -73,7 +72,7 @@ def save_folder(
     *,
     permit: Permit,
 ) -> list[Path]:
-    """Write a file for each conversation, named after its title. Nothing is overwritten; all files are written or none.
+    """Write a file for each conversation, named after its title. Write all files or none, and overwrite nothing.
 
     `collections` and errors are as in `save_file`.
     """
@@ -98,7 +97,7 @@ def save_folder(
 
 
 def with_current_label(bundle: Bundle, collections: KnownCollections) -> Bundle:
-    """Return the bundle with the effective label of its conversation, which the window also shows."""
+    """Return the bundle with the effective label of its conversation in place of the stored one."""
     label = conversation_privacy.effective_label(bundle.conversation, bundle.messages, collections)
     return replace(bundle, conversation=replace(bundle.conversation, label=label))
 
@@ -130,7 +129,7 @@ def _write(file: BinaryIO, bundles: Iterable[Bundle], file_format: str) -> None:
 
 
 def _content(bundle: Bundle, file_format: str) -> bytes:
-    # Importing the parser and lxml takes a tenth of a second, which would delay the start of the window.
+    # Importing the parser and lxml takes 0.1 s, which would delay the start of the window.
     if file_format == "markdown":
         from app.chat.exchange import markdown_file
 

@@ -1,6 +1,6 @@
-"""Imports conversations from a JSON file into the database: all that are readable, or nothing after an error.
+"""Import conversations from a JSON file into the database: all that are valid, or none after an error.
 
-Also the sentences that report the result to people.
+Also describe the result in sentences.
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ from app.chat.organizer import BEING_IMPORTED, ConversationOrganizer
 from app.chat.records import Conversation, Message
 from app.chat.store import BEING_ERASED, Store
 
-# The user may be asking questions meanwhile, and the database has one writer at a time: short turns with pauses.
+# The database has one writer at a time, and the user may be asking questions during an import. It therefore writes in
+# short transactions with pauses.
 TURN_CHARACTERS = 100_000
 TURN_MESSAGES = 2000
 TURN_CONVERSATIONS = 50
@@ -32,26 +33,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ImportedConversations:
-    """How many conversations and answers of a file were imported, and how many were not, by reason."""
+    """The numbers of conversations and answers in a file that were imported or not, by reason."""
 
-    imported: int = 0  # including the copies
+    imported: int = 0  # conversations, including the copies
     copies: int = 0  # imported in addition to a stored conversation that continues differently
-    already_there: int = 0  # stored already, with all messages
-    in_bin: int = 0  # the same, but in the bin
+    already_there: int = 0  # conversations that were stored already, with all messages
+    in_bin: int = 0  # conversations that were stored already, but are in the bin
     checked: int = 0  # answers that were compared with the user's own documents
-    unchecked: int = 0  # answers whose documents are not available, or that name none
-    ratings: int = 0  # answers that the file rates; only the user's own ratings count
+    unchecked: int = 0  # answers whose documents are not available, or that name no source
+    ratings: int = 0  # answers that the file rates; their ratings are not imported
     refused: tuple[ImportRefusal, ...] = ()
 
 
 def import_conversations(
     store: Store, path: Path, report: Callable[[int, int], None], documents: Path | None = None
 ) -> ImportedConversations:
-    """Import what the file holds, invisibly until everything is stored; an error or an interruption undoes all of it.
+    """Import the conversations of a file. They stay invisible until all are stored; an error or an interruption undoes
+    the whole import.
 
     `report` gets the bytes read and the size of the file; an exception that it raises ends the import. `documents` is
     the database of the user's documents, with which answers are compared; None compares nothing.
-
     Raises AppError when the file is not a valid export, and as `Database` does.
     """
     importing = _Import(store, time.time())
@@ -82,13 +83,13 @@ def import_conversations(
 
 @dataclass(slots=True)
 class _PartialConversation:
-    """A conversation that is partly imported."""
+    """A conversation whose first messages are stored and whose later ones are not."""
 
     id: int
     folder: str
-    leaf_id: int | None  # the id in the file
-    ids: dict[int, int]  # of the stored messages: from the id in the file to the new one
-    rest: list[Sequence[Message]]  # the messages to be stored yet, by transactions
+    leaf_id: int | None  # id in the file of the message that is shown last
+    ids: dict[int, int]  # new id of each stored message, by its id in the file
+    rest: list[Sequence[Message]]  # messages that are not stored yet, one sequence for each transaction
 
 
 class _Import:
@@ -98,13 +99,14 @@ class _Import:
         self._store = store
         self._now = now
         self._db = store.database
-        self._new_ids: list[int] = []  # the new conversations
-        self._destinations: dict[int, tuple[str, int]] = {}  # folder ("": none) and shown message of each
+        self._new_ids: list[int] = []  # ids of the new conversations
+        self._destinations: dict[int, tuple[str, int]] = {}  # by conversation: its folder's name ("": none), its leaf
         self._counts = ImportedConversations()
         self.refused: list[ImportRefusal] = []
 
     def add(self, bundles: Sequence[Bundle]) -> None:
-        """Store conversations in one transaction, except the later messages of long ones, which get their own."""
+        """Store conversations in one transaction, except the later messages of long ones, which get transactions of
+        their own."""
         marked = [(bundle, message_fingerprints(bundle)) for bundle in bundles]
         with self._db.transaction():
             new = [found for bundle, fingerprints in marked if (found := self._add(bundle, fingerprints)) is not None]
@@ -118,7 +120,7 @@ class _Import:
             self._destinations[one.id] = one.folder, one.ids[one.leaf_id or 0]
 
     def finish(self) -> ImportedConversations:
-        """Show the new conversations in the list, in their folders, all at once; return the counts."""
+        """Show all new conversations in the list and in their folders at once, and return the counts."""
         organizer = ConversationOrganizer(self._db)
         with self._db.transaction():
             folders = {folder.name: folder.id for folder in reversed(organizer.folders())}
@@ -135,7 +137,8 @@ class _Import:
         return dataclasses.replace(self._counts, refused=tuple(self.refused))
 
     def undo(self) -> None:
-        """Erase what was imported. If even that fails, as on a full disk, the next start of the window does it."""
+        """Erase what was imported. If even that fails, for example on a full disk, the next start of the window erases
+        it."""
         try:
             ConversationOrganizer(self._db).erase(self._new_ids, lambda: time.sleep(PAUSE_S))
         except AppError as error:
@@ -144,7 +147,7 @@ class _Import:
     def _check(self, conversation_id: int) -> None:
         found = self._store.conversation(conversation_id)
         if found is None or found.binned_at != BEING_IMPORTED:
-            raise AppError("import_disturbed")  # a window was started meanwhile and has cleaned up
+            raise AppError("import_disturbed")  # a window that was started during the import has erased it
 
     def _add(self, bundle: Bundle, fingerprints: Sequence[str]) -> _PartialConversation | None:
         """Store a conversation with the first of its messages; return None when it is stored already."""
@@ -154,7 +157,8 @@ class _Import:
                 binned_at = stored.conversation.binned_at
                 self._count("already_there" if binned_at in (None, BEING_IMPORTED) else "in_bin")
                 return None
-            # The uid of a copy is computed from its messages, so that importing the same file again finds it.
+            # The uid of a copy is computed from its messages, so that a second import of the same file recognizes the
+            # copy.
             uid, is_copy = hashlib.sha256("".join([uid, *fingerprints]).encode()).hexdigest()[:32], True
         conversation = dataclasses.replace(
             self._clamped(bundle.conversation), uid=uid, binned_at=BEING_IMPORTED, imported_at=self._now
@@ -192,7 +196,7 @@ class _Import:
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
-    """Split messages into at least one sequence, each small enough for one transaction."""
+    """Split messages into sequences that are small enough for one transaction each; yield at least one."""
     start = characters = 0
     for at, message in enumerate(messages):
         characters += len(message.text)
@@ -226,7 +230,7 @@ def import_remarks(result: ImportedConversations) -> str:
 
 
 def refusal_line(refused: ImportRefusal) -> str:
-    """Return in one line which conversation was refused, and why."""
+    """Return one line that names a refused conversation and the reason."""
     reason = phrase(f"common.refused.{refused.reason}")
     if refused.at:
         reason = phrase("common.refused_at", at=refused.at, reason=reason)

@@ -1,8 +1,8 @@
-"""Word documents (.docx) of a conversation (the branch that is shown) or of one answer with its sources.
+"""Write Word documents (.docx) of a conversation (the branch that is shown) or of one answer with its sources.
 
-Answers keep their headings, lists, tables and code. Links are written out with their address and open nothing, because
-a click in Word would not ask as the window does. Sources are named without the folder of the document. The look
-(Japanese fonts, sizes, lists, page numbers) starts from the template of python-docx.
+Answers keep their headings, lists, tables and code. Links become text with their address, because a click in Word would
+open them without the question that the window asks first. Sources are named without the folder of the document. The
+layout (Japanese fonts, sizes, lists, page numbers) starts from the template of python-docx.
 """
 
 import datetime
@@ -22,7 +22,7 @@ from markdown_it.token import Token
 
 from app.base.files.inert_markdown import parse
 from app.base.files.output_file import require_zip_date
-from app.base.invisible_characters import remove  # Word opens no file with some of them
+from app.base.invisible_characters import remove  # Word cannot open a file with some of them
 from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.exchange import markdown_file
@@ -35,11 +35,11 @@ from app.documents.grounding.grounding_record import Grounding
 # Yu Gothic comes with Windows and with Word for Mac; elsewhere the language setting selects a Japanese font.
 FONT, CODE_FONT = "Yu Gothic", "MS Gothic"
 CODE, CODE_CHARACTERS = "KotaeCode", "KotaeCodeCharacters"
-BULLETS, NUMBERS = 0, 1  # ids of the two list definitions
+BULLETS, NUMBERS = 0, 1  # ids of the two list definitions of a document
 LIST_LEVELS = 9
-LIST_INDENT_MM = 7.4  # 420 twentieths of a point
+LIST_INDENT_MM = 7.4  # in Word's unit: 420 twentieths of a point
 
-# Styles of the template that are kept; the others, 130 for tables alone, would only slow each document down.
+# Styles of the template that are kept. The others (130 for tables alone) would only make each document slower.
 _KEPT = ("Normal", "DefaultParagraphFont", "TableNormal", "NoList", "Title", "TitleChar", "ListParagraph", "TableGrid")
 _KEPT_KINDS = ("Heading", "Header", "Footer")
 _GREY = "F0F2F5"
@@ -64,12 +64,13 @@ def new_document() -> WordDocument:
 
 
 def shade(properties: Any, place: int) -> None:
-    """Add a grey background as child number `place` of a style's or cell's properties, whose order Word requires."""
+    """Add a grey background to the properties of a style or cell, as child number `place` from 0, because Word requires
+    an order."""
     properties.insert(place, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
 
 
 def new_list(document: WordDocument, kind: int, start: int = 1) -> int:
-    """Return the id of a new list, whose numbers begin at `start`. `kind`: BULLETS or NUMBERS."""
+    """Return the id of a new list whose numbers begin at `start`. `kind`: BULLETS or NUMBERS."""
     number = document.part.numbering_part.element.add_num(kind)
     for level in range(LIST_LEVELS):
         number.add_lvlOverride(level).add_startOverride(start if level == 0 else 1)
@@ -119,7 +120,7 @@ def _add_code_styles(document: WordDocument) -> None:
 
 def _add_lists(document: WordDocument) -> None:
     lists = document.part.numbering_part.element
-    for template in list(lists):  # they belong to styles that were removed
+    for template in list(lists):  # they belong to the styles that were removed
         lists.remove(template)
     for kind, number_format, text in ((NUMBERS, "decimal", "%{level}."), (BULLETS, "bullet", "・")):
         levels = "".join(
@@ -143,7 +144,7 @@ def _number_pages(paragraph: Any) -> None:
         if text.isupper():
             field = OxmlElement("w:fldSimple")
             field.set(qn("w:instr"), text)
-            field.append(parse_xml(f"<w:r {nsdecls('w')}><w:t>1</w:t></w:r>"))  # until Word counts the pages
+            field.append(parse_xml(f"<w:r {nsdecls('w')}><w:t>1</w:t></w:r>"))  # shown until Word counts the pages
             paragraph._p.append(field)
         else:
             paragraph.add_run(text)
@@ -166,7 +167,8 @@ def add_check(document: WordDocument, message: Message) -> None:
 
 
 def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> None:
-    """Add a table of the sources that the answer uses, or of the nearest passages."""
+    """Add a table of the sources that the answer uses, or of the nearest passages when the documents do not contain
+    it."""
     rows = [[phrase(f"common.batch_column.{name}") for name, _ in _SOURCE_COLUMNS]]
     for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
@@ -182,7 +184,7 @@ def sources_heading(grounding: Grounding) -> str:
 def add_table(
     document: WordDocument, rows: Sequence[Sequence[str]], widths_mm: Sequence[int], *, has_header: bool
 ) -> None:
-    """Add a table. Its first row is the header, or without `has_header` its first column holds the row names."""
+    """Add a table. Its first row is the header; without `has_header` its first column contains the row names."""
     table = _new_table(document, len(widths_mm))
     table.autofit = False
     for number, row in enumerate(rows):
@@ -193,7 +195,7 @@ def add_table(
             run.font.size = Pt(TABLE_FONT_PT)
             if (number if has_header else column) == 0:
                 run.bold = True
-                shade(cell._tc.get_or_add_tcPr(), 1)  # after the width
+                shade(cell._tc.get_or_add_tcPr(), 1)  # place 1: after the width
         if has_header and number == 0:
             _repeat_on_each_page(line)
     document.add_paragraph()  # Word would join adjacent tables
@@ -211,7 +213,7 @@ def _repeat_on_each_page(line: Any) -> None:
 
 QUOTE_INDENT_MM = 6
 HEADING_MAX = 9
-CELLS_MAX = 20_000  # python-docx makes about 3,000 a second
+CELLS_MAX = 20_000  # python-docx makes about 3,000 cells a second
 
 _ALIGNMENTS = {"center": WD_ALIGN_PARAGRAPH.CENTER, "right": WD_ALIGN_PARAGRAPH.RIGHT}
 
@@ -240,7 +242,8 @@ def conversation_docx(bundle: Bundle) -> bytes:
 
 
 def add_answer(document: WordDocument, text: str) -> None:
-    """Add an answer with its headings, lists, tables and code; as plain text where those would take too long."""
+    """Add an answer with its headings, lists, tables and code, or as plain text when formatting it would take too
+    long."""
     tokens = parse(remove(text))
     if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
         add_typed(document, text)
@@ -342,13 +345,14 @@ def _fill_inline(cell: Any, token: Token, inline: Token) -> None:
     style = str(token.attrGet("style") or "")
     paragraph.alignment = _ALIGNMENTS.get(style.removeprefix("text-align:"))
     if token.type == "th_open":
-        shade(cell._tc.get_or_add_tcPr(), 1)  # after the width
+        shade(cell._tc.get_or_add_tcPr(), 1)  # place 1: after the width
 
 
 def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False) -> None:
-    """Add text with bold, italic, struck-through and code parts; links and images as text followed by their address."""
+    """Add text with bold, italic, struck-through and code parts. Links and images become text followed by their
+    address."""
     depth = {"strong": int(is_bold), "em": 0, "s": 0}
-    links: list[tuple[str, int]] = []  # the address, and where the link text begins
+    links: list[tuple[str, int]] = []  # (address, position in `written` where the link text begins) of each open link
     written = ""
     for token in tokens:
         name, _, side = token.type.rpartition("_")

@@ -1,4 +1,4 @@
-"""Reads and writes the JSON file of conversations, one conversation at a time, so that large files need little memory.
+"""Read and write the JSON file of conversations, one conversation at a time, so that large files need little memory.
 
     {"format": "kotae-conversations", "version": 1, "exported_at": …, "kotae": …, "conversations": [
     {"uid": …, "title": …, "messages": […]},
@@ -27,10 +27,10 @@ from app.chat.exchange import conversation_bundle
 from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError, bundle_to_dict
 
 PIECE_CHARACTERS = 1 << 20
-# Of one conversation: 16 million. Python's decoder blocks the window while it reads a value, and may need 25 bytes of
-# memory for each character.
+# The limit for one conversation, 16 million. Python's decoder blocks the window while it reads a value, and may need 25
+# bytes of memory for each character.
 VALUE_CHARACTERS_MAX = 1 << 24
-AHEAD_CHARACTERS = 32  # a number at the end of the text read so far may continue
+AHEAD_CHARACTERS = 32  # a number at the end of the text read so far may continue in the next piece
 DIGITS_MAX = 18
 
 TOO_LONG = object()
@@ -40,7 +40,7 @@ _MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
 class BrokenJsonError(Exception):
-    """What follows is not valid JSON, or is nested too deeply."""
+    """The rest of the text is not valid JSON, or is nested too deeply."""
 
 
 class JsonTooLongError(BrokenJsonError):
@@ -54,7 +54,7 @@ class JsonStream:
     """
 
     def __init__(self, file: TextIO, report: Callable[[int], None]) -> None:
-        """Read from `file`, which must be a TextIOWrapper; `report` gets the number of bytes read so far."""
+        """Read from `file`, a TextIOWrapper; call `report` with the number of bytes read so far after each piece."""
         self._file = file
         self._report = report
         self._text = ""
@@ -62,7 +62,7 @@ class JsonStream:
         self._has_ended = False
 
     def members(self) -> Iterator[str]:
-        """Yield each key of the object; the caller must read its value before the next key."""
+        """Yield each key of the object; the caller must read its value before it takes the next key."""
         self._expect("{")
         if self._accept("}"):
             return
@@ -108,12 +108,12 @@ class JsonStream:
                     return value
 
     def end(self) -> None:
-        """Raise BrokenJsonError if anything except white space follows."""
+        """Raise BrokenJsonError if the rest of the text is more than white space."""
         if self._peek():
             raise BrokenJsonError
 
     def _skip(self) -> None:
-        """Skip an array, an object or a string of any length without storing it."""
+        """Skip an array, an object or a string of any length without keeping it in memory."""
         depth, is_text = 0, False
         while True:
             end = self._at
@@ -151,9 +151,10 @@ class JsonStream:
                 return ""
 
     def _read(self) -> bool:
-        """Read on, each time as much as is buffered already, so that a long value costs no more than twice its length.
+        """Read the next piece of the file, as long as the text already buffered, so that decoding a long value anew
+        after each piece costs at most twice its length in all.
 
-        Return False at the end of the file, or when the value has become too long.
+        Return False at the end of the file, or when the value is longer than `VALUE_CHARACTERS_MAX`.
         """
         rest = self._text[self._at :]
         if self._has_ended or len(rest) > VALUE_CHARACTERS_MAX:
@@ -164,14 +165,14 @@ class JsonStream:
             self._has_ended = True
             return False
         self._text, self._at = rest + more, 0
-        if strict_json.is_crowded(self._text):  # parsed, it would need far more memory than conversations do
+        if strict_json.is_crowded(self._text):  # so many values would need far more memory than conversations do
             raise BrokenJsonError
         return True
 
 
 def _integer(digits: str) -> int | float:
-    """Return the integer, or infinity for a huge one: Python refuses thousands of digits, which would reject the whole
-    file."""
+    """Return the integer, or infinity for one of more than `DIGITS_MAX` digits: Python refuses thousands of digits,
+    which would reject the whole file."""
     return int(digits) if len(digits) <= DIGITS_MAX else math.inf
 
 
@@ -185,9 +186,10 @@ FILE_BYTES_MAX = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ImportRefusal:
-    """A conversation that cannot be imported: its number in the file from 1, its title and the reason.
+    """A conversation that cannot be imported: its number in the file from 1, its title ("": none) and the reason.
 
-    `at` is as in BundleRefusedError. The reason "rest" means this conversation and all after it: the file breaks off.
+    `at` is as in BundleRefusedError. The reason "rest" covers this conversation and all after it, because the file
+    breaks off.
     """
 
     number: int
@@ -212,7 +214,8 @@ def write_conversations(file: BinaryIO, bundles: Iterable[Bundle], exported_at: 
 
 
 def read_conversations(path: Path, report: Callable[[int, int], None]) -> Iterator[Bundle | ImportRefusal]:
-    """Yield everything in the file in its order. `report` gets the bytes read and the size of the file.
+    """Yield every conversation of the file, or its refusal, in order. `report` gets the bytes read and the size of the
+    file.
 
     Raises AppError, possibly only at the end, because the keys that identify the format may come last.
     """

@@ -1,4 +1,4 @@
-"""A conversation as a Markdown file: the branch that is shown, with one heading for each turn."""
+"""Write a conversation as a Markdown file: the branch that is shown, with one heading for each turn."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.chat.records import Message
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
 
-TURN_DEPTH = 2  # level of the turns' headings; headings of answers begin one level below
+TURN_DEPTH = 2  # heading level of the turns; headings in answers begin one level below
 
 
 def conversation_markdown(bundle: Bundle) -> str:
@@ -37,7 +37,7 @@ def conversation_markdown(bundle: Bundle) -> str:
 
 
 def _source_lines(message: Message, grounding: Grounding | None) -> list[str]:
-    """Return the result of the check, and the sources that the answer uses or that its file names."""
+    """Return the result of the check, and the sources that the answer uses or that its imported file names."""
     lines, quoted = answer_check.check_lines(message), answer_check.quoted_places(message)
     if grounding is not None:
         numbers = source_citations.used_sources(message.text, grounding)
@@ -48,7 +48,7 @@ def _source_lines(message: Message, grounding: Grounding | None) -> list[str]:
 
 
 def shown_branch(bundle: Bundle) -> list[Message]:
-    """Return the branch that is shown, from its first question."""
+    """Return the messages of the branch that is shown, beginning with its first question."""
     by_id = {message.id: message for message in bundle.messages}
     found: list[Message] = []
     here = by_id.get(bundle.conversation.leaf_id or 0)
@@ -59,7 +59,8 @@ def shown_branch(bundle: Bundle) -> list[Message]:
 
 
 def conversation_facts(bundle: Bundle) -> Sequence[str]:
-    """Return the facts at the head of a document: when it was written and exported, and what it leaves out."""
+    """Return the lines below the title: when the conversation was written, exported and imported, its label, and the
+    number of messages in other branches."""
     conversation = bundle.conversation
     found = [
         phrase(
@@ -85,7 +86,7 @@ def turn_heading(message: Message, number: int) -> str:
 
 
 def ending_remark(message: Message) -> str:
-    """Return a remark on an answer that did not end properly, else ""."""
+    """Return a remark on an answer that was stopped, failed or was cut off, else ""."""
     if message.role == "question":
         return ""
     if message.status != "done":

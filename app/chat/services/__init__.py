@@ -1,1 +1,1 @@
-"""QtCore objects of conversations: asking, answering, presets, batches, export and import."""
+"""Provide the QtCore objects of conversations: asking, answering, presets, batches, export and import."""

@@ -1,4 +1,4 @@
-"""Computes one answer, for the window and for commands: plan, load the model, build the prompt, ask, check."""
+"""Compute one answer, for the window and for commands: plan, load the model, build the prompt, ask, check."""
 
 import dataclasses
 import time
@@ -48,24 +48,23 @@ from app.inference.services.keychain import RemoteKeys
 from app.inference.services.template_renderer import TemplateRenderer
 from app.models import catalogue, local_models, model_registry
 
-if TYPE_CHECKING:  # numpy
+if TYPE_CHECKING:  # its import needs numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """What to answer, and with which model and settings. `turns`: the conversation, whose last turn has no answer
-    yet."""
+    """A conversation to answer, with the model and settings. The last of `turns` has no answer yet."""
 
     model: LocalModel
     turns: tuple[Turn, ...]
     settings: Settings
-    choices: Choices = PROGRAM_DEFAULTS  # the values that apply: every field except the seed is set
+    choices: Choices = PROGRAM_DEFAULTS  # every field except the seed is set
     adapters: tuple[AdapterUse, ...] | None = None  # None: the adapter of the model or of its card, if any
-    force_load: bool = False  # load even if the memory seems too small
-    wanted: RetrievalRequest | None = None  # what to retrieve from documents; None: the model answers without any
-    grammar: str = ""  # GBNF that the answer must follow; "": none
-    json_schema: str = ""  # JSON Schema that it must follow instead; "": none
+    force_load: bool = False  # True: load even if the memory seems too small
+    wanted: RetrievalRequest | None = None  # what to search for in documents; None: the model answers without documents
+    grammar: str = ""  # GBNF grammar that the answer must follow; "": none
+    json_schema: str = ""  # JSON Schema that the answer must follow instead of `grammar`; "": none
     stop: tuple[str, ...] = ()  # texts that end the answer, in addition to those of the model's prompt form
     # For a remote model: the label of the turns, and whether the user has agreed to send them.
     label: Label = confidentiality.DEFAULT_LABEL
@@ -74,9 +73,10 @@ class AnswerRequest:
 
 @dataclass(frozen=True, slots=True)
 class AnswerOutcome:
-    """How an answer ended. Seconds are since `start`; `load_s` is 0 when the model was loaded already.
+    """The result of an answer that ended. Seconds count from `AnswerRun.start`; `load_s` is 0 when the model was loaded
+    already.
 
-    `done` has no tokens when no model was asked (quoted from documents, or not in the documents).
+    `done` has no tokens when the answer was only quoted from documents, or the documents do not contain it.
     """
 
     done: Done
@@ -85,7 +85,7 @@ class AnswerOutcome:
     grounding: Grounding | None = None
 
     def as_fields(self) -> dict[str, Any]:
-        """Return the fields that a stored answer and an answer of a batch both have."""
+        """Return the fields that a stored answer and an answer of a batch have in common."""
         return {
             **dataclasses.asdict(self.done.usage),
             "seed": self.done.seed,
@@ -97,8 +97,8 @@ class AnswerOutcome:
 
 
 class AnswerRun(QObject):
-    """Computes one answer. It emits exactly one of `finished` and `failed`, or `stopped` when it is stopped before
-    asking."""
+    """Computes one answer. It emits exactly one of `finished`, `failed` and `stopped`; `stopped` only before the model
+    is asked."""
 
     stage_changed = Signal(object)  # AnswerStage
     text_received = Signal(str)
@@ -114,7 +114,7 @@ class AnswerRun(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`embedding` lets the run search by meaning as well, if a model for it is installed."""
+        """Prepare the run. With `embedding`, it also searches by meaning, if a model for that is installed."""
         super().__init__(parent)
         self._embedding = embedding
         self._engine = engine
@@ -125,7 +125,7 @@ class AnswerRun(QObject):
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
-        self._uses_engine = False  # from the load plan on; then the exit of the engine ends the run
+        self._uses_engine = False  # True once the load plan is ready; from then on an exit of the engine ends the run
         self._kind = ""
         self._count_id = self._text = ""
         self._retrieved: RetrievedPassages | None = None
@@ -142,7 +142,7 @@ class AnswerRun(QObject):
         if (refusal := self._engine.refusal) is not None:
             QTimer.singleShot(0, self, lambda: self._fail(refusal))
             return
-        self._engine.hold(self)  # until `release`, nothing else may begin on the engine
+        self._engine.hold(self)  # until `release`, no other object may begin work on the engine
         if request.model.remote is not None:
             background.run(lambda: _check_remote(request, self._engine.remote_keys), self._begin, self._fail)
         else:
@@ -176,7 +176,8 @@ class AnswerRun(QObject):
 
     @property
     def grounding(self) -> Grounding | None:
-        """Return the sources of the answer so far; the claims come with the outcome."""
+        """Return the sources of the answer so far, without claims, which only the outcome contains; None without
+        documents."""
         return self._packed.grounding if self._packed else None
 
     def _on_retrieved(self, retrieved: RetrievedPassages) -> None:
@@ -199,8 +200,8 @@ class AnswerRun(QObject):
         background.run(lambda: _plan_load(request, loaded, reclaimable), self._on_planned, self._fail)
 
     def stop(self) -> None:
-        """Stop the answer. After the first token it finishes with stop reason "cancelled"; before, it emits
-        `stopped`."""
+        """Stop the answer. Once the model is asked, the run finishes with stop reason "cancelled"; before that, it
+        emits `stopped`."""
         if self._is_over or self._done is not None:
             return
         if self._ask_id:
@@ -212,7 +213,7 @@ class AnswerRun(QObject):
         self.stopped.emit()
 
     def abandon(self) -> None:
-        """End without emitting anything more, whatever the engine still does."""
+        """End the run without emitting any more signals, whatever the engine still does."""
         if not self._is_over:
             self._end()
 
@@ -266,8 +267,8 @@ class AnswerRun(QObject):
         self._build_prompt()
 
     def _is_loaded(self, plan: load_plan.LoadPlan) -> bool:
-        """Return whether the engine holds this model as planned. An automatic choice of repacking is no reason to load
-        again."""
+        """Return whether the engine has loaded this model as planned. Automatic repacking that chose differently is no
+        reason to load again."""
         loaded = self._engine.loaded
         if loaded is None or self._engine.facts is None:
             return False
@@ -316,7 +317,8 @@ class AnswerRun(QObject):
                 self._fail(AppError(event.code, **event.facts))
 
     def _check(self, done: Done) -> None:
-        """Compare the sentences of a finished answer with its passages, if it has any."""
+        """Compare the sentences of a finished answer with its passages in the background; without passages, finish at
+        once."""
         packed, wanted, text = self._packed, self.request.wanted, self._text.strip()
         if packed is None or wanted is None:
             self._finish(done, None)
@@ -340,7 +342,7 @@ class AnswerRun(QObject):
         self._fail(exit_error(how))
 
     def _on_exited(self) -> None:
-        """Fail when another part of the program has ended the engine."""
+        """Fail when another part of the program has stopped the engine."""
         if self._uses_engine and self._done is None and not self._engine.awaits(self._load_id):
             self._fail(self._engine.refusal or AppError("engine_died", cause="stopped"))
 
@@ -369,8 +371,8 @@ class AnswerRun(QObject):
 def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     """Check that the request may be sent to its remote model, before documents are searched. Not for the GUI thread.
 
-    Raises AppError("remote_no_network" | "remote_not_agreed"), and "remote_secret" when the conversation or a
-    searched collection is confidential.
+    Raises AppError("remote_no_network" | "remote_not_agreed"), and "remote_secret" when the conversation or a searched
+    collection is confidential.
     """
     model, wanted = request.model, request.wanted
     assert model.remote is not None
@@ -400,7 +402,7 @@ def _plan_load(
 
 
 def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
-    """Send a planned load to the engine and return its id, or that of an identical load that is running."""
+    """Send a planned load to the engine and return its request id, or the id of an identical load that is running."""
     wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
     if wanted != engine.loading:
         wanted = dataclasses.replace(wanted, id=engine.new_id())
@@ -410,7 +412,7 @@ def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
 
 
 def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
-    """Return the values that apply to an answer of this model. `levels` begin with the most specific one."""
+    """Return the values that apply to an answer of this model. `levels` are ordered from the most specific one."""
     return presets.in_force(catalogue.load().card(model.card_id), *levels)
 
 

@@ -1,6 +1,6 @@
-"""Decides what an answer is made with: model, preset, choices, collections and excluded turns.
+"""Decide which model, preset, choices, collections and excluded turns an answer uses.
 
-Also counts, for a conversation that no longer fits the context, whether dropping its oldest turns or a wider context
+For a conversation that no longer fits the context, also count whether dropping its oldest turns or a wider context
 would help.
 """
 
@@ -34,12 +34,12 @@ from app.inference.services.events import ContextOverflow
 from app.models import catalogue, local_models, model_registry
 from app.models.services.model_library import ModelLibrary
 
-# Returns the fields of AnswerDetails that record what the model was trained on.
+# Returns the fields of AnswerDetails that record the training data of a model.
 LearnedDetails = Callable[[LocalModel], Mapping[str, Any]]
 
 
 class AnswerSettings:
-    """Decides with which model, preset and turns the open conversation, `here`, is answered."""
+    """Decides with which model, preset and turns a conversation is answered. `here` is that conversation."""
 
     def __init__(
         self, presets: PresetLibrary, library: ModelLibrary, preferences: Preferences, learned: LearnedDetails
@@ -48,12 +48,13 @@ class AnswerSettings:
         self._learned = learned
         self._library = library
         self._preferences = preferences
-        # Context size -> (uid, id of the last excluded question). A wider context has room for the turns again.
+        # Context size -> (conversation uid, id of the last excluded question). A wider context has room for the turns
+        # again.
         self._left_out: collections.defaultdict[int, set[tuple[str, int]]] = collections.defaultdict(set)
 
     @property
     def model(self) -> LocalModel | None:
-        """Return the model that answers; None if there is none."""
+        """Return the model that will answer the next question; None if no model is installed."""
         return local_models.answering_model(self._library.listed(), self._preferences.value.model_id)
 
     def preset(self, here: Conversation) -> Preset:
@@ -61,7 +62,7 @@ class AnswerSettings:
         return self._presets.chat_preset(here.preset_id or self._preferences.value.preset_id)
 
     def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
-        """Exclude the next `turns` oldest turns of this branch from prompts, as the user chose."""
+        """Exclude the next `turns` oldest turns of the branch `line` from all later prompts, as the user chose."""
         count = self._turns_left_out(here, line) + turns
         last = answered_questions(line)[count - 1]
         self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
@@ -71,8 +72,8 @@ class AnswerSettings:
     ) -> AnswerDetails:
         """Return the settings of a new answer, which are stored with it so that it can be repeated.
 
-        `line` is the branch up to the question, `own` are the choices of this one answer. Without a model only the size
-        of the context is set.
+        `line` is the branch up to the question, `own` are the choices of this one answer. Without a model only the
+        context size is set.
         """
         model, context = self.model, self._preferences.value.context_tokens
         if model is None:
@@ -99,7 +100,7 @@ class AnswerSettings:
 
 
 def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
-    """Return whether an answer's settings are complete and valid; those from an imported file may not be."""
+    """Return whether an answer's settings are complete and valid; the settings from an imported file may be neither."""
     if details is None or details.choices is None or details.context_tokens < 1 or details.left_out_turns < 0:
         return False
     settled = {**dataclasses.asdict(details.choices), "seed": 0 if details.seed is None else details.seed}
@@ -107,7 +108,7 @@ def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
 
 
 def replan(answer: Message) -> AnswerDetails:
-    """Return the settings to repeat an answer for which `can_repeat` holds, with its seed."""
+    """Return the settings to repeat an answer with its seed. `can_repeat` must hold for it."""
     before = answer.details
     assert can_repeat(before)
     settings = {name: getattr(before, name) for name in _SETTINGS}
@@ -115,7 +116,7 @@ def replan(answer: Message) -> AnswerDetails:
     return AnswerDetails(**settings, choices=choices, reproduces_id=answer.id)
 
 
-# The fields of an answer that were settled before it was written, except the choices.
+# The fields that are determined before an answer is written, except the choices.
 _SETTINGS = (
     "model_id", "model_name", "seed", "context_tokens", "left_out_turns", "scope", "is_action", "remote", "run_id",
     "base_sha256", "adapter_sha256", "adapter_strength", "model_label", "learned",
@@ -123,7 +124,8 @@ _SETTINGS = (
 
 
 def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:
-    """Return whether a tuned or remote model is still the one that wrote the answer; another may have taken its id."""
+    """Return whether a model is still the one that wrote the answer; another tuned or remote model may have the same id
+    now."""
     now = {**model_registry.provenance_fields(model), "remote": model_registry.server_address(model)}
     return all(getattr(details, name) == value for name, value in now.items())
 
@@ -131,7 +133,7 @@ def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:
 def retrieval_request(
     documents: Path, plan: AnswerDetails, turns: tuple[Turn, ...], line: Sequence[Message]
 ) -> RetrievalRequest | None:
-    """Return what to retrieve from documents for an answer, or None. `line` is the branch up to its question."""
+    """Return what to search for in documents, or None without documents. `line` is the branch up to the question."""
     grounded = [message.details.grounding for message in line if message.details and message.details.grounding]
     last = grounded[-1] if grounded else None
     before = last.sources if last and last.verdict == "answered" else ()
@@ -157,13 +159,13 @@ def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -
 
 
 def answered_questions(line: Sequence[Message]) -> list[Message]:
-    """Return the questions that got an answer: those of the turns that `prompt_turns` returns before the last one."""
+    """Return the questions with an answer: those of the turns that `prompt_turns` returns before the last one."""
     followed = itertools.pairwise(line)
     return [one for one, next_one in followed if one.role == "question" and next_one.role == "answer" and next_one.text]
 
 
 class OverflowCounter(QObject):
-    """Counts what would make a conversation fit the context again.
+    """Counts how many turns to drop, or how wide a context, would make a conversation fit.
 
     After `count` it emits `counted`, or `failed` if the engine cannot count. `take` returns the result once.
     """
@@ -174,14 +176,14 @@ class OverflowCounter(QObject):
     def __init__(self, engine: EngineClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
-        self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, its error
+        self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, the answer's error
         self._counted: tuple[Message, ContextOverflow] | None = None  # the answer that did not fit, and the remedies
         engine.event_received.connect(self._on_engine_event)
         engine.died.connect(self._on_died)
 
     def count(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
-        """Ask the engine for the tokens of each turn except the last: a prompt of that turn alone minus an empty
-        prompt."""
+        """Ask the engine for the tokens of each turn except the last: those of a prompt with this turn only, minus
+        those of an empty prompt."""
         request_id = self._engine.new_id()
         self._counting = (request_id, answer, error)
         form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
@@ -189,12 +191,12 @@ class OverflowCounter(QObject):
         self._engine.send(Tokenize(request_id, tuple(prompts.build(form, turns) for turns in alone)))
 
     def take(self) -> tuple[Message, ContextOverflow] | None:
-        """Return the answer that did not fit and what would help, once."""
+        """Return the answer that did not fit and what would help, or None; a second call returns None."""
         counted, self._counted = self._counted, None
         return counted
 
     def forget(self) -> None:
-        """Discard the count, so that the user is offered no choice any more."""
+        """Discard the count, so that the window offers no remedy any more."""
         self._counting = self._counted = None
 
     def _on_engine_event(self, event: Event) -> None:
@@ -213,16 +215,17 @@ class OverflowCounter(QObject):
         self.counted.emit(overflow)
 
     def _on_died(self, *_how: object) -> None:
-        """Emit the original error, since the engine cannot count any more."""
+        """Emit the error of the answer itself, because the engine cannot count any more."""
         if self._counting is not None:
             (_, _, error), self._counting = self._counting, None
             self.failed.emit(error)
 
 
 def _overflow(shorter: Sequence[int], needed: int, context: int, trained: int) -> ContextOverflow:
-    """Return what would help, keeping a quarter of the context for the answer.
+    """Return what would help while leaving a quarter of the context for the answer.
 
-    `shorter` are the tokens of the prompt without its 1, 2, … oldest turns.
+    `shorter` are the prompt tokens without the 1, 2, … oldest turns; `needed` are those of the whole prompt; `trained`
+    is the context in tokens that the model was trained with, 0 if unknown.
     """
     room = context * 3 // 4
     dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)

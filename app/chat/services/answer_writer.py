@@ -1,4 +1,4 @@
-"""Writes an answer into the store: its text every second while it streams, and its details at the end."""
+"""Write an answer into the store: its text every second while it streams, and its details at the end."""
 
 import dataclasses
 
@@ -13,12 +13,12 @@ SAVED_EVERY_MS = 1000
 
 
 class AnswerWriter(QObject):
-    """Runs an answer and stores it. It emits `ended` exactly once, with the stored message, or with an unstored one
-    whose status is "failed" if storing it failed."""
+    """Runs an answer and stores it. It emits `ended` exactly once, with the stored message, or, if storing failed, with
+    an unstored one whose status is "failed"."""
 
-    text_received = Signal(int, str)  # answer id, the next piece of its text
+    text_received = Signal(int, str)  # answer id, next piece of the answer's text
     ended = Signal(object, object, object)  # Message, AnswerOutcome | None, AppError | None
-    problem_occurred = Signal(object)  # AppError: the disk is full
+    problem_occurred = Signal(object)  # AppError, for example when the disk is full
 
     def __init__(
         self,
@@ -28,7 +28,8 @@ class AnswerWriter(QObject):
         repeated: Message | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`repeated` is the answer that this one repeats."""
+        """Prepare to write `answer` from `run`. `repeated` is the earlier answer that it repeats; None: no
+        repetition."""
         super().__init__(parent)
         self.store = store
         self.answer = answer
@@ -47,7 +48,7 @@ class AnswerWriter(QObject):
         self.run.start()
 
     def abandon(self) -> None:
-        """Store what was written so far; the engine is about to end."""
+        """Store the text so far and end the run, before the engine is shut down."""
         self.run.abandon()
         self._on_stopped()
 
@@ -91,7 +92,7 @@ class AnswerWriter(QObject):
         self._save_timer.stop()
         try:
             finished = self.store.finish_answer(self.answer.id, text, status, details)
-        except AppError as full:  # the text saved a second ago stays
+        except AppError as full:  # the text that the timer saved last remains stored
             self.problem_occurred.emit(full)
             finished = dataclasses.replace(self.answer, text=text, status="failed", details=details)
             self._keep_trying(text, status, details)
@@ -100,15 +101,16 @@ class AnswerWriter(QObject):
         self.ended.emit(finished, outcome, error)
 
     def _keep_trying(self, text: str, status: str, details: AnswerDetails) -> None:
-        """Try to store the end every second; otherwise the answer would count as streaming until the next start."""
+        """Try every second to store the end of the answer, which would otherwise count as streaming until the next
+        start."""
 
         def finish() -> None:
             try:
                 self.store.finish_answer(self.answer.id, text, status, details)
             except AppError:
-                return  # the user has seen the problem already
+                return  # the window has already shown this error
             except KeyError:
-                pass  # erased meanwhile
+                pass  # the answer was erased meanwhile
             self._save_timer.stop()
             self.deleteLater()
 
@@ -120,7 +122,7 @@ class AnswerWriter(QObject):
 def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
     """Return whether the text repeats the earlier answer, or None when the repetition was stopped.
 
-    Of an earlier answer that was stopped, only its part is compared.
+    If the earlier answer was stopped, only its text is compared with the beginning of the new one.
     """
     if is_stopped:
         return None

@@ -1,4 +1,4 @@
-"""Answers many questions from a file, one after another; each answer is on the disk before the next question is
+"""Answer many questions from a file, one after another; each answer is on the disk before the next question is
 asked."""
 
 import dataclasses
@@ -36,10 +36,11 @@ from app.models import base_models, model_registry
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The questions, file of answers, model and settings of a batch. `documents`: the documents' database."""
+    """The questions, file of answers, model and settings of a batch. `documents` is the path of the documents'
+    database."""
 
     questions: BatchFile
-    path: Path  # of the file of questions
+    path: Path  # the questions file
     out: Path
     model: LocalModel
     settings: Settings
@@ -48,10 +49,10 @@ class Batch:
     scope: tuple[CollectionRef, ...] = ()
     adapters: tuple[AdapterUse, ...] | None = None  # as in AnswerRequest
     is_agreed: bool = False  # as in AnswerRequest
-    training_label: Callable[[], Label] = field(kw_only=True)  # current label of what model and adapters learned from
+    training_label: Callable[[], Label] = field(kw_only=True)  # label of the training data of model and adapters
 
     def head(self) -> JournalHeader:
-        """Return the header of the journal; the model's id and name include adapters and server."""
+        """Return the header of the journal. Its model id names the adapters, and its model name also the server."""
         used = "".join(
             f" + {_adapter_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ()
         )
@@ -78,13 +79,14 @@ class Batch:
 
 
 def _adapter_name(adapter: Path) -> str:
-    """Return a distinct name: adapter files of training runs have all the same name, in different folders."""
+    """Return a distinct name: the adapter files of training runs all have the same file name, so use their folder's
+    name."""
     return adapter.parent.name if adapter.name == base_models.ADAPTER else adapter.name
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """The progress of a batch. `left_s` is None until it can be estimated."""
+    """The progress of a batch in questions. `left_s` are the seconds left, None until they can be estimated."""
 
     done: int
     total: int
@@ -94,11 +96,11 @@ class BatchStatus:
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """What the file of answers holds, in numbers of rows."""
+    """The numbers of rows in the file of answers, by result."""
 
     answered: int
     not_found: int
-    doubtful: int  # answers with sentences that a person should check
+    doubtful: int  # answers with at least one sentence that a person should check
     failed: int
     skipped: int
     waiting: int
@@ -111,7 +113,7 @@ class BatchRun(QObject):
     Before that it writes the file of answers with everything answered so far.
     """
 
-    begun = Signal(object)  # BatchStatus: where it begins or resumes
+    begun = Signal(object)  # BatchStatus at the beginning, with the questions that an earlier run answered
     progressed = Signal(object)  # BatchStatus
     answered = Signal(object)  # BatchAnswer
     finished = Signal(object)  # BatchSummary
@@ -127,13 +129,13 @@ class BatchRun(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`permit` must be that for `batch_export(batch)`; `embedding` is as in `AnswerRun`."""
+        """Prepare the run. `permit` must be the permit for `batch_export(batch)`; `embedding` is as in `AnswerRun`."""
         super().__init__(parent)
         self.batch = batch
         self._permit = permit
         self._questions = {question.line: question for question in batch.questions.questions}
         self._lock = QLockFile(str(batch.out) + journal.JOURNAL_SUFFIX + ".lock")
-        self._lock.setStaleLockTime(0)  # stale only when its process has ended, however long that takes
+        self._lock.setStaleLockTime(0)  # the lock is stale only when its process has ended, however long a batch takes
         self._journal: BatchJournal | None = None
         self._scope_label: Label = confidentiality.DEFAULT_LABEL
         self.queue = AnswerQueue(
@@ -147,8 +149,8 @@ class BatchRun(QObject):
         self._is_stopping = False
 
     def start(self) -> None:
-        """Open the journal in the background. Emit `failed` before the first question if the file of answers cannot
-        be written."""
+        """Open the journal in the background, then ask the questions. Emit `failed` before the first question if the
+        file of answers cannot be written."""
         try:
             answer_file.check_target(self.batch.out, self.batch.path)
         except AppError as error:
@@ -160,13 +162,14 @@ class BatchRun(QObject):
         background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_not_opened)
 
     def stop(self) -> None:
-        """Drop the answer that is being written and save the others to the file. The batch can be resumed later."""
+        """Drop the answer that is being written, and save the others to the file of answers. The batch can be resumed
+        later."""
         self._is_stopping = True
         if self._journal is not None:
             self.queue.stop()
 
     def abandon(self) -> None:
-        """End at once without writing the file; the journal has all answers. For the end of the program."""
+        """End at once without writing the file of answers, because the program ends; the journal has all answers."""
         self.queue.abandon()
         if self._journal is not None:
             self._journal.close()
@@ -219,7 +222,7 @@ class BatchRun(QObject):
         assert self._journal is not None
         try:
             self._journal.add(result)
-        except AppError as error:  # such as a full disk; the journal stays
+        except AppError as error:  # for example a full disk; the journal remains
             self._error = error
             self.queue.stop()
             return
@@ -268,7 +271,7 @@ def batch_label(batch: Batch) -> Label:
 
 
 def batch_export(batch: Batch) -> ExportRequest:
-    """Return the request to export the answers, whose label is computed whenever it is needed."""
+    """Return the request to export the answers. It computes their label whenever the label is needed."""
     named = " / ".join([*(ref.name for ref in batch.scope), batch.model.name])
     return ExportRequest("answers", str(batch.out.absolute()), lambda: batch_label(batch), named)
 
@@ -278,14 +281,16 @@ def _open_journal(batch: Batch, permit: Permit) -> tuple[BatchJournal, Label]:
 
 
 def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchReport:
-    """Write the file with the labels that the collections have by now, because a batch takes hours."""
+    """Write the file of answers with the current labels of the collections, which may have changed, because a batch
+    takes hours."""
     report = dataclasses.replace(report, scope_label=batch_label(batch))
     answer_file.save_answers(report, batch.out, permit=permit)
     return report
 
 
 def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the result of an answered question. `scope` is the label of the searched collections."""
+    """Return the stored form of an answer. `line` is the question's line number, `scope` the label of the searched
+    collections."""
     grounding = outcome.grounding
     is_cut = outcome.done.stop_reason in ("length", "context")
     return BatchAnswer(
@@ -301,7 +306,8 @@ def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: Local
 
 
 def failed_answer(line: int, error: AppError, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the result of a question that could not be answered."""
+    """Return the stored form of a question that could not be answered. `line` and `scope` are as in
+    `answer_of_outcome`."""
     message = str(describe_error(error))
     return BatchAnswer(
         line, "failed", error_code=error.code, error=message, model=model.id, label=scope, answered_at=time.time()

@@ -1,4 +1,4 @@
-"""The one batch of the window: reads its file, runs it, pauses it while the chat answers, and resumes it after a
+"""Manage the one batch of the window: read its file, run it, pause it while the chat answers, resume it after a
 restart."""
 
 import dataclasses
@@ -35,12 +35,13 @@ from app.models.services.model_library import ModelLibrary
 
 log = logging.getLogger("kotae")
 
-USER, CHAT = "user", "chat"  # holders that can pause a batch
+USER, CHAT = "user", "chat"  # names under which a batch is held; it continues when none holds it
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedBatch:
-    """A batch that the user or the end of the program interrupted."""
+    """A batch that the user or the end of the program interrupted, with its file of answers and the number answered so
+    far."""
 
     out: Path
     head: JournalHeader
@@ -52,7 +53,7 @@ class BatchSession(QObject):
 
     questions_read = Signal(object)  # BatchFile
     unfinished_found = Signal(object)  # UnfinishedBatch
-    prepared = Signal(object)  # Batch: the page asks for a permit and calls `begin`
+    prepared = Signal(object)  # Batch: the page then asks for a permit and calls `begin`
     progressed = Signal(object)  # BatchStatus
     finished = Signal(object)  # BatchSummary
     stopped = Signal(object)  # BatchSummary
@@ -72,8 +73,8 @@ class BatchSession(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`memory` is a file with the path of the last batch's answers, for the next start. `label_of` returns the
-        current label of what a model was trained on."""
+        """Prepare to run batches. `memory` is the JSON file that stores the path of the last batch's answers for the
+        next start. `label_of` returns the current label of a model's training data."""
         super().__init__(parent)
         self._session = session
         self._library = library
@@ -86,7 +87,7 @@ class BatchSession(QObject):
         self._label_of = label_of
         self._embedding = embedding
         self._run: BatchRun | None = None
-        self.is_paused = False  # by the user
+        self.is_paused = False  # whether the user has paused the batch
         session.stage_changed.connect(self._on_chat_changed)
         app = QCoreApplication.instance()
         if app is not None:
@@ -103,7 +104,8 @@ class BatchSession(QObject):
     # --------------------------------------------------------------------- files
 
     def read(self, path: Path, column: int | None = None) -> None:
-        """Read a file of questions in the background; then emit `questions_read` or `failed`."""
+        """Read a questions file in the background; then emit `questions_read` or `failed`. `column` is as in
+        `read_batch_file`."""
         background.run(lambda: question_table.read_batch_file(path, column), self._on_read, self._on_refused)
 
     def find_unfinished(self) -> None:
@@ -112,13 +114,14 @@ class BatchSession(QObject):
             background.run(lambda: _find_unfinished(self._memory), self._on_unfinished, self._on_forgotten)
 
     def forget_unfinished(self) -> None:
-        """Do not offer the interrupted batch again; its journal and answers stay where they are."""
+        """Stop offering to resume the interrupted batch; its journal and answers remain on the disk."""
         self._memory.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------- running
 
     def prepare(self, found: BatchFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
-        """Check a batch with the model and preset of new conversations; then emit `prepared` or `failed`."""
+        """Check a batch with the model and preset of new conversations; then emit `prepared` or `failed`. `out` is the
+        file of answers."""
         model = self._session.model
         if model is None:
             self.failed.emit(AppError("no_model"))
@@ -128,7 +131,7 @@ class BatchSession(QObject):
         self._prepare(lambda: found, path, out, model, stored, choices, scope)
 
     def resume_unfinished(self, unfinished: UnfinishedBatch) -> None:
-        """Check an interrupted batch with the settings it was begun with; then emit `prepared` or `failed`."""
+        """Check an interrupted batch with its original settings; then emit `prepared` or `failed`."""
         head = unfinished.head
         model = self._library.model(head.model_id)
         if model is None:
@@ -143,7 +146,7 @@ class BatchSession(QObject):
         self._prepare(read, path, unfinished.out, model, settings, head.choices, head.scope)
 
     def begin(self, batch: Batch, permit: Permit) -> None:
-        """Run a prepared batch. Does nothing while another one runs."""
+        """Run a prepared batch. Do nothing while another one runs."""
         if self.is_running:
             return
         self._remember(batch.out)
@@ -171,7 +174,7 @@ class BatchSession(QObject):
             self.progressed.emit(self._run.status)
 
     def stop(self) -> None:
-        """Stop, and save what is answered to the file; the batch can be resumed."""
+        """Stop, and save the answers so far to the file of answers; the batch can be resumed."""
         if self._run is not None:
             self._run.stop()
 
@@ -205,7 +208,8 @@ class BatchSession(QObject):
 
         background.run(work, self._on_prepared, self._on_refused)
 
-    # These are methods, not lambdas, so that nothing is delivered to a closed window (app.base.services.background).
+    # These are methods, not lambdas, so that nothing is delivered after the window is closed
+    # (app.base.services.background).
 
     def _on_read(self, found: BatchFile) -> None:
         self.questions_read.emit(found)
@@ -244,7 +248,7 @@ class BatchSession(QObject):
     def _remember(self, out: Path) -> None:
         try:
             write_atomically(self._memory, json.dumps({"out": str(out)}, ensure_ascii=False).encode())
-        except OSError as error:  # such as a full disk: then only the offer to resume after a restart is missing
+        except OSError as error:  # for example a full disk; then only the offer to resume after a restart is missing
             log.warning("batches: %s", error)
 
     def _on_unfinished(self, found: UnfinishedBatch | None) -> None:
@@ -256,7 +260,8 @@ class BatchSession(QObject):
 
 
 def _find_unfinished(memory: Path) -> UnfinishedBatch | None:
-    """Return the last batch if it was interrupted; None if it is complete or on a drive that is not connected."""
+    """Return the last batch if it was interrupted; None if it is complete, unknown, or on a drive that is not
+    connected."""
     try:
         out = Path(strict_json.load_file(memory)["out"])
     except (OSError, ValueError, KeyError, TypeError):

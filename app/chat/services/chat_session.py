@@ -1,9 +1,10 @@
-"""Asks questions in the open conversation. A question is stored before anything is computed, an answer while it
+"""Ask questions in the open conversation. A question is stored before its answer is computed, and an answer while it
 streams.
 
 `ModelPreloader` loads the models while the user types the first question.
 
-The file is long, because asking, editing, repeating and leaving share one state: the answer that is being written.
+The file is long, because asking, editing, repeating and leaving a conversation share one state: the answer being
+written.
 """
 
 import dataclasses
@@ -40,12 +41,13 @@ from app.models.services.model_library import ModelLibrary
 
 
 class ChatSession(OpenConversation):
-    """The open conversation with the means to ask. It writes one answer at a time, since one model is loaded."""
+    """The open conversation, with methods to ask questions in it. It writes one answer at a time, because only one
+    model is loaded."""
 
     message_added = Signal(object)  # Message
-    text_received = Signal(int, str)  # answer id, the next piece of its text
+    text_received = Signal(int, str)  # answer id, next piece of the answer's text
     answer_finished = Signal(object)  # Message
-    answer_finished_elsewhere = Signal(object)  # Message, of a conversation that is not open any more
+    answer_finished_elsewhere = Signal(object)  # Message, of a conversation that is no longer open
     stage_changed = Signal(object)  # AnswerStage
 
     def __init__(
@@ -62,8 +64,9 @@ class ChatSession(OpenConversation):
         embedding: Embedding | None = None,
         learned: LearnedDetails = model_registry.learned_fields,
     ) -> None:
-        """`documents` is the documents' database, which need not exist until a question searches it. `learned` returns
-        what a model was trained on; the caller may have more details of that than the list of models."""
+        """Prepare to answer. `documents` is the path of the documents' database, which need not exist before a question
+        searches it. `learned` returns the fields that record a model's training data; a caller may pass a function that
+        knows more of them than the list of models."""
         super().__init__(store, conversations, AnswerSettings(presets, library, preferences, learned), parent)
         self._engine = engine
         self._library = library
@@ -71,8 +74,8 @@ class ChatSession(OpenConversation):
         self._template_command = template_command
         self._documents = documents
         self._embedding = embedding
-        self._writer: AnswerWriter | None = None  # of the answer that is being written
-        self._agreed_origin = ""  # the server that the user agreed to, for a conversation without a question yet
+        self._writer: AnswerWriter | None = None  # writes the current answer; None: no answer is being written
+        self._agreed_origin = ""  # the server to which the user agreed in a conversation without a question; "": none
         self.overflow = OverflowCounter(engine, self)
         self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
@@ -83,7 +86,8 @@ class ChatSession(OpenConversation):
 
     @property
     def is_busy(self) -> bool:
-        """Return whether an answer is being written, in this or another conversation; the next one has to wait."""
+        """Return whether an answer is being written, in this or another conversation; the next question must wait for
+        it."""
         return self._writer is not None
 
     @property
@@ -92,7 +96,7 @@ class ChatSession(OpenConversation):
 
     @property
     def model(self) -> LocalModel | None:
-        """Return the model that answers."""
+        """Return the model that will answer the next question; None if no model is installed."""
         return self._answering.model
 
     @property
@@ -118,13 +122,14 @@ class ChatSession(OpenConversation):
             self._change(lambda: conversation_privacy.record_remote_consent(self._store, here.id, model))
 
     def use_model(self, model_id: str) -> None:
-        """Answer with this model from now on; the next answer loads it."""
+        """Use this model for all later answers; the next answer loads it."""
         self._preferences.change(model_id=model_id)
 
     def back_to_base(self) -> LocalModel | None:
-        """Replace the tuned model that answers by its base model; return the tuned one, which `use_model` can restore.
+        """Select the base model in place of the selected tuned model, and return the tuned one, which `use_model` can
+        select again.
 
-        None when no tuned model answers. Raises AppError("tuned_no_base").
+        Return None when no tuned model is selected. Raises AppError("tuned_no_base").
         """
         model = self.model
         if model is None or model.tuned is None:
@@ -133,14 +138,14 @@ class ChatSession(OpenConversation):
         return model
 
     def open_at(self, message_id: int) -> None:
-        """Open the conversation of a stored message, in a branch that has it."""
+        """Open the conversation of a stored message, and show a branch that contains the message."""
         conversation_id = self._disk.message(message_id).conversation_id
         self.open(conversation_id)
         if not self.is_busy and self._change(lambda: self._store.show_message(message_id)):
             self._show(conversation_id)
 
     def keep_temporary(self) -> None:
-        """Store the temporary conversation and continue in the stored one."""
+        """Store the temporary conversation on the disk and continue there."""
         if not self.is_temporary or self.conversation is None or self.is_busy:
             return
         conversation, messages = self._store.conversation(self.conversation.id), self._store.tree(self.conversation.id)
@@ -155,23 +160,24 @@ class ChatSession(OpenConversation):
     # ------------------------------------------------------------------- answers
 
     def ask(self, text: str) -> bool:
-        """Store the question and begin to answer it.
+        """Store the question and begin to answer it; return whether it was accepted.
 
-        Return False when it was not accepted: an answer is being written, or `problem_occurred` gives the reason
-        (empty, full disk).
+        It is not accepted while an answer is being written; otherwise `problem_occurred` gives the reason (empty
+        question, full disk).
         """
         return self._ask(text, self._store.leaf_id(self.conversation.id) if self.conversation else None)
 
     def edit(self, question_id: int, text: str) -> bool:
-        """Ask a changed question as a new branch next to the old one."""
+        """Ask the changed text of a question as a new branch next to the original; return whether it was accepted."""
         return self._ask(text, self._store.message(question_id).parent_id)
 
     def act(self, answer_id: int, action: Preset) -> bool:
-        """Ask for an action on an answer, such as a summary, below it."""
+        """Ask for an action on an answer, such as a summary, as a question below it; return whether it was accepted."""
         return self._ask(action.request, answer_id, action.choices, keeps_draft=True, is_action=True)
 
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
-        """Answer the same question again, as a new branch or in place of an answer without text."""
+        """Answer the same question again, as a new branch or in place of an answer without text. `force_load` loads the
+        model even if the memory seems too small."""
         if self.is_busy or self.conversation is None:
             return
         *line, answer = self._store.line(answer_id)
@@ -181,10 +187,10 @@ class ChatSession(OpenConversation):
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 
     def reproduce(self, answer_id: int) -> None:
-        """Answer again with the same model, settings and seed; the new answer's details say whether the text is the
-        same.
+        """Answer again with the same model, settings and seed; the details of the new answer record whether its text is
+        the same.
 
-        Does nothing when the old answer's settings are not known.
+        Do nothing when the settings of the old answer are incomplete.
         """
         answer = self._store.message(answer_id)
         details = answer.details
@@ -197,14 +203,14 @@ class ChatSession(OpenConversation):
         self._change(lambda: self._answer(answer.parent_id, replan(answer), repeated=answer))
 
     def show_branch(self, message_id: int, step: int) -> None:
-        """Show another answer to the same question (or another question) and what follows it. `step`: -1 or 1."""
+        """Show the previous (`step` -1) or next (1) message with the same parent, and the messages below it."""
         is_free = self._writer is None or self.is_answering_elsewhere
         if is_free and self._change(lambda: self._store.show_branch(message_id, step)):
             self._show(self._store.message(message_id).conversation_id)
 
     def resolve_overflow(self, choice: str) -> None:
-        """Apply the user's choice: drop (the oldest turns) | widen (the context) | new (conversation with the same
-        question)."""
+        """Apply what the user chose for a conversation that no longer fits the context: "drop" its oldest turns,
+        "widen" the context, or ask the same question in a "new" conversation."""
         found = None if self.is_busy else self.overflow.take()
         if found is None or self.conversation is None:
             return
@@ -214,7 +220,7 @@ class ChatSession(OpenConversation):
             label = conversation_privacy.effective_label(here, self.messages(), collections_now(self._documents))
             agreed = "" if self.needs_remote_consent else self._origin
             self.new(here.folder_id, is_temporary=self.is_temporary)
-            self._agreed_origin = agreed  # the consent was given for the same question
+            self._agreed_origin = agreed  # the user has agreed to send this same question
             self._new = dataclasses.replace(self._new, preset_id=here.preset_id, choices=here.choices, scope=here.scope)
             self._ask(question.text, None, keeps_draft=True, label=label)
             return
@@ -235,7 +241,7 @@ class ChatSession(OpenConversation):
             self._writer.run.stop()
 
     def close(self) -> None:
-        """Store what was written so far; the engine is about to end."""
+        """Store the text of the answer so far and close the conversation, before the engine is shut down."""
         if self._writer is not None:
             self._writer.abandon()
         super().close()
@@ -244,17 +250,17 @@ class ChatSession(OpenConversation):
 
     @property
     def _origin(self) -> str:
-        """Return the server of the current model; "" for a local model."""
+        """Return the origin of the server of the current model; "" for a local model."""
         model = self.model
         return origin_of(model.remote.address) if model is not None and model.remote is not None else ""
 
     def _on_trained_added(self, model: LocalModel) -> None:
-        """Use the model that a training run has just added, in all conversations."""
+        """Select the model that a training run has just added, for all conversations."""
         self.use_model(model.id)
 
     def _on_leaving(self) -> None:
-        """End the answer of a temporary conversation; a stored one's continues. Withdraw the choices offered to the
-        user."""
+        """End the answer of a temporary conversation; the answer of a stored one continues. Withdraw the remedies that
+        the window offers."""
         self._agreed_origin = ""
         if self.is_temporary:
             self._abandon()
@@ -269,7 +275,7 @@ class ChatSession(OpenConversation):
                 self._abandon()
 
     def _abandon(self) -> None:
-        """End the answer that is being written, and store what was written so far."""
+        """End the answer that is being written, and store its text so far."""
         self.stop()
         if self._writer is not None:  # the engine has not confirmed the stop yet
             self._writer.abandon()
@@ -279,7 +285,8 @@ class ChatSession(OpenConversation):
         return here is not None and writer.store is self._store and writer.answer.conversation_id == here.id
 
     def _show(self, conversation_id: int | None) -> None:
-        """Show a conversation with all text of an answer that is being written in it."""
+        """Show a conversation; if an answer is being written in it, store its text first so that it is shown
+        completely."""
         writer = self._writer
         if writer is not None and writer.answer.conversation_id == conversation_id and writer.store is self._store:
             writer.save()
@@ -299,8 +306,8 @@ class ChatSession(OpenConversation):
     ) -> bool:
         """Store a question and answer it; return whether it was accepted.
 
-        `own`: choices of this one answer. `is_action`: a request about the answer above. `label`: that of the
-        conversation from which the question was taken.
+        `own` are choices for this one answer. `is_action` marks a request about the previous answer. `label` is the
+        label of the conversation that the question was copied from.
         """
         if self.is_busy:
             return False
@@ -318,7 +325,7 @@ class ChatSession(OpenConversation):
         except AppError as error:
             self.problem_occurred.emit(error)
             return False
-        is_apart = here is None and keeps_draft  # the draft stays with the next new conversation
+        is_apart = here is None and keeps_draft  # the draft remains with the next new conversation
         if is_apart:
             self.about_to_leave.emit()
         self.conversation = self._store.conversation(question.conversation_id)
@@ -326,16 +333,16 @@ class ChatSession(OpenConversation):
         if leaf_id == parent_id and not is_apart:
             self.message_added.emit(question)
         else:
-            self._show(question.conversation_id)  # a new branch hides what followed in the old one
+            self._show(question.conversation_id)  # a new branch hides the messages below the old one
         line = self._store.line(question.id)
         plan = self._answering.plan(self.conversation, line, own or Choices(), is_action=is_action)
         self._conversations.note_change()
-        if self.conversation is not None:  # otherwise it was moved to the bin meanwhile
+        if self.conversation is not None:  # None: it was moved to the bin meanwhile
             self._change(lambda: self._answer(question.id, plan))
         return True
 
     def _store_new(self, conversation_id: int, label: Label) -> None:
-        """Store what was chosen for a conversation before its first question."""
+        """Store the settings that the user chose for a conversation before its first question."""
         new, model = self._new, self.model
         self._store.set_answering(conversation_id, new.preset_id, new.choices)
         self._store.set_scope(conversation_id, new.scope)
@@ -353,13 +360,13 @@ class ChatSession(OpenConversation):
         repeated: Message | None = None,
         force_load: bool = False,
     ) -> None:
-        """Write an answer to a question. `emptied` is an answer without text to restart, `repeated` an answer to
-        repeat."""
+        """Write an answer to a question. `emptied` is an answer without text that is started again in place; `repeated`
+        is the answer that the new one repeats."""
         assert self.conversation is not None
         assert question_id is not None
         self.overflow.forget()
         model, label = self._library.model(plan.model_id), self.label
-        if model is not None and model.remote is not None:  # the collections may have new labels
+        if model is not None and model.remote is not None:  # collections may have higher labels now
             collections = collections_now(self._documents)
             now = conversation_privacy.collection_labels(collections, (), self.messages())
             label = confidentiality.highest_label((label, *now))
@@ -418,7 +425,7 @@ class ChatSession(OpenConversation):
 
 
 class ModelPreloader(QObject):
-    """Loads the model, and the one for searching by meaning, while the user types."""
+    """Loads the model, and the one for searching by meaning, while the user types a question."""
 
     def __init__(
         self,
@@ -437,8 +444,8 @@ class ModelPreloader(QObject):
         self._embedding = embedding
 
     def begin(self) -> None:
-        """Load the model unless it is loaded or remote. Called at every key; errors are shown when the question is
-        asked."""
+        """Load the model unless it is loaded or remote. Every keystroke may call this. Errors are ignored, because
+        asking the question reports them."""
         session, engine = self._session, self._engine
         if not self.is_on:
             return

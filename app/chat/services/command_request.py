@@ -1,6 +1,6 @@
-"""Turns the options of `kotae ask` and similar commands into an answer request.
+"""Convert the options of `kotae ask` and similar commands to an answer request.
 
-`--adapter` names a LoRA adapter: a file, or a training run, which also decides the model.
+`--adapter` names a LoRA adapter: a file, or a training run, which also determines the base model.
 """
 
 import argparse
@@ -38,18 +38,19 @@ from app.models.services import remote_servers
 from trainer.spec import RunSpec
 
 NO_ADAPTER, CARD_ADAPTER = "none", "card"
-# Returns the folder of a run by the folder of all runs and its name. Raises AppError: run_unknown, run_ambiguous.
+# Returns the folder of a training run, from the folder of all runs and the run's name. Raises AppError("run_unknown" |
+# "run_ambiguous").
 FindRun = Callable[[Path, str], Path]
-# Returns the label of what a model was trained on, by the documents' database and the model.
+# Returns the label of a model's training data, from the path of the documents' database and the model.
 LabelOfModel = Callable[[Path, LocalModel], Label]
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterChoice:
-    """The adapter that `--adapter` names."""
+    """The adapter that the option `--adapter` names."""
 
-    use: AdapterUse | None  # None: the model alone, without the adapter of its card
-    run: Path | None = None  # the folder of the run that made it; None: a file of unknown origin
+    use: AdapterUse | None  # None: the model without any adapter, not even the one of its card
+    run: Path | None = None  # folder of the run that trained the adapter; None: the option named a file
 
     @property
     def in_use(self) -> tuple[AdapterUse, ...]:
@@ -57,9 +58,9 @@ class AdapterChoice:
 
 
 def choose_adapter(text: str, runs_folder: Path, find_run: FindRun) -> AdapterChoice:
-    """Return the adapter of an option: RUN or FILE, optionally with :STRENGTH, or "none".
+    """Return the adapter that an option names: RUN or FILE, optionally with :STRENGTH (0 to 2), or "none".
 
-    Raises AppError: bad_option, adapter_unknown, adapter_not_gguf, run_ambiguous, run_no_adapter.
+    Raises AppError("bad_option" | "adapter_unknown" | "adapter_not_gguf" | "run_ambiguous" | "run_no_adapter").
     """
     if text == NO_ADAPTER:
         return AdapterChoice(None)
@@ -83,7 +84,7 @@ def choose_adapter(text: str, runs_folder: Path, find_run: FindRun) -> AdapterCh
 
 
 def adapter_name(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
-    """Return the adapter that answers: the name of a run or file, CARD_ADAPTER, or None.
+    """Return the name of the adapter in use: that of a run or file, CARD_ADAPTER, or None without an adapter.
 
     `adapters` is as in AnswerRequest. A strength other than 1 is appended.
     """
@@ -120,23 +121,24 @@ def _is_known(name: str, runs_folder: Path, find_run: FindRun) -> bool:
 
 
 def _require_gguf(path: Path) -> None:
-    """Check that a file is GGUF. Raises AppError: adapter_not_gguf, and those of `gguf.read_header`."""
+    """Check that a file is GGUF. Raises AppError("adapter_not_gguf") and those of `gguf.read_header`."""
     try:
         gguf.read_header(path)
     except AppError as error:
-        if error.code in ("not_gguf_format", "not_gguf_text", "not_gguf_unknown"):  # other codes explain themselves
+        if error.code in ("not_gguf_format", "not_gguf_text", "not_gguf_unknown"):  # other messages need no context
             raise AppError("adapter_not_gguf", path=str(path)) from error
         raise
 
 
 def base_model_of(run: Path, models: Collection[LocalModel]) -> LocalModel:
-    """Return the base model of a run. Raises AppError: run_damaged, and those of `base_models.model_of_run`."""
+    """Return the base model of a run from `models`. Raises AppError("run_damaged") and those of
+    `base_models.model_of_run`."""
     return base_models.model_of_run(_spec_of_run(run), models)
 
 
 def in_form_of_run(model: LocalModel, adapter: AdapterChoice | None) -> LocalModel:
-    """Return the model with the prompt form of the run. Raises AppError: adapter_other_base, run_form_unknown,
-    run_damaged."""
+    """Return the model with the prompt form that the run was trained with. Raises AppError("adapter_other_base" |
+    "run_form_unknown" | "run_damaged")."""
     if adapter is None or adapter.run is None:
         return model
     spec = _spec_of_run(adapter.run)
@@ -152,7 +154,8 @@ def _spec_of_run(run: Path) -> RunSpec:
 
 
 def _split_strength(text: str) -> tuple[str, float]:
-    r"""Split NAME:STRENGTH. The colon in a Windows path (C:\…) does not begin a strength."""
+    r"""Split NAME:STRENGTH; the strength is 1 if there is none. The colon in a Windows path (C:\…) does not begin a
+    strength."""
     name, colon, strength = text.rpartition(":")
     try:
         value = float(strength) if colon and name else 1.0
@@ -170,9 +173,9 @@ def _strength_error(text: str) -> AppError:
 def training_label(
     documents: Path, label_of: LabelOfModel, model: LocalModel, adapters: Collection[AdapterUse] | None
 ) -> Label:
-    """Return the label of what the model was trained on, with its own adapter and with each of `adapters`.
+    """Return the highest label of the training data of the model, of its own adapter and of each of `adapters`.
 
-    `documents` is the documents' database.
+    `documents` is the path of the documents' database.
     """
     others = [replace(model, adapter=one.path) for one in adapters or ()]
     return highest_label(label_of(documents, one) for one in (model, *others))
@@ -181,7 +184,8 @@ def training_label(
 def _choose_model(
     wanted: str | None, preset_name: str | None, where: Paths, adapter: AdapterChoice | None = None
 ) -> tuple[LocalModel, Settings, Preset]:
-    """Return the model, the settings of the window, and the named preset or else that of new conversations."""
+    """Return the model that the options choose, the stored settings, and the preset: the named one, or else that of new
+    conversations."""
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     try:
@@ -209,7 +213,7 @@ def find_preset(wanted: str, where: Paths) -> Preset:
 
 
 def _preset_by_name(wanted: str, presets: PresetLibrary) -> Preset:
-    """Return a preset by name or id."""
+    """Return a preset by name or id. Raises AppError("unknown_preset")."""
     known = presets.all("chat")
     found = next((preset for preset in known if wanted in (preset.name, preset.id)), None)
     if found is None:
@@ -252,7 +256,7 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
 def command_engine(
     request: AnswerRequest, options: argparse.Namespace, where: Paths, output: Output, log_name: str
 ) -> Iterator[tuple[EngineClient, Embedding | None]]:
-    """Yield the engine of a command, and its embedding (None without documents); end both afterwards."""
+    """Yield the engine of a command, and its embedding (None without documents); shut both down afterwards."""
     app = core_application()
     with QuestionEmbedder(where, output) if request.wanted else nullcontext() as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / log_name)

@@ -1,4 +1,4 @@
-"""Exports and imports conversations off the GUI thread, one export or import at a time."""
+"""Export and import conversations off the GUI thread, one export or import at a time."""
 
 import contextlib
 import functools
@@ -20,10 +20,11 @@ from app.documents.library import collections_now
 
 
 class ConversationTransfer(QObject):
-    """Runs one export or import. Each emits exactly one of the last four signals; a cancelled one leaves nothing."""
+    """Runs one export or import. Each emits exactly one of `exported`, `imported`, `failed` and `cancelled`; a
+    cancelled one leaves no file and stores nothing."""
 
-    progressed = Signal(object, object)  # done, total: conversations of an export, bytes of an import
-    exported = Signal(list)  # the files, as Path
+    progressed = Signal(object, object)  # done, total; counted in conversations for an export, in bytes for an import
+    exported = Signal(list)  # paths of the written files, as Path
     imported = Signal(object)  # ImportedConversations
     failed = Signal(object)  # AppError
     cancelled = Signal()
@@ -31,12 +32,13 @@ class ConversationTransfer(QObject):
     def __init__(
         self, store: Store, conversations: Conversations, documents: Path, parent: QObject | None = None
     ) -> None:
-        """`documents` is the documents' database, from whose collections conversations are labelled."""
+        """Prepare the transfer. `documents` is the path of the documents' database, which has the current labels of the
+        collections."""
         super().__init__(parent)
         self._store, self._documents = store, documents
         self._conversations = conversations
         self._task: background.LongTask | None = None
-        self.worked_s = 0.0  # how long the last work took
+        self.worked_s = 0.0  # seconds that the last export or import took
 
     @property
     def is_working(self) -> bool:
@@ -50,14 +52,14 @@ class ConversationTransfer(QObject):
             )
 
     def labelled(self, bundle: Bundle) -> Bundle:
-        """Return the bundle with the label that its conversation is shown with."""
+        """Return the bundle with the current label of its conversation, the one that the window shows."""
         return conversation_export.with_current_label(bundle, collections_now(self._documents))
 
     def export(self, ids: Sequence[int], file_format: str, target: Path, permit: Permit) -> None:
         """Export conversations. `file_format`: json | markdown | docx. `target`: a file, or a folder for several
         Markdown or Word files.
 
-        Does nothing while other work is running.
+        Do nothing while an export or import is running.
         """
         save = (
             conversation_export.save_file if file_format == "json" or len(ids) == 1 else conversation_export.save_folder
@@ -70,20 +72,21 @@ class ConversationTransfer(QObject):
         self._run(work, self.exported)
 
     def export_unstored(self, bundle: Bundle, file_format: str, target: Path, permit: Permit) -> None:
-        """Export a labelled conversation that exists only in memory. Does nothing while other work is running."""
+        """Export a conversation that exists only in memory and already has its label. Do nothing while an export or
+        import is running."""
         self._run(
             lambda _store, _progress: conversation_export.save_unstored(bundle, file_format, target, permit=permit),
             self.exported,
         )
 
     def export_answer(self, answered: AnswerRecord, target: Path, permit: Permit) -> None:
-        """Export one answer as a Word document. Does nothing while other work is running."""
+        """Export one answer as a Word document. Do nothing while an export or import is running."""
         self._run(
             lambda _store, _progress: conversation_export.save_answer(answered, target, permit=permit), self.exported
         )
 
     def import_(self, path: Path) -> None:
-        """Import an exported JSON file. Does nothing while other work is running."""
+        """Import an exported JSON file. Do nothing while an export or import is running."""
         documents = self._documents
         self._run(
             lambda store, progress: conversation_import.import_conversations(store, path, progress.report, documents),
@@ -95,7 +98,7 @@ class ConversationTransfer(QObject):
             self._task.cancel()
 
     def _run(self, work: Callable[[Store, TaskProgress], object], done: SignalInstance) -> None:
-        """Do the work with a store of its own, and emit `done` with its result."""
+        """Run `work` in a thread with a store of its own, and emit `done` with its result."""
         if self._task is None:
             path = self._store.path
             self._task = background.run_long(
@@ -116,6 +119,6 @@ class ConversationTransfer(QObject):
 
 
 def _with_store(path: Path, work: Callable[[Store, TaskProgress], object], progress: TaskProgress) -> object:
-    """Run work with a store of its own, because a sqlite connection belongs to the thread that made it."""
+    """Run `work` with a store of its own, because a sqlite connection belongs to the thread that opened it."""
     with contextlib.closing(Store.beside(path)) as store:
         return work(store, progress)

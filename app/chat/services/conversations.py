@@ -1,4 +1,4 @@
-"""The collection of stored conversations for the window: order, folders, bin and search, with a signal for changes."""
+"""Provide the stored conversations to the window (order, folders, bin and search), with a signal for changes."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -15,7 +15,8 @@ from app.documents.grounding.grounding_record import CollectionRef
 
 
 class Conversations(QObject):
-    """The stored conversations. A change that fails (full disk) changes nothing and emits `problem_occurred`."""
+    """The stored conversations. A change that fails, for example on a full disk, changes nothing and emits
+    `problem_occurred`."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
@@ -37,11 +38,11 @@ class Conversations(QObject):
         return self._organizer.binned()
 
     def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
-        """Return which of these conversations are in the list or in the bin."""
+        """Return which of these conversations still exist, in the list or in the bin."""
         return self._organizer.stored(conversation_ids)
 
     def asked(self, conversation_id: int) -> list[CollectionRef]:
-        """Return the collections that the answers of all branches searched or cite, each once."""
+        """Return the collections that the answers of a conversation searched or cite, in all branches, each once."""
         return [ref for _, ref in conversation_privacy.referenced_collections(self._store, [conversation_id])]
 
     def with_drafts(self) -> frozenset[int]:
@@ -71,7 +72,7 @@ class Conversations(QObject):
         self._change(lambda: self._organizer.rename_folder(folder_id, name))
 
     def remove_folder(self, folder_id: int) -> Callable[[], object] | None:
-        """Remove a folder, keeping its conversations. Return a function that undoes it, or None if that failed."""
+        """Remove a folder but not its conversations. Return a function that undoes this, or None if it failed."""
         folder = next(folder for folder in self.folders() if folder.id == folder_id)
         everything = [*self.all(), *self.binned()]
         inside = [conversation.id for conversation in everything if conversation.folder_id == folder_id]
@@ -80,11 +81,11 @@ class Conversations(QObject):
         return lambda: self._change(lambda: self._organizer.restore_folder(folder, inside))
 
     def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> bool:
-        """Move conversations to a folder; return whether that succeeded."""
+        """Move conversations to a folder, or out of their folders with None; return whether that succeeded."""
         return self._change(lambda: self._organizer.move(conversation_ids, folder_id))
 
     def bin(self, conversation_ids: Sequence[int]) -> bool:
-        """Move conversations to the bin for 30 days, from which `restore` returns them; return whether that
+        """Move conversations to the bin, from which `restore` can return them for 30 days; return whether that
         succeeded."""
         return self._change(lambda: self._organizer.bin(conversation_ids))
 
@@ -93,12 +94,13 @@ class Conversations(QObject):
         return self._change(lambda: self._organizer.restore(conversation_ids))
 
     def erase(self, conversation_ids: Sequence[int]) -> None:
-        """Erase binned conversations; there is no way back."""
+        """Erase binned conversations, which cannot be undone."""
         self._change(lambda: self._organizer.mark_for_erasure(conversation_ids))
         self._erase_some()
 
     def erase_old(self, record: DayRecord) -> None:
-        """Erase what has been in the bin for more than 30 days, also by the record of days."""
+        """Erase the conversations that have been in the bin for more than 30 days. `record` measures days by the
+        machine's uptime too, because the clock may be wrong."""
         self._change(lambda: self._organizer.mark_old_for_erasure(record))
         self._erase_some()
 
@@ -112,8 +114,8 @@ class Conversations(QObject):
         self.changed.emit()
 
     def _erase_some(self) -> None:
-        """Erase in short steps, so that the window stays responsive; after the window closes, the next start does the
-        rest."""
+        """Erase in short steps, so that the window stays responsive. What remains when the window closes is erased at
+        the next start."""
         try:
             is_more = self._organizer.erase_some()
         except AppError as error:

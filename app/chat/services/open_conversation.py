@@ -1,6 +1,6 @@
-"""Holds the open conversation: where it is stored, its draft, and what it is answered with.
+"""Hold the open conversation: its store, its draft, and the settings of its answers.
 
-A temporary conversation that was left stays in memory, so that the user can return to it.
+A temporary conversation that the user left stays in memory, so that the user can return to it.
 """
 
 import dataclasses
@@ -27,23 +27,23 @@ NEW_CONVERSATION = Conversation(0, "", 0.0, 0.0, None)
 class OpenConversation(QObject):
     """The open conversation: a stored one, a temporary one in memory, or one without a question yet."""
 
-    conversation_opened = Signal(object, object)  # Conversation | None (a new one), list[Message]
-    about_to_leave = Signal()  # before another conversation is opened: the last moment to store the draft
-    temporary_left = Signal()  # a temporary conversation that is not empty; `reopen_temporary` returns to it
+    conversation_opened = Signal(object, object)  # Conversation or None (a new one), list[Message] of the shown branch
+    about_to_leave = Signal()  # emitted before another conversation is opened, the last moment to store the draft
+    temporary_left = Signal()  # from a temporary conversation with text; `reopen_temporary` returns to it
     answer_rated = Signal(object)  # Message
-    answering_changed = Signal()  # preset, choices or scope of the open conversation
+    answering_changed = Signal()  # the preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
 
     def __init__(
         self, store: Store, conversations: Conversations, answering: AnswerSettings, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._disk = self._store = store  # `_store` holds the open conversation, in memory for a temporary one
-        self._left: Store | None = None  # of the temporary conversation that was left last; each has its own
+        self._disk = self._store = store  # `_store` has the open conversation, in memory for a temporary one
+        self._left: Store | None = None  # store of the temporary conversation that was left last
         self._conversations = conversations
         self._answering = answering
         self.conversation: Conversation | None = None
-        self._new = NEW_CONVERSATION  # folder, preset, choices and scope of a conversation without a question yet
+        self._new = NEW_CONVERSATION  # the folder, preset, choices and scope of a conversation without a question
         conversations.changed.connect(self._on_conversations_changed)
 
     @property
@@ -56,30 +56,31 @@ class OpenConversation(QObject):
         return self._store.tree(self.conversation.id) if self.conversation else []
 
     def asked(self) -> list[CollectionRef]:
-        """Return the collections that its answers, in all branches, searched or cite; faster than `messages`."""
+        """Return the collections that the answers of all branches searched or cite. This is faster than reading
+        `messages`."""
         ids = [self.conversation.id] if self.conversation else []
         return [ref for _, ref in conversation_privacy.referenced_collections(self._store, ids)]
 
     def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
-        """Open an empty conversation. It is stored with its first question; a temporary one is only kept in memory."""
+        """Open an empty conversation. Its first question stores it, on the disk or, for a temporary one, in memory."""
         self._leave()
         self._store = Store.in_memory() if is_temporary else self._disk
         self._new = dataclasses.replace(NEW_CONVERSATION, folder_id=folder_id)
         self._show(None)
 
     def open(self, conversation_id: int) -> None:
-        """Open a conversation."""
+        """Open a conversation of the list. Do nothing if it is open already, in the bin or erased."""
         if not self.is_temporary and self.conversation is not None and self.conversation.id == conversation_id:
             return
         wanted = self._disk.conversation(conversation_id)
         if wanted is None or wanted.binned_at is not None:
-            return  # the list that the user clicked in is not refreshed yet
+            return  # the list in which the user clicked is not refreshed yet
         self._leave()
         self._store = self._disk
         self._show(conversation_id)
 
     def reopen_temporary(self) -> None:
-        """Open the temporary conversation that was left last."""
+        """Open the temporary conversation that the user left last."""
         left, self._left = self._left, None
         if left is not None:
             self._leave()
@@ -87,13 +88,13 @@ class OpenConversation(QObject):
             self._show(next((kept.id for kept in left.conversations()), None))
 
     def forget_temporary(self) -> None:
-        """Close the temporary conversation that was left last; it cannot be reopened."""
+        """Close the temporary conversation that the user left last; it cannot be reopened."""
         if self._left is not None:
             self._left.close()
             self._left = None
 
     def close(self) -> None:
-        """Close temporary conversations; the program is about to end."""
+        """Close the temporary conversations, before the program ends."""
         self.forget_temporary()
         if self.is_temporary:
             self._store.close()
@@ -111,9 +112,10 @@ class OpenConversation(QObject):
         return (self.conversation or self._new).choices
 
     def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
-        """Set the preset and the deviating choices from the next answer on. None means the preset of new conversations.
+        """Set the preset and the choices that differ from it for all later answers. None means the preset of new
+        conversations.
 
-        False: they could not be stored; `problem_occurred` gives the reason.
+        Return False when storing them failed; `problem_occurred` then gives the reason.
         """
         return self._settle(
             lambda here: self._store.set_answering(here, preset_id, choices), preset_id=preset_id, choices=choices
@@ -125,17 +127,18 @@ class OpenConversation(QObject):
         return (self.conversation or self._new).scope
 
     def ask_of(self, scope: Sequence[CollectionRef]) -> bool:
-        """Set the collections from the next answer on. False: they could not be stored, see `problem_occurred`."""
+        """Set the collections that later questions search. Return False when storing them failed, with
+        `problem_occurred`."""
         return self._settle(lambda here: self._store.set_scope(here, scope), scope=tuple(scope))
 
     @property
     def label(self) -> Label:
-        """Return the current stored label."""
+        """Return the label that is stored for this conversation now."""
         stored = self._store.conversation(self.conversation.id) if self.conversation else None
         return stored.label if stored else confidentiality.DEFAULT_LABEL
 
     def give_label(self, label: Label) -> bool:
-        """Set the label, but never below that of the documents. False: it could not be stored, see
+        """Set the label, but never below that of the documents. Return False when storing it failed, with
         `problem_occurred`."""
         is_done = self.conversation is not None and self._settle(
             lambda here: conversation_privacy.set_label(self._store, here, label)
@@ -145,7 +148,8 @@ class OpenConversation(QObject):
         return is_done
 
     def rate(self, answer_id: int, rating: int, correction: str | None = None) -> bool:
-        """Rate an answer as `answer_ratings.rate` does. False: it could not be stored, see `problem_occurred`."""
+        """Rate an answer as `answer_ratings.rate` does. Return False when storing the rating failed, with
+        `problem_occurred`."""
         is_done = self._change(lambda: answer_ratings.rate(self._store, answer_id, rating, correction))
         if is_done:
             self.answer_rated.emit(self._store.message(answer_id))
@@ -156,7 +160,7 @@ class OpenConversation(QObject):
         return ConversationOrganizer(self._store.database).draft(self.conversation.id if self.conversation else None)
 
     def keep_draft(self, draft: UnsentDraft) -> bool:
-        """Store the unsent draft. False: it could not be stored, see `problem_occurred`."""
+        """Store the unsent draft. Return False when storing it failed, with `problem_occurred`."""
         here = self.conversation
         return self._change(
             lambda: ConversationOrganizer(self._store.database).keep_draft(here.id if here else None, draft)
@@ -165,7 +169,8 @@ class OpenConversation(QObject):
     # ------------------------------------------------------------------- private
 
     def _settle(self, store: Callable[[int], object], **fields: Any) -> bool:
-        """Store a setting of the open conversation, by its id. One without a question yet keeps `fields` until then."""
+        """Store a setting by calling `store` with the conversation's id. Without a question yet, keep `fields` in
+        `_new` instead."""
         here = self.conversation
         if here is None:
             self._new = dataclasses.replace(self._new, **fields)
@@ -177,7 +182,7 @@ class OpenConversation(QObject):
         return True
 
     def _leave(self) -> None:
-        """Keep a temporary conversation in memory before another one opens; an empty one is closed."""
+        """Keep the open temporary conversation in memory before another one opens; close an empty one."""
         self.about_to_leave.emit()
         if self.is_temporary and (self.conversation is not None or self.draft().text):
             self.forget_temporary()
@@ -187,7 +192,8 @@ class OpenConversation(QObject):
             self._store.close()
 
     def _change(self, work: Callable[[], object]) -> bool:
-        """Do something that may fail on a full disk; then emit `problem_occurred` and return False."""
+        """Call `work` and return True. If it raises AppError, for example on a full disk, emit `problem_occurred` and
+        return False."""
         try:
             work()
         except AppError as error:
@@ -205,7 +211,7 @@ class OpenConversation(QObject):
         self.conversation_opened.emit(self.conversation, messages)
 
     def _on_conversations_changed(self) -> None:
-        """Read the open conversation again: it may have been renamed or moved to the bin."""
+        """Read the open conversation again, because it may have been renamed or moved to the bin."""
         if self.conversation is None or self.is_temporary:
             return
         self.conversation = self._store.conversation(self.conversation.id)

@@ -1,4 +1,4 @@
-"""The presets for the window and commands, with a signal when they change."""
+"""Provide the presets to the window and to commands, with a signal when they change."""
 
 import dataclasses
 import uuid
@@ -15,7 +15,8 @@ from app.models.model_store import ModelStore
 
 
 class PresetLibrary(QObject):
-    """All presets. A change that fails (full disk) emits `problem_occurred` and returns False or None."""
+    """All presets. A change that fails, for example on a full disk, emits `problem_occurred` and returns False, None or
+    []."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
@@ -29,17 +30,18 @@ class PresetLibrary(QObject):
         return [preset for preset in self._table.all(wording.current_language()) if preset.kind == kind]
 
     def chat_preset(self, preset_id: str | None) -> Preset:
-        """Return the preset with this id, or the standard one if that does not exist."""
+        """Return the preset with this id, or the standard one if there is none."""
         presets = {preset.id: preset for preset in self.all("chat")}
         return presets.get(preset_id or STANDARD_PRESET) or presets[STANDARD_PRESET]
 
     def original(self, preset_id: str) -> Preset | None:
-        """Return the preset that comes with Kotae under this id, without the user's changes."""
+        """Return the preset that comes with Kotae under this id, without the user's changes; None for the user's
+        own."""
         shipped = presets.built_in_presets(wording.current_language())
         return next((preset for preset in shipped if preset.id == preset_id), None)
 
     def free_name(self, kind: str, name: str) -> str:
-        """Return `name`, with a number if a preset has that name."""
+        """Return `name`, with a number appended if a preset of this kind has that name."""
         return presets.unique_name(name, {preset.name for preset in self.all(kind)})
 
     def add(self, kind: str, name: str, choices: Choices, request: str = "") -> Preset | None:
@@ -47,7 +49,8 @@ class PresetLibrary(QObject):
         return preset if self.put(preset) else None
 
     def add_all(self, imported: Iterable[Preset]) -> list[Preset]:
-        """Add presets of another installation under new ids and free names, all or none; return them."""
+        """Add presets from another installation under new ids and unused names, all or none. Return them, [] if that
+        failed."""
         taken = {kind: {preset.name for preset in self.all(kind)} for kind in KINDS}
         added: list[Preset] = []
         for preset in imported:
@@ -57,17 +60,18 @@ class PresetLibrary(QObject):
         return added if self._change(lambda: self._table.put(added)) else []
 
     def add_new(self, imported: Iterable[Preset]) -> list[Preset]:
-        """Add presets as `add_all` does, except those that exist here already with the same name and content."""
+        """Add presets as `add_all` does, except those that already exist here with the same name and content."""
         here = [dataclasses.replace(preset, id="") for kind in KINDS for preset in self.all(kind)]
         new = [preset for preset in imported if dataclasses.replace(preset, id="") not in here]
         return self.add_all(new) if new else []
 
     def own(self) -> list[Preset]:
-        """Return the presets that the user has written or changed."""
+        """Return the presets that the user wrote or changed."""
         return [preset for kind in KINDS for preset in self.all(kind) if preset != self.original(preset.id)]
 
     def to_kit(self) -> bytes:
-        """Return the preset file of the user's own presets for a transfer kit of models; b"" without any."""
+        """Return a preset file of the presets that the user wrote or changed, for a transfer kit of models; b"" if
+        there are none."""
         own = self.own()
         return preset_files.to_bytes(own) if own else b""
 
@@ -76,13 +80,15 @@ class PresetLibrary(QObject):
         return preset_files.parse(content)
 
     def put(self, preset: Preset) -> bool:
-        """Add or change a preset. One that equals the original of Kotae is not stored."""
+        """Add or change a preset. One that equals the original that comes with Kotae is not stored. Return whether that
+        succeeded."""
         if preset == self.original(preset.id):
             return self.remove(preset.id)
         return self._change(lambda: self._table.put([preset]))
 
     def remove(self, preset_id: str) -> bool:
-        """Remove the user's preset, or the user's changes of one that comes with Kotae."""
+        """Remove one of the user's presets, or the user's changes of one that comes with Kotae. Return whether that
+        succeeded."""
         return self._change(lambda: self._table.remove(preset_id))
 
     def _change(self, work: Callable[[], None]) -> bool:

@@ -1,7 +1,7 @@
-"""Asks many prompts of one model, one after another.
+"""Ask one model many prompts, one after another.
 
-`AnswerQueue` hands out each answer before it asks the next. `PromptRun` adds a journal of replies, for prompts that are
-independent of conversations.
+`AnswerQueue` emits each answer before it asks the next prompt. `PromptRun` adds a journal of replies, for prompts that
+are independent of conversations.
 """
 
 import functools
@@ -29,24 +29,25 @@ from app.inference.reply_journal import ModelReply, ReplyJournal, StandaloneProm
 from app.inference.services.engine import EngineClient
 from app.models import local_models, model_registry
 
-DURATIONS_KEPT = 20  # the latest answers, from which the remaining time is estimated
-TRIES_MAX = 2  # of a question at which the engine dies: another cause seldom occurs twice
-ENGINE_FAILURES_MAX = 4  # consecutive ones; more are not the fault of one question
-# Errors that concern one question; any other would occur with the next question too.
+DURATIONS_KEPT = 20  # number of latest answers from which the remaining time is estimated
+TRIES_MAX = 2  # tries of one question during which the engine died; another cause than the question seldom occurs twice
+ENGINE_FAILURES_MAX = 4  # consecutive failures of the engine; more are not caused by one question
+# Errors that concern one question only. Any other error would occur with the next question too.
 _OF_ONE_QUESTION = frozenset({"context_full", "decode_failed", "text_unreadable"})
-ENGINE_FAILURES = frozenset({"engine_died", "engine_hung"})  # the question may not be the cause
+ENGINE_FAILURES = frozenset({"engine_died", "engine_hung"})  # the question may or may not be the cause
 
 
 class AnswerQueue(QObject):
-    """Answers a queue of keys, each standing for a request. It emits exactly one `ended`, unless it is abandoned.
+    """Answers a queue of keys, each of which identifies one request. It emits exactly one `ended`, unless it is
+    abandoned.
 
     Every signal handler may stop the queue.
     """
 
-    asked = Signal(object)  # key: answered next, once the queue is not held
+    asked = Signal(object)  # key of the next request; it is answered once the queue is not held
     answered = Signal(object, str, object)  # key, text, AnswerOutcome
-    refused = Signal(object, object)  # key, AppError: this one cannot be answered; the queue continues
-    ended = Signal(object)  # an AppError that would occur with all others too; None: complete or stopped
+    refused = Signal(object, object)  # key, AppError that concerns this request only; the queue continues
+    ended = Signal(object)  # AppError that every later request would raise too; None: complete or stopped
 
     def __init__(
         self,
@@ -57,21 +58,21 @@ class AnswerQueue(QObject):
         embedding: Embedding | None = None,
         permit: Callable[[str], None] | None = None,
     ) -> None:
-        """`request_of` makes the request of a key when its turn comes. `embedding` is as in `AnswerRun`. `permit` is
-        called in the background with the text of each answer before `answered`; an AppError that it raises ends the
-        queue."""
+        """Prepare the queue. `request_of` returns the request of a key when its turn comes. `embedding` is as in
+        `AnswerRun`. `permit` is called in the background with the text of each answer before `answered` is emitted; an
+        AppError that it raises ends the queue."""
         super().__init__(parent)
         self._engine = engine
         self._template_command = template_command
         self._request_of = request_of
         self._embedding = embedding
         self._permit = permit
-        self._answer: tuple[str, AnswerOutcome] | None = None  # waits for the permit
-        self.pending: deque[Hashable] = deque()  # the first key is being answered
+        self._answer: tuple[str, AnswerOutcome] | None = None  # an answer that waits for its permit
+        self.pending: deque[Hashable] = deque()  # keys without an answer; the first one is being answered
         self._run: AnswerRun | None = None
         self._text = ""
         self._engine_failures = 0
-        self._tries = 0  # of the first key
+        self._tries = 0  # how often the first key was asked
         self._durations: deque[float] = deque(maxlen=DURATIONS_KEPT)
         self._held_by: set[str] = set()
         self._is_started = self._is_stopping = self._is_over = False
@@ -87,11 +88,11 @@ class AnswerQueue(QObject):
 
     @property
     def left_s(self) -> int | None:
-        """Return the estimated remaining seconds; None before the first answer."""
+        """Return the estimated remaining seconds, or None before the first answer."""
         return round(statistics.fmean(self._durations) * len(self.pending)) if self._durations else None
 
     def hold(self, by: str) -> None:
-        """Pause after the answer that is being written, until every holder has released the queue."""
+        """Pause after the current answer, until every holder has released the queue. `by` names the holder."""
         self._held_by.add(by)
 
     def release(self, by: str) -> None:
@@ -100,7 +101,8 @@ class AnswerQueue(QObject):
             self._next()
 
     def stop(self) -> None:
-        """Stop and drop the answer that is being written. An answer that only waits for its permit is still emitted."""
+        """Stop, and drop the answer that is being written. An answer that only waits for its permit is still
+        emitted."""
         if self._is_over:
             return
         self._is_stopping = True
@@ -110,7 +112,7 @@ class AnswerQueue(QObject):
             self._end(None)
 
     def abandon(self) -> None:
-        """End at once, without any further signal."""
+        """End at once and emit no more signals."""
         self._is_over = True
         if self._run is not None:
             self._run.abandon()
@@ -198,12 +200,13 @@ class AnswerQueue(QObject):
             self.ended.emit(error)
 
 
-GREEDY_CHOICES = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply every time
+GREEDY_CHOICES = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply to the same prompt every time
 
 
 @dataclass(frozen=True, slots=True)
 class PromptJob:
-    """Prompts for one model. `choices` apply in addition to each prompt's own, before those of the model card.
+    """Prompts for one model, and the file of their journal. `choices` apply after each prompt's own and before those of
+    the model card.
 
     `adapters` is as in AnswerRequest.
     """
@@ -218,7 +221,7 @@ class PromptJob:
 
 @dataclass(frozen=True, slots=True)
 class PromptRunProgress:
-    """The progress of a prompt run. `left_s` is None until it can be estimated."""
+    """The progress of a prompt run in prompts. `left_s` are the estimated seconds left, None before the first reply."""
 
     done: int
     total: int
@@ -226,11 +229,11 @@ class PromptRunProgress:
 
 
 class PromptRun(QObject):
-    """Asks the prompts of a job. It emits exactly one of `finished`, `stopped` and `failed`; the journal has all
+    """Asks the prompts of a job. It emits exactly one of `finished`, `stopped` and `failed`; the journal keeps all
     replies."""
 
     progressed = Signal(object)  # PromptRunProgress
-    finished = Signal(object)  # dict[StandalonePrompt, ModelReply] of all prompts of the job
+    finished = Signal(object)  # dict[StandalonePrompt, ModelReply] with all prompts of the job
     stopped = Signal()
     failed = Signal(object)  # AppError
 
@@ -242,10 +245,10 @@ class PromptRun(QObject):
         parent: QObject | None = None,
         permit: Callable[[str], None] | None = None,
     ) -> None:
-        """`permit` is as in `AnswerQueue`."""
+        """Prepare the run of `job`. `permit` is as in `AnswerQueue`."""
         super().__init__(parent)
         self._job = job
-        self._prompts: dict[str, StandalonePrompt] = {}  # by key, without duplicates
+        self._prompts: dict[str, StandalonePrompt] = {}  # by journal key, without duplicates
         self._journal: ReplyJournal | None = None
         self._error: AppError | None = None
         self._is_stopped = False
@@ -256,7 +259,8 @@ class PromptRun(QObject):
         self._queue.ended.connect(self._on_ended)
 
     def start(self) -> None:
-        """Open the journal in the background, first hashing a model whose hash is not known."""
+        """Open the journal in the background, then ask the prompts. A model file without a stored hash is hashed
+        first."""
         background.run(lambda: _open_journal(self._job), self._on_opened, self.failed.emit)
 
     def stop(self) -> None:
@@ -273,7 +277,7 @@ class PromptRun(QObject):
         self._queue.release(by)
 
     def abandon(self) -> None:
-        """End at once, without any further signal."""
+        """End at once and emit no more signals."""
         self._is_stopped = True
         self._queue.abandon()
         if self._journal is not None:
@@ -309,7 +313,7 @@ class PromptRun(QObject):
 
     def _on_refused(self, key: str, error: AppError) -> None:
         reply = ModelReply("", "failed", error_code=error.code)
-        if error.code in ENGINE_FAILURES:  # not in the journal, so that the next run asks again
+        if error.code in ENGINE_FAILURES:  # not stored in the journal, so that the next run asks again
             assert self._journal is not None
             self._journal.replies[key] = reply
         else:
@@ -343,7 +347,7 @@ class PromptRun(QObject):
 def reply_conditions(job: PromptJob) -> str:
     """Return everything except the prompt that a reply depends on, as JSON.
 
-    Reads files whose hash is not known. Raises AppError("remote_cannot") for a remote model, and OSError.
+    Files without a stored hash are read. Raises AppError("remote_cannot") for a remote model, and OSError.
     """
     model = job.model
     if model.remote is not None:  # a server may answer with another model tomorrow

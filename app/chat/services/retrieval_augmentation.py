@@ -1,6 +1,6 @@
-"""Retrieves passages for a question, packs them into the prompt, and checks the answer against them.
+"""Retrieve passages for a question, pack them into the prompt, and check the answer against them.
 
-Plain functions, because they run in the thread pool.
+These are plain functions, because they run in the thread pool.
 """
 
 import dataclasses
@@ -25,36 +25,36 @@ from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment, Turn
 from app.models import catalogue, local_models
 
-if TYPE_CHECKING:  # numpy
+if TYPE_CHECKING:  # its import needs numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
 
-PASSAGES_SEARCHED = 12  # the prompt gets those of them that fit
-NEAREST_OFFERED = 5  # passages to quote from, or to offer when the documents do not have the answer
+PASSAGES_SEARCHED = 12  # passages that a search returns; the prompt gets as many as fit
+NEAREST_OFFERED = 5  # passages to quote from, or to offer when the documents do not contain the answer
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRequest:
-    """What to retrieve for the last of `turns`. With `given` passages, as of an answer to summarize, nothing is
-    searched.
+    """The documents to search for the last of `turns`. With `given` passages, such as those of an answer to summarize,
+    nothing is searched.
 
-    `may_quote` False asks even a small model, instead of quoting the documents.
+    With `may_quote` False even a small model writes the answer, instead of quotations from the documents.
     """
 
-    documents: Path  # the database
+    documents: Path  # path of the documents' database
     scope: tuple[CollectionRef, ...]
     turns: tuple[Turn, ...]
     given: tuple[CitedSource, ...] = ()
-    before: tuple[CitedSource, ...] = ()  # sources of the last answer, whose marks [n] are in the turns
+    before: tuple[CitedSource, ...] = ()  # sources of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
 
     @property
     def glossary(self) -> Path:
-        """Return the user's glossary, next to the documents' database."""
+        """Return the path of the user's glossary, next to the documents' database."""
         return Paths(self.documents.parent).glossary
 
     @property
     def question(self) -> str:
-        """Return the text to search for: the last question, after the one before if it refers back to that."""
+        """Return the text to search for: the last question, preceded by the one before it if it refers back to that."""
         *earlier, last = self.turns
         before = f"{earlier[-1].question}\n" if earlier and evidence.refers_back(last.question) else ""
         return invisible_characters.to_plain_text(before + last.question)
@@ -62,33 +62,33 @@ class RetrievalRequest:
 
 @dataclass(frozen=True, slots=True)
 class RetrievedPassages:
-    """The result of a search. If `answer` is set, no model is run and `grounding` is complete."""
+    """The result of a search. If `answer` is set, it is shown without running a model, and `grounding` is complete."""
 
     passages: tuple[Passage, ...]  # the best first
-    sources: tuple[CitedSource, ...]  # in the same order
+    sources: tuple[CitedSource, ...]  # in the order of `passages`
     seconds: float
-    by_meaning: str = ""  # as in Grounding
+    by_meaning: str = ""  # "used", "missed" or "", as in Grounding
     answer: str = ""
     grounding: Grounding | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PackedPrompt:
-    """The parts of the prompt that the model gets."""
+    """The passages, the system text and the turns that make up the prompt of the model."""
 
     passages: tuple[Passage, ...]
     system: str
     turns: tuple[Turn, ...]
-    grounding: Grounding  # without claims yet
+    grounding: Grounding  # without claims, which are checked after the answer
 
 
 def retrieve(
     request: RetrievalRequest, model: LocalModel, meaning: "SemanticQuery | None" = None, *, is_late: bool = False
 ) -> RetrievedPassages:
-    """Search the passages for a request, and decide whether the documents can answer it.
+    """Search the passages for a request, and decide whether they are enough to answer it.
 
-    `meaning` is the vector of the question; None searches by words only. `is_late` says that a vector was requested but
-    is missing. Raises AppError("collections_gone"), and as the database and a damaged model do.
+    `meaning` is the vector of the question; None searches by words only. `is_late` is True when a vector was requested
+    but is missing. Raises AppError("collections_gone"), and as the database and a damaged embedding model do.
     """
     started = time.monotonic()
     if request.given:
@@ -102,7 +102,7 @@ def retrieve(
         is_enough = retrieved_passages.judge_answerability(
             library, request.question, searched, request.glossary
         ).is_enough
-        is_ranked = by_meaning == "used"  # then scores come from ranks, and do not measure how well a passage fits
+        is_ranked = by_meaning == "used"  # then the scores come from ranks, and do not measure how well a passage fits
         passages = tuple(
             searched[:NEAREST_OFFERED] if is_ranked or not is_enough else packing.select_near_best(searched)
         )
@@ -118,7 +118,7 @@ def retrieve(
 def prompts_to_count(
     found: RetrievedPassages, request: RetrievalRequest, model: LocalModel, own_system: str
 ) -> tuple[tuple[Segment, ...], ...]:
-    """Return the prompts whose tokens `pack_prompt` needs: the one without passages, then each passage by itself."""
+    """Return the prompts whose tokens `pack_prompt` needs: the prompt without passages, then each passage alone."""
     form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
     rest = prompts.build(form, request.turns, packing.build_system_text((), own_system))
     return (rest, *((Segment(packing.format_passage(passage, 1)),) for passage in found.passages))
@@ -132,7 +132,8 @@ def pack_prompt(
     max_tokens: int,
     own_system: str,
 ) -> PackedPrompt:
-    """Pack the best passages that fit into the prompt. `counts` are the tokens of `prompts_to_count`.
+    """Pack the best passages that fit into the prompt. `counts` are the token counts of `prompts_to_count`, in its
+    order.
 
     Raises AppError("context_full") when not even a part of one passage fits.
     """
@@ -150,7 +151,8 @@ def pack_prompt(
 
 
 def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
-    """Return the grounding with its claims, and whether the model says that the documents do not have the answer."""
+    """Return the grounding of the answer with its claims. Its verdict records whether the model states that the
+    documents do not contain the answer."""
     found = claims.check_claims(answer, packed.passages, question)
     verdict: grounding_record.Verdict = "not_in_documents" if claims.states_not_found(answer, found) else "answered"
     unchecked = claims.count_unchecked(answer, found)
@@ -161,8 +163,8 @@ def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
 def _search(
     library: Library, request: RetrievalRequest, meaning: "SemanticQuery | None", *, is_late: bool
 ) -> tuple[list[Passage], str]:
-    """Return passages and how meaning was used: "used", "missed" or "". Unreadable vectors leave the search by
-    words."""
+    """Return passages and how the search by meaning was used: "used", "missed" or "". If the vectors cannot be read,
+    search by words only."""
     ids = _collection_ids(library, request.scope)
     if meaning is not None:
         try:
@@ -179,7 +181,8 @@ def _search(
 
 
 def _collection_ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
-    """Return the ids of collections found by name, or by id if one was renamed. Raises AppError("collections_gone")."""
+    """Return the ids of the collections in `scope`, by name, or by id if one was renamed. Raises
+    AppError("collections_gone")."""
     found = [one.id for one, _ in collection_lookup.resolve_scope(library.collections(), scope) if one is not None]
     if not found:
         raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))
@@ -218,10 +221,10 @@ def _quoted(found: RetrievedPassages, question: str) -> RetrievedPassages:
 
 
 def _are_same_sources(sources: Sequence[CitedSource], before: Sequence[CitedSource]) -> bool:
-    """Return whether marks [n] mean the same in both."""
+    """Return whether the same number in a mark such as [1] refers to the same source in both."""
     return [(one.path, one.text) for one in sources] == [(one.path, one.text) for one in before]
 
 
 def _without_marks(turn: Turn) -> Turn:
-    """Return the turn without source marks, whose numbers now mean other sources."""
+    """Return the turn without source marks, whose numbers would now refer to other sources."""
     return turn if turn.answer is None else Turn(turn.question, answer_markup.CITED_MARK.sub("", turn.answer))

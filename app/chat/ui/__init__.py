@@ -1,1 +1,1 @@
-"""The pages and windows of conversations."""
+"""Provide the pages and windows of conversations."""

@@ -1,4 +1,4 @@
-"""The page まとめて質問: reads a file of questions and writes a file of answers with their sources."""
+"""Show the page まとめて質問, which reads a questions file and writes a file of answers with their sources."""
 
 import dataclasses
 import time
@@ -37,7 +37,7 @@ from app.uikit.widgets.labels import Label, set_surface
 
 
 class BatchPage(Page):
-    """Shows, one at a time, an invitation to choose a file, the setup of the batch, and its progress."""
+    """Shows one of three views: an invitation to choose a file, the setup of the batch, or its progress."""
 
     def __init__(
         self,
@@ -64,8 +64,8 @@ class BatchPage(Page):
         self._out = Path()  # the file of answers of the last batch
         self._began_at = 0.0
         self._unfinished: UnfinishedBatch | None = None
-        self.consent: Dialog | None = None  # the last one that was opened
-        self._failure: AppError | None = None  # the error that the banner shows
+        self.consent: Dialog | None = None  # the consent dialog that was opened last
+        self._failure: AppError | None = None  # the error that the banner shows; None: another message or nothing
         self._build()
         self._connect()
         documents.open()
@@ -74,8 +74,8 @@ class BatchPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the label of the running batch: that of its collections and model, since nobody labels the
-        questions."""
+        """Return the label of the running batch, from its collections and model, because the questions have no
+        label."""
         return self._batches.label_now()
 
     def focus_first(self) -> None:
@@ -100,7 +100,7 @@ class BatchPage(Page):
             self.open_file(files[0])
 
     def open_file(self, path: Path) -> None:
-        """Read a file of questions."""
+        """Read a questions file and show its setup."""
         self.banner.hide()
         self._path = path
         self._batches.read(path)
@@ -133,7 +133,7 @@ class BatchPage(Page):
         make_column(self._header, (scrolled, 1), into=self, spacing_px=0)
 
     def _show(self, shown: QWidget) -> None:
-        """Show one of the parts. A QStackedWidget would be as high as its highest page."""
+        """Show one of the three views. A QStackedWidget would be as high as its highest page."""
         self.shown = shown
         for part in self._parts:
             part.setVisible(part is shown)
@@ -212,9 +212,9 @@ class BatchPage(Page):
             self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
 
     def _on_prepared(self, batch: Batch) -> None:
-        """Begin the batch, after the user's consent when it leaves this machine or is confidential.
+        """Begin the batch, after the user's consent if questions go to a remote model or the answers are confidential.
 
-        The question about confidentiality comes last, because its answer is recorded.
+        The dialog about confidentiality comes last, because its answer is recorded.
         """
 
         def export(agreed: Batch) -> None:
@@ -253,7 +253,7 @@ class BatchPage(Page):
             self._batches.find_unfinished()
 
     def _report_end(self, words: str) -> None:
-        """Report the end of the work. `words` must not contain any of the content."""
+        """Report the end of the batch to the user. `words` must not contain any text of questions or answers."""
         self._navigation.work_ended.emit(words, time.monotonic() - self._began_at)
 
     def _on_stopped(self, summary: BatchSummary) -> None:

@@ -1,4 +1,4 @@
-"""The two views of a batch: its setup (file, column, documents, target) and its progress; and their texts."""
+"""Show the setup of a batch (file, column, documents, target) and its progress, with their texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ COLUMN_CHARACTERS = 12
 
 
 def file_facts(found: BatchFile) -> str:
-    """Return the facts of a file in one line, such as 「質問 118 件　シート「一覧」」."""
+    """Return the facts about a questions file in one line, such as 「質問 118 件　シート「一覧」」."""
     count = phrase("chat.n_questions", n=f"{len(found.questions):,}")
     sheet = phrase("chat.sheet_name", name=found.sheet) if found.sheet else ""
     codec = encodings.encoding_name(found.encoding) if found.encoding else ""
@@ -34,7 +34,7 @@ def file_facts(found: BatchFile) -> str:
 
 
 def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
-    """Return which rows are no questions, and why; "" when all are."""
+    """Return which rows are not questions, and why; "" when there are none."""
     if not rows:
         return ""
     first = [
@@ -48,18 +48,18 @@ def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
 
 
 def column_names(found: BatchFile) -> list[str]:
-    """Return the names of the columns, shortened to fit into the smallest window."""
+    """Return the names of the columns, shortened to fit the smallest window."""
     shown = [shorten(name, COLUMN_CHARACTERS) for name in found.columns]
     return [column_name(shown, column) for column in range(len(shown))]
 
 
 def summary_text(result: BatchSummary) -> str:
-    """Return the counts of a result, such as 「資料にありません 12 件　要確認のある回答 8 件」; zeros are left out."""
+    """Return the counts of a batch's result except zeros, such as 「資料にありません 12 件　要確認のある回答 8 件」."""
     counts = {key: getattr(result, key) for key in ("not_found", "doubtful", "failed", "skipped")}
     return join_facts(*(phrase(f"chat.batch_count.{key}", n=f"{count:,}") for key, count in counts.items() if count))
 
 
-PREVIEWED = 5  # questions shown
+PREVIEWED = 5  # questions that the setup shows
 NAME_PX = 112
 COLUMN_PX = 220
 
@@ -105,7 +105,7 @@ class BatchSetupView(QWidget):
         self.model.setText(name or phrase("common.none_yet"))
 
     def show_collections(self, collections: Sequence[DocumentCollection], chosen: set[str]) -> None:
-        """Show the collections, keeping the marks of those already listed; of the new ones, mark those named in
+        """Show the collections. Those listed before keep their check marks; new ones are checked if their name is in
         `chosen`."""
         kept = {ref.name for ref in self.scope()} | (chosen - {ref.name for ref in self._refs})
         while (item := self._scope_column.takeAt(0)) is not None:
@@ -174,7 +174,8 @@ class BatchSetupView(QWidget):
 
 
 class BatchProgressView(QFrame):
-    """Shows which question is being answered, how many are, and the time left; with pause, resume and stop."""
+    """Shows the current question, the number of answered ones and the time left, with buttons to pause, resume and
+    stop."""
 
     stop_requested = Signal()
 

@@ -1,4 +1,4 @@
-"""The header of 質問: title, mark of a temporary conversation, label, model, preset and menu."""
+"""Show the header of the page 質問: title, mark of a temporary conversation, label, model, preset and menu."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,11 +33,11 @@ _KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindow
 
 
 class TitleField(QLineEdit):
-    """A field that replaces the title while it is edited. Enter or leaving accepts the new title; Esc keeps the old
-    one."""
+    """A field that replaces the title while the user edits it. Enter or leaving the field accepts the new title; Esc
+    keeps the old one."""
 
     ended = Signal(str)  # the new title; "": unchanged
-    left_by_key = Signal()  # after Enter or Esc, when something else needs the focus
+    left_by_key = Signal()  # Enter or Esc has closed the field, so something else needs the focus
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class TitleField(QLineEdit):
             self.finish()
 
     def finish(self) -> None:
-        """Accept the text if the field is shown."""
+        """Accept the text and hide the field, if it is shown."""
         title = self.text().strip()
         self._close(title if title != self._title else "")
 
@@ -79,15 +79,16 @@ class TitleField(QLineEdit):
                 self.left_by_key.emit()
 
 
-NARROW_PX = 620  # in a narrower header, model and preset are chosen in the menu
-TAG_PX = 200  # additional width that the mark of a temporary conversation needs
+NARROW_PX = 620  # width in px; in a narrower header, model and preset are chosen in the menu
+TAG_PX = 200  # additional width in px that the mark of a temporary conversation needs
 NAME_CHARACTERS = 28
 
 
 class ChatHeader(PageHeader):
-    """Shows how the open conversation is called, labelled and answered. The page calls the `show_` methods."""
+    """Shows the title, label, model and preset of the open conversation. The page calls the `show_` methods after
+    changes."""
 
-    keep_requested = Signal()  # of a temporary conversation
+    keep_requested = Signal()  # the user wants to store the temporary conversation
 
     def __init__(
         self,
@@ -135,7 +136,7 @@ class ChatHeader(PageHeader):
         self.show_label()
 
     def show_label(self) -> None:
-        """Show the label of the conversation, counting all its branches, which are exported together."""
+        """Show the label of the conversation, computed from all its branches, which are exported together."""
         messages = self._transcript.messages
         is_unanswered = conversation_privacy.is_unanswered(messages)
         asked = self._labels_of_documents()
@@ -256,7 +257,7 @@ class ChatHeader(PageHeader):
             self._conversations.rename(self._session.conversation.id, title)
 
     def _copy_conversation(self) -> None:
-        """Copy all messages as they were written, marking questions and imported answers."""
+        """Copy all messages of the shown branch as they were written, with marks for questions and imported answers."""
         parts = [
             (phrase("chat.question") if message.role == "question" else phrase("chat.answer"))
             + answer_check.with_imported_mark(message, message.text)
@@ -276,7 +277,7 @@ def _temporary_tag(theme: Theme) -> QFrame:
 
 
 def _add_choice(menu: QMenu, words: str, is_chosen: bool, choose: Callable[[Any], object], key: str) -> QAction:
-    """Add an entry with a mark to a menu. `choose` gets the key of the entry that the user picks."""
+    """Add a checkable entry to a menu. When the user picks it, `choose` is called with `key`."""
     action = menu.addAction(escape_mnemonic(words))
     action.setCheckable(True)
     action.setChecked(is_chosen)

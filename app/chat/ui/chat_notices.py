@@ -1,6 +1,7 @@
-"""Notices of the page 質問: the view before the first question, and the line below the header about the trial model.
+"""Show notices on the page 質問: the view before the first question, and the line about the trial model below the
+header.
 
-`ModelAvailability` tells the empty view whether a first model is being added or downloaded.
+`ModelAvailability` informs the empty view whether a first model is being added or downloaded.
 """
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -19,7 +20,7 @@ from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
 
 class EmptyView(QWidget):
-    """Shows example questions, or without a model the two ways to get one that need no network."""
+    """Shows example questions, or, without a model, the two ways to get one without a network."""
 
     example_chosen = Signal(str)
 
@@ -36,7 +37,7 @@ class EmptyView(QWidget):
     def show_state(
         self, *, has_model: bool, is_starter_available: bool, is_temporary: bool, is_remote: bool = False
     ) -> None:
-        """Show the view for this state. `is_remote`: another machine runs the chosen model."""
+        """Show the view for this state. `is_remote` is True when another machine runs the selected model."""
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
         start = "common.start_with_the_trial_model" if is_starter_available else "common.import_the_trial_kit"
@@ -47,8 +48,8 @@ class EmptyView(QWidget):
         self._show_text()
 
     def show_model_progress(self, *, is_adding: bool, is_downloading: bool) -> None:
-        """Show whether a first model is being added or downloaded. Only during a download can the user add another
-        model."""
+        """Show whether a first model is being added or downloaded. The user can add another model during a download
+        only."""
         state = "adding" if is_adding else "downloading" if is_downloading else "none"
         self.lacking.setText(phrase(f"chat.first_model.{state}"))
         self._sentence.setText(phrase(f"chat.first_model_hint.{state}"))
@@ -57,8 +58,8 @@ class EmptyView(QWidget):
             button.setVisible(not is_adding)
 
     def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
-        """Show whether questions search documents. Only Kotae's own manual has an example, because others' contents are
-        unknown."""
+        """Show whether questions search documents. Only Kotae's own manual gets an example question, because the
+        contents of other documents are unknown."""
         self._asks_documents, self._asks_manual = asks_documents, asks_manual
         self._show_text()
 
@@ -105,7 +106,8 @@ def _centred(*widgets: QWidget) -> QWidget:
 
 
 def make_trial_notice(theme: Theme, navigation: Navigation) -> QWidget:
-    """Return the line that says that a trial model answers. Its lower edge limits the scrolling conversation."""
+    """Return the line that informs the user that a trial model answers. Its lower edge limits the scrolling
+    conversation."""
     words = Label(phrase("chat.this_is_a_small_trial"), tone="text2", wraps=True)
     choose = Button(theme, phrase("common.choose_a_model"), "link")
     choose.clicked.connect(lambda: navigation.page_requested.emit("models"))

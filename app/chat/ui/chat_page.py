@@ -1,4 +1,4 @@
-"""The page 質問: header, problems, conversation, composer and, at its side, the source panel."""
+"""Show the page 質問: header, errors, conversation, composer and, at its side, the source panel."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ from app.uikit.widgets.labels import set_surface
 
 
 class ChatPage(Page):
-    """Connects the widgets of the page to the open conversation."""
+    """The page 質問. It connects its widgets to the open conversation."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ChatPage(Page):
         documents: DocumentLibrary,
         open_url: Callable[[QUrl], object] = QDesktopServices.openUrl,
     ) -> None:
-        """`open_url` is called with an address that the user has seen and agreed to open."""
+        """Build the page. `open_url` is called with an address that the user has seen and agreed to open."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -65,7 +65,7 @@ class ChatPage(Page):
         self._library = library
         self._preferences = preferences
         self._open_url = open_url
-        self._is_leaving = False  # the next `conversation_opened` is another conversation, not another branch
+        self._is_leaving = False  # True when the next `conversation_opened` is of another conversation, not branch
         self.transcript = Transcript(theme, navigation)
         self.scope_line = CollectionPicker(theme, navigation)
         self.scoping = CollectionSelection(session, documents, preferences, self.scope_line, self)
@@ -149,7 +149,7 @@ class ChatPage(Page):
         )
 
     def _add_shortcuts(self) -> None:
-        """Add the shortcuts that work on this page only."""
+        """Add the shortcuts that work only on this page."""
         keys: dict[str, Callable[[], object]] = {
             "Esc": self._on_escape,
             "Alt+Left": lambda: self.transcript.step_branch(-1),
@@ -177,7 +177,7 @@ class ChatPage(Page):
             self.composer.setFocus()
 
     def suggest_question(self, text: str) -> None:
-        """Put an example into the composer, unless the user has typed something."""
+        """Put an example question into the composer, unless the user has typed something."""
         if not self.composer.text():
             self.composer.set_text(text)
 
@@ -187,7 +187,8 @@ class ChatPage(Page):
         self.find_bar.look_for(query, message_id)
 
     def show_restored(self, conversation_id: int) -> None:
-        """Open a conversation restored from the bin, unless another one is open or being typed."""
+        """Open a conversation that was restored from the bin, unless another one is open or the user is typing a new
+        question."""
         is_free = self._session.conversation is None and not self._session.is_temporary
         if is_free and not self.composer.text():
             self._session.open(conversation_id)
@@ -278,7 +279,7 @@ class ChatPage(Page):
     def _on_message_added(self, message: Message) -> None:
         shown = self.transcript.messages
         if shown and message.parent_id != shown[-1].id:
-            return  # a new branch, which the session opens next
+            return  # a new branch, which the session is about to open
         self.transcript.add(message)
         self._show_conversation()
 
@@ -299,7 +300,7 @@ class ChatPage(Page):
     # ------------------------------------------------------------- from the user
 
     def _on_submitted(self, text: str) -> None:
-        """Ask the question; its text leaves the composer only when it is stored."""
+        """Ask the question; the composer is cleared only when the question is stored."""
         if self._session.model_id is None:
             self._errors.show_unrelated_error(AppError("no_model"))
         elif self._ask(text):
@@ -313,7 +314,8 @@ class ChatPage(Page):
         return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
 
     def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset) -> None:
-        """Have a new answer written that the user requested below an existing one."""
+        """Call `act`, which begins a new answer for an existing one, after the user's consent if it goes to a remote
+        model."""
         self._errors.clear()
         self.consent.before(lambda: act(answer_id, *more))
         self.focus_first()
@@ -338,13 +340,13 @@ class ChatPage(Page):
             self.sources.close()
 
     def _on_beside_changed(self) -> None:
-        """Keep the focus in a visible widget."""
+        """Move the focus to a visible widget after the source panel was opened, closed or resized."""
         self._show_busy()
         if self.beside.is_over or not self.sources.is_open:
             self.focus_first()
 
     def _on_keep_requested(self) -> None:
-        """Store the temporary conversation. An edit ends first, because the stored copy has other ids."""
+        """Store the temporary conversation. An edit ends first, because the stored messages have other ids."""
         if self.composer.edited_id is not None:
             self.composer.end_edit()
         self._session.keep_temporary()

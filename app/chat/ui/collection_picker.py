@@ -1,4 +1,4 @@
-"""The line above the composer that shows which collections the next question asks, with a menu to choose them."""
+"""Show the line above the composer with the collections that the next question searches, and a menu to choose them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_
 from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
-CHIP_PX = 220  # longer names end in …
+CHIP_PX = 220  # width in px; longer names end in …
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionChoice:
-    """A collection of the menu. `unfinished` counts its documents that are not read yet.
+    """A collection in the menu. `unfinished` is the number of its documents that are not read yet.
 
     `is_there` is False for a chosen collection that was removed.
     """
@@ -37,9 +37,9 @@ class CollectionChoice:
 
 
 class CollectionPicker(QWidget):
-    """Shows chips while they fit into one line, otherwise only their number."""
+    """Shows the chosen collections as chips if they fit into one line, otherwise only their number."""
 
-    changed = Signal(object)  # tuple of the names of the chosen collections
+    changed = Signal(object)  # tuple[str, ...]: names of the chosen collections
 
     def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -99,7 +99,7 @@ class CollectionPicker(QWidget):
         return menu
 
     def minimumSizeHint(self) -> QSize:
-        """Return a width of 1, so that chips never keep the page from becoming narrower."""
+        """Return a width of 1 px, so that chips never prevent a narrower page."""
         return QSize(1, self._theme.metric("button_height_small"))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -137,7 +137,8 @@ class CollectionPicker(QWidget):
         self.count_button.setToolTip(plain_tooltip(phrase("common.data_gap").join(names)))
 
     def _lay_out(self) -> None:
-        """Show the chips or their number, from size hints, which hidden widgets also have."""
+        """Show the chips, or their number if they do not fit. Size hints are used, because hidden widgets have them
+        too."""
         self.setFixedHeight(self._theme.metric("button_height_small") + self._theme.px(2))
         gap = self._row.spacing()
         fixed = self._theme.px(14) + self.caption.sizeHint().width() + self.add_button.sizeHint().width() + 3 * gap
@@ -194,7 +195,7 @@ class CollectionChip(QFrame):
 
 
 class StayOpenMenu(QMenu):
-    """A menu that stays open while several entries are checked, by mouse or by the space bar."""
+    """A menu that stays open while the user checks several entries, with the mouse or the space bar."""
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if not self._toggle():

@@ -1,4 +1,4 @@
-"""Decides which collections the open conversation asks, and shows them in the line above the composer."""
+"""Decide which collections the open conversation searches, and show them in the line above the composer."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,12 @@ from app.documents.services.document_library import DocumentLibrary
 class CollectionSelection(QObject):
     """Connects the open conversation with the collection picker.
 
-    A new conversation asks what was chosen last; before any choice, the user's own documents, or else the manual.
+    A new conversation searches the collections that the user chose last; before any choice, the user's own documents,
+    or else the manual.
     """
 
     shown = Signal()  # the scope or its collections may have changed
-    collections_known = Signal(object)  # list[DocumentCollection] as from `labelled`
+    collections_known = Signal(object)  # list[DocumentCollection] as `DocumentLibrary.labelled` returns
 
     def __init__(
         self,
@@ -40,10 +41,10 @@ class CollectionSelection(QObject):
         self._documents = documents
         self._preferences = preferences
         self._line = line
-        # Read once per change, because counting the sections of collections takes a moment.
+        # Read once per change, because counting the sections of collections takes time.
         self._collections: list[DocumentCollection] = []
-        self._labelled: list[DocumentCollection] = []  # the same, for labels
-        self._is_chosen = False  # whether the user chose collections for the new conversation that is open
+        self._labelled: list[DocumentCollection] = []  # the collections with their current labels
+        self._is_chosen = False  # whether the user has chosen collections for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answering_changed.connect(self._show)
         documents.changed.connect(self._on_documents_changed)
@@ -51,8 +52,8 @@ class CollectionSelection(QObject):
         self._on_documents_changed()
 
     def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
-        """Return the labels of the chosen collections, of the answers' sources, and of `others`; [] when no documents
-        are involved."""
+        """Return the labels of the chosen collections, of the answers' sources, and of the collections `others`; []
+        when no documents are involved."""
         scope = (*self._session.scope, *others)
         asked = conversation_privacy.collection_labels(self._labelled, scope, messages)
         known = [message.details for message in messages if message.details is not None]
@@ -60,12 +61,12 @@ class CollectionSelection(QObject):
         return [*asked, *used]
 
     def raised(self, label: Label) -> Label:
-        """Return the label raised by the documents of an answer that is being written, which is stored only when it
-        ends."""
+        """Return `label`, or the higher one of the documents that an answer still being written uses; that answer is
+        not stored yet."""
         return confidentiality.highest_label((label, *self.labels(self._session.messages())))
 
     def label_now(self) -> Label:
-        """Return the label of the open conversation with the labels that the collections have at this moment."""
+        """Return the label of the open conversation, from the labels that the collections have at this moment."""
         collections = collections_now(self._documents.path)
         messages, here = self._session.messages(), self._session.conversation
         scope = (*self._session.scope, *(here.scope if here is not None else ()))

@@ -1,8 +1,8 @@
-"""The composer at the foot of the page: the field for the question, lines above it, hints and one button.
+"""Show the composer at the foot of the page: the field for the question, lines above it, hints and one button.
 
-The lines above the field say that an earlier question is being edited, or that a remote model is chosen and the text
-leaves this machine. `ComposerDrafts` stores what was typed and not sent with its conversation, so that it survives
-opening another one and a crash.
+The lines above the field inform the user that an earlier question is being edited, or that a remote model is selected
+and the text leaves this machine. `ComposerDrafts` stores unsent text with its conversation, so that it is still there
+after the user opens another conversation, and after a crash.
 """
 
 import sys
@@ -28,14 +28,14 @@ LOW_PX = 640
 
 
 class QuestionEditor(QPlainTextEdit):
-    """The field for a question: 1 to 8 lines of plain text.
+    """The field for a question, 1 to 8 lines of plain text.
 
-    During a Japanese conversion its keys belong to the input method, and the program does not change the text.
+    While the input method converts Japanese text, it receives all keys and the program does not change the text.
     """
 
     send_requested = Signal()
     stop_requested = Signal()
-    text_refused = Signal(int)  # characters of a paste that would make the question too long
+    text_refused = Signal(int)  # number of characters of a paste that would make the question too long
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,7 +59,7 @@ class QuestionEditor(QPlainTextEdit):
         return self.toPlainText()
 
     def set_text(self, text: str) -> None:
-        """Replace the text and put the cursor at its end, after a running conversion has ended."""
+        """Replace the text and put the cursor at its end, once the input method has no conversion in progress."""
         self._input_method.run_after_conversion(lambda: self._replace(text))
 
     def _replace(self, text: str) -> None:
@@ -68,10 +68,10 @@ class QuestionEditor(QPlainTextEdit):
 
     def set_placeholder(self, words: str) -> None:
         self._input_method.run_after_conversion(lambda: self.setPlaceholderText(words))
-        self.viewport().update()  # Qt does not repaint when one placeholder replaces another
+        self.viewport().update()  # Qt does not repaint when the placeholder changes
 
     def finish_composition(self) -> bool:
-        """Commit the text under conversion as it is, before a click on 送信 sends the question.
+        """Commit the text that the input method is converting, before a click on 送信 sends the question.
 
         Return False if the input method did not commit it.
         """
@@ -90,8 +90,8 @@ class QuestionEditor(QPlainTextEdit):
             super().keyPressEvent(event)
 
     def _on_return(self, event: QKeyEvent) -> None:
-        """Insert a line break with Shift, send with Ctrl, otherwise do what the settings say. A key held down never
-        sends."""
+        """Insert a line break with Shift, send with Ctrl, and with neither do what the settings define for Enter. A key
+        held down never sends."""
         modifiers = event.modifiers()
         is_sending = bool(modifiers & Qt.KeyboardModifier.ControlModifier) or (
             self.send_key == "enter" and not modifiers & Qt.KeyboardModifier.ShiftModifier
@@ -105,7 +105,7 @@ class QuestionEditor(QPlainTextEdit):
     # ------------------------------------------------------------------- paste
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Return False for dropped files, which the window may take."""
+        """Return False for dropped files, which the window may accept."""
         return source.hasText() and not any(url.isLocalFile() for url in source.urls())
 
     def insertFromMimeData(self, source: QMimeData) -> None:
@@ -128,7 +128,7 @@ class QuestionEditor(QPlainTextEdit):
         self._fit()
 
     def fit_window(self, window_height: int) -> None:
-        """Allow fewer lines in a low window, which leaves more room to the conversation."""
+        """Allow fewer lines in a low window, to leave more room for the conversation. `window_height` is in px."""
         self._lines_max = LINES_MAX_LOW if window_height <= LOW_PX else LINES_MAX
         self._fit()
 
@@ -143,7 +143,7 @@ class QuestionEditor(QPlainTextEdit):
 
 
 class RemoteMark(QWidget):
-    """The line above the field that says that the text leaves this machine."""
+    """The line above the field that informs the user that the text leaves this machine."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -153,8 +153,8 @@ class RemoteMark(QWidget):
         self.hide()
 
     def show_place(self, place: str, *, is_allowed: bool = True) -> None:
-        """Show the server. `place`: host and port; "" for a local model. `is_allowed`: the settings allow network
-        access."""
+        """Show the server that will get the text. `place`: host and port; "" for a local model. `is_allowed`: whether
+        the settings allow network access."""
         self.setVisible(bool(place))
         stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
         self.words.setText(sends_to_text(place) if is_allowed else stopped)
@@ -163,23 +163,23 @@ class RemoteMark(QWidget):
 
 
 class Composer(QWidget):
-    """The field with its button and lines. The text stays until the page calls `end_edit` because the question is
-    stored."""
+    """The field with its button and lines. The text remains until the page has stored the question and calls
+    `end_edit`."""
 
-    submitted = Signal(str)  # the question, or with `edited_id` its new text
+    submitted = Signal(str)  # the question, or the new text of the question `edited_id`
     stop_requested = Signal()
     typed = Signal()
-    draft_changed = Signal()  # by typing, or when an edit begins or ends
-    last_question_requested = Signal()  # ↑ in an empty field
+    draft_changed = Signal()  # the user typed, or an edit began or ended
+    last_question_requested = Signal()  # ↑ was pressed in an empty field
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._is_busy = False
-        self._is_filling = False  # the text changes because a draft is shown, not because the user types
-        self._pending_draft: UnsentDraft | None = None  # shown after the conversion has ended
-        self._set_aside = ""  # the draft from before the edit
-        self.edited_id: int | None = None  # the question that is being edited
+        self._is_filling = False  # True while a draft is being shown, so that the change does not count as typing
+        self._pending_draft: UnsentDraft | None = None  # draft to show once the conversion has ended
+        self._set_aside = ""  # the draft that the edit replaced
+        self.edited_id: int | None = None  # id of the question that is being edited; None: no edit
         self._build()
         self._connect()
         self.set_send_key("enter")
@@ -208,7 +208,7 @@ class Composer(QWidget):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
     def _build_edit_line(self) -> None:
-        """Build the line above the field that says that an earlier question is being edited."""
+        """Build the line above the field that informs the user that an earlier question is being edited."""
         self.cancel_button = make_icon_button(self._theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
         self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
         icon = IconLabel(self._theme, "pencil", "accent")
@@ -237,22 +237,22 @@ class Composer(QWidget):
         self.editor.setFocus()
 
     def replace_text(self, text: str) -> None:
-        """Replace what was typed, so that Ctrl+Z restores it."""
+        """Replace the typed text, so that Ctrl+Z restores it."""
         guard_of(self.editor).run_after_conversion(lambda: self._replace_text(text))
         self.editor.setFocus()
 
     def draft(self) -> UnsentDraft:
-        """Return the draft that is shown or about to be shown, so that one conversation's text never counts as
-        another's."""
+        """Return the draft that is shown or about to be shown, so that one conversation's text is never stored with
+        another."""
         return self._pending_draft or UnsentDraft(self.text(), self.edited_id, self._set_aside)
 
     def show_draft(self, draft: UnsentDraft) -> None:
-        """Show a draft with its edit, after a running conversion has ended."""
+        """Show a draft and the edit it belongs to, once the input method has no conversion in progress."""
         self._pending_draft = draft
         guard_of(self.editor).run_after_conversion(self._fill)
 
     def begin_edit(self, question_id: int, text: str) -> None:
-        """Show an earlier question for editing. The draft is set aside and restored afterwards."""
+        """Show an earlier question for editing. The current draft is kept and restored afterwards."""
         before = self.draft()
         set_aside = before.text if before.edited_id is None else before.set_aside
         self.show_draft(UnsentDraft(text, question_id, set_aside))
@@ -260,13 +260,13 @@ class Composer(QWidget):
         self.draft_changed.emit()
 
     def end_edit(self) -> None:
-        """End an edit or clear the sent question, and restore the draft that was set aside."""
+        """End an edit or clear the sent question, and restore the draft that was kept during an edit."""
         self.show_draft(UnsentDraft(self.draft().set_aside))
         self.editor.setFocus()
         self.draft_changed.emit()
 
     def set_busy(self, is_busy: bool, *, is_elsewhere: bool = False) -> None:
-        """Show whether an answer is being written. `is_elsewhere`: in another conversation."""
+        """Show whether an answer is being written. `is_elsewhere` is True if it belongs to another conversation."""
         self._is_busy = is_busy
         self.hint.setVisible(not is_busy)
         self.waiting.setVisible(is_busy)
@@ -279,7 +279,7 @@ class Composer(QWidget):
             self.editor.setFocus()
 
     def set_send_key(self, send_key: str) -> None:
-        """Set which key sends: enter | ctrl_enter."""
+        """Set the key that sends the question: "enter" or "ctrl_enter"."""
         self.editor.send_key = send_key
         control = "⌘" if sys.platform == "darwin" else "Ctrl"
         send, new_line = (phrase("chat.send"), False), (phrase("chat.new_line"), False)
@@ -292,7 +292,8 @@ class Composer(QWidget):
     def update_placeholder(
         self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False
     ) -> None:
-        """Set the placeholder: for a temporary conversation, else for a follow-up question, else for a first one."""
+        """Set the placeholder: that of a temporary conversation, else that of a follow-up question, else that of a
+        first one."""
         key = "chat.ask_about_your_documents" if asks_documents else "chat.type_a_question"
         if is_temporary:
             key = "chat.type_a_question_not_saved"
@@ -339,7 +340,7 @@ class Composer(QWidget):
             self.draft_changed.emit()
 
     def _show_sendable(self) -> None:
-        """Enable the button unless the question is empty. A running conversion counts, because a click on 送信 accepts
+        """Enable the button unless the question is empty. Text under conversion counts, because a click on 送信 commits
         it."""
         is_sendable = bool(self.text().strip()) or guard_of(self.editor).is_active
         if not is_sendable and self.send_button.hasFocus():
@@ -360,7 +361,7 @@ class Composer(QWidget):
         return False
 
     def _recalls(self, event: QKeyEvent) -> bool:
-        """Return whether the key is ↑ in an empty field. The keys of a conversion never arrive here."""
+        """Return whether the key is ↑ in an empty field. Keys that the input method uses never arrive here."""
         is_plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
         return event.key() == Qt.Key.Key_Up and is_plain and not self.text() and not guard_of(self.editor).is_active
 
@@ -379,33 +380,33 @@ class Composer(QWidget):
         painter.drawRoundedRect(self.rect().toRectF().adjusted(inset, inset, -inset, -inset), radius, radius)
 
 
-KEPT_AFTER_MS = 500  # after the first change, even while the user continues to type
+KEPT_AFTER_MS = 500  # ms after the first change, even while the user continues to type
 
 
 class ComposerDrafts(QObject):
-    """Stores the composer's draft with the open conversation. The page calls `restore` when another one is shown."""
+    """Stores the composer's draft with the open conversation. The page calls `restore` when it shows another
+    conversation."""
 
     def __init__(self, session: ChatSession, composer: Composer, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
         self._composer = composer
-        self._stored_draft: UnsentDraft | None = UnsentDraft()  # None: unknown
+        self._stored_draft: UnsentDraft | None = UnsentDraft()  # the draft in the database; None: unknown
         self._timer = QTimer(self, singleShot=True, interval=KEPT_AFTER_MS)
         self._timer.timeout.connect(self.keep)
         composer.draft_changed.connect(self._on_draft_changed)
         session.about_to_leave.connect(self.keep)
 
     def keep(self) -> None:
-        """Store the draft unless it is stored already. One that could not be stored is tried again at the next
-        change."""
+        """Store the draft unless it is stored already. After a failure the next change tries again."""
         self._timer.stop()
         draft = self._composer.draft()
         if draft != self._stored_draft and self._session.keep_draft(draft):
             self._stored_draft = draft
 
     def save_again(self) -> None:
-        """Store the draft for a conversation that has a new place: with its first question, or in a store of its
-        own."""
+        """Store the draft although it did not change, because the conversation was stored for the first time or moved
+        to another store."""
         self._stored_draft = None
         self.keep()
 
@@ -414,7 +415,7 @@ class ComposerDrafts(QObject):
             self._timer.start()
 
     def restore(self) -> None:
-        """Show the draft of the conversation that is open now."""
+        """Show the draft of the open conversation."""
         self._timer.stop()
         self._stored_draft = self._session.draft()
         self._composer.show_draft(self._stored_draft)

@@ -1,7 +1,7 @@
-"""Editors of answer settings: of a preset or quick action, and この会話だけの設定 of the open conversation.
+"""Edit answer settings: those of a preset or quick action, and この会話だけの設定, those of the open conversation only.
 
-Both use `ChoicesForm`, which shows for each setting what applies if it is left open. The texts explain each number to
-people who have never heard of sampling.
+Both use `ChoicesForm`, which shows for each undefined setting the value that applies instead. The texts explain each
+number to people who have never heard of sampling.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from app.uikit.widgets.labels import Label
 
 @dataclass(frozen=True, slots=True)
 class SamplingNumber:
-    """A number of `Choices`: the steps of its field, and whether it shows only with 詳細."""
+    """A number of `Choices`: the step and decimals of its field, and whether only the detailed view (詳細) shows it."""
 
     key: str
     step: float
@@ -48,14 +48,14 @@ NUMBERS = (
 
 
 def number_text(number: float | None) -> str:
-    """Return a number as its field shows it; None as "new each time"."""
+    """Return a number as its field shows it; for None, the text "new each time"."""
     if number is None:
         return phrase("chat.new_each_time")
     return f"{round(number, 3):g}" if isinstance(number, float) else str(number)
 
 
 def preset_summary(preset: Preset) -> str:
-    """Return one line: the numbers that are chosen, then the beginning of the instructions or the request."""
+    """Return one line: the numbers that the preset defines, then the beginning of its instructions or request."""
     text = preset.request if preset.kind == "action" else (preset.choices.system_prompt or "")
     facts = [_fact(number.key, getattr(preset.choices, number.key)) for number in NUMBERS]
     if preset.choices.system_prompt == "":
@@ -65,7 +65,7 @@ def preset_summary(preset: Preset) -> str:
 
 
 def chosen_settings(choices: Choices) -> str:
-    """Return the names of the settings that are chosen."""
+    """Return the names of the defined settings in one line; "" without any."""
     return phrase("common.data_gap").join(phrase(f"chat.setting.{key}") for key in choices.as_dict())
 
 
@@ -77,18 +77,20 @@ def _fact(key: str, number: float | None) -> str:
     return f"{phrase(f'chat.setting.{key}')} {number_text(number)}"
 
 
-# What the form shows for a setting that is left open: the value of the model card, the conversation, or the preset.
+# The level whose value applies to an undefined setting, and which the form therefore shows: the model card, the
+# conversation, or the preset.
 BELOW_CARD, BELOW_CONVERSATION, BELOW_PRESET = "card", "conversation", "preset"
 
 
 class ChoicesForm(QWidget):
-    """The settings of one level. An untouched number stays exactly as it was, however its field rounds it."""
+    """Edits the settings of one level. A number that the user does not edit keeps its exact value, even if its field
+    shows it rounded."""
 
     changed = Signal()
 
     def __init__(self, theme: Theme, below: str, *, shows_details: bool) -> None:
-        """`below` is BELOW_CARD, BELOW_CONVERSATION or BELOW_PRESET. With BELOW_CONVERSATION, a quick action, no prompt
-        is shown."""
+        """Build the form. `below` is BELOW_CARD, BELOW_CONVERSATION or BELOW_PRESET. With BELOW_CONVERSATION, for a
+        quick action, the form has no field for instructions."""
         super().__init__()
         self._theme = theme
         self._level = below
@@ -105,7 +107,7 @@ class ChoicesForm(QWidget):
         self.prompt.changed.connect(self._on_changed)
 
     def show_choices(self, choices: Choices, below: Choices) -> None:
-        """Show choices; `below` are the values that apply where they are None."""
+        """Show choices; `below` has the values that apply where a choice is None."""
         self._below = below
         self._numbers = {number.key: getattr(choices, number.key) for number in NUMBERS}
         self.prompt.show_below(below.system_prompt or "")
@@ -116,16 +118,16 @@ class ChoicesForm(QWidget):
             spin.show_auto(self._default_number_text(auto), auto)
             spin.show_number(value)
             is_wanted = not number.is_detail or self._shows_details
-            self.rows[number.key].setVisible(is_wanted or value is not None)  # a setting that is chosen is always shown
+            self.rows[number.key].setVisible(is_wanted or value is not None)  # a defined setting is always shown
         self._show_notes()
 
     def choices(self) -> Choices:
         for spin in self.spins.values():
-            spin.interpretText()  # typed text counts even if the button did not take the focus
+            spin.interpretText()  # a click need not move the focus, so typed text may not be read yet
         return Choices(system_prompt=self.prompt.prompt(), **self._numbers)  # type: ignore[arg-type]  # ints are ints
 
     def problem(self) -> str:
-        """Return why this cannot be stored; "" when it can."""
+        """Return why the settings cannot be stored; "" when they can."""
         return self.prompt.problem()
 
     # ------------------------------------------------------------------- private
@@ -179,7 +181,7 @@ REQUEST_HEIGHT_PX = 116
 
 
 class PresetEditor(EditorWindow):
-    """The editor of a preset or quick action."""
+    """The window that edits a preset or quick action."""
 
     saved = Signal(object)  # Preset
 
@@ -193,7 +195,8 @@ class PresetEditor(EditorWindow):
         shows_details: bool,
         parent: QWidget | None = None,
     ) -> None:
-        """`preset` without an id is a new one. `card` is that of the model whose recommendations are shown."""
+        """Build the window. A `preset` with the id "" is a new one. `card` is that of the model whose recommendations
+        are shown, or None."""
         super().__init__(theme, parent)
         self._presets = presets
         self._preset = preset
@@ -232,7 +235,7 @@ class PresetEditor(EditorWindow):
         self.form.changed.connect(self.note_change)
 
     def _heading(self) -> tuple[str, str]:
-        """Return title and sentence of the window."""
+        """Return the title of the window and the sentence below it."""
         if self._preset.id:
             return phrase("chat.edit_name", name=self._preset.name), ""
         if self._is_action:
@@ -269,7 +272,7 @@ class PresetEditor(EditorWindow):
 
 
 class ConversationSettings(EditorWindow):
-    """The settings of the open conversation. Accepted changes take effect with the next answer."""
+    """Edits the settings of the open conversation. Accepted changes apply from the next answer on."""
 
     def __init__(
         self,
@@ -281,7 +284,7 @@ class ConversationSettings(EditorWindow):
         shows_details: bool,
         parent: QWidget | None = None,
     ) -> None:
-        """`card` is that of the model whose recommendations are shown."""
+        """Build the window. `card` is that of the model whose recommendations are shown, or None."""
         super().__init__(theme, parent)
         self.set_words(
             phrase("chat.settings_of_this_conversation_2"),
@@ -320,7 +323,8 @@ class ConversationSettings(EditorWindow):
         self.column.addStretch(1)
 
     def _build_deviations(self) -> QWidget:
-        """Build the line with the deviations from the preset, and buttons to revert them or save them as a preset."""
+        """Build the line that lists the differences from the preset, with buttons to revert them or save them as a
+        preset."""
         self.deviations = Label(strong=True, wraps=True)
         self.revert_button = Button(self._theme, phrase("chat.back_to_the_preset"), icon="undo-2", compact=True)
         self.keep_button = Button(self._theme, phrase("chat.save_as_a_new_preset"), icon="plus", compact=True)
@@ -344,7 +348,7 @@ class ConversationSettings(EditorWindow):
         self._deviation_box.setVisible(bool(names))
 
     def _on_preset_chosen(self, preset_id: str) -> None:
-        """Change the preset, keeping the deviations."""
+        """Change the preset, but keep the settings that differ from it."""
         choices = self.form.choices()
         self._preset = self._presets.chat_preset(preset_id)
         self._show(choices)
@@ -360,7 +364,7 @@ class ConversationSettings(EditorWindow):
         self.preset.setFocus()  # the button that had the focus is hidden now
 
     def _on_keep_clicked(self) -> None:
-        """Open an editor for a new preset, which then becomes this conversation's preset."""
+        """Open an editor for a new preset with these settings; once saved, it becomes this conversation's preset."""
         name = self._presets.free_name("chat", self._preset.name)
         new = Preset("", "chat", name, self.form.choices().over(self._preset.choices))
         self.editor = PresetEditor(

@@ -1,4 +1,5 @@
-"""The section プリセット of the settings: all presets and quick actions in one list, and what can be done with them."""
+"""Show the section プリセット of the settings: a list of all presets and quick actions, with buttons for their
+actions."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -37,11 +38,11 @@ MARGIN_PX = 16
 
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
-    """A preset of the list."""
+    """A row of the list of presets."""
 
     preset: Preset
-    is_default: bool = False  # used for new conversations
-    is_changed: bool = False  # comes with Kotae and was changed by the user
+    is_default: bool = False  # True for the preset of new conversations
+    is_changed: bool = False  # True for one that comes with Kotae and was changed by the user
 
     @property
     def note(self) -> str:
@@ -67,7 +68,7 @@ class PresetListModel(EntryListModel):
         )
 
     def index_of(self, key: object, near: int = 0) -> QModelIndex:
-        """Return the row of a preset's id, or else of the preset nearest to the row `near`."""
+        """Return the index of the preset with the id `key`, or else of the preset nearest to the row `near`."""
         found = super().index_of(key)
         presets = [row for row in range(self.rowCount()) if self.index(row).data(EntryRole) is not None]
         return found if found.isValid() else self.index(min(presets, key=lambda row: abs(row - near)))
@@ -122,7 +123,7 @@ class PresetDelegate(QStyledItemDelegate):
         list_rows.draw_text(painter, theme, line, entry.summary, "caption", "text2" if is_chosen else "muted")
 
 
-LIST_HEIGHT_PX = 140  # minimum
+LIST_HEIGHT_PX = 140  # minimum height in px
 EXPORT_FILE_NAME = "kotae-presets"
 
 
@@ -131,7 +132,7 @@ def _documents_folder() -> str:
 
 
 class PresetsSection(QWidget):
-    """The list with its buttons, import and export."""
+    """Shows the list of presets with its buttons, and imports and exports presets."""
 
     def __init__(
         self,
@@ -141,7 +142,8 @@ class PresetsSection(QWidget):
         presets: PresetLibrary,
         card: Callable[[], ModelCard | None],
     ) -> None:
-        """`card` returns the card of the model that answers now, for its recommendations."""
+        """Build the section. `card` returns the card of the selected model, whose recommendations the editor shows, or
+        None."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -156,7 +158,7 @@ class PresetsSection(QWidget):
         self._refill()
 
     def set_stacked(self, is_stacked: bool) -> None:
-        """Do nothing: no widget of this section is next to another."""
+        """Do nothing: this section has no widgets side by side that could be stacked."""
 
     # ------------------------------------------------------------------- building
 
@@ -242,7 +244,7 @@ class PresetsSection(QWidget):
         return preset.is_built_in and preset != self._presets.original(preset.id)
 
     def _show_actions(self) -> None:
-        """Show the buttons that apply to the chosen preset; a disabled button would give no reason."""
+        """Show only the buttons that apply to the chosen preset, because a disabled button would give no reason."""
         entry: PresetEntry | None = self.list.currentIndex().data(EntryRole)
         if entry is None:
             return
@@ -281,7 +283,7 @@ class PresetsSection(QWidget):
             self.list.setFocus()  # the button that had the focus is hidden now
 
     def _remove(self) -> None:
-        """Remove the user's preset, or the user's changes of one that comes with Kotae."""
+        """Remove one of the user's presets, or the user's changes of one that comes with Kotae, with an undo."""
         chosen = self.chosen
         if chosen is None or not self._presets.remove(chosen.id):
             return
@@ -345,7 +347,7 @@ class PresetsSection(QWidget):
         for preset in presets:
             self._presets.remove(preset.id)
 
-    # ----------------------------------------------------------------------- slots
+    # ---------------------------------------------------------------------- events
 
     def _on_current_changed(self, _current: QModelIndex, _previous: QModelIndex) -> None:
         if self.chosen is not None:
@@ -353,7 +355,7 @@ class PresetsSection(QWidget):
         self._show_actions()
 
     def _show_menu(self, place: QPoint) -> None:
-        """Show the actions of the buttons as a context menu."""
+        """Show a context menu with the same actions as the buttons. `place` is in coordinates of the list."""
         menu = QMenu(self)
         menu.aboutToHide.connect(menu.deleteLater)
         for button in self._action_buttons:
@@ -370,7 +372,7 @@ LIST_PX = 240
 
 
 class PresetExportDialog(Dialog):
-    """Lets the user choose the presets to export; at first those that other users do not have."""
+    """Lets the user choose the presets to export. At first those of `chosen` are checked."""
 
     def __init__(self, theme: Theme, presets: Sequence[Preset], chosen: Sequence[Preset], parent: QWidget) -> None:
         items = QStandardItemModel()
@@ -406,7 +408,7 @@ class PresetExportDialog(Dialog):
 
 
 def preset_import_dialog(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidget) -> Dialog:
-    """Return a dialog that lists what of a file could not be read, with number and reason."""
+    """Return a dialog that lists the entries of a file that could not be read, each with its number and the reason."""
     lines = "\n".join(describe_error(problem).message for problem in problems)
     height_px = scrolled_height(theme, parent, theme.px(LIST_PX))
     return Dialog(

@@ -1,4 +1,4 @@
-"""Asks the user once per conversation, or per file of questions, before text is sent to a remote model."""
+"""Ask the user once per conversation, or per questions file, before text is sent to a remote model."""
 
 from collections.abc import Callable
 
@@ -17,8 +17,8 @@ from app.uikit.theme import Theme
 
 
 def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch: bool = False) -> Dialog:
-    """Return the dialog before the first question of a conversation or file is sent. It emits `chosen` with send or
-    cancel."""
+    """Return the dialog that asks before the first question of a conversation or file is sent. It emits `chosen` with
+    "send" or "cancel"."""
     assert model.remote is not None
     question = phrase("chat.send_these_questions_out" if is_batch else "chat.send_this_conversation_out")
     body = phrase("chat.the_questions_of_the_file" if is_batch else "chat.the_questions_of_this_conversation")
@@ -30,7 +30,7 @@ def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch
 
 
 class RemoteConsent(QObject):
-    """Asks for consent, and shows in the composer as long as a remote model is chosen."""
+    """Asks for consent, and shows the server in the composer while a remote model is selected."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class RemoteConsent(QObject):
         self._preferences = preferences
         self._composer = composer
         self._parent = parent
-        self.dialog: Dialog | None = None  # the last one that was opened
+        self.dialog: Dialog | None = None  # the dialog that was opened last
         library.changed.connect(self._show)
         preferences.changed.connect(self._show)
         self._show()
 
     def before(self, go: Callable[[], object]) -> None:
-        """Call `go` at once, or after the user agrees. Does not ask about what would be refused anyway."""
+        """Call `go` at once, or after the user agrees. A question that would be refused anyway needs no consent."""
         session, model = self._session, self._session.model
         is_allowed = self._preferences.value.network_allowed
         if model is None or model.remote is None or not is_allowed or not session.needs_remote_consent:

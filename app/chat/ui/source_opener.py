@@ -1,7 +1,7 @@
-"""Opens sources of answers in the panel at the side of the conversation.
+"""Open the sources of answers in the panel at the side of the conversation.
 
-It finds the document of a source and the page to show, and lets the user copy the source, open its file, or locate a
-file that was moved.
+Find the document of a source and the page to show, and let the user copy the source, open its file, or locate a file
+that was moved.
 """
 
 import functools
@@ -25,11 +25,11 @@ from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture, PageRequest
 from app.uikit import clipboard_guard
 
-PAGES_SEARCHED = 5  # of a source with several pages, for the first one with a passage that the answer uses
+PAGES_SEARCHED = 5  # pages of a source that are searched for the first one with a passage that the answer uses
 
 
 class SourceOpener(QObject):
-    """Shows one source at a time."""
+    """Shows one source at a time in the panel."""
 
     closed = Signal()
 
@@ -48,15 +48,15 @@ class SourceOpener(QObject):
         self._splitter = beside
         self._documents = documents
         self._open_url = open_url
-        self._answer_id = 0  # the answer whose source is shown; 0: none
+        self._answer_id = 0  # id of the answer whose source is shown; 0: none
         self._number = 0
         self._document: Document | None = None
         self._others: list[Document] = []  # other documents with the same content
-        self._is_locating = False  # the file that the user has located is being read
+        self._is_locating = False  # True while the file that the user has located is being read
         self.choose_file: Callable[[QWidget, str], str] = _choose_file
-        self._quotes: tuple[str, ...] = ()  # the passages that are marked on its pages
+        self._quotes: tuple[str, ...] = ()  # passages to mark on the page
         self._page = 0
-        self._is_searching_page = False  # for the first page with a marked passage
+        self._is_searching_page = False  # True while the first page with a marked passage is being searched for
         transcript.requests.source_chosen.connect(self.open)
         transcript.content_changed.connect(self._on_content_changed)
         documents.pictures.drawn.connect(self._on_drawn)
@@ -73,7 +73,7 @@ class SourceOpener(QObject):
         self._add_shortcuts()
 
     def _add_shortcuts(self) -> None:
-        """Add shortcuts that work in the composer and in the panel too."""
+        """Add the shortcuts that work in the composer and in the panel too."""
         QShortcut(QKeySequence("Ctrl+."), self._splitter, self.toggle)
         for number in range(1, 10):
             QShortcut(QKeySequence(f"Alt+{number}"), self._splitter, functools.partial(self.open_number, number))
@@ -83,7 +83,7 @@ class SourceOpener(QObject):
         return self._answer_id != 0
 
     def open(self, answer_id: int, number: int) -> None:
-        """Show a source of an answer that is visible."""
+        """Show the source `number` of a visible answer."""
         grounding, numbers = self._grounding_of(answer_id)
         if grounding is None or number not in numbers:
             return
@@ -104,19 +104,19 @@ class SourceOpener(QObject):
         self._page, self._is_searching_page = source.page, True
         if self._document is not None:
             self._show_document()
-        elif found:  # the document has other content now
+        elif found:  # the document has changed since the answer
             self._panel.show_problem(AppError("source_changed", path=source.path or source.document))
         else:
             self._panel.show_problem(AppError("source_left"), can_locate=self._collection() is not None)
 
     def open_number(self, number: int) -> None:
-        """Show a source of the answer with the focus, or else of the last one in sight."""
+        """Show the source `number` of the answer with the focus, or else of the last visible one."""
         answer = self._transcript.current_answer()
         if answer is not None:
             self.open(answer.message.id, number)
 
     def toggle(self) -> None:
-        """Close the panel, or open the first source of the answer with the focus."""
+        """Close the panel, or open the first source of the answer with the focus, or else of the last visible one."""
         answer = self._transcript.current_answer()
         if self.is_open:
             self.close()
@@ -124,13 +124,13 @@ class SourceOpener(QObject):
             self.open(answer.message.id, answer.sources[0])
 
     def copy_cited(self) -> None:
-        """Copy the answer with the focus, or else the last one, with its sources."""
+        """Copy the answer with the focus, or else the last visible one, with its sources."""
         answer = self._transcript.current_answer()
         if answer is not None:
             answer.copy_cited()
 
     def close_overlay(self) -> None:
-        """Close the panel if it covers the conversation."""
+        """Close the panel if it replaces the conversation in a narrow window."""
         if self._splitter.is_over:
             self.close()
 
@@ -147,7 +147,8 @@ class SourceOpener(QObject):
     # ------------------------------------------------------------------ private
 
     def _grounding_of(self, answer_id: int) -> tuple[Grounding | None, tuple[int, ...]]:
-        """Return the grounding of a visible answer, and the numbers of the sources that it shows."""
+        """Return the grounding of a visible answer and the numbers of the sources that it shows; (None, ()) without
+        sources."""
         message = next((one for one in self._transcript.messages if one.id == answer_id), None)
         grounding = answer_check.grounding_of(message) if message is not None else None
         if message is None or grounding is None or not grounding.sources:
@@ -181,7 +182,8 @@ class SourceOpener(QObject):
             self._documents.pictures.request(wanted)
 
     def _check_file(self, document: Document) -> None:
-        """Check that the file exists. Documents without pages show only text, so nothing else would notice."""
+        """Check that the file exists. A document without pages is shown as text only, so a missing file would go
+        unnoticed."""
 
         def look() -> tuple[Document, bool]:
             return document, _exists(Path(document.path))
@@ -215,7 +217,7 @@ class SourceOpener(QObject):
             self._on_gone(error)
 
     def _on_gone(self, error: AppError) -> None:
-        """Try another document with the same content, or show the problem."""
+        """Show another document with the same content, or the error if there is none."""
         if error.code in ("source_gone", "source_changed") and self._others:
             self._document = self._others.pop(0)
             self._show_document()
@@ -224,7 +226,7 @@ class SourceOpener(QObject):
             self._panel.show_problem(error, can_locate=can_locate)
 
     def _collection(self) -> DocumentCollection | None:
-        """Return the collection of the source if it still exists and documents may be added to it."""
+        """Return the collection of the source if it still exists and the user may add documents to it, else None."""
         source = self._source()
         collections = self._documents.collections() if source is not None else []
         return next(
@@ -232,7 +234,7 @@ class SourceOpener(QObject):
         )
 
     def _locate(self) -> None:
-        """Let the user choose where the file is now; it is read there and recognized by its content."""
+        """Let the user choose where the file is now. It is read there, and its content identifies it as the source."""
         source, collection = self._source(), self._collection()
         if source is None or collection is None:
             return
@@ -247,7 +249,7 @@ class SourceOpener(QObject):
         self._is_locating = False
 
     def _on_content_changed(self) -> None:
-        """Close the panel when its answer is not visible any more or is being written again."""
+        """Close the panel when its answer is not visible any more, or is being written again."""
         if self.is_open and self._source() is None:
             self.close()
 
@@ -263,7 +265,7 @@ class SourceOpener(QObject):
 
 
 def _choose_file(parent: QWidget, name: str) -> str:
-    """Return the file that the user chooses; "" for none."""
+    """Return the path of the file that the user chooses; "" when the user cancels."""
     title = phrase("chat.where_is_name", name=name)
     return QFileDialog.getOpenFileName(parent, title)[0]
 

@@ -1,4 +1,4 @@
-"""Run `kotae licences`: list what Kotae is made of, show the text of a licence, or write the list as CycloneDX."""
+"""Run `kotae licences`: list the components of Kotae, show the licence text of one, or write a CycloneDX file."""
 
 import argparse
 import dataclasses
@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
 
 
 def _write_sbom(file: Path, output: Output) -> int:
-    """Write the list of parts. Raises AppError("export_exists") instead of replacing a file."""
+    """Write the list of components as CycloneDX. Raises AppError("export_exists") if the file exists."""
     if file.exists():
         raise AppError("export_exists", path=str(file))
     bill = components.make_cyclonedx(components.load(), __version__, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Run `kotae offline-check`: use Kotae without a network, count attempts to reach it, and write a page about them."""
+"""Run `kotae offline-check`: use Kotae without a network, count network attempts, and write a report page."""
 
 import argparse
 from pathlib import Path
@@ -19,11 +19,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run the check.
+    """Run the check. Return 0 if there was no network attempt; 1 if there was one, or the check is incomplete.
 
-    Return exit status 0 if no network attempt was seen; 1 if one was, or the check is incomplete.
-
-    An expected error gives 3.
+    Raises AppError, for which the program exits with status 3.
     """
     from app.compliance.offline_check import report_page
     from app.compliance.offline_check.check_run import OfflineCheckRun
@@ -53,7 +51,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _report(text: str) -> Path:
-    """Return the path of the page, checked before the long check runs. No existing file is replaced.
+    """Return the absolute path of the report page. Check it before the long check, so that no file is replaced.
 
     Raises AppError("bad_option" | "export_folder_gone" | "export_exists" | "offline_check_unwritable").
     """

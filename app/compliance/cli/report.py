@@ -1,4 +1,4 @@
-"""Run `kotae report`: write the report that the window offers as 報告用のファイル, for a window that does not open."""
+"""Run `kotae report`: write the problem report, which the window calls 報告用のファイル, without the window."""
 
 import argparse
 import functools
@@ -25,7 +25,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, shown_presets:
 def _report(
     shown_presets: Callable[[], Collection[str]], options: argparse.Namespace, where: Paths, output: Output
 ) -> int:
-    """Compose and save the report. No existing file is replaced."""
+    """Compose and save the report. Raises AppError("export_exists" | "export_is_folder") if the path exists."""
     target = Path(options.out)
     if target.is_dir():
         raise AppError("export_is_folder", path=options.out)

@@ -1,6 +1,6 @@
 """Run the whole offline check, for the command line and for the window's child process.
 
-It also identifies this program and its models by their hashes: equal hashes on two machines mean equal files.
+It also computes hashes of this program and its models, by which files on two machines can be compared.
 """
 
 import hashlib
@@ -32,16 +32,17 @@ from app.models.model_store import ModelStore
 
 
 def hash_program() -> Iterator[HashedFile]:
-    """Yield the hash of the executable, and one hash over all files that came with it."""
+    """Yield the hash of the executable, and one hash of all files of the program's folder."""
     yield _hash_file("program", Path(sys.executable))
     yield hash_folder(_bundle())
 
 
 def hash_folder(folder: Path) -> HashedFile:
-    """Return one hash over the files of a folder.
+    """Return one hash of all files in a folder, except __pycache__.
 
-    It is the hash of the lines `sha256  path`, sorted by path, as `files_note` of the page explains. A link to a file
-    inside the folder is skipped. A link that leads out of it is read, because its target could hold anything.
+    It is the SHA-256 of the lines "sha256  path", sorted by path; the text `files_note` of the page explains it. A link
+    to a file inside the folder is skipped; the target of a link out of it is hashed, because it belongs to no other
+    line.
     """
     lines, total, root = [], 0, folder.resolve()
     for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
@@ -65,8 +66,8 @@ def hash_packs() -> Iterator[HashedFile]:
 def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:
     """Yield the hash of each file of the models.
 
-    The stored hash is used where size and time of the file have not changed since; otherwise the file is read.
-    `report`: gets the bytes done and total of the files that must be read.
+    If the size and modification time of a file are unchanged, its stored hash is used; otherwise the file is read.
+    `report`: gets the bytes done and the total of the files to read.
     """
     waiting = [(model, path, mark) for model in models for path, mark in _parts(model)]
     total = sum(_size(path) for _, path, mark in waiting if not _is_known(path, mark))
@@ -106,7 +107,7 @@ def _is_known(path: Path, mark: FileFingerprint | None) -> bool:
 
 
 def _bundle() -> Path:
-    """Return the folder of a frozen program; in a checkout or an installation, the package `app`."""
+    """Return the folder of a bundle; in a checkout or an installation, that of the package `app`."""
     if not getattr(sys, "frozen", False):
         return Path(__file__).resolve().parents[2]
     folder = Path(sys.executable).parent
@@ -124,11 +125,11 @@ def _size(path: Path) -> int:
         return 0
 
 
-ReportStage = Callable[[str, float], None]  # one of `records.STAGES`, and the fraction of it that is done
+ReportStage = Callable[[str, float], None]  # one of `records.STAGES`, and the fraction done of it
 
 
 class OfflineCheckRun:
-    """One check. `stop`, from any thread, ends it: `run` then raises AppError("cancelled")."""
+    """One run of the check. `report`: called at each stage. `stop` may be called from any thread."""
 
     def __init__(self, where: Paths, report: ReportStage) -> None:
         self._where = where
@@ -137,7 +138,7 @@ class OfflineCheckRun:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> CheckResult:
-        """Run the check. Raises AppError: "cancelled", "offline_check_broke", and those of opening the database."""
+        """Run the check. Raises AppError: "cancelled" after `stop`, "offline_check_broke", and database errors."""
         models = self._models()
         chosen = self._choose_model(models)
         self._report_stage("filter")
@@ -172,7 +173,7 @@ class OfflineCheckRun:
             store.close()
 
     def _choose_model(self, models: list[LocalModel]) -> LocalModel | None:
-        """Return the model that the window uses, else the smallest, so that the check does not take an hour."""
+        """Return the model that the window uses, else the smallest, which is the fastest; None if there is none."""
         local = [one for one in models if one.remote is None and Path(one.path).is_file()]
         by_size = sorted(local, key=lambda one: one.size_bytes)
         return local_models.answering_model(by_size, settings.load(self._where.settings).model_id)
@@ -185,7 +186,7 @@ class OfflineCheckRun:
 
     def _measure(self, model: LocalModel | None) -> MeasuredTraffic:
         folder = Path(tempfile.gettempdir()) / f"kotae-offline-check-{secrets.token_hex(8)}"
-        try:  # not mkdtemp, which an interrupt may leave after its mkdir without returning the path
+        try:  # not mkdtemp: an interrupt inside it could leave a folder whose path is unknown
             folder.mkdir(0o700)
             return self._coordinate(folder, model)
         finally:

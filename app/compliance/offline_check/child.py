@@ -1,7 +1,7 @@
-"""Run the roles of `--offline-check`: the coordinator, the probes of network access, and the window's check.
+"""Run a role of the child process `--offline-check`: the coordinator, a probe of network access, or a whole check.
 
-The window's check (`run`) reads a `CheckRequest`, prints each `CheckStage` and ends with a `CheckOutcome` or a
-`CheckFailure`. It stops when its input is closed.
+The whole check (`run`), which the window starts, reads a `CheckRequest` on standard input, prints each `CheckStage` and
+ends with a `CheckOutcome` or a `CheckFailure`. It stops when its input is closed.
 """
 
 import os

@@ -1,10 +1,10 @@
-"""Use every part of Kotae once in a watched process, in an empty network where the system allows one.
+"""Use each part of Kotae once in watched processes, in an empty network where the system allows one.
 
-The process reads a `CheckJob` on standard input, prints a `CheckStage` before each flow, then `MeasuredTraffic`. When
-its input is closed, it ends with all its children. The empty network (Linux only) is a network namespace of its own, in
-which the kernel counts what is sent. Processes that try to reach the network on purpose are counted first, so that a
-count of zero afterwards is evidence. They only use addresses reserved for examples (RFC 5737, RFC 3849) and this
-machine's own.
+The process reads a `CheckJob` on standard input, prints a `CheckStage` before each flow (one use of Kotae), and then
+`MeasuredTraffic`. When its input is closed, it ends with all its children. The empty network (Linux only) is a network
+namespace of its own, in which the kernel counts sent packets. Before the flows, processes try to reach the network on
+purpose, which shows that attempts are counted, so that a count of zero afterwards is evidence. They only use addresses
+reserved for examples (RFC 5737, RFC 3849) and this machine's own.
 """
 
 import ctypes
@@ -40,7 +40,7 @@ from app.compliance.offline_check.records import (
 _NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
 _NET = Path("/proc/self/net")
-# Each increment of these is an attempt: a datagram, a connection or a packet, or one that found no route.
+# Kernel counters that an attempt increments: of datagrams, connections and packets, also those without a route.
 _TRIES = (
     "Ip.OutRequests", "Ip.OutNoRoutes", "Icmp.OutMsgs", "Tcp.ActiveOpens", "Udp.OutDatagrams", "UdpLite.OutDatagrams",
     "Ip6OutRequests", "Ip6OutNoRoutes", "Icmp6OutMsgs", "Udp6OutDatagrams", "UdpLite6OutDatagrams",
@@ -50,8 +50,8 @@ _TRIES = (
 def isolate() -> str:
     """Move this process and its future children into a network namespace with only a loopback interface.
 
-    The process must have one thread. Returns namespace | unsupported | refused (some systems allow it to administrators
-    only).
+    The process must have only one thread. Return namespace | unsupported (not Linux) | refused (some systems allow it
+    only to administrators).
     """
     if sys.platform != "linux":
         return "unsupported"
@@ -72,7 +72,7 @@ def isolate() -> str:
 
 
 def _start_loopback() -> None:
-    """Switch the loopback on, which has an address to send from: without one, IPv6 fails before anything is counted."""
+    """Switch the loopback interface on. Without its address, IPv6 attempts would fail before the kernel counts them."""
     import fcntl  # not on Windows
 
     system = ctypes.CDLL(None, use_errno=True)
@@ -84,11 +84,12 @@ def _start_loopback() -> None:
 
 
 def read_counters() -> dict[str, int]:
-    """Return the counters of this process's network namespace. Raises OSError."""
+    """Return the counters of this process's network namespace, by their names in /proc/net. Raises OSError."""
     return dict([*_ipv4_counters(), *_ipv6_counters(), ("packets", _sent_packets())])
 
 
 def counted_attempts(before: dict[str, int], after: dict[str, int]) -> NetworkAttempts:
+    """Return the differences between two results of `read_counters`."""
     moved = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
     return NetworkAttempts(moved.pop("packets", 0), sum(moved.values()), moved)
 
@@ -114,13 +115,13 @@ def _ipv6_counters() -> Iterator[tuple[str, int]]:
 
 
 def _sent_packets() -> int:
-    """Return the packets sent on all interfaces: the tenth number of each line (proc_net(5))."""
+    """Return the number of packets sent on all interfaces, the tenth number in each line of /proc/net/dev."""
     lines = (_NET / "dev").read_text("ascii").splitlines()[2:]
     return sum(int(line.partition(":")[2].split()[9]) for line in lines)
 
 
 T = TypeVar("T")
-LIMIT_S = 900.0  # for one flow: a large model on a slow machine
+LIMIT_S = 900.0  # the limit of one flow, for a large model on a slow machine
 _SAMPLE_S = 0.25
 _REFUSED = "network refused: "
 _COLLECTION = "offline-check"
@@ -130,9 +131,9 @@ _TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
 
 @dataclass(frozen=True, slots=True)
 class CheckJob:
-    """The input of the coordinator. `folder`: empty, deleted afterwards. `model`: a file, "" for none.
+    """The input of the coordinator. `folder`: an empty folder, deleted afterwards. `model`: its file; "": none.
 
-    `text`, `question`: a document and a question in the user's language.
+    `text`, `question`: the texts of a document and a question in the user's language.
     """
 
     folder: str
@@ -143,7 +144,7 @@ class CheckJob:
 
 @dataclass
 class _Watch:
-    """Sample the open sockets of all descendants of this process while `run` runs."""
+    """Samples the open internet sockets of all descendants of this process, from `run` until `end`."""
 
     sockets: set[str] = field(default_factory=set)
     samples: int = 0
@@ -161,7 +162,7 @@ class _Watch:
             except psutil.Error:  # the process has ended, or the system denies access
                 continue
             is_sampled = True
-        self.samples += is_sampled  # a failed reading must not count as a sample without sockets
+        self.samples += is_sampled  # a sample counts only if a process could be read
 
     def end(self) -> None:
         self._over.set()
@@ -214,7 +215,7 @@ def _guard() -> tuple[int, int]:
 
 
 def run_probe(role: str, kind: type[T]) -> T:
-    """Run a process with this role and return the probe that it prints; with default values if it prints none."""
+    """Run a child in this role and return the probe that it prints, or the default `kind()` if it prints none."""
     command = [*programs.own_program(), "--offline-check", role]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False)
@@ -249,9 +250,9 @@ def _flow(name: str, job: CheckJob) -> CheckedFlow:
 
 
 def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
-    """Return how to start one part of Kotae as a process: arguments, standard input, additional environment variables.
+    """Return arguments, standard input and additional environment variables of the process for a flow.
 
-    `name`: documents | search | models | template | answer; any other starts the window.
+    `name`: documents | search | models | template | answer; any other name starts the window.
     """
     data = ["--data-dir", str(Path(job.folder) / "data")]
     if name == "documents":
@@ -272,7 +273,7 @@ def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
 
 
 def _logged_refusals(folder: Path) -> tuple[str, ...]:
-    """Return the network accesses that the guard refused, from the logs of the processes."""
+    """Return the network accesses that Python's guard has refused, according to the logs of the processes."""
     logs = sorted([*folder.glob("*.log"), *(folder / "data" / "logs").glob("*.log")])
     lines = (line for log in logs for line in log.read_text("utf-8", "replace").splitlines())
     return tuple(line.partition(_REFUSED)[2] for line in lines if _REFUSED in line)
@@ -295,7 +296,7 @@ def _end_with_input(folder: str) -> None:
             process.kill()
         except psutil.Error:
             continue
-    shutil.rmtree(folder, ignore_errors=True)  # the process that made it may have been killed
+    shutil.rmtree(folder, ignore_errors=True)  # the process that created it may have been killed
     os._exit(1)
 
 
@@ -323,7 +324,7 @@ def probe_filter() -> NoReturn:
 
 
 def _confinement() -> str:
-    """Return whether Landlock works. It stays on for the rest of this process."""
+    """Confine this process by Landlock, and return its state as in `CheckResult.confinement`."""
     if sys.platform != "linux":
         return "unsupported"
     if not sandbox.confine():
@@ -336,9 +337,9 @@ def _confinement() -> str:
 
 
 def try_to_leak() -> NoReturn:
-    """Try to reach the network as native code would, without Python's guard, and print the number of attempts.
+    """Try to reach the network by native calls, which bypass Python's guard, and print the number of attempts.
 
-    Only in a network namespace that leads nowhere.
+    Call it only in an empty network namespace.
     """
     assert network_guard.is_attempt_counted()
     system = ctypes.CDLL(None, use_errno=True)

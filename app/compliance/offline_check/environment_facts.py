@@ -1,6 +1,6 @@
-"""Collect facts of this machine's set-up that affect what may leave it.
+"""Collect facts about this machine that affect which data may leave it.
 
-The values of environment variables are not reported: some are passwords.
+The values of environment variables are not reported, because some are passwords.
 """
 
 import importlib.util
@@ -40,7 +40,7 @@ _RECALL = r"SOFTWARE\Policies\Microsoft\Windows\WindowsAI"
 
 
 def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()) -> tuple[CheckFact, ...]:
-    """Return the facts. `folders`: "data" | "models" -> path. `elsewhere`: models that other machines run."""
+    """Return the facts. `folders`: the folders "data" and "models". `elsewhere`: models on other machines."""
     facts = [_remote(elsewhere), _display(), *_variables(), *_plugins(), *_dumps(), _swap()]
     for what, folder in folders.items():
         facts += [_cloud(what, folder), _drive(what, folder)]
@@ -119,7 +119,7 @@ def _drive(what: str, folder: Path) -> CheckFact:
 
 
 def _drive_kind(folder: Path) -> str:
-    """Return the file system of a drive on another machine; "" for one of this machine."""
+    """Return the type of the file system if the folder is on another machine's drive; else ""."""
     if sys.platform == "win32":
         import ctypes
 
@@ -143,7 +143,7 @@ def _windows() -> Iterator[CheckFact]:
 
 
 def _registry(hive: str, path: str, name: str) -> int:
-    """Return a number of the registry; 0 where it is missing."""
+    """Return a number in the Windows registry; 0 if it is missing. `hive`: user | machine."""
     if sys.platform != "win32":
         return 0
     import winreg

@@ -1,4 +1,4 @@
-"""Define the results of the offline check and what its processes send each other, as lines of JSON."""
+"""Define the results of the offline check, and the messages that its processes exchange as lines of JSON."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -11,7 +11,10 @@ VERDICTS = ("leak", "incomplete", "limited", "clean")  # the worst first
 
 @dataclass(frozen=True, slots=True)
 class CheckedFlow:
-    """One use of Kotae. `state`: passed | failed | not_tried; `reason`: why not, or the end of the process's output."""
+    """The result of one use of Kotae. `name`: one of FLOWS. `state`: passed | failed | not_tried.
+
+    `reason`: why it failed (the end of the process's output) or was not tried; "" if it passed.
+    """
 
     name: str
     state: str
@@ -23,8 +26,8 @@ class CheckedFlow:
 class NetworkAttempts:
     """The kernel's counts of network attempts in an empty network namespace.
 
-    `packets`: sent on any interface. `tries`: attempts to send or to open a connection, including those without a
-    route. `counters`: those that changed, by their names in /proc/net.
+    `packets`: the number of packets sent on any interface. `tries`: the number of attempts to send or connect,
+    including those without a route. `counters`: the increases of counters, by their names in /proc/net.
     """
 
     packets: int
@@ -39,10 +42,10 @@ class MeasuredTraffic:
     `isolation`: namespace (an empty network, with counters) | filtered (the kernel refuses all sockets, so that nothing
     can be counted) | unsupported (by this system) | refused (by this machine's settings).
 
-    `guard`: the attempts of a guarded process that tried to reach the network on purpose. `leak`: the counters for a
-    process that tried it without a guard; None without counters. `kernel`: the counters for all flows together;
-    None without counters. `sockets`: open internet sockets that were seen in Kotae's processes. `samples`: how often at
-    least one process could be inspected. `refusals`: what the guard refused while the flows ran.
+    `guard`: how many attempts on purpose of a process with Python's guard were refused, and how many there were.
+    `leak`: the counters for a process without the guard that tried on purpose; None without counters. `kernel`: the
+    counters for all flows together; None without counters. `sockets`: internet sockets seen in Kotae's processes.
+    `samples`: how often at least one process could be inspected. `refusals`: accesses that the guard refused in flows.
     """
 
     isolation: str
@@ -66,7 +69,7 @@ class MeasuredTraffic:
 
 @dataclass(frozen=True, slots=True)
 class GuardProbe:
-    """The numbers of a process's attempts to reach the network, and of those that were refused."""
+    """The number of a process's attempts on purpose to reach the network, and of those that were refused."""
 
     tried: int = 0
     refused: int = 0
@@ -82,7 +85,7 @@ class KernelProbe:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """The window's request for a check. `data`: the data folder; `report`: the page to write."""
+    """The window's request for a check. `data`: the data folder; `report`: the path of the page to write."""
 
     data: str
     report: str
@@ -91,7 +94,7 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True)
 class CheckStage:
-    """A stage of a check. `name`: one of STAGES; `done`: its fraction that is done."""
+    """The progress of a check. `name`: the stage, one of STAGES; `done`: the fraction done of it, 0 to 1."""
 
     name: str
     done: float = 0.0
@@ -99,7 +102,7 @@ class CheckStage:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """The outcome to show. `verdict`: one of VERDICTS. `title`, `about`: its text. `report`: the path of the page."""
+    """The outcome of a check. `verdict`: one of VERDICTS; `title`, `about`: texts to show; `report`: its page."""
 
     verdict: str
     title: str
@@ -124,7 +127,7 @@ MESSAGES: dict[str, Any] = {
 class CheckFact:
     """A fact about this machine for an IT department. `level`: ok | note | warning.
 
-    `key` names its sentence in `resources/report/offline.toml`, which `detail` fills.
+    `key`: the key of its sentence, "compliance.page_fact.KEY"; `detail`: the value of the sentence's placeholder.
     """
 
     key: str
@@ -136,7 +139,8 @@ class CheckFact:
 class HashedFile:
     """A file and its hash. `role`: program | manifest | pack | model.
 
-    `state`: measured (now) | stored (at the last verification) | changed | missing; then `sha256` is the reason.
+    `state`: measured (hashed now) | stored (the hash of the last verification) | changed (another hash is stored) |
+    missing (unreadable: `sha256` is then the reason).
     """
 
     role: str
@@ -151,8 +155,9 @@ class HashedFile:
 class CheckResult:
     """The result of a check. `filter_state`: whether the kernel filter works: on | unsupported | refused | leaky.
 
-    `confinement`: whether Landlock works: on | off (not in this kernel) | unsupported (by the system) | leaky. `mode`:
-    what forbids the network: policy | settings | nobody. `policy`: the file.
+    `made_at`: seconds since 1970. `model`: the name of the model used; "": none. `confinement`: whether Landlock works:
+    on | off (not in this kernel) | unsupported (not Linux) | leaky (on, but without effect). `mode`: what forbids the
+    network: policy | settings | nobody. `policy`: the path of the policy file, or "".
     """
 
     version: str
@@ -172,7 +177,7 @@ class CheckResult:
         """Return leak | incomplete | limited | clean.
 
         leak: a process tried to reach the network; incomplete: a part of the check failed; limited: no attempt was
-        seen, but only by the program's own means; clean: the kernel counted nothing, or refuses all sockets.
+        seen, but without counts of the kernel; clean: the kernel counted no attempts, or refuses all sockets.
         """
         measured = self.measured
         if measured.has_leaked:

@@ -1,6 +1,6 @@
-"""Write the result of the check as a page for an IT department, and the list of components beside it.
+"""Write the result of the check as an HTML page for an IT department, with the list of components in a second file.
 
-When printed, the first sheet has the essentials, and long lists are annexes that begin on new sheets.
+When the page is printed, the first sheet has the essentials, and long lists begin on new sheets.
 """
 
 import base64
@@ -35,8 +35,8 @@ RESIDUAL = (
     "remote",
 )
 _COLOURS = {"clean": "adopt", "limited": "check", "incomplete": "check", "leak": "reject"}
-_SHOWN = 5  # sockets and refusals that are listed
-_FIRST_FILES = 6  # files on the first sheet
+_SHOWN = 5  # the most sockets and refusals listed
+_FIRST_FILES = 6  # the most files on the first sheet
 _BAD = ("changed", "missing")
 _LICENCES = re.compile(r"\s+(?:AND|OR)\s+|[()]+")
 
@@ -61,12 +61,12 @@ class _FileRow:
 
 
 def sbom_path(path: Path) -> Path:
-    """Return the path of the list of components that belongs to a page."""
+    """Return the path of the CycloneDX file for a page."""
     return path.with_suffix(".cdx.json")
 
 
 def write_page(result: CheckResult, path: Path) -> Path:
-    """Write the page, and beside it the list of components, whose path is returned. Create their folder.
+    """Write the page, and in the same folder the CycloneDX file; return the path of the latter. Create the folder.
 
     Raises AppError("offline_check_unwritable" | "drive_space").
     """
@@ -83,7 +83,7 @@ def write_page(result: CheckResult, path: Path) -> Path:
 
 
 def render_page(result: CheckResult, parts: Sequence[Component], listed: str, listed_name: str) -> str:
-    """Return the page as HTML. `listed`: the list of components as CycloneDX; `listed_name`: of its file."""
+    """Return the page as HTML. `listed`: the content of the CycloneDX file; `listed_name`: its name."""
     packed = base64.b64encode(listed.encode("utf-8")).decode("ascii")
     return html_report.render(
         "offline.html", phrase("compliance.page.title"),
@@ -111,7 +111,7 @@ def verdict_title(result: CheckResult) -> str:
 
 
 def verdict_text(result: CheckResult) -> str:
-    """Return the verdict in one or two sentences."""
+    """Return one or two sentences that explain the verdict."""
     measured = result.measured
     is_filtered = result.verdict == "clean" and measured.kernel is None
     counted = measured.kernel
@@ -137,7 +137,7 @@ def _head(result: CheckResult) -> Iterator[tuple[str, str]]:
 
 
 def _methods(result: CheckResult) -> Iterator[tuple[str, str, bool]]:
-    """Yield each method, its outcome, and whether the outcome is bad."""
+    """Yield the name of each method of the check, its outcome, and whether the outcome is bad."""
     measured = result.measured
     yield phrase("compliance.page.method_kernel"), *_kernel(measured)
     if measured.leak is not None:
@@ -196,7 +196,7 @@ def _flow(flow: CheckedFlow) -> _Flow:
 
 
 def _first_files(result: CheckResult) -> list[HashedFile]:
-    """Return the files for the first sheet: the program's, bad ones, and the model that answered."""
+    """Return the files for the first sheet: those of the program, bad ones, and those of the model used."""
     program = [file for file in result.files if file.role != "model"]
     bad = [file for file in result.files if file.state in _BAD]
     model = [file for file in result.files if file.name == result.model]
@@ -204,7 +204,7 @@ def _first_files(result: CheckResult) -> list[HashedFile]:
 
 
 def _licences(parts: Sequence[Component]) -> str:
-    """Return the licences with their number of components, the most frequent first."""
+    """Return the licences and their numbers of components as one text, the most frequent first."""
     named = [name for part in parts for name in set(_LICENCES.split(part.licence)) if name]
     counted = sorted(Counter(named).items(), key=lambda one: (-one[1], one[0].casefold()))
     return ", ".join(f"{name} ({count})" for name, count in counted)
@@ -225,7 +225,7 @@ def _file_row(file: HashedFile) -> _FileRow:
 
 
 def _blocking_instructions() -> dict[str, Any]:
-    """Return how to block Kotae's network access on this system: the page's texts and a command (`code`)."""
+    """Return texts about blocking Kotae's network access on this system, and a command for it (`code`, "": none)."""
     system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
     rule = (
         'New-NetFirewallRule -DisplayName "Kotae" -Direction Outbound -Action Block '

@@ -1,1 +1,1 @@
-"""Hold the QtCore objects of the offline check."""
+"""Run the offline check from the window, by a QtCore object."""

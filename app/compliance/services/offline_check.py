@@ -1,4 +1,4 @@
-"""Run the offline check in a child process of the window: it starts others, reads gigabytes and takes minutes."""
+"""Run the offline check in a child process of the window, because it reads gigabytes and takes minutes."""
 
 import functools
 import time
@@ -15,9 +15,9 @@ from app.compliance.offline_check.records import MESSAGES, CheckFailure, CheckOu
 
 
 class OfflineCheck(QObject):
-    """The check. `start` leads to exactly one of `finished`, `failed` and `cancelled`."""
+    """Runs the offline check. After `start`, exactly one of `finished`, `failed` and `cancelled` is emitted."""
 
-    stage_changed = Signal(str, float)  # one of `app.compliance.offline_check.records.STAGES`, its done fraction
+    stage_changed = Signal(str, float)  # one of `records.STAGES`, and the fraction done of it
     finished = Signal(object)  # CheckOutcome
     failed = Signal(object)  # AppError
     cancelled = Signal()
@@ -41,11 +41,11 @@ class OfflineCheck(QObject):
 
     @property
     def report(self) -> Path:
-        """Return the path of the last check's page; before any check, the path that its page would get.
+        """Return the path of the last check's page; before the first check, the path that its page would get.
 
-        Each page's name contains the time of its check, so that no page is overwritten.
+        The name of a page contains the time of its check, so that no page is overwritten.
         """
-        if self._outcome is not None:  # a wrong clock may have given other pages later names
+        if self._outcome is not None:  # with a wrong clock, older pages may have later names
             return Path(self._outcome.report)
         place = self._new_report()
         return max(place.parent.glob("kotae-offline-check-*.html"), default=place)

@@ -64,7 +64,7 @@ class ComponentFilter(QSortFilterProxyModel):
 
 
 class LicencesWindow(QDialog):
-    """The window of licences, which may stay open during other work; Esc closes it. A thread loads the list."""
+    """The window of licences, which may stay open during other work. `load`: is run in a background thread."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class LicencesWindow(QDialog):
         background.run(load, self._on_loaded, self._on_failed)
 
     def show_component(self, name: str) -> None:
-        """Choose a component by its name, if there is one."""
+        """Select the component with this name in the list, if there is one."""
         for row in range(self._filtered.rowCount()):
             index = self._filtered.index(row, 0)
             if components.key(index.data(EntryRole).name) == components.key(name):
@@ -173,7 +173,7 @@ class LicencesWindow(QDialog):
         self._theme.changed.connect(self._restyle)
 
     def _fit(self, parent: QWidget | None) -> None:
-        """Resize the window to fit into the one it belongs to."""
+        """Resize the window to SIZE_PX, or less to fit into the window of `parent`."""
         width, height = (self._theme.px(length) for length in SIZE_PX)
         if parent is not None:
             room = parent.window().size()

@@ -18,6 +18,8 @@ _LEVELS = {"clean": "success", "limited": "success", "incomplete": "warning", "l
 
 
 class OfflineCheckPanel(QWidget):
+    """The part of the settings for the offline check."""
+
     def __init__(self, theme: Theme, check: OfflineCheck) -> None:
         super().__init__()
         self._theme = theme
@@ -55,9 +57,9 @@ class OfflineCheckPanel(QWidget):
         if not self._check.is_running:
             self.banner.hide()
             self.progress.start(phrase("compliance.checking"))
-            if self.button.hasFocus():  # otherwise Qt moves it to the next setting, which an arrow key would change
+            if self.button.hasFocus():  # otherwise Qt moves the focus to the next setting, which keys could change
                 self.progress.cancel_button.setFocus()
-            self._show_buttons(is_idle=False)  # the progress row replaces them
+            self._show_buttons(is_idle=False)  # the progress row is shown instead
             self._check.start()
 
     def _on_stage_changed(self, stage: str, done: float) -> None:
@@ -84,7 +86,7 @@ class OfflineCheckPanel(QWidget):
         self.progress.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def _show_buttons(self, *, is_idle: bool) -> None:
-        """Show or hide the buttons. The page of the last check can be opened until the next check begins."""
+        """Show or hide the buttons; those for the page of the last check only if it exists."""
         has_report = self._check.report.is_file()
         self.button.setVisible(is_idle)
         for button in (self.report_button, self.folder_button):

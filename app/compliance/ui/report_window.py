@@ -1,4 +1,4 @@
-"""Show the whole report before it is saved. Nothing is sent, and only the shown text is saved."""
+"""Show the whole problem report before the user saves it. Nothing is sent, and only the shown text is saved."""
 
 import time
 from collections.abc import Collection
@@ -30,7 +30,7 @@ EDGE_PX = 20
 
 
 class ReportWindow(QDialog):
-    """The window of a problem report. A thread composes the text; until then it cannot be saved."""
+    """The window of a problem report. A background thread composes the text; until then it cannot be saved."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class ReportWindow(QDialog):
         return self.save_button.isEnabled()
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # scrubbed, and shown to the user first
+        return confidentiality.LABELS[0]  # the text is scrubbed, and the user has seen it
 
     def _build(self) -> None:
         self.text = QPlainTextEdit()
@@ -137,7 +137,10 @@ class ReportWindow(QDialog):
         self.banner.show_message("success", what, phrase("compliance.place_path", path=make_breakable(path)))
 
     def _find(self, step: int) -> None:
-        """Find the query. `step`: 1 forwards, -1 backwards, 0 from the beginning. The search wraps around."""
+        """Select the next match of the query. `step`: 1 forwards, -1 backwards, 0 from the beginning.
+
+        The search wraps around.
+        """
         query = self.field.text()
         total = self.text.toPlainText().lower().count(query.lower()) if query else 0
         backwards = QTextDocument.FindFlag.FindBackward if step < 0 else QTextDocument.FindFlag(0)

@@ -65,7 +65,10 @@ def _labels() -> list[str]:
 
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 if something could not be read; 3 for an expected error; 130 if interrupted."""
+    """Run `kotae docs add` and return its exit status.
+
+    It is 0; 1 if something could not be read; 3 for an expected error; 130 if interrupted.
+    """
     named = [_existing(path) for path in options.paths]
     label = confidentiality.label_from_word(options.label) if options.label is not None else None
     if options.label is not None and label is None:
@@ -111,7 +114,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as for `_add`; also 1 if a source is missing."""
+    """Run `kotae docs refresh` and return its exit status: as for `_add`, but also 1 if a source is missing."""
     with closing(collection_lookup.open_library(where.documents)) as library:
         known = [one for one in library.collections() if not one.is_builtin]
         if options.collection is not None:
@@ -146,8 +149,11 @@ def _read(
     started: float,
     work: Callable[[CommandReading], tuple[dict[str, Any], list[str]]],
 ) -> int:
-    """Run `work` with a reading queue and print its result. `work` returns the JSON object and the lines for a
-    terminal."""
+    """Run `work` with a reading queue, print its result, and return the exit status.
+
+    `work` returns the JSON object and the lines for a terminal. `name`: the collection's name; None: all collections.
+    `started`: the monotonic time in seconds when the command began.
+    """
     reading = CommandReading(where, output)
     try:
         with reading:
@@ -181,7 +187,10 @@ def _counts(documents: list[Document]) -> dict[str, int]:
 
 
 def _attention(documents: list[Document]) -> dict[str, Any]:
-    """Return the documents with problems. `unread`: the number of documents without any searchable text."""
+    """Return the JSON fields for documents with problems.
+
+    `unread` is the number of documents without any searchable text.
+    """
     troubled = [document for document in documents if document.state in ("doubtful", "failed")]
     unread = sum(map(_is_unread, documents))
     removed = [document.report.invisible for document in documents if document.report.invisible]
@@ -298,7 +307,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Remove a collection or a document, and print the command that adds it again. The files stay."""
+    """Remove a collection or a document, whose files stay, and print the command that adds it again."""
     with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
         _check_not_own(collection)
@@ -306,7 +315,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if options.document is None:
             library.remove_collection(collection.id)
             data = docs_output.collection_data(collection, sources)
-            # Without its label, the new collection might be less confidential.
+            # Without this label, the new collection might be less confidential.
             label = ("--label", phrase(f"common.label.{collection.label}"))
             text = output.phrase(
                 "documents.docs_removed", name=collection.name, undo=_restore_command(collection, *sources, *label)

@@ -16,7 +16,7 @@ from app.documents.records import (
     page_ranges,
 )
 
-QUOTED_CHARACTERS = 240  # of a passage on the terminal; JSON has all of it
+QUOTED_CHARACTERS = 240  # characters of a passage on the terminal; JSON has the whole passage
 
 
 def collection_data(collection: DocumentCollection, sources: list[str]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def document_line(document: Document) -> str:
 
 
 def attention_data(document: Document) -> dict[str, Any]:
-    """Return the entry for a doubtful or failed document."""
+    """Return the JSON entry for a doubtful or failed document."""
     error = describe_error(document.failure) if document.failure else None
     reason = error or ErrorMessage("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
     place = {"document": document.name, "path": document.path, "state": document.state}
@@ -65,7 +65,7 @@ def attention_data(document: Document) -> dict[str, Any]:
 
 
 def doubts(document: Document) -> list[str]:
-    """Return sentences on what the user should check."""
+    """Return sentences that say what the user should check in a document."""
     report = document.report
     sentences = []
     if report.pages_without_text:
@@ -79,7 +79,7 @@ def doubts(document: Document) -> list[str]:
 
 
 def report_lines(document: Document) -> list[str]:
-    """Return the extraction report, without rows that do not apply to the format."""
+    """Return the report on reading a document as lines, without rows that do not apply to the format."""
     report = document.report
     rows = [
         ("state", phrase(f"documents.document_state.{document.state}")),
@@ -106,7 +106,7 @@ def section_data(section: DocumentSection) -> dict[str, Any]:
 
 
 def section_lines(sections: list[DocumentSection]) -> list[str]:
-    """Return the outline: each heading path once, with its page and length."""
+    """Return the outline of a document as lines: each heading path once, with its page and length."""
     totals: dict[tuple[str, ...], tuple[int, int]] = {}
     for section in sections:
         page, characters = totals.get(section.heading, (section.page, 0))
@@ -138,7 +138,7 @@ def passage_data(passage: Passage) -> dict[str, Any]:
 
 
 def passage_lines(passage: Passage, query: str) -> list[str]:
-    """Return the location of the passage's best part, and a quote around the question's terms."""
+    """Return the location of the passage's best part as lines, and a quote around the question's terms."""
     weights = terms.weigh_query_terms(query)
     found = source_citations.found_part(passage)
     section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equal ones
@@ -153,7 +153,7 @@ def _fit(text: str, weights: Mapping[str, float]) -> float:
 
 
 def _quote(line: str, weights: Mapping[str, float]) -> str:
-    """Return the part of the line with most of the question's terms; the beginning if it is as good as any."""
+    """Return the part of the line with most of the question's terms; the beginning if no part has more."""
     starts = range(0, max(1, len(line) - QUOTED_CHARACTERS // 2), QUOTED_CHARACTERS // 4)
     start = max(starts, key=lambda at: _fit(line[at : at + QUOTED_CHARACTERS - 2], weights))
     rest = line[start:]

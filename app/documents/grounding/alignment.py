@@ -40,9 +40,9 @@ def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
 
 
 def _only_under_its_condition(one: Statement, before: Statement | None) -> Statement:
-    """Limit 「ただし、…のときは」 to sentences that mention its condition, or else its topic (下刈りは).
+    """Limit a sentence with ただし to answers that mention its condition, or else its topic (下刈りは).
 
-    Words that the sentence before contains too do not count as its condition, unless there are no others.
+    Words that are in the sentence before too do not count as its condition, unless there are no others.
     """
     if not re.match(r"\s*(?:ただし|但し)", one.text):
         return one
@@ -60,7 +60,7 @@ def _only_under_its_condition(one: Statement, before: Statement | None) -> State
 
 
 def _without_excepted(one: Statement) -> Iterable[Statement]:
-    """Yield the opposite statement for what a clause excludes (交差点を除いて落とす)."""
+    """Yield the opposite of a sentence, for the words that one of its clauses excludes (交差点を除いて落とす)."""
     for unit in one.units:
         main = one.frames[-1] if one.frames else None
         if main is None or main.unit is unit or not _EXCLUDED.match(unit.tail):
@@ -75,8 +75,7 @@ def _without_excepted(one: Statement) -> Iterable[Statement]:
 
 
 def _excepted(before: Statement, one: Statement) -> Statement:
-    """Return the statement that an exception implies: the opposite of the sentence before it, for what the exception
-    names."""
+    """Return the statement that an exception implies: the opposite of the sentence `before`, for the words of `one`."""
     main = before.frames[-1]
     flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
     units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*one.units, *before.units))]
@@ -90,7 +89,7 @@ def _excepted(before: Statement, one: Statement) -> Statement:
 Place = tuple[int, int]  # start, end in the text of the answer's statement
 SETTLED_MIN = 0.7  # share of a sentence's word weights in the source sentence with its value
 _CASE = 2.0  # weight of a bounded value that both have, compared with weights of words
-NEAR = 0.85  # of the best fit: source statements above it may be repeated too
+NEAR = 0.85  # share of the best fit from which other source statements may be meant too
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +108,12 @@ class PassageFacts:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """The statements of the sources of an answer's sentence; `keys` and `text` include headings and the question."""
+    """The statements of all sources of a sentence. `keys` and `text` include headings and the question."""
 
     statements: Sequence[Statement]
     keys: frozenset[object]
     text: str
-    body: str  # of the passages, without headings and question
+    body: str  # as `text`, but without the question
     kanji: str
     sentences: frozenset[str]
     attributed: Sequence[AttributedValue]
@@ -150,7 +149,7 @@ def merge_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
 
 
 def weigh_shared_words(statement: Statement, known: SourceFacts) -> dict[object, float]:
-    """Return the weight of each word that the sentence shares with the sources; rarer words weigh more."""
+    """Return the weight of each key that the sentence shares with the sources; rarer words weigh more."""
     counts = Counter(key for one in known.statements for key in one.keys if key in statement.keys)
     return {key: math.log((len(known.statements) + 1) / (count + 0.5)) + 0.3 for key, count in counts.items()}
 
@@ -158,8 +157,10 @@ def weigh_shared_words(statement: Statement, known: SourceFacts) -> dict[object,
 def nearest_statements(
     statement: Statement, known: SourceFacts, weights: dict[object, float]
 ) -> list[Statement] | None:
-    """Return the statements of the sources that share most with the sentence, the best first; None: none shares
-    anything."""
+    """Return the source statements that share most words with the sentence, the best first.
+
+    Return None if no statement shares any word.
+    """
     rated = [(sum(weights.get(key, 0.0) for key in statement.keys & one.keys), one) for one in known.statements]
     best = max((fit for fit, _ in rated), default=0.0)
     rated.sort(key=lambda one: -one[0])
@@ -221,7 +222,7 @@ def _fit(
 
 
 def shares_value(statement: Statement, source: Statement) -> bool:
-    """Whether both statements are about the same case: 20歳未満の者には."""
+    """Whether both statements have the same bounded value, and so concern the same case: 20歳未満の者には."""
     return any(
         one.bound and one.bound == two.bound and one.is_same(two) for one in statement.values for two in source.values
     )
@@ -234,7 +235,10 @@ def shares_kanji(unit: Phrase, other: Phrase) -> bool:
 
 
 def share_of_words(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
-    """Return the share of the phrases, without general ones if there are others, that the other ones contain."""
+    """Return the share (0 to 1) of the phrases `own` that `theirs` contains.
+
+    General phrases are ignored if there are others.
+    """
     content = [unit for unit in own if not unit.is_general] or list(own)
     there = [unit for unit in content if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
     return len(there) / len(content) if content else 0.0
@@ -246,7 +250,10 @@ def are_alike_acts(one: Phrase, two: Phrase) -> bool:
 
 
 def have_one_end(unit: Phrase, statement: Statement, other: Phrase, source: Statement) -> bool:
-    """Whether both belong to predicates that may be the same, unlike 音 of 音がしたら and 監視員 of 監視員は出す."""
+    """Whether both phrases belong to predicates that may be the same.
+
+    音 of 音がしたら and 監視員 of 監視員は出す do not.
+    """
     own, theirs = (
         next((one for one in whole.units[at.number + 1 :] if one.kind), None)
         for at, whole in ((unit, statement), (other, source))

@@ -1,7 +1,7 @@
 """Read the marks of sources in answers ([1], ［出典2］, [1, 3-5]), and make look-alikes in documents harmless.
 
-One grammar serves both: everything that is read as a mark is also neutralized, however the text of a document is
-displayed later: in full width, with Markdown, or with HTML entities.
+One grammar serves both: any text that would be read as a mark is neutralized in documents, also in full width, with
+Markdown, or with HTML entities.
 
 `strip_markup` returns an answer as displayed: &#51;0日, 3**0**日 and 3 and 0 with an invisible character in between are
 all 30日.
@@ -40,11 +40,11 @@ _FORGED = re.compile(
     re.IGNORECASE,
 )
 _HAS_NUMBER = re.compile("[\\d①-⑳〇一二三四五六七八九十]")
-HTML_ENTITY = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,30});"  # of HTML
+HTML_ENTITY = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,30});"
 
 
 class SourceMark(NamedTuple):
-    """A mark. `start`, `end`: of the brackets."""
+    """A mark of sources in a text. `start`, `end`: offsets of its brackets. `numbers`: the sources, from 1."""
 
     start: int
     end: int
@@ -65,14 +65,13 @@ def written_numbers(text: str, mark: SourceMark) -> list[SourceMark]:
 
 
 def numbers_in_mark(inside: str) -> list[int]:
-    """Return the numbers that the text between the brackets means: 1, 3-5 means 1, 3, 4 and 5."""
+    """Return the source numbers in the text between brackets: 1, 3-5 stands for 1, 3, 4 and 5."""
     found = _RANGE.findall(inside)
     return [number for first, last in found for number in range(int(first), int(last or first) + 1)]
 
 
 def neutralize_marks(text: str) -> str:
-    """Return a document's text with （2） instead of its own [2], so that nothing in it is read as the mark of a
-    source.
+    """Return a document's text with （2） instead of [2], so that no part of it is read as the mark of a source.
 
     HTML entities are decoded and invisible characters removed, because either could form a mark later.
     """
@@ -86,7 +85,7 @@ def neutralize_marks(text: str) -> str:
 
 
 def _decoded(found: re.Match[str]) -> str:
-    """Decode an entity, except one for a markup character."""
+    """Decode an HTML entity, but keep one for <, > or &."""
     shown = html.unescape(found[0])
     return found[0] if set("<>&") & set(shown) else shown
 
@@ -99,7 +98,10 @@ _LINE_MARK = re.compile(r"[ \t]*[*+-][ \t]", re.MULTILINE)
 
 
 def strip_markup(answer: str) -> tuple[str, list[int]]:
-    """Return the text without markup, and for each position in it and its end the position in the answer."""
+    """Return the text without markup, and a list of positions.
+
+    The list has, for each position in the text and for its end, the position in the answer.
+    """
     pieces = [(character, at) for at, character in enumerate(answer) if not _is_invisible(character)]
     pieces = _without_emphasis(pieces)
     text, origin = "".join(character for character, _ in pieces), [at for _, at in pieces]
@@ -155,6 +157,8 @@ def _without_emphasis(pieces: list[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def comparable_text(text: str) -> str:
-    """Return the text in one spelling, without blanks, full stops and quotation marks, to compare sentences word for
-    word."""
+    """Return the text in the form in which sentences are compared word for word.
+
+    It is flattened, and has no blanks, full stops and quotation marks.
+    """
     return re.sub(r"[\s。．.「」『』“”]+", "", notation.flatten(text)[0])

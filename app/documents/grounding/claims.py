@@ -1,10 +1,10 @@
-"""Check each sentence of an answer against its passages and name what does not occur there.
+"""Check each sentence of an answer against its passages and list what they lack or contradict.
 
-A sentence is supported if most of its terms occur in its passages, no value, date or name is missing, each value occurs
-with the words that it has there, and nothing contradicts the passages: whether something holds, must or may be, what
-comes first, who does what to whom (contradictions, roles), and no noun replaces another (vocabulary). Every form of
-sentence is checked, including headings, table headers, code and quotations. Nothing is hidden or changed: doubtful
-sentences are marked. Whether a sentence follows logically from its sources is not judged.
+A sentence is supported under these conditions: most of its terms occur in its passages; no value, date or name is
+missing; each value occurs with the words that it has there; nothing contradicts the passages in modality, order or
+roles (contradictions, roles); and no noun replaces another (vocabulary). Every form of sentence is checked, including
+headings, table headers, code and quotations. Nothing is hidden or changed: doubtful sentences are marked. Whether a
+sentence follows logically from its sources is not judged.
 """
 
 import re
@@ -38,11 +38,11 @@ NOT_FOUND = re.compile(
 # Smallest share of a sentence's terms in its passages. Of the 100 right answers of tests/documents/claims.toml the
 # lowest has 0.50; of 2,400 pairs with another passage 97 % have less than 0.34.
 COVERAGE_MIN = 0.4
-_LONG = 12  # terms: a sentence with so many terms repeats a sentence of its source
-_SHARED_MIN = 0.6  # of its words, or of words with the same kanji
+_LONG = 12  # terms; a sentence with so many repeats a sentence of its source, so their polarity is compared
+_SHARED_MIN = 0.6  # smallest share of a sentence's words, or of its kanji, in the sources
 _RETIED = 1.25  # factor by which another passage must fit better than the cited one
 _GAIN_MIN = 0.15  # share of terms that a second passage must add
-_TERMS_MIN = 4  # はい。 and the like contain nothing to compare
+_TERMS_MIN = 4  # with fewer terms (はい。) there is nothing to compare
 _NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names the thing that values belong to
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _COUNTED = re.compile(r"[^ぁ-ん]{1,8}?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)")
@@ -54,14 +54,16 @@ _LEAD_IN = re.compile(
 
 
 def check_claims(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
-    """Return the claims of an answer, in order. A heading that only names its topic and 資料にありません claim
-    nothing."""
+    """Return the claims of an answer, in order.
+
+    There is no claim for 資料にありません, nor for a heading that only names its topic.
+    """
     check_of = _Check(answer, passages, question)
     return tuple(claim for claim in map(check_of.claim, range(len(check_of.sentences))) if claim is not None)
 
 
 def count_unchecked(answer: str, claimed: Sequence[Claim]) -> int:
-    """Return the number of sentences of an answer that say something and were not checked."""
+    """Return the number of sentences of an answer that have content but are not among the `claimed` ones."""
     text, origin = answer_markup.strip_markup(answer)
     taken = [(claim.start, claim.end) for claim in claimed]
     return sum(
@@ -121,15 +123,17 @@ class _Check:
         return Claim(self._answer[start:end], start, end, tuple(at + 1 for at in tied), is_supported, named)
 
     def _known(self, numbers: tuple[int, ...]) -> SourceFacts:
-        """Return the merged facts of these passages, cached, since most sentences of an answer share them."""
+        """Return the merged facts of the passages with these indexes, cached for the other sentences of the answer."""
         if numbers not in self._together:
             facts = [alignment.collect_facts(self._passages[at]) for at in numbers]
             self._together[numbers] = alignment.merge_facts(facts, self._question)
         return self._together[numbers]
 
     def _shares_words(self, statement: Statement, tied: Sequence[int]) -> bool:
-        """Whether most words of the sentence, or words with the same kanji, occur in the sources: 料理 for
-        調理した食品."""
+        """Whether the sources have most words of the sentence, or words with the same kanji.
+
+        An example is 料理 for 調理した食品.
+        """
         known = self._known(tuple(tied))
         kanji = set(statements.kanji_of(known.body))
         shared = [bool(unit.keys & known.keys or set(unit.kanji) & kanji) for unit in statement.units]
@@ -140,7 +144,8 @@ class _Check:
     ) -> tuple[list[str], bool]:
         """Return what the sources lack or contradict, and whether they contain the sentence word for word.
 
-        Without a citation all sources count, but first those that the sentence is tied to.
+        `tied`: indexes of the passages that the sentence belongs to. Without a citation all passages are tried after
+        these.
         """
         missing: list[str] = []
         for numbers in [tied] if is_cited else [tied, range(len(self._sources))]:
@@ -200,14 +205,14 @@ class _Check:
         statement: Statement | None,
         known: SourceFacts,
     ) -> bool | None:
-        """Whether the source has the value with other words; None: unknown."""
+        """Whether the source has a different value with these words; None if unclear."""
         is_exchanged = value_attribution.is_exchanged(one, own, known.attributed, text)
-        if statement is None or one.is_cell or is_exchanged is False:  # a row's words name the owners of its values
+        if statement is None or one.is_cell or is_exchanged is False:  # a row names what its values belong to
             return is_exchanged
         return False if alignment.is_settled(one.value, statement, known) else is_exchanged
 
     def _counts_itself(self, number: int, place: tuple[int, int]) -> bool:
-        """Whether a count refers to the answer's own list: 次の3点です。 with three items below, or A、B、Cの3つ."""
+        """Whether a number counts items of the answer: 次の3点です。 with three items below, or A、B、Cの3つ."""
         sentence = self.sentences[number]
         before = self._text[sentence.start : sentence.start + place[0]]
         counted = _COUNTED.match(self._text, sentence.start + place[0])
@@ -246,15 +251,17 @@ class _Check:
         return self.sentences[number].kind == "row" and self._first_row(number) == number
 
     def _values(self, number: int, text: str) -> list[AttributedValue]:
-        """Return the values of the sentence with the words they belong to; in a table row these include the header's
-        words."""
+        """Return the values of the sentence with the words they belong to.
+
+        In a table row these include the words of the header.
+        """
         sentence = self.sentences[number]
         if sentence.kind != "row":
             return value_attribution.attribute_sentence(text)
         first = self._first_row(number)
         if first == number:
             cells = value_attribution.cells(text)
-            if cells and not quantities.parse(cells[0]):  # a row without a head
+            if cells and not quantities.parse(cells[0]):  # a row without a header
                 return value_attribution.place_in_row(value_attribution.attribute_row([""] * len(cells), cells), text)
             found = [one for cell in cells for one in value_attribution.attribute_sentence(cell)]
             return value_attribution.place_in_row(found, text)
@@ -301,10 +308,10 @@ def _is_cell_of(value: Quantity, text: str, known: SourceFacts) -> bool:
 def _tied(
     text: str, wanted: frozenset[str], cited: list[int], sources: Sequence[Evidence], asked: Evidence
 ) -> list[int]:
-    """Return the passages that the sentence is tied to.
+    """Return the indexes of the passages that a sentence belongs to.
 
     These are the cited ones, unless others fit much better or are the only ones with all values; without a citation,
-    the best ones.
+    the best ones. `wanted`: the sentence's terms. `asked`: the question.
     """
     if not sources:
         return []
@@ -333,14 +340,17 @@ def _has_values(text: str, source: Evidence, asked: Evidence) -> bool:
 
 
 def _fit(text: str, wanted: frozenset[str], source: Evidence, asked: Evidence) -> float:
-    """Return the share of the terms in the source (0 to 1), divided by 1 plus the number of missing values and
-    names."""
+    """Return how well a source fits a sentence, 0 to 1.
+
+    It is the share of the sentence's terms that the source has, divided by 1 plus the number of missing values and
+    names.
+    """
     missing = len(_missing(text, source, asked))
     return _coverage(wanted, source) / (1 + missing)
 
 
 def _coverage(wanted: frozenset[str], source: Evidence) -> float:
-    """Return the share of the terms in the source, 0 to 1."""
+    """Return the share of the terms that the source has, 0 to 1."""
     return len(wanted & source.terms) / len(wanted) if wanted else 1.0
 
 
@@ -354,8 +364,10 @@ def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, int]]:
-    """Return the places of values, dates and names that the source lacks, in order. The question's names are
-    allowed."""
+    """Return the places of values, dates and names that the source lacks, in order.
+
+    Names of the question (`asked`) are allowed.
+    """
     values, days = quantities.parse(text), notation.parse_dates(text)
     found = [
         (value.start, value.bound_end)
@@ -376,8 +388,10 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
 
 
 def _exchanged(text: str, everything: Evidence, right: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return places of values and dates for which the passages have others in the same context. `right`: places to
-    skip."""
+    """Return the places of values and dates for which the passages have different ones in the same context.
+
+    `right`: places to skip, because these values are correct.
+    """
     all_of_them = evidence.value_mentions(text)
     return [
         (one.value.start, getattr(one.value, "bound_end", one.value.end))

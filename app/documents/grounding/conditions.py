@@ -33,12 +33,15 @@ _FREES = re.compile(
 _LIMITS = re.compile("限[りるっ]|のみ|だけ|以外|なけれ|ただし")
 _EVEN_SO = re.compile("(?:で(?:あって)?|の(?:場合|とき|時|際)(?:で|に)?)も(?!、?(?:よ|構|かま|差))")
 _CASE = re.compile("の?(?:場合|とき|時|際)(?:に|で)?は")
-_ABOUT_MIN = 0.5  # of the words
+_ABOUT_MIN = 0.5  # smallest share of the answer's words in the source sentence
 _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 
 
 def find_waived_conditions(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """Yield 許可がなくてもできる, if the source mentions 許可 and never allows doing without it."""
+    """Yield the places where an answer waives a condition of its source.
+
+    許可がなくてもできる is one if the source mentions 許可 and never allows doing without it.
+    """
     for frame, things in _done_without(statement):
         main = _main(statement, frame)
         if main is None or main.unit.kind not in _FREE:
@@ -57,7 +60,10 @@ def find_waived_conditions(statement: Statement, near: Sequence[Statement], know
 
 
 def _done_without(statement: Statement) -> Iterable[tuple[PredicateFrame, list[Phrase]]]:
-    """Yield predicates of the answer with the things that it does without."""
+    """Yield each predicate that expresses doing without something, with the phrases of that thing.
+
+    Examples are 許可なしで and 届け出ずに.
+    """
     for frame in statement.frames:
         unit = frame.unit
         if _WITHOUT.match(unit.tail):
@@ -71,13 +77,13 @@ def _done_without(statement: Statement) -> Iterable[tuple[PredicateFrame, list[P
 
 
 def _main(statement: Statement, frame: PredicateFrame) -> PredicateFrame | None:
-    """Return the main predicate after the clause."""
+    """Return the main predicate after a clause; None if there is none."""
     later = [one for one in statement.frames if one.unit.number > frame.unit.number]
     return next((one for one in later if one is later[-1] or re.search("。|が、", one.unit.tail)), None)
 
 
 def _is_free(source: Statement, thing: Phrase) -> bool:
-    """Whether the source itself allows doing without the thing."""
+    """Whether a source sentence itself allows doing without the thing."""
     if any(frame.unit.kind in (modality.PROHIBITED,) for frame in source.frames):
         return False
     return any(
@@ -86,7 +92,7 @@ def _is_free(source: Statement, thing: Phrase) -> bool:
 
 
 def find_dropped_exceptions(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """Yield 例外なく, if the source continues with ただし."""
+    """Yield a word like 例外なく if the sentence of the source has an exception (ただし…)."""
     found = _EVERY.search(statement.text)
     if not found or not near or _EVERY.search(near[0].text) or _EXCEPTS.search(statement.text):
         return
@@ -95,7 +101,7 @@ def find_dropped_exceptions(statement: Statement, near: Sequence[Statement]) -> 
 
 
 def find_ignored_cases(statement: Statement, known: SourceFacts) -> Iterable[Place]:
-    """Yield 雨天でも行う, if the source says that something else holds in the rain."""
+    """Yield a case that the source excepts: 雨天でも行う for 雨天の場合は中止する."""
     for unit in statement.units:
         found = _EVEN_SO.match(unit.tail)
         if found is None or unit.is_general or unit.head.kind.startswith(("動詞", "形容詞")):
@@ -109,7 +115,7 @@ def find_ignored_cases(statement: Statement, known: SourceFacts) -> Iterable[Pla
 
 
 def _is_of_case(unit: Phrase, source: Statement) -> bool:
-    """Whether the phrase is in a clause that says when the rest of its sentence holds."""
+    """Whether the phrase is in a clause that limits its sentence to a case: 雨天の場合は."""
     for one in source.units[unit.number :]:
         if one.is_condition or _CASE.match(one.tail):
             return True
@@ -119,7 +125,7 @@ def _is_of_case(unit: Phrase, source: Statement) -> bool:
 
 
 def _agrees_with_case(statement: Statement, case: Statement) -> bool:
-    """Whether the answer agrees with what the source says of the case, including one of its values."""
+    """Whether the answer agrees with the source's sentence about the case, including one of its values."""
     if not statement.frames or not case.frames:
         return True
     own, theirs = statement.frames[-1], case.frames[-1]
@@ -130,9 +136,9 @@ def _agrees_with_case(statement: Statement, case: Statement) -> bool:
 
 
 def find_changed_obligations(statement: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:
-    """Yield 義務です for 推奨する, しなければならない for することができる, and 義務ではない for an obligation.
+    """Yield words that strengthen or weaken an obligation: 義務です for 推奨する, 義務ではない for a duty.
 
-    `is_kept`: whether the answer has a condition of the source without which the action is forbidden.
+    `is_kept`: whether the answer has a condition of the source that is necessary for the action.
     """
     if not near or alignment.share_of_words(statement.units, near[0].units) < _ABOUT_MIN:
         return

@@ -1,9 +1,9 @@
 """Find where a sentence of an answer contradicts the statements of its sources.
 
 Each predicate of the answer is compared with the predicate of the source that has the same word and most of the same
-arguments: whether it holds, must, may or should be; who does it to whom; what comes first. Only what both contain is
-compared. Whether one sentence follows logically from another is not judged. The file is long because the comparisons
-share one alignment of two predicates.
+arguments. The comparison covers modality (an action is done, not done, required, permitted or advised), who does it to
+whom, and the order of actions. Only words that both contain are compared. Whether one sentence follows logically from
+another is not judged. The file is long because the comparisons share one alignment of two predicates.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from app.documents.grounding.alignment import Place, SourceFacts
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 from app.documents.values.quantities import Quantity
 
-_PART_MIN = 8  # characters
+_PART_MIN = 8  # smallest number of characters of a clause that is compared word for word
 _ALL = re.compile(
     r"(?:だれ|誰|どれ|どこ|いつ|なに|なん|何)[^、。]{0,2}(?:でも|にも)|(?:どの|どちらの?|いずれの)[^、。]{0,10}(?:でも|にも)|どの[^、。]{1,10}も(?!の|し)"
     rf"|{modality.EVERY}|すべて|全て|全員|一律|無制限|(?:制限|条件)な[くし]|(?<![一-鿿])常に|まったく"
@@ -50,7 +50,7 @@ _DIRECTION = re.compile(
     r"|^(?P<inside>(?:の中|内)(?=[のにでとへはが]))|^(?P<outside>の?外(?=[のにでとへはが]))"
     r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
 )
-_AXES = {  # the directions that each one excludes
+_AXES = {  # direction -> all directions of its axis
     one: frozenset(axis.split())
     for axis in ("before after", "inside outside", "least most below beyond")
     for one in axis.split()
@@ -71,7 +71,7 @@ _TIMES = frozenset(["s", "か月", "年"])
 
 
 def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]:
-    """Return the places where the sentence contradicts the source, in order."""
+    """Return the places where a sentence contradicts its sources, in order."""
     weights = alignment.weigh_shared_words(statement, known)
     near = alignment.nearest_statements(statement, known, weights)
     if near is None:
@@ -114,7 +114,7 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
 
 
 def _has_same_object(statement: Statement, source: Statement, frame: PredicateFrame) -> bool:
-    """Whether the answer has the object of the source's predicate, or at least half of its arguments.
+    """Whether the answer mentions the object of a source's predicate, or at least half of its arguments.
 
     Actors and general words do not count. False if the source's sentence states an exception.
     """
@@ -135,10 +135,10 @@ def _is_verbatim(statement: Statement, place: Place, known: SourceFacts) -> bool
 def _changed_modalities(
     statement: Statement, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]], free: frozenset[int]
 ) -> Iterable[Place]:
-    """Yield the places of predicates whose modality (holds, must, may, …) differs from the source's.
+    """Yield the places of predicates whose modality (app.documents.grounding.modality) differs from the source's.
 
-    `frames`: by the number of a predicate, the predicates of the source that it may repeat. `free`: predicates that
-    agree with the source together with their condition; both may be negated together.
+    `frames`: number of a predicate -> the predicates of the source that it may repeat, each with its statement. `free`:
+    numbers of predicates that agree with the source together with their condition; one side may negate these.
     """
     for frame in statement.frames:
         if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, statement):  # 標準とする
@@ -174,13 +174,13 @@ def _changed_modalities(
 
 
 def _is_bounded_the_other_way(statement: Statement, source: Statement) -> bool:
-    """Whether both bound one value in complementary ways: 30分までできる for 30分を超えてはならない."""
+    """Whether both statements bound one value in complementary ways: 30分までできる and 30分を超えてはならない."""
     pairs = [{one.bound, other.bound} for one in statement.values for other in source.values if one.is_same(other)]
     return any(bounds in evidence.COMPLEMENTS for bounds in pairs)
 
 
 def _is_only_alone(unit: Phrase, statement: Statement) -> bool:
-    """Whether the negation is limited to being alone, as in 子どもだけでは泳げない: with others they may."""
+    """Whether a negation only applies to being alone: 子どもだけでは泳げない does not negate swimming with others."""
     before = statement.units[unit.number - 1] if unit.number else None
     return before is not None and unit.kind in modality.NEGATIVE and re.match("だけでは?$", before.tail) is not None
 
@@ -196,7 +196,7 @@ def _has_all(frame: PredicateFrame, arguments: Sequence[Phrase]) -> bool:
 
 
 def _is_about_other_thing(frame: PredicateFrame, source: Statement, other: PredicateFrame) -> bool:
-    """Whether the source's predicate is about another thing than the answer's.
+    """Whether the predicate of the source is about a different thing from the answer's.
 
     ボールペンで書く is not compared with 鉛筆で書いてはならない, if the source allows ボールペン.
     """
@@ -218,7 +218,7 @@ def _is_about_other_thing(frame: PredicateFrame, source: Statement, other: Predi
 
 
 def _is_of_the_rest(unit: Phrase, statement: Statement) -> bool:
-    """Whether the predicate negates the complement of a limit: 使えるのはA面だけで、ほかでは使えない."""
+    """Whether the predicate negates only things outside a limit: 使えるのはA面だけで、ほかでは使えない."""
     limit = _ONLY.search(statement.text, 0, unit.start) if unit.kind in modality.NEGATIVE else None
     if limit is None or not _OTHERS.search(statement.text, limit.end(), unit.start):
         return False
@@ -226,7 +226,7 @@ def _is_of_the_rest(unit: Phrase, statement: Statement) -> bool:
 
 
 def _is_carried(unit: Phrase, statement: Statement) -> bool:
-    """Whether the following verb negates this one as well: 持って入れない."""
+    """Whether the negation of the verb after this one applies to both verbs: 持って入れない."""
     following = statement.units[unit.number + 1 : unit.number + 2]
     is_joined = (
         unit.kind == modality.PLAIN and re.fullmatch("[しっいんえけせてべめれりちに]?[てで]", unit.tail) is not None
@@ -235,14 +235,14 @@ def _is_carried(unit: Phrase, statement: Statement) -> bool:
 
 
 def _is_final(unit: Phrase, statement: Statement) -> bool:
-    """Whether the predicate ends a clause and so asserts something; the one of a cleft (記録するのは) does not."""
+    """Whether the predicate ends a clause and so asserts something; one before のは (記録するのは) does not."""
     if unit is statement.units[-1] or modality.CHOICE.match(statement.text, unit.end):
         return True
     return re.search("(?<!の[はが])[。、]", unit.tail) is not None
 
 
 def _as_meant(whole: Statement, source: PredicateFrame) -> PredicateFrame:
-    """Return a negated requirement as a duty: 同意なく外してはならない requires 同意."""
+    """Return a double negation as a duty: 同意なく外してはならない requires 同意. Other predicates stay unchanged."""
     if source.unit.kind != modality.DENIED or source.unit.is_condition or not _WITHOUT_IT.match(source.unit.tail):
         return source
     later = [one.unit.kind for one in whole.frames if one.unit.number > source.unit.number]
@@ -252,7 +252,10 @@ def _as_meant(whole: Statement, source: PredicateFrame) -> PredicateFrame:
 
 
 def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
-    """Whether a later predicate's modality applies to this one too, as in 換気をしながら使うよう努める."""
+    """Whether the answer's modality is compatible with that of a later predicate of the source sentence.
+
+    In 換気をしながら使うよう努める, 努める applies to 換気をする as well.
+    """
     if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
         return False
     later = [one.unit for one in whole.frames if one.unit.number > source.unit.number]
@@ -267,7 +270,7 @@ def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFra
 
 
 def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
-    """Whether the answer fulfils what the source forbids to omit: 命令に従って行う for 命令によらずにしてはならない."""
+    """Whether the answer does what the source forbids to omit: 命令に従って行う for 命令によらずにしてはならない."""
     at = next((one.number for one in reversed(whole.units[: source.unit.number]) if _WITHOUT_IT.match(one.tail)), None)
     if at is None or source.unit.kind != modality.PROHIBITED or answer.unit.kind in modality.NEGATIVE:
         return False
@@ -276,8 +279,10 @@ def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFra
 
 
 def _is_kept(source: PredicateFrame, answer: PredicateFrame, is_final: bool) -> bool:
-    """Whether the answer's modality is compatible with the source's. `is_final`: whether the answer's predicate is
-    final."""
+    """Whether the answer's modality is compatible with the source's.
+
+    `is_final`: whether the answer's predicate ends a clause and so asserts something.
+    """
     kind, own = source.unit.kind, answer.unit.kind
     if answer.unit.is_concession and source.unit.is_condition and not source.unit.is_concession:
         return False  # 近いときも, if the source says what holds 近いときは
@@ -291,7 +296,7 @@ def _ending(unit: Phrase) -> str:
 
 
 def _denied_values(statement: Statement, known: SourceFacts) -> Iterable[Place]:
-    """Yield 10日ではない, if the source says 10日."""
+    """Yield the places of values that the answer negates and the source does not: 10日ではない for 10日."""
     for value in statement.values:
         found = _DENIES.match(statement.text, value.bound_end)
         same = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
@@ -300,7 +305,7 @@ def _denied_values(statement: Statement, known: SourceFacts) -> Iterable[Place]:
 
 
 def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
-    """Yield the places where a time is on the other side of an event: 出発の5日後 for 出発の5日前.
+    """Yield the places where the answer puts a time on the other side of an event: 出発の5日後 for 出発の5日前.
 
     `free`: as in `_changed_modalities`; 受けた後はできない agrees with 受ける前に限りできる.
     """
@@ -321,7 +326,10 @@ def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) 
 
 
 def _bounds(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """Yield 5mを超えるとき for 5m以下のとき. Both may express one rule only if one of them is negated."""
+    """Yield the places of values with the complementary bound: 5mを超えるとき for 5m以下のとき.
+
+    If only one of the two sentences is negated, both may express one rule, and nothing is yielded.
+    """
     for value in statement.values:
         there = {other.bound for one in near for other in one.values if value.is_same(other)}
         if not value.bound or there & {value.bound, ""} or {value.bound} | there not in evidence.COMPLEMENTS:
@@ -333,7 +341,7 @@ def _bounds(statement: Statement, near: Sequence[Statement], known: SourceFacts)
 
 
 def is_beyond(value: Quantity, known: SourceFacts) -> bool:
-    """Whether the source also states a rule for values beyond its limit: 6分まで。これを超えると."""
+    """Whether a value is above a limit (6分を超え) and the source has a rule for that too: 6分まで。これを超えると."""
     if value.bound != ">":
         return False
     same = [(one, here) for here in known.statements for one in here.values if value.is_same(one)]
@@ -347,7 +355,7 @@ def _is_negative(one: Statement) -> bool:
 
 
 def _sides(statement: Statement, known: SourceFacts) -> Iterable[Place]:
-    """Yield 3日後 for 3日前, whatever it refers to."""
+    """Yield the places of times with 後 for 前 or the reverse, whatever event they refer to: 3日後 for 3日前."""
     for value in statement.values:
         own = _side(statement.text, value)
         if not own:
@@ -369,7 +377,7 @@ def _is_converse(statement: Statement, value: Quantity, known: SourceFacts) -> b
 
 
 def _side(text: str, value: Quantity) -> str:
-    """Return the side of a time value: "before", "after" or ""."""
+    """Return whether a time is "before" or "after" an event (3日前, 3日後); "" if the text has neither."""
     found = _SIDE.match(text, value.end)
     if found is None and value.unit in _TIMES and _SINCE.search(text[max(0, value.start - 4) : value.start]):
         return "after"  # 終えてから30分以内
@@ -377,7 +385,7 @@ def _side(text: str, value: Quantity) -> str:
 
 
 def _direction(unit: Phrase) -> str:
-    """Return the direction in a phrase's ending, a key of _AXES or ""."""
+    """Return the direction that a phrase's ending expresses (後, 以内, の外), a key of _AXES; "" for none."""
     if unit.is_general or re.search("(?:その|それより)(?:後|あと|のち)", unit.tail):  # 時間内
         return ""
     found = _DIRECTION.search(_ending(unit))
@@ -389,7 +397,10 @@ def _is_same(one: Phrase, two: Phrase) -> bool:
 
 
 def _scopes(statement: Statement, near: Sequence[Statement], known: SourceFacts, is_kept: bool) -> Iterable[Place]:
-    """Yield words of generality, limitation or exception that the source lacks."""
+    """Yield words for all, only or except (すべて, だけ, 以外) that have no counterpart in the source.
+
+    `is_kept`: whether a condition of the answer agrees with the source; then only words for all are checked.
+    """
     source = "\n".join(one.text for one in near)
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
         found = own.search(statement.text) if own is _ALL or not is_kept else None
@@ -401,7 +412,7 @@ def _scopes(statement: Statement, near: Sequence[Statement], known: SourceFacts,
 
 
 def _is_of_exception(statement: Statement, at: int, near: Sequence[Statement]) -> bool:
-    """Whether the phrase before だけ is the subject of an exception in the source: 二枚貝だけは."""
+    """Whether だけ at offset `at` limits the subject of an exception in the source: 二枚貝だけは."""
     own = next((one for one in reversed(statement.units) if one.end <= at), None)
     if near[0].needed or near[0].text.startswith("ただし"):
         return True
@@ -410,7 +421,7 @@ def _is_of_exception(statement: Statement, at: int, near: Sequence[Statement]) -
 
 
 def _opposites(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """Yield a word of the answer if the source has only a word that excludes it: 上限 for 下限, 木曜日 for 月曜日."""
+    """Yield the places of words for which the source has only an opposite: 上限 for 下限, 木曜日 for 月曜日."""
     there = [{word.base for unit in one.units for word in unit.words} for one in near]
     everywhere = set().union(*there)
     is_denied = _is_negative(statement) != _is_negative(near[0])  # 休業しない: 営業する

@@ -1,8 +1,8 @@
-"""Prepare a text for looking up answers: its terms, values, dates and names.
+"""Prepare a text for looking up the contents of answers: its terms, values, dates and names.
 
-Names are codes, Latin and katakana words, and names in kanji. A value has the words around it, where nearer ones weigh
-more: if one sentence has 5m and 0.5m, only these words show that one is the height of a wall and the other its depth.
-Grammar is not analysed. The file is over 450 lines because all of it builds or queries `Evidence`.
+Names are codes, Latin and katakana words, and names in kanji. With each value the words around it are kept, and nearer
+words weigh more: if one sentence has 5m and 0.5m, only these words show that one is the height of a wall and the other
+its depth. Grammar is not analysed. The file is over 450 lines because all of it builds or queries `Evidence`.
 """
 
 import dataclasses
@@ -33,27 +33,27 @@ _NAME = re.compile(
     r"|(?P<katakana>[ァ-ヺー][ァ-ヺー・]{2,}[ァ-ヺー])"
     rf"|(?P<kanji>[{_KANJI}]{{1,24}}?(?:{_ENDING})(?![{_KANJI}]))"
 )
-# Common nouns that end like names; parts of real names among them are searched for separately.
+# Endings of common nouns, which look like those of names.
 _COMMON = re.compile(
     "(?:方法|手法|工法|寸法|技法|製法|用法|文法|解法|作法|測法|法令|命令|指令|政令|省令|河川|都市|市町村|地区|区|山地|火山|空港|道路橋|当局"
     "|出水|規則|要領|指針|委員会|会社|事務所|協会)$"
 )
 _PREFIX = re.compile("^(?:当該|該当|上記|下記|前記|関係|関連|主要|対象|同|本|各|全|両|旧|新|他)")
-# Words that explanations use whatever the document's subject.
+# Katakana words that explanations of any subject use; they are not names.
 _PLAIN_KATAKANA = """ポイント メリット デメリット ケース レベル バランス リスク コスト イメージ プロセス
     システム データ ルール タイプ パターン ステップ チェック リスト グループ テーマ サイズ スペース ベース
     メイン サブ トータル スムーズ シンプル スケジュール タイミング コメント メッセージ マーク ページ ファイル
     タイトル カテゴリ カテゴリー キーワード セクション テキスト ドキュメント マニュアル サポート サービス
     トラブル アドバイス ヒント ニーズ アプローチ エリア ゾーン ライン ルート ステージ フロー モデル ツール
     カバー クリア キープ プラス マイナス センター オプション パラメータ パラメーター"""
-# Spaces between Latin words separate them and stay.
+# Characters that comparisons of names ignore; spaces between Latin words are kept.
 _IGNORED = re.compile(r"(?<![A-Za-z\d])\s+|\s+(?![A-Za-z\d])|[・^{}*]|(?<=[ァ-ヺ])ー(?![ァ-ヺー])")
 _PLAIN_WORDS = frozenset(_PLAIN_KATAKANA.split())
 
 
 @dataclass(frozen=True, slots=True)
 class ProperName:
-    """A name. `start`, `end`: offsets in the text. `kind`: code | latin | katakana | kanji."""
+    """A name in a text. `start`, `end`: offsets in the text. `kind`: code | latin | katakana | kanji."""
 
     written: str
     start: int
@@ -84,12 +84,12 @@ def _is_name(found: re.Match[str], capitals: int) -> bool:
 
 
 def searchable_text(texts: Sequence[str]) -> str:
-    """Return the text that `contains_name` searches: flattened, without spaces, in lower case."""
+    """Join texts in the form that `contains_name` searches: flattened, without spaces, in lower case."""
     return "\n".join(_bare_name(notation.flatten(text)[0]) for text in texts)
 
 
 def contains_name(name: ProperName, source: str) -> bool:
-    """Whether a source from `searchable_text` contains the name, or both parts of a compound one."""
+    """Whether a text from `searchable_text` contains the name, or two parts that together form it."""
     bare = _bare_name(name.written)
     if name.kind == "kanji":
         bare = _PREFIX.sub("", bare)
@@ -106,21 +106,21 @@ def _bare_name(flat: str) -> str:
     return _IGNORED.sub("", flat).casefold()
 
 
-WordWeights = Mapping[str, float]  # pairs of characters, or an isolated one -> weight, 0 to 1
+WordWeights = Mapping[str, float]  # two adjacent characters (or a single one) -> weight, 0 to 1
 
-WORDS_REACH = 60  # characters on either side
-WORDS_MIN = 2.5  # effective number of words that are enough to compare
+WORDS_REACH = 60  # characters on either side of a value
+WORDS_MIN = 2.5  # smallest effective number of words for a comparison
 _HALF = 8  # distance in characters at which a word weighs half
 _BEHIND = 0.6  # words after a value say less about it than words before
 _RUN = re.compile(r"[一-鿿々]+|[ァ-ヺー]+|[A-Za-z]+")
 _BREAK = re.compile(r"[、,;。|\n]")
-# Factors for the weight of a word before and after such a separator.
+# Factors for the weight of a word, if such a separator is between it and the value: before and after the value.
 _BREAKS = {"、": (0.9, 0.3), ",": (0.9, 0.3), ";": (0.7, 0.3), "。": (0.5, 0.2), "|": (0.8, 0.3), "\n": (0.3, 0.1)}
-_VALUE = (0.5, 0.3)  # the same for a word beyond another value
+_VALUE = (0.5, 0.3)  # the same factors if another value is in between
 
 
 def words_around(text: str, values: Iterable[tuple[int, int]]) -> list[WordWeights]:
-    """Return for each value (start, end) of a text the weights of the words around it."""
+    """Return, for each value, the weights of the words around it. `values`: start and end of each in the text."""
     flat, origin = notation.flatten(text)
     places = {origin(at): at for at in range(len(flat), -1, -1)}
     spans = [(places[start], places[end]) for start, end in values if start in places and end in places]
@@ -129,15 +129,15 @@ def words_around(text: str, values: Iterable[tuple[int, int]]) -> list[WordWeigh
 
 
 def word_rarity(values: Sequence[WordWeights]) -> dict[str, float]:
-    """Return for each word around any of the values its weight: the logarithm of how few values have it."""
+    """Return the weight of each word that is around any of the values; a word that few values have weighs more."""
     having = Counter(word for words in values for word in words)
     return {word: math.log((len(values) + 1) / (count + 0.5)) for word, count in having.items()}
 
 
 def word_overlap(wanted: WordWeights, found: WordWeights, weights: Mapping[str, float]) -> float:
-    """Return the weighted share (0 to 1) of the words around one value that are also around the other, as near.
+    """Return the weighted share (0 to 1) of the words around one value that are equally near the other value.
 
-    `weights`: from `word_rarity`. Also 0 if there are too few words to compare.
+    `weights`: from `word_rarity`. The result is also 0 if there are too few words to compare.
     """
     shares = {word: weight * weights.get(word, 0.0) for word, weight in wanted.items()}
     total, squares = sum(shares.values()), sum(weight**2 for weight in shares.values())
@@ -175,13 +175,14 @@ def _pairs(run: str) -> list[str]:
 
 
 _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
-# A value counts as exchanged if another one has this `word_overlap` (0 to 1) and so much more than the value itself.
+# A value counts as exchanged if a different value of the source has at least RIVAL_MIN `word_overlap` (0 to 1) with
+# it, and at least RIVAL_LEAD more than the same value has.
 # Fitted with tests/benchmarks/claims.py.
 RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
-LENIENCE = 0.6  # exponent of the value's own overlap, which paraphrases lower
-STATEMENT_SHARE = 0.8  # share of a sentence's terms in the source sentence that it repeats
+LENIENCE = 0.6  # exponent that raises the overlap of the same value, since paraphrases lower it
+STATEMENT_SHARE = 0.8  # smallest share of a sentence's terms in the source sentence that it repeats
 CLOSING_SHARE = 0.5  # share of the terms of the source's last clause that the sentence must contain
-_END = 40  # characters at the end of a sentence, as it may join two statements
+_END = 40  # characters of a sentence's end, compared separately, since a sentence may join two statements
 _STATEMENT_MIN = 6  # terms; fewer are not enough to find that sentence
 _BACK = re.compile(
     "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
@@ -192,7 +193,7 @@ COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 @dataclass(frozen=True, slots=True)
 class ValueMention:
-    """A value or date with the words around it. `written`: as in the text."""
+    """A value or date with the words around it. `written`: the value as the text writes it."""
 
     value: Quantity | Date
     words: WordWeights
@@ -208,9 +209,9 @@ class Evidence:
     terms: frozenset[str]
     values: tuple[ValueMention, ...]
     searchable: str
-    rarity: Mapping[str, float]  # of the words around values, from `word_rarity`
-    head_units: frozenset[Unit] = frozenset()  # 幅員(m), 単位：mm
-    statements: tuple[tuple[frozenset[str], frozenset[str], int], ...] = ()  # of each sentence: its terms,
+    rarity: Mapping[str, float]  # weights of the words around values, from `word_rarity`
+    head_units: frozenset[Unit] = frozenset()  # units in headers and captions: 幅員(m), 単位：mm
+    statements: tuple[tuple[frozenset[str], frozenset[str], int], ...] = ()  # for each sentence: its terms,
     # the terms of its last clause, and its polarity
     derived: tuple[Quantity | Date, ...] = ()  # values that follow from others, from app.documents.values.spans
 
@@ -227,7 +228,11 @@ class Evidence:
         return [one.value for one in self.values if isinstance(one.value, Date)]
 
     def holds(self, quantity: Quantity, written: str, behind: str = "") -> bool:
-        """Whether this value occurs, and not only with another bound (以上 for 以下). `written`: as in the answer."""
+        """Whether the source has this value, and not only with an incompatible bound (以上 for 以下).
+
+        `written`: the value as written in the answer. `behind`: the character after a number without a unit; "" for
+        none.
+        """
         factors = self._factors(quantity, written)
         same = [
             one.value
@@ -266,9 +271,9 @@ class Evidence:
         return any(date.is_in(one) for one in (*self.dates, *self.derived) if isinstance(one, Date))
 
     def contradicts(self, mention: ValueMention, besides: Sequence[ValueMention]) -> bool:
-        """Whether the source has another value, but not this one, among the words that surround it in the answer.
+        """Whether the source has a different value, and not this one, with the words that are around it in the answer.
 
-        `besides`: all values of the answer's sentence; these do not count as other values.
+        `besides`: all values of the answer's sentence; a value of the source that equals one of them does not count.
         """
         value = mention.value
         if getattr(value, "is_per", False):  # the base of a rate
@@ -285,7 +290,7 @@ class Evidence:
         return other >= RIVAL_MIN and other - own >= RIVAL_LEAD
 
     def denies(self, text: str) -> bool:
-        """Whether the source sentence nearest to this one has the opposite polarity, and no near one has the same."""
+        """Whether the nearest source sentences have the opposite polarity (negative or affirmative) of `text`."""
         sign, wanted, end = modality.polarity_of(text), content_terms(text), content_terms(text.rstrip()[-_END:])
         if not sign or len(wanted) < _STATEMENT_MIN or not end:
             return False
@@ -299,9 +304,9 @@ class Evidence:
         return against >= STATEMENT_SHARE and against - otherwise >= RIVAL_LEAD
 
     def _factors(self, quantity: Quantity, written: str) -> list[float]:
-        """Return the factors of units that numbers in a table may have.
+        """Return the factors that convert a number of the source without a unit to this value's unit.
 
-        Units come from the table's header, or from anywhere in the source if the answer uses the same unit.
+        The units come from table headers, or from anywhere in the source if the answer uses the same unit.
         """
         unit = re.sub(r"[\s^{}]", "", notation.flatten(written)[0].lstrip("0123456789., +-")).casefold()
         own = [quantity.value / quantity.number] if unit and quantity.number and _names(self.searchable, unit) else []
@@ -328,9 +333,10 @@ def prepare_text(*texts: str) -> Evidence:
 
 
 def value_mentions(text: str, *, is_source: bool = False) -> list[ValueMention]:
-    """Return the values and then the dates of a text; dates without a year appear again with that of the date before.
+    """Return the values and then the dates of a text, each with the words around it.
 
-    `is_source`: include values that intervals and lists imply.
+    A date without a year appears a second time, with the year of the date before it. `is_source`: include values that
+    intervals and lists imply.
     """
     found: list[Quantity | Date] = [*quantities.parse(text)]
     found += [*spans.parse_intervals(text), *spans.parse_implied_counts(text)] if is_source else []
@@ -362,7 +368,7 @@ def prepare_passage(passage: Passage) -> Evidence:
     pages = range(section.page, last + 1) if section.page else ()
     names_of_it = (*section.heading, section.tag, *section.captions, passage.document, passage.collection)
     where = prepare_text(" / ".join(names_of_it), " ".join(f"{page}ページ" for page in pages))
-    numbered = tuple(  # 第3章, and not the 3.2 of a section
+    numbered = tuple(  # keep 第3章, but not a section number such as 3.2
         one for one in where.values if isinstance(one.value, Date) or one.value.unit
     )
     pieces = [
@@ -406,7 +412,7 @@ def _closing(piece: str) -> frozenset[str]:
 
 
 def refers_back(question: str) -> bool:
-    """Whether a question can only be understood after the one before it."""
+    """Whether a question can only be understood together with the question before it."""
     return _BACK.search(question) is not None or not content_terms(question)
 
 
@@ -418,7 +424,10 @@ def question_terms(question: str) -> frozenset[str]:
 
 
 def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> bool:
-    """Whether the values are equal. `factors`: of the units that a number without one may have."""
+    """Whether the values are equal.
+
+    `factors`: conversion factors to try if the source's number has no unit.
+    """
     if wanted.is_same(found):
         return True
     if not wanted.unit:
@@ -427,12 +436,12 @@ def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> boo
 
 
 def _names(searchable: str, unit: str) -> bool:
-    """Whether the unit occurs by itself: g is not in kg."""
+    """Whether the unit occurs as a word in `searchable`: g does not occur in kg."""
     return re.search(rf"(?<![a-z]){re.escape(unit)}(?![a-z])", searchable) is not None
 
 
 def bound_of(found: Quantity) -> str:
-    """Return the bound of a value of a source; the ends of 10～30℃ are bounds as well."""
+    """Return the bound of a source value; the start and end of a range (10～30℃) count as bounds."""
     return found.bound or (">=" if found.is_range_start else "<=" if found.is_range_end else "")
 
 

@@ -24,8 +24,10 @@ POINTS_MOST = 1e6
 
 @dataclass(frozen=True, slots=True)
 class CollectionRef:
-    """A reference to a collection in the scope of a conversation. The name is decisive, as ids change with a new
-    index."""
+    """A reference to a collection in the scope of a conversation.
+
+    The name decides, because ids change with a new index.
+    """
 
     id: int
     name: str
@@ -33,8 +35,10 @@ class CollectionRef:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A checked sentence. `start`, `end`: offsets in the answer. `sources`: [n], from 1. `missing`: as written in the
-    answer."""
+    """A checked sentence of an answer. `start`, `end`: offsets in the answer.
+
+    `sources`: numbers of sources, from 1. `missing`: words and values that the sources lack, as written in the answer.
+    """
 
     sentence: str
     start: int
@@ -48,8 +52,8 @@ class Claim:
 class CitedSource:
     """A passage that the model received, or one of the nearest if the answer was not in the documents.
 
-    `text` is what the model read. `sha256`: of the document at that time. Other fields as in DocumentSection and
-    Passage.
+    `text`: the text that the model received. `sha256`: digest of the document at that time. Other fields are as in
+    DocumentSection and Passage.
     """
 
     collection: str
@@ -69,7 +73,7 @@ class CitedSource:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """The sources and claims of an answer. `sources[n - 1]` is [n].
+    """The sources and claims of an answer. `sources[n - 1]` is the source of the mark [n].
 
     `is_excerpt`: 抜粋表示, the answer quotes the sources and no model generated it. `by_meaning`: "" (no embedding
     model is installed) | used | missed (its vectors were late or unusable). `unchecked`: the number of sentences that
@@ -106,7 +110,7 @@ def passage_of(source: CitedSource, number: int) -> Passage:
 def from_dict(data: Any) -> Grounding:
     """Build a grounding from the output of `dataclasses.asdict`, possibly read from an edited file.
 
-    Unknown fields, of a later version, are dropped. Raises ValueError.
+    Unknown fields, of a later version, are dropped. Raises ValueError for invalid data.
     """
     found = _convert(data, Grounding)
     _check_range(found.unchecked, COUNT_LIMITS["claims"])
@@ -123,7 +127,7 @@ def from_dict(data: Any) -> Grounding:
 
 
 def references(data: Any) -> tuple[CollectionRef, ...]:
-    """Build collection references. Raises ValueError."""
+    """Build collection references. Raises ValueError for invalid data."""
     return _convert(data, tuple[CollectionRef, ...])
 
 
@@ -133,8 +137,10 @@ def _convert(data: Any, kind: type[T]) -> T:
 
 
 def _cleaned(value: Any, name: str) -> Any:
-    """Return a parsed value without invisible characters. `name`: of its field. Raises ValueError for what is too
-    long."""
+    """Return a parsed value without invisible characters. `name`: the name of its field.
+
+    Raises ValueError for values that are too long.
+    """
     match value:
         case dict():
             return {key: _cleaned(item, key) for key, item in value.items()}

@@ -19,7 +19,7 @@ _tokenizers = threading.local()  # a tokenizer belongs to one thread
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The shortest unit of the dictionary (総務 and 課). `start`, `end`: offsets in the text.
+    """A word as the dictionary splits text, in its shortest form (総務 and 課). `start`, `end`: offsets in the text.
 
     `base`: one spelling for all forms of a word (取消し: 取り消し). `kind`: its part of speech, joined by "-".
     `synonyms`: numbers of the groups of the Sudachi synonym dictionary that contain it.
@@ -43,7 +43,7 @@ class Word:
 
     @property
     def is_affix(self) -> bool:
-        """Whether it is not a word by itself: お, さん."""
+        """Whether the word cannot stand alone: お, さん."""
         return self.is_suffix or self.kind.startswith("接頭辞")
 
     @property
@@ -178,8 +178,10 @@ def is_everyday(noun: str) -> bool:
 
 
 def opposites(word: str) -> frozenset[str]:
-    """Return the words that exclude it: those of its series, and those that differ only in the first character (開場,
-    閉場)."""
+    """Return the words that exclude this one.
+
+    These are the others of its series, and words that differ in the first character (開場, 閉場).
+    """
     is_noun = re.fullmatch(rf"[一-鿿]{{{_PAIR}}}", word) is not None
     others = (f"{two}{word[1:]}" for one, two in _FIRST_SIGNS if is_noun and word[0] == one)
     return _OPPOSITE.get(word, frozenset()).union(others)

@@ -1,5 +1,4 @@
-"""Find what an answer assigns to the wrong one of two things: crossed pairs in a sentence, cells of another table
-row."""
+"""Find parts that an answer assigns to the wrong thing: crossed pairs in a sentence, or cells of another table row."""
 
 import dataclasses
 import functools
@@ -24,8 +23,10 @@ _ENDS = re.compile("[、。]")
 
 
 def find_crossed_parts(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """Yield AはXに、BはYに for AはYに、BはXに: each of two clauses of the answer joins words of two clauses of the
-    source."""
+    """Yield the place of two crossed pairs: AはXに、BはYに for AはYに、BはXに.
+
+    Pairs are crossed if each of two clauses of the answer joins words from two clauses of the source.
+    """
     parts = _parts(statement)
     own = [[unit for unit in part if not _is_in_another(unit, part, parts)] for part in parts]
     sentences = [source for source in near[:_NEAREST] if "|" not in source.text]
@@ -59,7 +60,10 @@ def _with_values(parts: list[list[Phrase]], whole: Statement) -> list[tuple[list
 def _of_values(
     at: int, values: Sequence[Sequence[Quantity]], theirs: Sequence[tuple[Sequence[Phrase], Sequence[Quantity]]]
 ) -> dict[int, list[Quantity]]:
-    """Return the values that only this clause of the answer has, by the one clause of the source that has them."""
+    """Return clause index of the source -> values that only it has, for the values of clause `at` of the answer.
+
+    Only values that this clause of the answer alone has count, and only if another clause has one of the same kind.
+    """
     others = [value for number, part in enumerate(values) if number != at for value in part]
     found: dict[int, list[Quantity]] = {}
     for value in values[at]:
@@ -79,7 +83,7 @@ def _merged(units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]) -
 
 
 def find_swapped_places(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """Yield 帳簿は棚に for 帳簿は机に、図面は棚に."""
+    """Yield phrases that the source has with another topic: 帳簿は棚に for 帳簿は机に、図面は棚に."""
     parts = _parts(statement)
     wholes = [statement.units] if any(part[-1].is_condition for part in parts[:1]) else parts
     for source in near[:1]:
@@ -91,7 +95,10 @@ def find_swapped_places(statement: Statement, near: Sequence[Statement]) -> Iter
 def _of_the_other(
     statement: Statement, theirs: Sequence[Sequence[Phrase]], labels: dict[int, list[Phrase]]
 ) -> Iterable[Place]:
-    """Yield words of a source clause that the answer assigns to the topic of another one."""
+    """Yield words of one clause of the source that the answer assigns to the topic of another clause.
+
+    `labels`: clause index of the source -> phrases of the answer that occur in it.
+    """
     for one in labels:
         for two in labels:
             about = _about(theirs[two])
@@ -111,7 +118,7 @@ def _of_the_other(
 
 
 def _about(part: Sequence[Phrase]) -> list[Phrase]:
-    """Return the phrases up to a clause's topic or condition."""
+    """Return the phrases of a clause up to its topic or condition."""
     topic = next((unit.number for unit in part if _OF_WHAT.match(unit.tail) or unit.is_condition), -1)
     return [unit for unit in part if unit.number <= topic]
 
@@ -157,10 +164,13 @@ def _numbered(unit: Phrase, text: str) -> Phrase:
 
 
 def _labels(part: Sequence[Phrase], theirs: Sequence[Sequence[Phrase]]) -> dict[int, list[Phrase]]:
-    """Return the phrases of a clause by the one source clause that has them; equal words count before similar ones."""
+    """Return clause index of the source -> phrases of `part` that only this clause has.
+
+    Equal words count before similar ones.
+    """
     found: dict[int, list[Phrase]] = {}
     for unit in part:
-        if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # of all clauses, or of none
+        if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # belongs to all clauses, or to none
             continue
         there = [number for number, other in enumerate(theirs) if any(unit.text == one.text for one in other)]
         for is_like in (_has_head_of, _is_same):
@@ -191,7 +201,7 @@ def _is_same(one: Phrase, two: Phrase) -> bool:
 
 
 def _length(unit: Phrase) -> int:
-    """Return the number of words without suffixes: 用 of 検査用."""
+    """Return the number of words in a phrase without suffixes, such as 用 of 検査用."""
     return sum(not word.is_suffix for word in unit.words)
 
 
@@ -205,7 +215,7 @@ _OTHERS = re.compile("その他|他の|ほか|以外|それぞれ")
 
 @dataclass(frozen=True, slots=True)
 class LabelledEntry:
-    """An entry of a table or list. `place`: (table or list, column)."""
+    """The items that a table row or list line has for its label. `place`: (table or list, column)."""
 
     place: tuple[int, int]
     label: str
@@ -213,7 +223,7 @@ class LabelledEntry:
 
 
 def find_swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
-    """Yield the places of items that a sentence assigns to one label but tables and lists have only for others."""
+    """Yield the places of items in a sentence that tables and lists of the source have only for other labels."""
     flat, origin = notation.flatten(text)
     whole = notation.flatten(source)[0]
     found = parse_entries(whole)
@@ -231,7 +241,7 @@ def find_swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
 
 
 def _of_others(part: str, label: str, found: Sequence[LabelledEntry], whole: str) -> Iterator[tuple[int, str]]:
-    """Yield items (place, text) in a clause that the source has only for other labels than the one it names."""
+    """Yield items of a clause that the source has only for labels other than `label`, as (offset, item)."""
     own = [one for one in found if one.label == label]
     mine = frozenset(item for one in own for item in one.items)
     everywhere = [item for one in found for item in one.items]

@@ -1,7 +1,7 @@
-"""Classify the end of a predicate: whether it holds or not, must, may or should be, or need not be.
+"""Classify predicates by their endings: stated, negated, required, permitted, advised, prohibited or unnecessary.
 
-The patterns are closed classes of grammar (auxiliaries and the expressions of duty and permission), so they serve every
-subject. The last part gives the polarity of a sentence by its end alone.
+The patterns are closed classes of grammar (auxiliaries and the expressions of duty and permission), so they apply to
+texts on any subject. The last part of the file finds the polarity of a sentence by its end alone.
 """
 
 import re
@@ -35,7 +35,7 @@ _SUGGESTED = re.compile(r"よう(?:に|、)?(?:し(?:ま|て|よ)|する(?!た�
 CHOICE = re.compile(  # 着けるかどうかは、本人の自由です
     r"(?:する|した|させる|ている)?か(?:どうか|否か)?は[^。]*(?:自由|任意|次第|任せ|任さ|委ね|選べ|選ぶ|選択|判断|決め|問わ|問い)"
 )
-SOFTENED = re.compile(  # before a predicate
+SOFTENED = re.compile(  # words before a predicate that weaken it
     r"(?:^|[、。はもをに])(?:(?:でき|出来)(?:れば|たら|るだけ|る限り)|なるべく|可能な(?:限り|かぎり|ら|範囲)|極力)"
 )
 _PERMITTED = re.compile(
@@ -54,7 +54,7 @@ CONCESSION = re.compile(
     r"(?:(?:場合|とき|際)(?:で|に)?も(?!、?(?:同じ|同様))|(?:て|で)も(?![よい良構かさ差]|ら[いうえっわ])|にかかわらず|に関わらず|を問わず|のに)"
 )
 
-# After a noun: there is none of it. And words for all of something, without exception.
+# NONE matches after a noun and expresses its absence. EVERY matches words for all things without exception.
 NONE = r"(?:全く|まったく|一切)?(?:い|居)?(?:な[いくかけし]|無[いくかけし]|(?:あり?)?ませ|ござい)"
 EVERY = "あらゆる|いかなる|どんな|どのような|一切|無条件|例外な[くし]"
 
@@ -130,7 +130,7 @@ _NEGATED_END = re.compile(
 def polarity_of(sentence: str) -> int:
     """Return 1 for an affirmative sentence, -1 for a negative one, 0 if unclear.
 
-    Unclear are 避ける and 困難である, and 超えない, which bounds a value.
+    Sentences that end in 避ける, 困難である or 超えない (a bound of a value) are unclear.
     """
     end = sentence.rstrip("。．.!！ 　\n）)」")[-POLARITY_REACH:]
     if _POSITIVE_IN_SUM.search(end):

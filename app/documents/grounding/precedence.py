@@ -1,4 +1,4 @@
-"""Find where an answer reverses the order of what its source says comes first."""
+"""Find places where an answer reverses the order of two actions that its source states."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -28,12 +28,15 @@ _THEN = re.compile("(?:し?、|[しっいん]?て、?|[いん]で、?)(?:その�
 _FIRST_OF_ALL = re.compile("(?:まず|最初に|(?<![よ優])(?<!より)先に)、?")  # まず止め、それから調べる
 _NEXT = re.compile("[^、。]{0,3}、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして|最後に)")
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
-_MAX = 200  # phrases
+_MAX = 200  # phrases of a statement that are examined
 
 
 @dataclass(frozen=True, slots=True)
 class Precedence:
-    """Phrases that come first and those that follow. `at`: the phrase with the word of order."""
+    """Two groups of phrases whose order a statement gives: `first` comes before `then`.
+
+    `at`: the phrase whose ending has the word of order (後, 前).
+    """
 
     first: tuple[Phrase, ...]
     then: tuple[Phrase, ...]
@@ -41,7 +44,7 @@ class Precedence:
 
 
 def parse_precedences(statement: Statement) -> list[Precedence]:
-    """Return the orders that a statement expresses."""
+    """Return each order of actions that a statement expresses."""
     found: list[Precedence] = []
     units = statement.units[:_MAX]
     for at, unit in enumerate(units):
@@ -70,13 +73,13 @@ def parse_precedences(statement: Statement) -> list[Precedence]:
 
 
 def _first_of_all(statement: Statement, at: int) -> Sequence[Phrase]:
-    """Return the phrases after まず, up to this one."""
+    """Return the phrases from まず or 最初に up to phrase number `at`; [] if no such word is before it."""
     found = _FIRST_OF_ALL.search(statement.text, 0, statement.units[at].start)
     return [one for one in statement.units[: at + 1] if one.start >= found.end()] if found else []
 
 
 def side_of(unit: Phrase) -> str:
-    """Return whether the phrase comes "before" or "after" the rest; "" for neither."""
+    """Return "after" if a phrase ends in 後 or the like (確認した後に), "before" if in 前 (入る前に), else ""."""
     if _BOTH.search(unit.tail) or (not unit.is_act and _IN_FRONT.match(unit.tail)):
         return ""
     if _AFTER.search(unit.tail):
@@ -86,21 +89,28 @@ def side_of(unit: Phrase) -> str:
 
 
 def _begin(units: Sequence[Phrase], at: int) -> int:
-    """Return where the clause of a phrase begins, including the one that a cleft takes up (確認するのは)."""
+    """Return the number of the first phrase of the clause with phrase number `at`.
+
+    A clause that ends in のは (確認するのは) counts as a part of the clause after it.
+    """
     ends = (one for one in reversed(units[: max(0, at)]) if one.kind and re.search("[、。]", one.tail))
     return next((one.number + 1 for one in ends if not statements.CLEFT.search(one.tail)), 0)
 
 
 def _matter(units: Sequence[Phrase], at: int) -> tuple[Phrase, ...]:
-    """Return the topic whose order a sentence gives, if its end only says that it is done:
-    交換は、電源を切ってから行う."""
+    """Return the phrases up to a topic that is an action: 交換は of 交換は、電源を切ってから行う.
+
+    In such a sentence the topic is ordered, since the verb at its end only means that it is done. () if there is none.
+    """
     topic = next((one.number for one in units[:at] if one.is_act and _OF_MATTER.match(one.tail)), -1)
     return tuple(units[: topic + 1])
 
 
 def _clauses(units: Sequence[Phrase], at: int) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
-    """Return the clause that ends in 後 or 前, and the one it refers to: the following one, or the one with のは before
-    it."""
+    """Return the phrases of the clause that ends in 後 or 前, and of the clause that it is ordered with.
+
+    The second one follows it, or ends in のは before it: 報告するのは、確認した後だ.
+    """
     begin = _begin(units, at)
     cleft = next(
         (one.number for one in reversed(units[begin:at]) if one.kind and statements.CLEFT.search(one.tail)), None
@@ -116,13 +126,15 @@ def _clauses(units: Sequence[Phrase], at: int) -> tuple[tuple[Phrase, ...], tupl
 
 
 def _content(units: Sequence[Phrase]) -> tuple[Phrase, ...]:
-    """Drop phrases that only express beginning, end or execution."""
+    """Drop phrases that only express beginning, end or execution (開始, 終了, 行う)."""
     return tuple(unit for unit in units if unit.head.base not in _ASPECT)
 
 
 def find_reversed_order(statement: Statement, known: SourceFacts) -> Iterable[Place]:
-    """Yield places where the answer reverses an order of the sources, and no source statement has the answer's
-    order."""
+    """Yield the places of words of order where the answer reverses an order of the sources.
+
+    An order is not yielded if any source statement has it as the answer does.
+    """
     orders = parse_precedences(statement)
     theirs = [other for one in known.statements for other in parse_precedences(one)] if orders else []
     chains = [other for one in known.statements for other in _sequence(one)] if orders else []
@@ -136,8 +148,7 @@ def find_reversed_order(statement: Statement, known: SourceFacts) -> Iterable[Pl
 
 
 def _sequence(source: Statement) -> Iterable[Precedence]:
-    """Yield actions that a source lists one after the other without another word of order:
-    電源を切り、所長に報告する."""
+    """Yield each pair of consecutive actions that a source joins without a word of order: 電源を切り、報告する."""
     acts = [one for one in source.units[:_MAX] if one.kind and not one.is_condition]
     for one, two in pairwise(acts):
         if one.kind == modality.PLAIN and _THEN.fullmatch(one.tail):
@@ -145,24 +156,26 @@ def _sequence(source: Statement) -> Iterable[Precedence]:
 
 
 def _with_object(act: Phrase, source: Statement) -> tuple[Phrase, ...]:
-    """Return an action with its object: 遮断器を開放し."""
+    """Return an action and the object before it, if there is one: 遮断器を開放し."""
     return tuple(
         one for one in source.units[max(0, act.number - 1) : act.number + 1] if one is act or one.role == "object"
     )
 
 
 def _has_acts(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> bool:
-    """Whether the actions are the same, not only their objects."""
+    """Whether both groups of phrases share an action, and not only an object."""
     return any(_is_same(one, two) for two in theirs if two.kind for one in own if one.kind)
 
 
 def _is_turned(own: Precedence, other: Precedence) -> bool:
+    """Whether the answer's order has more in common with the reverse of the source's order than with that order."""
     straight = _shared(own.first, other.first) + _shared(own.then, other.then)
     one, two = _shared(own.first, other.then), _shared(own.then, other.first)
     return one > 0 and two > 0 and one + two > straight
 
 
 def _is_kept(own: Precedence, other: Precedence) -> bool:
+    """Whether the answer's order has at least as much in common with the source's order as with its reverse."""
     one, two = _shared(own.first, other.first), _shared(own.then, other.then)
     crossed = _shared(own.first, other.then) + _shared(own.then, other.first)
     return one > 0 and two > 0 and one + two >= crossed

@@ -1,8 +1,9 @@
-"""Compare conditions: 「CでなければAできない」, 「AするにはCが必要」 and 「AできるのはCだけ」 all say that A goes with
-C.
+"""Compare the conditions of actions in an answer with those in its source.
 
-A sentence is parsed into pairs of an action and its condition, and whether the two go together; with two negations
-(Cしない限りできない) they do. Pairs of an answer and its source that agree say the same in other words.
+The sentences 「CでなければAできない」, 「AするにはCが必要」 and 「AできるのはCだけ」 all make C the condition of the
+action A. A sentence is parsed into pairs of an action and its condition. Each pair records whether the action goes with
+the condition or with its absence; two negations (Cしない限りできない) mean with it. So pairs of an answer and its
+source can agree although their wording differs.
 """
 
 import dataclasses
@@ -39,7 +40,7 @@ _NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさ�
 _FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?(?:[\d一二三四五六七八九十数][^、。]*)?")
 _ENDS = re.compile("[、。]|[はも](?!.*[はも])")
 _MAIN_ENDS = re.compile("。|が、|けれど")
-_NEAR = 0.8  # of the best fit
+_NEAR = 0.8  # share of the best fit from which a pair of the source is compared too
 _STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
 _CONVERSES = (("貸", "借"), ("売", "買"), ("渡", "受"), ("払", "受"), ("教", "習"))
 USES = frozenset(["使う", "用いる", "使用", "利用"])
@@ -49,7 +50,7 @@ _LASTING = frozenset([
 ])  # fmt: skip
 _ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停止"])
 _ACT_MIN = 0.6
-_FITS, _SURE = 0.3, 0.5  # shares of words: for the same thing, and for a contradiction
+_FITS, _SURE = 0.3, 0.5  # smallest fit of pairs about the same thing, and of a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
 _BINDING = (modality.DUTY, modality.PERMITTED, modality.ABLE)
 _ALLOWED = re.compile(
@@ -60,10 +61,10 @@ _LIMITED = re.compile(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だ�
 
 @dataclass(frozen=True, slots=True)
 class Prerequisite:
-    """A pair of condition and action. `does`: the predicate of the action. `at`: its place in the text.
+    """An action and its condition, as phrases of one statement.
 
-    `condition`, `act`: phrases of the statement. `is_together`: whether the action goes with the condition or with its
-    absence.
+    `does`: the predicate of the action. `is_together`: whether the action goes with the condition (True) or with its
+    absence (False). `at`: start and end of the pair in the text. `values`: the values in the condition.
     """
 
     condition: tuple[Phrase, ...]
@@ -72,12 +73,12 @@ class Prerequisite:
     is_together: bool
     at: Place
     values: tuple[Quantity, ...] = ()
-    keys: frozenset[object] = frozenset()  # of the predicate; for 給油を受ける those of 給油 too
-    is_strict: bool = False  # 限り, なければ…ない
+    keys: frozenset[object] = frozenset()  # keys of the predicate; for 給油を受ける also those of 給油
+    is_strict: bool = False  # whether the statement has 限り, なければ…ない or the like
 
     @property
     def is_in_time(self) -> bool:
-        """Whether the condition is an earlier action."""
+        """Whether the condition is an earlier action: 確認してから, 停止した後."""
         return any(_IN_TIME.match(unit.tail) for unit in self.condition[-1:])
 
     @property
@@ -87,12 +88,12 @@ class Prerequisite:
 
     @property
     def ends(self) -> frozenset[int]:
-        """Return the numbers of the two predicates."""
+        """Return the numbers of two phrases: the last one of the condition, and the predicate of the action."""
         return frozenset([self.condition[-1].number, self.does.number])
 
 
 def parse_prerequisites(statement: Statement) -> list[Prerequisite]:
-    """Return the prerequisites that a statement expresses."""
+    """Return the pairs of an action and its condition that a statement expresses."""
     if statement.excepted_count < 0:
         return []
     if statement.excepted_count and statement.frames:
@@ -112,8 +113,11 @@ def parse_prerequisites(statement: Statement) -> list[Prerequisite]:
 
 
 def _excepted(condition: tuple[Phrase, ...], rest: tuple[Phrase, ...], main: Phrase) -> list[Prerequisite]:
-    """Return the pairs of an exception: with it the action is allowed, and the requirement of the sentence before is
-    waived."""
+    """Return the pairs that an exception implies: under its condition, the rule before it does not apply.
+
+    A requirement of that rule is then waived too. `condition`: phrases of the exception. `rest`: phrases of the rule.
+    `main`: the predicate of the rule, already reversed.
+    """
     at = (condition[0].start, condition[-1].end)
     is_so = main.kind not in modality.NEGATIVE
     asked = next((number for number, one in enumerate(rest) if one is not main and _NEEDS.match(one.tail)), None)
@@ -128,13 +132,13 @@ def _excepted(condition: tuple[Phrase, ...], rest: tuple[Phrase, ...], main: Phr
 
 
 def _values(one: Prerequisite, statement: Statement) -> tuple[Quantity, ...]:
-    """Return the values in the condition."""
+    """Return the values in the condition of a pair."""
     first, last = one.condition[0].start, one.condition[-1]
     return tuple(value for value in statement.values if first <= value.start < last.end + len(last.tail))
 
 
 def _clauses(statement: Statement) -> Iterator[Prerequisite]:
-    """Yield Cしない限りAできない, Cの場合はAできる, AはCに限る."""
+    """Yield the prerequisites in sentences like Cしない限りAできない, Cの場合はAできる and AはCに限る."""
     for unit in statement.units:
         has_it = _sign(unit, statement)
         if has_it is None or _is_in_cleft(unit, statement):
@@ -171,13 +175,13 @@ def _clauses(statement: Statement) -> Iterator[Prerequisite]:
 
 
 def _lasts(until: Phrase, main: Phrase, statement: Statement) -> bool:
-    """Whether another predicate lasts until then (35℃まで冷ましてから入れる), or the main one is lasting."""
+    """Whether まで expresses how long an action lasts (35℃まで冷ましてから入れる, 冷めるまで置く)."""
     following = next((one for one in statement.units[until.number + 1 :] if one.kind), main)
     return following is not main or main.head.base in _LASTING
 
 
 def _is_in_cleft(unit: Phrase, statement: Statement) -> bool:
-    """Whether a cleft names the phrase: 撮影してよいのは報道のときだけ."""
+    """Whether the phrase comes after のは, as what the sentence names: 報道のとき of 撮影してよいのは報道のときだけ."""
     before = next(
         (one for one in reversed(statement.units[: unit.number]) if re.search("[、。]", one.tail) or one.kind), None
     )
@@ -192,8 +196,10 @@ def _modality_after_limit(unit: Phrase) -> str:
 
 
 def _sign(unit: Phrase, statement: Statement) -> bool | None:
-    """Return whether the clause requires presence (True) or absence (不在, False) of something; None for no
-    condition."""
+    """Return True if a phrase ends a condition that must hold (鍵があれば), False if one that must not (鍵がなければ).
+
+    Return None if it ends no condition. Words like 不在 reverse the result.
+    """
     found = _sign_of_end(unit, statement)
     return found if found is None or unit.text not in _ABSENT else not found
 
@@ -221,7 +227,7 @@ def _begin(units: Sequence[Phrase], at: int) -> int:
 
 
 def _main(statement: Statement, unit: Phrase) -> PredicateFrame | None:
-    """Return the main predicate after the clause."""
+    """Return the main predicate after the clause that a phrase ends; None if there is none."""
     passed: PredicateFrame | None = None
     for frame in statement.frames:
         if frame.unit.number <= unit.number:
@@ -239,7 +245,7 @@ def _main(statement: Statement, unit: Phrase) -> PredicateFrame | None:
 
 
 def _purposes(statement: Statement) -> Iterator[Prerequisite]:
-    """Yield AするにはCが必要."""
+    """Yield the prerequisites in sentences like AするにはCが必要."""
     main = statement.frames[-1].unit if statement.frames else None
     for unit in statement.units:
         if main is None or main.number <= unit.number or not unit.kind or not _FOR.fullmatch(unit.tail):
@@ -252,7 +258,7 @@ def _purposes(statement: Statement) -> Iterator[Prerequisite]:
 
 
 def _clefts(statement: Statement) -> Iterator[Prerequisite]:
-    """Yield AできるのはCの場合だけ."""
+    """Yield the prerequisites in sentences like AできるのはCの場合だけ."""
     for unit in statement.units[:-1]:
         if unit.kind and statements.CLEFT.search(unit.tail):
             later = statement.units[unit.number + 1 :]
@@ -266,15 +272,17 @@ def _clefts(statement: Statement) -> Iterator[Prerequisite]:
 def related_statements(
     statement: Statement, near: Sequence[Statement], everything: Sequence[Statement]
 ) -> list[Statement]:
-    """Return the nearest statements and all with a predicate of this one, whose conditions may be in other
-    sentences."""
+    """Return the nearest statements, and then all others that have a predicate of this statement.
+
+    The conditions of its predicates may be in those others.
+    """
     does = frozenset(key for frame in statement.frames for key in frame.unit.keys if isinstance(key, str))
     others = (one for one in everything if any(frame.unit.keys & does for frame in one.frames))
     return [*near, *(one for one in others if not any(one is other for other in near))]
 
 
 def _actors(statement: Statement) -> Iterator[Prerequisite]:
-    """Yield AはCが行い: A goes with C."""
+    """Yield the prerequisites in sentences like AはCが行い, where the actor C is the condition of A."""
     for unit in statement.units:
         if unit.role != "subject" or not lexicon.is_agent(unit.text):
             continue
@@ -289,7 +297,10 @@ def _actors(statement: Statement) -> Iterator[Prerequisite]:
 def compare_prerequisites(
     statement: Statement, near: Iterable[Statement]
 ) -> tuple[list[Prerequisite], list[Prerequisite]]:
-    """Return the conditions of an answer that its source has too, and those that it reverses or lacks."""
+    """Return the pairs of an answer that its source has too, and those that the source reverses or lacks.
+
+    `near`: statements of the source.
+    """
     near = list(near)
     theirs = [(other, bool(one.needed or one.excepted_count)) for one in near for other in parse_prerequisites(one)]
     kept: list[Prerequisite] = []
@@ -312,22 +323,25 @@ def compare_prerequisites(
 
 
 def _has_end(own: Prerequisite, rated: Sequence[tuple[float, Prerequisite, bool]]) -> bool:
-    """Whether the source has the last phrase of the condition, not only its modifiers."""
+    """Whether a pair of the source has the last phrase of the answer's condition, and not only its modifiers.
+
+    `rated`: (fit, pair of the source, whether it is from an exception).
+    """
     ends = own.condition[-1:]
     return any(share_of_words(ends, (*other.condition, *other.act)) for _, other, _ in rated)
 
 
 def _agree(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether both pairs mean the same."""
+    """Whether a pair of the answer and a pair of the source have the same meaning."""
     pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
     is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
     is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
     is_denied ^= _precedes_negated_action(own, other)
-    return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも: before it stops
+    return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも means before it stops
 
 
 def _precedes_negated_action(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether the source negates only its last action, and the answer has an earlier one.
+    """Whether the answer has an earlier action of a source sentence that negates only its last one.
 
     In 報告し、補ってはならない only 補う is negated, so the negation does not apply to an answer with 報告する.
     """
@@ -342,7 +356,7 @@ def _is_denied(unit: Phrase, pair: Prerequisite) -> bool:
 
 
 def _fit(own: Prerequisite, other: Prerequisite) -> float:
-    """Return how much of condition and action both pairs share; 0: they are about different things."""
+    """Return how similar two pairs are in condition and action, 0 to 1; 0 if they are about different things."""
     if own.values and other.values and not any(_is_same(one, two) for one in own.values for two in other.values):
         return 0.0
     straight = _mutual_overlap(own.condition, other.condition) * _action_overlap(own, other.act)
@@ -356,8 +370,10 @@ def _is_same(one: Quantity, two: Quantity) -> bool:
 
 
 def _says_the_same(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether both have one condition and two words for one action: 滞納がある人は受け取れない for
-    滞納している者には交付しない."""
+    """Whether both pairs have one condition and different words for one action.
+
+    滞納がある人は受け取れない is the same as 滞納している者には交付しない.
+    """
     if own.is_together != other.is_together or _mutual_overlap(own.condition, other.condition) < 1:
         return False
     return own.does.kind in modality.NEGATIVE and other.does.kind in modality.NEGATIVE
@@ -390,13 +406,13 @@ def _has_other_condition(own: Prerequisite, near: Sequence[Statement]) -> bool:
 
 
 def _mutual_overlap(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
-    """Return the mean share of words that each side has in common with the other, from 0 to 1."""
+    """Return the mean of two shares, 0 to 1: of `own` phrases that are in `theirs`, and the reverse."""
     share = share_of_words(own, theirs)
     return (share + share_of_words(theirs, own)) / 2 if share else 0.0
 
 
 def _action_overlap(own: Prerequisite, act: Sequence[Phrase]) -> float:
-    """Return how much of the answer's action an action of the source shares: 0 for another one, else 0.5 to 1."""
+    """Return how similar the pair's action is to the phrases `act` of a source: 0 if different, else 0.5 to 1."""
     if not any(own.keys & one.keys or shares_kanji(own.does, one) or _is_converse(own.does, one) for one in act):
         is_use = own.does.head.base in USES and share_of_words(own.act, act) > 0  # 測定に使えない: 測定してはならない
         return 0.5 if is_use else 0.0

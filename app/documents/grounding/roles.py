@@ -14,13 +14,14 @@ _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整�
 _DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
 _CAUSES = re.compile("を?[かさたなまらわば]?せ(?:[るてなま]|ら|$)")
 _ACTING = ("subject", "topic", "by", "of")
-_SHARED_MIN = 2  # words that identify the statement
+_SHARED_MIN = 2  # shared phrases that identify a statement
 
 
 def find_exchanged_roles(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """Yield one of two names whose roles the answer exchanges: the contractor asks the client for the reverse.
+    """Yield the first of two names whose roles the answer exchanges: AがBに頼む for BがAに頼む.
 
-    The causee counts as object or addressee: 人に作業をさせる, 人を作業に就かせる.
+    Arguments of causative verbs are ignored, since the acting person may be object or addressee: 人に作業をさせる,
+    人を作業に就かせる.
     """
     made_to = {one.number for frame in statement.frames if _CAUSES.match(frame.unit.tail) for one in frame.arguments}
     own = [
@@ -42,7 +43,10 @@ def find_exchanged_roles(statement: Statement, near: Sequence[Statement]) -> Ite
 
 
 def _has(theirs: Sequence[tuple[Phrase, object]], one: Phrase, its: object, two: Phrase, others: object) -> bool:
-    """Whether the source has both names in these roles."""
+    """Whether the source has the name `one` in the role `its` and the name `two` in the role `others`.
+
+    `theirs`: the phrases of a source statement, each with its role.
+    """
     return any(
         role == its
         and is_same_name(one, unit)
@@ -52,7 +56,10 @@ def _has(theirs: Sequence[tuple[Phrase, object]], one: Phrase, its: object, two:
 
 
 def role_of(unit: Phrase, whole: Statement) -> object:
-    """Return the role of a phrase, where topic and subject are one, and "of" includes the word that it modifies."""
+    """Return the grammatical role of a phrase for comparisons; "" for none.
+
+    Topic and subject are one role. The role of a phrase with の is ("of", the word that it modifies).
+    """
     if unit.is_condition:  # 離れる際に
         return ""
     if unit.role in ("topic", "subject"):  # 承認が必要, 資格がない have no actor
@@ -76,8 +83,10 @@ def role_of(unit: Phrase, whole: Statement) -> object:
 
 
 def is_same_name(one: Phrase, two: Phrase) -> bool:
-    """Whether the longer name has all words of the shorter: 部長 and 人事部長 may be the same, 所属長 and 人事部長 are
-    not."""
+    """Whether the longer of two names has all words of the shorter one.
+
+    部長 and 人事部長 may be the same, 所属長 and 人事部長 are not.
+    """
     shorter, longer = (one, two) if len(one.words) <= len(two.words) else (two, one)
     return not any(keys.isdisjoint(longer.all_keys) for keys in shorter.word_keys)
 
@@ -90,10 +99,10 @@ def _has_same_words(one: Phrase, two: Phrase) -> bool:
 def find_other_fillers(
     statement: Statement, known: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
 ) -> Iterable[Place]:
-    """Yield the place of each actor, recipient, location or object that the source replaces by another.
+    """Yield the place of each actor, recipient, location or object for which the source has a different one.
 
-    Both belong to the same predicate. `frames`: for the number of each predicate of the answer, the similar predicates
-    of the source with their statements.
+    Both belong to the same predicate. `frames`: number of a predicate of the answer -> the similar predicates of the
+    source, each with its statement.
     """
     known_units: dict[str, bool] = {}
 
@@ -114,7 +123,10 @@ def find_other_fillers(
 
 
 def find_other_actors(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """Yield an actor that belongs to other statements, if the actor of the repeated statement is not in the answer."""
+    """Yield an actor that the source names only in other statements than the one the answer repeats.
+
+    The answer must not mention the actor of the repeated statement.
+    """
     theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")]
     if not theirs or any(_overlaps(one, unit) for one in theirs for unit in statement.units):
         return
@@ -179,14 +191,14 @@ def _actors(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
 def _is_only_other(
     unit: Phrase, frame: PredicateFrame, other: PredicateFrame, is_better: Callable[[Phrase], bool]
 ) -> bool:
-    """Whether only the place differs: 忘れ物は守衛室で預かる for 忘れ物は事務室で預かる."""
+    """Whether two predicates differ only in the place: 忘れ物は守衛室で預かる for 忘れ物は事務室で預かる."""
     rest = [one for one in frame.arguments if one is not unit and one.role != "of" and not one.is_general]
     is_same = bool(rest) and all(any(is_same_name(one, two) for two in other.arguments) for one in rest)
     return unit.role in ("to", "at", "from") and is_same and bool(frame.unit.keys & other.unit.keys) and is_better(unit)
 
 
 def _doers(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
-    """Return an actor described by a clause: 苦情を受けた者が."""
+    """Return the actor if a clause describes it (苦情を受けた者が); else []."""
     before = (one for one in reversed(whole.units[: frame.unit.number]) if one.role == "subject")
     return [one for one in [next(before, None)] if one is not None and _DOER.match(one.tail)]
 
@@ -199,8 +211,10 @@ def _other_filler(
     known: SourceFacts,
     is_there: Callable[[Phrase], bool],
 ) -> Place | None:
-    """Return the place of a phrase whose role the source fills otherwise. `is_there`: whether any source has a
-    phrase."""
+    """Return the place of a phrase whose role another phrase has in the source; None if there is none.
+
+    `is_there`: whether any source has a phrase.
+    """
 
     def is_better(unit: Phrase) -> bool:
         """Whether the statement shares more words with the answer than each statement that has the phrase."""
@@ -238,9 +252,10 @@ def _other_filler(
 def _exchanged_subject(
     frame: PredicateFrame, statement: Statement, source: Statement, other: PredicateFrame
 ) -> Place | None:
-    """Return the place of the answer's actor if answer and source exchange it with another participant; else None.
+    """Return the place of the answer's actor if the source has that name in another role; else None.
 
-    保護者が園に知らせる is exchanged for 園は保護者に知らせる. `frame`: of the answer; `other`: of the source.
+    保護者が園に知らせる is exchanged for 園は保護者に知らせる. `frame`: the answer's predicate; `other`: the source's
+    predicate.
     """
     if not frame.unit.keys & other.unit.keys or _PASSIVE.match(frame.unit.tail) or _PASSIVE.match(other.unit.tail):
         return None
@@ -280,8 +295,10 @@ def _is_thing(unit: Phrase) -> bool:
 
 
 def _fillers(frame: PredicateFrame, role: str) -> list[Phrase]:
-    """Return the phrases with this role in the predicate's clause; the subject may also be the clause's or sentence's
-    topic."""
+    """Return the phrases with this role in the predicate's clause.
+
+    The subject may also be the topic of the clause or sentence.
+    """
     found = [unit for unit in frame.lead if unit.role == role]
     if role == "subject":  # 市が定め、使用者が納める: each が belongs to its own verb
         ends = [at for at, unit in enumerate(found[:-1]) if unit.tail.startswith("が")]

@@ -14,7 +14,7 @@ _OPEN, _CLOSE = "「『（(【〔〈《［[", "」』）)】〕〉》］]"
 _END = re.compile(r"[。．！？!?]+|\.(?=\s|$)")
 _NUMBER_BEFORE = re.compile(r"(?:\d|\b(?:No|Fig|Eq|vs|e\.g|i\.e|cf|etc|Dr|Mr|Ms|Vol|p|pp|[A-Z]))$", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-_RULE = re.compile(r"[\s|:+=*_-]*$")  # of a table, or a horizontal rule
+_RULE = re.compile(r"[\s|:+=*_-]*$")  # the rule of a table, or a horizontal rule
 _MARKER = re.compile(r"\s*(?:[-*+•・>]\s+|・|#{1,6}\s+|\(?\d{1,2}[.)．）](?!\d)\s*|[①-⑳]\s*)+")
 _COMPARED_MAX = 1500  # characters; the time to compare grows with their square
 _PARTS = re.compile("[、，,;；　 ]")
@@ -23,8 +23,7 @@ _BRACKET_REACH = 200  # characters; a bracket that is still open there is a typi
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence. `start`, `end`: offsets in the text, without list markers. `kind`: text | heading | row (of a
-    table)."""
+    """A sentence of a text. `start`, `end`: offsets without list markers. `kind`: text | heading | row (of a table)."""
 
     start: int
     end: int
@@ -32,8 +31,10 @@ class Sentence:
 
 
 def split_sentences(text: str) -> list[Sentence]:
-    """Return the sentences of a text, in order; marks of a source after a full stop ([1]) belong to the sentence
-    before."""
+    """Return the sentences of a text, in order.
+
+    Marks of a source ([1]) after a full stop belong to the sentence before.
+    """
     found: list[Sentence] = []
     at = 0
     for line in text.split("\n"):
@@ -44,7 +45,7 @@ def split_sentences(text: str) -> list[Sentence]:
 
 
 def split_for_comparison(text: str) -> list[Sentence]:
-    """Return the sentences like `split`, but cut those over 1,500 characters, at commas if possible."""
+    """Return the sentences like `split_sentences`, but cut those over 1,500 characters, at commas if possible."""
     found: list[Sentence] = []
     for one in split_sentences(text):
         at = one.start
@@ -141,9 +142,9 @@ _FIRST_NUMBERS = frozenset("1一アイai")  # イ: of イロハ
 
 
 def end_of_list(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
-    """Return the end of the list that the sentence text[start:end] introduces, and whether items follow it.
+    """Return the end of the list that the sentence text[start:end] introduces, and whether the list continues after it.
 
-    Return `end` if it introduces none. `last`: the end of the sentence's section.
+    Return (`end`, False) if it introduces none. `last`: the end of the sentence's section.
     """
     if not _ANNOUNCES.search(text, start, end):
         return end, False
@@ -173,7 +174,7 @@ def _line_end(text: str, at: int, last: int) -> int:
 
 
 def _list_sign(line: str) -> tuple[str, str]:
-    """Return the kind of list marker at the beginning of a line, and its number; "" for none."""
+    """Return the kind of list marker at the beginning of a line and its number; ("", "") if there is none."""
     found = _LIST_SIGN.match(line)
     if found is None:
         return "", ""
@@ -188,14 +189,14 @@ def _list_sign(line: str) -> tuple[str, str]:
     return f"{kind}{signs}", number
 
 
-_HEADER_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")  # below a header, in Markdown
+_HEADER_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")  # the line below a header, in Markdown
 _NAMED_CELL = re.compile(r"\S[:：]\s")  # 列名: 値, which needs no header
-_COLUMNS_MIN = 3  # without a rule, as two columns are often names and values
+_COLUMNS_MIN = 3  # smallest number in a header without a rule, as two columns are often names and values
 
 
 @dataclass(frozen=True, slots=True)
 class TableHeader:
-    """A header row. `start`, `end`: of the row in the text. `last`: the end of its table."""
+    """The header row of a table. `start`, `end`: offsets of the row in the text. `last`: the end of the table."""
 
     start: int
     end: int

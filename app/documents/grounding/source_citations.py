@@ -19,11 +19,11 @@ from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
 PLACES_OF_CLAIM_MAX = 3  # sentences of one source per claim
-_COVERED_ENOUGH = 0.9  # share of a claim's terms and values
-_SHARE_MIN = 0.2  # smallest share of them in a highlighted sentence
+_COVERED_ENOUGH = 0.9  # share of a claim's terms and values from which no further sentence is added
+_SHARE_MIN = 0.2  # smallest share of a claim's terms and values in a highlighted sentence
 _QUOTED_MAX = 1_000  # characters of a quotation
 _AMBIGUOUS = "([:"  # after [1], these would form a link
-_PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # between the parts; tag; page
+_PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # separator; format of tag, page
 
 
 def answer_marks(text: str, sources: Sequence[CitedSource] = ()) -> Iterator[SourceMark]:
@@ -52,12 +52,12 @@ def add_marks(text: str, grounding: Grounding) -> str:
 
 
 def used_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
-    """Return the numbers of the sources that the answer cites or is tied to; all numbers if there are none."""
+    """Return the numbers of the sources that the answer cites or its claims rely on; all numbers if there are none."""
     return cited_sources(text, grounding) or tuple(range(1, len(grounding.sources) + 1))
 
 
 def cited_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
-    """Return the numbers of the sources that the answer cites or is tied to; () if there are none."""
+    """Return the numbers of the sources that the answer cites or its claims rely on; () if there are none."""
     if grounding.verdict != "answered":
         return ()
     found = {number for claim in grounding.claims for number in claim.sources}
@@ -66,9 +66,9 @@ def cited_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
 
 
 def places_in_source(grounding: Grounding, number: int) -> list[tuple[int, int]]:
-    """Return the sentences (start, end) of source [number] that the answer uses or that are nearest to doubtful claims.
+    """Return the sentences (start, end) of source [number] that the answer uses, in order.
 
-    They are in order; [] for a source that the answer does not use.
+    For doubtful claims these are the nearest sentences. Return [] for a source that the answer does not use.
     """
     source = grounding.sources[number - 1]
     found: set[tuple[int, int]] = set()
@@ -108,14 +108,14 @@ def _held(missing: frozenset[str], values: list[Quantity], text: str) -> tuple[f
 
 
 def describe_place(source: CitedSource) -> str:
-    """Return 文書 第2章 2.2（標準） p.14, the place to look up in the document."""
+    """Return the place to look up in the document, such as 文書 第2章 2.2（標準） p.14."""
     gap, tag, page = _PLACE[wording.current_language()]
     clause = " ".join(source.heading) + (tag.format(source.tag) if source.tag else "")
     return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
 
 
 def quote_source(grounding: Grounding, number: int) -> str:
-    """Return what the answer uses of a source, or its whole passage, followed by its place."""
+    """Return the sentences of a source that the answer uses, or its whole passage, followed by its place."""
     source = grounding.sources[number - 1]
     used_places = places_in_source(grounding, number) or [(0, len(source.text))]
     quoted = source.text[slice(*used_places[0])].strip()
@@ -125,8 +125,10 @@ def quote_source(grounding: Grounding, number: int) -> str:
 
 
 def _gap(text: str, start: int, end: int) -> str:
-    """Return the text between two quoted places: … for omitted sentences, and the end of a paragraph if there is
-    one."""
+    """Return the text to put between two quoted places.
+
+    It has … if sentences are omitted, and a line break if a paragraph ends.
+    """
     is_left_out = any(start <= part.start < end for part in sentences.split_sentences(text))
     return ("…" if is_left_out else "") + ("\n" if "\n" in text[start:end] else "")
 
@@ -155,7 +157,7 @@ def locate_sources(kept: Grounding, passages: Sequence[Passage]) -> Grounding:
 
 
 def part_at(passage: Passage, place: int) -> DocumentSection:
-    """Return the part at this position of the passage's text; the passage's own section if it is in none."""
+    """Return the part at this offset in the passage's text; the passage's own section if it is in none."""
     return next((part for part, start, end in part_extents(passage) if start <= place < end), passage.section)
 
 
@@ -186,8 +188,10 @@ def _locate_source(source: CitedSource, passage: Passage, used: Sequence[tuple[i
 
 
 def part_extents(passage: Passage) -> list[tuple[DocumentSection, int, int]]:
-    """Return the parts with their extents (start, end) in a passage's text, without headings; the last part may be
-    cut."""
+    """Return the parts with their extents (start, end) in a passage's text, without headings.
+
+    The last part may be cut.
+    """
     text = passage.section.text
     if not passage.parts:
         return [(passage.section, 0, len(text))]
@@ -236,9 +240,9 @@ def unchecked_messages(grounding: Grounding) -> list[str]:
 
 
 def doubt_kind(grounding: Grounding, claims: Iterable[Claim]) -> str:
-    """Return what is wrong with values of the claims: missing | differing | unsupported if there are none.
+    """Return the kind of doubt about claims: "missing", "differing", or "unsupported" if no value is missing.
 
-    differing: a source of the claim has one of the values as written, but for something else.
+    "differing": a source of a claim has one of the missing values as written, but for something else.
     """
     found = [(value, claim) for claim in claims for value in claim.missing]
     if any(_occurs(value, grounding.sources[number - 1].text) for value, claim in found for number in claim.sources):

@@ -1,4 +1,4 @@
-"""Parse a sentence into phrases with their case particles, the modality of predicates, and the order of both.
+"""Parse a Japanese sentence into phrases with their particles, and predicates with their modality.
 
 The file is over 450 lines because the parser's steps share their patterns.
 """
@@ -69,11 +69,12 @@ _KANA = re.compile("[ぁ-ゖ\\s]")
 
 @dataclass(frozen=True)  # without slots, for cached properties that are read thousands of times
 class Phrase:
-    """Adjacent content words (工事 請負者), and `tail`: the text after them up to the next phrase.
+    """A run of adjacent content words (工事 請負者), with the text after it.
 
-    `role`: by its particle: topic | subject | object | to | from | at | of | with | by | as | "" none. `kind`: the
-    modality of a predicate (app.documents.grounding.modality), "" for other phrases. `start`, `end`: offsets in the
-    text.
+    `tail`: the text up to the next phrase. `role`: the grammatical role, by the particle: topic | subject | object | to
+    | from | at | of | with | by | as | "" none. `kind`: the modality of a predicate (app.documents.grounding.modality),
+    "" for other phrases. `keys`: the keys of its words (`keys_of`). `start`, `end`: offsets in the text. `number`: its
+    index in the statement.
     """
 
     words: tuple[Word, ...]
@@ -115,19 +116,22 @@ class Phrase:
 
     @property
     def is_act(self) -> bool:
-        """Whether it is a predicate, or a noun that する makes one."""
+        """Whether the phrase is a predicate, or ends in a noun that する makes a verb (提出)."""
         return bool(self.kind) or self.head.is_verbal_noun
 
 
 @dataclass(frozen=True)
 class PredicateFrame:
-    """A predicate with its phrases. `lead`: phrases of its own clause; `topics`: topics of the sentence."""
+    """A predicate with the phrases that belong to it.
+
+    `unit`: the predicate. `lead`: the phrases of its clause. `topics`: the topics of the sentence.
+    """
 
     unit: Phrase
     lead: tuple[Phrase, ...]
     topics: tuple[Phrase, ...]
-    keys: frozenset[object]  # of the predicate, and of the object of a verb with little meaning
-    scope: frozenset[object] = frozenset()  # of its part of the sentence, up to a contrast (…が、)
+    keys: frozenset[object]  # keys of the predicate, and of the object of a verb with little meaning
+    scope: frozenset[object] = frozenset()  # keys of its part of the sentence, up to a contrast (…が、)
 
     @functools.cached_property
     def arguments(self) -> tuple[Phrase, ...]:
@@ -140,7 +144,7 @@ class PredicateFrame:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A parsed sentence. `keys`: of all its words."""
+    """A parsed sentence. `keys`: the keys of all its words."""
 
     text: str
     units: tuple[Phrase, ...]
@@ -148,21 +152,21 @@ class Statement:
     keys: frozenset[object]
     kanji: str = ""
     values: tuple[Quantity, ...] = ()
-    origin: tuple[int, ...] = ()  # for each position in `text` the one in the sentence; (): identical
-    needed: frozenset[object] = frozenset()  # an exception applies only to sentences with one of these
+    origin: tuple[int, ...] = ()  # offset in `text` -> offset in the original sentence; (): identical
+    needed: frozenset[object] = frozenset()  # an exception applies only to sentences with one of these keys
     has_exception: bool = False  # the next sentence is an exception
     excepted_count: int = (
-        0  # number of phrases for which the opposite holds (この限りでない); -1: derived from a clause
+        0  # the first phrases, for which the rule before この限りでない does not hold; -1: derived from a clause
     )
 
     def placed(self, place: tuple[int, int]) -> tuple[int, int]:
-        """Return a place in `text` as a place in the original sentence."""
+        """Convert a place (start, end) in `text` to the original sentence."""
         start, end = place
         return (self.origin[start], self.origin[end]) if self.origin else place
 
 
 def keys_of(word: Word) -> frozenset[object]:
-    """Return the keys of a word; words with the same meaning share one."""
+    """Return the keys of a word: its base form and synonym groups, so that words with the same meaning share one."""
     days = [f"{day}曜" for day in word.text] if _DAYS.fullmatch(word.text) else []  # 土日
     return frozenset([word.base, *word.synonyms, *days])
 
@@ -173,7 +177,7 @@ def kanji_of(text: str) -> str:
 
 @functools.lru_cache(maxsize=2048)
 def parse_statement(text: str) -> Statement:
-    """Parse one sentence."""
+    """Parse one sentence into phrases and predicates."""
     flat, place_of = notation.flatten(text)
     origin = () if len(flat) == len(text) else tuple(place_of(at) for at in range(len(flat) + 1))
     text = flat
@@ -233,8 +237,10 @@ def _with_either(units: list[Phrase]) -> list[Phrase]:
 
 
 def _with_ends(units: list[Phrase]) -> list[Phrase]:
-    """Assign the end of a sentence to its topic across an intervening clause, as the end permits or forbids the
-    topic."""
+    """Give the modality at the end of a sentence to its topic, if only an inserted clause is in between.
+
+    立替えは、離島での給油を除いて認めない prohibits 立替え, not 給油.
+    """
     for at, unit in enumerate(units):
         found = _OF_TOPIC.match(unit.tail)
         topic = next((one.number for one in reversed(units[:at]) if _TOPIC.fullmatch(one.tail)), None)
@@ -254,7 +260,7 @@ def _with_ends(units: list[Phrase]) -> list[Phrase]:
 
 
 def _softened(units: list[Phrase], text: str) -> list[Phrase]:
-    """Change the modality after a softening word: なるべく洗う advises."""
+    """Weaken the modality of predicates after a softening word: なるべく洗う only advises."""
     for at, unit in enumerate(units):
         if unit.kind in (modality.PLAIN, modality.SUGGESTED, modality.DENIED):
             begin = max(text.rfind(sign, 0, unit.start) for sign in ("。", "が、"))
@@ -293,7 +299,8 @@ def _begins(before: Word, word: Word) -> bool:
 
 
 def _means(word: Word, before: Word | None) -> bool:
-    """Whether the word carries meaning."""
+    """Whether the word carries meaning, and is not only grammatical. `before`: the word before it; None: it is the
+    first."""
     if word.kind.startswith("接尾辞"):
         return word.kind == "接尾辞-名詞的-一般" and word.text not in ("外", "等", "毎", "間", "上", "内", "中")
     if word.text == "先" and before is not None and before.end == word.start and before.is_noun:  # 仕入先
@@ -359,13 +366,13 @@ def _is_potential(word: Word) -> bool:
 
 
 def _own_ending(tail: str) -> str:
-    """Return the text up to the end of the phrase's clause, as the text after a comma belongs to another."""
+    """Return the tail up to the end of the phrase's clause; after a comma another clause begins."""
     cut = re.search(r"[。]|(?<!は)(?<!も)(?<!が)、", tail)
     return tail[: cut.start() + 1] if cut else tail
 
 
 def _with_roles(units: list[Phrase]) -> list[Phrase]:
-    """Give both parts of A と B を the role of B."""
+    """Give both phrases of A と B the role of B."""
     for at in range(len(units) - 2, -1, -1):
         joins = units[at].role == "with" and not units[at].kind and not units[at + 1].kind
         if joins and re.fullmatch(
@@ -376,7 +383,10 @@ def _with_roles(units: list[Phrase]) -> list[Phrase]:
 
 
 def _clefts(units: Sequence[Phrase]) -> dict[int, int]:
-    """Return for each predicate with のは the number of the phrase that it names: 記録するのは調理責任者で."""
+    """Return predicate number -> number of the phrase that it names, for each predicate with のは.
+
+    In 記録するのは調理責任者で the predicate 記録する names 調理責任者.
+    """
     found: dict[int, int] = {}
     for at, unit in enumerate(units):
         if not unit.kind or not CLEFT.search(unit.tail):
@@ -397,7 +407,7 @@ def _ends_inner(unit: Phrase) -> bool:
 
 
 def _with_clefts(units: list[Phrase]) -> list[Phrase]:
-    """Set the role of the phrase that a cleft names: the actor, or else the object or place."""
+    """Set the role of the phrase that a predicate with のは names: subject for an actor, else addressee or object."""
     for at, named in _clefts(units).items():
         begin = next((one.number + 1 for one in reversed(units[:at]) if _ends_inner(one)), 0)
         roles = {one.role for one in units[begin:at]}
@@ -432,14 +442,17 @@ def _frames(units: Sequence[Phrase]) -> list[PredicateFrame]:
 
 
 def is_attributive(unit: Phrase, whole: Statement) -> bool:
-    """Whether a predicate only modifies the following noun: 夜間に人がいなくなる管制所."""
+    """Whether a predicate only modifies the noun after it: 夜間に人がいなくなる管制所."""
     is_who = unit.kind == modality.PLAIN and _DESCRIBES_WHO.match(unit.tail) is not None
     is_last = unit.number + 1 >= len(whole.units)
     return is_who or (not is_last and _DESCRIBES.fullmatch(unit.tail) is not None)
 
 
 def _scope(units: Sequence[Phrase], at: int) -> frozenset[object]:
-    """Return the keys of the predicate's sentence part, without excluded clauses (…の場合を除き)."""
+    """Return the keys of the sentence part around predicate number `at`.
+
+    It ends at a contrast (…が、) and has no excluded clauses (…の場合を除き).
+    """
     begin = next((one.number + 1 for one in reversed(units[:at]) if _CONTRAST.search(one.tail)), 0)
     end = next((one.number for one in units[at:] if _CONTRAST.search(one.tail)), len(units) - 1)
     kept: list[Phrase] = []

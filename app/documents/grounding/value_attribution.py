@@ -1,7 +1,7 @@
 """Find the words that a value belongs to: those of its row and column in a table, or of its clause in a sentence.
 
-If 5日 belongs to one cement and 7日 to another, it is not enough that an answer has both values: each must occur with
-the words that it has in the source, and not with those of the other.
+If the source has 5日 for one cement and 7日 for another, it is not enough that an answer has both values: each must
+occur with the words that it has in the source, and not with those of the other.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from app.documents.values.quantities import Quantity
 DATE = "日付"  # prefix of the unit of a date
 Parse = Callable[[str], list[Quantity]]
 _JOINED = re.compile("それぞれ|各々|順に")
-# Share of a value's words from which they belong to another value, and its lead over the same value.
+# Words belong to another value if it has this share of them, and this much more than the same value has.
 _ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
-_ALIGNED_KEYS = 3  # fewer are not enough
+_ALIGNED_KEYS = 3  # smallest number of words for this comparison
 _CLEFT = re.compile(r"[^、。\d]{0,14}(?<![もそこ])の(?:は|が)、?")
 _OF = re.compile(r"[^、。]{0,12}(?:は|なら|のとき)、?[^、。]{0,4}")  # 5分以内の番組は1分
 _ALL = re.compile("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
@@ -29,7 +29,11 @@ _BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれ�
 
 @dataclass(frozen=True, slots=True)
 class AttributedValue:
-    """A value with the keys of the words it belongs to. `own`: of its own clause; `is_cell`: from a table."""
+    """A value with the keys (statements.keys_of) of the words that it belongs to.
+
+    `own`: keys of its own clause or table cell. `all`: also keys of the sentence's topic and of words after the value.
+    `is_cell`: whether it is from a table. `sentence`: the sentence with the value; "" for a table.
+    """
 
     value: Quantity
     own: frozenset[object]
@@ -39,7 +43,7 @@ class AttributedValue:
 
 
 def attribute_lines(text: str) -> list[AttributedValue]:
-    """Return the values of a source; intervals like 毎週 count as once a week."""
+    """Return the values of a source with their words; intervals like 毎週 count as once a week."""
     found: list[AttributedValue] = []
     table: list[list[str]] = []
     last = -1  # end of the table's last row
@@ -69,15 +73,17 @@ def parse_values_with_intervals(text: str) -> list[Quantity]:
 
 
 def parse_source_values(text: str) -> list[Quantity]:
-    """Return the values and dates of a source with its intervals and the values that it implies without writing
-    them."""
+    """Return the values, dates and intervals of a source, and the counts that it implies without writing them."""
     return sorted(
         [*parse_values_with_intervals(text), *spans.parse_implied_counts(text)], key=lambda one: (one.start, one.end)
     )
 
 
 def _of_date(date: Date, text: str) -> Quantity:
-    """Return a date as a value that is comparable with equally exact ones. 7月は is the topic of other values."""
+    """Return a date as a value that is comparable only with equally exact dates.
+
+    A date that is a topic (7月は) only labels other values, so it gets `is_per`.
+    """
     exactness = "".join(name for name, part in zip("年月日", (date.year, date.month, date.day), strict=True) if part)
     is_topic = re.match("(?:に|で|から|まで)?は|の", text[date.end :]) is not None
     number = (date.year * 12 + date.month) * 31 + date.day  # small enough that rounding never merges two days
@@ -127,10 +133,10 @@ def _as_label(value: Quantity) -> object:
 
 
 def group_values(owned: Sequence[AttributedValue], keys: frozenset[object]) -> list[list[Quantity]]:
-    """Return groups of values that a text with these keys may calculate with: of one sentence, of a table, of its
-    words.
+    """Return the groups of values from which a text with these keys may calculate its own values.
 
-    A share counts only together with its owner: 団体は半額 does not apply to others.
+    A group has the values of one sentence, of the tables, or of all places that share a word with the text. A
+    percentage only counts if it belongs to such a word: 団体は半額 does not apply to others.
     """
     groups: dict[str, list[AttributedValue]] = {}
     for one in owned:
@@ -148,7 +154,7 @@ def attribute_row(header: Sequence[str], row: Sequence[str]) -> list[AttributedV
 
 
 def place_in_row(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
-    """Return the values of a row's cells with their places in the row."""
+    """Return the values of a row's cells with offsets in the whole row. `text`: the row."""
     there = values(text)
     return [
         dataclasses.replace(one, value=next(iter([value for value in there if value.is_same(one.value)]), one.value))
@@ -157,7 +163,7 @@ def place_in_row(found: Sequence[AttributedValue], text: str) -> list[Attributed
 
 
 def attribute_sentence(text: str, parse: Parse = parse_values_with_intervals) -> list[AttributedValue]:
-    """Return each value with the words since the previous value of its unit, and with the topic of the sentence."""
+    """Return each value of a sentence with its words: those since the last value of its unit, and the topic."""
     values = parse(text)
     if not values:
         return []
@@ -206,12 +212,15 @@ def attribute_sentence(text: str, parse: Parse = parse_values_with_intervals) ->
 
 
 def _is_condition(unit: Phrase) -> bool:
-    """Whether the phrase ends a condition, whose words the value belongs to: 土曜日に使うと、600円."""
+    """Whether the phrase ends a condition, so that its words belong to the value after it: 土曜日に使うと、600円."""
     return unit.is_condition or re.match("[^、。]{0,4}(?<!こ)と、", unit.tail) is not None
 
 
 def _own_topic(words: Sequence[Phrase], values: Sequence[Quantity], value: Quantity, begin: int, text: str) -> int:
-    """Return the start of a value's clause if it has its own topic after another value: Aは2m、Bは3%."""
+    """Return the start of a value's clause if it has a topic of its own after another value (Aは2m、Bは3%).
+
+    Return `begin` if it has none.
+    """
     last = max((one.end for one in values if begin <= one.start < value.start), default=-1)
     for unit in words:
         if last >= 0 and last <= unit.start and unit.end <= value.start and re.match("[にで]?は", unit.tail):
@@ -221,7 +230,7 @@ def _own_topic(words: Sequence[Phrase], values: Sequence[Quantity], value: Quant
 
 
 def _matter(topics: Sequence[Phrase], value: Quantity, text: str) -> list[Phrase]:
-    """Return the topic of a sentence with contrasts: 速度は of 速度は、Aでは2m、Bでは3m."""
+    """Return the phrases of the topic that contrasted clauses share: 速度は of 速度は、Aでは2m、Bでは3m."""
     at = next((at for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は、", unit.tail)), -1)
     is_ended = "。" in text[topics[at].end : value.start] if at >= 0 else True
     return [] if is_ended else list(topics[: at + 1])
@@ -230,7 +239,7 @@ def _matter(topics: Sequence[Phrase], value: Quantity, text: str) -> list[Phrase
 def _topic(
     words: Sequence[Phrase], values: Sequence[Quantity], value: Quantity, begin: int, text: str
 ) -> frozenset[object]:
-    """Return the keys of the last topic before a value without one: Aは縦が3m、横が5m."""
+    """Return the keys of the last topic before a value that has none of its own: Aは of Aは縦が3m、横が5m."""
     floor = text.rfind("。", 0, begin) + 1
     at = next(
         (u for u in reversed(words) if floor <= u.start and u.end <= begin and re.match("[にで]?は", u.tail)), None
@@ -243,7 +252,7 @@ def _topic(
 
 
 def _in_place(statement: statements.Statement) -> list[Phrase]:
-    """Return the phrases with their places in the original sentence, where ℃ is one character."""
+    """Return the phrases with their offsets in the sentence before flattening, where ℃ is one character."""
     if not statement.origin:
         return list(statement.units)
     return [
@@ -253,7 +262,7 @@ def _in_place(statement: statements.Statement) -> list[Phrase]:
 
 
 def _as_ranges(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
-    """Share the words between both ends of 7歳以上15歳未満, and between 1日1回 and 1日3回 of 1日1回から1日3回."""
+    """Give both ends of a range the words of both: 7歳以上15歳未満, 1日1回から1日3回."""
     joined = list(found)
     for at in range(len(joined) - 2, -1, -1):
         one = joined[at]
@@ -269,7 +278,7 @@ def _as_ranges(found: Sequence[AttributedValue], text: str) -> list[AttributedVa
 
 
 def _behind(text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Phrase]) -> list[Phrase]:
-    """Return the phrases after a value that it belongs to: 2mの幅, and the predicate at the end of its clause."""
+    """Return the phrases after a value that it belongs to: 幅 of 2mの幅, and the predicate at the end of its clause."""
     rest = [unit for unit in words if unit.start >= value.end]
     closing = next(
         (unit for unit in rest if unit.kind and re.search("[、。]|^$", unit.tail)), rest[-1] if rest else None
@@ -301,9 +310,10 @@ def _union(words: Sequence[Phrase]) -> frozenset[object]:
 def is_exchanged(
     claimed: AttributedValue, besides: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool | None:
-    """Whether the source has this value with other words and another value with these; None: unknown.
+    """Whether the source has a different value with the words that this value has in the answer; None if unclear.
 
-    `besides`: all values of the answer's sentence. `text`: that sentence.
+    `claimed`: the value of the answer. `besides`: all values of its sentence. `source`: the values of the source.
+    `text`: the sentence of the answer.
     """
     held = [
         one
@@ -336,7 +346,7 @@ def is_exchanged(
 def _are_crossed(
     claimed: AttributedValue, held: Sequence[AttributedValue], also: AttributedValue, source: Sequence[AttributedValue]
 ) -> bool:
-    """Whether two values of the answer each occur with the words that the source has with the other one."""
+    """Whether two values of the answer have exchanged words: each has those of the other one in the source."""
     if len(held) != 1:
         return False
     others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(claimed.value)]
@@ -350,9 +360,9 @@ def _are_crossed(
 def _has_other_bound(
     claimed: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool:
-    """Whether the words have the value with another bound, 以下 for 以上, in a sentence of the same polarity.
+    """Whether the source has the words and the value with another bound, 以下 for 以上.
 
-    3mを超えるときは要る is right if the source has 3m以下のときは要らない.
+    Only sentences of the same polarity count: 3mを超えるときは要る agrees with 3m以下のときは要らない.
     """
     sign = modality.polarity_of(text) if claimed.value.bound else 0
     others = [
@@ -400,7 +410,10 @@ def _is_rival(
     besides: Sequence[AttributedValue],
     text: str,
 ) -> bool | None:
-    """Return True if the words belong to the other value, False if to this one, None if unclear."""
+    """Return True if the answer's words belong to the value `other` of the source, False if to `held`, None if unclear.
+
+    `held`: an occurrence of the claimed value in the source. `besides`, `text`: as in `is_exchanged`.
+    """
     mine, theirs = held.all - other.all, other.all - held.all
     if held.is_cell:
         has_mine, has_theirs = bool(claimed.all & mine), bool(claimed.all & theirs)
@@ -408,7 +421,7 @@ def _is_rival(
         mine_own, theirs_own = held.own - other.all, other.own - held.all
         has_mine = bool(claimed.all & (mine_own or mine))
         has_theirs = bool(claimed.own & theirs_own)
-        if not mine and held.sentence != other.sentence:  # its owner is in an earlier sentence
+        if not mine and held.sentence != other.sentence:  # an earlier sentence names what it belongs to
             return None
     if has_theirs and has_mine and _BOTH.search(text):
         return not any(one.value.has_value_of(other.value) for one in besides)

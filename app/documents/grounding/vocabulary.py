@@ -12,7 +12,7 @@ _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整�
 
 
 def find_absent_nouns(statement: Statement, known: SourceFacts, is_label: bool = False) -> list[Place]:
-    """Return nouns without any counterpart in the sources that replace a word of the source.
+    """Return the places of nouns that the sources do not have and that replace a word of the source.
 
     Words that the answer adds as explanation (塩素の濃度) are allowed. `is_label`: the sentence is a table row, whose
     words have no particles.
@@ -35,7 +35,7 @@ def find_absent_nouns(statement: Statement, known: SourceFacts, is_label: bool =
 
 
 def _replaces(unit: Phrase, word: Word, statement: Statement, near: Sequence[Statement]) -> bool:
-    """Whether the source has another word in that place, which the answer omits."""
+    """Whether the source has another word in the place of this one, and the answer omits that word."""
     role = roles.role_of(unit, statement)
     for source in near:
         # 元の文字が読める for 元の記載が読める specifies a general word of the source.
@@ -93,14 +93,16 @@ def _replaces_a_value(unit: Phrase, statement: Statement, near: Sequence[Stateme
 
 
 def _pairs_with(word: Word, unit: Phrase) -> list[str]:
-    """Return a character with each neighbour, because the dictionary splits one word differently in different
-    contexts."""
+    """Return a one-character word joined with the character before it, and with the one after it.
+
+    The dictionary splits one word differently in different contexts.
+    """
     at = word.start - unit.start
     return [pair for pair in (unit.text[max(0, at - 1) : at + 1], unit.text[at : at + 2]) if len(pair) > 1]
 
 
 def _with_affixes(word: Word, unit: Phrase) -> str:
-    """Return the whole phrase if its other words are affixes: お子さん for its 子."""
+    """Return the whole phrase if its other words are affixes (お子さん for 子); else the word alone."""
     others = [one for one in unit.words if one is not word]
     return unit.text if all(one.is_affix for one in others) else word.text
 

@@ -40,7 +40,11 @@ _KANJI = "〇一二三四五六七八九"
 
 @dataclass(frozen=True, slots=True)
 class ParagraphStyle:
-    """A paragraph style. `level`: of a heading, 0: none. `numbering`: the (list, level) of its paragraphs."""
+    """A paragraph style of a Word file.
+
+    `level`: 1 to 9 for a heading, 0 for other text. `numbering`: (list id, level in the list) of its paragraphs; None:
+    not a list.
+    """
 
     name: str = ""
     level: int = 0
@@ -86,7 +90,7 @@ class Styles:
         return False
 
     def style(self, style_id: str) -> ParagraphStyle:
-        """Return a style with inherited properties."""
+        """Return a style with the properties that it inherits."""
         found = self.by_id.get(style_id, ParagraphStyle())
         level, numbering, ancestor = found.level, found.numbering, found
         for _ in range(10):
@@ -109,13 +113,13 @@ def _style(element: Element) -> ParagraphStyle:
 
 
 def outline_level(properties: Element | None) -> int:
-    """Return the outline level, 1 to 9; 0: the text is not a heading."""
+    """Return the outline level of a heading, 1 to 9; 0 if the text is not a heading."""
     level = whole_number(attribute(child(properties, "outlineLvl"), "val"), HEADING_LEVELS)
     return level + 1 if level < HEADING_LEVELS else 0
 
 
 def numbering_of(properties: Element | None) -> tuple[str, int] | None:
-    """Return the (list, level) of a paragraph; None: it is not in a list."""
+    """Return (list id, level in the list) of a paragraph; None if it is not in a list."""
     numbers = child(properties, "numPr")
     if numbers is None:
         return None
@@ -125,7 +129,10 @@ def numbering_of(properties: Element | None) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One level of a list. `text`: the number's format, such as 第%1章. `is_legal`: all numbers are decimal."""
+    """One level of a list. `text`: the format of its numbers, such as 第%1章.
+
+    `is_legal`: whether all numbers are decimal.
+    """
 
     kind: str = "decimal"
     text: str = ""
@@ -134,7 +141,7 @@ class _Level:
 
 
 class Numbering:
-    """The list counters of a document; call `number` once for each paragraph, in order."""
+    """The counters of a document's lists; call `number` once for each numbered paragraph, in order."""
 
     def __init__(self, archive: zipfile.ZipFile, part: str | None) -> None:
         self._abstract: dict[str, dict[int, _Level]] = {}
@@ -158,7 +165,7 @@ class Numbering:
                 self._starts[list_id, _index(override)] = start
 
     def number(self, numbering: tuple[str, int]) -> str:
-        """Return the text of a paragraph's number: 第3章, 1.2, (1), ア; ・ for a bullet; "" without one."""
+        """Return the text of a paragraph's number: 第3章, 1.2, (1), ア; ・ for a bullet; "" if it has none."""
         list_id, level = numbering
         abstract = self._lists.get(list_id)
         levels = self._abstract.get(abstract or "", {})
@@ -201,7 +208,7 @@ def _level(element: Element) -> _Level:
 
 
 def written_number(number: int, kind: str) -> str:
-    """Return a number in one of Word's formats; as digits if Japanese documents do not use the format."""
+    """Return a number in one of Word's formats (`kind`), in digits if Japanese documents do not use that format."""
     lower = kind.lower()
     match lower:
         case "none":
@@ -375,7 +382,7 @@ def _is_head(row: Element) -> bool:
 
 
 def _notes(archive: ZipFile, part: str) -> dict[str, str]:
-    """Return the text of each note of a part by its id, without separator lines."""
+    """Return note id -> text for the notes in a part of the file, without separator lines."""
     found: dict[str, str] = {}
     for note in children_of(archive, part, ""):
         if attribute(note, "type") not in ("separator", "continuationSeparator"):

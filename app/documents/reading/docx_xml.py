@@ -19,10 +19,9 @@ from app.documents.reading import limits
 
 
 def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[Element]:
-    """Yield the children of the element named `parent` ("": of the root) in a part, each complete, and free them
-    afterwards.
+    """Yield the children of the element named `parent` in a part, each complete; free each one afterwards.
 
-    Element names are without namespace. Raises AppError("document_damaged" | "document_unsafe_xml" |
+    `parent`: without namespace; "" for the root. Raises AppError("document_damaged" | "document_unsafe_xml" |
     "document_too_deep").
     """
     try:
@@ -67,7 +66,7 @@ def name_of(element: Element) -> str:
 
 
 def attribute(element: Element | None, name: str) -> str:
-    """Return an attribute's value, "" if it is missing."""
+    """Return the value of an element's attribute, "" if the attribute or the element is missing."""
     if element is None:
         return ""
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
@@ -83,7 +82,7 @@ def child(element: Element | None, name: str) -> Element | None:
 
 
 def relations(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
-    """Return the part names of a part's relations by kind (officeDocument, styles, …), for parts in the archive."""
+    """Return relation kind (officeDocument, styles, …) -> part name, for a part's relations to parts in the archive."""
     folder, _, name = part.rpartition("/")
     listing = f"{folder}/_rels/{name}.rels".lstrip("/") if part else "_rels/.rels"
     known = {entry.filename for entry in archive.infolist()}
@@ -107,8 +106,10 @@ _CHARACTERS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHy
 
 @dataclass(slots=True)
 class ParagraphText:
-    """The text of a paragraph. `notes`: (footnote | endnote, id) in order. `boxes`: text boxes with paragraphs and
-    tables."""
+    """The text of a paragraph.
+
+    `notes`: (footnote | endnote, id) in order. `boxes`: its text boxes, which contain paragraphs and tables.
+    """
 
     parts: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Parse the numbers of Japanese headings and articles, and derive their level whatever the format says.
+"""Parse the numbers of Japanese headings and articles, and derive levels from them, independent of the file format.
 
 Articles of contracts and regulations have their text on the same line (第４条 …) and may have a title above them
 (（契約の保証）).
@@ -50,20 +50,20 @@ _UNITS = {"十": 10, "百": 100, "千": 1000}
 
 @dataclass(frozen=True, slots=True)
 class HeadingNumber:
-    """The number of a heading. `ordinal`: its last part; 0: there is none (附則, 調査編)."""
+    """The number of a heading. `ordinal`: the value of its last part; 0 if it has none (附則, 調査編)."""
 
     rank: int
     ordinal: int
-    length: int  # of the number, in characters of the folded text
+    length: int  # characters of the number in the folded text
 
 
 def fold(text: str) -> str:
-    """Return the text with half-width characters and single spaces, for reading numbers."""
+    """Return the text with half-width characters and single spaces, for parsing numbers."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def parse_number(folded: str) -> HeadingNumber | None:
-    """Return the number at the beginning of a folded line; None: there is none that a heading could have."""
+    """Return the number at the beginning of a folded line; None if there is none that a heading could have."""
     if match := _ORDINAL.match(folded):
         return HeadingNumber(_RANKS[match[2]], number_value(re.split(r"\s*[-‐ー]\s*", match[1])[-1]), match.end())
     if _APPENDIX.match(folded):
@@ -86,7 +86,7 @@ def parse_item(folded: str) -> HeadingNumber | None:
 
 
 def reads_like_prose(folded: str) -> bool:
-    """Whether a line contains or ends like a sentence, as no heading does."""
+    """Whether a line contains a sentence or ends like one, as no heading does."""
     return "。" in folded or bool(_SPOKEN.search(folded))
 
 
@@ -104,7 +104,10 @@ def is_certain_heading(folded: str) -> bool:
 
 
 def is_supplement(folded: str) -> bool:
-    """Whether a line is only 附則 or 附則(令和2年規則第10号)抄, after which articles restart at 1."""
+    """Whether a line is only the heading of a supplement: 附則 or 附則(令和2年規則第10号)抄.
+
+    After it, article numbers restart at 1.
+    """
     return bool(_SUPPLEMENT.fullmatch(folded))
 
 
@@ -166,8 +169,7 @@ SENTENCE_ENDS = ("。", "：", ":")  # ends of a line before a clause
 
 
 def running_article(text: str) -> str:
-    """Return 第４条 or 第４条（契約の保証） if a paragraph begins with it and continues with its sentence; "": no
-    article."""
+    """Return 第４条 or 第４条（契約の保証） if a paragraph begins with it and continues with its text, else ""."""
     found = _RUNNING.match(text)
     if found is None:
         return ""
@@ -179,7 +181,7 @@ def running_article(text: str) -> str:
 
 
 def running_supplement(text: str) -> str:
-    """Return 附則 if a paragraph begins with it and continues with its sentence; else ""."""
+    """Return 附則 if a paragraph begins with it and continues with its text, else ""."""
     found = _RUNNING_SUPPLEMENT.match(text)
     if found is None:
         return ""
@@ -190,8 +192,10 @@ def running_supplement(text: str) -> str:
 
 
 def is_appended(folded: str) -> bool:
-    """Whether a line is only 別表第1(第2条関係) or the like, which comes after the last article and is not part of
-    it."""
+    """Whether a line is only the heading of an appendix: 別表第1(第2条関係) or the like.
+
+    Appendices come after the last article and are not part of it.
+    """
     is_short = len(folded) <= _APPENDED_LONGEST and not reads_like_prose(folded) and not folded.endswith("とおり")
     return is_short and bool(_APPENDED.match(folded))
 
@@ -217,8 +221,10 @@ def _is_start(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_reference(gap: str, rest: str) -> bool:
-    """Whether the text after 第4条 continues a sentence that only refers to it; few references have a full-width space
-    there."""
+    """Whether the text after 第4条 shows that a sentence only refers to the article.
+
+    `gap`: the space after the number; in few references it is full-width.
+    """
     return bool((_REFERRED_WIDE if gap.startswith("\u3000") else _REFERRED).match(rest))
 
 
@@ -239,7 +245,7 @@ def begins_article(line: str, *, is_sure: bool = False) -> bool:
 
 
 def is_article_heading(line: str) -> bool:
-    """Whether a line is only 第2章 総則, 第4条, 第4条（契約の保証）, （契約の保証） or 附則, and not part of prose."""
+    """Whether a line is only a heading: 第2章 総則, 第4条, 第4条（契約の保証）, （契約の保証） or 附則."""
     text = line.strip()
     if not text or len(text) > LONGEST:
         return False
@@ -256,7 +262,7 @@ def is_article_heading(line: str) -> bool:
 
 
 def is_bare_article(folded: str) -> bool:
-    """Whether a line is only 第4条."""
+    """Whether a line is only an article number: 第4条."""
     number = parse_number(folded)
     return number is not None and number.rank == ARTICLE and number.length == len(folded)
 
@@ -266,16 +272,16 @@ def is_titled_article(article: str) -> bool:
 
 
 def is_article_title(text: str) -> bool:
-    """Whether a line is only （契約の保証）, the title of the article below it."""
+    """Whether a line is only the title of the article below it: （契約の保証）."""
     return bool(_TITLE.fullmatch(text)) and not _NO_TITLE.match(text) and parse_item(fold(text)) is None
 
 
 class ArticleNumbering:
-    """The numbers of a document's articles, which distinguish its own from those that it quotes from a law."""
+    """The article numbers of a document, which distinguish its own articles from those that it quotes from a law."""
 
     def __init__(self) -> None:
-        self.has_any = False  # in the whole document
-        self._seen: set[int] = set()  # since the last 第1条
+        self.has_any = False  # whether the document has any article
+        self._seen: set[int] = set()  # article numbers since the last 第1条
         self._last = 0
 
     def clear(self) -> None:
@@ -284,7 +290,7 @@ class ArticleNumbering:
         self._last = 0
 
     def take(self, ordinal: int, ranks: Collection[int]) -> None:
-        """Record an article that is a heading. `ranks`: ranks of the numbered headings above it."""
+        """Record an article that is a heading. `ranks`: ranks of the numbered headings that contain it."""
         if self._seen or ordinal == 1 or not ranks:
             if ordinal == 1:
                 self._seen.clear()
@@ -293,7 +299,10 @@ class ArticleNumbering:
             self._last = ordinal
 
     def continues(self, article: str, ranks: Collection[int]) -> bool:
-        """Whether a running article belongs to the document. `ranks`: ranks of the numbered headings in force."""
+        """Whether an article with its text on the same line belongs to the document, not to a quoted law.
+
+        `ranks`: ranks of the numbered headings that contain this place.
+        """
         number = parse_number(fold(article))
         if number is None or not number.ordinal:  # 第〇条: a form that is not filled in
             return False

@@ -1,7 +1,8 @@
 """Read HTML files: headings, paragraphs, list items and tables. Nothing is executed and nothing is loaded.
 
-Lexbor builds the tree that a browser builds, whatever tags are missing, and the reader walks it once. The time for
-lists in lists grows with the square of their depth: 20,000 take seconds, and the limit of time ends what is far deeper.
+Lexbor builds the tree that a browser builds, whatever tags are missing, and the reader walks it once. The time to read
+nested lists grows with the square of their depth: 20,000 levels take seconds. Much deeper documents end at the time
+limit.
 """
 
 import itertools
@@ -24,13 +25,13 @@ from app.documents.reading.text_blocks import (
 )
 from app.documents.records import ReadingReport
 
-PROGRESS_EVERY = 2_000  # elements
+PROGRESS_EVERY = 2_000  # elements between two reports of progress
 SPAN_MOST = 1000
 
 _CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|<\?xml[^>]{0,100}?encoding=[\"']([\w.-]+)", re.I
 )
-# Of XHTML: <a id="x"/>. In HTML the sign has no meaning, and the element would hold all that follows.
+# XHTML's <a id="x"/>. In HTML the slash has no meaning, and the element would contain all that follows.
 _SELF_CLOSED = re.compile(
     r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)[a-z][^<>]*/>", re.IGNORECASE
 )
@@ -51,15 +52,17 @@ _INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hi
 
 
 class HtmlTable:
-    """A table while it is read. `is_frame`: it is for layout, contains headings or other tables, and has no rows of its
-    own."""
+    """A table while it is read.
+
+    `is_frame`: the table is only for layout, since it contains headings or tables; it has no rows of its own.
+    """
 
     def __init__(self) -> None:
         self.is_frame = False
         self.is_in_cell = False
         self._cells: dict[int, str] = {}
         self._column = 0
-        self._columns = self._rows = 1  # spanned by the open cell
+        self._columns = self._rows = 1  # columns and rows that the open cell spans
         self._below: dict[int, tuple[int, str]] = {}  # column -> rows still spanned, text
         self._heads = 0
         self._has_rows = False
@@ -92,7 +95,7 @@ class HtmlTable:
         self._cells, self._below, self._column, self._heads = {}, {}, 0, 0
 
     def end_row(self) -> tuple[str, bool]:
-        """Return the row's text, "" if it is empty, and whether it is a header row."""
+        """Return the row's text ("" if it is empty), and whether it is a header row."""
         cells = self._cells
         for column, (left, text) in list(self._below.items()):
             cells.setdefault(column, text)
@@ -172,7 +175,7 @@ class _Reader:
         self._characters = limits.CharacterBudget()
         self._text: list[str] = []
         self._is_annotation = False
-        self._level = 0  # of the open heading
+        self._level = 0  # level of the open heading
         self._kind = "paragraph"
         self._is_exact = 0  # number of open pre elements
         self._lists: list[int] = []  # number of the next item of each open list; 0: unnumbered

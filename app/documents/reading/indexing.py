@@ -75,7 +75,7 @@ _STARTS_OF_PROSE = ("GIF", "BMP", "RAR", "GGUF")  # signatures of ASCII letters,
 
 
 def detect_format(path: Path) -> Format:
-    """Return the format of a file.
+    """Return the format of a file, detected from its content.
 
     Raises AppError("document_old_format" | "document_protected" | "document_is_picture" | "document_is_archive" |
     "document_unknown_format" | "document_presentation" | "document_damaged" | "document_bomb") if it cannot be read,
@@ -105,8 +105,10 @@ def differs_from_name(path: Path, found: Format) -> bool:
 
 
 def not_text_error(path: Path) -> AppError:
-    """Return the error for content that is not text: damaged if the suffix names a known format, else an unknown
-    format."""
+    """Return the error for content that is not text.
+
+    The file is damaged if the suffix is of a known format; otherwise the format is unknown.
+    """
     suffix = path.suffix.lower()
     if suffix in _NAMED:
         return AppError("document_damaged", detail=_NAMED[suffix][1])
@@ -168,7 +170,7 @@ def _compound_error(path: Path) -> AppError:
     return AppError("document_old_format", format=_OLD_BY_SUFFIX.get(path.suffix.lower(), "Office 97-2003"))
 
 
-ATTEMPTS = 50  # of one document, even if the parent ended too, which is hardly ever the document's fault
+ATTEMPTS = 50  # attempts to read one document, including those that ended because the parent ended
 
 
 def index_document(
@@ -177,7 +179,7 @@ def index_document(
     """Read a document and store its sections; return their number.
 
     `on_progress`: called while the file is read; `on_written`: while the sections are written. Raises AppError for
-    problems that the user can solve; the document's row does not contain the error then.
+    problems that the user can solve; the error is then not stored in the document's row.
     """
     path = Path(document.path)
     status = _status(path)
@@ -205,8 +207,7 @@ def index_document(
 
 
 def _recognizing(is_wanted: bool) -> list[Path]:
-    """Return Tesseract's files and data for the sandbox, unless they are among the system's programs (Conda,
-    Homebrew)."""
+    """Return the paths of Tesseract and its data, which the sandbox must allow; [] if it is not wanted or installed."""
     program = programs.find_program(recognition.PROGRAM) if is_wanted else None
     if program is None:
         return []
@@ -252,7 +253,10 @@ def _read(path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCall
 
 
 def _read_as(found: Format, path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCallback) -> ReadDocument:
-    """Read a file in this format. Each reader's libraries are loaded with the first document of its kind."""
+    """Read a file in this format.
+
+    The libraries of a format are loaded with the first document that has it.
+    """
     match found:
         case "pdf":
             from app.documents.reading.pdf import pdf_reader
@@ -312,7 +316,7 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
 
 
 def _complete_report(reading: ReadDocument, cut: list[DocumentSection]) -> ReadingReport:
-    """Return the reader's report, completed with the counts of headings, sections and characters."""
+    """Return the reader's report, completed with the numbers of headings, sections and characters."""
     characters = sum(len(section.text) for section in cut)
     garbled = sum(text_blocks.count_garbled(section.text) for section in cut)
     notes = reading.report.notes if cut else (*reading.report.notes, "no_text")

@@ -1,8 +1,8 @@
-"""Limit what a foreign document may cost, before it is opened or while it is read; each figure has its reason.
+"""Limit the resources that a foreign document may use, before it is opened or while it is read.
 
-Limits for unpacking archives are in `app.base.isolation.sandbox`. Memory and priority are limits of the process, which
-`limit_process` sets once. `PageTimeout` ends the process if a page takes too long, as nothing else stops native code
-that loops.
+Each limit has its reason in a comment. Limits for unpacking archives are in `app.base.isolation.sandbox`. Memory and
+priority are limits of the process, which `limit_process` sets once. `PageTimeout` ends the process if a page takes too
+long, as nothing else stops native code that loops.
 """
 
 import threading
@@ -18,14 +18,14 @@ from app.base.isolation import sandbox
 # window and a loaded model. Windows has no such limit without a job object, so the parent checks there.
 MEMORY_BYTES = 2_000_000_000
 FILE_BYTES = 1_000_000_000  # scanned volumes reach 500 MB
-TEXT_BYTES = 100_000_000  # of a text file: CHARACTERS in UTF-8, with markup
+TEXT_BYTES = 100_000_000  # bytes of a text file: CHARACTERS in UTF-8, with markup
 PAGES = 5_000  # the longest Japanese standards have 1,500
 CHARACTERS = 20_000_000  # 100 books; a larger index would slow every search
 XML_DEPTH = 250  # nested elements; Word's own documents stay below 60
 TABLE_COLUMNS = 1_000  # cells of a row; a sheet may have 16,384
 TABLE_ROWS = 1_048_576  # rows of a sheet, as Excel has them; a damaged file may claim any number
-PAGE_S = 60.0  # one page, sheet or part; the heaviest drawing of our tests takes 2 s
-DOCUMENT_S = 3600.0  # a whole document
+PAGE_S = 60.0  # limit of one page, sheet or part; the slowest drawing of our tests takes 2 s
+DOCUMENT_S = 3600.0  # limit of a whole document
 
 
 def limit_process() -> None:
@@ -57,7 +57,7 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
 
 class CharacterBudget:
-    """A count of a document's characters."""
+    """A counter of a document's characters, which fails above the limit."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -105,7 +105,7 @@ class PageTimeout:
             self._is_on = True
 
     def beat(self) -> None:
-        """Report that a page is done."""
+        """Restart the time limit, because a page is done."""
         with self._lock:
             self._beat_at = time.monotonic()
 

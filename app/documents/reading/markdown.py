@@ -1,7 +1,7 @@
-"""Read Markdown, including pandoc's output from word processors: anchors, contents, and tables as frames around text.
+"""Read Markdown, including pandoc's output from word processors.
 
-Clauses of contracts and regulations are recognized where they begin, as they are not Markdown lists and often have no
-blank line before them.
+Such output has anchors, tables of contents, and tables as frames around text. Clauses of contracts and regulations are
+recognized where they begin, as they are not Markdown lists and often have no blank line before them.
 """
 
 import itertools
@@ -28,7 +28,7 @@ _REACH = 50  # lines searched backwards for the clause before
 def begins_clause(lines: Sequence[str], at: int) -> bool:
     """Whether a line begins an article, an item or a numbered clause.
 
-    A number counts if it continues the clause before, or if the line before ends a sentence.
+    A number counts if it continues the number of the clause before, or if the line before ends a sentence.
     """
     line, before = lines[at], lines[at - 1].rstrip()
     if _ITEM.match(line) or headings.begins_article(line, is_sure=True):
@@ -54,7 +54,7 @@ def _is_clause(line: str) -> bool:
 
 
 def _clause(line: str) -> tuple[str, int]:
-    """Return the kind and value of the number at the beginning of a line; value 0: there is none."""
+    """Return the kind and value of the number at the beginning of a line; ("", 0) if there is none."""
     found = _CLAUSE.match(line)
     if not found:
         return "", 0
@@ -64,10 +64,10 @@ def _clause(line: str) -> tuple[str, int]:
     return f"{kind}{signs}", headings.number_value(number)
 
 
-DEPTH_MAX = 8  # of nested quotes and frames
+DEPTH_MAX = 8  # levels of nested quotes and frames
 PROGRESS_EVERY = 2000  # lines between two reports of progress
 
-_INDENT = "    "  # of code
+_INDENT = "    "  # indent of code
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
 _ATX = re.compile(r"^ {0,3}(#{1,6})\s++(.*)$")
 _SETEXT = re.compile(r"^(=+|-+)\s*$")  # not indented: those are tables
@@ -86,7 +86,7 @@ _RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
 
 
 def read(text: str, on_progress: ProgressCallback) -> ReadDocument:
-    """Read a Markdown text. The table of contents only supplies numbers of headings and is dropped."""
+    """Read a Markdown text. Its table of contents is dropped, after supplying numbers of headings."""
     lines = text.expandtabs(4).splitlines()
     reader = _Reader(lines, on_progress)
     reader.read(lines, 0, 0)
@@ -252,7 +252,7 @@ class _Reader:
                 self._add("heading", part, level)
 
     def _promote(self, block: Block) -> None:
-        """Make a title above the contents a heading, whatever the word processor made of it."""
+        """Make a title above the table of contents a heading, whatever style it has."""
         title = _MARKER.sub("", block.text)
         is_title = len(title) <= headings.LONGEST and not headings.reads_like_prose(headings.fold(title))
         self.blocks.append(Block("heading", title) if is_title else block)
@@ -265,9 +265,9 @@ class _Reader:
 
 
 def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
-    """Return headings as printed in the contents, by anchor, and by title if the title is unique.
+    """Return anchor -> heading as printed in the contents; also title -> heading if the title is unique.
 
-    Word processors number headings only there.
+    The output of word processors has the numbers of headings only there.
     """
     found: dict[str, str] = {}
     titles: dict[str, set[str]] = {}
@@ -310,5 +310,5 @@ def _is_no_heading(bold: str) -> bool:
 
 
 def _key(title: str) -> str:
-    """Return the form in which titles are compared."""
+    """Return a title in the form that comparisons of titles use."""
     return headings.fold(title).replace(" ", "")

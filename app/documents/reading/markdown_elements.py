@@ -61,8 +61,8 @@ def _moved(text: str, table: dict[int, int]) -> str:
 def join_paragraph(lines: list[str], width: int = 0) -> str:
     """Join the lines of a paragraph, without a space between Japanese characters.
 
-    `width`: columns of the cell, 0: not a cell. Lines of a cell are cut anywhere, also inside a word or number, so the
-    line after one that fills the cell continues without a space.
+    `width`: columns of the table cell with these lines; 0: not a cell. Lines of a cell are cut anywhere, also inside a
+    word or number, so the line after one that fills the cell continues without a space.
     """
     text = ""
     is_full = False
@@ -92,12 +92,12 @@ _PIPE = re.compile(r"(?<!\\)\|")
 @dataclass(frozen=True, slots=True)
 class MarkdownCell:
     lines: list[str]
-    width: int  # columns; 0: unknown
+    width: int  # width in columns; 0: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class MarkdownTable:
-    """A table. `end`: the line after it. `heads`: the number of header rows."""
+    """A table in Markdown. `end`: index of the line after it. `heads`: the number of header rows."""
 
     rows: list[list[MarkdownCell]]
     end: int
@@ -110,7 +110,7 @@ class MarkdownTable:
 
 
 def grid(lines: list[str], start: int) -> MarkdownTable | None:
-    """Return the table with +---+ borders whose upper border is the line `start`; None: it has no rows."""
+    """Return the table with +---+ borders whose upper border is line `start`; None if it has no rows."""
     width = lines[start].count("+") - 1
     rows: list[list[MarkdownCell]] = []
     heads, at = 0, start + 1
@@ -135,7 +135,7 @@ def grid(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def dashed(lines: list[str], start: int) -> MarkdownTable | None:
-    """Return pandoc's simple or multiline table whose first line of dashes is `start`; None: it is not a table."""
+    """Return pandoc's simple or multiline table whose first line of dashes is line `start`; None if it is no table."""
     rule = lines[start]
     end = _end_of_dashed(lines, start)
     if end is None:
@@ -159,8 +159,10 @@ def dashed(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def headed(lines: list[str], start: int) -> MarkdownTable | None:
-    """Return pandoc's simple table at its header `start`: dashes, one row per line, and a blank line; None: not a
-    table."""
+    """Return pandoc's simple table whose header is line `start`; None if it is no table.
+
+    Below the header are dashes, one row per line, and a blank line.
+    """
     spans = _spans(lines[start + 1])
     end = start + 2
     while end < len(lines) and lines[end].strip() and not DASHES.match(lines[end]):
@@ -172,8 +174,10 @@ def headed(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def piped(lines: list[str], start: int) -> MarkdownTable | None:
-    """Return the table with | between its cells at its header `start`, which a rule follows; None: it is not a
-    table."""
+    """Return the table with | between cells whose header is line `start`; None if it is no table.
+
+    A rule must follow the header.
+    """
     if start + 1 >= len(lines) or "|" not in lines[start] or not PIPE_RULE.match(lines[start + 1]):
         return None
     if "|" not in lines[start + 1] and "-" * 3 not in lines[start + 1]:
@@ -199,7 +203,7 @@ def _empty(width: int, border: str) -> list[MarkdownCell]:
 
 
 def _take(cells: list[MarkdownCell], line: str, *, is_partial: bool) -> None:
-    """Add one line of a row to its cells. A line that is partly border adds text only to the other cells."""
+    """Add one line of a row to the row's cells. A line that is partly a border adds text only to the other cells."""
     if len(cells) == 1:
         cells[0].lines.append(line[1:-1] if line.endswith("|") and len(line) > 1 else line[1:])
         return
@@ -212,7 +216,7 @@ def _take(cells: list[MarkdownCell], line: str, *, is_partial: bool) -> None:
 
 
 def _end_of_dashed(lines: list[str], start: int) -> int | None:
-    """Return the line of dashes that ends the table; None: there is no table."""
+    """Return the index of the line of dashes that ends the table; None if there is none."""
     seen = start
     for at in range(start + 1, min(len(lines), start + 400)):
         if DASHES.match(lines[at]):

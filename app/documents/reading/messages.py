@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 PROTOCOL = 1
-# A working child sends an event at least this often: a page may take 60 s (app.documents.reading.limits), and writing
-# the index of the longest document another 60.
+# Longest silence of a working child: a page may take 60 s (app.documents.reading.limits), and writing
+# the index of the longest document another 60 s.
 SILENCE_S = 150.0
 
 
@@ -54,7 +54,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a document, sent often, because silence counts as a hang.
+    """The progress of a document. It is sent often, because a silent child counts as stuck.
 
     `phase`: reading | indexing. `total`: 0 if unknown.
     """
@@ -67,7 +67,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """The end of an `Index` command; everything else is in the database."""
+    """The end of a successful `Index` command, whose results are in the database."""
 
     id: str
     sections: int
@@ -102,12 +102,12 @@ class Rendered:
     width: int
     height: int
     rgb: str
-    places: tuple[QuotePlace, ...] = ()  # one for each line of text
+    places: tuple[QuotePlace, ...] = ()  # one rectangle for each line of a quote
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An expected error; the document's row also contains that of an `Index` command."""
+    """An expected error. That of an `Index` command is also stored in the document's row."""
 
     id: str
     code: str

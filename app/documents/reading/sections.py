@@ -30,7 +30,11 @@ _APPENDED = headings.HeadingNumber(headings.CHAPTER, 0, 0)  # 別表 and 様式,
 
 @dataclass(slots=True)
 class _Entry:
-    """A heading in force. `rank`: of its number, 0: none. `level`: from the format, 0: unknown."""
+    """A heading that contains the current place in the document.
+
+    `rank`: the rank of its number; 0: no number. `level`: from the file format; 0: unknown. `ordinal`: as in
+    HeadingNumber.
+    """
 
     text: str
     rank: int
@@ -47,12 +51,12 @@ class _Entry:
 class _Piece:
     text: str
     block: Block
-    item: str = ""  # the text if it is a heading inside the clause
+    item: str = ""  # the text of a heading inside the clause; "" for other text
 
 
 @dataclass(slots=True)
 class _Clause:
-    """The pieces under one heading and one tag."""
+    """The pieces of text under one heading and one tag (mark of obligation)."""
 
     path: tuple[str, ...]
     tag: str = ""
@@ -119,24 +123,26 @@ class _Splitter:
         return not self.sections and not self._stack and number is not None and number.rank == headings.PART
 
     def _article(self, text: str) -> str:
-        """Return the article that a paragraph begins with and continues on the same line; "": none."""
+        """Return the article number that begins a paragraph if the article's text follows on the same line, else ""."""
         article = headings.running_article(text)
         ranks = [one.rank for one in self._stack if one.rank]
         return article if article and self._articles.continues(article, ranks) else ""
 
     def _supplement(self, text: str) -> str:
-        """Return the 附則 that a paragraph begins with; "": none, or one that a clause quotes."""
+        """Return the 附則 that begins a paragraph; "" if there is none, or if a clause quotes it."""
         return headings.running_supplement(text) if not self._stack or self._has_main_text() else ""
 
     def _has_main_text(self) -> bool:
-        """Whether an article is in force, or a part after the last article of the document."""
+        """Whether the current place is in an article, or in a part after the last article."""
         if any(one.rank == headings.ARTICLE for one in self._stack):
             return True
         return self._articles.has_any and any(one.rank == headings.CHAPTER and not one.ordinal for one in self._stack)
 
     def _title_above(self) -> str:
-        """Remove and return （契約の保証） on the line above an article from the clause that ends there; "": there is
-        none."""
+        """Remove the title of an article (（契約の保証）) from the end of the clause before, and return it.
+
+        Return "" if there is none.
+        """
         before = self._clause.pieces[-1] if self._clause.pieces else None
         if before is None or before.block.kind != "paragraph" or not headings.is_article_title(before.text):
             return ""
@@ -168,7 +174,7 @@ class _Splitter:
 
 
 def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
-    """Return the headings in force that contain the new one."""
+    """Return the headings of `stack` that contain the new one."""
     end = next((place for place, one in enumerate(stack) if not _is_above(one, entry)), len(stack))
     parents = stack[:end]
     is_lost = end < len(stack) and stack[-1].is_bare and entry.rank <= headings.ARTICLE
@@ -181,7 +187,10 @@ def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
 
 
 def _is_above(one: _Entry, entry: _Entry) -> bool:
-    """Whether a heading contains the new one. One without number and level is below all others except its like."""
+    """Whether a heading contains the new one.
+
+    A heading without number and level is below all others, except those without both.
+    """
     if one.is_running and not entry.rank:
         return False
     if one.rank and entry.rank:
@@ -218,14 +227,16 @@ def _cut(clause: _Clause) -> list[DocumentSection]:
 
 
 def _repeated_heads(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
-    """Return the table's header rows to repeat before the piece; none if they would fill half a section."""
+    """Return the header rows of a table to repeat before the piece; [] if they are longer than half a section."""
     is_body = piece.block.kind == "row" and not piece.block.is_head
     return list(heads) if is_body and sum(len(one.text) + 1 for one in heads) <= HEADS_LONGEST else []
 
 
 def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[DocumentSection]:
-    """Make sections whose paths include the items in force at their beginning, so that the second half of （２） says
-    so."""
+    """Return the sections of a clause, each with the items in its path that it continues.
+
+    So the second half of item （２） has （２） in its path.
+    """
     found: list[DocumentSection] = []
     items: list[_Entry] = []
     for group in groups:
@@ -253,7 +264,7 @@ def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> DocumentSe
     captions = [found[0] for piece in group if piece.block.kind == "caption" and (found := _CAPTION.match(piece.text))]
     text = group[0].text
     for before, piece in itertools.pairwise(group):
-        is_one_paragraph = piece.block is before.block  # which was cut into sentences
+        is_one_paragraph = piece.block is before.block  # a paragraph that was cut into sentences
         text += piece.text if is_one_paragraph else f"\n{piece.text}"
     return DocumentSection(
         heading=path,

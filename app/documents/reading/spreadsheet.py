@@ -37,10 +37,10 @@ _UNCOMPUTED = re.compile(
 
 @dataclass(slots=True)
 class SheetDetails:
-    """The facts about a sheet that openpyxl does not report.
+    """The properties of a sheet that openpyxl does not report.
 
-    `merged`: for each row (from 1), merged ranges as (first column, last column, position); columns are from 0, and
-    the position is 0 in the range's first row and -1 below it. `has_uncomputed`: a formula has no stored value.
+    `merged`: for each row (from 1), merged ranges as (first column, last column, position); columns are from 0, and the
+    position is 0 in the range's first row and -1 below it. `has_uncomputed`: a formula has no stored value.
     """
 
     merged: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class SheetDetails:
 
 
 def read_sheet_details(archive: zipfile.ZipFile, part: str) -> SheetDetails:
-    """Scan one sheet's part as bytes, piece by piece. Raises what `zipfile` does."""
+    """Scan the XML of one sheet as bytes, piece by piece. Raises the exceptions of `zipfile`."""
     raw = SheetDetails()
     before = b""
     rows = 0
@@ -101,7 +101,7 @@ _DATE_PARTS = re.compile(r"g+|y+|e+|m+|d+|a{3,4}|h+|s+", re.IGNORECASE)
 def format_value(value: Any, number_format: str) -> str:
     """Return a value as Excel displays it.
 
-    `value`: from openpyxl; `number_format`: in Excel's syntax, of which only the first section is used.
+    `value`: from openpyxl. `number_format`: Excel's format, of which only the first section is used.
     """
     match value:
         case bool():
@@ -211,7 +211,7 @@ def _two(number: int, code: str) -> str:
     return f"{number:02}" if len(code) > 1 else str(number)
 
 
-CELLS = 30_000_000  # including empty ones before a row's last cell
+CELLS = 30_000_000  # cells of a workbook, including empty ones before a row's last cell
 PROGRESS_EVERY = 500  # rows between two reports of progress
 _FORMATS, _FORMATS_BYTES = "xl/styles.xml", 1_000_000  # openpyxl takes 500 bytes for a format of 7
 

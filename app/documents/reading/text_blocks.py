@@ -20,7 +20,7 @@ _NOT_LETTERS = re.compile("[\ufdd0-\ufdef\ufffd-\uffff\ue000-\uf8ff\U000f0000-\U
 
 
 def count_garbled(text: str) -> int:
-    """Return the number of characters that replace the intended ones."""
+    """Return the number of characters that a wrong encoding or font put in place of the intended ones."""
     return len(_NOT_LETTERS.findall(text)) + sum(len(match[0]) for match in _MOJIBAKE.finditer(text))
 
 
@@ -63,7 +63,7 @@ class Block:
 
     kind: BlockKind
     text: str
-    level: int = 0  # of a heading, from the format (1 is the outermost); 0: unknown
+    level: int = 0  # level of a heading in the format, 1 is the outermost; 0: unknown
     is_head: bool = False
     page: int = 0  # from 1; 0: the format has no pages
     boxes: tuple[PageBox, ...] = ()
@@ -72,10 +72,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """A document as read: its blocks, and the report as far as the reader knows it, without sections and headings."""
+    """The result of a reader: blocks, and a report without the numbers of sections and headings."""
 
     blocks: list[Block] = field(default_factory=list)
-    title: str = ""  # from the format; "": none
+    title: str = ""  # title in the file's properties; "": none
     report: ReadingReport = field(default_factory=ReadingReport)
 
 

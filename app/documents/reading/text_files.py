@@ -42,7 +42,7 @@ def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: 
 
 
 def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
-    """Return the text, with line feeds only, and its codec.
+    """Return the text of a file, with line feeds only, and its codec.
 
     Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
     """
@@ -74,7 +74,7 @@ def _blocks(text: str, on_progress: ProgressCallback) -> list[Block]:
 
 
 def _broken_at(lines: list[str]) -> int:
-    """Return the width in columns at which a program has broken the lines; 0: the author broke them."""
+    """Return the width in columns at which a program has broken the lines; 0 if the author broke them."""
     widths = sorted(_columns(line.rstrip()) for line in lines[:5_000] if line.strip())
     if len(widths) < 4:
         return 0
@@ -116,7 +116,7 @@ def read_delimited(path: Path, on_progress: ProgressCallback, chosen_encoding: s
 
 
 def _rows(text: str, separator: str, on_progress: ProgressCallback, widths: set[int]) -> Iterator[list[str]]:
-    """Yield the rows of a CSV file, and add their numbers of cells to `widths`."""
+    """Yield the rows of a CSV file, and add the number of cells of each to `widths`."""
     total = text.count("\n") + 1
     for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
         if number % PROGRESS_EVERY_ROWS == 0:

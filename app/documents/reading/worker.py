@@ -24,8 +24,8 @@ from app.documents.reading.messages import DocumentRemoved, Failed, Index, Index
 from app.documents.reading.pdf import ocr
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
-PROGRESS_S = 0.2  # between two progress events
-PATIENCE_MS = 40_000  # for other writers: removing a collection takes seconds; less than the limit of a page
+PROGRESS_S = 0.2  # seconds between two progress events
+PATIENCE_MS = 40_000  # wait for other writers, as removing a collection takes seconds; less than the limit of a page
 
 # openpyxl would use an installed lxml instead of defusedxml; it reads this variable on import.
 os.environ["OPENPYXL_LXML"] = "False"
@@ -54,7 +54,7 @@ def _confine(database: Path) -> None:
 
 
 class ReadingWorker:
-    """The state of the reading child."""
+    """The reading child's commands, the document that it reads, and its connection to the database."""
 
     def __init__(self, database: Path, writer: EventWriter) -> None:
         self._database = database
@@ -112,7 +112,7 @@ class ReadingWorker:
                 return self._render(command)
 
     def _render(self, command: Render) -> Rendered:
-        """Draw a page. Raises AppError; the document's row is not changed."""
+        """Draw a page without changing the document's row. Raises AppError."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
@@ -134,7 +134,7 @@ class ReadingWorker:
         return DocumentRemoved(command.id, len(command.document_ids))
 
     def _index(self, command: Index) -> Indexed:
-        """Read a document. Raises AppError after storing it in the document's row."""
+        """Read a document. Raises AppError, which is then stored in the document's row."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
@@ -172,8 +172,10 @@ class ReadingWorker:
             self._send(Progress(command.id, phase, done, total))
 
     def _give_up(self, code: str) -> None:
-        """Report a timeout and end the process, from the timeout thread while the main thread is stuck in the
-        document."""
+        """Report a timeout and end the process.
+
+        This runs in the timeout thread, because the main thread is stuck in the document.
+        """
         if self._rendering is not None:
             self._send(Failed(self._rendering.id, code))
             os._exit(3)
@@ -188,7 +190,7 @@ class ReadingWorker:
 
 
 def _expected(error: Exception) -> AppError:
-    """Return the error to report. An unexpected one logs its traceback, but nothing of the document's content."""
+    """Return the error to report. An unexpected error's traceback is logged, without content of the document."""
     match error:
         case AppError():
             return error

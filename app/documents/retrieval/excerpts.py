@@ -1,8 +1,8 @@
 """Answer with 抜粋表示: quote the best sentences of the passages instead of generating an answer.
 
-For models too small to be trusted. The trial model (0.27 billion parameters) repeats the question or invents; the
-smallest models in the catalogue that follow "only from the documents" have 1.2 billion. So nothing is generated from
-documents below a billion parameters.
+This is for models too small to be trusted. The trial model (0.27 billion parameters) repeats the question or invents;
+the smallest models in the catalogue that follow "only from the documents" have 1.2 billion. So nothing is generated
+from documents below a billion parameters.
 """
 
 import collections
@@ -27,23 +27,23 @@ from app.models import catalogue
 
 PARAMETERS_MIN = 1_000_000_000
 EXCERPTS_MAX = 4
-_SCORE_SHARE = 0.5  # of the best score; excerpts below it are dropped
+_SCORE_SHARE = 0.5  # share of the best score; excerpts below it are dropped
 _LONGEST = 400  # characters of an excerpt with the limiting sentence after it
 _ASKS_VALUE = re.compile(
     "いくつ|いくら|どれ(?:くらい|ほど|だけ)|何[mmcm㎝度年月日時分秒本回人倍割％%キロパ]|何(?:メートル|センチ|ミリ)|値|幅|高さ|基準|以上|以下"
 )
-_REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # to literature
+_REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # literature
 _MODEL = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
 _LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A quoted sentence, list or table row. `start`, `end`: offsets in the text of passage [number], which counts from
-    1.
+    """A quoted sentence, list or table row.
 
-    For a table row, `has` are the question's terms in it, and `head` is the header row, or "". `is_cut`: the excerpt
-    ends before the list that its sentence introduces does.
+    `number`: the passage's number, from 1. `start`, `end`: offsets in the passage's text. For a table row, `has` are
+    the question's terms in it, and `head` is the header row, or "". `is_cut`: the excerpt ends before the list does
+    that its sentence introduces.
     """
 
     number: int
@@ -57,7 +57,10 @@ class Excerpt:
 
 
 def is_too_small(model: LocalModel) -> bool:
-    """Whether documents are quoted instead of asking this model. Raises AppError for a damaged file."""
+    """Whether a model is too small to be asked about documents, so that they are quoted.
+
+    Raises AppError for a damaged file.
+    """
     card = catalogue.load().card(model.card_id)
     if card is not None and card.is_trial:
         return True
@@ -90,7 +93,7 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
 
 
 def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
-    """Return the excerpts as a list with their citations, and a claim for each, which the quoted source supports."""
+    """Return the excerpts as a list with their citations, and one supported claim for each excerpt."""
     text = head = ""
     found: list[Claim] = []
     for excerpt in excerpts:
@@ -167,7 +170,7 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
 
 
 def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
-    """Weigh the question's terms: those that few of the passages contain count more."""
+    """Return the weights of the question's terms; terms that few of the passages contain weigh more."""
     texts = [evidence.prepare_passage(passage).terms for passage in passages]
     having = collections.Counter(term for text in texts for term in wanted & text)
     return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in wanted}

@@ -18,16 +18,16 @@ from app.documents.records import Passage
 # More do not help: of 90 quotes that answer the questions of kasensabo, 8 passages contain 72 and 4 contain 71. Each
 # passage costs seconds of prompt processing without a GPU.
 PASSAGES_MAX = 5
-SCORE_SHARE = 0.6  # of the best score; passages below it contained none of those quotes
+SCORE_SHARE = 0.6  # share of the best score; passages below it contained none of those quotes
 ANSWER_SHARE = 4  # the answer gets at most a quarter of the context
 CUT_MIN_TOKENS = 64  # a passage is not cut below this
-_FRAME_TOKENS = 8  # for a passage's number and blank line, and for token counts of pieces that do not add up
+_FRAME_TOKENS = 8  # allowance for a passage's number and blank line, and for inexact sums of token counts
 # How turns begin where a model has no control tokens for them (resources/models.toml).
 _TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
 
 
 def build_system_text(passages: Sequence[Passage], own: str = "") -> str:
-    """Return the instruction, the user's own instructions, and the passages, numbered from 1 in their order."""
+    """Return the instruction, the user's own instructions (`own`), and the passages, numbered from 1 in their order."""
     words = _words()
     pieces = [words["instruction"], own.strip(), words["heading"]]
     pieces += [format_passage(passage, number) for number, passage in enumerate(passages, start=1)]
@@ -51,16 +51,16 @@ def budget_tokens(context_tokens: int, max_tokens: int, rest_tokens: int) -> int
 
 
 def select_near_best(passages: Sequence[Passage]) -> list[Passage]:
-    """Return the passages whose score is at least 0.6 of the first one's, which is the best."""
+    """Return the passages whose score is at least 0.6 of the first, and so best, passage's."""
     return [one for one in passages if one.score >= SCORE_SHARE * passages[0].score]
 
 
 def pack_passages(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
-    """Choose passages, the best first, and return them in the order of the documents, so that equal choices give equal
-    prompts.
+    """Choose the best passages that fit into `budget` tokens, and return them in the order of the documents.
 
-    `counts`: tokens of each passage's `block`. If the best one does not fit, it is cut after a sentence; [] if there is
-    no room even for that.
+    So equal choices give equal prompts. `passages`: the best first. `counts`: tokens of each passage as
+    `format_passage` returns it. If the best one does not fit, it is cut after a sentence; [] if there is no room even
+    for that.
     """
     chosen: list[Passage] = []
     left = budget
@@ -90,7 +90,7 @@ def _line(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Make text harmless that looks like part of the prompt's frame."""
+    """Make any text harmless that looks like a part of the prompt's frame."""
     text = _TURN.sub(r"\1：", answer_markup.neutralize_marks(text))
     for end in (_document()["end_ja"], _document()["end_en"]):
         text = text.replace(end, end.rstrip("。.") + "…")

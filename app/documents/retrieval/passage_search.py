@@ -31,8 +31,8 @@ CLAUSES = 40  # the number of best candidates whose clauses are scored
 CLAUSE_REACH = 20  # sections of the clause before and after a candidate
 CLAUSE_WEIGHT = 0.3
 HEADING_WEIGHT = 1.0
-SATURATION = 1.2  # k1
-LENGTH_SHARE, HEADING_LENGTH_SHARE = 0.75, 0.5  # b
+SATURATION = 1.2  # k1 of bm25
+LENGTH_SHARE, HEADING_LENGTH_SHARE = 0.75, 0.5  # b of bm25
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class _Query:
     """The terms of a question that occur in the index, with their weights times inverse document frequencies."""
 
     terms: Mapping[str, float]
-    synonyms: Sequence[Sequence[Mapping[str, float]]]  # for each word of the question, the terms of each synonym
+    synonyms: Sequence[Sequence[Mapping[str, float]]]  # for each word, the weighted terms of each synonym
     rare: Sequence[str]  # terms that find candidates
-    body_length: float  # average number of terms
+    body_length: float  # average number of terms in a section's text
     heading_length: float
 
     def parts(self) -> list[Mapping[str, float]]:
@@ -70,7 +70,7 @@ def search(
 def _by_words(
     database: Database, query: str, collection_ids: Sequence[int], glossary: Path | None
 ) -> list[tuple[int, float]]:
-    """Return (section id, score), the best first."""
+    """Return (section id, score) of the sections that contain words of the query, the best first."""
     wanted = _weigh_query(database, invisible_characters.to_plain_text(query), glossary)
     if not collection_ids or not wanted.rare:
         return []
@@ -149,9 +149,9 @@ def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
 
 
 def _score(wanted: _Query, rows: Sequence[Row], parts: int = 1) -> float:
-    """Return the bm25 score of sections taken as one text.
+    """Return the bm25 score of sections that are scored as one text.
 
-    `parts`: the number of sections; the length is normalized by its square root.
+    `parts`: the number of sections; the length is divided by its square root.
     """
     body = Counter(" ".join(row["body_terms"] for row in rows).split())
     heading = Counter(rows[0]["heading_terms"].split())

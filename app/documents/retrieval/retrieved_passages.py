@@ -25,13 +25,15 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.values import notation, quantities
 
-PASSAGE_CHARACTERS = 1200  # of a passage
+PASSAGE_CHARACTERS = 1200  # most characters of a passage
 NEIGHBOUR_SECTIONS = 8  # candidates on either side
 
 
 def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit: int) -> list[Passage]:
-    """Return up to `limit` passages for (section id, score), the best first, none of which repeats a part of a better
-    one."""
+    """Return up to `limit` passages for sections found by a search, the best first.
+
+    `scored`: (section id, score), the best first. No passage repeats a part of a better one.
+    """
     table = SectionTable(library.database)
     taken: set[int] = set()
     kept: dict[int, list[tuple[int, DocumentSection]]] = {}
@@ -50,7 +52,7 @@ def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit:
 def _extent(
     near: Sequence[tuple[int, DocumentSection]], at: int, taken: Collection[int]
 ) -> list[tuple[int, DocumentSection]]:
-    """Return the sections that belong to the one at index `at` and fit into its passage, without those in `taken`."""
+    """Return the sections of the passage around the section at index `at`, without those in `taken`."""
     headings = [section.heading for _, section in near]
     sizes = [
         len(section.text) + len(section.tag) + len(section.heading[-1] if section.heading else "") + 5
@@ -110,7 +112,7 @@ def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:
 
 ABSTENTION_THRESHOLD = 0.65
 PASSAGES_JUDGED = 3  # with more passages, one is likelier to contain the words by chance
-_DISCOUNT = 0.7  # for a passage without a value that the question names, or without any value of the unit it asks for
+_DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or any value of the unit that it asks for
 # Terms that only form the question, and pairs across a change of script, which are not words.
 _QUESTION_WORDS = re.compile(
     "[ァ-ヺー][一-鿿]|[一-鿿][ァ-ヺー]|.*[何幾].*|教え|違い|理由|方法|意味|場合|必要|規定|標準|程度"
@@ -121,7 +123,10 @@ _UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 @dataclass(frozen=True, slots=True)
 class AbstentionVerdict:
-    """A judgement of passages. `score`: 0 to 1, the weighted share of the question's terms in the best passage."""
+    """A judgement whether passages can contain the answer.
+
+    `score`: 0 to 1, the weighted share of the question's terms in the best passage.
+    """
 
     score: float
 
@@ -149,7 +154,7 @@ def judge_answerability(
 
 
 def _share(weights: dict[str, float], others: Sequence[tuple[str, list[list[str]]]], found: Evidence) -> float:
-    """Return the weighted share of the terms that the passage contains, itself or as a synonym."""
+    """Return the weighted share of the terms that a passage contains, each as itself or as a synonym."""
     there = {term for term in weights if term in found.terms}
     for word, same in others:
         if any(found.terms.issuperset(listed) for listed in same):
@@ -178,15 +183,15 @@ class _QuestionValues:
         self._units = {notation.unit_of(found["unit"]).name for found in _UNIT_ASKED.finditer(flat)}
 
     def discount(self, found: Evidence) -> float:
-        """Return 1, or less if the passage lacks a value or unit."""
+        """Return the factor (0 to 1) for a passage: 1, or less if it lacks a value or unit of the question."""
         has_unit = not self._units or any(value.unit in self._units for value in found.quantities)
         has_values = all(found.holds(value, written) for value, written in self._values)
         has_dates = all(found.holds_date(date) for date in self._dates)
         return (1.0 if has_unit else _DISCOUNT) * (1.0 if has_values and has_dates else _DISCOUNT)
 
 
-QUOTE_SHARE = 0.5  # of a quote in one piece, because a quote may extend beyond a passage
-_MARKUP = re.compile(r"[\s|>*\\^]")  # Markdown's, which a quote may still have
+QUOTE_SHARE = 0.5  # share of a quote that a passage must contain, because a quote may extend beyond it
+_MARKUP = re.compile(r"[\s|>*\\^]")  # Markdown's signs, which a quote may still have
 _WAVES = re.compile("[〜～–]")
 
 
@@ -195,13 +200,16 @@ def normalize_quote(text: str) -> str:
 
 
 def quote_rank(texts: Sequence[str], quotes: Sequence[str]) -> int:
-    """Return by which text, from 1, all quotes have been found; 0 if any is missing. All texts are normalized."""
+    """Return the number of texts, from the first one, that together contain all quotes; 0 if any is missing.
+
+    All texts and quotes are normalized by `normalize_quote`.
+    """
     ranks = [next((at for at, text in enumerate(texts, 1) if contains_quote(text, quote)), 0) for quote in quotes]
     return max(ranks, default=0) if all(ranks) else 0
 
 
 def contains_quote(text: str, quote: str) -> bool:
-    """Whether a passage contains the quote, or half of it in one piece. Both are normalized."""
+    """Whether a passage contains the quote, or half of it in one piece. Both are from `normalize_quote`."""
     if quote in text:
         return True
     length = max(1, math.ceil(len(quote) * QUOTE_SHARE))

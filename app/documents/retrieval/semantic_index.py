@@ -1,16 +1,17 @@
 """Search sections by meaning: vectors in one file per embedding model, and the fusion with a search by words.
 
-Vectors are 8-bit numbers in a memory-mapped file that is scanned whole, nearest by angle: of 20 searches among 100,000
-sections of 768 numbers 19 take less than 26 ms (sqlite-vec 268, with 8 bits 103). They need a quarter of the space of
-32-bit numbers and no extension of sqlite, which many Pythons cannot load (tests/benchmarks/vectors.py). An index of
-neighbours would only save milliseconds. The file is a cache. A row stores the digest of its text, so rows of removed or
-changed sections are ignored, and rows that a kill cut off are made again.
+Vectors are 8-bit numbers in a memory-mapped file. A search reads the whole file and takes the vectors at the smallest
+angle. Of 20 searches among 100,000 sections of 768 numbers 19 take less than 26 ms (with sqlite-vec 268 ms, with its
+8-bit vectors 103 ms). They need a quarter of the space of 32-bit numbers and no extension of sqlite, which many Pythons
+cannot load (tests/benchmarks/vectors.py). An index of neighbours would only save milliseconds. The file is a cache. A
+row stores the digest of its text, so rows of removed or changed sections are ignored, and rows that a kill cut off are
+made again.
 
 The rankings by words and by meaning are combined by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009),
-which needs no common scale of bm25 and cosine. With their constant of 60 and equal weights a small model does harm: of
-126 questions to five volumes of kasensabo the words alone have 125 in the first five passages, fused with
-multilingual-e5-small 110; with the constants below 124. So words dominate where they cover a question, and meaning
-weighs the same where they do not.
+which needs no common scale of bm25 and cosine. With their constant of 60 and equal weights a small model does harm. For
+126 questions to five volumes of kasensabo, the answer is in the first five passages for 125 with words alone, for 110
+with words and multilingual-e5-small fused, and for 124 with the constants below. So words dominate if the passages
+contain the question's words, and meaning weighs the same if they do not.
 """
 
 import errno
@@ -63,7 +64,7 @@ class VectorFile:
     """
 
     def __init__(self, path: Path, dimensions: int) -> None:
-        """`path` need not exist before `add`."""
+        """Use the file `path`, which need not exist before `add`. `dimensions`: numbers of a vector."""
         self.path = path
         self.dimensions = dimensions
         self._row = np.dtype([("section", "<i8"), ("digest", "<u8"), ("scale", "<f4"), ("vector", "i1", (dimensions,))])
@@ -86,7 +87,7 @@ class VectorFile:
             raise self._failure(error) from error
 
     def known(self) -> set[tuple[int, int]]:
-        """Return (section id, digest) of the intact rows: after a power cut a disk may return zeros."""
+        """Return (section id, digest) of the intact rows; after a power cut, rows may be zeros."""
         rows = self._rows()
         found: set[tuple[int, int]] = set()
         for start in range(0, len(rows), CHUNK_ROWS):
@@ -104,7 +105,7 @@ class VectorFile:
             return 0
 
     def nearest(self, vector: Floats, limit: int) -> list[Neighbour]:
-        """Return the nearest rows, the best first. `vector`: [dimensions], of unit length."""
+        """Return the rows nearest to a vector, the best first. `vector`: [dimensions], of unit length."""
         rows = self._rows()
         similarities = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), CHUNK_ROWS):
@@ -165,13 +166,13 @@ class VectorFile:
 
 RRF_CONSTANT = 10
 COVERED_WEIGHT = 0.1  # weight of meaning if passages contain the question's words
-CANDIDATES = 120  # per ranking
+CANDIDATES = 120  # sections of each ranking that are fused
 WIDENING_FACTOR = 8  # factor of the search size while other collections or old rows leave too few
 
 
 @dataclass(frozen=True, slots=True)
 class SemanticQuery:
-    """A question embedded by a model. `vector`: [dimensions], of unit length."""
+    """A question with its vector from an embedding model. `vector`: [dimensions], of unit length."""
 
     question: str
     vectors: VectorFile
@@ -180,9 +181,10 @@ class SemanticQuery:
     def fuse_ranking(
         self, library: Library, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
     ) -> list[tuple[int, float]]:
-        """Fuse the ranking by words, (section id, score) with the best first, with the sections near in meaning.
+        """Fuse a ranking by words with the ranking of the sections near in meaning.
 
-        Return (section id, score), the best first. Raises AppError("vectors_unusable").
+        `scored`: the ranking by words as (section id, score), the best first. Return the same form. Raises
+        AppError("vectors_unusable").
         """
         by_words = [section_id for section_id, _ in scored]
         near = self._near(library.database, collection_ids)
@@ -203,8 +205,10 @@ class SemanticQuery:
         return retrieved_passages.judge_answerability(library, self.question, best).is_enough
 
     def _near(self, database: Database, collection_ids: Sequence[int]) -> dict[int, str]:
-        """Return the text of the nearest sections by id, the nearest first, without rows whose section is gone or has
-        changed."""
+        """Return section id -> text of the nearest sections, the nearest first.
+
+        Rows whose section is gone or has changed are left out.
+        """
         search_size, rows = CANDIDATES * 2, self.vectors.count()
         while True:
             nearest = self.vectors.nearest(self.vector, search_size)
@@ -225,8 +229,10 @@ def fuse_ranks(*rankings: tuple[float, Sequence[int]]) -> list[tuple[int, float]
 
 
 def embedded_section(row: Row) -> tuple[int, str]:
-    """Return the id of a section and the text that is embedded. Raises ValueError or TypeError if stored values are
-    invalid."""
+    """Return the id of a section and the text that is embedded.
+
+    Raises ValueError or TypeError if stored values are invalid.
+    """
     return row["id"], embedded_text(heading_of(row), text_of(row, "text"))
 
 
@@ -240,7 +246,7 @@ def _is_of(near: Neighbour, texts: dict[int, str]) -> bool:
 
 
 def _texts(database: Database, section_ids: Sequence[int], collection_ids: Sequence[int]) -> dict[int, str]:
-    """Return the embedded text by section id, for sections of these collections."""
+    """Return section id -> embedded text, for those of the sections that are in these collections."""
     found = database.read_as(
         embedded_section,
         """SELECT s.id, s.heading, s.text FROM section s JOIN document d ON d.id = s.document_id
@@ -251,14 +257,14 @@ def _texts(database: Database, section_ids: Sequence[int], collection_ids: Seque
     return dict(found)
 
 
-SAMPLES, SAMPLE_BYTES = 64, 1 << 14  # of a model's file; reading all of it would take seconds at every start
+SAMPLES, SAMPLE_BYTES = 64, 1 << 14  # samples of a model's file, as reading all of it takes seconds
 READ_ROWS = 2000  # sections read at once
-OLD_SHARE, OLD_LEAST = 0.25, 1000  # unused rows before the file is rewritten
+OLD_SHARE, OLD_LEAST = 0.25, 1000  # share and number of unused rows from which the file is rewritten
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
-    """An embedding model with its vectors. `vectors` belong to exactly this file and this document prefix."""
+    """An embedding model with its vectors, which belong to exactly this file and this document prefix."""
 
     model: LocalModel
     vectors: VectorFile
@@ -275,7 +281,7 @@ class EmbeddingBacklog:
 
 
 def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingModel | None:
-    """Return the embedding model that was added last, or None. `documents`: their database.
+    """Return the embedding model that was added last, or None. `documents`: path of the documents' database.
 
     Raises AppError for a damaged or missing file.
     """
@@ -323,7 +329,7 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
 
 
 def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
-    """Return the text to embed by section id, without sections that no longer exist."""
+    """Return section id -> text to embed, for those of the sections that still exist."""
     with closing(Database.beside(documents)) as database:
         return dict(
             database.read_as(

@@ -1,7 +1,8 @@
-"""Read documents and embed questions for a command, which blocks until the work is done or Ctrl+C is pressed.
+"""Read documents and embed questions for a command of `kotae`.
 
-`CommandReading` runs the reading queue that the window uses, `scope_of` turns names of collections into the scope of a
-question, and `QuestionEmbedder` makes vectors where an embedding model is installed.
+A command blocks until the work is done or Ctrl+C is pressed. `CommandReading` runs the reading queue that the window
+uses, `scope_of` turns names of collections into the scope of a question, and `QuestionEmbedder` makes vectors if an
+embedding model is installed.
 """
 
 import hashlib
@@ -41,8 +42,8 @@ POLL_MS = 50
 class CommandReading:
     """A context in which a command reads documents.
 
-    Its methods block. They raise AppError, or KeyboardInterrupt after Ctrl+C, which leaves the rest in the queue. If a
-    window of the same data folder is reading, it also reads the command's documents, and the methods wait for it.
+    Its methods block. They raise AppError, or KeyboardInterrupt after Ctrl+C; unread documents then stay in the queue.
+    If a window of the same data folder is reading, it also reads the command's documents, and the methods wait for it.
     """
 
     def __init__(self, where: Paths, output: Output) -> None:
@@ -74,7 +75,8 @@ class CommandReading:
     def add(self, name: str, label: Label | None, paths: list[Path], permit: Permit | None = None) -> AddedFiles:
         """Add files and folders to the collection of this name, which is created if necessary, and read them.
 
-        Known files that have changed are read again. `permit`: allows a lower label than the collection has.
+        Known files that have changed are read again. `label`: None keeps the collection's label. `permit`: allows a
+        lower label than the collection has.
         """
         documents = self.documents
         there = next(
@@ -104,7 +106,7 @@ class CommandReading:
         self.finish()
 
     def finish(self) -> None:
-        """Return when nothing is left to be read or removed."""
+        """Wait until all documents are read or removed."""
         timer = QTimer(interval=POLL_MS)
         timer.timeout.connect(self._check_progress)
         timer.start()
@@ -118,7 +120,7 @@ class CommandReading:
         return done
 
     def _wait_for(self, signal: Any, act: Callable[[], None]) -> Any:
-        """Call `act` and return the value that the signal carries."""
+        """Call `act`, wait for the signal, and return the value that it carries."""
         carried: list[Any] = []
 
         def take(value: Any = None) -> None:
@@ -172,8 +174,8 @@ class CommandReading:
 def provide_manual(where: Paths, output: Output, name: str) -> None:
     """Read Kotae's own manual if `name` is its collection and the manual is not stored yet or has changed.
 
-    If `name` is the collection's current name, the manual stays in its language; if it is the collection's name in the
-    language in use, the manual is read in that language.
+    If `name` is the collection's name in the current language, the manual is read in that language. If it is only the
+    name that the collection has now, the manual keeps its language.
     """
     with closing(collection_lookup.open_library(where.documents)) as library:
         own = next((one for one in library.collections() if one.is_builtin), None)
@@ -238,7 +240,7 @@ class QuestionEmbedder:
             self._output.end_progress()
 
     def complete(self) -> None:
-        """Return when every section has a vector, or with a note on stderr if that is impossible."""
+        """Wait until every section has a vector; write a note to stderr if that is impossible."""
         embedding = self.embedding
         if embedding is None or not embedding.is_on:
             return
@@ -260,7 +262,7 @@ class QuestionEmbedder:
     def embed_question(self, question: str) -> "SemanticQuery | None":
         """Return the embedded question; None to search by words alone.
 
-        A note on stderr says so if there are vectors to compare with.
+        If there are vectors to compare with, a note on stderr reports that the search is by words alone.
         """
         embedding = self.embedding
         if embedding is None or not embedding.is_on:

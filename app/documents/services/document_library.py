@@ -1,8 +1,8 @@
 """Provide the collections of documents to the window: read them, and queue every change.
 
-Reads from the database are quick and happen here. Writes go through `DocumentWriteQueue`, and only the reading child
-opens foreign files. A second child deletes documents, so that deleting need not wait for a long document.
-The file is long because one object owns both queues and tells the pages of every change.
+Queries of the database are quick and happen here. Changes go through `DocumentWriteQueue`, and only the reading child
+opens foreign files. A second child deletes documents, so that deleting need not wait for a long document. The file is
+long because one object owns both queues and reports every change to the pages.
 """
 
 import functools
@@ -48,8 +48,10 @@ class RemovedCollection:
 
 
 class DocumentLibrary(QObject):
-    """The collections of documents. No file is opened and no child started before `open`; there are no collections
-    before `opened`."""
+    """The collections of documents.
+
+    Before `open` no file is opened and no child started. Before the signal `opened` there are no collections.
+    """
 
     opened = Signal()
     changed = Signal()  # collections or documents
@@ -62,12 +64,15 @@ class DocumentLibrary(QObject):
     def __init__(
         self, path: Path, command: list[str], logs: Path, parent: QObject | None = None, **limits: Any
     ) -> None:
-        """`path`: the database. `command`: starts the reading child. `limits`: keyword arguments of `ReadingChild`."""
+        """Create the library without opening it.
+
+        `path`: the database. `command`: starts the reading child. `limits`: keyword arguments of `ReadingChild`.
+        """
         super().__init__(parent)
         self._path = path
         self._library: Library | None = None
         self._is_opening = False
-        self._removing: set[int] = set()  # ids of documents
+        self._removing: set[int] = set()  # ids of documents that are being removed
         self._removing_collections: set[int] = set()
         self._removals: deque[tuple[list[int], Callable[[], None]]] = deque()
         self.write_queue = DocumentWriteQueue(path, self)
@@ -139,9 +144,9 @@ class DocumentLibrary(QObject):
         return [document for document in found if document.id not in self._removing]
 
     def documents_of(self, source: CitedSource) -> list[Document]:
-        """Return the documents that a stored answer may cite, the likeliest first.
+        """Return the user's documents that a stored answer may cite, the likeliest first.
 
-        Only the user's own documents are returned: the answer, and the path in it, may come from another user.
+        Other files are not returned, because the answer, and the path in it, may come from another user.
         """
         found = (
             self._library.documents_with_path_or_content(source.path, source.sha256)
@@ -178,7 +183,7 @@ class DocumentLibrary(QObject):
         return self._path
 
     def labelling(self, collection: DocumentCollection, label: Label) -> ExportRequest:
-        """Return the export request that must pass the gate before `set_label`.
+        """Return the request that the confidentiality guard must allow before `set_label`.
 
         A lower label needs permission, because content with it may be exported without a question.
         """
@@ -282,8 +287,10 @@ class DocumentLibrary(QObject):
         self.queue.resume()
 
     def cancel_all(self) -> None:
-        """Empty the queue: documents read before keep their sections, the others are removed until the next
-        `refresh`."""
+        """Empty the queue.
+
+        Documents read before keep their sections, the others are removed until the next `refresh`.
+        """
 
         def left(_nothing: None) -> None:
             self.changed.emit()
@@ -325,7 +332,7 @@ class DocumentLibrary(QObject):
     def _on_opened(self, was_damaged: bool) -> None:
         self._is_opening = False
         self._library = Library.beside(self._path)
-        self._library.database.is_changed_elsewhere()  # changes count from here on
+        self._library.database.is_changed_elsewhere()  # only later changes are reported
         interrupted = self._library.documents_to_remove()
         self._removing.update(interrupted)
         self.queue.exclude(interrupted)
@@ -356,7 +363,10 @@ class DocumentLibrary(QObject):
         self.refreshed.emit(refreshed)
 
     def _after_removals(self, act: Callable[[], None]) -> None:
-        """Call `act` after all pending removals: a name, and a file of a collection, must be unique."""
+        """Call `act` after all pending removals.
+
+        Until then, the names of removed collections, and their files, are still in use.
+        """
 
         def wait(_nothing: None) -> None:
             self._removals.append(([], act))
@@ -410,7 +420,10 @@ def _why_not_removed(outcome: Indexed | Failed | ChildExit) -> AppError:
 
 
 def _prepare_file(path: Path) -> bool:
-    """Create or migrate the file. Return True if it was damaged: it is then kept next to a new one."""
+    """Create or migrate the database file; replace it if it is damaged.
+
+    Return True if it was damaged: the damaged file is then kept next to the new one.
+    """
     try:
         Library.open(path).close()
     except AppError as error:
@@ -430,7 +443,7 @@ def _prepare_file(path: Path) -> bool:
 def _labels_in(damaged: Path) -> list[Former]:
     """Return the names and confidentiality labels in a damaged database, for `Library.keep_lost_labels`.
 
-    Append UNKNOWN if the database cannot be read completely.
+    The last one is UNKNOWN if the database cannot be read completely.
     """
     found: list[Former] = []
     try:

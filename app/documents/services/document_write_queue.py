@@ -1,4 +1,4 @@
-"""Write to the documents' database from this process: off the GUI thread, one task after another."""
+"""Write to the documents' database from this process, one task after another and not on the GUI thread."""
 
 from collections import deque
 from collections.abc import Callable
@@ -21,10 +21,13 @@ WRITE_PATIENCE_MS = 120_000  # the reading child writes all sections of a docume
 
 
 class DocumentWriteQueue(QObject):
-    """A queue of write tasks, which start in the order of `do`. A failed task does not stop the next one."""
+    """A queue of write tasks, which run in the order of the calls of `do`.
+
+    A failed task does not stop the next one.
+    """
 
     failed = Signal(object)  # AppError
-    counted = Signal(int)  # number of files found so far in folders; 0: nothing runs any more
+    counted = Signal(int)  # number of files found so far in folders; 0: no task is running
 
     def __init__(self, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +41,7 @@ class DocumentWriteQueue(QObject):
         return self._task is not None
 
     def do(self, work: Work[T], done: Callable[[T], None] = lambda _result: None) -> None:
-        """Queue `work`, which may report a number of files; `done` receives its result on the caller's thread."""
+        """Queue a task. `work` may report a number of files; `done` receives its result on the caller's thread."""
         self._queued.append((work, done))
         if self._task is None:
             self._next()

@@ -1,4 +1,4 @@
-"""Search by meaning: embed sections in the background, and questions when they are asked.
+"""Embed sections in the background, and questions when they are asked, for the search by meaning.
 
 Nothing is started without an embedding model. A search by words never waits for vectors that are late, missing or
 broken.
@@ -24,10 +24,10 @@ from app.models.services.model_library import ModelLibrary
 if TYPE_CHECKING:  # they import numpy, which most windows never need
     from app.documents.retrieval.semantic_index import EmbeddingBacklog, EmbeddingModel, SemanticQuery
 
-QUESTION_LIMIT_S = 3.0  # later the search is by words alone
-BATCH_S = 0.5  # intended duration of a batch, as a question may wait for one
+QUESTION_LIMIT_S = 3.0  # seconds; after them the search is by words alone
+BATCH_S = 0.5  # intended seconds of a batch, as a question may wait for one
 BATCH_MOST = 16  # sections
-ASK_AGAIN_MS = 2000  # while another process embeds, and after a failure
+ASK_AGAIN_MS = 2000  # milliseconds before the next attempt, while another process embeds or after a failure
 TRIES = 2
 ANSWERING = frozenset(("starting", "loading", "reading", "answering"))  # states of the engine that answers
 
@@ -52,7 +52,10 @@ class Embedding(QObject):
     status_changed = Signal(object)  # EmbeddingStatus
 
     def __init__(self, command: list[str], logs: Path, documents: Path, parent: QObject | None = None) -> None:
-        """`command`: starts an engine child. `documents`: their database."""
+        """Create the object without a model.
+
+        `command`: starts an engine child. `logs`: folder of its log. `documents`: path of the documents' database.
+        """
         super().__init__(parent)
         self.question_limit_s = QUESTION_LIMIT_S
         self._engine = EmbeddingEngine(command, logs / "embedding.log", self)
@@ -76,7 +79,10 @@ class Embedding(QObject):
         self.standing = EmbeddingStatus()
 
     def follow(self, documents: DocumentLibrary, library: ModelLibrary, engine: EngineClient) -> None:
-        """Connect to the window's objects. `engine`: the one that answers; embedding pauses while it does."""
+        """Connect to the window's objects.
+
+        `engine`: the engine that answers questions; while it does, embedding pauses.
+        """
 
         def use() -> None:
             if documents.is_open:
@@ -90,7 +96,7 @@ class Embedding(QObject):
     # -------------------------------------------------------------------- models
 
     def use(self, models: Sequence[LocalModel]) -> None:
-        """Choose one of the installed models in the background; an unchanged list changes nothing."""
+        """Choose one of the installed models in the background; do nothing if the list is unchanged."""
         if tuple(models) == self._models:
             return
         self._models = tuple(models)
@@ -107,7 +113,7 @@ class Embedding(QObject):
         )
 
     def use_at_once(self, models: Sequence[LocalModel]) -> None:
-        """Choose one of the models, which blocks for a moment; nothing is embedded before `look`.
+        """Choose one of the models and block until it is chosen; nothing is embedded before `look`.
 
         Raises AppError for a damaged or missing file.
         """
@@ -116,7 +122,7 @@ class Embedding(QObject):
         self._set_model(semantic_index.choose_model(models, self._documents))
 
     def prepare(self) -> None:
-        """Load the model, because a question is about to be asked."""
+        """Load the model before a question is asked."""
         if self._model is not None:
             self._engine.prepare()
 
@@ -132,9 +138,9 @@ class Embedding(QObject):
     # ----------------------------------------------------------------- questions
 
     def find_meaning(self, question: str, done: Callable[["SemanticQuery | None"], None]) -> None:
-        """Embed a question and call `done` once.
+        """Embed a question and call `done` once with the result.
 
-        It receives None if there is no model or no vector, which happens at once, or if the vector is not ready in
+        The result is None if there is no model, no vector to compare with (both at once), or the vector is not ready in
         time.
         """
         model = self._model
@@ -152,7 +158,7 @@ class Embedding(QObject):
 
     @property
     def is_on(self) -> bool:
-        """Whether there is an embedding model."""
+        """Whether an embedding model is chosen."""
         return self._model is not None
 
     @property
@@ -192,7 +198,7 @@ class Embedding(QObject):
         background.run(look, lambda backlog: self._on_looked(epoch, backlog), lambda error: self._stop(epoch, error))
 
     def set_paused(self, is_paused: bool) -> None:
-        """Pause while an answer is being written. A batch that has begun is finished."""
+        """Pause embedding while an answer is being written, or continue. A batch that has begun is finished."""
         if is_paused != self._is_paused:
             self._is_paused = is_paused
             self._next()
@@ -297,7 +303,7 @@ class Embedding(QObject):
         self._stop(self._epoch, error)
 
     def _stop(self, epoch: int, error: AppError) -> None:
-        """Handle a failure: try once more, then only after the next `look`."""
+        """Stop after a failure: try once more, and after another failure wait for the next `look`."""
         if epoch != self._epoch or not (self._is_working or self._is_looking):
             return
         self._missing.extend(self._batch_ids)
@@ -312,8 +318,10 @@ class Embedding(QObject):
         self._update_status()
 
     def _may_work(self) -> bool:
-        """Whether no other process embeds. A lock that fails for another reason (unusual file systems) does not stop
-        the work."""
+        """Whether no other process embeds.
+
+        If the lock fails for another reason (unusual file systems), embedding continues.
+        """
         has_lock = self._lock.isLocked() or self._lock.tryLock(0)
         return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
 

@@ -1,4 +1,4 @@
-"""Run an embedding model in an engine child of its own, which loads the model when needed and keeps it."""
+"""Run an embedding model in an engine child of its own, which loads the model when needed and keeps it loaded."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 
 CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with its square
-NICE = 10  # of 19, so that other programs take precedence
+NICE = 10  # niceness, at most 19; other programs take precedence
 
 Rows = tuple[tuple[float, ...], ...]
-Done = Callable[[Rows | None], None]  # None: no vectors; `failed` carries the reason
+Done = Callable[[Rows | None], None]  # receives the vectors; None after a failure, whose reason `failed` carries
 
 
 class EmbeddingEngine(QObject):
@@ -52,12 +52,12 @@ class EmbeddingEngine(QObject):
         return self._client.facts is not None
 
     def use(self, model: LocalModel | None) -> None:
-        """Set the model and drop all requests for the one before. The model is not loaded yet."""
+        """Set the model, which is not loaded yet, and drop all requests for the model before."""
         self.close()
         self._model = model
 
     def close(self) -> None:
-        """End the child; blocks for a moment."""
+        """End the child. Blocks for less than a second."""
         self._waiting.clear()
         self._sent.clear()
         self._model = None
@@ -128,8 +128,10 @@ class EmbeddingEngine(QObject):
 
 
 def _plan(model: LocalModel) -> tuple[str, int]:
-    """Return the path and context size of a model. Raises AppError("memory_short") and what `gguf.check_model`
-    raises."""
+    """Return the path of a model and the context size for it.
+
+    Raises AppError("memory_short") and the errors of `gguf.check_model`.
+    """
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(CONTEXT_TOKENS, header.context_length or CONTEXT_TOKENS)
     needed = memory_estimate.estimate_memory(header, context, batch_tokens=context)

@@ -1,7 +1,7 @@
-"""Supervise the reading child: one command at a time, with limits on silence and memory.
+"""Supervise the reading child: run one command at a time, with limits on silence and memory.
 
-The module also provides images of document pages, which a reading child of their own renders, so that reading a long
-document never delays them.
+The module also provides images of document pages. A second reading child renders them, so that reading a long document
+never delays them.
 """
 
 import base64
@@ -35,9 +35,9 @@ from app.documents.reading.messages import (
 
 
 class ReadingChild(QObject):
-    """A reading child that runs one command at a time; it does not queue.
+    """A child process for reading that runs one command at a time; it has no queue.
 
-    Each command ends with exactly one `ended`, unless `stop` is called.
+    Each command ends with exactly one signal `ended`, unless `stop` is called.
     """
 
     progressed = Signal(object)  # messages.Progress
@@ -58,7 +58,7 @@ class ReadingChild(QObject):
         self._child.event_received.connect(self._on_event)
         self._child.checked.connect(self._check_memory)
         self._child.exited.connect(self._on_exited)
-        self._memory_limit_bytes = memory_limit_bytes  # for systems that do not enforce the child's own limit
+        self._memory_limit_bytes = memory_limit_bytes  # some systems do not enforce the child's own limit
         self._ids = itertools.count(1)
         self._command_id = ""  # "": no command is running
 
@@ -81,7 +81,7 @@ class ReadingChild(QObject):
         self._send(Render(self._new_id(), document_id, page, width_px, quotes))
 
     def stop(self) -> None:
-        """End the child at any point without emitting `ended`. Blocks for a moment."""
+        """End the child at any point without emitting `ended`. Blocks until it has ended."""
         self._command_id = ""
         self._child.stop()
 
@@ -129,9 +129,9 @@ def _resident_bytes(pid: int) -> int:
         return 0
 
 
-PICTURES_KEPT = 6  # images, so that switching between two sources draws nothing twice
-PICTURES_REST_MS = 30_000  # then the child ends, because PDFium keeps what it has opened
-PICTURE_BYTES_MAX = 64_000_000  # of one image; the child limits itself to 48 million
+PICTURES_KEPT = 6  # images kept, so that switching between sources draws no page twice
+PICTURES_REST_MS = 30_000  # idle milliseconds before the child ends, as PDFium keeps opened files
+PICTURE_BYTES_MAX = 64_000_000  # bytes of one image; the child limits itself to 48 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,11 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PagePicture:
-    """The image of a page. `rgb`: rows from the top, 3 bytes a pixel, without padding. `places`: in pixels of the
-    image."""
+    """The image of a page.
+
+    `rgb`: rows from the top, 3 bytes a pixel, without padding. `places`: rectangles of the quotes, in pixels of the
+    image.
+    """
 
     wanted: PageRequest
     pages: int
@@ -158,7 +161,7 @@ class PagePicture:
 
 
 class PagePictures(QObject):
-    """Images of pages. Only the last `want` is answered, with `drawn` or `failed`."""
+    """A provider of page images. Only the last `request` is answered, with the signal `drawn` or `failed`."""
 
     drawn = Signal(object)  # PagePicture
     failed = Signal(object, object)  # PageRequest, AppError
@@ -194,7 +197,7 @@ class PagePictures(QObject):
         self._idle_timer.start()
 
     def close(self) -> None:
-        """End the child and start no other one."""
+        """End the child; no other one is started."""
         self._is_closed = True
         self._end_child()
 
@@ -233,8 +236,10 @@ class PagePictures(QObject):
 
 
 def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
-    """Return the image, None if the data is invalid: the child has opened a foreign file, so its output is not
-    trusted."""
+    """Return the image; None if the data is invalid.
+
+    The child has opened a foreign file, so its output is not trusted.
+    """
     count = 3 * event.width * event.height
     if min(event.width, event.height) < 1 or count > PICTURE_BYTES_MAX:
         return None
@@ -247,7 +252,7 @@ def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
 
 
 def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> AppError:
-    """Return the error for an outcome without an image."""
+    """Return the error for a command that ended without an image."""
     if isinstance(outcome, Failed):
         return AppError(outcome.code, **outcome.facts)
     return AppError("source_no_page", page=0)

@@ -1,6 +1,7 @@
-"""Queue the documents to read. The queue is in the database, so the next start continues after any interruption.
+"""Queue the documents to be read.
 
-One process reads at a time: the window or command that gets the lock also reads the documents queued by others.
+The queue is in the database, so the next start continues after any interruption. One process reads at a time: the
+window or command that gets the lock also reads the documents queued by others.
 """
 
 from collections import deque
@@ -20,7 +21,7 @@ from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.reading_child import ReadingChild
 
 TRIES = 2  # a document that has ended the child twice would do so again
-ASK_AGAIN_MS = 1000  # while another process reads
+ASK_AGAIN_MS = 1000  # milliseconds between attempts while another process reads
 # Errors of the database, which would also stop the next document.
 _DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
 _CODES = {"hung": "document_hung", "memory": "document_out_of_memory"}
@@ -31,8 +32,8 @@ class QueueStatus:
     """The state of the reading queue.
 
     `phase`: idle | reading | indexing | paused | elsewhere (another process of Kotae reads). `done` of `total` pages or
-    lines of the document are read (0: unknown), and `documents_done` of `documents_total` since the queue was last
-    empty.
+    lines of the current document are read (`total` 0: unknown). `documents_done` of `documents_total` documents are
+    read since the queue was last empty.
     """
 
     phase: str = "idle"
@@ -49,14 +50,14 @@ class ReadingQueue(QObject):
 
     status_changed = Signal(object)  # QueueStatus
     document_ended = Signal(int)  # id
-    emptied = Signal()  # all is read
-    waited_for_other_process = Signal()  # for another process, which sends no signals for what it has read
+    emptied = Signal()  # no document is left to be read
+    waited_for_other_process = Signal()  # another process has read documents, for which there are no other signals
     failed = Signal(object)  # AppError: the child does not start or the database is not writable; the queue is paused
 
     def __init__(
         self, reader: ReadingChild, write_queue: DocumentWriteQueue, path: Path, parent: QObject | None = None
     ) -> None:
-        """`path`: the database."""
+        """Create a queue that does not read before `use`. `path`: the documents' database."""
         super().__init__(parent)
         self._reader = reader
         self._write_queue = write_queue
@@ -77,7 +78,7 @@ class ReadingQueue(QObject):
         reader.ended.connect(self._on_ended)
 
     def use(self, library: Library) -> None:
-        """Start reading. `library`: a connection of the GUI thread."""
+        """Start reading. `library`: a connection to the database for the GUI thread."""
         self._library = library
         self.look()
 
@@ -93,16 +94,16 @@ class ReadingQueue(QObject):
             self._update_status(standing.phase, standing.done, standing.total)
 
     def recognize(self, document_ids: Collection[int]) -> None:
-        """Read these documents with text recognition the next time."""
+        """Use text recognition the next time that these documents are read."""
         self._with_ocr.update(document_ids)
 
     def interrupt(self, document_ids: Collection[int]) -> None:
-        """Stop the current document if it is one of these, because it is to be read in another way."""
+        """Stop reading the current document if it is one of these, because it is to be read in another way."""
         if self._document is not None and self._document.id in document_ids:
             self._interrupt()
 
     def pause(self) -> None:
-        """Stop. The current document is read from its start later, as partial results are not kept."""
+        """Pause reading. The current document is read from its start later, as partial results are not kept."""
         self._is_paused = True
         self._retry_timer.stop()
         self._interrupt()
@@ -128,9 +129,9 @@ class ReadingQueue(QObject):
         self._excluded.difference_update(document_ids)
 
     def close(self) -> None:
-        """End the child; blocks for a moment.
+        """End the child and block until it has ended.
 
-        Raises AppError if the database cannot be written; then the interrupted attempt counts.
+        Raises AppError if the database cannot be written; the interrupted attempt then counts as one.
         """
         self._retry_timer.stop()
         document, self._document = self._document, None
@@ -171,8 +172,10 @@ class ReadingQueue(QObject):
         self._waiting = deque(one for one in waiting if one.id != reading and one.id not in self._excluded)
 
     def _may_read(self) -> bool:
-        """Whether no other process reads. A lock that fails for another reason (unusual file systems) does not stop
-        reading."""
+        """Whether no other process reads.
+
+        If the lock fails for another reason (unusual file systems), reading continues.
+        """
         has_lock = self._lock.isLocked() or self._lock.tryLock(0)
         return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
 
@@ -231,7 +234,7 @@ class ReadingQueue(QObject):
         )
 
     def _end(self, document: Document) -> None:
-        if self._document is document:  # else it was removed meanwhile
+        if self._document is document:  # otherwise it was removed meanwhile
             self._document = None
             self._done_count += 1
             self._tries.pop(document.id, None)

@@ -1,6 +1,6 @@
-"""Run the actions on collections and documents, offer to undo them, and report results in a banner.
+"""Run the actions on collections and documents, offer to undo them, and report their results in a banner.
 
-Also contains the dialogs of the page 資料: name and label of a collection, and the encoding of a text file.
+The module also contains the dialogs of the page 資料: name and label of a collection, and encoding of a text file.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ PREVIEW_PX = 150
 
 
 class CollectionDialog(Dialog):
-    """A dialog for a name and label. It stays open until the name is valid."""
+    """A dialog for the name and label of a collection. It stays open until the name is valid."""
 
     given = Signal(str, str)  # name, label
 
@@ -44,7 +44,7 @@ class CollectionDialog(Dialog):
         self, theme: Theme, question: str, done: str, taken: Collection[str], parent: QWidget, name: str = "",
         label: Label = "internal",
     ) -> None:  # fmt: skip
-        """`done`: the text of the button. `taken`: names of other collections."""
+        """Build the dialog. `done`: the text of the button. `taken`: names of other collections."""
         self._taken = set(taken)
         self.field = QLineEdit(name)
         self.field.setMaxLength(NAME_MAX)
@@ -205,7 +205,7 @@ class CollectionActions(QObject):
         self.add(collection, [Path(path)] if path else [])
 
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
-        """Add files and folders to a collection; None: to a new one."""
+        """Add files and folders to a collection; None creates a collection with the name of the folder."""
         if not paths:
             return
         self._start = str(paths[0].parent)
@@ -251,7 +251,7 @@ class CollectionActions(QObject):
         return dialog
 
     def label(self, collection: DocumentCollection, label: Label) -> None:
-        """Change a label after the confidentiality guard agrees, and offer to undo lowering it from 機密."""
+        """Change a label if the confidentiality guard allows it, and offer to undo lowering it from 機密."""
         export = self._documents.labelling(collection, label)
         self._secrecy.lower(self._page.window(), export, lambda permit: self._label(collection, label, permit))
 
@@ -310,7 +310,7 @@ class CollectionActions(QObject):
         return [one.name for one in self._documents.collections()]
 
     def _free_name(self, paths: Sequence[Path]) -> str:
-        """Return the name of the added folder, or a general one, with a number if it is taken."""
+        """Return the name of the added folder, or a general name; if it is in use, a number is appended."""
         is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
         return free_name(paths[0].name if is_folder else phrase("common.documents"), self._collection_names())
 
@@ -348,7 +348,7 @@ class CollectionActions(QObject):
 
 
 def _skipped(counts: Counter[str]) -> str:
-    """Return the skipped files of a folder: 隠しファイル 2、対応していない形式 5; "" for none."""
+    """Return the numbers of skipped files by reason: 隠しファイル 2、対応していない形式 5; "" for none."""
     reasons = [reason for reason in SKIP_REASONS if counts[reason]]
     return phrase("common.data_gap").join(f"{phrase(f'documents.not_taken.{one}')} {counts[one]:,}" for one in reasons)
 

@@ -34,13 +34,13 @@ from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Nam
 STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
 DocumentRole = Qt.ItemDataRole.UserRole + 1
 SortRole = Qt.ItemDataRole.UserRole + 2
-StateRole = Qt.ItemDataRole.UserRole + 3  # the current state, as the queue is ahead of the database
+StateRole = Qt.ItemDataRole.UserRole + 3  # the state of a document, which the queue reports before the database has it
 
 Index = QModelIndex | QPersistentModelIndex
 
 
 def collection_row(one: DocumentCollection) -> EntryRow:
-    """Return the row of a collection in the list. `CollectionDelegate` draws its facts."""
+    """Return the row of a collection in the list; `CollectionDelegate` paints it."""
     label, facts = phrase(f"common.label.{one.label}"), [phrase("common.n_items", n=f"{one.documents:,}")]
     if one.unfinished:
         facts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
@@ -50,7 +50,10 @@ def collection_row(one: DocumentCollection) -> EntryRow:
 
 
 class CollectionDelegate(QStyledItemDelegate):
-    """A delegate that paints name and number of documents above, the label and a sign for problems below."""
+    """A delegate that paints a collection.
+
+    Name and number of documents are above, the label and a warning sign below.
+    """
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -104,8 +107,10 @@ class DocumentTable(QAbstractTableModel):
         self._status = QueueStatus()
 
     def set_documents(self, documents: Sequence[Document]) -> None:
-        """Set the documents; reset the model only if their ids differ, so that a view keeps its selection and scroll
-        position."""
+        """Set the documents.
+
+        The model is reset only if their ids differ, so that a view keeps its selection and scroll position.
+        """
         if [one.id for one in documents] != [one.id for one in self._documents]:
             self.beginResetModel()
             self._documents = documents
@@ -214,7 +219,7 @@ class DocumentTable(QAbstractTableModel):
 
 
 class ShownDocuments(QSortFilterProxyModel):
-    """A proxy model with the user's order and filter: names must contain all words of the filter."""
+    """A proxy model with the user's sort order and filter; a shown name contains all words of the filter."""
 
     def __init__(self, table: DocumentTable) -> None:
         super().__init__()
@@ -293,7 +298,10 @@ class DocumentDelegate(QStyledItemDelegate):
 
 
 class DocumentView(QTreeView):
-    """A table view. Up and Down move, Enter shows the report, F5 reads again, Delete removes (which can be undone)."""
+    """A table view of documents.
+
+    Up and Down move, Enter shows the report, F5 reads again, Delete removes (which can be undone).
+    """
 
     report_requested = Signal()
     remove_requested = Signal()

@@ -1,4 +1,7 @@
-"""Show the page 資料: collections on the left; the documents of one, the report on reading, and the queue."""
+"""Show the page 資料 with collections on the left.
+
+On the right are the documents of one collection, the report on reading one of them, and the queue.
+"""
 
 import contextlib
 from collections.abc import Callable
@@ -45,17 +48,17 @@ from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole
 
-REFILL_MS = 80  # documents may finish faster than the page can be read
+REFILL_MS = 80  # delay before the page is filled again, as documents may finish faster than a person reads
 SIDE_PX = 210
 STACK_BELOW_PX = 720
 SHORT_HEADER_BELOW_PX = 640
 LOW_BELOW_PX = 560
-LEAST_PX = 100  # of the table and the report; in less space, the page scrolls
-FILTER_FROM = 8  # documents
+LEAST_PX = 100  # smallest height of the table and of the report; in less space, the page scrolls
+FILTER_FROM = 8  # number of documents from which the filter is shown
 
 
 class DocumentsPage(Page):
-    """The page 資料."""
+    """The page 資料: the user's collections of documents."""
 
     def __init__(
         self,
@@ -70,8 +73,8 @@ class DocumentsPage(Page):
         self._theme = theme
         self._documents = documents
         self.meaning = MeaningLine(embedding)
-        self._chosen_id = 0  # of the collection; 0: none
-        self._is_report_shown = False  # if table and report do not fit together
+        self._chosen_id = 0  # id of the shown collection; 0: none
+        self._is_report_shown = False  # whether the report replaces the table, if both do not fit
         self._is_stale = True
         self._refill_soon = QTimer(self, singleShot=True, interval=REFILL_MS)
         self.collections = EntryListModel()
@@ -156,7 +159,7 @@ class DocumentsPage(Page):
         return self._side
 
     def _build_content(self) -> QWidget:
-        """Build the content, which scrolls if the banner and queue leave too little space."""
+        """Build the content, which scrolls if the banner and the queue leave too little space."""
         theme = self._theme
         # The chooser replaces the list in a narrow window.
         self.chooser = Button(theme, phrase("documents.other_collections"), icon="library-big", compact=True)
@@ -176,7 +179,7 @@ class DocumentsPage(Page):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
         for part, share in ((self.view, 5), (self.report, 4)):
-            part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # each scrolls itself
+            part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # each part scrolls by itself
             column.addWidget(part, share)
         return content
 
@@ -236,7 +239,7 @@ class DocumentsPage(Page):
 
     @property
     def collection(self) -> DocumentCollection | None:
-        """Return the collection that is shown."""
+        """Return the collection that is shown; None if there is none."""
         found: DocumentCollection | None = self.collections.index_of(self._chosen_id).data(EntryRole)
         return found
 
@@ -340,7 +343,10 @@ class DocumentsPage(Page):
     # ---------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu:
-        """Return all actions of the collection, as the header of a narrow window has no room for the buttons."""
+        """Return a menu of all actions on the collection.
+
+        A narrow window shows it, because its header has no room for the buttons.
+        """
         menu, one, actions, icon = self._new_menu(), self.collection, self.collection_actions, self._theme.icon
         is_own = one is not None and not one.is_builtin
         if one is None or is_own:
@@ -367,7 +373,7 @@ class DocumentsPage(Page):
         return menu
 
     def document_menu(self) -> QMenu:
-        """Return the actions of the selected documents."""
+        """Return a menu of the actions on the selected documents."""
         menu, chosen, actions, icon = self._new_menu(), self.view.chosen(), self.collection_actions, self._theme.icon
         if len(chosen) == 1:
             menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
@@ -394,7 +400,7 @@ class DocumentsPage(Page):
         menu.popup(self.menu_button.mapToGlobal(place))
 
     def _show_choices(self) -> None:
-        """Show the collections as a menu, in a narrow window without the list."""
+        """Show the collections as a menu, because a narrow window does not show the list."""
         menu = self._new_menu()
         for one in self._documents.collections():
             action = menu.addAction(escape_mnemonic(one.name), partial(self._on_chosen, one))

@@ -18,10 +18,10 @@ from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 
 
 class ReportPanel(QFrame):
-    """The report on one document."""
+    """The report on how one document was read."""
 
     def __init__(self, theme: Theme, *, can_recognize: bool) -> None:
-        """`can_recognize`: Tesseract, which recognizes text in images, is installed."""
+        """Build the panel. `can_recognize`: whether Tesseract, which recognizes text in images, is installed."""
         super().__init__()
         self._theme = theme
         self._can_recognize = can_recognize
@@ -29,7 +29,7 @@ class ReportPanel(QFrame):
         self._build()
 
     def show_document(self, document: Document | None, status: QueueStatus) -> None:
-        """Show a document. `status`: of the queue, which may be reading it."""
+        """Show the report of a document. `status`: the state of the queue, which may be reading it."""
         self.document = document
         if document is None:
             return
@@ -144,7 +144,7 @@ def _pages(numbers: tuple[int, ...]) -> str:
 
 
 def _share(part: float) -> str:
-    """Return a share in per cent; "" for none."""
+    """Return a share (0 to 1) in per cent; "" for 0."""
     if part <= 0:
         return ""
     return phrase("common.p", p="< 0.1" if part < 0.001 else f"{100 * part:.1f}")

@@ -16,13 +16,13 @@ from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label
 from app.uikit.widgets.progress_row import TimeLeftText
 
-STEPS = 1000  # of the progress bar
-RATED_AFTER_S = 10.0  # a number that jumps is worse than none
-RATED_FROM = 8  # documents; with fewer, their sizes matter more than their number
+STEPS = 1000  # steps of the progress bar
+RATED_AFTER_S = 10.0  # seconds before a rate is shown, because it is unstable at first
+RATED_FROM = 8  # documents from which a rate is shown; with fewer, it depends on their sizes
 
 
 class QueueRow(QFrame):
-    """The progress of the queue; hidden while nothing is to be done."""
+    """A row with the progress of the queue; hidden while nothing is to be read."""
 
     cancel_requested = Signal()
     cancel_scan_requested = Signal()
@@ -129,7 +129,7 @@ class QueueRow(QFrame):
         return join_facts(done, within, self._rate(status), self._time_left.words if can_rate else "")
 
     def _rate(self, status: QueueStatus) -> str:
-        """Return the documents per minute; "" until there are enough for a stable number."""
+        """Return the documents per minute as text; "" until the number is stable."""
         elapsed_s = time.monotonic() - self._began_at
         if status.documents_done < RATED_FROM or elapsed_s < RATED_AFTER_S:
             return ""
@@ -146,7 +146,7 @@ def _fraction(status: QueueStatus) -> float:
 
 
 class MeaningLine(Label):
-    """The state of the search by meaning; hidden while there is nothing to say."""
+    """A line with the state of the search by meaning; hidden while there is nothing to report."""
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__(role="caption", tone="text2", wraps=True)

@@ -1,8 +1,8 @@
 """Parse numbers, units and dates as Japanese technical text writes them, each in one comparable form.
 
-Numbers may be full width, grouped by commas, in kanji, or with 万 and 億. Each unit is converted to one unit per
-quantity; its spellings are flattened (`flatten`): ㎥ is m3, ² is ^2. Conversions that engineers round (kgf to N) are
-`is_rounded`: values that differ by up to 1 % are then equal.
+Numbers may be full width, grouped by commas, in kanji, or with 万 and 億. All units of one quantity, such as length,
+are converted to one of them. The spellings of units are flattened (`flatten`): ㎥ is m3, ² is ^2. Conversions that
+engineers round (kgf to N) are `is_rounded`: values that differ by up to 1 % are then equal.
 
 Dates are Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月, 9月30日. A number of years
 (100年) is a quantity, not a date.
@@ -23,8 +23,10 @@ _PART = re.compile(
 
 
 class _Flat(dict[int, str]):
-    """A table for str.translate: NFKC of each character, raised digits as ^2, and one character for each kind of
-    dash."""
+    """A table for str.translate that flattens characters.
+
+    It maps each one to its NFKC form, raised digits to ^2, and all dashes of one kind to one character.
+    """
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -46,8 +48,10 @@ _FLAT = _Flat()
 
 
 def flatten(text: str) -> tuple[str, Callable[[int], int]]:
-    """Return the text with one spelling for each character, and a function from its positions to those of the
-    original."""
+    """Flatten a text: write each character in one spelling.
+
+    Return the flat text, and a function that converts an offset in it to the offset in the original text.
+    """
     flat = text.translate(_FLAT)
     if len(flat) == len(text):
         return flat, int
@@ -88,7 +92,7 @@ _GRAVITY = 9.80665  # m/s2, the conventional value (BIPM, The International Syst
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit. `name`: the unit that values are compared in; a value times `factor` is in that unit."""
+    """A unit of measurement. `name`: the unit in which values are compared. `factor` converts a value to that unit."""
 
     name: str
     factor: float = 1.0
@@ -177,7 +181,7 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "kN/m": ((1e-3, "N/m"), (1, "kN/m")),
     "kN/m3": ((1e-3, "N/m3"), (1, "kN/m3")),
     "kN·m": ((1e-3, "N·m N・m Nm"), (1, "kN·m kN・m kNm")),
-    "キロ": ((1, "キロ"),),  # of mass or length: compatible with both
+    "キロ": ((1, "キロ"),),  # kilograms or kilometres: compatible with both
     "kg/m3": (
         (1e-9, "μg/m3 ng/L"),
         (1e-6, "μg/L mg/m3 ppb"),
@@ -258,7 +262,10 @@ _BY_SPELLING = _written()
 
 
 def _pattern(spelling: str) -> str:
-    """Return a pattern for all spellings of a raised digit; a unit that ends in a Latin letter must end the word."""
+    """Return a pattern for a spelling of a unit, with all ways to write a raised digit.
+
+    A unit that ends in a Latin letter must end the word.
+    """
     raised = re.sub(r"(?<=[A-Za-z])([23])", r"\\^?\\{?\1\\}?\\^?", spelling)
     portion = r"(?![割類布岐析離納解担配])" if spelling.endswith("分") else ""
     ends_latin = spelling[-1].isascii() and spelling[-1] not in "%°"
@@ -303,13 +310,16 @@ def unit_of(written: str) -> Unit:
 
 
 def units_of_heads(flat: str) -> list[Unit]:
-    """Return the units that a flattened text declares for bare numbers: 幅員(m), 単位：mm, for kg/m3 also kg."""
+    """Return the units that a flattened text declares for its bare numbers: 幅員(m), 単位：mm.
+
+    For kg/m3 also kg is returned.
+    """
     written = [found["unit"] or found["named"] for found in _HEAD.finditer(flat)]
     return [unit_of(part) for one in written for part in dict.fromkeys((one, one.partition("/")[0].strip())) if part]
 
 
 def period_unit(every: str, *, is_every_other: bool) -> tuple[str, float]:
-    """Return the unit and length of the period after 毎 or 隔: 隔週 is two weeks."""
+    """Return the unit and length of the period that follows 毎 or 隔: two weeks for 隔週."""
     unit, size = _PERIODS[every]
     return unit, size * 2 if is_every_other else size
 
@@ -317,7 +327,7 @@ def period_unit(every: str, *, is_every_other: bool) -> tuple[str, float]:
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _LETTERS = {"M": "明治", "T": "大正", "S": "昭和", "H": "平成", "R": "令和"}
 _N = rf"(?:\d{{1,2}}|[{KANJI_NUMERALS}]{{1,4}})"
-_BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # else it is a number of years
+_BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # otherwise it is a number of years
 _LONG = "以[内上]|未満|を超え|を経過"  # 三月以内 is a number of months
 _YEAR = rf"(?:(?P<era>{'|'.join(_ERAS)})\s?(?P<era_year>元|{_N})|(?P<year>(?:1[6-9]|20)\d\d))\s?{_BEHIND_YEAR}"
 _DATE = re.compile(
@@ -331,8 +341,10 @@ _DATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A date. `year` is Western; `year`, `month` and `day` are 0 if not written. `start`, `end`: offsets in the
-    text."""
+    """A date in a text. `start`, `end`: offsets in the text.
+
+    `year` is Western. `year`, `month` and `day` are 0 if the text does not write them.
+    """
 
     year: int
     month: int
@@ -341,13 +353,13 @@ class Date:
     end: int
 
     def is_in(self, other: "Date") -> bool:
-        """Whether `other` has all parts of this date."""
+        """Whether `other` has the year, month and day that this date has written."""
         parts = ((self.year, other.year), (self.month, other.month), (self.day, other.day))
         return all(own in (0, others) for own, others in parts)
 
 
 def parse_dates(text: str) -> list[Date]:
-    """Return the dates of a text, in order, without impossible days. 同月29日 belongs to the month before it."""
+    """Return the dates of a text, in order, without impossible days. 同月29日 gets the month of the date before it."""
     flat, origin = flatten(text)
     dates: list[Date] = []
     for found in _DATE.finditer(flat):
@@ -361,8 +373,10 @@ def parse_dates(text: str) -> list[Date]:
 
 
 def with_years_filled(dates: list[Date]) -> list[Date]:
-    """Return the dates, and those without a year again with the year of the date before:
-    2025年6月1日から9月30日まで."""
+    """Return the dates, and then copies of those without a year, with the year of the date before each.
+
+    In 2025年6月1日から9月30日まで the second date gets such a copy.
+    """
     completed, year = list(dates), 0
     for date in dates:
         year = date.year or year

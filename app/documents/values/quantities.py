@@ -58,7 +58,7 @@ _BOUND_BEFORE = re.compile(
     r"(?:(?P<most>最大|最長|最高|多くと?も|長くと?も|高くと?も)|(?P<least>最低|最短|最小|少なくと?も))(?:限|で|でも)?、?\s?$"
 )
 _PER = re.compile(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
-# 月2回, 毎週1回, 年6,000円: the period of a frequency or an amount.
+# Matches the period of a frequency or an amount: 月2回, 毎週1回, 年6,000円.
 _EVERY = re.compile(
     r"(?:(?<![一-鿿\d])|(?<=原則))(?:[毎各](?P<every>[年月週日])|隔(?P<other>[年月週日])|(?P<each>[年月週日]|四半期|半期))(?:間|額|給)?"
     r"(?:に(?:つき)?|[当あ]たり(?:に)?|ごとに?)?、?\s?(?:約|およそ|最[低大]で?も?|少なくとも|原則)?\s?$"
@@ -72,7 +72,7 @@ _PARTED = (("か月", 12.0), ("s", 3600.0), ("m", 1e3), ("kg", 1e3))
 _PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{notation.UNIT_PATTERN})")
 _ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
 _AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
-ABOUT_TOLERANCE = 0.07  # about 10 may be 9.5, but not 14
+ABOUT_TOLERANCE = 0.07  # relative: 約10 may be 9.5, but not 14
 _SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), notation.unit_of("%")
 _ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
@@ -80,14 +80,14 @@ _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A value with its unit. `value` is in `unit` (app.documents.values.notation); unit "" is a bare number, "第章" the
-    number of a chapter.
+    """A value with its unit. `value` is in `unit` (app.documents.values.notation).
 
-    `number`: as written, before conversion. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none. `start`, `end`:
-    offsets in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m; `is_range_end`:
-    20 of 10～20 m. `is_rounded`: its unit is converted with rounding. `step`: half of the last digit's place value for
-    an approximate value (約2,300m), in the unit of `value`; else 0. `per`: the base of a rate as (unit, number): of 0.4
-    L in 1 m2当たり0.4 L it is 1 m2. `is_per`: this quantity is such a base.
+    `unit`: "" for a bare number, "第章" for the number of a chapter. `number`: the number as written, before
+    conversion. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none. `start`, `end`: offsets in the text without
+    the bound, which ends at `bound_end`. `is_range_start`: it is 10 of 10～20 m; `is_range_end`: it is 20.
+    `is_rounded`: its unit is converted with rounding. `step`: half of the last digit's place value for an approximate
+    value (約2,300m), in the unit of `value`; else 0. `per`: the base of a rate as (unit, number); in 1 m2当たり0.4 L
+    the base of 0.4 L is 1 m2. `is_per`: this quantity is such a base.
     """
 
     value: float
@@ -106,7 +106,7 @@ class Quantity:
 
     @property
     def rate(self) -> "Quantity":
-        """Return 毎秒10m as 10m/s, and a value without a base unchanged."""
+        """Return a value with a base as a rate (10m/s for 毎秒10m), and any other value unchanged."""
         if self.per is None:
             return self
         unit, size = self.per
@@ -141,8 +141,10 @@ class Quantity:
         return False
 
     def is_of_kind(self, other: "Quantity") -> bool:
-        """Whether both measure the same kind of thing, so that one can replace the other: 300kg for 340 of a table in
-        kg/m3."""
+        """Whether both measure the same kind of thing, so that one can replace the other.
+
+        340 in a table with kg/m3 is of the kind of 300kg.
+        """
         if self.unit == other.unit or (self.unit, other.unit) in _ALIKE or (other.unit, self.unit) in _ALIKE:
             return True
         if {self.unit, other.unit} == {"", "%"}:
@@ -153,7 +155,7 @@ class Quantity:
         return self.has_value(other.value, is_rounded=other.is_rounded)
 
     def has_value(self, value: float, *, is_rounded: bool = False) -> bool:
-        """Whether the values are equal within the tolerance for rounding and approximation."""
+        """Whether this value equals `value` within the tolerance for rounding and approximation."""
         difference, larger = abs(self.value - value), max(abs(self.value), abs(value))
         tolerance = ROUNDED_TOLERANCE if self.is_rounded or is_rounded else 1e-6
         return difference <= max(tolerance * larger, min(self.step, ABOUT_TOLERANCE * larger))
@@ -161,8 +163,11 @@ class Quantity:
 
 @functools.lru_cache(maxsize=4096)
 def _relation(one: str, other: str) -> str:
-    """Return how values in two units compare: same | share (of %) | heads (of kg/m and t/m) | scaled | "": not
-    comparable."""
+    """Return how values in two units compare: same | share | heads | scaled | "".
+
+    share: one of them is %. heads: the units before the same / differ, such as kg/m and t/m. "": they are not
+    comparable.
+    """
     if one == other or (_is_nth(one) and _is_nth(other) and "第" in (one, other)):
         return "same"
     if {one, other} == {"", "%"}:
@@ -181,7 +186,7 @@ def _is_nth(unit: str) -> bool:
 
 
 class _Found(NamedTuple):
-    """A number in the flattened text. `unit` None: none is written."""
+    """A number in the flattened text. `unit`: None if the text has no unit."""
 
     value: float
     unit: Unit | None
@@ -189,7 +194,7 @@ class _Found(NamedTuple):
     end: int
     prefix: str = ""  # 第
     per: tuple[str, float] | None = None
-    number: float | None = None  # if it differs from `value`
+    number: float | None = None  # the number as written; None: equal to `value`
 
 
 def parse(text: str) -> list[Quantity]:
@@ -205,7 +210,7 @@ class _Placed(NamedTuple):
 
     found: _Found
     bound: re.Match[str] | None
-    is_start: bool  # of a range
+    is_start: bool  # whether it starts a range
     is_end: bool
     is_per: bool
 
@@ -235,8 +240,10 @@ def _quantity(placed: _Placed, flat: str, origin: Callable[[int], int]) -> Quant
 
 
 def _joined(flat: str, found: list[_Found]) -> list[_Found]:
-    """Join 1分30秒 and 2m50cm: the second part follows directly, has the same kind of unit and is less than one of the
-    first."""
+    """Join two parts of one number, as in 1分30秒.
+
+    The second part follows directly and is less than one unit of the first.
+    """
     joined: list[_Found] = []
     for one in _with_parts(flat, found):
         last = joined[-1] if joined else None
@@ -249,7 +256,7 @@ def _joined(flat: str, found: list[_Found]) -> list[_Found]:
 
 
 def _with_parts(flat: str, found: list[_Found]) -> Iterator[_Found]:
-    """Yield the numbers, and the 50cm of 1m50cm, which the main pattern misses after a letter."""
+    """Yield the numbers, and those after a Latin letter, which the main pattern misses: 50cm of 1m50cm."""
     for one in found:
         yield one
         part = _PART.match(flat, one.end) if one.unit and flat[one.end - 1].isascii() else None
@@ -308,7 +315,7 @@ def _numbers(flat: str) -> Iterator[_Found]:
 
 
 def _special(found: re.Match[str]) -> _Found | None:
-    """Return a time of day in minutes, half of a unit, or a value changed by a share: 5割増し is 1.5倍."""
+    """Return a time of day in minutes, half of a unit, or a value changed by a share: 1.5倍 for 5割増し."""
     start, end = found.start(), found.end()
     if found["clock"]:
         hour = notation.parse_numeral(found["hour"] or found["clock_hour"] or "12")
@@ -342,7 +349,7 @@ def _special(found: re.Match[str]) -> _Found | None:
 
 
 def _value(found: re.Match[str]) -> float | None:
-    """Return the value; None for kanji that are not a number, a division by zero, or an overflow."""
+    """Return the value of a match; None for kanji that are not a number, a division by zero, or an overflow."""
     try:
         if found["slope"]:
             return float(found["run"]) / float(found["slope"])
@@ -365,7 +372,10 @@ def _exponent(written: str) -> int:
 
 
 def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
-    """Return each number with its bound and its place in a range. 10～20 m and 10、20 m are all in m."""
+    """Return each number with its bound and its place in a range.
+
+    The unit of the last number applies to all of 10～20 m and 10、20 m.
+    """
     found = _with_shared_units(flat, found)
     result: list[_Placed] = []
     for at, one in enumerate(found):
@@ -399,7 +409,7 @@ def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
 
 
 def _is_each(of: _Found, one: _Found, flat: str) -> bool:
-    """Whether the number before is the base of this value: 1m2当たり0.4L, 2年に1回, 1日2回, 1人3枚."""
+    """Whether the number `of` is the base of the value `one`: 1m2当たり0.4L, 2年に1回, 1日2回, 1人3枚."""
     if _PER.fullmatch(flat, of.end, one.start):
         return True
     if of.unit is None or one.unit is None or of.prefix or flat[of.end : one.start].strip():
@@ -408,7 +418,7 @@ def _is_each(of: _Found, one: _Found, flat: str) -> bool:
 
 
 def _how_often(one: _Found, flat: str) -> _Found:
-    """Add the period of a frequency or amount: 月2回 is per month, and 年に1度 is once."""
+    """Return a frequency or amount with its period: one month for 月2回. A count in 度 (年に1度) gets the unit 回."""
     before = _EVERY.search(flat, max(0, one.start - 16), one.start) if one.unit and not one.prefix else None
     is_each_time = one.per is not None and one.per[0] in ("か月", "s")
     if before and not is_each_time and one.unit and one.unit.name not in ("か月", "s", "時"):
@@ -431,7 +441,7 @@ def _with_shared_units(flat: str, found: list[_Found]) -> list[_Found]:
 
 
 def _in_range(begin: _Found, end: _Found, flat: str) -> _Found:
-    """Return the end of a range with what the start implies: 毎秒5～10m ends at 毎秒10m, 午後1時から5時まで at 17時."""
+    """Return the end of a range, completed by its start: 毎秒5～10m ends at 毎秒10m, 午後1時から5時まで at 17時."""
     is_clock = begin.unit == end.unit == _CLOCK and not flat.startswith(("午", "正"), end.start)
     if is_clock and end.value < begin.value and end.value + 720 > begin.value and end.value <= 720:
         return end._replace(value=end.value + 720)

@@ -1,5 +1,7 @@
-"""Derive values that a text implies without writing them: durations between dates or hours, ends of terms, counts,
-rates."""
+"""Derive values that a text implies without writing them.
+
+These are durations between dates or hours, the ends of terms, counts, and rates.
+"""
 
 import dataclasses
 import datetime
@@ -36,8 +38,8 @@ _TOTAL = re.compile(
 )
 _SUPPOSED = re.compile("[^、。\\d]{0,4}(?:なら|だと|であれば|だったら|(?:の|いる|ある)場合|のとき)")
 _MORE = "(?:[多高長大短低少早速遅安広狭重軽深浅]|上回|下回|増え|減)"
-_DIFFERENCE = re.compile(rf"(?:ほど|だけ|も|分)?\s?{_MORE}|の(?:差|違い|開き)")  # behind it
-_DIFFERS = re.compile(r"(?:差|違い|開き)(?:は|が)[^、。]{0,4}$")  # before it
+_DIFFERENCE = re.compile(rf"(?:ほど|だけ|も|分)?\s?{_MORE}|の(?:差|違い|開き)")  # matches after a value
+_DIFFERS = re.compile(r"(?:差|違い|開き)(?:は|が)[^、。]{0,4}$")  # matches before a value
 _DAY_PARTS = re.compile(  # 朝夕, 朝、昼及び晩, 午前と午後
     r"(?:(?:午前|午後|[朝昼夕晩夜])(?:食)?(?:方|前|後)?(?:、|・|と|や|及び|および|の)*){2,3}(?:に|で)?[^、。]{0,4}$"
 )
@@ -52,8 +54,10 @@ _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
 
 def derive_values(text: str) -> list[Quantity | Date]:
-    """Return the values that a text implies: 2年間 between two dates, the end of a term, the number of items of a
-    list."""
+    """Return the values that a text implies.
+
+    Examples are 2年間 between two dates, the end of a term, and the number of items of a list.
+    """
     days = [day for day in notation.with_years_filled(notation.parse_dates(text)) if day.year and day.month]
     values = quantities.parse(text)
     return [
@@ -63,10 +67,10 @@ def derive_values(text: str) -> list[Quantity | Date]:
 
 
 def find_calculated_values(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
-    """Return the values that a text calculates from those of one group, if the calculation is right.
+    """Return the values of a text that are correctly calculated from the values of one group.
 
-    It may be a total (合わせて80人), a difference (20分長い), a share (3分の1), or an amount for each listed thing
-    (2本ずつ). A sentence with too many values is not checked.
+    The calculation may be a total (合わせて80人), a difference (20分長い), a share (3分の1), or an amount for each
+    listed thing (2本ずつ). A sentence with too many values is not checked.
     """
     own = quantities.parse(text)
     if len(own) > _MOST_OF_ITS_OWN:
@@ -122,7 +126,7 @@ def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequen
 
 
 def _is_share(value: Quantity) -> bool:
-    """Whether it is a half, a double, a third or the like."""
+    """Whether the value is a half, a double, a third or the like."""
     return value.unit == "%" and (value.value in (50, 200) or value.number < 1)
 
 
@@ -131,14 +135,14 @@ def _is_alike(one: Quantity, value: Quantity) -> bool:
 
 
 def _listed(before: str) -> int:
-    """Return how many things a clause lists before に2本ずつ: 朝と夕, 1号棟、2号棟及び3号棟, 朝昼晩."""
+    """Return the number of things that a clause lists before に2本ずつ: 朝と夕, 1号棟、2号棟及び3号棟, 朝昼晩."""
     clause = re.split(r"[。はが]、?", before)[-1]
     day = _DAY_PARTS.search(clause)
     return len(re.findall("午前|午後|[朝昼夕晩夜]", day.group())) if day else len(_AND.split(clause))
 
 
 def parse_intervals(text: str) -> list[Quantity]:
-    """Return 毎週, 隔月 and 2年ごと as once per period, at the words that express it."""
+    """Return the intervals of a text (毎週, 隔月, 2年ごと) as frequencies, such as once per week, at their places."""
     found = _named(text)
     for value in quantities.parse(text):
         each = _EACH_TIME.match(text, value.end) if value.unit in ("か月", "s") and value.value > 0 else None
@@ -184,7 +188,10 @@ def _named(text: str) -> list[Quantity]:
 
 
 def other_intervals(text: str, given: Sequence[Quantity]) -> list[Quantity]:
-    """Return 毎月 and 隔週 of a text if the given values have other intervals of the kind, and none of that length."""
+    """Return the intervals of a text (毎月, 隔週) that differ from those of the given values.
+
+    The result is [] if the given values have no such intervals.
+    """
     often = [one for one in given if one.unit == "回" and one.per and one.per[0] in ("か月", "s")]
     lengths = {(one.unit, one.value) for one in given} | {one.per for one in given}
     return [
@@ -216,7 +223,7 @@ def _lengths(text: str, days: list[Date]) -> Iterator[Quantity]:
 
 
 def _ends(text: str, days: list[Date], values: list[Quantity]) -> Iterator[Date]:
-    """Yield the last day of 2027年10月1日から2年間, and the day after it."""
+    """Yield the last day of a term (2027年10月1日から2年間), and the day after it."""
     for day in days:
         first = _calendar(day)
         for value in values:
@@ -237,7 +244,7 @@ def _ends(text: str, days: list[Date], values: list[Quantity]) -> Iterator[Date]
 
 
 def _hours(text: str, values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield the duration from 9時 to 17時, also over midnight, and the end of 9時から30分間."""
+    """Yield the duration between two times of day (9時から17時), also over midnight, and the end of 9時から30分間."""
     for begin, end in pairwise(values):
         if begin.unit == end.unit == "時" and begin.is_range_start and end.is_range_end:
             yield _value((end.value - begin.value) % 1440 * 60, "s")
@@ -261,14 +268,14 @@ def _counts(text: str) -> Iterator[Quantity]:
 
 
 def _often(values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield the 6か月 of 年2回, which equals 6か月ごと."""
+    """Yield the interval of each frequency: 6か月 for 年2回."""
     for value in values:
         if value.per and value.unit == "回" and value.value > 0 and value.per[0] in ("か月", "s"):
             yield _value(value.per[1] / value.value, value.per[0])
 
 
 def _cycles(text: str) -> Iterator[Quantity]:
-    """Yield once a year for a cell 1年 below 点検周期."""
+    """Yield the frequency that a table cell gives as an interval: once a year for 1年 in the column 点検周期."""
     head: list[str] = []
     for line in text.split("\n"):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -280,13 +287,13 @@ def _cycles(text: str) -> Iterator[Quantity]:
 
 
 def once_per_period(value: Quantity, head: str) -> Iterator[Quantity]:
-    """Yield once per period for a duration below a table header like 点検周期 or 清掃の間隔."""
+    """Yield the frequency of a duration in a table column like 点検周期 or 清掃の間隔: once per this duration."""
     if _CYCLE.search(head) and value.unit in ("か月", "s") and value.value > 0:
         yield _once(value.unit, value.value, value.start, value.end)
 
 
 def _whole(values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield the 59歳以下 of 60歳未満, and the like, for values that are whole numbers."""
+    """Yield the same limits with the other bound, for values that are whole numbers: 59歳以下 for 60歳未満."""
     for value in values:
         by, bound = _NEXT.get(value.bound, (0, ""))
         one = 86_400.0 if value.unit == "s" else 1.0
@@ -296,7 +303,7 @@ def _whole(values: list[Quantity]) -> Iterator[Quantity]:
 
 
 def _ones(text: str) -> Iterator[Quantity]:
-    """Yield the 1か月 of 月額, 毎月 and 月2回, and the 100% of 全額."""
+    """Yield the values that words with 1 imply: 1か月 for 月額, 毎月 and 月2回, and 100% for 全額."""
     for found in _EACH.finditer(text):
         each = found["each"] or found["long"] or found["every"]
         unit = notation.unit_of({"月": "か月", "時": "時間"}.get(each, each))

@@ -1,1 +1,1 @@
-"""Commands of evaluation."""
+"""Define the commands of `kotae eval`."""

@@ -20,7 +20,7 @@ _OF_JUDGE = (0, 1, 4)  # columns of `calibration_table`: kind of change, number 
 
 
 def as_text(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection]) -> str:
-    """Return the results as text. `folder` None: there is no report."""
+    """Return the results as text for the terminal. `folder`: folder of the study; None: there is no report file."""
     lines = [found.name, *(sentence for section in sections for sentence in section.sentences)]
     if found.judge is not None and not found.systems:
         lines += _of_judge(sections)
@@ -84,7 +84,7 @@ def _of_judge(sections: Sequence[ReportSection]) -> list[str]:
 
 
 def _described(found: Evaluation, result: SystemResult) -> list[str]:
-    """Return the interval of the compared measure, and the values that are not in the table."""
+    """Return the lines on one system: the interval of each measure, and the values that the table leaves out."""
     lines = []
     for measure in tables.measures(found):
         mean = paired_statistics.mean(result, found.questions.questions, measure)
@@ -104,7 +104,7 @@ def _described(found: Evaluation, result: SystemResult) -> list[str]:
 
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align the columns for a terminal, names left and values right."""
+    """Return the rows as lines with aligned columns for a terminal, names left and values right."""
     widths = [max(map(_width, column)) for column in zip(head, *rows, strict=True)]
     lines = []
     for name, *values in (head, *rows):
@@ -114,7 +114,7 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """Return the width in a terminal, where wide characters take two columns."""
+    """Return the number of terminal columns that a text takes; wide characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
@@ -135,7 +135,7 @@ def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:
         "by_document": {name: _interval(mean.by_group) for name, mean in means.items() if mean and mean.by_group},
         "abstained": sum(row.marks.has_abstained for row in rows),
         "broken": sum(row.marks.is_broken for row in rows),
-        "cut_off": sum(map(tables.is_cut, rows)),  # a part of the broken ones
+        "cut_off": sum(map(tables.is_cut, rows)),  # included in `broken`
         "failed": sum(row.verdict == "failed" for row in rows),
         "seconds_median": _median(rows, lambda row: row.total_s),
         "first_token_s_median": _median(rows, lambda row: row.first_token_s),

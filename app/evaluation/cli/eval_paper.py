@@ -35,7 +35,10 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run the stages; the same command resumes the interrupted one. Return the exit status as `eval_run.run_study`."""
+    """Run the unfinished stages in order and print all results; the same command resumes an interrupted stage.
+
+    Return the exit status as `eval_run.run_study`.
+    """
     stages = _stages(options, where, output)
     for stage in stages.stages():
         output.note("evaluation.paper_stage", name=stages.name_of(stage))
@@ -57,7 +60,7 @@ def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperS
     commands.check_limit("--divide", options.divide, *LIMITS["divide"])
     commands.check_limit("--limit", options.limit, *LIMITS["limit"])
     models = model_registry.read_files(where)
-    paths = [base_models.resolve_base(one, models).path for one in options.base]  # before anything is planned
+    paths = [base_models.resolve_base(one, models).path for one in options.base]  # check the bases before planning
     for path in paths:
         eval_scale.require_file(path)
     judge = eval_studies.judge_of(options, where)
@@ -86,7 +89,7 @@ def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperS
 
 
 def _create(stages: PaperStages, stage: str, where: Paths, output: Output) -> Path:
-    """Make the study of a stage; return its folder."""
+    """Create the study of a stage and return its folder."""
     if stage == "scale":
         return eval_scale.create(stages.scale_request(), stages.material, where, output)
     best = stages.best()

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status: 0; 3 expected error."""
+    """Run `kotae eval retrieval` and print the measures. Return the exit status: 0; 3 after an expected error."""
     questions = eval_sets.load(options.file, where, output).questions
     library = collection_lookup.open_library(where.documents)
     try:
@@ -70,7 +70,7 @@ def _data(
 
 
 def _misses(outcomes: list[RetrievalOutcome]) -> list[dict[str, Any]]:
-    """Return the questions whose passages came late or not at all."""
+    """Return the questions whose passages have a rank below the fifth, or were not found (rank 0)."""
     late = [one for one in outcomes if not 0 < one.rank <= 5]
     return [{"id": one.question.id, "question": one.question.text, "rank": one.rank} for one in late]
 

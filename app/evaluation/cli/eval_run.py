@@ -32,7 +32,7 @@ from app.models.services.artifact_session import ArtifactSession, StepLines
 from app.training.services import terminal_run, training_run
 from app.training.services.training_run import Trainer
 
-RATED = 40  # answers in a sheet: an hour's work, and enough for a kappa
+RATED = 40  # default number of answers in a rating sheet: an hour's work, and enough for a kappa
 SHOWN_DAMAGED = "-"
 
 
@@ -55,9 +55,10 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def run_study(folder: Path, where: Paths, output: Output) -> int:
-    """Run a study and print its results. Return the exit status: 0; 3 expected error; 130 interrupted.
+    """Run a study and print its results.
 
-    An interruption is reported with its id, and `kotae eval resume` continues.
+    Return the exit status: 0; 3 after an expected error; 130 after an interruption, which prints the id of the study,
+    so that `kotae eval resume` can continue it.
     """
     status = carry_out(folder, where, output)
     return status or print_results(folder, *studies.read_results(folder), output)
@@ -72,7 +73,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
     running: ArtifactSession | None = None
     try:
         running = _run(folder, study, where, output)
-    except KeyboardInterrupt:  # before the first step, or the second time
+    except KeyboardInterrupt:  # interrupted before the first step, or a second time
         output.end_progress()
     if running is not None and running.error is not None:
         output.note("evaluation.eval_goes_on", id=folder.name)
@@ -85,7 +86,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
 
 
 def _run(folder: Path, study: Study, where: Paths, output: Output) -> ArtifactSession:
-    """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
+    """Run a study until it ends or is interrupted. Raises as `StudyRun.start`, and KeyboardInterrupt."""
     app = core_application()
     has_documents = any(one.scope for one in study.contenders)
     with QuestionEmbedder(where, output) if has_documents else nullcontext() as meanings:
@@ -102,7 +103,7 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> ArtifactSe
         )
 
         def interrupt() -> None:
-            if run.training is not None:  # it saves first, which may take minutes
+            if run.training is not None:  # a training saves its state before it stops, which may take minutes
                 output.end_progress()
                 terminal_run.show_pausing(run.training, output)
             run.stop()
@@ -160,7 +161,10 @@ def _described(entry: StudyEntry) -> dict[str, Any]:
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status: 0; 3 it is not finished, or an expected error."""
+    """Run `kotae eval show`: print or export the results of a finished study.
+
+    Return the exit status: 0; 3 if the study is not finished, or after another expected error.
+    """
     entry, found, sections = _finished(options.wanted, where)
     if options.out:
         return _export(options, found, sections, where, output, entry.folder)
@@ -168,7 +172,10 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status: 0; 3 the questions differ, or an expected error."""
+    """Run `kotae eval compare`: print or export the results of several studies of the same questions together.
+
+    Return the exit status: 0; 3 if the questions differ, or after another expected error.
+    """
     found = records.merge_evaluations([_finished(wanted, where)[1] for wanted in options.wanted])
     if options.out:
         return _export(options, found, (), where, output)
@@ -215,7 +222,7 @@ def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> 
 
 
 def _finished(wanted: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[ReportSection, ...]]:
-    """Return a finished study with its results.
+    """Return a finished study with its results. `wanted`: the study's id or name, or a part of one.
 
     Raises AppError: evaluation_unknown, evaluation_ambiguous, evaluation_not_finished, evaluation_damaged.
     """
@@ -226,7 +233,7 @@ def _finished(wanted: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status as `run_study`."""
+    """Run `kotae eval resume`: continue a study. Return the exit status as `run_study`."""
     entry = studies.find(where.evaluations, options.wanted)
     return run_study(entry.folder, where, output)
 

@@ -83,7 +83,7 @@ def require_file(base: Path | None) -> None:
 
 
 def create(request: StudyRequest, material: SubsetFiles, where: Paths, output: Output) -> Path:
-    """Make a new study, print its plan and return its folder. Raises AppError as `create_scale_study`."""
+    """Create a scale study, print its plan and return its folder. Raises AppError as `create_scale_study`."""
     output.progress("common.plan_working")
     try:
         models, planner = model_registry.read_files(where), study_making.planner_of(None, where)
@@ -104,7 +104,7 @@ def _sizes(text: str | None) -> tuple[int, ...]:
 
 
 def _print_plan(planned: PlannedScaleStudy, material: SubsetFiles, output: Output) -> None:
-    """Print what the study will take, before it begins."""
+    """Print the time and disk space that the study will take, and warn of too little memory and of removed rows."""
     largest = planned.largest
     if material.unusable:
         output.note("common.split_unusable", count=f"{material.unusable:,}")

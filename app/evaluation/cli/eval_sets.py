@@ -26,9 +26,9 @@ from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
 from app.training.data.records import BadRow, shorten
 
-SHOWN_ROWS = 20  # on the terminal; JSON and exports have all
-SHOWN_CHARACTERS = 80  # of a question
-NAMED_ROWS = 5  # in one sentence
+SHOWN_ROWS = 20  # largest number of rows printed; JSON and exports contain all
+SHOWN_CHARACTERS = 80  # largest number of characters printed of a question or an answer
+NAMED_ROWS = 5  # largest number of rows named in one sentence
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -53,12 +53,15 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
-    """Load a stored set, or a file and print what was read of it. Raises AppError as `question_sets.load`."""
+    """Load a stored question set, or one from a file, whose summary is printed.
+
+    Raises AppError as `question_sets.load`.
+    """
     return question_sets.load(wanted, where.questions, lambda found: print_file_summary(found, output))
 
 
 def print_file_summary(found: QuestionFile, output: Output) -> None:
-    """Print which columns were used, and which rows are no questions."""
+    """Print which columns of a file were used, and which rows are not questions."""
     key = "evaluation.questions_found_sheet" if found.sheet else "evaluation.questions_found"
     output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
     output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(found.columns.named())))
@@ -75,7 +78,7 @@ def print_file_summary(found: QuestionFile, output: Output) -> None:
 
 
 def note_first(output: Output, rows: Sequence[dict[str, Any]], key: str, more_key: str) -> None:
-    """Print the first rows with the text of `key`, and how many more there are."""
+    """Print the first `SHOWN_ROWS` rows as texts of `key`, and the number of further rows as a text of `more_key`."""
     for facts in rows[:SHOWN_ROWS]:
         output.note(key, **facts)
     if len(rows) > SHOWN_ROWS:
@@ -83,7 +86,7 @@ def note_first(output: Output, rows: Sequence[dict[str, Any]], key: str, more_ke
 
 
 def _mapping(named: dict[str, str]) -> list[str]:
-    """Return the mappings that the column names do not show by themselves, and a note if there are others."""
+    """Return the columns whose name differs from that of their field, as texts, and a note if there are others."""
     shown = []
     for field, column in named.items():
         name = phrase(f"evaluation.question_column.{field}")
@@ -197,7 +200,7 @@ def _page(found: QuestionSet, about: StoredQuestionSet) -> Iterator[str]:
 
 
 def _known(question: Question) -> Iterator[str]:
-    """Return what is known of the right answer, shortened."""
+    """Yield the right answer of a question as short lines: reference, required words, number of gold passages."""
     if not question.is_answerable:
         yield phrase("evaluation.question_shown_unanswerable")
     if question.reference:
@@ -213,7 +216,10 @@ def _known(question: Question) -> Iterator[str]:
 
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status: 0; 1 some rows were no questions; 3 expected error."""
+    """Run `kotae eval sets add`: store the questions of the files as a set, or as the next version of a set.
+
+    Return the exit status: 0; 1 if some rows are not questions; 3 after an expected error.
+    """
     given = _label(options.label)
     files = [question_files.read(Path(file)) for file in options.files]
     for found in files:
@@ -249,14 +255,14 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _before(name: str, where: Paths) -> QuestionSet | None:
-    """Return the newest version so far; None if there is none, or it is damaged."""
+    """Return the newest stored version of a set; None if there is no such set, or it is damaged."""
     with suppress(AppError):
         return question_sets.find(where.questions, name)
     return None
 
 
 def _repeated(files: Sequence[QuestionFile]) -> list[str]:
-    """Return the places of questions with the text of an earlier one, and of that one."""
+    """Return a text for each question that repeats the text of an earlier one, with the rows of both."""
     places: dict[str, str] = {}
     found = []
     for file in files:
@@ -288,7 +294,7 @@ def _label_names() -> list[str]:
 
 
 def _label(word: str | None) -> Label | None:
-    """Raises AppError("bad_option")."""
+    """Return the confidentiality label that the word names; None for None. Raises AppError("bad_option")."""
     label = confidentiality.label_from_word(word) if word is not None else None
     if word is not None and label is None:
         raise AppError("bad_option", option="--label", value=word, expected=" / ".join(_label_names()))
@@ -296,12 +302,16 @@ def _label(word: str | None) -> Label | None:
 
 
 def _raised(given: Label | None, carried: Label) -> Label | None:
-    """Return the label, raised to that of the files: the user cannot lower it."""
+    """Return the label given by the user, but at least that of the files.
+
+    `given`: None if the user gave none. `carried`: the highest label of the files. None: the files have the lowest
+    label and the user gave none.
+    """
     return given if carried == LABELS[0] else confidentiality.highest_label((given or carried, carried))
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Export a set to a new file."""
+    """Export a question set to a new file."""
     out = Path(options.out).expanduser()
     found = question_sets.find(where.questions, options.wanted)
     question_files.check_target(out)
@@ -333,7 +343,10 @@ def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status: 0; 3 expected error."""
+    """Run `kotae eval sets from-chats`: store the rated answers as a set.
+
+    Return the exit status: 0; 3 after an expected error.
+    """
     store = Store.open(where.database, where.backups)
     try:
         found = conversation_questions.collect_questions(store, collections_now(where.documents))

@@ -1,4 +1,4 @@
-"""`kotae eval questions`, `documents`, `quant` and `judge`: make a request of the options, and run its study."""
+"""Run `kotae eval questions`, `documents`, `quant` and `judge`: build a StudyRequest and run its study."""
 
 import argparse
 import shutil
@@ -77,7 +77,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
-    """Add the options of the judge, and of the questions to ask."""
+    """Add the options for the judge, people's ratings, the number of questions and the name of the study."""
     add_judge(parser, is_required=is_required)
     parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
     parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
@@ -98,7 +98,7 @@ def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
 def _asking_of(
     options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths
 ) -> AnswerParameters:
-    """Return the parameters of the options. `judge`: from `judge_of`.
+    """Return the answer parameters that the options give. `judge`: the judge of `judge_of`, or None.
 
     Raises AppError: bad_option, unknown_preset, and as `_rated`.
     """
@@ -120,7 +120,10 @@ def _asking_of(
 
 
 def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAnswer, ...]:
-    """Return people's scores. Raises AppError("ratings_without_judge"), and as `read_ratings`."""
+    """Return the answers with people's scores from the file of `--ratings`; () without that option.
+
+    Raises AppError("ratings_without_judge"), and as `read_ratings`.
+    """
     if not options.ratings:
         return ()
     if not options.judge:
@@ -135,7 +138,7 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAn
 
 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status as `eval_run.run_study`."""
+    """Run `kotae eval questions`: compare models and adapters. Return the exit status as `eval_run.run_study`."""
     adapters = [_adapter(one, where) for one in options.adapter or ()]
     models = [model_registry.choose_model(one, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
@@ -145,24 +148,33 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 
 def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status as `eval_run.run_study`."""
+    """Run `kotae eval documents`: compare a model without and with documents, and with an adapter.
+
+    Return the exit status as `eval_run.run_study`.
+    """
     adapter = _adapter(options.adapter, where) if options.adapter is not None else None
     model = _base(options.model, adapter, where)
     judge, scope = judge_of(options, where), _scope(options, where)
     tuned = _adapted(model, adapter, where) if adapter is not None else None
     fields: dict[str, Any] = {"models": (model,), "tuned": tuned}
-    if tuned is not None and tuned.tuning is None:  # the base alone, even without the adapter of its card
+    if tuned is not None and tuned.tuning is None:  # the base without any adapter, even that of its model card
         fields = {"models": (tuned,)}
     return _begin(options, judge, where, output, compares="documents", scope=scope, **fields)
 
 
 def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Measure the judge itself, without asking any system. Return the exit status as `eval_run.run_study`."""
+    """Run `kotae eval judge`: measure the judge itself, without asking any system.
+
+    Return the exit status as `eval_run.run_study`.
+    """
     return _begin(options, judge_of(options, where), where, output, compares="judge")
 
 
 def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Quantize one model, or compare several as they are. Return the exit status as `eval_run.run_study`."""
+    """Run `kotae eval quant`: compare quantizations of one model, or several models as they are.
+
+    Return the exit status as `eval_run.run_study`.
+    """
     named, judge = options.model, judge_of(options, where)
     folder = named[0] if len(named) == 1 and Path(named[0]).is_dir() else ""
     models = () if folder else tuple(model_registry.choose_model(one, where) for one in named)
@@ -178,7 +190,10 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _begin(options: argparse.Namespace, judge: LocalModel | None, where: Paths, output: Output, **fields: Any) -> int:
-    """Make and run the study of a request with these `fields`. Return the exit status as `eval_run.run_study`."""
+    """Create and run the study of a request. `fields`: fields of StudyRequest.
+
+    Return the exit status as `eval_run.run_study`.
+    """
     questions = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
     asking = _asking_of(options, questions, judge, where)
     request = StudyRequest(asking=asking, questions=questions, limit=options.limit, **fields)
@@ -186,7 +201,7 @@ def _begin(options: argparse.Namespace, judge: LocalModel | None, where: Paths, 
 
 
 def create(request: StudyRequest, where: Paths, output: Output) -> Path:
-    """Make the study of a request; return its folder. Print the disk space for its files, before hours have passed.
+    """Create the study of a request, print the disk space that its files need, and return its folder.
 
     Raises AppError as `study_making.create_study`, and "bad_option".
     """
@@ -212,7 +227,10 @@ def _adapter(text: str, where: Paths) -> AdapterChoice:
 
 
 def _adapted(model: LocalModel, adapter: AdapterChoice, where: Paths) -> AdaptedModel:
-    """Return the model with the adapter, in its prompt format. Raises AppError as `in_form_of_run`."""
+    """Return the model with the adapter, in the prompt format of the adapter's training.
+
+    Raises AppError as `in_form_of_run`.
+    """
     if adapter.use is None:
         return AdaptedModel(model, None)
     name = command_request.run_name(adapter.run) if adapter.run else compared_systems.adapter_name(adapter.use.path)
@@ -222,7 +240,7 @@ def _adapted(model: LocalModel, adapter: AdapterChoice, where: Paths) -> Adapted
 
 
 def _base(wanted: str | None, adapter: AdapterChoice | None, where: Paths) -> LocalModel:
-    """Return the wanted model, or else the base of the adapter's run, or else the window's model."""
+    """Return the model that `wanted` names, else the base of the adapter's run, else the model in use in the app."""
     if wanted is not None or adapter is None or adapter.run is None:
         return model_registry.choose_model(wanted, where)
     return command_request.base_model_of(adapter.run, model_registry.read_files(where))
@@ -232,7 +250,7 @@ RATING_REASONS = ("not_score", "no_answer", "unknown_question")
 
 
 def read_ratings(path: Path, questions: Sequence[Question], output: Output) -> Ratings:
-    """Read people's scores; print how many count, and the rows that do not with the reason.
+    """Read people's scores from a file; print how many are used, and each other row with the reason.
 
     Raises AppError as `human_ratings.read`.
     """

@@ -1,1 +1,1 @@
-"""Scores by rules, judge models and people, and the statistics of their agreement."""
+"""Score answers by rules, judge models and people, and measure how far the scores agree."""

@@ -33,9 +33,9 @@ _SCORE = re.compile(r"([0-3])(?:\.0+)?\s*点?")
 
 @dataclass(frozen=True, slots=True)
 class SkippedRating:
-    """A row without a usable score. `reason`: a code of `_reason`, or as `TableRow.problem`.
+    """A row of a rating file without a usable score.
 
-    `detail`: the text in place of a score.
+    `reason`: a code of `_reason`, or of `TableRow.problem`. `detail`: the text in the score's cell, shortened.
     """
 
     line: int
@@ -45,14 +45,17 @@ class SkippedRating:
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """`cases`: answers with people's scores, of kind "human"."""
+    """The content of a rating file. `cases`: answers with people's scores, of kind "human".
+
+    `skipped`: the other rows.
+    """
 
     cases: tuple[CalibrationCase, ...]
     skipped: tuple[SkippedRating, ...] = ()
 
 
 def read(path: Path, questions: Sequence[Question]) -> Ratings:
-    """Read a file of scores. A row is matched to its question by id, or else by the question's text.
+    """Read a file of people's scores. A row is matched to its question by id, or else by the question's text.
 
     Raises AppError("ratings_columns" | "ratings_none"), and as `question_table.read_question_table`.
     """
@@ -82,7 +85,7 @@ def read(path: Path, questions: Sequence[Question]) -> Ratings:
 
 
 def check_target(out: Path) -> None:
-    """Check the path; a sheet that may be filled in is never overwritten.
+    """Check that a rating sheet can be written to `out`; an existing file is never overwritten.
 
     Raises AppError("ratings_out_format" | "export_folder_gone" | "export_exists").
     """
@@ -90,7 +93,10 @@ def check_target(out: Path) -> None:
 
 
 def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: Permit) -> None:
-    """Write the answers with empty scores. Raises AppError as `check_target` and `Permit.open_atomically`."""
+    """Write a rating sheet: the answers with empty scores.
+
+    Raises AppError as `check_target` and `Permit.open_atomically`.
+    """
     check_target(out)
     head = [phrase(f"evaluation.rating_column.{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
@@ -110,7 +116,7 @@ def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: P
 
 
 def draw_answers(evaluation: Evaluation, count: int) -> list[tuple[Question, str]]:
-    """Draw up to `count` answers for people to score, evenly over the systems; always the same ones.
+    """Draw up to `count` answers for people to score, evenly over the systems; the same evaluation gives the same ones.
 
     An answer that several systems gave is drawn once; empty answers are never drawn.
     """
@@ -132,7 +138,10 @@ def draw_answers(evaluation: Evaluation, count: int) -> list[tuple[Question, str
 
 
 def _places(found: question_table.QuestionTableFile, name: str) -> tuple[dict[str, int], Sequence[TableRow]]:
-    """Return the column numbers, and the rows below the headings."""
+    """Return the column number of each known field, and the rows below the headings.
+
+    Raises AppError("ratings_columns").
+    """
     first = found.rows[0].cells if found.rows and not found.columns else found.columns
     plain = [column_mapping.normalize_name(_text(cell)) for cell in first]
     places = dict(_known(plain))

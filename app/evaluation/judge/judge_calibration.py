@@ -33,9 +33,10 @@ _END = re.compile(r"[。．.!！\s]*$")
 
 
 def perturbed(kind: str, question: Question, questions: Sequence[Question] = ()) -> str | None:
-    """Return the reference with that change, if needed with text of `questions`; None if it cannot be made.
+    """Return the reference with one kind of change; None if the change cannot be made.
 
-    Raises KeyError for a kind that is not in `PERTURBATIONS`.
+    `kind`: one of `PERTURBATIONS`; others raise KeyError. `questions`: the question set, from which "irrelevant" takes
+    another answer.
     """
     makers: dict[str, Callable[[], str | None]] = {
         "number": lambda: wrong_number(question),
@@ -53,9 +54,9 @@ def has_right_answer(question: Question) -> bool:
 
 
 def wrong_number(question: Question) -> str | None:
-    """Double the first value that is not in the question; values with a unit come first.
+    """Return the reference with its first value that is not in the question doubled; values with a unit come first.
 
-    A percentage above 50 is halved; of a range the end is changed. Unit and bound stay.
+    A percentage above 50 is halved; in a range the end is changed. Unit and bound stay. None: there is no such value.
     """
     asked = quantities.parse(question.text)
     found = [
@@ -74,7 +75,7 @@ def wrong_number(question: Question) -> str | None:
 
 
 def negated(question: Question) -> str | None:
-    """Negate the first sentence whose ending can be reversed."""
+    """Return the reference with the first sentence negated whose ending can be reversed; None if there is none."""
     reference = question.reference
     for sentence in sentences.split_sentences(reference):
         before = reference[sentence.start : sentence.end]
@@ -85,13 +86,19 @@ def negated(question: Question) -> str | None:
 
 
 def swapped(question: Question) -> str | None:
-    """Reverse a bound of a value, or else exchange two contrary terms, or else two quoted names."""
+    """Return the reference with a bound reversed, else with two contrary terms exchanged, else with two quoted names.
+
+    None if none of these is possible.
+    """
     reference = question.reference
     return _other_bound(reference) or _contrast(reference) or _quoted(reference)
 
 
 def irrelevant_answer(question: Question, questions: Sequence[Question]) -> str | None:
-    """Return the right answer to a question of another group, from the other half of the set if possible."""
+    """Return the right answer to a question of another group; None if there is none.
+
+    The search begins half a question set away.
+    """
     ids = [other.id for other in questions]
     start = (ids.index(question.id) if question.id in ids else 0) + len(questions) // 2
     for other in (questions[(start + step) % len(questions)] for step in range(len(questions))):
@@ -126,9 +133,9 @@ def _with_other_number(reference: str, value: Quantity) -> str | None:
 
 
 def _opposite(sentence: str) -> str | None:
-    """Return the negated sentence, only if its polarity is certain before and after; else None."""
+    """Return the negated sentence; None unless its polarity is certain before and after."""
     end = _END.search(sentence)
-    if end is None or not _JAPANESE.search(sentence):  # a value, or another language
+    if end is None or not _JAPANESE.search(sentence):  # only a value, or not Japanese
         return None
     body, stop = sentence[: end.start()], end.group()
     rules: list[tuple[str, str]] = _perturbation_rules()["negation"]["rules"]
@@ -167,7 +174,7 @@ def _is_listed(one: str, other: str, reference: str) -> bool:
 
 
 def _quoted(reference: str) -> str | None:
-    """Exchange two quoted names that each occur once."""
+    """Exchange the two quoted names of a text; None unless there are exactly two, each occurring once."""
     found = list(re.finditer(_perturbation_rules()["quoted"], reference))
     if len(found) != 2 or any(reference.count(one[1]) > 1 for one in found):
         return None
@@ -183,13 +190,16 @@ def _perturbation_rules() -> dict[str, Any]:
 
 LEAST_KAPPA = 0.4
 LEAST_ANSWERS = 20  # below it a kappa of 0.4 may be chance: its standard error is above 0.2 (Cohen 1960)
-LEAST_PAIRS = 5  # of one kind; fewer tell nothing about the judge
-RIGHT_SCORE = 2  # least score that calls an answer right
+LEAST_PAIRS = 5  # changed answers of one kind; fewer tell nothing about the judge
+RIGHT_SCORE = 2  # lowest score with which an answer counts as right
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationCase:
-    """An answer to be judged. `kind`: right | one of `PERTURBATIONS` | human (with a person's score)."""
+    """An answer to be judged. `kind`: right | one of `PERTURBATIONS` | human.
+
+    `human`: a person's score 0 to 3, or None.
+    """
 
     question: Question
     answer: str
@@ -199,7 +209,11 @@ class CalibrationCase:
 
 @dataclass(frozen=True, slots=True)
 class PerturbationResult:
-    """The scores of `n` right answers before and after one kind of change. Means of scores 0 to 3, shares 0 to 1."""
+    """The judge's scores of `n` right answers before and after one kind of change.
+
+    `right_mean`, `seeded_mean`: mean score before and after, 0 to 3. `lowered`, `equal`, `raised`: shares of the
+    answers, 0 to 1.
+    """
 
     kind: str
     n: int
@@ -212,25 +226,30 @@ class PerturbationResult:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCalibration:
-    """How far a judge can be trusted. `kappa`: quadratic, between its scores and people's.
+    """How far a judge can be trusted.
 
-    If people scored fewer than `LEAST_ANSWERS`, kappa is between its right and wrong (score below 2) and what the
-    answers were made to be. `basis`: human | seeded. `n`: answers from which kappa is computed. `unscored`: answers to
-    which the judge gave no score.
+    `kappa`: Cohen's kappa with quadratic weights. With `basis` human it compares the judge's scores with people's. With
+    `basis` seeded, which is used if people scored fewer than `LEAST_ANSWERS` answers, it compares the judge's verdict
+    (right: score 2 or 3) with whether the answer is right or was made wrong. `n`: number of answers from which kappa is
+    computed. `unscored`: number of answers to which the judge gave no score.
     """
 
     model_name: str
     preset: str
-    kappa: float | None  # None: there was nothing to agree on
+    kappa: float | None  # None: undefined, because there are no answers or all ratings are equal
     basis: str
     n: int
-    spearman: float | None = None  # with people's scores
+    spearman: float | None = None  # rank correlation with people's scores; None: there are none
     seedings: tuple[PerturbationResult, ...] = ()
     unscored: int = 0
 
     @property
     def doubt(self) -> str:
-        """Return the first reason not to trust it: few | constant | kappa | seeding | length; "": none."""
+        """Return the first reason not to trust the judge; "" if there is none.
+
+        few: too few answers. constant: kappa is undefined. kappa: kappa is too low. seeding: wrong answers keep their
+        score. length: long answers change the score.
+        """
         if self.n < LEAST_ANSWERS:
             return "few"
         if self.kappa is None:
@@ -243,15 +262,15 @@ class JudgeCalibration:
 
     @property
     def is_trusted(self) -> bool | None:
-        """Return whether kappa is at least 0.4, wrong answers mostly cost points, and length mostly does not matter.
+        """Return whether kappa is at least 0.4, most wrong answers lose points, and length mostly does not matter.
 
-        Kinds with fewer than 5 pairs do not count. None: too little is known.
+        Kinds of change with fewer than 5 answers do not count. None: too few answers, or kappa is undefined.
         """
         return None if self.doubt in ("few", "constant") else not self.doubt
 
     @property
     def blind_to(self) -> tuple[str, ...]:
-        """Return the kinds of wrong answers of which at most half got a lower score than the right ones."""
+        """Return the kinds of wrong answers of which at most half got a lower score than the right answers."""
         return tuple(
             one.kind
             for one in self.seedings
@@ -265,7 +284,7 @@ class JudgeCalibration:
 
 
 def calibration_cases(questions: Sequence[Question]) -> tuple[CalibrationCase, ...]:
-    """Return each known right answer, followed by its perturbations."""
+    """Return a case for the right answer of each question that has one, followed by cases for its perturbations."""
     found: list[CalibrationCase] = []
     for question in filter(has_right_answer, questions):
         found.append(CalibrationCase(question, question.reference, "right"))
@@ -279,7 +298,10 @@ def calibration_cases(questions: Sequence[Question]) -> tuple[CalibrationCase, .
 def calibrate(
     model_name: str, preset: str, cases: Sequence[CalibrationCase], judgements: Sequence[JudgeScore]
 ) -> JudgeCalibration:
-    """Return the calibration. `judgements`: one for each case, in order; those without a score are only counted."""
+    """Compute how far the judge can be trusted.
+
+    `judgements`: one for each case, in order; those without a score are only counted.
+    """
     scored = [
         (case, judgement.score)
         for case, judgement in zip(cases, judgements, strict=True)
@@ -332,7 +354,7 @@ def _perturbation_results(scored: Sequence[tuple[CalibrationCase, int]]) -> tupl
 
 
 def calibration_sentence(calibration: JudgeCalibration) -> str:
-    """Return whether the judge can be trusted, why, and if not, what to do."""
+    """Return a text for the user: whether the judge can be trusted, why, and if not, what to do."""
     return phrase(
         f"evaluation.judge_doubt.{calibration.doubt or 'trusted'}",
         kappa=_number(calibration.kappa),

@@ -1,10 +1,12 @@
 """Build the prompts by which a judge model scores an answer 0 to 3 or chooses between two, and read its replies.
 
-Nothing is sent here. The caller uses temperature 0 and a fixed seed, so that an answer gets the same score again, and
-puts `system` and `question` into segments without markup (`app.inference.prompts`), so that no answer can end its turn.
+This module sends nothing. The caller uses temperature 0 and a fixed seed, so that an answer gets the same score again,
+and puts `system` and `question` into segments without markup (`app.inference.prompts`), so that no answer can end its
+turn.
 The reason is written before the score (Liu et al. 2023, G-Eval, arXiv 2303.16634), and two answers are compared in both
 orders, because judges prefer a position (Zheng et al. 2023, MT-Bench, arXiv 2306.05685). The preset `paper-2603.18037`
-judges without right answer and source, for comparison with that paper; only its reason and format are ours.
+judges without right answer and source, for comparison with that paper; only the reason and the format of the reply are
+added to the paper's prompt.
 """
 
 import functools
@@ -23,38 +25,42 @@ from app.inference.reply_journal import StandalonePrompt
 
 PRESETS = ("kotae", "paper-2603.18037")
 SCORES = (0, 1, 2, 3)
-SOURCE_CHARACTERS = 3000  # of all sources together, as many as of the answer
+SOURCE_CHARACTERS = 3000  # limit for all sources together, and as large as that for an answer
 REASON_CHARACTERS = 120
-PASSAGES = 2  # of each answer's sources
-# two answers, their sources and the question (11,000 characters at one token each), and the reply
+PASSAGES = 2  # number of passages taken from each answer's sources
+# room for two answers, their sources and the question (11,000 characters at one token each), and the reply
 CONTEXT_TOKENS = 12_288
 MAX_TOKENS = reply_journal.max_object_tokens(REASON_CHARACTERS)
-_READ_CHARACTERS = 5_000  # the end of a reply; the grammar allows fewer than 200
+_READ_CHARACTERS = 5_000  # only this many characters at a reply's end are read; the grammar allows fewer than 200
 
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompt(StandalonePrompt):
-    """A prompt whose reply has a token limit. `cut_characters`: number of characters cut off the answers."""
+    """A prompt for a judge model, with a limit for the reply.
+
+    `cut_characters`: number of characters cut off the answers.
+    """
 
     cut_characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Which of two answers is better, according to the judge, or by rule if they are equal or one is empty."""
+    """The better of two answers, according to the judge, or by rule if they are equal or one is empty."""
 
-    winner: str | None  # a | b | tie; None: unreadable, or `is_known` is False
+    winner: str | None  # a | b | tie; None: the judge's reply is unreadable, or `is_known` is False
     is_consistent: bool = True  # False: the judge chose another winner in the other order, which makes a tie
-    is_known: bool = True  # False: nothing is known that the answers could be compared with
+    is_known: bool = True  # False: there is no right answer and no source to judge by
 
 
 def score_request(
     question: Question, answer: str, passages: Sequence[str] = (), preset: str = "kotae"
 ) -> JudgePrompt | JudgeScore:
-    """Return the prompt, or the score if no judge is needed: 0 for an empty answer, none without anything to judge by.
+    """Return the prompt for scoring an answer, or the score itself if no judge is needed.
 
-    `passages`: passages of the documents, in addition to the gold quotes; the paper's preset shows neither. The answer
-    is cut after `answer_characters` (judge.toml: 3,000; paper 1,000). Raises KeyError for an unknown preset.
+    That score is 0 for an empty answer, and None if there is no right answer and no source to judge by. `passages`:
+    passages of the documents, shown in addition to the gold quotes; the paper's preset shows neither. The answer is cut
+    after `answer_characters` (judge.toml: 3,000; paper 1,000). Raises KeyError for an unknown preset.
     """
     chosen = _texts()["presets"][preset]
     answer = answer.strip()
@@ -74,12 +80,12 @@ def score_request(
 
 
 def rubric(preset: str) -> tuple[str, ...]:
-    """Return the meaning of each score, from 0 on."""
+    """Return the meaning of each score from 0 to 3 in a preset."""
     return tuple(_texts()["presets"][preset]["rubric"])
 
 
 def read_score(text: str, cut_characters: int = 0) -> JudgeScore:
-    """Read the last JSON object with a score in a judge's reply; other text is ignored. Raises nothing."""
+    """Read the last JSON object with a score in a judge's reply; without one the score is None. Raises nothing."""
     for data in reversed(list(_objects(text))):
         score = data.get("score")
         if type(score) is int and score in SCORES:
@@ -90,9 +96,9 @@ def read_score(text: str, cut_characters: int = 0) -> JudgeScore:
 def preference_requests(
     question: Question, answer_a: str, answer_b: str, passages: Sequence[str] = ()
 ) -> tuple[JudgePrompt, JudgePrompt] | Preference:
-    """Return the prompts with a first and with b first, or the preference if no judge is needed.
+    """Return the two prompts, for answer a first and for answer b first, or the preference if no judge is needed.
 
-    One empty answer loses, equal answers tie, and without anything to compare them with the winner is None.
+    One empty answer loses, and equal answers tie. Without a right answer or source to judge by the winner is None.
     """
     a, b = answer_a.strip(), answer_b.strip()
     if a == b:
@@ -105,7 +111,10 @@ def preference_requests(
 
 
 def read_preference(text_ab: str, text_ba: str) -> Preference:
-    """Return the answer that wins in both orders; else it is a tie (Zheng et al. 2023, section 3.4). Raises nothing."""
+    """Return the answer that wins in both orders, or a tie (Zheng et al. 2023, section 3.4). Raises nothing.
+
+    `text_ab`, `text_ba`: the judge's replies with a first and with b first; if one is unreadable the winner is None.
+    """
     first, second = _winner(text_ab), _winner(text_ba)
     if first is None or second is None:
         return Preference(None)
@@ -114,9 +123,9 @@ def read_preference(text_ab: str, text_ba: str) -> Preference:
 
 
 def cited_passages(results: Sequence[BatchAnswer]) -> list[str]:
-    """Return the first passages that support each answer, which a judge is shown if no gold quote is known.
+    """Return the first passages that support each answer, to show a judge if there are no gold quotes.
 
-    Each answer's passages get the same share of the space; otherwise those of the first would leave none to the second.
+    Each answer's passages get the same share of `SOURCE_CHARACTERS`.
     """
     found = []
     for result in results:
@@ -153,7 +162,7 @@ def _prompt(system: str, blocks: Sequence[str], grammar: str, cut_characters: in
 
 
 def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) -> list[str]:
-    """Return the question, and what is known of its right answer."""
+    """Return the blocks of a prompt for the question and, if there are any, its right answer and its sources."""
     blocks = [_framed("question", question.text)]
     if not question.is_answerable:
         blocks.append(chosen["unanswerable"])
@@ -165,7 +174,7 @@ def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) 
 
 
 def _framed(name: str, text: str, number: str = "") -> str:
-    """Put the text between two tags. What looks like a tag in it gets a bracket as its first character."""
+    """Put the text between two tags. An opening bracket in it that would begin such a tag becomes "("."""
     mark = _texts()["marks"][name] + number
     return f"<{mark}>\n{_mark_pattern().sub('(', text.strip())}\n</{mark}>"
 
@@ -177,7 +186,7 @@ def _mark_pattern() -> re.Pattern[str]:
 
 
 def _grammar(key: str, values: str) -> str:
-    """Return the grammar of one object: a reason of bounded length without escapes, then the value."""
+    """Return the grammar of one JSON object: a reason of bounded length without escapes, then the value."""
     return (
         rf'root ::= "{{\"reason\": \"" character{{1,{REASON_CHARACTERS}}} "\", \"{key}\": " [{values}] "}}"'
         "\n"
@@ -190,7 +199,7 @@ WINNER_GRAMMAR = _grammar("winner", "0-2")
 
 
 def _winner(text: str) -> int | None:
-    """Return 1 for the first answer, 2 for the second, 0 for neither."""
+    """Read the winner in a judge's reply: 1 first answer, 2 second answer, 0 neither; None: unreadable."""
     for data in reversed(list(_objects(text))):
         winner = data.get("winner")
         if type(winner) is int and winner in (0, 1, 2):

@@ -1,4 +1,4 @@
-"""Compare two systems over the same questions, and tell a difference from chance; measure how far two raters agree.
+"""Compare two systems over the same questions, separate differences from chance, and measure how far two raters agree.
 
 Each question counts with its mean over all seeds. There is a difference only if the interval of the mean difference
 excludes 0 both by question (`app.base.bootstrap`) and by group, because questions on one document are alike.
@@ -22,14 +22,14 @@ from app.base.wording import phrase
 from app.evaluation.records import Evaluation, Question, ResultRow, SystemResult
 
 Verdict = Literal["better", "worse", "unclear"]
-LEAST_DECIDED = 6  # votes; fewer may all be for one side by chance (sign test)
+LEAST_DECIDED = 6  # decided votes; fewer may all be for one side by chance (sign test)
 _CHANCE = 0.05
 _EQUAL = 1e-9  # rounding difference of equal sums
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedMeasure:
-    """A measure of answers; higher is better. `of`: returns a row's value, or None if it has none."""
+    """A measure of answers; higher is better. `of`: function that returns a row's value, or None without a value."""
 
     name: str
     of: Callable[[ResultRow], float | None]
@@ -37,8 +37,9 @@ class ComparedMeasure:
 
 @dataclass(frozen=True, slots=True)
 class MeanScore:
-    """The mean of a measure. `by_group`: the same with groups drawn together; None: every question is its own group.
+    """The mean of a measure with its bootstrap intervals.
 
+    `by_group`: the interval with the questions of a group drawn together; None: every question is its own group.
     `spread`: standard deviation of the seeds' means; None: there is one seed.
     """
 
@@ -75,18 +76,18 @@ class Comparison:
 
     @property
     def has_few(self) -> bool:
-        """Return whether there are too few questions, or decided votes, to tell anything."""
+        """Return whether there are too few questions, or too few decided votes, for a verdict."""
         return self.by_question.units < LEAST_UNITS or (self.is_voted and self.decided < LEAST_DECIDED)
 
     @property
     def decides_by_group(self) -> bool:
-        """Return whether only the interval by group holds 0."""
+        """Return whether the interval by group contains 0 and the interval by question does not."""
         is_grouped = self.by_group is not None and self.by_group.units >= LEAST_UNITS and self.by_group.holds_zero
         return is_grouped and not self.by_question.holds_zero
 
     @property
     def decisive(self) -> ConfidenceInterval:
-        """Return the interval that decides."""
+        """Return the interval that decides the verdict, by question or by group."""
         return self.by_group if self.decides_by_group and self.by_group is not None else self.by_question
 
 
@@ -109,7 +110,7 @@ def best_value(measure: ComparedMeasure) -> float:
 
 
 def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure) -> MeanScore | None:
-    """Return the mean of a measure; None if no question has a value."""
+    """Return a system's mean of a measure; None if no question has a value."""
     values = _by_question(result, measure)
     known = [question for question in questions if question.id in values]
     if not known:
@@ -118,13 +119,13 @@ def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedM
 
 
 def measure_of(found: Evaluation) -> ComparedMeasure:
-    """Return the measure that decides: the judge's score if the judge is trusted, else the rules'."""
+    """Return the measure that decides: the judge's score if the judge is trusted, else the score by rules."""
     is_judged = found.judge is not None and found.judge.is_trusted
     return MEASURES["judge" if is_judged else "score"]
 
 
 def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> float | None:
-    """Return the mean; None if no answer has a value."""
+    """Return a system's mean of a measure; None if no answer has a value."""
     found_mean = mean(one, found.questions.questions, measure)
     return found_mean.by_question.mean if found_mean else None
 
@@ -140,7 +141,7 @@ def compare(
 def compare_values(
     name: str, before: Mapping[str, float], after: Mapping[str, float], questions: Sequence[Question]
 ) -> Comparison | None:
-    """Compare the values of two systems, each by question id. `name`: the measure. None: no common question."""
+    """Compare the values of two systems, each by question id; None if they share no question. `name`: the measure."""
     known = [question for question in questions if question.id in before and question.id in after]
     if not known:
         return None
@@ -161,10 +162,10 @@ def compare_values(
 
 
 def compare_votes(name: str, votes: Mapping[str, float], questions: Sequence[Question]) -> Comparison | None:
-    """Compare votes by question id: above 0 for the second, below 0 for the first, 0 for neither.
+    """Compare votes by question id: above 0 for the second system, below 0 for the first, 0 for neither.
 
-    The bootstrap overestimates few votes: five that agree leave it no doubt. The verdict therefore must also pass the
-    sign test.
+    The verdict must also pass the sign test, because the bootstrap overestimates few votes: for five equal votes its
+    interval is a single point.
     """
     found = compare_values(name, dict.fromkeys(votes, 0.0), votes, questions)
     if found is None:
@@ -174,14 +175,14 @@ def compare_votes(name: str, votes: Mapping[str, float], questions: Sequence[Que
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Return the probability of votes at least as uneven by chance: exact, two-sided, without votes for neither."""
+    """Return the probability that chance makes votes at least as uneven: exact, two-sided, without undecided votes."""
     count = wins + losses
     tail: int = sum(math.comb(count, at) for at in range(min(wins, losses) + 1))
     return min(1.0, tail / 2 ** (count - 1)) if count else 1.0
 
 
 def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
-    """Return a sentence with the interval that decides. `first`, `second`: names of the systems."""
+    """Return a sentence on the result with the interval that decides it. `first`, `second`: names of the systems."""
     decisive = comparison.decisive
     key: str = comparison.verdict
     if comparison.has_few:
@@ -207,19 +208,19 @@ def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
 
 
 def signed(value: float) -> str:
-    """Format with a true minus sign; 0 has no sign."""
+    """Format with sign and three decimals, using a true minus sign; 0 has no sign."""
     text = f"{value:+.3f}".replace("-", "\u2212")
     return text if text.strip("+\u22120.") else text[1:]
 
 
 def groups_of(questions: Sequence[Question]) -> list[str]:
-    """Return the group of each question; [] if each is its own group."""
+    """Return the group of each question; [] if each question is its own group."""
     groups = [f"group {one.group}" if one.group else f"question {one.id}" for one in questions]
     return groups if len(set(groups)) < len(groups) else []
 
 
 def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | None) -> Verdict:
-    """Return the verdict; too few groups are ignored, so that the questions decide alone."""
+    """Return the verdict on the second system; with too few groups the interval by question decides alone."""
     is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
     if by_question.holds_zero or (is_grouped and by_group is not None and by_group.holds_zero):
         return "unclear"
@@ -229,13 +230,13 @@ def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | Non
 def _intervals(
     values: Sequence[float], questions: Sequence[Question]
 ) -> tuple[ConfidenceInterval, ConfidenceInterval | None]:
-    """Return the interval by question, and by group unless each question is its own group."""
+    """Return the interval by question, and that by group, which is None if each question is its own group."""
     groups = groups_of(questions)
     return bootstrap.mean_interval(values), bootstrap.mean_interval(values, groups) if groups else None
 
 
 def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, float]:
-    """Return by question id the mean over the seeds that have a value."""
+    """Return for each question id the mean of its values over the seeds."""
     found: dict[str, list[float]] = {}
     for row in result.rows:
         if (value := measure.of(row)) is not None:
@@ -253,7 +254,7 @@ def _spread(result: SystemResult, questions: Sequence[Question], measure: Compar
 
 
 def kappa(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Return Cohen's kappa of two ratings of the same things: 1 agreement, 0 no more than chance, below 0 less.
+    """Return Cohen's kappa of two ratings of the same things: 1 is agreement, 0 is chance, below 0 is less than chance.
 
     A disagreement weighs the square of the distance of the two ratings: 1 - (mean weight of the pairs) / (mean weight
     of all pairs of a first and a second rating). Cohen, Psychological Bulletin 70, 1968. None if undefined: nothing was

@@ -2,23 +2,25 @@
 
 Texts are compared after NFKC, without white space and Markdown's signs, with all wave dashes as one and in one case
 (`comparable`), and without source marks ([1]).
-* `must_include`: the share of the entries that the answer contains; of "a|b" either will do. An entry that is one value
-  with its unit, a range of two, or one date, also matches another spelling or unit, and 5 mm does not match 25 mm. The
-  bound of a value may be missing, but not reversed: 50 cm以下 does not match 50 cm以上.
-* `numbers`: of the answer's values with a unit and dates, the share that the reference, the gold quotes or
+* `must_include`: the share of the entries that the answer contains; of "a|b" one is enough. An entry that is one
+  value with its unit, a range of two values, or one date also matches another spelling or unit, and 5 mm does not
+  match 25 mm. The bound of a value may be missing, but not reversed: 50 cm以下 does not match 50 cm以上.
+* `numbers`: the share of the answer's dates and values with a unit that the reference, the gold quotes or
   `must_include` contain, by the rules of the check against documents (`app.documents.grounding.evidence`). Values of
-  the question, and counts of what the answer lists (3つ), are left out. None: no value is left, or nothing is known.
-* `char_f1`: llm-jp-eval's, the `token_sort_ratio` of fuzzywuzzy, which for Japanese is twice the longest common
-  subsequence divided by the sum of both lengths: F1 of the characters that both have in the same order. Unlike there,
-  texts are made comparable first, words are not sorted, and percentages are not rounded.
-* `is_exact`: llm-jp-eval's exact match of comparable texts; a full stop at the end does not count.
-* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieved_passages.contains_quote`, if documents
-  were asked and gold quotes are known. A source is cited if the answer names it or a sentence was matched to it.
-* `has_abstained`: by the verdict, or because the first sentence (after an apology or a heading) says so, no source
+  the question, and counts of what the answer lists (3つ), are left out. None: no value is left, or there is no right
+  answer.
+* `char_f1`: the measure of llm-jp-eval, which is the `token_sort_ratio` of fuzzywuzzy. For Japanese this is twice the
+  longest common subsequence divided by the sum of both lengths: F1 of the characters that both have in the same order.
+  Unlike in llm-jp-eval, texts are made comparable first, words are not sorted, and percentages are not rounded.
+* `is_exact`: the exact match of llm-jp-eval for comparable texts; a full stop at the end does not count.
+* `citation`, `gold_cited`, `gold_rank`: measured by `app.documents.retrieval.retrieved_passages.contains_quote`, if the
+  system has documents and the question has gold quotes. A source is cited if the answer names it or a sentence was
+  matched to it.
+* `has_abstained`: true by the verdict, or if the first sentence (after an apology or a heading) says so, no source
   supports a sentence, and the answer has no value that is not in the question.
-* `score`: for an unanswerable question 1 if the answer has abstained, else 0. For others None if no right answer is
-  known; 0 if the answer has abstained or is broken; else `must_include`, or without it `char_f1`. A failed answer has
-  no other measure; its score is 0 where another answer could have more.
+* `score`: for an unanswerable question 1 if the answer has abstained, else 0. For other questions None without a right
+  answer; 0 if the answer has abstained or is broken; else `must_include`, or without required words `char_f1`. A failed
+  answer has no other measure; its score is 0 where another answer could have more.
 The last part measures retrieval: the ranks at which the passages with the gold quotes are returned.
 """
 
@@ -70,12 +72,15 @@ def score_answer(question: Question, result: BatchAnswer) -> RuleScores:
 
 
 def abstains(text: str) -> bool:
-    """Return whether a text says that the documents do not have what was asked, and gives no value instead."""
+    """Return whether a text says that the documents do not have the answer, and gives no value instead."""
     return _begins_with_abstention(text) and not _own_values(Question("", ""), text)
 
 
 def can_be_scored(question: Question) -> bool:
-    """Return whether an answer can get a score; if not, failures alone would make the mean of a set."""
+    """Return whether rules can score an answer to the question.
+
+    Questions without a right answer are left out, because their failed answers alone would get scores.
+    """
     return not question.is_answerable or bool(question.reference.strip() or _entries(question))
 
 
@@ -133,13 +138,13 @@ def _must_include(question: Question, answer: str) -> float | None:
 
 
 def _entries(question: Question) -> list[list[str]]:
-    """Return the alternatives of each entry."""
+    """Return for each entry of `must_include` its alternatives, which the entry separates by "|"."""
     entries = ([one.strip() for one in entry.split("|") if one.strip()] for entry in question.must_include)
     return [found for found in entries if found]
 
 
 def _contains_entry(answer: str, entry: str, known: evidence.Evidence) -> bool:
-    """Return whether the answer contains the entry. `known`: the values of the right answer."""
+    """Return whether the answer contains the entry. `known`: the values in the right answer and the gold quotes."""
     entry_values, given = quantities.parse(entry), quantities.parse(answer)
     is_whole = bool(entry_values) and (entry_values[0].start, entry_values[-1].bound_end) == (0, len(entry))
     if is_whole and len(entry_values) == 1 and entry_values[0].unit:
@@ -161,7 +166,7 @@ def _contains_entry(answer: str, entry: str, known: evidence.Evidence) -> bool:
 
 
 def _contains_range(entry_range: tuple[Quantity, Quantity], given: Sequence[Quantity]) -> bool:
-    """Return whether both ends are there, one after the other: 2倍から2.5倍 for 2～2.5倍."""
+    """Return whether the answer has both ends of the range in succession: 2倍から2.5倍 for 2～2.5倍."""
     return any(
         low.is_range_start and _matches_value(entry_range[0], low) and _matches_value(entry_range[1], high)
         for low, high in itertools.pairwise(given)
@@ -169,13 +174,13 @@ def _contains_range(entry_range: tuple[Quantity, Quantity], given: Sequence[Quan
 
 
 def _matches_value(wanted: Quantity, given: Quantity) -> bool:
-    """Compare values; an entry without a unit matches the number with any unit."""
+    """Return whether the values are the same; a wanted value without a unit matches the number with any unit."""
     is_same = wanted.is_same(given) if wanted.unit else wanted.number == given.number
     return is_same and wanted.bound in ("", given.bound)
 
 
 def _has_other_bound(given: Quantity, known: evidence.Evidence) -> bool:
-    """Return whether the right answer has this value with another bound only; 未満 is another one than 以上."""
+    """Return whether the right answer has this value only with other bounds, such as 未満 instead of 以上."""
     bounds = {evidence.bound_of(one) for one in known.quantities if given.is_same(one)} - {""}
     return bool(given.bound and bounds) and given.bound not in bounds
 
@@ -193,7 +198,7 @@ def _numbers(question: Question, answer: str) -> float | None:
 
 
 def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
-    """Return the answer's values with a unit and dates that are not in the question."""
+    """Return the answer's values with a unit, and its dates, that are not in the question."""
     of_question = evidence.prepare_text(question.text)
     values: list[Quantity | Date] = [one for one in quantities.parse(answer) if one.unit]
     values += notation.parse_dates(answer)
@@ -210,7 +215,7 @@ def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> b
 
 
 def _gold_scores(question: Question, result: BatchAnswer) -> tuple[float | None, float | None, int | None]:
-    """Return `citation`, `gold_cited` and `gold_rank`."""
+    """Return `citation`, `gold_cited` and `gold_rank`; None for all without documents or gold quotes."""
     quotes = [quote for gold in question.gold if (quote := retrieved_passages.normalize_quote(gold.quote))]
     if result.grounding is None or not quotes:
         return None, None, None
@@ -219,7 +224,7 @@ def _gold_scores(question: Question, result: BatchAnswer) -> tuple[float | None,
     right = [any(retrieved_passages.contains_quote(text, quote) for quote in quotes) for text in cited]
     found = [any(retrieved_passages.contains_quote(text, quote) for text in cited) for quote in quotes]
     citation = sum(right) / len(right) if right else None
-    # a prompt lists the sources in document order
+    # a prompt lists the sources in document order, so they are sorted by score here
     by_rank = sorted(range(len(texts)), key=lambda at: -result.sources[at].score)
     return citation, sum(found) / len(found), retrieved_passages.quote_rank([texts[at] for at in by_rank], quotes)
 
@@ -257,16 +262,19 @@ PassageSearch = Callable[[str, int], Sequence[Passage]]  # question, number of p
 
 @dataclass(frozen=True, slots=True)
 class RetrievalOutcome:
-    """`rank`: rank from 1 at which all quotes had been returned; 0: not among the `RETRIEVAL_DEPTHS[-1]` passages."""
+    """The result of one search.
+
+    `rank`: rank from 1 by which all gold quotes were returned; 0: not all were returned.
+    """
 
     question: Question
     rank: int
     seconds: float
-    lengths: tuple[int, ...]  # characters of the passages
+    lengths: tuple[int, ...]  # length of each returned passage in characters
 
 
 def measure_retrieval(questions: Sequence[Question], search: PassageSearch) -> list[RetrievalOutcome]:
-    """Search for each question that has gold quotes."""
+    """Search for each question that has gold quotes, and measure rank and time."""
     found = []
     for question in questions:
         quotes = [quote for gold in question.gold if (quote := normalize_quote(gold.quote))]
@@ -281,9 +289,10 @@ def measure_retrieval(questions: Sequence[Question], search: PassageSearch) -> l
 
 
 def retrieval_summary(outcomes: Sequence[RetrievalOutcome]) -> dict[str, Any]:
-    """Return recall at each depth (the share of questions with all quotes by then) and mean reciprocal rank.
+    """Return recall at each depth, mean reciprocal rank, and times in seconds.
 
-    None: no question has quotes.
+    Recall is the share of questions with all gold quotes by that depth. Shares and ranks are None if there are no
+    outcomes.
     """
     ranks = [outcome.rank for outcome in outcomes]
     recall = {f"recall_at_{depth}": _mean([0 < rank <= depth for rank in ranks]) for depth in RETRIEVAL_DEPTHS}

@@ -1,1 +1,1 @@
-"""The results of a study: tables, advice, judged pairs, blind comparisons and the report file."""
+"""Report the results of a study: tables, advice, judged pairs, blind comparisons and the report file."""

@@ -1,7 +1,7 @@
-"""Advise which system to use, in sentences, and tell whether the difference is more than chance.
+"""Recommend a system in sentences, and say whether the difference is more than chance.
 
-For quantizations the advice is which file keeps the quality of the first: their loss on the references is compared with
-the first file's.
+For quantizations the advice names the file that keeps the quality of the first one: their losses on the references are
+compared with that of the first file.
 """
 
 import itertools
@@ -25,19 +25,19 @@ from app.training.quality_gate import LOSS_NATS
 
 _STYLES = ("one", "two", "three")  # styles of the lines in one plot
 
-Family = Sequence[SystemResult]  # systems with one tokenizer; the others are compared with the first
+Family = Sequence[SystemResult]  # systems that share a tokenizer; the others are compared with the first
 
 
 @dataclass(frozen=True, slots=True)
 class LossDifference:
-    """The loss of the second system minus that of the first, in nats a token, over the references of both."""
+    """The loss of the second system minus that of the first, in nats a token, over the references that both read."""
 
     by_question: ConfidenceInterval
     by_group: ConfidenceInterval | None
 
     @property
     def decisive(self) -> ConfidenceInterval:
-        """Return the union of both intervals, so that nothing is excluded too early; too few groups do not count."""
+        """Return the union of both intervals, so that nothing is excluded too early; too few groups are ignored."""
         one, group = self.by_question, self.by_group
         if group is None or group.units < LEAST_UNITS:
             return one
@@ -45,10 +45,10 @@ class LossDifference:
 
     @property
     def verdict(self) -> Literal["loses", "keeps", "unclear"]:
-        """Return loses, keeps or unclear. `LOSS_NATS` separates a loss that matters from one that does not.
+        """Return whether the second system loses quality.
 
-        loses: the mean is above it and its sign is no chance; keeps: so large a loss is excluded. A certain loss
-        below `LOSS_NATS` counts as keeps. Too few questions are unclear.
+        loses: the whole interval is above 0 and its mean above `LOSS_NATS`. keeps: the whole interval is at most
+        `LOSS_NATS`. unclear: anything else, or too few questions.
         """
         decisive = self.decisive
         if decisive.units < LEAST_UNITS:
@@ -76,7 +76,7 @@ def loss_between(first: SystemResult, second: SystemResult, questions: Sequence[
 
 
 def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> Iterator[ReportTable]:
-    """Return one table if any loss is known."""
+    """Return one table of the loss differences of all families; no table if no loss was measured on both sides."""
     rows, has_few_groups = list[tuple[Value, ...]](), False
     for first, *others in families:
         for one in others:
@@ -93,7 +93,7 @@ def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> It
 
 
 def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
-    """Return plots of loss by size with a line for each of the named families, three to a plot."""
+    """Return plots of loss by file size with a line for each of the named families, three lines to a plot."""
     lines = [(name, points) for name, family in families.items() if (points := _by_size(family))]
     for at in range(0, len(lines), len(_STYLES)):
         some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)
@@ -102,14 +102,15 @@ def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
 
 
 def _by_size(family: Family) -> list[tuple[float, float]]:
-    """Return gigabytes and nats a token of the complete files; an unmerged adapter would need a line of its own."""
+    """Return size (GB) and loss (nats a token) of each system without a separate adapter, by size."""
     merged = [one for one in family if not one.system.adapter]
     return sorted((one.system.size_bytes / 1e9, scores.nll) for one in merged if (scores := one.scores) is not None)
 
 
 NEAR_SHARE = 0.9  # share of the best mean; a simpler system below it is not advised
 LEAST_SHARE = 0.05  # share of a measure's best value; below it no system answers anything useful
-# nats a token from the first file; above it the most likely token differs in a fifth of the places or more
+# divergence from the first file in nats a token; above it the most likely token differs in a fifth of the places or
+# more
 DIVERGENCE_NATS = 0.1
 _EQUAL = 1e-9  # rounding difference of equal means
 
@@ -119,7 +120,7 @@ Recommendation = tuple[list[str], System | None]  # sentences, and the system th
 
 @dataclass(frozen=True, slots=True)
 class StudyAdvice:
-    """The beginning of the report. `system`: the recommended one; None: there is none."""
+    """The advice at the beginning of a report. `system`: the recommended system; None: there is none."""
 
     sections: tuple[ReportSection, ...] = ()
     system: System | None = None
@@ -175,8 +176,8 @@ def _pick(
 def _simplest_recommendation(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
     """Recommend the simplest system that no other clearly beats. `ways`: the systems, simplest first.
 
-    Its mean must be at least NEAR_SHARE of the best mean and within that mean's interval, because few questions cannot
-    show that anything is better, not even than a system that answers none. Otherwise the best mean is recommended.
+    Its mean must be at least NEAR_SHARE of the best mean and within the best mean's interval, because few questions
+    cannot show that another system is better. Otherwise the system with the best mean is recommended.
     """
     measure = paired_statistics.measure_of(found)
     means = _means(found, measure)
@@ -196,18 +197,18 @@ def _simplest_recommendation(found: Evaluation, ways: Sequence[SystemResult]) ->
 
 
 def _means(found: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:
-    """Return the means by question of the systems for which enough answers have a value."""
+    """Return by system id the mean and its interval by question; systems with too few values are left out."""
     means = {one.system.id: paired_statistics.mean(one, found.questions.questions, measure) for one in found.systems}
     return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
 
 
 def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -> bool:
-    """Return whether no system answers anything useful."""
+    """Return whether the best mean is below `LEAST_SHARE` of the measure's best value, so that no system is useful."""
     return max(one.mean for one in means.values()) < LEAST_SHARE * paired_statistics.best_value(measure)
 
 
 def _cut_warning(found: Evaluation) -> list[str]:
-    """Return a warning if most answers got 0 for reaching the length limit; a judge scores such answers as they are."""
+    """Return a warning if the rules' score decides and most answers got 0 for reaching the length limit; else []."""
     scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
     cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
     if paired_statistics.measure_of(found).name != "score" or cut * 2 <= len(scored):
@@ -216,14 +217,14 @@ def _cut_warning(found: Evaluation) -> list[str]:
 
 
 def _scored_count(found: Evaluation) -> int:
-    """Return the number of questions for which a system's answers have a value, of the system with the most."""
+    """Return the number of questions for which a system has a value, of the system with the most."""
     measure = paired_statistics.measure_of(found)
     means = [paired_statistics.mean(one, found.questions.questions, measure) for one in found.systems]
     return max((mean.by_question.units for mean in means if mean), default=0)
 
 
 def _missing_sentence(found: Evaluation) -> str:
-    """Return what is missing: questions that can be scored, or enough of them."""
+    """Return a sentence that says that no question, or too few questions, can be scored."""
     count = _scored_count(found)
     return phrase(
         "evaluation.advice_few" if 0 < count < LEAST_UNITS else "evaluation.advice_none", count=count, least=LEAST_UNITS
@@ -288,7 +289,10 @@ def _family_name(name: str, family: Family) -> str:
 
 
 def _family_recommendation(found: Evaluation, family: Family) -> Recommendation | None:
-    """Recommend the smallest file that keeps its quality, and describe the others; None if nothing was measured."""
+    """Recommend the smallest file that keeps the quality of the first file, and describe the others.
+
+    None: nothing was measured.
+    """
     first, *others = family
     verdicts = {one.system.id: _quality_verdict(found, first, one) for one in others}
     if not any(verdicts.values()):
@@ -305,9 +309,9 @@ def _family_recommendation(found: Evaluation, family: Family) -> Recommendation 
 
 
 def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
-    """Return keeps | loses | differs | worse | unclear; "" if nothing was measured of both.
+    """Return how well a file keeps the quality of the first: keeps | loses | differs | worse | unclear.
 
-    Without a measured loss, a file that does not score worse keeps its quality.
+    "": nothing was measured of both. Without a measured loss, a file that does not score worse keeps its quality.
     """
     loss, compared = (
         _loss_difference(found, first, one),
@@ -345,7 +349,7 @@ def _loss_difference(found: Evaluation, first: SystemResult, one: SystemResult) 
 
 
 def _divergence(one: SystemResult) -> float:
-    """Return nats a token; 0 if it was not measured."""
+    """Return the divergence from the first file in nats a token; 0 if it was not measured."""
     return (one.scores.divergence if one.scores else None) or 0.0
 
 

@@ -1,4 +1,4 @@
-"""List every answer of an evaluation with its scores, one a row, and the questions on which two systems differ most."""
+"""List every answer of an evaluation with its scores; find the questions on which two systems differ most."""
 
 import re
 import statistics
@@ -24,12 +24,15 @@ _MARKS = (
     "is_broken",
 )
 _PERCENT = re.compile(r" ?[(（]%[)）]")
-MOST = 3  # questions of a pair in each direction
+MOST = 3  # largest number of questions shown of a pair of systems in each direction
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreChange:
-    """One question answered by two systems. `before`, `after`: means over the seeds; the rows are of one seed."""
+    """One question answered by two systems. `before`, `after`: mean of each over the seeds.
+
+    `first`, `second`: one answer each.
+    """
 
     question: Question
     before: float
@@ -39,7 +42,7 @@ class ScoreChange:
 
 
 def every_answer(evaluation: Evaluation) -> ValueGrid:
-    """Return the answers by question, then system, then seed."""
+    """Return a table of all answers, by question, then system, then seed."""
     columns = [column_of(name) for name in _COLUMNS]
     columns.append(column_of("score_mean", 3))
     columns += [column_of(name, 3 if name == "char_f1" else 0) for name in _MARKS]
@@ -54,7 +57,7 @@ def every_answer(evaluation: Evaluation) -> ValueGrid:
 
 
 def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[SystemResult, list[ResultRow]]]]]:
-    """Return the rows of each question by system."""
+    """Return for each question the rows of each system."""
     found: dict[str, list[tuple[SystemResult, list[ResultRow]]]] = {}
     for result in evaluation.systems:
         by_id: dict[str, list[ResultRow]] = {}
@@ -68,7 +71,10 @@ def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[Syste
 def changes(
     evaluation: Evaluation, result: SystemResult, measure: ComparedMeasure
 ) -> tuple[list[ScoreChange], list[ScoreChange]]:
-    """Return the questions answered better than by the first system, and those answered worse, by difference."""
+    """Return the questions that a system answers better than the first system, and those that it answers worse.
+
+    Both lists begin with the largest difference and have at most `MOST` questions.
+    """
     first = evaluation.systems[0].system.id
     found = []
     for question, answers in by_question(evaluation):
@@ -113,7 +119,7 @@ def score_values(row: ResultRow) -> dict[str, Value]:
 
 
 def score_labels(row: ResultRow) -> list[str]:
-    """Return the scores that apply as "name value"."""
+    """Return the scores that apply to an answer, each as a text of name and value."""
     found = list[str]()
     if row.marks.score is not None:
         found.append(f"{phrase('evaluation.report_column.score_mean')} {row.marks.score:.2f}")
@@ -123,7 +129,7 @@ def score_labels(row: ResultRow) -> list[str]:
             shown = grids.text_of(value, GridColumn("", 2 if name == "char_f1" else 0))
             label = _PERCENT.sub("", column)
             found.append(f"{label} {shown}" if label == column else f"{label} {shown}\u00a0%")
-        elif name == "is_broken" and row.verdict == "length":  # which the verdict says already
+        elif name == "is_broken" and row.verdict == "length":  # the verdict already shows this
             found += [phrase("evaluation.report_column.cut_to_zero")] if row.marks.score == 0 else []
         elif value:
             found.append(column if isinstance(value, str) else f"{column} {value}")
@@ -150,7 +156,7 @@ def _values(rows: list[ResultRow], measure: ComparedMeasure) -> list[tuple[float
 def _change(
     question: Question, before: list[tuple[float, ResultRow]], after: list[tuple[float, ResultRow]]
 ) -> ScoreChange:
-    """Show the two answers with the largest difference, of the same seed if possible."""
+    """Return the change of a question with the two answers that differ most, of the same seed if possible."""
     means = [statistics.fmean(value for value, _ in values) for values in (before, after)]
     sign = 1 if means[1] > means[0] else -1
     pairs = [(one, other) for one in before for other in after]

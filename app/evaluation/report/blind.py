@@ -41,16 +41,19 @@ FILE, LOCK = "blind.jsonl", "blind.lock"
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The first line of a file."""
+    """The first line of `blind.jsonl`, which has the version of the format."""
 
     version: int = BLIND_FILE_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """A vote. `a`, `b`: ids of the systems shown as A and B. `is_open`: their names were known already."""
+    """A vote on a question. `a`, `b`: ids of the systems shown as A and B.
 
-    question: str  # id
+    `is_open`: their names had been revealed before.
+    """
+
+    question: str  # id of the question
     vote: Vote
     a: str
     b: str
@@ -60,7 +63,7 @@ class Voted:
 
 @dataclass(frozen=True, slots=True)
 class Retracted:
-    """The retraction of a vote on this question for these two systems."""
+    """The event that a vote on a question for two systems was retracted."""
 
     question: str
     a: str
@@ -70,7 +73,7 @@ class Retracted:
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """The names of these two systems were revealed."""
+    """The event that the names of these two systems were revealed."""
 
     a: str
     b: str
@@ -87,21 +90,21 @@ class BlindFile:
     """The votes of a study for every pair of systems; the order of the two in a pair does not matter."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises AppError("blind_damaged")."""
+        """Read the votes from a study's folder. Raises AppError("blind_damaged")."""
         self.path = folder / FILE
         self._votes: dict[frozenset[str], dict[str, Voted]] = {}
         self._revealed: set[frozenset[str]] = set()
         try:
             raw = strict_json.read_bytes(self.path) if self.path.exists() else b""
             self._seen_bytes = len(raw)
-            self._whole_bytes = raw.rfind(b"\n") + 1  # half a line from a power failure is dropped
+            self._whole_bytes = raw.rfind(b"\n") + 1  # a line cut off by a power failure is dropped
             for entry in _read_events(raw[: self._whole_bytes]):
                 self._note(entry)
         except (OSError, ValueError, TypeError) as error:
             raise AppError("blind_damaged", path=str(self.path), reason=str(error)[:200]) from error
 
     def votes(self, one: str, other: str) -> tuple[Voted, ...]:
-        """Return the votes on two systems that were not retracted, newest last."""
+        """Return the votes on two systems, without retracted ones, newest last."""
         return tuple(self._votes.get(frozenset((one, other)), {}).values())
 
     def is_revealed(self, one: str, other: str) -> bool:
@@ -160,7 +163,7 @@ class BlindFile:
             raise self._failure(error) from error
 
     def _write(self, file: FileIO, raw: bytes) -> None:
-        """Write after the last complete line. Raises OSError, and leaves no partial line then."""
+        """Write after the last complete line. Raises OSError, after which no partial line is left."""
         file.truncate(self._whole_bytes)
         self._seen_bytes = self._whole_bytes
         file.seek(self._whole_bytes)
@@ -179,7 +182,7 @@ class BlindFile:
 
 
 def _read_events(raw: bytes) -> Iterator[BlindEvent]:
-    """Raises ValueError for lines that this version cannot have written."""
+    """Read the lines after the first one. Raises ValueError for lines that this version cannot have written."""
     for number, line in enumerate(raw.splitlines()):
         entry = json_lines.decode(line, _KINDS)
         if isinstance(entry, Begun) != (number == 0) or (
@@ -196,7 +199,7 @@ Verdict = Literal["few", "unclear", "first", "second"]
 
 @dataclass(frozen=True, slots=True)
 class BlindPair:
-    """Two answers to a question; `a_system`, `b_system`: ids of their systems."""
+    """Two answers to a question, shown as A and B. `a_system`, `b_system`: ids of their systems."""
 
     question: Question
     a: str
@@ -224,10 +227,11 @@ class BlindPairing:
 
 @dataclass(frozen=True, slots=True)
 class JudgeAgreement:
-    """The agreement of a person with the judge, in `same` of `n` blind votes for which the judge has a preference.
+    """The agreement of a person with the judge.
 
-    `most`: what `n` can become. `kappa`: with quadratic weights; None: too few, or undefined (both always preferred the
-    same system).
+    `n`: number of blind votes for which the judge has a preference. `same`: number of those votes that agree with the
+    judge. `most`: the largest `n` that is still possible. `kappa`: Cohen's kappa with quadratic weights; None: too few
+    votes, or undefined (both always preferred the same system).
     """
 
     n: int
@@ -238,7 +242,7 @@ class JudgeAgreement:
 
     @property
     def missing_votes(self) -> int:
-        """Return how many votes are missing until kappa is shown."""
+        """Return the number of votes that are missing until kappa is shown."""
         return max(0, LEAST_ANSWERS - self.n)
 
 
@@ -247,8 +251,8 @@ class BlindOutcome:
     """The result of a blind comparison.
 
     `difference`: mean over the questions of 1 (second preferred), -1 (first) and 0 (neither), with the interval that
-    decides. `when_open`: votes given after the names were revealed. They are among the counts, but not in `decided`
-    (blind votes for one of both), `difference`, `verdict` and `agreement`.
+    decides. `when_open`: number of votes given after the names were revealed. They are among the counts, but not in
+    `decided` (number of blind votes for one of both), `difference`, `verdict` and `agreement`.
     """
 
     first: System
@@ -295,7 +299,7 @@ def blind_pairing(found: Evaluation, one: str, other: str) -> BlindPairing:
 
 
 class BlindComparison:
-    """A pairing with its votes, in the order in which the questions are shown."""
+    """A blind comparison: the pairs in the order in which they are shown, and the votes so far."""
 
     def __init__(self, pairing: BlindPairing, kept: BlindFile) -> None:
         self.pairing = pairing
@@ -304,20 +308,23 @@ class BlindComparison:
 
     @property
     def votes(self) -> tuple[Voted, ...]:
-        """Return the votes that were not retracted, newest last; without questions that the pairing no longer has."""
+        """Return the votes that were not retracted, newest last.
+
+        Votes on questions that the pairing no longer has are left out.
+        """
         known = set(self._ids)
         kept = self._kept.votes(self.pairing.first.id, self.pairing.second.id)
         return tuple(one for one in kept if one.question in known)
 
     @property
     def current(self) -> BlindPair | None:
-        """Return the next pair to decide."""
+        """Return the next pair to decide; None if every pair is decided."""
         done = {one.question for one in self.votes}
         return next((pair for pair in self.pairing.pairs if pair.question.id not in done), None)
 
     @property
     def is_revealed(self) -> bool:
-        """Return whether the names may be shown: they were revealed, or every pair is decided."""
+        """Return whether the names may be shown, because they were revealed or every pair is decided."""
         return self._names_were_shown or (bool(self._ids) and self.current is None)
 
     @property
@@ -340,7 +347,7 @@ class BlindComparison:
             self._kept.add(Retracted(last.question, last.a, last.b))
 
     def reveal(self) -> None:
-        """Raises AppError as `BlindFile.add`."""
+        """Reveal the names of the systems. Raises AppError as `BlindFile.add`."""
         if not self._names_were_shown:
             self._kept.add(self._reveal_event)
 
@@ -354,7 +361,10 @@ class BlindComparison:
 
 
 def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome:
-    """Return the result. Takes a moment for hundreds of votes, because the interval is drawn 10,000 times."""
+    """Return the result of a blind comparison.
+
+    Takes a moment for hundreds of votes, because the interval is drawn 10,000 times.
+    """
     gains = [_gain(one, pairing.second.id) for one in votes]
     kinds = [one.vote for one in votes]
     compared = paired_statistics.compare_votes(
@@ -377,7 +387,7 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
 
 
 def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: bool = False) -> JudgeAgreement:
-    """Return the agreement. `is_revealed`: no further vote can be blind."""
+    """Return the agreement of the votes with the judge. `is_revealed`: no further vote can be blind."""
     gains = _gains(pairing, votes)
     both = [(gain, pairing.judged[id]) for id, gain in gains.items() if id in pairing.judged]
     most = len(both) if is_revealed else sum(pair.question.id in pairing.judged for pair in pairing.pairs)
@@ -390,7 +400,10 @@ def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: 
 
 
 def _mean(one: SystemResult, measure: ComparedMeasure) -> float:
-    """Return the mean without its interval, which would take long; 0 if no answer has a value."""
+    """Return the mean value of the answers; 0 if no answer has a value.
+
+    It has no interval, which would take long to compute.
+    """
     values = [value for row in one.rows if (value := measure.of(row)) is not None]
     return statistics.fmean(values) if values else 0.0
 
@@ -408,7 +421,7 @@ def _pair(
     *,
     is_turned: bool,
 ) -> BlindPair:
-    """`is_turned`: A is the second system's."""
+    """Return the two answers to a question as A and B. `is_turned`: A is the second system's answer."""
     a, b = before[question.id].answer.strip(), after[question.id].answer.strip()
     if is_turned:
         return BlindPair(question, b, a, second.system.id, first.system.id)

@@ -1,4 +1,4 @@
-"""Export an evaluation as a workbook, one table or the report; the file's suffix decides.
+"""Export an evaluation as a workbook (.xlsx), one table (.csv) or the report (.html).
 
 Blind comparisons become two sheets of a workbook: each vote with the systems behind A and B, and the results.
 """
@@ -22,23 +22,27 @@ from app.evaluation.report.grids import ValueGrid, column_of
 
 SUFFIXES = (".xlsx", ".csv", ".html")
 _WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # widths of columns, in characters
-_TEXT_LENGTH = 40  # a longer text needs a wide column
+_TEXT_LENGTH = 40  # number of characters; a longer text needs a wide column
 _FACT_WIDTHS = (28, 90)
-_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,14}|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?")  # 007 is no number
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,14}|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?")  # 007 stays text
 
 
 def check_target(out: Path) -> None:
-    """Check the path. Raises AppError("evaluation_out_format" | "export_folder_gone" | "export_exists")."""
+    """Check that an export can be written to `out`.
+
+    Raises AppError("evaluation_out_format" | "export_folder_gone" | "export_exists").
+    """
     check_new_target(out, SUFFIXES, "evaluation_out_format")
 
 
 def save(
     evaluation: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
 ) -> None:
-    """Write the file in the language in use, with the permit's label if it is higher than that of the questions.
+    """Write an evaluation to the file `out` in the language in use.
 
-    `folder`: folder of the study, whose blind comparisons become sheets; None: the results are of several studies.
-    Raises AppError as `check_target` and `Permit.open_atomically`.
+    The file gets the permit's label if that is higher than the questions' label. `folder`: folder of the study, whose
+    blind comparisons become sheets; None: the results are of several studies. Raises AppError as `check_target` and
+    `Permit.open_atomically`.
     """
     check_target(out)
     label = highest_label((evaluation.questions.label, permit.label))
@@ -81,7 +85,7 @@ def _write_book(evaluation: Evaluation, sections: Sequence[ReportSection], file:
 
 
 def _differences(evaluation: Evaluation) -> ValueGrid:
-    """Return the differences by every measure, with a sentence for each."""
+    """Return a table of the differences from the first system by every measure, with a sentence for each."""
     found = [pair for measure in tables.measures(evaluation) for pair in tables.pairs(evaluation, measure)]
     if not found:
         return ValueGrid((), ())
@@ -98,7 +102,7 @@ def _cells(table: ReportTable) -> tuple[list[str], list[list[object]]]:
 
 
 def _value(cell: str) -> object:
-    """Return a number for text that shows one, and None for an unknown value."""
+    """Return the number that a text shows, None for an unknown value, or else the text."""
     if _NUMBER.fullmatch(cell):
         plain = cell.replace(",", "")
         return float(plain) if "." in plain else int(plain)
@@ -106,7 +110,7 @@ def _value(cell: str) -> object:
 
 
 def _widths(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
-    """Choose a width by the content of each column: numbers, names or long texts."""
+    """Return a width in characters for each column by its content: numbers, names or long texts."""
     found = []
     for at in range(len(head)):
         texts = [len(cell) for row in rows if isinstance(cell := row[at], str)]
@@ -123,14 +127,14 @@ _SUM_COLUMNS = (
 
 
 def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]:
-    """Return the sections of blind comparisons; none if no one voted. Takes a moment, as `blind.blind_outcome` does.
+    """Return the sections on blind comparisons; () without votes. Takes a moment, as `blind.blind_outcome` does.
 
     `folder`: folder of the study. Comparisons whose names are still hidden are only counted as hidden, because the
     person who continues must not learn the systems.
     """
     try:
         compared = list(_blind_comparisons(found, BlindFile(folder)))
-    except AppError as error:  # the rest of the workbook does not depend on it
+    except AppError as error:  # the rest of the workbook does not depend on the votes
         return (
             ReportSection(
                 phrase("evaluation.blind_sheet"), tables=(_blind_table(_VOTE_COLUMNS, (), str(describe_error(error))),)
@@ -167,7 +171,7 @@ def _blind_table(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], no
 
 
 def _vote_rows(one: BlindComparison) -> Iterator[tuple[str, ...]]:
-    """Return the votes in the order in which they were given."""
+    """Yield a row for each vote, in the order in which the votes were given."""
     names = {system.id: system.name for system in (one.pairing.first, one.pairing.second)}
     texts = {pair.question.id: pair.question.text for pair in one.pairing.pairs}
     for voted in one.votes:

@@ -14,7 +14,7 @@ _MORE_DIGITS = 2  # digits in a spreadsheet beyond those shown
 
 @dataclass(frozen=True, slots=True)
 class ShareValue:
-    """`count` of `total`. Both are shown, because a share of a small number would look too exact in percent."""
+    """A share as `count` of `total`. Both are shown, because a percentage of a small total would look too exact."""
 
     count: int
     total: int
@@ -25,7 +25,10 @@ Value = str | int | float | ConfidenceInterval | ShareValue | None
 
 @dataclass(frozen=True, slots=True)
 class GridColumn:
-    """A column of numbers. `name`: includes the unit. `digits`: number of decimals. `is_signed`: a + is shown."""
+    """A column of numbers. `name`: includes the unit. `digits`: number of decimals.
+
+    `is_signed`: + marks positive numbers.
+    """
 
     name: str
     digits: int = 0
@@ -40,7 +43,7 @@ class ValueGrid:
 
 
 def column_of(name: str, digits: int = 0, *, is_signed: bool = False) -> GridColumn:
-    """Return the column with this name in [report_column] of evaluation.toml."""
+    """Return a column whose heading is the text of this name in [report_column] of evaluation.toml."""
     return GridColumn(phrase(f"evaluation.report_column.{name}"), digits, is_signed)
 
 
@@ -52,7 +55,7 @@ def as_report_table(grid: ValueGrid) -> ReportTable:
 
 
 def text_of(value: Value, column: GridColumn) -> str:
-    """Return a value as shown; "-" if it is unknown or not finite."""
+    """Return the text that shows a value; "-" if the value is unknown or not finite."""
     if isinstance(value, ConfidenceInterval):
         low, high = (_number(end, column) for end in (value.low, value.high))
         return phrase("evaluation.report.range", low=low, high=high)
@@ -95,7 +98,7 @@ def without_empty(grid: ValueGrid, kept: int = 1) -> ValueGrid:
 
 
 def select_columns(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
-    """Return the columns of these names, as far as the grid has them, in this order."""
+    """Return the grid with only the columns of these names, in this order; names that it lacks are ignored."""
     known = [column.name for column in grid.columns]
     places = [known.index(name) for name in names if name in known]
     rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
@@ -103,7 +106,7 @@ def select_columns(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
 
 
 def join_grids(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
-    """Join grids of the same rows, each column once; the first column names the row."""
+    """Join grids that have the same rows, and keep each column once; the first column names the row."""
     columns, rows = list(first.columns), [list(row) for row in first.rows]
     for grid in others:
         for at, column in enumerate(grid.columns):
@@ -116,7 +119,10 @@ def join_grids(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
 
 
 def without_repeats(grid: ValueGrid, columns: int) -> ValueGrid:
-    """For display: leave the first `columns` of a row empty if they are equal to the row above."""
+    """Return the grid for display.
+
+    The first `columns` cells of a row are empty if they equal those of the row above.
+    """
     above = [None, *grid.rows]
     rows = (
         ("",) * columns + row[columns:] if before is not None and before[:columns] == row[:columns] else row
@@ -129,7 +135,7 @@ def _number(value: float, column: GridColumn) -> str:
     if not math.isfinite(value):
         return NONE
     text = f"{value:+,.{column.digits}f}" if column.is_signed else f"{value:,.{column.digits}f}"
-    return text if text.strip("+-0.,") else text.lstrip("+-")  # no -0.00
+    return text if text.strip("+-0.,") else text.lstrip("+-")  # a number rounded to zero has no sign
 
 
 def _parts(values: Sequence[Value]) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> st
 
 
 def _banner(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> tuple[str, bool]:
-    """Return the text on the judge and the compared measure, and whether it is a warning."""
+    """Return the report's first text, on the judge and the compared measure, and whether it is a warning."""
     judge = evaluation.judge
     by = phrase(f"evaluation.report_banner_by.{measured[0].name}") if measured else ""
     if judge is None:
@@ -94,7 +94,7 @@ def _note(key: str, evaluation: Evaluation, measured: Sequence[ComparedMeasure])
 
 
 def _first_name(evaluation: Evaluation) -> str:
-    """Return the name of the system that others are compared with; a study of a judge or of trainings has none."""
+    """Return the name of the system that others are compared with; "" for a study of only a judge or trainings."""
     return evaluation.systems[0].system.name if evaluation.systems else ""
 
 
@@ -205,9 +205,9 @@ def _is_numbers(cells: Sequence[str]) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Answer:
     system: str
-    detail: str  # seed, seconds and, if it is no plain answer, its verdict
+    detail: str  # seed, seconds and, if it is not "answered", the verdict
     text: str
-    score: str  # the judge's
+    score: str  # the judge's score
     reason: str
     marks: list[str]
 
@@ -217,12 +217,15 @@ class _Question:
     question: Question
     required: str
     gold: list[tuple[str, str]]  # quote and place
-    scores: str  # of each system
+    scores: str  # mean score of each system
     answers: list[_Answer]
 
 
 def _pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[tuple[str, str, list[ScoreChange]]]:
-    """Return for each group a heading, the name of the second system, and the questions."""
+    """Return the questions on which systems differ most from the first system.
+
+    Each group has a heading, the name of the other system, and the questions.
+    """
     found = []
     for result in evaluation.systems[1:]:
         name, changes = result.system.name, answer_table.changes(evaluation, result, measure)
@@ -267,7 +270,7 @@ def _place(gold: Gold) -> str:
 
 
 def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Return all facts of an evaluation in the language in use."""
+    """Return all facts of an evaluation as pairs of name and value, in the language in use."""
     found = [
         (phrase("evaluation.report.fact_name"), evaluation.name),
         *question_facts(evaluation),
@@ -282,7 +285,7 @@ def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def question_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Return the facts about the questions and the judge."""
+    """Return the facts about the questions and the judge as pairs of name and value."""
     questions, judge = evaluation.questions, evaluation.judge
     named = phrase("evaluation.report.set_version", name=questions.name, version=questions.version)
     found = [
@@ -320,7 +323,7 @@ def _trust_facts(judge: Judge) -> list[tuple[str, str]]:
 
 
 def _system_text(system: System) -> str:
-    """Describe a system. Files are named without their folders, which differ on the reader's machine."""
+    """Return a text that describes a system. Files are named without their folders, which differ on another machine."""
     is_named = system.quantization in system.model_name
     model = system.model_name if is_named else f"{system.model_name} {system.quantization}"
     found = [system.name, phrase("evaluation.report.system_model", model=model)]

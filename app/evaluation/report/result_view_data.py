@@ -1,4 +1,4 @@
-"""The data that the window shows of an evaluation, as frozen values; `result_view_model` makes them.
+"""Hold the data that the window shows of an evaluation; `result_view_model` builds it.
 
 Nothing here imports numpy, because the window imports this module when it starts.
 """
@@ -26,9 +26,10 @@ class Span:
 class SystemViewData:
     """A system as the window shows it.
 
-    `mean`, `span`: by the compared measure; None: no value, or too few for an interval. `perfect`, `citation`: shares,
-    0 to 1. `abstained`: how many of the answers to unanswerable questions abstained. `counts`: number of answers by
-    score, lowest first; () if none has a score.
+    `mean`, `span`: mean by the compared measure, and its interval; None: no value, or too few for an interval.
+    `perfect`, `citation`: shares, 0 to 1. `abstained`: for unanswerable questions the number of abstentions and of
+    answers; None: there are no such questions. `counts`: number of answers by score, lowest first; () if no answer has
+    a score.
     """
 
     system: System
@@ -37,13 +38,13 @@ class SystemViewData:
     perfect: float | None = None
     citation: float | None = None
     abstained: tuple[int, int] | None = None
-    seconds: float | None = None  # for each question
+    seconds: float | None = None  # mean for one question
     counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SystemDifference:
-    """The difference of two systems, `second` minus `first`. `span`: its interval; None: too few questions.
+    """The difference of two systems' means, `second` minus `first`. `span`: its interval; None: too few questions.
 
     `verdict`: whether the second is better | worse | unclear | few (too few questions).
     """
@@ -58,12 +59,15 @@ class SystemDifference:
 
 @dataclass(frozen=True, slots=True)
 class AnswerViewData:
-    """An answer. `system`: its index, from 0. `detail`: seed, seconds, and the verdict if it is no plain answer."""
+    """An answer. `system`: index of its system, from 0.
+
+    `detail`: seed, seconds, and the verdict if it is not "answered".
+    """
 
     system: int
     text: str
     detail: tuple[str, ...]
-    score: int | None  # the judge's
+    score: int | None  # the judge's score; None: no score
     reason: str
     marks: tuple[str, ...]
 
@@ -82,15 +86,16 @@ class QuestionViewData:
 class ResultViewData:
     """All data of the result view.
 
-    `measure`: judge | score; "": no answer has a value. `doubt`: why the judge is not trusted; "": it is. `advice`:
-    its first sentence is the verdict. `advised`: the recommended system; None: none. `has_judged_counts`:
-    SystemViewData.counts are of the judge's scores 0 to 3, otherwise of the rules' in four steps.
+    `measure`: judge | score; "": no answer has a value. `doubt`: why the judge is not trusted; "": the judge is
+    trusted, or there is none. `advice`: its first sentence is the verdict. `advised`: the recommended system; None:
+    none. `has_judged_counts` True: SystemViewData.counts count the judge's scores 0 to 3; False: they count the rules'
+    scores in four steps.
     """
 
     kind: str  # one of studies.KINDS
     measure: str
-    most: float  # the best value of the measure
-    digits: int  # of the measure's means
+    most: float  # highest possible value of the measure
+    digits: int  # number of decimals of the measure's means
     resamples: int
     least_units: int  # least number of questions for an interval
     advice: tuple[str, ...]
@@ -98,7 +103,7 @@ class ResultViewData:
     doubt: str
     systems: tuple[SystemViewData, ...]
     differences: tuple[SystemDifference, ...]
-    notes: tuple[str, ...]  # on the differences
+    notes: tuple[str, ...]  # notes on the differences
     has_judged_counts: bool
     categories: ReportTable | None
     sections: tuple[ReportSection, ...]
@@ -108,7 +113,7 @@ class ResultViewData:
 def model_of_system(system: System, models: Sequence[LocalModel]) -> LocalModel | None:
     """Return the model of the list that answers as this system did, apart from documents; None if there is none.
 
-    If documents are quoted the model writes nothing, so that its adapter does not matter.
+    For a system that only quotes documents the adapter does not matter, because the model writes nothing.
     """
     of_file = sorted((model for model in models if _has_file(model, system)), key=lambda model: bool(model.adapter))
     return next((model for model in of_file if system.is_quoted or _has_adapter(model, system)), None)
@@ -117,10 +122,10 @@ def model_of_system(system: System, models: Sequence[LocalModel]) -> LocalModel 
 def use_obstacle(system: System, models: Sequence[LocalModel]) -> AppError | None:
     """Return why no model of the list answers as this system did; None if one does.
 
-    * system_not_listed
-    * system_without_adapter: the program always uses the adapter of the card
+    * system_not_listed: the list has no model with this file
+    * system_without_adapter: the app always uses the adapter of the model card
     * system_adapter_not_listed: the model is listed, but not with this adapter at this strength
-    * system_quoted_instead: the system answered from documents, where the program only quotes for a model this small
+    * system_quoted_instead: the system answered from documents, which the app only quotes for a model this small
     """
     row = model_of_system(system, models)
     base = next((model for model in models if _has_file(model, system) and not model.adapter), None)
@@ -141,7 +146,7 @@ def _has_file(model: LocalModel, system: System) -> bool:
 
 
 def _has_adapter(model: LocalModel, system: System) -> bool:
-    """Compare adapters; a model without its own answers with the adapter of its card."""
+    """Return whether a model has the system's adapter; a model without its own uses the adapter of its model card."""
     if model.adapter and model.tuned is not None:
         path, sha256, strength = model.adapter, model.tuned.adapter_sha256, model.tuned.strength
     else:

@@ -1,4 +1,4 @@
-"""Build what the window shows of an evaluation. Takes up to seconds, because every interval is drawn again."""
+"""Build the data that the window shows of an evaluation. Takes up to seconds, because every interval is drawn again."""
 
 import dataclasses
 import secrets
@@ -34,8 +34,8 @@ def build_result_view(
 ) -> ResultViewData:
     """Build the data of the result view. `sections`: the report in results.json.
 
-    The advice is written again in the language in use, except that on the amount of data, for which every training
-    would have to be read again.
+    The advice is written again in the language in use, except in scale studies, where every training would have to be
+    read again.
     """
     found = _mark_quoting_systems(study, found)
     measured = tables.measures(found)
@@ -70,7 +70,7 @@ def build_result_view(
 def save_result(
     found: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
 ) -> None:
-    """Export as `export.save`, but replace a file that the user has agreed to replace."""
+    """Export an evaluation as `export.save` does, but replace an existing file, as the user has agreed."""
     beside = out.with_name(f".kotae-{secrets.token_hex(8)}{out.suffix}")
     export.save(found, sections, beside, folder, permit=permit)
     try:
@@ -86,14 +86,20 @@ def save_result(
 def _verdict_section(
     study: Study, sections: Sequence[ReportSection]
 ) -> tuple[ReportSection | None, Sequence[ReportSection]]:
-    """Return the first section as the verdict for a study of trainings or of a judge; other kinds have none."""
+    """Return the first section, which is the verdict of a study of trainings or of a judge, and the other sections.
+
+    Other kinds of study have no verdict: return None and all sections.
+    """
     if study.kind in ("scale", "judge") and sections:
         return sections[0], sections[1:]
     return None, sections
 
 
 def _without_advice(head: ReportSection | None, rest: Sequence[ReportSection], study: Study) -> Iterable[ReportSection]:
-    """Return the sections, where plots and tables of the advice become a section with a title that names them."""
+    """Yield the sections without the sentences of the advice.
+
+    Plots and tables of the advice become a section with a title that names them.
+    """
     if head is not None and (any(head.plots) or any(table.rows for table in head.tables)):
         is_advice = study.kind == "quantizations"
         title = phrase("evaluation.report_section.models") if is_advice else head.title
@@ -113,7 +119,7 @@ def _doubt(found: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
 
 
 def _mark_quoting_systems(study: Study, found: Evaluation) -> Evaluation:
-    """Return the evaluation with `System.is_quoted` set, which results of older versions lack."""
+    """Return the evaluation with `System.is_quoted` set, which results stored by older versions of the app lack."""
     if study.kind != "documents":
         return found
     quoted = {one.system.id for one in study.contenders if one.scope and one.may_quote}
@@ -170,7 +176,10 @@ def _categories(found: Evaluation) -> ReportTable | None:
 def _differences(
     study: Study, found: Evaluation, measure: ComparedMeasure
 ) -> tuple[tuple[SystemDifference, ...], tuple[str, ...]]:
-    """Compare every other system with the first; for documents and training also what training adds to documents."""
+    """Compare every other system with the first system.
+
+    In a study of documents also compare the tuned model with the base, both with documents.
+    """
     if not found.systems:
         return (), ()
     first, *others = found.systems
@@ -189,7 +198,10 @@ def _differences(
 
 
 def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
-    """Return the base and the tuned model, both with documents, if neither is the first system."""
+    """Return the base and the tuned model, both with documents, as a pair.
+
+    []: one of them is missing, or this base is the first system.
+    """
     if study.kind != "documents":
         return []
     ids = {study.is_tuned(one): one.system.id for one in reversed(study.contenders) if one.scope and not one.may_quote}

@@ -38,15 +38,15 @@ from app.evaluation.study.studies import ComparedSystem, Study
 from app.inference import scoring_files as score_files
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 
-Place = tuple[str, int, int]  # system, seed, number of the question from 1
+Place = tuple[str, int, int]  # id of the system, seed, number of the question from 1
 PairToJudge = tuple[JudgePrompt, JudgePrompt] | Preference
 GAINS = {"a": -1.0, "tie": 0.0, "b": 1.0}
 
 
 def pairs_to_judge(study: Study, folder: Path, questions: QuestionSet) -> dict[Place, PairToJudge]:
-    """Return both orders of each pair, by place of the other system; or the preference if no judge is needed.
+    """Return the prompts for both orders of each pair of answers, or the preference if no judge is needed.
 
-    Raises AppError("batch_journal_damaged").
+    The keys are places of the other system's answers. Raises AppError("batch_journal_damaged").
     """
     found: dict[Place, PairToJudge] = {}
     systems = [one.system.id for one in study.contenders]
@@ -72,7 +72,7 @@ def pair_prompts(pairs: Mapping[Place, PairToJudge]) -> Iterator[JudgePrompt]:
 def pair_preferences(
     pairs: Mapping[Place, PairToJudge], questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
 ) -> tuple[PairPreference, ...]:
-    """Read the judge's preferences. `replies`: the reply to each of `pair_prompts`."""
+    """Return the judge's preference for each pair. `replies`: the reply to each of `pair_prompts`."""
     found = []
     for (system, seed, number), pair in pairs.items():
         one = (
@@ -88,7 +88,10 @@ def pair_preferences(
 def preference_section(
     found: Sequence[PairPreference], systems: Sequence[System], questions: QuestionSet, *, is_trusted: bool
 ) -> ReportSection:
-    """Return how often each system is preferred to the first, over the seeds. `systems`: all, the first one first."""
+    """Return a section on how often each system is preferred to the first, over the seeds.
+
+    `systems`: the first one first.
+    """
     head = tuple(
         phrase(f"evaluation.pairs_column.{name}")
         for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain")
@@ -131,7 +134,7 @@ def _preference_row(found: Sequence[PairPreference], system: System, compared: C
 
 
 def _preference_gains(found: Sequence[PairPreference]) -> dict[str, float]:
-    """Return for each question the mean over seeds: 1 if the system is preferred, -1 if the first one is."""
+    """Return for each question the mean over the seeds: 1 if the system is preferred, -1 if the first system is."""
     by_question: dict[str, list[float]] = {}
     for one in found:
         if one.winner is not None:
@@ -141,13 +144,16 @@ def _preference_gains(found: Sequence[PairPreference]) -> dict[str, float]:
 
 PromptOrScore = JudgePrompt | JudgeScore
 
-# number of questions whose reference is perturbed to measure the judge
+# number of questions whose reference is changed to calibrate the judge
 CALIBRATED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersToJudge:
-    """The judge's prompts, or scores where no judge is needed. `checks`: those for `cases`, to calibrate the judge."""
+    """The prompts for the judge, or scores where no judge is needed.
+
+    `answers`: prompts for the answers by place. `checks`: prompts for `cases`, to calibrate the judge.
+    """
 
     answers: dict[Place, PromptOrScore]
     cases: tuple[CalibrationCase, ...]
@@ -162,7 +168,7 @@ class AnswersToJudge:
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswers:
-    """The judge's scores of all answers. `measured`: the calibration of the judge."""
+    """The judge's scores of all answers by place. `measured`: the calibration of the judge."""
 
     answers: dict[Place, JudgeScore]
     measured: JudgeCalibration
@@ -170,7 +176,7 @@ class JudgedAnswers:
 
 
 def answers_to_judge(study: Study, folder: Path, questions: QuestionSet) -> AnswersToJudge:
-    """Return the prompts of all answers and checks. Raises AppError("batch_journal_damaged")."""
+    """Return the prompts for all answers, calibration cases and pairs. Raises AppError("batch_journal_damaged")."""
     found: dict[Place, PromptOrScore] = {}
     for contender in study.contenders:
         for seed in study.seeds:
@@ -194,7 +200,10 @@ def judged_answers(
 
 
 def score_study(study: Study, folder: Path, questions: QuestionSet, judged: JudgedAnswers | None = None) -> Evaluation:
-    """Write results.json and report.html. Raises AppError as `build_evaluation` and the writers."""
+    """Score a study, write results.json and report.html, and return the evaluation.
+
+    Raises AppError as `build_evaluation` and the writers.
+    """
     found = build_evaluation(study, folder, questions, judged)
     sections = advice.advise(study, folder, found).sections
     if judged is not None:
@@ -218,7 +227,7 @@ def build_evaluation(
     questions: QuestionSet,
     judged: JudgedAnswers | None = None,
 ) -> Evaluation:
-    """Combine all scores. The label is the highest of the study and its answers.
+    """Build the evaluation of a study from all scores. Its label is the highest of the study's and the answers'.
 
     Raises AppError("batch_journal_damaged" | "score_unreadable").
     """
@@ -245,7 +254,10 @@ def _cases(study: Study, questions: QuestionSet) -> tuple[CalibrationCase, ...]:
 
 
 def _to_judge(question: Question, result: BatchAnswer, preset: str) -> PromptOrScore:
-    """Return the prompt. A failed answer is empty, so that it gets 0 as by the rules."""
+    """Return the prompt for judging an answer, or its score.
+
+    A failed answer is empty, so that it gets 0 as by the rules.
+    """
     passages = [] if question.gold else judge_prompt.cited_passages([result])
     return judge_prompt.score_request(question, result.answer, passages, preset)
 
@@ -260,9 +272,9 @@ def _judgement(prompt: PromptOrScore, replies: Mapping[StandalonePrompt, ModelRe
 
 
 def _answers(folder: Path, system_id: str, seed: int, count: int) -> dict[int, BatchAnswer]:
-    """Return the answers to all questions. Raises AppError("batch_journal_damaged")."""
+    """Return a system's answers to all questions, by number from 1. Raises AppError("batch_journal_damaged")."""
     found = study_steps.answers_of(folder, system_id, seed)
-    if not found.keys() >= set(range(1, count + 1)):  # the file was changed from outside
+    if not found.keys() >= set(range(1, count + 1)):  # another program changed the file
         raise AppError("batch_journal_damaged", path=str(study_steps.answers_path(folder, system_id, seed)))
     return found
 
@@ -275,7 +287,7 @@ def _system(
     judged: Mapping[Place, JudgeScore],
     labels: set[Label],
 ) -> SystemResult:
-    """`labels`: collects the labels of the answers."""
+    """Return the result of a system. `labels`: set to which the labels of its answers are added."""
     system, rows = contender.system, list[ResultRow]()
     for seed in study.seeds:
         answers = _answers(folder, system.id, seed, len(questions.questions))

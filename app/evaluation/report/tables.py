@@ -1,6 +1,7 @@
 """Build the tables of an evaluation, with one row for each system.
 
-The paper's table: arXiv 2603.18037 (mean, share of each score, per category, seconds a question, size on the disk).
+"The paper's table" is that of arXiv 2603.18037: mean, share of each score, mean of each category, seconds a question,
+size on the disk.
 """
 
 import statistics
@@ -15,15 +16,15 @@ from app.evaluation.records import Evaluation, Question, ResultRow, SystemResult
 from app.evaluation.report import grids
 from app.evaluation.report.grids import GridColumn, ShareValue, Value, ValueGrid, column_of
 
-DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
-DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
+DEPTHS = (1, 3, 5)  # depths of Recall@k; small, because an answer has few sources
+DIGITS = {"judge": 2, "score": 3}  # decimals of the means of each measure
 DIFFERENCE_DIGITS = 3
-_CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # limits of category columns in a table with others, and at all
+_CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # most category columns beside others, and in all
 
 
 @dataclass(frozen=True, slots=True)
 class SystemPair:
-    """`result` compared with the first system by one measure."""
+    """One system (`result`) compared with the first system by one measure."""
 
     result: SystemResult
     comparison: Comparison
@@ -31,7 +32,7 @@ class SystemPair:
 
 
 def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
-    """Return the measures that any answer has, of the judge's score and the rules' score; the more reliable first."""
+    """Return the judge's score and the rules' score as far as any answer has them, the more reliable first."""
     is_trusted = evaluation.judge is not None and evaluation.judge.is_trusted
     order = ("judge", "score") if is_trusted else ("score", "judge")
     rows = [row for result in evaluation.systems for row in result.rows]
@@ -42,12 +43,12 @@ def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
 
 
 def summary(evaluation: Evaluation) -> ValueGrid:
-    """Return all measures of each system in one row."""
+    """Return a table of all measures."""
     return grids.join_grids(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
 
 
 def results(evaluation: Evaluation) -> list[ValueGrid]:
-    """Return the paper's table; the means of many categories get a table of their own."""
+    """Return the paper's table; the means of many categories get a second table."""
     found = [paper(evaluation), category_means(evaluation)]
     return [grids.join_grids(*found)] if len(found[1].columns) <= 1 + _CATEGORIES_BESIDE else found
 
@@ -89,7 +90,10 @@ def paper(evaluation: Evaluation) -> ValueGrid:
 
 
 def category_means(evaluation: Evaluation) -> ValueGrid:
-    """Return a column of means for each category; none for a single category or too many."""
+    """Return a table with a column of means for each category.
+
+    A single category, or too many of them, get no columns.
+    """
     names = _categories(evaluation)
     names = names if 1 < len(names) <= _MOST_CATEGORIES else []
     counted = next(iter(measures(evaluation)), MEASURES["score"])
@@ -105,7 +109,7 @@ def category_means(evaluation: Evaluation) -> ValueGrid:
 
 
 def means(evaluation: Evaluation) -> ValueGrid:
-    """Return the compared measures with their intervals and, for several seeds, the spread of the seeds."""
+    """Return a table of the compared measures with their intervals and, for several seeds, the spread of the seeds."""
     measured = measures(evaluation)
     columns = [column_of("system")]
     for measure in measured:
@@ -126,7 +130,7 @@ def means(evaluation: Evaluation) -> ValueGrid:
 
 
 def marks(evaluation: Evaluation) -> ValueGrid:
-    """Return what the rules say of the answers."""
+    """Return a table of the scores by rules, and of abstentions and unusable answers."""
     is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
     has_unanswerable = not all(is_answerable.values())
     columns = [column_of("system"), column_of("score_answerable", DIGITS["score"])]
@@ -167,7 +171,7 @@ def is_cut(row: ResultRow) -> bool:
 
 
 def documents(evaluation: Evaluation) -> ValueGrid:
-    """Return measures of retrieval and citation; only the system's name if no documents were asked."""
+    """Return a table of the measures of retrieval and citation; only the systems' names if no documents were asked."""
     columns = [column_of(name) for name in ("system", "citation", "gold_cited")]
     columns += [GridColumn(phrase("evaluation.report_column.recall", depth=depth)) for depth in DEPTHS]
     columns.append(column_of("mrr", DIGITS["score"]))
@@ -186,7 +190,7 @@ def documents(evaluation: Evaluation) -> ValueGrid:
 
 
 def models(evaluation: Evaluation) -> ValueGrid:
-    """Return likelihoods, speed and predicted memory."""
+    """Return a table of likelihoods, speed and predicted memory."""
     columns = [
         column_of("system"),
         column_of("nll", 3),
@@ -223,7 +227,7 @@ def models(evaluation: Evaluation) -> ValueGrid:
 
 
 def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
-    """Compare the others with the first system; those without a common question are left out."""
+    """Compare the other systems with the first; systems without a common question are left out."""
     first, *others = evaluation.systems
     is_doubted = measure.name == "judge" and (evaluation.judge is None or not evaluation.judge.is_trusted)
     found = []
@@ -251,7 +255,7 @@ def merge_few_sentences(compared: Sequence[Comparison], lines: Sequence[str]) ->
 
 
 def marked_doubtful(sentence: str) -> str:
-    """Mark a sentence that rests on a judge who is not known to be right."""
+    """Mark a sentence as doubtful, because it rests on a judge that is not trusted."""
     return phrase("evaluation.report.doubted", sentence=sentence)
 
 
@@ -276,7 +280,7 @@ def differences(evaluation: Evaluation, found: Sequence[SystemPair]) -> ValueGri
 
 
 def categories(evaluation: Evaluation) -> ValueGrid:
-    """Return a row for each category and system, in question order; no rows for fewer than two categories."""
+    """Return a table with a row for each category and system; no rows for fewer than two categories."""
     measured = measures(evaluation)
     columns = [column_of("category"), column_of("questions"), column_of("system")]
     for measure in measured:
@@ -292,7 +296,7 @@ def categories(evaluation: Evaluation) -> ValueGrid:
 
 
 def enough(one: ConfidenceInterval | None) -> ConfidenceInterval | None:
-    """Return the interval; None if it rests on too few units, which make it too narrow."""
+    """Return the interval; None if it rests on fewer than `LEAST_UNITS` units, which would make it too narrow."""
     return one if one is not None and one.units >= LEAST_UNITS else None
 
 
@@ -323,7 +327,7 @@ def _with_interval(
 
 
 def _size(result: SystemResult) -> float | None:
-    """Return the size in GB."""
+    """Return the size of the system's files in GB; None if it is unknown."""
     return result.system.size_bytes / 1e9 if result.system.size_bytes else None
 
 
@@ -341,7 +345,7 @@ def _misses_judgements(evaluation: Evaluation) -> bool:
 
 
 def _mean(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> float | None:
-    """Return the mean over the rows that have a value."""
+    """Return the mean over the rows that have a value; None if no row has one."""
     found = [value for row in rows if (value := of(row)) is not None]
     return _fmean(found) if found else None
 

@@ -1,1 +1,1 @@
-"""Qt objects that plan studies and carry them out; no widgets."""
+"""Define Qt objects that plan studies and carry them out; no widgets."""

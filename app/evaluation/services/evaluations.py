@@ -22,19 +22,19 @@ from app.models.artifact_steps import StepProgress
 from app.training.services.training_run import Trainer
 
 if TYPE_CHECKING:
-    from app.evaluation.services.study_run import LockedStudy, StudyRun  # numpy, which most starts never need
+    from app.evaluation.services.study_run import LockedStudy, StudyRun  # imports numpy, which most starts never need
     from app.evaluation.study.studies import Study
 
-# of the embedding model: no one waits for it, and every question must be searched in the same way
+# limit for embedding a question: no one waits for it, and every question must be searched in the same way
 QUESTION_LIMIT_S = 60.0
 COMPLETE = ("idle", "failed", "off")  # phases in which the embedding has nothing left to do
 
 
 class Evaluations(QObject):
-    """Carries out one study at a time, between `started` and `ended`.
+    """Carries out one study at a time, between the signals `started` and `ended`.
 
-    Meanwhile the window's model is unloaded, because the study needs the memory, and the user can ask nothing; an
-    answer in progress is waited for first. The next question after the end loads the model again.
+    Meanwhile the window's model is unloaded, because the study needs the memory, and the user cannot ask; an answer in
+    progress is finished first. The next question after the end loads the model again.
     """
 
     started = Signal(object)  # the study's folder (Path)
@@ -50,9 +50,10 @@ class Evaluations(QObject):
         parent: QObject | None = None,
         is_answering: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`engine`: the window's engine, which only gives up its memory; the study uses an engine of its own.
+        """Create the service; no study runs yet.
 
-        `locate` raises AppError where nothing can be trained or converted; a study that needs this then fails.
+        `engine`: the window's engine, which only gives up its memory; the study uses an engine of its own. `locate`
+        raises AppError where nothing can be trained or converted; a study that needs this then fails.
         """
         super().__init__(parent)
         self._engine = engine
@@ -60,27 +61,27 @@ class Evaluations(QObject):
         self._locate = locate
         self._embedding = embedding
         self._memory = EngineReservation(engine, is_answering)
-        self.folder: Path | None = None  # of the study that runs or waits
-        self.progress: StepProgress | None = None  # the last that was emitted
-        self.outcome = ""  # of the last study that ended: finished | stopped | failed
+        self.folder: Path | None = None  # folder of the study that runs or waits
+        self.progress: StepProgress | None = None  # the last progress that was emitted
+        self.outcome = ""  # result of the last study: finished | stopped | failed; "" if there is none
         self.is_stopping = False  # a stop was requested, and the current work is not over yet
         self.is_embedding = False  # documents are being embedded before the first answer
         self._run: StudyRun | None = None
         self._own_engine: EngineClient | None = None  # the engine that answers for the study
         self._began_at = 0.0
-        self._study: Study | None = None  # until it is carried out
+        self._study: Study | None = None  # the study of `folder`
         self._work_token: object = None  # identifies the background work whose result is still needed
         self._limit_before = 0.0  # the embedding's limit outside a study; 0: no study has changed it
         self._last: tuple[AppError | None, str] | None = None  # result of the study, while its engine is still exiting
 
     @property
     def is_running(self) -> bool:
-        """Return whether a study is carried out or about to be."""
+        """Return whether a study runs or is about to start."""
         return self.folder is not None
 
     @property
     def is_waiting(self) -> bool:
-        """Return whether a study waits for an answer in progress."""
+        """Return whether a study waits for the end of an answer in progress."""
         return self._memory.is_waiting
 
     @property
@@ -89,7 +90,7 @@ class Evaluations(QObject):
         return time.monotonic() - self._began_at
 
     def start(self, folder: Path) -> None:
-        """Start or resume a study; `ended` reports the errors of `study_run.lock_study`.
+        """Start or resume a study; the errors of `study_run.lock_study` are reported by `ended`.
 
         Raises AppError: study_busy (this study or another one runs), study_beside_training, evaluation_damaged.
         """
@@ -97,7 +98,7 @@ class Evaluations(QObject):
 
         if self.folder is not None:
             raise AppError("study_busy")
-        if self._engine.refusal is not None:  # a training uses the memory
+        if self._engine.refusal is not None:  # a training needs the memory
             raise AppError("study_beside_training")
         study = studies.read(folder)
         self.folder, self._study, self._began_at, self.outcome = folder, study, time.monotonic(), ""
@@ -105,7 +106,7 @@ class Evaluations(QObject):
         self.started.emit(folder)
 
     def stop(self) -> None:
-        """Stop the study, which `start` resumes. A training saves its state first, which may take minutes."""
+        """Stop the study; `start` resumes it. A training saves its state first, which may take minutes."""
         if self._run is not None:
             self.is_stopping = True
             self._run.stop()
@@ -113,9 +114,9 @@ class Evaluations(QObject):
             self._end(None, "stopped")
 
     def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
-        """Stop and wait, at the end of the program. Return False if a trainer is still saving.
+        """Stop the study as the app ends, and wait up to `limit_s` seconds. Return False if a trainer is still saving.
 
-        The trainer then ends by itself after this process; Qt would kill it if it destroyed the QProcess that talks to
+        The trainer then ends by itself after this process. Its QProcess must not be destroyed, because Qt would kill
         it.
         """
         if self.is_running:
@@ -144,7 +145,7 @@ class Evaluations(QObject):
 
     def _prepare(self) -> None:
         load = functools.partial(importlib.import_module, "app.evaluation.services.study_run")
-        # importing numpy takes longer than the window may freeze
+        # in the background, because importing numpy would freeze the window for too long
         self._in_background(load, lambda _module: self._embed_documents())
 
     def _embed_documents(self) -> None:
@@ -212,7 +213,7 @@ class Evaluations(QObject):
             self._end(*self._last)
 
     def _release_run(self) -> None:
-        """Forget the ended study, and give its memory back."""
+        """Forget the ended study, and return its memory to the window's engine."""
         self._memory.give_back()
         self._leave_embedding()
         if self._embedding is not None and self._limit_before:
@@ -237,9 +238,9 @@ class _PreparedStudy:
 
 
 def _prepare_study(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _PreparedStudy:
-    """Lock the study, and read the settings and where the trainer is. Raises AppError as `lock_study`.
+    """Lock the study, read the settings and locate the trainer. Raises AppError as `lock_study`.
 
-    It runs in the background, because a sleeping drive can delay it by seconds.
+    Runs in the background, because a sleeping drive can delay it by seconds.
     """
     from app.evaluation.services import study_run
 

@@ -1,6 +1,6 @@
-"""Make the study of a request, for the window and the command line alike, and forecast what it will take.
+"""Create the study of a request, for the window and the command line alike, and forecast its time and disk space.
 
-The forecast reads no model and makes nothing; it contains only what can be known before.
+The forecast reads no model and writes nothing; it contains only what can be computed before the start.
 """
 
 import dataclasses
@@ -26,16 +26,16 @@ from app.training.services import training_run
 from app.training.services.training_run import Trainer
 
 MARKUP_TOKENS = 64  # upper limit of the prompt's markup around the question
-_NOT_READ = "0" * 64  # in place of a hash that the forecast does not need
+_NOT_READ = "0" * 64  # in place of a hash, which the forecast does not need
 
 
 @dataclass(frozen=True, slots=True)
 class StudyForecast:
-    """The answers, time and disk space that a study will take, as far as they are known before the start."""
+    """The answers, time and disk space that a study will take, as far as they can be computed before the start."""
 
     systems: int
     questions: int
-    answers: int  # of all systems, with every seed
+    answers: int  # number of answers of all systems, with every seed
     judged: int = 0  # upper limit of the answers that are judged
     disk_bytes: int = 0  # peak use: files that are made, or runs with their checkpoints
     free_bytes: int = 0  # free space on the disk of the study
@@ -43,8 +43,8 @@ class StudyForecast:
     training_s: float = 0.0  # upper limit for all trainings, because early stopping may end them sooner
     is_guessed: bool = False  # `training_s` rests on token counts estimated from characters
     names: tuple[str, ...] = ()  # names of the systems; () if they are not known before the study is made
-    quotes: str = ""  # the system that only quotes the documents; "" if there is none
-    # if every answer had the maximal length; None: nothing was measured on this machine
+    quotes: str = ""  # name of the system that only quotes the documents; "" if there is none
+    # seconds for answering if every answer had the maximal length; None: no speed was measured on this machine
     most_answering_s: float | None = None
 
 
@@ -78,20 +78,20 @@ def forecast(
 
 
 def require_trainer(study: Study, paths: Paths, trainer: Trainer | None) -> None:
-    """Check for the trainer if the study needs it to make files. Raises AppError("no_training_environment")."""
+    """Check that a trainer exists if the study needs it to make files. Raises AppError("no_training_environment")."""
     if any(one.form in ("folder", "F16") for one in study.made):
         trainer_of(trainer, paths)
 
 
 def trainer_of(trainer: Trainer | None, paths: Paths) -> Trainer:
-    """Return the trainer, and look for it if it was not found before. Raises AppError("no_training_environment")."""
+    """Return `trainer`, or locate the trainer if it is None. Raises AppError("no_training_environment")."""
     return trainer or training_run.locate_trainer(paths.data)
 
 
 def planner_of(trainer: Trainer | None, paths: Paths) -> tuple[Callable[..., list[str]] | None, str]:
-    """Return how the trainer is started, and the converter's folder, as `scale_plan.trainings_of` takes them.
+    """Return the function for the trainer's command line, and the converter's folder, for `scale_plan.trainings_of`.
 
-    Raises AppError("no_training_environment" | "converter_missing").
+    The function is None if the trainer cannot plan. Raises AppError("no_training_environment" | "converter_missing").
     """
     found = trainer_of(trainer, paths)
     return found.command if found.can_judge else None, found.converter  # the fake trainer of tests cannot plan
@@ -119,14 +119,14 @@ def _unread_choice(one: RequestedModel) -> RequestedModel:
 def _scale_forecast(
     request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
 ) -> StudyForecast:
-    from app.evaluation.study import scale_plan, scale_subsets  # numpy
+    from app.evaluation.study import scale_plan, scale_subsets  # imports numpy
 
     trainer_of(trainer, paths)
     questions = study_request.questions_of(request, paths)
     material = scale_subsets.subsets_of(request)
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".forecast-", dir=paths.evaluations) as folder:
-        # Without the trainer's command, because asking it would take half a minute.
+        # Without the trainer's command, because the trainer's plan would take half a minute.
         planned = scale_plan.trainings_of(Path(folder) / "study", request, material, paths, models)
     systems = 1 + len(material.subsets) if questions else 0
     count = len(questions.questions) if questions else 0
@@ -162,8 +162,8 @@ def _total_answer_seconds(
 ) -> float | None:
     """Estimate the seconds that all systems take for all answers; None if the speed of a system is unknown.
 
-    A system that quotes documents takes no time. `seeds`: number of answers to each question. `source`: as in
-    `_answer_seconds`.
+    A system that quotes documents takes no time. `seeds`: number of answers to each question. `source`: the model from
+    which the systems' files are made, see `_answer_seconds`.
     """
     total = 0.0
     for one in contenders:
@@ -206,14 +206,14 @@ def _answer_seconds(
 
 
 def _measured(model: LocalModel) -> PredictedSpeed | None:
-    """Return the slowest speed at which the model was measured."""
+    """Return the slowest speed measured for the model; None if there is none."""
     found = [PredictedSpeed(one["prompt"], one["answer"]) for one in (model.speeds or {}).values()]
     sound = [one for one in found if one.prompt > 0 and one.answer > 0]
     return min(sound, key=lambda one: one.answer, default=None)
 
 
 def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> PredictedSpeed | None:
-    """Predict the speed from the machine's; None if that was not measured. Raises AppError for a damaged file."""
+    """Predict a model's speed from the machine's; None if that was not measured. Raises AppError for a damaged file."""
     here: MachineSpeed | None = speed.load(paths.data / speed.FILE_NAME)
     if here is None:
         return None
@@ -227,14 +227,15 @@ def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> Predicte
 
 
 def make(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
-    """Make the study of the window and return its folder. `models`: all models of the list. Slow: files may be hashed.
+    """Create the study that the window requests and return its folder. Slow: files may be hashed.
 
-    Raises AppError: wish_*, and for anything wrong with the questions, the models, the data or the disk.
+    `models`: all models of the list. Raises AppError: wish_*, and for anything wrong with the questions, the models,
+    the data or the disk.
     """
     with _window_messages():
         if request.compares != "scale":
             return create_study(request, paths, models, trainer)[0]
-        from app.evaluation.study import scale_plan, scale_subsets  # numpy
+        from app.evaluation.study import scale_plan, scale_subsets  # imports numpy
 
         planner, material = planner_of(trainer, paths), scale_subsets.subsets_of(request)
         return scale_plan.create_scale_study(request, material, paths, models, *planner)[0]
@@ -243,7 +244,7 @@ def make(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trai
 def create_study(
     request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
 ) -> tuple[Path, int]:
-    """Make the study of any request but "scale"; return its folder and the most bytes of the files that it will make.
+    """Create the study of any request but "scale"; return its folder and the most bytes of the files that it makes.
 
     Raises AppError as `planning.plan`, `require_files`, `planning.require_room`, `require_trainer` and
     `studies.create`.
@@ -257,7 +258,7 @@ def create_study(
     return folder, most
 
 
-# The command line's messages name options, so the window shows others.
+# errors whose messages name options of the command line, and the errors that the window shows instead
 _WINDOW_CODES = {
     "pairs_without_judge": "wish_pairs",
     "question_set_unknown": "wish_set_gone",
@@ -269,7 +270,7 @@ _WINDOW_CODES = {
 
 @contextmanager
 def _window_messages() -> Iterator[None]:
-    """Replace errors that name options of the command line, which mean nothing in the window."""
+    """Replace errors whose messages name options of the command line, which mean nothing in the window."""
     try:
         yield
     except AppError as error:

@@ -32,7 +32,7 @@ from app.training.services.training_run import Trainer
 
 @dataclass(frozen=True, slots=True)
 class LockedStudy:
-    """A study that this process has locked until `release`."""
+    """A study that this process has locked until `release` is called."""
 
     lock: filelock.BaseFileLock
     study: Study
@@ -57,10 +57,11 @@ def lock_study(folder: Path) -> LockedStudy:
 
 
 class StudyRun(ArtifactRunner):
-    """Carries out a study. `finished` has the Evaluation; results.json and report.html are in the folder.
+    """Carries out a study.
 
-    Its steps are make | train | likelihood | answers | judge | conclude; making a file counts to the step that needs
-    it. Another run of the same study resumes where this one ended.
+    The signal `finished` carries the Evaluation; results.json and report.html are in the folder. The steps are make |
+    train | likelihood | answers | judge | conclude; making a file belongs to the step that needs it. Another run of the
+    same study resumes where this one ended.
     """
 
     def __init__(
@@ -74,8 +75,9 @@ class StudyRun(ArtifactRunner):
         embedding: Embedding | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`trainer`: AppError if there is no training environment; a step that needs one fails with it.
+        """Prepare the run of the study in `folder`.
 
+        `trainer`: AppError if there is no training environment; a step that needs one fails with that error.
         `documents`: the documents database.
         """
         place = Workplace(folder / "job.json", f"{folder}/", "evaluation_unwritable")
@@ -107,7 +109,10 @@ class StudyRun(ArtifactRunner):
         return self._task.standing if isinstance(self._task, TrainingTask) and not self._is_stopping else None
 
     def start(self, held: LockedStudy | None = None) -> None:
-        """Start the study. `held`: from `lock_study`; None: lock it now, which raises AppError as `lock_study`."""
+        """Start the study.
+
+        `held`: the result of `lock_study`; None: lock the study now, which raises AppError as `lock_study`.
+        """
         held = held or lock_study(self._folder)
         self._begin(held.release, self._workplace)
         self._study, self._questions, self._waits_for_engine = held.study, held.questions, False
@@ -136,7 +141,7 @@ class StudyRun(ArtifactRunner):
     def _next(self) -> None:
         """Begin the next step.
 
-        Unless it asks the engine, end that before, to free its memory and the file that it has open.
+        If the step does not use the engine, end the engine first, to free its memory and close its model file.
         """
         asks = not self._steps or isinstance(self._steps[0].job, PendingAnswers | PromptJob)
         if asks or not self._engine.end():
@@ -169,15 +174,14 @@ class StudyRun(ArtifactRunner):
     def _judge(self, to_judge: AnswersToJudge) -> None:
         study = self._plan()[0]
         assert study.judge is not None
-        # The judge's context is independent of the systems': what an answer and its sources need, not what a system was
-        # given.
+        # The judge's context fits an answer and its sources, and does not depend on the systems' context.
         settings = dataclasses.replace(self._settings, context_tokens=judge_prompt.CONTEXT_TOKENS)
         job = PromptJob(study.judge, settings, to_judge.prompts, self._folder / studies.JUDGED)
         self._to_judge = to_judge
         self._run_steps([ArtifactStep("judge", job.journal, job, study.judge.name)])
 
     def _conclude(self, judged: Callable[[], JudgedAnswers | None]) -> None:
-        """Score the study and write its report. This can no longer be stopped.
+        """Score the study and write its report; from here on the study cannot be stopped.
 
         `judged` runs in the background too, because it reads all the replies.
         """
@@ -197,6 +201,6 @@ class StudyRun(ArtifactRunner):
 
 
 def _find_next_step(study: Study, folder: Path, count: int) -> tuple[ArtifactStep | None, int]:
-    """Return the next step, and how many are done."""
+    """Return the next step, None if all are done, and the number of done steps."""
     study_steps.delete_unneeded(study, folder, count)
     return study_steps.next_step(study, folder, count), study_steps.done_steps(study, folder, count)

@@ -1,4 +1,4 @@
-"""The tasks of a study besides making files: training, asking and measuring."""
+"""Define the tasks of a study besides making files: training, asking and measuring."""
 
 import contextlib
 import dataclasses
@@ -44,7 +44,7 @@ class TrainingTask(StepTask):
     """Trains a run from its current state to its end."""
 
     def __init__(self, folder: Path, trainer: Trainer | AppError, parent: QObject) -> None:
-        """Raises `trainer`, if that is an AppError."""
+        """Prepare the training of the run in `folder`. Raises `trainer` if that is an AppError."""
         super().__init__(parent)
         if isinstance(trainer, AppError):
             raise trainer
@@ -89,8 +89,8 @@ class TrainingTask(StepTask):
 class AnswersTask(StepTask):
     """Asks one system every question of the set with one seed; each answer is stored before the next question is asked.
 
-    A crash of the engine is no answer: the task ends with AppError("evaluation_unanswered"), and the next one asks
-    these questions again. If the engine crashes at the same question again, the question counts as failed.
+    If the engine crashes, the task ends with AppError("evaluation_unanswered"), and the next task asks the unanswered
+    questions again. If the engine crashes at the same question again, that question counts as failed.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class AnswersTask(StepTask):
         settings: Settings,
         embedding: Embedding | None,
     ) -> None:
-        """`documents`: the documents database."""
+        """Prepare the questions of a step. `documents`: the documents database."""
         super().__init__(parent)
         self._step = step
         self._study = study
@@ -114,7 +114,7 @@ class AnswersTask(StepTask):
         self._settings = settings
         self._journal: BatchJournal | None = None
         self._died_at: list[int] = []
-        self._died_before: frozenset[int] = frozenset()  # at the last attempt
+        self._died_before: frozenset[int] = frozenset()  # questions at which the engine crashed at the last attempt
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(engine, child_commands.template(), self._request_of, self, embedding)
@@ -216,17 +216,17 @@ def _deaths(answers: Path) -> frozenset[int]:
     """Return the numbers of the questions at which the engine crashed at the last attempt."""
     try:
         return frozenset(strict_json.load_file(_deaths_file(answers)))
-    except (OSError, ValueError, TypeError):  # no such file, or a torn one: the questions are asked once more
+    except (OSError, ValueError, TypeError):  # no file, or an incomplete one: the questions are asked once more
         return frozenset()
 
 
 def _note_deaths(answers: Path, numbers: list[int]) -> None:
-    with contextlib.suppress(OSError):  # then the questions are asked once more
+    with contextlib.suppress(OSError):  # without the file the questions are asked once more
         write_atomically(_deaths_file(answers), json.dumps(numbers).encode("ascii"))
 
 
 class PromptsTask(StepTask):
-    """Sends prompts to a judge. `ended` has the replies to all of them, by prompt."""
+    """Sends prompts to a judge. The signal `ended` carries the replies to all of them, by prompt."""
 
     def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
         super().__init__(parent)
@@ -246,14 +246,14 @@ class PromptsTask(StepTask):
 class LikelihoodTask(JobTask):
     """Measures the likelihood of the references under one system.
 
-    The texts are rendered by the model's own template where it is known. A foreign template is rendered once, with a
-    placeholder for the question, because each rendering takes a child process.
+    The texts are rendered by the app's prompt format of the model if it has one. Another template is rendered once,
+    with a placeholder for the question, because each rendering takes a child process.
     """
 
     def __init__(
         self, pending: PendingLikelihood, study: Study, questions: QuestionSet, place: Workplace, parent: QObject
     ) -> None:
-        """Raises AppError as `gguf.read_header`."""
+        """Prepare the measurement for one system. Raises AppError as `gguf.read_header`."""
         step = ArtifactStep("likelihood", pending.target, None, pending.contender.system.name)
         super().__init__(step, AppError("no_training_environment"), place, parent)
         self._pending = pending
@@ -263,7 +263,7 @@ class LikelihoodTask(JobTask):
         self._system = choices_in_force(model, study.choices).system_prompt or ""
         self._form = local_models.form_of(model)
         self._template = "" if self._form else gguf.read_header(Path(model.path)).chat_template
-        self._renderer: TemplateRenderer | None = None  # while the template is rendered
+        self._renderer: TemplateRenderer | None = None  # set only while the template is rendered
 
     def start(self) -> None:
         if self._form is not None:

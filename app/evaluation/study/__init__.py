@@ -1,1 +1,1 @@
-"""The study: what it compares, its plan, its next step; and the scale study."""
+"""Describe and plan studies: what a study compares, its plan, its next step; and the scale study."""

@@ -20,7 +20,10 @@ from app.training.runs import lineage, run_folders
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """An adapter (GGUF) in use. `name`: as shown; "": the adapter of the card. `label`: label of its training data."""
+    """An adapter file (GGUF) in use. `label`: label of its training data.
+
+    `name`: name to show; "": the adapter is that of the model card.
+    """
 
     path: str
     strength: float = 1.0
@@ -30,18 +33,19 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class DocumentScope:
-    """The documents that a system is asked with."""
+    """The documents that a system is asked with. `may_quote`: see ComparedSystem."""
 
     scope: tuple[CollectionRef, ...]
     label: Label = confidentiality.DEFAULT_LABEL
     may_quote: bool = True
-    sha256: str = ""  # as in ComparedSystem
+    sha256: str = ""  # see `documents_sha256` of ComparedSystem
 
 
 def compared_system(model: LocalModel, tuning: Tuning | None, documents: DocumentScope | None = None) -> ComparedSystem:
-    """Return a system without an id. `tuning` None: the model alone, even without the adapter of its card.
+    """Return a system without an id.
 
-    Reads the whole model file if its hash is not known. Raises AppError("file_unreadable").
+    `tuning` None: the model alone, even without the adapter of its model card. Reads the whole model file if its hash
+    is not known. Raises AppError("file_unreadable").
     """
     scope = documents.scope if documents else ()
     system = System(
@@ -76,7 +80,10 @@ def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
 
 
 def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
-    """Return the model with the adapter of its card in its prompt format, as the program answers by default."""
+    """Return the model with the adapter of its model card and its prompt format, as the app answers by default.
+
+    If the card has no adapter, the model is returned unchanged with None.
+    """
     shipped = local_models.adapter_of(model)
     if shipped is None:
         return model, None
@@ -84,7 +91,7 @@ def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
 
 
 def assign_ids(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ...]:
-    """Give the systems ids and distinct names."""
+    """Give the systems the ids s1, s2, … and distinct names."""
     found: list[ComparedSystem] = []
     for number, one in enumerate(contenders, start=1):
         taken = [other.system.name for other in found]
@@ -98,10 +105,10 @@ def assign_ids(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ..
 def four_ways(
     model: LocalModel, tuned: tuple[LocalModel, Tuning | None] | None, documents: DocumentScope, *, quotes: bool
 ) -> tuple[ComparedSystem, ...]:
-    """Return base, base with documents, tuned, and tuned with documents.
+    """Return the systems of a study of documents: base, base with documents, tuned, and tuned with documents.
 
-    `quotes` adds what the program itself does with a model this small: it quotes the documents. `tuned`: the model in
-    the prompt format of its training; without a Tuning the adapter is merged into the file.
+    `quotes`: add a system that quotes the documents, as the app does with a model that is too small to answer from
+    them. `tuned`: the model in the prompt format of its training; without a Tuning the adapter is merged into the file.
     """
     asked = dataclasses.replace(documents, may_quote=False)
     base, after, read = (phrase(f"evaluation.system_way.{way}") for way in ("base", "tuned", "documents"))
@@ -134,7 +141,7 @@ def adapter_sha256(path: str) -> str:
 
 
 def adapter_name(path: str) -> str:
-    """Return the name of the run's folder, or else of the file."""
+    """Return a name for an adapter file: the name of its run's folder, else that of the file."""
     file = Path(path)
     return file.parent.name if file.name == run_folders.ADAPTER else file.stem
 

@@ -1,4 +1,4 @@
-"""The three stages of arXiv 2603.18037, each a study named after it, and the choice of the best system among them.
+"""Repeat the three stages of arXiv 2603.18037, each as a study named after its stage, and choose the best system.
 
 1. scale: how much training data (the paper's subsets, which are not nested, one seed, no control).
 2. bases: the best amount on each further base.
@@ -29,9 +29,9 @@ from app.inference.local_model import LocalModel
 from app.models import base_models, local_models
 from app.training.runs import lineage, run_folders
 
-PRESET = "paper-2603.18037"  # of the training, and of the judge
+PRESET = "paper-2603.18037"  # preset of the training and of the judge
 ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
-REDUCED, REDUCED_QUESTIONS = 25, 20  # without a GPU: one row in so many, and so many questions
+REDUCED, REDUCED_QUESTIONS = 25, 20  # without a GPU: one row in 25, and 20 questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,10 @@ class FinishedStage:
 
 @dataclass(frozen=True, slots=True)
 class BestSystem:
-    """The best tuned system. `by`: what it was chosen by: decides | judge | holdout."""
+    """The best tuned system.
+
+    `by`: the measure that chose it: decides (the deciding measure) | judge | holdout (loss).
+    """
 
     result: SystemResult
     contender: ComparedSystem
@@ -54,7 +57,7 @@ class BestSystem:
 
 @dataclass
 class PaperStages:
-    """The stages of one replication; an existing study is resumed, or its results are used.
+    """The stages of one replication of the paper; an existing study is resumed, or its results are used.
 
     `request`: request for the first stage, without a name. `bases`: names that the user gave; `paths`: their files.
     """
@@ -84,14 +87,14 @@ class PaperStages:
         return found
 
     def finish(self, folder: Path) -> None:
-        """Take the results of a stage, which the next ones need."""
+        """Add the results of a stage's study, which the next stages need."""
         self.finished.append(FinishedStage(studies.read(folder), folder, *studies.read_results(folder)))
 
     def best(self) -> BestSystem:
         """Return the best tuned system so far; of equal ones the earlier. Raises AppError("evaluation_damaged").
 
-        It is chosen by the measure that decides; if that has no value for one of them, by the judge as in the paper; or
-        else by the loss on the hold-out.
+        The best system is chosen by the measure that decides; if that has no value for one of the systems, by the judge
+        as in the paper; or else by the loss on the hold-out.
         """
         tuned = [(one, result) for one in self.finished for result in one.found.systems if result.system.adapter]
         value_of, measure_of = paired_statistics.value_of, paired_statistics.measure_of
@@ -116,7 +119,7 @@ class PaperStages:
         return self._named(self.request, "scale")
 
     def quant_request(self, best: BestSystem) -> StudyRequest:
-        """Return the request to quantize the best tuned model and its base."""
+        """Return the request for quantizing the best tuned model and its base."""
         path = best.result.system.adapter
         label = lineage.lineage_of_adapter(Path(path)).label_now(self.where.documents)
         tuning = Tuning(path, name=compared_systems.adapter_name(path), label=label)
@@ -130,10 +133,10 @@ class PaperStages:
     def create_bases(
         self, best: BestSystem, models: Sequence[LocalModel], command: Callable[..., list[str]] | None, converter: str
     ) -> Path:
-        """Make the study of every base alone and trained on the best amount; return its folder.
+        """Create the study of every base, alone and trained on the best amount of data; return its folder.
 
-        `command`, `converter`: as in `scale_plan.trainings_of`, whose errors are raised. After an error nothing is
-        left.
+        `command`, `converter`: as in `scale_plan.trainings_of`, whose errors are raised. An error leaves no files
+        behind.
         """
         request = self._named(self.request, "bases")
         folder = work_folder.timestamped_path(self.where.evaluations, request.asking.name, time.time())
@@ -159,7 +162,10 @@ class PaperStages:
         return dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=self.name_of(stage)))
 
     def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:
-        """Check that a stage has the same questions, data, models and judge. Raises AppError("paper_other_stage")."""
+        """Check that the study of a stage has the questions, data, models and judge of this replication.
+
+        Raises AppError("paper_other_stage").
+        """
         judge = self.request.asking.judge
         specs = [run_folders.read(Path(one.folder)).spec for one in study.trainings]
         trained = {Path(one.folder) for finished in self.finished for one in finished.study.trainings}
@@ -177,7 +183,7 @@ class PaperStages:
 def _values(
     way: Callable[[FinishedStage, SystemResult], float | None], tuned: Sequence[tuple[FinishedStage, SystemResult]]
 ) -> list[float]:
-    """Return the values; [] if one is missing."""
+    """Return the values of the tuned systems; [] if one is missing."""
     values = [way(*one) for one in tuned]
     known = [value for value in values if value is not None and math.isfinite(value)]
     return known if len(known) == len(tuned) else []

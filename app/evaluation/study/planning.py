@@ -39,9 +39,9 @@ BASE, TUNED = "base", "tuned"  # names of families
 
 @dataclass(frozen=True, slots=True)
 class QuantizationSource:
-    """What the quantizations are made of: a GGUF file (`model`), or a publisher's folder."""
+    """The source of the quantizations: a GGUF file (`model`), or a publisher's folder."""
 
-    model: LocalModel  # how it is prompted; for a folder a model without a file
+    model: LocalModel  # gives the prompt format; for a folder a model without a file
     folder: Path | None = None
     parameters: int = 0
 
@@ -118,14 +118,14 @@ def plan_study(
 
 
 def repeats_itself(study: Study) -> bool:
-    """Return whether some system would give the same answer with every seed, which would look like certainty."""
+    """Return whether a system would give the same answer with every seed, which would look like certainty."""
     cards = (catalogue.load().card(one.model.card_id) for one in study.contenders)
     return len(study.seeds) > 1 and any(presets.in_force(card, study.choices).temperature == 0 for card in cards)
 
 
 def require_right_answers(questions: QuestionSet) -> None:
     """Check that there are right answers to measure a judge by. Raises AppError("judge_without_references")."""
-    from app.evaluation.judge import judge_calibration  # numpy
+    from app.evaluation.judge import judge_calibration  # imports numpy
 
     if not any(judge_calibration.has_right_answer(one) for one in questions.questions):
         raise AppError("judge_without_references", name=questions.name)
@@ -135,7 +135,7 @@ def require_right_answers(questions: QuestionSet) -> None:
 
 
 def _scope(request: StudyRequest, documents: Path) -> DocumentScope:
-    """Return the scope with its current label and the hash by which a later change is noticed."""
+    """Return the requested documents with their current label and the hash by which a later change is noticed."""
     return DocumentScope(
         request.scope,
         collection_lookup.current_label_of_scope(documents, request.scope),
@@ -153,7 +153,7 @@ def _model_systems(request: StudyRequest, where: Paths, models: Sequence[LocalMo
 
 
 def _documents_systems(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
-    """Return base and tuned model, each with and without documents."""
+    """Return the base and the tuned model as systems, each with and without documents."""
     base, tuned = study_request.base_and_tuned(request, models)
     use = study_request.with_adapter(tuned or request.models[0], models, where.documents)
     is_tuned = tuned is not None or use[1] is not None
@@ -164,7 +164,10 @@ def _documents_systems(request: StudyRequest, where: Paths, models: Sequence[Loc
 def _quantization_plan(
     request: StudyRequest, folder: Path, where: Paths, models: Sequence[LocalModel]
 ) -> QuantizationPlan:
-    """Plan the quantizations. Raises AppError: wish_other_base, wish_merged, build_unknown_quant."""
+    """Plan the systems and files of a study of quantizations.
+
+    Raises AppError: wish_other_base, wish_merged, build_unknown_quant.
+    """
     if len(request.models) > 1:
         return QuantizationPlan(existing_systems([study_request.model_of(one) for one in request.models]), ())
     forms = quantizations.parse_quantizations(",".join(request.forms) or PAPER_FORMS)
@@ -200,9 +203,9 @@ def existing_systems(models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]
 
 
 def require_room(study: Study, data: Path) -> int:
-    """Check the space for the files to make; return its upper limit in bytes. `data`: the data folder.
+    """Check that there is space for the files to make, and return their largest total size in bytes.
 
-    Raises AppError("drive_space").
+    `data`: the data folder. Raises AppError("drive_space").
     """
     most = study_steps.peak_bytes(study)
     if most:
@@ -212,12 +215,12 @@ def require_room(study: Study, data: Path) -> int:
 
 
 def source_of_model(model: LocalModel) -> QuantizationSource:
-    """Raises AppError for a damaged file."""
+    """Return the source of quantizations for a GGUF file. Raises AppError for a damaged file."""
     return QuantizationSource(model, None, gguf.read_header(Path(model.path)).parameters)
 
 
 def source_of_folder(folder: Path) -> QuantizationSource:
-    """Raises AppError as `hf_folders.read_hf_model`."""
+    """Return the source of quantizations for a publisher's folder. Raises AppError as `hf_folders.read_hf_model`."""
     read = hf_folders.read_hf_model(folder)
     model = LocalModel("", read.name, "", 0, "", "", 0, 0.0, template_allowed=True)
     return QuantizationSource(model, folder, read.parameters)
@@ -305,7 +308,10 @@ def _family(
 
 
 def _unmerged(base: ComparedSystem, model: LocalModel, tuning: Tuning) -> ComparedSystem:
-    """Return the smallest base with the adapter applied at run time: quantizing a merge can undo a training."""
+    """Return the smallest quantized base with the adapter applied at run time.
+
+    Quantizing a merged model can undo its training.
+    """
     file = dataclasses.replace(base.model, form_id=model.form_id, template_allowed=model.template_allowed)
     name = phrase(
         "evaluation.quant_unmerged", family=phrase(f"evaluation.system_way.{TUNED}"), form=base.system.quantization

@@ -1,7 +1,7 @@
-"""What a user wants to compare, from the window and from `kotae eval` alike: its limits, its problems and its kind.
+"""Define what a user wants to compare, for the window and `kotae eval` alike: its limits, its problems and its kind.
 
 `planning.plan` and `scale_plan.create_scale_study` make the study of a request. The checks here read no model, and
-nothing here imports numpy, so that the dialog can ask at every key press.
+nothing here imports numpy, so that the dialog can check at every key press.
 """
 
 import dataclasses
@@ -35,16 +35,16 @@ LIMITS = {
     "runs": (1, 20),
     "divide": (1, 1 << 20),
 }
-MAX_TOKENS = 512  # default length of an answer; shorter than the program's 1,024, so that a loop ends sooner
-SCALE_RUNS = 3  # default for each size, because chance alone can separate two runs as far as two sizes
-LEAST_SCALE_ROWS = 10  # in a subset
+MAX_TOKENS = 512  # default length of an answer in tokens; shorter than the chat's 1,024, so that a loop ends sooner
+SCALE_RUNS = 3  # default runs for each size, because chance alone can separate two runs as far as two sizes
+LEAST_SCALE_ROWS = 10  # least number of rows in a subset
 LEAST_SCALE_SIZES = 2
 PAPER_FORMS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M"
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerParameters:
-    """How all systems are asked, and the judge. `name` "": the name of the question set.
+    """The parameters with which all systems are asked, and the judge. `name` "": the name of the question set.
 
     `temperature` None: greedy decoding; with several seeds the temperature of the preset or of the model's card.
     """
@@ -61,24 +61,24 @@ class AnswerParameters:
     has_pairs: bool = False  # the judge is also shown pairs of answers
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", invisible_characters.to_single_line(self.name))  # lists show it
+        object.__setattr__(self, "name", invisible_characters.to_single_line(self.name))  # shown on one line in lists
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptedModel:
-    """A model in the prompt format in which it is asked, with the adapter that the user named; None: with none."""
+    """A model in the prompt format in which it is asked, with an adapter. `tuning` None: without any adapter."""
 
     model: LocalModel
     tuning: Tuning | None
 
 
-# A model alone is asked as the program asks it: with the adapter of its row in the model list, or of its card.
+# A LocalModel is asked as the app asks it: with the adapter of its row in the model list, or of its model card.
 RequestedModel = LocalModel | AdaptedModel
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRequest:
-    """What to compare. The models are rows of the model list or other files.
+    """A comparison that a user requests. The models are rows of the model list or other files.
 
     * documents: one base, and `tuned`, each with and without `scope`.
     * models: each is a system, asked with `scope` or without documents.
@@ -96,26 +96,27 @@ class StudyRequest:
     base: str = ""  # instead of a model: the publisher's folder to quantize, or what `base_models.resolve_base` takes
     tuned: RequestedModel | None = None
     scope: tuple[CollectionRef, ...] = ()
-    forms: tuple[str, ...] = ()  # (): those of the paper
+    forms: tuple[str, ...] = ()  # quantizations; (): those of the paper
     data: str = ""  # a folder with a frozen split, or a file of rows
-    sizes: tuple[int, ...] = ()  # rows, ascending; (): shares of all rows
+    sizes: tuple[int, ...] = ()  # numbers of rows, ascending; (): shares of all rows
     subsets: str = ""  # a file with the rows of each amount, instead of `sizes`
-    divide: int = 1  # only one row in so many of `subsets`
+    divide: int = 1  # use only one row in so many of each subset
     runs: int = SCALE_RUNS
     has_control: bool = True
     training_preset: str = ""
 
     def kind(self, models: Sequence[LocalModel]) -> str:
-        """Return the kind of the study, one of `studies.KINDS`: models that have one base are no comparison of bases.
+        """Return the kind of the study, one of `studies.KINDS`.
 
-        `models`: all models of the list.
+        A comparison of models is of kind "bases" if they have several bases, else "questions". `models`: all models of
+        the list.
         """
         if self.compares != "models":
             return self.compares
         return "bases" if len({root_of(model_of(one), models).path for one in self.models}) > 1 else "questions"
 
     def problems(self) -> Iterator[AppError]:
-        """Return what is missing or wrong, as far as it is known without reading a file."""
+        """Yield what is missing or wrong in the request, as far as no file has to be read."""
         yield from self._missing()
         yield from self._numbers()
         for row in self.rows():
@@ -158,7 +159,7 @@ class StudyRequest:
 
 
 def find_sizes_problem(sizes: Sequence[int]) -> AppError | None:
-    """Return what is wrong with the sizes of a scale study, whatever its data."""
+    """Return what is wrong with the sizes of a scale study, whatever its data; None if nothing is."""
     if len(sizes) < LEAST_SCALE_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
         return AppError("scale_sizes_order", sizes=", ".join(map(str, sizes)))
     if sizes[0] < LEAST_SCALE_ROWS:
@@ -167,7 +168,7 @@ def find_sizes_problem(sizes: Sequence[int]) -> AppError | None:
 
 
 def require_complete(request: StudyRequest) -> None:
-    """Raise the first of `problems`, or AppError("model_missing")."""
+    """Check that the request is complete. Raises the first of `problems`, or AppError("model_missing")."""
     for error in request.problems():
         raise error
     for row in request.rows():
@@ -176,7 +177,7 @@ def require_complete(request: StudyRequest) -> None:
 
 
 def require_files(request: StudyRequest) -> None:
-    """Check that bases and adapters still are those that were combined. May read whole files.
+    """Check that base and adapter of each tuned model have not changed since they were combined. May read whole files.
 
     Raises AppError as `model_registry.require_unchanged`.
     """
@@ -185,7 +186,10 @@ def require_files(request: StudyRequest) -> None:
 
 
 def questions_of(request: StudyRequest, where: Paths) -> QuestionSet | None:
-    """Return the questions; None: only the hold-out judges. Raises AppError as `question_sets.find`."""
+    """Return the questions; None: only the loss on the hold-out is measured.
+
+    Raises AppError as `question_sets.find`.
+    """
     found = request.questions
     if found is None and request.question_set:
         found = question_sets.find(where.questions, request.question_set)
@@ -202,13 +206,13 @@ def model_of(one: RequestedModel) -> LocalModel:
 
 
 def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
-    """Return the base of a tuned model if the list has it, else the model itself."""
+    """Return the base of a tuned model if the list has the base, else the model itself."""
     listed = row if row.tuned else next((one for one in models if one.path == row.path and not one.adapter), row)
     return model_registry.base_of(listed, models) or row
 
 
 def base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
-    """Return the base of a row with an adapter. Raises AppError("tuned_base_gone")."""
+    """Return the model that a model with an adapter is based on. Raises AppError("tuned_base_gone")."""
     found = model_registry.base_of(row, models)
     if found is None:
         base = row.tuned.base_name if row.tuned else row.name
@@ -221,7 +225,7 @@ def with_adapter(
 ) -> tuple[LocalModel, Tuning | None]:
     """Return the model in the prompt format in which it is asked, and its adapter. Raises AppError("tuned_base_gone").
 
-    `documents`: the documents' database, which knows the current label of the training data.
+    `documents`: the documents database, which gives the current label of the training data.
     """
     if isinstance(one, AdaptedModel):
         return one.model, one.tuning
@@ -233,7 +237,7 @@ def with_adapter(
 
 
 def base_and_tuned(request: StudyRequest, models: Sequence[LocalModel]) -> tuple[LocalModel, RequestedModel | None]:
-    """Return the one base, and what is compared with it: `tuned`, or the model if it is itself a base with an adapter.
+    """Return the base, and the model compared with it: `tuned`, or the requested model if it has an adapter, or None.
 
     Raises AppError("wish_other_base" | "tuned_base_gone").
     """

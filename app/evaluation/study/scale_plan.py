@@ -1,8 +1,8 @@
-"""Plan a scale study and make its folder: which subsets are trained how often, and on which rows the runs are judged.
+"""Plan a scale study and make its folder: the runs for each subset of the data, and the rows that measure the runs.
 
 The recipe's choices that depend on size (rank, batch, learning rate, dropout) are made once, by the largest subset;
 otherwise the sizes would differ in more than data. The equal-step control trains each smaller subset for as many steps
-as are planned for the largest, so that the effect of more data can be told from that of more steps.
+as are planned for the largest, to separate the effect of more data from that of more steps.
 """
 
 import dataclasses
@@ -44,9 +44,10 @@ from trainer.spec import RunSpec
 
 DATA, ABOUT = "data", "about.json"  # a folder in the study's folder, and a file in that folder
 FIRST_SEED = 42
-_MOST_EPOCHS, _MOST_PATIENCE = 1000, 1000  # limits of a spec
+_MOST_EPOCHS, _MOST_PATIENCE = 1000, 1000  # limits of fields of a spec
 
-# Every run gets these from the largest one. The warm-up depends on the steps, and is left to each run.
+# Fields of the spec that every run takes from the largest run. The warm-up depends on the steps, and is left to each
+# run.
 _SAME = (
     "precision", "compute", "context_tokens", "loss", "rank", "alpha", "dropout", "learning_rate", "final_rate_share",
     "weight_decay", "clip_norm", "micro_batch", "accumulation", "epochs", "evaluations_per_epoch", "patience",
@@ -56,7 +57,7 @@ _SAME = (
 
 @dataclass(frozen=True, slots=True)
 class PlannedScaleStudy:
-    """The trainings of a scale study, and what they will take; nothing is trained yet.
+    """The planned trainings of a scale study, with their time and disk space.
 
     `largest`: the plan of the largest run. `seconds`: upper limit for all runs, because early stopping ends sooner.
     `disk_bytes`: size of all runs with their checkpoints.
@@ -78,10 +79,10 @@ def plan_trainings(
     *,
     has_control: bool,
 ) -> PlannedScaleStudy:
-    """Make `folder` with the data, and a folder with its spec for each run; after an error nothing is left.
+    """Create `folder` with the data, and in it a folder with a spec for each run; an error leaves nothing behind.
 
-    `draft`: returns a run's spec for the given fields (`spec_builder.build_spec`). `plan_run`: returns what a run will
-    take. Raises AppError as these do, the reason why the trainer would not begin, evaluation_unwritable, drive_space,
+    `draft`: returns a run's spec for the given fields (`spec_builder.build_spec`). `plan_run`: returns the plan of a
+    run. Raises AppError as both do, the reason why the trainer would not begin, evaluation_unwritable, drive_space,
     run_*.
     """
     try:
@@ -112,7 +113,7 @@ def plan_trainings(
 
 
 def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
-    """Return the hold-out that judges the runs as questions with references, as far as a set can hold them.
+    """Return the rows of the hold-out as questions with references, except rows that a question set cannot hold.
 
     No system is asked these questions.
     """
@@ -123,9 +124,10 @@ def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
 
 
 def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Training]) -> tuple[ComparedSystem, ...]:
-    """Return the base alone and with the adapter of each size (first seed), which answer after the training.
+    """Return as systems the base alone, and the base with the adapter of each size (first seed).
 
-    Raises AppError: run_form_unknown, adapter_other_base, file_unreadable.
+    They answer after the trainings have made the adapters. Raises AppError: run_form_unknown, adapter_other_base,
+    file_unreadable.
     """
     base = compared_systems.compared_system(model, None)
     base_models.require_same_base(asked, model)
@@ -150,7 +152,10 @@ def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Train
 def _specs(
     folder: Path, asked: RunSpec, largest: RunPlan, material: SubsetFiles, seeds: Sequence[int], *, has_control: bool
 ) -> Iterator[tuple[Training, RunSpec]]:
-    """Return every size with one seed, then the control, then other seeds: an early end already has a result."""
+    """Yield each training with its spec: all sizes with the first seed, then the controls, then the other seeds.
+
+    In this order a study that ends early already has a result.
+    """
     same = dataclasses.replace(asked, **{name: getattr(largest.spec, name) for name in _SAME})
     sizes = [subset.rows for subset in material.subsets]
 
@@ -168,10 +173,10 @@ def _specs(
 
 
 def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
-    """Return the spec with as many steps as the largest run, evaluated about as often, without early stopping.
+    """Return the control's spec: as many steps as the largest run, about as many evaluations, no early stopping.
 
-    None: it would take over 1,000 epochs. The best checkpoint is kept as in every run, so that overfitting does not
-    count against the control.
+    None: the control would take over 1,000 epochs. The best checkpoint is kept as in every run, so that overfitting
+    does not count against the control.
     """
     batch = _batch(same)
     steps = recipe.total_steps(most, batch, same.epochs or 1.0, same.max_steps)
@@ -189,7 +194,7 @@ def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
 
 
 def _seconds(one: RunSpec, rows: int, largest: RunPlan) -> float:
-    """Estimate a run's seconds from the steps and evaluations of the largest run."""
+    """Estimate the seconds of a run from the steps and evaluations of the largest run."""
     time = largest.time
     own = _evaluations(largest.spec, largest.counts.rows, time.steps)
     evaluation_s = max(0.0, time.total_s - time.steps * time.step_s) / own
@@ -210,7 +215,7 @@ def _batch(one: RunSpec) -> int:
 
 
 def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
-    """Write the data; return path and SHA-256 of each file by its name.
+    """Write the data files; return path and SHA-256 of each file by its name.
 
     Raises AppError("evaluation_unwritable" | "drive_space").
     """
@@ -231,7 +236,7 @@ def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
 
 
 def _files(files: dict[str, tuple[Path, str]], rows: int) -> dict[str, Any]:
-    """Return the paths and hashes of the files as fields of a spec."""
+    """Return the paths and hashes of the data files as fields of a spec."""
     names = {"train": f"train-{rows}", "validation": "validation", "holdout": "holdout"}
     return {part: str(files[name][0]) for part, name in names.items()} | {
         "hashes": {part: files[name][1] for part, name in names.items()}
@@ -261,10 +266,10 @@ def trainings_of(
     command: Callable[..., list[str]] | None = None,
     converter: str = "",
 ) -> PlannedScaleStudy:
-    """Make `folder` with data and specs. Raises AppError as `plan_trainings`.
+    """Plan the trainings of a request, and make `folder` with data and specs. Raises AppError as `plan_trainings`.
 
-    `command`: returns the command line of the trainer with arguments; None: the trainer cannot be asked, and token
-    counts are estimated from characters. `converter`: its folder.
+    `command`: returns the command line of the trainer with arguments; None: the trainer cannot plan, and token counts
+    are estimated from characters. `converter`: the converter's folder.
     """
     base = request.base or study_request.model_of(request.models[0]).id
     spec_fields = {"base": base, "preset": request.training_preset, "name": request.asking.name or material.name}
@@ -289,7 +294,7 @@ def create_scale_study(
     command: Callable[..., list[str]] | None,
     converter: str,
 ) -> tuple[Path, PlannedScaleStudy]:
-    """Make a new study; return its folder and plan as `trainings_of` does. After an error nothing is left.
+    """Create a new scale study, and return its folder and its plan; an error leaves nothing behind.
 
     Every question is answered once, greedily. `request.asking.name` "" means the name of the data. Raises AppError as
     `questions_of` and `trainings_of`.

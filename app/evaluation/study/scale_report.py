@@ -1,6 +1,6 @@
 """Report how much training data is enough: the sections of a scale study's report, and its advice.
 
-The advice is one of: more data help; there are enough; use documents instead of training; too early to say.
+The advice is one of: more data help; the data are enough; use documents instead of training; too early to say.
 A power law NLL(n) = a + b n^-c through the measured sizes predicts the gain of twice the data (form: arXiv 1712.00409
 and 2001.08361). There is no curve for three sizes or fewer, which do not determine three numbers, nor for losses that
 fluctuate or whose gains grow.
@@ -27,8 +27,8 @@ from app.training import training_errors
 from app.training.quality_gate import FEW_EXAMPLES, LOSS_NATS
 from app.training.runs import run_folders
 
-LEAST_SIZES = 4  # one more than there are parameters
-_EXPONENTS = np.geomspace(0.02, 4, 300)  # candidates for c; at the ends c is only bounded, not determined
+LEAST_SIZES = 4  # one more than the curve has parameters
+_EXPONENTS = np.geomspace(0.02, 4, 300)  # candidates for c; at either end c is only bounded, not determined
 _MISFIT = 0.1  # largest residual of a curve, as a share of the range of losses
 _RESAMPLES = 2000
 _SEED = 20260318
@@ -38,10 +38,10 @@ _Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LossCurve:
-    """A fitted power law. `gain`: predicted fall of NLL at twice the largest size, in nats a token.
+    """A power law NLL(n) = a + b n^-c, fitted to the losses of a scale study.
 
-    `low` to `high`: 95 % interval of the gain over examples and seeds, if losses follow a power law. `rms`: root mean
-    square of the residuals, in nats a token.
+    `gain`: predicted fall of NLL at twice the largest size, in nats a token. `low` to `high`: 95 % interval of the gain
+    over examples and seeds, if losses follow a power law. `rms`: root mean square of the residuals, in nats a token.
     """
 
     a: float
@@ -57,7 +57,10 @@ class LossCurve:
 
 
 def fit_power_law(sizes: Sequence[int], losses: Sequence[float]) -> tuple[float, float, float] | None:
-    """Return a, b and c by least squares with a, b >= 0; None if the sizes do not determine them."""
+    """Return a, b and c by least squares with a, b >= 0; None if the sizes do not determine them.
+
+    `losses`: nats a token for each size.
+    """
     if len(sizes) < LEAST_SIZES:
         return None
     ns, measured = np.asarray(sizes, np.float64), np.asarray(losses, np.float64)
@@ -71,11 +74,12 @@ def fit_power_law(sizes: Sequence[int], losses: Sequence[float]) -> tuple[float,
 def extrapolated_curve(
     sizes: Sequence[int], runs: Sequence[Sequence[Sequence[float]]], tokens: Sequence[int], groups: Sequence[str] = ()
 ) -> LossCurve | None:
-    """Fit the power law with the interval of its gain; None if there is no curve.
+    """Fit the power law with the interval of its gain; None if the losses give no curve.
 
-    `runs`: nats by size, seed and example. `groups`: the group of each example; groups are drawn as a whole. In
-    simulated studies the interval held the truth in 95 % with three seeds but in 83 % with one, whose chance it cannot
-    see (`tests/benchmarks/scale_study.py`).
+    `runs`: nats by size, seed and example. `tokens`: number of tokens of each example. `groups`: the group of each
+    example; groups are drawn as a whole. In simulated studies the interval contained the true gain in 95 % of cases
+    with three seeds but in 83 % with one, whose chance deviation cannot be estimated
+    (`tests/benchmarks/scale_study.py`).
     """
     values = [np.asarray(one, np.float64) for one in runs]
     weights = np.asarray(tokens, np.float64)
@@ -107,8 +111,7 @@ def _gain(largest: float, b: _Floats, c: _Floats) -> _Floats:
 def _fits(sizes: _Floats, losses: _Floats) -> tuple[_Floats, _Floats, npt.NDArray[np.int64]]:
     """Return a, b, and the index of c in _EXPONENTS for each row of `losses` (resamples x sizes).
 
-    For a fixed c the least squares are linear; where a or b would be negative, the best fit with that one at 0 is
-    taken.
+    For a fixed c the least squares are linear; where a or b would be negative, it is set to 0 and the other one fitted.
     """
     best = np.full(len(losses), np.inf)
     a, b, at = np.zeros(len(losses)), np.zeros(len(losses)), np.zeros(len(losses), np.int64)
@@ -151,21 +154,24 @@ WORTH_NATS = LOSS_NATS  # nats a token that twice the data must bring: 2 % of pe
 FACTS_SHARE = 0.5  # share of questions from which the set counts as being about facts in documents
 FEW_SEEDS = 3
 _CURVE_POINTS = 60
-_MOST_TIMES = 2  # times the largest size: no prediction beyond
+_MOST_TIMES = 2  # the curve ends at this many times the largest size
 _SETTINGS = ("rank", "alpha", "dropout", "learning_rate", "micro_batch", "accumulation", "epochs")
 _NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleAdvice:
-    """The advice. `code`: more | enough | documents | early. `sentence`: with its numbers."""
+    """The advice of a scale study. `code`: more | enough | documents | early.
+
+    `sentence`: the advice with its numbers.
+    """
 
     code: str
     sentence: str
 
 
 def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[ReportSection, ...]:
-    """Return the sections of a study whose runs have all ended, in the language in use.
+    """Return the report's sections on a scale study whose runs have all ended, in the language in use.
 
     Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable.
     """
@@ -198,7 +204,10 @@ def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[
 
 
 def advise(found: ScaleResults, questions: QuestionSet | None = None) -> ScaleAdvice:
-    """Return the advice. `questions`: those that the systems answered; None: only the hold-out was measured."""
+    """Choose the advice from the results.
+
+    `questions`: the questions that the systems answered; None: only the hold-out was measured.
+    """
     rows, base, change = found.largest.rows, found.largest.from_base, found.doubling
     sizes = {"rows": f"{rows:,}", "half": f"{found.half:,}"}
     facts, count = _facts(questions)
@@ -236,7 +245,7 @@ def _advice(code: str, reason: str, of: ConfidenceInterval, **facts: Any) -> Sca
 
 
 def _facts(questions: QuestionSet | None) -> tuple[int, int]:
-    """Return how many questions ask for facts in documents, and how many there are."""
+    """Return the number of questions that ask for facts in documents, and the number of all questions."""
     asked = questions.questions if questions else ()
     return sum(bool(one.gold or one.must_include) for one in asked), len(asked)
 
@@ -322,7 +331,7 @@ def _sizes(found: ScaleResults) -> ReportTable:
 
 
 def _data(about: dict[str, Any]) -> Iterator[ReportTable]:
-    """Return a table only if rows were left out, which happens with given subsets."""
+    """Yield a table of the rows left out of each subset; nothing if none were, as with nested subsets."""
     if any(one["removed"] or one["unusable"] for one in about["subsets"]):
         lines = [(f"{one['rows']:,}", f"{one['removed']:,}", f"{one['unusable']:,}") for one in about["subsets"]]
         yield ReportTable(_head(("rows", "removed", "unusable")), tuple(lines))
@@ -362,12 +371,12 @@ def _head(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _steps(course: TrainingCurve) -> str:
-    """Return the best step and the number of steps."""
+    """Return a text with the best step and the number of steps."""
     return phrase("evaluation.scale_best_step", best=course.best_step, steps=course.steps)
 
 
 def _format_change(change: LossChange | None) -> str:
-    """Return the mean and the interval in nats a token, with signs."""
+    """Return a text with the mean and the interval of a change in nats a token, with signs; "-" for None."""
     if change is None:
         return _NONE
     return f"{change.decisive.mean:+.3f} ({change.decisive.low:+.3f} … {change.decisive.high:+.3f})"
@@ -392,7 +401,7 @@ def _plot(found: ScaleResults, drawn: LossCurve | None) -> str:
 
 
 def _course_plots(found: ScaleResults) -> Iterator[str]:
-    """Return for each size the plot of its first seed's run and of its control."""
+    """Yield for each size the plot of its first seed's run and of its control."""
     for size in found.sizes:
         run = size.runs[0]
         control = next((one.run for one in found.controls if one.run.training.rows == size.rows), None)

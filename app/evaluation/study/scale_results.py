@@ -22,15 +22,16 @@ from app.training.runs import run_folders, run_journal
 from app.training.runs.run_journal import RunHistory
 
 RISE_NATS = 0.01  # rise of the validation loss above its best; less is fluctuation
-OVERFIT_STEPS = 2  # least number of evaluations after the best for an overfit
+OVERFIT_STEPS = 2  # least number of evaluations after the best one that shows overfitting
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingCurve:
-    """The course of a run: step and loss. A training loss is the mean since the evaluation before.
+    """The losses of a run by step. `training`, `validation`: pairs of step and loss in nats a token.
 
-    `overfit_step`: the step after which validation rises while training falls; None: there is none. `gap`: validation
-    minus training loss at the best step; None: unknown. `reason`: as in `trainer.events.Finished`.
+    A training loss is the mean since the evaluation before. `overfit_step`: the step after which validation rises while
+    training falls; None: there is none. `gap`: validation minus training loss at the best step; None: unknown.
+    `reason`: as in `trainer.events.Finished`.
     """
 
     steps: int
@@ -44,7 +45,7 @@ class TrainingCurve:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRun:
-    """A run that has ended. `nll`: nats of each hold-out example with its adapter."""
+    """A run that has ended. `nll`: loss in nats of each hold-out example with the run's adapter."""
 
     training: Training
     nll: tuple[float, ...]
@@ -53,9 +54,9 @@ class MeasuredRun:
 
 @dataclass(frozen=True, slots=True)
 class LossChange:
-    """A change of the loss from one set of runs to another; negative is better.
+    """A change of the loss in nats a token from one set of runs to another; negative is better.
 
-    `by_group`: None if each example is its own group. `by_seed`: the difference for each seed that both have.
+    `by_group`: None if each example is its own group. `by_seed`: the difference for each seed that both sets have.
     """
 
     by_example: ConfidenceInterval
@@ -64,7 +65,11 @@ class LossChange:
 
     @property
     def decisive(self) -> ConfidenceInterval:
-        """Return the interval by group if there are enough groups, unless only the one by example holds 0."""
+        """Return the interval that decides whether the loss changed.
+
+        With too few groups, or if only the interval by example contains 0, this is the interval by example; else the
+        interval by group.
+        """
         group = self.by_group
         if group is None or group.units < LEAST_UNITS or (self.by_example.holds_zero and not group.holds_zero):
             return self.by_example
@@ -72,16 +77,19 @@ class LossChange:
 
     @property
     def is_better(self) -> bool:
-        """Return whether the loss fell beyond chance, and with every seed."""
+        """Return whether the loss fell by more than chance explains, and with every seed."""
         return self.decisive.is_better and all(one < 0 for one in self.by_seed)
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSize:
-    """The runs of one size. `nll`: mean over seeds. `spread`: their standard deviation; None: there is one seed."""
+    """The runs of one size. `nll`: mean loss over the seeds, in nats a token.
+
+    `spread`: standard deviation of the seeds' losses; None: there is one seed.
+    """
 
     rows: int
-    runs: tuple[MeasuredRun, ...]  # by seed
+    runs: tuple[MeasuredRun, ...]  # ordered by seed
     nll: float
     spread: float | None
     from_base: LossChange
@@ -90,10 +98,10 @@ class MeasuredSize:
 
 @dataclass(frozen=True, slots=True)
 class FixedStepsControl:
-    """A smaller size trained for as many steps as the largest. All three changes are for its seed alone.
+    """A control: a smaller size trained for as many steps as the largest. All changes are for the control's seed alone.
 
-    `gain`: from the size to the largest, which is the sum of `by_steps` (from the size to the control) and `by_data`
-    (from the control to the largest). `explains`: data | steps | unclear | nothing (there is no gain).
+    `gain`: change from the size to the largest, which is the sum of `by_steps` (from the size to the control) and
+    `by_data` (from the control to the largest). `explains`: data | steps | unclear | nothing (there is no gain).
     """
 
     run: MeasuredRun
@@ -113,7 +121,7 @@ class FixedStepsControl:
 
 @dataclass(frozen=True, slots=True)
 class ScaleResults:
-    """All results of a study. `groups`: the group of each hold-out example; (): each is its own group.
+    """All results of a scale study. `groups`: the group of each hold-out example; (): each is its own group.
 
     `doubling`: change from `half` to all rows; `half` is the largest size of at most half the rows, or else the
     smallest.
@@ -137,14 +145,14 @@ class ScaleResults:
 
     @property
     def early_share(self) -> float:
-        """Return the share of the runs, without controls, that early stopping has ended."""
+        """Return the share, 0 to 1, of the runs without controls that early stopping has ended."""
         found = self.main_runs
         return sum(run.course.reason == "early_stopping" for run in found) / len(found)
 
 
 @dataclass(frozen=True, slots=True)
 class HoldoutLosses:
-    """The hold-out that judges all runs: for each example the nats of the base, the tokens and the group."""
+    """The hold-out of all runs: for each example the loss of the base in nats, the number of tokens and the group."""
 
     base: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -154,7 +162,7 @@ class HoldoutLosses:
         return float(np.sum(_mean(found)) / sum(self.tokens))
 
     def change(self, before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> LossChange:
-        """Return the change of the means over seeds, paired by example."""
+        """Return the change of the mean losses over the seeds, paired by example."""
         seeds = {run.training.seed: run for run in before}
         pairs = [(seeds[run.training.seed], run) for run in after if run.training.seed in seeds]
         by_seed = tuple((sum(one.nll) - sum(other.nll)) / sum(self.tokens) for other, one in pairs)
@@ -200,15 +208,15 @@ def measure(study: Study) -> ScaleResults:
 
 
 def holdout_nats(training: Training) -> float:
-    """Return the nats of all hold-out answers with the run's adapter; for the same texts comparable between tokenizers.
+    """Return the loss in nats of all hold-out answers with the run's adapter, summed; NaN if it was not measured.
 
-    NaN if it was not measured. Raises AppError("holdout_unreadable").
+    For the same texts the sum can be compared between tokenizers. Raises AppError("holdout_unreadable").
     """
     return sum(example.adapter_nll for example in run_folders.read_holdout(Path(training.folder)).examples)
 
 
 def combine_runs(losses: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
-    """Combine runs of at least two sizes."""
+    """Combine runs of at least two sizes into the results of a study."""
     main = [run for run in found if not run.training.is_control]
     by_rows: dict[int, list[MeasuredRun]] = {}
     for run in sorted(main, key=lambda run: (run.training.rows, run.training.seed)):
@@ -262,14 +270,14 @@ def training_curve_of(history: RunHistory) -> TrainingCurve:
 
 
 def _mean(found: Iterable[MeasuredRun]) -> list[float]:
-    """Return the nats of each example, as mean over the runs."""
+    """Return the loss of each example in nats, as mean over the runs."""
     return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
 
 
 def _controls(
     losses: HoldoutLosses, found: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
 ) -> Iterable[FixedStepsControl]:
-    """Return the controls for whose seed both their size and the largest have a run."""
+    """Yield the controls for whose seed both their size and the largest have a run."""
     largest = max(by_rows)
     for run in sorted((one for one in found if one.training.is_control), key=lambda one: one.training.rows):
         seed = run.training.seed
@@ -293,7 +301,7 @@ def _groups(folder: Path, lines: Sequence[int]) -> tuple[str, ...]:
 
 
 def _means(history: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:
-    """Return for each of these steps the mean training loss since the step before."""
+    """Return for each of the steps `ends` the mean training loss since the step before it."""
     found, begin = [], 0
     for end in ends:
         losses = [step.loss for step in history.steps if begin < step.step <= end]
@@ -304,7 +312,10 @@ def _means(history: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float],
 
 
 def _overfit(training: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]]) -> int | None:
-    """Return the best step if validation is worse and training better at the end; else None."""
+    """Return the best step if the run overfits, else None.
+
+    It overfits if at the end the validation loss is higher, and the training loss lower, than at the best step.
+    """
     if not validation:
         return None
     best_step, best = min(validation, key=lambda one: one[1])

@@ -22,17 +22,17 @@ from app.training.data import data_split, duplicates, file_import, rows, split_r
 from app.training.data.rows import TrainingRow
 from app.training.runs import lineage
 
-SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training rows, if no sizes are named
+SHARES = (0.125, 0.25, 0.5, 1.0)  # shares of the training rows that are the sizes by default
 LEAST_HELD = 20  # least rows of the hold-out
-_MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # as in a split
+_MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # limits as in a split
 _REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # lower limits if a divisor reduces everything
 _INDEX_BYTES = 100_000_000
-_DATA_BYTES = 1 << 31  # of one part
+_DATA_BYTES = 1 << 31  # limit for one part
 
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """`raw`: JSON Lines in the order in which the trainer gets them; it shuffles them by its seed.
+    """The data of one size. `raw`: JSON Lines in the order in which the trainer gets and then shuffles them.
 
     `removed`: rows left out because they are near duplicates of a hold-out row; `unusable`: lines that are no rows.
     """
@@ -47,8 +47,8 @@ class Subset:
 class SubsetFiles:
     """The files of a scale study. `validation`, `holdout`: JSON Lines, the same for every run.
 
-    `subsets`: in ascending order of size. `name`, `label`: those of the source. `is_nested`: each subset is the
-    beginning of the next. `unusable`: lines of the source that are no rows.
+    `subsets`: the data of each size, in ascending order. `name`, `label`: name and label of the source. `is_nested`:
+    each subset is the beginning of the next. `unusable`: number of lines of the source that are no rows.
     """
 
     name: str
@@ -70,10 +70,11 @@ def subsets_of(request: StudyRequest) -> SubsetFiles:
 
 
 def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
-    """Return the first rows of a split as subsets. `data`: its folder, or a file, which is split likewise.
+    """Return the first rows of a split as subsets.
 
-    `sizes`: rows, ascending; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
-    scale_size_small, scale_size_large, and as `file_import.import_file`.
+    `data`: the split's folder, or a file, which is split in the same way. `sizes`: numbers of rows, ascending; ():
+    SHARES of all rows. Raises AppError: split_*, scale_few_rows, scale_sizes_order, scale_size_small, scale_size_large,
+    and as `file_import.import_file`.
     """
     unusable, label = 0, confidentiality.DEFAULT_LABEL
     if data.is_dir():
@@ -98,9 +99,9 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
 def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     """Return given subsets of a JSON Lines file. `indices`: {"1000": [lines from 0, in their order], …}.
 
-    `divisor` k: take the first 1/k of each subset, for a machine on which all would take too long; hold-out and
-    validation shrink too, but not below a minimum. Both are drawn from rows that no subset has; rows near the hold-out
-    are removed by the paper's measure (`data_split.PAPER`).
+    `divisor` k: use the first 1/k of each subset, for a machine on which all would take too long; hold-out and
+    validation shrink too, but not below a minimum. Both are drawn from rows that no subset has; rows similar to a
+    hold-out row by the paper's measure (`data_split.PAPER`) are removed.
     Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout, scale_sizes_order,
     scale_size_small, and as `file_import.import_file`.
     """
@@ -163,7 +164,10 @@ def _read_indices(indices: Path) -> list[list[int]]:
 
 
 def _held(free: Iterable[TrainingRow], divisor: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
-    """Return hold-out and validation. A row's id is a hash of its text, so their order is as good as random."""
+    """Return the rows of hold-out and validation. Raises AppError("scale_no_holdout").
+
+    The rows are ordered by id, which is as good as random, because an id is a hash of the row's text.
+    """
     ordered = sorted(free, key=lambda row: row.id)
     most = min(max(_REDUCED_HOLDOUT, _MOST_HOLDOUT // divisor), len(ordered) // 2)
     end = most + max(_REDUCED_VALIDATION, _MOST_VALIDATION // divisor)

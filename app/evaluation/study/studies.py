@@ -1,4 +1,4 @@
-"""Studies: what each compares over which questions, stored in a folder of its own from which it can always resume.
+"""Store studies: what each compares over which questions, in a folder of its own from which it can always resume.
 
 `study.json` and `questions.jsonl` are written once, at the start; everything else in the folder is a result.
 `results.json` holds all that was measured, for the report and the window. Removed studies are in `.bin` next to the
@@ -30,7 +30,7 @@ VERSION = 1
 KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
 STUDY, QUESTIONS, LOCK, BIN = "study.json", "questions.jsonl", "lock", ".bin"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
-_NAMED = 5  # number of ids that an ambiguous name lists
+_NAMED = 5  # number of ids that the error for an ambiguous name lists
 JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
 
 
@@ -38,7 +38,7 @@ JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
 class ComparedSystem:
     """A system and how it is asked. `model`: its file may be a MadeModel that does not exist yet.
 
-    `may_quote`: a model below a billion parameters is not asked; the documents are quoted instead, as the program does.
+    `may_quote`: a model below a billion parameters is not asked; the documents are quoted instead, as the app does.
     `family`: systems with the same tokenizer; their divergence from the first of them is measured; "": none.
     """
 
@@ -47,7 +47,7 @@ class ComparedSystem:
     scope: tuple[CollectionRef, ...] = ()
     may_quote: bool = True
     family: str = ""
-    label: Label = "internal"  # the highest of the collections that are asked and of the model's training data
+    label: Label = "internal"  # highest label of the collections that are asked and of the model's training data
     documents_sha256: str = ""  # as `study_preflight.documents_sha256`; "": unknown
 
 
@@ -65,8 +65,8 @@ class MadeModel:
     source: str
     adapter: str = ""
     is_shared: bool = False
-    size_bytes: int = 0  # about
-    strength: float = 1.0  # of the adapter
+    size_bytes: int = 0  # approximate
+    strength: float = 1.0  # strength of the adapter
     adapter_sha256: str = ""  # as in System
     source_form: str = ""  # for a "folder": quantization and hash of the GGUF
     source_sha256: str = ""
@@ -74,7 +74,10 @@ class MadeModel:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A run whose folder has its spec. `is_control`: it takes as many steps as the largest run."""
+    """A run whose folder has its spec. `rows`: number of training rows.
+
+    `is_control`: it has as many steps as the largest run.
+    """
 
     folder: str
     rows: int
@@ -93,7 +96,7 @@ class RatedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as it was started. The folder holds the questions; `set_*` tell which set they are.
+    """A study as it was started. The folder holds the questions; `set_*` identify their question set.
 
     `choices`, `context_tokens`: the same for every system; what `choices` leave open comes from the model card.
     `judge`: None: there is none. `has_likelihoods`: the likelihood of the references is measured.
@@ -144,8 +147,8 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
 def read(folder: Path) -> Study:
     """Read a study. Raises AppError: evaluation_damaged, evaluation_from_elsewhere.
 
-    A study from elsewhere is refused because it names files to make and delete, and its answers and verdicts may be
-    forged.
+    A study from another machine is refused because it names files to make and delete, and its answers and verdicts may
+    be forged.
     """
     try:
         raw = strict_json.read_bytes(folder / STUDY)
@@ -180,7 +183,10 @@ def questions_of(folder: Path, study: Study) -> QuestionSet:
 
 @dataclass(frozen=True, slots=True)
 class StudyEntry:
-    """A study in the list. `study` None: damaged. `state`: running | finished | waiting (it can be resumed)."""
+    """A study in the list. `study` None: its files are damaged.
+
+    `state`: running | finished | waiting (it can be resumed).
+    """
 
     id: str
     folder: Path
@@ -192,13 +198,16 @@ def list_all(evaluations: Path) -> list[StudyEntry]:
     """Return all studies, newest first."""
     try:
         folders = [folder for folder in evaluations.iterdir() if (folder / STUDY).is_file()]
-    except OSError:  # none was ever made
+    except OSError:  # no study was ever made
         return []
     return [_entry(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
 
 
 def find(evaluations: Path, wanted: str) -> StudyEntry:
-    """Find a study by (part of) its id or name. Raises AppError("evaluation_unknown" | "evaluation_ambiguous")."""
+    """Find a study by its id or name, or by a part of one.
+
+    Raises AppError("evaluation_unknown" | "evaluation_ambiguous").
+    """
     known = list_all(evaluations)
     names = {one.id: {one.id, one.study.name if one.study else one.id} for one in known}
     found = [one for one in known if wanted in names[one.id]]
@@ -226,11 +235,11 @@ def lock(folder: Path) -> filelock.BaseFileLock:
 
 
 def remove(entry: StudyEntry) -> Path:
-    """Move a study into the bin, where its time counts from now; return its folder there.
+    """Move a study into the bin, and mark it as deleted now; return its folder there.
 
     Raises AppError("evaluation_busy" | "evaluation_unwritable").
     """
-    # checks that no process works on it; not every system can move a folder with an open file
+    # checks that no process works on the study; not every operating system can move a folder with an open file
     lock(entry.folder).release()
     place = _move(entry.folder, entry.folder.parent / BIN / entry.id)
     work_folder.mark_deleted(place, time.time())
@@ -246,7 +255,7 @@ def restore(evaluations: Path, wanted: str) -> StudyEntry:
 
 
 def free_name(evaluations: Path, name: str) -> str:
-    """Return the name, with a number appended if a study has it, even one in the bin."""
+    """Return the name, with a number appended if a study already has it, even one in the bin."""
     taken = {one.study.name for one in (*list_all(evaluations), *list_all(evaluations / BIN)) if one.study}
     free, number = name, 1
     while free in taken:
@@ -273,7 +282,7 @@ def _entry(folder: Path) -> StudyEntry:
 
 
 def state_of(folder: Path) -> str:
-    """Return the state as in StudyEntry."""
+    """Return the state of a study: running | finished | waiting."""
     if work_folder.is_locked(folder / LOCK):
         return "running"
     return "finished" if (folder / RESULTS).is_file() else "waiting"
@@ -304,7 +313,7 @@ def write_results(evaluation: Evaluation, sections: Sequence[ReportSection], fol
 
 
 def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
-    """Read the results; the sections are in the language in which they were written.
+    """Read the results of a study; the report's sections are in the language in which they were written.
 
     Raises AppError: evaluation_damaged, evaluation_from_elsewhere (measured on another machine).
     """
@@ -323,7 +332,7 @@ def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
 
 
 def _check_results(evaluation: Evaluation) -> None:
-    """Check what the tables rely on: each answer belongs to a known question. Raises ValueError."""
+    """Check that each answer belongs to a known question, because the tables rely on it. Raises ValueError."""
     known = {question.id for question in evaluation.questions.questions}
     if any(row.question_id not in known for result in evaluation.systems for row in result.rows):
         raise ValueError("an answer to no question")

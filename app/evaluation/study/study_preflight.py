@@ -25,14 +25,14 @@ from app.models import base_models
 
 
 def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
-    """Return a hash of the documents' content, whatever their paths are; "" without a scope."""
+    """Return a hash of the contents of the documents in a scope, whatever their paths are; "" without a scope."""
     if not scope:
         return ""
     library = Library.beside(database)
     try:
         known = library.collections()
         names, ids = {one.name: one.id for one in known}, {one.id for one in known}
-        # a collection may have been renamed since
+        # a collection may have been renamed since the study was made
         asked = [names.get(ref.name) or (ref.id if ref.id in ids else 0) for ref in scope]
         found = sorted(one.sha256 for number in asked if number for one in library.documents(number))
     finally:
@@ -68,7 +68,10 @@ def require_unchanged(study: Study, folder: Path, count: int, database: Path) ->
 
 
 def _require_model(study: Study, one: ComparedSystem) -> None:
-    """Check a model by its hash; a file whose size and time are as the list knows them is not read."""
+    """Check a model by its hash; a file with the size and time recorded in the model list is not read again.
+
+    Raises AppError("model_missing" | "evaluation_model_changed").
+    """
     path = Path(one.model.path)
     try:
         status = path.stat()
@@ -82,7 +85,10 @@ def _require_model(study: Study, one: ComparedSystem) -> None:
 
 
 def _require_source(study: Study, made: MadeModel) -> None:
-    """Check the file by its hash, always: the unpacked model is shared with other studies under this hash."""
+    """Check the source of an unpacked model by its hash, even if its size and time are unchanged.
+
+    The unpacked model is shared with other studies under this hash.
+    """
     path = Path(made.source)
     try:
         is_same = input_file.sha256_of(path) == made.source_sha256
@@ -94,7 +100,7 @@ def _require_source(study: Study, made: MadeModel) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MemoryShortage:
-    """A system or judge that needs more memory than there is. `need_bytes`: about, with its context."""
+    """A system or judge that needs more memory than there is. `need_bytes`: estimate with its context."""
 
     name: str
     need_bytes: int
@@ -102,7 +108,10 @@ class MemoryShortage:
 
 
 def memory_shortages(study: Study, folder: Path, budget: MemoryBudget) -> list[MemoryShortage]:
-    """Return the systems still to ask, and the judge, that need too much. Raises AppError("evaluation_damaged")."""
+    """Return the systems still to ask, and the judge, that need too much memory.
+
+    Raises AppError("evaluation_damaged").
+    """
     count = len(studies.questions_of(folder, study).questions)
     headers: dict[str, GgufHeader | None] = {}
     found = []
@@ -125,9 +134,10 @@ def memory_shortages(study: Study, folder: Path, budget: MemoryBudget) -> list[M
 
 
 def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> MemoryEstimate:
-    """Estimate the memory. `root`: header of the file from which it is made, whose cache and buffers are the same.
+    """Estimate the memory for a model of `weights` bytes.
 
-    None: it is made from a folder, so that only the weights count.
+    `root`: header of the file from which the model is made, whose cache and buffers have the same size. None: the model
+    is made from a folder, and only the weights count.
     """
     if root is None:
         return MemoryEstimate(weights, 0, 0, weights)

@@ -29,19 +29,19 @@ from app.training.runs import run_folders, run_journal
 from trainer.convert_job import GgufToHf, HfToGguf, Merge
 from trainer.events import Finished
 
-REFERENCE = "reference-"  # begins the names of the reference files
+REFERENCE = "reference-"  # beginning of the names of the reference files
 
 
 @dataclass(frozen=True, slots=True)
 class PendingLikelihood:
-    """The likelihood of the references under one system, to be measured.
+    """The likelihood of the references under one system, which is still to be measured.
 
-    `makes_reference`: the other systems of the family are compared with its result.
+    `makes_reference`: the other systems of the family are compared with this system's result.
     """
 
     contender: ComparedSystem
     target: Path
-    reference: str = ""  # path; "": compared with nothing
+    reference: str = ""  # path of the reference file; "": compared with nothing
     makes_reference: bool = False
 
 
@@ -49,14 +49,14 @@ class PendingLikelihood:
 class PendingAnswers:
     contender: ComparedSystem
     seed: int
-    out: Path  # as in `app.chat.batch.journal`
+    out: Path  # path of the answers' journal (`app.chat.batch.journal`)
 
 
 def next_step(study: Study, folder: Path, count: int) -> ArtifactStep | None:
-    """Return the next step (make | train | likelihood | answers); None if all is measured, and the judge can begin.
+    """Return the next step (make | train | likelihood | answers); None if only the judge remains, or nothing.
 
-    `count`: number of questions. The job of a step is a Training, PendingLikelihood or PendingAnswers; that of
-    make is a conversion, as in `making_step`.
+    `count`: number of questions. The job of a step is a Training, PendingLikelihood or PendingAnswers; that of make is
+    a conversion, as in `making_step`.
     """
     for training in study.trainings:
         if not is_trained(training):
@@ -68,12 +68,12 @@ def next_step(study: Study, folder: Path, count: int) -> ArtifactStep | None:
 
 
 def total_steps(study: Study) -> int:
-    """Return the number of steps, without the files that are made."""
+    """Return the number of steps, without those that make files."""
     return len(study.trainings) + len(study.contenders) * (len(study.seeds) + study.has_likelihoods)
 
 
 def done_steps(study: Study, folder: Path, count: int) -> int:
-    """Return how many of `total_steps` are done. `count`: number of questions."""
+    """Return the number of `total_steps` that are done. `count`: number of questions."""
     left = sum(not is_trained(training) for training in study.trainings)
     left += sum(len(list(_measuring(study, folder, contender, count))) for contender in study.contenders)
     return total_steps(study) - left
@@ -107,7 +107,7 @@ def delete_unneeded(study: Study, folder: Path, count: int) -> None:
 
 
 def peak_bytes(study: Study) -> int:
-    """Estimate the peak disk use of the files that are made."""
+    """Estimate the peak disk use of the files that are made, in bytes."""
     sizes, there, most = {made.path: made.size_bytes for made in study.made}, set[str](), 0
     shared = {made.path for made in study.made if made.is_shared}
     for number, contender in enumerate(study.contenders, start=1):
@@ -136,7 +136,10 @@ def root_of(study: Study, path: str) -> str:
 
 
 def is_trained(training: Training) -> bool:
-    """Return whether a training has ended. The files alone do not tell: the run may have been killed before its end."""
+    """Return whether a training has ended.
+
+    Its files are no proof, because the run may have been killed before its end.
+    """
     folder = Path(training.folder)
     is_there = (folder / run_folders.HOLDOUT).is_file() and (folder / run_folders.ADAPTER).is_file()
     return is_there and isinstance(run_journal.replay_status(folder).end, Finished)
@@ -147,12 +150,15 @@ def answers_path(folder: Path, system_id: str, seed: int) -> Path:
 
 
 def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, BatchAnswer]:
-    """Return the answers by question number, from 1. Raises AppError("batch_journal_damaged")."""
+    """Return the answers of a system with one seed, by question number from 1.
+
+    Raises AppError("batch_journal_damaged").
+    """
     return journal.journal_answers(answers_path(folder, system_id, seed))
 
 
 def size_bytes(path: Path) -> int:
-    """Return the size of a file that exists or existed; 0: unknown."""
+    """Return the size in bytes of a file that exists or existed; 0: unknown."""
     try:
         return path.stat().st_size if path.exists() else int(read_regular(_size_file(path), 32))
     except (OSError, ValueError):
@@ -167,7 +173,7 @@ def likelihood_file(folder: Path, system_id: str) -> Path:
 
 
 def _note_size(path: Path) -> None:
-    """Store the size of a file that is about to be deleted; on a full disk it is lost."""
+    """Store the size of a file that is about to be deleted; on a full disk the size is lost."""
     with contextlib.suppress(OSError):
         _size_file(path).write_text(str(path.stat().st_size), "ascii")
 
@@ -177,7 +183,7 @@ def _size_file(path: Path) -> Path:
 
 
 def _measuring(study: Study, folder: Path, contender: ComparedSystem, count: int) -> Iterator[ArtifactStep]:
-    """Return the measurements of a system that are still missing."""
+    """Yield the measurements of a system that are still missing."""
     system = contender.system
     if study.has_likelihoods:
         is_alone = sum(one.family == contender.family for one in study.contenders) == 1
@@ -194,14 +200,14 @@ def _measuring(study: Study, folder: Path, contender: ComparedSystem, count: int
             yield ArtifactStep("likelihood", target, pending, system.name)
     for seed in study.seeds:
         path = answers_path(folder, system.id, seed)
-        if journal.journal_answer_count(path) < count:  # of lines, because reading all answers takes seconds each time
+        if journal.journal_answer_count(path) < count:  # counts lines, because reading all answers takes seconds
             yield ArtifactStep("answers", path, PendingAnswers(contender, seed, path), system.name)
 
 
 def _is_reference_needed(study: Study, folder: Path, family: str) -> bool:
     """Return whether the reference file of a family is still needed.
 
-    It is, until the likelihoods of all systems of the family but the first have been measured.
+    It is needed until the likelihoods of all systems of the family but the first have been measured.
     """
     others = [one for one in study.contenders if one.family == family and one is not _first(study, family)]
     return any(not likelihood_file(folder, one.system.id).is_file() for one in others)
@@ -228,7 +234,7 @@ def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambd
 
 
 def _missing(study: Study, path: str) -> ArtifactStep | None:
-    """Return the step for the first file to make for this one; None if it exists or is not made here."""
+    """Return the step that makes the next missing file for `path`; None if no file is missing."""
     by_path = {one.path: one for one in study.made}
     absent = [by_path[one] for one in _waited_for(study, path) if not Path(one).exists()]
     return making_step(absent[-1]) if absent else None
@@ -251,7 +257,10 @@ def making_step(made: MadeModel) -> ArtifactStep:
 
 @dataclass(frozen=True, slots=True)
 class SystemProgress:
-    """The progress of one system. `answered` of `questions`, over all seeds. `is_measured`: nothing is left to do."""
+    """The progress of one system. `answered`, `questions`: numbers of answers and questions, over all seeds.
+
+    `is_measured`: nothing is left to do.
+    """
 
     id: str
     name: str
@@ -262,7 +271,10 @@ class SystemProgress:
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """The progress of a study. The judge is one of `steps`. `state`: running | finished | waiting."""
+    """The progress of a study. `done`, `steps`: numbers of steps, of which the judge is one.
+
+    `state`: running | finished | waiting.
+    """
 
     systems: tuple[SystemProgress, ...]
     trained: int
@@ -273,7 +285,7 @@ class StudyStatus:
 
     @property
     def answered(self) -> int:
-        """Return how many of `answers` all systems together have given."""
+        """Return the number of answers that all systems together have given."""
         return sum(one.answered for one in self.systems)
 
     @property
@@ -282,7 +294,10 @@ class StudyStatus:
 
 
 def study_status(study: Study, folder: Path) -> StudyStatus:
-    """Return the progress. Takes a moment, because journals are counted. Raises AppError("evaluation_damaged")."""
+    """Return the progress of a study. Takes a moment, because journals are read.
+
+    Raises AppError("evaluation_damaged").
+    """
     count = len(studies.questions_of(folder, study).questions)
     left = {one.system.id for one in unfinished_systems(study, folder, count)}
     return StudyStatus(
@@ -313,7 +328,7 @@ QUESTION_PLACE = "\ue0f2"  # the place of the question in a prompt that is rende
 
 
 def likelihood_texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[ScoredText, ...]:
-    """Return a prompt without documents, and the reference to score, for each question that has one."""
+    """Return for each question with a reference its prompt without documents, and the reference to score."""
     # the space after "回答:" belongs to the answer, as in training (`trainer.prompt_form`)
     before = form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""
     return _scored_texts(questions, lambda text: prompts.build(form, (Turn(text),), system), before)

@@ -1,1 +1,1 @@
-"""The page 評価 (evaluation): question sets, studies and their results."""
+"""Show the page 評価 (evaluation): question sets, studies and their results."""

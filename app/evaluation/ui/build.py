@@ -29,7 +29,7 @@ def evaluation_page(
     trainings: TrainingRunner,
     evaluations: Evaluations,
 ) -> "EvaluationPage":
-    """Return the page. Its modules are imported only now, because most starts never show it."""
+    """Return the page. Its modules are imported only now, because most sessions never show it."""
     from app.evaluation.ui.page import EvaluationPage
     from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 

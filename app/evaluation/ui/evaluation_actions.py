@@ -1,6 +1,6 @@
-"""The actions of the page 評価: start a study; remove, restore and compare entries; use a compared system.
+"""Define the actions of the page 評価: start a study; remove, restore and compare entries; use a compared system.
 
-To use a system is to open a new conversation with its model, and with the collections that it was asked with.
+Using a system opens a new conversation with its model, and with the collections that the system was asked with.
 """
 
 import functools
@@ -63,10 +63,13 @@ class StartStudyAction(QObject):
         self._question_set = ""
         self._is_reading = False
         self._making: LongTask | None = None
-        self.dialog: StudyDialog | None = None  # while it is open
+        self.dialog: StudyDialog | None = None  # set only while the dialog is open
 
     def ask(self, question_set: str = "") -> None:
-        """Open the dialog after a moment, with the set chosen; "": the user chooses the set too."""
+        """Read the question sets in the background, then open the dialog.
+
+        `question_set`: the chosen set; "": the user chooses the set too.
+        """
         if self._evaluations.is_running or self._is_training():
             code = "study_busy" if self._evaluations.is_running else "study_beside_training"
             self.failed.emit(AppError(code))
@@ -130,22 +133,22 @@ class StartStudyAction(QObject):
         self.start(folder)
 
     def _on_not_made(self, error: AppError | None = None) -> None:
-        """`error` None: the user has cancelled it."""
+        """End the making of a study; `error` None: the user has cancelled it."""
         self._making = None
         if self.dialog is not None:
             self.dialog.end_making(error)
 
 
 class EvaluationActions(EntryActions):
-    """Removes, restores and compares entries of the list. Folders are only moved, which takes a moment."""
+    """Removes, restores and compares entries of the list. Removing only moves folders, which takes a moment."""
 
     evaluate_requested = Signal(str)  # name of a set
-    rename_requested = Signal()  # of the shown set
+    rename_requested = Signal()  # for the shown set
     compare_requested = Signal(object)  # list[StudyEntry]
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    undo_offered = Signal(str, object)  # a text on the change, and a function that undoes it
 
     def __init__(self, theme: Theme, where: Paths, page: QWidget, running: Callable[[], Path | None]) -> None:
-        """`running`: returns the folder of the study that this window carries out."""
+        """Create the actions. `running`: returns the folder of the study that this window carries out, or None."""
         super().__init__(theme, page)
         self._running = running
         self._where = where
@@ -191,7 +194,10 @@ class EvaluationActions(EntryActions):
     # ------------------------------------------------------------------- private
 
     def _remove(self, one: ListedEntry) -> None:
-        """Raises AppError: study_goes_on, and as `question_sets.remove` and `studies.remove`."""
+        """Move one entry into the bin.
+
+        Raises AppError: study_goes_on, and as `question_sets.remove` and `studies.remove`.
+        """
         if isinstance(one, StudyEntry) and one.folder == self._running():
             raise AppError("study_goes_on", id=one.id)
         self.closed.emit(key_of(one))
@@ -232,7 +238,7 @@ def _name(one: ListedEntry) -> str:
 
 
 class UseCandidateAction(QObject):
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    undo_offered = Signal(str, object)  # a text on the change, and a function that undoes it
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -250,8 +256,10 @@ class UseCandidateAction(QObject):
         self._navigation = navigation
 
     def use(self, system: System) -> None:
-        """Open a new conversation with the system. Emit `failed` with an error of
-        `use_obstacle`, or system_no_collection."""
+        """Open a new conversation with the system.
+
+        Emits `failed` with an error of `use_obstacle`, or system_no_collection.
+        """
         models, known = self._models(), {one.name: one for one in self._collections()}
         error = use_obstacle(system, models)
         missing = next((name for name in system.collections if name not in known), None)

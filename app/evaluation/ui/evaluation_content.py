@@ -1,4 +1,4 @@
-"""The entries of the page 評価, and its content: a question set, a study, results, or a hint when nothing is chosen."""
+"""Hold the entries of the page 評価, and show the chosen one: a question set, a study, results, or a hint."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ def key_of(entry: ListedEntry) -> EntryKey:
 
 @dataclass(frozen=True, slots=True)
 class ListedEntries:
-    """The question sets and studies that exist now, studies from the newest on."""
+    """The question sets and studies that exist now, the newest study first."""
 
     sets: tuple[StoredQuestionSet, ...] = ()
     studies: tuple[StudyEntry, ...] = ()
@@ -75,7 +75,7 @@ def _study_row(one: StudyEntry, progress: str) -> EntryRow:
 
 
 class EvaluationContent(QStackedWidget):
-    """Shows the chosen entry. `shown`: the title or the actions may have changed."""
+    """Shows the chosen entry. The signal `shown`: the title or the actions may have changed."""
 
     shown = Signal()
     failed = Signal(object)  # AppError
@@ -91,10 +91,10 @@ class EvaluationContent(QStackedWidget):
         # Each view is made when it is first needed, and kept.
         self.set_view, self.study_view = functools.cache(make_set_view), functools.cache(make_study_view)
         self.result_view = functools.cache(make_result_view)
-        self._shown_kind = ""  # set | study | result; "": nothing of these
-        self.entry: ListedEntry | None = None  # of the list; None: nothing, or several entries
+        self._shown_kind = ""  # set | study | result; "": another view
+        self.entry: ListedEntry | None = None  # the shown entry of the list; None: nothing, or several entries
         self.compared: tuple[str, ...] = ()  # ids of the studies that are merged in one table
-        self._request_number = 0  # results of earlier ones are dropped
+        self._request_number = 0  # number of the newest request; results of earlier requests are dropped
         self.nothing = EmptyState(
             phrase("evaluation.add_a_question_set_to"),
             phrase("evaluation.for_example_20_questions_that"),
@@ -147,7 +147,7 @@ class EvaluationContent(QStackedWidget):
         self._show_view(self.nothing)
 
     def show_entry(self, entry: ListedEntry) -> None:
-        """Show an entry. `failed` reports a study that cannot be read; a set shows this itself."""
+        """Show an entry. The signal `failed` reports a study that cannot be read; a set's view shows this itself."""
         number = self._begin(entry)
         if isinstance(entry, StoredQuestionSet):
             self.set_view().show_set(entry.name)
@@ -180,7 +180,7 @@ class EvaluationContent(QStackedWidget):
         background.run(read, show, functools.partial(self._on_unreadable, number))
 
     def show_listed(self, *, is_listed: bool) -> None:
-        """Adapt the hint. `is_listed`: there are entries, and beside them a button to add a set."""
+        """Choose the text of the hint. `is_listed`: there are entries, and beside them a button to add a set."""
         first = phrase("evaluation.add_a_question_set_to")
         message = phrase("evaluation.choose_one_from_the_list") if is_listed else first
         self.nothing.show_message(message, is_first=not is_listed)

@@ -18,9 +18,9 @@ from app.uikit.desktop import Pickers, complete_suffix
 class FileExport(QObject):
     """Exports one file at a time. The system's file dialog asks before it replaces a file."""
 
-    saved = Signal(object, object)  # the source that `ask` was given, and Path
+    saved = Signal(object, object)  # the `source` of `ask`, and Path
     failed = Signal(object)  # AppError
-    changed = Signal()  # `is_working`
+    changed = Signal()  # `is_working` has changed
 
     def __init__(self, view: QWidget, secrecy: ConfidentialityGuard, pickers: Pickers) -> None:
         super().__init__(view)

@@ -1,4 +1,4 @@
-"""The page 評価: question sets and studies on the left, the chosen one on the right."""
+"""Show the page 評価: question sets and studies on the left, the chosen one on the right."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -58,9 +58,9 @@ class EvaluationPage(ListDetailPage):
         self._secrecy = ConfidentialityGuard(theme, paths.exports_log)
         self._listed = ListedEntries()
         self._live: Mapping[str, str] = {}  # progress of the running study, by its id
-        self._wanted: EntryKey | None = None  # shown as soon as it is in the list
+        self._wanted: EntryKey | None = None  # an entry to show as soon as it is in the list
         self._is_reading = False
-        self._is_to_read = False  # once more after the current reading
+        self._is_to_read = False  # the list is to be read once more after the current reading
         self._is_to_choose = False  # choose an entry after reading
         self.contents = EvaluationContent(theme, self._make_set_view, self._make_study_view, self._make_result_view)
         self.entry_actions = EvaluationActions(theme, paths, self, lambda: evaluations.folder)
@@ -200,7 +200,7 @@ class EvaluationPage(ListDetailPage):
     # ---------------------------------------------------------------------- list
 
     def _read(self) -> ListedEntries:
-        """Runs in the background."""
+        """Read the question sets and studies; runs in the background."""
         paths = self._paths
         return ListedEntries(tuple(question_sets.list_all(paths.questions)), tuple(studies.list_all(paths.evaluations)))
 
@@ -222,7 +222,7 @@ class EvaluationPage(ListDetailPage):
         elif key is not None and now is None:
             self.close_content()
         elif isinstance(now, StudyEntry) and now != shown:
-            self._show(now)  # it has started or ended
+            self._show(now)  # the study has started or ended
         elif self._is_to_choose:
             self._choose_first()
         self._is_to_choose = False
@@ -251,7 +251,7 @@ class EvaluationPage(ListDetailPage):
 
     def _show_chosen(self, entry: ListedEntry) -> None:
         if entry != self.contents.entry:
-            self._wanted = None  # the user's choice comes later than the request
+            self._wanted = None  # the user's choice replaces the request
             self.banner.hide()
             self._show(entry)
 
@@ -307,12 +307,12 @@ class EvaluationPage(ListDetailPage):
     def _on_ended(self, folder: Path, error: AppError | None) -> None:
         self._show_list({})
         self.refresh()
-        self.banner.hide()  # it may say that this study is still running
+        self.banner.hide()  # the banner may say that this study is still running
         if error is not None and self.contents.key != ("study", folder.name):  # the study's view shows the error itself
             self.say(error)
 
 
 def _file_of(event: QDropEvent) -> Path | None:
-    """Return the dragged file if it is the only one and may hold questions."""
+    """Return the dragged file if it is the only one and may hold questions; else None."""
     paths = dropped_paths(event.mimeData())
     return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in question_files.SUFFIXES else None

@@ -1,4 +1,4 @@
-"""The wording of studies: the current step, the progress of each system, the state, and why a study stopped."""
+"""Build the texts on studies: the current step, the progress of each system, the state, and why a study stopped."""
 
 import datetime
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from app.uikit.localization import format_date, format_day, format_gigabytes, jo
 
 
 def set_summary(kept: StoredQuestionSet) -> str:
-    """Return the second line of a set in the list."""
+    """Return the second line of a question set in the list."""
     if not kept.versions:
         return phrase("evaluation.cannot_be_read")
     count = phrase("evaluation.n_questions", n=f"{kept.newest.count:,}")
@@ -29,7 +29,7 @@ def study_name(entry: StudyEntry) -> str:
 
 
 def study_summary(entry: StudyEntry, live: str = "") -> str:
-    """Return the second line of a study in the list. `live`: its progress, if this program runs it."""
+    """Return the second line of a study in the list. `live`: its progress if this process runs it, else ""."""
     study = entry.study
     if study is None:
         return phrase("evaluation.cannot_be_read")
@@ -49,7 +49,7 @@ def _day(time_s: float) -> str:
 
 
 def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:
-    """Return an icon and its tone; "" for the common case of none."""
+    """Return an icon and its tone for a study in the list; ("", ""): no icon."""
     if entry.study is None:
         return "circle-x", "danger"
     if is_live or entry.state == "running":
@@ -70,7 +70,7 @@ def progress_summary(progress: StepProgress) -> str:
     return join_facts(amount_text(progress.number, progress.steps), doing)
 
 
-# Errors of a study's training: it either resumes from its last checkpoint or must be done again.
+# errors of a study's training after which it resumes from its last checkpoint, and those after which it starts again
 _RUNS_TO_GO_ON = (
     "run_unresponsive", "run_killed", "run_crashed", "run_memory_short", "run_out_of_memory", "run_disk_full",
     "run_base_missing", "run_exists", "run_export_failed",
@@ -83,7 +83,7 @@ _RUNS_LOST = (
 
 
 def kind_name(key: str) -> str:
-    """`key`: one of `studies.KINDS`."""
+    """Return the name of a kind of study; "" if unknown. `key`: one of `studies.KINDS`."""
     return {
         "documents": phrase("evaluation.documents_and_fine_tuning"),
         "questions": phrase("evaluation.models"),
@@ -125,7 +125,7 @@ def step_title(number: int, steps: int, what: str) -> str:
 
 
 def progress_unit(kind: str) -> str:
-    """Return what the progress of a step counts."""
+    """Return the name of the unit in which the progress of a step is counted."""
     return {
         "make": phrase("evaluation.file"),
         "train": phrase("evaluation.training_steps"),
@@ -144,7 +144,7 @@ def answered_text(done: int, total: int) -> str:
 
 
 def memory_warning(name: str, need_bytes: int, *, is_judge: bool) -> str:
-    """Return the warning that a model needs more memory than there is."""
+    """Return a warning that a model needs more memory than there is. `need_bytes`: estimated need."""
     need = format_gigabytes(need_bytes)
     if is_judge:
         return phrase("evaluation.the_judge_name_needs_more", name=name, need=need)
@@ -158,7 +158,10 @@ def with_study_name(error: AppError, entries: Sequence[StudyEntry]) -> AppError:
 
 
 def failure_message(error: AppError) -> ErrorMessage:
-    """Return the message with the next step as in the window, where it is a button and not a command."""
+    """Return the message of an error with the advice for the window.
+
+    In the window the next step is a button and not a command.
+    """
     message = wording.describe_error(error)
     if error.code == "evaluation_unanswered":
         return ErrorMessage(
@@ -173,7 +176,7 @@ def failure_message(error: AppError) -> ErrorMessage:
 
 
 def _before(code: str) -> str:
-    """Return what to do before a training resumes; "" if nothing is known."""
+    """Return the advice on what to do before a training resumes; "" if there is none."""
     return {
         "run_killed": phrase("common.close_other_programs"),
         "run_memory_short": phrase("common.close_other_programs"),
@@ -184,7 +187,7 @@ def _before(code: str) -> str:
 
 
 def _going_on(error: AppError) -> str:
-    """Return the advice to resume; a crash adds its log, because the run is otherwise invisible."""
+    """Return the advice to resume; after a crash add the path of the log, because the window does not show the run."""
     on = phrase("evaluation.continue_goes_on_from_what")
     if error.code != "run_crashed":
         return on
@@ -197,7 +200,7 @@ def elapsed_text(time: str) -> str:
 
 
 def state_sentence(entry: StudyEntry, standing: StudyStatus | None, evaluations: Evaluations) -> str:
-    """Return what a study's state means, and why a button is disabled. `standing` None: not yet known."""
+    """Return a text on a study's state, which also says why a button is disabled. `standing` None: not yet read."""
     if evaluations.folder == entry.folder:
         return _stopping(evaluations) if evaluations.is_stopping else ""
     if entry.state == "running":
@@ -210,7 +213,7 @@ def state_sentence(entry: StudyEntry, standing: StudyStatus | None, evaluations:
 
 
 def running_notes(study: Study) -> str:
-    """Return what the user should know while a study runs here."""
+    """Return the notes for the user while a study runs in this window."""
     kept = phrase("evaluation.pausing_keeps_what_was_measured")
     if study.trainings:
         kept = phrase("evaluation.pausing_keeps_what_was_measured_a_training")

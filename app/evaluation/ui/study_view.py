@@ -1,4 +1,4 @@
-"""The view of a study that runs here or elsewhere, or that waits to be started or resumed."""
+"""Show a study that runs here or elsewhere, or that waits to be started or resumed."""
 
 import dataclasses
 import functools
@@ -48,7 +48,7 @@ class SystemProgressList(QWidget):
         self._column = make_column(into=self, spacing_px=6)
 
     def show_systems(self, systems: Sequence[SystemProgress], now: str) -> None:
-        """Show the progress of all systems. `now`: name of the one that is being measured, or ""."""
+        """Show the progress of all systems. `now`: name of the system that is being measured; "": none."""
         if [one.id for one in systems] != list(self.rows):
             self._renew(systems)
         for one in systems:
@@ -107,9 +107,9 @@ class StudyView(QWidget):
         self._evaluations = evaluations
         self._entry: StudyEntry | None = None
         self._standing: StudyStatus | None = None
-        self._errors: dict[Path, AppError] = {}  # of studies that failed since the program started
+        self._errors: dict[Path, AppError] = {}  # errors of studies that failed since the app started
         self._shown_step = ("", "", 0)  # kind, name and number of the shown step
-        self._answered = 0  # of all systems together, as last shown
+        self._answered = 0  # number of answers of all systems together, as last shown
         self._facts: tuple[tuple[str, str], ...] = ()
         self._is_reading = False
         self._read_timer = QTimer(self, interval=READ_EVERY_MS)
@@ -127,11 +127,11 @@ class StudyView(QWidget):
 
     @property
     def is_ours(self) -> bool:
-        """Return whether this program carries the study out or is about to."""
+        """Return whether this process carries the study out or is about to."""
         return self._entry is not None and self._evaluations.folder == self._entry.folder
 
     def show_study(self, entry: StudyEntry) -> None:
-        """Show a study whose file can be read."""
+        """Show a study. `entry.study` must not be None."""
         if entry.folder != self.folder:
             self._standing, self._shown_step, self._answered = None, ("", "", 0), 0
             self.progress.finish()
@@ -216,7 +216,7 @@ class StudyView(QWidget):
             ),
             (phrase("evaluation.trained_runs"), trainings),
         )
-        if facts != self._facts:  # so that text the user has selected stays selected
+        if facts != self._facts:  # text that the user has selected stays selected
             self._facts = facts
             self.facts.set_facts(facts)
 
@@ -242,7 +242,7 @@ class StudyView(QWidget):
         if step != self._shown_step:
             is_next_system = progress.kind == "answers" == self._shown_step[0]
             self._shown_step = step
-            if not is_next_system:  # all answers share one bar, and one remaining time
+            if not is_next_system:  # the answers of all systems share one bar and one remaining time
                 self.progress.start(study_texts.progress_unit(progress.kind))
             self._read_folder()
         if progress.kind == "answers":
@@ -295,11 +295,11 @@ class StudyView(QWidget):
         self.systems.show_systems(systems, now)
 
     def _systems_now(self, progress: StepProgress | None) -> tuple[SystemProgress, ...]:
-        """Return the known progress of the systems; () until the folder has been read."""
+        """Return the progress of the systems as far as it is known; () until the folder has been read."""
         systems = self._standing.systems if self._standing else ()
         if progress is None or progress.kind != "answers" or not progress.total:
             return systems
-        # since the folder was read; for several seeds only the folder has all
+        # adds the answers since the folder was read; with several seeds only the folder has the whole number
         return tuple(
             dataclasses.replace(one, answered=max(one.answered, progress.done)) if one.name == progress.name else one
             for one in systems
@@ -341,7 +341,7 @@ class StudyView(QWidget):
             self.failed.emit(error)
 
     def _follow(self, state: str) -> None:
-        """Follow the state of a study that another process may carry out."""
+        """Take over the state of a study that another process may carry out."""
         entry = self._entry
         if entry is not None and entry.state != state:
             self._entry = dataclasses.replace(entry, state=state)
@@ -349,7 +349,7 @@ class StudyView(QWidget):
                 self.ended_elsewhere.emit()
 
     def _check_memory(self) -> None:
-        """Check which models need more memory than there is; the window's model will be unloaded by then."""
+        """Check which models need more memory than there is; the window's model is unloaded before they are used."""
         study, folder = self._study, self.folder
         if study is not None and folder is not None:
             find = functools.partial(_memory_shortages, study, folder)
@@ -396,7 +396,10 @@ class StudyView(QWidget):
 
 
 def _memory_shortages(study: Study, folder: Path) -> list[MemoryShortage]:
-    """Count the memory of this program's models as free. An unreadable folder is reported by reading the progress."""
+    """Return the models that need more memory than there is, counting the memory of this process's models as free.
+
+    [] if the folder cannot be read, which reading the progress reports.
+    """
     try:
         return study_preflight.memory_shortages(study, folder, machine.measure_memory(machine.program_memory_bytes()))
     except AppError:

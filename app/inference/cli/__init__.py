@@ -1,1 +1,1 @@
-"""Commands of the engine."""
+"""Implement the command `kotae engine`."""

@@ -1,1 +1,1 @@
-"""The engine child: the only process that owns llama.cpp; it speaks JSON lines."""
+"""Implement the children that load llama.cpp (engine, quantizer, scorer) and report to their parent in JSON lines."""

@@ -1,4 +1,4 @@
-"""Define what the worker needs of a backend, and how commands are cancelled."""
+"""Define the interface between the engine worker and a backend, and the cancellation of commands."""
 
 import ctypes
 import threading
@@ -12,7 +12,7 @@ Emit = Callable[[Event], None]
 
 
 class Cancellation:
-    """The set of cancelled commands. `cancel` may be called from another thread, and before the command begins.
+    """Keeps the set of cancelled commands. `cancel` may be called from another thread, even before the command begins.
 
     `native` is a C string that is empty until the running command is cancelled, so that native code can check it
     without taking the interpreter's lock (see `app.inference.engine.llama`).
@@ -48,9 +48,9 @@ class Cancellation:
 
 
 class Backend(Protocol):
-    """Computes answers. Its methods block and are called by one thread.
+    """Runs models for the worker. Its methods block; only one thread calls them.
 
-    Expected failures raise AppError, a cancelled load AppError("cancelled").
+    Expected failures raise AppError; a cancelled load raises AppError("cancelled").
     """
 
     name: str

@@ -3,8 +3,8 @@
 A sandbox keeps templates from running code, but not from using all memory or never ending (`{{ 'a' * 3000000000 }}`).
 So the process has 512 MB of address space and 2 s of processor time (POSIX), and the parent kills it after 2 s.
 
-Text of people is wrapped in marker characters before rendering, so that afterwards it can be separated from markup and
-is never read as control tokens.
+The content of messages is wrapped in marker characters before rendering, so that afterwards it can be separated from
+the template's markup and is never read as control tokens.
 """
 
 import json
@@ -47,16 +47,16 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_S, PROCESSOR_S + 1))
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    except (ValueError, OSError) as error:  # macOS accepts no limit below what is mapped already
+    except (ValueError, OSError) as error:  # macOS accepts no limit below the memory mapped already
         print(f"template: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
 
 
 def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Segment, ...]:
     """Return the prompt as segments.
 
-    `messages`: {"role": system | user | assistant, "content"}, the last one a user's. `end`: the text of the
+    `messages`: {"role": system | user | assistant, "content"}, the last one with the role user. `end`: the text of the
     end-of-text token. The engine adds the beginning-of-text token, because it knows whether the model wants one. Raises
-    whatever the template raises, jinja2.TemplateError among others.
+    jinja2.TemplateError and any other exception of the template.
     """
     from jinja2 import TemplateError
     from jinja2.ext import loopcontrols
@@ -78,10 +78,10 @@ def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Seg
 
 
 def segments(text: str) -> tuple[Segment, ...]:
-    """Split rendered text at the markers; what is outside a pair is markup.
+    """Split rendered text at the markers into content and markup; text outside a pair of markers is markup.
 
-    A template may remove one marker of a pair (`content.split('</think>')[-1]`). Then the other end of the text is
-    unknown, and everything up to the next marker counts as text: too little markup is safer than too much.
+    A template may remove one marker of a pair (`content.split('</think>')[-1]`). Then one end of the content
+    is unknown, and everything up to the next marker counts as content: too little markup is safer than too much.
     """
     found: list[Segment] = []
     is_text = False

@@ -1,4 +1,4 @@
-"""A fake engine for tests: answers with the question itself, one character per token, over the same protocol.
+"""Implement a fake engine for tests, which answers with the question itself, one character per token.
 
 Words in the question make it misbehave: `!crash` aborts the process, `!hang` stops it, `!garbage` writes a line that is
 not JSON, `!slow` takes a tenth of a second per token, `!memory` raises an expected error. `!say TEXT` anywhere in the

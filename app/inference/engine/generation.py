@@ -2,9 +2,10 @@
 
 `TextStream` turns token bytes into displayable text: whole characters, and nothing of a stop string. `Sampler` chooses
 tokens in numpy: llama.cpp's own chain builds and walks a list of the whole vocabulary for every token, which costs
-milliseconds with Gemma's 262,144 entries, several times our other overhead (measured by tests/benchmarks/engine.py).
-Here one vectorized pass drops what no sampler could choose, and the usual steps run on the few hundred candidates left.
-Order and meaning are llama.cpp's: repetition penalty, top-k, top-p, min-p, temperature, draw.
+milliseconds with Gemma's 262,144 entries, several times the rest of our overhead (measured by
+tests/benchmarks/engine.py). Here one vectorized pass drops tokens that no sampler could choose, and the usual steps run
+on the few hundred candidates left. The steps have the order and meaning of llama.cpp: repetition penalty, top-k, top-p,
+min-p, temperature, draw.
 """
 
 import codecs
@@ -49,12 +50,12 @@ class TextStream:
         return ready
 
     def flush(self) -> str:
-        """Return what was held back for a stop string that did not come; half a character is dropped."""
+        """Return the text held back as a possible stop string, and drop an incomplete character."""
         ready, self._pending = self._pending, ""
         return "" if self.is_stopped else ready
 
     def _possible_stop_length(self) -> int:
-        """Return how many characters at the end may begin a stop string."""
+        """Return how many characters at the end of the pending text may begin a stop string."""
         longest = max((len(text) for text in self._stop), default=1) - 1
         for length in range(min(longest, len(self._pending)), 0, -1):
             if any(text.startswith(self._pending[-length:]) for text in self._stop):
@@ -62,7 +63,7 @@ class TextStream:
         return 0
 
 
-# A candidate e^-20 times as likely as the best: 262,144 of them together weigh less than 0.06 %.
+# Tokens less than e^-20 times as likely as the best are dropped: 262,144 of them together weigh less than 0.06 %.
 NEGLIGIBLE_LOGIT_GAP = 20.0
 
 Logits = npt.NDArray[np.float32]  # [vocabulary]
@@ -107,7 +108,7 @@ class Sampler:
             self._grammar.accept(token)
 
     def _candidates(self, logits: Logits) -> Ids:
-        """Return the ids to consider; with a grammar the accepted ones, from the whole vocabulary if necessary."""
+        """Return the ids of the likely tokens; with a grammar, of the allowed ones, even if none of them is likely."""
         ids = self._likely(logits)
         if self._grammar is None:
             return ids
@@ -120,9 +121,10 @@ class Sampler:
         return accepted
 
     def _likely(self, logits: Logits) -> Ids:
-        """Return the likely ids.
+        """Return the ids of all tokens whose logit is within a gap of the best one.
 
-        With top-k the smallest of nested sets that contains the k likeliest, otherwise all but the negligible ones.
+        With top-k, use the smallest gap of 4, 8 and 16 that leaves at least k tokens; otherwise NEGLIGIBLE_LOGIT_GAP,
+        times the temperature if that is above 1.
         """
         best = logits.max()
         if self._sampling.top_k > 0 and self._grammar is None:  # a grammar filters before top-k
@@ -150,9 +152,9 @@ class Sampler:
 
 
 def _penalize(logits: Logits, recent: Sequence[int], penalty: float) -> None:
-    """Apply the repetition penalty of Keskar et al.
+    """Change `logits` in place by the repetition penalty of CTRL (Keskar and others, 2019), as llama.cpp does.
 
-    2019 (CTRL) as llama.cpp does: once per token, however often it occurred.
+    A token is penalized once, however often it occurred.
     """
     ids = np.unique(np.asarray(recent, dtype=np.intp))
     values = logits[ids]
@@ -165,12 +167,12 @@ def _softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     return normalized
 
 
-class DecodeAborted(Exception):  # noqa: N818  not an error: the user asked for it
-    """Raised when a decode stops because the command was cancelled."""
+class DecodeAborted(Exception):  # noqa: N818  not an error: the user cancelled
+    """Reports that a decode has stopped because the command was cancelled."""
 
 
 class Decoder(Protocol):
-    """The part of a backend that generation needs. `tokens`: what the cache holds; `append` evaluates more."""
+    """Evaluates tokens for the generation loop. `tokens`: the ids in the KV cache; `append` evaluates and adds more."""
 
     tokens: list[int]
     threads: int
@@ -190,7 +192,7 @@ class GenerationLoop:
     def __init__(
         self, decoder: Decoder, command: Ask, sampler: Sampler, cancellation: Cancellation, emit: Emit, received: float
     ) -> None:
-        """`received`: time.perf_counter() at the receipt of the command, from which timings count."""
+        """Prepare the answer. `received`: time.perf_counter() at which the command arrived."""
         self._decoder = decoder
         self._command = command
         self._sampler = sampler
@@ -202,7 +204,7 @@ class GenerationLoop:
         self._prompt_s = self._first_token_s = self._answer_s = self._decode_s = 0.0
 
     def read_prompt(self, prompt: list[int]) -> None:
-        """Evaluate what the cache does not contain yet, batch by batch."""
+        """Evaluate the prompt tokens that the cache does not contain yet, batch by batch."""
         started = time.perf_counter()
         decoder = self._decoder
         begin = len(decoder.tokens)

@@ -1,8 +1,9 @@
-"""Measure which columns of a weight matrix matter for a text: the mean square of what they are multiplied with.
+"""Measure how much each column of a weight matrix matters for a text: the mean square of the inputs it multiplies.
 
-Same method as llama.cpp's `llama-imatrix` (tools/imatrix): the text in pieces of 512 tokens, each read from an empty
-cache; for every product W x of a layer, the squares of x are summed by column and divided by the number of tokens. The
-quantizer then spends its precision on those columns. Mixtures of experts are refused: they need a count per expert.
+The method is that of llama.cpp's `llama-imatrix` (tools/imatrix): the text is split into pieces of 512 tokens, each
+evaluated with an empty cache; for every product W x of a layer, the squares of x are summed by column and divided by
+the number of tokens. The quantizer then spends its precision on the columns with high values. Mixtures of experts are
+refused: they need a count per expert.
 """
 
 import contextlib
@@ -36,7 +37,7 @@ Report = Callable[[int, int], None]
 
 
 class _Tensor(ctypes.Structure):
-    """`struct ggml_tensor` of ggml 0.25 (ggml.h), as far as it is needed here."""
+    """Mirrors the beginning of `struct ggml_tensor` of ggml 0.25 (ggml.h)."""
 
 
 _Tensor._fields_ = [
@@ -56,9 +57,9 @@ _Tensor._fields_ = [
 
 
 def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
-    """Measure a text and write the means to `part`; `report` gets tokens.
+    """Evaluate a text and write the column means to `part` (NPZ). `report` gets the tokens done and the total.
 
-    Raises AppError: what `gguf.check_model` finds; imatrix_experts, imatrix_text_unreadable, imatrix_text_short,
+    Raises AppError: the codes of `gguf.check_model`; imatrix_experts, imatrix_text_unreadable, imatrix_text_short,
     model_unreadable, context_failed, decode_failed, imatrix_failed.
     """
     header = gguf.check_model(Path(job.model), every_token=False)
@@ -78,7 +79,7 @@ def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
 
 
 def read(path: Path) -> ColumnMeans:
-    """Read what `measure` has written. Raises AppError("imatrix_failed")."""
+    """Read the column means from a file that `measure` has written. Raises AppError("imatrix_failed")."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: np.ascontiguousarray(stored[name], np.float32) for name in stored.files}
@@ -87,7 +88,7 @@ def read(path: Path) -> ColumnMeans:
 
 
 def read_text(path: Path) -> str:
-    """Read the text. Raises AppError("imatrix_text_unreadable")."""
+    """Read a UTF-8 file of at most 64 MiB. Raises AppError("imatrix_text_unreadable")."""
     try:
         with open_regular(path) as file:
             raw = file.read(MAX_TEXT_BYTES + 1)
@@ -101,7 +102,7 @@ def read_text(path: Path) -> str:
 
 
 class _MeasuredModel(NativeModel):
-    """A model that reads a text, and the sums of squares that its matrices are multiplied with."""
+    """Evaluates a text and sums, for each weight matrix, the squares of the inputs by column."""
 
     def __init__(self, header: GgufHeader) -> None:
         super().__init__()
@@ -127,7 +128,7 @@ class _MeasuredModel(NativeModel):
         self._open(params)
 
     def read(self, tokens: list[int], report: Report) -> int:
-        """Read pieces from all parts of the text; return the number of tokens."""
+        """Evaluate up to 100 pieces spread over the text; return the number of tokens evaluated."""
         first = self.prompt_tokens(())
         length = PIECE_TOKENS - len(first)
         pieces = [first + tokens[at : at + length] for at in range(0, len(tokens) - length + 1, length)]
@@ -151,7 +152,7 @@ class _MeasuredModel(NativeModel):
             raise AppError("decode_failed", status=status)
 
     def means(self) -> ColumnMeans:
-        """Return the means. Raises AppError("imatrix_failed") if no matrix was seen or a value is not finite."""
+        """Return the mean squares by column. Raises AppError("imatrix_failed") if none or not all are finite."""
         means = {name: (total / self._counts[name]).astype(np.float32) for name, total in self._sums.items()}
         broken = next((name for name, values in means.items() if not np.isfinite(values).all()), None)
         if not means or broken is not None:
@@ -159,7 +160,11 @@ class _MeasuredModel(NativeModel):
         return means
 
     def _on_step(self, address: int, asks: bool, _data: Any) -> bool:
-        """Answer llama.cpp's callback: first whether a step is wanted (`asks`), then with the step's result."""
+        """Handle llama.cpp's callback for one step of the graph.
+
+        llama.cpp calls it twice: with `asks` to learn whether the result is wanted, then with the result, where False
+        stops the evaluation.
+        """
         try:
             return self._record(_Tensor.from_address(address), asks)
         except Exception as error:  # noqa: BLE001  no exception may reach native code; raised after the decode
@@ -183,7 +188,7 @@ class _MeasuredModel(NativeModel):
 
 
 def _array(tensor: _Tensor) -> npt.NDArray[np.float32]:
-    """Return the values as [tokens, columns]; a copy only if the rows are not contiguous."""
+    """Return the tensor's values as [tokens, columns]; a copy only if the rows are not contiguous."""
     lengths, strides = tuple(tensor.ne)[::-1], tuple(tensor.nb)[::-1]
     extent = sum((length - 1) * stride for length, stride in zip(lengths, strides, strict=True)) + 4
     raw = (ctypes.c_char * extent).from_address(tensor.data)

@@ -35,8 +35,11 @@ _PREFIX, _SUFFIX = ("ggml-cpu-", ".dll") if sys.platform == "win32" else ("libgg
 
 
 def load_cpu_backends(library: ctypes.CDLL, folder: Path) -> None:
-    """Load the CPU library for this processor. `library`: any that exports ggml's functions; `folder`: of llama.cpp."""
-    os.environ.pop("GGML_BACKEND_PATH", None)  # ggml would load that library, whatever it is
+    """Load the CPU library that fits this processor.
+
+    `library`: any that exports ggml's functions. `folder`: the folder with llama.cpp's libraries.
+    """
+    os.environ.pop("GGML_BACKEND_PATH", None)  # ggml would load any library that this variable names
     if any(folder.glob(f"{_PREFIX}*{_SUFFIX}")):
         load_all = _ggml(library, folder).ggml_backend_load_all_from_path
         load_all.argtypes, load_all.restype = [ctypes.c_char_p], None
@@ -44,7 +47,7 @@ def load_cpu_backends(library: ctypes.CDLL, folder: Path) -> None:
 
 
 def load_backend_library(library: ctypes.CDLL, folder: Path, pack: Path) -> bool:
-    """Load a backend's library; return whether that worked. Without its driver it fails, and the CPU computes."""
+    """Load the backend library at `pack`; return whether that worked. Without its driver it fails."""
     load = _ggml(library, folder).ggml_backend_load
     load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p
     return bool(load(str(pack).encode("utf-8")))
@@ -61,7 +64,7 @@ def _ggml(library: ctypes.CDLL, folder: Path) -> ctypes.CDLL:
 SCHEMA_BYTES = 100_000
 VALUES_MOST = 5_000
 DEPTH_MOST = 32
-REPEATS_MOST = 2_000  # all of them together; llama.cpp itself refuses more in one
+REPEATS_MOST = 2_000  # in a whole schema; llama.cpp itself refuses more in one quantifier
 PATTERN_CHARACTERS = 300
 GRAMMAR_CHARACTERS = 200_000
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
@@ -71,7 +74,7 @@ _PART = re.compile(r"(?:\\.|[^\\()\[\]{}|.*+?])*\\.|\[(?:\\.|[^\\\]])*\]?|\{[^}]
 
 
 def schema_problem(schema: str) -> str:
-    """Return what is too large, in English for the details; "" for nothing. Takes linear time."""
+    """Return which limit a JSON schema exceeds, in English for an error's details; "" if none. Takes linear time."""
     if len(schema) > SCHEMA_BYTES:
         return f"a schema of more than {SCHEMA_BYTES:,} characters"
     try:
@@ -92,7 +95,7 @@ def schema_problem(schema: str) -> str:
 
 
 def _values(value: Any, depth: int, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each value with its key. Raises ValueError if they are nested too deeply."""
+    """Yield each nested value with its key ("" in a list). Raises ValueError beyond DEPTH_MOST levels."""
     if depth > DEPTH_MOST:
         raise ValueError("depth")
     yield key, value
@@ -105,9 +108,9 @@ def _values(value: Any, depth: int, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _added_parts(pattern: str) -> int:
-    """Return how many parts are added when repetitions are written out.
+    """Return how many parts a pattern gains when its repetitions are written out.
 
-    Parts side by side add up; those of a group multiply with its repetition.
+    Sizes of parts side by side are added; the size of a group is multiplied by its repetitions.
     """
     groups, written = [[0]], 0  # sizes of the parts of each open group; size as written
     for part in _PART.findall(pattern):
@@ -125,7 +128,7 @@ def _added_parts(pattern: str) -> int:
 
 
 def _most_repeats(quantifier: str) -> int:
-    """Return how often a part is written out; 1 for a malformed quantifier, which is refused later."""
+    """Return how often a quantifier repeats its part at most; 1 if it is malformed, since it is refused later."""
     try:
         return max([1, *(int(number) for number in quantifier.strip("{}").split(",") if number.strip())])
     except ValueError:
@@ -155,14 +158,14 @@ def load_pack(pack: Path) -> bool:
 
 
 class EngineLog:
-    """llama.cpp's log: written to standard error, kept for the current load, and passed to `listener` by line."""
+    """Receives llama.cpp's log: writes it to standard error, keeps `lines`, and passes each line to `listener`."""
 
     _callback: ClassVar[Any] = None
 
     def __init__(self, listener: Callable[[str], None] | None = None) -> None:
         self.lines: list[str] = []
         self._listener = listener
-        EngineLog._callback = api.llama_log_callback(self._on_line)  # llama.cpp calls it even later
+        EngineLog._callback = api.llama_log_callback(self._on_line)  # kept alive: llama.cpp may call it later
         api.llama_log_set(EngineLog._callback, None)
 
     def _on_line(self, level: int, text: bytes, _data: Any) -> None:
@@ -175,7 +178,7 @@ class EngineLog:
 
 
 class LlamaGrammar:
-    """The state of a grammar during one answer, as `Sampler` needs it."""
+    """Holds the state of a grammar during one answer, for `Sampler`."""
 
     def __init__(self, sampler: Any) -> None:
         self._sampler = sampler
@@ -209,7 +212,7 @@ def _silenced() -> Iterator[None]:
 
 @contextmanager
 def grammar_of(vocabulary: Any, command: Ask) -> Iterator[LlamaGrammar | None]:
-    """Yield the grammar of a command; None without one. Raises AppError("grammar_invalid")."""
+    """Yield the grammar of a command, or None if it has none. Raises AppError("grammar_invalid")."""
     text = command.grammar
     problem = schema_problem(command.json_schema) if command.json_schema is not None else ""
     if problem:
@@ -217,7 +220,7 @@ def grammar_of(vocabulary: Any, command: Ask) -> Iterator[LlamaGrammar | None]:
     try:
         if command.json_schema is not None:
             text = json_schema_to_gbnf(command.json_schema).replace(_ANY_CHARACTER, _NO_CONTROL_CHARACTER)
-    except Exception as error:  # the converter raises whatever its recursion meets
+    except Exception as error:  # the converter may raise any exception
         raise AppError("grammar_invalid", reason=str(error)) from error
     if text is None:
         yield None

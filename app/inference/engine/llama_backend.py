@@ -34,18 +34,18 @@ from app.inference.machine import default_threads, physical_cores
 from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
-_TOKENS_OF_A_CUT = 8  # a text cut in two has at most so many tokens more
+_TOKENS_OF_A_CUT = 8  # upper bound of the tokens that cutting a text in two adds
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
 _ABORTED, _NO_KV_SLOT = 2, 1  # return values of llama_decode
 
 
 class LlamaBackend(NativeModel):
-    """One model with one context. Methods block and are called by one thread, except `Cancellation.cancel`."""
+    """Runs one model with one context. Methods block; only one thread calls them, except for `Cancellation.cancel`."""
 
     name = NAME
 
     def __init__(self, packs: Sequence[Path] = ()) -> None:
-        """`packs`: verified GPU libraries."""
+        """Load the GPU libraries `packs`, which the caller has verified."""
         super().__init__()
         self.progress = 0
         for pack in packs:
@@ -58,7 +58,7 @@ class LlamaBackend(NativeModel):
 
     def _reset(self) -> None:
         self.batch_tokens = self.context_tokens = 0
-        self.tokens: list[int] = []  # what the KV cache holds, position by position
+        self.tokens: list[int] = []  # ids in the KV cache, by position
         self._logits: npt.NDArray[np.float32] | None = None
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[AdapterUse, ...] = ()
@@ -69,7 +69,10 @@ class LlamaBackend(NativeModel):
     # --------------------------------------------------------------------- load
 
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
-        """Load a model. Raises AppError: what `gguf.check_model` finds, cancelled, model_unreadable, context_failed."""
+        """Load a model.
+
+        Raises AppError: the codes of `gguf.check_model`, cancelled, load_too_slow, model_unreadable, context_failed.
+        """
         self.unload()
         self._log.lines.clear()
         self._header = gguf.check_model(Path(command.path), every_token=False)  # the vocabulary was checked at import
@@ -131,7 +134,7 @@ class LlamaBackend(NativeModel):
             params.flash_attn_type = int(command.flash_attention)
         # One row of logits instead of one per prompt token: Gemma's compute buffer falls from 514 to 26 MiB.
         params.n_outputs_max = 0 if command.embedding else 1
-        # Keep all of sliding-window layers, so that the cache can return to an earlier part of a conversation.
+        # Cache sliding-window layers in full, so that the cache can return to an earlier part of a conversation.
         params.swa_full = True
         params.no_perf = True
         params.abort_callback = is_cancelled_natively
@@ -203,8 +206,8 @@ class LlamaBackend(NativeModel):
     def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
         """Answer a prompt.
 
-        Raises AppError: no_model_loaded, context_full, grammar_invalid, decode_failed, and what `gguf.check_adapter`
-        finds.
+        Raises AppError: no_model_loaded, context_full, template_failed, grammar_invalid, decode_failed, and the codes
+        of `gguf.check_adapter`.
         """
         self._require_model()
         received = time.perf_counter()
@@ -233,7 +236,7 @@ class LlamaBackend(NativeModel):
         return answer.done(reason, len(prompt), cached, seed)
 
     def _check_length(self, prompt: Sequence[Segment]) -> None:
-        """Raise AppError("context_full") for a text that cannot fit, after counting no more of it than necessary.
+        """Raise AppError("context_full") for a prompt that cannot fit, counting no more of it than necessary.
 
         llama.cpp's time grows with the square of some texts, so long ones are counted in parts. A part that ends within
         a token counts a few tokens more than the whole text has.
@@ -327,9 +330,9 @@ class LlamaBackend(NativeModel):
             api.llama_set_n_threads(self._context, wanted, wanted)
 
     def _keep_common_prefix(self, prompt: list[int]) -> int:
-        """Remove from the cache what the prompt does not begin with; return the tokens kept.
+        """Keep in the cache only the tokens with which the prompt begins; return their number.
 
-        At least one token is left to evaluate.
+        The prompt's last token is not kept, so that at least one is left to evaluate.
         """
         common = 0
         for ours, theirs in zip(self.tokens, prompt[:-1], strict=False):

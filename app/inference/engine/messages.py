@@ -15,7 +15,7 @@ PROTOCOL = 1
 
 @dataclass(frozen=True, slots=True)
 class AdapterUse:
-    """A LoRA adapter (GGUF file) and its strength from 0 to 2: 0 leaves the base unchanged, 1 is as trained."""
+    """Selects a LoRA adapter (GGUF file) and its strength from 0 to 2: 0 leaves the base unchanged, 1 is as trained."""
 
     path: str
     strength: float = 1.0
@@ -23,7 +23,7 @@ class AdapterUse:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `temperature` 0 takes the likeliest one, whatever the `seed`."""
+    """Defines how the next token is chosen. `temperature` 0 selects the likeliest one and ignores the `seed`."""
 
     temperature: float = 0.6
     top_k: int = 40  # 0: no limit
@@ -39,7 +39,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Replace the loaded model. Answered by LoadProgress…, then Ready or Failed."""
+    """Replace the loaded model. The answer is LoadProgress…, then Ready or Failed."""
 
     id: str
     path: str
@@ -52,13 +52,13 @@ class Load:
     gpu_layers: int = -1  # -1: all that fit on a GPU backend; 0: none
     embedding: bool = False  # True: the model answers Embed instead of Ask
     deadline_s: float = 600.0
-    remote: RemoteModel | None = None  # the machine that computes it; then `path` only names it
-    key: str = field(default="", repr=False)  # of the remote machine
+    remote: RemoteModel | None = None  # the server that runs the model, so that `path` is only its name; None: here
+    key: str = field(default="", repr=False)  # API key for the remote server
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Answer a prompt. Answered by PromptProgress…, Token…, then Done or Failed.
+    """Answer a prompt. The answer is PromptProgress…, Token…, then Done or Failed.
 
     A prompt that does not fit fails; nothing is cut.
     """
@@ -75,21 +75,21 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the Load or Ask with this id, even while a prompt is read. Answered by the end of that command."""
+    """Stop the Load or Ask with this id, even while a prompt is read. The answer is the end of that command."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unload:
-    """Free the model's memory. Answered by Unloaded."""
+    """Free the model's memory. The answer is Unloaded."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Embed texts. Answered by Embedded: one vector of unit length per text, of as much of it as fits the context."""
+    """Embed texts. The answer is Embedded: a vector of unit length per text. Texts are cut to the context's length."""
 
     id: str
     texts: tuple[str, ...]
@@ -97,7 +97,7 @@ class Embed:
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Count tokens. Answered by Tokenized: the tokens of each prompt, with beginning-of-text if the model wants it."""
+    """Count tokens. The answer is Tokenized: a number for each prompt, with the model's beginning-of-text token."""
 
     id: str
     prompts: tuple[tuple[Segment, ...], ...]
@@ -108,7 +108,7 @@ class Tokenize:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first event of every engine."""
+    """Announces the engine; every engine sends it first."""
 
     protocol: int
     pid: int
@@ -121,14 +121,14 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Sent once a second by a separate thread. `progress` counts decoded batches and tokens."""
+    """Shows once a second that the process runs; a separate thread sends it. `progress` counts batches and tokens."""
 
     progress: int
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """How much of a model is loaded."""
+    """Reports how much of a model is loaded."""
 
     id: str
     fraction: float  # 0 to 1
@@ -136,9 +136,9 @@ class LoadProgress:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The actual values after a load, read back from the engine and its log, not from the request.
+    """Describes a loaded model by values read back from the engine and its log, not taken from the request.
 
-    What a backend does not know keeps its default.
+    A value that the backend cannot provide keeps its default.
     """
 
     path: str
@@ -156,14 +156,14 @@ class EngineFacts:
     flash_attention: bool = False
     gpu_layers: int = 0
     total_layers: int = 0
-    gpu_reason: str = ""  # "" if used; else no_backend | no_device | not_requested | offload_failed
+    gpu_reason: str = ""  # "" if a GPU is used; else no_backend | no_device | not_requested | offload_failed
     backend: str = ""  # "CPU", "CUDA0 …"
     embedding_dimensions: int = 0
     end_text: str = ""  # the end-of-text token as a chat template writes it, "</s>"
     resident_bytes: int = 0
     load_s: float = 0.0
     warm_up_s: float = 0.0
-    remote: str = ""  # host and port of the computing machine; "": this one
+    remote: str = ""  # host and port of the machine that runs the model; "": this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class PromptProgress:
-    """How much of a prompt is read."""
+    """Reports how much of a prompt has been evaluated."""
 
     id: str
     done_tokens: int
@@ -185,7 +185,7 @@ class PromptProgress:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Text ready to be shown. Never half a character; may contain several tokens or follow several without text."""
+    """Carries text that is ready to be shown: whole characters, from one or several tokens."""
 
     id: str
     text: str
@@ -193,7 +193,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens of an answer and its prompt."""
+    """Counts the tokens of an answer and its prompt."""
 
     prompt_tokens: int
     cached_tokens: int  # tokens of the prompt that were not evaluated again
@@ -202,7 +202,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Durations in seconds. `decode_s`: the part of `answer_s` inside llama_decode; the rest is our overhead."""
+    """Holds durations in seconds. `decode_s`: the part of `answer_s` inside llama_decode; the rest is our overhead."""
 
     prompt_s: float
     first_token_s: float  # from receipt of the command to the first token's text
@@ -223,13 +223,13 @@ class Done:
 
     @property
     def tokens_per_s(self) -> float:
-        """Return the speed of writing; 0 when nothing was written."""
+        """Return the tokens generated per second; 0 if `answer_s` is 0."""
         return self.usage.answer_tokens / self.timings.answer_s if self.timings.answer_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An expected failure of one command; the engine continues. `code` and `facts` as in AppError."""
+    """Reports the expected failure of one command; the engine continues. `code` and `facts` as in AppError."""
 
     id: str
     code: str
@@ -245,7 +245,7 @@ class Unloaded:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The vectors of the texts, in their order."""
+    """Carries one vector per text, in the order of the texts."""
 
     id: str
     vectors: tuple[tuple[float, ...], ...]
@@ -253,7 +253,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Tokenized:
-    """The numbers of tokens of the prompts, in their order."""
+    """Carries the number of tokens of each prompt, in the order of the prompts."""
 
     id: str
     counts: tuple[int, ...]

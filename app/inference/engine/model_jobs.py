@@ -7,7 +7,7 @@ seconds_reading, seconds_writing.
 
 One process runs one job. Events, exit codes and the meaning of a closed standard input are those of the conversion
 (`trainer.convert_job`), so that one client handles both. Results are written to `part_path` until they are complete and
-on the disk. When standard input closes, the result is no longer wanted: it is deleted, and the process ends at once.
+on the disk. When the parent closes standard input, the unfinished result is deleted, and the process ends at once.
 """
 
 import contextlib
@@ -39,8 +39,8 @@ from trainer.wire import EventWriter, claim_stdout
 class Quantize:
     """Quantize a model.
 
-    The `notes` of its Finished event: "size_bytes", "tensors", and "fallback_tensors" (whose rows do not fit the
-    quantization's type and got another).
+    The `notes` of its Finished event: "size_bytes", "tensors" (their number), and "fallback_tensors" (the
+    number of tensors whose rows do not fit the quantization's type and got another one).
     """
 
     source: str
@@ -86,9 +86,9 @@ def read_quantize_job(path: Path) -> QuantizeJob:
 
 @dataclass(frozen=True, slots=True)
 class ChatToScore:
-    """A prompt as the program would write it, and the ids that it was trained with.
+    """Pairs a prompt as the program renders it with the token ids that training used for it.
 
-    `limit`: tokens of its answer; fewer if the model's context ends before.
+    `limit`: the most tokens to generate; the model's context may end earlier.
     """
 
     segments: tuple[Segment, ...]
@@ -108,16 +108,16 @@ class Score:
     holdout: str  # see `app.inference.scoring_files`; "": measure `texts`
     target: str
     adapter: str = ""  # GGUF
-    reference: str = ""  # "": neither
+    reference: str = ""  # "": neither write nor compare
     makes_reference: bool = False
-    chats: tuple[ChatToScore, ...] = ()  # of the hold-out, in its order; their ids are compared
+    chats: tuple[ChatToScore, ...] = ()  # the hold-out's chats in its order; their token ids are compared
     answers: bool = False  # also answer each chat
     measures: bool = True  # False: only answer
-    speed_tokens: int = 0  # length of an answer that only measures the speed, if `answers` is false
+    speed_tokens: int = 0  # tokens of an answer generated only to measure the speed, if not `answers`
     stop: tuple[str, ...] = ()  # stop strings besides the model's own end
     texts: tuple[ScoredText, ...] = ()
-    strength: float = 1.0  # of the adapter
-    context_tokens: int = Settings().context_tokens  # for which the needed memory is reported
+    strength: float = 1.0  # strength of the adapter
+    context_tokens: int = Settings().context_tokens  # context length for which the memory need is reported
 
     def sources(self) -> tuple[str, ...]:
         return (self.model, self.holdout, self.adapter, self.reference)
@@ -140,7 +140,7 @@ Notes = dict[str, Any]
 
 
 class TargetedJob(Protocol):
-    """A job that reads `sources` and writes `target`."""
+    """Defines the part that all jobs share: they read `sources` and write `target`."""
 
     @property
     def target(self) -> str: ...
@@ -159,7 +159,7 @@ def run_job(
     work: Work[AnyJob],
     others: Callable[[AnyJob], list[str]] = lambda _job: [],
 ) -> NoReturn:
-    """Run the job in the file `arguments[0]`; the process ends with it. `others`: files written besides the target."""
+    """Run the job in the file `arguments[0]`, then end the process. `others`: files written besides the target."""
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
@@ -185,7 +185,7 @@ def run_job(
 
 
 def _confine(job: TargetedJob, parts: list[Path]) -> None:
-    """Restrict this process to what the job reads and the folders it writes: the weights may come from a stranger."""
+    """Restrict this process to the files that the job reads and the folders it writes, since weights are untrusted."""
     sources = [path for name in job.sources() if name for path in gguf.parts_of(Path(name))]
     sandbox.confine([*(part.parent for part in parts), *sandbox.graphics_paths()], reads=sources)
 
@@ -224,7 +224,7 @@ def _run(job: AnyJob, part: Path, work: Work[AnyJob], writer: EventWriter) -> in
 
 
 def peak_resident_bytes() -> int:
-    """Return the most memory that this process has held, mapped files included."""
+    """Return the highest resident memory of this process so far, mapped files included."""
     if sys.platform.startswith("linux"):  # getrusage would include the parent's memory before the exec
         status = Path("/proc/self/status").read_text("ascii", "replace")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -14,7 +14,7 @@ from app.inference.prompts import Segment
 
 
 class NativeModel:
-    """One model with one context. `close` frees both, and then another model can be loaded."""
+    """Holds one model with one context. `close` frees both, and then another model can be loaded."""
 
     def __init__(self) -> None:
         self._log = EngineLog()
@@ -46,7 +46,7 @@ class NativeModel:
             raise self._error("context_failed")
 
     def _load_adapter(self, path: str) -> Any:
-        """Load an adapter that `gguf.check_adapter` has passed. Raises AppError("adapter_unreadable")."""
+        """Load an adapter that `gguf.check_adapter` has accepted. Raises AppError("adapter_unreadable")."""
         adapter = api.llama_adapter_lora_init(self._model, path.encode("utf-8"))
         if not adapter:  # a null pointer is falsy, but not None
             raise self._error("adapter_unreadable", path=path)
@@ -63,20 +63,24 @@ class NativeModel:
             api.llama_memory_clear(api.llama_get_memory(self._context), True)
 
     def _error(self, code: str, **facts: Any) -> AppError:
-        """Return an error with the reason that the log gives."""
+        """Return an AppError with the first error line of the log as its reason."""
         return AppError(code, **facts, reason=runtime_facts.first_error_line(self._log.lines))
 
     # ---------------------------------------------------------------- text and back
 
     def prompt_tokens(self, segments: Sequence[Segment]) -> list[int]:
-        """Return a prompt's tokens, with a beginning-of-text token if the model's metadata asks for one."""
+        """Return a prompt's token ids, with a beginning-of-text token if the model's metadata requires one."""
         found = [api.llama_vocab_bos(self._vocabulary)] if api.llama_vocab_get_add_bos(self._vocabulary) else []
         for segment in segments:
             found += self.tokens_of(segment.text, has_markup=segment.markup)
         return found
 
     def tokens_of(self, text: str, *, has_markup: bool = False, with_frame: bool = False) -> list[int]:
-        """Return the tokens of a text. `with_frame`: with those that the model's metadata wants around a text."""
+        """Return the tokens of a text.
+
+        `has_markup`: parse control tokens in the text. `with_frame`: add the begin and end tokens that the model's
+        metadata requires. Raises AppError("text_unreadable").
+        """
         encoded = text.encode("utf-8", "replace")
         size = len(encoded) + 8
         out = (api.llama_token * size)()
@@ -86,7 +90,7 @@ class NativeModel:
         return out[:count]
 
     def piece(self, token: int) -> bytes:
-        """Return the token's bytes; none for control tokens."""
+        """Return the token's bytes; b"" for a control token."""
         known = self._pieces.get(token)
         if known is None:
             buffer = ctypes.create_string_buffer(64)

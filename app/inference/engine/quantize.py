@@ -28,7 +28,7 @@ _TEXT_LIMIT_BYTES = 127  # limit for a text that llama.cpp writes into the file
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Run the job in the file `arguments[0]`; the process ends with it."""
+    """Run the job in the file `arguments[0]`, then end the process."""
     model_jobs.run_job(arguments, model_jobs.read_quantize_job, _work)
 
 
@@ -46,9 +46,9 @@ def _imatrix(job: Imatrix, part: Path, send: Send) -> Notes:
 
 
 def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
-    """Quantize.
+    """Write the source's weights to `part` in a smaller type, and return the job's notes.
 
-    Raises AppError: what `gguf.check_model` finds in the source; build_unwritable, drive_space, quantize_failed.
+    Raises AppError: the codes of `gguf.check_model` for the source; build_unwritable, drive_space, quantize_failed.
     """
     from app.inference.engine.llama import EngineLog, api  # after standard output was claimed
 
@@ -102,7 +102,7 @@ class _Meter:
 
 
 def _set_metadata(api: Any, params: Any, texts: dict[str, str]) -> Any:
-    """Set texts as metadata; return what must live as long as `params`.
+    """Set texts as metadata; return an object that must live as long as `params`.
 
     llama.cpp copies 127 bytes of a text; longer ones are cut between characters.
     """
@@ -119,7 +119,7 @@ def _set_metadata(api: Any, params: Any, texts: dict[str, str]) -> Any:
 
 
 def _set_imatrix(api: Any, params: Any, path: str) -> Any:
-    """Set the importance matrix; return what must live as long as `params`."""
+    """Set the importance matrix; return an object that must live as long as `params`."""
     if not path:
         return None
     from app.inference.engine import imatrix

@@ -1,4 +1,4 @@
-"""Read from llama.cpp's log what its interface does not tell (offloaded layers, buffers, settings); choose threads.
+"""Read facts from llama.cpp's log that its interface lacks (offloaded layers, buffers, settings); choose threads.
 
 llama.cpp's workers wait for each other by spinning: with as many threads as cores, one busy neighbour slows every token
 down (measured here: 68 tokens/s fell to 3-25). One core is therefore left free, and more while other programs use them.
@@ -15,7 +15,7 @@ MEASURED_EVERY_S = 1.0
 
 
 def threads_for(requested: int | None, busy_cores: float, cores: int) -> int:
-    """Return the threads to use now: those requested, else cores - 1, less what other programs occupy.
+    """Return the number of threads to use now: `requested`, else cores - 1, or fewer if other programs occupy more.
 
     `busy_cores`: processor time per second that other processes take; half a core counts as one.
     """
@@ -34,7 +34,7 @@ class CpuLoadMeter:
         self._busy_cores = 0.0
 
     def busy_cores(self) -> float:
-        """Return the busy cores. Cheap enough between tokens: the system is queried at most once a second."""
+        """Return how many cores other processes occupy, measured at most once a second."""
         now = time.monotonic()
         if now - self._at >= MEASURED_EVERY_S:
             everything, own = self._readings()
@@ -61,13 +61,13 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LoadLogFacts:
-    """What the log tells about a load."""
+    """Holds the facts that llama.cpp's log states about a load."""
 
     offloaded_layers: int = 0
     devices: tuple[str, ...] = ()
     kv_bytes: int = 0
     compute_bytes: int = 0
-    kv_type: str = ""  # of keys and values
+    kv_type: str = ""  # type of the cached keys and values
     is_repacked: bool = False
     flash_attention: bool = False
 
@@ -98,7 +98,7 @@ def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
 
 
 def first_error_line(lines: Sequence[str]) -> str:
-    """Return the first line that tells why something failed (later ones only repeat it), else the last line."""
+    """Return the first line that states an error (later ones only repeat it), else the last line."""
     candidates = [line.strip() for line in lines if "error" in line.lower() or "failed" in line.lower()]
     return candidates[0] if candidates else (lines[-1].strip() if lines else "")
 

@@ -1,14 +1,14 @@
-"""Run the scoring child: measure how likely a model finds given answers, and what it answers itself.
+"""Run the scoring child: measure the likelihood of given answers under a model, and generate answers.
 
 `model_jobs` begins and ends the process.
 
-A reference file keeps what f16 predicts at each trained place, so that quantized files can be compared with it: a line
-of JSON, then one record per place with the 1,024 highest of up to 262,144 log-probabilities and the mass of the rest, 8
-KiB per place instead of 1 MiB.
+A reference file keeps the f16 model's predictions at each trained place (a position whose token is a training label),
+so that quantized files can be compared with it. It has a line of JSON, then one record per place with the 1,024 highest
+of up to 262,144 log-probabilities and the mass of the rest, 8 KiB per place instead of 1 MiB.
 
 The divergence computed from it is a lower bound of the Kullback-Leibler divergence of the whole distributions: merging
 tokens (here the rest, into one) never increases a divergence (the log-sum inequality; Cover & Thomas, Elements of
-Information Theory, 2.7). It is close, because what is missing is the rest's mass times the divergence within the rest,
+Information Theory, 2.7). It is close, because the difference is the rest's mass times the divergence within the rest,
 and that mass is small: 2 % on the trial model, whose divergence comes out 3 % too small, for quantizations that differ
 little (0.0137 nats) and much (0.477) alike; measured by `tests/benchmarks/score.py`.
 """
@@ -38,14 +38,14 @@ from trainer.convert_job import Phase, Progress, part_path
 REFERENCE_VERSION = 1
 KEPT_PER_PLACE = 1024
 _HEADER_BYTES = 4096
-_LEAST_MASS = 1e-30  # of a rest that rounding has reduced to zero
+_LEAST_MASS = 1e-30  # used for a rest that rounding has reduced to zero
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceHeader:
-    """What a reference belongs to: number of places, vocabulary, digest of the ids (`app.inference.scoring_files`)."""
+    """Identifies the hold-out of a reference by its number of places, vocabulary size and `Holdout.digest`."""
 
     positions: int
     vocabulary: int
@@ -60,7 +60,7 @@ class ReferenceHeader:
 
     @property
     def record(self) -> np.dtype[Any]:
-        """The record of a place.
+        """Return the numpy type of one place's record.
 
         `ids` and `log_p`: the kept tokens, unordered; `rest`: the mass of all others; `first`: the likeliest token.
         """
@@ -73,7 +73,7 @@ class ReferenceHeader:
 
 
 class ReferenceWriter:
-    """Writes a reference. All methods raise AppError: drive_space, build_unwritable."""
+    """Writes a reference file. All methods raise AppError: drive_space, build_unwritable."""
 
     def __init__(self, path: Path, header: ReferenceHeader) -> None:
         self._path = path
@@ -82,7 +82,7 @@ class ReferenceWriter:
         self._write(header.to_line())
 
     def add(self, log_p: Floats) -> None:
-        """Add the next place. `log_p`: [vocabulary]."""
+        """Write the record of the next place. `log_p`: its log-probabilities, [vocabulary]."""
         header = self._header
         record = np.zeros((), header.record)
         ids = np.argpartition(log_p, header.vocabulary - header.kept)[-header.kept :]
@@ -111,7 +111,7 @@ class ReferenceWriter:
 
 
 class ReferenceReader:
-    """Reads a reference. Raises AppError("reference_unreadable") for an incomplete file or one of other ids."""
+    """Reads a reference file. Raises AppError("reference_unreadable") if it is incomplete or has another header."""
 
     def __init__(self, path: Path, header: ReferenceHeader) -> None:
         self._path = path
@@ -146,7 +146,7 @@ class ReferenceReader:
 
 
 def kl_divergence(record: Any, log_p: Floats) -> float:
-    """Return the divergence of `log_p` from a record in nats, with all tokens not kept as one; never below 0."""
+    """Return the divergence of `log_p` from a record in nats, at least 0; tokens that were not kept count as one."""
     kept = record["log_p"].astype(np.float64)
     theirs = log_p[record["ids"]].astype(np.float64)
     total = float(np.sum(np.exp(kept) * (kept - theirs)))
@@ -161,7 +161,7 @@ _REPORT_EVERY_S = 0.1
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Run the job in the file `arguments[0]`; the process ends with it."""
+    """Run the job in the file `arguments[0]`, then end the process."""
     model_jobs.run_job(
         arguments,
         model_jobs.read_score_job,
@@ -171,7 +171,7 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _work(job: Score, part: Path, send: Send) -> Notes:
-    """Score.
+    """Run the job, write its scores to `part`, and return its notes.
 
     Raises AppError: holdout_unreadable, holdout_other_vocabulary, likelihood_too_long, and the errors of loading and
     writing.
@@ -214,7 +214,7 @@ def _example(text: ScoredText, model: ScoredModel) -> HeldOutExample:
 
 
 def _context_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:
-    """Return the longest text to read at once, and the longest prompt with its answer."""
+    """Return the tokens of the longest text to read at once, and of the longest prompt with its answer."""
     asked = job.chats if job.answers else ()
     first = job.chats[:1] if job.speed_tokens else ()
     read = [*(len(example.ids) for example in holdout.examples), *(len(chat.ids) for chat in (*first, *asked))]
@@ -325,7 +325,7 @@ class _ScoringRun:
         return AnswerScore(example.line, example.question, text.strip(), ended_by, tokens)
 
     def _write_for_speed(self) -> int:
-        """Write an answer only to measure the speed; return its tokens."""
+        """Generate an answer only to measure the speed; return its number of tokens."""
         if not self._job.speed_tokens or not self._job.chats:
             return 0
         ids, limit = self._job.chats[0].ids, self._job.speed_tokens

@@ -32,19 +32,19 @@ Floats = npt.NDArray[np.float32]
 
 
 class ScoredModel(NativeModel):
-    """A model on the CPU or a graphics processor, as for answers. It reads texts after `open`; `close` frees it."""
+    """Runs a model on the CPU or a GPU, as the engine does. It reads texts after `open`; `close` frees it."""
 
     def __init__(self, path: Path, adapter: str, strength: float = 1.0) -> None:
-        """Load the model. `strength`: of the adapter.
+        """Load the model. `adapter`: a GGUF file, "" for none. `strength`: the adapter's, from 0 to 2.
 
-        Raises AppError: what `gguf.check_model` and `check_adapter` find, model_unreadable, adapter_unreadable.
+        Raises AppError: the codes of `gguf.check_model` and `check_adapter`, model_unreadable, adapter_unreadable.
         """
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would accept any, and crash
         super().__init__()
         params = api.llama_model_default_params()
-        params.use_extra_bufts = False  # a copy of the weights in another layout
+        params.use_extra_bufts = False  # True would copy the weights into another layout
         params.n_gpu_layers = -1
         try:
             self._load(str(path), params)
@@ -59,8 +59,9 @@ class ScoredModel(NativeModel):
     def open(self, read_tokens: int, answer_tokens: int = 0) -> None:
         """Make the context.
 
-        `read_tokens`: the longest text to read. `answer_tokens`: the longest prompt with its answer, if the model's
-        context allows it. Raises AppError: context_failed, context_full (a text is longer than the model's context).
+        `read_tokens`: tokens of the longest text to read. `answer_tokens`: tokens of the longest prompt with its
+        answer, cut to the model's context. Raises AppError: context_failed, context_full (a text is longer than the
+        model's context).
         """
         trained = self.header.context_length or max(read_tokens, answer_tokens)
         if read_tokens > trained:
@@ -87,7 +88,7 @@ class ScoredModel(NativeModel):
     ) -> Iterator[Floats]:
         """Yield for each of `places` (ascending, from 1) the log-probabilities of all tokens there, [vocabulary].
 
-        Each array is valid until the next one. `report` gets the number of tokens read. Raises
+        Each array is valid until the next one. `report` is called with the number of tokens of each batch. Raises
         AppError("score_failed").
         """
         self._clear()
@@ -103,7 +104,7 @@ class ScoredModel(NativeModel):
             begin = end
 
     def _end_of_batch(self, begin: int, last: int, wanted: set[int]) -> int:
-        """Return the end of the next batch; a very short last batch gets tokens of the one before."""
+        """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible."""
         end = self._end_by_rows(begin, last, wanted)
         missing = LEAST_TOKENS - (last - end)
         return end - missing if end < last and 0 < missing <= end - begin - LEAST_TOKENS else end
@@ -118,7 +119,7 @@ class ScoredModel(NativeModel):
         return full
 
     def _rows(self, count: int) -> Floats:
-        """Return [count, vocabulary], a view into llama.cpp's buffer."""
+        """Return the logits of the last decode, [count, vocabulary], as a view into llama.cpp's buffer."""
         if not count:
             return np.empty((0, self.vocabulary), np.float32)
         address = ctypes.addressof(api.llama_get_logits(self._context).contents)
@@ -138,11 +139,11 @@ class ScoredModel(NativeModel):
     # ---------------------------------------------------------------- text and back
 
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
-        """Return the ids of a prompt as the engine reads it."""
+        """Return the token ids of a prompt as the engine tokenizes it."""
         return tuple(self.prompt_tokens(segments))
 
     def text_of(self, ids: tuple[int, ...]) -> str:
-        """Return the text of ids, without control tokens."""
+        """Return the text of token ids, without control tokens."""
         return b"".join(map(self.piece, ids)).decode("utf-8", "replace")
 
     # ----------------------------------------------------------------------- answer
@@ -150,10 +151,10 @@ class ScoredModel(NativeModel):
     def answer(
         self, prompt: tuple[int, ...], limit: int, ends: frozenset[int] | None, stop: tuple[str, ...]
     ) -> tuple[str, str, int, float]:
-        """Write an answer with the likeliest token each time, within `limit` and the context.
+        """Generate an answer of at most `limit` tokens, choosing the likeliest token each time.
 
-        `ends` None: the model cannot end it. Return the text, end | stop | limit, the number of tokens and the seconds
-        to write them.
+        `ends`: token ids that end the answer besides the model's own; None: no token ends it. Return the text, the
+        reason (end | stop | limit), the number of tokens, and the seconds that generating them took.
         """
         self._clear()
         for begin in range(0, len(prompt), self.batch_tokens):

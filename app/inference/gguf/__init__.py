@@ -1,7 +1,7 @@
-"""Read GGUF headers, and check whether a file may be given to the engine.
+"""Read GGUF headers, and check whether the engine may load a file.
 
-llama.cpp aborts the process on many kinds of damage; everything known to do that is refused here first, with an error
-message. Nothing here reads weights, and for any file the package raises no other exception than AppError.
+llama.cpp aborts the process on many kinds of damage; each kind that was found to do so is refused here first, with
+an error message. Nothing here reads weights, and for any file the package raises no other exception than AppError.
 """
 
 from app.inference.gguf.header import GgufArray, GgufHeader, TensorInfo, parts_of

@@ -1,4 +1,4 @@
-"""Recognize from its first bytes what a file that is not GGUF is: people save error pages or pick a wrong file."""
+"""Identify a file that is not GGUF by its first bytes, since people save error pages or pick a wrong file."""
 
 import codecs
 import re

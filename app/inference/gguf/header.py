@@ -1,4 +1,4 @@
-"""Define what is known of a GGUF file without its weights, as values that `reader` makes and `validation` checks."""
+"""Define the contents of a GGUF file except its weights; `reader` creates these values, `validation` checks them."""
 
 import glob
 import math
@@ -26,7 +26,7 @@ MAX_KEPT_ARRAY_ELEMENTS = tables.MAX_LAYERS  # head counts and window patterns h
 
 @dataclass(frozen=True, slots=True)
 class GgufArray:
-    """A list in the metadata. Only short numeric lists keep their values; an overlong text is a list of "char"."""
+    """Describes a list in the metadata. Only short numeric lists keep their values; longer texts are of "char"."""
 
     element_type: str  # "u8" … "f64", "bool", "str", "char"
     length: int
@@ -35,7 +35,7 @@ class GgufArray:
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """A tensor as the header describes it."""
+    """Describes a tensor by its entry in the header."""
 
     name: str
     shape: tuple[int, ...]  # ne order: the length of a row first
@@ -50,16 +50,16 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """Everything before the weights. Of a split model: the first file's metadata and the tensors of all files."""
+    """Holds the file's header; for a split model, the first file's metadata and the tensors of all files."""
 
     path: Path
     version: int
     alignment: int
     metadata: Mapping[str, Scalar | GgufArray] = field(repr=False)
-    types: Mapping[str, str] = field(repr=False)  # of each scalar: "u8" … "f64", "bool", "str"
+    types: Mapping[str, str] = field(repr=False)  # type of each scalar: "u8" … "f64", "bool", "str"
     tensors: Mapping[str, TensorInfo] = field(repr=False)
     data_offset: int
-    file_bytes: int  # of all files
+    file_bytes: int  # total size of all files
     parts: tuple[Path, ...] = ()  # the other files of a split model
 
     # ------------------------------------------------------------ raw access
@@ -81,7 +81,7 @@ class GgufHeader:
         return f"{self.architecture}.{name}"
 
     def number(self, name: str, default: int = 0) -> int:
-        """Return one of the architecture's own integers."""
+        """Return one of the architecture's own integers, or `default` if it is missing."""
         value = self.integer(self.key(name))
         return default if value is None else value
 
@@ -114,7 +114,7 @@ class GgufHeader:
 
     @cached_property
     def quantization(self) -> str:
-        """The quantization, such as "Q4_K_M": what the file states, else the type of most of its bytes."""
+        """Return the quantization that the file states, such as "Q4_K_M"; else the tensor type of most bytes."""
         if self.file_type in tables.FILE_TYPES:
             return tables.FILE_TYPES[self.file_type]
         sizes: dict[str, int] = {}
@@ -132,7 +132,7 @@ class GgufHeader:
 
     @property
     def is_adapter(self) -> bool:
-        """Whether it is a LoRA or control vector: a change to a model, not a model."""
+        """Return whether the file is a LoRA or control vector: a change to a model, not a model."""
         return (
             self.text("general.type") == "adapter"
             or "adapter.type" in self.metadata
@@ -142,14 +142,14 @@ class GgufHeader:
 
     @property
     def is_projector(self) -> bool:
-        """Whether it is the image or sound part of a model (mmproj)."""
+        """Return whether the file is the image or sound part of a model (mmproj)."""
         return self.text("general.type") == "mmproj" or self.architecture == "clip"
 
     # ----------------------------------------------------------------- shape
 
     @property
     def context_length(self) -> int:
-        """The context length in training, in tokens."""
+        """Return the context length in training, in tokens."""
         return self.number("context_length")
 
     @property
@@ -162,19 +162,19 @@ class GgufHeader:
 
     @property
     def head_counts(self) -> tuple[int, ...]:
-        """The attention heads of each layer; 0 for a layer without any."""
+        """Return the number of attention heads of each layer; 0 for a layer without any."""
         return self.per_layer("attention.head_count")
 
     @property
     def head_counts_kv(self) -> tuple[int, ...]:
-        """The key and value heads of each layer."""
+        """Return the number of key and value heads of each layer."""
         if self.key("attention.head_count_kv") not in self.metadata:
             return self.head_counts
         return self.per_layer("attention.head_count_kv")
 
     @property
     def key_length(self) -> int:
-        """The elements of one head's key."""
+        """Return the number of elements of one head's key."""
         return self.number("attention.key_length", self._default_head_length)
 
     @property
@@ -195,5 +195,5 @@ class GgufHeader:
 
     @property
     def chat_template(self) -> str | None:
-        """The file's chat template; None also if longer than 256 KiB. Render it only in the isolated child."""
+        """Return the chat template; None if missing or over 256 KiB. Render it only in the isolated child."""
         return self.text("tokenizer.chat_template")

@@ -1,8 +1,8 @@
-"""Read a GGUF header without weights, and without allocating memory in proportion to what the file claims.
+"""Read a GGUF header without weights, and without allocating memory by the sizes that the file claims.
 
 Every number in the file is hostile until compared with the file's size. The format is parsed exactly as llama.cpp does
-(ggml/src/gguf.cpp), so that what passes here means the same there. Files are read, not mapped: if a mapped file shrinks
-or disappears (a USB stick pulled out), the process dies of SIGBUS; a read raises OSError.
+(ggml/src/gguf.cpp), so that an accepted file has the same meaning in both. Files are read, not mapped: if a mapped file
+shrinks or disappears (a USB stick pulled out), the process dies of SIGBUS; a read raises OSError.
 """
 
 import stat
@@ -23,10 +23,10 @@ from app.inference.gguf.header import (
     TensorInfo,
 )
 
-# Limits far above any real file (largest known: 1,100 tensors per file, 60 keys, 1 M tokens), but no endless loop.
+# Limits far above any real file (at most 1,100 tensors per file, 60 keys, 1 M tokens), which prevent endless loops.
 MAX_TENSORS = 65_536
 MAX_KEYS = 65_536
-MAX_STRINGS = 8_000_000  # in all lists together
+MAX_STRINGS = 8_000_000  # total of all lists in a file
 MAX_TOKENS = 1 << 21  # the largest known vocabulary has 1 M
 MAX_ARRAY_ELEMENTS = 1 << 24
 MAX_STRING_BYTES = 64 << 20
@@ -59,7 +59,7 @@ _U64 = struct.Struct("<Q")
 
 
 def damaged(where: str, problem: str, **facts: Any) -> NoReturn:
-    """Raise AppError("gguf_damaged"). `where`: the key or tensor; `problem`: what is wrong, for log and details."""
+    """Raise AppError("gguf_damaged"). `where`: the key or tensor; `problem`: a short code, for log and details."""
     raise AppError("gguf_damaged", where=printable(where), problem=problem, **facts)
 
 
@@ -87,15 +87,15 @@ def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
 
 
 class _Window:
-    """A view of the file through a buffer that moves forward. `take` and `skip` never pass the end of the file."""
+    """Reads the file through a buffer that moves forward. `take` and `skip` raise AppError at its end."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self.size = size
         self._start = 0  # offset of the buffer in the file
         self._data = b""
-        self._index = 0  # in the buffer
-        self.where = "header"  # what is being read, for error messages
+        self._index = 0  # of the next byte, in the buffer
+        self.where = "header"  # name of the entry being read, for error messages
 
     @property
     def position(self) -> int:
@@ -106,7 +106,7 @@ class _Window:
         return self.size - self.position
 
     def _raise_truncated(self, size: int) -> NoReturn:
-        """Raise for the end of the file. A damaged length looks the same as a cut file; the message names both."""
+        """Raise AppError("truncated_header"). A damaged length looks the same as a cut file; the message names both."""
         raise AppError("truncated_header", have_bytes=size, where=printable(self.where))
 
     def _refill(self, count: int) -> None:
@@ -134,7 +134,7 @@ class _Window:
         self._index += count  # may be beyond the buffer: the next refill starts there
 
     def skip_strings(self, count: int) -> None:
-        """Skip `count` strings, at 80 ns each: llama-3's vocabulary and merges have 408,000."""
+        """Skip `count` strings in a tight loop (80 ns each), since llama-3's vocabulary and merges have 408,000."""
         length_at = _U64.unpack_from
         while count:
             if self._index + 8 > len(self._data):
@@ -150,7 +150,7 @@ class _Window:
             count = left
 
     def take_strings(self, count: int, out: list[bytes], most_bytes: int) -> None:
-        """Append `count` strings to `out`, or about as many as `most_bytes` hold, lengths included."""
+        """Append `count` strings to `out`; stop early after about `most_bytes`, each with its 8-byte length."""
         until = self.position + most_bytes
         length_at, append, needed = _U64.unpack_from, out.append, 8
         while count and self.position <= until:
@@ -166,7 +166,7 @@ class _Window:
             except (struct.error, OverflowError):
                 pass
             needed = 8
-            if index > len(data):  # the buffer's end cut the last one: read it again
+            if index > len(data):  # the buffer's end cuts the last string: read it again
                 out.pop()
                 left += 1
                 if start == 0:  # it does not fit at all
@@ -247,7 +247,10 @@ class _Parser:
         return name
 
     def _keep(self, size_bytes: int) -> None:
-        """Count the memory that is kept: within each text's own limit all together could still take gigabytes."""
+        """Count the memory kept so far, since many texts within their own limit could take gigabytes together.
+
+        Raises AppError("gguf_header_large").
+        """
         self.kept_left -= size_bytes
         if self.kept_left < 0:
             raise AppError("gguf_header_large", limit_mb=MAX_KEPT_BYTES >> 20)
@@ -340,7 +343,7 @@ class _Parser:
 
 
 def _type_and_size(name: str, shape: tuple[int, ...], type_number: int, offset: int) -> tuple[str, int, int]:
-    """Return type name, offset and size in bytes. Raises AppError for an impossible shape or type."""
+    """Return a tensor's type name, offset and size in bytes. Raises AppError for an impossible shape or type."""
     kind = tables.TENSOR_TYPES.get(type_number)
     if kind is None:
         if type_number < 256:  # a newer llama.cpp may know it
@@ -374,8 +377,8 @@ def _check_layout(infos: list[TensorInfo], alignment: int, data_offset: int, siz
         expected = -(-end // alignment) * alignment
     if infos and data_offset + end > size:
         raise AppError("truncated", have_bytes=size, need_bytes=data_offset + end)
-    # llama.cpp would accept it. But a wrongly resumed download is longer than the model, as is a file with a damaged
-    # tensor type or count: all would load, and answer nonsense.
+    # llama.cpp would accept a longer file. But a wrongly resumed download is longer than the model, as is a file with a
+    # damaged tensor type or count: all of these would load, and answer nonsense.
     if infos and size > data_offset + expected:
         raise AppError("oversized", have_bytes=size, need_bytes=data_offset + expected)
     return tensors

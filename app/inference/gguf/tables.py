@@ -1,4 +1,4 @@
-"""List what the pinned engine knows: llama.cpp 0c1e57098, as in llama-cpp-python 0.3.36.
+"""List the types, architectures and tokenizers of llama.cpp 0c1e57098, which llama-cpp-python 0.3.36 contains.
 
 Sources: ggml.h and ggml.c (tensor types), llama.h (file types), llama-arch.cpp (architectures), llama-vocab.cpp
 (tokenizers). `tests/inference/test_gguf_tables.py` compares them with the installed library; run it after an update.
@@ -12,7 +12,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 class TensorType(NamedTuple):
-    """A ggml type: `block_elements` numbers of a row are stored together in `block_bytes`."""
+    """Describes a ggml type, which stores `block_elements` numbers of a row together in `block_bytes` bytes."""
 
     name: str
     block_elements: int
@@ -62,7 +62,6 @@ TENSOR_TYPES: dict[int, TensorType] = {
 
 # Types of intermediate results or index tables that no matrix product takes as weights: llama.cpp loads them and then
 # calls a null function.
-# loads them and then calls a null function.
 NOT_FOR_WEIGHTS = frozenset({"Q8_1", "Q8_K", "I8", "I16", "I32", "I64", "F64"})
 
 # general.file_type: the mix of types that a file was quantized with.
@@ -124,10 +123,10 @@ ARCHITECTURES = _names(
     """
 )
 
-# Without attention heads: their state does not grow with the context.
+# Architectures without attention heads, whose state does not grow with the context.
 RECURRENT_ARCHITECTURES = frozenset(("mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"))
 
-# Their graphs assert that a head's key and value have equal lengths (src/models/*.cpp).
+# Architectures whose graphs assert that a head's key and value have equal lengths (src/models/*.cpp).
 EQUAL_HEAD_LENGTHS = _names(
     """
     afmoe apertus arcee arctic baichuan bailingmoe2 bert bitnet bloom chameleon chatglm codeshell cogvlm cohere2
@@ -140,7 +139,7 @@ EQUAL_HEAD_LENGTHS = _names(
     smallthinker smollm3 spark2_5 stablelm starcoder starcoder2 t5 xverse
     """
 )
-# Their graphs also assert that rotary positions cover the whole head (commented out for Nemotron and MiniMax).
+# Architectures whose graphs also assert that rotary positions cover the whole head (not in Nemotron and MiniMax).
 ROTARY_COVERS_HEAD = _names(
     """
     apertus arcee arctic baichuan chameleon codeshell cogvlm cohere2moe dbrx deci deepseek dots1 dream
@@ -151,7 +150,7 @@ ROTARY_COVERS_HEAD = _names(
     """
 )
 
-# Those of them with one matrix each for queries, keys and values, or one for all: all but the one with a router.
+# Those with one matrix each for queries, keys and values, or one for all three; graniteswitch has a router.
 PLAIN_ATTENTION = ROTARY_COVERS_HEAD - {"graniteswitch"}
 
 BPE_TOKENIZERS = frozenset(("gpt2", "hybriddna", "whitespace", "gemma4"))

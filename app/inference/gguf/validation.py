@@ -1,6 +1,6 @@
-"""Check models and LoRA adapters before llama.cpp gets them: refuse wrong files by kind, and all that would abort it.
+"""Check models and LoRA adapters before llama.cpp loads them: refuse files of the wrong kind or that would abort it.
 
-A file that passes may still fail to load, with llama.cpp's own reason, but should not take the process down. llama.cpp
+A file that passes may still fail to load, with llama.cpp's own reason, but should not end the process. llama.cpp
 does not reject an adapter that does not fit its model, and then crashes.
 """
 
@@ -18,7 +18,7 @@ _TOKENS = "tokenizer.ggml.tokens"
 
 
 def check_tokenizer(header: GgufHeader) -> None:
-    """Check that the tokenizer is known and its lists fit each other in type and length."""
+    """Check that llama.cpp has the tokenizer, and that its lists fit each other in type and length."""
     model = header.text("tokenizer.ggml.model")
     if model is None:
         damaged("tokenizer.ggml.model", "missing")
@@ -56,7 +56,7 @@ def check_token_texts(header: GgufHeader, tokens: list[bytes]) -> None:
     if b"\0" in b"".join(tokens):  # llama.cpp reads them as C strings
         tokens = [token.split(b"\0", 1)[0] for token in tokens]
     distinct = set(tokens)
-    empty = tokens.count(b"") if b"" in distinct else 0  # llama.cpp gives empty ones distinct names
+    empty = tokens.count(b"") if b"" in distinct else 0  # llama.cpp gives empty tokens distinct names
     if len(distinct) - bool(empty) != len(tokens) - empty:
         damaged(_TOKENS, "duplicate_name")
     if header.text("tokenizer.ggml.model") == "llama":
@@ -65,7 +65,7 @@ def check_token_texts(header: GgufHeader, tokens: list[bytes]) -> None:
                 damaged(_TOKENS, "byte_token_missing", value=byte)
 
 
-_MAX_LENGTH = 1 << 20  # of an embedding, a head, a head count; the largest known embedding has 18,432
+_MAX_LENGTH = 1 << 20  # of an embedding or a head, and number of heads; the largest known embedding has 18,432
 _MAX_U31 = (1 << 31) - 1
 _MAX_REAL = 1e15  # its square times a row's length still fits a 32-bit float
 _PART_NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
@@ -77,9 +77,9 @@ def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
     """Read and check the header of a model with all its parts.
 
     `every_token` also checks the vocabulary's texts (60 ms more for 262,144 tokens). Without it a damaged vocabulary
-    passes; use it at least once, when a model is imported. Raises AppError: those of `read_header`; adapter_as_model,
-    projector_as_model, not_a_model, model_without_weights, unknown_architecture, unknown_tokenizer, split_not_first,
-    split_part_missing, gguf_damaged.
+    passes; use it at least once, when a model is imported. Raises AppError: the codes of `read_header`;
+    adapter_as_model, projector_as_model, not_a_model, model_without_weights, unknown_architecture, unknown_tokenizer,
+    split_not_first, split_part_missing, gguf_damaged.
     """
     tokens: list[bytes] | None = [] if every_token else None
     header = read_header(path, tokens=tokens)
@@ -120,7 +120,7 @@ def _check_is_model(header: GgufHeader) -> None:
 
 
 def base_of(adapter: GgufHeader) -> str:
-    """Return the name of the model that an adapter states it was made for, as far as it does."""
+    """Return the name of the model that an adapter was made for, else its architecture; "?" if it states neither."""
     return printable(adapter.text("general.base_model.0.name") or adapter.architecture or "?")
 
 
@@ -142,7 +142,7 @@ def _part_paths(part: GgufHeader) -> list[Path]:
 
 
 def _with_parts(first: GgufHeader) -> GgufHeader:
-    """Add the tensors of the other files. Their names are derived from the first, which must have a matching one."""
+    """Return the header with the tensors of all parts. Raises AppError: split_part_missing, gguf_damaged."""
     paths = _part_paths(first)
     tensors = dict(first.tensors)
     file_bytes = first.file_bytes
@@ -172,7 +172,7 @@ def _part_number(header: GgufHeader, key: str) -> int:
 
 
 def _check_numbers(header: GgufHeader) -> None:
-    """Check the architecture's own values: llama.cpp's types, and ranges that its arithmetic survives."""
+    """Check that the architecture's own values have llama.cpp's types and do not overflow its arithmetic."""
     prefix = header.architecture + "."
     for key, value in header.metadata.items():
         if not key.startswith(prefix):
@@ -195,7 +195,7 @@ def _check_float(key: str, value: float) -> None:
         damaged(key, "out_of_range", value=repr(value))
     if key.endswith("epsilon") and value <= 0:
         damaged(key, "not_positive", value=value)
-    # Below 1 the angles of far positions overflow, and all logits become NaN.
+    # With a base below 1 the angles of far positions overflow, and all logits become NaN.
     if key.endswith((".rope.freq_base", ".rope.freq_base_swa")) and value < 1:
         damaged(key, "out_of_range", value=value)
     is_factor = key.endswith((".rope.scaling.factor", ".rope.scale_linear"))
@@ -236,7 +236,7 @@ def _checked_per_layer(header: GgufHeader, name: str, high: int) -> tuple[int, .
 
 
 def _check_experts(header: GgufHeader) -> None:
-    """Check what llama.cpp asserts about experts while loading."""
+    """Check the conditions on experts that llama.cpp asserts while loading."""
     count = _checked_integer(header, "expert_count", 0, tables.MAX_EXPERTS, required=False)
     used = max(_checked_per_layer(header, "expert_used_count", tables.MAX_EXPERTS))
     groups = _checked_integer(header, "expert_group_count", 0, tables.MAX_EXPERTS, required=False)
@@ -332,8 +332,8 @@ _MAX_ALPHA = 1e6  # the strength is alpha / rank; real values are below 1,000
 def check_adapter(path: Path, base: GgufHeader) -> GgufHeader:
     """Read and check the header of a LoRA adapter for `base`.
 
-    Raises AppError: those of `read_header`; model_as_adapter, adapter_unsupported, gguf_damaged, and
-    adapter_mismatch(base: what the adapter is for, where: the first tensor or key that does not fit).
+    Raises AppError: the codes of `read_header`; model_as_adapter, adapter_unsupported, gguf_damaged, and
+    adapter_mismatch(base: the model that the adapter is for, where: the first tensor or key that does not fit).
     """
     header = read_header(path)
     if not header.is_adapter:
@@ -359,7 +359,7 @@ def _check_metadata(header: GgufHeader) -> None:
     if not abs(alpha) <= _MAX_ALPHA:  # also true for NaN
         damaged("adapter.lora.alpha", "out_of_range", value=repr(alpha))
     invocation = header.metadata.get("adapter.alora.invocation_tokens")
-    if invocation is not None:  # for a part of the text only, which the engine does not support
+    if invocation is not None:  # the adapter applies to a part of the text, which the engine does not support
         raise AppError("adapter_unsupported", kind="alora")
 
 
@@ -369,7 +369,7 @@ def _adapted_names(header: GgufHeader) -> set[str]:
     for name, tensor in header.tensors.items():
         if name.endswith((_A, _B)):
             names.add(name[: -len(_A)])
-        elif not name.endswith("_norm.weight"):  # llama.cpp ignores those
+        elif not name.endswith("_norm.weight"):  # llama.cpp ignores norms in adapters
             damaged(name, "unknown_name")
         if tensor.type in tables.NOT_FOR_WEIGHTS:
             damaged(name, "unusable_type", value=tensor.type)

@@ -1,1 +1,1 @@
-"""The child process that asks a model of another machine in the local network."""
+"""Implement the child process that sends prompts to a model server in the local network."""

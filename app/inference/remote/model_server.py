@@ -1,8 +1,8 @@
-"""Send requests to one model server of the local network, translate its refusals, and read what models it has.
+"""Send requests to one model server of the local network, translate its refusals, and list its models.
 
-The name is resolved once, and only addresses of the local network are connected to. No proxy, no redirect, no cookie.
-`http.client` is used because the socket is ours: connected to the very addresses that were checked (a later answer to
-the name changes nothing), and shut down when an answer is cancelled.
+The host name is resolved once, and only addresses of the local network are connected to. No proxy, no redirect, no
+cookie. `http.client` is used because the socket is ours: connected to the very addresses that were checked (a later
+change in DNS has no effect), and shut down when an answer is cancelled.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ from app.inference.engine.backend import Cancellation
 from app.inference.local_model import OfferedModel, ServerAddress
 
 REASON_MAX = 200  # characters of the server's message
-# How servers name a prompt that is too long: OpenAI and llama_cpp.server, llama-server. vLLM and gateways that pass it
-# on have only a sentence.
+# Error codes for a prompt that is too long: of OpenAI and llama_cpp.server, of llama-server. vLLM and gateways before
+# it send only a sentence.
 _TOO_LONG = frozenset(("context_length_exceeded", "exceed_context_size_error"))
 _TOO_LONG_SENTENCE = re.compile(
     r"maximum context length|context (?:size|window|length).{0,40}exceed|exceed.{0,40}context"
@@ -90,7 +90,7 @@ def refusal_error(status: int, fields: dict[str, Any], shown: str) -> AppError:
 
 
 def _redirect_target(location: str) -> str:
-    """Return host and port of a redirect; "" if it is no address."""
+    """Return host and port of a redirect's location; "" if it is malformed."""
     try:
         return urlsplit(location).netloc.rpartition("@")[2][:80]
     except ValueError:
@@ -98,12 +98,12 @@ def _redirect_target(location: str) -> str:
 
 
 def error_reason(fields: dict[str, Any]) -> str:
-    """Return the server's own message as one short line."""
+    """Return the server's own message as one line of at most 200 characters."""
     return invisible_characters.to_single_line(str(fields.get("message", "")))[:REASON_MAX]
 
 
 def _fields_in(text: bytes) -> dict[str, Any]:
-    """Return the fields of the error in a response body; {} where it is no JSON object.
+    """Return the fields of the error in a response body; {} if the body is no JSON object.
 
     The error is the object {"message", "code", "type"} under "error", or a text under "error", "message" or "detail".
     """
@@ -125,9 +125,9 @@ def error_fields(data: dict[str, Any]) -> dict[str, Any]:
 
 
 CONNECT_S = 10.0
-SHORT_S = 20.0  # for an answer that needs no model
+SHORT_S = 20.0  # time limit for a request that needs no model
 POLL_S = 0.05  # how often the watch thread checks for a cancellation
-ANSWER_BYTES_MAX = 4_000_000  # of an answer that is no stream
+ANSWER_BYTES_MAX = 4_000_000  # of a response body that is no stream
 
 
 class ResponseDeadline:
@@ -154,10 +154,10 @@ class ResponseDeadline:
 
 
 class RemoteServer:
-    """A model server."""
+    """Connects to one model server; each request uses a new connection."""
 
     def __init__(self, address: str, key: str = "") -> None:
-        """`address` must be normalized (`local_model`).
+        """Prepare the server without connecting. `address` must be normalized (`local_model`).
 
         Raises AppError("remote_bad_key") if no header can carry the key.
         """
@@ -170,7 +170,7 @@ class RemoteServer:
         self._targets: Sequence[tuple[int, Any]] = ()  # socket families and addresses, in the system's order
 
     def look_up(self) -> None:
-        """Resolve the name to the addresses that are connected to from now on.
+        """Resolve the host name and keep its local addresses for all later connections.
 
         Raises AppError: remote_name_unknown, remote_public.
         """
@@ -187,9 +187,9 @@ class RemoteServer:
         self._targets = local
 
     def json(self, path: str, body: dict[str, Any] | None = None, *, from_root: bool = False) -> Any:
-        """Return the answer to a short request. `from_root`: the path is not below that of the address.
+        """Return the JSON answer to a request that needs no model. `from_root`: `path` begins at the server's root.
 
-        Raises AppError as `check_response` and `explain_connection_errors`.
+        Raises AppError as `check_response` and `explain_connection_errors` do, and remote_garbage for no JSON.
         """
         with self._response(path, body, ResponseDeadline(SHORT_S), from_root=from_root) as response:
             text = _read_body(response)
@@ -237,10 +237,10 @@ class RemoteServer:
                 connection.request("GET" if data is None else "POST", target, data, self._headers())
                 response = connection.getresponse()
                 yield response
-            if deadline.broken:  # its end looked like that of an answer without a length
+            if deadline.broken:  # closing it looked like the end of an answer without a length
                 raise AppError(deadline.broken, address=self.shown)
         except AppError as error:
-            if deadline.broken:  # the error is a consequence of our closing it
+            if deadline.broken:  # we closed the connection, which caused the error
                 raise AppError(deadline.broken, address=self.shown) from error
             raise
         finally:
@@ -300,8 +300,8 @@ def _read_body(response: http.client.HTTPResponse) -> bytes:
 
 MODELS_MAX = 500
 NAME_MAX = 200  # characters
-_CONTEXT_MAX = 1 << 24  # a larger value is no number of tokens
-_PROBE = "\u3042"  # a character that every tokenizer knows
+_CONTEXT_MAX = 1 << 24  # larger values are not accepted as numbers of tokens
+_PROBE = "\u3042"  # a character that every tokenizer can encode
 
 
 def list_models(server: RemoteServer) -> list[OfferedModel]:
@@ -332,7 +332,7 @@ def find_context_tokens(server: RemoteServer, offered: OfferedModel) -> int:
 class TokenCounter:
     """Counts tokens with the server's tokenizer if it has an endpoint; else estimates, rather too high."""
 
-    # llama-server and vLLM (same body, with its own names in it); llama_cpp.server.
+    # Endpoints of llama-server and vLLM (one body has the field names of both), and of llama_cpp.server.
     _PATHS = ("/tokenize", "/extras/tokenize/count")
 
     def __init__(self, server: RemoteServer, model: str) -> None:
@@ -345,7 +345,7 @@ class TokenCounter:
         return bool(self._path)
 
     def count(self, text: str) -> int:
-        """Count tokens. A tokenizer that fails once is not asked again."""
+        """Return the number of tokens. After one failure of the endpoint, estimate from then on."""
         found = self._request_count(self._path, text) if self._path and text else 0
         if found or not text:
             return found

@@ -1,11 +1,11 @@
-"""Run the remote engine: the engine's loop over a model of another machine, behind the same commands and events.
+"""Run the remote engine: it handles the engine's commands and events with a model on another machine.
 
 The command line names the only address that the process may contact, before it has read anything. With `--check` it
 reads one line with a key, reports which models the server has, and ends.
 
 Answers are server-sent events, one piece of text each, read with limits. A remote model has no adapters, grammars or
 vectors. Only the sampling parameters that every such server understands are sent: temperature, top_p, seed and the
-number of tokens; the rest is up to the server.
+number of tokens; the server chooses the rest.
 """
 
 import dataclasses
@@ -47,13 +47,13 @@ from app.inference.remote.model_server import RemoteServer, ResponseDeadline, To
 from trainer.wire import claim_stdout
 
 LINE_BYTES_MAX = 1_000_000
-CHARACTERS_A_TOKEN = 64  # a longer text than so many times the request is no answer
+CHARACTERS_A_TOKEN = 64  # limit for the length of an answer, times the requested tokens
 LEAST_CHARACTERS_MAX = 20_000
 
 
 @dataclass(slots=True)
 class StreamSummary:
-    """What a stream has reported besides its text. `finish`: the server's reason; "" before its end."""
+    """Collects the facts that a stream reports besides its text. `finish`: the server's reason; "" before the end."""
 
     finish: str = ""
     prompt_tokens: int = 0
@@ -65,10 +65,10 @@ class StreamSummary:
 def read_answer(
     response: http.client.HTTPResponse, summary: StreamSummary, max_tokens: int, deadline: ResponseDeadline, shown: str
 ) -> Iterator[str]:
-    """Yield pieces of text, "" for an event without any (a model that reasons first).
+    """Yield pieces of the answer's text, "" for an event without text (a model that reasons first).
 
-    Raises AppError: remote_garbage, remote_endless, remote_broken if it ends too early, and as
-    `model_server.refusal_error` for an error that the server reports in the stream.
+    Raises AppError: remote_garbage, remote_endless, remote_broken if it ends too early, and the codes
+    of `model_server.refusal_error` for an error that the server reports in the stream.
     """
     characters_left = max(LEAST_CHARACTERS_MAX, max_tokens * CHARACTERS_A_TOKEN)
     for data in _events(response, shown):
@@ -141,26 +141,26 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31 else 0
 
 
-QUIET_S = 300.0  # for a server that reads a long prompt or serves others first, and between two pieces
+QUIET_S = 300.0  # longest silence, while a server reads a long prompt or serves others, and between two pieces
 WHOLE_S = 3600.0
 LEAST_ANSWER_TOKENS = 64  # requested even if an estimate says that none would fit
 _STOP_REASONS = {"stop": "end", "length": "length"}  # server's reason -> ours; anything else counts as end
 
 
 class RemoteBackend:
-    """A model of another machine as an engine backend."""
+    """Implements the engine's backend interface with a model on another machine."""
 
     name = "remote"
 
     def __init__(self, address: str) -> None:
-        """`address`: normalized, of the only server that this process may contact."""
+        """Prepare the backend. `address`: normalized, of the only server that this process may contact."""
         self.progress = 0
         self._address = address
         self._server: RemoteServer | None = None
         self._facts: EngineFacts | None = None
         self._counter: TokenCounter | None = None
         self._model = ""
-        self._knows_limit = False  # whether the server reports its context length, and so an overflow
+        self._knows_limit = False  # True: the server reports its context length, and so a long prompt
 
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
         remote, started = command.remote, time.monotonic()
@@ -257,7 +257,7 @@ class RemoteBackend:
                         first = time.monotonic() if summary.pieces == 1 else first
                         emit(Token(command_id, text))
         except AppError:
-            if not cancellation.is_set:  # otherwise we have closed the connection
+            if not cancellation.is_set:  # otherwise our closing of the connection caused it
                 raise
         ended = time.monotonic()
         first = first if summary.pieces else ended
@@ -279,7 +279,7 @@ def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any
 
 
 def _with_facts(error: AppError, model: str, prompt_tokens: int, context_tokens: int) -> AppError:
-    """Return the server's error with the facts that its text needs: the model's name, or the numbers of tokens.
+    """Return the server's error with the facts for its message: the model's name, or the numbers of tokens.
 
     "remote_too_long" becomes "context_full".
     """
@@ -290,16 +290,16 @@ def _with_facts(error: AppError, model: str, prompt_tokens: int, context_tokens:
 
 
 def guard(arguments: Sequence[str]) -> None:
-    """Block all other network access, before anything else in this process.
+    """Block network access to all addresses but one; call this before anything else in the process.
 
-    `arguments`: the address, and perhaps --check. Raises AppError.
+    `arguments`: the allowed address, then optionally --check. Raises AppError("remote_bad_address").
     """
     place = local_model.parse_address(local_model.normalize_address(arguments[0]))
     network_guard.enforce_offline((place.host, place.port))
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Run as `app.inference.engine.worker.main` does."""
+    """Run until standard input closes, then end the process. `arguments`: the address, then optionally --check."""
     writer = claim_stdout()
     address = local_model.normalize_address(arguments[0])
     try:
@@ -314,7 +314,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def _check_server(address: str, line: bytes) -> dict[str, object]:
-    """Return {"models": [...]} or {"error": code, "facts": {...}}."""
+    """Return the server's models as {"models": [...]}, or {"error": code, "facts": {...}}.
+
+    `line`: JSON with the "key" of the server; b"": none.
+    """
     try:
         server = RemoteServer(address, str(json.loads(line or b"{}").get("key", "")))
         server.look_up()

@@ -1,1 +1,1 @@
-"""QtCore objects for the inference children: engine client, keys, template rendering."""
+"""Define Qt objects that control the inference children: engine client, keys, template rendering."""

@@ -44,16 +44,16 @@ STALL_LIMIT_S = 600.0  # the longest time for one batch, while a slow disk pages
 
 
 def exit_error(how: ChildExit) -> AppError:
-    """Return the error for an answer that was under way when the child ended."""
+    """Return the error for a request that was running when the child ended."""
     code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(how.cause, "engine_died")
     return AppError(code, cause=how.reason)
 
 
 class EngineClient(QObject):
-    """Sends commands and emits events: `event_received` passes on every event of the protocol except heartbeats."""
+    """Sends commands to the engine child and emits its events, all but heartbeats, through `event_received`."""
 
     event_received = Signal(object)  # app.inference.engine.messages.Event
-    died = Signal(object)  # ChildExit; it restarts by itself once, afterwards the next request starts it
+    died = Signal(object)  # ChildExit; the child restarts by itself once, afterwards at the next request
     exited = Signal()  # the child is gone, its memory is free, and it does not restart
     status_changed = Signal(object)  # EngineStatus
     contacted = Signal(str)  # host and port of another machine that prompts are sent to, as the user chose
@@ -69,11 +69,11 @@ class EngineClient(QObject):
     ) -> None:
         super().__init__(parent)
         self.remote_keys = RemoteKeys()
-        self.contacts: list[NetworkContact] = []  # with other machines, oldest first
+        self.contacts: list[NetworkContact] = []  # contacts with other machines, oldest first
         decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
         self._child = ChildProcess(command, log, decode, self, silence_limit_s=heartbeat_limit_s)
         self._local_command = command
-        self._address = ""  # the server that the child may contact; "": none, it computes itself
+        self._address = ""  # of the server that the child may contact; "": none, the child runs models itself
         self._is_network_allowed = True
         self._child.event_received.connect(self._on_event)
         self._child.checked.connect(self._check_progress)
@@ -82,9 +82,9 @@ class EngineClient(QObject):
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
         self._running: str | None = None  # id of the Ask, Embed or Load being computed
-        self.loading: Load | None = None  # sent, neither answered nor cancelled
+        self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
-        self.refusal: AppError | None = None  # why nothing may be asked now; callers must check it
+        self.refusal: AppError | None = None  # why requests are refused now; None: they are not; callers must check it
         self._waiting: list[Command] = []  # commands for the next child, while the present one ends
         self._answering: set[object] = set()
         self._may_restart = True
@@ -101,15 +101,15 @@ class EngineClient(QObject):
         """Send a command, starting the child if necessary; while a child ends, the command waits for the next one."""
         if isinstance(command, Load):
             if command.remote is not None and not self._is_network_allowed:
-                QTimer.singleShot(0, self, lambda: self._refuse_network(command.id))  # the caller knows the id by then
+                QTimer.singleShot(0, self, lambda: self._refuse_network(command.id))  # once the caller has the id
                 return
             self._choose_child(command.remote.address if command.remote else "")
         is_ending = self._child.is_stopping  # it reads no more commands
         if is_ending and self._address and not isinstance(command, Load):
-            return  # meant for the ending child; the next one belongs to another machine
+            return  # it was meant for the ending child; the next child may contact another server
         if not self._child.is_running:
             self._start()
-            if not self._child.is_running:  # it could not be started, and `died` has reported that
+            if not self._child.is_running:  # the child could not be started, and `died` has reported that
                 return
         if isinstance(command, Load):
             self._last_load = self.loading = command
@@ -126,7 +126,7 @@ class EngineClient(QObject):
             self._send_with_key(command)
 
     def _send_with_key(self, command: Command) -> None:
-        """Send a command. The key is added here, for its own server, so that no stored command contains it."""
+        """Send a command to the child. A server's key is added only here, so that no stored command contains it."""
         if isinstance(command, Load) and command.remote is not None:
             command = dataclasses.replace(command, key=self.remote_keys.known(command.remote.address))
         self._child.send(json_lines.encode_line(command))
@@ -151,7 +151,7 @@ class EngineClient(QObject):
         self.event_received.emit(Failed(command_id, "remote_no_network", facts))
 
     def _choose_child(self, address: str) -> None:
-        """Select the child's command: a child for one remote address contacts no other, and computes nothing itself."""
+        """Select the child's command line: one child contacts only the server at `address`; "" runs local models."""
         if address == self._address:
             return
         if self._child.is_running:
@@ -168,14 +168,14 @@ class EngineClient(QObject):
             self._child.send(json_lines.encode_line(Cancel(command_id)))
 
     def hold(self, owner: object) -> None:
-        """Count as computing until `release`: an answer has begun, not every step of which is computed here."""
+        """Count the engine as computing until `release`, since some steps of an answer run outside of it."""
         self._answering.add(owner)
 
     def release(self, owner: object) -> None:
         self._answering.discard(owner)
 
     def awaits(self, load_id: str) -> bool:
-        """Return whether this load still waits for an ending child to be gone."""
+        """Return whether the Load with this id still waits for the previous child to end."""
         return any(command.id == load_id for command in self._waiting)
 
     def name_model(self, name: str) -> None:
@@ -188,17 +188,17 @@ class EngineClient(QObject):
 
     @property
     def facts(self) -> EngineFacts | None:
-        """The facts of the loaded model; None without one."""
+        """Return the facts of the loaded model; None without one."""
         return self.status.facts
 
     @property
     def is_computing(self) -> bool:
-        """Whether an answer, a vector or a model is being waited for."""
+        """Return whether an answer, an embedding or a load is running."""
         return bool(self._answering) or (self._running is not None and self._child.is_running)
 
     @property
     def is_sending(self) -> bool:
-        """Whether another machine is computing."""
+        """Return whether another machine is running a request."""
         return bool(self._address) and self._running is not None and self._child.is_running
 
     @property
@@ -207,7 +207,7 @@ class EngineClient(QObject):
 
     @property
     def is_up(self) -> bool:
-        """Whether the child runs and holds its memory."""
+        """Return whether the child runs and holds its memory."""
         return self._child.is_running
 
     def shut_down(self) -> None:
@@ -306,7 +306,7 @@ class EngineClient(QObject):
         name = self.status.model_name
         self._set_status(EngineStatus("failed", name))
         self.died.emit(how)
-        # A slot of `died` may have shut it down, or loaded another model.
+        # A slot of `died` may have shut the child down, or loaded another model.
         if is_restarting and self._last_load is not None and not self._child.is_running:
             self.send(dataclasses.replace(self._last_load, id=self.new_id()))
         elif not self._child.is_running:
@@ -324,19 +324,19 @@ def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:
 
 
 def reclaimable_bytes(engine: EngineClient) -> int:
-    """Return the bytes that unloading frees. Weights mapped from the file count as free memory already."""
+    """Return the bytes that unloading the model frees; weights mapped from its file count as free already."""
     facts = engine.facts
     if facts is None:
         return 0
     return facts.kv_bytes + facts.compute_bytes + (facts.weights_bytes if facts.repack else 0)
 
 
-POLL_MS = 100  # poll whether the current answer is finished
-CLOSE_LIMIT_S = 20.0  # then a trainer is left alone: it saves and ends after the program
+POLL_MS = 100  # between two checks whether the current answer is finished
+CLOSE_LIMIT_S = 20.0  # wait for a trainer at most; it then saves and ends after the program
 
 
 class EngineReservation(QObject):
-    """Keeps the engine free between `take` and `give_back`: nothing new can be asked.
+    """Keeps the engine free between `take` and `give_back`; new requests are refused meanwhile.
 
     The next question after `give_back` loads the model again.
     """
@@ -352,7 +352,7 @@ class EngineReservation(QObject):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for an answer to finish."""
+        """Return whether the reservation waits for an answer to finish."""
         return self._poll.isActive()
 
     def take(self, refusal: AppError, then: Callable[[], None]) -> None:
@@ -393,7 +393,7 @@ class EngineReservation(QObject):
 
 
 def end_within(limit_s: float, end: Callable[[], None], ended: SignalInstance, is_over: Callable[[], bool]) -> None:
-    """Call `end` and wait up to `limit_s` for `ended`. For the end of the program."""
+    """Call `end` and wait up to `limit_s` seconds for the signal `ended`, when the program exits."""
     loop = QEventLoop()
     ended.connect(loop.quit)
     QTimer.singleShot(int(limit_s * 1000), loop, loop.quit)

@@ -1,4 +1,4 @@
-"""Define what services report to the window: frozen values that signals carry."""
+"""Define the frozen values with which services report to the window through signals."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from app.inference.engine.messages import EngineFacts
 
 @dataclass(frozen=True, slots=True)
 class AnswerStage:
-    """What the open conversation is waiting for.
+    """Describes the step that the open conversation is waiting for.
 
-    `kind`: idle | searching (the documents) | passages (were found) | loading (the model) | reading (the prompt) |
-    answering | checking (the answer). `fraction`: 0 to 1, None while unknown. `started_at`: time.monotonic() at the
-    answer's beginning. `count`: passages found, later those that the model reads; 0: none, or not searched. `search_s`:
-    duration of the search.
+    `kind`: idle | searching (the documents) | passages (the search has ended) | loading (the model) | reading (the
+    prompt) | answering | checking (the answer). `fraction`: 0 to 1, None while unknown. `started_at`: time.monotonic()
+    at the answer's beginning. `count`: passages found, later those that the model reads; 0: none, or not searched.
+    `search_s`: duration of the search.
     """
 
     kind: str = "idle"
@@ -25,7 +25,7 @@ class AnswerStage:
 
 @dataclass(frozen=True, slots=True)
 class ContextOverflow:
-    """A conversation that does not fit any more. Nothing was cut; the user decides."""
+    """Reports a conversation that exceeds the context. Nothing was cut; the user decides."""
 
     prompt_tokens: int
     context_tokens: int
@@ -35,7 +35,7 @@ class ContextOverflow:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """The engine's state for the status line.
+    """Describes the engine's state for the status line.
 
     `state`: off | starting | loading | ready | reading | answering | failed.
     """
@@ -51,18 +51,18 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """The download of one model, which may have several files.
+    """Describes the download of one model, which may have several files.
 
-    `state`: waiting | running | paused | verifying | repairing | failed. `problem`: why it failed; while running, what
-    is being retried.
+    `state`: waiting | running | paused | verifying | repairing | failed. `problem`: why it failed; while running, the
+    failure that is being retried.
     """
 
     id: str
     card_id: str
     title: str
     quantization: str
-    names: tuple[str, ...]  # of its files
-    place: str  # host or folder
+    names: tuple[str, ...]  # names of its files
+    place: str  # host or folder of the source
     total_bytes: int
     done_bytes: int
     state: str
@@ -73,9 +73,9 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class NetworkContact:
-    """A machine contacted since the start, always because the user asked for a download or an answer."""
+    """Records a machine contacted since the program's start, because the user requested a download or an answer."""
 
     host: str
     at: float  # seconds since 1970
     title: str  # the model's; "": files of the training environment
-    is_answering: bool = False  # it computes answers: prompts were sent to it
+    is_answering: bool = False  # True: prompts were sent to it

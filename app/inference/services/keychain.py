@@ -11,13 +11,13 @@ from app.base.errors import AppError
 
 SERVICE = "Kotae"
 USER = "huggingface.co"
-PLACE = f"https://{USER}"  # the token is for this hub and no other
+PLACE = f"https://{USER}"  # the token is sent to this hub only
 
 
 def stored_token(user: str = USER) -> str:
-    """Return the stored token; "" if there is none, or no store.
+    """Return the stored token; "" if there is no token or no password store.
 
-    May ask the user to unlock the store. `user`: its host.
+    The system may ask the user to unlock the store. `user`: the host that the token is for.
     """
     try:
         return str(_keyring().get_password(SERVICE, user) or "")
@@ -53,7 +53,7 @@ def _change_store(change: Any) -> None:
 
 
 def _keyring() -> Any:
-    """Return the package if it has a real store; otherwise it only pretends to work."""
+    """Return the package `keyring` if it has a real store. Raises AppError("keychain_unavailable")."""
     try:
         keyring = importlib.import_module("keyring")
         importlib.import_module("keyring.errors")
@@ -65,20 +65,20 @@ def _keyring() -> Any:
 
 
 class RemoteKeys:
-    """The keys of model servers. A key is sent to its own server only: scheme, host and port count."""
+    """Keeps the keys of model servers. A key is used for its own server only, by scheme, host and port."""
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
 
     def give(self, address: str, key: str) -> None:
-        """Keep a key until the program ends. "": forget it; the stored one, if any, is used."""
+        """Keep a key until the program ends. With "", forget it, so that `fetch` reads the stored one."""
         if key:
             self._keys[origin_of(address)] = key
         else:
             self._keys.pop(origin_of(address), None)
 
     def fetch(self, address: str) -> None:
-        """Read the stored key. May ask the user to unlock the store: do not call in the window's thread."""
+        """Read the stored key. Do not call it in the window's thread: the system may ask to unlock the store."""
         origin = origin_of(address)
         if origin not in self._keys:
             self._keys[origin] = stored_token(origin)

@@ -19,7 +19,7 @@ Failed = Callable[[AppError], None]
 
 
 def request(template: str | None, turns: Iterable[Turn], system: str = "", end: str = "") -> dict[str, object]:
-    """Return the request to a renderer: a file's chat template and the conversation to render.
+    """Return the request to the renderer's child, with a file's chat template and the conversation to render.
 
     `end`: the text of the model's end-of-text token.
     """
@@ -33,14 +33,14 @@ def request(template: str | None, turns: Iterable[Turn], system: str = "", end: 
 
 @dataclass(frozen=True, slots=True)
 class RenderedTemplate:
-    """What the child sends. `segments`: texts and whether each is markup; None where it failed with the `error`."""
+    """Holds the child's result. `segments`: texts and whether each is markup; None if it failed with `error`."""
 
     segments: tuple[tuple[str, bool], ...] | None = None
     error: str = ""
 
 
 class TemplateRenderer(QObject):
-    """Renders one template. Calls exactly one of `done` and `failed`, the latter with AppError("template_failed")."""
+    """Renders one template, then calls `done`, or `failed` with AppError("template_failed")."""
 
     def __init__(self, command: list[str], request: dict[str, object], done: Done, failed: Failed) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class TemplateRenderer(QObject):
         self._child.ask(json.dumps(request).encode("ascii") + b"\n", DEADLINE_S)
 
     def cancel(self) -> None:
-        """Stop; neither callback is called any more."""
+        """Stop rendering; neither callback is called any more."""
         self._child.kill()
         self._child.stop()
 

@@ -1,1 +1,1 @@
-"""Commands of the models."""
+"""Implement the command `kotae models`."""

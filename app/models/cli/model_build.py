@@ -1,4 +1,4 @@
-"""Define `kotae models build`: from a publisher's safetensors folder to quantized models in the list."""
+"""Define `kotae models build`: build quantized models of the list from a publisher's safetensors folder."""
 
 import argparse
 import dataclasses
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.models.services.build_runner import BuildRunner  # imported late: it loads the engine client
 
 
-# Returns the present label of what an adapter was trained on, by the documents' database.
+# Called with the documents' database and an adapter's folder; returns the present label of its training data.
 LearnedBy = Callable[[Path, Path], Label]
 
 
@@ -50,9 +50,9 @@ def add_parsers(
 def _build(
     learned_by: LearnedBy, keep_lineage: KeepLineage, options: argparse.Namespace, where: Paths, output: Output
 ) -> int:
-    """Build and return the exit status: 0, or 130 if interrupted; an expected error gives 3.
+    """Run the build and return the exit status: 0, or 130 if interrupted; an expected error gives 3.
 
-    After both the same command resumes the build.
+    After 130 or 3 the same command resumes the build.
     """
     target = input_file.absolute_path(Path(options.to)) if options.to else where.models
     if options.clean:

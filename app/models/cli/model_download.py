@@ -26,7 +26,7 @@ from app.models.model_store import ModelStore
 from app.models.services.downloads import Download, Downloads, hub_address
 from app.models.services.model_library import ModelLibrary
 
-TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to the official hub, on demand
+TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  a variable's name; the token is sent only to the official hub, on demand
 PREFERRED = "Q4_K_M"
 
 
@@ -41,7 +41,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Download and return the exit status; 130 after Ctrl+C, and the same command resumes the download."""
+    """Run the download and return the exit status: 0, or 130 after Ctrl+C; the same command then resumes it."""
     card, file = _chosen(options.model, options.quant)
     token = _token_in(options.token_file) if options.token_file else ""
     app = core_application()
@@ -65,7 +65,11 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
-    """Return the card and the file: the wanted quantization, else Q4_K_M, else the smallest."""
+    """Return the card named `wanted` and its file: of `quantization`, else Q4_K_M, else the smallest.
+
+    Raises AppError: download_unknown_card, download_unknown_card_near, download_trial, download_no_source,
+    download_no_quant.
+    """
     book = catalogue.load()
     card = book.find(wanted)
     if card is None:
@@ -148,7 +152,7 @@ class _DownloadSession:
             self.waiting.stop()
 
     def _print_licence(self) -> None:
-        """Print the licence once, as soon as the source is known to have the file."""
+        """Print the licence once, as soon as the source has proved to have the file."""
         card, self._card = self._card, None
         if card is not None:
             self._output.end_progress()
@@ -188,7 +192,7 @@ class _DownloadSession:
         self.waiting.stop()
 
     def _use_stored_token(self) -> bool:
-        """Use a token from the environment or the keychain for the hub, if there is one; return whether there is."""
+        """Use a token for the hub from the environment or the keychain; return whether there is one."""
         self._may_use_stored_token = False
         place = hub_address(self._settings)
         token = stored_hub_token(place)
@@ -203,7 +207,7 @@ class _DownloadSession:
 def stored_hub_token(place: str) -> str:
     """Return the token from the environment, else from the system's password store; "" except for the official hub.
 
-    A mirror in the settings or the environment gets only a token that was given for it.
+    A mirror in the settings or the environment gets only a token from `--token-file`.
     """
     if origin_of(place) != origin_of(keychain.PLACE):
         return ""

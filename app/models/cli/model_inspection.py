@@ -1,4 +1,4 @@
-"""Define `kotae models show` and `kotae models fit`: one model in full, and whether it fits into this machine."""
+"""Define `kotae models show` (all facts of a model) and `kotae models fit` (whether it fits into this machine)."""
 
 import argparse
 import dataclasses
@@ -21,12 +21,12 @@ from app.models.model_registry import choose_model
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _JudgedModel:
-    """What `fit` has judged: a model of the list or a file, or a published file of a card."""
+    """Holds the result of `kotae models fit`, for a model of the list, a file, or a published file of a card."""
 
     id: str
     quantization: str
     result: FitResult
-    speeds: dict[str, Any] | None = None  # measured
+    speeds: dict[str, Any] | None = None  # measured (`LocalModel.speeds`); None: not yet
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def model_data(model: LocalModel) -> dict[str, Any]:
-    """Return what the commands print about a model of this machine with `--json`."""
+    """Return the fields that the commands print about a model of this machine with `--json`."""
     card = catalogue.load().card(model.card_id)
     names = ("id", "name", "path", "size_bytes", "architecture", "quantization", "context_tokens")
     return {name: getattr(model, name) for name in names} | {
@@ -76,7 +76,7 @@ def model_data(model: LocalModel) -> dict[str, Any]:
 
 
 def print_model(output: Output, model: LocalModel, key: str, **facts: Any) -> int:
-    """Print a model after the command that has changed the list; return the exit status."""
+    """Print a model after a command has changed the list; return the exit status 0. `key`: the message."""
     output.result(model_data(model), output.phrase(key, name=model.name, id=model.id, **facts))
     return 0
 
@@ -86,7 +86,7 @@ def _has_files(model: LocalModel) -> bool:
 
 
 def card_data(card: ModelCard) -> dict[str, Any]:
-    """Return what the commands print about a catalogue card: in the current language, without prompt markup."""
+    """Return the fields that the commands print about a catalogue card, in the current language."""
     return {
         "id": card.id,
         "name": card.title,
@@ -106,7 +106,7 @@ def card_data(card: ModelCard) -> dict[str, Any]:
 
 
 def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return exit status 1 if the model does not fit."""
+    """Print whether a model fits; return exit status 1 if it does not, else 0."""
     chosen = settings.load(where.settings)
     context = options.context or chosen.context_tokens
     check_limit("--context", context, 256, 1 << 20)
@@ -119,7 +119,7 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _find(wanted: str, where: Paths) -> LocalModel | ModelCard:
-    """Return a model of this machine, else one of the catalogue."""
+    """Return the model of this machine that `wanted` names, else the card. Raises AppError("unknown_model")."""
     try:
         return choose_model(wanted, where)
     except AppError as error:
@@ -130,7 +130,7 @@ def _find(wanted: str, where: Paths) -> LocalModel | ModelCard:
 
 
 def _judge(wanted: str, quantization: str | None, where: Paths, here: FitConditions) -> _JudgedModel:
-    """Judge a model; with a quantization the published file, even if another one is here."""
+    """Judge the model that `wanted` names. With a `quantization`, judge the published file of it."""
     found = _find(wanted, where)
     if isinstance(found, LocalModel):
         card = catalogue.load().card(found.card_id)
@@ -147,7 +147,7 @@ def _judge(wanted: str, quantization: str | None, where: Paths, here: FitConditi
 
 
 def _machine_speed(is_measuring: bool, where: Paths, output: Output) -> MachineSpeed | None:
-    """Return the speed of this machine, measured now if the user asks for it; None before it is measured."""
+    """Return this machine's speed, measured now with `is_measuring`, else as stored; None if never measured."""
     path = where.data / speed.FILE_NAME
     if not is_measuring:
         return speed.load(path)
@@ -210,7 +210,7 @@ def _fit_lines(output: Output, judged: _JudgedModel) -> list[str]:
 
 
 def _format_value(key: str, value: Any) -> str:
-    """Format a value for a terminal."""
+    """Return a value of `model_data` or `card_data` as text for a terminal."""
     match key, value:
         case _, bool():
             return phrase("models.yes" if value else "models.no")

@@ -33,7 +33,10 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def record_hashes(model: LocalModel, where: Paths, output: Output) -> LocalModel:
-    """Hash the files of a model that was just added, unless their hashes are known, so that later damage shows."""
+    """Hash the files of a model just added and store the hashes, so that later damage can be detected.
+
+    Models whose files all have a hash are returned unchanged.
+    """
     if all(fingerprint.sha256 for fingerprint in model.files):
         return model
     verdict = verification.verify_model(model, percent_reporter(output, "models.verifying", name=model.name))
@@ -91,7 +94,7 @@ def _resolved(path: Path) -> Path:
 
 
 def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return exit status 1 if a model is damaged, changed or missing."""
+    """Verify one model or all; return exit status 1 if one is damaged, changed or missing, else 0."""
     with ModelStore.open(where.database, where.backups) as store:
         models = store.local_models()
         if options.model is not None:
@@ -119,7 +122,7 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _find_local(name: str, models: list[LocalModel], store: ModelStore) -> LocalModel:
-    """Return the named model. Raises AppError: remote_unverifiable (it has no file here), unknown_model."""
+    """Return the named model. Raises AppError: remote_unverifiable (a remote model has no file), unknown_model."""
     found = local_models.find(models, name)
     if found is not None:
         return found
@@ -145,7 +148,7 @@ def _describe_verdict(verdict: VerifyResult, output: Output) -> str:
 
 
 def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return exit status 1 if files are left in the old folder."""
+    """Move the models folder; return exit status 1 if files are left in the old folder, else 0."""
     with without_window(where.lock):
         before = models_folder.pending(where)
         if before is not None and not before.is_own:
@@ -160,10 +163,10 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 1 if moved.files_left else 0
 
 
-PresetsOf = Callable[[ModelStore], KitPresets]  # of the database
+PresetsOf = Callable[[ModelStore], KitPresets]  # returns the presets in the database
 LabelOf = Callable[
     [Path, LocalModel], Label
-]  # returns the present label of what a model has learned, by the documents' database
+]  # called with the documents' database; returns the present label of the model's training data
 
 
 def add_kit_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: PresetsOf, label_of: LabelOf) -> None:
@@ -212,7 +215,7 @@ def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespac
 
 
 def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return exit status 1 if parts of the kit were damaged or missing; complete models are listed anyway."""
+    """Import a kit; return exit status 1 if parts are damaged or missing. Complete models are listed anyway."""
     target = Path(options.to).absolute() if options.to else where.models
     with ModelStore.open(where.database, where.backups) as store:
         presets = presets_of(store)

@@ -40,7 +40,7 @@ def add_remote_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Return the exit status; if the server cannot be asked, an expected error gives 3 and nothing is added."""
+    """Add a model of a server to the list; if the server does not answer, raise AppError and add nothing."""
     check_limit("--context", options.context, 256, 1 << 20)
     address = local_model.normalize_address(options.address)
     if not settings.load(where.settings).network_allowed:
@@ -60,7 +60,7 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
 
 
 def _request_models(address: str, key: str) -> tuple[RemoteModel, ...]:
-    """Ask the server for its models; KeyboardInterrupt after Ctrl+C."""
+    """Return the models that the server offers. Raises AppError, and KeyboardInterrupt after Ctrl+C."""
     app = core_application()
     check = RemoteCheck(address, key)
     outcome: list[tuple[RemoteModel, ...] | AppError] = []
@@ -92,7 +92,7 @@ def _chosen(found: tuple[RemoteModel, ...], wanted: str | None, address: str) ->
     return found[names.index(wanted)]
 
 
-# Finds a training run by its name. Form and strength (None: the usual ones) make it a model.
+# Called with a run's name, form and strength (None: the usual ones); returns a function that lists its model.
 Trained = Callable[[str, str | None, float | None, Paths], Publish]
 
 

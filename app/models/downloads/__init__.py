@@ -1,1 +1,1 @@
-"""The downloading child: the one process of Kotae that may use the network. It starts only at the user's request."""
+"""Implement the downloading child, which fetches models from the internet. It starts only at the user's request."""

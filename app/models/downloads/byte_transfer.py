@@ -27,18 +27,18 @@ SMALLEST_PIECE_BYTES = 1 << 20
 REPORT_EVERY_S = 0.2
 _HASH_BYTES = 64 << 20  # hashed in one go between two progress reports
 _SPEED_WINDOW_S = 5.0
-BAD_RANGES = 2  # after so many the source counts as one without range requests
+BAD_RANGES = 2  # after this many bad answers the source counts as one without range requests
 
 Send = Callable[[Progress | WaitingToRetry], None]
 T = TypeVar("T")
 
 
 class TransferStopped(Exception):  # noqa: N818  not an error
-    """Raised when a pause was requested."""
+    """Stops a transfer because a pause was requested."""
 
 
 class PermanentError(AppError):
-    """Raised after too many failures in a row: download_stalled | _split | _busy | _unreachable | _server."""
+    """Ends a connection after too many failures in a row: download_stalled | _cut | _busy | _unreachable | _server."""
 
 
 class TransferControl:
@@ -47,7 +47,7 @@ class TransferControl:
     def __init__(self, bytes_per_s: int = 0) -> None:
         self.stopping = threading.Event()
         self.wake_up = threading.Event()  # wakes the waiting main thread: stop requested, or a connection has ended
-        self._lock = threading.Condition()  # notified when waiting for the speed limit is to end
+        self._lock = threading.Condition()  # notified to end a wait for the speed limit
         self._limits = 0  # counts the changes of the limit
         self._bytes_per_s = bytes_per_s
         self._free_at = 0.0
@@ -65,7 +65,7 @@ class TransferControl:
             self._lock.notify_all()
 
     def wait_for_allowance(self, count: int) -> None:
-        """Wait until `count` more bytes are within the limit, which all connections share."""
+        """Wait until `count` more bytes are within the speed limit, which all connections share."""
         with self._lock:
             if not self._bytes_per_s:
                 return
@@ -76,7 +76,7 @@ class TransferControl:
 
 
 class RetryBackoff:
-    """Computes the wait after a failure: doubling, with jitter, at least what the server demands, up to a maximum."""
+    """Computes the wait after each failure: it doubles up to a maximum, with jitter, but is at least the server's."""
 
     def __init__(self, pace: TransferPolicy) -> None:
         self._pace = pace
@@ -95,9 +95,9 @@ class RetryBackoff:
 
 
 def with_retries(act: Callable[[], T], pace: TransferPolicy, wait: Callable[[str, float], None]) -> T:
-    """Return what `act` returns; after a transient failure call `wait` with reason and seconds, and try again.
+    """Return the result of `act`; after a transient failure call `wait` with reason and seconds, and try again.
 
-    Raises PermanentError after too many failures, and what else `act` and `wait` raise.
+    Raises PermanentError after too many failures in a row, and the other exceptions of `act` and `wait`.
     """
     patience = RetryBackoff(pace)
     while True:
@@ -108,7 +108,7 @@ def with_retries(act: Callable[[], T], pace: TransferPolicy, wait: Callable[[str
 
 
 class ByteTransfer:
-    """One pass over the missing bytes of a partial file."""
+    """Fetches the missing bytes of a partial file in one pass."""
 
     def __init__(
         self, command_id: str, source: DownloadSource, part: PartFile, identity: FileIdentity, pace: TransferPolicy
@@ -126,7 +126,7 @@ class ByteTransfer:
         self._running = 0  # running connections
 
     def run(self, control: TransferControl, send: Send, digest: RunningHash | None) -> None:
-        """Transfer until nothing is missing; meanwhile `digest` hashes what is complete from the file's start.
+        """Transfer until nothing is missing; meanwhile `digest` hashes the complete bytes from the file's start.
 
         Raises AppError, ChangedError and TransferStopped. Threads may then still wait for the network; they end by
         themselves and write nothing more, since the partial file is closed.
@@ -181,7 +181,7 @@ class ByteTransfer:
         except PermanentError as error:
             self._permanent_error = error
         except Exception as error:  # noqa: BLE001  re-raised in the main thread
-            if not self._halt.is_set():  # otherwise the closed partial file has caused it
+            if not self._halt.is_set():  # otherwise the closing of the partial file has caused the error
                 self._failure = error
                 self._halt.set()
         finally:
@@ -195,13 +195,13 @@ class ByteTransfer:
 
     def _put_back(self, piece: ByteRange, is_whole: bool) -> None:
         with self._lock:
-            if is_whole == self._is_whole:  # otherwise the connection that reads the whole file covers it
+            if is_whole == self._is_whole:  # otherwise a connection that reads the whole file includes this piece
                 self._pieces.appendleft(piece)
 
     def _fetch_piece(
         self, piece: ByteRange, is_whole: bool, patience: RetryBackoff, control: TransferControl, send: Send
     ) -> None:
-        """Fetch one piece, or as much as possible; put the rest back."""
+        """Fetch one piece; after a failure, put its missing rest back into the queue."""
         at, end = piece
         try:
             self._halt.wait(self._not_before - time.monotonic())
@@ -243,7 +243,7 @@ class ByteTransfer:
             self._wait(TransientError("server"), patience, send)
 
     def _use_whole(self) -> None:
-        """Let one connection read the file from its beginning; bytes that are there are not written again."""
+        """Let one connection read the file from its beginning; bytes already written are skipped."""
         with self._lock:
             if not self._is_whole:
                 self._is_whole = True
@@ -251,7 +251,7 @@ class ByteTransfer:
 
 
 class TransferSpeed:
-    """Measures bytes per second over the last seconds."""
+    """Measures bytes per second over the last five seconds."""
 
     def __init__(self, done_bytes: int) -> None:
         self._samples = deque([(time.monotonic(), done_bytes)])

@@ -1,4 +1,4 @@
-"""Define what a transfer needs of a source, its errors, and a folder as a source (network share, USB stick)."""
+"""Define the interface of a download source, its errors, and a folder as a source (network share, USB stick)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class FileIdentity:
     """Distinguishes versions of a file."""
 
     size_bytes: int
-    etag: str = ""  # "": the source gives none
-    sha256: str = ""  # from the source
+    etag: str = ""  # "": the source provides none
+    sha256: str = ""  # as the source states it; "": unknown
     modified: str = ""  # time from the source; compared if there is no etag
 
     @property
@@ -36,32 +36,32 @@ class FileIdentity:
 
 
 class TransientError(Exception):
-    """A failure that a retry may solve. `reason`: stalled | cut | busy | unreachable | server."""
+    """Reports a failure that a retry may solve. `reason`: stalled | cut | busy | unreachable | server."""
 
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.wait_s = wait_s  # as the server demands; 0: not given
+        self.wait_s = wait_s  # seconds that the server demands; 0: not given
 
 
 class ChangedError(Exception):
-    """The source has another version of the file: received bytes belong to the old one."""
+    """Reports that the source has another version of the file; the received bytes belong to the old one."""
 
 
 class BadRangeError(Exception):
-    """The source answered a range request with another range or an error."""
+    """Reports that the source answered a range request with another range or an error."""
 
 
 class NoRangesError(Exception):
-    """The source ignores range requests and sends the whole file."""
+    """Reports that the source ignores range requests and sends the whole file."""
 
 
 class DownloadSource(Protocol):
-    """Where a transfer reads a file from."""
+    """Defines a source from which a transfer reads one file."""
 
     @property
     def connections(self) -> int:
-        """How many ranges may be read at the same time."""
+        """Return how many ranges may be read at the same time."""
 
     def probe(self) -> FileIdentity:
         """Return the version of the file. Raises TransientError, or AppError if a retry is pointless."""
@@ -80,7 +80,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 class FolderSource:
-    """A file in a folder as a `DownloadSource`."""
+    """Reads a file of a folder as a `DownloadSource`."""
 
     connections = 1  # a disk is fastest when read in order
 

@@ -1,8 +1,9 @@
 """Fetch one file from a source to its place, complete and verified, or report why that failed.
 
 The checksum in the source's own list (git LFS) decides. A file without that checksum is kept as `.bad` and compared
-with the source piece by piece; what differs is replaced. When two answers differ, nothing shows which was right, so the
-comparison is repeated until the checksum agrees, at most twice: the second time only where the answers differed.
+with the source piece by piece; bytes that differ are replaced. When two answers of the source differ, neither is
+known to be right, so the comparison is repeated until the checksum agrees, at most twice: the second time only where
+the answers differed.
 
 File names from outside never become a path (compare CVE-2024-37032).
 """
@@ -49,8 +50,8 @@ _FORBIDDEN = set('<>:"|?*')
 def safe_file_name(name: str) -> str:
     """Return the last part of `name` as a plain file name that every system accepts.
 
-    Raises AppError("download_bad_name") if nothing is left or the name could deceive: control characters, characters
-    that reverse the writing direction, device names of Windows.
+    Raises AppError("download_bad_name") if the name is empty, longer than 200 bytes, or could deceive: control
+    characters, characters that reverse the writing direction, device names of Windows.
     """
     base = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     is_odd = any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for character in base)
@@ -73,7 +74,7 @@ def is_web_address(place: str) -> bool:
 
 
 def fetch_file(command: Fetch, control: TransferControl, send: Send) -> Done:
-    """Fetch one file; received bytes stay in every case. Raises AppError, and TransferStopped after a pause."""
+    """Fetch one file; keep received bytes in every case. Raises AppError, and TransferStopped after a pause."""
     folder = Path(command.folder)
     places = PartPaths(folder / safe_file_name(command.name))
     try:
@@ -108,7 +109,7 @@ def _with_source(command: Fetch, places: PartPaths, control: TransferControl, se
 
 
 class _FileFetch:
-    """One fetch of a file, with its restarts and repairs."""
+    """Runs one fetch of a file, with its restarts and repairs."""
 
     def __init__(
         self, command: Fetch, places: PartPaths, source: DownloadSource, control: TransferControl, send: Send
@@ -137,7 +138,7 @@ class _FileFetch:
         raise AppError("download_changing", name=self._places.target.name)
 
     def _identity(self) -> FileIdentity:
-        """Return the version that the source has; raise AppError if it is not the requested one."""
+        """Return the version of the file that the source has. Raises AppError if it is not the requested one."""
         wanted = self._command
         identity = with_retries(self._source.probe, wanted.pace, self._wait)
         if wanted.size_bytes and identity.size_bytes != wanted.size_bytes:
@@ -152,7 +153,7 @@ class _FileFetch:
             raise TransferStopped
 
     def _already_there(self, identity: FileIdentity) -> Done | None:
-        """Return Done if the complete file is there already. Raises AppError if another file has its name."""
+        """Return Done if the complete file exists, else None. Raises AppError if it exists with another size."""
         target, sha256 = self._places.target, self._command.sha256 or identity.sha256
         if not self._is_name_taken(identity.size_bytes) or not sha256 or self._hash_of_target(identity) != sha256:
             return None
@@ -160,7 +161,7 @@ class _FileFetch:
         return Done(self._command.id, str(target), identity.size_bytes, sha256, True, 0, was_here=True)
 
     def _is_name_taken(self, size_bytes: int) -> bool:
-        """Return whether a file of that size has the name already. Raises AppError for one of another size."""
+        """Return whether the target exists with that size. Raises AppError if it exists with another size."""
         target = self._places.target
         if target.is_symlink() or not target.is_file():
             return False
@@ -220,7 +221,7 @@ class _FileFetch:
         return file.checkpoint, digest.hexdigest()
 
     def _next_repair(self, checkpoint: PartCheckpoint) -> PartCheckpoint:
-        """Begin a repair: the first compares everything, the second only where the two answers differed."""
+        """Return the checkpoint of the next repair: the first compares all bytes, the second those that differed."""
         agreed = ByteRanges(checkpoint.differing).missing(0, checkpoint.size_bytes)
         same = () if checkpoint.attempt == 0 else tuple(agreed)
         checkpoint = dataclasses.replace(checkpoint, attempt=checkpoint.attempt + 1, ranges=same, differing=())
@@ -241,14 +242,14 @@ class _FileFetch:
             checkpoint = self._next_repair(checkpoint)
 
     def _finish(self, checkpoint: PartCheckpoint, found: str) -> Done:
-        """Move the file into place; sync the folder, so that a power cut does not undo the renaming."""
+        """Move the file to its target and sync the folder, so that a power cut does not undo the renaming."""
         places = self._places
         if self._is_name_taken(checkpoint.size_bytes) and self._hash_of_target(checkpoint.identity) != found:
             places.target.rename(_free_name(places.target))
         places.data(checkpoint.attempt).replace(places.target)
         sync_folder(places.target.parent)
         places.forget()
-        places.bad.unlink(missing_ok=True)  # of an earlier attempt
+        places.bad.unlink(missing_ok=True)  # left by an earlier attempt
         is_verified = checkpoint.sha256 != ""
         return Done(
             self._command.id, str(places.target), checkpoint.size_bytes, found, is_verified, self._repaired_bytes
@@ -256,6 +257,6 @@ class _FileFetch:
 
 
 def _free_name(target: Path) -> Path:
-    """Return a free name for a file that is in the way: `NAME.old`, `NAME.old2`, …"""
+    """Return a free path for an existing file with the target's name, such as `NAME.old` or `NAME.old2`."""
     names = (target.with_name(f"{target.name}.old{number if number > 1 else ''}") for number in itertools.count(1))
     return next(path for path in names if not os.path.lexists(path))

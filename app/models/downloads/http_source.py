@@ -1,6 +1,7 @@
-"""Read a file from a server. This is the only module of Kotae that fetches bytes from other machines.
+"""Read a file of a download from an HTTP server.
 
-Certificates are checked against the operating system's trust store; the proxy is the system's unless one is given.
+Certificates are checked against the operating system's trust store; the system's proxy is used unless the user has set
+one.
 """
 
 import base64
@@ -78,14 +79,14 @@ def file_url(origin: FileOrigin) -> httpx2.URL:
 
 
 class HttpSource:
-    """A file on a server as a `DownloadSource`."""
+    """Reads a file on a server as a `DownloadSource`."""
 
     def __init__(self, client: httpx2.Client, origin: FileOrigin, access: NetworkAccess, pace: TransferPolicy) -> None:
         self._client = client
         self._origin = origin
         self.connections = pace.connections
         url = file_url(origin)
-        # A user in the address would make the library replace the token with it.
+        # With credentials in the address, the library would send them instead of the token.
         self._url = url.copy_with(userinfo=b"")
         self._auth = authorization(url, access.token)
 
@@ -126,7 +127,7 @@ class HttpSource:
 
     @contextlib.contextmanager
     def _opened(self, headers: dict[str, str], linked: dict[str, str] | None = None) -> Iterator[httpx2.Response]:
-        """Yield the checked response after all redirects; `linked` gets the headers of the hub's own response."""
+        """Yield the checked response after all redirects; the hub's x-linked-… headers are added to `linked`."""
         with translated_errors(self._origin), contextlib.closing(self._follow_redirects(headers, linked)) as response:
             self._check_status(response)
             if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -134,7 +135,7 @@ class HttpSource:
             yield response
 
     def _follow_redirects(self, headers: dict[str, str], linked: dict[str, str] | None) -> httpx2.Response:
-        """Follow redirects; the token is sent to its own host and to no other (S13)."""
+        """Follow redirects and return the final response; the token is sent to its own host only."""
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
             is_home = _origin_of(url) == _origin_of(self._url)
@@ -167,7 +168,7 @@ class HttpSource:
 
 
 def authorization(url: httpx2.URL, token: str) -> dict[str, str]:
-    """Return the header that identifies the user: the token, else the credentials in the address.
+    """Return the Authorization header: with the token, else the credentials in the address; {} without both.
 
     Raises AppError("download_bad_token") if a header cannot carry the token.
     """

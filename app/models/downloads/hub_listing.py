@@ -34,14 +34,14 @@ def list_repository(command: ListFiles, send: Send) -> FilesListed:
 
     def wait(reason: str, wait_s: float) -> None:
         send(WaitingToRetry(command.id, reason, wait_s))
-        time.sleep(wait_s)  # a caller that does not want to wait closes our input, which ends the process
+        time.sleep(wait_s)  # to end the wait, the caller closes standard input, which ends the process
 
     return with_retries(lambda: _request_listing(command, send), PATIENCE, wait)
 
 
 def _request_listing(command: ListFiles, send: Send) -> FilesListed:
-    """Ask the hub once. Raises AppError and TransientError."""
-    # The library shares one client; ours has the given proxy. On redirects to another host it drops the token.
+    """Request the listing from the hub once. Raises AppError and TransientError."""
+    # The library shares one client; this one has the user's proxy. On redirects to another host it drops the token.
     huggingface_hub.set_client_factory(lambda: _client(command, send))
     origin = FileOrigin(command.place, command.repository, command.revision)
     http_source.file_url(origin)

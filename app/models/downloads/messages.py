@@ -12,7 +12,7 @@ PROTOCOL = 1
 
 @dataclass(frozen=True, slots=True)
 class NetworkAccess:
-    """Credentials for the network. They live in memory only: neither token nor proxy is ever stored or logged."""
+    """Holds credentials for the network. They live in memory only: neither token nor proxy is ever stored or logged."""
 
     token: str = field(default="", repr=False)
     proxy: str = field(default="", repr=False)  # "http://user:password@host:port"; "": the system's
@@ -20,7 +20,7 @@ class NetworkAccess:
 
 @dataclass(frozen=True, slots=True)
 class FileOrigin:
-    """Where a file comes from.
+    """Identifies the source of a file.
 
     `place`: the address of a hub or mirror, a folder, or, if `repository` is "", the address of the file itself.
     """
@@ -33,10 +33,10 @@ class FileOrigin:
 
 @dataclass(frozen=True, slots=True)
 class TransferPolicy:
-    """The limits of a transfer. The defaults suit the internet, tests use shorter times."""
+    """Holds the limits of a transfer. The defaults suit the internet; tests use shorter times."""
 
     connections: int = 4
-    stall_s: float = 30.0  # a connection without a byte for so long is closed
+    stall_s: float = 30.0  # a connection that receives no byte for this time is closed
     backoff_s: float = 1.0  # after the first failure; each further one doubles it
     longest_backoff_s: float = 60.0
     patience: int = 6  # failures in a row without a byte before a connection gives up
@@ -48,7 +48,7 @@ class TransferPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ListFiles:
-    """Ask for the files of a repository or folder. Answered by FilesListed or Failed."""
+    """List the files of a repository or folder. Answered by FilesListed or Failed."""
 
     id: str
     place: str
@@ -93,7 +93,7 @@ class SetLimit:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first event of the child."""
+    """Announces the child; it is the first event."""
 
     protocol: int
     pid: int
@@ -105,12 +105,12 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Sent once a second, whatever else happens."""
+    """Shows once a second that the child runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file in a repository or folder."""
+    """Describes a file in a repository or folder."""
 
     name: str
     size_bytes: int
@@ -119,7 +119,7 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class FilesListed:
-    """The files of a repository or folder."""
+    """Lists the files of a repository or folder."""
 
     id: str
     commit: str
@@ -136,7 +136,7 @@ class NetworkContacted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How much of a Fetch has arrived."""
+    """Reports how much of a Fetch has arrived."""
 
     id: str
     done_bytes: int
@@ -162,7 +162,7 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Repairing:
-    """The checksum is wrong: the file is compared with the source, and what differs is replaced."""
+    """The checksum is wrong: the file is compared with the source, and bytes that differ are replaced."""
 
     id: str
     attempt: int
@@ -185,7 +185,7 @@ class Done:
     sha256: str
     is_verified: bool  # False: the expected checksum is unknown
     repaired_bytes: int
-    was_here: bool = False  # complete before, perhaps the user's own: nothing was fetched
+    was_here: bool = False  # True: the file existed before, perhaps as the user's own; nothing was fetched
 
 
 @dataclass(frozen=True, slots=True)

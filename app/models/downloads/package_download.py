@@ -44,7 +44,7 @@ class PackageListener(Protocol):
         """Report each host once, before it is contacted."""
 
     def progressed(self, package: str, done_bytes: int) -> None:
-        """Report progress. `done_bytes`: of all files together."""
+        """Report progress. `done_bytes`: total of all files."""
 
 
 def fetch_packages(
@@ -53,13 +53,13 @@ def fetch_packages(
     """Download the files into `folder`, keeping complete ones and resuming partial ones.
 
     `proxy` takes precedence over the one of `indexes`. Raises AppError: training_index_unreachable,
-    training_package_missing, training_package_wrong, and those of `fetch_file`.
+    training_package_missing, training_package_wrong, and the codes of `fetch_file`.
     """
     _PackageFetch(folder, indexes, proxy, listener).run(files)
 
 
 class _PackageFetch:
-    """One download of locked packages."""
+    """Runs one download of locked packages."""
 
     def __init__(self, folder: Path, indexes: PackageIndexes, proxy: str, listener: PackageListener) -> None:
         self._folder, self._indexes, self._listener = folder, indexes, listener
@@ -80,7 +80,7 @@ class _PackageFetch:
                 self._listener.progressed(file.package, self._done_bytes)
 
     def _fetch(self, file: LockedFile, client: httpx2.Client) -> None:
-        (self._folder / file.name).unlink(missing_ok=True)  # incomplete or damaged
+        (self._folder / file.name).unlink(missing_ok=True)  # it is incomplete or damaged
         wrong: AppError | None = None
         for place in self._places(file, client):
             try:
@@ -102,7 +102,7 @@ class _PackageFetch:
         )
 
     def _places(self, file: LockedFile, client: httpx2.Client) -> Iterator[str]:
-        """Yield the folders and addresses that have a file of that name."""
+        """Yield the folders and addresses that have a file with the locked file's name."""
         pages = []
         for link in self._indexes.links:
             folder = folder_of(link)
@@ -178,7 +178,7 @@ def _file_name(address: str) -> str:
 
 
 def _absolute(address: str, link: str, page: str) -> str:
-    """Return the absolute web address of a link; "" if it is none."""
+    """Return the absolute web address of a link on a page; "" if it is no web address."""
     try:
         whole = _with_user(urljoin(address, link), page)
     except ValueError:
@@ -187,7 +187,10 @@ def _absolute(address: str, link: str, page: str) -> str:
 
 
 def _with_user(address: str, page: str) -> str:
-    """Return the address without fragment; on the index's own host with the index's credentials. Raises ValueError."""
+    """Return the address without fragment, with the index page's credentials if it is on the same host.
+
+    Raises ValueError for a malformed address.
+    """
     parts, own = urlsplit(address), urlsplit(page)
     user = own.netloc.rpartition("@")[0]
     is_home = (parts.scheme, parts.hostname, parts.port) == (own.scheme, own.hostname, own.port)

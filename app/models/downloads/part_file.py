@@ -1,11 +1,11 @@
-"""Write a file that is being downloaded: `NAME.part`, and beside it `NAME.part.json`, its checkpoint.
+"""Write a file that is being downloaded to `NAME.part`, and its checkpoint to `NAME.part.json` beside it.
 
 The checkpoint never claims more than is on the disk: the data is synced first, then the checkpoint is written, synced
-and renamed. That is slow, so in between `NAME.part.now` records what has been written but perhaps not synced. It is
-valid if the process was killed, but not after a restart of the machine.
+and renamed. That is slow, so in between `NAME.part.now` records the ranges that are written but perhaps not synced. It
+is valid if the process was killed, but not after a restart of the machine.
 
-Every byte is written once, so a checksum taken while the file grows is the checksum of the final file. `ByteRanges`
-records which bytes are there.
+Every byte is written once, so a checksum computed while the file grows is the checksum of the final file. `ByteRanges`
+records which bytes have been written.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ ByteRange = tuple[int, int]  # start, end (exclusive)
 
 
 class ByteRanges:
-    """A set of half-open byte ranges, kept sorted and disjoint."""
+    """Holds a set of half-open byte ranges, sorted and disjoint."""
 
     def __init__(self, ranges: Iterable[ByteRange] = ()) -> None:
         self._ranges: list[ByteRange] = []
@@ -51,12 +51,12 @@ class ByteRanges:
 
     @property
     def total(self) -> int:
-        """The number of bytes in all ranges."""
+        """Return the number of bytes in all ranges."""
         return self._total
 
     @property
     def prefix_end(self) -> int:
-        """The end of the range that starts at 0; 0 if there is none."""
+        """Return the end of the range that starts at 0; 0 if there is none."""
         return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
 
     def add(self, start: int, end: int) -> None:
@@ -88,7 +88,7 @@ class ByteRanges:
 
 
 VERSION = 1
-RESERVE_BYTES = 16 << 20  # keep free on the disk, which also holds the conversations
+RESERVE_BYTES = 16 << 20  # left free on the disk, which also holds the conversations
 SYNC_EVERY_S = 1.0
 _SMALLEST_STEP_BYTES = 256 << 10
 _STEPS = 512  # records per file, so that a killed download repeats less than 1 %
@@ -97,7 +97,7 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PartCheckpoint:
-    """What is known about a partial file: the content of `NAME.part.json`. Contains no secret."""
+    """Describes a partial file: the content of `NAME.part.json`. Contains no secret."""
 
     origin: FileOrigin
     card_id: str
@@ -116,7 +116,7 @@ class PartCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class PartPaths:
-    """The paths of a file during and after its download."""
+    """Provides the paths of a file during and after its download."""
 
     target: Path
 
@@ -129,7 +129,7 @@ class PartPaths:
 
     @property
     def bad(self) -> Path:
-        """The path of a complete file whose checksum is wrong."""
+        """Return the path of a complete file whose checksum is wrong."""
         return self._beside(".bad")
 
     @property
@@ -152,13 +152,13 @@ class PartPaths:
         self.forget()
 
     def forget(self) -> None:
-        """Delete the checkpoint last: `NAME.part.now` means nothing without it."""
+        """Delete the records of the download, the checkpoint last: `NAME.part.now` is invalid without it."""
         for path in (self.now, temporary_path(self.checkpoint), self.checkpoint):
             path.unlink(missing_ok=True)
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a fixed name, so that a killed child leaves only one such file."""
+    """Return the temporary path for writing a file; it is fixed, so that a killed child leaves only one such file."""
     return path.with_name(path.name + ".tmp")
 
 
@@ -169,7 +169,7 @@ def new_checkpoint(fetch: Fetch, identity: FileIdentity) -> PartCheckpoint:
 
 
 def read_checkpoint(path: Path) -> PartCheckpoint | None:
-    """Return the checkpoint with what was recorded after it; None if there is no usable one."""
+    """Return the checkpoint with the ranges recorded after it; None if there is no usable one."""
     try:
         data = strict_json.load_file(path)
         if data.pop("version") != VERSION:
@@ -187,7 +187,7 @@ def read_checkpoint(path: Path) -> PartCheckpoint | None:
 
 
 def _read_unsynced(path: Path, attempt: int) -> dict[str, Any]:
-    """Return what was written since the checkpoint; {} if unreadable or if the machine has restarted since."""
+    """Return the record of ranges written since the checkpoint; {} if unreadable or older than the machine's start."""
     try:
         now: dict[str, Any] = strict_json.load_file(path)
         return now if now["boot"] == boot_id() and now["attempt"] == attempt else {}
@@ -212,7 +212,7 @@ def _valid_ranges(ranges: Any, size_bytes: int) -> tuple[ByteRange, ...]:
 
 
 class PartFile:
-    """The partial file, written by several threads. After `close` a late write raises ValueError."""
+    """Writes the partial file from several threads. After `close` a late write raises ValueError."""
 
     def __init__(self, places: PartPaths, checkpoint: PartCheckpoint, sync_bytes: int) -> None:
         self._places = places
@@ -246,7 +246,7 @@ class PartFile:
             return self._ranges.missing(0, self._checkpoint.size_bytes)
 
     def write(self, start: int, data: bytes) -> int:
-        """Write the data that is not there yet; return the number of new bytes.
+        """Write the bytes of `data` that are missing at offset `start`; return their number.
 
         During a repair the data is compared with the file, and written where it differs.
         """
@@ -273,7 +273,7 @@ class PartFile:
             data = data[written:]
 
     def _record(self, *, is_last: bool = False) -> None:
-        """Record what is there. Threads that have written enough for another record wait here."""
+        """Record the written ranges on disk. Threads that are due for another record wait here."""
         with self._syncing, self._translate_errors():
             with self._writing:
                 if self._file.closed:
@@ -301,7 +301,10 @@ class PartFile:
         return self._checkpoint
 
     def check_space(self, reserve_bytes: int) -> None:
-        """Raise AppError("download_disk_full") if the rest does not fit or the disk is almost full."""
+        """Raise AppError("download_disk_full") if the rest and `reserve_bytes` do not fit.
+
+        With `reserve_bytes` 0, raise it only if less than the rest and less than RESERVE_BYTES are free.
+        """
         rest = self._checkpoint.size_bytes - self._ranges.total if not self._checkpoint.attempt else 0
         need = rest + reserve_bytes if reserve_bytes else min(rest, RESERVE_BYTES)
         free = shutil.disk_usage(self._path.parent).free
@@ -309,14 +312,14 @@ class PartFile:
             raise AppError("download_disk_full", path=str(self._path.parent), need_bytes=rest, free_bytes=free)
 
     def close(self) -> None:
-        """Sync and close. The lock order keeps another thread from syncing a closed file."""
+        """Sync and close the file. The lock order keeps another thread from syncing a closed file."""
         try:
             self._record(is_last=True)
         finally:
             with self._syncing, self._writing:
                 self._file.close()
                 self._unsynced.close()
-        self._places.now.unlink(missing_ok=True)  # the checkpoint contains it all
+        self._places.now.unlink(missing_ok=True)  # the checkpoint contains all ranges
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Any:
@@ -371,7 +374,7 @@ def write_error(error: OSError, path: Path, need_bytes: int) -> AppError:
 
 
 class RunningHash:
-    """The SHA-256 of a growing file, read again from the system's cache."""
+    """Computes the SHA-256 of a growing file, which it reads again from the system's cache."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
@@ -379,7 +382,7 @@ class RunningHash:
         self._at = 0
 
     def follow(self, end: int, limit_bytes: int) -> bool:
-        """Hash up to `limit_bytes` more, not beyond `end`; return whether `end` is reached.
+        """Hash up to `limit_bytes` more bytes, not beyond offset `end`; return whether `end` is reached.
 
         Raises ChangedError if the file has become shorter.
         """

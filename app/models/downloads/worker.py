@@ -34,7 +34,7 @@ def main() -> NoReturn:
 
 
 HEARTBEAT_S = 1.0
-LAST_CHECKPOINT_S = 1.0  # for the last checkpoint when the parent is gone; it saves sending bytes again
+LAST_CHECKPOINT_S = 1.0  # longest wait for the last checkpoint when the parent is gone
 
 
 class DownloadWorker:

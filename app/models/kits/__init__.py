@@ -1,1 +1,1 @@
-"""Transfer kits: models carried to a machine without a network."""
+"""Export and import transfer kits, which carry models to a machine without a network."""

@@ -1,4 +1,4 @@
-"""Export models into a transfer kit: parts for a FAT32 stick, each written completely or not at all, and read back.
+"""Export models into a transfer kit of parts for a FAT32 stick, each written completely or not at all and read back.
 
 Run again with the same folder, the export resumes and replaces only damaged parts.
 """
@@ -42,7 +42,7 @@ from app.models.kits.transfer_kit import (
 def export_for_gate(
     models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]
 ) -> ExportRequest:
-    """Return the request to export models into a kit, from which a confidentiality check gives or denies a permit.
+    """Return the request to export models into a kit, for which the confidentiality check grants a permit or not.
 
     `label_of`: returns the current confidentiality label of the data that a model was trained with.
     """
@@ -61,11 +61,12 @@ def export_kit(
     part_bytes: int = PART_BYTES,
     report: ReportBytes = lambda _done, _total: None,
 ) -> Kit:
-    """Write the kit and return its table. `presets`: a file to include as it is; b"": none.
+    """Write the kit and return its table of contents. `presets`: a file to include unchanged; b"": none.
 
-    `report` gets bytes (each counts twice: written, read back); an exception from it ends the export, and complete
-    parts stay for the next attempt. Raises AppError: kit_nothing_chosen, kit_folder_taken, kit_unwritable, drive_space,
-    drive_file_limit, model_file_damaged, secret_export, and those of `gguf.check_model`.
+    `report` gets the bytes done and the total (each byte counts twice: written, read back); an exception from it ends
+    the export, and complete parts stay for the next attempt. Raises AppError: kit_nothing_chosen, kit_folder_taken,
+    kit_unwritable, drive_space, drive_file_limit, model_file_damaged, secret_export, and the codes of
+    `gguf.check_model`.
     """
     if not models:
         raise AppError("kit_nothing_chosen")
@@ -89,7 +90,7 @@ def export_kit(
 
 
 def _require_permit(permit: Permit, folder: Path) -> None:
-    """Delete the parts and raise if the models have become confidential during the export, which takes minutes."""
+    """Delete the parts and raise AppError if the models have become confidential during the export."""
     try:
         permit.require()
     except AppError:
@@ -124,11 +125,11 @@ class _KitWriter:
         self._folder = folder
         self._part_bytes = part_bytes
         self._report = report
-        self._number = 0  # of the next file, counted through the whole kit
+        self._number = 0  # number of the last file, counted through the whole kit
         self._stems: set[str] = set()
 
     def write(self, models: Sequence[LocalModel], files: dict[str, list[Path]], presets: bytes) -> Kit:
-        """Write parts and extras. Raises AppError, and OSError for write errors."""
+        """Write parts and extras; return the kit. Raises AppError, and OSError for write errors."""
         total = sum(path.stat().st_size for paths in files.values() for path in paths)
         present = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
         require_space(self._folder, max(0, total - present))
@@ -156,7 +157,7 @@ class _KitWriter:
         return file
 
     def _stem(self, model: LocalModel) -> str:
-        """Return a unique stem: the file's name without a part number, or the model's name.
+        """Return a unique stem: the file's name without a part number, or the model's name for Ollama's files.
 
         Ollama's files have no suffix and are named by their hash.
         """

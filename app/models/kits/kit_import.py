@@ -1,7 +1,7 @@
-"""Import a transfer kit into the models folder: join each file from its parts, check it, and only then list it.
+"""Import a transfer kit into the models folder: join each file from its parts, check it, then add it to the list.
 
-A file is joined under a hidden name until all of it is right. When an import is run again, the joined bytes are checked
-in place, so that after a damaged part has been replaced only that one is read from the kit.
+A file is joined under a hidden name until its hash is correct. When an import is run again, the joined bytes are
+checked in place, so that after a damaged part has been replaced only that part is read from the kit.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ _NAMES_TRIED = 99
 
 @dataclass(frozen=True, slots=True)
 class JoinedModel:
-    """The files of a joined model. `made`: those of `paths` that did not exist before. With problems both are empty."""
+    """Holds a joined model's files. `made`: those of `paths` that are new. With `problems` both are empty."""
 
     paths: tuple[Path, ...] = ()
     made: tuple[Path, ...] = ()
@@ -51,14 +51,14 @@ class JoinedModel:
 class KitJoiner:
     """Joins a kit's models in the target folder.
 
-    Raises OSError if the target folder cannot be written; what is wrong with the kit is in `JoinedModel`.
+    Raises OSError if the target folder cannot be written; errors in the kit are returned in `JoinedModel`.
     """
 
     def __init__(self, kit: Kit, folder: Path, target: Path, report: ReportBytes) -> None:
-        """Delete the partly joined files of other kits."""
+        """Prepare to join, and delete the partly joined files of other kits."""
         self._kit = kit
         self._target = target
-        self._meter = CopyProgress(report, kit.size_bytes, passes=2)  # joined, read back
+        self._meter = CopyProgress(report, kit.size_bytes, passes=2)  # each byte counts twice: joined, read back
         self._joiner = PartJoiner(folder, self._meter)
         own = {_temporary_path(target, file) for model in kit.models for file in model.files}
         for path in target.glob(f".*{_SUFFIX}"):
@@ -94,7 +94,7 @@ class KitJoiner:
             return JoinedModel(problems=tuple(problems))
         for path, file in missing:
             _temporary_path(self._target, file).replace(path)
-        self._delete_temporary(model)  # left by an earlier import, if the file has arrived another way since
+        self._delete_temporary(model)  # left by an earlier import, if the complete file exists since
         sync_folder(self._target)
         return JoinedModel(paths, tuple(path for path, _file in missing))
 
@@ -130,9 +130,9 @@ class PartJoiner:
         self._meter = meter
 
     def join(self, file: KitFile, temporary: Path, name: str) -> list[AppError]:
-        """Join a file's parts and return everything that is wrong with them; good parts are kept for the next time.
+        """Join a file's parts and return the errors; correct parts are kept for the next import.
 
-        `name`: what to call the file in the problem if all parts are right but the whole is not.
+        `name`: names the file in the error if all parts are correct but the whole is not.
         """
         problems: list[AppError] = []
         offset = 0
@@ -151,7 +151,7 @@ class PartJoiner:
         return problems
 
     def _hash_on_drive(self, out: BinaryIO, size: int) -> str:
-        """Return the hash of what has reached the drive."""
+        """Return the SHA-256 of the first `size` bytes as read from the drive, not from the cache."""
         drop_from_cache(out)
         digest = hashlib.sha256()
         for block in _range(out, 0, size):
@@ -196,7 +196,7 @@ def is_regular(path: Path) -> bool:
 
 
 def _temporary_path(target: Path, file: KitFile) -> Path:
-    """Return the temporary path, which depends on the content, so that the next import finds it."""
+    """Return the path of a partly joined file; it is derived from the content, so that the next import finds it."""
     return target / f".{file.sha256[:32]}{_SUFFIX}"
 
 
@@ -205,7 +205,7 @@ def _has_size(path: Path, size_bytes: int) -> bool:
 
 
 def _contents(path: Path, size: int) -> Iterator[bytes]:
-    """Yield the content; ends early if the stick becomes unreadable, so that the hash is wrong."""
+    """Yield a part's content; end early if the drive becomes unreadable, so that the hash differs."""
     with (
         contextlib.suppress(OSError),
         open_regular(path) as file,
@@ -220,27 +220,27 @@ def _range(file: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
         size -= len(block)
 
 
-Register = Callable[[LocalModel], LocalModel]  # puts a model into the list and returns it as it is there
-# Returns the presets in a file, and what is wrong with the others. Raises AppError if it is no presets file.
+Register = Callable[[LocalModel], LocalModel]  # adds a model to the list and returns the listed one
+# Returns the presets in a file, and the errors of unreadable ones. Raises AppError if it is no presets file.
 ReadPresets = Callable[[bytes], tuple[Sequence[Any], Sequence[AppError]]]
 
 
 class KitPresets(Protocol):
-    """The user's presets, which a kit carries as one file without knowing what is in it."""
+    """Converts the user's presets to and from the one file that a kit contains."""
 
     def to_kit(self) -> bytes:
-        """Return the file of the user's own presets; b"" where there are none."""
+        """Return the file of the user's own presets; b"" if there are none."""
 
     def from_kit(self, content: bytes) -> tuple[Sequence[Any], Sequence[AppError]]:
-        """Read such a file, as `ReadPresets`, in any thread."""
+        """Read such a file in any thread; see `ReadPresets`."""
 
     def add_new(self, presets: Iterable[Any], /) -> Sequence[Any]:
-        """Add the presets that are not here already, and return them as they were added."""
+        """Add the presets that do not exist yet, and return the added ones."""
 
 
 @dataclass(slots=True)
 class ImportedModels:
-    """The outcome of an import.
+    """Holds the outcome of an import.
 
     `here`: those of `models` whose files existed already, so that the kit's parts were not read. `waiting`: names of
     the models that were not imported because of `problems`.
@@ -254,7 +254,7 @@ class ImportedModels:
 
     @property
     def unchecked(self) -> list[LocalModel]:
-        """The models whose content the catalogue does not know, so that only the kit says what they are."""
+        """Return the models whose hashes are not in the catalogue, so that only the kit identifies them."""
         return [model for model in self.models if not local_models.is_published(model)]
 
 
@@ -267,9 +267,9 @@ def import_kit(
 ) -> ImportedModels:
     """Join the kit's models in `target` and pass each complete one to `register`.
 
-    `report` gets bytes; an exception from it ends the import and deletes partly joined files. Raises AppError: those of
-    `transfer_kit.read_kit`, drive_space, drive_file_limit, kit_target_unusable, and those of `read_presets`. Problems
-    of single parts or models are in the outcome.
+    `report` gets the bytes done and the total; an exception from it ends the import and deletes partly joined files.
+    Raises AppError: the codes of `transfer_kit.read_kit` and `read_presets`, drive_space, drive_file_limit,
+    kit_target_unusable. Errors of single parts or models are in the outcome.
     """
     kit = transfer_kit.read_kit(folder)
     outcome = ImportedModels()
@@ -311,7 +311,7 @@ def _import_model(model: KitModel, joiner: KitJoiner, register: Register, outcom
 def _licence_for(described: LocalModel, model: KitModel) -> str:
     """Return the licence text of a joined model.
 
-    The catalogue's text is used only if its hashes match: anyone can make a kit and give a model in it a known name.
+    The catalogue's text is used only if its hashes match: anyone can make a kit with a model of a well-known name.
     Otherwise the kit's own text follows a note that it is unchecked.
     """
     if local_models.is_published(described):
@@ -320,7 +320,7 @@ def _licence_for(described: LocalModel, model: KitModel) -> str:
 
 
 def _describe(model: KitModel, joined: JoinedModel) -> LocalModel:
-    """Describe a joined model, with its hashes. Raises AppError if it is no model or not the one in the table."""
+    """Describe a joined model, with its hashes. Raises AppError if it is no model or differs from the table."""
     described = local_models.describe(joined.paths[0])
     fingerprints = tuple(
         FileFingerprint(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
@@ -350,7 +350,7 @@ def _import_extra(
     elif extra.kind == "presets":
         outcome.presets, problems = read_presets(content)
         outcome.problems += problems
-    elif extra.sha256 != starter.TERMS_SHA256:  # a browser opens this page, whose file name is ours
+    elif extra.sha256 != starter.TERMS_SHA256:  # a browser would open an unknown page
         outcome.problems.append(AppError("kit_content_unknown", name=name))
     elif not os.path.lexists(target / name):
         write_atomically(target / name, content)

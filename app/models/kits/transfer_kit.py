@@ -1,4 +1,4 @@
-"""Define a transfer kit: its table of contents with the hash of every part, and the writer of its parts.
+"""Define a transfer kit's table of contents, with the hash of every part, and write its parts.
 
     manifest.json        the table, written last: without it a kit is incomplete
     001-0001.kotae-part  the first part of the first file, and so on
@@ -9,7 +9,7 @@
        "parts": [{"size_bytes": 1, "sha256": "…"}]}]}],
      "extras": [{"kind": "presets", "size_bytes": 1, "sha256": "…"}]}
 
-No name in the table is used as a path: names of parts and extras are not in it, and those of the joined files are made
+No name in the table is used as a path: it has no names of parts and extras, and the names of the joined files are made
 from `stem`, which must already be a safe name. Parts fit on a FAT32 stick; each is written completely or not at all,
 and read back.
 """
@@ -56,16 +56,16 @@ _Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 @dataclass(frozen=True, slots=True)
 class KitPart:
-    """One part of a file in the kit."""
+    """Describes one part of a file in the kit."""
 
     size_bytes: _Size
     sha256: _Sha256
-    name: str = ""  # not in the table
+    name: str = ""  # set after reading; not in the table
 
 
 @dataclass(frozen=True, slots=True)
 class KitFile:
-    """A file of a model, with its parts."""
+    """Describes a file of a model, with its parts."""
 
     size_bytes: _Size
     sha256: _Sha256
@@ -74,14 +74,14 @@ class KitFile:
 
 @dataclass(frozen=True, slots=True)
 class KitModel:
-    """A model in the kit. `stem`: the name of its joined files without number and suffix."""
+    """Describes a model in the kit. `stem`: the name of its joined files without number and suffix."""
 
     stem: str
     files: Annotated[tuple[KitFile, ...], Meta(min_length=1, max_length=_FILES_MAX)]
     licence: Annotated[str, Meta(max_length=20_000)] = ""  # the terms in the exporting user's language
 
     def file_names(self, stem: str) -> list[str]:
-        """Return the names for the joined files as llama.cpp expects them; `stem` may be a numbered one."""
+        """Return the names of the joined files as llama.cpp expects them; `stem` may differ from the model's."""
         count = len(self.files)
         if count == 1:
             return [f"{stem}.gguf"]
@@ -90,7 +90,7 @@ class KitModel:
 
 @dataclass(frozen=True, slots=True)
 class KitExtra:
-    """A file in the kit besides the models."""
+    """Describes a file in the kit besides the models."""
 
     kind: KitExtraKind
     size_bytes: _Size
@@ -99,7 +99,7 @@ class KitExtra:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The table of contents of a kit."""
+    """Holds the table of contents of a kit."""
 
     models: Annotated[tuple[KitModel, ...], Meta(max_length=100)]
     extras: Annotated[tuple[KitExtra, ...], Meta(max_length=len(EXTRA_NAMES))] = ()
@@ -143,7 +143,7 @@ def read_kit(folder: Path) -> Kit:
 def table_bytes(document: dict[str, Any]) -> bytes:
     """Return a kit's table of contents as JSON in UTF-8.
 
-    Set `document["sha256"]` to the hash of the other entries.
+    Changes `document`: sets "sha256" to the hash of the other entries.
     """
     document["sha256"] = _checksum(document)
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
@@ -177,7 +177,7 @@ def _checksum(document: dict[str, Any]) -> str:
 
 
 def _document(data: bytes, path: Path, format_name: str, known_version: int) -> dict[str, Any]:
-    """Return the table of contents; distinguish damage (a flipped byte anywhere) from a file that is not a kit's."""
+    """Return the table of contents. Raises AppError: kit_manifest_damaged, kit_foreign, kit_newer."""
     try:
         document = strict_json.loads(data)
         checksum = _checksum(document) if isinstance(document, dict) else ""
@@ -204,7 +204,7 @@ def _refuse(where: str) -> NoReturn:
 
 
 def _convert(data: Any, kind: type[T], where: str) -> T:
-    """Return the table or entry as a dataclass. Raises AppError that names the field; the first entry has number 1."""
+    """Return the table or an entry as a dataclass. Raises AppError("kit_manifest_refused") that names the field."""
     try:
         return msgspec.convert(data, kind)
     except ValueError as error:
@@ -240,7 +240,10 @@ def _kit(document: dict[str, Any]) -> Kit:
 
 
 def kit_file_from(entry: Any, where: str, number: int) -> KitFile:
-    """Return a file's entry; raise AppError("kit_manifest_refused"). `number`: of the file, which names its parts."""
+    """Return a file's entry as KitFile. `number`: the file's, from 1, which names its parts.
+
+    Raises AppError("kit_manifest_refused").
+    """
     return _named(_convert(entry, KitFile, where), where, number)
 
 
@@ -263,7 +266,7 @@ class PartHash(Protocol):
 
 
 class PartWriter:
-    """Writes files as parts into one folder. Every byte counts twice in `meter`: written, read back."""
+    """Writes files as parts into one folder. Every byte counts twice in `meter`: once written, once read back."""
 
     def __init__(self, folder: Path, part_bytes: int, meter: CopyProgress) -> None:
         self._folder = folder
@@ -273,8 +276,8 @@ class PartWriter:
     def write(self, path: Path, number: int, *, keeps_name: bool = False) -> KitFile:
         """Write a file as parts.
 
-        `number`: of the file in the kit. `keeps_name`: a file that fits into one part keeps its name. Raises AppError
-        (file_unreadable, model_file_changed, move_copy_wrong), and OSError for write errors.
+        `number`: the file's number in the kit, from 1. `keeps_name`: a file that fits into one part keeps its name.
+        Raises AppError (file_unreadable, model_file_changed, move_copy_wrong), and OSError for write errors.
         """
         whole = hashlib.sha256()
         parts: list[KitPart] = []
@@ -292,7 +295,7 @@ class PartWriter:
         return KitFile(size, whole.hexdigest(), tuple(parts))
 
     def _part(self, reader: BinaryIO, source: Path, name: str, size: int, whole: PartHash) -> KitPart:
-        """Write a part unless it is there already. `whole` gets every byte of the source once."""
+        """Write a part unless it exists with the right content. `whole` is updated with its bytes."""
         target, part = self._folder / name, hashlib.sha256()
         if not target.is_symlink() and target.is_file() and target.stat().st_size == size:
             for block in _blocks(reader, source, size):
@@ -349,7 +352,7 @@ def _unreadable(path: Path, error: OSError) -> AppError:
 def _hash_or_empty(path: Path, meter: CopyProgress) -> str:
     try:
         return hash_file(path, meter)
-    except OSError:  # unreadable: the part is written again
+    except OSError:  # an unreadable part is written again
         return ""
 
 
@@ -359,7 +362,7 @@ _PART_MIN_BYTES = 10**6
 
 
 def part_bytes_from(text: str) -> int:
-    """Return the part size in an option such as "3.9GB". Raises AppError("bad_option")."""
+    """Return the bytes that an option such as "3.9GB" states, from 1 MB to 4 GiB. Raises AppError("bad_option")."""
     found = _SIZE.fullmatch(text.strip())
     size = round(float(found[1]) * _UNITS[found[2].upper().rstrip("B")]) if found else 0
     if not _PART_MIN_BYTES <= size <= PART_MAX_BYTES:

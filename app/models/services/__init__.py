@@ -1,1 +1,1 @@
-"""QtCore objects of the models: library, downloads, builds, care."""
+"""Define Qt objects for models: library, downloads, builds, maintenance."""

@@ -1,6 +1,6 @@
-"""Carry out steps (`artifact_steps`) one after the other, each in a child process or by a task that is handed in.
+"""Run steps (`artifact_steps`) one after the other, each in a child process or by a task of the caller.
 
-A runner holds a lock on what it makes. Whatever ends it (a stop, an error, a kill) leaves only finished files, and the
+A runner holds a lock on its results. Whatever ends it (a stop, an error, a kill) leaves only finished files, and the
 next start plans the steps that are still missing.
 """
 
@@ -34,9 +34,9 @@ _RETRY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where the child finds its job and leaves its log (`<log><kind>.log`).
+    """Holds the path of the child's job and the beginning of its log's path (`<log><kind>.log`).
 
-    `unwritable`: the code of the error for a folder that cannot be written.
+    `unwritable`: error code for a folder that cannot be written.
     """
 
     job: Path
@@ -45,10 +45,10 @@ class Workplace:
 
 
 class StepTask(QObject):
-    """A step at work. `start` ends with one of `ended` and `stopped`; what is done by then can be resumed."""
+    """Runs a step. `start` ends with one of `ended` and `stopped`; a stopped step can be resumed."""
 
     progressed = Signal(object, object, object)  # done, total (0: unknown), seconds left (None: unknown)
-    ended = Signal(object)  # AppError: failed; else the result, if the task has one
+    ended = Signal(object)  # AppError if it failed; else the task's result or None
     stopped = Signal()
 
     def start(self) -> None:
@@ -63,16 +63,16 @@ class StepTask(QObject):
 
 
 class JobTask(StepTask):
-    """A job in a child process, whose result is one file or folder. `ended` has its `convert_job.Finished`.
+    """Runs a job in a child process; its result is one file or folder. `ended` carries `convert_job.Finished`.
 
-    A partial result is deleted: some are folders of many gigabytes. A shared file is made under a lock: while another
-    process makes it, this one waits, and then has nothing to do.
+    A partial result is deleted, since some have many gigabytes. A shared file is made under a lock: while another
+    process makes it, this one waits, and then ends with None.
     """
 
     def __init__(
         self, step: ArtifactStep, environment: TrainingEnvironment | AppError, place: Workplace, parent: QObject
     ) -> None:
-        """`environment`: AppError if there is none; a job that needs one ends with it."""
+        """Prepare the task. `environment`: AppError if there is none; a job that needs one ends with that error."""
         super().__init__(parent)
         self._step = step
         self._environment = environment
@@ -85,7 +85,7 @@ class JobTask(StepTask):
 
     @property
     def pid(self) -> int:
-        """The process id of the child; 0 while there is none."""
+        """Return the process id of the child; 0 while there is none."""
         return self._child.pid if self._child is not None else 0
 
     def start(self) -> None:
@@ -132,7 +132,7 @@ class JobTask(StepTask):
         require_space(step.path.parent, step.writes_bytes)
         log = Path(f"{place.log}{step.kind}.log")
         decode = functools.partial(json_lines.decode, kinds=convert_job.EVENTS, key="event")
-        # Ctrl+C would look like a crash of the child.
+        # In its own session (`is_apart`), because Ctrl+C in the terminal would look like a crash of the child.
         self._child = ChildProcess(self._write_job(), log, decode, self, is_apart=True)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
@@ -175,7 +175,7 @@ class JobTask(StepTask):
         background.run(self._delete_partial, end, end)
 
     def _error(self, how: ChildExit) -> AppError:
-        """Return the error to show. An adapter that does not fit needs another next step than in an answer."""
+        """Return the error to show. An adapter that does not fit gets a code of its own, with another advice."""
         event = how.last_event
         if isinstance(event, Failed):
             code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
@@ -195,7 +195,7 @@ class JobTask(StepTask):
         job = self._step.job
         if isinstance(result, AppError) and result.code == "reference_unreadable" and isinstance(job, Score):
             with contextlib.suppress(OSError):
-                Path(job.reference).unlink(missing_ok=True)  # the next attempt makes it again
+                Path(job.reference).unlink(missing_ok=True)  # the next attempt writes it again
         self._release()
         self.ended.emit(result)
 
@@ -222,8 +222,8 @@ def require_converter(environment: TrainingEnvironment | AppError) -> TrainingEn
 class ArtifactRunner(QObject):
     """Runs steps one after the other. A start ends with exactly one of `finished`, `failed` and `stopped`.
 
-    A subclass calls `_begin`, then `_run_steps` with what is missing, and `_finish`; `_on_made` and `_on_all_made` say
-    how it goes on.
+    A subclass calls `_begin`, then `_run_steps` with the missing steps, and `_finish`; its `_on_made` and
+    `_on_all_made` decide what follows.
     """
 
     progressed = Signal(object)  # StepProgress
@@ -237,14 +237,14 @@ class ArtifactRunner(QObject):
         parent: QObject | None = None,
         tasks: Mapping[type, Callable[[Any], StepTask]] | None = None,
     ) -> None:
-        """`tasks`: type of a step's job -> what makes the task for a step with such a job."""
+        """Prepare the runner. `tasks`: type of a step's job -> function that returns the task of such a step."""
         super().__init__(parent)
         self._environment = environment
         self._tasks = tasks or {}
         self._release: Callable[[], object] | None = None
         self._place: Workplace | None = None
         self._steps: list[ArtifactStep] = []
-        self._count = 0  # of all steps since the start
+        self._count = 0  # number of all steps since the start
         self._task: StepTask | None = None
         self._is_stopping = False
 
@@ -253,21 +253,21 @@ class ArtifactRunner(QObject):
         return self._release is not None
 
     def stop(self) -> None:
-        """Stop without waiting and keep what is finished; `stopped` follows."""
+        """Stop without waiting and keep finished files; `stopped` follows."""
         if self.is_running and not self._is_stopping:
             self._is_stopping = True
             if self._task is not None:
                 self._task.stop()
 
     def cancel(self) -> None:
-        """Stop at once, which blocks for a moment, and keep what is finished."""
+        """Stop at once and keep finished files. Blocks for a moment."""
         if self.is_running:
             self._on_stopped()
 
     # --------------------------------------------------------------------- steps
 
     def _begin(self, release: Callable[[], object], place: Workplace) -> None:
-        """Take over a lock, which `release` releases."""
+        """Start a run that holds a lock; `release` releases the lock at the end."""
         assert not self.is_running
         self._release, self._place = release, place
         self._steps, self._count, self._is_stopping = [], 0, False
@@ -303,10 +303,10 @@ class ArtifactRunner(QObject):
         failed: Callable[[AppError], None] | None = None,
         phase: str = "",
     ) -> None:
-        """Run a task. `phase`: of the step, for progress; "": its kind."""
+        """Run a task, then call `done` or `failed`. `phase`: the step's phase shown in progress; "": its kind."""
 
         def end(go_on: Callable[[], None]) -> None:
-            if self._task is task:  # it has not been killed
+            if self._task is task:  # the task has not been killed
                 self._task = None
                 task.deleteLater()
                 go_on()
@@ -326,7 +326,7 @@ class ArtifactRunner(QObject):
             task.start()
 
     def _on_made(self, step: ArtifactStep, result: Any) -> None:
-        """Go on after a step, in the end by `_advance`. `result`: of its task. AppError and OSError end the run."""
+        """Continue after a step; finally call `_advance`. `result`: the task's. An AppError or OSError ends the run."""
         raise NotImplementedError
 
     def _advance(self) -> None:
@@ -342,7 +342,7 @@ class ArtifactRunner(QObject):
         done: Callable[[Any], None],
         failed: Callable[[AppError], None] | None = None,
     ) -> None:
-        """Run `work` in the thread pool; deliver nothing if the run has ended meanwhile."""
+        """Run `work` in the thread pool, then `done` or `failed`, unless the run has ended meanwhile."""
         run = self._release
 
         def deliver(result: Any) -> None:
@@ -352,7 +352,7 @@ class ArtifactRunner(QObject):
         background.run(work, deliver, lambda error: (failed or self._fail)(error) if self._release is run else None)
 
     def _attempt(self, act: Callable[[], None]) -> None:
-        """End the run with the error if `act` raises one."""
+        """Call `act`; if it raises AppError or OSError, end the run with that error."""
         assert self._place is not None
         place = self._place
         try:

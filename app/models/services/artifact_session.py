@@ -1,4 +1,4 @@
-"""Run an ArtifactRunner for a command: to its end, with its progress on the terminal."""
+"""Run an ArtifactRunner in a command until it ends, with its progress on the terminal."""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from app.models.services.artifact_runner import ArtifactRunner
 
 
 class ArtifactSession(CommandLoop):
-    """The event loop of a command until a runner ends."""
+    """Runs the event loop of a command until a runner ends."""
 
     def __init__(
         self,
@@ -21,11 +21,11 @@ class ArtifactSession(CommandLoop):
         show: Callable[[StepProgress], None],
         interrupt: Callable[[], None] | None = None,
     ) -> None:
-        """`interrupt`: for the first Ctrl+C; None: cancel."""
+        """Connect to the runner. `interrupt`: called at the first Ctrl+C; None: the runner is cancelled."""
         super().__init__(interrupt or runner.cancel)
         self._runner = runner
         self._output = output
-        self.result: Any = None  # of `finished`; None: it was stopped or has failed
+        self.result: Any = None  # result of `finished`; None: stopped or failed
         self.error: AppError | None = None
         runner.progressed.connect(lambda progress: show(progress))  # a bound method alone would not keep its object
         runner.finished.connect(self._on_finished)
@@ -33,7 +33,7 @@ class ArtifactSession(CommandLoop):
         runner.stopped.connect(self.stop)
 
     def wait(self, start: Callable[[], None]) -> None:
-        """Start the runner and wait for its end. Raises what `start` raises, and KeyboardInterrupt."""
+        """Start the runner and wait for its end. Raises the exceptions of `start`, and KeyboardInterrupt."""
         start()
         try:
             if self._runner.is_running:
@@ -52,7 +52,7 @@ class ArtifactSession(CommandLoop):
 
 
 class StepLines:
-    """Prints the steps: one line each for a log or a program, one line that changes on a terminal."""
+    """Prints the steps: on a terminal in one line that changes, else in one line each."""
 
     def __init__(self, output: Output, key: str, percent_key: str, describe: Callable[[StepProgress], str]) -> None:
         self._output = output

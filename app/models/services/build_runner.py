@@ -1,4 +1,4 @@
-"""Build models from publishers' folders: run the steps one after the other, each in a child process.
+"""Build models from publishers' folders by running the steps one after the other, each in a child process.
 
 Each quantized file is loaded and writes a few tokens (`SmokeTestRun`) before it is put into the list. The file is
 long because the smoke test, which only builds need, is in it.
@@ -39,7 +39,7 @@ _SETTINGS = dataclasses.replace(Settings(), context_tokens=512, repack="off")
 class SmokeTestRun(StepTask):
     """Loads a model in an engine of its own and lets it answer a question; the engine ends with the test.
 
-    `ended` has the answer, or None if the memory was too short to load the model: it was not tested.
+    `ended` carries the answer, or None if the memory was too short to load the model, which is then untested.
     """
 
     def __init__(self, engine: list[str], log: Path, model: LocalModel, parent: QObject | None = None) -> None:
@@ -121,7 +121,7 @@ class SmokeTestRun(StepTask):
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """The time and other figures of a finished step. `notes`: as the child reported them."""
+    """Holds the time and other figures of a finished step. `notes`: as the child reported them."""
 
     title: str
     seconds: float
@@ -131,13 +131,13 @@ class StepReport:
 
 
 class BuildRunner(ArtifactRunner):
-    """Runs one build at a time. `finished` has the list of LocalModel, in the order of the quantizations.
+    """Runs one build at a time. `finished` carries the list of LocalModel, in the order of the quantizations.
 
     After `failed` and `stopped` the finished steps stay in the build's folder, and the same build resumes from there.
     A quantized file is tried (progress "trial") before it is published.
     """
 
-    model_added = Signal(object)  # LocalModel: one quantization is in the list
+    model_added = Signal(object)  # LocalModel that was added to the list
 
     def __init__(
         self,
@@ -148,8 +148,10 @@ class BuildRunner(ArtifactRunner):
         keep_lineage: KeepLineage,
         parent: QObject | None = None,
     ) -> None:
-        """`engine`: the command of the smoke test's engine. `add` adds a model to the list and returns the
-        listed one.
+        """Prepare the runner.
+
+        `engine`: the command line of the smoke test's engine. `add`: adds a model to the list and returns the listed
+        one.
         """
         super().__init__(environment, parent)
         self._engine = engine
@@ -161,12 +163,12 @@ class BuildRunner(ArtifactRunner):
         self._is_complete = False
         self._models: dict[str, LocalModel] = {}  # by the quantization's name
         self.reports: list[StepReport] = []
-        self.trials: dict[str, str | None] = {}  # name of a quantization -> what its smoke test has answered
+        self.trials: dict[str, str | None] = {}  # name of a quantization -> answer of its smoke test; None: not tested
 
     def start(self, plan: BuildPlan) -> None:
         """Start the build.
 
-        If it raises AppError, nothing has begun: build_running, drive_space, build_unwritable, converter_missing.
+        If it raises AppError, no step has begun: build_running, drive_space, build_unwritable, converter_missing.
         """
         folder = BuildFolder(plan)
         folder.open()
@@ -205,7 +207,7 @@ class BuildRunner(ArtifactRunner):
     # --------------------------------------------------------------------- steps
 
     def _next(self) -> None:
-        """Begin the next step; only try a file that was quantized before an interruption."""
+        """Begin the next step; a file that was quantized before an interruption only gets its smoke test."""
         assert self._folder is not None
         if self._steps and self._steps[0].name and self._steps[0].path in self._folder.finished_sizes():
             self._check(self._steps[0])
@@ -256,7 +258,7 @@ class BuildRunner(ArtifactRunner):
         )
 
     def _on_trial_failed(self, step: ArtifactStep, error: AppError) -> None:
-        """Fail the build; the file is built again the next time, unless only the memory was short."""
+        """End the build with the error; the file is built again the next time, unless only the memory was short."""
         assert self._folder is not None
         if error.facts.get("cause") != "out_of_memory":
             with contextlib.suppress(AppError):  # the manifest is unwritable: report the first error
@@ -264,7 +266,7 @@ class BuildRunner(ArtifactRunner):
         self._fail(error)
 
     def _publish(self, step: ArtifactStep, trial: str | None) -> None:
-        """Put the model into the list and go on. Raises AppError."""
+        """Move the file to the models folder, add it to the list, and continue. Raises AppError."""
         assert self._folder is not None
         assert self._plan is not None
         described = local_models.describe(self._folder.publish(step))

@@ -39,20 +39,20 @@ def hub_address(settings: Settings) -> str:
 
 
 class HubCredentials:
-    """The credentials for the network. A token is sent to the origin that it was entered for and to no other."""
+    """Holds the credentials for the network. A token is sent only to the origin that it was entered for."""
 
     def __init__(self) -> None:
         self._token, self._origin, self._proxy_login = "", "", ""
 
     def set_token(self, token: str, place: str) -> None:
-        """Remember the token for the origin of `place`, an address; scheme and port count too."""
+        """Keep the token for the origin (scheme, host and port) of the address `place`."""
         self._token, self._origin = token.strip(), origin_of(place)
 
     def set_proxy_login(self, user: str, password: str) -> None:
         self._proxy_login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
 
     def access(self, place: str, settings: Settings) -> NetworkAccess:
-        """Return the proxy with its login, and the token if `place` is of the token's origin."""
+        """Return the proxy with its login, and the token if `place` has the token's origin."""
         is_meant = self._origin and origin_of(place) == self._origin
         proxy = settings.proxy.replace("://", f"://{self._proxy_login}", 1)
         return NetworkAccess(self._token if is_meant else "", proxy)
@@ -64,7 +64,7 @@ log = logging.getLogger("kotae")
 
 
 class Downloads(QObject):
-    """The downloads for window and command line. `place` "" means the hub or mirror of the settings."""
+    """Manages the downloads for window and command line. `place` "" means the hub or mirror of the settings."""
 
     changed = Signal()  # the items, their order or a state
     progressed = Signal(object)  # Download
@@ -81,7 +81,7 @@ class Downloads(QObject):
         queue: Path | None,
         parent: QObject | None = None,
     ) -> None:
-        """`queue`: the file that keeps unfinished downloads; None: keep nothing."""
+        """Load the queue. `queue`: the file that stores unfinished downloads; None: store none."""
         super().__init__(parent)
         self._library = library
         self._preferences = preferences
@@ -89,7 +89,7 @@ class Downloads(QObject):
         self._credentials = HubCredentials()
         self._contacts: list[NetworkContact] = []
         self._step = FetchStep()
-        self._active_id = ""  # of the download that the child works on, or whose file is being described
+        self._active_id = ""  # id of the download that is fetched or being added to the list; "": none
         self._is_adding = self._is_closing = False
         self._time_left = TimeLeftEstimator()
         self._fetcher = Fetcher(command, log, self)
@@ -114,13 +114,13 @@ class Downloads(QObject):
 
     @property
     def online_count(self) -> int:
-        """The number of downloads that use the network now, for the display 外部通信."""
+        """Return how many downloads use the network now, for the display 外部通信."""
         job = self._fetcher.job
         return 1 if job is not None and download_queue.is_online(job.place) else 0
 
     @property
     def is_working(self) -> bool:
-        """Whether a download is under way, or was paused and has not ended yet."""
+        """Return whether a download is running, or was paused and has not ended yet."""
         return self._active_id != ""
 
     def contacts(self) -> list[NetworkContact]:
@@ -129,16 +129,16 @@ class Downloads(QObject):
 
     @property
     def child_pid(self) -> int:
-        """The process id of the child; 0 while there is no process that could use the network."""
+        """Return the process id of the child; 0 while no process could use the network."""
         return self._fetcher.pid
 
     # ------------------------------------------------------------------- requests
 
     def start(self, card: ModelCard, file: ModelFile, place: str = "") -> None:
-        """Add a download to the end of the queue, or resume the one that is there already.
+        """Add a download to the end of the queue, or resume the one of the same file.
 
-        `place`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError as
-        `download_queue.plan_download`: download_no_source, download_bad_address.
+        `place`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError:
+        download_no_source, download_bad_address.
         """
         new = download_queue.plan_download(card, file, place, uuid.uuid4().hex)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
@@ -181,7 +181,7 @@ class Downloads(QObject):
             self._save_and_announce()
 
     def discard_cancelled(self) -> None:
-        """Delete the partial files of cancelled downloads, except of one that the child process still receives."""
+        """Delete the partial files of cancelled downloads, except those that the child process still writes."""
         for entry in [entry for entry in self._queue if entry.state == "cancelled" and entry.id != self._active_id]:
             self._discard(entry)
 
@@ -196,11 +196,11 @@ class Downloads(QObject):
             self._save_and_announce()
 
     def set_token(self, token: str, place: str = "") -> None:
-        """Keep an access token in memory, for the origin that `place` means now only."""
+        """Keep an access token in memory for the origin of `place`; "": of the hub in the settings."""
         self._credentials.set_token(token, place or hub_address(self._preferences.value))
 
     def sign_in(self, download_id: str, token: str) -> None:
-        """Resume the download with a token for the origin that it comes from."""
+        """Resume the download with a token for the origin of its source."""
         entry = self._entry(download_id)
         if entry is not None:
             self.set_token(token, entry.place)
@@ -240,7 +240,7 @@ class Downloads(QObject):
             self._fetcher.pause()
 
     def _advance(self) -> None:
-        """Begin the first waiting download unless one is under way."""
+        """Begin the first waiting download unless one is running."""
         while not (self._active_id or self._is_closing):
             entry = next((entry for entry in self._queue if entry.state == "waiting"), None)
             if entry is None:
@@ -252,7 +252,7 @@ class Downloads(QObject):
                 self._fail(entry, error)
 
     def _begin(self, entry: QueuedDownload) -> None:
-        """Start the child on an entry. Raises AppError."""
+        """Start fetching an entry in the child. Raises AppError."""
         settings = self._preferences.value
         if download_queue.is_online(entry.place) and not settings.network_allowed:
             raise AppError("network_forbidden")
@@ -291,7 +291,7 @@ class Downloads(QObject):
             return
         self._step = step
         arrived = sum(file.size_bytes for file in entry.files if file.has_arrived)
-        if step.phase != "repairing":  # the comparison starts at 0, although all bytes are here
+        if step.phase != "repairing":  # the comparison starts at 0, although all bytes have been received
             self._received[entry.id] = arrived + step.done_bytes
         if step.phase != "verifying":
             self._time_left.note(min(1.0, (arrived + step.done_bytes) / max(entry.size_bytes, 1)))
@@ -307,7 +307,7 @@ class Downloads(QObject):
         self.contacted.emit(contact)
 
     def _on_file_facts(self, job: QueuedDownload) -> None:
-        """Store sizes, checksums and arrived files; the entry keeps the state that the user has set meanwhile."""
+        """Store new sizes, checksums and complete files; the entry keeps the state that the user has set meanwhile."""
         entry = self._entry(job.id)
         if entry is not None:
             self._put(job.with_state(entry.state, entry.problem))
@@ -360,7 +360,7 @@ class Downloads(QObject):
         self._advance()
 
     def _delete_refused(self, entry: QueuedDownload) -> QueuedDownload:
-        """Delete a file that is not what was requested, so that another attempt starts from the beginning."""
+        """Delete a file that is not the requested model, so that another attempt starts from the beginning."""
         try:
             download_queue.delete_parts(Path(entry.folder), entry)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Supervise the downloading child: it fetches one model at a time and is restarted once if it dies."""
+"""Supervise the downloading child, which fetches one model at a time and is restarted once if it dies."""
 
 import dataclasses
 import functools
@@ -42,7 +42,7 @@ SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping ma
 
 @dataclass(frozen=True, slots=True)
 class FetchStep:
-    """How far the current file is.
+    """Reports the progress of the current file.
 
     `phase`: running | verifying | repairing. `trouble`: AppError code of the failure that is being retried; "" for
     none.
@@ -56,7 +56,7 @@ class FetchStep:
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """How a fetch ended. `kind`: done (all files are here) | paused | failed."""
+    """Reports the end of a fetch. `kind`: done (all files are complete) | paused | failed."""
 
     kind: str
     problem: AppError | None = None
@@ -66,7 +66,7 @@ class Fetcher(QObject):
     """Fetches the files of one download at a time. Each `fetch` ends with exactly one `ended`."""
 
     stepped = Signal(object)  # FetchStep
-    learned = Signal(object)  # QueuedDownload: sizes and checksums are known, or a file has arrived
+    learned = Signal(object)  # QueuedDownload with new sizes and checksums or a newly complete file
     ended = Signal(object)  # FetchResult
     contacted = Signal(str)  # host
 
@@ -98,23 +98,23 @@ class Fetcher(QObject):
 
     @property
     def job(self) -> QueuedDownload | None:
-        """The download that is being fetched; None if there is none."""
+        """Return the download that is being fetched; None if there is none."""
         return self._job
 
     @property
     def pid(self) -> int:
-        """The process id of the child; 0 while there is none."""
+        """Return the process id of the child; 0 while there is none."""
         return self._child.pid
 
     def fetch(self, queued: QueuedDownload, place: str, folder: Path, access: NetworkAccess, bytes_per_s: int) -> None:
-        """Fetch a download. `place`: the address of the hub, if that is the source. Starts the child if necessary."""
+        """Fetch a download into `folder`, starting the child if necessary. `place`: the hub's address or the source."""
         assert self._job is None
         self._job, self._place, self._folder, self._access, self._limit = queued, place, folder, access, bytes_per_s
         self._is_pausing, self._may_restart = False, True
         self._send_next()
 
     def pause(self) -> None:
-        """Pause the download and keep what was received. A listing of the repository is aborted."""
+        """Pause the download and keep the received bytes. A listing of the repository is aborted."""
         if self._job is None:
             return
         self._is_pausing = True
@@ -135,7 +135,7 @@ class Fetcher(QObject):
             self._child.send(json_lines.encode_line(SetLimit(self._command_id, bytes_per_s)))
 
     def rest(self) -> None:
-        """Stop an idle child, so that no process is there that could use the network."""
+        """Stop an idle child, so that no process exists that could use the network."""
         if self._job is None:
             self._child.stop()
 
@@ -151,7 +151,7 @@ class Fetcher(QObject):
             return
         if not self._child.is_running:
             self._child.start()
-            if self._job is None:  # it could not be started, and `ended` has reported that
+            if self._job is None:  # the child could not be started, and `ended` has reported that
                 return
         self._command_id = str(next(self._ids))
         self._step = FetchStep()
@@ -238,7 +238,7 @@ class Fetcher(QObject):
             self._send_next_unless_ended()
 
     def _send_next_unless_ended(self) -> None:
-        """Continue unless a slot of `learned` has ended the job."""
+        """Send the next command unless a slot of `learned` has ended the job."""
         if self._job is not None:
             self._send_next()
 

@@ -1,4 +1,4 @@
-"""Maintain the models: find those of other programs, verify all, move their folder, write and read transfer kits."""
+"""Maintain the models: find those of other programs, verify models, move their folder, and export and import kits."""
 
 import dataclasses
 import functools
@@ -43,7 +43,7 @@ class ModelMaintenance(OneTaskService):
         label_of: Callable[[LocalModel], Label],
         parent: QObject | None = None,
     ) -> None:
-        """`label_of` returns the present label of what a model has learned."""
+        """Prepare the service. `label_of`: returns the present confidentiality label of a model's training data."""
         super().__init__(parent)
         self._store = store
         self._library = library
@@ -56,7 +56,7 @@ class ModelMaintenance(OneTaskService):
 
     @property
     def is_importing(self) -> bool:
-        """Whether a kit is being read."""
+        """Return whether a kit is being imported."""
         return self.is_working and self._done == self._on_kit_read
 
     @property
@@ -64,27 +64,27 @@ class ModelMaintenance(OneTaskService):
         return self._where.models
 
     def last_verified(self, model: LocalModel) -> LastVerified | None:
-        """Return the last result; None if the model was never verified, or not since it was added again."""
+        """Return the last verification; None if the model was not verified since it was added."""
         found = self._last_verified.get(model.id)
         return found if found is not None and found.at >= model.added_at else None
 
     @property
     def has_presets(self) -> bool:
-        """Whether a kit would contain presets."""
+        """Return whether an exported kit would contain presets."""
         return bool(self._presets.to_kit())
 
     def pending_move(self) -> FolderMove | None:
-        """Return a move that waits for the user's decision: interrupted before all was copied, or begun elsewhere."""
+        """Return a move that waits for the user's decision: interrupted while copying, or begun on another machine."""
         plan = models_folder.pending(self._where)
         return plan if plan is not None and plan.state != "switching" and not self.is_working else None
 
     def find(self) -> None:
-        """Find models of other programs; `ModelLibrary.import_file` adds one in place."""
+        """Search for models of other programs; `found` follows. `ModelLibrary.import_file` adds one in place."""
         places = found_models.known_model_folders(Path.home(), own=self._where.models)
         self._run(lambda progress: found_models.search_folders(places, progress.report), self.found.emit)
 
     def verify(self, model_ids: Sequence[str] = ()) -> None:
-        """Verify all models, or those given; hashes are stored in the list, also after a cancellation."""
+        """Verify the models with these ids, all for (); hashes are stored in the list, even after a cancellation."""
         models = self._models(model_ids)
         self._verdicts = verdicts = []
 
@@ -108,7 +108,7 @@ class ModelMaintenance(OneTaskService):
         self._run(work, self._on_moved)
 
     def undo_move(self) -> None:
-        """Delete what an interrupted move has copied. The folder in use stays as it is."""
+        """Delete the copies of an interrupted move. The folder in use stays unchanged."""
         self._run(lambda _progress: models_folder.undo(self._where), lambda _nothing: self.move_undone.emit())
 
     @property
@@ -116,14 +116,14 @@ class ModelMaintenance(OneTaskService):
         return self._where.exports_log
 
     def kit_export_for(self, model_ids: Sequence[str], folder: Path) -> ExportRequest:
-        """Return the kit's export for the confidentiality gate, by the present labels of what the models learned."""
+        """Return the request to export a kit, for the confidentiality check. `model_ids`: (): all models."""
         models = self._models(model_ids)
         return kit_export.export_for_gate(models, folder, self._label_of)
 
     def export_kit(
         self, model_ids: Sequence[str], folder: Path, permit: Permit, part_bytes: int = transfer_kit.PART_BYTES
     ) -> None:
-        """Write a kit with the models and the user's own presets."""
+        """Export a kit with the models and the user's own presets; `kit_written` follows. `model_ids`: (): all."""
         models, presets = self._models(model_ids), self._presets.to_kit()
         self._run(
             lambda progress: kit_export.export_kit(
@@ -133,10 +133,7 @@ class ModelMaintenance(OneTaskService):
         )
 
     def import_kit(self, folder: Path) -> None:
-        """Read a kit.
-
-        `kit_read` comes when the complete models are in the list, and reports the errors of the others.
-        """
+        """Import a kit, then emit `kit_read`, which also reports the errors of incomplete models."""
 
         def work(progress: TaskProgress) -> ImportedModels:
             with ModelStore.beside(self._store.path) as store:

@@ -20,7 +20,7 @@ from app.models.model_fit import FitConditions, FitResult
 
 @dataclass(frozen=True, slots=True)
 class FitResults:
-    """The fits of all models. `models`: by path. `cards`: by id, then by quantization."""
+    """Holds the fits of all models. `models`: by path. `cards`: by card id, then by quantization."""
 
     models: Mapping[str, FitResult] = field(default_factory=dict)
     cards: Mapping[str, Mapping[str, FitResult]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class FitResults:
 
 
 class FitChecker(QObject):
-    """Judges models in a background thread: `judge` starts it, `changed` reports new `findings`."""
+    """Judges models in a background thread: `judge` starts it, and `changed` reports new `findings`."""
 
     changed = Signal()
     measured = Signal()  # the machine's speed is measured, or measuring has failed
@@ -89,7 +89,7 @@ def _judge_all(
         try:
             header = gguf.check_model(Path(model.path), every_token=False)
         except AppError:
-            continue  # the page reports what is wrong with a file when it is used
+            continue  # the page reports the error of a file when it is used
         judged[model.path] = here.judge_file(header, book.card(model.card_id))
     cards = {card.id: {file.quantization: here.judge_card(card, file) for file in card.files} for card in book.cards}
     return FitResults(judged, cards, budget, machine_speed)

@@ -1,4 +1,4 @@
-"""Keep the list of models for the window: import, the trial model, trained and remote models, removal."""
+"""Keep the list of models for the window: import and remove models, add the trial model, trained and remote ones."""
 
 import dataclasses
 from collections.abc import Callable, Collection
@@ -19,13 +19,13 @@ from app.models.model_store import ModelStore
 
 # Shorter answers are timed too inaccurately to be recorded.
 MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
-# Puts a trained model into the list, or finds it there. Its arguments: the store, the models folder, and the adapter
-# files in that folder to keep although no listed model uses them.
+# Adds a trained model to the list, or returns the listed one. Its arguments: the store, the models folder, and the
+# adapter files in that folder to keep although no listed model uses them.
 Publish = Callable[[ModelStore, Path, Collection[str]], LocalModel]
 
 
 class ModelLibrary(OneTaskService):
-    """The list of models. Long tasks run in the thread pool, one at a time, and end with `imported` or `failed`."""
+    """Manages the list of models. Long tasks run one at a time in the thread pool; `imported` or `failed` ends each."""
 
     changed = Signal()
     imported = Signal(object)  # LocalModel
@@ -35,13 +35,13 @@ class ModelLibrary(OneTaskService):
     def __init__(self, store: ModelStore, models_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
-        self.folder = models_folder  # for new files
+        self.folder = models_folder  # where new files are written
         self._models = model_registry.list_models(store, models_folder)
         self._is_adding_trained = False
         self._removed_adapters: set[str] = set()  # kept, because an undo can restore their models
 
     def listed(self) -> list[LocalModel]:
-        """Return the whole list: files, then bases with an adapter, then remote models."""
+        """Return the whole list: models with a file, then bases with an adapter, then remote models."""
         return list(self._models)
 
     def models(self) -> list[LocalModel]:
@@ -75,7 +75,7 @@ class ModelLibrary(OneTaskService):
         return added
 
     def import_file(self, path: str) -> None:
-        """Add a GGUF file in place, without copying. A file in the list is described again."""
+        """Add a GGUF file in place, without copying it. A file already in the list is described again."""
         self._run(lambda _progress: local_models.describe(Path(path)), self._on_described)
 
     def add_starter(self) -> None:
@@ -143,7 +143,7 @@ class ModelLibrary(OneTaskService):
             self._reload()
 
     def _file_of(self, model_id: str) -> LocalModel | None:
-        """Return the model that owns the file: for a base with an adapter that is its base."""
+        """Return the model whose file this model uses: itself, or the base if it has an adapter; None if gone."""
         model = self.model(model_id)
         return model_registry.base_of(model, self._models) if model is not None and model.adapter else model
 

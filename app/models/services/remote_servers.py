@@ -1,6 +1,6 @@
-"""Ask a server of the local network for its models, and handle the options of commands that use a remote model.
+"""Request the models of a server in the local network, and handle the options of commands that use a remote model.
 
-The question is asked by a child process that may contact only that server and then ends.
+The request is sent by a child process that may contact only that server and then ends.
 """
 
 import argparse
@@ -26,7 +26,7 @@ DEADLINE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """What the child sends: the models of the server, or the code and facts of an error."""
+    """Holds the child's result: the models of the server, or the code and facts of an error."""
 
     models: tuple[OfferedModel, ...] = ()
     error: str = ""
@@ -34,13 +34,13 @@ class ServerAnswer:
 
 
 class RemoteCheck(QObject):
-    """One query of a server. Emits exactly one of `found` and `failed`, unless cancelled."""
+    """Queries a server once. Emits exactly one of `found` and `failed`, unless cancelled."""
 
     found = Signal(object)  # tuple[RemoteModel, ...], with the context length that the server reports; 0: unknown
     failed = Signal(object)  # AppError
 
     def __init__(self, address: str, key: str, parent: QObject | None = None) -> None:
-        """`address` must be normalized (`app.inference.local_model`)."""
+        """Start the query when the event loop runs. `address` must be normalized (`app.inference.local_model`)."""
         super().__init__(parent)
         self._address = address
         self._key = key
@@ -93,7 +93,7 @@ def require_remote_permission(model: LocalModel, options: argparse.Namespace) ->
 
 
 def give_remote_key(engine: EngineClient, model: LocalModel, options: argparse.Namespace) -> None:
-    """Give the key named by --key-from to the model's server only. Raises AppError("key_unreadable")."""
+    """Keep the key of --key-from in the engine, for the model's server only. Raises AppError("key_unreadable")."""
     if model.remote is not None and options.key_from is not None:
         engine.remote_keys.give(model.remote.address, read_key(options.key_from))
 

@@ -1,1 +1,1 @@
-"""The page モデル: models of this machine, models to add, and the actual values after a load."""
+"""Show the page モデル: models of this machine, models to add, and the actual values after a load."""

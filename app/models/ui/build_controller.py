@@ -17,15 +17,15 @@ if TYPE_CHECKING:  # most sessions build nothing
 
 
 class EnvironmentInstaller(Protocol):
-    """A widget that installs the training environment, which conversion needs, and shows its progress."""
+    """Defines a widget that installs the training environment, which conversion needs, and shows the progress."""
 
     @property
     def changed(self) -> SignalInstance:
-        """The signal that the installation has begun or ended."""
+        """Return the signal that the installation has begun or ended."""
 
     @property
     def is_shown(self) -> bool:
-        """Whether the installation is running."""
+        """Return whether the installation is running and shows its progress."""
 
     def ask(self, *_key: object) -> object:
         """Ask the user whether and how to install."""
@@ -34,7 +34,7 @@ class EnvironmentInstaller(Protocol):
 class BuildController(QObject):
     """Starts the builds that the dialog has planned and reports them to the page.
 
-    It looks for the training environment at each start.
+    The training environment is searched until one is found, and again after `forget_environment`.
     """
 
     began = Signal(object)  # BuildPlan
@@ -50,13 +50,13 @@ class BuildController(QObject):
         make_installer: Callable[[Theme, Pickers], EnvironmentInstaller],
         parent: QObject,
     ) -> None:
-        """`make_builds` raises AppError("no_training_environment") if there is none."""
+        """Prepare the controller. `make_builds` raises AppError("no_training_environment") if there is none."""
         super().__init__(parent)
         self.make_installer = make_installer
         self._make_builds = make_builds
         self._models_folder = models_folder
         self._runner: BuildRunner | None = None
-        self._plan: BuildPlan | None = None  # the last one
+        self._plan: BuildPlan | None = None  # the last plan started; None after it has succeeded
 
     @property
     def is_running(self) -> bool:
@@ -67,7 +67,7 @@ class BuildController(QObject):
         return self._models_folder()
 
     def obstacle(self) -> AppError | None:
-        """Return why nothing can be built on this machine; None if it can."""
+        """Return why this machine cannot build models; None if it can."""
         try:
             self._runner = self._runner or self._make_connected()
         except AppError as error:

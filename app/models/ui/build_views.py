@@ -1,4 +1,4 @@
-"""Show builds of models: a dialog that plans one (source, quantizations, additions, space), and its progress."""
+"""Show a dialog that plans a build (source, quantizations, additions, space), and the progress of a build."""
 
 import dataclasses
 import shutil
@@ -32,7 +32,7 @@ from app.uikit.widgets.form_rows import CheckRow, PathRow
 from app.uikit.widgets.labels import Label
 
 WIDTH_PX = 640
-SIDES_PX = 80  # margins of the dialog and of a row, left and right
+SIDES_PX = 80  # total width of the left and right margins of the dialog and of a row
 FORMS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 NAME_MAX = 100  # characters
 
@@ -111,7 +111,7 @@ class BuildDialog(Dialog):
 
     def _build_content(self) -> QWidget:
         content = QWidget()
-        installer = cast(QWidget, self.making)  # a protocol cannot say that it is a widget
+        installer = cast(QWidget, self.making)  # a protocol cannot be derived from QWidget
         make_column(self.banner, installer, self.list, self.room, self.phases, into=content, spacing_px=8)
         return content
 
@@ -248,7 +248,7 @@ def _titled(title: str, field: QLineEdit) -> QWidget:
 
 
 class BuildStrip(StatusStrip):
-    """The progress and outcome of a build on the page モデル."""
+    """Shows the progress and outcome of a build on the page モデル."""
 
     model_requested = Signal(str)  # id of a model that was built
 

@@ -16,12 +16,12 @@ OTHERS_PX = 230  # height of the rest of the dialog
 
 
 class CheckableList(QFrame):
-    """A framed, scrolling list of rows."""
+    """Shows rows in a framed, scrolling list."""
 
     changed = Signal()  # a row was checked or unchecked
 
     def __init__(self, theme: Theme, name: str, window: QWidget) -> None:
-        """`window`: the window below the dialog, which limits the list's height."""
+        """Build the list. `name`: for screen readers. `window`: the dialog's parent, which limits the list's height."""
         super().__init__()
         self.setProperty("surface", "card")
         self.setAccessibleName(name)
@@ -36,7 +36,7 @@ class CheckableList(QFrame):
         self.setFixedHeight(self._most)
 
     def fit(self, width: int) -> None:
-        """Fit the height to the content at that width, within the limits."""
+        """Fit the list's height to its content at `width` pixels, within the limits."""
         layout = self._content.layout()
         assert layout is not None
         needed = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()

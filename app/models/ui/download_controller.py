@@ -1,4 +1,4 @@
-"""Ask the user about downloads: consent before the first byte, the source, a token, and what to do after a failure."""
+"""Ask the user about downloads: consent before the first byte, the source, a token, and actions after a failure."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from app.uikit.widgets.form_rows import PathRow
 from app.uikit.widgets.labels import FactList, Label
 
 WIDTH_PX = 560
-TERMS_SIDES_PX = 80  # margins of the dialog and of the terms, left and right
+TERMS_SIDES_PX = 80  # total width of the left and right margins of the dialog and of the terms
 
 
 class DownloadConsent(Dialog):
@@ -38,7 +38,7 @@ class DownloadConsent(Dialog):
     source_requested = Signal()  # the user wants another source
 
     def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
-        """`source`: the text that names where the file comes from."""
+        """Build the dialog. `source`: the text that names the file's source."""
         self.read = QCheckBox(phrase("models.i_have_read_the_licence"))
         self.licence_button = Button(theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
@@ -89,17 +89,17 @@ class DownloadConsent(Dialog):
         self._reason.setText("" if is_read else phrase("models.tick_this_to_be_able"))
 
 
-SIDES_PX = 80  # margins of the dialog and of a row, left and right
+SIDES_PX = 80  # total width of the left and right margins of the dialog and of a row
 ADDRESS_MAX = 2000  # characters
 
 
 class DownloadSourceDialog(Dialog):
-    """Asks where to download a model from this time: a folder, a mirror, or the file's address.
+    """Asks for the source of one download: a folder, a mirror, or the file's address.
 
-    It contacts no host. The last input counts: choosing a folder clears the address.
+    The dialog contacts no host. Only the last input counts: choosing a folder clears the address.
     """
 
-    place_chosen = Signal(str)  # as `Downloads.start` takes it
+    place_chosen = Signal(str)  # the argument `place` of `Downloads.start`
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class DownloadSourceDialog(Dialog):
 
     @property
     def place(self) -> str:
-        """The chosen place; "" while there is no usable one."""
+        """Return the chosen place; "" while there is no usable one."""
         if self._folder:
             return self._folder if self._has_file else ""
         address = self.field.text().strip()
@@ -206,10 +206,13 @@ class TokenDialog(Dialog):
     """Asks for an access token, explains how to get one, and hides its characters."""
 
     token_given = Signal(str)
-    store_requested = Signal(str)  # the user wants it stored, too
+    store_requested = Signal(str)  # the token, which the user also wants to store
 
     def __init__(self, theme: Theme, repository: str, parent: QWidget, *, can_store: bool = False) -> None:
-        """`repository`: "owner/name" that demands it; "": any. `can_store`: the system has a password store."""
+        """Build the dialog. `repository`: "owner/name" that demands a token; "": any.
+
+        `can_store`: whether the system has a password store.
+        """
         self.field = token_field()
         self.store = QCheckBox(phrase("models.keep_it_in_the_systems"))
         self.store.setVisible(can_store)
@@ -254,7 +257,7 @@ class TokenDialog(Dialog):
 
 
 def token_field() -> QLineEdit:
-    """Return a field that shows dots and is never offered to word completion."""
+    """Return an input field that shows dots, so that input methods do not learn its text."""
     field = QLineEdit()
     field.setEchoMode(QLineEdit.EchoMode.Password)
     field.setMaxLength(TOKEN_MAX)
@@ -263,7 +266,7 @@ def token_field() -> QLineEdit:
     return field
 
 
-# What the user can do about an error, besides trying again.
+# Error code -> the action that is offered besides another attempt.
 _REMEDIES = {
     "download_gated": "token",
     "download_disk_full": "folder",
@@ -287,7 +290,7 @@ _REMEDIES = {
 
 
 class DownloadController(QObject):
-    """Ask the user about downloads, for the page モデル and the first run, and start them in the service."""
+    """Asks the user about downloads, for the page モデル and the first run, and starts them in the service."""
 
     def __init__(
         self, theme: Theme, navigation: Navigation, downloads: Downloads, preferences: Preferences, parent: QObject
@@ -314,7 +317,7 @@ class DownloadController(QObject):
         return dialog
 
     def ask_source(self, card: ModelCard, file: ModelFile, parent: QWidget) -> DownloadSourceDialog:
-        """Ask for the source, then for consent."""
+        """Ask for the source, then for consent to the download."""
         dialog = DownloadSourceDialog(self._theme, file, parent, is_network_allowed=self.is_allowed)
         dialog.place_chosen.connect(lambda place: self.offer(card, file, parent, place))
         dialog.open()
@@ -339,7 +342,7 @@ class DownloadController(QObject):
         self._navigation.undo_offered.emit(words, lambda: self.downloads.undo_cancel(download_id))
 
     def actions(self, download: Download) -> tuple[tuple[str, str], ...]:
-        """Return the actions of a banner that explains a failure: the remedy, then another attempt."""
+        """Return the actions (key, text) of a failure's banner: the remedy, if there is one, then another attempt."""
         words = {
             "token": phrase("common.enter_a_token"),
             "folder": phrase("models.change_folder"),
@@ -351,7 +354,7 @@ class DownloadController(QObject):
         return ((f"{remedy}:{download.id}", words[remedy]), again) if remedy else (again,)
 
     def next_step(self, download: Download) -> str:
-        """Return the banner's next step, worded for its buttons."""
+        """Return the text of the banner's next step, worded for its buttons."""
         assert download.problem is not None
         facts = download.problem.facts
         if download.problem.code == "download_gated":
@@ -361,7 +364,7 @@ class DownloadController(QObject):
         return describe_error(download.problem).next
 
     def act(self, key: str, parent: QWidget) -> None:
-        """Run an action of that banner."""
+        """Run the action `key` of a failure's banner (see `actions`)."""
         remedy, _, download_id = key.partition(":")
         if remedy == "again":
             self.downloads.resume(download_id)

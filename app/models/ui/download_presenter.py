@@ -66,7 +66,7 @@ class DownloadPresenter(QObject):
         return next((key for key, row in self._rows.items() if widget is not None and row.isAncestorOf(widget)), "")
 
     def place_rows(self, focused: str) -> None:
-        """Place the rows after the list was filled again. `focused`: the row that had the focus before."""
+        """Place the rows after the list was filled again. `focused`: id of the download with the focus; "": none."""
         self._rows = self._view.place_rows()
         items = self._controller.downloads.items()
         for place, item in enumerate(items):
@@ -87,12 +87,12 @@ class DownloadPresenter(QObject):
         for step, name in ((-1, phrase("models.move_up")), (1, phrase("models.move_down"))):
             action = menu.addAction(name, functools.partial(self.move, download_id, step))
             action.setShortcut(QKeySequence(KEYS[step]))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # shown here; the view handles the key
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # only shown here; the view handles it
             action.setEnabled(step in steps)
         return menu
 
     def move(self, download_id: str, step: int) -> None:
-        """Move the download in the queue if that is possible."""
+        """Move the download in the queue if that is possible. `step`: -1 earlier, 1 later."""
         items = self._controller.downloads.items()
         if step not in possible_steps(items, download_id):
             return
@@ -110,7 +110,7 @@ class DownloadPresenter(QObject):
         row.cancel_requested.connect(self._controller.cancel)
 
     def _move_chosen(self, step: int) -> None:
-        """Move the download whose row has the focus, else the one of the chosen model."""
+        """Move the download whose row has the focus, else that of the chosen model. `step`: -1 earlier, 1 later."""
         entry = self._view.models.entry(self._view.currentIndex())
         self.move(self.focused() or (entry.download.id if entry and entry.download else ""), step)
 

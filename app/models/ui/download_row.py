@@ -1,4 +1,4 @@
-"""Show one download: how far, how fast, how long still, and its buttons."""
+"""Show one download: its progress, speed, time left and buttons."""
 
 import math
 
@@ -14,16 +14,16 @@ from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel
 from app.uikit.widgets.progress_row import format_time_left
 
-STEPS = 1000  # of the bar
+STEPS = 1000  # of the progress bar
 
 
 class DownloadRow(QWidget):
-    """The row of a download, in the list, in the detail and in the first run."""
+    """Shows a download as a row, in the list, in the detail and in the first run."""
 
     pause_requested = Signal(str)  # id of the download, as in the following signals
     resume_requested = Signal(str)
     cancel_requested = Signal(str)
-    menu_requested = Signal(str)  # to move it in the queue
+    menu_requested = Signal(str)  # to open the menu that moves it in the queue
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class DownloadRow(QWidget):
         self.menu_button.clicked.connect(lambda: self.menu_requested.emit(self._id))
 
     def show_download(self, download: Download, place: int = 0) -> None:
-        """`place`: number of downloads before it in the queue."""
+        """Show the state of a download. `place`: number of downloads before it in the queue."""
         is_other = self._id != download.id
         self._id = download.id
         total = download.total_bytes
@@ -71,7 +71,7 @@ class DownloadRow(QWidget):
 
 
 def state_words(download: Download, place: int) -> str:
-    """Return the state in one line. `place` as in `show_download`."""
+    """Return a download's state in one line. `place`: number of downloads before it in the queue."""
     amount = amount_words(download)
     state = download.state
     if state == "waiting":

@@ -1,4 +1,4 @@
-"""Show how models fit: the machine's memory, cores, space and speed; a memory bar; and a table of quantizations."""
+"""Show whether models fit: a line about the machine, a bar of memory use, and a table of quantizations."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_toolti
 
 
 class MachineLine(QWidget):
-    """One line about this machine, measured again each time it is shown."""
+    """Shows one line about this machine, which is measured again each time it is shown."""
 
     def __init__(self, theme: Theme, models_folder: Path) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def _gb(size_bytes: int) -> str:
 
 BAR_PX, SWATCH_PX = 18, 10
 
-# Background and, for colour-blind users, a pattern.
+# Part of the bar -> colour name and, for colour-blind users, a pattern.
 _FILLS = {
     "weights": ("accent", Qt.BrushStyle.SolidPattern),
     "kv": ("warning", Qt.BrushStyle.BDiagPattern),
@@ -87,7 +87,10 @@ _FILLS = {
 
 
 def memory_parts(judged: FitResult) -> dict[str, int]:
-    """Return kind -> bytes of the memory that would hold the model: a graphics processor's if all of it fits there."""
+    """Return the bytes of each part of the memory that would hold the model.
+
+    The memory is the GPU's if the whole model fits there, else the main memory.
+    """
     needed, budget = judged.fit.needed, judged.fit.budget
     total, others = budget.total_bytes, budget.others_bytes
     if judged.fit.judgement.place == "graphics":
@@ -98,7 +101,7 @@ def memory_parts(judged: FitResult) -> dict[str, int]:
 
 
 class MemoryBar(QWidget):
-    """A bar of weights, cache, buffers, free memory and other programs, with a legend."""
+    """Shows a bar of weights, cache, buffers, free memory and other programs, with a legend."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -189,7 +192,7 @@ def _fill(painter: QPainter, theme: Theme, area: QRectF, kind: str) -> None:
 
 
 class QuantizationChooser(CardGrid):
-    """A table of a model's quantizations, of which one is chosen."""
+    """Shows a table of a model's quantizations, of which the user chooses one."""
 
     chosen = Signal(str)
 

@@ -1,4 +1,4 @@
-"""Show the dialogs of model maintenance: models of other programs to add, models for a kit, and a kit's outcome."""
+"""Show the dialogs of model maintenance: add models of other programs, export a kit, and report on a kit."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -26,16 +26,16 @@ from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 FOUND_WIDTH_PX = 640
-SIDES_PX = 80  # margins of the dialog and of a row, left and right
+SIDES_PX = 80  # total width of the left and right margins of the dialog and of a row
 
 
 class FoundModelsDialog(Dialog):
-    """Searches for models of other programs while open. `paths_chosen`: the files to add in place."""
+    """Searches for models of other programs and asks which to add in place."""
 
     paths_chosen = Signal(object)  # list[str]
 
     def __init__(self, theme: Theme, upkeep: ModelMaintenance, listed: Collection[str], parent: QWidget) -> None:
-        """`listed`: the paths of the models in the list."""
+        """Build the dialog. `listed`: the paths of the models in the list."""
         self.state = Label(tone="text2", wraps=True)
         self.progress = ProgressRow(theme, can_cancel=False)  # Esc and キャンセル end the search
         self.banner = Banner(theme)
@@ -69,7 +69,7 @@ class FoundModelsDialog(Dialog):
             self.state.setText("")
 
     def show_findings(self, found: FoundModels) -> None:
-        """Show new models first, then listed ones, then those that cannot be used with the reason."""
+        """Show new models first, then listed ones, then unusable ones with the reason."""
         self.progress.hide()
         models = sorted(found.models, key=lambda model: (_resolve(model.path) in self._listed, model.name.casefold()))
         for model in models:
@@ -123,7 +123,7 @@ class FoundModelsDialog(Dialog):
         add.setAccessibleDescription("" if count else phrase("models.tick_the_models_to_add"))
 
     def _on_search_ended(self) -> None:
-        if not self.banner.isHidden():  # it has failed
+        if not self.banner.isHidden():  # the search has failed
             self.state.setText("")
 
     def _on_chosen(self, key: str) -> None:
@@ -158,12 +158,12 @@ KIT_WIDTH_PX = 600
 
 
 class KitExportDialog(Dialog):
-    """Asks which models to put into a kit. `chosen`: export or cancel; `list.marked()`: the ids."""
+    """Asks which models to put into a kit. `chosen`: export or cancel; `list.marked()`: the chosen models' ids."""
 
     def __init__(
         self, theme: Theme, models: Sequence[LocalModel], marked: str | None, parent: QWidget, *, has_presets: bool
     ) -> None:
-        """`marked`: the id of the model to tick at first; None: all."""
+        """Build the dialog. `marked`: the id of the model to tick at first; None: all."""
         self._sizes = {model.id: model.size_bytes for model in models}
         self.sum = Label(tone="text2", wraps=True)
         self.list = CheckableList(theme, phrase("models.models_to_carry"), parent)
@@ -195,7 +195,7 @@ class KitExportDialog(Dialog):
 
 
 def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) -> Dialog:
-    """Show a written kit, and what to do at the other machine. `chosen`: folder or cancel."""
+    """Return a dialog about a written kit, with the steps on the other machine. `chosen`: folder or cancel."""
     facts = FactList(theme)
     parts = len(list(kit.parts()))
     facts.set_facts(
@@ -224,7 +224,7 @@ def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) ->
 
 
 def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) -> Dialog:
-    """Show which parts of a kit were damaged or missing, and what to do. `chosen`: again or cancel."""
+    """Return a dialog about damaged or missing parts of a kit. `chosen`: again or cancel."""
     new = [model.name for model in outcome.models if model not in outcome.here]
     added = phrase("models.imported_names", names=localization.join_names(new))
     waiting = phrase("models.not_imported_yet_names", names=localization.join_names(outcome.waiting))

@@ -1,4 +1,4 @@
-"""Run the maintenance of models on the page モデル: verify, find those of other programs, kits."""
+"""Run the maintenance of models on the page モデル: verify them, find those of other programs, handle kits."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,7 +67,7 @@ class MaintenancePresenter(StatusStrip):
     # ------------------------------------------------------------------ verify
 
     def verify(self, model_ids: Sequence[str] = ()) -> None:
-        """Verify these models, or all."""
+        """Verify the models with these ids; (): all."""
         models = [model for model in self._library.models() if not model_ids or model.id in model_ids]
         if not models:
             return
@@ -196,7 +196,7 @@ class MaintenancePresenter(StatusStrip):
 
 
 def _kit_folder(chosen: Path) -> Path:
-    """Return an empty folder or one with a kit as it is; any other gets a subfolder for the kit."""
+    """Return the folder to write the kit to: `chosen` if it is empty or has a kit, else a subfolder of it."""
     try:
         names = {path.name for path in chosen.iterdir()}
     except OSError:

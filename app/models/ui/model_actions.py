@@ -1,4 +1,4 @@
-"""Ask the user about adding and using a model, on the page モデル and in the first run, and make a model answer.
+"""Ask the user about adding and using models, on the page モデル and in the first run, and set the answering model.
 
 A file with an unknown chat template asks for consent first.
 """
@@ -28,7 +28,7 @@ def choose_gguf_file(parent: QWidget) -> str:
 
 
 def template_consent_dialog(theme: Theme, parent: QWidget) -> Dialog:
-    """Ask whether a file's own chat template may run. `chosen`: allow, plain or cancel."""
+    """Return a dialog that asks whether a file's own chat template may run. `chosen`: allow, plain or cancel."""
     return Dialog(
         theme,
         phrase("models.this_file_brings_its_authors"),
@@ -43,7 +43,7 @@ def template_consent_dialog(theme: Theme, parent: QWidget) -> Dialog:
 
 
 def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
-    """Ask before opening a licence text outside the program."""
+    """Return a dialog that asks before opening a licence text in the browser."""
     dialog = Dialog(
         theme,
         phrase("models.open_the_licence_in_the"),
@@ -59,7 +59,7 @@ def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
 
 
 def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
-    """Ask before removing a model from the list. `chosen`: remove or cancel."""
+    """Return a dialog that asks before removing a model from the list. `chosen`: remove or cancel."""
     return Dialog(
         theme,
         phrase("models.take_name_off_the_list", name=model.name),
@@ -86,15 +86,15 @@ class UseModelAction(QObject):
         self._library = library
         self._preferences = preferences
         self._parent = parent
-        self.model: LocalModel | None = None  # the model that is to be used
+        self.model: LocalModel | None = None  # the model to use after consent; None: none
 
     def use(self, model: LocalModel) -> None:
-        """Use a model for questions; whether it needs consent must be read from the file's header."""
+        """Use a model for questions, after consent if its file's header has an unknown chat template."""
         self.model = model
         background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self.failed.emit)
 
     def back_to_base(self, model: LocalModel) -> None:
-        """Use the model that this one was trained on for questions."""
+        """Use the base of a tuned model for questions, with an undo."""
         try:
             base = self._library.base_of(model)
         except AppError as error:

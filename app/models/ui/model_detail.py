@@ -1,4 +1,4 @@
-"""Show one model in full: what it is, what its licence demands, its actual values after a load, and its actions."""
+"""Show all facts of one model: description, licence, fit, actual values after a load, and its actions."""
 
 from dataclasses import dataclass
 
@@ -30,9 +30,9 @@ FOOT_SIDE_PX = 20
 
 @dataclass(frozen=True, slots=True)
 class DetailContext:
-    """The state of the app that a model's details depend on.
+    """Holds the state of the program that a model's details depend on.
 
-    `facts`: those of the loaded model, which may be another than the shown one; None if none is loaded.
+    `facts`: facts of the loaded model, which may be another than the shown one; None if none is loaded.
     """
 
     facts: EngineFacts | None = None
@@ -43,10 +43,10 @@ class DetailContext:
 
 
 class ModelDetail(QFrame):
-    """The detail of the chosen entry."""
+    """Shows the details of the chosen entry."""
 
     kit_requested = Signal()  # to import a kit, because the network is off
-    source_requested = Signal(object, object)  # ModelCard, ModelFile: from another source, such as a folder
+    source_requested = Signal(object, object)  # ModelCard, ModelFile to download from another source, such as a folder
     download_requested = Signal(object, object)  # ModelCard, ModelFile
     file_changed = Signal()  # another quantization was chosen
 
@@ -103,7 +103,7 @@ class ModelDetail(QFrame):
         self._rule.setVisible(not is_empty and self._footer.parentWidget() is not self._content)
 
     def set_low(self, is_low: bool) -> None:
-        """In a low window put the buttons into the scrolling content."""
+        """Put the buttons into the scrolling content if the window is low, else below it."""
         inside = self._content.layout()
         assert inside is not None
         is_inside = self._footer.parentWidget() is self._content
@@ -300,7 +300,7 @@ class ModelDetail(QFrame):
         self.rollback_button.setVisible(entry.is_used and entry.is_tuned)
         # Base and adapter are compared with their hashes before each answer, so there is nothing to verify.
         self.verify_button.setVisible(is_local and not entry.has_adapter and not entry.is_remote)
-        is_undone = entry.is_tuned or entry.is_remote  # the removal can be undone and does not ask
+        is_undone = entry.is_tuned or entry.is_remote  # the removal can be undone, so there is no question before it
         self.remove_button.setText(
             phrase("models.take_off_the_list_2") if is_undone else phrase("models.take_off_the_list")
         )
@@ -357,7 +357,7 @@ class ModelDetail(QFrame):
             self.source_requested.emit(self._entry.card, file)
 
     def _file_to_download(self) -> ModelFile | None:
-        """Return the file of the chosen quantization if it can be downloaded and is not here or on its way."""
+        """Return the file of the chosen quantization; None if it exists, is being downloaded, or has no source."""
         card = self._entry.card if self._entry else None
         file = card.file_of(self._chosen) if card and not (self._entry and self._entry.is_tuned) else None
         if file is None or not file.repository:

@@ -44,19 +44,19 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """An entry: a local model (with its card, if it has one), a card without a file, or a heading (neither)."""
+    """Describes an entry: a listed model (with its card, if any), a card without a file, or a heading (neither)."""
 
     title: str
     model: LocalModel | None = None
     card: ModelCard | None = None
     is_used: bool = False  # questions are sent to this model
     judged: Mapping[str, FitResult] = field(default_factory=dict)  # by quantization; empty: unknown
-    quantization: str = ""  # of the local file, else of the download, else the card's usual one
-    download: Download | None = None  # of one of the card's files
+    quantization: str = ""  # quantization of the local file, else of the download, else of the card's usual file
+    download: Download | None = None  # the download of one of the card's files
 
     @property
     def key(self) -> str:
-        """Identifies the entry while the list changes; "" for a heading."""
+        """Return a key that identifies the entry while the list changes; "" for a heading."""
         if self.model is not None:
             return f"model:{self.model.id}"
         return f"card:{self.card.id}" if self.card is not None else ""
@@ -75,7 +75,7 @@ class ModelEntry:
 
     @property
     def has_adapter(self) -> bool:
-        """Whether it is a base with an adapter, on its base's file."""
+        """Return whether the model is a base with an adapter, which uses the base's file."""
         return self.model is not None and bool(self.model.adapter)
 
     @property
@@ -85,7 +85,7 @@ class ModelEntry:
         return self.card is not None and self.card.kind == "embedding"
 
     def matches(self, words: str) -> bool:
-        """Return whether every word occurs in the description of the model."""
+        """Return whether every word of `words` occurs in the description of the model."""
         card, model = self.card, self.model
         described = [self.title]
         if card is not None:
@@ -98,7 +98,7 @@ class ModelEntry:
 
 
 class ModelListModel(QAbstractListModel):
-    """The Qt model behind the list."""
+    """Provides the entries as a Qt list model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class ModelListModel(QAbstractListModel):
         return self._entries[index.row()] if index.isValid() else None
 
     def index_of(self, key: str) -> QModelIndex:
-        """Return the entry with that key, else the first that is no heading; invalid in an empty list."""
+        """Return the index of the entry with that key, else of the first that is no heading, else an invalid one."""
         rows = [row for row, entry in enumerate(self._entries) if entry.key]
         row = next((row for row in rows if self._entries[row].key == key), rows[0] if rows else -1)
         return self.index(row) if row >= 0 else QModelIndex()
@@ -151,7 +151,10 @@ class ModelListModel(QAbstractListModel):
 def list_entries(
     library: ModelLibrary, chosen: str | None, found: FitResults, downloads: Sequence[Download]
 ) -> tuple[list[ModelEntry], list[ModelEntry]]:
-    """Return the entries of local models, and of cards without one. A download is shown at its card or model."""
+    """Return the entries of listed models, and those of cards without a listed model.
+
+    `chosen`: id of the model that the user has chosen to answer. A download is shown in the entry of its card or model.
+    """
     local = library.listed()
     order = {item.card_id: place for place, item in reversed(list(enumerate(downloads)))}
     downloading_cards: dict[str, Download] = {}
@@ -181,7 +184,7 @@ DOWNLOAD_PX = 52  # height of the progress below the text; its widget lies over 
 
 
 class ModelDelegate(QStyledItemDelegate):
-    """Paints an entry."""
+    """Paints the entries of the list."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -248,7 +251,7 @@ class ModelDelegate(QStyledItemDelegate):
 
 
 def _summary_line(entry: ModelEntry) -> str:
-    """Return what would fit if the model does not; else what it is good for."""
+    """Return the summary of an entry: an alternative if the model does not fit, else a description."""
     if entry.usual is not None and entry.usual.verdict == "insufficient":
         way = model_text.fit_alternative(entry.usual)
         return way or model_text.fit_reason(entry.usual)
@@ -261,11 +264,11 @@ def _summary_line(entry: ModelEntry) -> str:
     return entry.model.path if entry.model else ""
 
 
-LEAST_PX = 48  # allows a banner above the list in a small window
+LEAST_PX = 48  # low enough for a banner above the list in a small window
 
 
 class ModelListView(QListView):
-    """The list view; its downloads are shown by widgets over the entries."""
+    """Shows the list; downloads are shown by widgets over their entries."""
 
     def __init__(self, theme: Theme, models: ModelListModel) -> None:
         super().__init__()
@@ -282,7 +285,10 @@ class ModelListView(QListView):
         self.setMinimumHeight(LEAST_PX)
 
     def place_rows(self) -> dict[str, DownloadRow]:
-        """Put a new row over each entry with a download, by download id: Qt deletes them when the list changes."""
+        """Put a new row over each entry with a download; return the rows by download id.
+
+        Call it after each change of the list, because Qt then deletes the rows.
+        """
         rows = {}
         for index in self.models.downloading():
             entry = self.models.entry(index)
@@ -309,7 +315,7 @@ PADDING_PX = 24  # left and right of the search field's text
 
 
 class ModelTabs(QWidget):
-    """The tabs and the filter above the list. `tab`: chat, search or local; `words`: the filter's text."""
+    """Shows the tabs and the filter above the list. `tab`: chat | search | local; `words`: the filter's text."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

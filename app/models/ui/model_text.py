@@ -1,4 +1,4 @@
-"""Format facts about models as text: sizes, contexts, what fits, what a load has given, remote models."""
+"""Format facts about models as text: sizes, contexts, fits, the actual values after a load, remote models."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ FIT_BADGES = {
 
 
 def _gb(size_bytes: float) -> str:
-    """Format in GB with one decimal, or two below 0.1 GB."""
+    """Return the number of GB with one decimal, or two below 0.1 GB."""
     return f"{size_bytes / 1e9:.1f}" if size_bytes >= 1e8 else f"{size_bytes / 1e9:.2f}"
 
 
@@ -52,7 +52,7 @@ def fit_verdict(judged: FitResult) -> str:
 
 
 def fit_reason(judged: FitResult) -> str:
-    """Return the verdict as a sentence: how much is needed and free, and what other programs use."""
+    """Return the verdict as a sentence with the memory needed, free, and used by other programs."""
     judgement = judged.fit.judgement
     needed, free = judged.fit.needed.total_bytes, judgement.available_bytes
     key = "tight_in_both" if judgement.verdict == "tight" and judgement.place == "both" else judgement.verdict
@@ -108,7 +108,7 @@ def verify_state(last: LastVerified) -> tuple[str, str]:
 
 
 def verify_next_step(last: LastVerified) -> str:
-    """Return what to do after the verification, or what it has proved."""
+    """Return the sentence after a verification's result: the next step, or the meaning of the result."""
     if last.problem is not None:
         return str(describe_error(last.problem))
     if last.state == "first":
@@ -134,7 +134,7 @@ def card_facts(card: ModelCard) -> str:
 
 
 def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) -> list[tuple[str, str]]:
-    """Return the actual values after a load, as the engine reports them, with the predicted ones, for 詳細."""
+    """Return the actual values after a load as (name, text), with the predicted ones, for the section 詳細."""
     expected = predicted or MemoryEstimate(0, 0, 0, 0)
     return [
         (phrase("models.runs_on"), _device_text(facts)),
@@ -154,7 +154,7 @@ def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) ->
 
 
 def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
-    """Return the memory besides weights and cache: the prediction also covers vocabulary and process."""
+    """Return the row for the memory besides weights and cache; the prediction includes vocabulary and process."""
     rest = facts.resident_bytes - facts.weights_bytes - facts.kv_bytes
     if rest < facts.compute_bytes:  # the weights are in a graphics processor's memory
         return phrase("models.compute_buffers"), format_size(facts.compute_bytes)
@@ -179,7 +179,7 @@ def _size_with_prediction(measured_bytes: int, predicted_bytes: int) -> str:
 
 
 def _device_text(facts: EngineFacts) -> str:
-    """Return where a model runs: its layers on the GPU and the backend, or CPU with the reason."""
+    """Return the device that a model runs on: its layers on the GPU and the backend, or CPU with the reason."""
     if facts.gpu_layers > 0:
         layers = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         return with_note(layers, facts.backend)
@@ -199,7 +199,7 @@ def remote_summary(model: LocalModel) -> str:
 
 
 def remote_facts(model: LocalModel) -> str:
-    """Return for the list where prompts are sent, and the model's name on the server."""
+    """Return a remote model's facts for the list: the server that gets the prompts, and the model's name there."""
     assert model.remote is not None
     return join_facts(sends_to_text(model_registry.server_address(model)), model.remote.model)
 
@@ -217,7 +217,7 @@ def remote_details(model: LocalModel) -> list[tuple[str, str]]:
 
 
 def remote_engine_facts(facts: EngineFacts) -> list[tuple[str, str]]:
-    """Return the actual values after connecting."""
+    """Return the actual values after connecting to a remote model, as (name, text)."""
     return [
         (phrase("models.computed_on"), facts.remote),
         (phrase("common.context_length"), tokens(facts.context_tokens)),

@@ -1,4 +1,4 @@
-"""Show the page モデル: local and available models, how they get here, and which model answers."""
+"""Show the page モデル: list the models, add and maintain them, and choose which one answers."""
 
 import functools
 from collections.abc import Callable
@@ -49,7 +49,7 @@ LOW_BELOW_PX = 360
 
 
 class ModelsPage(Page):
-    """The page モデル."""
+    """Shows the page モデル."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ModelsPage(Page):
         self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def import_path(self, path: str) -> None:
-        """Add a GGUF file in place."""
+        """Add a GGUF file to the list in place, without copying it."""
         self.importing.add_files([path])
 
     def choose_file(self) -> None:
@@ -213,7 +213,7 @@ class ModelsPage(Page):
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
         for signal in (self.detail.use_button.clicked, self.maintenance_strip.began):
-            signal.connect(self.banner.hide)  # their outcome may contradict it
+            signal.connect(self.banner.hide)  # their outcome may contradict the banner
         self.using.failed.connect(self.importing.explain)
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
@@ -293,7 +293,7 @@ class ModelsPage(Page):
         self._show_detail()
 
     def _show_problems(self) -> None:
-        """Show that cards of the user could not be read."""
+        """Show the first error in the user's cards, and the number of others."""
         problems = catalogue.load().problems
         self._problems.setVisible(bool(problems))
         if problems:
@@ -319,7 +319,7 @@ class ModelsPage(Page):
         self._list_side.setVisible(not is_stacked or not self._is_detail_shown)
         self.detail.setVisible(self._entry is not None and (not is_stacked or self._is_detail_shown))
         self.detail.set_back_visible(is_stacked)
-        is_low = self.height() < self._theme.px(LOW_BELOW_PX)  # the menu offers what is hidden
+        is_low = self.height() < self._theme.px(LOW_BELOW_PX)  # the menu has the actions that are hidden
         has_banner = any(not banner.isHidden() for banner in self._banners)
         self.machine.setVisible(not is_low)
         self._footer.setVisible(not is_low)
@@ -376,7 +376,7 @@ class ModelsPage(Page):
 
     def _on_remove_requested(self, model: LocalModel) -> None:
         if model.tuned is not None or model.remote is not None:
-            self.using.remove(model)  # can be undone, so it does not ask
+            self.using.remove(model)  # it can be undone, so there is no question before it
             self._on_back_requested()
         else:
             self.removal_dialog(model).open()

@@ -24,24 +24,24 @@ from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.labels import Label, plain_tooltip
 
 WIDTH_PX = 560
-SIDES_PX = 48  # margins of the dialog, left and right
+SIDES_PX = 48  # total width of the dialog's left and right margins
 SCROLL_PX = 12  # space beside the fields for the scroll bar
 OTHERS_PX = 250  # height of the rest of the dialog
 LEAST_PX = 92
-CHARACTERS = 10  # minimum width of the model names; longer ones have a tooltip
+CHARACTERS = 10  # visible at least of a model's name, which the tooltip shows in full
 CONTEXT_MAX = 1 << 20  # tokens
 
 
 class RemoteServerDialog(Dialog):
     """Asks for a server, its key and one of its models.
 
-    It contacts the server only on 接続を確かめる, and stores nothing before `chosen_remote`.
+    The server is contacted only by the button 接続を確かめる. Nothing is stored before `chosen_remote`.
     """
 
     chosen_remote = Signal(object, str, str, bool)  # RemoteModel, name, key, whether to store the key
 
     def __init__(self, theme: Theme, parent: QWidget, *, before: LocalModel | None = None, can_store: bool) -> None:
-        """`before`: the model to change; None: a new one. `can_store`: the system has a password store."""
+        """Build the dialog. `before`: the model to change; None: a new one. `can_store`: a password store exists."""
         self._check: RemoteCheck | None = None
         self._found: tuple[RemoteModel, ...] = ()
         self._checked_address = ""
@@ -70,7 +70,7 @@ class RemoteServerDialog(Dialog):
         self.address.setFocus()
 
     def check(self) -> None:
-        """Ask the server for its models, forgetting earlier answers."""
+        """Request the models of the server, and clear those of earlier requests."""
         self._forget()
         try:
             address = local_model.normalize_address(self.address.text())
@@ -136,7 +136,7 @@ class RemoteServerDialog(Dialog):
     # ------------------------------------------------------------------- showing
 
     def _on_edited(self) -> None:
-        """Forget the models: they belong to the address before the edit."""
+        """Clear the models, which belong to the address before the edit."""
         self._forget()
         self._refresh()
 
@@ -161,7 +161,7 @@ class RemoteServerDialog(Dialog):
         self.model.setFocus()
 
     def _show_chosen(self, *, is_new: bool) -> None:
-        """Show the chosen model. `is_new`: it is not the one that the name was given to."""
+        """Show the chosen model. `is_new`: true if the name field is to be filled with this model's name."""
         one = self._found[self.model.currentIndex()]
         self.model.setToolTip(plain_tooltip(one.model))
         if is_new:
@@ -195,7 +195,7 @@ class RemoteServerDialog(Dialog):
         self._fit()
 
     def _fit(self) -> None:
-        """Fit the area to its fields, as far as the window below has space."""
+        """Fit the height of the area to its fields, limited by the height of the parent window."""
         layout = self._fields.layout()
         assert layout is not None
         layout.activate()
@@ -240,7 +240,7 @@ def _column(*widgets: QWidget) -> QWidget:
 
 
 class RemoteServerController(QObject):
-    """Opens the dialog and stores its result."""
+    """Opens the dialog for a remote model and stores its result."""
 
     model_requested = Signal(str)  # id of the added model, to be shown
 

@@ -1,4 +1,4 @@
-"""Offer after the start, at the bottom of the window, to resume what was interrupted the last time."""
+"""Offer after the start, at the bottom of the window, to resume interrupted moves and downloads."""
 
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QWidget
@@ -15,14 +15,14 @@ from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Separator, set_surface
 
-_SHOWN = 200  # characters of a path from a file that another person may have written
+_SHOWN = 200  # characters shown of a path from a file that another person may have written
 
 
 class StartOffers(QWidget):
     """Offers interrupted moves and downloads; nothing resumes by itself. Hidden while there is nothing to offer."""
 
     models_requested = Signal()
-    move_requested = Signal(object)  # Path: resume moving the models folder there
+    move_requested = Signal(object)  # Path of the new folder: resume moving the models folder
 
     def __init__(self, theme: Theme, controller: DownloadController, upkeep: ModelMaintenance) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class StartOffers(QWidget):
         self.offer()
 
     def offer(self) -> None:
-        """Offer one thing at a time: the move before the downloads, which would go into its folder."""
+        """Offer an interrupted move; without one, the paused downloads, which are written to the models folder."""
         plan = self._upkeep.pending_move()
         if plan is not None:
             self._offer_move(plan)

@@ -23,7 +23,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class StatusStrip(QWidget):
-    """A line of progress and a banner on how the work ended."""
+    """Shows a line of progress and a banner with the outcome of the work."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class MaintenanceProgress(QObject):
         self._upkeep = upkeep
         self._progress = progress
         self._banner = banner
-        self._end_signal: SignalInstance | None = None  # None: no task that was begun here is running
+        self._end_signal: SignalInstance | None = None  # ends the running task; None: no task begun here is running
         self._done: Callable[..., None] = self.ended.emit
         upkeep.progressed.connect(self._on_progressed)
         upkeep.failed.connect(self._on_failed)
@@ -64,7 +64,10 @@ class MaintenanceProgress(QObject):
         return self._end_signal is not None
 
     def begin(self, what: str, start: Callable[[], None], signal: SignalInstance, done: Callable[..., None]) -> bool:
-        """Begin a task: `signal` ends it, and `done` gets its arguments. Return False if another task is running."""
+        """Begin a task with `start`; return False if another task is running.
+
+        `what`: the text of the progress. `signal`: ends the task; `done` is called with its arguments.
+        """
         if self._upkeep.is_working:
             if not self.is_running_here:
                 sentence = phrase("common.choose_again_when_it_has")
@@ -121,7 +124,7 @@ class ImportPresenter(QObject):
         self._waiting: list[str] = []
         self._count = 0
         self._path = ""
-        self._problems: list[tuple[str, AppError]] = []  # file name, reason
+        self._problems: list[tuple[str, AppError]] = []  # (file name, error)
         progress.cancelled.connect(library.cancel)
         library.progressed.connect(self._on_progressed)
         library.imported.connect(self._on_imported)
@@ -146,7 +149,7 @@ class ImportPresenter(QObject):
         self.began.emit()
 
     def take_over(self) -> None:
-        """Show work from now on whose own window has closed."""
+        """Show the progress of a running import from now on, because the dialog that has begun it is closed."""
         if self._library.is_working:
             self._start(phrase("common.adding_a_model"))
 

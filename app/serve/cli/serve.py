@@ -51,11 +51,11 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Serve until Ctrl+C, and return 0 then; 3 is an expected error."""
+    """Serve until Ctrl+C, then return 0. Raises AppError, for which the program exits with status 3."""
     check_limit("--port", options.port, PORT_LEAST, PORT_MOST)
     if not settings.load(
         where.settings
-    ).network_allowed:  # then no process of Kotae may have a socket, not even loopback
+    ).network_allowed:  # if False, no process of Kotae may have a socket, not even loopback
         raise AppError("serve_network_off")
     request = _request_of(options, where)
     served_models = _served_models_of(options, where, request.model)
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         key = load_own_key(where.data, is_renewed=options.new_key)
     app = core_application()
     listener = _listener(options.port, output)
-    network_guard.install_filter()  # from here on neither this process nor its children can make another socket
+    network_guard.install_filter()  # from now on neither this process nor its children can create another socket
     with listener, QuestionEmbedder(where, output) if where.documents.is_file() else nullcontext() as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
         embedding = embedder.embedding if embedder else None
@@ -87,9 +87,9 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
-    """Return the default request of every answer: the one that `kotae ask` would use with these options.
+    """Return the default request for every answer, as `kotae ask` makes it from these options.
 
-    Raises AppError as `command_request.request_from_options`, and "remote_cannot": a model on another machine
+    Raises AppError as `command_request.request_from_options`, and "remote_cannot" for a model on another machine, which
     cannot be served.
     """
     absent = dict.fromkeys(("adapter", "preset", "system", "max_tokens", "temperature", "seed"))
@@ -103,10 +103,10 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
 
 
 def _served_models_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
-    """Return the models to serve: `model` alone, and with the collections of --collection (without it, with all).
+    """Return the models to serve: `model` alone, and with each collection of --collection, or without it with all.
 
-    Raises AppError("secret_export") if a named collection or the model is 機密 and --allow-secret is missing, and as
-    `command_documents.scope_of` and the database.
+    Raises AppError("secret_export") if the model or a collection of --collection is 機密 (secret) and --allow-secret is
+    missing; also the errors of `command_documents.scope_of` and of the database.
     """
     named = command_documents.scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
@@ -118,7 +118,7 @@ def _served_models_of(options: argparse.Namespace, where: Paths, model: LocalMod
 
 
 def _listener(port: int | None, output: Output) -> socket.socket:
-    """Listen on the requested port. Without one, listen on PORT; if it is taken, on any free port, and print a note.
+    """Listen on the requested port. For None listen on PORT or, if it is taken, on any free port, and print a note.
 
     Raises AppError("serve_port_taken" | "serve_no_port").
     """
@@ -139,7 +139,7 @@ def _listener(port: int | None, output: Output) -> socket.socket:
 
 @contextmanager
 def _interrupt_at_termination() -> Iterator[None]:
-    """Treat SIGTERM, which systemd and kill send, as Ctrl+C."""
+    """Handle SIGTERM, which systemd and kill send, like Ctrl+C during the block."""
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         yield
@@ -148,7 +148,7 @@ def _interrupt_at_termination() -> Iterator[None]:
 
 
 class _ServeRun:
-    """A run of the command: load the model, then listen until Ctrl+C."""
+    """Loads the model, then serves requests until Ctrl+C."""
 
     def __init__(
         self, server: HttpServer, loading: ModelLoader, served_models: ServedModels, key: str, output: Output

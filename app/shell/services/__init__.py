@@ -1,1 +1,1 @@
-"""Qt objects of the whole program: start record, signals, Qt's messages, housekeeping."""
+"""Provide the Qt objects of the whole program: start record, signals, Qt's messages, housekeeping."""

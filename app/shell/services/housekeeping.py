@@ -1,4 +1,4 @@
-"""Do background work some time after the start: a daily backup, emptying the bins, and garbage collection.
+"""Work in the background some time after the start: make daily backups, empty the bins, and collect garbage.
 
 Python's collector of reference cycles runs only in the window's thread, and not during Qt's own work.
 """
@@ -20,7 +20,7 @@ COLLECT_EVERY_MS = 1000
 
 
 class GarbageCollector(QObject):
-    """A timer that collects generations that are full. While it exists, Python does not collect by itself.
+    """A timer that collects the garbage generations that are full. While it exists, Python does not collect by itself.
 
     Otherwise Python would collect in whichever thread allocates, in the middle of Qt's work. A widget in a cycle would
     then be destroyed by a pool thread, or while an event is delivered to it, and Qt would crash.
@@ -45,13 +45,13 @@ class GarbageCollector(QObject):
 
 
 AFTER_MS = 10_000
-BACKUP_EVERY_MS = 60 * 60 * 1000  # each time it makes today's backup if it is missing
+BACKUP_EVERY_MS = 60 * 60 * 1000  # ms; each time today's backup is made if it is missing
 
 log = logging.getLogger("kotae")
 
 
 def back_up_daily(where: Paths, parent: QObject) -> None:
-    """Make a backup each day while `parent` lives. A failure, such as a full disk, only goes to the log."""
+    """Make a backup each day while `parent` exists. A failure, for example on a full disk, is only logged."""
 
     def back_up() -> None:
         background.run(
@@ -67,7 +67,8 @@ def back_up_daily(where: Paths, parent: QObject) -> None:
 
 
 def empty_bins(where: Paths, parent: QObject) -> None:
-    """Delete trainings, evaluations and question sets that have been in the bin for long."""
+    """Delete, AFTER_MS from now, the trainings, evaluations and question sets that have been in their bins for
+    BIN_DAYS."""
 
     def empty() -> None:
         background.run(
@@ -80,9 +81,9 @@ def empty_bins(where: Paths, parent: QObject) -> None:
 
 
 def empty_bins_now(where: Paths, now: float) -> int:
-    """Delete what has been in the bins for BIN_DAYS. Return the number of trainings, studies and question sets deleted.
+    """Delete what has been in the bins for BIN_DAYS. Return the number of deleted trainings, studies and question sets.
 
-    Takes long, because a training can have gigabytes. `now`: seconds since 1970.
+    This can take long, because a training can have gigabytes. `now`: seconds since 1970.
     """
     from app.training.runs import training_list  # imported here, because short starts never need it
 

@@ -1,12 +1,13 @@
 """Record each start of the window, decide on safe mode, log Qt's messages, and end the window on a signal.
 
 Safe mode disables what may crash a start: the user's appearance settings, drawing by the GPU, preloading, reading
-documents, GPU parts of the engine, and resuming work. It changes no setting.
+documents, GPU parts of the engine, and resuming work. It changes no stored setting.
 
 If Qt finds no display, it prints an English message and aborts; Kotae then shows its own message. Qt's other messages
-at the start (a locale that is not installed, a plugin that failed) need no action of the user and only go to the log.
+at the start (a locale that is not installed, a plugin that failed) need no action of the user and are only logged.
 
-SIGTERM and SIGHUP (the session ends, a terminal closes) close the window as the user would, so everything is saved.
+SIGTERM and SIGHUP (the session ends, a terminal closes) close the window as the user would, so that everything is
+saved.
 """
 
 import logging
@@ -38,7 +39,7 @@ from app.base.services.single_instance import SingleInstance
 from app.base.wording import describe_error
 from app.inference import engine_packs
 
-_DISPLAY = "qt.qpa.xcb"  # the category of a plugin's messages; a message proves that the plugin was loaded
+_DISPLAY = "qt.qpa.xcb"  # category of the display plugin's messages; a message proves that the plugin was loaded
 _VARIABLES = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")
 
 log = logging.getLogger("kotae")
@@ -46,9 +47,10 @@ log = logging.getLogger("kotae")
 
 @contextmanager
 def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
-    """Log Qt's messages during the block, and end the process with status 3 and our own message if Qt finds no display.
+    """Log Qt's messages during the block. If Qt finds no display, end the process with status 3 and Kotae's own
+    message.
 
-    `on_refused`: called before the process ends.
+    `on_refused` is called before the process ends.
     """
     is_plugin_loaded = False
 
@@ -78,7 +80,7 @@ def _refusal(is_plugin_loaded: bool) -> AppError:
 
 
 def _end(error: AppError) -> None:
-    """End at once: Qt aborts after its message handler returns."""
+    """Print the error and end the process at once, because Qt aborts when its message handler returns."""
     print(describe_error(error), file=sys.stderr, flush=True)  # noqa: T201
     logging.shutdown()
     os._exit(3)
@@ -90,7 +92,7 @@ _SIGNALS = ("SIGTERM", "SIGHUP")
 class SignalHandlers(QObject):
     """Emits `requested`, a request to close the window, on SIGTERM or SIGHUP. Windows has no such signals.
 
-    Python handles a signal only between two of its own instructions; a pipe wakes up Qt's event loop for it.
+    Python handles a signal only between two of its own instructions, so a pipe wakes up Qt's event loop for it.
     """
 
     requested = Signal()
@@ -104,7 +106,7 @@ class SignalHandlers(QObject):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         numbers = [getattr(signal, name) for name in _SIGNALS]
-        # An ignored signal stays ignored: with nohup Kotae must outlive its terminal.
+        # An ignored signal stays ignored: started with nohup, Kotae must outlive its terminal.
         self._handled = {number for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
         for number in self._handled:
             signal.signal(number, lambda _number, _frame: None)
@@ -116,14 +118,14 @@ class SignalHandlers(QObject):
             self.requested.emit()
 
 
-UP_AFTER_MS = 3000  # a start counts as successful after this time
+UP_AFTER_MS = 3000  # ms after which a start counts as successful
 
-SAFE_FLAG = "--safe"  # the beginning of the option
-# Settings that safe mode overrides: appearance and memory layout of weights.
+SAFE_FLAG = "--safe"  # beginning of the option --safe-mode
+# Settings that safe mode overrides: appearance, memory layout of weights, and threads.
 _HELD = {"theme": "system", "text_scale_percent": 100, "repack": "off", "kv_type": "f16", "threads": None}
-# Makes Qt draw by software.
+# Variables that make Qt draw by software.
 _SOFTWARE = {"QT_OPENGL": "software", "QT_XCB_GL_INTEGRATION": "none", "QT_WIDGETS_RHI": "0"}
-# Removed in safe mode, so that Qt chooses scale and style itself.
+# Variables that safe mode removes, so that Qt chooses scale and style itself.
 _APPEARANCE_VARIABLES = (
     "QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS", "QT_AUTO_SCREEN_SCALE_FACTOR", "QT_FONT_DPI", "QT_STYLE_OVERRIDE",
     "QT_QPA_PLATFORMTHEME",
@@ -133,11 +135,12 @@ _APPEARANCE_VARIABLES = (
 class ProgramStart:
     """Records this start of the program in a file, from which the next start learns whether this one crashed.
 
-    It must be made before Qt's application, so that a crash in a plugin of Qt is recorded too.
+    Create it before Qt's application, so that a crash in a plugin of Qt is recorded too.
     """
 
     def __init__(self, data_dir: str | None, is_safe_requested: bool) -> None:
-        """`data_dir`: as in `paths.locate`. `is_safe_requested`: the user has started Kotae with --safe."""
+        """Record the start. `data_dir` is as in `paths.locate`. `is_safe_requested`: the command line has
+        --safe-mode."""
         self._where: Paths | AppError
         self._environment = dict(os.environ)
         self._is_on_record = False
@@ -159,21 +162,21 @@ class ProgramStart:
             draw_by_software(os.environ)
 
     def where(self) -> Paths:
-        """Return the program's paths. Raises AppError("data_dir_unusable")."""
+        """Return the paths of the data folder. Raises AppError("data_dir_unusable")."""
         if isinstance(self._where, AppError):
             raise self._where
         return self._where
 
     def preferences(self) -> Preferences:
-        """Return the user's preferences. In safe mode some of them are overridden, without being stored."""
+        """Return the user's preferences. Safe mode overrides some of them, without storing the change."""
         return Preferences(self.where().settings, held=_HELD if self.is_safe else None)
 
     def choose_packs(self) -> None:
-        """Set the folder from which all child processes load the engine's GPU parts; in safe mode none."""
+        """Set the folder from which all child processes load the engine's GPU parts; none in safe mode."""
         engine_packs.use_folder(None if self.is_safe else self.where().engine_packs)
 
     def watch(self, window: QObject) -> None:
-        """Record the start as successful UP_AFTER_MS from now, unless `window` is destroyed before."""
+        """Record the start as successful after UP_AFTER_MS, unless `window` is destroyed before."""
         QTimer.singleShot(UP_AFTER_MS, window, self._on_up)
 
     def end(self) -> None:
@@ -185,7 +188,7 @@ class ProgramStart:
         self.instance.release()
         if self._wants_restart:
             arguments = [argument for argument in sys.argv[1:] if not argument.startswith(SAFE_FLAG)]
-            nowhere = subprocess.DEVNULL  # the program that started this window waits for the end of its output
+            nowhere = subprocess.DEVNULL  # otherwise the starter of this window waits for the end of the output
             subprocess.Popen(
                 [*programs.own_program(), *arguments],
                 env=self._environment,
@@ -214,12 +217,12 @@ class ProgramStart:
     def _note(self, change: Callable[[Path], None]) -> None:
         try:
             change(diagnostics.start_record_file(self.where()))
-        except OSError as error:  # a full disk must not keep the window from opening
+        except OSError as error:  # a full disk must not prevent the window from opening
             log.warning("record of starts: %s", error.strerror)
 
 
 def draw_by_software(environment: MutableMapping[str, str]) -> None:
-    """Make Qt draw by software. Must be called before Qt starts."""
+    """Set variables in `environment` so that Qt draws by software. Call it before Qt starts."""
     for name in _APPEARANCE_VARIABLES:
         environment.pop(name, None)
     environment.update(_SOFTWARE)

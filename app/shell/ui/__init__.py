@@ -1,1 +1,1 @@
-"""The main window: sidebar, pages, status line, notices, settings and first run."""
+"""Show the main window: sidebar, pages, status line, notices, settings and first run."""

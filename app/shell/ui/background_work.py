@@ -1,7 +1,7 @@
 """Notify the user when long work ends while another program is in front, and keep trainings running without a window.
 
-A notification names the kind of work, never its contents. CloseGuard decides what happens to a training or a study when
-the window closes or the session ends.
+A notification names the kind of work, never its contents. `CloseGuard` decides what happens to a training or a study
+when the window closes or the session ends.
 """
 
 import sys
@@ -38,7 +38,7 @@ def is_away() -> bool:
 
 
 class _EndReporter(QObject):
-    """A slot that reports the end of one kind of work. `work`: has the duration; None: report it as if it were long."""
+    """A slot that reports the end of one kind of work. `work` has its duration; with None it counts as long."""
 
     def __init__(self, notifier: "Notifier", words: str, work: LongWork | None) -> None:
         super().__init__(notifier)
@@ -55,9 +55,8 @@ class _EndReporter(QObject):
 
 
 class Notifier(QObject):
-    """A notifier that marks the window in the task bar and shows a desktop notification if the desktop
-    supports them.
-    """
+    """Marks the window in the task bar and shows a desktop notification, if the desktop supports them, when long work
+    ends."""
 
     def __init__(
         self,
@@ -66,33 +65,34 @@ class Notifier(QObject):
         show: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`show`: shows a sentence; None uses the desktop."""
+        """Prepare to notify. `is_away` returns whether no window of Kotae is active. `show` shows a sentence; None uses
+        the desktop's notifications. `clock` returns seconds."""
         super().__init__(window)
         self._window = window
         self._is_away = is_away
         self._show = show or self._show_on_desktop
         self._clock = clock
-        self._answer_began_at: float | None = None  # None while no answer is computed
+        self._answer_began_at: float | None = None  # reading of `clock`; None while no answer is computed
         self._tray: QSystemTrayIcon | None = None
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.applicationStateChanged.connect(self._on_state_changed)
 
     def finished(self, words: str, took_s: float, at_least_s: float = LONG_WORK_S) -> None:
-        """Notify the user of the end of work if it took at least `at_least_s` and no window of Kotae is active.
+        """Notify the user of the end of work if it took at least `at_least_s` seconds and no window of Kotae is active.
 
-        `words`: the sentence to show. It names the kind of work, never its contents.
+        `words` is the sentence to show. It names the kind of work, never its contents.
         """
         if took_s >= at_least_s and self._is_away():
             QApplication.alert(self._window)
             self._show(words)
 
     def tell(self, words: str) -> None:
-        """Notify the user even if a window of Kotae is active."""
+        """Notify the user of `words` even if a window of Kotae is active."""
         self._show(words)
 
     def follow(self, session: ChatSession, library: ModelLibrary) -> None:
-        """Follow answers and models from now on."""
+        """Report the end of long answers and of model imports from now on."""
         session.stage_changed.connect(self._on_stage_changed)
         session.answer_finished.connect(self._on_answer_finished)
         session.answer_finished_elsewhere.connect(self._on_answer_finished)
@@ -101,7 +101,7 @@ class Notifier(QObject):
         library.failed.connect(self._on_adding_failed)
 
     def follow_models(self, downloads: Downloads, upkeep: ModelMaintenance) -> None:
-        """Follow downloads and maintenance of models, which take minutes or hours."""
+        """Report the end of downloads and of maintenance of models, which take minutes or hours."""
         self._upkeep = upkeep
         self._report_end(downloads.finished, phrase("shell.a_model_was_downloaded"))
         self._report_end(downloads.failed, phrase("shell.a_model_download_stopped"))
@@ -112,17 +112,17 @@ class Notifier(QObject):
         upkeep.failed.connect(self._on_upkeep_failed)
 
     def follow_training(self, setup: EnvironmentSetup) -> None:
-        """Follow the installation of the training environment. A cancelled one is not reported."""
+        """Report the end of an installation of the training environment, unless the user cancelled it."""
         self._report_end(setup.finished, phrase("shell.the_training_environment_is_ready"), setup)
         self._report_end(setup.failed, phrase("shell.work_on_the_training_environment"), setup)
 
     def follow_trainings(self, trainings: "TrainingRunner") -> None:
-        """Follow trainings. A paused or cancelled one is not reported."""
+        """Report the end of a training, unless the user paused or cancelled it."""
         self._trainings = trainings
         trainings.ended.connect(self._on_training_ended)
 
     def follow_evaluations(self, evaluations: "Evaluations") -> None:
-        """Follow evaluations. A stopped one is not reported."""
+        """Report the end of an evaluation, unless the user stopped it."""
         self._evaluations = evaluations
         evaluations.ended.connect(self._on_evaluation_ended)
 
@@ -175,7 +175,8 @@ class Notifier(QObject):
             self._show_from_tray(words)
 
     def _show_from_tray(self, words: str) -> None:
-        """Show the message from a tray icon, which Windows and macOS require. The icon stays until the user returns."""
+        """Show the message from a tray icon, which Windows and macOS require. Hide the icon when the user returns to
+        Kotae."""
         if self._tray is None:
             self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
             self._tray.activated.connect(self._bring_back)
@@ -193,16 +194,16 @@ class Notifier(QObject):
             self._tray.hide()
 
 
-# On Windows and macOS a tray message disappears with its program; on Linux the desktop keeps it.
+# ms. On Windows and macOS a tray message disappears with its program; on Linux the desktop keeps it.
 LINGER_MS = 0 if sys.platform == "linux" else 10_000
 
 
 class CloseGuard(QObject):
-    """A guard that lets the program continue without a window while a run is trained or judged.
+    """Keeps the program running without a window while a model is being trained or a trained model is being evaluated.
 
-    Starting Kotae again brings the window back (`app.base.services.single_instance`). Without a window the program ends
-    by itself once the run has ended. A study stops when the window closes, and a notification says so; its results are
-    saved and the page offers to resume. A shutdown of the system pauses both.
+    Starting Kotae again shows the window again (`app.base.services.single_instance`). Without a window the program ends
+    `linger_ms` after the training. A study stops when the window closes, and a notification informs the user; its
+    results are saved and the page offers to resume. A shutdown of the system pauses both.
     """
 
     def __init__(
@@ -228,12 +229,12 @@ class CloseGuard(QObject):
         trainings.ended.connect(self._on_ended)
         app.lastWindowClosed.connect(self._on_closed)
         app.applicationStateChanged.connect(self._on_state_changed)
-        # A direct connection: the pause must be done before the system gets our answer.
+        # The connection is direct, because the pause must be complete before the system gets Kotae's answer.
         app.commitDataRequest.connect(self.pause, Qt.ConnectionType.DirectConnection)
         window.installEventFilter(self)
 
     def pause(self) -> None:
-        """Save the training and the study, because the session ends; the window stays closed."""
+        """Save the training and the study, because the session ends. A closed window stays closed."""
         self._trainings.pause()
         self._evaluations.stop()
 
@@ -266,7 +267,8 @@ class CloseGuard(QObject):
             QApplication.quit()
 
     def _on_state_changed(self, state: Qt.ApplicationState) -> None:
-        """Show the window: on macOS a click on the dock icon activates the program without a window."""
+        """Show the window when the program becomes active, because on macOS a click on the dock icon activates it
+        without a window."""
         if self._is_closed and state == Qt.ApplicationState.ApplicationActive:
             self._window.show()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FirstRunController(QObject):
-    """The controller of the first-run dialog, at the first start and on request. Closing the dialog ends the first run.
+    """Shows the first-run dialog at the first start and on request. Closing the dialog ends the first run.
 
     To import a kit, the dialog closes and the models page shows the import. The dialog then opens again at the same
     step, whatever the outcome, unless the user has gone to another page.
@@ -42,7 +42,7 @@ class FirstRunController(QObject):
         self._where = where
 
     def show(self) -> "FirstRunDialog":
-        from app.shell.ui.first_run_dialog import FirstRunDialog  # imported here, because most starts never need it
+        from app.shell.ui.first_run_dialog import FirstRunDialog  # most starts do not need it
 
         window = self._window
         dialog = FirstRunDialog(
@@ -73,17 +73,17 @@ class FirstRunController(QObject):
             self.show().go_on(problem)
 
     def _end(self) -> None:
-        """End the first run. If a model is still being added, its page shows the progress."""
+        """End the first run. If a model is still being added, the models page shows its progress."""
         self._preferences.change(first_run_done=True)
         if self._library.is_working:
             self._window.pages.models().importing.take_over()
 
 
 def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
-    """Add the trial model on the page that shows its progress and licence, then return to the question if that
-    succeeds.
+    """Add the trial model on the models page, which shows its progress and licence, then show the page 質問 if that
+    succeeded.
 
-    A bundle has the model in a separate kit, whose folder the user is asked for.
+    If this installation does not include the model, let the user choose the folder of the kit that has it.
     """
     if not library.is_starter_available():
         window.models_page().maintenance_strip.choose_import()
@@ -95,7 +95,7 @@ def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
 
 
 class _ReturnToQuestions(QObject):
-    """A listener that returns to the question page once the model is added."""
+    """Shows the page 質問 once the model is added."""
 
     def __init__(self, window: MainWindow, library: ModelLibrary) -> None:
         super().__init__(window)

@@ -1,6 +1,6 @@
-"""Show the first run in three steps: what this machine can do, a model, a first question. The user can skip each.
+"""Show the first run in three steps: what this machine can do, a model, a first question. The user can skip each step.
 
-Step 1 shows the machine and the model size that it is enough for. Step 3 puts an example into the question field.
+Step 1 shows the machine and the largest suitable model size. Step 3 puts an example into the question field.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,12 @@ from app.uikit.widgets.containers import Stretch, make_column, make_row, make_sc
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator, set_surface
 from app.uikit.widgets.section_bars import StepRail
 
-ROOM_FOR_FILE = 1.05  # a file system needs some space itself
+ROOM_FOR_FILE = 1.05  # factor; a file system needs some space for itself
 
 
 class MachineStep(QWidget):
-    """The step on the machine. Memory, cores and disk are shown at once, GPUs later, because their driver
-    takes time.
-    """
+    """Shows the machine. Memory, cores and disk are shown at once, GPUs later, because asking their driver takes
+    time."""
 
     def __init__(self, theme: Theme, models_folder: Path, settings: Settings) -> None:
         super().__init__()
@@ -86,14 +85,14 @@ class MachineStep(QWidget):
         )
 
     def _on_gpus_found(self, gpus: Sequence[Gpu]) -> None:
-        """Show the GPUs. Whether one can compute answers is known only when a model is loaded."""
+        """Show the GPUs. Whether one can compute answers becomes known only when a model is loaded."""
         lines = [with_note(gpu.name, f"{_gb(gpu.memory_bytes)} GB" if gpu.memory_bytes else "") for gpu in gpus]
         if lines:
             lines.append(phrase("shell.whether_it_can_be_used"))
         self._show_facts("\n".join(lines) or phrase("shell.none_found_answers_are_computed"))
 
     def _on_failed(self, error: AppError) -> None:
-        raise error  # listing GPUs raises no AppError
+        raise error  # not expected: listing GPUs raises no AppError
 
     # ------------------------------------------------------------------- advice
 
@@ -119,7 +118,8 @@ class MachineStep(QWidget):
         )
 
     def _other_sizes(self, best: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
-        """Return a sentence on the size recommended for work, or on larger sizes that also fit."""
+        """Return a sentence on the recommended size or on larger sizes that also fit, in a list; [] if neither
+        applies."""
         wanted = next(size for size in sizes if size.name == model_fit.RECOMMENDED_SIZE)
         largest = model_fit.largest_size(sizes)
         if wanted.verdict == "insufficient":
@@ -184,10 +184,10 @@ MACHINE, MODEL, QUESTION = range(3)
 
 
 class FirstRunDialog(QDialog):
-    """The dialog of the first run. Closing it changes nothing: an added model stays, and one being added continues."""
+    """The dialog of the first run. Closing it undoes nothing: an added model stays, and one being added continues."""
 
-    example_chosen = Signal(str)  # a question for the question field
-    kit_requested = Signal()  # a kit is to be imported; the dialog closes, but the first run is not over
+    example_chosen = Signal(str)  # an example for the question field
+    kit_requested = Signal()  # the user wants to import a kit; the dialog closes, but the first run is not over
 
     def __init__(
         self,
@@ -224,7 +224,8 @@ class FirstRunDialog(QDialog):
         self._focus_first()
 
     def go_on(self, problem: AppError | None) -> None:
-        """Continue at the model step after an import. `problem`: why it failed, or None."""
+        """Continue at the model step after an import. `problem` is the error that ended the import; None: it
+        succeeded."""
         self.show_step(MODEL)
         if problem is not None:
             self.model.explain(problem)
@@ -273,7 +274,7 @@ class FirstRunDialog(QDialog):
     # ------------------------------------------------------------------ showing
 
     def _forward(self) -> Button:
-        """Return the button that leads to the next step."""
+        """Return the button that goes to the next step, or ends the dialog at the last step."""
         if self.step == QUESTION:
             return self.start_button
         return self.next_button if self.step == MACHINE or self.model.has_model else self.later_button
@@ -286,7 +287,7 @@ class FirstRunDialog(QDialog):
 
     def _show_buttons(self) -> None:
         forward = self._forward()
-        # Hide first: the dialog would grow to hold both buttons.
+        # The others are hidden first, because the dialog would grow to hold two buttons.
         for button in (self.later_button, self.next_button, self.start_button):
             if button is not forward:
                 button.hide()
@@ -297,7 +298,7 @@ class FirstRunDialog(QDialog):
             self.next_button.setText(phrase("common.next_step", step=name))
 
     def _on_model_changed(self) -> None:
-        """Update the buttons, and give the focus to the next step once there is a model."""
+        """Update the buttons, and focus the button of the next step once a model is installed."""
         self.question.show_model(has_model=self.model.has_model)
         self._show_buttons()
         if self.step == MODEL and self.model.progress.isHidden():

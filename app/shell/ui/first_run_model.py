@@ -1,6 +1,6 @@
 """Show step 2 of the first run: add the trial model, a GGUF file, a download that suits this machine, or nothing yet.
 
-The download is offered only where the network is allowed.
+The download is offered only where the settings allow network access.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class DownloadCard(QFrame):
-    """A card of a recommended download, which continues after the dialog closes."""
+    """The card of a recommended download. The download continues after the dialog closes."""
 
     def __init__(self, theme: Theme, desk: DownloadController, card: ModelCard, file: ModelFile) -> None:
         super().__init__()
@@ -94,7 +94,10 @@ class DownloadCard(QFrame):
 
 
 def suggestion(available_bytes: int, settings: Settings) -> tuple[ModelCard, ModelFile] | None:
-    """Return the catalogue's first model of the size that fits, else the largest smaller one; None if there is none."""
+    """Return the catalogue's first model of the recommended size, else the largest smaller one; None if there is none.
+
+    `available_bytes` is the free memory.
+    """
     best = model_fit.recommended_size(model_fit.fit_sizes(available_bytes, settings.context_tokens, settings.kv_type))
     found = [(card, file) for card in catalogue.load().cards if (file := _file(card)) is not None]
     right = [(card, file) for card, file in found if best is not None and card.size_label == best.name]
@@ -112,10 +115,10 @@ def _file(card: ModelCard) -> ModelFile | None:
 
 
 class FirstModelStep(QWidget):
-    """The step to add a model. Adding continues after the dialog closes; only its own button cancels it."""
+    """Shows the ways to add a model. Adding continues after the dialog closes; only the cancel button stops it."""
 
-    changed = Signal()  # a model was added, or work has begun or ended
-    kit_requested = Signal()  # a kit is to be imported
+    changed = Signal()  # a model was added, or adding one has begun or ended
+    kit_requested = Signal()  # the user wants to import a kit
 
     def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadController) -> None:
         super().__init__()
@@ -133,7 +136,7 @@ class FirstModelStep(QWidget):
         return bool(self._library.answering())
 
     def first_button(self) -> Button | None:
-        """Return the button for the first focus; None once there is a model or work is running."""
+        """Return the button that gets the focus first; None when a model is installed or being added."""
         if self.has_model or self._library.is_working:
             return None
         return self.starter_button if self.starter_button.isVisibleTo(self) else self.file_button
@@ -176,7 +179,8 @@ class FirstModelStep(QWidget):
         return self.starter_card
 
     def _build_download(self) -> DownloadCard | None:
-        """Build the card of a suggested download. It uses the network only after the user has accepted the licence."""
+        """Build the card of a suggested download, or return None without a suggestion. The network is used only after
+        the user has accepted the licence."""
         available = machine.measure_machine(self._library.folder).available_bytes
         found = suggestion(available, self._preferences.value)
         if found is None:
@@ -226,7 +230,7 @@ class FirstModelStep(QWidget):
         self.state.set_tone("text2" if used is None else "success")
         has_starter = any(model.card_id == starter.card().id for model in models)
         self.starter_card.setVisible(not has_starter)
-        kind = "primary" if used is None else ""  # once there is a model, the next step's button is the primary one
+        kind = "primary" if used is None else ""  # with a model, the next step's button is the primary one
         if self.starter_button.property("kind") != kind:
             self.starter_button.setProperty("kind", kind)
             repolish(self.starter_button)
@@ -242,7 +246,7 @@ class FirstModelStep(QWidget):
         self.progress.cancel_button.setFocus()
 
     def explain(self, error: AppError, actions: tuple[tuple[str, str], ...] = ()) -> None:
-        """Show an error, except for "cancelled". `actions` as in `Banner`."""
+        """Show an error, except "cancelled". `actions` are the banner's buttons as (key, text)."""
         if error.code != "cancelled":
             sentence = describe_error(error)
             self.banner.show_message("danger", sentence.message, sentence.next, actions)
@@ -273,7 +277,7 @@ class FirstModelStep(QWidget):
         self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
 
     def _on_imported(self, model: LocalModel) -> None:
-        """Use the added model for questions."""
+        """Use the added model for questions, and ask for consent if its chat template needs it."""
         self.progress.finish()
         self._preferences.change(model_id=model.id)
         self._refresh()
@@ -288,7 +292,7 @@ class FirstModelStep(QWidget):
             dialog.open()
 
     def _on_work_failed(self, error: AppError) -> None:
-        """Show the failure, unless the work began elsewhere and the place where it began shows it."""
+        """Show the failure, unless the work began in another place, which then shows it."""
         if self.progress.isHidden():
             self._refresh()
         else:

@@ -1,4 +1,4 @@
-"""Show the manual (F1) with pictures of the pages, and the news of this version, in windows of their own."""
+"""Show the manual (F1) with pictures of the pages, and the release notes of this version, in windows of their own."""
 
 import re
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
 HEIGHT_PX = 620
 MARGIN_PX = 24
 SPACING_PX = 12
-# A picture on a line of its own. RichText, which shows the text, never loads pictures itself.
+# A picture on a line of its own. RichText, which shows the text, never loads pictures.
 _PICTURE = re.compile(r"^!\[([^\]\n]*)\]\((pictures/[\w-]+\.png)\)$", re.MULTILINE)
 
 
 class ManualWindow(QDialog):
-    """The window of the manual. It stays open during work; Esc closes it."""
+    """The window of the manual. The user can work while it is open; Esc closes it."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,7 +37,7 @@ class ManualWindow(QDialog):
         theme.changed.connect(self._show_text)
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # the program's own text
+        return confidentiality.LABELS[0]  # it shows only the program's own text
 
     def plain_text(self) -> str:
         return "\n".join(shown.plain_text() for shown, _text in self._texts)
@@ -76,7 +76,7 @@ class ManualWindow(QDialog):
 
 
 class ManualPicture(QWidget):
-    """A picture as wide as the available space, at most its own width."""
+    """A picture as wide as the available space, but never wider than its own width."""
 
     def __init__(self, pixmap: QPixmap, about: str, theme: Theme) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class NewsWindow(QDialog):
         theme.changed.connect(self._show_text)
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # the program's own text
+        return confidentiality.LABELS[0]  # it shows only the program's own text
 
     def _show_text(self) -> None:
         self.text.show_markdown(diagnostics.release_notes() or phrase("shell.there_is_no_description_of"))

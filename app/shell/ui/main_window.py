@@ -43,18 +43,19 @@ if TYPE_CHECKING:
 
 
 class Pages(QObject):
-    """The window's pages by their keys. Each is built at its first use, because most starts need only 質問."""
+    """The window's pages by their keys. Each is built at its first use, because most starts need only the page 質問."""
 
     built = Signal(object)  # Page
 
     def __init__(self, chat_page: Page, makers: Mapping[str, Callable[[], Page]]) -> None:
-        """`makers`: one for each key except "ask", whose page exists already."""
+        """Set the functions that build the pages: one for each key except "ask", whose page already exists."""
         super().__init__()
         self._pages: dict[str, Page] = {"ask": chat_page}
         self._makers = makers
 
     def page(self, key: str) -> Page:
-        """Return a page. `key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
+        """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
+        bin, search or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -88,7 +89,7 @@ MENU_INSET_PX = 52
 
 
 class MainWindow(QMainWindow):
-    """The main window."""
+    """The main window: sidebar, pages, toast and status line."""
 
     def __init__(
         self,
@@ -108,7 +109,8 @@ class MainWindow(QMainWindow):
         make_answering: Callable[["MainWindow"], ConversationSettings],
         outside_connections: Callable[[], int],
     ) -> None:
-        """`outside_connections`: returns the number of connections to other machines since the start of the program."""
+        """Build the window. `outside_connections` returns the number of refused connections since the start of the
+        program."""
         super().__init__()
         self.theme = theme
         self._navigation = navigation
@@ -122,7 +124,7 @@ class MainWindow(QMainWindow):
         self._evaluations = evaluations
         self._place = place
         self._make_answering = make_answering
-        self.keeps_place = True  # whether closing stores the place for the next window
+        self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
         self._page_before_search = "ask"
         self._build(outside_connections)
@@ -143,21 +145,22 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def label_now(self) -> Label:
-        """Return the confidentiality of the visible page, which also applies to the widgets and windows around it."""
+        """Return the label of the visible page, which also applies to the widgets and windows around it."""
         return self.page(self._current_page).label_now()
 
     def page(self, key: str) -> Page:
-        """Return a page. `key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
+        """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
+        bin, search or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
         self.sidebar.show_page("ask" if key in ("search", "batch") else key)
-        self._lay_out()  # raises the menu button above the shown page
+        self._lay_out()  # raises the menu button above the new page
 
     def show_questions(self) -> None:
-        """Show the page 質問, ready for typing."""
+        """Show the page 質問 and focus its question field."""
         self._on_page_chosen("ask")
 
     def show_settings(self, section: str) -> None:
@@ -166,17 +169,17 @@ class MainWindow(QMainWindow):
         self.pages.settings().show_named(section)
 
     def move_models(self, target: Path) -> None:
-        """Move the models folder to `target`, and show the page of the settings that has the progress."""
+        """Move the models folder to `target`, and show the section of the settings with the progress."""
         self.show_settings("models")
         self.pages.settings().storage.move_to(target)
 
     def models_page(self) -> "ModelsPage":
-        """Show the models page and return it."""
+        """Show the page of models and return it."""
         self.show_page("models")
         return self.pages.models()
 
     def show_answering(self) -> ConversationSettings:
-        """Open the window with the settings of the open conversation, and return it."""
+        """Open the window with the settings of the open conversation only, and return it."""
         window = self._make_answering(self)
         window.open()
         return window
@@ -315,7 +318,7 @@ class MainWindow(QMainWindow):
             ("Shift+F6", lambda: self._move_region(-1)),
             ("Ctrl++", lambda: self._step_text_size(1)),
             ("Ctrl+=", lambda: self._step_text_size(1)),
-            ("Ctrl+;", lambda: self._step_text_size(1)),  # the + key of a Japanese keyboard, without Shift
+            ("Ctrl+;", lambda: self._step_text_size(1)),  # the key with + on a Japanese keyboard, without Shift
             ("Ctrl+-", lambda: self._step_text_size(-1)),
             ("Ctrl+0", lambda: self._preferences.change(text_scale_percent=100)),
         ]
@@ -347,7 +350,7 @@ class MainWindow(QMainWindow):
             page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
 
     def _move_region(self, step: int) -> None:
-        """Move the focus to the next (`step` 1) or previous (-1) region.
+        """Move the focus to the next (`step` 1) or previous (-1) region of the window.
 
         The regions are the page buttons, the list of conversations, and the shown page.
         """
@@ -403,12 +406,12 @@ class MainWindow(QMainWindow):
             self.sidebar.conversations.set_written(message)
 
     def _on_answering_changed(self) -> None:
-        """Update the list: the settings of the open conversation are part of its label."""
+        """Update the list, because the settings of the open conversation influence its label."""
         if self._session.conversation is not None:
             self._on_conversations_changed()
 
     def _on_answer_finished(self, _message: Message) -> None:
-        """Update the list: an answer may change the label of its conversation."""
+        """Update the list, because an answer may change the label of its conversation."""
         self.sidebar.conversations.set_written(None)
         self._on_conversations_changed()
 

@@ -1,6 +1,6 @@
 """Open the database or offer its backup, show the problem report, and report bugs.
 
-A bug is an unexpected exception: it is logged, and shown once for each distinct traceback. The window continues.
+A bug is an unexpected exception. It is logged, and shown once for each distinct traceback; the program continues.
 """
 
 import logging
@@ -24,7 +24,7 @@ from app.uikit.theme import Theme
 
 
 def show_report(theme: Theme, where: Paths, parent: QWidget) -> None:
-    from app.compliance.ui.report_window import ReportWindow  # imported here, because most starts never need it
+    from app.compliance.ui.report_window import ReportWindow  # most starts do not need it
 
     ReportWindow(theme, where, {preset.id for preset in presets.built_in_presets()}, parent).show()
 
@@ -33,12 +33,12 @@ log = logging.getLogger("kotae")
 
 
 def report_bugs(theme: Theme, window: QWidget, where: Paths) -> None:
-    """Report exceptions that reach the top from now on, in place of Python's own output."""
+    """From now on log uncaught exceptions and show them to the user, in place of Python's own output."""
     reporter = BugReporter(theme, window, lambda: open_folder(where.logs), lambda: show_report(theme, where, window))
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            QCoreApplication.quit()  # also during a training without a window
+            QCoreApplication.quit()  # also ends a training without a window
             return
         log.error("bug", exc_info=(kind, error, trace))
         reporter.report(kind, error, trace)
@@ -47,9 +47,8 @@ def report_bugs(theme: Theme, window: QWidget, where: Paths) -> None:
 
 
 def open_store(where: Paths, theme: Theme) -> Store | None:
-    """Open the database, and replace a damaged one by its newest backup if the user agrees. Return None if the user
-    quits.
-    """
+    """Open the database, and replace a damaged one with its newest backup if the user agrees. Return None if the user
+    quits."""
     try:
         return Store.open(where.database, where.backups)
     except AppError as error:
@@ -66,12 +65,12 @@ def open_store(where: Paths, theme: Theme) -> Store | None:
 
 
 def restore_outcome(where: Paths, used: Path | None) -> AppError:
-    """Return which backup was restored and what it holds."""
+    """Return the message about the backup that was restored and its contents. `used` None: there was no backup."""
     held = database.backup_content(used) if used is not None else None
     if used is None or held is None:
         return AppError("no_backup", path=str(where.data))
     log.warning("restored from %s: %s", used.name, held)
-    if not held.conversations and not held.changed_at:  # the bin is empty too
+    if not held.conversations and not held.changed_at:  # the bin of the backup is empty too
         return AppError("restored_empty", name=used.name, path=str(where.data))
     last = format_time(min(max(0.0, held.changed_at), 2.0**33))
     return AppError("restored", name=used.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data))

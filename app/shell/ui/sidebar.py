@@ -1,6 +1,6 @@
 """Show the sidebar: pages, new question, conversations, bin, and the network indicator.
 
-The indicator shows present and past connections of this machine; a click leads to the offline check.
+The indicator shows present and past connections of this machine; a click opens the offline check.
 """
 
 import time
@@ -34,7 +34,7 @@ from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip,
 
 
 class NavigationButton(QAbstractButton):
-    """A button of a page. The shown page has a soft ground, a bar and weight 600."""
+    """The button of a page. The button of the shown page has a soft background, a bar and weight 600."""
 
     def __init__(self, theme: Theme, icon: str, text: str, shortcut: str = "") -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class NavigationButton(QAbstractButton):
         theme.changed.connect(self.updateGeometry)
 
     def set_note(self, note: str) -> None:
-        """Show a few characters at the right."""
+        """Show a short text at the right, such as a number; "" hides it."""
         self.note = note
         self.setAccessibleName(join_facts(self.text(), note))
         self.update()
@@ -75,7 +75,7 @@ class NavigationButton(QAbstractButton):
             list_rows.draw_text(painter, theme, place, self.note, "caption", "muted")
 
     def words_area(self) -> QRect:
-        """Return the area of the text after the icon."""
+        """Return the area of the text to the right of the icon."""
         right = self._note_width() + self._theme.px(8) if self.note else 0
         return self._ground().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8 - right, 0)
 
@@ -87,17 +87,17 @@ class NavigationButton(QAbstractButton):
 
     def _option(self) -> QStyleOptionViewItem:
         option = QStyleOptionViewItem()
-        option.initFrom(self)  # focus, mouse and whether the keyboard moved the focus
+        option.initFrom(self)  # copies the states of focus, mouse and keyboard focus
         return option
 
 
 class NavigationBar(QWidget):
-    """The buttons of the pages. `pages`: (key, icon, text) from top to bottom, Ctrl+1 for the first.
+    """The buttons of the pages. `pages` are (key, icon, text) from top to bottom; Ctrl+1 chooses the first.
 
-    A low window has two columns of buttons.
+    In a low window the buttons are in two columns.
     """
 
-    chosen = Signal(str)  # the key of a page
+    chosen = Signal(str)  # key of a page
 
     def __init__(self, theme: Theme, pages: tuple[tuple[str, str, str], ...]) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class NavigationBar(QWidget):
 
     @property
     def full_height(self) -> int:
-        """Return the height of one column."""
+        """Return the height of all buttons in one column, in px."""
         return len(self._buttons) * self._theme.metric("row_list") + 16
 
     def set_columns(self, columns: int) -> None:
@@ -132,7 +132,7 @@ class NavigationBar(QWidget):
             self._grid.addWidget(button, place // columns, place % columns)
 
     def show_page(self, key: str) -> None:
-        """Mark a page, or none if it has no button here."""
+        """Mark the button of a page; mark none if the page has no button here."""
         if key in self._buttons:
             self._buttons[key].setChecked(True)
         elif (shown := self._group.checkedButton()) is not None:
@@ -141,14 +141,15 @@ class NavigationBar(QWidget):
             self._group.setExclusive(True)
 
 
-LISTED = 8  # most contacts in the tooltip
+LISTED = 8  # contacts in the tooltip at most
 
 
 class TrafficIndicator(QAbstractButton):
-    """An indicator of downloads that the user has begun, and of connections that were attempted and refused."""
+    """Shows downloads that the user has begun, questions being sent, and connections that were attempted and
+    refused."""
 
     def __init__(self, theme: Theme, refusals: Callable[[], int]) -> None:
-        """`refusals`: returns the number of refused connections since the start of the program."""
+        """Build the indicator. `refusals` returns the number of refused connections since the start of the program."""
         super().__init__()
         self._theme = theme
         self._refusals = refusals
@@ -176,10 +177,11 @@ class TrafficIndicator(QAbstractButton):
     def show_downloads(
         self, online: int, contacts: Sequence[NetworkContact], *, is_model: bool = True, is_sending: bool = False
     ) -> None:
-        """Show the use of the network.
+        """Show how Kotae uses the network.
 
-        `online`: number of works that use it now. `contacts`: contacted machines, oldest first. `is_model`: a model is
-        downloaded, not parts of the training environment. `is_sending`: a question is at a server of the local network.
+        `online`: number of downloads and installations that use it now. `contacts`: contacted machines, oldest first.
+        `is_model`: whether a model is being downloaded, rather than parts of the training environment. `is_sending`:
+        whether a server of the local network is answering a question.
         """
         self._is_model = is_model
         if (online, is_sending, len(contacts)) != (self._online, self._is_sending, len(self._contacts)):
@@ -229,30 +231,31 @@ class TrafficIndicator(QAbstractButton):
 
 
 BIN_FROM_HEIGHT_PX = 420
-BELOW_NAV_PX = 250  # height of the parts below the pages, with a short list
+BELOW_NAV_PX = 250  # height in px of the parts below the pages, with a short list
 
 
 class Sidebar(QWidget):
-    """The sidebar. `list` itself has the signals for single conversations."""
+    """The sidebar. Its `list` emits the signals for single conversations."""
 
-    page_chosen = Signal(str)  # key of a page or "bin"
+    page_chosen = Signal(str)  # key of a page, or "bin"
     new_requested = Signal()
     temporary_requested = Signal()
     folder_requested = Signal()
     export_all_requested = Signal()
     import_requested = Signal()
-    search_requested = Signal(str)  # a query for the search in all messages
+    search_requested = Signal(str)  # query for the search in all messages
 
     def __init__(
         self, theme: Theme, pages: tuple[tuple[str, str, str], ...], outside_connections: Callable[[], int]
     ) -> None:
-        """`outside_connections`: returns the number of refused connections since the start of the program."""
+        """Build the sidebar. `outside_connections` returns the number of refused connections since the start of the
+        program."""
         super().__init__()
         self._theme = theme
-        # Returns the highest label of all conversations.
+        # The function returns the highest label of all conversations.
         self.label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL
         self.traffic = TrafficIndicator(theme, outside_connections)
-        self._pending_fill: Callable[[], None] | None = None  # an update that waits until a renaming ends
+        self._pending_fill: Callable[[], None] | None = None  # an update that waits until the user has renamed a row
         self.conversations = ConversationList()
         self._build(pages)
         self._connect()
@@ -264,7 +267,8 @@ class Sidebar(QWidget):
         drafts: Collection[int],
         binned: int,
     ) -> None:
-        """Show conversations, the most recently used first. `binned`: number of conversations in the bin."""
+        """Show conversations and folders. `conversations` are sorted by last use, the latest first; `drafts` are the
+        ids of those with an unsent draft; `binned` is the number of conversations in the bin."""
 
         def fill() -> None:
             self.conversations.set_conversations(conversations, folders=folders, drafts=drafts)
@@ -273,7 +277,7 @@ class Sidebar(QWidget):
         self.bin_button.set_note(str(binned) if binned else "")
         self._show_bin()
         if self.list.is_editing:
-            self._pending_fill = fill  # filling now would close the field in which the user types a name
+            self._pending_fill = fill  # filling the list now would close the field in which the user types a name
         else:
             fill()
 
@@ -297,14 +301,14 @@ class Sidebar(QWidget):
         self._show_bin()
 
     def edit_folder(self, folder_id: int) -> None:
-        """Let the user name a new folder."""
+        """Clear the filter and let the user type the name of a new folder."""
         self.filter.clear()
         self.list.edit_folder(folder_id)
 
     # ------------------------------------------------------------------ building
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations, because the label of a single line is not examined."""
+        """Return the highest label of all conversations, because the sidebar does not track which ones are visible."""
         return self.label_of_all()
 
     def _build(self, pages: tuple[tuple[str, str, str], ...]) -> None:
@@ -391,7 +395,8 @@ class Sidebar(QWidget):
         self._empty.setVisible(is_empty)
 
     def _show_bin(self) -> None:
-        """Show the bin if it is not empty and there is space; in a low window only the menu has it."""
+        """Show the button of the bin if the bin is not empty or open and there is space; in a low window only the menu
+        has it."""
         is_relevant = bool(self.bin_button.note) or self.bin_button.isChecked()
         self.bin_button.setVisible(is_relevant and self.height() >= self._theme.px(BIN_FROM_HEIGHT_PX))
 

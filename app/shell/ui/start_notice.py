@@ -1,4 +1,4 @@
-"""Show one notice at the foot of the window after a start: safe mode, an end that was not proper, or another version.
+"""Show one notice at the foot of the window after a start: safe mode, a crash of the last window, or another version.
 
 Also apply safe mode to the built window, in addition to its settings (`app.shell.services.lifecycle`).
 """
@@ -23,11 +23,11 @@ from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Separator, set_surface
 
 WIDTH_PX = 680
-TEXT_PX = 400  # height of the visible text
+TEXT_PX = 400  # height of the visible text in px
 
 
 class StartNotice(QWidget):
-    """A notice with a banner. It hides when the banner closes."""
+    """A banner at the foot of the window. It is hidden while its banner is closed."""
 
     restart_requested = Signal()
     report_requested = Signal()
@@ -45,9 +45,9 @@ class StartNotice(QWidget):
         self.hide()
 
     def tell(self, last: StartRecord, *, is_safe: bool) -> None:
-        """Show the notice for a start, if any. `last`: the record of the previous start.
+        """Show the notice for this start, if there is any. `last` is the record of the previous start.
 
-        The widget must be in its window already, because it may show itself.
+        Call this after the widget was added to its window, because the widget may show itself.
         """
         report = ("report", phrase("common.make_a_report"))
         if is_safe:
@@ -91,7 +91,7 @@ class StartNotice(QWidget):
 def show_notices(
     window: MainWindow, where: Paths, last: StartRecord, is_safe: bool, restart: Callable[[], None]
 ) -> StartNotice:
-    """Add the notice to the window. `restart`: restarts the program without safe mode."""
+    """Add the notice to the window. `restart` restarts the program without safe mode."""
     notice = StartNotice(window.theme)
 
     def news() -> None:
@@ -110,7 +110,8 @@ def show_notices(
 
 
 def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
-    """Return a dialog on what safe mode disables and what the user can try. Paths are text to copy; none is opened."""
+    """Return a dialog that explains what safe mode disables and what the user can try. Paths are text to copy; none is
+    opened."""
     text = QPlainTextEdit(_what_to_try(where))
     text.setReadOnly(True)
     text.setProperty("field", True)
@@ -152,9 +153,9 @@ def _what_to_try(where: Paths) -> str:
 
 
 def apply_safe_mode(window: MainWindow, preload: ModelPreloader, offers: StartOffers) -> None:
-    """Disable preloading and offers to resume work, and open the window at its default place.
+    """Disable preloading and the offers to resume work, and give the window its default place and size.
 
-    The stored place of the user's window does not change.
+    The stored geometry of the window is not changed.
     """
     preload.is_on = False
     window.keeps_place = False

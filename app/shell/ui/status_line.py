@@ -1,4 +1,4 @@
-"""Show the status line: the model, its device, how full its context is, and its speed."""
+"""Show the status line: the model, its device, its speed, and how much of its context is used."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
@@ -13,12 +13,12 @@ from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, plain_tooltip, repolish, set_surface
 from app.uikit.widgets.progress_row import TimeLeftText
 
-LOW_SHARE = 0.9  # of the context; from here the line warns
+LOW_SHARE = 0.9  # share of the context from which the line warns
 COMPACT_BELOW_PX = 900
 
 
 class StatusPart(QWidget):
-    """A part of the line with the separator before it."""
+    """A part of the line, with the separator in front of it."""
 
     def __init__(self, *contents: QWidget) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class StatusLine(QWidget):
         self._theme = theme
         self._status = EngineStatus()
         self._shows_details = False
-        self._work = ""  # the work that uses the model's memory: training | evaluation
+        self._work = ""  # the work that uses the model's memory: training | evaluation; "": none
         self._load_left = TimeLeftText()
         self._build()
         self._connect()
@@ -58,7 +58,7 @@ class StatusLine(QWidget):
         self.first.setText(phrase("shell.first_token_s_s", s=f"{status.first_token_s:.1f}"))
 
     def show_work(self, key: str) -> None:
-        """Show which work uses the memory of the answering model: training | evaluation, or "" for none."""
+        """Show which work uses the memory of the model for questions: training | evaluation, or "" for none."""
         self._work = key
         self.show_status(self._status)
 
@@ -152,12 +152,12 @@ class StatusLine(QWidget):
         self.state.setText(words)
         self.state.set_tone("danger" if status.state == "failed" else "text2")
         is_resting = status.state == "ready" and status.used_tokens > 0
-        is_work_shown = bool(self._work) and status.state in ("off", "ready")  # instead of the model's name
+        is_work_shown = bool(self._work) and status.state in ("off", "ready")  # shown instead of the model's name
         self._state_part.setVisible(not is_resting and not is_work_shown)
         self._show_load(status.load_fraction if status.state == "loading" else None)
 
     def _show_load(self, fraction: float | None) -> None:
-        """Show the loading progress. None: nothing is loaded, or the progress is unknown."""
+        """Show the loading progress from 0 to 1. None: nothing is being loaded, or the progress is unknown."""
         if fraction is None:
             self._load_left.restart()
         else:

@@ -1,7 +1,7 @@
 """Lay out sidebar and page, store the window's geometry, move the focus with F6, and draw the program's icon.
 
-In a narrow window the sidebar opens over the page on request. A small file next to the settings stores geometry and
-folded folders. The icon is 答 on indigo.
+In a narrow window the sidebar opens over the page on request. A small file in the data folder stores the geometry and
+the folded folders. The icon is 答 on indigo.
 """
 
 import base64
@@ -21,13 +21,12 @@ from app.uikit.page import Page
 from app.uikit.theme import Theme, render_svg
 from app.uikit.widgets.labels import Separator
 
-FRAME_PX = (2, 40)  # reserved for the window's frame, whose size is known only once it is shown
+FRAME_PX = (2, 40)  # width and height in px reserved for the window's frame, whose size is known only once it is shown
 
 
 class WindowGeometry:
-    """The stored geometry of the window. An unreadable file counts as missing: the window opens at its
-    default place.
-    """
+    """The stored geometry of the window. If the file is missing or unreadable, the window opens at its default
+    place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,14 +39,14 @@ class WindowGeometry:
         return window.restoreGeometry(QByteArray(geometry))
 
     def folded(self) -> frozenset[int]:
-        """Return the ids of the folded folders."""
+        """Return the stored ids of the folded folders of conversations."""
         ids = self._stored().get("folded")
         return frozenset(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else frozenset()
 
     def save(self, window: QWidget, folded: Collection[int] = ()) -> None:
         geometry = base64.b64encode(window.saveGeometry().data()).decode("ascii")
         stored = {"geometry": geometry, "folded": sorted(folded)}
-        # A full disk must not keep the window from closing; the next window opens at its default place.
+        # A full disk must not prevent the window from closing; then the next window opens at its default place.
         with contextlib.suppress(OSError):
             write_atomically(self._path, json.dumps(stored).encode("ascii"))
 
@@ -60,14 +59,14 @@ class WindowGeometry:
 
 
 def screen_area(window: QWidget) -> QRect:
-    """Return the area, without the taskbar, of the screen where the window is or will be."""
+    """Return the area, without the taskbar, of the screen on which the window is or will be."""
     place = window.geometry().center()
     screen = QGuiApplication.screenAt(place) if window.testAttribute(Qt.WidgetAttribute.WA_Moved) else None
     return (screen or window.screen()).availableGeometry()
 
 
 def fit_to_screen(window: QWidget, available: QRect) -> None:
-    """Limit the window to the available area before it is shown, and centre it if it has no place yet.
+    """Limit the window's size to the area `available` before it is shown, and centre it if it has no place yet.
 
     Qt itself keeps a restored place inside the screen.
     """
@@ -85,7 +84,7 @@ SCRIM_ALPHA = 90
 
 
 class Scrim(QWidget):
-    """A veil over the part of the page next to an open sidebar. A click on it closes the sidebar."""
+    """A translucent overlay on the page next to an open sidebar. A click on it closes the sidebar."""
 
     clicked = Signal()
 
@@ -104,17 +103,18 @@ class Scrim(QWidget):
 
 
 class MainFrame(QWidget):
-    """The frame of sidebar and page. The page keeps its width when the sidebar opens over it."""
+    """The sidebar and the page side by side. In a narrow window the sidebar opens over the page, which keeps its
+    width."""
 
-    changed = Signal()  # narrow or wide, or the sidebar opened or closed
+    changed = Signal()  # the layout changed, including between narrow and wide, or the sidebar opened or closed
 
     def __init__(self, theme: Theme, sidebar: QWidget, page: QWidget) -> None:
-        """`sidebar` must have a fixed width."""
+        """Build the frame. `sidebar` must have a fixed width."""
         super().__init__()
         self._theme = theme
         self._sidebar = sidebar
         self._page = page
-        self._is_open = False  # whether the sidebar is open in a narrow window
+        self._is_open = False  # True while the sidebar is open in a narrow window
         page.setParent(self)
         self._scrim = Scrim(theme, self)
         sidebar.setParent(self)
@@ -139,7 +139,7 @@ class MainFrame(QWidget):
         self.lay_out()
 
     def hide_sidebar(self) -> None:
-        """Close the sidebar; in a wide window it stays."""
+        """Close the sidebar in a narrow window; in a wide one it always stays open."""
         if self._is_open:
             self._is_open = False
             self.lay_out()
@@ -166,7 +166,7 @@ class MainFrame(QWidget):
         self.lay_out()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Close the sidebar on an Esc that no widget in it handled."""
+        """Close the open sidebar on Esc, if no widget in it has handled the key."""
         if event.key() == Qt.Key.Key_Escape and self._is_open:
             self.hide_sidebar()
             self._page.setFocus()
@@ -180,7 +180,7 @@ class MainFrame(QWidget):
 
 
 def move_focus(regions: Sequence[QWidget], focus: QWidget | None, step: int) -> None:
-    """Move the focus to the next visible region, or the previous one with `step` -1."""
+    """Move the focus from the region with `focus` to the next visible region (`step` 1) or the previous one (-1)."""
     regions = [region for region in regions if region.isVisible()]
     inside = [region is focus or (focus is not None and region.isAncestorOf(focus)) for region in regions]
     here = inside.index(True) if True in inside else -step
@@ -188,7 +188,7 @@ def move_focus(regions: Sequence[QWidget], focus: QWidget | None, step: int) -> 
 
 
 def focus_first_widget(region: QWidget) -> None:
-    """Focus a page's own first widget, else the region itself or the first widget in it that takes the focus."""
+    """Focus the first widget of a page, or else the region itself or the first widget in it that takes the focus."""
     if isinstance(region, Page):
         region.focus_first()
         return

@@ -1,1 +1,1 @@
-"""Commands for training data and training."""
+"""Provide the commands for training data and training."""

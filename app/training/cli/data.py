@@ -1,6 +1,6 @@
 """Run `kotae data …`: check, split, generate and review training data.
 
-The file is long because check, split and review share the options and texts for such files.
+The file is long because check, split and review share options and output texts.
 """
 
 import argparse
@@ -42,16 +42,16 @@ from app.training.generation.pair_files import PairReview, rows_to_lines
 from app.training.quality_gate import FEW_EXAMPLES
 from app.training.runs.lineage import Lineage
 
-SHOWN_BAD = 20  # on the terminal; the report has all
+SHOWN_BAD = 20  # unusable rows shown on the terminal; the report lists all
 SHOWN_LINES = 8
 SHOWN_EXAMPLES = 2
 PREVIEW_CHARACTERS = 160
 BAR_CHARACTERS = 40
-SHOWN_REMOVED = 10  # on the terminal; split.json has all
-FEW_TRAINED = 50  # rows; the trainer's checks warn below it
+SHOWN_REMOVED = 10  # removed rows shown on the terminal; split.json lists all
+FEW_TRAINED = 50  # with fewer training rows, the trainer's checks warn
 LINES = ".jsonl"
-SHOWN_PROBLEMS = 20  # on the terminal; JSON has all
-CONTEXT_TOKENS = 256  # only for tokenizing: the smallest takes the least memory
+SHOWN_PROBLEMS = 20  # problems shown on the terminal; the JSON output lists all
+CONTEXT_TOKENS = 256  # only used to tokenize: the smallest context takes the least memory
 BATCH_CHARACTERS = 200_000
 MAPPED = ("question", "answer", "input", "system", "group")
 
@@ -70,7 +70,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def add_file(parser: argparse.ArgumentParser, help: str) -> None:
-    """Add the file argument and the options that name its columns."""
+    """Add the argument FILE and the options that name its columns."""
     parser.add_argument("file", metavar="FILE", help=help)
     for name in MAPPED:
         parser.add_argument(f"--{name}", metavar="COL", default="", help=help_text(f"data --{name}"))
@@ -81,7 +81,7 @@ def mapping_of(options: argparse.Namespace) -> ColumnMapping:
 
 
 def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Check a file. Exit status: 0; 1 there are unusable rows or findings; 3 expected error."""
+    """Check a file. Exit status: 0; 1 if there are unusable rows or findings; 3 for an expected error."""
     out = Path(options.out).expanduser() if options.out else None
     if out is not None:
         check.check_target(out)
@@ -234,7 +234,7 @@ def _lengths(unit: str, parts: dict[str, LengthSummary], base: str, output: Outp
 
 
 def _count_tokens(rows: Sequence[TrainingRow], model: LocalModel, where: Paths, output: Output) -> list[int]:
-    """Return the tokens of each row's messages together, without a chat template's markup.
+    """Return for each row the number of tokens of all its messages, without a chat template's markup.
 
     Raises AppError("memory_short" | "engine_died"), the engine's errors, and KeyboardInterrupt.
     """
@@ -258,7 +258,7 @@ def _count_tokens(rows: Sequence[TrainingRow], model: LocalModel, where: Paths, 
 
 
 def model_of(base: str, where: Paths) -> LocalModel | None:
-    """Return the model; None for a folder. Raises AppError as `choose_model` does."""
+    """Return the model that `base` names; None if it is a folder. Raises AppError as `choose_model` does."""
     if Path(base).expanduser().is_dir():
         return None
     return choose_model(base, where)
@@ -283,7 +283,7 @@ class _TokenCounter(CommandLoop):
         self._total = len(rows)
         self._output = output
         self._id = ""
-        self._empty: int | None = None  # tokens of an empty prompt
+        self._empty: int | None = None  # tokens of an empty prompt; None: not counted yet
         self.counts: list[int] = []
         engine.event_received.connect(self._on_event)
         engine.died.connect(self._on_died)
@@ -343,7 +343,7 @@ def _add_split(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Split a file. Exit status: 0; 1 training gives away something of the hold-out; 3 expected error."""
+    """Split a file. Exit status: 0; 1 if training rows reveal part of the hold-out; 3 for an expected error."""
     settings = replace(
         PAPER if options.paper else SplitSettings(),
         seed=options.seed,
@@ -355,10 +355,10 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     output.progress("training.split_reading")
     imported = file_import.import_file(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
-    if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # a file elsewhere needs no permit
+    if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # files elsewhere need no permit
         known = Lineage.of_word(imported.label, imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
-        gate = permit.write_folder(folder)  # comparing thousands of rows takes minutes
+        gate = permit.write_folder(folder)  # ask now: comparing thousands of rows takes minutes
     output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
     flagged = check.flagged(imported.rows)
     is_dropped = options.drop_flagged
@@ -394,7 +394,7 @@ def _split_source(imported: ImportedRows) -> dict[str, Any]:
 
 
 def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
-    """Return the flagged lines by code."""
+    """Return the line numbers for each flag of `check.FLAGS` that occurs."""
     by_code = {code: [line for line, codes in flagged.items() if code in codes] for code in check.FLAGS}
     return {code: lines for code, lines in by_code.items() if lines}
 
@@ -427,10 +427,10 @@ def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -
 
 
 def _few(made: Split, output: Output) -> Iterator[str]:
-    """Yield warnings that the checks before training and the verdict after it would give too late."""
+    """Yield warnings about too few rows, which the training checks and the verdict would give only later."""
     if len(made.train) < FEW_TRAINED:
         yield output.phrase("training.split_few_trained", count=len(made.train), least=FEW_TRAINED)
-    units = len({row.group or row.id for row in made.holdout})  # as the quality gate counts
+    units = len({row.group or row.id for row in made.holdout})  # units of the quality gate: groups, or single rows
     if units < FEW_EXAMPLES:
         yield output.phrase("training.split_few_judged", count=units, least=FEW_EXAMPLES)
 
@@ -448,7 +448,7 @@ def _removed(made: Split, output: Output) -> Iterator[str]:
 
 
 def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str]:
-    """Yield how similar the hold-out is to training: counts for each tenth of similarity."""
+    """Yield lines on how similar the hold-out is to the training rows, with a count for each tenth of similarity."""
     measure = made.settings.measure
     part = output.phrase(f"training.split_part.{measure.part}")
     yield output.phrase(
@@ -468,7 +468,7 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
     )
     if report.near_validation:
         yield output.phrase("training.split_validation_near", near=f"{report.near_validation:,}")
-    # Rounded down, so that a value just under the threshold does not look as if it reached it.
+    # The similarities are rounded down: a value just under the threshold must not look as if it reached the threshold.
     median, most = (math.floor(100 * one) / 100 for one in (report.median, report.most_similar))
     yield output.phrase("training.split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")
     longest = max(report.histogram)
@@ -491,9 +491,9 @@ def _add_review(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Write a review table, or read one back.
+    """Write a review table from pairs, or read an edited review table back.
 
-    Exit status: 0; 1 unusable rows, or nothing accepted; 3 expected error.
+    Exit status: 0; 1 if rows are unusable or none is accepted; 3 for an expected error.
     """
     path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
     kind = path.suffix.lower()
@@ -514,12 +514,12 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
-    """Return the lineage of the pairs: both files of a review contain passages."""
+    """Return the lineage of the pairs' documents, because both files of a review contain passages of them."""
     return Lineage(confidentiality.label_of_rows(pairs), collection_lookup.origins_of_rows(pairs))
 
 
 def _pass_out(what: ExportKind, known: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
-    """Return the permit for an export. Raises AppError("secret_export" | "export_log_unwritable")."""
+    """Return the permit to export the file `out`. Raises AppError("secret_export" | "export_log_unwritable")."""
     export = ExportRequest(what, str(out.absolute()), lambda: known.label_now(where.documents), path.name)
     return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 

@@ -32,8 +32,8 @@ from app.training.services.pair_generation import (
     PairGeneration,
 )
 
-PAIRS = 50  # with fewer, the checks before training warn
-LINE_S = 30.0  # between lines of progress in a log
+PAIRS = 50  # default number; with fewer, the checks before training warn
+LINE_S = 30.0  # seconds between progress lines in a log
 
 
 def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Generate pairs.
 
-    Exit status: 0; 1 fewer pairs than requested; 3 expected error; 130 interrupted, can be resumed.
+    Exit status: 0; 1 for fewer pairs than requested; 3 for an expected error; 130 if interrupted, which can be resumed.
     """
     if not 1 <= options.n <= MOST_PAIRS:
         raise AppError(
@@ -74,7 +74,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     try:
         waiting.generation.start()
         waiting.run()
-    except KeyboardInterrupt:  # a second Ctrl+C
+    except KeyboardInterrupt:  # the user pressed Ctrl+C a second time
         pass
     finally:
         waiting.generation.abandon()
@@ -85,7 +85,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _collection(name: str, where: Paths) -> DocumentCollection:
-    """Return the collection; Kotae's own manual is indexed first if it is meant.
+    """Return the collection of this name; if it is Kotae's own manual, index the manual first.
 
     Raises AppError as `find_collection` does.
     """
@@ -98,16 +98,17 @@ def _collection(name: str, where: Paths) -> DocumentCollection:
 
 
 class _GenerationOutput(CommandLoop):
-    """Show the progress of a generation until it ends.
+    """Shows the progress of a generation until it ends.
 
-    `result`: GenerationOutcome or GenerationStopped; None if a second Ctrl+C came before it stopped.
+    `result`: GenerationOutcome or GenerationStopped; None if a second Ctrl+C ended the wait before the generation
+    stopped.
     """
 
     def __init__(self, generation: PairGeneration, output: Output) -> None:
         super().__init__(generation.stop)
         self.generation = generation
         self._output = output
-        self._printed_at: float | None = None  # time of the last progress line; None: none was printed
+        self._printed_at: float | None = None  # monotonic time of the last progress line; None: none was printed
         self._has_printed_time_left = False
         generation.progressed.connect(self._on_progressed)
         generation.finished.connect(self.finish)
@@ -131,9 +132,9 @@ class _GenerationOutput(CommandLoop):
             self._output.note("training.generation_progress", **facts)
 
     def _is_due(self, progress: GenerationProgress) -> bool:
-        """Return whether a log needs a progress line.
+        """Return whether to print a progress line in a log.
 
-        It gets one at first, one once the time left is known, and then one every LINE_S seconds.
+        Lines are printed at the start, when the time left is first known, and every LINE_S seconds.
         """
         is_known = progress.round.left_s is not None
         is_first = is_known and not self._has_printed_time_left

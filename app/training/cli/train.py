@@ -1,4 +1,4 @@
-"""Run `kotae train …`: the training environment and its kits; plans, runs and gates are added from other modules.
+"""Run `kotae train …`: the training environment and its kits. Other modules add plans, runs and gates.
 
 `kotae train environment` shows, creates, deletes or restores the environment. `kotae train env-kit` writes a folder
 from which a machine without a network can create it.
@@ -51,9 +51,9 @@ def add_environment_parsers(actions: Any, shared: argparse.ArgumentParser) -> No
 
 
 def _environment(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Show or change the environment.
+    """Show or change the training environment.
 
-    Exit status: 0; 1 there is none or it is unusable; 3 expected error; 130 interrupted.
+    Exit status: 0; 1 if there is no environment or it is unusable; 3 for an expected error; 130 if interrupted.
     """
     for option in ("wheels", "folder", "variant"):
         value = getattr(options, option)
@@ -85,7 +85,7 @@ def _remove(where: Paths, output: Output) -> int:
 
 
 def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output: Output) -> float:
-    """Create the environment and return the seconds that it took. Raises AppError, KeyboardInterrupt."""
+    """Create the environment and return the seconds that this took. Raises AppError, KeyboardInterrupt."""
     folders.require_usable_base(base)
     folders.require_free_base(base, where.data)
     _print_need(install_plan.estimate_need(base, where.data, wheels, variant), output)
@@ -131,7 +131,7 @@ def run_setup(where: Paths, output: Output, begin: Callable[[EnvironmentSetup], 
 
 
 class _SetupOutput(CommandLoop):
-    """Show the progress of a setup until it ends."""
+    """Shows the progress of a setup until it ends."""
 
     def __init__(self, setup: EnvironmentSetup, output: Output) -> None:
         super().__init__(self._interrupt)
@@ -225,7 +225,7 @@ def _add_kit(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _write_kit(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Write a kit. Exit status: 0; 3 expected error; 130 interrupted, and the same command resumes."""
+    """Write a kit. Exit status: 0; 3 for an expected error; 130 if interrupted, and the same command resumes."""
     version = options.python_version or ""
     if version and locks.python_from(version) is None:
         raise AppError("bad_option", option="--python-version", value=version, expected="3.12")

@@ -1,4 +1,4 @@
-"""Run `kotae train plan` (what a run would take, with `--job` for another machine) and `kotae train import`."""
+"""Run `kotae train plan` (estimate a run, or with `--job` prepare it for another machine) and `kotae train import`."""
 
 import argparse
 import dataclasses
@@ -43,7 +43,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Plan a run. Exit status: 0 it fits, or the job was written; 1 it does not fit; 3 expected error."""
+    """Plan a run. Exit status: 0 if it fits or the job was written; 1 if it does not fit; 3 for an expected error."""
     if options.with_base and not options.job:
         raise AppError("bad_option", option="--with-base", value="", expected="--job DIR --with-base")
     fields = train_runs.spec_fields_from_options(options)
@@ -126,7 +126,7 @@ def _costs(plan: RunPlan) -> Iterator[str]:
 
 
 def _times(plan: RunPlan) -> Iterator[str]:
-    """Yield the times; those of steps and evaluations add up to the total."""
+    """Yield lines with the planned times; the rounded times of steps and evaluations add up to the total."""
     time = plan.time
     total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
     yield phrase(
@@ -169,7 +169,7 @@ def _verdict(plan: RunPlan) -> Iterator[str]:
 
 
 def tokens_text(preview: Preview) -> str:
-    """Return trained tokens in brackets and bars between the others, with line ends made visible."""
+    """Return the preview as text: trained tokens in brackets, bars between the others, line ends made visible."""
     text, before = "", ""
     for token in preview.tokens[:_SHOWN_TOKENS]:
         shown = _shown(token)
@@ -214,7 +214,7 @@ def add_import_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, output: Output) -> int:
-    """Write the job, and list the run here as waiting for its result. Return exit status 0."""
+    """Write the job folder and list its run here as waiting for a result. Return exit status 0."""
     folder = folder.expanduser().absolute()
     output.progress("training.job_working")
     try:

@@ -38,20 +38,20 @@ def add_gate_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _gate(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Judge a run. Exit status: 0; 1 rejected; 3 expected error; 130 interrupted, and the same command resumes."""
+    """Judge a run. Exit status: 0; 1 if rejected; 3 for an expected error; 130 if interrupted, which can be resumed."""
     run = run_folders.find_finished(where.runs, options.run_id)
     found = judge_run(training_run.locate_trainer(where.data), run.folder, where, output)
     return print_verdict(run_folders.read(run.folder), found, output)
 
 
 def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Print and write the report. Exit status: 0; 1 rejected; 3 the run is not judged yet."""
+    """Print and write a run's report. Exit status: 0; 1 if the run was rejected; 3 if it is not judged yet."""
     run = run_folders.find_finished(where.runs, options.run_id)
     from app.training import quality_gate
     from app.training.runs import run_report
 
     has_holdout = (run.folder / run_folders.HOLDOUT).is_file()
-    if isinstance(run.standing.end, Finished) and not has_holdout:  # it cannot be judged
+    if isinstance(run.standing.end, Finished) and not has_holdout:  # without a hold-out the run cannot be judged
         path = run_report.write_report(run.folder)
         lines = [run.id, *train_texts.outcome(run, run.standing.end), phrase("common.run_report", path=path)]
         output.result(train_texts.run_as_json(run), "\n".join(lines))
@@ -63,7 +63,7 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "GateResult":
-    """Run the gate of a finished run to its end. Raises AppError, KeyboardInterrupt."""
+    """Run the quality gate of a finished run to its end and return the result. Raises AppError, KeyboardInterrupt."""
     from app.models.services.artifact_session import ArtifactSession
     from app.training.services.gate_run import GateRun
 
@@ -96,7 +96,7 @@ def gate_lines(output: Output) -> "StepLines":
 
 
 def print_verdict(run: TrainingRunFolder, found: "GateResult", output: Output) -> int:
-    """Print the verdict and return the exit status: 1 for a rejection."""
+    """Print the verdict and return the exit status: 1 for a rejection, otherwise 0."""
     from app.training.cli import train_verdict
 
     text = "\n".join([run.id, *train_verdict.verdict_lines(run, found)])
@@ -110,7 +110,7 @@ _OPTIONS = ("base", "preset", "name", "adapter")  # options with the same names 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser = add_command(actions, shared, "run", help_text("train run"), _run)
     add_spec_options(parser)
-    parser.add_argument("--job", nargs="?", const="DIR", help=argparse.SUPPRESS)  # belongs to `plan`: see _run
+    parser.add_argument("--job", nargs="?", const="DIR", help=argparse.SUPPRESS)  # only for `plan`: `_run` refuses it
     listing = {"list": _list, "show": _show, "resume": _resume, "remove": _remove}
     for name, command in listing.items():
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
@@ -119,7 +119,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def add_spec_options(parser: argparse.ArgumentParser) -> None:
-    """Add SPEC and the options that replace one; `spec_fields_from_options` reads them."""
+    """Add the argument SPEC and the options that override its fields; `spec_fields_from_options` reads both."""
     parser.add_argument("spec", metavar="SPEC", nargs="?", help=help_text("train run spec"))
     parser.add_argument("--data", metavar="DIR", help=help_text("train run --data"))
     parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
@@ -129,7 +129,7 @@ def add_spec_options(parser: argparse.ArgumentParser) -> None:
 
 
 def spec_fields_from_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of SPEC, overridden by the options. Raises AppError: spec_*."""
+    """Return the fields of the SPEC file, overridden by the options. Raises AppError with a code spec_…."""
     if options.spec is None:
         for option in ("data", "base"):
             if getattr(options, option) is None:
@@ -145,7 +145,10 @@ def spec_fields_from_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Train a run. Exit status: 0; 1 the result was rejected; 3 expected error; 130 interrupted, can be resumed."""
+    """Train a run.
+
+    Exit status: 0; 1 if the result is rejected; 3 for an expected error; 130 if interrupted, which can be resumed.
+    """
     if options.job:
         raise AppError("run_job_is_planned", job=options.job)
     fields = spec_fields_from_options(options)
@@ -156,7 +159,7 @@ def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Resume a run. Exit status as for `_run`."""
+    """Resume a run. Exit status: as for `_run`."""
     run = run_folders.find(where.runs, options.run_id)
     asked = run.require_spec()
     trainer = training_run.locate_trainer(where.data)
@@ -197,7 +200,7 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, print_s
         output.result(train_texts.run_as_json(run), output.phrase(key, id=run.id, step=run.standing.last_step))
         return 128 + signal.SIGINT if run.state == "paused" else 0
     if trainer.can_judge and (folder / run_folders.HOLDOUT).is_file():
-        if live.was_interrupted:  # too late for a pause
+        if live.was_interrupted:  # Ctrl+C came too late to pause: the training has finished
             output.note("common.run_judged_later", id=folder.name)
         else:
             output.note("common.run_judging", id=folder.name)
@@ -237,7 +240,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Delete a run. Exit status: 0; 3 expected error, also if the run contains a model of the list."""
+    """Delete a run. Exit status: 0; 3 for an expected error, also if the model list uses a file of the run."""
     run = run_folders.find(where.runs, options.run_id)
     training_list.require_no_model(run, _models(where))
     freed = run_folders.delete_run(run)

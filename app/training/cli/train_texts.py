@@ -18,7 +18,7 @@ from trainer import adapter
 from trainer.adapter import AdapterError
 from trainer.events import Failed, Finished
 
-if TYPE_CHECKING:  # it imports numpy, which most commands do not need
+if TYPE_CHECKING:  # `quality_gate` imports numpy, which most commands do not need
     from app.training.quality_gate import GateResult
 
 _SETTINGS = (
@@ -47,7 +47,7 @@ def run_line(run: TrainingRunFolder) -> str:
 
 
 def run_page(run: TrainingRunFolder) -> list[str]:
-    """Return everything about one run."""
+    """Return the lines that show everything about one run."""
     standing = run.standing
     state = phrase(f"training.run_state.{run.state}")
     lines = [run.id, phrase("common.run_show_state", state=state, step=standing.last_step, total=_total(standing))]
@@ -73,7 +73,7 @@ def run_page(run: TrainingRunFolder) -> list[str]:
 
 
 def _start_name(folder: str) -> str:
-    """Return the name of the run whose adapter is trained further; its folder if the name is unknown."""
+    """Return the name of the earlier run whose adapter is trained further; the folder's path if the name is unknown."""
     try:
         return adapter.read(Path(folder)).name or folder
     except AdapterError:
@@ -81,7 +81,7 @@ def _start_name(folder: str) -> str:
 
 
 def _progress_lines(standing: RunStatus) -> list[str]:
-    """Return the preflight findings, the evaluations and the sample answers."""
+    """Return lines for the preflight findings, the evaluations and the sample answers."""
     lines = [
         phrase(f"training.run_finding.{finding.level}", text=training_errors.finding_text(finding))
         for finding in standing.findings
@@ -96,7 +96,7 @@ def _progress_lines(standing: RunStatus) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Return the text on one line without terminal control characters, since models may write anything."""
+    """Return the text on one line without terminal control characters, which a model's answer may contain."""
     return invisible_characters.to_single_line(text)
 
 
@@ -119,7 +119,10 @@ def outcome(run: TrainingRunFolder, end: Finished) -> list[str]:
 
 
 def elapsed(trained_s: float, elapsed_s: float, *, is_judged: bool) -> str:
-    """Return the time on the clock since the command started."""
+    """Return a text with the time since the command started, split into training and (if `is_judged`) judging.
+
+    `trained_s`, `elapsed_s`: seconds of training and of the whole command.
+    """
     return phrase(
         "common.run_elapsed_judged" if is_judged else "common.run_elapsed",
         total=format_duration(elapsed_s),
@@ -143,7 +146,7 @@ def gate_of(run: TrainingRunFolder) -> "GateResult | None":
 
 
 def problem_of(run: TrainingRunFolder) -> AppError | None:
-    """Return the error because of which a run is not finished, if there is one."""
+    """Return the error that ended a run before it was finished; None if there was none."""
     end = run.standing.end
     if isinstance(end, Failed):
         return training_errors.error_from_run(end.code, end.facts, run.id)
@@ -153,7 +156,7 @@ def problem_of(run: TrainingRunFolder) -> AppError | None:
 
 
 def settings(run: TrainingRunFolder) -> dict[str, Any]:
-    """Return the settings that are decided."""
+    """Return the settings that the run uses, without those that are None; {} if they are unknown."""
     asked = run_folders.effective_spec(run.folder)
     values = {name: getattr(asked, name) for name in _SETTINGS} if asked else {}
     return {name: value for name, value in values.items() if value is not None}
@@ -196,5 +199,5 @@ def run_as_json(run: TrainingRunFolder) -> dict[str, Any]:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return None for infinity and NaN, which JSON does not have."""
+    """Return the value; None for infinity and NaN, which JSON cannot represent."""
     return value if value is not None and math.isfinite(value) else None

@@ -1,6 +1,6 @@
 """Format the verdict on a run for the terminal and as JSON.
 
-Imported only for judged runs, because the gate needs numpy.
+Import this module only for judged runs, because the quality gate imports numpy.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from app.training.runs.run_folders import TrainingRunFolder
 
 
 def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
-    """Return the lines of the verdict and its reasons; for a usable run also which model form to use, and how."""
+    """Return lines with the verdict and its reasons; for a usable run also the proposed model form and its use."""
     reasons = [quality_gate.reason_text(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
     row = found.row(found.proposed)
     lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate.{found.verdict}"))]

@@ -1,1 +1,1 @@
-"""Training data: import files as rows of messages, check and curate them, split them without leaks."""
+"""Prepare training data: import files as rows of messages, check and curate them, split them without leaks."""

@@ -1,7 +1,7 @@
 """Check rows of training data: measure their lengths and find what looks wrong in them.
 
-The check changes and excludes nothing, and it cannot judge whether a statement is true. It gives one object, which is
-saved as JSON or as a table with a line for each finding.
+The check changes and excludes nothing, and it cannot judge whether a statement is true. Its result can be saved as
+JSON or as a table with a line for each finding.
 """
 
 import dataclasses
@@ -27,9 +27,9 @@ FIRST_BOUND = 64
 
 @dataclass(frozen=True, slots=True)
 class LengthSummary:
-    """The figures for a set of lengths, in characters or tokens.
+    """Statistics of a set of lengths, in characters or tokens.
 
-    `histogram`: (upper bound, number of lengths above the previous bound and up to this one).
+    `histogram`: pairs (upper bound, number of lengths above the previous bound and up to this one).
     """
 
     shortest: int
@@ -42,7 +42,7 @@ class LengthSummary:
 
 
 def summarize_lengths(lengths: Sequence[int]) -> LengthSummary:
-    """Summarize at least one length."""
+    """Return the statistics of one or more lengths."""
     ordered = sorted(lengths)
     return LengthSummary(
         shortest=ordered[0],
@@ -56,7 +56,7 @@ def summarize_lengths(lengths: Sequence[int]) -> LengthSummary:
 
 
 def _histogram(ordered: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Count the lengths in bins whose upper bounds double, from the first bin that is not empty to the last."""
+    """Return (upper bound, number of lengths) from the first to the last non-empty bin; the upper bounds double."""
     bounds = [FIRST_BOUND]
     while bounds[-1] < ordered[-1]:
         bounds.append(2 * bounds[-1])
@@ -72,8 +72,8 @@ def _histogram(ordered: Sequence[int]) -> tuple[tuple[int, int], ...]:
 
 NEAR_SIMILARITY = 0.8  # Jaccard index from which two rows count as near-duplicates
 CONTEXT_CHARACTERS = 15  # characters shown before and after a personal detail
-HEAD_CHARACTERS, TAIL_CHARACTERS = 20, 40  # characters shown of a text with a flaw
-FLAGS = (*quality.CODES, "personal")  # flags that one row has by itself, without the other rows
+HEAD_CHARACTERS, TAIL_CHARACTERS = 20, 40  # characters shown from the start and the end of a flawed text
+FLAGS = (*quality.CODES, "personal")  # flags that a row gets without comparing it to other rows
 CODES = (
     *quality.CODES,
     "same_row",
@@ -87,13 +87,13 @@ ReportProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class RowPlace:
-    """One row that a finding is about. `text`: an excerpt on one line; `detail`: the personal detail that was found."""
+    """One row with a finding. `text`: an excerpt on one line; `detail`: the personal detail that was detected."""
 
     line: int
     text: str
     detail: str = ""
-    like: int = 0  # line of the similar earlier row; 0 if the finding is not about similarity
-    similarity: float = 0.0  # to that row, 0 to 1
+    like: int = 0  # line of the similar earlier row; 0: none
+    similarity: float = 0.0  # similarity to the row `like`, 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,10 @@ class DataFinding:
 
 @dataclass(frozen=True, slots=True)
 class DataCheckReport:
-    """What the check found.
+    """The result of a check.
 
-    `characters`, `tokens`: by "question", "answer" and "row" (all messages of a row); {} if nothing was measured.
+    `rows`, `bad`: numbers of usable and unusable rows. `characters`, `tokens`: statistics of "question", "answer" and
+    "row" (all messages of a row); {} if nothing was measured.
     """
 
     rows: int
@@ -116,7 +117,7 @@ class DataCheckReport:
     groups: int
     characters: dict[str, LengthSummary]
     tokens: dict[str, LengthSummary]
-    findings: tuple[DataFinding, ...]  # in the order of CODES, without empty ones
+    findings: tuple[DataFinding, ...]  # in the order of CODES; only those with places
 
 
 def check_rows(
@@ -126,8 +127,8 @@ def check_rows(
 ) -> DataCheckReport:
     """Check all rows.
 
-    `tokens`: the token count of each row's messages together. `report` gets the step ("texts" or "duplicates"), the
-    number of rows done and the number of all rows.
+    `tokens`: the number of tokens of all messages of each row; None if not counted. `report` is called with the step
+    ("texts" or "duplicates"), the number of checked rows and the number of all rows.
     """
     rows = imported.rows
     found: defaultdict[str, list[RowPlace]] = defaultdict(list)
@@ -154,7 +155,7 @@ def check_rows(
 
 
 def flagged(rows: Sequence[TrainingRow]) -> dict[int, frozenset[str]]:
-    """Return the FLAGS of each row that has any, by its line."""
+    """Return the FLAGS of each flagged row. The keys are line numbers."""
     found = {}
     for row in rows:
         codes = {code for code, _ in find_flaws(row)} | {"personal" for _ in find_personal(row)}
@@ -174,9 +175,9 @@ def _characters(rows: Sequence[TrainingRow]) -> dict[str, LengthSummary]:
 
 
 def find_flaws(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
-    """Yield each of `quality.CODES` that applies once, for the first message that has it.
+    """Yield each code of `quality.CODES` that applies to the row, once, with an excerpt of the first flawed message.
 
-    Questions have no usual end, so that "unfinished" applies only to answers.
+    Questions need no full stop, so "unfinished" applies only to answers.
     """
     seen: set[str] = set()
     for message in row.messages:
@@ -188,7 +189,7 @@ def find_flaws(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
 
 
 def _shown(text: str) -> str:
-    """Return the beginning and the end of a text: most debris and cuts are at the end."""
+    """Return the beginning and the end of a text, since most flaws are at the end."""
     return (
         shorten(text)
         if len(text) <= HEAD_CHARACTERS + TAIL_CHARACTERS
@@ -197,7 +198,7 @@ def _shown(text: str) -> str:
 
 
 def find_personal(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
-    """Yield a code for each personal detail of a row: "personal_" and one of `personal.KINDS`."""
+    """Yield "personal_" + one of `personal.KINDS` for each personal detail of a row, with the place."""
     for message in row.messages:
         for one in personal.find_personal(message.text):
             start, end = max(0, one.start - CONTEXT_CHARACTERS), one.end + CONTEXT_CHARACTERS
@@ -209,7 +210,7 @@ def find_personal(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
 
 
 def _duplicates(rows: Sequence[TrainingRow]) -> Iterator[tuple[str, RowPlace]]:
-    """Yield each later row with the earlier row that it is like.
+    """Yield a finding's code and place for each row that duplicates an earlier row.
 
     An exact duplicate is not reported again as a repeated question or a near-duplicate.
     """
@@ -236,12 +237,12 @@ REPORT_SUFFIXES = (".json", ".csv", ".xlsx")
 PREVIEW_ROWS = 2
 REPORT_COLUMNS = ("line", "found", "detail", "text")
 REPORT_WIDTHS = (8, 36, 30, 90)
-# The reasons for which `BadRow.detail` holds a detail; for the other reasons it holds the row's text.
+# Codes of bad rows whose `BadRow.detail` is a detail; for all other codes it is the row's text.
 DETAILED = ("not_text", "too_long", "not_characters", "cell_error", "unknown_role", "wrong_order")
 
 
 def check_target(out: Path) -> None:
-    """Check the report's path before any work is done.
+    """Raise an error before any work is done if the report cannot be written to `out`.
 
     Raises AppError("data_out_format" | "export_folder_gone" | "export_exists").
     """
@@ -275,7 +276,7 @@ def save_report(out: Path, imported: ImportedRows, found: DataCheckReport, *, pe
 
 
 def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, Any]:
-    """Return the whole report as a JSON object."""
+    """Return the whole report as an object for JSON."""
     bad = [
         {"line": row.line, "code": row.code, "message": phrase(f"common.data_bad.{row.code}"), "detail": row.detail}
         for row in imported.bad
@@ -315,14 +316,14 @@ def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, A
 
 
 def place_detail(code: str, place: RowPlace) -> str:
-    """Return the detail of a place; for a similar row, a sentence with its line and the similarity in percent."""
+    """Return the detail of a place; for a row like another, a text with the other's line and their similarity."""
     if not place.like:
         return place.detail
     return phrase(f"training.data_like.{code}", line=place.like, percent=f"{100 * place.similarity:.0f}")
 
 
 def _lines(imported: ImportedRows, found: DataCheckReport) -> Iterator[tuple[int, str, str, str]]:
-    """Yield (line, finding, detail, text) in the order of the file."""
+    """Yield the report's lines (line number, finding, detail, text) in the order of the file."""
     bad = [(row.line, phrase(f"common.data_bad.{row.code}"), *_detail_and_text(row)) for row in imported.bad]
     places = [
         (place.line, phrase(f"training.data_found.{finding.code}"), place_detail(finding.code, place), place.text)
@@ -333,5 +334,5 @@ def _lines(imported: ImportedRows, found: DataCheckReport) -> Iterator[tuple[int
 
 
 def _detail_and_text(row: BadRow) -> tuple[str, str]:
-    """Return the row's detail and text, of which one is always ""."""
+    """Return the bad row's detail and its text, one of which is always ""."""
     return (row.detail, "") if row.code in DETAILED else ("", row.detail)

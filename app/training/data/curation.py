@@ -1,10 +1,10 @@
-"""Curate rows: record a person's decision on each (kept, edited, rejected), which can be undone.
+"""Curate rows: record a person's decision on each (accepted, edited, rejected), which can be undone.
 
-The folder holds `items.jsonl`, the imported or generated rows, never changed, and `decisions.jsonl`, one line for each
-decision and each undo, on the disk before the next one is made. Only one process may write at a time.
+The folder holds `items.jsonl`, the imported or generated rows, which never change, and `decisions.jsonl`, one line for
+each decision and each undo. Each line is on the disk before the next decision. Only one process may write at a time.
 
-The module also inspects one row for its reviewer and estimates the time left. Both check forms only: whether an answer
-is right, the person decides.
+The module also inspects a row for its reviewer and estimates the time left. It checks only the form of a text: whether
+an answer is right, the person decides.
 """
 
 import contextlib
@@ -39,23 +39,23 @@ DecisionKind = Literal["accepted", "edited", "rejected"]
 # generated pair. The other states are decisions, made here or earlier in a review table.
 RowState = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
 TRAINED_STATES: tuple[RowState, ...] = ("used", "accepted", "edited")
-# Flags that are only shown: a split keeps such rows together, so that they give away nothing of the hold-out.
+# Flags that exclude no row: a split keeps such rows together, so that training reveals nothing of the hold-out.
 HARMLESS_FLAGS = frozenset(("repeated_question", "near_duplicate"))
 
 
 @dataclass(frozen=True, slots=True)
 class RowEvidence:
-    """The origin of a generated pair. `quote`: text of `passage`; "" if the documents do not have the answer."""
+    """The origin of a generated pair. `quote`: excerpt of `passage`; "" if the documents do not contain the answer."""
 
     document: str
     heading: tuple[str, ...] = ()
-    page: int = 0  # from 1; 0: unknown
+    page: int = 0  # page number from 1; 0: unknown
     quote: str = ""
     passage: str = ""
-    category: str = ""  # the style that the prompt asked for
-    quality: int | None = None  # 0 to 3, by the model; None: not scored
+    category: str = ""  # the question style that the prompt requested
+    quality: int | None = None  # score by the model, 0 to 3; None: not scored
     review: Literal["", "accepted", "edited"] = ""  # decision in an earlier review table
-    label: str = ""  # of the document (`app.base.confidentiality.LABELS`); "": unknown
+    label: str = ""  # the document's label (`app.base.confidentiality.LABELS`); "": unknown
     collection: str = ""
 
 
@@ -63,8 +63,8 @@ class RowEvidence:
 class CurationItem:
     """A row to decide on.
 
-    `number`: its position, from 1. `flags`: of `check.CODES`. `like`: number of the earlier item that it resembles; 0
-    for none.
+    `number`: its position, from 1. `flags`: codes of `check.CODES`. `like`: number of the earlier item that it
+    resembles; 0 if there is none.
     """
 
     number: int
@@ -76,16 +76,16 @@ class CurationItem:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's decision. `question`, `answer`: the last turn of an edited row."""
+    """A person's decision. `question`, `answer`: the new last turn of an edited row; "" for other decisions."""
 
-    number: int  # of the item
+    number: int  # the item's number
     kind: DecisionKind
     question: str = ""
     answer: str = ""
 
 
 def items_from_rows(rows: Sequence[TrainingRow], found: DataCheckReport) -> list[CurationItem]:
-    """Return the items of an imported file with the findings of its check."""
+    """Return items for the rows of an imported file, flagged with the findings of its check."""
     numbers = {row.line: number for number, row in enumerate(rows, start=1)}
     flags: defaultdict[int, list[str]] = defaultdict(list)
     like: dict[int, int] = {}
@@ -98,7 +98,7 @@ def items_from_rows(rows: Sequence[TrainingRow], found: DataCheckReport) -> list
 
 
 def items_from_pairs(pairs: Sequence[Mapping[str, Any]]) -> list[CurationItem]:
-    """Return the items of generated pairs, given as lines of `app.training.generation.pair_files`."""
+    """Return items for generated pairs, which are given as objects of `app.training.generation.pair_files`."""
     found = []
     for number, pair in enumerate(pairs, start=1):
         origin = pair["provenance"]
@@ -114,7 +114,7 @@ def items_from_pairs(pairs: Sequence[Mapping[str, Any]]) -> list[CurationItem]:
 
 
 def create(folder: Path, items: Sequence[CurationItem]) -> None:
-    """Write the items in place of the folder's content. Raises AppError("draft_unwritable" | "drive_space")."""
+    """Write the items and delete the folder's old decisions. Raises AppError("draft_unwritable" | "drive_space")."""
     with drive_errors(folder, "draft_unwritable"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(folder / ITEMS, b"".join(json_lines.encode_line(item, "Item") for item in items))
@@ -122,7 +122,7 @@ def create(folder: Path, items: Sequence[CurationItem]) -> None:
 
 
 def undecided_state(item: CurationItem) -> RowState:
-    """Return the state of an item without a decision."""
+    """Return the state that an item has as long as nobody decides on it."""
     if not HARMLESS_FLAGS.issuperset(item.flags):
         return "left_out"
     return (item.evidence.review or "undecided") if item.evidence is not None else "used"
@@ -131,15 +131,18 @@ def undecided_state(item: CurationItem) -> RowState:
 class Curation:
     """The items of a folder with the decisions on them.
 
-    `counts`: items by state. `label`: the highest confidentiality label of an item; "" if none has one. `revision`:
-    rises with each decision and each undo, so that callers can see that what they derived from the rows is outdated.
+    `counts`: number of items in each state. `label`: the highest confidentiality label of an item; "" if none has one.
+    `revision`: a number that rises with each decision and undo, so that callers can detect outdated results.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Load the folder. Raises AppError("draft_damaged" | "draft_unwritable" | "drive_space")."""
+        """Load the folder's items and decisions.
+
+        Raises AppError("draft_damaged" | "draft_unwritable" | "drive_space").
+        """
         self.folder = folder
         self._path = folder / DECISIONS
-        self._made: list[tuple[Decision, Decision | None]] = []  # each with the decision that it replaced
+        self._made: list[tuple[Decision, Decision | None]] = []  # each decision with the one that it replaced
         self._decisions: dict[int, Decision] = {}
         self.revision = 0
         try:
@@ -196,7 +199,7 @@ class Curation:
         return undecided_state(item) if decision is None else decision.kind
 
     def row_of(self, item: CurationItem) -> TrainingRow:
-        """Return the item's row with the user's changes."""
+        """Return the item's row, with the person's changes if it was edited."""
         decision = self._decisions.get(item.number)
         if decision is None or decision.kind != "edited":
             return item.row
@@ -206,7 +209,7 @@ class Curation:
         """Return the rows that will be trained on, in the order of the items."""
         return [self.row_of(item) for item in self.items if self.state_of(item) in TRAINED_STATES]
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _replay(self, data: dict[str, Any]) -> None:
         if data.get("undo"):
@@ -215,13 +218,13 @@ class Curation:
             self._apply(json_lines.convert(data, Decision))
 
     def _apply(self, decision: Decision) -> None:
-        """Raise IndexError for an unknown number."""
+        """Apply a decision in memory. Raises IndexError for an unknown number."""
         self._require(decision.number)
         self._made.append((decision, self._decisions.get(decision.number)))
         self._set_decision(decision.number, decision)
 
     def _require(self, number: int) -> None:
-        """Raise IndexError for an unknown number."""
+        """Raise IndexError if no item has this number."""
         if not 1 <= number <= len(self.items):
             raise IndexError(number)
 
@@ -243,10 +246,10 @@ class Curation:
         line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         with (
             drive_errors(self.folder, "draft_unwritable"),
-            self._path.open("ab", buffering=0) as file,  # a buffer would be flushed after the truncation
+            self._path.open("ab", buffering=0) as file,  # a buffer would be flushed only after the truncation
         ):
             place = file.tell()
-            if place != self._size:  # another process has written: numbers and revisions would differ
+            if place != self._size:  # another process has written, so numbers and revisions would differ
                 raise AppError("draft_changed", path=str(self.folder))
             try:
                 rest = line
@@ -261,13 +264,13 @@ class Curation:
 
 
 def _label(items: Sequence[CurationItem]) -> str:
-    """Return the highest label; raises ValueError for an unknown one."""
+    """Return the highest label of the items; "" if none has one. Raises ValueError for an unknown label."""
     labels = {item.evidence.label for item in items if item.evidence is not None and item.evidence.label}
     return max(labels, key=LABELS.index, default="")
 
 
 def _messages(decision: Decision) -> tuple[RowMessage, ...]:
-    """Return the messages of an edited row. Raises AppError("row_unusable")."""
+    """Return the question and answer of an edited row as messages. Raises AppError("row_unusable")."""
     try:
         return records.question_answer_messages(
             records.text_from_value(decision.question), records.text_from_value(decision.answer)
@@ -276,17 +279,18 @@ def _messages(decision: Decision) -> tuple[RowMessage, ...]:
         raise AppError("row_unusable", reason=phrase(f"common.data_bad.{error.code}")) from error
 
 
-LEAST_INTERVALS = 4  # needed for an estimate
-LAST_INTERVALS = 40  # only recent ones: reviewers become faster, and later tired
-BREAK_S = 180.0  # a longer interval is a break
+LEAST_INTERVALS = 4  # intervals needed for an estimate
+LAST_INTERVALS = 40  # only recent intervals count: a reviewer's pace changes
+BREAK_S = 180.0  # seconds; a longer interval is a break
 
 
 @dataclass(frozen=True, slots=True)
 class RowInspection:
-    """What a reviewer is shown about a row.
+    """Details of a row that a reviewer sees.
 
-    `flaws`: of `quality.CODES`; `personal`: of `personal.KINDS`; both in any message. `numbers`: count in the answer,
-    with or without units; `missing`: those of them, as written, that the quote does not contain; () without a quote.
+    `flaws`: codes of `quality.CODES`; `personal`: kinds of `personal.KINDS`; both over all messages. `numbers`: how
+    many numbers the answer contains, with or without units; `missing`: those of them that the quote does not contain,
+    as written; () without a quote.
     """
 
     flaws: tuple[str, ...] = ()
@@ -318,18 +322,18 @@ def is_quoted(evidence: RowEvidence) -> bool:
 
 
 def count_by_passage(items: Sequence[CurationItem]) -> Counter[tuple[str, str]]:
-    """Return how many pairs each passage gave, by its document and text."""
+    """Return the number of generated pairs for each (document, passage text)."""
     found = (item.evidence for item in items)
     return Counter((one.document, one.passage) for one in found if one is not None)
 
 
 class ReviewPace:
-    """An estimate of the time that the remaining decisions take; breaks do not count."""
+    """Estimates how long the remaining decisions take, from recent decisions without breaks."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._decided_at = float("-inf")
-        self._intervals: deque[float] = deque(maxlen=LAST_INTERVALS)  # seconds
+        self._intervals: deque[float] = deque(maxlen=LAST_INTERVALS)  # seconds between decisions
 
     def note(self) -> None:
         now = self._clock()
@@ -338,7 +342,7 @@ class ReviewPace:
         self._decided_at = now
 
     def seconds(self, left: int) -> float | None:
-        """Return the seconds for `left` items; None while too few decisions are known."""
+        """Return the estimated seconds for `left` items; None before LEAST_INTERVALS intervals were noted."""
         if len(self._intervals) < LEAST_INTERVALS:
             return None
         return left * statistics.fmean(self._intervals)

@@ -1,6 +1,6 @@
-"""Summarize the rows of a draft: how many are used or excluded, what is wrong with the others, how long the texts are.
+"""Summarize the rows of a draft: how many are used or excluded, which flaws they have, and how long the texts are.
 
-The distribution covers the rows that will be trained on: lengths, sources, and answers of an unusual length.
+The distribution covers only the rows that will be trained on: lengths, sources, and answers of an unusual length.
 """
 
 import statistics
@@ -17,9 +17,9 @@ from app.training.data.rows import TrainingRow
 
 @dataclass(frozen=True, slots=True)
 class DataOverview:
-    """Counts of rows; those after `total` add up to it.
+    """Numbers of rows; all fields after `total` add up to it.
 
-    `duplicates` and `flawed` are excluded until the user keeps them.
+    `duplicates` and `flawed` rows are excluded until the user keeps them.
     """
 
     total: int
@@ -28,7 +28,7 @@ class DataOverview:
     flawed: int = 0
     undecided: int = 0
     rejected: int = 0
-    unusable: int = 0  # lines of the file that give no row
+    unusable: int = 0  # lines of the file that could not be imported as rows
 
 
 def count_rows(rows: Curation, unusable: int) -> DataOverview:
@@ -51,9 +51,9 @@ UNUSABLE, OPEN = "unusable", "open"
 
 
 class FlawedRows:
-    """The rows that have a flaw and the lines that give no row, in the order of the file.
+    """The rows with flaws and the lines that could not be imported, in the order of the file.
 
-    A kind is OPEN (excluded without a decision by the user), one of `check.CODES`, or UNUSABLE.
+    A kind is OPEN (rows that are excluded and not decided on yet), one of `check.CODES`, or UNUSABLE (lines).
     """
 
     def __init__(self, rows: Curation, bad: Sequence[BadRow]) -> None:
@@ -63,7 +63,7 @@ class FlawedRows:
         self._found = Counter(flag for item in self._flagged for flag in item.flags)
 
     def kinds(self) -> list[tuple[str, int]]:
-        """Return the kinds that occur with their current counts."""
+        """Return (kind, current number of rows) for each kind that occurs."""
         counts = [(OPEN, self.open), *((code, self._found[code]) for code in CODES), (UNUSABLE, len(self._bad))]
         return [(kind, count) for kind, count in counts if count]
 
@@ -89,7 +89,7 @@ def line_number(one: FlawedRow) -> int:
 
 
 def personal_texts(row: TrainingRow, code: str) -> list[str]:
-    """Return the texts found as personal details of a `check.CODES` code; none for codes of other kinds."""
+    """Return the row's personal details of the kind that `code` (one of `check.CODES`) names; [] if it names none."""
     kind = code.removeprefix("personal_")
     return [
         message.text[one.start : one.end]
@@ -99,24 +99,24 @@ def personal_texts(row: TrainingRow, code: str) -> list[str]:
     ]
 
 
-OUTLIER_FENCE = 3.0  # quartile ranges beyond the quartiles: Tukey's outer fence (Exploratory Data Analysis, 1977)
-LEAST_ROWS = 12  # fewer lengths do not show what is usual
+OUTLIER_FENCE = 3.0  # in interquartile ranges: Tukey's outer fence (Exploratory Data Analysis, 1977)
+LEAST_ROWS = 12  # with fewer rows no length counts as unusual
 OUTLIERS_MOST = 50
-SHARES_MOST = 12  # shares with a name; the others are counted together
-HISTOGRAM_BARS = 16  # approximate number
+SHARES_MOST = 12  # most sources listed by name; the others are summed up
+HISTOGRAM_BARS = 16  # approximate number of bars
 
 
 @dataclass(frozen=True, slots=True)
 class LengthOutlier:
-    number: int  # of the curation item
+    number: int  # the curation item's number
     line: int
-    characters: int  # of the answer
+    characters: int  # length of the answer
     question: str
 
 
 @dataclass(frozen=True, slots=True)
 class SourceShare:
-    """The rows of one source. `name`: "" for rows without one; None for the sum of the sources that are not named."""
+    """The rows of one source. `name`: "" for rows without a source; None for the sum of all sources not listed."""
 
     name: str | None
     rows: int
@@ -126,9 +126,9 @@ class SourceShare:
 class DataDistribution:
     """Lengths in characters and sources of the rows that will be trained on.
 
-    `bins`: (upper bound, answers above the previous bound and up to this one); `beyond`: answers above the last bound.
-    `outliers`: answers outside Tukey's outer fences, the longest first. `groups`, `categories`: the largest first; ()
-    where no row has one.
+    `bins`: pairs (upper bound, number of answers longer than the previous bound and up to this one); `beyond`: number
+    of answers above the last bound. `outliers`: answers outside Tukey's outer fences, the longest first. `groups`,
+    `categories`: numbers of rows, the largest first; () if no row has a group or category.
     """
 
     rows: int
@@ -142,7 +142,7 @@ class DataDistribution:
 
 
 def measure_distribution(rows: Curation) -> DataDistribution | None:
-    """Measure the rows that will be trained on; None if there are none."""
+    """Return the distribution of the rows that will be trained on; None if there are none."""
     used = [(item, rows.row_of(item)) for item in rows.items if rows.state_of(item) in TRAINED_STATES]
     if not used:
         return None
@@ -176,14 +176,14 @@ def _fences(lengths: Sequence[int]) -> tuple[float, float]:
 
 
 def _bins(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Count lengths in bins of equal width: 1, 2 or 5 times a power of ten."""
+    """Count lengths in bins of equal width, which is 1, 2 or 5 times a power of ten."""
     width = round_up(max(lengths) / HISTOGRAM_BARS)
     counts = Counter(-(-length // width) for length in lengths)
     return tuple((place * width, counts[place]) for place in range(1, max(counts) + 1))
 
 
 def round_up(value: float) -> int:
-    """Return the next number that is 1, 2 or 5 times a power of ten, at least 1."""
+    """Return the smallest of 1, 2, 5, 10, 20, 50, … that is not below the value."""
     power = 1
     while True:
         for first in (1, 2, 5):

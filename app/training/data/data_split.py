@@ -1,11 +1,11 @@
-"""Split rows into training, validation and hold-out so that training gives away nothing of the hold-out.
+"""Split rows into training, validation and hold-out so that training rows reveal nothing of the hold-out.
 
-These rows stay together: rows of one `group`, with the same question, with the same answer and, while `keeps_alike` is
-set, near-duplicates; without it, validation may hold rows that resemble training rows. All order comes from the seed
-and the row ids, so that the same rows give the same split in whatever order they are read.
+These rows stay together: rows of one `group`, rows with the same question or the same answer and, while `keeps_alike`
+is true, near-duplicates; otherwise validation may hold rows that resemble training rows. The order depends only on the
+seed and the row ids, so that the same rows give the same split in whatever order they are read.
 
-The leakage report measures what the training rows give away of the hold-out and the validation rows. What is written is
-read by `app.training.data.split_record`.
+The leakage report measures how much the training rows reveal of the hold-out and the validation rows.
+`app.training.data.split_record` reads the files that this module writes.
 """
 
 import dataclasses
@@ -37,10 +37,10 @@ from app.training.data.split_record import (
     SplitSettings,
 )
 
-LEAST_ROWS = 10  # of fewer rows, a part would be a single row
+LEAST_ROWS = 10  # with fewer rows a part could be a single row
 LEAST_SHARE, MOST_SHARE = 0.01, 0.4
 _SHARE = 0.1
-_LEAST, _MOST_HOLDOUT, _MOST_VALIDATION = 20, 400, 200  # rows of a part without a given share
+_LEAST, _MOST_HOLDOUT, _MOST_VALIDATION = 20, 400, 200  # numbers of rows of a part whose share is not set
 
 
 USUAL = SplitSettings()
@@ -63,24 +63,23 @@ class RowRemoval:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The parts of a split, each in the order that the seed gives: the first rows of `train` are a random subset."""
+    """The three parts of a split. The seed orders each randomly: the first rows of `train` are a random sample."""
 
     settings: SplitSettings
     train: tuple[TrainingRow, ...]
     validation: tuple[TrainingRow, ...]
     holdout: tuple[TrainingRow, ...]
-    removed: tuple[RowRemoval, ...]  # by line
+    removed: tuple[RowRemoval, ...]  # in the order of the file
 
     def part(self, name: str) -> tuple[TrainingRow, ...]:
         return {"train": self.train, "validation": self.validation, "holdout": self.holdout}[name]
 
 
 def split_rows(rows: Sequence[TrainingRow], settings: SplitSettings = USUAL, known: Collection[str] = ()) -> Split:
-    """Split the rows. `known`: ids of rows that the adapter to be trained further was trained on.
+    """Split the rows. `known`: ids of the rows that the adapter to be trained further has already been trained on.
 
-    Known rows, and the rows that belong to them, are only trained on, because they would measure nothing.
-
-    Raises AppError("split_too_few" | "split_few_groups" | "split_all_known").
+    Known rows and the rows that stay together with them become training rows: in the other parts they would measure
+    nothing. Raises AppError("split_too_few" | "split_few_groups" | "split_all_known").
     """
     kept, same = _without_duplicates(rows)
     if len(kept) < LEAST_ROWS:
@@ -117,7 +116,7 @@ def split_rows(rows: Sequence[TrainingRow], settings: SplitSettings = USUAL, kno
 
 
 def _without_duplicates(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow], list[RowRemoval]]:
-    """Return the rows without exact duplicates, of which the first stays, and the removals."""
+    """Return the rows without exact duplicates (the first of each is kept) and the removed rows."""
     same = [
         RowRemoval(rows[place], "same", rows[places[0]], 1.0)
         for places in duplicates.exact_duplicates(rows)
@@ -128,7 +127,7 @@ def _without_duplicates(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow],
 
 
 def _sizes(rows: int, settings: SplitSettings) -> tuple[int, int]:
-    """Return the number of hold-out and validation rows."""
+    """Return the number of hold-out rows and of validation rows."""
 
     def size(share: float | None, most: int) -> int:
         if share is not None:
@@ -143,8 +142,7 @@ def _parts(
 ) -> list[list[int]]:
     """Return groups of row indices that must stay together.
 
-    A question that occurs in more rows than the hold-out holds is an instruction whose matter is elsewhere; it joins no
-    rows.
+    A question that occurs in more rows than the hold-out holds is a general instruction; it keeps no rows together.
     """
     groups: dict[str, int] = {}
     leader = list(range(len(rows)))
@@ -175,9 +173,9 @@ def _parts(
 
 
 def _take_parts(parts: list[list[int]], wanted: int, most: int) -> set[int]:
-    """Remove whole parts from the list until `wanted` rows are taken, and return their indices.
+    """Remove whole groups from `parts` until `wanted` rows are taken, and return the indices of these rows.
 
-    If large parts leave it below half of that, the smallest parts are taken too, up to `most` rows.
+    If groups that are too large leave it below half of `wanted`, take the smallest groups too, up to `most` rows.
     """
     taken: set[int] = set()
     for part in list(parts):
@@ -192,7 +190,7 @@ def _take_parts(parts: list[list[int]], wanted: int, most: int) -> set[int]:
 
 
 def _near_holdout(near: Iterable[duplicates.Pair], holdout: set[int]) -> dict[int, tuple[int, float]]:
-    """Return the rows outside the hold-out that resemble a row in it, with the most similar one and the similarity."""
+    """Return the rows outside the hold-out that resemble held-out rows, with the most similar one and the index."""
     found: dict[int, tuple[int, float]] = {}
     for one, other, similarity in near:
         for inside, outside in ((one, other), (other, one)):
@@ -205,10 +203,11 @@ def _near_holdout(near: Iterable[duplicates.Pair], holdout: set[int]) -> dict[in
 
 
 def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: LeakageReport) -> SplitManifest:
-    """Create `folder` with a file for each part and `split.json`, completely or not at all, and return the latter.
+    """Create `folder` with a file for each part and `split.json`, completely or not at all, and return the manifest.
 
-    `source`: what the rows come from. Nothing depends on the time, so that the same rows and settings give the same
-    bytes. Raises AppError("split_exists") if the folder holds anything, and as `export_error` does.
+    `source`: the "source" entry of the manifest, which tells where the rows come from. The same rows and settings
+    always give the same bytes. Raises AppError("split_exists") if the folder is not empty, and the errors of
+    `export_error`.
     """
     folder = folder.absolute()
     require_free_folder(folder)
@@ -225,7 +224,7 @@ def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: Lea
         )
         _put(temporary / MANIFEST, json.dumps(dataclasses.asdict(manifest), ensure_ascii=False, indent=1).encode())
         if folder.exists():
-            folder.rmdir()  # Windows cannot rename to an existing name
+            folder.rmdir()  # Windows cannot rename to an existing path
         temporary.replace(folder)
         sync_folder(folder.parent)
     except OSError as error:
@@ -236,7 +235,7 @@ def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: Lea
 
 
 def require_free_folder(folder: Path) -> None:
-    """Check that `folder` is missing or empty.
+    """Raise an error unless `folder` is missing or empty.
 
     Raises AppError("split_exists" | "export_not_folder" | "export_forbidden").
     """

@@ -1,8 +1,8 @@
-"""Find duplicate rows: identical ones, equal questions, near-duplicates, and answers contained in another answer.
+"""Find duplicate rows: identical rows, equal questions, near-duplicates, and answers contained in another answer.
 
 Texts are compared in NFKC without white space. `near_duplicates` computes exact Jaccard indices, not estimates: rows
 that could reach the threshold share some of their rarest n-grams (prefix filter: Bayardo, Ma, Srikant 2007; Xiao et al.
-2008), and the index of each such pair is computed.
+2008), and the index is computed for each such pair.
 """
 
 from collections import defaultdict
@@ -18,18 +18,18 @@ from app.base.search_text import normalize_nfkc
 from app.training.data.rows import TrainingRow
 from app.training.data.split_record import DEFAULT_MEASURE, Part, SimilarityMeasure
 
-Pair = tuple[int, int, float]  # places of two rows, the lower first, and their Jaccard index
+Pair = tuple[int, int, float]  # indices of two rows, the lower first, and their Jaccard index
 
 _Numbers = npt.NDArray[np.int64]
 _ROUNDING = 1e-9
 _BITS = 256
 
-# Characters. A shorter answer (yes, a number with its unit, "the documents do not say so") fits many unrelated
-# questions; a sentence about one matter is seldom shorter in Japanese.
+# Minimum length in characters of an answer to compare. A shorter one (yes, a number, "not in the documents")
+# fits many unrelated questions; a sentence about one subject is seldom shorter in Japanese.
 ANSWER_CHARACTERS = 20
-# Rows. An answer in more rows is a set phrase, not one answer to many wordings: it would join all these rows.
+# An answer in more rows than this is a set phrase: comparing it would keep all these rows together.
 ANSWER_ROWS = 20
-_STANDS = 0.8  # share of an answer's n-grams from which it counts as contained in another answer
+_STANDS = 0.8  # share of an answer's n-grams that another answer must contain
 _AT_ONCE = 256
 
 
@@ -38,20 +38,20 @@ def normalized(text: str) -> str:
 
 
 def exact_duplicates(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:
-    """Return groups of row indices whose messages are all the same, in order, without rows that have no duplicate."""
+    """Return groups of indices of rows whose messages are all equal, each group in order; unique rows are omitted."""
     return _alike([tuple((message.role, normalized(message.text)) for message in row.messages) for row in rows])
 
 
 def repeated_questions(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:
-    """Return the same groups for everything before the answer: system message, earlier turns and question."""
+    """Return groups of indices of rows that are equal up to the answer: system message, earlier turns and question."""
     return _alike([tuple((message.role, normalized(message.text)) for message in row.messages[:-1]) for row in rows])
 
 
 def same_answers(rows: Sequence[TrainingRow]) -> tuple[list[tuple[int, int]], frozenset[int]]:
-    """Return the pairs of rows that share an answer, in order, and all rows whose answers were compared.
+    """Return pairs of indices of rows that share an answer, sorted, and the indices of all rows with compared answers.
 
-    Two rows share an answer if one answer equals, nearly equals or is contained in the other. Every assistant message
-    of ANSWER_CHARACTERS and more is compared, if it occurs in at most ANSWER_ROWS rows.
+    Two rows share an answer if one answer equals, nearly equals or is contained in the other. An assistant message is
+    compared if it has at least ANSWER_CHARACTERS and occurs in at most ANSWER_ROWS rows.
     """
     owners: defaultdict[str, set[int]] = defaultdict(set)
     for place, row in enumerate(rows):
@@ -78,7 +78,7 @@ def _alike(keys: Sequence[Hashable]) -> list[tuple[int, ...]]:
 
 
 def near_duplicates(rows: Sequence[TrainingRow], threshold: float = 0.8, n: int = 5, part: Part = "row") -> list[Pair]:
-    """Return all pairs whose Jaccard index is at least `threshold`, in order. A text shorter than `n` is one n-gram.
+    """Return all pairs whose Jaccard index is at least `threshold`, sorted. A text shorter than `n` is one n-gram.
 
     The time grows with the number of pairs that share a rare n-gram: quadratic for rows made from one template.
     """
@@ -94,7 +94,7 @@ def near_duplicates(rows: Sequence[TrainingRow], threshold: float = 0.8, n: int 
 def nearest_rows(
     rows: Sequence[TrainingRow], asked: Sequence[int], among: Sequence[int], measure: SimilarityMeasure
 ) -> list[tuple[int, float]]:
-    """Return for each row of `asked` the most similar row of `among` (the first of equals) and the Jaccard index."""
+    """Return for each row index of `asked` the index of the most similar row of `among` and their Jaccard index."""
     grams = NGramSets.of([_text(row, measure.part) for row in rows], measure.n)
     others = np.asarray(among, np.int64)
     postings = _Postings.of(grams, others, grams.sizes[others])
@@ -109,10 +109,10 @@ def nearest_rows(
 
 @dataclass(frozen=True, slots=True)
 class NGramSets:
-    """The n-grams of each row's text as numbers in one array; the rarer an n-gram, the smaller its number."""
+    """The sets of n-grams of all rows in one array of numbers; the rarer an n-gram, the smaller its number."""
 
     numbers: _Numbers
-    starts: _Numbers  # one more than the number of rows
+    starts: _Numbers  # where each row's numbers start in `numbers`, plus the end
     kinds: int  # number of different n-grams
 
     @classmethod
@@ -133,20 +133,20 @@ class NGramSets:
         return self.numbers[self.starts[place] : self.starts[place + 1]]
 
     def bits(self) -> npt.NDArray[np.uint64]:
-        """Return _BITS bits for each row as uint64 words; an n-gram sets the bit of its number modulo _BITS."""
+        """Return _BITS bits for each row, packed in uint64 words; an n-gram sets the bit of its number modulo _BITS."""
         bits = np.zeros((len(self.sizes), _BITS), bool)
         bits[np.repeat(np.arange(len(bits)), self.sizes), self.numbers % _BITS] = True
         return np.packbits(bits, axis=1).view(np.uint64)
 
     def similar(self, place: int, others: _Numbers, threshold: float) -> Iterator[tuple[int, float]]:
-        """Yield those of `others` whose Jaccard index with the row is at least `threshold`, with the index."""
+        """Yield the rows of `others` whose Jaccard index with the row `place` reaches `threshold`, with the index."""
         shared = self.shared(place, others)
         jaccard = shared / (self.sizes[place] + self.sizes[others] - shared)
         for index in np.flatnonzero(jaccard >= threshold):
             yield int(others[index]), float(jaccard[index])
 
     def shared(self, place: int, others: _Numbers) -> _Numbers:
-        """Return how many n-grams each of `others` has in common with the row."""
+        """Return the number of n-grams that each row of `others` shares with the row `place`."""
         if not len(others):
             return np.empty(0, np.int64)
         own = self.row(place)
@@ -160,21 +160,21 @@ class NGramSets:
 
 @dataclass(frozen=True, slots=True)
 class _Postings:
-    """An inverted index: the rows that contain each n-gram."""
+    """An inverted index that gives the rows containing each n-gram."""
 
     rows: _Numbers
     starts: _Numbers
 
     @classmethod
     def of(cls, grams: NGramSets, places: _Numbers, lengths: _Numbers) -> "_Postings":
-        """Index the first `lengths` n-grams of the rows at `places`."""
+        """Index the first `lengths[i]` (the rarest) n-grams of each row `places[i]`."""
         numbers = grams.numbers[_ranges(grams.starts[places], lengths)]
         order = np.argsort(numbers, kind="stable")
         starts = np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=grams.kinds))))
         return cls(np.repeat(places, lengths)[order], starts)
 
     def rows_with(self, numbers: _Numbers) -> _Numbers:
-        """Return the rows of each n-gram, concatenated: a row occurs once for each of the n-grams that it contains."""
+        """Return the rows containing each given n-gram, concatenated: a row occurs once for each of its n-grams."""
         return self.rows[_ranges(self.starts[numbers], self.starts[numbers + 1] - self.starts[numbers])]
 
 
@@ -182,8 +182,8 @@ def _candidates(grams: NGramSets, threshold: float) -> Iterator[tuple[int, _Numb
     """Yield each row with the rows of the same or a smaller size that may reach the threshold.
 
     Two sets of a >= b n-grams reach the threshold t with t (a + b) / (1 + t) n-grams in common, which is at least t a
-    and at least 2 t b / (1 + t). So a prefix of one set shares an n-gram with a prefix of the other. They differ in at
-    most (1 - t) (a + b) / (1 + t) n-grams, and therefore in no more bits, since several n-grams share a bit.
+    and at least 2 t b / (1 + t). So a prefix of one set shares an n-gram with a prefix of the other. The sets differ in
+    at most (1 - t) (a + b) / (1 + t) n-grams, and their bits differ in no more places, since n-grams may share a bit.
     """
     sizes, words = grams.sizes, np.ascontiguousarray(grams.bits().T)
     asked = sizes - _least(threshold * sizes) + 1
@@ -196,7 +196,7 @@ def _candidates(grams: NGramSets, threshold: float) -> Iterator[tuple[int, _Numb
         found = postings.rows_with(grams.row(row)[: asked[row]])
         found = found[(position[found] < position[row]) & (sizes[found] >= threshold * sizes[row] - _ROUNDING)]
         different = np.zeros(len(found), np.int64)
-        for word in words:  # a sum along an axis of four words takes twice as long
+        for word in words:  # numpy's sum along an axis of four words takes twice as long
             different += np.bitwise_count(word[found] ^ word[row])
         bound = (1 - threshold) / (1 + threshold) * (sizes[row] + sizes[found]) + _ROUNDING
         yield row, _set(found[different <= bound])
@@ -205,8 +205,8 @@ def _candidates(grams: NGramSets, threshold: float) -> Iterator[tuple[int, _Numb
 def _holders(grams: NGramSets, rows_of: Sequence[set[int]]) -> dict[int, set[int]]:
     """Return for each text the texts that contain it, including itself; texts in too many rows are omitted.
 
-    A text that contains it shares at least one of its rarest n-grams: as many as may be missing, plus one, are
-    searched.
+    A containing text may lack some n-grams. It shares at least one of the rarest n-grams if one more of them is
+    searched than may be lacking.
     """
     sizes = grams.sizes
     asked = sizes - _least(_STANDS * sizes) + 1
@@ -228,7 +228,7 @@ def _holders(grams: NGramSets, rows_of: Sequence[set[int]]) -> dict[int, set[int
 
 
 def _least(value: npt.NDArray[np.floating[Any]]) -> _Numbers:
-    """Return the smallest integer that is not below the value, within the rounding error."""
+    """Return for each value the smallest integer that is not below it, within the rounding error."""
     least: _Numbers = np.ceil(value - _ROUNDING).astype(np.int64)
     return least
 
@@ -239,7 +239,7 @@ def _text(row: TrainingRow, part: Part) -> str:
 
 
 def _codes(texts: Sequence[str], n: int) -> tuple[_Numbers, _Numbers]:
-    """Return a number for each n-gram of each text, different for different n-grams, and the index of its text.
+    """Return a number for each n-gram of each text (equal only for equal n-grams) and the index of the n-gram's text.
 
     No text may be shorter than `n`.
     """
@@ -258,9 +258,9 @@ def _codes(texts: Sequence[str], n: int) -> tuple[_Numbers, _Numbers]:
 
 
 def _numbered(values: _Numbers) -> tuple[_Numbers, int]:
-    """Return the rank of each value among the distinct values, and how many these are.
+    """Return the rank of each value among the distinct values, and the number of distinct values.
 
-    `numpy.unique` takes ten times as long.
+    It is ten times as fast as `numpy.unique`.
     """
     order = np.argsort(values)
     ordered = values[order]
@@ -271,13 +271,13 @@ def _numbered(values: _Numbers) -> tuple[_Numbers, int]:
 
 
 def _set(values: _Numbers) -> _Numbers:
-    """Return the distinct values in order."""
+    """Return the distinct values, sorted."""
     ordered = np.sort(values)
     return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if len(values) else values
 
 
 def _ranges(starts: _Numbers, lengths: _Numbers) -> _Numbers:
-    """starts[0], starts[0] + 1, … (lengths[0] numbers), starts[1], …"""
+    """Return the ranges starts[0], starts[0] + 1, … (lengths[0] numbers), starts[1], … as one array."""
     ends = np.cumsum(lengths)
     counted: _Numbers = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
     return counted

@@ -1,4 +1,4 @@
-"""Import a file as rows of training data; each line that gives no row is reported with its place and the reason.
+"""Import a file as rows of training data, and report each line that gives no row with its place and the reason.
 
 A draft also stores the import without its rows (`origin.json`): the columns, the bad rows, and the size and time of the
 source file.
@@ -30,14 +30,14 @@ JSON = (".json",)
 TABLES = (".csv", ".tsv")
 MARKDOWN = (".md", ".markdown", ".txt")
 SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *MARKDOWN)
-FILE_BYTES = 300_000_000  # 150,000 answers of a page each
-ROWS = 300_000  # an 8B model on one graphics card trains for weeks on as many
+FILE_BYTES = 300_000_000  # limit; about 150,000 answers of a page each
+ROWS = 300_000  # limit; an 8B model on one graphics card would train for weeks on them
 SAMPLES, SAMPLE_CHARACTERS, SAMPLE_ITEMS = 3, 2_000, 50
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedRows:
-    """An imported file. `mapping`: which column holds what, including guessed columns.
+    """An imported file. `mapping`: the column for each purpose, including guessed columns.
 
     `label`: the highest confidentiality label of its rows; "" if none has one. `samples`: its first records, with texts
     cut at SAMPLE_CHARACTERS and lists at SAMPLE_ITEMS.
@@ -48,23 +48,23 @@ class ImportedRows:
     bad: tuple[BadRow, ...]  # in the order of the file
     shape: Shape
     mapping: ColumnMapping
-    sha256: str = ""  # of the file
+    sha256: str = ""  # the file's hash
     columns: tuple[str, ...] = ()
-    encoding: str = ""  # of a text file, as Python names it
-    sheet: str = ""  # of a workbook
-    other_sheets: tuple[str, ...] = ()  # not read
-    blank: int = 0  # empty rows, which are no problem
+    encoding: str = ""  # Python's name of a text file's encoding; "" for a workbook
+    sheet: str = ""  # the imported sheet of a workbook
+    other_sheets: tuple[str, ...] = ()  # sheets that were not read
+    blank: int = 0  # number of empty rows, which are no problem
     samples: tuple[DataRecord, ...] = ()
     label: str = ""
-    origins: tuple[tuple[str, str], ...] = ()  # collection and document from which each row was made
+    origins: tuple[tuple[str, str], ...] = ()  # (collection, document) from which rows were made
 
 
 def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRows:
-    """Import a file. `mapping`: columns that the user names; the others are guessed.
+    """Import a file. `mapping`: the columns that the user named; the others are guessed.
 
     Raises AppError: file_missing, data_is_folder, data_format, data_empty, data_no_columns, data_column_missing,
-    data_column_twice, data_no_rows, data_only_heading, data_not_json, data_several_lists, data_without_columns, and as
-    `table_reader` does.
+    data_column_twice, data_no_rows, data_only_heading, data_not_json, data_several_lists, data_without_columns, and the
+    errors of `table_reader`.
     """
     path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (Path's raises for an unknown ~user)
     raw = _read_bytes(path)
@@ -78,14 +78,14 @@ def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRow
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
     if not imported.rows and not imported.bad:
         raise AppError("data_only_heading" if imported.mapping.answer else "data_no_rows", name=path.name)
-    if not wanted.group and len({row.group for row in imported.rows}) == 1:  # one group separates nothing
+    if not wanted.group and len({row.group for row in imported.rows}) == 1:  # a single group separates nothing
         rows = tuple(replace(row, group="") for row in imported.rows)
         imported = replace(imported, rows=rows, mapping=replace(imported.mapping, group=""))
     return _with_record(imported, path.parent)
 
 
 def _with_record(imported: ImportedRows, folder: Path) -> ImportedRows:
-    """Return the import with the label and the origins of `split.json`, if the file lies in a split's folder."""
+    """Return the import with the label and the origins of the `split.json` next to the file, if there is one."""
     label, origins = split_record.read_label_and_origins(folder)
     known = {one for one in (label, confidentiality.label_from_word(imported.label)) if one is not None}
     highest = confidentiality.highest_label(known) if known else ""
@@ -93,7 +93,7 @@ def _with_record(imported: ImportedRows, folder: Path) -> ImportedRows:
 
 
 def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
-    """Return the columns of a file and samples of it, before a mapping is known.
+    """Return the columns of a file and its first records, before a mapping is chosen.
 
     Raises AppError as `import_file` does.
     """
@@ -106,7 +106,7 @@ def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
 
 
 def encoding_name(codec: str) -> str:
-    """Return the encoding's usual name."""
+    """Return the usual name of a codec, to show to the user."""
     return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.encoding_name(codec)
 
 
@@ -118,7 +118,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
-    """Return the text and its encoding; ("", "") for a workbook."""
+    """Return the text of a file and its codec; ("", "") for a workbook. Raises AppError for text that is unreadable."""
     if path.suffix.lower() in table_reader.WORKBOOKS:
         return "", ""
     codec = encodings.detect(raw)
@@ -132,7 +132,7 @@ def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
 
 
 def _records_of(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> DataRecords:
-    """Return the records of `raw` for a workbook, of `text` for other files."""
+    """Return the records of a file: a workbook is parsed from the bytes `raw`, other files from `text`."""
     suffix = path.suffix.lower()
     if suffix in table_reader.WORKBOOKS:
         sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
@@ -145,7 +145,7 @@ def _records_of(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> Dat
 
 
 def _samples(found: DataRecords) -> tuple[DataRecord, ...]:
-    """Return the first records; values that JSON cannot hold (dates) become text."""
+    """Return the first records; values that JSON cannot represent, such as dates, become text."""
     return tuple(
         DataRecord(one.line, {name: _cut(value) for name, value in one.values.items()}) for one in found.found[:SAMPLES]
     )
@@ -201,7 +201,7 @@ def _mapping(found: DataRecords, name: str, wanted: ColumnMapping) -> tuple[Colu
 
 
 def _of_markdown(text: str, name: str, wanted: ColumnMapping) -> ImportedRows:
-    """Import the pairs of a text, or the rows of its tables if it has no pairs."""
+    """Import the question-answer pairs of a Markdown text, or the rows of its tables if it has no pairs."""
     rows, bad = ([], []) if wanted.as_dict() else markdown_pairs.read_pairs(text)
     if rows or any(one.code != "outside" for one in bad):
         return ImportedRows(name, tuple(rows), tuple(bad), "markdown", ColumnMapping())
@@ -211,7 +211,7 @@ def _of_markdown(text: str, name: str, wanted: ColumnMapping) -> ImportedRows:
     raise AppError("data_without_columns" if wanted.as_dict() else "data_no_rows", name=name)
 
 
-ORIGIN_FILE = "origin.json"  # in the folder of the rows
+ORIGIN_FILE = "origin.json"  # name in the folder of the rows
 
 FileState = Literal["same", "changed", "gone"]
 
@@ -220,7 +220,7 @@ FileState = Literal["same", "changed", "gone"]
 class ImportOrigin:
     """The source file of a draft's rows.
 
-    `imported`: the import without its rows. `size_bytes`, `modified_ns`: of the file at the time of the import.
+    `imported`: the import without its rows. `size_bytes`, `modified_ns`: the file's size and time when it was imported.
     """
 
     imported: ImportedRows
@@ -228,7 +228,7 @@ class ImportOrigin:
     modified_ns: int
 
     def standing(self, path: Path) -> FileState:
-        """Return whether the file is unchanged, by its size and time."""
+        """Return whether the file is "same" (equal size and time), "changed" or "gone"."""
         try:
             found = path.stat()
         except OSError:
@@ -237,7 +237,7 @@ class ImportOrigin:
 
 
 def origin_of(path: Path, imported: ImportedRows) -> ImportOrigin:
-    """Return the origin for a file that was just imported; 0 bytes if it has vanished since."""
+    """Return the origin of a file that was just imported; its size and time are 0 if the file has vanished since."""
     without_rows = dataclasses.replace(imported, rows=())
     try:
         found = path.stat()
@@ -253,7 +253,7 @@ def write_origin(folder: Path, origin: ImportOrigin) -> None:
 
 
 def read_origin(folder: Path) -> ImportOrigin | None:
-    """Return the origin; None for generated rows and for an unreadable file, since the rows are complete without it."""
+    """Return the origin; None for generated rows, and for an unreadable file, without which the rows are complete."""
     try:
         return json_lines.decode(strict_json.read_bytes(folder / ORIGIN_FILE), {"Origin": ImportOrigin})
     except (OSError, ValueError):

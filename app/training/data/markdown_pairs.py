@@ -23,11 +23,11 @@ _MARKS = {
 }
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_].*?)(?:\*\*|__)[ \t]*$")
-_BOLD_LEVEL = 7  # below every heading
+_BOLD_LEVEL = 7  # the level of a bold line, below all six heading levels
 _ASKS = re.compile(r"[?？]\s*$|(?:です|ます|でしょう|のです)か。?\s*$")
 _SECTION = re.compile(
     r"(?:\d+(?:[-.．－]\d+)*[.．、)）]?|[(（]\d+[)）])[ \t\u3000]+"
-)  # the section number before a question
+)  # matches the section number before a question
 _CELLS = re.compile(r"(?<!\\)\|")
 _TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _FENCE = re.compile(r"[ \t]{0,3}(```|~~~)")
@@ -37,7 +37,7 @@ _COMMENT = re.compile(r"[ \t]*<!--.*-->[ \t]*$")
 
 @dataclass(slots=True)
 class _Entry:
-    """A question and the lines below it. `level`: of its heading; 0 if the question is no heading."""
+    """A question and the lines below it. `level`: its heading level, from 1; 0 if the question is not a heading."""
 
     line: int
     level: int
@@ -45,7 +45,7 @@ class _Entry:
     group: str
     body: list[str] = field(default_factory=list)
     answer_at: int | None = None  # index of the body line that begins the answer
-    answer: str = ""  # text of that line
+    answer: str = ""  # text of the line `answer_at`, without its sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,17 @@ class _Line:
     number: int
     text: str
     is_code: bool
-    question: str | None = None  # text after the question sign
+    question: str | None = None  # text after a question sign; None: no sign
     answer: str | None = None
     level: int = 0
     title: str = ""
 
 
 def read_pairs(text: str) -> tuple[list[TrainingRow], list[BadRow]]:
-    """Return the rows and the bad rows of a text.
+    """Return the rows of a text, and a bad row for each piece of text that belongs to no question.
 
-    If questions have a sign (Q:, 問), only these count; otherwise headings and bold lines that ask a question. A row's
-    group is the path of headings above it. Text that belongs to no question becomes a bad row.
+    If any question has a sign (Q:, 問), only questions with a sign count; otherwise headings and bold lines that ask a
+    question do. A row's group is the path of headings above it.
     """
     lines = list(_lines(text))
     has_signs = any(line.question is not None for line in lines)
@@ -79,7 +79,7 @@ def read_pairs(text: str) -> tuple[list[TrainingRow], list[BadRow]]:
 
 
 def read_table(text: str) -> list[TableRow]:
-    """Return the cells of the text's tables without the rules below their headings; <br> becomes a line break."""
+    """Return the rows of the text's tables without the rules below their headings; <br> becomes a line break."""
     found = []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         if line.count("|") and not _TABLE_RULE.match(line):
@@ -106,17 +106,17 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _front_matter(lines: list[str]) -> int:
-    """Return how many lines at the beginning are YAML front matter."""
+    """Return the number of lines at the beginning that are YAML front matter."""
     if lines[0].strip("\ufeff \t") != "---":
         return 0
     return next((at + 1 for at, line in enumerate(lines[1:40], start=1) if line.strip() in ("---", "...")), 0)
 
 
 def _behind(kind: str, line: str) -> str | None:
-    """Return the text after the sign of this kind; None if the line has no sign."""
+    """Return the text after the question or answer sign that `kind` names; None if the line does not begin with one."""
     found = _MARKS[kind].match(line)
     if found is None or (found["sign"] == "." and found["text"] and not (found["gap"] or found["closed"])):
-        return None  # Q.E.D.
+        return None  # an abbreviation such as Q.E.D.
     is_alone = not found["text"] and bool(found["hash"] or found["bold"])
     is_numbered = bool(found["number"]) and bool(found["gap"] or not found["text"])
     if not (found["sign"].strip() or found["closed"] or is_alone or is_numbered):
@@ -158,9 +158,9 @@ def _ends(entry: _Entry, line: _Line) -> bool:
 
 
 def _add_line(entry: _Entry, line: _Line, *, has_signs: bool) -> None:
-    """Add a line to the question's body. `has_signs`: questions are marked (Q:, 問).
+    """Add a line to the question's body. `has_signs`: the questions of this text have signs (Q:, 問).
 
-    The first answer mark begins the answer; without question marks only if nothing but blank lines precedes it.
+    The first answer sign begins the answer. Without question signs it does so only if no text precedes it.
     """
     is_first = not any(text.strip() for text in entry.body)
     if line.answer is not None and entry.answer_at is None and (has_signs or is_first):
@@ -175,9 +175,9 @@ def _outside(stray: list[_Line]) -> list[BadRow]:
 
 
 def _row(entry: _Entry) -> TrainingRow | BadRow:
-    """Return the row of an entry.
+    """Return the row of an entry, or a bad row if its question or answer is unusable.
 
-    Without an answer sign, the answer is what follows the heading, or what follows the first blank line.
+    Without an answer sign, the answer is the text below the heading, or the text after the first blank line.
     """
     body, at = entry.body, entry.answer_at
     if at is not None:
@@ -195,7 +195,7 @@ def _row(entry: _Entry) -> TrainingRow | BadRow:
 
 
 def _joined(lines: list[str]) -> str:
-    """Join the lines without trailing blank lines and rules, which separate questions."""
+    """Join the lines without trailing blank lines and rules, which only separate questions."""
     kept = list(lines)
     while kept and (not kept[-1].strip() or _RULE.match(kept[-1])):
         kept.pop()

@@ -1,6 +1,6 @@
-"""Find personal details in Japanese texts by their form: names, phone numbers, addresses, mail, personal numbers.
+"""Detect personal details in Japanese texts by their form: names, phone numbers, addresses, mail, personal numbers.
 
-A name is found if a title follows it, a label precedes it, or it consists of a frequent surname
+A name is detected if a title follows it, a label precedes it, or it consists of a frequent surname
 (`resources/datasets/surnames.txt`) and a usual given name; other names in running text are missed. Names of rivers,
 offices and chapters do not count. The text is not changed.
 """
@@ -22,13 +22,13 @@ _Finder = Callable[[str], Iterator["PersonalDetail"]]
 @dataclass(frozen=True, slots=True)
 class PersonalDetail:
     kind: str  # one of KINDS
-    start: int  # in characters
+    start: int  # position of the first character
     end: int
 
 
-# Maps one character to one, so that positions stay the same: full-width forms, and every kind of hyphen.
+# Maps full-width forms and every kind of hyphen to one ASCII character each, so that positions stay the same.
 _NARROW = {0xFF01 + at: 0x21 + at for at in range(94)} | dict.fromkeys(map(ord, "−‐‑‒–—―ｰ"), "-") | {0x3000: " "}
-_LONG_MARK = re.compile(r"(?<=\d)ー(?=\d)")  # 1ー2, typed with the key of the long vowel
+_LONG_MARK = re.compile(r"(?<=\d)ー(?=\d)")  # as in 1ー2, typed with the long vowel mark instead of a hyphen
 
 _KANJI = "\u3400-\u9fff々ヶ"
 _KANA = "\u3041-\u3096\u30a1-\u30fa\u30fc"
@@ -38,9 +38,9 @@ _TITLES = (
     "(?:様|さま|さん|氏|殿|君|くん|ちゃん|先生|教授|博士|医師|弁護士"
     "|社長|部長|課長|係長|主任|主査|議員|選手|容疑者|被告)"
 )
-# Words before a title that are no names: 関係者様 is not a 関 with the given name 係者, nor is 森林組合様 a person.
+# Endings of words before a title that are not names: in 関係者様, 関 is not a surname; 森林組合様 is not a person.
 _NO_NAME = re.compile("[者長員社客課局官位方家族体店会各皆両同御仕多模異奥何摂諸合業院所構団署室庁府]$")
-_NO_BODY = re.compile(  # further ends, which do occur in given names after a frequent surname
+_NO_BODY = re.compile(  # more such endings; after a frequent surname they can end a given name
     f"{_NO_NAME.pattern}|[部行学園校省民主師臣神王源有殿貴町村市県区]$|(?:[法本個友知成老職名住夫故役]人|[均画唯]一)$"
 )
 _GIVEN_END = "[郎子美恵代雄夫男介助哉斗翔奈香織彦之樹也輔]"
@@ -56,7 +56,7 @@ _LABELLED = rf"""(?mx) {_LABELS.replace(" ", "[ ]")} [ ]*[:：][ ]*
     (?= $ | [\s,、。;/|()（）「」] | {_TITLES} )"""
 _OTHER = rf"{_BEFORE}(?P<name>[{_KANJI}]{{2,5}}|[{_KANJI}]{{1,3}} [{_KANJI}]{{1,3}}) ?(?:様|氏)(?![{_KANJI}])"
 
-# A place name (but not table 4-2-2 of a 区間), followed by 1丁目2番3号, 1-2-3 or 12番地の3.
+# A place name (but not that in table 4-2-2 of a 区間), followed by 1丁目2番3号, 1-2-3 or 12番地の3.
 _PLACE = rf"(?:(?![図表式第域編章節項])[{_KANJI}{_KANA}])"
 _ADDRESS = rf"""(?x) (?: (?:北海道|東京都|(?:京都|大阪)府|[{_KANJI}]{{2,3}}県)[ ]?{_PLACE}{{1,7}}?
         | [{_KANJI}\u30a1-\u30fa\u30fc]{{1,7}}? | (?<![\u3041-\u3096{_KANJI}])[\u3041-\u3096]{{2,6}} )
@@ -79,7 +79,7 @@ _ACCOUNT = r"(?:口座番号|普通(?:預金)?|当座(?:預金)?) ?[:：]? ?(?:N
 
 
 def find_personal(text: str) -> tuple[PersonalDetail, ...]:
-    """Return all details in order; of two that overlap, the one that begins first, otherwise the longer one."""
+    """Return all details in order; of overlapping ones the one that begins first, or else the longest."""
     narrow = _LONG_MARK.sub("-", text.translate(_NARROW))
     hits = sorted((hit for find in _finders() for hit in find(narrow)), key=lambda hit: (hit.start, -hit.end))
     apart: list[PersonalDetail] = []
@@ -93,7 +93,7 @@ def find_personal(text: str) -> tuple[PersonalDetail, ...]:
 def _finders() -> tuple[_Finder, ...]:
     listed = (resources() / "datasets" / "surnames.txt").read_text("utf-8").split()
     surnames = "|".join(sorted(map(re.escape, listed), key=len, reverse=True))
-    # The set of first characters saves trying 400 names at most places of a text.
+    # Checking the first character first saves trying 400 names at most places of a text.
     surname = f"(?=[{''.join(sorted({name[0] for name in listed}))}]){_BEFORE}(?:{surnames})"
     given = rf"(?: ?[{_KANJI}]{{1,3}}| [{_KANA}]{{1,5}})"
     titled = rf"{surname}(?P<name>{given}??) ?{_TITLES}(?![{_KANJI}])"
@@ -117,7 +117,7 @@ def _finders() -> tuple[_Finder, ...]:
 
 
 def _finder(kind: str, expression: str, accept: Callable[[_Match], bool] = bool) -> _Finder:
-    """Return a function that yields each match of the expression's group `value`, or of the whole expression."""
+    """Return a function that yields a detail for each accepted match: its group `value`, or else the whole match."""
     pattern = re.compile(expression)
     group = "value" if "value" in pattern.groupindex else 0
 
@@ -134,13 +134,13 @@ def _digits(match: _Match) -> str:
 
 
 def _has_phone_length(match: _Match) -> bool:
-    """Return whether there are ten or eleven digits, counting the leading 0 that +81 replaces."""
+    """Return whether the match has ten or eleven digits, counting the leading 0 that +81 replaces."""
     digits = _digits(match)
     return len(digits) in (10, 11) if digits.startswith("0") else digits.startswith("81") and 11 <= len(digits) <= 13
 
 
 def _is_personal_number(match: _Match) -> bool:
-    """Return whether the twelve digits are neither a round sum nor a time like 202611251825."""
+    """Return whether the twelve digits are neither a round number nor a time like 202611251825."""
     digits = _digits(match)
     if digits.endswith("000"):
         return False
@@ -152,6 +152,6 @@ def _is_personal_number(match: _Match) -> bool:
 
 
 def _is_card(match: _Match) -> bool:
-    """Return whether the check digit of ISO/IEC 7812 (Luhn) is right."""
+    """Return whether the check digit (Luhn, ISO/IEC 7812) is correct."""
     digits = [int(digit) for digit in _digits(match)]
     return any(digits) and (sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])) % 10 == 0

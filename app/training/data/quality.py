@@ -1,6 +1,6 @@
 """Flag flaws in one text of training data: JSON debris, cut ends, wrongly decoded characters, loops.
 
-The module looks at one text by itself and changes nothing. It cannot judge whether a statement is true.
+The module looks at a single text and changes nothing. It cannot judge whether a statement is true.
 """
 
 import re
@@ -13,7 +13,7 @@ CODES = ("json_debris", "unfinished", "mojibake", "repetition", "control_charact
 
 _Patterns = tuple[re.Pattern[str], ...]
 
-# Code and formulas may look like JSON debris: they are removed before the search.
+# Code and formulas may look like JSON debris, so they are removed before the search.
 _CODE = re.compile(
     r"```(?P<language>\w{0,20})[^\n]{0,80}\n(?P<body>.*?)\n?```|`[^`\n]+`|「\\n」|[\"']\\n[\"']", re.DOTALL
 )
@@ -24,14 +24,14 @@ _BLANKS = re.compile(r"\s+")
 _SENTENCE_END = "。．！？"
 _DEBRIS: _Patterns = (
     _FIELD,
-    re.compile(r"```\s*json", re.IGNORECASE),  # a block that is never closed or holds no JSON
-    # \n as two characters, but not \nu of a formula, a folder C:\new, or a sentence about \n itself.
+    re.compile(r"```\s*json", re.IGNORECASE),  # a code block that is never closed or holds no JSON
+    # A literal \n (two characters), but not \nu of a formula, a folder C:\new, or a sentence about \n itself.
     re.compile(r"(?<![A-Za-z]:)(?<![A-Za-z0-9_\\])\\{1,2}n(?![a-z]|[ \u3000]*[はをがでとのにもや])"),
     re.compile(
         r"(?<=[\u3040-\u30ff\u4e00-\u9fff。．）」』])\\{1,2}n(?!u\b|e\b|eq\b)(?![ \u3000]*[はをがでとのにもや])"
     ),
     re.compile(r"\\\"|\\u[0-9a-fA-F]{4}"),
-    re.compile(r"[\"”」』|。．\n]\s?[}\]]\s?,"),  # the end of one object before the next
+    re.compile(r"[\"”」』|。．\n]\s?[}\]]\s?,"),  # the end of one JSON object before the next
     re.compile(r"[\"”」』|。．\n]\s?\}(?:\s?[}\]])*$"),
     re.compile(rf"[\"”」』|。．）]\s?,$|[{_SENTENCE_END}][\"”」』]\s?[，、]$"),
     re.compile(r"(?:^|\n)[{\[]$|[},]\s?\{$|^[{\[]\s?[\"“]"),
@@ -43,36 +43,36 @@ _ENDS = tuple("。．.！!？?」』）)】〕］]〉》”\"'’…‥♪）")
 _OPEN_ENDS = tuple("、，,：:；;・=＝＋+／/「『（(【")
 _PARTICLES = re.compile(r"(?:[をがはにへの]|から|ので|ため|および|及び|または|又は)$")
 _ITEM = re.compile(r"\s*(?:[-*+・•●○◯■□▪◆◇※→]|[(（]?\d{1,3}[.)．）:：、]|[①-⑳]|[(（]?[a-zａ-ｚア-ン][.)）]|#{1,6}\s)")
-_MARKS = "*_~` \t\u3000"  # emphasis marks after the last letter
-_SHORT = 40  # characters; an answer like 24 N/mm² or 東京都千代田区 is complete without a full stop
+_MARKS = "*_~` \t\u3000"  # emphasis marks that may follow the last letter
+_SHORT = 40  # characters; so short an answer (24 N/mm², 東京都千代田区) needs no full stop
 _SENTENCE = re.compile(r"(?:です|ます|ました|である|ません|する|した|った|ている|れる|せる)$")
 
-# Japanese text decoded with a wrong encoding. Bytes 80 to 9f are control characters in Latin-1 and signs in CP1252.
+# Text decoded with a wrong encoding. Bytes 80 to 9f are control characters in Latin-1, other characters in CP1252.
 _BYTE = "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
 _MISREAD: _Patterns = (
     re.compile("[\ufffd〓\ud800-\udfff]"),
-    re.compile(r"(?:[縺繧繝][^ぁ-ゖァ-ヺ\s。、].{0,6}){2}"),  # UTF-8 as CP932; 縺れる is a word
+    re.compile(r"(?:[縺繧繝][^ぁ-ゖァ-ヺ\s。、].{0,6}){2}"),  # UTF-8 read as CP932; 縺れる is a real word
     re.compile(
         f"\u00e3{_BYTE}{{2}}|(?:[\u00e2-\u00e9]{_BYTE}{{2}}){{2}}|[\u00c2\u00c3][\u0080-\u00bf]"
-    ),  # as CP1252, Latin-1
-    re.compile("(?:[\u0082\u0083\u201a\u0192][!-\u00ff\u0152-\u0192\u02c6-\u2122]){3}"),  # CP932 as CP1252, Latin-1
-    re.compile("(?:[､･][｡-ﾟ].?){3}|(?:[､･]+[｡-ﾟ].{0,2}){4}"),  # EUC-JP as CP932
+    ),  # UTF-8 read as CP1252 or Latin-1
+    re.compile("(?:[\u0082\u0083\u201a\u0192][!-\u00ff\u0152-\u0192\u02c6-\u2122]){3}"),  # CP932 as CP1252 or Latin-1
+    re.compile("(?:[､･][｡-ﾟ].?){3}|(?:[､･]+[｡-ﾟ].{0,2}){4}"),  # EUC-JP read as CP932
 )
 
-# An encoder writes a question mark for each character it lacks: a run of them before others, or nothing else.
+# An encoder writes ? for a character that it lacks: a run of ? before other text, or a text of nothing else.
 _LOST = re.compile(r"(?<![?？])[?？]{4,}+(?=\w)")
 _MARKS_LEFT = "?？。、．，., \t\n\u3000"
 
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 _LOOP = re.compile(r"(\w[^|\t]{0,79}?)\1{3,}", re.DOTALL)
-_LOOP_LETTERS = 24  # characters that a loop has at least: はははははは is a laugh
+_LOOP_LETTERS = 24  # least characters of a loop: はははははは is a laugh
 _SENTENCES = re.compile(r"[^。．！？!?\n]{10,}[。．！？!?\n]?")
 _SAME_SENTENCES = 3
 
 
 def text_flags(text: str) -> tuple[str, ...]:
-    """Return the `CODES` that apply to the text, in their order."""
+    """Return the `CODES` of the flaws in the text, in their order."""
     found = (_has_debris(text), _is_unfinished(text), _is_misread(text), _loops(text), _has_controls(text))
     return tuple(code for code, holds in zip(CODES, found, strict=True) if holds)
 
@@ -87,7 +87,7 @@ def _has_controls(text: str) -> bool:
 def _has_debris(text: str) -> bool:
     """Return whether the text has JSON debris.
 
-    An answer that is valid JSON has none, unless it is an object with a question and its answer.
+    A text that is valid JSON has none, unless it is an object with the fields of a question and its answer.
     """
     if _is_json(text):
         return bool(_FIELD.search(text))
@@ -113,7 +113,7 @@ def _is_json(text: str) -> bool:
 
 
 def _closes_unopened(text: str) -> bool:
-    """Return whether the text ends in a quotation mark that nothing opened: the end of a JSON string."""
+    """Return whether the text ends in an unopened quotation mark, as the cut end of a JSON string does."""
     closed = _CLOSED.search(text)
     if closed is None:
         return False
@@ -125,7 +125,7 @@ def _closes_unopened(text: str) -> bool:
 
 
 def _is_unfinished(text: str) -> bool:
-    """Return whether the end is missing.
+    """Return whether the end of the text is missing.
 
     Lists, tables, headings, code and short answers may end without a full stop; a comma never ends a text.
     """
@@ -152,7 +152,10 @@ def _is_short(text: str, end: str) -> bool:
 
 
 def _is_list_end(lines: list[str]) -> bool:
-    """Return whether the last line is a table row, or a list item below a line that is no item with a full stop."""
+    """Return whether the text ends as a list or table does.
+
+    The last line must be a table row below another, or a list item; the item above must not end with a full stop.
+    """
     last, above = lines[-1], lines[-2] if len(lines) > 1 else ""
     if last.strip().startswith("|") and last.strip().endswith("|"):
         return above.strip().startswith("|")

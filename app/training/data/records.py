@@ -1,8 +1,8 @@
 """Parse files of training data into records (names and values), and records into rows.
 
-The first half finds the records of tables and JSON texts without knowing what they mean. The second half reads a record
-as a conversation in OpenAI's or ShareGPT's form, or as a question and an answer in columns. The file is long because
-both halves share the ways in which a line can be bad.
+The first half extracts records from tables and JSON texts without interpreting their values. The second half interprets
+a record as a conversation in OpenAI's or ShareGPT's form, or as a question and an answer in columns. The file is long
+because both halves share the reasons for which a line is bad.
 """
 
 import json
@@ -21,15 +21,15 @@ from app.base.tables.column_mapping import ColumnMapping
 from app.base.tables.table_reader import TableRow
 from app.training.data.rows import RowMessage, TrainingRow
 
-RECORD_CHARACTERS = 4_000_000  # in one line or object; a longer one is no conversation
-HEADING_ROWS = 20  # rows searched for the column names
+RECORD_CHARACTERS = 4_000_000  # limit for one line or object; a longer one is no conversation
+HEADING_ROWS = 20  # first rows in which the column names are searched
 HEADING_CHARACTERS = 40
 DETAIL_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A place in the file that gives no row. `code`: the key of `common.data_bad`; `detail`: the text of that place."""
+    """A place in the file that gives no row. `code`: key below `common.data_bad`; `detail`: the text at that place."""
 
     line: int
     code: str
@@ -48,7 +48,7 @@ class DataRecords:
 
     `columns`: names in the order of their first occurrence. `is_table`: a column can also be named by its letter (A, B,
     …). `has_names` is false for a table without a heading row, whose columns have only letters. `blank`: number of
-    empty rows.
+    empty rows. `sheet`, `other_sheets`: the sheet of a workbook that was read, and the others.
     """
 
     found: list[DataRecord] = field(default_factory=list)
@@ -62,7 +62,7 @@ class DataRecords:
 
 
 class DuplicateKeyObject(dict[str, Any]):
-    """A JSON object in which a key occurs twice, so that its value is ambiguous."""
+    """A JSON object in which a key occurs twice, so that the key's value is ambiguous."""
 
 
 def shorten(value: object, limit: int = DETAIL_CHARACTERS) -> str:
@@ -93,9 +93,9 @@ def records_from_sheets(sheets: Sequence[tuple[str, list[TableRow]]], wanted: Co
 
 
 def records_from_table(rows: Sequence[TableRow], wanted: ColumnMapping, *, is_text: bool = False) -> DataRecords:
-    """Return the records of a table's rows, with the rows that are no records as `bad`.
+    """Return the records of a table's rows; unusable rows are listed as `bad`.
 
-    `is_text`: the table is a CSV, where a row with more cells than the heading has a separator too many.
+    `is_text`: the table comes from a text file, where a row with more cells than the heading is unusable.
     """
     filled = _filled(rows)
     widths = [len(table_reader.trim_cells(row.cells)) for row in filled if not row.problem] or [0]
@@ -126,7 +126,7 @@ def _filled(rows: Sequence[TableRow]) -> list[TableRow]:
 
 
 def _heading(filled: Sequence[TableRow], wanted: ColumnMapping) -> int | None:
-    """Return the index of the row that holds the column names the user gave, or known names; None if there is none."""
+    """Return the index of the row with column names that the user named or that are known; None if there is none."""
     named = {names.normalize_name(column) for column in wanted.as_dict().values() if column != names.NO_COLUMN}
     for at, row in enumerate(filled[:HEADING_ROWS]):
         cells = [cell for cell in row.cells if isinstance(cell, str) and 0 < len(cell) <= HEADING_CHARACTERS]
@@ -141,7 +141,7 @@ def _heading(filled: Sequence[TableRow], wanted: ColumnMapping) -> int | None:
 def _likely_heading(filled: Sequence[TableRow], width: int) -> int | None:
     """Return the index of the first row with at least `width` cells if it looks like a heading, otherwise None.
 
-    It does if it holds a known column name, or if it has only short names while a cell of the table is longer.
+    It looks like one if it holds a known column name, or only short names while another row has a longer cell.
     """
     at = next(
         (at for at, row in enumerate(filled[:HEADING_ROWS]) if len(table_reader.trim_cells(row.cells)) >= width), None
@@ -159,7 +159,7 @@ def _likely_heading(filled: Sequence[TableRow], width: int) -> int | None:
 
 
 def _column_names(row: TableRow | None, width: int) -> tuple[str, ...]:
-    """Return unique names; a column without a name gets its letter."""
+    """Return unique column names; a column without a name gets its letter."""
     given = [str(cell or "").strip() for cell in (row.cells[:width] if row else ())]
     found: list[str] = []
     for at in range(width):
@@ -180,8 +180,8 @@ def _joined_cells(row: TableRow) -> str:
 def records_from_json(text: str, name: str, *, is_lines: bool) -> DataRecords:
     """Return the records of JSON Lines, of a list of objects, or of an object that holds one list.
 
-    `is_lines`: the file name says JSON Lines; the content decides where it differs. Raises AppError("data_not_json" |
-    "data_several_lists" | "table_crowded").
+    `is_lines`: the file's suffix is that of JSON Lines; if the content is of another form, the content decides. Raises
+    AppError("data_not_json" | "data_several_lists" | "table_crowded").
     """
     if strict_json.is_crowded(text):
         raise AppError("table_crowded", name=name)
@@ -217,9 +217,9 @@ def _of_lines(text: str) -> DataRecords:
 
 
 def _of_items(text: str, start: int) -> DataRecords:
-    """Return the records of a list that begins at `start`, or of values one after the other.
+    """Return the records of a JSON list that begins at `start`, or of several values one after the other.
 
-    A value that is no JSON makes the rest of the text unreadable: it becomes one bad row.
+    The first value that is not valid JSON ends the parsing: the rest of the text becomes one bad row.
     """
     is_list = text.startswith("[", start)
 
@@ -306,11 +306,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
-# pandas writes NaN for an empty cell.
+# NaN, which pandas writes for an empty cell, becomes None.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=lambda _name: None)
 
 
-TEXT_CHARACTERS = 100_000  # in one message; a longer text is a document
+TEXT_CHARACTERS = 100_000  # limit for one message; a longer text is a document
 SAMPLE_RECORDS = 100
 CELL_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"))
 ALPACA = ("instruction", "output")
@@ -319,7 +319,7 @@ Shape = str  # alpaca | sharegpt | messages | columns | markdown
 
 
 class RowRefusedError(Exception):
-    """Raised for a record that gives no row; `code` and `detail` as in BadRow."""
+    """Raised for a record that gives no row; `code` and `detail` have the meaning of those of BadRow."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code)
@@ -328,7 +328,7 @@ class RowRefusedError(Exception):
 
 
 def find_conversations(found: Sequence[DataRecord], columns: Sequence[str]) -> tuple[str, Shape]:
-    """Return the column that holds lists of messages and their shape; ("", "") if there is none."""
+    """Return the name and shape of the column that holds lists of messages; ("", "") if there is none."""
     column = names.messages_column(columns)
     for record in found[:SAMPLE_RECORDS] if column else ():
         for message in as_list(record.values.get(column)) or ():
@@ -357,7 +357,7 @@ def question_answer_messages(question: str, answer: str, system: str = "") -> tu
 def text_from_value(value: Any, where: str = "") -> str:
     """Return a value as text without surrounding blanks; "" for None and for text without a visible character.
 
-    `where`: the column, for the error's detail. Raises RowRefusedError.
+    `where`: name of the column, for the error's detail. Raises RowRefusedError for a value that is not usable text.
     """
     if value is None:
         return ""
@@ -374,7 +374,7 @@ def text_from_value(value: Any, where: str = "") -> str:
 
 
 def _not_character(text: str) -> str:
-    """Return the NUL or lone surrogate in `text`, which no real text contains; otherwise ""."""
+    """Return the first NUL or lone surrogate in `text`, which no real text contains; "" if there is none."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -383,7 +383,7 @@ def _not_character(text: str) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    """Return the name of a group, uncut: two names that differ only at the end are different groups."""
+    """Return a group's name in full: two names that differ only at the end are different groups."""
     if value is None or isinstance(value, str):
         return shorten(value or "", RECORD_CHARACTERS)
     return str(value) if isinstance(value, int | float) else shorten(value, RECORD_CHARACTERS)
@@ -398,7 +398,7 @@ def _messages(values: dict[str, Any], mapping: ColumnMapping) -> tuple[RowMessag
     if mapping.messages:
         return _conversation(values.get(mapping.messages), system)
     asked, answered = names.column_value(values, mapping.question), names.column_value(values, mapping.answer)
-    if isinstance(asked, list) and isinstance(answered, list):  # TRL's prompt and completion
+    if isinstance(asked, list) and isinstance(answered, list):  # the format of TRL: prompt and completion
         return _conversation([*asked, *answered], system)
     question, answer = text_from_value(asked, mapping.question), text_from_value(answered, mapping.answer)
     more = text_from_value(names.column_value(values, mapping.input), mapping.input) if mapping.input else ""
@@ -428,7 +428,7 @@ def _conversation(value: Any, system: str) -> tuple[RowMessage, ...]:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """Return a list (of messages, of words), which a table holds as JSON text; None if the value is neither."""
+    """Return a list, which a table may hold as JSON text; None if the value is neither a list nor such a text."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = strict_json.loads(value)
@@ -450,5 +450,5 @@ def _row_message(one: Any) -> RowMessage:
     if known is None:
         raise RowRefusedError("unknown_role", shorten(role))
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
-        content = "\n".join(text_from_value(part.get("text")) for part in content)  # OpenAI's form for parts
+        content = "\n".join(text_from_value(part.get("text")) for part in content)  # OpenAI's message parts
     return RowMessage(known, text_from_value(content, role))

@@ -1,4 +1,4 @@
-"""Define one row of training data and its file format: OpenAI messages as JSON Lines, the form that `trainer` reads."""
+"""Define a row of training data and its file format: OpenAI messages as JSON Lines, which `trainer` reads."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
 
-PARTS = ("train", "validation", "holdout")  # of a split, each a file of such rows
+PARTS = ("train", "validation", "holdout")  # parts of a split, each a file of rows
 ROLES = ("system", "user", "assistant")
 
 
@@ -23,8 +23,9 @@ class RowMessage:
 class TrainingRow:
     """A conversation: an optional system message, then user and assistant in turns, ending with the assistant.
 
-    No text is blank. `line`: the line of the source file, row of the sheet or place in the JSON list, from 1. `group`:
-    a split never separates rows of the same group (a document and its section); "" for a row that has none.
+    No text is blank. `line`: the line of the source file, row of the sheet or position in the JSON list, from 1.
+    `group`: a name (such as document and section); a split never separates rows of the same group; "" for a row without
+    a group.
     """
 
     line: int
@@ -42,11 +43,11 @@ class TrainingRow:
 
     @property
     def id(self) -> str:
-        """Return 16 hexadecimal digits that hash the messages alone: equal rows have the same id in every file."""
+        """Return 16 hexadecimal digits that hash only the messages: equal rows have the same id in every file."""
         return hashlib.sha256(json.dumps(self._messages(), ensure_ascii=False).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the object for one line of the files that `kotae data` writes and `trainer` reads."""
+        """Return the row as an object for one line of the files that `kotae data` writes and `trainer` reads."""
         written: dict[str, Any] = {"id": self.id, "messages": self._messages()}
         return written | ({"group": self.group} if self.group else {})
 
@@ -55,12 +56,12 @@ class TrainingRow:
 
 
 def seeded_key(seed: int, *names: str) -> str:
-    """Return a sort key that replaces a random number: the same in every version of Python."""
+    """Return a pseudo-random sort key for the names that is the same in every version of Python."""
     return hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "replace")).hexdigest()
 
 
 def read_objects(path: Path) -> list[dict[str, Any]]:
-    """Return the object on each line of a file of rows; {} for a line that is none. Raises OSError."""
+    """Return the JSON object on each line of a file of rows; {} for a line without an object. Raises OSError."""
     return [_object(line) for line in lines_of(path)]
 
 

@@ -1,7 +1,7 @@
 """Read `split.json`, the record that lies next to the files of a split, and verify the files by it.
 
-The record holds how the rows were split, what was removed, what training gives away of the hold-out, and in its
-"source" the label and the origins of the rows.
+The record holds how the rows were split, which were removed, how much of the hold-out the training rows reveal, and in
+its "source" the label and the origins of the rows.
 """
 
 import contextlib
@@ -22,38 +22,38 @@ from app.training.data.rows import PARTS, TrainingRow
 
 MANIFEST = "split.json"
 SPLIT_VERSION = 1
-LEAKING_MOST = 20  # lines reported
+LEAKING_MOST = 20  # most line numbers that are reported
 
-Part = Literal["row", "question"]  # question and answer with a line break between, or the question alone
+Part = Literal["row", "question"]  # compared text: question and answer joined by a line break, or the question
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarityMeasure:
-    """When two rows are nearly the same: the Jaccard index of their sets of `n` characters reaches `threshold`."""
+    """The rule for near-duplicates: the Jaccard index of their sets of character n-grams reaches `threshold`."""
 
     n: int = 5
-    threshold: float = 0.8  # over 0, at most 1
+    threshold: float = 0.8  # above 0, at most 1
     part: Part = "row"
 
 
 DEFAULT_MEASURE = SimilarityMeasure()
-PAPER_MEASURE = SimilarityMeasure(n=2, threshold=0.45, part="question")  # arXiv 2603.18037
+PAPER_MEASURE = SimilarityMeasure(n=2, threshold=0.45, part="question")  # the measure of arXiv 2603.18037
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
     seed: int = 0
     holdout: float | None = None  # share of all rows, LEAST_SHARE to MOST_SHARE; None: a tenth, 20 to 400 rows
-    validation: float | None = None  # the same; None: a tenth, 20 to 200 rows
-    measure: SimilarityMeasure = DEFAULT_MEASURE  # decides which rows are near-duplicates
+    validation: float | None = None  # share, as for `holdout`; None: a tenth, 20 to 200 rows
+    measure: SimilarityMeasure = DEFAULT_MEASURE  # rule for near-duplicates
     # True: near-duplicates stay together. False: training and validation rows that resemble a held-out row are removed,
-    # as in the paper, whose threshold is so low that nearly all rows would stay together.
+    # as in the paper, with whose low threshold nearly all rows would stay together.
     keeps_alike: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedRow:
-    """A row that the split removed. `reason`: "same" | "near_holdout"; `other_…`: of the row that is kept instead."""
+    """A row that the split removed. `reason`: "same" | "near_holdout"; `other_…` describe the row kept instead."""
 
     id: str
     line: int
@@ -65,7 +65,7 @@ class RemovedRow:
 
 @dataclass(frozen=True, slots=True)
 class NearestRow:
-    """A held-out row and the training row that is most similar to it, by their ids."""
+    """The ids of a held-out row and of the training row that is most similar to it."""
 
     id: str
     train_id: str
@@ -74,7 +74,7 @@ class NearestRow:
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    """A held-out row and a training row with its answer, by their ids."""
+    """The ids of a held-out row and of a training row that has the same answer."""
 
     id: str
     train_id: str
@@ -82,58 +82,58 @@ class KnownAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LeakageReport:
-    """What the training rows of a split give away of its held-out rows."""
+    """How much the training rows of a split reveal of its held-out rows."""
 
-    near: int = 0  # held-out rows with a near-duplicate in training: 0 in a sound split
-    near_validation: int = 0  # the same for validation; may be above 0 without `keeps_alike`
+    near: int = 0  # held-out rows with a near-duplicate in training; 0 in a sound split
+    near_validation: int = 0  # validation rows with one; may be above 0 without `keeps_alike`
     answers_compared: int = 0  # held-out rows whose answers were compared (see `duplicates.same_answers`)
-    answers_known: tuple[KnownAnswer, ...] = ()  # none in a sound split
-    shared_groups: tuple[str, ...] = ()  # groups in more than one part: none in a sound split
+    answers_known: tuple[KnownAnswer, ...] = ()  # empty in a sound split
+    shared_groups: tuple[str, ...] = ()  # groups in more than one part; empty in a sound split
     most_similar: float = 0.0
-    histogram: tuple[int, ...] = ()  # held-out rows whose highest similarity is 0 to under 0.1, …, 0.9 to 1
-    nearest: tuple[NearestRow, ...] = ()  # for each held-out row, in its order
+    histogram: tuple[int, ...] = ()  # held-out rows by highest similarity: below 0.1, below 0.2, …, 0.9 to 1
+    nearest: tuple[NearestRow, ...] = ()  # one for each held-out row, in their order
 
     @property
     def is_sound(self) -> bool:
-        """Return whether nothing of the hold-out leaked. Leaks into validation only make its losses look better."""
+        """Return whether training reveals nothing of the hold-out. Leaks into validation only improve its losses."""
         return not (self.near or self.answers_known or self.shared_groups)
 
     @property
     def median(self) -> float:
-        """Return the median of the similarities between each held-out row and its nearest training row."""
+        """Return the median similarity of a held-out row to its nearest training row."""
         return statistics.median([one.similarity for one in self.nearest] or [0.0])
 
 
 @dataclass(frozen=True, slots=True)
 class SplitFile:
-    """The file of a part."""
+    """The file of one part of a split."""
 
-    file: str = ""  # for whoever looks into the record; a part is always read from the file of its own name
+    file: str = ""  # only for readers of the record: a part's file always has the part's name
     rows: int = 0
     sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitManifest:
-    """The content of `split.json`. `source`: what the rows come from; `files`: by the names of PARTS."""
+    """The content of `split.json`. `source`: where the rows come from. The keys of `files` are the names of PARTS."""
 
     version: int = SPLIT_VERSION
     seed: int = 0
     source: dict[str, Any] = field(default_factory=dict)
     files: dict[str, SplitFile] = field(default_factory=dict)
     settings: SplitSettings = SplitSettings()
-    removed: tuple[RemovedRow, ...] = ()  # by line
+    removed: tuple[RemovedRow, ...] = ()  # in the order of the source file
     leakage: LeakageReport = LeakageReport()
 
     @property
     def hashes(self) -> tuple[str, ...]:
-        """Return the hash of each part, in the order of PARTS. Raises KeyError for a part without a file."""
+        """Return the hash of each part's file, in the order of PARTS. Raises KeyError for a part without a file."""
         return tuple(self.files[part].sha256 for part in PARTS)
 
     def leaking_lines(self, rows: Iterable[TrainingRow]) -> list[int]:
-        """Return the lines of held-out rows that training gives away, at most LEAKING_MOST.
+        """Return the lines of the first LEAKING_MOST held-out rows that resemble a training row or share its answer.
 
-        `rows`: the rows that were split.
+        `rows`: all rows that were split.
         """
         leakage, threshold = self.leakage, self.settings.measure.threshold
         wanted = {one.id for one in leakage.nearest if one.similarity >= threshold}
@@ -142,12 +142,12 @@ class SplitManifest:
 
 
 def read_manifest(folder: Path) -> SplitManifest:
-    """Read `split.json` without looking at the files. Raises OSError, ValueError."""
+    """Read `split.json` without checking the files of the parts. Raises OSError, ValueError."""
     return msgspec.convert(strict_json.load_file(folder / MANIFEST), SplitManifest)
 
 
 def verify_split(folder: Path) -> SplitManifest:
-    """Return the content of `split.json` if no part has changed; call it before training or evaluation.
+    """Return the content of `split.json` if no part has changed. Call it before training or evaluation.
 
     Raises AppError("split_unusable" | "split_changed" | "newer_data").
     """
@@ -171,9 +171,9 @@ def verify_split(folder: Path) -> SplitManifest:
 
 
 def read_label_and_origins(folder: Path) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Return the label and the origins that `split.json` in `folder` records; (None, ()) where it records none.
+    """Return the label and the origins that `split.json` in `folder` records; (None, ()) if it records none.
 
-    An unreadable record counts as the highest label, because it may have held any label.
+    An unreadable record gives the highest label, because it may have held any label.
     """
     try:
         return parse_label_and_origins(strict_json.load_file(folder / MANIFEST)["source"])
@@ -184,7 +184,7 @@ def read_label_and_origins(folder: Path) -> tuple[Label | None, tuple[Origin, ..
 
 
 def parse_label_and_origins(source: Any) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Return the label and the origins of a record's "source"; origins that cannot be parsed give the highest label."""
+    """Return the label and the origins of a record's "source"; unreadable origins give the highest label."""
     label, origins = (source.get(key) for key in ("label", "origins")) if isinstance(source, dict) else (None, None)
     known: Label | None = stored_label(label) if label else None
     try:

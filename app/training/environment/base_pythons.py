@@ -1,8 +1,8 @@
-"""Find or unpack the Python from which the training environment is made.
+"""Locate or unpack the Python from which the training environment is made.
 
 It is the base of the running Python, an installed one, or one that Kotae unpacked from a kit's archive or that uv
-fetched. Each of these own Pythons has a folder that is never moved. An archive is laid out as python-build-standalone's
-"install_only": `python/bin/python3`; `python/python.exe` on Windows.
+downloaded. Each of these own Pythons has a folder that is never moved. An archive is laid out as
+python-build-standalone's "install_only": `python/bin/python3`; `python/python.exe` on Windows.
 
 Kits may contain only archives of python-build-standalone that `pythons.txt` (next to the locks) pins by hash:
 
@@ -50,12 +50,12 @@ class BasePython:
 
 
 def find_python(versions: Sequence[Python], own: Sequence[Path] = ()) -> BasePython | None:
-    """Return a Python of one of these versions. `own`: Kotae's own Pythons, which are tried last."""
+    """Return a Python of one of these versions; None if there is none. `own`: Kotae's own Pythons, tried last."""
     return first_working(candidates(versions), versions) or first_working([[str(path)] for path in own], versions)
 
 
 def first_working(commands: Iterable[list[str]], versions: Sequence[Python]) -> BasePython | None:
-    """Start the commands in turn and return the first Python of one of these versions."""
+    """Start the commands in turn and return the first Python of one of these versions; None if there is none."""
     for command in commands:
         python = probe_python(command)
         if python is not None and python.version[:2] in versions:
@@ -64,7 +64,7 @@ def first_working(commands: Iterable[list[str]], versions: Sequence[Python]) -> 
 
 
 def candidates(versions: Sequence[Python]) -> list[list[str]]:
-    """Return commands that start a Python of this machine, the best first."""
+    """Return commands that start a Python of this machine, the preferred ones first."""
     names = [f"{major}.{minor}" for major, minor in versions]
     found = []
     if not getattr(sys, "frozen", False):
@@ -79,7 +79,8 @@ def candidates(versions: Sequence[Python]) -> list[list[str]]:
 def probe_python(command: list[str]) -> BasePython | None:
     """Return the Python that the command starts; None if it does not start or no wheels are built for it.
 
-    Wheels are built for 64-bit CPython with the GIL. The Microsoft Store's placeholder and broken links do not start.
+    Wheels are built only for 64-bit CPython with the GIL. The Microsoft Store's placeholder and broken links do not
+    start.
     """
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
@@ -99,20 +100,20 @@ def probe_python(command: list[str]) -> BasePython | None:
 
 
 LIST_NAME = "pythons.txt"
-ARCHIVE_MAX_BYTES = 300_000_000  # the largest has 60 MB
+ARCHIVE_MAX_BYTES = 300_000_000  # limit; the largest published archive has 60 MB
 _PIN = re.compile(r"^([a-z0-9]+-[a-z0-9_]+) (\d\.\d+) ([0-9a-f]{64}) (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedPython:
-    system: str  # as `locks.this_system`
+    system: str  # a value of `locks.this_system`
     python: Python
     sha256: str
-    name: str  # of the file, as published
+    name: str  # file name, as published
 
 
 def list_pinned() -> Iterator[PinnedPython]:
-    """Yield the pinned Pythons; for each system and version, the newest comes first."""
+    """Yield the pinned Pythons; of each system and version, the newest comes first."""
     path = locks.folder() / LIST_NAME
     for system, version, sha256, name in _PIN.findall(path.read_text("utf-8")) if path.is_file() else ():
         python = locks.python_from(version)
@@ -121,17 +122,17 @@ def list_pinned() -> Iterator[PinnedPython]:
 
 
 def pinned_with_hash(sha256: str) -> PinnedPython | None:
-    """Return the pin with this hash; None if it is unknown."""
+    """Return the pinned Python whose archive has this hash; None if there is none."""
     return next((pin for pin in list_pinned() if pin.sha256 == sha256), None)
 
 
 def newest_pinned(system: str, python: Python) -> PinnedPython | None:
-    """Return the archive to propose for that system and version."""
+    """Return the newest pinned Python for this system and version; None if there is none."""
     return next((pin for pin in list_pinned() if (pin.system, pin.python) == (system, python)), None)
 
 
 def require_pinned(path: Path, sha256: str, lock: PackageLock) -> PinnedPython:
-    """Return the pin of a Python that fits `lock`. `path`: the file with that hash, for the message.
+    """Return the pinned Python of an archive if it fits `lock`. `path`: the archive's file, for error messages.
 
     Raises AppError: python_archive_unknown, python_archive_other.
     """
@@ -145,7 +146,7 @@ def require_pinned(path: Path, sha256: str, lock: PackageLock) -> PinnedPython:
 
 
 def identify_archive(path: Path, system: str = "", python: Python | None = None) -> PinnedPython:
-    """Return the pin of a file by its content. `system`, `python`: the requested ones, for the message.
+    """Return the pinned Python of an archive by its hash. `system`, `python`: the requested ones, for error messages.
 
     Raises AppError: file_unreadable, python_archive_unknown.
     """
@@ -160,7 +161,7 @@ def identify_archive(path: Path, system: str = "", python: Python | None = None)
 
 
 def unknown_archive_error(path: Path, system: str, python: Python | None) -> AppError:
-    """Return the error for an unknown archive, with the names of the accepted files."""
+    """Return the error for an archive that is not pinned, with the names of the accepted files."""
     fitting = [pin for pin in list_pinned() if pin.system == system and python in (None, pin.python)]
     newest_of_each = {pin.python: pin.name for pin in reversed(fitting)}
     names = ", ".join(newest_of_each[version] for version in sorted(newest_of_each, reverse=True)) or "-"
@@ -168,29 +169,30 @@ def unknown_archive_error(path: Path, system: str, python: Python | None) -> App
 
 
 def own_programs(where: EnvironmentFolders) -> list[Path]:
-    """Return the Pythons that were unpacked here or fetched by uv."""
+    """Return the Python programs that Kotae unpacked or uv downloaded into this base folder."""
     names = ("python.exe", "*/python.exe") if os.name == "nt" else ("bin/python3", "*/bin/python3")
     return sorted(path for name in names for path in where.pythons.glob(f"*/{name}"))
 
 
 def trusted_programs(where: EnvironmentFolders, data: Path) -> list[Path]:
-    """Return the own Pythons next to the environment in use; none in a folder that something else may have filled.
+    """Return Kotae's own Pythons next to the environment in use; none from a folder that others may have filled.
 
-    `data`: the data folder, which records where that environment is.
+    `data`: the data folder, which records the environment's location.
     """
     is_known = any(folders.is_same(where.base, base) for base in (training_environment.base_folder(data), data))
     return own_programs(where) if is_known and training_environment.is_ours(where.final, data) else []
 
 
 def unpack_archive(archive: Path, sha256: str, where: EnvironmentFolders) -> None:
-    """Unpack an archive to where `own_programs` finds it. `archive`: verified, with a pinned `sha256`. Raises AppError.
+    """Unpack an archive to where `own_programs` searches. Raises AppError.
 
-    An existing folder is replaced, because its Python does not work.
+    `archive`: a verified file whose `sha256` is pinned. An existing folder is replaced, because its Python does not
+    work.
     """
     target, half = where.pythons / sha256[:16], where.discarded / "python"
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(half, filter="data")  # refuses paths outside, devices and absolute links
+            tar.extractall(half, filter="data")  # refuses paths outside the target, devices and absolute links
         where.pythons.mkdir(mode=0o700, exist_ok=True)
         if target.exists():
             target.rename(where.discarded / target.name)
@@ -200,24 +202,24 @@ def unpack_archive(archive: Path, sha256: str, where: EnvironmentFolders) -> Non
     except OSError as error:
         raise drive_error(error, where.pythons, UNWRITABLE) from error
     finally:
-        shutil.rmtree(half, ignore_errors=True)  # left after an error, such as a full disk
+        shutil.rmtree(half, ignore_errors=True)  # remains only after an error, such as a full disk
 
 
 def discard_unused_pythons(where: EnvironmentFolders, data: Path) -> None:
-    """Delete the own Pythons that neither the current nor the previous environment of this data folder uses."""
+    """Delete Kotae's own Pythons that neither the current nor the previous environment of this data folder uses."""
     if not where.pythons.is_dir():
         return
     ours = [folder for folder in (where.final, where.old) if training_environment.is_ours(folder, data)]
     used = {folder for home in map(_base_python_of, ours) if home for folder in Path(home).resolve().parents}
     for folder in where.pythons.iterdir():
         if folder.resolve() not in used:
-            shutil.rmtree(folder, ignore_errors=True)  # the next attempt deletes the rest
+            shutil.rmtree(folder, ignore_errors=True)  # the next attempt deletes what remains
     if not any(where.pythons.iterdir()):
         shutil.rmtree(where.pythons, ignore_errors=True)
 
 
 def _base_python_of(environment: Path) -> str:
-    """Return the folder of a venv's base Python from its pyvenv.cfg; "" if it names none."""
+    """Return the folder of a venv's base Python as given in its pyvenv.cfg; "" if it gives none."""
     try:
         lines = read_regular(environment / "pyvenv.cfg", 1 << 16).decode("utf-8").splitlines()
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Run the child that makes the environment or a kit: it reads one job, sends events, and dies with its parent.
+"""Run the child process that makes the environment or a kit: it reads one job, sends events and ends with its parent.
 
 The steps of an environment: plan, files, venv, libraries, converter, check. The steps of a kit: lock, files from the
-network or a folder, kit. Each program that the child starts has a log.
+network or a folder, kit. The output of each program that the child starts goes to a log file.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ SendEvent = Callable[[Event], None]
 
 
 class StepListener:
-    """The listener of a download, which reports its progress as phases."""
+    """Listens to a download and reports its progress as phases."""
 
     def __init__(self, report: SendEvent, total_bytes: int) -> None:
         self._report = report
@@ -58,7 +58,7 @@ class StepListener:
 
 
 class FetchPackages(Protocol):
-    """The type of `package_download.fetch_packages`, which is passed in to keep this module off the network."""
+    """The type of `package_download.fetch_packages`, which is passed in so that this module imports no network code."""
 
     def __call__(
         self, files: Sequence[LockedFile], folder: Path, indexes: PackageIndexes, proxy: str, listener: StepListener
@@ -68,7 +68,7 @@ class FetchPackages(Protocol):
 def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> Path:
     """Make the environment and return the folder that contains it.
 
-    Raises AppError; then the previous one is unchanged.
+    Raises AppError; the previous environment is then unchanged.
     """
     data, source = Path(job.data), _source(job)
     chosen = Path(job.base) if job.base else folders.proposed_base(data)
@@ -79,12 +79,12 @@ def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -
         report(Phase("prepare"))
         folders.record_attempt(data, where.base)
         folders.finish_renaming(where)
-        base_pythons.discard_unused_pythons(where, data)  # others may have had the drive since an earlier attempt
+        base_pythons.discard_unused_pythons(where, data)  # the drive may have been elsewhere since an earlier attempt
         tools = shipped_tools.find_converter()
         plan = install_plan.plan_install(job.variant, source, where, data)
         folders.prepare_part(where)
         install_plan.require_room(where, install_plan.need_of_plan(plan, where.base))
-        if source is not None:  # everything is verified before any of it is unpacked or started
+        if source is not None:  # all files are verified before any is unpacked or started
             found = provide_wheels(job, plan.lock, where.wheels, report, fetch, plan.kit)
             python = plan.python or _provide_python(job, plan, where, report)
         else:
@@ -106,7 +106,7 @@ def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -
 
 
 def _source(job: InstallJob) -> Path | None:
-    """Return the folder with the job's files, after which nothing is fetched; None for the package indexes."""
+    """Return the folder with the job's files and block the network; return None for files from the package indexes."""
     if not job.wheels:
         return None
     forbid_network()
@@ -120,7 +120,7 @@ def forbid_network() -> None:
 
 
 def _provide_python(job: InstallJob, plan: InstallPlan, where: EnvironmentFolders, report: SendEvent) -> BasePython:
-    """Unpack the Python of the kit, or fetch one."""
+    """Unpack the Python of the kit, or download one with uv, and return it."""
     report(Phase("python"))
     if plan.source is not None:
         archive, sha256 = kit.copy_python_archive(plan.source, plan.kit, plan.lock, where)
@@ -156,9 +156,9 @@ def provide_wheels(
     fetch: FetchPackages,
     table: TrainingKit | None = None,
 ) -> dict[str, Path]:
-    """Copy the lock's files from the job's folder into `folder`, or fetch them from the indexes of pip's settings.
+    """Copy the lock's files from the job's folder into `folder`, or download them from the indexes of pip's settings.
 
-    `table`: of the kit in the job's folder. Return the files by name. Raises AppError.
+    `table`: the table of the kit in the job's folder; None without a kit. Return the files by name. Raises AppError.
     """
     if job.wheels:
 
@@ -181,7 +181,7 @@ def _install(python: BasePython, lock: PackageLock, where: EnvironmentFolders, l
 
 
 def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> Path:
-    """Write a kit and return its folder. Raises AppError; no file gets its final name before it is complete."""
+    """Write a kit and return its folder. Raises AppError. No file gets its final name before it is complete."""
     assert job.kit is not None
     target, source = Path(job.kit.folder), _source(job)
     report(Phase("prepare"))
@@ -192,7 +192,7 @@ def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> P
     lock = choose_kit_lock(job.kit, job.variant, pin, source, listed)
     kit.require_own_folder(target)
     _prepare_target(target, lock)
-    wheels = provide_wheels(job, lock, target, report, fetch, listed)  # files that need no parts keep their name
+    wheels = provide_wheels(job, lock, target, report, fetch, listed)  # files that are not split keep their name
     forbid_network()
 
     def report_bytes(done_bytes: int, total_bytes: int) -> None:
@@ -206,11 +206,10 @@ def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> P
 def choose_kit_lock(
     wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None, listed: TrainingKit | None = None
 ) -> PackageLock:
-    """Choose the kit's lock: of several, the first whose files are all in `source`.
+    """Return the lock of the kit: of several that fit, the first whose files are all in `source`.
 
-    `pin`: the Python of the kit. `listed`: the kit in `source`.
-
-    Raises AppError: training_no_lock, python_archive_other.
+    `pin`: the Python to include; None for none. `source`: the folder with files; None for the indexes. `listed`: the
+    table of the kit in `source`. Raises AppError: training_no_lock, python_archive_other.
     """
     python = locks.python_from(wanted.python) or (pin.python if pin else None)
     system = wanted.system or locks.this_system()
@@ -237,9 +236,9 @@ def _prepare_target(target: Path, lock: PackageLock) -> None:
 
 
 def main(fetch: FetchPackages) -> NoReturn:
-    """Run the job on the first line of standard input; the end of standard input stops the work at any point."""
+    """Run the job on the first line of standard input. The process ends at once when standard input is closed."""
     if os.name == "posix" and os.getpgid(0) != os.getpid():
-        os.setsid()  # its own process group, which can be killed at once
+        os.setsid()  # starts an own process group, which can be killed as a whole
     job = json_lines.decode(sys.stdin.buffer.readline(), {"InstallJob": InstallJob})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -252,7 +251,7 @@ def main(fetch: FetchPackages) -> NoReturn:
 
 
 def _send(event: Event) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone, and the thread will end this process
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone: the thread will end this process
         sys.stdout.buffer.write(json_lines.encode_line(event))
         sys.stdout.buffer.flush()
 

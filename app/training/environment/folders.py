@@ -1,12 +1,12 @@
-"""Manage the folders of the training environment: how it is made, replaces the previous one, and is reported.
+"""Manage the folders of the training environment: make, replace, restore, delete and report it.
 
 A new environment is made in a side folder and renamed when it works, so that the current one keeps working until then;
-the previous one is kept and can be restored. Renaming is safe: only `python` is used, which finds pyvenv.cfg next to
-itself, while a venv's scripts contain their original path. A venv does contain the path of its base Python, so a Python
-from a kit or the network has a folder of its own that is never moved.
+the previous one is kept and can be restored. Renaming is safe: only `python` is used, which reads the pyvenv.cfg next
+to itself, while a venv's scripts contain their original path. A venv does contain the path of its base Python, so a
+Python from a kit or the network has a folder of its own that is never moved.
 
-The environment may be on another drive than the data. While it is made, a file in the data folder records where, so
-that fetched packages are found again. The module also checks whether a folder can hold an environment.
+The environment may be on another drive than the data. While it is made, a file in the data folder records its location,
+so that downloaded packages can be reused. The module also checks whether a folder can hold an environment.
 """
 
 import contextlib
@@ -32,15 +32,15 @@ from app.models import training_environment
 from app.models.package_locks import PackageLock
 from app.models.training_environment import EnvironmentProbe
 
-ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: folders of attempts, separated by "\0"
+ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: folders of attempts, joined with "\0"
 _ATTEMPT_BYTES = 1 << 20
 UNWRITABLE = "training_environment_unwritable"
-ENDING_S = 2.0  # time for a killed process to disappear
+ENDING_S = 2.0  # seconds for a killed process to end
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFolders:
-    """The folders of an environment, all below the data folder or a folder that the user chose."""
+    """The folders of an environment, all inside the data folder or a folder that the user chose."""
 
     base: Path
 
@@ -50,12 +50,12 @@ class EnvironmentFolders:
 
     @property
     def old(self) -> Path:
-        """Return the previous environment, which `training_environment.locate` uses between two renames."""
+        """Return the previous environment's folder, which `training_environment.locate` uses between two renames."""
         return self.base / training_environment.OLD_FOLDER
 
     @property
     def swapped(self) -> Path:
-        """Return the temporary place of the current environment while it changes places with the previous one."""
+        """Return the temporary name of the current environment while it changes places with the previous one."""
         return self.base / f"{training_environment.FOLDER}.swapped"
 
     @property
@@ -65,7 +65,7 @@ class EnvironmentFolders:
 
     @property
     def part(self) -> Path:
-        """Return the folder of the environment being made and of fetched files, which an interrupted attempt reuses."""
+        """Return the folder of the unfinished environment and of downloaded files, which the next attempt reuses."""
         return self.base / f"{training_environment.FOLDER}.part"
 
     @property
@@ -76,29 +76,32 @@ class EnvironmentFolders:
     def discarded(self) -> Path:
         """Return the folder for what is deleted later.
 
-        A rename hides an environment at once, while a half-deleted one could be found.
+        Renaming an environment into it takes it out of use at once; a half-deleted environment could still be used.
         """
         return self.part / "discarded"
 
     @property
     def wheels(self) -> Path:
-        """Return the folder of files that were fetched or joined from a kit's parts."""
+        """Return the folder of files that were downloaded or joined from a kit's parts."""
         return self.part / "wheels"
 
     @property
     def cache(self) -> Path:
-        """Return uv's cache for unpacked wheels, on the same drive, so that uv need not copy them again."""
+        """Return uv's cache of unpacked wheels. It is on the same drive, so that uv need not copy the files again."""
         return self.part / "cache"
 
     @property
     def temporary(self) -> Path:
-        """Return the folder for temporary files: the system's may be in memory and smaller than one wheel."""
+        """Return the folder for temporary files: the system's own may be in memory and smaller than one wheel."""
         return self.part / "tmp"
 
 
 @contextlib.contextmanager
 def locked(folders: EnvironmentFolders) -> Iterator[None]:
-    """Hold the lock for one program at a time; it ends with the process. Raises AppError("training_setup_running")."""
+    """Hold the lock that only one program can have; it ends with the process.
+
+    Raises AppError("training_setup_running") if another program holds it.
+    """
     lock = filelock.FileLock(str(folders.base / f"{training_environment.FOLDER}.lock"), timeout=0)
     try:
         lock.acquire()
@@ -113,7 +116,7 @@ def locked(folders: EnvironmentFolders) -> Iterator[None]:
 
 
 def prepare_part(folders: EnvironmentFolders) -> None:
-    """Delete what an earlier attempt left, except fetched files, and create the folders. Raises AppError."""
+    """Create the folders for an attempt and delete an earlier attempt's files except downloads. Raises AppError."""
     with drive_errors(folders.part, UNWRITABLE):
         for folder in (folders.half, folders.cache, folders.temporary, folders.discarded):
             if folder.exists():
@@ -123,7 +126,7 @@ def prepare_part(folders: EnvironmentFolders) -> None:
 
 
 def finish_renaming(folders: EnvironmentFolders) -> None:
-    """Finish the renames of a program that ended between two of them. Raises AppError."""
+    """Complete the renames of a program that ended between two of them. Raises AppError."""
     with drive_errors(folders.final, UNWRITABLE):
         if folders.old.exists() and not folders.final.exists():
             folders.old.rename(folders.final)
@@ -132,7 +135,7 @@ def finish_renaming(folders: EnvironmentFolders) -> None:
 
 
 def replace_current(folders: EnvironmentFolders) -> None:
-    """Replace the current environment by the new one; if a rename fails, undo the others. Raises AppError."""
+    """Replace the current environment by the new one; if a rename fails, undo the earlier ones. Raises AppError."""
     renames = [(folders.half, folders.final)]
     if folders.final.exists():
         renames.insert(0, (folders.final, folders.old))
@@ -148,7 +151,7 @@ def replace_current(folders: EnvironmentFolders) -> None:
             with contextlib.suppress(OSError):
                 target.rename(source)
         raise drive_error(error, folders.final, UNWRITABLE) from error
-    shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt deletes the rest
+    shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt deletes what remains
 
 
 def restore_previous(base: Path) -> None:
@@ -165,7 +168,7 @@ def restore_previous(base: Path) -> None:
 
 
 def discard_part(base: Path) -> None:
-    """Delete what an attempt left, including fetched packages, unless another program is using it."""
+    """Delete the files of an attempt, including downloaded packages, unless another program is using them."""
     folders = EnvironmentFolders(base)
     until = time.monotonic() + ENDING_S
     while folders.part.exists() and time.monotonic() < until:  # a killed process may still hold the lock or write
@@ -176,41 +179,39 @@ def discard_part(base: Path) -> None:
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Return whether both paths lead to the same folder, by a link, a mapped drive or another case."""
+    """Return whether both paths lead to the same folder, even through a link, a mapped drive or other letter case."""
     try:
         return one == other or one.samefile(other)
-    except OSError:  # one of them is missing
+    except OSError:  # one of the folders is missing
         return False
 
 
 def record_attempt(data: Path, base: Path) -> None:
-    """Record that an environment is being made in `base`.
+    """Record that an environment is being made in `base`, and delete the files of attempts in other folders.
 
-    Remains elsewhere are deleted, or stay recorded while unreachable.
-
-    Raises AppError.
+    Folders that cannot be reached now stay recorded. Raises AppError.
     """
     _write_attempts(data, _discard_parts(data, base), str(base))
 
 
 def list_attempts(data: Path) -> list[Path]:
-    """Return the folders of unfinished attempts."""
+    """Return the base folders of unfinished attempts."""
     return [Path(name) for name in _read_attempts(data) if name]
 
 
 def proposed_base(data: Path) -> Path:
-    """Return the folder to propose: that of the last attempt, which can then resume, otherwise the current one."""
+    """Return the base folder to propose: that of the last attempt, which can then resume, otherwise the current one."""
     tried = _read_attempts(data)[-1]
     return Path(tried) if tried and Path(tried).is_dir() else training_environment.base_folder(data)
 
 
 def forget_attempts(data: Path) -> None:
-    """Delete what attempts left; those on a missing drive stay recorded. Raises AppError."""
+    """Delete the files of all attempts; folders on a missing drive stay recorded. Raises AppError."""
     _write_attempts(data, _discard_parts(data), "")
 
 
 def _discard_parts(data: Path, kept: Path | None = None) -> list[Path]:
-    """Delete the remains of all attempts but `kept`; return the folders that are missing or in use elsewhere."""
+    """Delete the files of all attempts except in `kept`; return the folders that are missing or still in use."""
     others = [base for base in list_attempts(data) if kept is None or not is_same(base, kept)]
     for base in others:
         discard_part(base)
@@ -218,7 +219,7 @@ def _discard_parts(data: Path, kept: Path | None = None) -> list[Path]:
 
 
 def _read_attempts(data: Path) -> list[str]:
-    """Return the recorded folders; the last is the one to resume, "" if there is none."""
+    """Return the recorded folders; the last is the one to resume, or "" if there is none."""
     try:
         return read_regular(data / ATTEMPT, _ATTEMPT_BYTES).decode("utf-8", "surrogateescape").split("\0")
     except OSError:
@@ -235,7 +236,7 @@ def _write_attempts(data: Path, left: list[Path], tried: str) -> None:
 
 
 def remove_all(data: Path) -> None:
-    """Delete the environment made here, wherever it is, and what attempts left. Raises AppError."""
+    """Delete Kotae's environment, wherever it is, and the files of all attempts. Raises AppError."""
     bases = (training_environment.base_folder(data), data)
     for base in dict.fromkeys(base for base in bases if base.is_dir()):
         remove_environment(base)
@@ -243,7 +244,7 @@ def remove_all(data: Path) -> None:
 
 
 def remove_environment(base: Path) -> None:
-    """Delete the environment below `base` and what unfinished attempts left there. Raises AppError."""
+    """Delete the environment inside `base` and the files of unfinished attempts there. Raises AppError."""
     folders = EnvironmentFolders(base)
     there = (folders.final, folders.old, folders.swapped, folders.pythons)
     if not any(folder.exists() for folder in (*there, folders.part)):
@@ -251,19 +252,19 @@ def remove_environment(base: Path) -> None:
     with locked(folders), drive_errors(folders.final, UNWRITABLE):
         folders.part.mkdir(mode=0o700, exist_ok=True)
         for number, folder in enumerate(there):
-            if folder.exists():  # a rename hides it at once: a half-deleted folder could be found
+            if folder.exists():  # the rename takes it out of use before it is half deleted
                 folder.rename(folders.part / f"removed-{number}")
         shutil.rmtree(folders.part)
 
 
 def write_stamp(folder: Path, lock: PackageLock, key: str) -> None:
-    """Write the stamp that marks a working environment. `key`: `training_environment.key`. Raises OSError."""
+    """Write the stamp of a working environment. `key`: the value of `training_environment.key`. Raises OSError."""
     stamp = {"lock": lock.name, "digest": lock.digest, "key": key}
     write_atomically(folder / training_environment.STAMP, json.dumps(stamp).encode("ascii"))
 
 
 def is_current(folder: Path) -> bool:
-    """Return whether it has the libraries of this version of Kotae; True for an environment made by hand."""
+    """Return whether the environment has the libraries of this version of Kotae; True if the user made it."""
     try:
         stamp: Any = strict_json.load_file(folder / training_environment.STAMP)
     except OSError:
@@ -281,9 +282,9 @@ _RESERVED_NAMES = {
 
 
 def require_usable_base(base: Path) -> None:
-    """Check that the folder can hold an environment, by a trial in a temporary folder.
+    """Raise an error unless the folder can hold an environment, which is tried in a temporary folder inside it.
 
-    The free space is checked elsewhere.
+    The free space is not checked here.
 
     Raises AppError: training_place_missing, training_place_unwritable (reason), training_place_no_links,
     training_place_no_programs.
@@ -299,10 +300,10 @@ def require_usable_base(base: Path) -> None:
 
 
 def require_free_base(base: Path, data: Path) -> None:
-    """Check that nothing foreign would be replaced or used, and that the folder lies in none that will be deleted.
+    """Raise an error if an environment in `base` would replace or use foreign files, or be inside one to be deleted.
 
-    A folder that this Kotae has not used before must contain none of its names: programs in it, and the stamp that
-    names their maker, may have come with the drive.
+    A folder that this Kotae has not used before must not contain any of the environment's file names: programs, and a
+    stamp that claims to be Kotae's, may have come with the drive.
 
     Raises AppError: training_place_inside, training_place_taken.
     """
@@ -324,13 +325,13 @@ def require_free_base(base: Path, data: Path) -> None:
 
 
 def known_base(base: Path, data: Path) -> Path:
-    """Return the folder under the path by which it is already in use, if it is."""
+    """Return the folder under the path that Kotae already uses for it; `base` itself if it is not in use."""
     known = (training_environment.base_folder(data), data)
     return next((folder for folder in known if is_same(base, folder)), base)
 
 
 def _require_links(trial: Path, base: Path) -> None:
-    """Check that the file system has links, which a venv needs except on Windows. FAT and exFAT have none."""
+    """Raise an error if the file system lacks symbolic links (FAT, exFAT), which a venv needs except on Windows."""
     if os.name != "posix":
         return
     try:
@@ -340,28 +341,28 @@ def _require_links(trial: Path, base: Path) -> None:
 
 
 def _require_programs(base: Path) -> None:
-    """Check that programs can be started: memory sticks may be mounted without that right."""
+    """Raise an error if the drive is mounted so that programs cannot start, as some memory sticks are."""
     if os.name == "posix" and os.statvfs(base).f_flag & getattr(os, "ST_NOEXEC", 0):
         raise AppError("training_place_no_programs", path=str(base))
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentReport:
-    """The state of the training environment, for the user."""
+    """The state of the training environment, to show to the user."""
 
-    python: Path | None  # None: there is none
-    size_bytes: int = 0  # 0: it is no venv
+    python: Path | None  # None: there is no environment
+    size_bytes: int = 0  # 0: the environment is not a venv
     probe: EnvironmentProbe | None = None
-    problem: AppError | None = None  # why it cannot be used
-    is_own: bool = False  # made by Kotae, which may delete it
-    is_current: bool = True  # False: made by another version of Kotae, with other libraries
-    left_bytes: int = 0  # of unfinished attempts
-    previous_bytes: int = 0  # of the previous environment, which can be restored; 0: there is none
-    base: Path | None = None  # the folder that contains it, or would contain it
+    problem: AppError | None = None  # the reason why it cannot be used
+    is_own: bool = False  # Kotae made it and may delete it
+    is_current: bool = True  # False: another version of Kotae made it, with other libraries
+    left_bytes: int = 0  # size of the files of unfinished attempts
+    previous_bytes: int = 0  # size of the previous environment, which can be restored; 0: none
+    base: Path | None = None  # the folder that contains the environment, or would contain it
 
 
 def report_environment(data: Path) -> EnvironmentReport:
-    """Report the environment. Takes seconds: it imports torch there and adds up the sizes."""
+    """Return the state of the environment. This takes seconds: it imports torch there and adds up file sizes."""
     base = training_environment.base_folder(data)
     bases = [EnvironmentFolders(one) for one in dict.fromkeys((base, data))]
     left = sum(
@@ -370,7 +371,7 @@ def report_environment(data: Path) -> EnvironmentReport:
     try:
         environment = training_environment.locate(data)
     except AppError as none:
-        is_away = not base.is_dir()  # a drive that is not connected
+        is_away = not base.is_dir()  # its drive is not connected
         error = AppError("training_place_missing", path=str(base)) if is_away else none
         return EnvironmentReport(None, problem=error, left_bytes=left, base=proposed_base(data))
     folder = environment.python.parent.parent

@@ -1,6 +1,6 @@
-"""Plan an installation: which lock, from which Python, and how much space and download it needs.
+"""Plan an installation: its lock, its base Python, and the space and download that it needs.
 
-If several locks fit, the Python that is found decides.
+If several locks fit, the available Python decides.
 """
 
 import shutil
@@ -23,18 +23,17 @@ class InstallPlan:
     python: BasePython | None  # None: it comes from the kit or the network
     source: Path | None  # a folder of wheels or a kit; None: the package indexes
     kit: TrainingKit | None = None
-    lacks_cuda: bool = False  # there is a card that the installation would not use
+    lacks_cuda: bool = False  # the machine has a card that the installation would not use
 
 
 def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, data: Path) -> InstallPlan:
-    """Plan the installation.
+    """Plan the installation into the folders `where`.
 
-    `variant`: as chosen; "" for what fits this machine. `source`: a folder of wheels or a kit; None for the package
-    indexes. `data`: the data folder. Nothing from `source`, and nothing in a folder that is not in use yet, is started.
-
-    Takes seconds: Pythons are started, and the card's driver is asked. Raises AppError: training_no_lock,
-    no_base_python, wheels_folder_missing, wheels_none, training_wheel_missing, training_wheel_damaged, and as
-    `kit.read_kit` and `kit.lock_of` do.
+    `variant`: one of `locks.VARIANTS`; "" for the one that suits this machine. `source`: a folder of wheels or a kit;
+    None for the package indexes. `data`: the data folder. No program from `source`, or from a folder that is not in use
+    yet, is started. This takes seconds: it starts Pythons and queries the graphics driver. Raises AppError:
+    training_no_lock, no_base_python, wheels_folder_missing, wheels_none, training_wheel_missing,
+    training_wheel_damaged, and as `kit.read_kit` and `kit.lock_of` do.
     """
     found = kit.kit_in(source) if source is not None else None
     candidates = _candidates(variant, source, found)
@@ -51,7 +50,7 @@ def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, d
 
 
 def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[PackageLock, ...]:
-    """Return the locks, the newest Python first; for a plain folder those whose files it has, if there are any."""
+    """Return the locks that fit, the newest Python first; for a plain folder those with all files in it, if any."""
     if source is None:
         return locks.fitting(locks.proposed_variant(variant))
     if not source.is_dir():
@@ -69,39 +68,38 @@ def _candidates(variant: str, source: Path | None, found: TrainingKit | None) ->
     return whole or wanted
 
 
-# Installed size by downloaded size, measured with torch 2.13.
+# Ratio of installed to downloaded size, measured with torch 2.13.
 INSTALLED = {"cpu": 4.0, "cuda": 1.9}
-SPARE = 1.05  # a file system takes a little more than the files
+SPARE = 1.05  # files take a little more on the drive than their size
 VENV_BYTES = 1_000_000
-PYTHON_BYTES = 250_000_000  # a Python from a kit or the network, unpacked, and its archive
+PYTHON_BYTES = 250_000_000  # an unpacked Python from a kit or the network, with its archive
 
 
 @dataclass(frozen=True, slots=True)
 class InstallNeed:
-    """What an installation needs."""
+    """The disk space and download that an installation needs."""
 
-    room_bytes: int  # at most, while it is made and the current one is kept
+    room_bytes: int  # maximum, reached while the current environment still exists
     download_bytes: int  # 0: nothing is downloaded
     free_bytes: int
-    base: Path | None = None  # the folder whose free space counts
-    variant: str = ""  # what would be installed: one of `locks.VARIANTS`
-    python: str = ""  # "3.12"
-    fetches_python: bool = False  # a Python is downloaded besides the packages
-    lacks_cuda: bool = False  # there is a card that it would not use
+    base: Path | None = None  # the folder on whose drive the space is needed
+    variant: str = ""  # variant to install: one of `locks.VARIANTS`
+    python: str = ""  # version, such as "3.12"
+    fetches_python: bool = False  # a Python is downloaded too
+    lacks_cuda: bool = False  # the machine has a card that the environment would not use
 
 
 def estimate_need(base: Path, data: Path, source: Path | None, variant: str = "") -> InstallNeed:
-    """Estimate what an installation below `base` needs.
+    """Estimate what an installation into the folder `base` needs.
 
-    `source`: a folder of wheels or a kit; None for the package indexes.
-
-    Takes seconds if a graphics driver starts. Raises AppError as `plan_install` does.
+    `source`: a folder of wheels or a kit; None for the package indexes. `variant`: one of `locks.VARIANTS`; "" for the
+    one that suits this machine. This takes seconds if a graphics driver starts. Raises AppError as `plan_install` does.
     """
     return need_of_plan(plan_install(variant, source, EnvironmentFolders(base), data), base)
 
 
 def need_of_plan(plan: InstallPlan, base: Path) -> InstallNeed:
-    """Return what the plan needs: the lock's files are kept, fetched or copied, besides what is made of them."""
+    """Return what the plan needs: space for the lock's files, which are kept, and for what is installed from them."""
     lock = plan.lock
     python_bytes = PYTHON_BYTES if plan.python is None else 0
     room = round(lock.size_bytes * INSTALLED[lock.variant] * SPARE) + lock.size_bytes + VENV_BYTES + python_bytes
@@ -112,6 +110,6 @@ def need_of_plan(plan: InstallPlan, base: Path) -> InstallNeed:
 
 
 def require_room(folders: EnvironmentFolders, need: InstallNeed) -> None:
-    """Check the free space, less what an earlier attempt has fetched or copied. Raises AppError("drive_space")."""
+    """Raise AppError("drive_space") if space is short; files kept from an earlier attempt reduce the need."""
     there = sum(path.stat().st_size for path in folders.wheels.rglob("*") if path.is_file())
     require_space(folders.base, max(0, need.room_bytes - there))

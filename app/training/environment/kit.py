@@ -1,4 +1,4 @@
-"""Write and read kits for a machine without a network: a lock's wheels in a folder, in files that fit on a FAT32 stick.
+"""Write and read kits for a machine without a network: a lock's wheels in a folder, split for FAT32 if necessary.
 
     training-kit.json     the table, written last: a kit without it is not complete
     NAME.whl              each file of the lock under its own name, so that pip could install from here too
@@ -11,9 +11,10 @@
 
 An included Python is the last of `files`; "python" is then its version, otherwise "".
 
-A kit, like any folder of wheels, is untrusted: a memory stick, a share. Its files are read once and copied, and each
-copy is compared with the lock and the list of Pythons of the installing Kotae (`base_pythons`), never with the kit's
-own table, before anything is unpacked or run. Files that the table does not name are not opened.
+A kit, like any folder of wheels, is untrusted, because it comes on a memory stick or from a share. Its files are read
+once and copied, and each copy is compared with the lock and the list of Pythons of the installing Kotae
+(`base_pythons`), never with the kit's own table, before anything is unpacked or run. Files that are not in the table
+are not opened.
 """
 
 import dataclasses
@@ -51,8 +52,8 @@ KIT_VERSION = 1
 KIT_NAME = "training-kit.json"
 README_NAME = "README.txt"
 _FILES_MAX = 999
-_WORD = re.compile(r"[a-z0-9_.-]{0,64}")  # safe to show
-# Neither a path nor a name that Windows reserves for a device.
+_WORD = re.compile(r"[a-z0-9_.-]{0,64}")  # text that is safe to show
+# Matches neither a path nor a name that Windows reserves for a device.
 _FILE = re.compile(
     r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)\.)[A-Za-z0-9][A-Za-z0-9._+-]{0,199}\.(whl|tar\.gz|tgz|tar\.xz|tar\.bz2)"
 )
@@ -60,13 +61,13 @@ _FILE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KitEntry:
-    name: str  # of the file, both in the kit (unless it is in parts) and when copied
+    name: str  # file name in the kit (unless it is split into parts) and of the copy
     file: KitFile
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingKit:
-    lock: str  # its name
+    lock: str  # name of the lock
     lock_sha256: str
     wheels: tuple[KitEntry, ...]
     python: KitEntry | None = None
@@ -95,9 +96,9 @@ def write_kit(
     part_bytes: int = 0,
     report: ReportBytes = lambda _done, _total: None,
 ) -> TrainingKit:
-    """Write a kit. `wheels`: the lock's files by name, verified. `archive`: a Python to include, and its pin.
+    """Write a kit. `wheels`: the lock's verified files by name. `archive`: a Python to include, with its pin; or None.
 
-    Files of an earlier kit that are right are kept. `report` gets each byte twice: written and read back. Raises
+    Correct files of an earlier kit are kept. `report` counts each byte twice: when written and when read back. Raises
     AppError: kit_folder_taken, kit_unwritable, drive_space, drive_file_limit, python_archive_unknown, and as
     `PartWriter` does.
     """
@@ -109,11 +110,11 @@ def write_kit(
     earlier = _earlier(folder)
     with drive_errors(folder, "kit_unwritable", size):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / KIT_NAME).unlink(missing_ok=True)  # from here on the kit is incomplete
+        (folder / KIT_NAME).unlink(missing_ok=True)  # without the table the kit counts as incomplete
         entries = _write_files(folder, paths, size, report)
         version = archive[1].python if archive else None
         kit = TrainingKit(lock.name, lock.digest, *_split(entries, version), version)
-        if archive and kit.python and kit.python.file.sha256 != archive[1].sha256:  # the file has been replaced
+        if archive and kit.python and kit.python.file.sha256 != archive[1].sha256:  # the archive was replaced meanwhile
             raise base_pythons.unknown_archive_error(archive[0], lock.system, lock.python)
         _put(folder / f"{lock.name}.txt", lock.path.read_bytes())
         _put(folder / README_NAME, _readme(kit, lock).encode("utf-8"))
@@ -152,7 +153,7 @@ def _read(folder: Path) -> TrainingKit:
 
 
 def lock_of(kit: TrainingKit, folder: Path) -> PackageLock:
-    """Return the lock of this Kotae for which the kit was made, after checking every file that the kit lists.
+    """Return this Kotae's lock for which the kit was made, after comparing every file in the kit's table with it.
 
     Raises AppError: training_kit_other, training_kit_system, training_kit_unlisted, python_archive_unknown,
     python_archive_other.
@@ -186,9 +187,9 @@ def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: Repor
 
 
 def require_own_folder(folder: Path) -> None:
-    """Check that no foreign file would be replaced. Existing wheels of the same name are allowed: they are compared.
+    """Raise AppError("kit_folder_taken") if a kit in the folder would replace foreign files.
 
-    Raises AppError("kit_folder_taken").
+    Wheels of the same name are allowed, because their content is compared.
     """
     if is_kit(folder):
         try:
@@ -201,7 +202,7 @@ def require_own_folder(folder: Path) -> None:
 
 
 def _is_our_readme(path: Path) -> bool:
-    """Return whether the file is the README of an incomplete kit."""
+    """Return whether the file is the README of one of Kotae's kits."""
     try:
         with open_regular(path) as file:
             return is_regular(path) and b"Kotae" in file.read(100)
@@ -215,7 +216,7 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _earlier(folder: Path) -> set[str]:
-    """Return the file names of the kit that is replaced, except unknown archives, which may be foreign files."""
+    """Return the file names of the kit to be replaced, except unknown archives, which may be foreign files."""
     try:
         entries = list(read_kit(folder).entries)
     except AppError:
@@ -228,7 +229,7 @@ def _is_wheel(entry: KitEntry) -> bool:
 
 
 def _remove_old_files(folder: Path, kit: TrainingKit, names: set[str]) -> None:
-    """Delete all parts, and those of `names`, that are not files of this kit."""
+    """Delete the parts, and the files in `names`, that do not belong to this kit."""
     wanted = {part.name for entry in kit.entries for part in entry.file.parts}
     parts = folder.glob(f"[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]{PART_SUFFIX}*")
     for path in [*parts, *(folder / name for name in names)]:
@@ -272,24 +273,24 @@ def _version(text: str) -> Python | None:
 
 
 def _readme(kit: TrainingKit, lock: PackageLock) -> str:
-    """Return the text for people in both languages, since it is read on another machine."""
+    """Return the README's text in both languages, because people read it on another machine."""
     text = (resources() / "training_environment" / "kit_readme.txt").read_text("utf-8")
     python = kit.python.name if kit.python else "-"
     return text.format(lock=lock.name, python=locks.dotted(lock.python), archive=python, files=len(kit.wheels))
 
 
-ReportPackage = Callable[[str, int, int], None]  # package, bytes done, bytes in total
-_NAMED_MAX = 3  # packages named in one message
+ReportPackage = Callable[[str, int, int], None]  # gets: package, bytes done, total bytes
+_NAMED_MAX = 3  # most packages listed in a message
 
 
 def missing_wheels(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> list[LockedFile]:
-    """Return the lock's files that the folder lacks, by their names alone."""
+    """Return the lock's files that are missing in the folder, judged by name only."""
     there = {entry.name for entry in kit.wheels} if kit else {path.name for path in folder.glob("*.whl")}
     return [file for file in lock.files if file.name not in there]
 
 
 def require_all_wheels(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> None:
-    """Check names and sizes; `collect_wheels` reads the files.
+    """Raise an error unless all files of the lock are there with the right size; `collect_wheels` checks the content.
 
     Raises AppError: training_wheel_missing, training_wheel_damaged.
     """
@@ -310,8 +311,8 @@ def collect_wheels(
 ) -> dict[str, Path]:
     """Copy the lock's files into `target`, compare each copy with the lock's hash, and return the copies by name.
 
-    Raises AppError: training_wheel_missing, training_wheel_damaged, kit_part_missing, kit_part_damaged,
-    kit_part_irregular, drive_space.
+    `report` gets the package, the bytes copied so far and the total. Raises AppError: training_wheel_missing,
+    training_wheel_damaged, kit_part_missing, kit_part_damaged, kit_part_irregular, drive_space.
     """
     require_all_wheels(folder, lock, kit)
     listed = {entry.name: entry.file for entry in kit.wheels} if kit else {}
@@ -335,7 +336,7 @@ def collect_wheels(
 def copy_python_archive(
     folder: Path, kit: TrainingKit | None, lock: PackageLock, where: EnvironmentFolders
 ) -> tuple[Path, str]:
-    """Copy the Python of a kit into one file, and return it with its pinned hash.
+    """Copy a kit's Python archive into one file, and return the file with its pinned hash.
 
     Raises AppError as `collect_wheels` does.
     """
@@ -348,7 +349,7 @@ def copy_python_archive(
 
 
 def remove_other_wheels(folder: Path, names: Collection[str]) -> None:
-    """Delete all other files, so that uv finds only these: an earlier attempt may have left other or incomplete files.
+    """Delete everything in the folder except `names`, so that uv cannot use files of an earlier attempt.
 
     Raises AppError.
     """
@@ -363,14 +364,15 @@ def remove_other_wheels(folder: Path, names: Collection[str]) -> None:
 
 
 def kit_in(folder: Path) -> TrainingKit | None:
-    """Read the kit in the folder; None for a plain folder. Raises AppError as `read_kit` does."""
+    """Return the kit in the folder; None if the folder is not a kit. Raises AppError as `read_kit` does."""
     return read_kit(folder) if is_kit(folder) else None
 
 
 def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, report: Callable[[int, int], None]) -> Path:
-    """Copy a file or join its parts, and check the copy, since `folder` may change at any time. A correct copy is kept.
+    """Copy a file, or join its parts, and verify the copy, since `folder` may change at any time.
 
-    Raises AppError: `damaged` for a file in one piece, and for parts that do not make the file.
+    A correct copy that exists is kept. Raises AppError: `damaged` if the file or the joined parts do not have the right
+    content.
     """
     if is_regular(target) and _sha256_or_empty(target) == file.sha256:
         return target
@@ -385,7 +387,7 @@ def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, report
 
 
 def _sha256_or_empty(path: Path) -> str:
-    """Return the file's hash; "" if it is unreadable."""
+    """Return the file's hash; "" if the file is unreadable."""
     try:
         return hash_file(path, CopyProgress(lambda _done, _total: None, 0))
     except OSError:

@@ -1,4 +1,4 @@
-"""Define the job and the events of the child that makes the environment: JSON objects, one a line."""
+"""Define the job and the events of the child process that makes the environment: one JSON object per line."""
 
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -10,31 +10,31 @@ PHASES = ("prepare", "python", "fetch", "venv", "install", "check", "kit")
 
 @dataclass(frozen=True, slots=True)
 class KitJob:
-    """The job of writing a kit for another machine, in place of making an environment."""
+    """The job to write a kit for another machine instead of making an environment."""
 
     folder: str
-    system: str = ""  # as `locks.this_system`; "": this one
-    python: str = ""  # "3.12"; "": the newest with a lock
-    archive: str = ""  # a file with a Python to include; "": none
-    part_bytes: int = 0  # 0: the file limit of FAT32
+    system: str = ""  # a value of `locks.this_system`; "": this machine's
+    python: str = ""  # version such as "3.12"; "": the newest with a lock
+    archive: str = ""  # path of a Python's archive to include; "": none
+    part_bytes: int = 0  # maximum size of a file; 0: the limit of FAT32
 
 
 @dataclass(frozen=True, slots=True)
 class InstallJob:
-    data: str  # folder
-    logs: str  # folder
-    base: str = ""  # the folder that will contain it; "": `folders.proposed_base`
+    data: str  # the data folder
+    logs: str  # the folder of log files
+    base: str = ""  # the folder to contain the environment; "": `folders.proposed_base`
     wheels: str = ""  # a folder of wheels or a kit; "": the package indexes
     proxy: str = ""  # may contain a password: never passed as an argument or written to a file
-    variant: str = ""  # one of `locks.VARIANTS`; "": what fits this machine
+    variant: str = ""  # one of `locks.VARIANTS`; "": the one that suits this machine
     kit: KitJob | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A step of the work. `name`: one of PHASES. `package`: the one being fetched, otherwise "".
+    """A step of the work. `name`: one of PHASES. `package`: the package being fetched or copied, otherwise "".
 
-    The bytes count all packages together; a total of 0 is unknown.
+    `done_bytes` and the total count all packages together; a total of 0 means unknown.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class ContactedHost:
-    """A host that the child connects to."""
+    """Reports a host that the child connects to."""
 
     name: str
 

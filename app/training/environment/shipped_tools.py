@@ -1,7 +1,7 @@
 """Run the shipped uv, which makes venvs and installs wheels from files, and copy the shipped converter of llama.cpp.
 
-uv lies next to the libraries of a bundle (`_internal/uv`, `uv.exe` on Windows), otherwise where the package `uv` has
-it. It never fetches packages. The converter must match the engine's version, so it is never fetched either.
+In a bundle, uv lies next to the libraries (`_internal/uv`, `uv.exe` on Windows), otherwise in the package `uv`. It
+never downloads packages. The converter must match the engine's version, so it is never downloaded either.
 """
 
 import os
@@ -20,12 +20,12 @@ from app.models.training_environment import CONVERTER, DEVELOPMENT_FOLDER, VERSI
 from app.training.environment.folders import EnvironmentFolders
 
 _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|os error (28|112|122)\b")
-_REASON_MAX = 300  # characters
+_REASON_MAX = 300  # characters of uv's message to show
 # Prefixes of environment variables that change what uv does.
 _DROPPED = ("PYTHON", "PIP_", "UV_", "CONDA_", "VIRTUAL_ENV")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
 
-_MIRROR = "UV_PYTHON_INSTALL_MIRROR"  # uv's setting for a company's own copy of the Pythons
+_MIRROR = "UV_PYTHON_INSTALL_MIRROR"  # uv's setting for a company's own mirror of the Pythons
 PYTHON_HOSTS = ("releases.astral.sh", "github.com")  # uv's default sources
 
 
@@ -47,7 +47,7 @@ def find_uv() -> Path:
 
 
 def make_venv(python: Path, where: EnvironmentFolders, logs: Path) -> None:
-    """Make a venv. Raises AppError."""
+    """Make a venv in `where.half` from the Python program `python`. Raises AppError."""
     argv = ["venv", "--python", str(python), "--no-project", str(where.half)]
     _run_uv(argv, where, logs / "training-venv.log", _variables(where))
 
@@ -61,15 +61,16 @@ def install_wheels(lock: Path, where: EnvironmentFolders, logs: Path) -> None:
 
 
 def python_hosts() -> tuple[str, ...]:
-    """Return the hosts that `fetch_python` connects to."""
+    """Return the names of the hosts that `fetch_python` connects to."""
     mirror = host_of(os.environ.get(_MIRROR, ""))
     return (mirror,) if mirror else PYTHON_HOSTS
 
 
 def fetch_python(version: str, where: EnvironmentFolders, logs: Path, proxy: str) -> None:
-    """Fetch a Python of python-build-standalone into `where.pythons`: the only time that uv uses the network.
+    """Download a Python of python-build-standalone into `where.pythons`; only here does uv use the network.
 
-    uv knows the hashes of these files. Raises AppError.
+    uv has the hashes of these files. `version`: such as "3.12". `proxy`: a URL; "" for the system's settings. Raises
+    AppError.
     """
     argv = ["python", "install", version, "--install-dir", str(where.pythons), "--no-bin", "--no-registry"]
     system = {key: value for key, value in os.environ.items() if key.upper() in (*_PROXIES, "NO_PROXY", _MIRROR)}
@@ -85,7 +86,7 @@ def fetch_python(version: str, where: EnvironmentFolders, logs: Path, proxy: str
 
 
 def uv_failure(lines: Sequence[str], log: Path, folder: Path) -> AppError:
-    """Return the reason why uv failed. `folder`: where it has written."""
+    """Return the error that uv's output explains. `folder`: the folder into which uv wrote."""
     text = "\n".join(lines)
     if _DISK_FULL.search(text):
         return AppError("training_disk_full", path=str(folder))
@@ -96,14 +97,14 @@ def uv_failure(lines: Sequence[str], log: Path, folder: Path) -> AppError:
 
 
 def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, variables: dict[str, str]) -> None:
-    """Run uv to its end, with its output in `log`."""
+    """Run uv to its end and write its output to `log`. Raises AppError if it fails."""
     options = ["--no-config", "--color", "never", "--no-progress", "--cache-dir", str(where.cache)]
     lines: list[str] = []
     try:
         with log.open("wb") as sink:
             child = subprocess.Popen(
                 [str(find_uv()), *arguments, *options],
-                stdin=subprocess.DEVNULL,  # a prompt that no one sees must fail instead of waiting
+                stdin=subprocess.DEVNULL,  # no one could answer a prompt, so it must fail
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=where.part,
@@ -124,7 +125,10 @@ def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, vari
 
 
 def _variables(where: EnvironmentFolders) -> dict[str, str]:
-    """Return an environment without variables of this Python and settings of pip and uv, and without network."""
+    """Return environment variables for uv, without those of this Python, of pip's and uv's settings and of proxies.
+
+    The variables also keep uv offline.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(_DROPPED)}
     for name in _PROXIES:
         for spelling in (name, name.lower()):
@@ -139,23 +143,23 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 def find_converter() -> tuple[Path, str]:
-    """Return the converter's folder and its version: the shipped one, otherwise a development build.
+    """Return the converter's folder and its version: the shipped one, otherwise that of a development build.
 
-    The copy in another environment is never used, because it is not trusted. Raises AppError("converter_not_shipped").
+    The copy in another environment is not trusted and never used. Raises AppError("converter_not_shipped").
     """
     version = training_environment.engine_version()
     shipped = resources() / CONVERTER
     for folder in (shipped, _ROOT / DEVELOPMENT_FOLDER / CONVERTER):
         if (folder / CONVERTER_SCRIPT).is_file() and (found := _converter_version(folder)) and version in (None, found):
             return folder, found
-    for folder in _build_folders(version) if version else []:  # the parent's name contains the version
+    for folder in _build_folders(version) if version else []:  # the version is part of the parent folder's name
         if (folder / CONVERTER_SCRIPT).is_file():
             return folder, str(version)
     raise AppError("converter_not_shipped", path=str(shipped), version=version or "?")
 
 
 def copy_converter(source: Path, version: str, environment: Path) -> None:
-    """Copy the converter into the environment. Raises OSError."""
+    """Copy the converter's folder and its version into the environment. Raises OSError."""
     target = environment / CONVERTER
     file_permissions.copy_folder(source, target)
     (target / VERSION_FILE).write_text(f"{version}\n", encoding="utf-8")
@@ -169,7 +173,7 @@ def _converter_version(folder: Path) -> str:
 
 
 def _build_folders(version: str) -> list[Path]:
-    """Return the folders in which packaging/llama_build.py keeps its builds."""
+    """Return the folders with the converter among packaging/llama_build.py's builds of this version."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or "")
     cache = (base if base.is_absolute() else Path.home() / ".cache") / "kotae"
     return sorted(cache.glob(f"build/{version}-*/{CONVERTER}"))

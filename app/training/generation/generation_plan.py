@@ -1,10 +1,10 @@
-"""Plan what to ask the model next, and judge its replies: a pure function of the replies that exist.
+"""Plan the next prompts for the model and judge its replies: a pure function of the replies that exist.
 
 Passages are used in order. For each the model writes a pair; for every PARAPHRASE_EVERY-th also a second question with
-the same answer, for every UNANSWERABLE_EVERY-th a question that the collection does not answer. As many are requested
-as would be needed if all were good; rejected ones are made up for with the passages that follow.
+the same answer, for every UNANSWERABLE_EVERY-th a question that the collection does not answer. As many pairs are
+requested as are wanted; each rejected one is replaced by a pair from one of the next passages.
 
-The rules that reject a candidate return a code of REJECTION_REASONS, or "".
+Each rule for a candidate returns the code in REJECTION_REASONS with which it rejects it, or "".
 """
 
 from collections import Counter
@@ -31,17 +31,17 @@ from app.training.generation.pair_records import (
 )
 from app.training.generation.prompts import QUOTE_MIN
 
-QUESTION_MIN, ANSWER_MIN = 8, 2  # characters
-JAPANESE_MIN = 0.5  # share of a question's letters
-KEYWORDS = "keywords"  # the style whose questions are search words
-OTHER_WORDS = ("everyday", PARAPHRASE)  # categories whose questions avoid the passage's words
+QUESTION_MIN, ANSWER_MIN = 8, 2  # minimum characters
+JAPANESE_MIN = 0.5  # minimum share of Japanese letters in a question
+KEYWORDS = "keywords"  # the style whose questions are search terms
+OTHER_WORDS = ("everyday", PARAPHRASE)  # categories whose questions should not use the passage's words
 SAME_QUESTION = replace(DEFAULT_MEASURE, part="question")
 
-Lacks = Callable[[str], bool]  # whether the collection has no answer to this question
+Lacks = Callable[[str], bool]  # returns whether the collection lacks an answer to a question
 
 
 def rejection_reason(candidate: PairCandidate, lacks: Lacks) -> str:
-    """Return why the candidate is rejected, by all rules that need neither a model nor other pairs; "" if it is not."""
+    """Return the first reason to reject the candidate that needs neither a model nor other pairs; "" if none."""
     if candidate.category == UNANSWERABLE:
         return _question_reason(candidate) or ("" if lacks(candidate.question) else "answerable_after_all")
     return (
@@ -82,14 +82,14 @@ def _question_reason(candidate: PairCandidate) -> str:
 
 
 def _copies_example(candidate: PairCandidate) -> bool:
-    """Return whether the question has the subject of the prompt's examples, which the passage does not mention."""
+    """Return whether the question is about the subject of the prompt's examples although the passage is not."""
     section, example = candidate.passage.section, prompts.pattern("example")
     asked = (candidate.passage.document, *section.heading, section.text)
     return bool(example.search(candidate.question)) and not any(map(example.search, asked))
 
 
 def _names_matter(candidate: PairCandidate) -> bool:
-    """Return whether the question has a word of the passage or of its document and headings."""
+    """Return whether the question has a content word of the passage, its document's name or its headings."""
     return not evidence.content_terms(candidate.question).isdisjoint(evidence.prepare_passage(candidate.passage).terms)
 
 
@@ -109,13 +109,13 @@ def _answer_reason(candidate: PairCandidate) -> str:
 
 
 def _is_broken(text: str, *, whole: bool) -> bool:
-    """Return whether the text has a flaw or loops. `whole`: an unfinished end counts too."""
+    """Return whether the text has a flaw or loops. `whole`: a missing end counts as a flaw too."""
     flags = set(quality.text_flags(text)) - (set() if whole else {"unfinished"})
     return bool(flags) or is_looping(text)
 
 
 def _is_given_away(candidate: PairCandidate) -> bool:
-    """Return whether the question contains the answer: its text, all of its values, or all of its words."""
+    """Return whether the question contains the answer: its text, all of its quantities, or all of its content words."""
     question, answer = candidate.question, candidate.answer
     if duplicates.normalized(prompts.pattern("closing").sub("", answer)) in duplicates.normalized(question):
         return True
@@ -127,7 +127,7 @@ def _is_given_away(candidate: PairCandidate) -> bool:
 
 
 def _support_reason(candidate: PairCandidate) -> str:
-    """Return whether the quote supports the answer: values with units and bounds, dates, names and words."""
+    """Return "" if the quote supports the answer's quantities, dates, names and words, otherwise the reason."""
     source = _of_quote(candidate)
     found = evidence.prepare_text(candidate.quote)
     answer = candidate.answer
@@ -136,18 +136,18 @@ def _support_reason(candidate: PairCandidate) -> str:
     made = claims.check_claims(answer, [source])
     if made:
         return "" if all(claim.is_supported for claim in made) else "not_supported"
-    terms = evidence.content_terms(answer)  # the answer is too short for a claim
+    terms = evidence.content_terms(answer)  # the answer is too short to contain a claim
     return "" if terms and terms <= found.terms else "not_supported"
 
 
 def _of_quote(candidate: PairCandidate) -> Passage:
-    """Return the quote as a passage by itself, with its heading, which names what the sentence is about."""
+    """Return the quote as a passage of its own, with the heading, which gives the subject of the sentence."""
     section = replace(candidate.passage.section, text=candidate.quote)
     return replace(candidate.passage, section=section, parts=(section,))
 
 
 def is_repeated(question: str, others: Sequence[str]) -> bool:
-    """Return whether a question is a near-duplicate of one of the others (Jaccard index of character 5-grams)."""
+    """Return whether a question is a near-duplicate of one of `others` (Jaccard index of character 5-grams)."""
     if not others:
         return False
     rows = [TrainingRow(0, (RowMessage("user", text), RowMessage("assistant", ""))) for text in (question, *others)]
@@ -156,19 +156,19 @@ def is_repeated(question: str, others: Sequence[str]) -> bool:
 
 
 PARAPHRASE_EVERY, UNANSWERABLE_EVERY = 3, 6
-PASSAGES_PER_PAIR, PASSAGES_MIN = 4, 20  # the limit of passages to try
+PASSAGES_PER_PAIR, PASSAGES_MIN = 4, 20  # how many passages to try per pair, and at least
 
-FAILED = "failed"  # a ModelReply.stop_reason
+FAILED = "failed"  # a value of ModelReply.stop_reason
 
 Replies = Mapping[StandalonePrompt, ModelReply]
-_Step = QuestionAnswerPair | StandalonePrompt | str  # accepted pair; prompt without a reply; reason of a rejection
+_Step = QuestionAnswerPair | StandalonePrompt | str  # accepted pair, prompt to send, or reason of a rejection
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationPlan:
-    """What to generate.
+    """The input of a generation.
 
-    `wanted`: number of pairs. `not_there`: the answer to questions that the collection does not answer.
+    `wanted`: number of pairs. `not_there`: the answer text for questions that the collection does not answer.
     """
 
     passages: tuple[Passage, ...]
@@ -178,27 +178,27 @@ class GenerationPlan:
 
 @dataclass(slots=True)
 class GenerationStatus:
-    """The state of a generation. `prompts`: without a reply yet; if there are none, the generation is finished."""
+    """The state of a generation. `prompts`: those still without a reply; if empty, the generation is finished."""
 
     wanted: int
     prompts: list[StandalonePrompt] = field(default_factory=list)
     accepted: list[QuestionAnswerPair] = field(default_factory=list)
-    rejected: Counter[str] = field(default_factory=Counter)  # by reason
-    passages: int = 0  # used so far
-    expected: int = 0  # paraphrases to request if the first question is accepted
+    rejected: Counter[str] = field(default_factory=Counter)  # number for each reason
+    passages: int = 0  # number of passages used so far
+    expected: int = 0  # paraphrases to request once their first question is accepted
 
     @property
     def asked(self) -> int:
-        """Return how many pairs were accepted or rejected."""
+        """Return the number of pairs that were accepted or rejected."""
         return len(self.accepted) + self.rejected.total()
 
     @property
     def has_room(self) -> bool:
-        """Return whether pairs would still be missing if all open ones were accepted."""
+        """Return whether pairs would still be missing even if all open prompts gave accepted pairs."""
         return len(self.accepted) + len(self.prompts) + self.expected < self.wanted
 
     def enter(self, step: _Step) -> _Step:
-        """Record the step and return it; a pair that repeats an earlier one becomes a rejection."""
+        """Record the step and return it; a pair that repeats an accepted one is recorded as a rejection."""
         if isinstance(step, QuestionAnswerPair):
             others = [pair.candidate.question for pair in self.accepted]
             if is_repeated(step.candidate.question, others):
@@ -213,12 +213,12 @@ class GenerationStatus:
 
 
 def max_passages(wanted: int) -> int:
-    """Return how many passages are tried at most for so many pairs."""
+    """Return the largest number of passages to try for `wanted` pairs."""
     return max(PASSAGES_MIN, PASSAGES_PER_PAIR * wanted)
 
 
 def compute_status(plan: GenerationPlan, replies: Replies, lacks: Lacks) -> GenerationStatus:
-    """Compute the status from the replies. `lacks` must answer from the same collection on each call."""
+    """Compute the status from the replies. `lacks` must always judge by the same collection."""
     status = GenerationStatus(plan.wanted)
     used: Counter[str] = Counter()
     for number, passage in enumerate(plan.passages, start=1):
@@ -261,7 +261,7 @@ def _unanswerable(passage: Passage, not_there: str, replies: Replies, lacks: Lac
 
 
 def _judged(candidate: PairCandidate, replies: Replies, lacks: Lacks) -> _Step:
-    """Apply the rules, then the model's score."""
+    """Apply the rules to a candidate, then the model's score: return the pair, a prompt to send, or a reason."""
     reason = rejection_reason(candidate, lacks)
     if reason:
         return reason
@@ -276,7 +276,7 @@ def _judged(candidate: PairCandidate, replies: Replies, lacks: Lacks) -> _Step:
 
 
 def _written(prompt: StandalonePrompt, replies: Replies, *names: str) -> StandalonePrompt | str | tuple[str, ...]:
-    """Return these fields of the reply, the prompt if it has no reply yet, or the reason why the reply is unusable."""
+    """Return the texts of the named fields in the reply, the prompt if it has no reply yet, or a rejection reason."""
     reply = replies.get(prompt)
     if reply is None or reply.stop_reason == FAILED:
         return prompt if reply is None else "failed"

@@ -1,7 +1,7 @@
 """Write generated pairs as files, and as tables in which a person accepts, edits or rejects each pair.
 
 A line of the file is both a row of training data and a question of a question set, with its origin. The table is read
-back against the lines of the file: an edit counts only with the decision "edited". The file itself never changes.
+back and compared with the lines of the file: an edit counts only with the decision "edited". The file never changes.
 """
 
 import functools
@@ -32,7 +32,7 @@ GENERATED_ORIGIN = "generated"
 
 
 def pairs_to_lines(pairs: Sequence[QuestionAnswerPair], writer: PairWriter, least: Label = LABELS[0]) -> bytes:
-    """Encode the pairs as JSON Lines. `least`: the label of the data that the writing model was trained on."""
+    """Encode the pairs as JSON Lines. `least`: the lowest allowed label, that of the writing model's training data."""
     return rows_to_lines(pair_row(pair, writer, least) for pair in pairs)
 
 
@@ -41,10 +41,10 @@ def rows_to_lines(rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def pair_row(pair: QuestionAnswerPair, writer: PairWriter, least: Label = LABELS[0]) -> dict[str, Any]:
-    """Return the line of a pair.
+    """Return the object for a pair's line. `least`: the lowest label that the line may get.
 
-    Its group is its document, so that a split keeps the document's rows together. It holds the passage for later
-    checks.
+    The line's group is its document, so that a split keeps the document's rows together. The line contains the passage
+    for later checks.
     """
     candidate = pair.candidate
     passage, is_answerable = candidate.passage, candidate.category != UNANSWERABLE
@@ -74,13 +74,13 @@ def pair_row(pair: QuestionAnswerPair, writer: PairWriter, least: Label = LABELS
 
 
 def is_unchanged(row: dict[str, Any]) -> bool:
-    """Return whether the row's passage still matches its hash."""
+    """Return whether the passage stored in the row still matches the stored hash."""
     origin = row["provenance"]
     return bool(sha256(origin["passage"]) == origin["passage_sha256"])
 
 
 def must_include(question: str, answer: str) -> list[str]:
-    """Return the answer's values, ranges and dates as written, each once, without those that the question contains."""
+    """Return the answer's quantities, ranges and dates as written, each once, except those in the question."""
     asked = evidence.prepare_text(question)
     values = quantities.parse(answer)
     found = [
@@ -90,7 +90,7 @@ def must_include(question: str, answer: str) -> list[str]:
     ]
     found += [(date.start, date.end) for date in notation.parse_dates(answer) if not asked.holds_date(date)]
     written = (answer[start:end].strip() for start, end in sorted(found))
-    return list(dict.fromkeys(one for one in written if not one.isdecimal()))  # drops the 1 of a list, the 2 of レベル2
+    return list(dict.fromkeys(one for one in written if not one.isdecimal()))  # drops list numbers, the 2 of レベル2
 
 
 def _section(candidate: PairCandidate) -> DocumentSection:
@@ -104,7 +104,7 @@ def _section(candidate: PairCandidate) -> DocumentSection:
 
 
 def _id(candidate: PairCandidate) -> str:
-    """Return the same id for the same pair of the same passage; its letter keeps spreadsheets from reading a number."""
+    """Return an id, the same each time for the same pair; its first letter makes spreadsheets keep it as text."""
     parts = [digest(candidate.passage), candidate.category, candidate.quote, candidate.question, candidate.answer]
     return "g" + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:15]
 
@@ -115,12 +115,12 @@ NEEDED = ("decision", "question", "answer", "quote", "id")
 WIDTHS = (8, 44, 50, 60, 28, 36, 8, 8, 6, 20)
 HEADING_GAP = " > "
 
-_Pair = dict[str, Any]  # a line of the file (`pair_row`)
+_Pair = dict[str, Any]  # an object that `pair_row` returns
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewProblem:
-    """A row of the table that cannot be used. `line`: of the table, from 1; `code`: why, as a key of the wording."""
+    """A row of the table that cannot be used. `line`: its line, from 1; `code`: key of the reason's text."""
 
     line: int
     code: str
@@ -130,8 +130,8 @@ class ReviewProblem:
 class PairReview:
     """The decisions of a table.
 
-    `kept`: the accepted and edited pairs, in the order of their file. Each pair is counted once. `undecided`: rows
-    without a decision; `missing`: pairs without a row in the table.
+    `kept`: the accepted and edited pairs, in the order of the pairs' file. The counts include each pair once:
+    `undecided` have no decision; `missing` have no row in the table.
     """
 
     kept: tuple[_Pair, ...]
@@ -148,7 +148,7 @@ class PairReview:
 
 
 def load_pairs(path: Path) -> list[_Pair]:
-    """Load the lines of a file of generated pairs.
+    """Load the objects on the lines of a file of generated pairs.
 
     Raises AppError("review_rows_missing" | "review_rows_unreadable").
     """
@@ -224,12 +224,12 @@ def _quote(pair: _Pair) -> str:
 
 
 def read_review_table(path: Path, pairs: Sequence[_Pair]) -> PairReview:
-    """Read the decisions of a table. `pairs`: of the file from which the table was made.
+    """Read the decisions of a table. `pairs`: the pairs in the file from which the table was made.
 
     Raises AppError("review_no_columns"), and as `read_question_table` does.
     """
     known = {pair["id"]: pair for pair in pairs}
-    decided: dict[str, _Pair | str] = {}  # the kept pair, or the decision or problem
+    decided: dict[str, _Pair | str] = {}  # by id: the pair to keep, the decision, or a problem's code
     problems: list[ReviewProblem] = []
     for row in _rows(path):
         id = row.texts["id"]
@@ -255,7 +255,7 @@ def read_review_table(path: Path, pairs: Sequence[_Pair]) -> PairReview:
 @dataclass(frozen=True, slots=True)
 class _TableRow:
     line: int
-    texts: Mapping[str, str]  # by the names of COLUMNS
+    texts: Mapping[str, str]  # the keys are the names in COLUMNS
 
 
 def _rows(path: Path) -> Iterator[_TableRow]:
@@ -283,12 +283,12 @@ def _cell(row: TableRow, at: int) -> str:
 
 
 def _text(cell: Cell) -> str:
-    """Return the cell's text without the apostrophe that guards formulas in a CSV."""
+    """Return the cell's text without the apostrophe that a CSV has before formulas."""
     return table_writer.remove_quote("" if cell is None else str(cell).replace("\r\n", "\n").strip())
 
 
 def _decided(texts: Mapping[str, str], pair: _Pair) -> _Pair | str:
-    """Return the pair as it is kept, "rejected", "undecided", or the code of a ReviewProblem."""
+    """Return the pair to keep, "rejected", "undecided", or the code of a ReviewProblem."""
     decision = texts["decision"]
     if not decision:
         return "undecided"
@@ -311,7 +311,7 @@ def _changed(texts: Mapping[str, str], pair: _Pair) -> dict[str, str]:
 
 
 def _edited(changed: Mapping[str, str], pair: _Pair) -> _Pair | str:
-    """Return the edited pair, or the code of a problem: the quote must still occur in the passage."""
+    """Return the edited pair, or a problem's code, for example if the passage does not contain the edited quote."""
     if "" in (changed.get("question"), changed.get("answer")):
         return "empty"
     made = pair | {name: changed[name] for name in ("question", "answer") if name in changed} | {"review": "edited"}

@@ -1,6 +1,6 @@
-"""Define the values between a model's reply and a line of the file, and the stored request to generate pairs.
+"""Define the stages of a pair from a model's reply to a line of the file, and the stored request to generate pairs.
 
-A planned training keeps the request in its folder until its draft has the pairs.
+A planned training keeps the request in its folder until its draft has imported the pairs.
 """
 
 import json
@@ -19,9 +19,10 @@ USUAL_PAIRS = 200
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A request for pairs from a collection.
+    """A request to generate pairs from a collection.
 
-    `wanted`: number of pairs. `out`: name of their file in the draft's folder.
+    `wanted`: number of pairs. `out`: name of the pairs' file in the draft's folder. `seed`: determines the order of
+    passages.
     """
 
     collection_id: int
@@ -46,11 +47,11 @@ def read_request(folder: Path) -> GenerationRequest | None:
         return None
 
 
-PARAPHRASE, UNANSWERABLE = "paraphrase", "unanswerable"  # the categories that are no styles
-QUESTION_MAX, ANSWER_MAX = 120, 400  # characters
-SCORE_MIN, SCORE_MAX = 2, 3  # quality of a pair; one below SCORE_MIN is rejected
+PARAPHRASE, UNANSWERABLE = "paraphrase", "unanswerable"  # categories that are not styles
+QUESTION_MAX, ANSWER_MAX = 120, 400  # maximum characters
+SCORE_MIN, SCORE_MAX = 2, 3  # quality scores; a pair below SCORE_MIN is rejected
 
-# Why a requested pair was rejected; each code has its own wording.
+# Reasons to reject a pair; each code has a text of its own.
 REJECTION_REASONS = (
     "failed",
     "unreadable",
@@ -80,7 +81,7 @@ REJECTION_REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class PairCandidate:
-    """A pair as a model wrote it. `category`: a style, PARAPHRASE, or UNANSWERABLE, whose quote is ""."""
+    """A pair as a model wrote it. `category`: a style's key, PARAPHRASE, or UNANSWERABLE (then `quote` is "")."""
 
     passage: Passage
     category: str
@@ -91,7 +92,7 @@ class PairCandidate:
 
 @dataclass(frozen=True, slots=True)
 class QuestionAnswerPair:
-    """A candidate that passed every check. `score`: 0 to 3; None for UNANSWERABLE, which is not scored."""
+    """A candidate that passed every check. `score`: 0 to 3; None for UNANSWERABLE pairs, which get no score."""
 
     candidate: PairCandidate
     score: int | None = None
@@ -99,10 +100,10 @@ class QuestionAnswerPair:
 
 @dataclass(frozen=True, slots=True)
 class PairWriter:
-    """The model that wrote the pairs. `seed`: of the passages' order."""
+    """The model that wrote the pairs. `seed`: the seed of the passages' order."""
 
-    model: str  # name
-    sha256: str  # of its file; "": unknown
-    adapter: str = ""  # sha256 of its file; "": none
+    model: str  # name of the model
+    sha256: str  # hash of the model file; "": unknown
+    adapter: str = ""  # hash of the adapter file; "": none
     seed: int = 0
-    version: str = ""  # of Kotae
+    version: str = ""  # version of Kotae

@@ -1,8 +1,8 @@
-"""Select the passages of a collection to ask about: enough Japanese text, no tables of contents, from all parts.
+"""Select passages of a collection to ask about: enough Japanese text, no tables of contents, from all parts.
 
-Each passage is one section and so belongs to one clause: a question about it has its answer in one place, and small
-models read little. The order is a shuffle by `seed` in which documents take turns, and within a document its headings.
-The same documents and seed give the same passages.
+Each passage is one section, so a question about it has its answer in one place and small models have little to read.
+The order is a shuffle by `seed` in which documents take turns, and within a document its headings. The same documents
+and seed give the same passages.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ from app.training.data.duplicates import normalized
 from app.training.data.rows import seeded_key
 from app.training.generation import prompts
 
-TEXT_MIN = 80  # characters; in a shorter section, a question can only ask for all of it
+TEXT_MIN = 80  # characters; a question about a shorter section could only ask for all of it
 LONGEST = 1200
-JAPANESE_MIN = 0.5  # share of the letters
-REPEATED_MAX = 2  # sections with the same text: more come from a form or a disclaimer
-LISTED_SHARE = 0.4  # share of listing lines from which a text is a table of contents or a bibliography
+JAPANESE_MIN = 0.5  # minimum share of Japanese letters
+REPEATED_MAX = 2  # most sections with the same text; more come from a form or disclaimer
+LISTED_SHARE = 0.4  # share of list-like lines that makes a text a table of contents or bibliography
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedPassages:
     """The selected passages.
 
-    `sections`: number in the collection; `suitable`: number of those that can be asked about.
+    `sections`: number of sections in the collection; `suitable`: number of them that are suitable for questions.
     """
 
     passages: tuple[Passage, ...]
@@ -46,7 +46,7 @@ class _SectionPlace:
 
 
 def select_passages(library: Library, collection: DocumentCollection, seed: int, limit: int) -> SelectedPassages:
-    """Select at most `limit` passages that do not overlap."""
+    """Select at most `limit` passages that do not overlap. The order depends on `seed`."""
     places = [
         _SectionPlace(section_id, section, document.name)
         for document in library.documents(collection.id)
@@ -97,7 +97,7 @@ def _spread(places: Sequence[_SectionPlace], seed: int) -> list[_SectionPlace]:
 
 
 def _in_turn(places: Sequence[_SectionPlace], keys: Sequence[Hashable]) -> list[_SectionPlace]:
-    """Return the first place of each key, then the second ones, and so on; otherwise keep the order."""
+    """Return the first place of each key, then each second place, and so on; within a round the order is kept."""
     seen: Counter[Hashable] = Counter()
     rounds = []
     for key in keys:
@@ -107,7 +107,7 @@ def _in_turn(places: Sequence[_SectionPlace], keys: Sequence[Hashable]) -> list[
 
 
 def _cut(passage: Passage) -> Passage:
-    """Cut a section that is too long for a prompt after a sentence."""
+    """Cut a section that is too long for a prompt at the end of a sentence."""
     text = passage.section.text
     if len(text) <= LONGEST:
         return passage

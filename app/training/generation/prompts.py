@@ -1,7 +1,7 @@
 """Build the prompts about a passage with grammars for the replies, and parse the replies.
 
 Prompts, styles and patterns come from `resources/evaluation/generation.toml`. The pieces of a passage that may be
-quoted as evidence are its sentences and table rows, alone or two together on one line. The grammars (GBNF) allow one
+quoted as evidence are its sentences and table rows, alone or two together on one line. A grammar (GBNF) allows one
 JSON object with its keys in order, whose quote can only be one of these pieces.
 """
 
@@ -27,9 +27,9 @@ from app.training.generation.pair_records import ANSWER_MAX, QUESTION_MAX, SCORE
 
 @dataclass(frozen=True, slots=True)
 class QuestionStyle:
-    """What a question asks for. `fits`: matches the passages that the style suits; None suits all.
+    """A style of questions. `fits`: pattern of the passages that suit the style; None: all suit it.
 
-    `is_sentence` false: the question consists of search words.
+    `is_sentence` is false if the question consists of search terms.
     """
 
     key: str
@@ -62,12 +62,12 @@ def pattern(key: str) -> re.Pattern[str]:
 
 
 def grammar_words(key: str) -> tuple[str, ...]:
-    """Return the words that may end a question ("ends") or the characters that end a sentence ("stops")."""
+    """Return the phrases that may end a question ("ends") or the characters that end a sentence ("stops")."""
     return tuple(_document()["grammar"][key])
 
 
 def review_words(key: str) -> tuple[str, ...]:
-    """Return the names of a column or decision of the review table: Japanese, English, then others."""
+    """Return the accepted names of a column or decision of the review table: Japanese, English, then others."""
     return tuple(_document()["review"][key])
 
 
@@ -76,11 +76,11 @@ def _document() -> dict[str, Any]:
     return tomllib.loads((resources() / "evaluation" / "generation.toml").read_text("utf-8"))
 
 
-QUOTE_MIN, QUOTE_MAX = 15, 300  # characters; QUOTE_MIN counts them without blanks
+QUOTE_MIN, QUOTE_MAX = 15, 300  # characters; QUOTE_MIN excludes blanks
 
 
 def quotable_pieces(passage: Passage) -> list[str]:
-    """Return verbatim pieces of the passage's text in its order, each once; none crosses the end of a line."""
+    """Return pieces of the passage's text that may be quoted, unchanged, in order, each once and within one line."""
     text = passage.section.text
     found = _quotable(passage)
     places = [(one.start, one.end) for one in found]
@@ -94,7 +94,7 @@ def quotable_pieces(passage: Passage) -> list[str]:
 
 
 def _quotable(passage: Passage) -> list[Sentence]:
-    """Return the sentences without headings (also those between two sections), captions, and table headers."""
+    """Return the passage's sentences that lie within one section, without headings, captions and table headers."""
     text = passage.section.text
     extents = [(start, end) for _, start, end in source_citations.part_extents(passage)]
     heads = {head.start for head in sentences.find_table_headers(text)}
@@ -108,15 +108,15 @@ def _quotable(passage: Passage) -> list[Sentence]:
     ]
 
 
-REASON_MAX = 120  # characters
+REASON_MAX = 120  # maximum characters of a score's reason
 
 _CHARACTER = r'character ::= [^"\\\x00-\x1F\x7F]'
 
 
 def pair_grammar(quotes: Sequence[str], *, is_sentence: bool = True) -> str:
-    """Return the grammar of a pair.
+    """Return the grammar for a reply with a pair.
 
-    `quotes`: the choices of evidence. `is_sentence` false: the question may be search words.
+    `quotes`: the allowed quotes. `is_sentence`: the question must be a sentence; false: search terms are allowed.
     """
     fields = {"quote": "quote", "question": "question", "answer": _text_rule(ANSWER_MAX)}
     asked = _question_rule() if is_sentence else f"question ::= {_text_rule(QUESTION_MAX)}"
@@ -139,7 +139,7 @@ def score_grammar() -> str:
 
 
 def _object_rule(fields: dict[str, str]) -> str:
-    """Return the root rule. `fields`: the rule for the text of each key."""
+    """Return the root rule for a JSON object. `fields`: for each key, the rule for its text."""
     pieces: list[str] = []
     before = "{"
     for name, rule in fields.items():
@@ -154,7 +154,7 @@ def _text_rule(longest: int) -> str:
 
 
 def _question_rule() -> str:
-    """Return the rule of a single sentence that ends as a question does, so that a statement cannot end."""
+    """Return the rule for a single sentence that can only end as a question ends, not as a statement."""
     ends = grammar_words("ends")
     longest = QUESTION_MAX - max(map(len, ends))
     within = r'[^"\\\x00-\x1F\x7F' + "".join(grammar_words("stops")) + "]"
@@ -162,7 +162,7 @@ def _question_rule() -> str:
 
 
 def _literal(text: str) -> str:
-    """Return the rule for a text inside a JSON string."""
+    """Return the rule that matches a text inside a JSON string."""
     return _escaped(json.dumps(text, ensure_ascii=False)[1:-1])
 
 
@@ -171,12 +171,12 @@ def _escaped(text: str) -> str:
     return f'"{escaped}"'
 
 
-PAIR_TOKENS = 1024  # a kanji may take several tokens, and a quote, a question and an answer may be long
+PAIR_TOKENS = 1024  # limit of a reply: a kanji may take several tokens
 QUESTION_TOKENS, SCORE_TOKENS = max_object_tokens(QUESTION_MAX), max_object_tokens(REASON_MAX)
 
 
 def style_for(passage: Passage, used: Counter[str]) -> QuestionStyle:
-    """Return the style that suits the passage and was `used` least, the first of equals."""
+    """Return the first of the least used styles that suit the passage. `used`: number of uses by style key."""
     text = passage.section.text
     fitting = [style for style in question_styles() if style.fits is None or style.fits.search(text)]
     return min(fitting, key=lambda style: used[style.key])
@@ -185,8 +185,7 @@ def style_for(passage: Passage, used: Counter[str]) -> QuestionStyle:
 def pair_prompt(passage: Passage, style: QuestionStyle) -> StandalonePrompt:
     """Return the prompt for a pair.
 
-    The quotes to choose from are the pieces that suit the style (numbers for a question about numbers), or all if none
-    does.
+    The allowed quotes are the pieces that match the style's pattern (such as numbers), or all pieces if none matches.
     """
     every = quotable_pieces(passage)
     fitting = [quote for quote in every if style.fits and style.fits.search(quote)]
@@ -204,7 +203,7 @@ def paraphrase_prompt(candidate: PairCandidate) -> StandalonePrompt:
 
 
 def unanswerable_prompt(passage: Passage) -> StandalonePrompt:
-    """Return the prompt for a question on the same matter that the passage does not answer."""
+    """Return the prompt for a question on the passage's subject that the passage does not answer."""
     task = prompt_text("unanswerable")
     return StandalonePrompt(prompt_text("system"), _passage_text(passage) + task, question_grammar(), QUESTION_TOKENS)
 
@@ -215,14 +214,14 @@ def quality_prompt(candidate: PairCandidate) -> StandalonePrompt:
 
 
 def reply_texts(reply: ModelReply, *names: str) -> tuple[str, ...] | None:
-    """Return these fields of the reply's object, stripped; None if one is missing."""
+    """Return the texts of the named fields in the reply's JSON object, stripped; None if one is missing."""
     data = _reply_object(reply)
     found = [text.strip() for name in names if isinstance(text := data.get(name), str)]
     return tuple(found) if len(found) == len(names) else None
 
 
 def reply_score(reply: ModelReply) -> int | None:
-    """Return the score, 0 to 3; None if the reply has none."""
+    """Return the score in the reply, 0 to 3; None if there is none."""
     found = _reply_object(reply).get("score")
     if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= SCORE_MAX:
         return found

@@ -1,7 +1,7 @@
-"""Determine what a run was trained on, including all trainings before it: the label of the data and their origins.
+"""Determine the data that a run was trained on, including earlier trainings: their label and their origins.
 
-Data keep both in `split.json`, and a run's folder keeps what was known when the run was created. Rows that were never
-split carry both in their provenance.
+Data store both in `split.json`, and a run's folder stores what was known when the run was created. Rows that were never
+split have both in their provenance.
 """
 
 import functools
@@ -24,26 +24,26 @@ from app.training.data import split_record
 from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
 
-LINEAGE_FILE = "lineage.json"  # in the folder of a run
-_FOLDERS = 3  # parents of an adapter or a merged file among which to look for its run
+LINEAGE_FILE = "lineage.json"  # name in a run's folder
+_FOLDERS = 3  # how many parent folders of an adapter or merged file may be its run
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The label and origins of training data. `label`: the highest that was known at the time; None if none was."""
+    """Label and origins of training data. `label`: the highest one when it was recorded; None if none was known."""
 
     label: Label | None = None
     origins: tuple[Origin, ...] = ()
 
     @classmethod
     def of_word(cls, label: str, origins: tuple[Origin, ...]) -> "Lineage":
-        """Return the lineage of rows whose label is given as a word; "" for none."""
+        """Return the lineage for a stored label; "" if there is none."""
         return cls(confidentiality.label_from_word(label), origins)
 
     def label_now(self, documents: Path, unknown: Label = DEFAULT_LABEL) -> Label:
-        """Return the highest of the recorded label and the labels that the origins have now.
+        """Return the highest of the recorded label and the current labels of the origins.
 
-        `documents`: the documents' database. `unknown`: the label to assume where none was recorded.
+        `documents`: path of the documents' database. `unknown`: the label to assume if none was recorded.
         """
         return collection_lookup.label_of_origins(documents, self.origins, self.label or unknown)
 
@@ -53,23 +53,23 @@ class Lineage:
         return Lineage(confidentiality.highest_label(known) if known else None, tuple(sorted(origins)))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the object that `lineage_from_json` reads; {} if nothing is known."""
+        """Return an object for `lineage_from_json`; {} if nothing is known."""
         found: dict[str, Any] = {"label": self.label} if self.label else {}
         return found | ({"origins": [list(one) for one in self.origins]} if self.origins else {})
 
 
 def lineage_from_json(data: Any) -> Lineage:
-    """Parse the object of `as_json`. An invalid label or origin counts as the highest label."""
+    """Parse an object of `as_json`. An invalid label or origin gives the highest label."""
     return Lineage(*split_record.parse_label_and_origins(data))
 
 
 def lineage_of_data(folder: Path) -> Lineage:
-    """Read the record of a split; empty if there is none. A damaged record counts as the highest label."""
+    """Return the lineage in a split's record; empty if there is no record, the highest label if it is damaged."""
     return _read_manifest(folder, work_folder.version_of(folder / split_record.MANIFEST))
 
 
 def lineage_of_model(model: LocalModel) -> Lineage:
-    """Return the lineage of a model of the list, from its record and from its files' run folders and notes."""
+    """Return the lineage of a listed model, from its entry and from the run folders and notes next to its files."""
     own, tuned = Lineage(), model.tuned
     if tuned is not None:
         own = Lineage(confidentiality.label_from(tuned.label) if tuned.label else None, tuned.origins)
@@ -78,12 +78,12 @@ def lineage_of_model(model: LocalModel) -> Lineage:
 
 
 def label_of_model(documents: Path, model: LocalModel) -> Label:
-    """Return the current label of what a model of the list was trained on; the lowest if nothing is known."""
+    """Return the current label of a listed model's training data; the lowest label if nothing is known."""
     return lineage_of_model(model).label_now(documents, LABELS[0])
 
 
 def answer_details(model: LocalModel) -> Mapping[str, Any]:
-    """Return the fields of AnswerDetails that record the model's lineage with an answer."""
+    """Return fields of AnswerDetails that record the model's lineage with an answer; {} if there is none."""
     found = lineage_of_model(model)
     if found == Lineage():
         return {}
@@ -92,14 +92,14 @@ def answer_details(model: LocalModel) -> Mapping[str, Any]:
 
 
 def label_of_file(documents: Path, place: Path) -> Label:
-    """Return the current label by `lineage_of_adapter`; the lowest if nothing is known."""
+    """Return the current label of an adapter's or merged file's training data; the lowest if nothing is known."""
     return lineage_of_adapter(place).label_now(documents, LABELS[0])
 
 
 def lineage_of_spec(asked: RunSpec, seen: set[Path] | None = None) -> Lineage:
-    """Return the lineage of a run's data, of the adapter that it starts from, and of a base that is a merged file.
+    """Return the lineage of a run's data, of the adapter from which it starts, and of a base that is a merged file.
 
-    `seen`: run folders that were already read.
+    `seen`: run folders that were already read, to avoid cycles.
     """
     files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
     known = {folder: lineage_of_data(folder) for folder in {file.parent for file in files}}
@@ -111,14 +111,14 @@ def lineage_of_spec(asked: RunSpec, seen: set[Path] | None = None) -> Lineage:
 
 
 def lineage_of_run(folder: Path) -> Lineage:
-    """Return the lineage that a run recorded when it was created, joined with that of its data if they still exist."""
+    """Return the lineage recorded when a run was created, joined with that of its data if they still exist."""
     return lineage_of_adapter(folder / base_models.ADAPTER)
 
 
 def lineage_of_adapter(place: Path, seen: set[Path] | None = None) -> Lineage:
-    """Return the lineage of an adapter or a merged file from its run's folder or its note; empty for others.
+    """Return the lineage of an adapter or merged file from its run's folder or the note next to it; empty for others.
 
-    `seen`: as for `lineage_of_spec`.
+    `seen`: run folders that were already read, to avoid cycles.
     """
     run = next((one for one in list(place.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
     if run is None:
@@ -133,7 +133,7 @@ def lineage_of_adapter(place: Path, seen: set[Path] | None = None) -> Lineage:
 
 
 def write_lineage_note(adapter: Path, merged: Path) -> None:
-    """Write a note next to a file with the lineage of the adapter (a folder) that was merged into it.
+    """Write a note next to the file `merged` with the lineage of the adapter (a folder) that was merged into it.
 
     Raises AppError as `drive_error` does.
     """
@@ -163,7 +163,7 @@ def _read_manifest(folder: Path, _version: tuple[int, int]) -> Lineage:
 
 @functools.lru_cache(maxsize=64)
 def _of_rows(file: Path, _version: tuple[int, int]) -> Lineage:
-    """Return the lineage that the rows of a file carry; an unreadable file counts as the highest label."""
+    """Return the lineage in the rows of a file; the highest label if the file is unreadable."""
     try:
         rows = [strict_json.loads(line) for line in lines_of(file) if line.strip()]
     except FileNotFoundError:

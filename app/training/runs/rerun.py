@@ -23,19 +23,19 @@ from trainer import adapter
 from trainer.adapter import AdapterError
 from trainer.spec import RunSpec
 
-# Fields that are no settings of a draft: they are decided again, or the draft has a field for them.
+# Fields that are no settings of a draft: they are decided again, or are separate fields of the draft.
 _NOT_SETTINGS = (
     "folder", "base", *PARTS, "version", "name", "adapter", "hashes", "bases", "base_sha256", "form", "converter",
     "preset",
 )  # fmt: skip
-USUAL_GOAL: Goal = "style"  # of a run whose draft is gone
-_FIXED_SETTINGS = ("rank", "alpha")  # fixed by an adapter that is trained further
+USUAL_GOAL: Goal = "style"  # goal of a repeated run whose draft is gone
+_FIXED_SETTINGS = ("rank", "alpha")  # settings that the adapter to be trained further fixes
 
 
 def repeat_run(where: Paths, run: TrainingRunFolder, models: Collection[LocalModel]) -> TrainingDraft:
-    """Create a draft with a run's name, base, settings and data, and with the rows of its draft if that still has them.
+    """Create a draft with a run's name, base, settings and data, and with the rows of its draft if they still exist.
 
-    A prompt form that the run's spec set explicitly is not kept. Copying the data takes seconds. Raises AppError:
+    A prompt form that the run's spec sets explicitly is not kept. Copying the data takes seconds. Raises AppError:
     run_damaged, run_data_missing, split_changed, split_unusable, draft_unwritable, drive_space.
     """
     asked = run.require_spec()
@@ -91,7 +91,7 @@ def _with_settings(draft: TrainingDraft, asked: RunSpec, models: Collection[Loca
 
 
 def _begun_from(where: Paths, run: TrainingRunFolder) -> TrainingDraft | None:
-    """Return the draft from which the run was started; None if it is gone."""
+    """Return the draft from which the run was started; None if the draft is gone."""
     return next((draft for draft in drafts.list_all(where.drafts) if Path(draft.run).name == run.id), None)
 
 
@@ -99,7 +99,7 @@ def _begun_from(where: Paths, run: TrainingRunFolder) -> TrainingDraft | None:
 
 
 def _manifest(source: Path, asked: RunSpec) -> SplitManifest | None:
-    """Return the record of the split on which the run was trained, if unchanged; None if the data are no split.
+    """Return the manifest of the split on which the run was trained; None if its data are not a split.
 
     Raises AppError: run_data_missing, split_changed, split_unusable.
     """
@@ -121,7 +121,7 @@ def _with_rows(
     source: Path,
     manifest: SplitManifest | None,
 ) -> tuple[DraftData, DraftSplit | None]:
-    """Copy the split, and the rows from which it was made; if these are gone, make the rows from the split."""
+    """Copy the run's split, and the rows from which it was made or, if they are gone, rows made from the split."""
     rows = drafts.free_folder(where.drafts, draft.id, drafts.ROWS)
     target = drafts.free_folder(where.drafts, draft.id, drafts.SPLIT)
     with drive_errors(where.drafts / draft.id, "draft_unwritable"):
@@ -140,7 +140,7 @@ def _with_rows(
 
 
 def _is_of(draft: TrainingDraft, manifest: SplitManifest) -> bool:
-    """Return whether the draft's rows are those from which the split was made."""
+    """Return whether the draft still has the rows from which the split was made."""
     assert draft.data is not None
     assert draft.frozen is not None
     try:

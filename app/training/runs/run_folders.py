@@ -31,26 +31,26 @@ from trainer.spec import RunSpec
 
 SPEC, EFFECTIVE, ADAPTER = base_models.SPEC, base_models.EFFECTIVE, base_models.ADAPTER
 LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
-EXPORTED = "exported.txt"  # holds the folder of the job for another machine
-RETURNED = "returned.txt"  # holds the folder of the job from which the finished run was imported
+EXPORTED = "exported.txt"  # file with the path of the job's folder for another machine
+RETURNED = "returned.txt"  # file with the path of the job's folder from which the result was imported
 CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
-PEFT_ADAPTER = "adapter"  # folder of a finished run's adapter, from which another run can start
-DATA, START = "data", "start"  # copies of the training data, and of the adapter to train further
+PEFT_ADAPTER = "adapter"  # folder of a finished run's adapter; another run can start from it
+DATA, START = "data", "start"  # folders with copies of the data, and of the adapter to train further
 _EXIT_LIMIT_S = 5.0
-_PLACE_BYTES = 1 << 16  # limit for a file that holds a path
+_PLACE_BYTES = 1 << 16  # limit for a file that contains a path
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRunFolder:
-    """One run.
+    """A training run in its folder.
 
-    `state`: that of `standing`, or "crashed" (it ended without a terminal event), "judging" (it has finished and a
-    process holds its lock), "exported" (another machine is to train it).
+    `state`: that of `standing`, or "crashed" (the process ended without a terminal event), "judging" (training is
+    finished and a process holds the lock), "exported" (another machine is to train it).
     """
 
-    id: str  # its folder's name
+    id: str  # name of the run's folder
     folder: Path
-    spec: RunSpec | None  # None: its file is damaged
+    spec: RunSpec | None  # None: the spec's file is damaged
     standing: RunStatus
     state: str
     size_bytes: int
@@ -60,13 +60,13 @@ class TrainingRunFolder:
         return (self.spec.name if self.spec else "") or invisible_characters.to_single_line(self.id)
 
     def require_spec(self) -> RunSpec:
-        """Return the spec. Raises AppError("run_damaged")."""
+        """Return the spec. Raises AppError("run_damaged") if it is None."""
         if self.spec is None:
             raise AppError("run_damaged", id=self.id)
         return self.spec
 
     def require_adapter(self) -> Path:
-        """Return the adapter as GGUF. Raises AppError("run_no_adapter")."""
+        """Return the adapter as a GGUF file. Raises AppError("run_no_adapter") if there is none."""
         if self.adapter is None:
             raise AppError("run_no_adapter", id=self.id)
         return self.adapter
@@ -81,12 +81,12 @@ class TrainingRunFolder:
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """Return whether another machine or person trained it, so that its own claims prove nothing."""
+        """Return whether the run was trained on another machine or by someone else, so its figures prove nothing."""
         return is_from_elsewhere(self.folder)
 
     @property
     def adapter(self) -> Path | None:
-        """Return the adapter as GGUF; None if there is none yet."""
+        """Return the adapter as a GGUF file; None if there is none yet."""
         path = self.folder / ADAPTER
         return path if path.is_file() else None
 
@@ -97,15 +97,15 @@ def list_all(runs: Path) -> list[TrainingRunFolder]:
 
 
 def list_folders(runs: Path) -> list[Path]:
-    """Return the folders of all runs in no order."""
+    """Return the folders of all runs, in no particular order."""
     try:
         return [folder for folder in runs.iterdir() if (folder / SPEC).is_file()]
-    except OSError:  # no run was ever made
+    except OSError:  # the folder does not exist before the first run
         return []
 
 
 def read(folder: Path) -> TrainingRunFolder:
-    """Read a run, whatever in it is damaged."""
+    """Read a run, even if its files are damaged."""
     asked, standing = base_models.read_spec(folder / SPEC), standings.replay_status(folder)
     state, size_bytes = state_of(folder, standing), folder_size_bytes(folder)
     return TrainingRunFolder(folder.name, folder, asked, standing, state, size_bytes)
@@ -138,13 +138,13 @@ def find_finished(runs: Path, wanted: str) -> TrainingRunFolder:
 
 
 def require_here(run: TrainingRunFolder) -> None:
-    """Refuse a run that was exported to another machine. Raises AppError("run_exported")."""
+    """Raise AppError("run_exported") for a run that was exported to another machine."""
     if run.standing.state == "waiting" and (job := exported_to(run.folder)):
         raise AppError("run_exported", id=run.id, path=job, data=run.spec.train if run.spec else "?")
 
 
 def is_from_elsewhere(folder: Path) -> bool:
-    """Return whether another machine or person trained the run in this folder."""
+    """Return whether the run in this folder was trained on another machine or by someone else."""
     return (folder / RETURNED).exists() or not is_planned_here(folder)
 
 
@@ -154,7 +154,7 @@ def is_planned_here(folder: Path) -> bool:
 
 
 def require_planned_here(run: TrainingRunFolder) -> None:
-    """Refuse a run with a foreign spec. Raises AppError("run_from_elsewhere")."""
+    """Raise AppError("run_from_elsewhere") for a run whose spec this program did not write."""
     if not is_planned_here(run.folder):
         raise AppError("run_from_elsewhere", path=str(run.folder))
 
@@ -162,7 +162,7 @@ def require_planned_here(run: TrainingRunFolder) -> None:
 def read_holdout(folder: Path) -> Holdout:
     """Read the held-out examples of a run.
 
-    The losses that another machine reported are dropped: only losses measured here count. Raises
+    Losses that another machine reported are dropped, because only those measured here count. Raises
     AppError("holdout_unreadable").
     """
     found = scoring_files.read_holdout(folder / HOLDOUT)
@@ -170,7 +170,7 @@ def read_holdout(folder: Path) -> Holdout:
 
 
 def exported_to(folder: Path) -> str:
-    """Return the job's folder if another machine is to train the run, otherwise ""."""
+    """Return the path of the job's folder if the run was exported to another machine, otherwise ""."""
     try:
         return read_regular(folder / EXPORTED, _PLACE_BYTES).decode("utf-8")
     except (OSError, ValueError):
@@ -178,17 +178,17 @@ def exported_to(folder: Path) -> str:
 
 
 def record_export(folder: Path, job: Path) -> None:
-    """Record the job's folder. Raises AppError("run_unwritable" | "drive_space")."""
+    """Record in the run's folder that it was exported to `job`. Raises AppError("run_unwritable" | "drive_space")."""
     with drive_errors(folder, "run_unwritable"):
         write_atomically(folder / EXPORTED, str(job).encode("utf-8", "replace"))
 
 
 def find(runs: Path, wanted: str) -> TrainingRunFolder:
-    """Find a run by folder, id, name, or a part of id or name that only one run has.
+    """Find a run by its folder's path, id, name, or a part of id or name that no other run has.
 
     Raises AppError: run_unknown, run_ambiguous.
     """
-    wanted = wanted.encode("utf-8", "replace").decode()  # replaces surrogates, which occur in no name
+    wanted = wanted.encode("utf-8", "replace").decode()  # lone surrogates, which no name contains, become "?"
     folder = _as_folder(wanted)
     if folder is not None:
         return read(folder)
@@ -205,7 +205,7 @@ def find(runs: Path, wanted: str) -> TrainingRunFolder:
 
 
 def find_folder(runs: Path, wanted: str) -> Path:
-    """Find a run by folder, id, name, or a unique part of id or name, and return its folder.
+    """Return the folder of the run that `find` finds.
 
     Raises AppError: run_unknown, run_ambiguous.
     """
@@ -216,7 +216,7 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
     """Create the folder of a new run with its spec, and return it.
 
     An adapter to train further is copied into it, and with `takes_data` the data too, so that later changes elsewhere
-    cannot affect the run. After an error nothing is left. Raises AppError: run_folder_taken, run_unwritable,
+    cannot affect the run. After an error the folder is deleted. Raises AppError: run_folder_taken, run_unwritable,
     run_data_missing, drive_space.
     """
     folder = Path(asked.folder)
@@ -244,7 +244,7 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
 
 
 def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
-    """Copy the data into the folder and return the spec with their paths.
+    """Copy the data into the folder and return the spec with the copies' paths.
 
     Raises OSError, AppError("run_data_missing").
     """
@@ -265,27 +265,27 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
 
 
 def copy_adapter(source: Path, target: Path) -> None:
-    """Copy an adapter to train further. Raises OSError."""
+    """Copy the files of an adapter to train further into the new folder `target`. Raises OSError."""
     target.mkdir()
     for name in adapter.FILES:
-        if name != adapter.ROWS or (source / name).is_file():  # older adapters have no list of their rows
+        if name != adapter.ROWS or (source / name).is_file():  # older adapters lack the list of rows
             shutil.copyfile(source / name, target / name)
 
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
-    """Write the spec and register it as made here. Raises AppError("run_unwritable" | "drive_space")."""
+    """Write the spec and register the file as this program's. Raises AppError("run_unwritable" | "drive_space")."""
     content = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
     with drive_errors(folder, "run_unwritable"):
         authenticity.write_registered(folder / SPEC, content)
 
 
 def effective_spec(folder: Path) -> RunSpec | None:
-    """Return a run's spec with all settings decided; the requested spec until they are; None if it is damaged."""
+    """Return a run's spec with all settings decided, or the requested spec before that; None if it is damaged."""
     return base_models.read_spec(folder / EFFECTIVE) or base_models.read_spec(folder / SPEC)
 
 
 def record_event(folder: Path, event: Event) -> None:
-    """Append to the journal an event that the training process could not write itself."""
+    """Append an event to the journal that the training process could not write itself."""
     line = json.dumps(events.to_json(event), ensure_ascii=False).encode("utf-8", "replace")
     with contextlib.suppress(OSError):
         append_line(folder / standings.JOURNAL_FILE, line)
@@ -295,9 +295,10 @@ def record_event(folder: Path, event: Event) -> None:
 
 
 def lock_run(folder: Path) -> filelock.BaseFileLock:
-    """Lock the folder, so that no other process trains in it until the lock is released.
+    """Lock the run's folder, so that no other process trains or judges the run until the lock is released.
 
-    Raises AppError: run_busy, run_judging, run_unwritable; run_ending if an orphaned training process is still ending.
+    Raises AppError: run_busy, run_judging, run_unwritable; run_ending if an orphaned training process has not ended
+    yet.
     """
     try:
         lock = work_folder.acquire_lock(folder / LOCK)
@@ -314,12 +315,12 @@ def lock_run(folder: Path) -> filelock.BaseFileLock:
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether a process trains or judges in this folder."""
+    """Return whether a process holds the folder's lock, that is, trains or judges the run."""
     return work_folder.is_locked(folder / LOCK)
 
 
 def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
-    """Wait up to `limit_s` for the process and return whether it has ended."""
+    """Wait up to `limit_s` seconds for the training process to end and return whether it has ended."""
     if not _is_alive(pid, folder):
         return True
     try:
@@ -332,7 +333,7 @@ def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
 
 
 def _is_alive(pid: int, folder: Path) -> bool:
-    """Return whether this process id still trains in this folder: systems reuse process ids."""
+    """Return whether the process with this id trains in this folder; systems reuse process ids."""
     try:
         return bool(pid) and str(folder / SPEC) in psutil.Process(pid).cmdline()
     except psutil.Error:
@@ -343,11 +344,11 @@ def _is_alive(pid: int, folder: Path) -> bool:
 
 
 def delete_run(run: TrainingRunFolder) -> int:
-    """Delete the folder and return the freed bytes. Raises AppError: run_busy, run_not_removed.
+    """Delete the run's folder and return the freed bytes. Raises AppError: run_busy, run_not_removed.
 
-    The spec is deleted last: after an interruption the rest is still a run and can be deleted.
+    The spec is deleted last, so that after an interruption the rest is still listed as a run and can be deleted.
     """
-    is_link = run.folder.is_symlink()  # its target may contain more than a run
+    is_link = run.folder.is_symlink()  # the link's target may contain more than a run
     held = None if is_link else lock_run(run.folder)
     try:
         if is_link:
@@ -361,7 +362,7 @@ def delete_run(run: TrainingRunFolder) -> int:
     finally:
         if held is not None:
             held.release()
-    with contextlib.suppress(OSError):  # another process may have opened the lock; an empty folder is no run
+    with contextlib.suppress(OSError):  # if another process opened the lock, the empty folder stays
         (run.folder / LOCK).unlink(missing_ok=True)
         run.folder.rmdir()
     return run.size_bytes
@@ -382,7 +383,7 @@ def _began_at(run: TrainingRunFolder) -> float:
 
 
 def modified_at(path: Path) -> float:
-    """Return the time of the file's last change in seconds since 1970; 0 if it is missing."""
+    """Return the time of the file's last change in seconds since 1970; 0 if the file is missing."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -390,10 +391,10 @@ def modified_at(path: Path) -> float:
 
 
 def _as_folder(wanted: str) -> Path | None:
-    """Return the run's folder if `wanted` is its path or that of its spec."""
+    """Return the run's folder if `wanted` is the path of it or of its spec, otherwise None."""
     try:
         path = Path(wanted).expanduser().absolute()
         folder = path.parent if path.name == SPEC else path
         return folder if (folder / SPEC).is_file() else None
-    except (OSError, RuntimeError, ValueError):  # a name that is too long, or `~` of an unknown user
+    except (OSError, RuntimeError, ValueError):  # the name is too long, or `~` has an unknown user
         return None

@@ -1,8 +1,8 @@
-"""Read the journal of a run, one event a line, and derive the run's status and history from it.
+"""Read a run's journal, which has one event per line, and derive the run's status and history from it.
 
 A journal may come from another machine, so types and values are checked. The status is the same whether it is updated
-event by event or replayed from the file. The history keeps all events for curves and samples over time, without steps
-that were repeated.
+event by event or replayed from the file. The history keeps all events for curves and samples over time, except steps
+that were repeated later.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ _MAY_BE_INFINITE = ("loss", "gradient_norm", "left_s", "total_s")  # training di
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
-    """Return the event of an object. Raises ValueError for an unknown event or an invalid value."""
+    """Return the event that a JSON object represents. Raises ValueError for an unknown event or an invalid value."""
     event = json_lines.convert_message(data, events.KINDS, "event")
     for entry in dataclasses.fields(event):
         value = getattr(event, entry.name)
@@ -60,15 +60,15 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
 
 
 def read_event(line: bytes) -> Event:
-    """Parse a line of the journal. Raises ValueError."""
+    """Parse a line of the journal as an event. Raises ValueError."""
     return event_from_json(json_lines.decode_object(line))
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """Yield the events of a file; skip incomplete lines and those of a newer protocol. A missing file has none."""
+    """Yield the events of a journal; skip incomplete lines and unknown events. A missing file gives none."""
     try:
         written = strict_json.read_bytes(path).splitlines()
-    except OSError:  # the run has not started
+    except OSError:  # the run has not started yet
         return
     for line in written:
         with contextlib.suppress(ValueError):
@@ -82,30 +82,30 @@ _ENDS = {Finished: "finished", Paused: "paused", Cancelled: "cancelled", Failed:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Where a run is. `end`: None without a terminal event. `evaluations`: those up to `step`, oldest first."""
+    """The status of a run. `end`: the terminal event, or None. `evaluations`: those up to `step`, oldest first."""
 
-    started_at: float = 0.0  # seconds since 1970, of the first start; 0: never
-    pid: int = 0  # of the last process
+    started_at: float = 0.0  # seconds since 1970 of the first start; 0: not started
+    pid: int = 0  # id of the last process
     phase: Phase | None = None
     step: TrainingStep | None = None
     evaluations: tuple[EvaluationStep, ...] = ()
-    samples: tuple[Sample, ...] = ()  # of the last evaluation
+    samples: tuple[Sample, ...] = ()  # those of the last evaluation
     findings: tuple[PreflightFinding, ...] = ()
     effective: ResolvedRecipe | None = None
     forecast: RunForecast | None = None
-    saved: Checkpoint | None = None  # the last one
+    saved: Checkpoint | None = None  # the last checkpoint
     end: Finished | Paused | Cancelled | Failed | None = None
 
     @property
     def state(self) -> str:
-        """Return waiting | running | finished | paused | cancelled | failed; "running" also after a crash."""
+        """Return "waiting", "running" (also after a crash), "finished", "paused", "cancelled" or "failed"."""
         if self.end is not None:
             return _ENDS[type(self.end)]
         return "running" if self.started_at else "waiting"
 
     @property
     def base_loss(self) -> float | None:
-        """Return the loss on the validation rows before training."""
+        """Return the loss on the validation rows before training; None if it was not measured."""
         return self.evaluations[0].loss if self.evaluations and self.evaluations[0].step == 0 else None
 
     @property
@@ -141,12 +141,12 @@ def status_after(standing: RunStatus, event: Event) -> RunStatus:
             return dataclasses.replace(standing, saved=event)
         case Finished() | Paused() | Cancelled() | Failed():
             return dataclasses.replace(standing, end=event)
-        case _:  # the others change no status
+        case _:  # no other event changes the status
             return standing
 
 
 def _evaluations_before(step: int, standing: RunStatus) -> tuple[EvaluationStep, ...]:
-    """Return the evaluations before `step`: after a rollback, which sends no start event, the others are repeated."""
+    """Return the evaluations before `step`. After a rollback, which sends no start event, later ones are repeated."""
     kept = standing.evaluations
     while kept and kept[-1].step >= step:
         kept = kept[:-1]
@@ -154,7 +154,7 @@ def _evaluations_before(step: int, standing: RunStatus) -> tuple[EvaluationStep,
 
 
 def _status_after_start(standing: RunStatus, event: Started) -> RunStatus:
-    """Return the status after a start: what came after the resumed step will be repeated."""
+    """Return the status after a start event; everything after the resumed step will be repeated."""
     kept = event.resumed_step
     step = standing.step if standing.step and standing.step.step <= kept else None
     before = standing if kept else RunStatus()
@@ -179,7 +179,7 @@ def replay_status(folder: Path) -> RunStatus:
 
 @dataclass(slots=True)
 class RunHistory:
-    """The events of a run that its status drops, oldest first. `started`: the last start."""
+    """The status of a run with all its steps, samples and adjustments, oldest first. `started`: the last start."""
 
     status: RunStatus = field(default_factory=RunStatus)
     steps: list[TrainingStep] = field(default_factory=list)
@@ -196,7 +196,7 @@ class RunHistory:
         return self.status.end if isinstance(self.status.end, Finished) else None
 
     def take(self, event: Event) -> None:
-        """Add an event."""
+        """Add an event to the history."""
         self.status = status_after(self.status, event)
         match event:
             case Started():
@@ -210,11 +210,11 @@ class RunHistory:
                 self.samples.append(event)
             case Adjusted():
                 self.adjusted.append(event)
-            case _:  # only the status needs the others
+            case _:  # the other events change only the status
                 pass
 
     def _begin(self, event: Started) -> None:
-        """Drop what came after the step from which the run resumes, since it will be repeated."""
+        """Drop everything after the step from which the run resumes, since it will be repeated."""
         self.started = event
         last = event.resumed_step
         self.steps = [one for one in self.steps if one.step <= last]
@@ -223,7 +223,7 @@ class RunHistory:
 
 
 def _drop_from(step: int, *lists: list[TrainingStep] | list[Sample]) -> None:
-    """Drop everything from this step on: it was repeated after a start or a rollback, which sends no start event."""
+    """Drop everything from this step on, which is being repeated after a rollback; a rollback sends no start event."""
     for kept in lists:
         while kept and kept[-1].step >= step:
             kept.pop()

@@ -1,7 +1,6 @@
-"""Compute how a run has gone so far, from its journal, also while another process writes it.
+"""Compute a run's progress from its journal, even while another process writes it.
 
-The result holds curves, sample answers and health checks: what is as it should be, what the user should know, and what
-needs a decision.
+The result holds curves, sample answers and health checks, each of which is fine, worth knowing, or needs a decision.
 """
 
 import contextlib
@@ -23,8 +22,8 @@ from app.training.runs.run_journal import JOURNAL_FILE, RunHistory, RunStatus
 from trainer.events import Cancelled, EvaluationStep, Failed, Finished, Paused, Sample, TrainingStep
 from trainer.spec import RunSpec
 
-ALARM_AFTER = 2  # validation losses in a row, each worse than the one before; early stopping's default is 3
-# Failures that would happen again, because the settings of a run cannot change.
+ALARM_AFTER = 2  # consecutive rises of the validation loss; early stopping's default is 3
+# Failures that would happen again, because a run's settings cannot change.
 _FINAL = frozenset((
     "spec_invalid", "data_changed", "data_invalid", "preflight_blocked", "base_unreadable", "not_finite",
     "checkpoint_damaged", "nothing_to_resume", "run_exists",
@@ -33,10 +32,10 @@ _FINAL = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """One check of a run.
+    """One health check of a run.
 
-    `key`: not_finite | early_stopping | overfitting | checkpoint | sleep | memory | speed. `level`: ok | note (the user
-    should know) | warning. `facts`: figures to show; {} if there are none yet.
+    `key`: not_finite | early_stopping | overfitting | checkpoint | sleep | memory | speed. `level`: "ok" | "note"
+    (worth knowing) | "warning". `facts`: figures to show; {} if there are none yet.
     """
 
     key: str
@@ -45,7 +44,7 @@ class HealthCheck:
 
 
 def health_checks(history: RunHistory, *, is_awake: bool) -> tuple[HealthCheck, ...]:
-    """Return the health checks. `is_awake`: the trainer can keep the machine awake (`can_stay_awake`)."""
+    """Return all health checks. `is_awake`: the trainer can keep the machine awake (`can_stay_awake`)."""
     standing = history.status
     return (
         _not_finite(history),
@@ -59,7 +58,7 @@ def health_checks(history: RunHistory, *, is_awake: bool) -> tuple[HealthCheck, 
 
 
 def count_rises(evaluations: Sequence[EvaluationStep]) -> int:
-    """Count the losses at the end of the list that are each worse than the one before."""
+    """Return how many of the last losses are each worse than the one before."""
     losses = [one.loss for one in evaluations]
     count = 0
     while count + 1 < len(losses) and losses[-1 - count] > losses[-2 - count]:
@@ -86,7 +85,7 @@ def patience_of(standing: RunStatus) -> int:
 def can_stay_awake(platform: str = sys.platform) -> bool:
     """Return whether the trainer can keep this machine awake (`trainer.sleep_inhibitor`).
 
-    Windows and macOS always allow it.
+    This is always possible on Windows and macOS.
     """
     if platform in ("win32", "darwin"):
         return True
@@ -94,13 +93,13 @@ def can_stay_awake(platform: str = sys.platform) -> bool:
 
 
 def is_resumable(state: str, end: Finished | Paused | Cancelled | Failed | None) -> bool:
-    """Return whether a run that no process trains can be resumed. `state`: that of TrainingRunFolder."""
+    """Return whether a run can be resumed that no process is training. `state`: its `TrainingRunFolder.state`."""
     if isinstance(end, Failed) and end.code in _FINAL:
         return False
     return state in ("waiting", "paused", "crashed", "failed", "cancelled")
 
 
-# ------------------------------------------------------------------------- private
+# ------------------------------------------------------------- private functions
 
 
 def _not_finite(history: RunHistory) -> HealthCheck:
@@ -131,7 +130,7 @@ def _overfitting(history: RunHistory) -> HealthCheck:
 
 
 def _checkpoint(standing: RunStatus) -> HealthCheck:
-    """Return the check of checkpoints; the trainer reports one only after hashing its files."""
+    """Return the check for checkpoints; the trainer reports a checkpoint only after hashing its files."""
     saved = standing.saved
     return HealthCheck("checkpoint", "ok" if saved else "note", {"step": saved.step} if saved else {})
 
@@ -143,16 +142,16 @@ def _memory(history: RunHistory) -> HealthCheck:
 
 
 def _speed(history: RunHistory) -> Iterator[HealthCheck]:
-    """Yield the check of the speed only if it was slow."""
+    """Yield a check of the speed if training was slow, otherwise nothing."""
     found = [one for one in history.adjusted if one.reason == "slow"]
     if found:
         yield HealthCheck("speed", "warning", {"step": found[-1].step})
 
 
-SMALL_POINTS = 120  # of a sparkline
-MARKED_POINTS = 120  # evaluations, each drawn with a mark
-# A thread that computes in Python switches with the drawing thread every 5 ms, and drawing needs hundreds of switches:
-# a sleep of a millisecond hands over sooner.
+SMALL_POINTS = 120  # points of a sparkline
+MARKED_POINTS = 120  # evaluations, each drawn as a mark
+# A thread that computes in Python lets the drawing thread run every 5 ms, and drawing needs hundreds of such switches:
+# sleeping for a millisecond switches sooner.
 YIELD_LINES, YIELD_POINTS, YIELD_S = 25, 500, 0.001
 
 
@@ -160,7 +159,8 @@ YIELD_LINES, YIELD_POINTS, YIELD_S = 25, 500, 0.001
 class SampleAnswers:
     """The answers to one sample question during training, without repetitions.
 
-    `reference`: "" if the question is not in the validation rows. `last_step`: of the last answer, repeated or not.
+    `reference`: the answer in the validation rows; "" if the question is not in them. `last_step`: the step of the last
+    answer, even if that repeats the one before.
     """
 
     question: str
@@ -173,18 +173,18 @@ class SampleAnswers:
 class RunProgress:
     """The progress of a run.
 
-    `state`: that of a run, or "ending": the process that started the training is gone, and the trainer is saving.
-    `steps` and `evaluations` are complete; the curves have only as many points as can be drawn.
+    `state`: a state of TrainingRunFolder, or "ending" (the program that started the training is gone, and the trainer
+    is saving). `steps` and `evaluations` are complete; the curves have only as many points as can be drawn.
     """
 
     state: str
     standing: RunStatus = field(default_factory=RunStatus)
-    asked: RunSpec | None = None  # with all settings decided, once they are; None: its file is damaged
-    began_at: float = 0.0  # seconds since 1970, of the last start; 0: never
+    asked: RunSpec | None = None  # with all settings once they are decided; None: the file is damaged
+    began_at: float = 0.0  # seconds since 1970 of the last start; 0: not started
     is_resumed: bool = False  # the last start resumed from a checkpoint
     is_judged: bool = False
-    is_from_elsewhere: bool = False  # as in TrainingRunFolder
-    has_holdout: bool = False  # there are held-out rows to judge it by
+    is_from_elsewhere: bool = False  # another machine or person trained the run
+    has_holdout: bool = False  # there are held-out rows to judge the run by
     steps: tuple[TrainingStep, ...] = ()
     evaluations: tuple[EvaluationStep, ...] = ()
     raw: CurvePoints = ()
@@ -203,13 +203,16 @@ class RunProgress:
 
     @property
     def can_resume(self) -> bool:
-        """Return whether its training or its judging can be resumed."""
+        """Return whether the run's training or judging can be resumed."""
         waits_for_judge = self.state == "finished" and self.has_holdout and not self.is_judged
         return waits_for_judge or is_resumable(self.state, self.standing.end)
 
 
 class ProgressReader:
-    """A reader of one run's progress, which reads only what is new: milliseconds, a second after hours of training."""
+    """Reads one run's progress, only the new part of its journal on each call.
+
+    This takes milliseconds; the first call takes a second after hours of training.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -217,12 +220,12 @@ class ProgressReader:
         self._history = RunHistory()
         self._references: dict[str, str] | None = None
         self._is_awake = can_stay_awake()
-        self.course: RunProgress | None = None  # the last one
+        self.course: RunProgress | None = None  # the last result of `look`
 
     def look(self, *, is_ours: bool) -> RunProgress:
-        """Read what is new and return the progress, the same object if nothing has changed.
+        """Read the new events and return the progress; the same object as before if nothing has changed.
 
-        `is_ours`: this program trains or judges it, so that locks of other processes need no check.
+        `is_ours`: this program trains or judges the run, so locks of other processes need not be checked.
         """
         has_news = self._read()
         state = self._state(is_ours=is_ours)
@@ -231,17 +234,17 @@ class ProgressReader:
             self.course = before = self._course(state)
         return before
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _read(self) -> bool:
-        """Read complete lines and return whether there were any; invalid lines are skipped."""
+        """Read complete new lines and return whether there were any; invalid lines are skipped."""
         try:
             with open_regular(self._folder / JOURNAL_FILE) as file:
-                if file.seek(0, 2) < self._offset:  # another journal, imported from another machine
+                if file.seek(0, 2) < self._offset:  # the journal was replaced by an import
                     self._offset, self._history = 0, RunHistory()
                 file.seek(self._offset)
                 block = file.read(strict_json.FILE_BYTES)  # the next call reads the rest
-        except OSError:  # the run has not started
+        except OSError:  # the run has not started yet
             return False
         complete = block[: block.rfind(b"\n") + 1]
         self._offset += len(complete)
@@ -250,7 +253,7 @@ class ProgressReader:
                 time.sleep(YIELD_S)
             try:
                 event = run_journal.read_event(line)
-            except ValueError:  # an incomplete line, or one of a newer protocol
+            except ValueError:  # an incomplete line, or an unknown event
                 continue
             self._history.take(event)
         return bool(complete)
@@ -298,9 +301,9 @@ class ProgressReader:
 
 
 def sample_answers(samples: Sequence[Sample], known: Mapping[str, str]) -> SampleAnswers:
-    """Return the answers that differ from the one before.
+    """Return the answers that differ from the answer before.
 
-    `samples`: of one question, oldest first. `known`: references.
+    `samples`: those of one question, oldest first. `known`: reference answers by question.
     """
     differs = [one for number, one in enumerate(samples) if not number or one.answer != samples[number - 1].answer]
     question = samples[0].question
@@ -329,11 +332,11 @@ def _thinned(points: CurvePoints, most: int = plots.CURVE_POINTS_MAX) -> CurvePo
 
 
 def _references(asked: RunSpec | None) -> dict[str, str]:
-    """Return the answer of each question in the validation rows, from which the sample questions are taken."""
+    """Return the answer of each question in the validation rows, which contain the sample questions."""
     found: dict[str, str] = {}
     try:
         rows = read_objects(Path(asked.validation)) if asked else []
-    except OSError:  # the file has moved
+    except OSError:  # the file was moved
         return found
     for row in rows:
         with contextlib.suppress(KeyError, ValueError, TypeError):

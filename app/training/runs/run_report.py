@@ -1,6 +1,6 @@
 """Write `report.html`: one run in one file that opens anywhere, without network, scripts or other files.
 
-It is made from the run's folder alone: spec, journal and, if the run was judged, `gate.json`. All text is escaped.
+The report uses only the run's folder: spec, journal and, if the run was judged, `gate.json`. All text is escaped.
 """
 
 import hashlib
@@ -29,13 +29,16 @@ from trainer.events import Adjusted
 
 REPORT_FILE = "report.html"
 _ANSWERS_EACH = 5
-_SAMPLE_STEPS = 8  # answers to one question
-_LONG_STEPS = 60  # from here on the single losses stand faintly behind their mean
+_SAMPLE_STEPS = 8  # most answers shown for one question
+_LONG_STEPS = 60  # steps from which single losses are drawn faintly behind their mean
 _NONE = "-"
 
 
 def write_report(folder: Path) -> Path:
-    """Write the report in the current language. Raises AppError("run_unwritable" | "drive_space")."""
+    """Write the report in the current language and return its path.
+
+    Raises AppError("run_unwritable" | "drive_space").
+    """
     path = folder / REPORT_FILE
     with drive_errors(folder, "run_unwritable"):
         write_atomically(path, render_report(folder).encode("utf-8", "replace"))
@@ -116,7 +119,7 @@ class _Cell:
 @dataclass(frozen=True, slots=True)
 class _Form:
     name: str
-    mark: str  # a CSS class of the page
+    mark: str  # CSS class
     cells: tuple[_Cell, ...]
 
 
@@ -174,9 +177,9 @@ class _Answer:
 
 
 def _answers(rows: Sequence[AnswerRow]) -> list[tuple[str, list[_Answer]]]:
-    """Return the answers that gained most and lost most.
+    """Return the answers that gained most and those that lost most, each group with its heading.
 
-    Broken answers, and those without a known change, do not count as gains.
+    Flawed answers, and those without a known change, do not count as gains.
     """
     ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
     better = [row for row in ranked if (row.change_nats or 0.0) < 0 and not row.tuned_flaw]
@@ -241,7 +244,7 @@ def _best(history: RunHistory) -> str:
 
 
 def _samples(history: RunHistory) -> list[tuple[str, list[tuple[int, str, str]]]]:
-    """Return at most _SAMPLE_STEPS answers by question, including the first and the last."""
+    """Return for each question at most _SAMPLE_STEPS answers, including the first and the last."""
     by_question: dict[str, list[tuple[int, str, str]]] = {}
     for one in history.samples:
         end = "" if one.has_ended else phrase("training.report_ended_by.limit")
@@ -285,7 +288,7 @@ def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tup
 
 
 def _data(folder: Path, asked: spec.RunSpec) -> list[tuple[str, str]]:
-    """Return rows and hash of each file; no row count for a missing or changed file."""
+    """Return the row count and hash of each data file; no row count if the file is missing or has changed."""
     found = []
     for name in PARTS:
         known = asked.hashes.get(name, "")
@@ -324,7 +327,7 @@ def _end(history: RunHistory) -> dict[str, Any]:
 
 
 def _settings(asked: spec.RunSpec) -> list[tuple[str, str]]:
-    """Return the settings without the hashes, which are shown with the data."""
+    """Return the names and values of the settings, without the hashes, which are shown with the data."""
     values = {name: value for name, value in spec.to_json(asked).items() if name not in ("version", "hashes")}
     if asked.form is not None:
         values["form"] = (asked.form.question + asked.form.answer).replace("{text}", "…")
@@ -339,7 +342,7 @@ def _adjustment(one: Adjusted) -> tuple[str, str]:
 
 
 def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return names and values; a name without a text (`of_…`), such as a library's, is shown as it is."""
+    """Return the texts of names and values; a name without a text of its own, such as a library's, stays as it is."""
     named = [(wording.phrase_or(f"training.report_of.{key}", key), value) for key, value in values.items()]
     return [(name, _shown(value)) for name, value in named if value not in (None, "", {}, [], ())]
 

@@ -1,9 +1,9 @@
 """List all trainings (planned, in progress, finished), name, annotate and delete them, and list their splits.
 
-Listing is fast with hundreds of runs: only both ends of a journal are read, and the result is cached until the files
-change. A run and the draft from which it was started have one entry, the run's. Deleted trainings lie in the bin, from
-which they can be restored. The splits of drafts and runs (`app.training.data.data_split`) are listed from their records
-alone; whoever uses one verifies it (`verify_split`).
+Listing is fast even with hundreds of runs: only both ends of a journal are read, and the result is cached until the
+files change. A run and the draft from which it was started have a single entry, that of the run. Deleted trainings lie
+in the bin, from which they can be restored. The splits of drafts and runs (`app.training.data.data_split`) are listed
+without checking their files; call `verify_split` before using one.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from app.training.runs.run_journal import RunStatus
 from trainer import events
 from trainer.events import Event, Finished, Started
 
-NOTE_FILE = "note.txt"  # in the run's folder
+NOTE_FILE = "note.txt"  # name in the run's folder
 NOTE_CHARACTERS = 4000
 
 
@@ -49,7 +49,7 @@ def read_note(folder: Path) -> str:
 
 
 def write_note(folder: Path, text: str) -> None:
-    """Write the run's note, also during training. Raises AppError: run_note_long, run_unwritable, drive_space."""
+    """Write the run's note, even during training. Raises AppError: run_note_long, run_unwritable, drive_space."""
     if len(text) > NOTE_CHARACTERS:
         raise AppError("run_note_long", letters=f"{len(text):,}", most=f"{NOTE_CHARACTERS:,}")
     with drive_errors(folder, "run_unwritable"):
@@ -60,7 +60,7 @@ def write_note(folder: Path, text: str) -> None:
 
 
 def rename_run(run: TrainingRunFolder, name: str) -> None:
-    """Change the name in the run's spec; "" shows the folder's name instead.
+    """Change the name in the run's spec; with "" the folder's name is shown instead.
 
     Raises AppError: run_damaged, run_from_elsewhere, run_busy, run_judging, run_ending, run_unwritable, drive_space.
     """
@@ -83,7 +83,7 @@ def rename_run(run: TrainingRunFolder, name: str) -> None:
 
 
 def move_run_to_bin(run: TrainingRunFolder, models: Collection[LocalModel]) -> None:
-    """Move a run to the bin. `models`: of the list, none of which may lie in the run.
+    """Move a run to the bin. `models`: the model list; none of its files may be in the run's folder.
 
     Raises AppError: run_has_model, run_busy, run_judging, run_ending, run_not_removed, run_unwritable.
     """
@@ -97,41 +97,41 @@ def move_run_to_bin(run: TrainingRunFolder, models: Collection[LocalModel]) -> N
 
 
 def require_no_model(run: TrainingRunFolder, models: Collection[LocalModel]) -> None:
-    """Refuse a run that contains a model of the list. Raises AppError("run_has_model")."""
+    """Raise AppError("run_has_model") if the run's folder contains a file of the model list."""
     for model in models:
         if run.folder.resolve() in Path(model.path).resolve().parents:
             raise AppError("run_has_model", id=run.id, model=model.name, model_id=model.id)
 
 
 def clear_bases(where: Path, cache: Path) -> int:
-    """Delete converted bases that no run needs, and return the freed bytes. `where`: the runs' folder.
+    """Delete converted bases that no run needs, and return the freed bytes. `where`: the folder of all runs.
 
-    Runs in the bin do not count: their bases can be converted again.
+    Runs in the bin do not count, because their bases can be converted again.
     """
     return base_models.delete_unused_conversions(cache, [run.spec for run in run_folders.list_all(where)])
 
 
 OPEN_STATES = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs in progress
-DAMAGED = "damaged"  # state of a draft that can only be deleted
+DAMAGED = "damaged"  # state of an unreadable draft, which can only be deleted
 _VERDICTS = ("adopt", "check", "reject")
 _HEAD_BYTES, _TAIL_BYTES = 1 << 13, 1 << 15
-_CACHED = 1000  # runs
+_CACHED = 1000  # most runs in the cache
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingEntry:
-    """One training of the list.
+    """One entry in the list of trainings.
 
-    `state`: of a draft, its current step (`app.training.drafts`) or DAMAGED; of a run, that of TrainingRunFolder.
-    `verdict`: adopt | check | reject; "" if it was not judged. `base`, `data`: names for the user. `draft`: the id of
-    the draft from which the run was started.
+    `state`: for a draft its current step (`app.training.drafts`) or DAMAGED; for a run its `TrainingRunFolder.state`.
+    `verdict`: "adopt" | "check" | "reject"; "" if the run was not judged. `base`, `data`: names to show to the user.
+    `draft`: the id of the draft from which the run was started; "" if it is unknown.
     """
 
-    kind: str  # draft | run
-    id: str  # its folder's name
-    name: str  # "": not named yet
+    kind: str  # "draft" | "run"
+    id: str  # name of its folder
+    name: str  # "": no name yet
     state: str
-    when: float  # seconds since 1970: start of a run, last change of a draft
+    when: float  # seconds since 1970: a run's start, a draft's last change
     verdict: str = ""
     base: str = ""
     data: str = ""
@@ -145,7 +145,7 @@ class TrainingEntry:
 
     @property
     def words(self) -> str:
-        """Return the text that a search covers."""
+        """Return the text in which a search looks."""
         return "\n".join((self.name, self.note, self.base, self.data))
 
 
@@ -161,7 +161,7 @@ class TrainingsOverview:
         return self.in_progress + self.history
 
     def search(self, query: str) -> "TrainingsOverview":
-        """Return the trainings that contain every word of the query; all if it has none."""
+        """Return the trainings whose text contains every word of the query; all if the query has no words."""
         sought = search_text.split_query(query)
 
         def kept(entries: tuple[TrainingEntry, ...]) -> tuple[TrainingEntry, ...]:
@@ -175,7 +175,7 @@ class TrainingsOverview:
 
 
 def list_trainings(where: Paths) -> TrainingsOverview:
-    """List all current trainings."""
+    """List all trainings that are not in the bin."""
     begun = {Path(draft.run).name: draft for draft in reversed(drafts.list_all(where.drafts)) if draft.run}
     found = [
         dataclasses.replace(entry, draft=begun[entry.id].id) if entry.id in begun else entry
@@ -191,11 +191,11 @@ def list_trainings(where: Paths) -> TrainingsOverview:
 
 
 def has_finished(folder: Path) -> bool:
-    """Return whether the run was trained to its end; fast for any journal."""
+    """Return whether the run was trained to its end; this is fast for a journal of any length."""
     try:
         with open_regular(folder / run_journal.JOURNAL_FILE) as file:
             end = _last_of(file)
-    except OSError:  # the run has not started
+    except OSError:  # the run has not started yet
         return False
     return isinstance(end, Finished)
 
@@ -204,7 +204,7 @@ def has_finished(folder: Path) -> bool:
 
 
 def move_to_bin(where: Paths, entry: TrainingEntry, models: Collection[LocalModel]) -> None:
-    """Move a training to the bin, a run together with its draft.
+    """Move a training to the bin; a run is moved together with its draft.
 
     Raises AppError: run_has_model, run_busy, run_judging, run_ending, run_not_removed, draft_unwritable.
     """
@@ -213,7 +213,7 @@ def move_to_bin(where: Paths, entry: TrainingEntry, models: Collection[LocalMode
         return
     move_run_to_bin(run_folders.read(entry.folder), models)
     if entry.draft:
-        with contextlib.suppress(AppError):  # the draft then stays in the list
+        with contextlib.suppress(AppError):  # if this fails, the draft stays in the list
             drafts.move_to_bin(where.drafts, entry.draft)
 
 
@@ -229,7 +229,10 @@ def restore_training(where: Paths, entry: TrainingEntry) -> None:
 
 
 def empty_bin(where: Paths, now: float, days: float = BIN_DAYS) -> int:
-    """Delete for good what was moved to the bin that many days ago, and return the count. Call it in the background."""
+    """Delete for good what was moved to the bin at least `days` ago, and return the number of trainings.
+
+    `now`: seconds since 1970. Call it in the background.
+    """
     record = DayRecord(where.data)
     gone = work_folder.empty_bin(where.runs, record, now, days)
     if gone:
@@ -257,7 +260,7 @@ def _drafts(folder: Path) -> Iterator[TrainingEntry]:
 
 
 def _runs(folder: Path) -> Iterator[TrainingEntry]:
-    """Yield the runs; their cached entries are fast, while locks are checked on each call."""
+    """Yield the entries of the runs; they are cached except for the state, which depends on locks."""
     for path in run_folders.list_folders(folder):
         entry, status = _run(path, tuple(work_folder.version_of(path / name) for name in _FILES))
         yield dataclasses.replace(entry, state=run_folders.state_of(path, status))
@@ -280,12 +283,12 @@ def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[TrainingEn
 
 
 def _read_ends(path: Path) -> RunStatus:
-    """Return a status with the first start, the last process and the end, without the steps between."""
+    """Return a status with only the first start, the last process id and the terminal event."""
     try:
         with open_regular(path) as file:
             first = file.read(_HEAD_BYTES).partition(b"\n")[0]
             end = _last_of(file)
-    except OSError:  # the run has not started
+    except OSError:  # the run has not started yet
         return RunStatus()
     if not isinstance(end, events.TERMINAL):  # it is running or has crashed
         return _read_starts(path)
@@ -294,7 +297,7 @@ def _read_ends(path: Path) -> RunStatus:
 
 
 def _last_of(file: BinaryIO) -> Event | None:
-    """Return the last start or terminal event among the last lines. Raises OSError."""
+    """Return the last start or terminal event in the journal's last lines; None if there is none. Raises OSError."""
     file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
     last = file.read().splitlines()
     return next(
@@ -303,7 +306,7 @@ def _last_of(file: BinaryIO) -> Event | None:
 
 
 def _read_starts(path: Path) -> RunStatus:
-    """Return a status with the first start and the last process; start events may be anywhere in the file."""
+    """Return a status with the first start and the last process id; start events may be anywhere in the file."""
     with contextlib.suppress(OSError):
         found = [_event(line, b"started") for line in strict_json.read_bytes(path).splitlines()]
         began = [event for event in found if isinstance(event, Started)]
@@ -316,17 +319,17 @@ _FIRST_AND_LAST_EVENTS = (b"started", b"finished", b"paused", b"cancelled", b"fa
 
 
 def _event(line: bytes, *kinds: bytes) -> Event | None:
-    """Parse a line if it is of one of these kinds, otherwise return None."""
+    """Return the event of a line if it is of one of these kinds, otherwise None."""
     if not any(kind in line[:40] for kind in kinds):
         return None
     try:
         return run_journal.read_event(line)
-    except ValueError:  # an incomplete line, or one of a newer protocol
+    except ValueError:  # an incomplete line, or an unknown event
         return None
 
 
 def _verdict(path: Path) -> str:
-    """Return the verdict; "" if it was not measured here."""
+    """Return the verdict in the file; "" if there is none that this program wrote."""
     try:
         raw = strict_json.read_bytes(path)
         found = strict_json.loads(raw)["verdict"] if authenticity.is_registered(path.name, raw) else ""
@@ -348,17 +351,17 @@ def _base_name(base: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SplitChoice:
-    """A split to choose. `name`: of its training; "" if that has none. `source`: name of the data, for the user."""
+    """A split to choose. `name`: its training's name, or "". `source`: name of the data, to show to the user."""
 
     name: str
     folder: str
     source: str = ""
-    train: int = 0  # rows
+    train: int = 0  # number of rows
     holdout: int = 0
 
 
 def list_splits(where: Paths) -> list[SplitChoice]:
-    """List each split once, however many copies there are: those of runs before those of drafts, the newest first."""
+    """List each split once, even if there are copies: first those of runs, then those of drafts, the newest first."""
     places: list[tuple[str, Path]] = []
     for run in sorted(run_folders.list_folders(where.runs), key=lambda run: run.name, reverse=True):
         asked = base_models.read_spec(run / run_folders.SPEC)
@@ -366,7 +369,7 @@ def list_splits(where: Paths) -> list[SplitChoice]:
     places += [(one.name, Path(one.frozen.folder)) for one in drafts.list_all(where.drafts) if one.frozen is not None]
     found: dict[tuple[str, ...], SplitChoice] = {}
     for name, folder in places:
-        with contextlib.suppress(OSError, ValueError, KeyError):  # no readable record
+        with contextlib.suppress(OSError, ValueError, KeyError):  # without a readable record it is not listed
             manifest = split_record.read_manifest(folder)
             source, files = str(manifest.source.get("name") or ""), manifest.files
             choice = SplitChoice(name, str(folder), source, files["train"].rows, files["holdout"].rows)

@@ -1,1 +1,1 @@
-"""QtCore objects of training: drafts, runs, the gate, generation, the environment."""
+"""Provide the QtCore objects of training: drafts, runs, the quality gate, pair generation, the environment."""

@@ -1,6 +1,6 @@
 """Answer the user's own question with a run's base alone and with its adapter at a chosen strength, without merging.
 
-The engine of the chat is used, so that the memory holds one model; the adapter is applied for its answer only.
+The chat's engine is used, so that only one model is in memory; the adapter is applied only for its answer.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from app.models import base_models, local_models
 from app.training.runs import run_folders
 
 Side = Literal["base", "tuned"]
-TOKENS = 256  # limit of an answer: a base that was not trained to end writes until here
+TOKENS = 256  # limit of an answer, which a base that does not end its answers reaches
 MOST_STRENGTH = 1.5
 _CUT = ("length", "cancelled")
 _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
@@ -34,22 +34,22 @@ _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
 class TrialAnswers:
     text: str
     seconds: float
-    was_cut: bool  # at TOKENS, or because it was looping
+    was_cut: bool  # cut at TOKENS, or because it looped
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    model: LocalModel  # with the prompt form of training
+    model: LocalModel  # has the prompt form of training
     adapter: str
 
 
 class AdapterTrial(QObject):
-    """A trial with one question at a time. `start` ends with exactly one of `finished`, `failed` and `stopped`.
+    """Answers one question at a time. `start` ends with exactly one of `finished`, `failed` and `stopped`.
 
-    The base's answer is reused for the same question, since only the strength has changed.
+    The base's answer is reused for the same question, since only the adapter's strength can have changed.
     """
 
-    began = Signal(str)  # Side: its model is loaded, then its answer is written
+    began = Signal(str)  # Side ("base" | "tuned") whose model is being loaded to answer
     text_received = Signal(str, str)  # Side, text
     answered = Signal(str, object)  # Side, TrialAnswers
     finished = Signal()
@@ -65,9 +65,9 @@ class AdapterTrial(QObject):
         settings: Callable[[], Settings],
         parent: QObject | None = None,
     ) -> None:
-        """Create the trial of a run with an adapter.
+        """Create a trial for the run in `folder`, which needs an adapter.
 
-        `settings`: of the chat, so that an already loaded model stays loaded.
+        `models`: returns the model list. `settings`: returns the chat's settings, so that a loaded model stays loaded.
         """
         super().__init__(parent)
         self._folder = folder
@@ -77,19 +77,20 @@ class AdapterTrial(QObject):
         self._settings = settings
         self._ready: _Ready | None = None
         self._run: AnswerRun | None = None
-        self._asked: object = None  # identifies the current `start`; None: nothing is running
+        self._asked: object = None  # identifies the current `start`; None: none is running
         self._text = ""
         self._is_looping = False
-        self._known: tuple[str, TrialAnswers] | None = None  # the last question and the base's answer
+        self._known: tuple[str, TrialAnswers] | None = None  # the last question with the base's answer
 
     @property
     def is_running(self) -> bool:
         return self._asked is not None
 
     def start(self, question: str, strength: float) -> None:
-        """Answer the question with both sides. `strength`: 0 (the base) to MOST_STRENGTH; 1 is as trained.
+        """Answer the question with both sides. `strength`: 0 (only the base) to MOST_STRENGTH; 1 is as trained.
 
-        Fails with trial_engine_busy, run_no_adapter, run_damaged, and as `base_models` and `AnswerRun` do.
+        The error of `failed` is trial_engine_busy, run_no_adapter, run_damaged, or one of `base_models` and
+        `AnswerRun`.
         """
         assert not self.is_running
         assert 0 <= strength <= MOST_STRENGTH
@@ -105,17 +106,17 @@ class AdapterTrial(QObject):
         )
 
     def stop(self) -> None:
-        """Stop without deleting the text that was received."""
+        """Stop answering; the text received so far is kept."""
         if self.is_running:
             self._asked = None
             run, self._run = self._run, None
             if run is not None:
-                run.stop()  # makes the engine stop writing
+                run.stop()  # the engine stops writing
                 run.abandon()
                 run.deleteLater()
             self.stopped.emit()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _begin(self, ready: _Ready, question: str, strength: float) -> None:
         self._ready = ready
@@ -127,13 +128,13 @@ class AdapterTrial(QObject):
             self.answered.emit("base", self._known[1])
             self._answer("tuned", question, tuned, self._finish)
             return
-        # The tuned model comes first: it ends its answers, while a base may write to the limit.
+        # The tuned model answers first: it ends its answers, while a base may write to the limit.
         self._answer("tuned", question, tuned, lambda: self._answer("base", question, (), self._finish))
 
     def _answer(self, side: Side, question: str, adapters: tuple[AdapterUse, ...], then: Callable[[], None]) -> None:
         assert self._ready is not None
         model = self._ready.model
-        # The model card's choices are for chatting; here both sides get the same ones.
+        # The model card's choices are for chatting; here both sides use the same fixed ones.
         choices = choices_in_force(model, _CHOICES)
         request = AnswerRequest(model, (Turn(question),), self._settings(), choices, adapters)
         run = self._run = AnswerRun(self._engine, self._template_command, request, self)
@@ -143,7 +144,7 @@ class AdapterTrial(QObject):
         run.failed.connect(self._fail)
         asked = self._asked
         self.began.emit(side)
-        if self._asked is asked:  # a slot may have stopped the trial
+        if self._asked is asked:  # a slot of the signal may have stopped the trial
             run.start()
 
     def _on_text(self, side: Side, text: str) -> None:
@@ -181,11 +182,11 @@ class AdapterTrial(QObject):
 def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
     """Return the model and adapter of a run.
 
-    Hashes the base if its hash is unknown: another model would only answer worse.
+    The base is hashed if its hash is unknown, because the adapter would only make another model worse.
     """
     run = run_folders.read(folder)
     adapter, asked = run.require_adapter(), run.require_spec()
-    made = folder / "base.gguf"  # made by the gate if the base is a folder
+    made = folder / "base.gguf"  # the gate makes it if the base is a folder
     is_made = Path(asked.base).is_dir() and made.is_file()
     model = local_models.describe(made) if is_made else base_models.model_of_run(asked, models)
     base_models.require_same_base(asked, model)

@@ -1,7 +1,7 @@
 """Edit one planned training: change its fields at once, and run slow work on its rows, split and forecast.
 
-Slow work runs in the background. The file is long because every kind of work shares the rules for cancelling, saving
-and cleaning up.
+Slow work runs in the background. The file is long because all kinds of work share the rules for cancelling, saving and
+cleaning up.
 """
 
 import dataclasses
@@ -42,19 +42,19 @@ from trainer.events import Event, Phase
 
 
 class DraftEditor(QObject):
-    """The editor of a draft, with one piece of background work at a time.
+    """Edits a draft, with one piece of background work at a time.
 
-    Each work ends with `ended`, preceded by `failed` if it failed. Work that is cancelled before it has a result leaves
-    nothing behind. The draft is saved whenever `changed` is emitted.
+    Each piece of work ends with `ended`, preceded by `failed` if it failed. Work that is cancelled before it has a
+    result leaves nothing behind. The draft is saved before `changed` is emitted.
     """
 
     changed = Signal(object)  # TrainingDraft
     began = Signal(str)  # opening | importing | freezing | checking | beginning | exporting
-    progressed = Signal(int, int)  # done, total; 0: unknown
+    progressed = Signal(int, int)  # done, total; a total of 0: unknown
     ended = Signal()
     failed = Signal(object)  # AppError
-    columns_unknown = Signal()  # in place of `failed`: the user has to name the columns of the file
-    begun = Signal(object)  # the folder (Path) of a created run that is ready for training
+    columns_unknown = Signal()  # instead of `failed`: the user must name the file's columns
+    begun = Signal(object)  # folder (Path) of a new run that is ready for training
     job_made = Signal(object)  # RemoteJob: another machine is to train the run
 
     def __init__(
@@ -66,10 +66,10 @@ class DraftEditor(QObject):
         engine: EngineClient | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """Create the editor; `trainer` returns None without a training environment.
+        """Create the editor; `models` returns the model list, `trainer` None without a training environment.
 
-        `engine`: the engine of the chat, which a check unloads, because a run has the memory for itself too; None if
-        there is none.
+        `engine`: the chat's engine, which a check unloads, because a run also has the memory for itself; None if there
+        is none.
         """
         super().__init__(parent)
         self._paths = paths
@@ -79,9 +79,9 @@ class DraftEditor(QObject):
         self._drafts = paths.drafts
         self.draft = dataclasses.replace(draft, has_environment=trainer() is not None)
         self.curation: Curation | None = None
-        self.origin: ImportOrigin | None = None  # of the rows; None: they were generated
-        self.plan: RunPlan | None = None  # of the last forecast
-        self.phase: Phase | None = None  # of the trainer during a check
+        self.origin: ImportOrigin | None = None  # origin of the rows; None: they were generated
+        self.plan: RunPlan | None = None  # plan of the last forecast
+        self.phase: Phase | None = None  # the trainer's phase during a check
         self._task: LongTask | None = None
 
     @property
@@ -92,7 +92,7 @@ class DraftEditor(QObject):
         if self._task is not None:
             self._task.cancel()
 
-    # ------------------------------------------------------------------ at once
+    # --------------------------------------------------------------- immediate changes
 
     def change(self, **fields: Any) -> None:
         """Change fields of the draft. Raises AppError("draft_unwritable" | "drive_space")."""
@@ -115,7 +115,7 @@ class DraftEditor(QObject):
         self._count()
 
     def undo(self) -> int:
-        """Undo the last decision and return the number of its item; 0 if there is none.
+        """Undo the last decision and return the number of its item; 0 if there was none.
 
         Raises AppError as `Curation.undo` does.
         """
@@ -128,13 +128,13 @@ class DraftEditor(QObject):
     # ------------------------------------------------------------ in the background
 
     def open(self) -> None:
-        """Load the stored rows."""
+        """Load the draft's stored rows."""
         if (data := self.draft.data) is not None:
             folder = Path(data.folder)
             self._do("opening", lambda _progress: (Curation(folder), file_import.read_origin(folder)), self._on_opened)
 
     def import_file(self, path: Path, mapping: ColumnMapping | None = None) -> None:
-        """Import a file in place of the current rows."""
+        """Import a file and replace the current rows. `mapping`: columns that the user named; None: guess all."""
         folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
         self._do(
             "importing",
@@ -144,7 +144,7 @@ class DraftEditor(QObject):
         )
 
     def import_pairs(self, path: Path, source: str) -> None:
-        """Import a file of generated pairs in place of the current rows. `source`: the collection's name."""
+        """Import a file of generated pairs, which replace the current rows. `source`: the collection's name."""
         folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
         data = DraftData(source, 0, 0, folder=str(folder), file=str(path))
         self._do(
@@ -169,11 +169,11 @@ class DraftEditor(QObject):
         self._do("freezing", work, self._on_frozen, [folder])
 
     def check(self, *, measures: bool = False) -> None:
-        """Forecast a run and let the trainer check the data. `measures`: the trainer also tries three steps.
+        """Forecast a run and let the trainer check the data. `measures`: the trainer also runs three steps.
 
         `phase` is updated before each `progressed`. If the check fails, the previous forecast is discarded. It fails at
         once and keeps the forecast with check_engine_busy while an answer is written, and with check_memory_taken if a
-        measurement would run next to a training or a study.
+        measurement would run beside a training or a study.
         """
         draft, engine, self.phase = self.draft, self._engine, None
         refusal = _refusal(engine, measures=measures)
@@ -193,7 +193,7 @@ class DraftEditor(QObject):
     def begin(self) -> None:
         """Create a run's folder with its own copy of the data.
 
-        Fails with begin_memory_taken if it could not start now.
+        Fails with begin_memory_taken if the run could not start now.
         """
         draft, made = self.draft, list[Path]()
         is_taken = self._engine is not None and self._engine.refusal is not None
@@ -222,7 +222,7 @@ class DraftEditor(QObject):
         return found if data is None else found.joined(Lineage.of_word(data.label, data.origins))
 
     def job_of(self, folder: Path) -> ExportRequest:
-        """Return the export request for the job, with the current labels of data, adapter and base."""
+        """Return the export request for a job in `folder`, with the current labels of data, adapter and base."""
         draft, known = self.draft, self.lineage
         if draft.start is not None:
             known = known.joined(lineage.lineage_of_adapter(Path(draft.start.folder)))
@@ -230,15 +230,15 @@ class DraftEditor(QObject):
         return remote_job.job_export(known, bases, folder, self._paths.documents, draft.name)
 
     def make_job(self, folder: Path, permit: Permit, *, with_base: bool = False) -> None:
-        """Write a job for another machine into an empty or missing folder, and list the run here as exported.
+        """Write a job for another machine into an empty or new folder, and list the run here as exported.
 
-        Also fails with converter_missing and converter_not_shipped.
+        Besides the errors of `remote_job.make_job` it fails with converter_missing and converter_not_shipped.
         """
         draft, made = self.draft, list[Path]()
 
         def work(progress: TaskProgress) -> tuple[RemoteJob, Path]:
             trainer = self._trainer()
-            # The other machine converts the adapter to GGUF, so the job needs a converter.
+            # The other machine converts the adapter to GGUF, so the job must contain a converter.
             asked = self._asked(
                 draft, trainer.converter if trainer is not None else str(shipped_tools.find_converter()[0])
             )
@@ -253,14 +253,15 @@ class DraftEditor(QObject):
 
         self._do("exporting", work, lambda found: self._on_job_made(*found), made)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _do(
         self, what: str, work: Callable[[TaskProgress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
     ) -> None:
-        """Run work in the background, whose result `done` takes.
+        """Run `work` in the background and pass its result to `done`.
 
-        `made`: the folders that the work creates, which are deleted if it fails; the work may add to them.
+        `what`: the argument of `began`. `made`: the folders that the work creates, which are deleted if it fails; the
+        work may add to them.
         """
         assert not self.is_busy
         self._task = background.run_long(
@@ -295,7 +296,7 @@ class DraftEditor(QObject):
 
     @property
     def _folders(self) -> tuple[str, ...]:
-        """Return the folders in use: of the rows, the split, the run and the run's job."""
+        """Return the folders in use: those of the rows, the split, the run and the run's job."""
         parts = tuple(part.folder for part in (self.draft.data, self.draft.frozen) if part is not None)
         return (*parts, self.draft.run, run_folders.exported_to(Path(self.draft.run))) if self.draft.run else parts
 
@@ -340,12 +341,12 @@ class DraftEditor(QObject):
             self._drop(before.frozen.folder)
 
     def _drop(self, folder: str) -> None:
-        """Delete the folder if it lies in this draft's folder."""
+        """Delete the folder if it is inside this draft's folder."""
         if folder and self._drafts / self.draft.id in Path(folder).parents:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _on_planned(self, found: RunPlan | AppError, asked: TrainingDraft) -> None:
-        """Store the forecast. Raises AppError if the check failed."""
+        """Store the forecast for the draft `asked`. Raises AppError if the check failed."""
         if isinstance(found, AppError):
             self.plan = None
             self._keep(dataclasses.replace(self.draft, forecast=None))
@@ -369,7 +370,7 @@ class DraftEditor(QObject):
     # ------------------------------------------------------------- in the worker thread
 
     def _asked(self, draft: TrainingDraft, converter_folder: str | None = None) -> Any:
-        """Return the spec of the run; `converter_folder`: None for that of the training environment.
+        """Return the spec of the run. `converter_folder`: None for the converter of the training environment.
 
         Raises AppError as `spec_builder.build_spec` does.
         """
@@ -382,7 +383,7 @@ class DraftEditor(QObject):
         return spec_builder.build_spec(chosen | draft.settings, self._paths, self._models(), converter_folder)
 
     def _plan(self, draft: TrainingDraft, progress: TaskProgress, *, measures: bool) -> RunPlan:
-        """Return the plan. Raises AppError as `run_plan.plan_run` does, what a run would fail with, probe_died."""
+        """Return the plan of a run. Raises AppError as `run_plan.plan_run` does, a run's check errors, probe_died."""
         trainer, speed_file = self._trainer(), self._paths.data / speed.FILE_NAME
         command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake trainer cannot plan
 
@@ -400,8 +401,8 @@ class DraftEditor(QObject):
                 asked, command, lambda kind: run_plan.find_device(kind, speed_file), measures=measures, watch=watch
             )
         finally:
-            progress.check()  # a trainer killed by a cancellation may have caused any error
-        is_explained = any(finding.level == "block" for finding in plan.findings)  # findings say more than the problem
+            progress.check()  # after a cancellation, the killed trainer may have caused the error
+        is_explained = any(finding.level == "block" for finding in plan.findings)  # the findings give more detail
         if plan.problem is not None and not (is_explained and plan.problem.code == "run_preflight_blocked"):
             raise plan.problem
         if measures and plan.measured is None and plan.fits:
@@ -409,7 +410,7 @@ class DraftEditor(QObject):
         return plan
 
     def _enter(self, phase: Phase) -> bool:
-        """Store the phase and return whether it differs from the one before."""
+        """Store the phase and return whether it is another one than before."""
         before, self.phase = self.phase, phase
         return before is None or before.name != phase.name
 
@@ -423,9 +424,9 @@ def _refusal(engine: EngineClient | None, *, measures: bool) -> AppError | None:
 
 
 def run_or_clean_up(work: Callable[[TaskProgress], Any], made: Sequence[Path], progress: TaskProgress) -> Any:
-    """Return the result of the work; if it fails or is cancelled, delete the folders it made.
+    """Return the result of the work; if it fails or is cancelled, delete the folders that it made.
 
-    Raises what `work` raises, and Cancelled.
+    Raises the exceptions of `work`, and Cancelled.
     """
     try:
         result = work(progress)
@@ -454,9 +455,10 @@ def _with_counts(data: DraftData, rows: Curation) -> DraftData:
 
 
 def split_source(data: DraftData, rows: Curation, file: ImportOrigin | None) -> dict[str, Any]:
-    """Return what a split records of its rows, in the format of `kotae data split`.
+    """Return the "source" entry of a split's record, in the format of `kotae data split`.
 
-    `flagged`: lines of used rows; `decided`: number of rows by decision. `file`: None for generated rows.
+    In it, `flagged` has the line numbers of used rows by flag, `decided` the number of rows by decision. `file`: the
+    origin of imported rows; None for generated rows.
     """
     record: dict[str, Any] = {"name": data.source}
     if file is not None:
@@ -474,7 +476,7 @@ def split_source(data: DraftData, rows: Curation, file: ImportOrigin | None) -> 
 
 
 def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> Lineage:
-    """Return the label and the origins of the rows. `file`: None for generated rows."""
+    """Return the label and the origins of the rows. `file`: the origin of imported rows; None for generated rows."""
     made_of = {(one.evidence.collection, one.evidence.document) for one in rows.items if one.evidence is not None}
     made_of |= set(file.imported.origins) if file is not None else set()
     return Lineage.of_word(rows.label or data.label, tuple(sorted(made_of | set(data.origins))))
@@ -511,7 +513,7 @@ def _split_rows(
     known: Collection[str],
     progress: TaskProgress,
 ) -> DraftSplit:
-    """Split the rows and write the split. `known`: ids of rows on which the adapter to be trained further was trained.
+    """Split the rows and write the split. `known`: ids of rows on which the adapter to train further was trained.
 
     Raises Cancelled, AppError.
     """

@@ -25,10 +25,10 @@ CHAT = "chat"
 
 
 class DraftPairGeneration(QObject):
-    """The generation of pairs for drafts.
+    """Generates pairs for drafts.
 
     Every `begin` ends with one of `finished`, `stopped` and `failed`, unless the program ends. The first argument of
-    each signal is the id of the draft.
+    each signal is the draft's id.
     """
 
     began = Signal(str)
@@ -55,8 +55,8 @@ class DraftPairGeneration(QObject):
         self._template_command = template_command
         self._paths = paths
         self._run: PairGeneration | None = None
-        self.draft_id = ""  # of the draft in progress; "": none
-        self.progress: GenerationProgress | None = None  # the last one
+        self.draft_id = ""  # id of the draft for which pairs are being generated; "": none
+        self.progress: GenerationProgress | None = None  # the last progress
         session.stage_changed.connect(self._on_chat_changed)
         app = QCoreApplication.instance()
         if app is not None:
@@ -69,9 +69,9 @@ class DraftPairGeneration(QObject):
     def begin(
         self, draft_id: str, request: GenerationRequest, collection: DocumentCollection, *, is_agreed: bool = False
     ) -> None:
-        """Start a generation; an interrupted request resumes.
+        """Start a generation, or resume an interrupted one with the same request.
 
-        `is_agreed`: the user agreed to confidential training data.
+        `is_agreed`: the user agreed to training data from confidential documents.
 
         Raises AppError: pairs_running, pairs_model_gone, secret_export, draft_unwritable, drive_space.
         """
@@ -97,7 +97,7 @@ class DraftPairGeneration(QObject):
         run.start()
 
     def stop(self) -> None:
-        """Stop the generation. Its replies are kept, and the same request resumes with them."""
+        """Stop the generation. Its replies are kept, so that the same request can resume with them."""
         if self._run is not None:
             self._run.stop()
 
@@ -108,36 +108,36 @@ class DraftPairGeneration(QObject):
             self._run = None
 
     def unfinished(self, draft_id: str) -> GenerationRequest | None:
-        """Return the stored request of a draft that is not in progress."""
+        """Return the draft's stored request; None if there is none, or if its generation is running."""
         if self.draft_id == draft_id:
             return None
         return pair_records.read_request(self._paths.drafts / draft_id)
 
     def finished_file(self, draft_id: str) -> Path | None:
-        """Return the file of pairs that the draft has not imported yet."""
+        """Return the file of pairs that the draft has not imported yet; None if there is none."""
         found = self.unfinished(draft_id)
         out = self.target(draft_id, found) if found is not None else None
         return out if out is not None and out.is_file() else None
 
     def target(self, draft_id: str, request: GenerationRequest) -> Path:
-        """Return the file for the pairs."""
+        """Return the path of the request's file of pairs."""
         return self._paths.drafts / draft_id / request.out
 
     def free_name(self, draft_id: str) -> str:
-        """Return a name for a file of pairs that does not exist yet."""
+        """Return an unused name for a file of pairs."""
         number = 1
         while (self._paths.drafts / draft_id / f"pairs-{number}.jsonl").exists():
             number += 1
         return f"pairs-{number}.jsonl"
 
     def forget(self, draft_id: str) -> None:
-        """Delete the request, but no file of pairs, after the draft has imported the pairs or the user gave up."""
+        """Delete the draft's request but no pairs, once the pairs are imported or the user gives up."""
         (self._paths.drafts / draft_id / pair_records.REQUEST_FILE).unlink(missing_ok=True)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _on_chat_changed(self) -> None:
-        """Hold the generation while the chat is busy, because the user waits for its answer."""
+        """Pause the generation while the chat is busy, because the user is waiting for the chat's answer."""
         if self._run is not None:
             self._run.hold(CHAT) if self._session.is_busy else self._run.release(CHAT)
 
@@ -158,7 +158,7 @@ class DraftPairGeneration(QObject):
         self.failed.emit(self._forget_run(), error)
 
     def _forget_run(self) -> str:
-        """Drop the run and return the id of its draft."""
+        """Drop the current generation and return its draft's id."""
         assert self._run is not None
         self._run.deleteLater()
         self._run, draft_id, self.draft_id = None, self.draft_id, ""

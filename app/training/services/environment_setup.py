@@ -22,7 +22,7 @@ from app.inference.services.events import NetworkContact
 from app.models import training_environment
 from app.training.environment.messages import EVENTS, ContactedHost, Done, Event, Failed, InstallJob, KitJob, Phase
 
-if TYPE_CHECKING:  # these modules are imported on use, because most starts of the program never need them
+if TYPE_CHECKING:  # imported when used, because most starts of the program never need them
     from app.training.environment.folders import EnvironmentReport
     from app.training.environment.install_plan import InstallNeed
 
@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 
 class EnvironmentSetup(QObject):
-    """The setup of the environment, with one piece of work at a time.
+    """Makes or changes the training environment, with one piece of work at a time.
 
-    `start` ends with exactly one of `finished`, `failed` and `cancelled`; `write_kit` with `kit_written` for
-    `finished`.
+    `start` ends with exactly one of `finished`, `failed` and `cancelled`; `write_kit` ends likewise, but with
+    `kit_written` instead of `finished`.
     """
 
     began = Signal()
@@ -42,7 +42,7 @@ class EnvironmentSetup(QObject):
     finished = Signal()
     kit_written = Signal(str)  # the kit's folder
     previous_restored = Signal()
-    failed = Signal(object)  # AppError; also from `remove` and `go_back`
+    failed = Signal(object)  # AppError of any action
     cancelled = Signal()
     removed = Signal()
     contacted = Signal(object)  # NetworkContact
@@ -56,18 +56,22 @@ class EnvironmentSetup(QObject):
         proxy: Callable[[], str],
         parent: QObject | None = None,
     ) -> None:
-        """Create the setup; `command` starts the child. `proxy`: with name and password; "" for the system's."""
+        """Create the setup; `command` starts the child process.
+
+        `data`, `logs`: the data folder and the folder of log files. `proxy`: returns a URL, with name and password if
+        needed; "" for the system's settings.
+        """
         super().__init__(parent)
         self._preferences = preferences
         self._data = data
         self._logs = logs
         self._proxy = proxy
         self._contacts: list[NetworkContact] = []
-        self.phase = Phase("prepare")  # the last one
-        self.is_in_use: Callable[[], bool] = lambda: False  # a training, study or conversion of this program uses it
+        self.phase = Phase("prepare")  # the last phase
+        self.is_in_use: Callable[[], bool] = lambda: False  # whether other work uses the environment
         self._is_online = self._is_busy = self._is_kit = False
         self._started_at = 0.0
-        self._group = 0  # process group of the child and all processes that it starts
+        self._group = 0  # process group of the child and all its processes; 0: none
         decode = functools.partial(json_lines.decode, kinds=EVENTS)
         self._child = ChildProcess(command, logs / "training-setup.log", decode, self)
         self._child.event_received.connect(self._on_event)
@@ -78,7 +82,7 @@ class EnvironmentSetup(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Return whether the environment is being made or deleted, or a cancelled attempt is being cleared."""
+        """Return whether the environment is being made or deleted, or a cancelled attempt is being deleted."""
         return self._child.is_running or self._is_busy
 
     @property
@@ -95,7 +99,7 @@ class EnvironmentSetup(QObject):
 
     @property
     def online_count(self) -> int:
-        """Return 1 while packages are fetched, for the display of network activity (外部通信)."""
+        """Return 1 while packages are downloaded, otherwise 0, for the display of network activity (外部通信)."""
         return int(self._is_online and self._child.is_running)
 
     def contacts(self) -> list[NetworkContact]:
@@ -104,17 +108,17 @@ class EnvironmentSetup(QObject):
 
     @property
     def child_pid(self) -> int:
-        """Return the child's process id; 0 if none runs."""
+        """Return the child's process id; 0 if there is no child."""
         return self._child.pid
 
     def propose(self, done: Callable[[Path], None]) -> None:
-        """Find the folder for the environment unless the user chooses another; in the background."""
+        """Determine in the background the default folder for the environment, and pass it to `done`."""
         from app.training.environment import folders
 
         background.run(lambda: folders.proposed_base(self._data), done, _never)
 
     def look(self, done: "Callable[[EnvironmentReport], None]") -> None:
-        """Report the environment in the background, which takes seconds: it imports torch there."""
+        """Pass the state of the environment to `done`; this takes seconds in the background: it imports torch there."""
         from app.training.environment.folders import report_environment
 
         background.run(lambda: report_environment(self._data), done, _never)
@@ -127,12 +131,12 @@ class EnvironmentSetup(QObject):
         base: Path | None = None,
         variant: str = "",
     ) -> None:
-        """Estimate what an installation needs, in the background.
+        """Estimate in the background what an installation needs.
 
-        `base`: the folder that will contain it; None: as `propose`.
-
-        `variant`: one of `locks.VARIANTS`; "" for what fits this machine. `failed`: as `require_usable_base`,
-        `require_free_base` and `estimate_need` do, with `base` added to the facts.
+        `wheels`: a folder of wheels or a kit; None for the package indexes. `base`: the folder to contain the
+        environment; None for the default (`propose`). `variant`: one of `locks.VARIANTS`; "" for the one that suits
+        this machine. `failed` gets the errors of `require_usable_base`, `require_free_base` and `estimate_need`, with
+        `base` added to the facts.
         """
         from app.training.environment import folders, install_plan
 
@@ -152,15 +156,15 @@ class EnvironmentSetup(QObject):
     def start(self, wheels: Path | None = None, base: Path | None = None, variant: str = "") -> None:
         """Make a new environment. `wheels`: a folder of wheels or a kit; None for the package indexes.
 
-        `base`: the folder that will contain it; None: as `propose`. A current environment in another folder keeps
-        working until the new one does, and is then deleted; one in the same folder is kept as the previous one.
-        `variant`: as for `estimate`.
+        `base`: the folder to contain it; None for the default (`propose`). A current environment in another folder
+        keeps working until the new one does, and is then deleted; one in the same folder is kept as the previous one.
+        `variant`: one of `locks.VARIANTS`; "" for the one that suits this machine.
         """
         if not self._is_taken():
             self._begin(wheels, str(base or ""), variant, None)
 
     def write_kit(self, kit: KitJob, wheels: Path | None = None, variant: str = "") -> None:
-        """Write a kit. `wheels`: a folder with its files; None for the package indexes."""
+        """Write a kit. `wheels`: a folder with the kit's files; None to download them. `variant`: as for `start`."""
         if self.is_running:
             self.failed.emit(AppError("training_setup_running"))
         else:
@@ -182,20 +186,20 @@ class EnvironmentSetup(QObject):
         self._child.send(json_lines.encode_line(job))
 
     def cancel(self) -> None:
-        """Stop the child, which blocks for a moment, and then delete what it left."""
+        """Stop the child, which blocks for a moment, and then delete the files of its attempt."""
         from app.training.environment import folders
 
         if self._child.is_running:
             self._child.stop()
             forget = (lambda: None) if self._is_kit else (lambda: folders.forget_attempts(self._data))
-            self._clear(forget, self.cancelled)  # files of a kit are kept: they are in a folder of the user's
+            self._clear(forget, self.cancelled)  # a kit's files are kept: they are in the user's folder
 
     def close(self) -> None:
-        """Stop the child as an interruption: what was fetched is kept, and the next attempt resumes."""
+        """Stop the child but keep downloaded files, so that the next attempt resumes."""
         self._child.stop()
 
     def remove(self) -> None:
-        """Delete the environment that was made here and what attempts left; ends with `removed` or `failed`."""
+        """Delete the environment that Kotae made and the files of attempts; ends with `removed` or `failed`."""
         from app.training.environment import folders
 
         if not self._is_taken():
@@ -203,7 +207,7 @@ class EnvironmentSetup(QObject):
             self._clear(lambda: folders.remove_all(self._data), self.removed)
 
     def go_back(self) -> None:
-        """Restore the previous environment; ends with `went_back` or `failed`."""
+        """Restore the previous environment; ends with `previous_restored` or `failed`."""
         from app.training.environment import folders
 
         if not self._is_taken():
@@ -212,17 +216,17 @@ class EnvironmentSetup(QObject):
                 lambda: folders.restore_previous(training_environment.base_folder(self._data)), self.previous_restored
             )
 
-    # ------------------------------------------------------------------------ private
+    # ------------------------------------------------------------- private methods
 
     def _is_taken(self) -> bool:
-        """Return whether other work prevents this one, and emit `failed` if so."""
+        """Return whether other work prevents a change of the environment; if so, emit `failed`."""
         code = "training_setup_running" if self.is_running else "training_environment_used" if self.is_in_use() else ""
         if code:
             self.failed.emit(AppError(code))
         return bool(code)
 
     def _settle(self, base: Path) -> None:
-        """Use the new environment below `base` from now on, delete one in another folder, and finish."""
+        """Use the new environment inside `base` from now on, delete one in another folder, and emit `finished`."""
         from app.training.environment import folders
 
         earlier = training_environment.base_folder(self._data)
@@ -257,7 +261,7 @@ class EnvironmentSetup(QObject):
         background.run(work, done, failed)
 
     def _end_group(self) -> None:
-        """Kill what a killed child could not end itself."""
+        """Kill the processes that the killed child could not end itself."""
         if os.name == "posix" and self._group:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._group, signal.SIGKILL)
@@ -295,4 +299,4 @@ class EnvironmentSetup(QObject):
 
 
 def _never(error: AppError) -> None:
-    raise error  # a report contains its problem, so that none is expected here
+    raise error  # unexpected: a report contains its problem instead of raising it

@@ -1,4 +1,4 @@
-"""Run the quality gate of one training run: make and measure each form in children, judge, and write the report."""
+"""Run the quality gate of one training run: make and measure each form in child processes, judge, write the report."""
 
 import dataclasses
 import time
@@ -22,9 +22,10 @@ from app.training.runs import run_folders, run_report
 
 
 class GateRun(ArtifactRunner):
-    """A gate. `finished` has the GateResult, after gate.json and report.html are written; None if only a form was made.
+    """Runs the gate of one run. `finished` passes the GateResult, or None if only a form was made.
 
-    After `failed` and `stopped` the measurements are kept, and the same gate resumes with them.
+    Before that, gate.json and report.html are written. After `failed` and `stopped` the measurements are kept, and the
+    same gate can resume with them.
     """
 
     def __init__(self, environment: TrainingEnvironment, parent: QObject | None = None) -> None:
@@ -32,7 +33,7 @@ class GateRun(ArtifactRunner):
         self._run_folder = self._cache = Path()
         self._export: ExportPlan | None = None
         self._available_bytes = 0
-        self._form = ""  # the only form to make, without judging
+        self._form = ""  # the only form to make, without judging; "": judge
         self._measured: dict[str, Scores] = {}
 
     def start(
@@ -45,9 +46,10 @@ class GateRun(ArtifactRunner):
     ) -> None:
         """Start the gate of a finished run.
 
-        `run`: its folder. `cache`: the folder of converted bases. `available_bytes`: 0 for what is free now. `form`:
-        make only this form, keep what was published before, and leave the verdict unchanged. `lock`: of the run
-        (`lock_run`); None to lock it now. Then raises AppError: run_busy, run_unwritable.
+        `run`: the run's folder. `cache`: the folder of converted bases. `available_bytes`: memory for a model; 0 for
+        what is free now. `form`: make only this form, keep what was published before, and leave the verdict unchanged;
+        "" to judge. `lock`: the run's lock (`lock_run`); None to lock it now, which raises AppError: run_busy,
+        run_unwritable.
         """
         lock = lock or run_folders.lock_run(run)
         self._begin(lock.release, Workplace(run / "gate-job.json", str(run / "gate-"), "run_unwritable"))
@@ -59,7 +61,7 @@ class GateRun(ArtifactRunner):
         if self._task is not None:
             super().stop()
         else:
-            self.cancel()  # there is no child to wait for
+            self.cancel()  # no child is running that would have to end first
 
     # --------------------------------------------------------------------- steps
 
@@ -73,7 +75,7 @@ class GateRun(ArtifactRunner):
         self._run_steps(prepared.steps)
 
     def _run_steps(self, steps: list[ArtifactStep]) -> None:
-        """Continue with these steps after checking the converter and the free space. Raises AppError."""
+        """Check the converter and the free space, then continue with these steps. Raises AppError."""
         self._require_converter(steps)
         if self._export is not None:
             export_plan.open_folder(self._export, steps)
@@ -89,7 +91,7 @@ class GateRun(ArtifactRunner):
         self._advance()
 
     def _delete_worse_forms(self, left: list[ArtifactStep]) -> None:
-        """Delete the merged files except the best so far and the one from which others are made."""
+        """Delete the merged files, except the best so far and the one from which others are made."""
         assert self._export is not None
         tuned = {form: found for form, found in self._measured.items() if form not in COMPARED}
         best = quality_gate.choose_form(tuned, self._available_bytes) if tuned else ""
@@ -110,7 +112,7 @@ class GateRun(ArtifactRunner):
             return
         proposed = quality_gate.choose_form(measured, available)
         missing = export_plan.steps_to_answer(export, proposed, measured[proposed])
-        missing = missing or export_plan.steps_to_finish(export, proposed)  # its file may have been deleted meanwhile
+        missing = missing or export_plan.steps_to_finish(export, proposed)  # its file may have been deleted
         if missing:
             self._run_steps(missing)
             return
@@ -119,7 +121,7 @@ class GateRun(ArtifactRunner):
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """The measurements and the remaining steps. `export` None: the base has to be unpacked first."""
+    """The measurements so far and the remaining steps. `export`: None if the base must be unpacked first."""
 
     export: ExportPlan | None
     measured: dict[str, Scores]
@@ -139,7 +141,7 @@ def _prepared(run: Path, cache: Path, form: str) -> _Prepared:
 
 
 def _publish_verdict(export: ExportPlan, measured: dict[str, Scores], available_bytes: int) -> GateResult:
-    """Judge, and write model, gate and report into the run's folder. Raises AppError."""
+    """Judge the measurements, and write model, gate and report into the run's folder. Raises AppError."""
     lines = [example.line for example in export.holdout.examples]
     groups = quality_gate.groups_of_lines(export.groups, lines) if export.groups else ()
     is_foreign = run_folders.is_from_elsewhere(export.run)

@@ -1,7 +1,7 @@
 """Generate question-answer pairs from a collection, in rounds until there are enough or no passages are left.
 
-A journal next to the file keeps the replies, and the file is written when all are judged. So the same job resumes after
-any interruption.
+A journal next to the output file stores the model's replies, and the file is written once all replies are judged. So
+the same job can resume after any interruption.
 """
 
 import time
@@ -37,12 +37,12 @@ from app.training.runs import lineage
 
 JOURNAL_SUFFIX = ".kotae-generate"
 SUFFIXES = (".jsonl",)
-SEARCHED = 20  # passages searched for an answer to an unanswerable question
+SEARCHED = 20  # most passages searched for an answer to an unanswerable question
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """A job. `wanted`: number of pairs.
+    """A job to generate pairs. `out`: the output file. `wanted`: number of pairs. `seed`: order of the passages.
 
     `is_agreed`: the user agreed to pairs from confidential documents.
     """
@@ -58,7 +58,7 @@ class GenerationJob:
 
     @property
     def export(self) -> ExportRequest:
-        """Return the export request, labelled by the collection and by what the writing model was trained on."""
+        """Return the export request for the pairs; its label covers the collection and the model's training data."""
         return ExportRequest(
             "pairs",
             str(self.out.absolute()),
@@ -73,7 +73,7 @@ class GenerationJob:
 
 @dataclass(frozen=True, slots=True)
 class GenerationOutcome:
-    """The result of a generation. `selected`: the passages to ask about. `seconds`: of this start alone."""
+    """The result of a generation. `selected`: the passages to ask about. `seconds`: since the last start or resume."""
 
     job: GenerationJob
     standing: GenerationStatus
@@ -82,7 +82,7 @@ class GenerationOutcome:
 
     @property
     def file(self) -> Path | None:
-        """Return the file of pairs; None if no pair was accepted."""
+        """Return the path of the pairs' file; None if no pair was accepted."""
         return self.job.out if self.standing.accepted else None
 
 
@@ -90,8 +90,8 @@ class GenerationOutcome:
 class GenerationProgress:
     """The progress of a generation.
 
-    `accepted` of `wanted`: before this round; `round`: progress of the round. `passages`: number that can be asked
-    about.
+    `accepted`: pairs accepted before this round, of `wanted`; `round`: progress within the round. `passages`: number of
+    suitable passages.
     """
 
     accepted: int
@@ -102,7 +102,7 @@ class GenerationProgress:
 
 @dataclass(frozen=True, slots=True)
 class GenerationStopped:
-    """The numbers of pairs and of replies when a generation was stopped."""
+    """The numbers of accepted pairs and of replies when a generation was stopped."""
 
     accepted: int = 0
     replies: int = 0
@@ -116,18 +116,21 @@ class _Prepared:
 
 
 def pairs_label_now(documents: Path, collection: DocumentCollection, model: LocalModel) -> Label:
-    """Return the label of pairs that this model would write about this collection."""
+    """Return the label that pairs get which this model writes about this collection."""
     asked = collection_lookup.current_label_of_scope(documents, (CollectionRef(collection.id, collection.name),))
     return confidentiality.highest_label((asked, lineage.label_of_model(documents, model)))
 
 
 def check_target(out: Path) -> None:
-    """Check the file's path. Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
+    """Raise an error if the output file cannot be written.
+
+    Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists").
+    """
     check_new_target(out, SUFFIXES, "generation_out_format")
 
 
 class PairGeneration(QObject):
-    """A generation, which ends with exactly one of `finished`, `stopped` and `failed`, unless it is abandoned.
+    """Generates pairs. It ends with exactly one of `finished`, `stopped` and `failed`, unless it is abandoned.
 
     If no pair is accepted, it finishes without a file.
     """
@@ -159,7 +162,7 @@ class PairGeneration(QObject):
         background.run(lambda: _prepared(self.job), self._on_prepared, self._fail)
 
     def stop(self) -> None:
-        """Stop and drop the current reply; the journal has the others. A file that is being written is finished."""
+        """Stop and drop the reply in progress; the journal keeps the others. A file being written is completed."""
         if self._run is not None:
             self._run.stop()
         elif not self._is_over and not self._is_writing:
@@ -167,7 +170,7 @@ class PairGeneration(QObject):
             self.stopped.emit(GenerationStopped(len(self._standing.accepted), len(self._replies)))
 
     def hold(self, by: str) -> None:
-        """Hold the generation as `AnswerQueue` does."""
+        """Pause the generation until `release` is called with the same `by`, as in `AnswerQueue`."""
         self._held_by.add(by)
         if self._run is not None:
             self._run.hold(by)
@@ -178,12 +181,12 @@ class PairGeneration(QObject):
             self._run.release(by)
 
     def abandon(self) -> None:
-        """End at once without a signal."""
+        """End at once without emitting a signal."""
         self._is_over = True
         if self._run is not None:
             self._run.abandon()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _on_prepared(self, prepared: _Prepared) -> None:
         if not self._is_over:
@@ -214,7 +217,7 @@ class PairGeneration(QObject):
         run.start()
 
     def _pass_gate(self) -> Permit:
-        """Return the permit, requested when the first confidential text is about to be written.
+        """Return the export permit; it is requested just before the first confidential text is written.
 
         Raises AppError("secret_export" | "export_log_unwritable").
         """
@@ -225,7 +228,7 @@ class PairGeneration(QObject):
         return self._permit
 
     def _require_permit(self, text: str) -> None:
-        """Require the permit before text is stored. Raises as `_pass_gate` does."""
+        """Require the permit before the text is stored. Raises AppError as `_pass_gate` does."""
         if text.strip():
             self._pass_gate()
 
@@ -235,7 +238,7 @@ class PairGeneration(QObject):
         writer, seconds = self._prepared.writer, time.monotonic() - self._started_at
         generated = GenerationOutcome(self.job, self._standing, self._prepared.selected, seconds)
 
-        def work() -> GenerationOutcome:  # the documents may have become confidential after the last reply
+        def work() -> GenerationOutcome:  # the documents may have become confidential since the last reply
             permit = self._pass_gate() if generated.standing.accepted else None
             return _write_pairs(generated, writer, permit)
 
@@ -284,7 +287,10 @@ class PairGeneration(QObject):
 
 
 def _prepared(job: GenerationJob) -> _Prepared:
-    """Select passages. Raises AppError as `check_target` does, and "generation_no_passages" | "file_unreadable"."""
+    """Select passages and describe the model.
+
+    Raises AppError as `check_target` does, and "generation_no_passages" | "file_unreadable".
+    """
     check_target(job.out)
     library = Library.beside(job.where.documents)
     try:
@@ -298,7 +304,7 @@ def _prepared(job: GenerationJob) -> _Prepared:
 
 
 def _writer(job: GenerationJob) -> PairWriter:
-    """Return the description of the model. Raises AppError("file_unreadable")."""
+    """Return the description of the model that writes the pairs. Raises AppError("file_unreadable")."""
     shipped = local_models.adapter_of(job.model)
     path = shipped.path if shipped is not None else None
     try:
@@ -311,9 +317,10 @@ def _writer(job: GenerationJob) -> PairWriter:
 def _compute_status(
     job: GenerationJob, made: GenerationPlan, replies: dict[StandalonePrompt, ModelReply], lacking: dict[str, bool]
 ) -> GenerationStatus:
-    """Compute the status.
+    """Compute the status from the replies.
 
-    `lacking`: a cache of questions without an answer in the collection, as every round checks all.
+    `lacking`: a cache of whether the collection lacks an answer to a question, since each round judges all replies
+    again.
     """
     library = Library.beside(job.where.documents)
 
@@ -332,7 +339,7 @@ def _compute_status(
 
 
 def _write_pairs(outcome: GenerationOutcome, writer: PairWriter, permit: Permit | None) -> GenerationOutcome:
-    """Write the pairs and then delete the journal. Raises AppError as `check_target` and `Permit.open_atomically` do.
+    """Write the pairs, then delete the journal. Raises AppError as `check_target` and `Permit.open_atomically` do.
 
     `permit`: None if there are no pairs.
     """

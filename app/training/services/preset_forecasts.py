@@ -22,14 +22,14 @@ from app.training.run_plan import PlannedDevice, RunPlan
 from trainer import spec
 from trainer.spec import PRESETS, RunSpec, SpecError
 
-_WITHOUT_COST = ("samples", "sample_tokens", "seed")  # settings that change neither memory nor time
+_WITHOUT_COST = ("samples", "sample_tokens", "seed")  # settings that affect neither memory nor time
 
 
 @dataclass(frozen=True, slots=True)
 class PresetForecast:
     """The forecast of a preset with the draft's settings.
 
-    `left`: the value of each setting if it were left to the preset.
+    `left`: the value that each of these settings would have in the preset.
     """
 
     plan: RunPlan
@@ -37,9 +37,9 @@ class PresetForecast:
 
 
 class PresetForecasts(QObject):
-    """The forecasts of all presets.
+    """Computes the forecasts of all presets.
 
-    `look` starts them, and `changed` follows each. Tokens are estimated from characters.
+    `look` starts the work, and `changed` is emitted after each forecast. Tokens are estimated from characters.
     """
 
     changed = Signal()
@@ -50,11 +50,11 @@ class PresetForecasts(QObject):
         self._models = models
         self._asked: tuple[Any, ...] = ()
         self._task: LongTask | None = None
-        self._question = 0  # counts the starts, so that results of earlier ones are dropped
+        self._question = 0  # number of the last start; results of earlier ones are dropped
         self._made: _Prepared | None = None
-        self._left: list[str] = []  # presets
-        self.found: dict[str, PresetForecast] = {}  # by preset
-        self.error: AppError | None = None  # why there are none
+        self._left: list[str] = []  # presets still to forecast
+        self.found: dict[str, PresetForecast] = {}  # the keys are presets
+        self.error: AppError | None = None  # the reason if there are no forecasts
 
     @property
     def is_working(self) -> bool:
@@ -81,7 +81,7 @@ class PresetForecasts(QObject):
             self._task.cancel()
             self._task = None
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _do(self, work: Callable[[TaskProgress], "PresetForecast | _Prepared"]) -> None:
         question = self._question
@@ -115,7 +115,7 @@ class _Prepared:
 
 
 def _prepared(draft: TrainingDraft, paths: Paths, models: Sequence[LocalModel]) -> _Prepared:
-    """Return the spec and the device without hashing or verifying files. Raises AppError: base_*, spec_*."""
+    """Return the spec and the device, without hashing or verifying files. Raises AppError: base_*, spec_*."""
     assert draft.frozen is not None
     folder = Path(draft.frozen.folder)
     places = {"folder": str(paths.runs / "-"), "base": str(_base(draft.base, models))}
@@ -148,7 +148,7 @@ def _outlook(made: _Prepared, preset: str, progress: TaskProgress) -> PresetFore
 
 
 def _plan(made: _Prepared, preset: str, without: str, progress: TaskProgress) -> RunPlan:
-    """Return the plan of a preset. `without`: a setting to leave to the preset."""
+    """Return the plan of a preset. `without`: a setting to reset to the preset's value; "" for none."""
     progress.check()
     fields = spec.to_json(made.asked) | {"preset": preset}
     asked = spec.from_json({name: value for name, value in fields.items() if name != without})

@@ -12,9 +12,9 @@ from app.training.runs.run_progress import ProgressReader, RunProgress
 from app.training.services.training_runner import TrainingRunner
 
 FIRST_MS = 50
-LIVE_MS = 250  # as often as the eye needs
-IDLE_MS = 1000  # the run may be started in a terminal
-REST = 4  # pause in multiples of the last read's time, so that a long journal does not keep a core busy
+LIVE_MS = 250  # as often as the eye can notice
+IDLE_MS = 1000  # slower: the run may yet be started in a terminal
+REST = 4  # pause after a read, in multiples of its duration, so that a long journal does not occupy a core
 
 
 class RunFollower(QObject):
@@ -27,7 +27,7 @@ class RunFollower(QObject):
         self._folder = folder
         self._trainings = trainings
         self._follower = ProgressReader(folder)
-        self.course: RunProgress | None = None  # None: not read yet
+        self.course: RunProgress | None = None  # the last progress; None: not read yet
         self._is_reading = self._is_started = False
         self._began_at = 0.0
         self._timer = QTimer(self, singleShot=True)
@@ -41,7 +41,7 @@ class RunFollower(QObject):
         return self._trainings.folder == self._folder and not self._trainings.is_waiting
 
     def start(self) -> None:
-        """Start following; the first read comes after the page is drawn."""
+        """Start following; the first read waits until the page is drawn."""
         self._is_started = True
         self._timer.start(FIRST_MS if self.course is None else 0)
 
@@ -56,12 +56,12 @@ class RunFollower(QObject):
 
             def read() -> RunProgress:
                 if is_first:
-                    wording.error_codes()  # reading its file takes a tenth of a second
+                    wording.error_codes()  # read this file now: it takes a tenth of a second
                 return self._follower.look(is_ours=is_ours)
 
             background.run(read, self._on_read, self._on_failed)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _on_news(self, *_arguments: object) -> None:
         self._timer.stop()
@@ -77,4 +77,4 @@ class RunFollower(QObject):
             self.changed.emit(course)
 
     def _on_failed(self, error: AppError) -> None:
-        raise error  # reading raises none, so that this is a bug
+        raise error  # unexpected: reading handles its errors, so this is a bug

@@ -24,17 +24,17 @@ from trainer.events import (
     TrainingStep,
 )
 
-_MEASURED = ("converting_base", "reading", "exporting")  # phases with their own progress; the others have steps
+_MEASURED = ("converting_base", "reading", "exporting")  # phases that report their own progress; the others have steps
 
 
 class TerminalRun(CommandLoop):
-    """A run shown in the terminal until it ends, which gives `result` or `error`.
+    """Shows a run in the terminal until it ends, and then sets `result` or `error`.
 
-    The first Ctrl+C pauses it, a second one kills it.
+    The first Ctrl+C pauses the run, a second one kills it.
     """
 
     def __init__(self, run: TrainingRun, run_id: str, output: Output, begun: Callable[[], None]) -> None:
-        """Connect to the run. `begun`: called once it is certain that no other process trains in this folder."""
+        """Connect to the run. `begun` is called once it is certain that no other process trains the run."""
         super().__init__(self._pause)
         self._run = run
         self._id = run_id
@@ -46,8 +46,8 @@ class TerminalRun(CommandLoop):
         run.failed.connect(self.fail)
 
     def wait(self) -> None:
-        """Run to the end. Raises KeyboardInterrupt at the second Ctrl+C."""
-        QTimer.singleShot(0, self._begin)  # after the handler of Ctrl+C is installed
+        """Train the run to its end. Raises KeyboardInterrupt at the second Ctrl+C."""
+        QTimer.singleShot(0, self._begin)  # starts after the handler of Ctrl+C is installed
         try:
             self.run()
         except KeyboardInterrupt:
@@ -92,7 +92,7 @@ class TerminalRun(CommandLoop):
     def _show_phase(self, event: Phase) -> None:
         step = self._run.standing.step
         if event.name == "training" and step is not None:
-            self._show_step(step)  # in place of the previous phase's line
+            self._show_step(step)  # replaces the line of the previous phase
             return
         phase = phase_text(event.name)
         if event.total and event.name in _MEASURED:
@@ -134,7 +134,7 @@ class TerminalRun(CommandLoop):
 
 
 def show_pausing(standing: RunStatus, output: Output) -> None:
-    """Print what the pause still waits for, and what another Ctrl+C costs."""
+    """Print what must end before the run pauses, and what another Ctrl+C would lose."""
     phase, forecast = standing.phase, standing.forecast
     name = phase.name if phase else "loading"
     if name == "saving":
@@ -153,5 +153,5 @@ def phase_text(name: str) -> str:
 
 
 def loss_text(loss: float | None) -> str:
-    """Format a loss in nats per trained token."""
+    """Format a loss in nats per trained token; "-" if it is None or not finite."""
     return f"{loss:.3f}" if loss is not None and math.isfinite(loss) else "-"

@@ -1,4 +1,4 @@
-"""Run one training: start the trainer as a child, follow its events, and report how it ends."""
+"""Run one training: start the trainer as a child process, follow its events, and report how it ends."""
 
 import dataclasses
 import json
@@ -22,10 +22,10 @@ from trainer.events import Cancelled, Failed, Finished, Paused
 
 VARIABLE = "KOTAE_TRAINER"  # "fake:BEHAVIOUR" selects `trainer.fake`, for tests of whole programs
 
-# Limits for the child to obey a command. It finishes its step first, which takes minutes on a slow CPU.
+# Limits for the child to obey a command. It completes its current step first, which takes minutes on a slow CPU.
 PAUSE_LIMIT_S = 600.0
 CANCEL_LIMIT_S = 15.0
-EXIT_LIMIT_S = 30.0  # after its last event
+EXIT_LIMIT_S = 30.0  # seconds after the child's last event
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Trainer:
 
     @property
     def converter(self) -> str:
-        """Return the folder of llama.cpp's converter. Raises AppError("converter_missing")."""
+        """Return the folder of llama.cpp's converter; "" for the fake trainer. Raises AppError("converter_missing")."""
         if self.environment.converter is not None:
             return str(self.environment.converter)
         if not self.can_judge:
@@ -44,7 +44,7 @@ class Trainer:
 
     @property
     def can_judge(self) -> bool:
-        """Return whether its results can be measured; those of the fake trainer cannot."""
+        """Return whether the results can be measured; those of the fake trainer cannot."""
         return self.module == "trainer"
 
     def command(self, *arguments: str) -> list[str]:
@@ -53,7 +53,7 @@ class Trainer:
 
 @dataclass(frozen=True, slots=True)
 class LockedRun:
-    """A locked run, which no other process can train, and what it resumes from."""
+    """A locked run, which no other process can train. `standing`: the status from which it resumes."""
 
     lock: filelock.BaseFileLock
     standing: RunStatus
@@ -64,9 +64,9 @@ class LockedRun:
 
 
 def lock_for_training(trainer: Trainer, folder: Path) -> LockedRun:
-    """Lock the run after checking that it may start or resume. Takes up to seconds.
+    """Check that the run may start or resume, and lock it. This can take seconds.
 
-    The spec gets the current converter's path, since the environment may have been made again or moved.
+    The converter's path in the spec is updated, since the environment may have been made again or moved.
 
     Raises AppError: run_busy, run_judging, run_ending, run_unwritable, run_is_finished, run_exported,
     run_from_elsewhere, converter_missing.
@@ -88,14 +88,14 @@ def lock_for_training(trainer: Trainer, folder: Path) -> LockedRun:
 
 
 def locate_trainer(data: Path) -> Trainer:
-    """Return the trainer of the environment. Raises AppError("no_training_environment")."""
+    """Return the trainer of the training environment. Raises AppError("no_training_environment")."""
     if os.environ.get(VARIABLE, "").startswith("fake"):
         return Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
     return Trainer(training_environment.locate(data))
 
 
 class TrainingRun(QObject):
-    """One training.
+    """Trains one run.
 
     `start` ends with exactly one of `finished`, `paused`, `cancelled` and `failed`, and the run's folder is locked
     until then.
@@ -108,12 +108,12 @@ class TrainingRun(QObject):
     failed = Signal(object)  # AppError
 
     def __init__(self, trainer: Trainer, folder: Path, parent: QObject | None = None) -> None:
-        """Create the training of a `folder` with a spec in it (`run_folders.create`)."""
+        """Create the training for a run's `folder`, which contains a spec (`run_folders.create`)."""
         super().__init__(parent)
         self._folder = folder
         self._trainer = trainer
         self._lock: filelock.BaseFileLock | None = None
-        # In its own process group: Ctrl+C during torch's import or a conversion would kill it instead of pausing it.
+        # The child has its own process group: in torch's import or a conversion, Ctrl+C would kill it, not pause it.
         self._child = ChildProcess([], folder / run_folders.LOG, run_journal.read_event, self, is_apart=True)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
@@ -126,18 +126,18 @@ class TrainingRun(QObject):
 
     @property
     def is_asked(self) -> bool:
-        """Return whether the run was commanded to end in some way."""
+        """Return whether the run has received a command to pause, finish or cancel."""
         return bool(self._command)
 
     @property
     def child_pid(self) -> int:
-        """Return the child's process id; 0 if none runs."""
+        """Return the child's process id; 0 if there is no child."""
         return self._child.pid
 
     def start(self, locked: LockedRun | None = None) -> None:
-        """Start, or resume from the last checkpoint. `taken`: from `lock_for_training`; None to lock the run now.
+        """Start the training, or resume it from the last checkpoint.
 
-        Then raises AppError as `lock_for_training` does.
+        `locked`: the result of `lock_for_training`; None to lock the run now, which raises the same AppErrors.
         """
         assert not self.is_running
         locked = locked or lock_for_training(self._trainer, self._folder)
@@ -148,7 +148,7 @@ class TrainingRun(QObject):
         self._child.start()
 
     def pause(self) -> None:
-        """Save a checkpoint and end; `start` resumes."""
+        """Save a checkpoint and end; `start` resumes from it."""
         self._ask("pause", PAUSE_LIMIT_S)
 
     def finish(self) -> None:
@@ -159,11 +159,11 @@ class TrainingRun(QObject):
         self._ask("cancel", CANCEL_LIMIT_S)
 
     def kill(self) -> None:
-        """Kill the child and block until it is gone; steps after the last checkpoint are lost. `failed` is emitted."""
+        """Kill the child and wait until it has ended; steps after the last checkpoint are lost. `failed` is emitted."""
         self._child.kill()
         self._child.stop()
 
-    # ------------------------------------------------------------------------ private
+    # ------------------------------------------------------------- private methods
 
     def _ask(self, command: str, limit_s: float | None) -> None:
         if not self.is_running or self.standing.end is not None:
@@ -180,7 +180,7 @@ class TrainingRun(QObject):
         self.event_received.emit(event)
 
     def _on_exited(self, how: ChildExit) -> None:
-        """Report the end by the child's terminal event, even if the child crashed after sending it."""
+        """Emit the signal for the child's terminal event, even if the child crashed after sending it."""
         if self.standing.end is None and self._command == "cancel":
             self._note_cancellation()
         self._release()
@@ -197,7 +197,7 @@ class TrainingRun(QObject):
                 self.failed.emit(self._crash(how))
 
     def _note_cancellation(self) -> None:
-        """Record the cancellation that a killed child could not record itself."""
+        """Record the cancellation in place of a killed child."""
         end = Cancelled(self.standing.last_step)
         run_folders.record_event(self._folder, end)
         self.standing = run_journal.status_after(self.standing, end)

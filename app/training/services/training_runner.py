@@ -1,4 +1,4 @@
-"""Train and judge one run at a time for this program, independent of the page shown."""
+"""Train and judge one run at a time for this program, independent of the page that is shown."""
 
 import importlib
 import time
@@ -19,7 +19,7 @@ from app.training.services.training_run import LockedRun, Trainer, TrainingRun
 from trainer.events import Cancelled, Paused
 
 if TYPE_CHECKING:
-    from app.training.services.gate_run import GateRun  # numpy, which most starts never need
+    from app.training.services.gate_run import GateRun  # imports numpy, which most starts never need
 
 
 class Releasable(Protocol):
@@ -30,19 +30,19 @@ H = TypeVar("H", bound=Releasable)
 
 
 class TrainingRunner(QObject):
-    """The runner: between `started` and `ended` the run is trained and then judged.
+    """Trains a run and then judges it, between `started` and `ended`.
 
-    Meanwhile the model that answers is unloaded to free its memory, and no question can be asked; a running answer is
-    finished first. The next question after the end loads the model again. Nothing here blocks: the engine ends, and the
-    run's folder is checked and locked, in the background.
+    Meanwhile the model that answers questions is unloaded to free its memory, and no question can be asked; a running
+    answer is completed first. The next question after the end loads the model again. Nothing here blocks: the engine
+    ends, and the run's folder is checked and locked, in the background.
     """
 
     started = Signal(object)  # the run's folder (Path)
     event_received = Signal(object)  # trainer.events.Event
     judging = Signal(object)  # StepProgress
-    ended = Signal(object, object)  # the run's folder (Path); AppError or None
-    making = Signal(object)  # StepProgress of `make`
-    made = Signal(object, object)  # the end of `make`, with the arguments of `ended`; `make` emits no `started`
+    ended = Signal(object, object)  # the run's folder (Path); AppError, or None for success
+    making = Signal(object)  # StepProgress while `make` runs
+    made = Signal(object, object)  # end of `make`, arguments as for `ended`; there is no `started`
 
     def __init__(
         self,
@@ -54,31 +54,32 @@ class TrainingRunner(QObject):
     ) -> None:
         """Create the runner.
 
-        `locate` raises AppError("no_training_environment"). `bases`: the folder of converted bases.
+        `locate` returns the trainer or raises AppError("no_training_environment"). `bases`: the folder of converted
+        bases. `is_answering`: returns whether an answer must be completed first.
         """
         super().__init__(parent)
         self._engine = engine
         self._locate = locate
         self._bases = bases
         self._memory = EngineReservation(engine, is_answering)
-        self.folder: Path | None = None  # of the run that is trained or judged, or waits for that
-        self.run: TrainingRun | None = None  # while it is trained
-        self.form = ""  # the form that `make` makes; "" while a run is trained or judged
-        self.progress: StepProgress | None = None  # while it is judged
-        self.outcome = ""  # of the last run: finished | paused | cancelled | failed
+        self.folder: Path | None = None  # folder of the current run; None: there is none
+        self.run: TrainingRun | None = None  # set while the run is trained
+        self.form = ""  # the form that `make` is making; "" while a run is trained or judged
+        self.progress: StepProgress | None = None  # set while the run is judged
+        self.outcome = ""  # how the last run ended: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
         self._is_judging = False
-        self._turn: object = None  # identifies the current background preparation; None: none is wanted
+        self._turn: object = None  # identifies the current background preparation; None: there is none
         self._began_at = 0.0
 
     @property
     def is_training(self) -> bool:
-        """Return whether a run is trained or judged, or is about to be."""
+        """Return whether a run is being trained or judged, or is about to be."""
         return self.folder is not None
 
     @property
     def is_waiting(self) -> bool:
-        """Return whether it waits for the end of an answer."""
+        """Return whether the run waits for the end of an answer."""
         return self._memory.is_waiting
 
     @property
@@ -87,7 +88,7 @@ class TrainingRunner(QObject):
 
     @property
     def is_asked(self) -> bool:
-        """Return whether the training was commanded to end in some way."""
+        """Return whether the training has received a command to pause, finish or cancel."""
         return self.run is not None and self.run.is_asked
 
     @property
@@ -98,35 +99,35 @@ class TrainingRunner(QObject):
     def start(self, folder: Path) -> None:
         """Train a run, from the beginning or from its checkpoint.
 
-        Raises AppError: run_busy (any run), study_has_memory.
+        Raises AppError: run_busy (if any run is in progress), study_has_memory.
 
         Errors of `locate` and `lock_for_training` are passed to `ended`.
         """
         self._take(folder, lambda: self._train(folder))
 
     def judge(self, folder: Path) -> None:
-        """Judge a run that was trained earlier.
+        """Judge a run that has already been trained.
 
         Raises AppError as `start` does; errors of `GateRun.start` are passed to `ended`.
         """
         self._take(folder, lambda: self._judge(folder))
 
     def go_on(self, folder: Path) -> None:
-        """Train or judge the run, whichever is left. Raises AppError as `start` does."""
+        """Judge the run if it has been trained, otherwise train it. Raises AppError as `start` does."""
         if training_list.has_finished(folder):
             self.judge(folder)
         else:
             self.start(folder)
 
     def make(self, folder: Path, form: str) -> None:
-        """Make a form of a judged run that was not proposed. `made` follows with the error, if any.
+        """Make the file of a judged run's form that was not proposed. `made` follows with the error, if any.
 
         Raises AppError as `start` does.
         """
         self._take(folder, lambda: self._measure(folder, self.making.emit, form), form)
 
     def pause(self) -> None:
-        """Pause: a training saves a checkpoint, and a gate keeps its measurements."""
+        """Pause the current run: training saves a checkpoint, and a gate keeps its measurements."""
         if self.run is not None and self.run.is_running:
             self.run.pause()
         elif self._gate is not None:
@@ -140,7 +141,7 @@ class TrainingRunner(QObject):
             self.run.finish()
 
     def cancel(self) -> None:
-        """End without saving.
+        """End the current run without saving.
 
         The run stays in the list and can resume from its last checkpoint; a gate keeps its measurements.
         """
@@ -152,15 +153,15 @@ class TrainingRunner(QObject):
             self._end(None, "cancelled")
 
     def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
-        """Pause and wait at the end of the program; return False if the trainer is still saving.
+        """Pause at the end of the program and wait; return False if the trainer still saves after `limit_s` seconds.
 
-        The trainer then ends by itself after this process. But Qt would kill it when destroying its QProcess.
+        The trainer then ends by itself after this process, unless Qt kills it by destroying its QProcess.
         """
         if self.is_training:
             end_within(limit_s, self.pause, self.made if self.form else self.ended, lambda: not self.is_training)
         return self.run is None
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _take(self, folder: Path, begin: Callable[[], None], form: str = "") -> None:
         if self.folder is not None:
@@ -174,7 +175,7 @@ class TrainingRunner(QObject):
             self.started.emit(folder)
 
     def _prepare(self, take: Callable[[Trainer], H], go_on: Callable[[Trainer, H], None]) -> None:
-        """Run `take` in the background, which returns a lock on the run; release that if it is no longer wanted."""
+        """Run `take` in the background, which locks the run, then `go_on`; release a lock that is no longer needed."""
         locate = self._locate
         turn = self._turn = object()
 
@@ -257,6 +258,6 @@ class TrainingRunner(QObject):
 
 
 def _lock_for_gate(folder: Path) -> filelock.BaseFileLock:
-    """Lock the run. Raises AppError as `run_folders.lock_run` does."""
-    importlib.import_module("app.training.runs.run_report")  # imported here, because it takes longer than 50 ms
+    """Lock the run for its gate. Raises AppError as `run_folders.lock_run` does."""
+    importlib.import_module("app.training.runs.run_report")  # in this thread, because it takes longer than 50 ms
     return run_folders.lock_run(folder)

@@ -1,1 +1,1 @@
-"""The fine-tuning page: the list of trainings, the wizard and its steps."""
+"""Show the fine-tuning page: the list of trainings, the wizard and its steps."""

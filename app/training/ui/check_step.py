@@ -25,7 +25,7 @@ from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, announce, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
-VERDICT_MARK_DOWN_PX, MARK_DOWN_PX = 5, 2  # aligns the icon with the first line
+VERDICT_MARK_DOWN_PX, MARK_DOWN_PX = 5, 2  # pixels; aligns the icon with the first line
 TOPIC_PX = 104
 STACKED_BELOW_PX = 560
 
@@ -41,11 +41,11 @@ class CheckStep(WizardStep):
     def __init__(
         self, theme: Theme, work: DraftEditor, show_step: Callable[[str], None], pickers: Pickers | None = None
     ) -> None:
-        """`show_step`: shows the step where a problem can be fixed."""
+        """Create the step. `show_step`: called with the step in which the user can fix a problem."""
         super().__init__(theme)
         self._work = work
         self._pickers = pickers or Pickers()
-        self._began_at = 0.0  # when the shown work began
+        self._began_at = 0.0  # monotonic time when the shown work began
         self._phase = ""
         self.progress = ProgressRow(theme)
         self._mark = IconLabel(theme, "info", "text2")
@@ -112,7 +112,7 @@ class CheckStep(WizardStep):
 
     @property
     def _can_try(self) -> bool:
-        """Return whether a trial would reach its steps."""
+        """Return whether a trial run would get as far as its steps."""
         found = self._work.draft.forecast
         is_refused = found is not None and any(one.level == training_texts.BLOCK for one in found.findings)
         return self._work.draft.has_environment and not is_refused
@@ -173,7 +173,7 @@ class CheckStep(WizardStep):
         self._work.begin()
 
     def _take_changes(self) -> None:
-        """Apply the proposed settings and check whether they suffice."""
+        """Apply the proposed settings and check the draft again."""
         forecast = self._work.draft.forecast
         assert forecast is not None
         try:
@@ -190,11 +190,11 @@ class CheckStep(WizardStep):
         self.show_draft()
 
     def _on_progressed(self, _done: int, _total: int) -> None:
-        """Show the trainer's phase; other work has none."""
+        """Show the trainer's current phase, if the work has phases."""
         phase = self._work.phase
         if self.progress.isHidden() or phase is None:
             return
-        if phase.name != self._phase:  # another phase has its own progress bar, or none
+        if phase.name != self._phase:  # each phase has its own progress
             self._phase = phase.name
             self.progress.start(wording.phrase(f"training.run_phase.{phase.name}"), time.monotonic() - self._began_at)
         self.progress.set_progress(phase.done, phase.total, is_bytes=True)
@@ -207,18 +207,18 @@ class CheckStep(WizardStep):
             announce(self, self.verdict.text())
 
     def _on_failed(self, error: AppError) -> None:
-        """Show the failure of a check or a start. The draft's other failures are shown where the user began them."""
+        """Show why a check or a start failed. Other failures of the draft are shown where the user began them."""
         if self.progress.isHidden():
             return
         sentence = describe_error(error)
         following = sentence.next
-        if error.code.startswith("run_"):  # its usual advice is for a run that can be resumed
+        if error.code.startswith("run_"):  # the usual advice is for a run that can be resumed
             following = phrase("training.look_over_the_data_and")
         self.banner.show_message("danger", sentence.message, following)
 
 
 class FindingsView(QWidget):
-    """The findings, one a line: icon, topic, sentence, and a button to fix it."""
+    """Shows the findings, one per line: icon, topic, sentence, and a button to fix the problem."""
 
     def __init__(self, theme: Theme, show_step: Callable[[str], None]) -> None:
         super().__init__()
@@ -273,7 +273,7 @@ class FindingRow(QWidget):
         self._topic.setMinimumWidth(self._theme.px(TOPIC_PX))
 
 
-STEPS = 1000  # of the bar's range
+STEPS = 1000  # range of the bar
 BAR_PX = 560  # largest width
 
 
@@ -311,7 +311,7 @@ class ForecastBox(QFrame):
         direct, after = phrase("training.computes_just_3_steps_to"), phrase("training.converts_the_base_for_training")
         self.trial_words.setText(direct if is_converted else after)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         left = Qt.AlignmentFlag.AlignLeft
@@ -358,7 +358,7 @@ class ForecastBox(QFrame):
 
 
 class ResourceMeter(QWidget):
-    """A meter of a needed amount against the available one: an icon, a bar and both numbers."""
+    """A meter that compares a needed amount with the available one: an icon, a bar and both numbers."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -376,7 +376,7 @@ class ResourceMeter(QWidget):
         make_column(head, self._bar, into=self, margins_px=(0, 2, 0, 2), spacing_px=4)
 
     def show_share(self, name: str, needed: int, available: int, text: str) -> None:
-        """Show the amounts in bytes. `text`: with {need} and {free}."""
+        """Show the amounts, given in bytes. `text`: a template with {need} and {free}."""
         self.fits = needed <= available
         self._mark.show_icon(*(("circle-check", "success") if self.fits else ("circle-x", "danger")))
         self._name.setText(name)

@@ -1,6 +1,4 @@
-"""Step 1, 目的: ask for the goal of the training, advise whether fine-tuning suits it, and show what this
-machine can do.
-"""
+"""Step 1, 目的: ask for the goal of the training, advise whether fine-tuning suits it, and show what this PC can do."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,10 +33,10 @@ from app.uikit.widgets.labels import FactList, IconLabel, Label
 if TYPE_CHECKING:
     from app.training.environment.folders import EnvironmentReport
 
-MARK_DOWN_PX = 3  # aligns the icon with the first line
+MARK_DOWN_PX = 3  # pixels; aligns the icon with the first line
 ANSWER_PX = 260
 
-# The codes of remarks that mark a line of the facts.
+# Codes of the notes for which a line of the facts gets a mark.
 _CARD = ("no_gpu", "other_gpu", "driver_silent", "card_old", "card_unseen", "cpu_torch")
 _CAPABILITY = ("card_old", "card_slow", "no_bf16")
 _DRIVER = ("driver_silent", "driver_old")
@@ -59,8 +57,9 @@ class GoalStep(WizardStep):
         is_in_use: Callable[[], bool],
         pickers: Pickers | None = None,
     ) -> None:
-        """`data`: the program's data folder. `is_in_use`: returns whether a run or a conversion uses the
-        environment.
+        """Create the step.
+
+        `data`: the program's data folder. `is_in_use`: returns whether a run or a conversion uses the environment.
         """
         super().__init__(theme)
         self._navigation = navigation
@@ -205,7 +204,7 @@ class GoalStep(WizardStep):
     def _choose_trial_model(self) -> None:
         """Set the trial model as the base, and the processor as the device if there is a card.
 
-        Without the trial model, request it from the window.
+        If the trial model is not installed, request it from the window.
         """
         found, here = self._starter(), self.machine.ability
         if found is None or here is None:
@@ -217,12 +216,12 @@ class GoalStep(WizardStep):
 
 
 class MachinePanel(QFrame):
-    """A panel of this PC: its facts, and a sentence on what they are enough for."""
+    """Shows facts about this PC, and a sentence on what can be trained with it."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.ability: TrainingCapability | None = None  # None while it is measured
+        self.ability: TrainingCapability | None = None  # None: not measured yet
         self.measure_button = Button(theme, phrase("training.measure_again"), "quiet", "refresh-cw", compact=True)
         self._mark = IconLabel(theme, "info", "text2")
         self._mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
@@ -256,7 +255,7 @@ class MachinePanel(QFrame):
         self.measure_button.setEnabled(True)
 
     def show_offers(self, *, has_starter: bool, is_starter_chosen: bool, can_make_job: bool) -> None:
-        """Offer alternatives where no card can be used. `can_make_job`: data and base are chosen."""
+        """Offer alternatives if no card can be used. `can_make_job`: data and base are chosen."""
         ability = self.ability
         is_offered = ability is not None and not ability.size
         self._offers.setVisible(is_offered)
@@ -272,7 +271,7 @@ class MachinePanel(QFrame):
         self.reason.setText("\n".join(lines))
         self.reason.setVisible(is_offered and bool(lines))
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
@@ -325,7 +324,7 @@ class MachinePanel(QFrame):
         return words.format(free=f"{free_bytes / 1e9:.1f}", total=f"{total_bytes / 1e9:.1f}")
 
     def _marked(self, value: str, codes: tuple[str, ...]) -> str:
-        """Return the value with a mark that does not depend on colour."""
+        """Return the value after a mark: ▲ if the machine has one of the notes `codes`, otherwise ✓."""
         assert self.ability is not None
         return f"▲ {value}" if any(self.ability.has(code) for code in codes) else f"✓ {value}"
 
@@ -335,7 +334,7 @@ def _remark_text(remark: CapabilityNote) -> str:
 
 
 def goal_choice(theme: Theme) -> AnswerChoice:
-    """Return the question 何をしたいですか with its answers, each with Kotae's advice."""
+    """Return a control for the question 何をしたいですか with its answers, each with advice."""
     texts = {goal: (phrase(f"training.goal_answer.{goal}"), phrase(f"training.goal_advice.{goal}")) for goal in GOALS}
     choice = AnswerChoice(theme, texts, ANSWER_PX)
     for answer in choice.answers.values():  # the arrow is only visual, not part of the accessible text

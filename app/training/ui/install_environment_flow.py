@@ -1,7 +1,7 @@
-"""Make the training environment: the dialog that asks where, the progress, and the box in the first step.
+"""Make the training environment: the dialog that asks for the folder, the progress, and the box in the first step.
 
-The dialog shows the place, the space it needs there, and what is downloaded. The box shows whether an environment
-exists and what its parts are.
+The dialog shows the folder, the space needed on its drive, and what is downloaded. The box shows whether an environment
+exists and what it contains.
 """
 
 import sys
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 class InstallEnvironmentDialog(Dialog):
-    """A dialog that asks where and what to make.
+    """Asks where to make the environment and which variant.
 
-    Buttons: cancel, make, offline (from a folder of wheels, which is asked for next). Then `base` is the place and
-    `variant` the kind of parts, "" for what suits this machine.
+    Buttons: cancel, make, offline (install from a folder of wheels, which is then requested). Afterwards `base` is the
+    folder to contain the environment and `variant` one of `locks.VARIANTS`, or "" for the one that suits this machine.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class InstallEnvironmentDialog(Dialog):
         pickers: Pickers,
         base: Path | None = None,
     ) -> None:
-        """`wheels`: the folder, perhaps a kit, to install from; None for the package indexes. `base`: the place chosen
-        before.
+        """Create the dialog.
 
-        `self.base` is None until the proposed place is known.
+        `wheels`: the folder, perhaps a kit, to install from; None for the package indexes. `base`: a folder that was
+        chosen before; None for the default. `self.base` is None until the default folder is known.
         """
         self._setup = setup
         self._wheels = wheels
@@ -60,7 +60,7 @@ class InstallEnvironmentDialog(Dialog):
         self.base = base
         self.variant = ""
         known = {lock.variant for lock in locks.all_locks()}
-        self._has_variants = wheels is None and len(known) > 1  # with a folder its contents decide
+        self._has_variants = wheels is None and len(known) > 1  # with a folder, its content decides
         self.kind = Chooser(
             (
                 (phrase("training.automatic_what_suits_this_pc"), ""),
@@ -120,7 +120,7 @@ class InstallEnvironmentDialog(Dialog):
             self._measure(base)
 
     def _measure(self, base: Path) -> None:
-        """Ask for the space needed and the free space at a place."""
+        """Estimate the space that is needed and free for an environment in `base`."""
         self.base = base
         self._show_checking(base)
         self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, base, self.variant)
@@ -135,7 +135,7 @@ class InstallEnvironmentDialog(Dialog):
         self._show_network()
 
     def _show_network(self, size_bytes: int = 0, python: str = "") -> None:
-        """Show what is downloaded. `python`: the version of the Python to fetch, or "" if there is one."""
+        """Show what is downloaded. `python`: version of the Python to download; "" if there is one already."""
         if self._wheels is not None:
             self.network.setText(phrase("training.nothing_is_fetched_it_is", folder=self._wheels))
         elif self._is_allowed:
@@ -150,7 +150,7 @@ class InstallEnvironmentDialog(Dialog):
             self.network.setText(phrase("training.block_all_outside_traffic_is"))
 
     def _on_estimated(self, need: "InstallNeed") -> None:
-        if need.base != self.base:  # the user has chosen another place meanwhile
+        if need.base != self.base:  # the user has chosen another folder meanwhile
             return
         is_short = need.free_bytes < need.room_bytes
         sizes = {"need": _gigabytes_text(need.room_bytes), "free": _gigabytes_text(need.free_bytes)}
@@ -176,7 +176,7 @@ class InstallEnvironmentDialog(Dialog):
 
 
 def _variant_text(need: "InstallNeed") -> str:
-    """Return the kind of parts and the Python version; "" if they are unknown."""
+    """Return a text with the variant and the Python version; "" if they are unknown."""
     if not need.variant:
         return ""
     kind = phrase("common.for_gpus_cuda") if need.variant == "cuda" else phrase("common.for_cpus")
@@ -190,9 +190,9 @@ def _gigabytes_text(size_bytes: int) -> str:
 
 
 class InstallEnvironmentFlow(NoticeColumn):
-    """A view of the installation, shown during it and after a failure.
+    """Shows an installation while it runs and after a failure.
 
-    Several windows may have one; each follows an installation that any of them began.
+    Several windows may have such a view; each follows an installation that any of them began.
     """
 
     def __init__(self, theme: Theme, setup: EnvironmentSetup, pickers: Pickers) -> None:
@@ -215,16 +215,16 @@ class InstallEnvironmentFlow(NoticeColumn):
 
     @property
     def is_shown(self) -> bool:
-        """Return whether an installation is running."""
+        """Return whether an installation is being shown as running."""
         return not self.progress.isHidden()
 
     def ask(self, *_key: object) -> InstallEnvironmentDialog:
         return self._ask(None)
 
     def ask_offline(self, base: Path | None = None) -> InstallEnvironmentDialog | None:
-        """Ask for a folder of wheels, then open the dialog; None if the user chose no folder.
+        """Ask for a folder of wheels, then open and return the dialog; None if the user chose no folder.
 
-        `base`: the place, if it is already chosen.
+        `base`: the folder for the environment, if it is already chosen.
         """
         path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), "")
         return self._ask(Path(path), base) if path else None
@@ -233,7 +233,7 @@ class InstallEnvironmentFlow(NoticeColumn):
         """Show a warning that the environment cannot be made now. `what`: the reason; `sentence`: what to do."""
         self.banner.show_message("warning", what, sentence)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _ask(self, wheels: Path | None, base: Path | None = None) -> InstallEnvironmentDialog:
         dialog = InstallEnvironmentDialog(self._theme, self._setup, wheels, self.window(), self._pickers, base)
@@ -253,7 +253,7 @@ class InstallEnvironmentFlow(NoticeColumn):
         self.progress.start(install_phase_text(self._setup.phase), self._setup.elapsed_s)
 
     def _on_progressed(self, phase: Phase) -> None:
-        if phase.name != self._shown:  # only some phases have a known progress
+        if phase.name != self._shown:  # only some phases have known progress
             self._shown = phase.name
             self.progress.start(install_phase_text(phase), self._setup.elapsed_s)
         self.progress.say(install_phase_text(phase))
@@ -276,7 +276,7 @@ def install_phase_text(phase: Phase) -> str:
 
 class EnvironmentBox(QFrame):
     def __init__(self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers) -> None:
-        """`is_in_use`: returns whether a run or a conversion uses the environment."""
+        """Create the box. `is_in_use`: returns whether a run or a conversion uses the environment."""
         super().__init__()
         self._setup = setup
         self._is_in_use = is_in_use
@@ -296,17 +296,18 @@ class EnvironmentBox(QFrame):
         self.show_report(None)
 
     def show_report(self, report: "EnvironmentReport | None", *, lacks_cuda: bool = False) -> None:
-        """Show the environment. `report`: None while it is examined. `lacks_cuda`: there is a card, but torch has no
-        CUDA.
+        """Show the environment. `report`: None while it is being examined.
+
+        `lacks_cuda`: there is a card, but torch was built without CUDA.
         """
         is_new = report is not None and report is not self._report
         self._report, self._lacks_cuda = report, lacks_cuda
         self._show()
         if is_new and report is not None and report.python is None:
-            # The dialog shows why there is no estimate and lets the user choose another place.
+            # Errors are ignored: the dialog shows them and lets the user choose another folder.
             self._setup.estimate(None, self._on_estimated, lambda _error: None)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         self.setProperty("surface", "card")

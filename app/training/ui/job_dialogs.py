@@ -1,6 +1,6 @@
 """Export a planned training as a job folder for another machine, and import the result.
 
-A job folder holds data, program and, if the user wants it, the base. It comes back with a finished run.
+A job folder contains data, programs and, if the user wants it, the base. It comes back with a finished run.
 """
 
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 WIDTH_PX = 600
-SHOWN = 3  # file names that a message lists
+SHOWN = 3  # most file names that a message lists
 
 
 class JobFolderDialog(Dialog):
-    """A dialog that asks for a folder and works on it. It stays open meanwhile and after a failure."""
+    """Asks for a folder and then works on it. It stays open during the work and after a failure."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class JobFolderDialog(Dialog):
         pickers: Pickers,
         picker_title: str,
     ) -> None:
-        """`buttons`: cancel, and the one that begins. `more`: what is below the place."""
+        """Create the dialog. `buttons`: cancel, and the one that begins. `more`: widgets below the folder's row."""
         self._pickers = pickers
         self._picker_title = picker_title
         self._folder: Path | None = None
@@ -96,7 +96,7 @@ class JobFolderDialog(Dialog):
 
 
 class ExportJobDialog(JobFolderDialog):
-    """A dialog that exports a draft whose data and base are chosen. The dialog of `job_exported_dialog` follows it."""
+    """Exports a draft with data and base. The dialog of `job_exported_dialog` follows."""
 
     def __init__(self, theme: Theme, work: DraftEditor, parent: QWidget, pickers: Pickers) -> None:
         self.guard = ConfidentialityGuard(theme, work.exports_log)
@@ -129,10 +129,10 @@ class ExportJobDialog(JobFolderDialog):
         self._work.make_job(self._folder, permit, with_base=self.base_box.isChecked())
 
     def reject(self) -> None:
-        if self.progress.isHidden():  # closing during the export would leave a partial folder
+        if self.progress.isHidden():  # closing now would leave a partial folder
             super().reject()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _set_busy(self, *, is_busy: bool) -> None:
         super()._set_busy(is_busy=is_busy)
@@ -170,12 +170,12 @@ def job_exported_dialog(theme: Theme, job: RemoteJob, parent: QWidget | None) ->
 
 
 class ImportJobDialog(JobFolderDialog):
-    """A dialog that imports the run of a job folder. If the user closes it first, nothing is imported."""
+    """Imports the run in a job folder. If the user closes the dialog before the end, nothing is imported."""
 
     taken = Signal(object)  # TrainingRunFolder
 
     def __init__(self, theme: Theme, runs: Path, job: Path | None, parent: QWidget, pickers: Pickers) -> None:
-        """`runs`: the folder to import into. `job`: the expected job folder, or None if it is unknown."""
+        """Create the dialog. `runs`: the folder of all runs. `job`: the expected job folder; None if it is unknown."""
         self._runs = runs
         self._task: background.LongTask | None = None
         about = phrase("training.choose_the_folder_with_job")
@@ -206,12 +206,12 @@ class ImportJobDialog(JobFolderDialog):
         self.buttons["cancel"].setFocus()
 
     def reject(self) -> None:
-        """Close at once: a drive that does not respond must not block the window."""
+        """Close at once, because a drive that does not respond must not block the window."""
         if self._task is not None:
             self._task.cancel()
         super().reject()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progress.set_progress(done, total, is_bytes=True)

@@ -1,7 +1,7 @@
 """Step 3, モデルと設定: choose the base model, a preset and settings, with a forecast of each preset.
 
 The base is a model of the library or a folder; models that cannot be trained are listed with the reason. Three cards
-show the usual presets, a quiet row that of the paper.
+show the usual presets, and a less prominent row shows the preset of the paper.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +75,7 @@ class ModelStep(WizardStep):
         else:
             self.base.get_button.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         make_column(
@@ -131,7 +131,7 @@ class ModelStep(WizardStep):
 
 
 def _setting_problem(draft: TrainingDraft) -> tuple[str, str]:
-    """Return the wrong setting and its error, or ("", "")."""
+    """Return the invalid setting and its error text; ("", "") if all are valid."""
     found = next((one for one in draft.problems("model") if one.code == "setting_wrong"), None)
     return (str(found.facts["facts"].get("field")), training_texts.problem_text(found)) if found else ("", "")
 
@@ -140,7 +140,7 @@ WIDTH_PX = 520
 
 
 class BaseModelField(QWidget):
-    chosen = Signal(str)  # a model id or a folder, as `base_models` takes it
+    chosen = Signal(str)  # a model id or a folder, accepted by `base_models.resolve_base`
 
     def __init__(self, theme: Theme, pickers: Pickers) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ class BaseModelField(QWidget):
             facts = join_facts(found.quantization, format_size(found.size_bytes))
             self._show_state(join_facts(phrase("training.can_be_used"), facts), "success")
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         title = Label(phrase("training.base_model"), "heading3")
@@ -234,7 +234,7 @@ class BaseModelField(QWidget):
 
 PAPER_PRESET = "paper-2603.18037"
 PRESETS = ("light", "standard", "thorough", PAPER_PRESET)
-SIDE_BY_SIDE_PX = 200  # the smallest width of a card with three in a row
+SIDE_BY_SIDE_PX = 200  # minimum width of a card with three in a row
 UNKNOWN = "—"
 
 
@@ -249,7 +249,7 @@ class PresetCards(CardChoice):
         theme.changed.connect(self._lay_out)
 
     def show_presets(self, chosen: str, forecasts: Mapping[str, PresetForecast], *, is_working: bool) -> None:
-        """Show the presets. A card without a forecast shows that it is being computed (`is_working`), or a dash."""
+        """Show the presets. `is_working`: cards without a forecast show that it is being computed, not a dash."""
         self.show_key(chosen)
         for name, card in self.cards.items():
             forecast = forecasts.get(name)
@@ -264,7 +264,7 @@ class PresetCards(CardChoice):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Put the cards side by side, or one below the other."""
+        """Place the cards side by side if there is space, otherwise one below the other."""
         columns = 3 if self.width() >= 3 * self._theme.px(SIDE_BY_SIDE_PX) else 1
         if columns == self._columns:
             return
@@ -278,14 +278,14 @@ class PresetCards(CardChoice):
 
 
 class PresetCard(ChoiceCard):
-    """A card with the name of a preset, what it is for, and what a run with it needs."""
+    """A card with a preset's name, its purpose, and the resources that a run with it needs."""
 
     def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
         super().__init__(theme, training_errors.preset_name(name), is_quiet=is_quiet)
         self._sentence = Label(phrase(f"training.preset_about.{name}"), "caption", "text2", wraps=True)
         self._names = [Label("", "caption", "muted") for _ in range(3)]
         self.values = [Label(UNKNOWN, "ui", strong=True) for _ in range(3)]
-        self.line = Label(role="caption", tone="text2", wraps=True)  # all three facts in a line, on a quiet card
+        self.line = Label(role="caption", tone="text2", wraps=True)  # all three facts on one line, for a quiet card
         self.note = Label(role="caption", tone="warning", wraps=True)
         self.note.hide()
         self._build(is_recommended=name == training_errors.RECOMMENDED_PRESET)
@@ -309,7 +309,7 @@ class PresetCard(ChoiceCard):
         self._show_note(plan)
         self.radio.setAccessibleDescription(join_facts(self._sentence.text(), facts, self.note.text()))
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self, *, is_recommended: bool) -> None:
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -336,7 +336,7 @@ class PresetCard(ChoiceCard):
         return grid
 
     def _show_note(self, plan: RunPlan | None) -> None:
-        """Warn if the run needs more than the device has in all; the check step compares with the free memory."""
+        """Warn if the run needs more than the device's total memory; the check step compares with the free memory."""
         text = ""
         if plan is not None and plan.memory.total > plan.device.memory_bytes:
             total = localization.format_gigabytes(plan.device.memory_bytes)

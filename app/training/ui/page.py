@@ -1,6 +1,6 @@
-"""Show the fine-tuning page (学習): the list of trainings at the left, the chosen draft or run at the right.
+"""Show the fine-tuning page (学習): the list of trainings on the left, the chosen draft or run on the right.
 
-Without a chosen training the page explains what fine-tuning is for and offers to start.
+If no training is chosen, the page explains what fine-tuning is for and offers to start.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ from app.uikit.widgets.section_bars import StepRail
 from trainer.events import TrainingStep
 
 REFRESH_MS = 300  # a run sends events many times a second
-SEARCH_FROM = 8  # trainings from which the search field is shown
+SEARCH_FROM = 8  # number of trainings from which the search field is shown
 
 
 class TrainingPage(ListDetailPage):
@@ -58,10 +58,10 @@ class TrainingPage(ListDetailPage):
         self._trainings = trainings
         self._steps = steps
         self._shown = TrainingsOverview()
-        self._live: Mapping[EntryKey, str] = {}  # progress of the run that is trained now
+        self._live: Mapping[EntryKey, str] = {}  # progress texts of the run in progress
         self.content: DraftWizard | RunWizard | None = None
         self._refresh_timer, self._step_timer = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
-        self._step: TrainingStep | None = None  # the last one of the run
+        self._step: TrainingStep | None = None  # last step of the run in progress
         self._build()
         self.entry_actions = TrainingActions(theme, navigation, paths, models, self)
         self._connect()
@@ -78,7 +78,7 @@ class TrainingPage(ListDetailPage):
                 return None
 
     def label_now(self) -> confidentiality.Label:
-        """Return the confidentiality of the shown training, from the documents that its rows come from."""
+        """Return the current confidentiality label of the shown training; the lowest if none is shown."""
         content = self.content
         if isinstance(content, DraftWizard):
             known = content.work.lineage
@@ -103,7 +103,7 @@ class TrainingPage(ListDetailPage):
         self._show_overview(training_list.list_trainings(self._paths))
 
     def _refresh_in_background(self) -> None:
-        """Read the list in a background thread: looking at many runs takes longer than a frame."""
+        """Read the list in a background thread, since many runs take longer than a frame."""
         background.run(lambda: training_list.list_trainings(self._paths), self._show_overview, self.say)
 
     def _show_overview(self, shown: TrainingsOverview) -> None:
@@ -119,7 +119,7 @@ class TrainingPage(ListDetailPage):
         self._show_rows(rows, has_entries=bool(self._shown.entries))
 
     def open(self, key: EntryKey) -> None:
-        """Show a training. The kinds of keys are draft and run."""
+        """Show a training. `key`: ("draft" | "run", id)."""
         kind, id = key
         if kind == "run":
             self.show_run(self._paths.runs / id)
@@ -127,13 +127,13 @@ class TrainingPage(ListDetailPage):
             self._show_draft(id)
 
     def show_run(self, folder: Path, step: str = "") -> None:
-        """Show a run. `step`: run | result, or "" for the result if there is one."""
+        """Show a run. `step`: "run" | "result"; "" for the result if there is one, otherwise the run."""
         running = RunWizard(self._theme, self._trainings, folder, self._steps.run)
         self._put(running)
         running.show_step(step or ("result" if running.has_result else "run"))
 
     def close_content(self) -> None:
-        """Show only the list, and the explanation at the right."""
+        """Close the shown training; the list stays, with the explanation on the right."""
         old, self.content = self.content, None
         if old is not None:
             self._drop(old)
@@ -231,7 +231,7 @@ class TrainingPage(ListDetailPage):
         content.deleteLater()
 
     def _on_step_shown(self, key: str) -> None:
-        """Show the rail, and title and actions of the step. `key`: "" for no step."""
+        """Show the rail, and title and actions of the step. `key`: the step's key; "" for no step."""
         is_plan = key in PLANNED_STEPS
         for widget in (self._rail_row, self._rail_rule):
             widget.setVisible(bool(key))

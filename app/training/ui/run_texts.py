@@ -1,4 +1,4 @@
-"""Give the texts of a run: its state, phase, health checks, status sentence and failures."""
+"""Provide the texts of a run: its state, phase, health checks, status sentence and failures."""
 
 import math
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def state_name(course: RunProgress) -> str:
 
 
 def epochs_text(course: RunProgress) -> str:
-    """Return the epochs done and in all; "" before the first step."""
+    """Return a text with the epochs done and their total; "" before the first step."""
     step = course.standing.step
     if step is None or not step.step:
         return ""
@@ -44,11 +44,11 @@ def epochs_text(course: RunProgress) -> str:
 
 
 def phase_text(course: RunProgress) -> str:
-    """Return what the trainer does other than steps; "" during the steps."""
+    """Return what the trainer is doing if it is not training steps; otherwise ""."""
     phase = course.standing.phase
     if course.state != "running" or (phase is not None and phase.name == "training"):
         return ""
-    if phase is None or course.standing.end is not None:  # the end belongs to an earlier start
+    if phase is None or course.standing.end is not None:  # the terminal event belongs to an earlier start
         return phrase("training.starting_the_training_process")
     known = phase.name in events.PHASES
     name = (
@@ -62,7 +62,7 @@ def phase_text(course: RunProgress) -> str:
 
 
 def judging_progress_text(progress: StepProgress) -> str:
-    from app.training.quality_gate import F16_ADAPTER, ON_BASE  # numpy
+    from app.training.quality_gate import F16_ADAPTER, ON_BASE  # imports numpy
 
     is_named = progress.name in (*ON_BASE, F16_ADAPTER)
     key = f"training.run_form.{progress.name.replace('+', '_')}" if is_named else "training.run_form.merged"
@@ -78,7 +78,7 @@ def finished_text(end: Finished) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """Return the approximate time left, rounded up; "" if it is unknown."""
+    """Return a text with the approximate time left, rounded up; "" if `seconds` is not finite."""
     if not math.isfinite(seconds):
         return ""
     if seconds < 60:
@@ -90,7 +90,7 @@ def time_left(seconds: float) -> str:
 
 
 def format_loss(value: float | None) -> str:
-    """Format a loss in nats a trained token."""
+    """Format a loss in nats per trained token; "–" if it is None or not finite."""
     return f"{value:.3f}" if value is not None and math.isfinite(value) else "–"
 
 
@@ -173,11 +173,11 @@ def _overfitting_text(facts: Mapping[str, Any]) -> str:
 
 
 def status_sentence(course: RunProgress, trainings: TrainingRunner, *, is_ours: bool) -> str:
-    """Return a sentence on the run's state; "" if the numbers are enough. `is_ours`: this window runs it."""
+    """Return a sentence on the run's state; "" if the figures suffice. `is_ours`: this program runs it."""
     if is_ours and trainings.is_asked:
         return phrase("training.it_ends_as_soon_as")
     if is_ours and not course.is_live:
-        return ""  # it has just begun and has sent no event yet
+        return ""  # it has just begun and has not sent an event yet
     match course.state:
         case "running" if not is_ours:
             return localization.join_sentences(
@@ -209,7 +209,7 @@ def status_sentence(course: RunProgress, trainings: TrainingRunner, *, is_ours: 
 
 
 def failure_message(course: RunProgress) -> ErrorMessage | None:
-    """Return why an ended run failed, and the next step; None for other runs."""
+    """Return why an ended run failed and what to do next; None for other runs."""
     end = course.standing.end
     if course.state == "crashed":
         what = phrase("training.the_training_process_stopped_on")
@@ -220,7 +220,7 @@ def failure_message(course: RunProgress) -> ErrorMessage | None:
 
 
 def error_message(error: AppError, course: RunProgress | None) -> ErrorMessage:
-    """Return the message of an error. In the window the next step is a button or a new training, not a command."""
+    """Return the message of an error whose advice suits the window: a button or a new training, not a command."""
     described = wording.describe_error(error)
     if course is not None and course.can_resume and error.code.startswith("run_"):
         return ErrorMessage(described.message, _saved_progress(course, _remedy(error.code)))
@@ -234,7 +234,7 @@ def error_message(error: AppError, course: RunProgress | None) -> ErrorMessage:
 
 
 def overfitting_warning(course: RunProgress) -> str:
-    """Return a warning that validation gets worse; "" if it does not, or if the run has ended."""
+    """Return a warning that the validation loss rises; "" if it does not, or if the run has ended."""
     evaluations, best = course.standing.evaluations, course.standing.best
     if course.state != "running" or best is None or not run_progress.is_overfitting(evaluations):
         return ""
@@ -249,7 +249,7 @@ def abort_consequences(course: RunProgress) -> str:
 
 
 def _remedy(code: str) -> str:
-    """Return what to do before the run can continue; "" if nothing is known."""
+    """Return what the user must do before the run can continue; "" if nothing is known."""
     return {
         "run_out_of_memory": phrase("common.close_other_programs"),
         "run_memory_short": phrase("common.close_other_programs"),
@@ -261,7 +261,7 @@ def _remedy(code: str) -> str:
 
 
 def _saved_progress(course: RunProgress, before: str) -> str:
-    """Return what is saved and how to continue, after the sentence `before`."""
+    """Return the sentence `before`, followed by what is saved and how to continue."""
     saved = course.standing.saved
     if saved is None or not saved.step:
         return localization.join_sentences(before, phrase("training.resume_starts_it_from_the"))

@@ -49,12 +49,12 @@ SETTING_ORDER = (
 
 
 def setting_label(key: str) -> str:
-    """Return the name of a setting."""
+    """Return the displayed name of a setting."""
     return phrase(f"training.setting_name.{key}") if key in SETTING_ORDER else training_errors.setting_name(key)
 
 
 def setting_unit(key: str) -> str:
-    """Return the unit after a number, with the space before it."""
+    """Return the unit to write after a number, with its leading space; "" if there is none."""
     return {
         "epochs": phrase("training.epochs"),
         "micro_batch": phrase("training.examples"),
@@ -66,7 +66,7 @@ def setting_unit(key: str) -> str:
 
 
 def setting_value(key: str, value: Any) -> str:
-    """Return the text of a setting's value, with its unit."""
+    """Return the displayed text of a setting's value, with its unit."""
     if isinstance(value, bool):
         return phrase("common.yes") if value else phrase("common.no")
     if isinstance(value, int | float):
@@ -77,7 +77,7 @@ def setting_value(key: str, value: Any) -> str:
 
 
 def settings_summary(settings: dict[str, Any]) -> str:
-    """Return settings and their values on one line."""
+    """Return all settings with their values on one line."""
     return phrase("common.data_gap").join(
         phrase("common.name_value", name=setting_label(key), value=setting_value(key, value))
         for key, value in settings.items()
@@ -85,13 +85,13 @@ def settings_summary(settings: dict[str, Any]) -> str:
 
 
 def memory_name(device: str) -> str:
-    """Return the name of the device's memory. `device`: "cuda", "cpu", or "" if it is unknown."""
+    """Return the displayed name of the device's memory. `device`: "cuda" | "cpu"; "" if it is unknown."""
     return phrase("training.gpu_memory") if device == "cuda" else phrase("common.memory")
 
 
 SAMPLES_HEIGHT_PX = 92
-STACKED_BELOW_PX = 620  # below this width the name is above its control
-NARROW_BELOW_PX = 470  # below this width the reset button is under its control
+STACKED_BELOW_PX = 620  # below this width, the name is above its control
+NARROW_BELOW_PX = 470  # below this width, the reset button is below its control
 
 _LIMITS = spec.WHOLE | spec.REAL
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
@@ -126,7 +126,7 @@ class TrainingSettingsForm(QWidget):
         """Show the chosen settings.
 
         `left`: the value of each setting if the preset decides it; {} while unknown. `problem`: a setting and its
-        error, or ("", ""). `fixed`: values that the adapter to be trained further decides.
+        error; ("", "") if there is none. `fixed`: values that the adapter to be trained further determines.
         """
         self._settings, left = settings, {**left, **fixed}
         for key, field in self.fields.items():
@@ -146,7 +146,7 @@ class TrainingSettingsForm(QWidget):
             row.set_stacked(self.width() < self._theme.px(STACKED_BELOW_PX))
             self.fields[key].set_narrow(self.width() < self._theme.px(NARROW_BELOW_PX))
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         others = (self.others, 0, Qt.AlignmentFlag.AlignLeft)
@@ -197,7 +197,7 @@ class TrainingSettingsForm(QWidget):
 
 
 class SettingField(QWidget):
-    """A control with a button that resets it to the preset's value, shown while the value differs."""
+    """A control with a button that resets it to the preset's value; the button is shown while the value differs."""
 
     reset_requested = Signal()
 
@@ -240,7 +240,7 @@ class SettingField(QWidget):
         self._control.setAccessibleDescription(description)
 
     def _reset(self) -> None:
-        """Reset the value. The button hides, so the field takes the keyboard focus."""
+        """Reset the value and move the focus to the control, because the button will be hidden."""
         self._control.setFocus(Qt.FocusReason.OtherFocusReason)
         self.reset_requested.emit()
 
@@ -249,7 +249,7 @@ class SettingField(QWidget):
 
 
 class SampleQuestionsField(TextField):
-    """A text field with one question a line."""
+    """A text field with one question per line."""
 
     left = Signal()  # the field lost the focus or was hidden; its text may have changed
 

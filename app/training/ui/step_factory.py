@@ -1,4 +1,4 @@
-"""Build the steps of a training with the services they need."""
+"""Build the steps of a training with the services that they need."""
 
 import functools
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from app.uikit.theme import Theme
 
 
 class WizardStepFactory(QObject):
-    """The factory of the wizard's steps, and of the service behind those of a draft."""
+    """Builds the wizard's steps, and the service that the steps of a draft share."""
 
     failed = Signal(object)  # AppError
 
@@ -52,7 +52,7 @@ class WizardStepFactory(QObject):
         trainings: TrainingRunner,
         is_environment_in_use: Callable[[], bool],
     ) -> None:
-        """`is_environment_in_use`: returns whether a run or a conversion uses the training environment."""
+        """Create the factory. `is_environment_in_use`: returns whether a run or a conversion uses the environment."""
         super().__init__(navigation)
         self._theme = theme
         self._navigation = navigation
@@ -75,9 +75,9 @@ class WizardStepFactory(QObject):
         return DraftEditor(draft, self._paths, self._library.models, self._locate_trainer, self._engine)
 
     def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
-        """Build a step of a draft. `key`: one of PLANNED_STEPS. `show_step`: shows another step.
+        """Build a step of a draft. `key`: one of PLANNED_STEPS. `show_step`: called with the key of a step to show.
 
-        The modules of the steps are imported with the first step that needs them, so that the page opens sooner.
+        A step's modules are imported only when the step is built, so that the page opens sooner.
         """
         theme, navigation, paths, library = self._theme, self._navigation, self._paths, self._library
         if key == "goal":
@@ -102,7 +102,7 @@ class WizardStepFactory(QObject):
         return CheckStep(theme, work, show_step)
 
     def run(self, key: str, folder: Path) -> WizardStep:
-        """Build a step of a run. `key`: run | result."""
+        """Build a step of a run. `key`: "run" | "result"."""
         if key == "result":
             return self._result(folder)
         from app.training.ui.run.run_step import RunStep
@@ -111,7 +111,7 @@ class WizardStepFactory(QObject):
         self._navigation.reopened.connect(step.show_reopened)
         return step
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _locate_trainer(self) -> Trainer | None:
         try:

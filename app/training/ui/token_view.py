@@ -1,4 +1,4 @@
-"""Show examples token by token as they are trained: learned tokens, tokens that are only read, and control tokens."""
+"""Show training examples token by token: trained tokens, tokens that are only read, and control tokens."""
 
 from collections.abc import Sequence
 
@@ -27,11 +27,11 @@ from trainer.events import Preview
 
 HEIGHT_PX = 216
 TEXT_MARGIN_PX = 10
-LINE = "⏎\n"  # a line break is visible because it is a token like others
+LINE = "⏎\n"  # makes a line break visible, because it is a token like others
 
 
 class TokenView(QFrame):
-    """A view of one example at a time. ← and → show the previous and next one while the text has the focus."""
+    """Shows one example at a time. ← and → show the previous and next one while the text has the focus."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -60,13 +60,13 @@ class TokenView(QFrame):
         self.show_place(self._place)
 
     def show_previews(self, found: Sequence[Preview]) -> None:
-        """Show the first example, or stay at the current one if the examples are the same."""
+        """Show the first of the examples; if they are the same as before, stay at the current one."""
         if found is not self._previews:
             self._previews = found
             self.show_place(0)
 
     def show_place(self, place: int) -> None:
-        """Show the example at a place from 0; do nothing if there is none."""
+        """Show the example at index `place`; do nothing if there is none."""
         count = len(self._previews)
         if not 0 <= place < count:
             return
@@ -148,8 +148,10 @@ class TokenText(QTextEdit):
             super().keyPressEvent(event)
 
     def _format(self, piece: PreviewPiece) -> QTextCharFormat:
-        """Return the format of a piece: learned text is bold, underlined and in the accent colour; marks are in
-        brackets.
+        """Return the format of a piece.
+
+        Trained text is bold, underlined and in the accent colour; marks are in a monospaced font on a shaded
+        background.
         """
         form = QTextCharFormat()
         form.setFont(self._theme.font("mono" if piece.kind else "reading", 600 if piece.is_trained else 400))

@@ -1,4 +1,4 @@
-"""Act on trainings in the list: name and note, bin, plan again, and the result of another machine."""
+"""Act on trainings in the list: change name and note, move to the bin, plan again, and import results."""
 
 import functools
 import time
@@ -33,7 +33,7 @@ NOTE_LINES = 6
 
 
 class TrainingActions(EntryActions):
-    """The actions on trainings in the list. It writes only small files, so it does so at once; large ones are moved."""
+    """The actions on trainings in the list. They only write small files or move folders, so no thread is needed."""
 
     draft_named = Signal(str, str)  # id and name
 
@@ -53,7 +53,7 @@ class TrainingActions(EntryActions):
         self._models = models
 
     def menu(self, entry: TrainingEntry, at: QPoint) -> QMenu:
-        """Open the menu of a training at a point and return it."""
+        """Open the menu of a training at the point `at` and return it."""
         menu, theme, is_run = self._begin_menu(), self._theme, entry.kind == "run"
         if entry.state != DAMAGED:
             title = phrase("training.name_and_note") if is_run else phrase("common.rename")
@@ -71,7 +71,7 @@ class TrainingActions(EntryActions):
         return self._open_menu(menu, at, functools.partial(self.remove, entry))
 
     def edit(self, entry: TrainingEntry) -> "TrainingNameDialog":
-        """Open a dialog for the name and, for a run, the note."""
+        """Open a dialog for the training's name and, for a run, its note."""
         note = training_list.read_note(entry.folder) if entry.kind == "run" else None
         dialog = TrainingNameDialog(self._theme, entry.name, note, self._page.window())
         dialog.chosen.connect(lambda key: self._keep(entry, *dialog.entered) if key == "keep" else None)
@@ -79,13 +79,13 @@ class TrainingActions(EntryActions):
         return dialog
 
     def add(self) -> None:
-        """Make a new draft and show it."""
+        """Create a new draft and show it."""
         self._try(lambda: self._show(("draft", drafts.create(self._where.drafts, time.time()).id)))
 
     def plan(
         self, entry: TrainingEntry, make: Callable[[Paths, TrainingRunFolder, Sequence[LocalModel]], TrainingDraft]
     ) -> None:
-        """Make a new draft from a run with `make`: `rerun.repeat_run` or `rerun.continue_training`.
+        """Create a new draft from a run with `make`: `rerun.repeat_run` or `rerun.continue_training`.
 
         A background thread copies the run's data.
         """
@@ -95,8 +95,9 @@ class TrainingActions(EntryActions):
         )
 
     def take_back(self, entry: TrainingEntry | None = None) -> ImportJobDialog:
-        """Open a dialog that imports a job's folder from another machine. `entry`: the exported run, if one
-        was chosen.
+        """Open a dialog that imports a job's folder from another machine.
+
+        `entry`: the exported run, if the user chose one; otherwise None.
         """
         job = run_folders.exported_to(entry.folder) if entry is not None and entry.state == "exported" else ""
         place = Path(job) if job else None
@@ -106,7 +107,7 @@ class TrainingActions(EntryActions):
         return dialog
 
     def remove(self, entry: TrainingEntry) -> None:
-        """Move a training to the bin and offer to undo it."""
+        """Move a training to the bin and offer to restore it."""
 
         def restore() -> None:
             self._try(lambda: training_list.restore_training(self._where, entry))
@@ -121,7 +122,7 @@ class TrainingActions(EntryActions):
         self._try(work)
         self.changed.emit()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _keep(self, entry: TrainingEntry, name: str, note: str | None) -> None:
         def work() -> None:
@@ -152,10 +153,10 @@ class TrainingActions(EntryActions):
 
 
 class TrainingNameDialog(Dialog):
-    """A dialog for the name and the note of a training. Buttons: cancel, keep."""
+    """Asks for the name and the note of a training. Buttons: cancel, keep."""
 
     def __init__(self, theme: Theme, name: str, note: str | None, parent: QWidget) -> None:
-        """`note` is None for a draft, which has no note."""
+        """Create the dialog. `note`: None for a draft, which has no note."""
         self.name = QLineEdit(name)
         self.name.setMaxLength(NAME_CHARACTERS)
         self.note: QPlainTextEdit | None = None
@@ -182,6 +183,6 @@ class TrainingNameDialog(Dialog):
 
     @property
     def entered(self) -> tuple[str, str | None]:
-        """Return the entered name and note. The note is cut at NOTE_CHARACTERS; None without a field for it."""
+        """Return the entered name and note. The note is cut at NOTE_CHARACTERS; it is None for a draft."""
         note = self.note.toPlainText()[:NOTE_CHARACTERS] if self.note is not None else None
         return self.name.text().strip(), note

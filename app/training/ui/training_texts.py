@@ -1,6 +1,6 @@
-"""Give texts that several parts of the fine-tuning page share, and the lines of the check step.
+"""Provide texts that several parts of the fine-tuning page share, and the lines of the check step.
 
-A check line has a level, a topic, a sentence, and the step where the user can fix it.
+A check line has a level, a topic, a sentence, and the step in which the user can fix the problem.
 """
 
 import datetime
@@ -24,7 +24,7 @@ _SIZES = frozenset(("need", "allowed", "free"))
 
 
 def step_name(step: str) -> str:
-    """Return the name of a step, one of `app.training.drafts.STEPS`."""
+    """Return the displayed name of a step, which is one of `app.training.drafts.STEPS`."""
     return {
         "goal": phrase("training.goal"),
         "data": phrase("common.data"),
@@ -36,7 +36,7 @@ def step_name(step: str) -> str:
 
 
 def problem_text(found: DraftProblem) -> str:
-    """Return a problem of a draft as one sentence."""
+    """Return a sentence that describes a draft's problem."""
     facts = found.facts
     if found.code == "setting_wrong":
         return str(wording.describe_error(AppError(facts["code"], **facts["facts"])))
@@ -51,7 +51,7 @@ def entry_key(entry: TrainingEntry) -> EntryKey:
 
 
 def list_rows(shown: TrainingsOverview, live: Mapping[EntryKey, str]) -> list[EntryRow]:
-    """Return the rows of the list, ended trainings below. `live`: the progress of those that run now."""
+    """Return the rows of the list, ended trainings last. `live`: progress texts of running trainings by their keys."""
 
     def rows(entries: Iterable[TrainingEntry]) -> Iterable[EntryRow]:
         return (_list_row(entry, live.get(entry_key(entry), "")) for entry in entries)
@@ -73,7 +73,7 @@ def _list_row(entry: TrainingEntry, progress: str) -> EntryRow:
 
 
 def entry_name(entry: TrainingEntry) -> str:
-    """Return the name of a training, or a placeholder if it has none."""
+    """Return the name of a training; a placeholder if it has none."""
     return entry.name or phrase("common.unnamed_training")
 
 
@@ -101,7 +101,7 @@ def entry_state(entry: TrainingEntry) -> str:
 
 
 def run_progress_text(step: TrainingStep) -> str:
-    """Return a run's progress, and the time left if it is known."""
+    """Return a text with a run's progress in percent, and the time left if it is known."""
     from app.training.ui import run_texts  # imports modules that only a run needs
 
     percent = f"{100 * step.step // step.total}\u00a0%" if step.total else ""
@@ -127,13 +127,13 @@ _SIGNS = {
 
 
 def entry_sign(entry: TrainingEntry) -> tuple[str, str]:
-    """Return the icon of a training and its tone."""
+    """Return the icon of a training and the icon's tone."""
     if entry.kind == "draft" and entry.state != DAMAGED:
         return "pencil", "text2"
     return _SIGNS[entry.verdict if entry.state == "finished" and entry.verdict else entry.state]
 
 
-OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # the levels of PreflightFinding; "ok": no finding
+OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # levels of PreflightFinding; "ok": nothing was found
 
 _DATA = (
     "no_rows", "few_rows", "some_rows", "too_long", "rows_dropped", "rows_split", "lengths", "validation_empty",
@@ -149,12 +149,12 @@ _BASE = (
 )  # fmt: skip
 _MACHINE = ("disk_short", "network_open", "shared_memory")
 _JAPANESE_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")  # Japanese has no spaces between words
-_BY_SETTINGS = ("too_long", "rows_dropped", "validation_empty")  # problems of the data that settings fix
+_BY_SETTINGS = ("too_long", "rows_dropped", "validation_empty")  # problems of the data that a setting can fix
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """A line of the check step. `step`: where the user can fix the problem, or ""."""
+    """A line of the check step. `step`: the step in which the user can fix the problem; "" if there is none."""
 
     level: str
     topic: str
@@ -163,7 +163,7 @@ class CheckLine:
 
 
 def check_lines(draft: TrainingDraft, *, has_preview: bool) -> list[CheckLine]:
-    """Return the findings of the last check, the gravest first. `has_preview`: the trainer has examined the data."""
+    """Return the lines for the last check, the gravest first. `has_preview`: the trainer has examined the data."""
     forecast = draft.forecast
     found = [_line(finding) for finding in (forecast.findings if forecast else ())]
     made = [_environment(draft), _data(draft, found), *_form(draft, found, has_preview=has_preview), _sleep()]
@@ -182,7 +182,7 @@ def check_level_name(level: str) -> str:
 
 
 def fix_button_text(step: str) -> str:
-    """Return the text of the button that leads to a step."""
+    """Return the text of the button that shows a step."""
     return {
         "goal": phrase("common.make_the_training_environment"),
         "data": phrase("training.back_to_data"),
@@ -237,7 +237,7 @@ def _line(finding: PreflightFinding) -> CheckLine:
         topic, step = _form_name(), "model"
     elif code in _MACHINE:
         topic, step = phrase("common.this_pc"), ""
-    else:  # of _BASE
+    else:  # codes of _BASE
         topic, step = phrase("training.base_model"), "model"
     is_fixable = finding.level in (WARN, BLOCK)
     return CheckLine(finding.level, topic, finding_text(finding), step if is_fixable else "")
@@ -246,7 +246,7 @@ def _line(finding: PreflightFinding) -> CheckLine:
 def finding_text(finding: PreflightFinding) -> str:
     """Return a finding as a sentence.
 
-    Some sentences name a setting as in the spec; these are replaced by ones with the name in the settings form.
+    Where the usual sentence contains a setting's name in the spec, another with its name in the settings form is used.
     """
     files = {
         "train.jsonl": phrase("training.training_data"),
@@ -258,7 +258,7 @@ def finding_text(finding: PreflightFinding) -> str:
     key = f"training.window_finding.{finding.code}"
     try:
         text = phrase(key, **{name: _formatted(value) for name, value in facts.items()})
-    except KeyError:  # its sentence in the terminal names no setting
+    except KeyError:  # its usual sentence mentions no setting
         text = training_errors.finding_text(PreflightFinding(finding.code, finding.level, facts))
     return _JAPANESE_GAP.sub("", text)  # the spaces around {file} are only for a Latin name
 

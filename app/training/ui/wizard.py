@@ -20,21 +20,21 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
-MARGIN_PX = 24  # of all steps
+MARGIN_PX = 24  # margin of all steps
 
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAction:
-    """What the footer's primary button does in place of showing the next step."""
+    """The action of the footer's primary button if it does not show the next step."""
 
     name: str
     act: Callable[[], None]
 
 
 class WizardStep(QWidget):
-    """A step that shows a draft or a run and has its service change it; it decides nothing itself.
+    """A step that shows a draft or a run; all changes and decisions are made by the step's service.
 
-    The footer shows what is still lacking (`TrainingDraft.problems`).
+    The footer shows the problems that remain (`TrainingDraft.problems`).
     """
 
     header_changed = Signal()  # `header_actions` may have changed
@@ -45,11 +45,11 @@ class WizardStep(QWidget):
         self.banner = Banner(theme, can_close=can_close_banner)
 
     def show_draft(self) -> None:
-        """Show the current state. It is called when the step is shown and with each change while it is visible."""
+        """Show the current state. This is called when the step is shown, and on each change while it is visible."""
         raise NotImplementedError
 
     def focus_first(self) -> None:
-        """Give the focus to the control where work on this step begins."""
+        """Move the focus to the control with which work on this step begins."""
         raise NotImplementedError
 
     @property
@@ -58,11 +58,11 @@ class WizardStep(QWidget):
         return ()
 
     def primary_action(self) -> PrimaryAction | None:
-        """Return the primary action; None if the button leads to the next step."""
+        """Return the action of the primary button; None if the button shows the next step."""
         return None
 
     def _try(self, act: Callable[[], object]) -> None:
-        """Run `act` and show its error."""
+        """Run `act` and show the AppError if it fails."""
         try:
             act()
         except AppError as error:
@@ -90,7 +90,7 @@ class WizardFooter(QWidget):
     def show_state(self, found: Sequence[DraftProblem], primary: str, *, can_act: bool, can_go_back: bool) -> None:
         """Show the first problem and the buttons.
 
-        `found`: the gravest first. `primary`: the text of the primary button; "" hides it.
+        `found`: the problems, the gravest first. `primary`: the text of the primary button; "" hides the button.
         """
         self._icon.setVisible(bool(found))
         if found:
@@ -105,17 +105,17 @@ class WizardFooter(QWidget):
 
 
 class Wizard(QWidget):
-    """Steps, of which one is shown, above a footer that leads from one to the next."""
+    """Several steps, one of which is shown, above a footer with buttons for the previous and the next step."""
 
-    step_shown = Signal(str)  # its key; also emitted when the header actions of the shown step may have changed
+    step_shown = Signal(str)  # the step's key; also emitted if its header actions may have changed
 
     def __init__(self, theme: Theme, make_step: Callable[[str], WizardStep]) -> None:
-        """`make_step`: returns the step with a key. Each is made once."""
+        """Create the wizard. `make_step`: returns the step of a key; it is called once for each key."""
         super().__init__()
         self._make_step = make_step
         self._steps: dict[str, WizardStep] = {}
         self._areas: dict[str, QScrollArea] = {}
-        self.key = ""  # of the shown step
+        self.key = ""  # key of the shown step
         self._stack = QStackedWidget()
         self.foot = WizardFooter(theme)
         make_column((self._stack, 1), self.foot, into=self, spacing_px=0)
@@ -149,11 +149,11 @@ class Wizard(QWidget):
         raise NotImplementedError
 
 
-AHEAD_MS = 40  # the shown step is drawn first
+AHEAD_MS = 40  # milliseconds in which the shown step is drawn first
 
 
 class DraftWizard(Wizard):
-    """The wizard of a draft. A step takes many frames to build, so hidden ones are built in pieces while Qt is idle."""
+    """The wizard of a draft. A step takes many frames to build, so hidden steps are built bit by bit in idle time."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class DraftWizard(Wizard):
         work: DraftEditor,
         make_step: Callable[[str, DraftEditor, Callable[[str], None]], WizardStep],
     ) -> None:
-        """`make_step`: returns one of PLANNED_STEPS of the draft; it is given what shows another step."""
+        """Create the wizard. `make_step`: gets a key of PLANNED_STEPS, the editor, and a function that shows a step."""
         super().__init__(theme, lambda key: make_step(key, work, self.show_step))
         self.work = work
         work.setParent(self)
@@ -174,15 +174,15 @@ class DraftWizard(Wizard):
         self.foot.next_button.clicked.connect(self._continue)
 
     def show_step(self, key: str) -> None:
-        """Show a step, `key` one of PLANNED_STEPS, but none beyond the first one that is not complete."""
+        """Show a step of PLANNED_STEPS, but at most the first one that is not complete."""
         reached = PLANNED_STEPS.index(self.work.draft.step)
         super().show_step(PLANNED_STEPS[min(PLANNED_STEPS.index(key), reached)])
         self._build_timer.start()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build_ahead(self) -> None:
-        """Build a piece of the steps that can be reached from here."""
+        """Build the next part of the steps that the user can reach from here."""
         last = max(PLANNED_STEPS.index(self.key) + 1, PLANNED_STEPS.index(self.work.draft.step))
         key = next((key for key in PLANNED_STEPS[: last + 1] if key not in self._areas), None)
         if key is None:
@@ -224,7 +224,7 @@ class RunWizard(Wizard):
     def __init__(
         self, theme: Theme, trainings: TrainingRunner, folder: Path, make_step: Callable[[str, Path], WizardStep]
     ) -> None:
-        """`make_step`: returns the step run or result of a run's folder."""
+        """Create the wizard. `make_step`: returns the step "run" or "result" for a run's folder."""
         super().__init__(theme, lambda key: make_step(key, folder))
         self.folder = folder
         self.foot.back_button.clicked.connect(lambda: self.show_step("run"))
@@ -234,7 +234,7 @@ class RunWizard(Wizard):
 
     @property
     def has_result(self) -> bool:
-        """Return whether the training has finished. If it has not been judged yet, the result step can judge it."""
+        """Return whether the training has finished. The result step can also judge a run that is not judged yet."""
         return training_list.has_finished(self.folder)
 
     def _update_footer(self) -> None:

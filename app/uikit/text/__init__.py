@@ -1,1 +1,1 @@
-"""Show foreign text safely: Markdown, plain text, links, and marks over them."""
+"""Show foreign text safely: Markdown, plain text and links, with highlighted words."""

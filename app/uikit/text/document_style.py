@@ -1,7 +1,7 @@
 """Style a parsed document: line heights, margins, fonts and colours from the theme.
 
 Qt's Markdown reader ignores style sheets, and QSS has no line height, so each block gets its format here. `rich_text`
-paints the grounds of code, the bars of quotations and the rules, which are only marked here.
+paints backgrounds of code, bars of quotations, rules and bullets; here the blocks only get the property KIND for it.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from app.uikit.text import markdown
 from app.uikit.theme import Theme
 
 CODE, QUOTE, RULE, BULLET = "code", "quote", "rule", "bullet"
-KIND = QTextFormat.Property.UserProperty.value + 1  # of blocks for which `rich_text` paints one of these
+KIND = QTextFormat.Property.UserProperty.value + 1  # the property of a block with one of these values
 _QUOTE_LEVEL = QTextFormat.Property.BlockQuoteLevel.value
 _RULER = QTextFormat.Property.BlockTrailingHorizontalRulerWidth.value
 _BULLETS = (
@@ -39,7 +39,7 @@ _HEADINGS = {1: "heading1", 2: "heading2", 3: "heading3"}
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One block's type role and vertical margins, in pixels at 100 %."""
+    """The style of one block: role and colour of the theme, margins in pixels at 100 %, and KIND ("": none)."""
 
     role: str = "reading"
     top: int = 0
@@ -50,9 +50,9 @@ class _Look:
 
 
 def style_document(document: markdown.SafeDocument, theme: Theme, *, continues: bool = False) -> None:
-    """Give every block, table and piece of text its style. The document must not be laid out yet.
+    """Set the style of every block, table and piece of text. Call it before the document is laid out.
 
-    `continues`: the document will follow another, so that a heading at its start keeps its distance.
+    `continues`: the document will be appended to another, so a heading at its start keeps its top margin.
     """
     document.setDefaultFont(theme.font("reading"))
     document.setIndentWidth(theme.px(22))
@@ -82,7 +82,7 @@ def style_document(document: markdown.SafeDocument, theme: Theme, *, continues: 
 
 
 def _style_plain(document: markdown.SafeDocument, theme: Theme) -> None:
-    """Style a document of plain lines at once, because all lines look alike."""
+    """Set the same style for all lines of a plain document."""
     look = _Look(bottom=0)
     cursor = QTextCursor(document)
     cursor.select(QTextCursor.SelectionType.Document)
@@ -122,9 +122,9 @@ def _list_continues(block: QTextBlock) -> bool:
 
 
 def _bullet(block: QTextBlock) -> str:
-    """Return BULLET for a list item with a bullet: Qt's own are too large and too close.
+    """Return BULLET for a list item with a bullet, else "".
 
-    Qt draws numbers and check boxes.
+    Qt's own bullets are too large and too close to the text, but its numbers and check boxes are used.
     """
     is_bullet = block.textList().format().style() in _BULLETS
     has_box = block.blockFormat().marker() != QTextBlockFormat.MarkerType.NoMarker
@@ -151,7 +151,7 @@ def _style_block(cursor: QTextCursor, block: QTextBlock, look: _Look, theme: The
         merged.setIndent(4)
     cursor.mergeBlockFormat(merged)
     base = _base_format(look, theme)
-    cursor.mergeBlockCharFormat(base)  # not set: a cell keeps its spans in this format, and Qt crashes without them
+    cursor.mergeBlockCharFormat(base)  # not set: it holds the spans of a cell, without which Qt crashes
     _style_fragments(cursor, block, base, look, theme)
 
 
@@ -224,7 +224,7 @@ def _style_table(table: QTextTable, theme: Theme) -> None:
 
 
 def _align_headers(table: QTextTable) -> None:
-    """Align the header cells like their columns, which Qt's reader does not."""
+    """Align each header cell like its column, because Qt's Markdown reader does not."""
     for column in range(table.columns() if table.rows() > 1 else 0):
         below = table.cellAt(1, column).firstCursorPosition().blockFormat()
         aligned = QTextBlockFormat()
@@ -244,13 +244,16 @@ def _style_cell(cell: QTextTableCell, theme: Theme, *, is_header: bool) -> None:
 
 
 def _is_beside_table(block: QTextBlock, spans: list[tuple[int, int]]) -> bool:
-    """Return whether a block is the empty one that Qt puts before and after a table."""
+    """Return whether a block is empty and beside a table: Qt adds one before and after each table.
+
+    `spans`: the first and last position of each table.
+    """
     start, end = block.position(), block.position() + block.length()
     return block.length() == 1 and any(first == end or last + 1 == start for first, last in spans)
 
 
 def _collapse(cursor: QTextCursor, block: QTextBlock) -> None:
-    """Make an empty block so low that it does not look like an empty line."""
+    """Reduce the height of an empty block to 1 px."""
     cursor.setPosition(block.position())
     flat = QTextBlockFormat()
     flat.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)

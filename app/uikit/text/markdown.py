@@ -1,6 +1,6 @@
-"""Parse foreign Markdown into a document that can load nothing, open nothing and is laid out quickly.
+"""Parse foreign Markdown into a document that loads no resources, opens no links by itself and is laid out quickly.
 
-All content stays readable: raw HTML and images appear as characters, links with their full address. `document_style`
+All content stays readable: raw HTML and images are shown as text, links with their full address. `document_style`
 sets sizes, colours and margins.
 """
 
@@ -14,9 +14,9 @@ from app.base.wording import phrase
 from app.uikit import untrusted_text
 from app.uikit.localization import join_facts
 
-PAGE_CHARACTERS = 20_000  # any text of this length is laid out in less than 100 ms
+PAGE_CHARACTERS = 20_000  # a text of this length is laid out in less than 100 ms
 PAGE_LINES = 600
-CELLS_MAX = 800  # a table costs about 0.1 ms a cell; larger ones are shown as typed
+CELLS_MAX = 800  # a cell takes about 0.1 ms; a text with a larger table is shown unparsed
 NESTING_MAX = 8
 ENTITIES_MAX = 2_000
 
@@ -29,11 +29,11 @@ _NESTED = re.compile(rf"\s*(?:(?:[-*+>]|\d{{1,9}}[.)])\s*){{{NESTING_MAX + 1},}}
 
 
 class SafeDocument(QTextDocument):
-    """A document that loads no image, no style sheet and no file, whatever its text names."""
+    """A document that loads no image, style sheet or file."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.is_plain = False  # its blocks are lines as typed, not paragraphs
+        self.is_plain = False  # True: its blocks are unparsed lines
         self.setUndoRedoEnabled(False)
         self.setDocumentMargin(0)
 
@@ -41,15 +41,17 @@ class SafeDocument(QTextDocument):
         return None
 
     def block_images(self) -> None:
-        """Replace Qt's own painter of images, which would read a file without calling `loadResource`.
+        """Replace Qt's painter of images, which would read files without calling `loadResource`.
 
-        Call it last before the document is shown: it starts the layout, and each later change lays out again.
+        Call it when the document is complete: it starts the layout, which each later change would repeat.
         """
         self._no_images = _NoImages(self)
         self.documentLayout().registerHandler(QTextFormat.ObjectTypes.ImageObject.value, self._no_images)
 
 
 class _NoImages(QPyTextObject):
+    """A handler of image objects that draws nothing."""
+
     def intrinsicSize(self, _document: QTextDocument, _position: int, _format: QTextFormat) -> QSizeF:
         return QSizeF(0, 0)
 
@@ -60,7 +62,7 @@ class _NoImages(QPyTextObject):
 
 
 def parse(text: str) -> SafeDocument:
-    """Return the document of a Markdown text, not laid out yet. A text that would take long is shown as plain text."""
+    """Parse a Markdown text into a document without layout. A text that is not `is_bounded` becomes plain text."""
     document = SafeDocument()
     text = untrusted_text.make_harmless(text)
     if is_bounded(text):
@@ -73,7 +75,7 @@ def parse(text: str) -> SafeDocument:
 
 
 def parse_plain(text: str) -> SafeDocument:
-    """Return the document of a text of which every character is shown as it was typed."""
+    """Return a document that shows a text unparsed."""
     document = SafeDocument()
     document.setPlainText(untrusted_text.make_harmless(text))
     document.is_plain = True
@@ -81,7 +83,7 @@ def parse_plain(text: str) -> SafeDocument:
 
 
 def is_bounded(text: str) -> bool:
-    """Return whether a text has a size and depth that a person could have meant."""
+    """Return whether a text is small and shallow enough to be parsed and laid out quickly."""
     rows = [line.count("|") for line in text.split("\n") if "|" in line]
     return (
         len(text) <= PAGE_CHARACTERS
@@ -93,7 +95,7 @@ def is_bounded(text: str) -> bool:
 
 
 def pages(text: str) -> list[str]:
-    """Return the text cut into pieces that can each be shown at once, at line ends where possible."""
+    """Cut a text into pages of at most PAGE_CHARACTERS and PAGE_LINES, at line ends where possible."""
     pieces, start = [], 0
     while len(text) - start > PAGE_CHARACTERS or text.count("\n", start, start + PAGE_CHARACTERS) >= PAGE_LINES:
         end = _page_end(text, start)
@@ -120,7 +122,7 @@ def _page_end(text: str, start: int) -> int:
 
 
 def is_fence(line: str) -> str:
-    """Return the fence that opens or closes a code block in this line, or ""."""
+    """Return the fence (such as "```") with which a line opens or closes a code block; "" for none."""
     match = _FENCE.match(line)
     return match[1] if match else ""
 
@@ -130,10 +132,10 @@ def _is_too_deep(line: str) -> bool:
 
 
 def _prepare(text: str) -> str:
-    """Return the Markdown changed so that Qt shows all of it, with the line ends of the text as they were typed.
+    """Change Markdown text so that Qt shows all of it, with its line breaks.
 
-    A line end inside a paragraph gets a mark (`untrusted_text.LINE_BREAK`), as Qt would turn it into a space. A blank
-    first line and escaped brackets keep front matter and link definitions visible.
+    A line break inside a paragraph, which Qt would turn into a space, gets the mark `untrusted_text.LINE_BREAK`. A
+    blank first line and escaped brackets keep front matter and link definitions visible.
     """
     lines = text.split("\n")
     prepared = []
@@ -153,7 +155,7 @@ def _prepare(text: str) -> str:
 
 
 def _breaks(line: str, following: str) -> bool:
-    """Return whether the end of `line` is a break inside a paragraph, which Markdown would turn into a space."""
+    """Return whether the end of `line` is inside a paragraph, so that Markdown would turn it into a space."""
     depth = _QUOTE.match(line)[0].count(">")  # type: ignore[index]
     depth_after = _QUOTE.match(following)[0].count(">")  # type: ignore[index]
     if not line.strip() or not following.strip() or "|" in line + following or depth != depth_after:
@@ -162,7 +164,7 @@ def _breaks(line: str, following: str) -> bool:
 
 
 def _disarm(document: SafeDocument) -> None:
-    """Show images and addresses of links as text, remove links that must not open, and replace unsafe characters."""
+    """Replace images by text, add addresses of links, remove links that must not open, replace unsafe characters."""
     cursor = QTextCursor(document)
     cursor.beginEditBlock()
     for block in reversed(blocks(document)):
@@ -187,9 +189,10 @@ def blocks(document: QTextDocument) -> list[QTextBlock]:
 
 
 def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharFormat | None]]:
-    """Return the edits (start, end, text, format).
+    """Return edits (start, end, text, format) for the links and images of a block.
 
-    The text replaces what is between start and end; with a format, it is put behind, and the format is set between.
+    Without a format, the text replaces the content from start to end. With one, the format is set there, and the text
+    is inserted after it.
     """
     edits: list[tuple[int, int, str, QTextCharFormat | None]] = []
     shown = ""
@@ -228,7 +231,7 @@ def _without_link(style: QTextCharFormat) -> QTextCharFormat:
 
 
 def _replace_characters(cursor: QTextCursor, block: QTextBlock) -> None:
-    """Replace the line break marks of `_prepare` in a block by line separators, and unsafe characters by stand-ins.
+    """Replace the line break marks of `_prepare` in a block by line separators, and unsafe characters by visible ones.
 
     Unsafe characters can come from entities such as &#x202e;. Outside code, also insert the display helpers of
     `untrusted_text`, which control where lines break.

@@ -1,7 +1,7 @@
 """Show foreign text in a widget that is as high as its document and never scrolls by itself.
 
-The text can be selected by mouse and keyboard. Of a text that grows only the unfinished end is parsed again. Words of a
-query are marked.
+The text can be selected with mouse and keyboard. When a text grows, only its unfinished end is parsed again. The words
+of a query are highlighted.
 """
 
 import re
@@ -33,7 +33,7 @@ from app.uikit.text import document_style, markdown
 from app.uikit.theme import Theme
 from app.uikit.untrusted_text import remove_display_helpers
 
-MARKS_MAX = 1000  # in one text; more would not help, and each is painted
+MARKS_MAX = 1000  # highlighted words in one text; painting more takes time and is not useful
 _SCROLLING_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _OPENS_PARAGRAPH = re.compile(r"(?![-*+>|#\s]|\d{1,9}[.)]|```|~~~)\S.|#{1,6}\s\S")
 
@@ -41,7 +41,7 @@ Place = tuple[int, int]  # start and end, in UTF-16 units
 
 
 def word_places(document: QTextDocument, query_words: Sequence[str]) -> list[Place]:
-    """Return where these words are, in order. `query_words`: as `app.base.search_text` folds them."""
+    """Return the places of these words in the document, in order. `query_words`: of `search_text.split_query`."""
     shown = document.toPlainText()
     places = find_occurrences(shown, query_words)[:MARKS_MAX]
     if places and max(shown) > "\uffff":
@@ -53,7 +53,7 @@ def word_places(document: QTextDocument, query_words: Sequence[str]) -> list[Pla
 
 
 def selection(document: QTextDocument, place: Place, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
-    """Return a mark that is painted over the text and does not change the document."""
+    """Return a highlight with the format `look` at a place, which does not change the document."""
     mark = QTextEdit.ExtraSelection()
     mark.cursor = QTextCursor(document)
     mark.cursor.setPosition(place[0])
@@ -63,10 +63,10 @@ def selection(document: QTextDocument, place: Place, look: QTextCharFormat) -> Q
 
 
 def settled_end(text: str, start: int = 0) -> int:
-    """Return the position before which the meaning of the text cannot change any more.
+    """Return the index before which the parsed result cannot change any more when the text grows.
 
-    It is after a blank line outside code that a new paragraph or heading follows. `start`: an earlier result. Lists
-    stay open, because they may continue after a blank line.
+    That is the start of a paragraph or heading after a blank line outside code. A list does not end there, because it
+    may continue after a blank line. `start`: the result for a shorter text, from which to continue.
     """
     end = start
     position = start
@@ -86,7 +86,7 @@ def settled_end(text: str, start: int = 0) -> int:
 
 
 class StreamedDocument:
-    """Keep a shown document equal to a text that only grows at its end."""
+    """Updates a shown document when its text grows at the end."""
 
     def __init__(self, document: markdown.SafeDocument, theme: Theme) -> None:
         self._document = document
@@ -95,6 +95,7 @@ class StreamedDocument:
         self._tail_position = 0  # where the unfinished end starts in the document
 
     def update(self, text: str) -> None:
+        """Show `text`, which begins with the text of the last call."""
         settled = settled_end(text, self._settled)
         cursor = QTextCursor(self._document)
         cursor.beginEditBlock()
@@ -127,15 +128,15 @@ class StreamedDocument:
         start = cursor.position()
         cursor.insertFragment(QTextDocumentFragment(piece))
         cursor.setPosition(start)
-        if first.textList() is None:  # Qt merges the first block's text without its format
+        if first.textList() is None:  # Qt inserts the text of the first block without its format
             cursor.setBlockFormat(first.blockFormat())
             cursor.setBlockCharFormat(first.charFormat())
-        elif cursor.block().length() == 1:  # or, for a list, leaves an empty block before it
+        elif cursor.block().length() == 1:  # before a list Qt leaves an empty block
             cursor.deleteChar()
 
 
 class RichText(QTextBrowser):
-    """A widget for text. Call `show_markdown`, `show_plain` or, while an answer grows, `show_growing`; then `fit`."""
+    """A widget for text. Call `show_markdown`, `show_plain` or, for a growing answer, `show_growing`; then `fit`."""
 
     link_chosen = Signal(str)
 
@@ -145,9 +146,9 @@ class RichText(QTextBrowser):
         self._stream: StreamedDocument | None = None
         self._shown: markdown.SafeDocument | None = None
         self._width = theme.metric("column_width")
-        self._query_words: tuple[str, ...] = ()  # words that are marked
+        self._query_words: tuple[str, ...] = ()  # words to highlight
         self._places: list[Place] = []
-        self._current: int | None = None  # index of the current place
+        self._current: int | None = None  # index in `_places` of the current one
         self._build()
         self.anchorClicked.connect(self._on_anchor_clicked)
 
@@ -177,7 +178,7 @@ class RichText(QTextBrowser):
         self._show(markdown.parse_plain(text))
 
     def show_growing(self, text: str) -> None:
-        """Show an answer so far. Only its last, unfinished blocks are parsed again. `text`: all of it."""
+        """Show an unfinished answer. `text`: all of it so far, of which only the unfinished end is parsed again."""
         if self._stream is None:
             document = markdown.SafeDocument()
             document_style.style_document(document, self._theme)
@@ -186,7 +187,7 @@ class RichText(QTextBrowser):
         self._stream.update(text)
 
     def append_plain(self, text: str) -> None:
-        """Add a page of a long text below what is shown."""
+        """Append a page of a long text as plain text."""
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
         cursor.insertBlock()
@@ -195,9 +196,9 @@ class RichText(QTextBrowser):
             self._mark()
 
     def mark(self, query_words: Sequence[str], current: int | None = None) -> int:
-        """Mark these words, also in texts that are shown later. Return how many there are.
+        """Highlight these words, also in texts shown later. Return the number of their places.
 
-        `current`: the index of the current one; beyond the end, the last one is current.
+        `current`: the index of the place to emphasize, or of the last one if it is too large; None: none.
         """
         if query_words or self._query_words:
             self._query_words, self._current = tuple(query_words), current
@@ -205,7 +206,7 @@ class RichText(QTextBrowser):
         return len(self._places)
 
     def mark_rect(self) -> QRect:
-        """Return where the current mark begins."""
+        """Return the cursor rectangle at the start of the current place, in the viewport."""
         cursor = QTextCursor(self.document())
         if self._current is not None and self._places:
             cursor.setPosition(self._places[min(self._current, len(self._places) - 1)][0])
@@ -215,10 +216,7 @@ class RichText(QTextBrowser):
         self.setExtraSelections(self._marks())
 
     def _marks(self) -> list[QTextEdit.ExtraSelection]:
-        """Find the words and return their marks.
-
-        The current one has an outline, so that it does not differ by colour alone.
-        """
+        """Find the words and return their highlights. The current one has an outline."""
         self._places = word_places(self.document(), self._query_words) if self._query_words else []
         current = None if self._current is None else min(self._current, len(self._places) - 1)
         look = QTextCharFormat()
@@ -233,7 +231,7 @@ class RichText(QTextBrowser):
         ]
 
     def fit(self, width: int) -> int:
-        """Set the width, and the height that the text needs with it. Return the height."""
+        """Set the width in pixels, and the height that the text needs with it. Return that height in pixels."""
         if width != self._width:
             self._width = width
             self.setLineWrapColumnOrWidth(width)
@@ -263,7 +261,7 @@ class RichText(QTextBrowser):
         document_style.style_document(document, self._theme)
 
     def _kept_selection(self, document: QTextDocument) -> QTextCursor | None:
-        """Return the present selection in the new document, if the text up to its end is the same."""
+        """Return the present selection for a new document, if the text up to its end is the same; else None."""
         old = self.textCursor()
         end = old.selectionEnd()
         if not old.hasSelection() or self.document().toPlainText()[:end] != document.toPlainText()[:end]:
@@ -284,10 +282,9 @@ class RichText(QTextBrowser):
         """Ignore navigation."""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Return the selection as plain text, in Qt's own object.
+        """Return the selection as plain text only, in an object that Qt has created.
 
-        An object made in Python would outlive the interpreter in the clipboard, and destroying it at the end of the
-        process crashes.
+        An object created in Python would be destroyed by the clipboard after the end of the interpreter, which crashes.
         """
         data = super().createMimeDataFromSelection()
         data.text()  # Qt fills the object at the first access
@@ -305,7 +302,7 @@ class RichText(QTextBrowser):
         menu.popup(event.globalPos())
 
     def menu_at(self, place: QPoint) -> QMenu:
-        """Return Qt's own menu, whose copy actions pass the gate."""
+        """Return Qt's context menu, whose copy actions ask for consent to copy secret text."""
         menu = self.createStandardContextMenu(place)
         clipboard_guard.guard_menu(menu, self)
         return menu
@@ -327,9 +324,9 @@ class RichText(QTextBrowser):
         self._paint_focus()
 
     def _paint_focus(self) -> None:
-        """Draw a ring around the link that has the keyboard focus.
+        """Draw a ring around the link with the keyboard focus.
 
-        Qt's own dotted outline is invisible beside marked text. A link over two lines keeps that outline only.
+        Qt's own dotted outline is hard to see in highlighted text. A link over two lines has only that outline.
         """
         ends = [self.textCursor(), self.textCursor()]
         if not (self.hasFocus() and ends[0].hasSelection()):
@@ -338,11 +335,11 @@ class RichText(QTextBrowser):
         ends[0].setPosition(places[0] + 1)  # a cursor has the format of the character before it
         ends[1].setPosition(places[1])
         link, other = (end.charFormat().anchorHref() for end in ends)
-        if not link or link != other:  # ordinary selected text, perhaps up to a link
+        if not link or link != other:  # the selection is ordinary text
             return
         ends[0].setPosition(places[0])
         first, last = (self.cursorRect(end) for end in ends)
-        if first.top() == last.top():  # a link over two lines keeps only Qt's dots
+        if first.top() == last.top():  # the link is on one line
             painter = QPainter(self.viewport())
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(self._theme.color("text"), self._theme.metric("focus_ring")))

@@ -1,4 +1,4 @@
-"""Show the text of a source as it was read, with the used places marked."""
+"""Show the text of a source, as read from its document, with the cited places highlighted."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from app.uikit.text.rich_text import RichText, selection
 from app.uikit.theme import Theme
 
 MARGIN_PX = 16
-BAR_PX = 12  # room for the bar at the left of the text
+BAR_PX = 12  # space for the bar at the left of the text
 
 
 class SourceText(QScrollArea):
@@ -33,7 +33,7 @@ class SourceText(QScrollArea):
         theme.changed.connect(self._show_page)
 
     def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:
-        """Show the text. `places`: start and end of each marked place in `text`."""
+        """Show the text, scrolled to the first place. `places`: start and end index of each place to highlight."""
         self._text, self._places = text, tuple(places)
         self._show_page()
         if self.sheet.marks:
@@ -54,7 +54,7 @@ class SourceText(QScrollArea):
 
 
 class SourcePage(QWidget):
-    """The text of a source, with a bar beside each marked place."""
+    """The text of a source, with a bar at the left of each highlighted place."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -97,6 +97,6 @@ class SourcePage(QWidget):
 
 
 def _shown_length(text: str) -> int:
-    """Return the length of the beginning of a text in the shown document, in UTF-16 units."""
+    """Return the length in UTF-16 units that a text has in a document of `RichText.show_plain`."""
     shown = untrusted_text.make_harmless(text)
     return untrusted_text.utf16_offset(shown, len(shown))

@@ -1,1 +1,1 @@
-"""Provide small widgets without knowledge of any feature."""
+"""Provide small widgets that do not depend on any feature."""

@@ -1,6 +1,6 @@
-"""Show a message that the user must handle, with an icon, a heading, a sentence and buttons. It stays until handled.
+"""Show a message with an icon, a heading, a sentence and buttons until the user closes it.
 
-The buttons move below the text where both do not fit side by side.
+If the buttons do not fit beside the text, they are below it.
 """
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -21,20 +21,20 @@ _ICONS = {"warning": "triangle-alert", "danger": "circle-x", "success": "circle-
 
 
 class Banner(QFrame):
-    """A message. It is hidden until `show_message`. `level`: success, warning or danger."""
+    """A message, hidden until `show_message` is called. `level`: success, warning or danger."""
 
-    action_requested = Signal(str)  # the key of the button
+    action_requested = Signal(str)  # the key of a clicked button
     closed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_close: bool = True) -> None:
         super().__init__(parent)
         self._theme = theme
-        self.level = ""  # of the last message
+        self.level = ""  # the level of the last message
         self._build(can_close)
         self.hide()
 
     def show_message(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
-        """Show a message. `actions`: (key, text) of each button."""
+        """Show a message. `what`: the heading. `sentence`: "" for none. `actions`: (key, text) of each button."""
         self.level = level
         self.setProperty("surface", level)
         self._icon.show_icon(_ICONS[level], level)
@@ -49,7 +49,7 @@ class Banner(QFrame):
         self.show()
 
     def show_error(self, error: AppError, actions: tuple[tuple[str, str], ...] = (), level: str = "danger") -> None:
-        """Show what happened and what to do next."""
+        """Show the two sentences of an error: what happened and what to do next."""
         sentence = describe_error(error)
         self.show_message(level, sentence.message, sentence.next, actions)
 

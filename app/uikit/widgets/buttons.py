@@ -49,7 +49,7 @@ class Button(QPushButton):
             self._retint()
 
     def show_icon(self, icon: str, token: str) -> None:
-        """Show another icon in a colour of its own; "": none."""
+        """Show another icon. `icon` "": none. `token`: its colour; "": that of the button's kind."""
         self._icon, self._token = icon, token
         self.setIcon(QIcon())
         self._retint()
@@ -62,7 +62,7 @@ class Button(QPushButton):
 
 
 class IconButton(QToolButton):
-    """A button with an icon only; its name is the tooltip and what screen readers say."""
+    """A button with an icon only. `name`: the tooltip and accessible name."""
 
     def __init__(self, theme: Theme, icon: str, name: str, shortcut: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,7 +84,10 @@ class IconButton(QToolButton):
 
 
 def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
-    """Click the button at Enter, as Qt does for the space bar, and return whether it was. Held down it clicks once."""
+    """Click the button if the key is Enter, as Qt does for the space bar, and return whether it is.
+
+    A key that is held down clicks once.
+    """
     if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter) or event.modifiers() & ~_KEYPAD:
         return False
     if not event.isAutoRepeat():
@@ -95,7 +98,7 @@ def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 
 
-_SPACE = "\u2009"  # Qt leaves 4 px between icon and text; Japanese needs a little more
+_SPACE = "\u2009"  # added to the 4 px that Qt leaves between icon and text, too little for Japanese
 
 
 def make_icon_button(theme: Theme, words: str, icon: str, kind: str = "", *, compact: bool = False) -> Button:
@@ -106,12 +109,12 @@ def make_icon_button(theme: Theme, words: str, icon: str, kind: str = "", *, com
 
 
 def with_icon_space(words: str) -> str:
-    """Return a text to show after an icon."""
+    """Return a text with a thin space before it, to show after an icon."""
     return _SPACE + words
 
 
 def escape_mnemonic(text: str) -> str:
-    """Escape &, which Qt reads as the mark of a shortcut in the text of buttons and menus."""
+    """Escape &, which in texts of buttons and menus Qt takes for the mark of a shortcut."""
     return text.replace("&", "&&")
 
 
@@ -119,13 +122,13 @@ CAP_PX, CAP_GAP_PX = 18, 6
 
 
 class KeyButton(Button):
-    """A button with its key as a key cap behind its text."""
+    """A button that shows its shortcut as a drawn key cap behind its text. `key`: the text on the cap."""
 
     def __init__(self, theme: Theme, text: str, key: str) -> None:
         super().__init__(theme, text)
         self._key = key
         self.setAccessibleName(with_note(text, key))
-        self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the cap is the icon, behind the text
+        self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the cap is the button's icon, and so behind the text
         theme.changed.connect(self._draw_cap)
         self._draw_cap()
 
@@ -140,7 +143,7 @@ class KeyButton(Button):
 
 
 def _draw_key_cap(theme: Theme, key: str, token: str, ratio: float) -> QPixmap:
-    """Return a key cap with a margin at its left."""
+    """Draw a key cap with a margin at its left. `token`: its colour; `ratio`: the device pixel ratio."""
     size, gap = theme.px(CAP_PX), theme.px(CAP_GAP_PX)
     pixmap = QPixmap(QSize(size + gap, size) * ratio)
     pixmap.setDevicePixelRatio(ratio)
@@ -156,11 +159,11 @@ def _draw_key_cap(theme: Theme, key: str, token: str, ratio: float) -> QPixmap:
     return pixmap
 
 
-KeyHintPart = tuple[str, bool]  # text, and whether it is a key
+KeyHintPart = tuple[str, bool]  # a text, and whether it is the name of a key
 
 
 class KeyHint(QWidget):
-    """A line of keys, drawn as key caps, and what they do."""
+    """A line of keys, drawn as key caps, and texts about their effects."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)

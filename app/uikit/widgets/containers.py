@@ -1,4 +1,4 @@
-"""Arrange widgets: in columns, in rows that may flow, in an area that scrolls, in a card, and in a grid to refill."""
+"""Arrange widgets in columns, rows, wrapping rows, scrolling areas, cards and grids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ _REASONS = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.Font
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Empty room in a column or row that grows with the widget. `factor`: its share of what is left."""
+    """Empty space in a column or row that grows with the widget. `factor`: Qt's stretch factor."""
 
     factor: int = 1
 
 
-# A widget or layout, alone, with its stretch factor, or with this and its alignment; or empty pixels; or a Stretch.
+# A widget or layout, alone or with its stretch factor, a widget also with its alignment; empty pixels; or a Stretch.
 LayoutItem = QWidget | QLayout | int | Stretch | tuple[QWidget | QLayout, int] | tuple[QWidget, int, Qt.AlignmentFlag]
 Margins = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 
@@ -45,9 +45,10 @@ Margins = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 def make_column(
     *items: LayoutItem, into: QWidget | None = None, margins_px: Margins | None = NO_MARGINS, spacing_px: int = -1
 ) -> QVBoxLayout:
-    """Return a layout with the items below each other. `into`: the widget that it fills; None: it goes into a layout.
+    """Return a layout with the items below each other.
 
-    `margins_px` None and a negative `spacing_px`: the style's.
+    `into`: the widget whose layout it becomes; None: the caller adds it to another layout. `margins_px` None and a
+    negative `spacing_px` keep the values of the style.
     """
     return _filled(QVBoxLayout(), items, into, margins_px, spacing_px)
 
@@ -55,7 +56,7 @@ def make_column(
 def make_row(
     *items: LayoutItem, into: QWidget | None = None, margins_px: Margins | None = NO_MARGINS, spacing_px: int = -1
 ) -> QHBoxLayout:
-    """Return a layout with the items beside each other, as `make_column` does."""
+    """Return a layout with the items beside each other. Parameters are as for `make_column`."""
     return _filled(QHBoxLayout(), items, into, margins_px, spacing_px)
 
 
@@ -83,7 +84,10 @@ def _filled(
 
 
 def make_grid(into: QWidget | None = None, *, spacing_px: tuple[int, int], stretch: int | None = None) -> QGridLayout:
-    """Return a grid without margins. `spacing_px`: of columns and of rows. `stretch`: the column that grows."""
+    """Return a grid layout without margins.
+
+    `spacing_px`: between columns and between rows. `stretch`: the column that grows; None: none.
+    """
     grid = QGridLayout(into)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(spacing_px[0])
@@ -94,7 +98,7 @@ def make_grid(into: QWidget | None = None, *, spacing_px: tuple[int, int], stret
 
 
 def clear_layout(layout: QLayout) -> None:
-    """Delete the widgets in a layout. They are hidden at once, because Qt deletes them a moment later."""
+    """Delete the widgets in a layout. They are hidden at once, because Qt deletes them only later."""
     while (item := layout.takeAt(0)) is not None:
         if (widget := item.widget()) is not None:
             widget.hide()
@@ -106,24 +110,24 @@ def refill(box: QBoxLayout, widgets: Iterable[QWidget]) -> None:
     clear_layout(box)
     for widget in widgets:
         box.addWidget(widget)
-        widget.show()  # Qt would show it a moment later, which flickers
+        widget.show()  # Qt would show it only later, which flickers
 
 
 def turn(box: QBoxLayout, *, is_row: bool) -> None:
-    """Put the items beside each other, or where there is no room for that, below each other."""
+    """Arrange the items of a layout beside each other (`is_row`) or below each other."""
     box.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
 
 
 def fix_width(widget: QWidget, width_px: int | None) -> None:
-    """Fix the width of a widget; None: let its layout decide it again."""
+    """Fix the width of a widget; None: remove the limits again."""
     widget.setMinimumWidth(width_px or 0)
     widget.setMaximumWidth(QWIDGETSIZE_MAX if width_px is None else width_px)
 
 
 class FlowBox(QWidget):
-    """A row of widgets that continues in a second line where the width ends.
+    """A row of widgets that wraps into further lines.
 
-    It is a widget, not a QLayout: the items of a layout written in Python have two owners.
+    It is a widget and not a QLayout, because the items of a layout written in Python would have two owners.
     """
 
     def __init__(self, *widgets: QWidget) -> None:
@@ -154,7 +158,7 @@ class FlowBox(QWidget):
         self._place()
 
     def event(self, event: QEvent) -> bool:
-        """Place the widgets again when one of them needs more or less room than before."""
+        """Place the widgets again if the size that one of them needs has changed."""
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
             self._place()
@@ -174,7 +178,7 @@ class FlowBox(QWidget):
         return [widget for widget in self._widgets if not widget.isHidden()]
 
     def _places(self, width: int) -> list[QRect]:
-        """Return the places of the widgets: left to right, then down."""
+        """Return the place of each shown widget for a width."""
         places: list[QRect] = []
         left = top = line = 0
         for widget in self._shown():
@@ -187,9 +191,9 @@ class FlowBox(QWidget):
 
 
 def make_scrollable(content: QWidget, parent: QWidget | None = None) -> QScrollArea:
-    """Return an area in which `content` scrolls vertically. The area itself takes no focus.
+    """Return an area in which `content` scrolls vertically. The area itself gets no focus.
 
-    `parent`: the future parent of the area, so that Qt computes the style of the content only once.
+    `parent`: the parent that the area will have; with it Qt computes the style of the content only once.
     """
     area = QScrollArea(parent)
     area.setWidgetResizable(True)
@@ -197,16 +201,16 @@ def make_scrollable(content: QWidget, parent: QWidget | None = None) -> QScrollA
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(content)
-    # Otherwise Qt fills both with the colour of the window.
+    # Otherwise Qt fills both with the window's colour.
     area.viewport().setAutoFillBackground(False)
     content.setAutoFillBackground(False)
     return area
 
 
 class NoticeColumn(QWidget):
-    """A column of banners and progress rows that takes no room while all of them are hidden."""
+    """A column of banners and progress rows, which is hidden while all of them are hidden."""
 
-    changed = Signal()  # one of them was shown or hidden
+    changed = Signal()  # a notice was shown or hidden
 
     def __init__(self, *notices: QWidget, margins_px: Margins = NO_MARGINS) -> None:
         super().__init__()
@@ -227,7 +231,7 @@ class IconLines(QWidget):
     """Lines of text, each with an icon beside its first line. It is hidden while there are none."""
 
     def __init__(self, theme: Theme, *, is_tinted: bool = False) -> None:
-        """`is_tinted`: the texts have the colours of their icons."""
+        """`is_tinted`: each text has the colour of its icon."""
         super().__init__()
         self._theme = theme
         self._is_tinted = is_tinted
@@ -254,7 +258,7 @@ CARD_SIDE_PX = 16
 
 
 class Card(QFrame):
-    """A framed part of a page. `head`: its first line, with the title and room for more. Content goes into `column`."""
+    """A framed part of a page. `head`: the layout of its first line, with the title. `column`: that of its content."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -273,7 +277,7 @@ class Card(QFrame):
 
 
 class CardGrid(QWidget):
-    """Rows of labels and controls with a line under each. Call `clear` before filling it again."""
+    """A grid of labels and controls, filled row by row. Call `clear` before filling it again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -287,7 +291,7 @@ class CardGrid(QWidget):
         self._row = 0
 
     def put(self, widget: QWidget, column: int, *, span: int = 1, is_number: bool = False) -> None:
-        """Put a widget into the row that is being filled."""
+        """Add a widget to the current row. `span`: the columns it covers. `is_number`: align a label at the right."""
         if isinstance(widget, QLabel):
             if is_number:
                 widget.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -300,7 +304,7 @@ class CardGrid(QWidget):
         self._row += 1
 
     def rule(self, columns: int) -> None:
-        """Finish the row with a line under it."""
+        """Finish the current row with a separating line across `columns` columns."""
         self._row += 1
         self.put(Separator(), 0, span=columns)
         self._row += 1

@@ -1,4 +1,4 @@
-"""Provide input fields: for queries, numbers that may be automatic, texts of several lines, prompts and corrections."""
+"""Provide input fields for queries, numbers that may be automatic, longer texts, prompts and corrections."""
 
 import unicodedata
 from collections.abc import Callable
@@ -42,9 +42,9 @@ ICON_LEFT_PX, ICON_PX, GAP_PX = 9, 16, 7
 
 
 class SearchField(QLineEdit):
-    """A search field with a magnifying glass. `name` is its placeholder and what screen readers say.
+    """A search field with a magnifying glass. `name`: its placeholder and accessible name.
 
-    The glass is painted: Qt's own way would make it a button, which does nothing and has no name.
+    The glass is painted, because as an action of Qt it would be a button without a name and a function.
     """
 
     def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
@@ -73,12 +73,12 @@ class SearchField(QLineEdit):
 
 
 class FindField(SearchField):
-    """A search field with keys to step through hits: Enter and Shift+Enter.
+    """A search field in which Enter and Shift+Enter step through the hits.
 
-    Esc closes it, before it can stop an answer that is being written.
+    Esc closes it instead of stopping an answer that is being written.
     """
 
-    step_requested = Signal(int)  # 1 or -1
+    step_requested = Signal(int)  # 1: to the next hit, -1: to the previous one
     closed = Signal()
 
     def event(self, event: QEvent) -> bool:
@@ -101,10 +101,10 @@ TEXT_MARGIN_PX = 7
 
 
 class AutoSpin(QDoubleSpinBox):
-    """A number that may be automatic (自動), which is the lowest position and the value None.
+    """A field for a number or 自動 (automatic), for which `number()` is None.
 
-    An emptied field is automatic too. The position is one unit of the last decimal below `low`, which cannot be typed
-    or stepped to otherwise.
+    Inside the spin box, 自動 is its minimum, one unit of the last decimal below `low`. An emptied field is automatic
+    too. `changed`: called with the number or None.
     """
 
     def __init__(
@@ -117,9 +117,9 @@ class AutoSpin(QDoubleSpinBox):
         self.setRange(low - 10**-decimals, high)
         self.setSingleStep(step)
         self.setSuffix(suffix)
-        self.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not apply to it
+        self.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not apply here
         self.setSpecialValueText(phrase("common.automatic"))
-        self.setKeyboardTracking(False)  # report a number only when it is complete
+        self.setKeyboardTracking(False)  # valueChanged is emitted only for a complete number
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.valueChanged.connect(lambda _: changed(self.number()))
 
@@ -128,6 +128,7 @@ class AutoSpin(QDoubleSpinBox):
         return None if value < self._lowest else value
 
     def show_number(self, number: float | None) -> None:
+        """Set the number, or 自動 for None, without calling `changed`."""
         guard_of(self).run_after_conversion(lambda: self._replace(number))
 
     def _replace(self, number: float | None) -> None:
@@ -136,9 +137,9 @@ class AutoSpin(QDoubleSpinBox):
         self.blockSignals(False)
 
     def show_auto(self, words: str, number: float | None) -> None:
-        """Show `words` while the field is at 自動, such as the number that 自動 currently stands for.
+        """Set the text of 自動, such as the number that it currently means.
 
-        `number`: the number from which steps start; None if 自動 stands for no single number.
+        `number`: the number from which steps start at 自動; None: steps start at the lowest number.
         """
         self._auto_number = number
         self.setSpecialValueText(words)
@@ -150,7 +151,7 @@ class AutoSpin(QDoubleSpinBox):
     # --------------------------------------------------------------------- typing
 
     def event(self, event: QEvent) -> bool:
-        """Let typing replace the text of 自動 wherever the cursor is: Qt would refuse characters inside it."""
+        """Let typing replace the text of 自動, inside which Qt would accept no characters."""
         words = self.specialValueText()
         is_auto_text = self.text() == words and not words.removesuffix(self.suffix()).isdecimal()
         if is_auto_text and _is_typing(event):
@@ -158,7 +159,7 @@ class AutoSpin(QDoubleSpinBox):
         return super().event(event)
 
     def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
-        """Accept full-width digits too, which Japanese input methods produce."""
+        """Accept full-width digits too, and lower numbers only as an incomplete input."""
         if text != self.specialValueText():
             text = unicodedata.normalize("NFKC", text)
         if self._is_auto(text):
@@ -171,7 +172,7 @@ class AutoSpin(QDoubleSpinBox):
         return state, text, place
 
     def fixup(self, text: str) -> str:
-        """Raise a number that is too low to the lowest one."""
+        """Replace a number that is too low by the lowest one."""
         with suppress(ValueError):
             if float(text.removesuffix(self.suffix())) < self._lowest:
                 return f"{self.textFromValue(self._lowest)}{self.suffix()}"
@@ -186,9 +187,9 @@ class AutoSpin(QDoubleSpinBox):
         return text.rstrip("0").rstrip(".") if "." in text else text
 
     def _is_auto(self, text: str) -> bool:
-        """Return whether a text of the field means 自動: it is empty or the text that `show_auto` has set.
+        """Return whether a text of the field means 自動: it is empty, or the text of 自動.
 
-        That text may look like a number, such as 1 回; typing exactly it also selects 自動.
+        The text of 自動 may be a number such as 1 回; typing exactly that also selects 自動.
         """
         return text == self.specialValueText() or not text.removesuffix(self.suffix()).strip()
 
@@ -201,7 +202,7 @@ class AutoSpin(QDoubleSpinBox):
         return flags
 
     def stepBy(self, steps: int) -> None:
-        """Step down to the lowest number, and from there to 自動."""
+        """Step by `steps` times the step size. Steps down end at the lowest number; one more leads to 自動."""
         self.interpretText()
         number, change = self.number(), steps * self.singleStep()
         if number is not None:
@@ -221,18 +222,18 @@ def _is_typing(event: QEvent) -> bool:
 
 
 TEXT_HEIGHT_PX = 116
-QUOTED_MAX = 400  # characters of the inherited prompt; more would push the rest of the form away
+QUOTED_MAX = 400  # characters of the inherited prompt that are shown
 
 BELOW, NONE, OWN = "below", "none", "own"
 
 
 class PromptField(QWidget):
-    """The choice of a system prompt: the inherited one (None), none at all (""), or a text written here."""
+    """A choice of a system prompt: the inherited one (None), no prompt (""), or a text entered here."""
 
     changed = Signal()
 
     def __init__(self, theme: Theme, below_words: str) -> None:
-        """`below_words`: the name of the inherited prompt, which is used when nothing is chosen here."""
+        """`below_words`: the name of the inherited prompt, which is the default."""
         super().__init__()
         self._theme = theme
         self._below = ""
@@ -263,7 +264,7 @@ class PromptField(QWidget):
         return "" if self._source == NONE else None
 
     def problem(self) -> str:
-        """Return why the prompt cannot be stored; "" when it can."""
+        """Return a message if the prompt cannot be stored; "" if it can."""
         if self._source != OWN:
             return ""
         if not self.text.toPlainText().strip():
@@ -276,14 +277,14 @@ class PromptField(QWidget):
         self._show()
 
     def show_below(self, text: str) -> None:
-        """Set the inherited prompt, which is used when nothing is chosen here."""
+        """Set the text of the inherited prompt."""
         self._below = text
         self._show()
 
     def _on_chosen(self, source: str) -> None:
         self._source = source
         if source == OWN and not self.text.toPlainText().strip():
-            replace_text(self.text, self._below)  # most users change the existing prompt
+            replace_text(self.text, self._below)  # most users only change the inherited prompt
         self._show()
         if source == OWN:
             self.text.setFocus()
@@ -298,7 +299,7 @@ class PromptField(QWidget):
 
 
 class TextField(QPlainTextEdit):
-    """A field of several lines that Tab leaves."""
+    """A text field of several lines, in which Tab moves the focus. `name`: its accessible name."""
 
     def __init__(self, theme: Theme, name: str, height_px: int) -> None:
         super().__init__()
@@ -315,7 +316,7 @@ class TextField(QPlainTextEdit):
 
 
 def replace_text(field: QPlainTextEdit, text: str) -> None:
-    """Replace the text of a field, after a conversion that may be open."""
+    """Replace the text of a field, after the input method's conversion if one is open."""
     guard_of(field).run_after_conversion(lambda: field.setPlainText(text))
 
 
@@ -325,7 +326,7 @@ def storable_text(field: QPlainTextEdit) -> str:
 
 
 def length_problem(field: QPlainTextEdit) -> str:
-    """Return the error text for a field whose text is too long to be stored; "" for none."""
+    """Return a message if the text of a field is too long to be stored; "" if it is not."""
     text = storable_text(field)
     if is_storable_text(text):
         return ""
@@ -333,11 +334,11 @@ def length_problem(field: QPlainTextEdit) -> str:
     return words.format(n=f"{len(text):,}", limit=f"{STORED_TEXT_MAX:,}")
 
 
-FRAME_PX = 12  # border and padding of the style sheet, above and below
+FRAME_PX = 12  # the style sheet's borders and paddings above and below, together
 
 
 class CorrectedField(QPlainTextEdit):
-    """A field for correcting a text, as high as the text needs, with keys to keep or discard the change."""
+    """A field for correcting a text, as high as the text needs, with keys to submit or cancel the change."""
 
     submitted = Signal()  # Ctrl+Enter
     cancelled = Signal()  # Esc
@@ -345,7 +346,7 @@ class CorrectedField(QPlainTextEdit):
     left = Signal()
 
     def __init__(self, theme: Theme, name: str, least: int, most: int) -> None:
-        """`least`, `most`: height in lines; a longer text scrolls."""
+        """`least`, `most`: the height in lines; a longer text scrolls."""
         super().__init__()
         self._theme = theme
         self._least, self._most = least, most
@@ -359,7 +360,7 @@ class CorrectedField(QPlainTextEdit):
         self._restyle()
 
     def finish_conversion(self) -> bool:
-        """Commit the text under conversion as it is. Return False if the input method keeps it."""
+        """Commit the text under conversion unchanged. Return False if the input method does not end the conversion."""
         return guard_of(self).finish()
 
     def to_end(self) -> None:
@@ -376,7 +377,7 @@ class CorrectedField(QPlainTextEdit):
         elif event.key() == Qt.Key.Key_Escape:
             self.cancelled.emit()
         elif event.matches(QKeySequence.StandardKey.Undo) and not self.document().isUndoAvailable():
-            event.ignore()  # nothing was typed, so the user means the last decision
+            event.ignore()  # nothing was typed here, so the key undoes the window's last action
         else:
             super().keyPressEvent(event)
 
@@ -389,7 +390,7 @@ class CorrectedField(QPlainTextEdit):
         self.left.emit()
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Refuse dropped files, whose paths Qt would insert as text."""
+        """Return whether to insert pasted or dropped data: only text, not files, whose paths Qt would insert."""
         return source.hasText() and not any(url.isLocalFile() for url in source.urls())
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -1,4 +1,4 @@
-"""Provide rows of forms: settings, choosers, check boxes, files and folders, and cards to choose an answer from."""
+"""Provide rows of forms: settings, choosers, check boxes, files and folders, and cards of which one is chosen."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,9 +25,9 @@ CONTROL_WIDTH_PX = 220
 
 
 class SettingRow(QWidget):
-    """A row with a label, a control and a sentence.
+    """A row with a label, a control and a sentence that explains it.
 
-    For screen readers the label names the control, the sentence explains it.
+    The label is the accessible name of the control, the sentence its accessible description.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class SettingRow(QWidget):
         theme.changed.connect(self._resize)
 
     def set_stacked(self, is_stacked: bool) -> None:
-        """Put the label above the control, where there is no room beside it."""
+        """Put the label above the control (`is_stacked`) or beside it."""
         turn(self._row, is_row=not is_stacked)
         self._row.setSpacing(4 if is_stacked else 16)
 
     def show_note(self, words: str) -> None:
         """Show a line below the control about the state of the setting.
 
-        `words`: "" for none. Its first sign (✓ ▲) sets the colour.
+        `words`: "" for none. A first character ✓ or ▲ sets the colour.
         """
         self._note.set_tone({"✓": "success", "▲": "warning"}.get(words[:1], "accent"))
         self._note.setText(words)
@@ -81,10 +81,10 @@ class SettingRow(QWidget):
 
 
 class Chooser(QComboBox):
-    """A list to choose a setting from. It follows the setting and reports only what the user picks."""
+    """A combo box for a setting. It calls `chosen` with a value only if the user picks it."""
 
     def __init__(self, choices: Sequence[tuple[str, Any]], chosen: Callable[[Any], None]) -> None:
-        """`choices`: text and value of each."""
+        """`choices`: the text and value of each choice."""
         super().__init__()
         self.set_choices(choices)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -100,7 +100,7 @@ class Chooser(QComboBox):
         return self._values[self.currentIndex()]
 
     def show_value(self, value: Any) -> None:
-        """Select a value. One that is not among the choices (set by hand in the file) is added to them."""
+        """Select a value. One that is not among the choices, as a file edited by hand may have, is added to them."""
         if value not in self._values:
             self._values.append(value)
             self.addItem(f"{value:,}" if isinstance(value, int) else str(value))
@@ -114,14 +114,13 @@ class Chooser(QComboBox):
 class CheckRow(QWidget):
     """A check box with a title and facts, each on one line.
 
-    The texts are elided where the width ends, which those of a QCheckBox cannot be. A click on them toggles the box
-    too.
+    Unlike the text of a QCheckBox, these texts are elided if the width is too small. A click on them toggles the box.
     """
 
     toggled = Signal(bool)
 
     def __init__(self, title: str, facts: str, *, is_checked: bool = False, is_fixed: bool = False) -> None:
-        """`is_fixed`: the state is shown, but cannot be changed."""
+        """`is_fixed`: the user cannot change the state."""
         super().__init__()
         self.box = QCheckBox()
         self.box.setAccessibleName(title)
@@ -151,7 +150,7 @@ class CheckRow(QWidget):
 
 
 class PathRow(QWidget):
-    """A file or folder to choose: its title and purpose, its path, and buttons to choose and to remove it."""
+    """A row for a file or folder: a title, a sentence, the path, and buttons to choose and to remove it."""
 
     choose_requested = Signal()
     cleared = Signal()
@@ -184,13 +183,13 @@ class PathRow(QWidget):
 
 
 class ChoiceCard(QWidget):
-    """A card of which one is chosen. A click anywhere on it chooses it.
+    """A card of a `CardChoice`. A click anywhere on it chooses it.
 
-    A chosen card has a soft ground, a strong outline and a marked radio button.
+    A chosen card has a tinted background, a strong outline and a checked radio button.
     """
 
     def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
-        """`is_quiet`: without ground and outline while it is not chosen."""
+        """`is_quiet`: a card that is not chosen has no background and outline."""
         super().__init__()
         self._theme = theme
         self._is_quiet = is_quiet
@@ -231,7 +230,7 @@ class ChoiceCard(QWidget):
 class CardChoice(QWidget):
     """A choice of one among several cards."""
 
-    chosen = Signal(str)  # a key
+    chosen = Signal(str)  # the key of the card that the user has chosen
 
     def __init__(self, cards: Mapping[str, ChoiceCard]) -> None:
         super().__init__()
@@ -243,11 +242,11 @@ class CardChoice(QWidget):
 
     @property
     def key(self) -> str:
-        """Return the key of the chosen card; "": none yet."""
+        """Return the key of the chosen card; "" if none is chosen."""
         return next((key for key, card in self._cards.items() if card.radio.isChecked()), "")
 
     def show_key(self, key: str) -> None:
-        """Choose a card; "" for none."""
+        """Choose the card with this key; "" for none."""
         self._group.setExclusive(False)
         for name, card in self._cards.items():
             card.radio.setChecked(name == key)
@@ -259,10 +258,10 @@ class CardChoice(QWidget):
 
 
 class AnswerChoice(CardChoice):
-    """A question with a few answers, each with a sentence."""
+    """A choice among a few answers, each with a sentence."""
 
     def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
-        """`answers`: key -> name and sentence. `name_px`: the width of a name beside its sentence."""
+        """`answers`: the name and sentence for each key. `name_px`: the width of the names beside the sentences."""
         self.answers = {key: AnswerChoiceCard(theme, *words, name_px) for key, words in answers.items()}
         super().__init__(self.answers)
         column = make_column(into=self, spacing_px=SPACING_PX)
@@ -276,7 +275,7 @@ MARK_PX = 24  # width of the radio button with its gap
 
 
 class AnswerChoiceCard(ChoiceCard):
-    """A card with an answer and a sentence. A disabled one shows the reason instead of the sentence."""
+    """A card with an answer and a sentence. `show_obstacle` disables it and shows the reason instead."""
 
     def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:
         super().__init__(theme, name)
@@ -293,6 +292,7 @@ class AnswerChoiceCard(ChoiceCard):
         self._tint()
 
     def show_obstacle(self, reason: str) -> None:
+        """Disable the card and show why; "" enables it again."""
         self.radio.setEnabled(not reason)
         self.about.setText(reason or self._sentence)
         self.radio.setAccessibleDescription(self.about.text())
@@ -308,7 +308,7 @@ class AnswerChoiceCard(ChoiceCard):
         self.radio.setStyleSheet(f"QRadioButton:disabled {{ color: {muted}; }}")
 
     def _lay_out(self) -> None:
-        """Put the sentence beside the name, aligned with those of the other cards, or below it."""
+        """Put the sentence beside the name, aligned with those of other cards, or on a narrow card below it."""
         theme = self._theme
         is_wide = self.width() >= theme.px(SIDE_BY_SIDE_PX)
         turn(self._row, is_row=is_wide)

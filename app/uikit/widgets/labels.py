@@ -1,4 +1,4 @@
-"""Show plain text that is never read as HTML, icons, and facts in two columns; make screen readers announce changes."""
+"""Show plain text that Qt never parses as HTML, icons, and names with values; announce texts by screen readers."""
 
 import html
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from app.uikit.theme import Theme
 
 
 class Label(QLabel):
-    """Plain text in a role and tone of the style sheet. `wraps` allows several lines.
+    """A plain text. `role`, `tone`: values of "type" and "tone" in `app.uikit.theme`.
 
-    `selectable`: the mouse can select it. `shrinks`: it does not make what it is in wider.
+    `wraps`: it may have several lines. `selectable`: the mouse can select it. `shrinks`: it does not widen its parent.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Label(QLabel):
 
 
 class ElidedLabel(Label):
-    """One line that ends in … where the width ends. The full text is then its tooltip."""
+    """A line of text that is shortened with … to fit the width. The full text is then its tooltip."""
 
     def __init__(self, text: str = "", role: str = "ui", tone: str = "text", *, strong: bool = False) -> None:
         super().__init__(text, role, tone, strong=strong)
@@ -87,7 +87,7 @@ class Separator(QFrame):
 
 
 def plain_tooltip(text: str) -> str:
-    """Return a tooltip that shows `text` literally: Qt would read one that looks like HTML as HTML."""
+    """Return a tooltip that shows `text` literally, also if it looks like HTML, which Qt would parse."""
     return f"<qt>{html.escape(text)}</qt>" if text else ""
 
 
@@ -99,13 +99,13 @@ def repolish(widget: QWidget) -> None:
 
 
 def set_surface(widget: QWidget, surface: str) -> None:
-    """Give a widget a background. `surface`: base | side | raised | sunken | … of kotae.qss (`app.uikit.theme`)."""
+    """Set the background of a widget. `surface`: a value in `app.uikit.theme`, such as base or side."""
     widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
     widget.setProperty("surface", surface)
 
 
 class IconLabel(QLabel):
-    """An icon before a text. It is decoration, so it has no accessible name."""
+    """An icon beside a text. It has no accessible name, because it is decoration. `token`: its colour."""
 
     def __init__(self, theme: Theme, name: str, token: str = "text2", size: int = 16) -> None:  # noqa: S107 (a colour)
         super().__init__()
@@ -127,7 +127,7 @@ class IconLabel(QLabel):
 
 
 def announce(widget: QWidget, words: str) -> None:
-    """Make a screen reader say the words when it has finished its sentence. `widget`: where the words are shown."""
+    """Make a screen reader speak the words after its current sentence. `widget`: the one that shows them."""
     event = QAccessibleAnnouncementEvent(widget, words)
     event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
     QAccessible.updateAccessibility(event)
@@ -137,7 +137,7 @@ FACT_NAME_WIDTH_PX = 104
 
 
 class FactList(QWidget):
-    """Names and values in two columns. Values wrap and can be copied."""
+    """A list of names and values in two columns. Values wrap and can be selected."""
 
     def __init__(self, theme: Theme, *, is_compact: bool = False) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class FactList(QWidget):
         self._grid.setColumnStretch(1, 1)
 
     def set_facts(self, facts: Sequence[tuple[str, str]]) -> None:
-        """Show the facts that have a value."""
+        """Show (name, value) pairs; those with an empty value are left out."""
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()

@@ -1,4 +1,4 @@
-"""Draw the rows of lists (grounds, focus, elided text, badges), and provide a list of named entries and its model."""
+"""Draw rows of lists (background, focus, elided text, badges), and provide a list of named entries with its model."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ BAR_PX = 3
 def draw_ground(
     painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem, radius: int = 6
 ) -> None:
-    """Draw the background of a row: accent bar of a chosen row, highlight under the mouse, and focus ring."""
+    """Draw the background of a row: an accent bar if it is chosen, a highlight under the mouse, and a focus ring."""
     state: QStyle.StateFlag = option.state
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     shape = QPainterPath()
@@ -46,7 +46,7 @@ def draw_ground(
 
 
 def draw_soft(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) -> None:
-    """Draw the background of a chosen row without its accent bar: for several chosen rows, or for a drop target."""
+    """Draw the background of a chosen row without the accent bar, for one of several, or for a drop target."""
     shape = QPainterPath()
     shape.addRoundedRect(QRectF(area), radius, radius)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -56,7 +56,10 @@ def draw_soft(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) 
 def draw_text(
     painter: QPainter, theme: Theme, area: QRect, text: str, role: str, tone: str, *, weight: int | None = None
 ) -> int:
-    """Draw one line, with … where the width ends. Return the width it takes."""
+    """Draw one line of text, shortened with … to fit the area. Return its width in pixels.
+
+    `role`, `weight`: as for `Theme.font`. `tone`: the colour.
+    """
     font = theme.font(role, weight)
     shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, area.width())
     painter.setFont(font)
@@ -68,7 +71,7 @@ def draw_text(
 def draw_sign(
     painter: QPainter, theme: Theme, area: QRect, icon: str, tone: str, text: str, *, weight: int | None = None
 ) -> int:
-    """Draw a small icon and a text in one tone. Return the width they take."""
+    """Draw a small icon and a text in the colour `tone`. Return their width in pixels."""
     size = theme.px(13)
     theme.icon(icon, tone, 13).paint(painter, QRect(area.left(), area.top(), size, area.height()))
     before = size + theme.px(4)
@@ -76,9 +79,9 @@ def draw_sign(
 
 
 def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str, tone: str, icon: str = "") -> int:
-    """Draw a badge whose upper right corner is given. Return its left edge.
+    """Draw a badge with its upper right corner at (`right`, `top`). Return the x of its left edge.
 
-    `tone`: success, warning, danger or accent.
+    `tone`: success, warning, danger or accent. `icon`: "" for none.
     """
     font = theme.font("caption", 600 if tone == "accent" else 400)
     size = theme.px(13) if icon else 0
@@ -114,15 +117,15 @@ def draw_row_ground(
 
 
 def _has_ring(state: QStyle.StateFlag, is_chosen: bool) -> bool:
-    """Return whether a row gets the focus ring. A row chosen by a click is already marked by its background."""
+    """Return whether a row gets the focus ring. A row chosen by a click does not: its background is enough."""
     has_focus = bool(state & QStyle.StateFlag.State_HasFocus)
     return has_focus and (not is_chosen or bool(state & QStyle.StateFlag.State_KeyboardFocusChange))
 
 
 # Roles of an `EntryListModel`, in addition to the display text.
-EntryRole = Qt.ItemDataRole.UserRole + 1  # None: a heading
+EntryRole = Qt.ItemDataRole.UserRole + 1  # the entry; None: the row is a heading
 DescriptionRole = Qt.ItemDataRole.UserRole + 2  # the second line
-SignRole = Qt.ItemDataRole.UserRole + 3  # an icon and its tone, before the second line; None: there is none
+SignRole = Qt.ItemDataRole.UserRole + 3  # an icon before the second line, and its colour; None: no icon
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -132,7 +135,7 @@ class EntryRow:
     """A row of a list: an entry with the texts and the icon to show, or a heading, which has only a name."""
 
     name: str
-    key: object = None  # tells the entry from others
+    key: object = None  # identifies the entry
     entry: Any = None  # None: a heading
     description: str = ""  # the second line
     about: str = ""  # in the tooltip, after the name
@@ -140,18 +143,20 @@ class EntryRow:
 
 
 def group_rows(heading: str, rows: Iterable[EntryRow]) -> list[EntryRow]:
-    """Return the rows below their heading; nothing if there are none."""
+    """Return a heading and the rows below it; [] if there are no rows."""
     found = list(rows)
     return [EntryRow(heading), *found] if found else []
 
 
 class EntryListModel(QAbstractListModel):
+    """A list model of `EntryRow`."""
+
     def __init__(self) -> None:
         super().__init__()
         self._rows: Sequence[EntryRow] = ()
 
     def set_rows(self, rows: Sequence[EntryRow]) -> None:
-        """Show other rows. The model resets only if they are of other entries, so that a view keeps its selection."""
+        """Replace the rows. Reset the model only if their keys differ, so that a view keeps its selection otherwise."""
         if [row.key or row.name for row in rows] != [row.key or row.name for row in self._rows]:
             self.beginResetModel()
             self._rows = rows
@@ -187,9 +192,9 @@ class EntryListModel(QAbstractListModel):
 
 
 def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
-    """Prepare a list that scrolls by pixels, but not sideways, and edits nothing by itself.
+    """Set up a list that scrolls by pixels, but not horizontally, and has no editing by itself.
 
-    `name`: what screen readers say.
+    `name`: its accessible name.
     """
     view.setModel(model)
     view.setItemDelegate(delegate)
@@ -201,14 +206,14 @@ def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledIte
 
 
 class NamedList(QListView):
-    """A list at the left of a page. F2 renames an entry, Delete removes it (which can be undone)."""
+    """A list at the left of a page. F2 requests to rename the entry, Delete to remove it."""
 
     rename_requested = Signal()
     remove_requested = Signal()
     menu_requested = Signal(object)  # QPoint on the screen
 
     def __init__(self, theme: Theme, model: QAbstractItemModel, name: str) -> None:
-        """`name`: what screen readers say."""
+        """`name`: the accessible name."""
         super().__init__()
         set_up_list(self, model, _Delegate(theme, self), name)
         self.setResizeMode(QListView.ResizeMode.Adjust)
@@ -224,7 +229,7 @@ class NamedList(QListView):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Request the menu; by the mouse only on an entry that can be chosen."""
+        """Request the menu. A right click on a heading or an empty place does nothing."""
         if event.reason() != QContextMenuEvent.Reason.Keyboard:
             index = self.indexAt(event.pos())
             if not index.flags() & Qt.ItemFlag.ItemIsSelectable:
@@ -234,7 +239,7 @@ class NamedList(QListView):
 
 
 class _Delegate(QStyledItemDelegate):
-    """Draw the name of an entry, and below it the description with an icon."""
+    """Draws the name of an entry, and below it the icon and the description."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)

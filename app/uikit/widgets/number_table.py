@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOp
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
 
-ROWS_SHOWN = 8  # a longer table scrolls
+ROWS_SHOWN = 8  # a table with more rows scrolls
 PADDING_PX, SIDE_PX = 24, 10
 
 Index = QModelIndex | QPersistentModelIndex
@@ -18,7 +18,10 @@ Row = tuple[str, ...]
 
 
 class NumberTableModel(QAbstractTableModel):
-    """Rows of texts. `wide`: the column that takes the remaining width, -1 for none; the others hold numbers."""
+    """A table model of texts. `wide`: the left-aligned column that gets the remaining width; -1: none.
+
+    The other columns hold numbers and are right-aligned.
+    """
 
     def __init__(self, titles: Sequence[str], wide: int = -1) -> None:
         super().__init__()
@@ -27,7 +30,7 @@ class NumberTableModel(QAbstractTableModel):
         self.wide = wide
 
     def set_rows(self, rows: Sequence[Row]) -> None:
-        """Show rows. Where they continue those shown, as the first cells tell, selection and scroll position stay."""
+        """Replace the rows. If the first cells of the old rows are unchanged, keep selection and scroll position."""
         old = len(self._rows)
         if not old or len(rows) < old or any(row[0] != other[0] for row, other in zip(rows, self._rows, strict=False)):
             self.beginResetModel()
@@ -71,7 +74,7 @@ class NumberTableModel(QAbstractTableModel):
 
 
 class NumberTableDelegate(QStyledItemDelegate):
-    """Draw the cells, elided, with the ground and focus lines of the selected row."""
+    """Draws elided cells, and the background and focus lines of the selected row."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -98,7 +101,7 @@ class NumberTableDelegate(QStyledItemDelegate):
 
 
 class NumberTableView(QTreeView):
-    """The table, as high as its rows, up to ROWS_SHOWN."""
+    """A table as high as its rows, up to ROWS_SHOWN. `name`: its accessible name."""
 
     def __init__(self, theme: Theme, figures: NumberTableModel, name: str) -> None:
         super().__init__()
@@ -135,7 +138,7 @@ class NumberTableView(QTreeView):
         self._fit_columns()
 
     def _fit_columns(self) -> None:
-        """Make the columns of numbers as wide as they need, and give the rest to the wide one."""
+        """Set the columns of numbers to the width that they need, and the wide column to the rest."""
         header, taken = self.header(), 0
         for column in range(self._figures.columnCount()):
             if column != self._figures.wide:

@@ -1,6 +1,6 @@
-"""Show a long step: what it does, its progress, the time left, and a button to cancel it.
+"""Show the progress of long work: a text about it, the amount done, the time left, and a button to cancel it.
 
-`TransferStrip` shows it at the foot of the window, for exports and imports.
+`TransferStrip` shows the progress of an export or import at the bottom of the window.
 """
 
 import math
@@ -20,16 +20,16 @@ from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
 
 
 class TimeLeftText(background.TimeLeftEstimator):
-    """An estimator whose result is also a text."""
+    """A `TimeLeftEstimator` that also returns a text."""
 
     @property
     def words(self) -> str:
-        """Return the time left; "" while it is not known."""
+        """Return the time left as text; "" while it is unknown."""
         return format_time_left(self.seconds) if self.seconds is not None else ""
 
 
 def format_time_left(seconds: int) -> str:
-    """Return the time left: exact below a minute, rounded up to minutes above."""
+    """Return the time left as text: in seconds below a minute, else rounded up to minutes."""
     if seconds < 60:
         return phrase("uikit.s_s_left", s=seconds)
     minutes = math.ceil(seconds / 60)
@@ -38,14 +38,14 @@ def format_time_left(seconds: int) -> str:
     return phrase("uikit.about_h_h_m_min", h=minutes // 60, m=minutes % 60)
 
 
-STEPS = 1000  # resolution of the progress bar
+STEPS = 1000  # the maximum of the progress bar
 
 
 class ProgressRow(QFrame):
-    """The row of one step.
+    """A row for the progress of one work.
 
-    It is hidden until `start`. While the total is unknown it counts seconds, without an animation. After `cancelled` it
-    shows that the work is being cancelled, until the owner calls `finish`.
+    It is hidden until `start`. While the total is unknown, it shows the elapsed seconds instead of a bar. After
+    `cancelled` it shows that the work is being cancelled, until its owner calls `finish`.
     """
 
     cancelled = Signal()
@@ -64,7 +64,7 @@ class ProgressRow(QFrame):
     def start(self, what: str, elapsed_s: float = 0.0) -> None:
         """Show the row.
 
-        `what`: what is done, as a whole phrase: 取り込んでいます：模型.gguf. `elapsed_s`: time since its start.
+        `what`: the text about the work, such as 取り込んでいます：模型.gguf. `elapsed_s`: the time since its start.
         """
         self.say(what)
         self._bar.hide()
@@ -78,14 +78,15 @@ class ProgressRow(QFrame):
         self.show()
 
     def say(self, what: str) -> None:
-        """Show what is being done now, within the same work: the elapsed time continues."""
+        """Show another text about the same work, whose time continues."""
         self._what.setText(what)
         self._bar.setAccessibleName(what)
 
     def set_progress(self, done: int, total: int, *, is_bytes: bool = False, is_brief: bool = False) -> None:
-        """Show `done` of `total`; a `total` of 0 is unknown. `is_bytes`: in GB or MB of 10^9 or 10^6.
+        """Show `done` of `total`; `total` 0 is unknown and changes nothing.
 
-        `is_brief`: show only the percentage, where there is little room.
+        `is_bytes`: both are bytes, shown in GB (10^9) or MB (10^6). `is_brief`: show only the percentage, in a narrow
+        row.
         """
         if total <= 0:
             return
@@ -122,7 +123,7 @@ class ProgressRow(QFrame):
         self._bar.setTextVisible(False)
         row = make_row((self._what, 1), self._amount, self.cancel_button, spacing_px=12)
         make_column(row, self._bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=8)
-        self.cancel_button.setVisible(can_cancel)  # only with a parent: before, it would be a window for a moment
+        self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window
 
     def _connect(self) -> None:
         self._timer.timeout.connect(self._refresh)
@@ -134,16 +135,16 @@ class ProgressRow(QFrame):
         self.cancelled.emit()
 
     def _refresh(self) -> None:
-        """Update the text, each second and with each step: the time left changes also without a step."""
+        """Update the text about elapsed or remaining time; called also each second by the timer."""
         elapsed = phrase("common.s_s", s=int(time.monotonic() - self._started_at))
         left = self._time_left.words if self._amount_words else ""
         self._amount.setText(join_facts(self._amount_words or elapsed, left))
 
 
 class TransferStrip(QWidget):
-    """The strip at the foot of the window with the progress and the result of an export or import.
+    """A strip at the bottom of the window with the progress and the result of an export or import.
 
-    It takes no room while both are hidden.
+    It is hidden while both are hidden.
     """
 
     def __init__(self, theme: Theme) -> None:

@@ -1,4 +1,4 @@
-"""Show the parts of a page as tabs with counts, and the steps of a procedure as a rail."""
+"""Show the parts of a page as tabs with counts, and the steps of a procedure in a row."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ TAB_HEIGHT_PX, TAB_SIDE_PX, TAB_LINE_PX = 36, 10, 2
 
 
 class TabBar(QWidget):
-    """Tabs side by side, each with a count; they continue in a second line where the width ends."""
+    """A row of tabs, each with a count, which wraps into further lines. `names`: the text of each tab by its key."""
 
     chosen = Signal(str)
 
@@ -43,13 +43,13 @@ class TabBar(QWidget):
             self.buttons[key].setFocus()
 
     def show_count(self, key: str, count: int) -> None:
-        """Show the count of a tab; 0 shows none."""
+        """Show a count in a tab; no number for 0."""
         name = self._names[key]
         self.buttons[key].show_words(f"{name} {count:,}" if count else name)
 
 
 class TabButton(QAbstractButton):
-    """A tab. The selected one is underlined and bold. The arrow keys move from one to the next."""
+    """A tab; the selected one is underlined and bold."""
 
     def __init__(self, theme: Theme, name: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class TabButton(QAbstractButton):
             self.updateGeometry()
 
     def sizeHint(self) -> QSize:
-        """Return the size with the bold name, so that nothing moves."""
+        """Return the size with a bold name, so that selecting a tab moves nothing."""
         width = QFontMetrics(self._theme.font("ui", 600)).horizontalAdvance(self.text())
         return QSize(width + 2 * self._theme.px(TAB_SIDE_PX), self._theme.px(TAB_HEIGHT_PX))
 
@@ -100,9 +100,9 @@ DONE, NOW, LATER = "done", "now", "later"
 
 
 class StepRail(QWidget):
-    """Steps that are done, current or to come. The user can go back to done ones.
+    """A row of steps: done, current or to come. The user can go back to a done step.
 
-    Where the names do not fit side by side, it shows the number and the name of the current step.
+    If the names do not fit side by side, only the number and the name of the current step are shown.
     """
 
     step_chosen = Signal(int)  # index of a done step, from 0
@@ -118,7 +118,7 @@ class StepRail(QWidget):
         self.show_step(0)
 
     def show_step(self, now: int, first: int = 0) -> None:
-        """Show the current step. `first`: the steps before it are done, and the user cannot go back to them."""
+        """Set the current step, an index from 0. `first`: the first step to which the user can go back."""
         self._now = now
         for place, step in enumerate(self.steps):
             step.show_state(DONE if place < now else NOW if place == now else LATER, can_go_back=place >= first)
@@ -133,7 +133,7 @@ class StepRail(QWidget):
         self._lay_out()
 
     def _build(self) -> None:
-        # The rail never widens its parent; it shortens itself.
+        # The row never widens its parent, because it can shorten itself.
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._short = ElidedLabel(strong=True)
         row = make_row(into=self, spacing_px=GAP_PX)
@@ -164,7 +164,10 @@ class StepRail(QWidget):
 
 
 class RailStep(QAbstractButton):
-    """A circle and a name. Done: a ring with ✓. Current: a filled circle and a bold name. To come: an outline."""
+    """A step of a `StepRail`: a circle and a name.
+
+    A done step has a ring with ✓, the current one a filled circle and a bold name, one to come a grey ring.
+    """
 
     def __init__(self, theme: Theme, number: int, name: str) -> None:
         super().__init__()
@@ -191,7 +194,7 @@ class RailStep(QAbstractButton):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Return the size with the bold name, so that nothing moves from step to step."""
+        """Return the size with a bold name, so that changing the current step moves nothing."""
         name = QFontMetrics(self._theme.font("ui", 600)).horizontalAdvance(self.text())
         circle = self._theme.px(CIRCLE_PX)
         return QSize(circle + self._theme.px(GAP_PX) + name + 10, circle + 8)

@@ -22,14 +22,13 @@ Draw = Callable[[float, float], str]
 
 
 class SvgPlot(QWidget):
-    """A plot, drawn anew for the size that it has. The same values stand in a text or a table next to it."""
+    """A plot, drawn again for each size. It is not accessible, so a text or table must show its values too."""
 
     def __init__(self, theme: Theme, draw: Draw, *, least_px: int = 0, height_px: int = 0, most_px: int = 9999) -> None:
-        """Make a plot.
+        """Create the widget. All sizes are in pixels at 100 % text size.
 
-        `draw`: returns an <svg> element for a width and a height in pixels at 100 %, or "" for nothing. `least_px`,
-        `most_px`: the least width, and that which the plot does not exceed. `height_px`: the least height; 0: the
-        drawing decides, and knows its width alone.
+        `draw`: returns an <svg> element for a width and a height, or "" for nothing. `least_px`, `most_px`: the minimum
+        and maximum width. `height_px`: the minimum height; 0: the <svg> decides its height, and `draw` gets 0.
         """
         super().__init__()
         self._theme = theme
@@ -47,7 +46,7 @@ class SvgPlot(QWidget):
         return self._renderer.isValid()
 
     def redraw(self) -> None:
-        """Draw anew, because values or the theme have changed."""
+        """Draw the plot again, because its values or the theme have changed."""
         self._drawn_for = None
         self.updateGeometry()
         self.update()
@@ -86,7 +85,7 @@ class SvgPlot(QWidget):
 
 
 def _style(theme: Theme) -> str:
-    """Return plots.css with the theme's colours. QtSvg knows no variables, and one family instead of a list."""
+    """Return plots.css with colours in place of variables and one font family, because QtSvg supports no more."""
     family = QFontInfo(theme.font("ui")).family()
     colored = _VARIABLE.sub(lambda found: theme.color(_TOKENS[found[1]]).name(), _stylesheet())
     return f"text {{ font-family: '{family}'; }}\n{colored}"

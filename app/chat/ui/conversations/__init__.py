@@ -1,1 +1,1 @@
-"""The list of conversations, the bin, search, export and import."""
+"""Show the list of conversations, the bin and the search, and export and import conversations."""

@@ -1,4 +1,4 @@
-"""The page ごみ箱: conversations can be restored for thirty days, or erased at once after a question."""
+"""Show the page ごみ箱, where conversations can be restored for 30 days, or erased at once after a question."""
 
 import math
 import time
@@ -36,7 +36,7 @@ _DAY_S = 24 * 60 * 60
 
 
 def bin_row(conversation: Conversation, now: float) -> EntryRow:
-    """Return the row of a conversation with the days that are left to it. `now`: seconds since 1970."""
+    """Return the row of a conversation with the number of days until it is erased. `now`: seconds since 1970."""
     days = math.ceil(BIN_DAYS - (now - (conversation.binned_at or 0)) / _DAY_S)
     left = phrase("chat.days_left_n", n=min(days, BIN_DAYS)) if days > 0 else phrase("chat.goes_soon")
     imported = "" if conversation.imported_at is None else phrase("chat.imported_in_list")
@@ -44,7 +44,7 @@ def bin_row(conversation: Conversation, now: float) -> EntryRow:
 
 
 class BinDelegate(QStyledItemDelegate):
-    """Paints a row with the days left at the right, or below the title in a narrow page. Selected rows have a tick."""
+    """Paints a row with the days left at its right, or below the title in a narrow page. Selected rows have a tick."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -82,7 +82,7 @@ class BinDelegate(QStyledItemDelegate):
 
 
 class BinView(QListView):
-    """The list of the bin. Enter restores, Delete asks whether to erase, so that no single key erases."""
+    """The list of the bin. Enter restores; Delete asks whether to erase, so that no single key erases."""
 
     restore_requested = Signal()
     erasure_requested = Signal()
@@ -108,7 +108,7 @@ class BinView(QListView):
 
 
 class BinPage(Page):
-    """Shows the bin, with buttons to restore, erase and empty."""
+    """Shows the binned conversations, with buttons to restore some, erase some or empty the bin."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class BinPage(Page):
         conversations: Conversations,
         label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
-        """`label_of_all` returns the highest label of all conversations."""
+        """Build the page. `label_of_all` returns the highest label of all conversations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -132,7 +132,8 @@ class BinPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations, since nothing tracks which one a shown line belongs to."""
+        """Return the highest label of all conversations, because the page does not track which conversations it
+        shows."""
         return self._label_of_all()
 
     def focus_first(self) -> None:
@@ -192,7 +193,7 @@ class BinPage(Page):
             self._show()
 
     def _show(self) -> None:
-        """Refill the list and keep a row selected, so that the buttons can be used."""
+        """Fill the list again and keep a row selected, so that the buttons can be used."""
         row = max(0, self.list.currentIndex().row())
         had_focus = self.isAncestorOf(self.focusWidget()) if self.focusWidget() else False
         now = time.time()
@@ -212,7 +213,7 @@ class BinPage(Page):
         self.restore_button.setEnabled(count > 0)
         self.erase_button.setEnabled(count > 0)
 
-    # ---------------------------------------------------------------------- done
+    # ---------------------------------------------------------------------- actions
 
     def _restore(self) -> None:
         if ids := self.list.chosen_ids():
@@ -221,7 +222,7 @@ class BinPage(Page):
     def _ask_to_erase(self) -> None:
         ids = self.list.chosen_ids()
         if len(ids) == 1:
-            title = self.list.selectedIndexes()[0].data()  # the current row may be unselected by Ctrl+click
+            title = self.list.selectedIndexes()[0].data()  # the current row may be unselected after Ctrl+click
             question = phrase("chat.permanently_delete_title", title=title)
         else:
             question = phrase("chat.permanently_delete_n_conversations", n=len(ids))

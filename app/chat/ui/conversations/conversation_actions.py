@@ -1,4 +1,4 @@
-"""Actions on conversations and folders, each with its undo."""
+"""Perform actions on conversations and folders, each with its undo."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ FOLDER_CHARACTERS = 14
 
 
 class ConversationActions(QObject):
-    """Carries out what the list and the bin request. An action that fails (full disk) offers no undo."""
+    """Performs what the list and the bin request. An action that fails, for example on a full disk, offers no undo."""
 
-    bin_undone = Signal(int)  # a single conversation that an undo returned from the bin
-    folder_added = Signal(int)  # a new folder, which the user should name
+    bin_undone = Signal(int)  # id of the only conversation that an undo returned from the bin
+    folder_added = Signal(int)  # id of a new folder, which the user should name
 
     def __init__(
         self, conversations: Conversations, listed: ConversationView, undo_stack: UndoStack, parent: QObject
@@ -42,12 +42,12 @@ class ConversationActions(QObject):
             self._undo_stack.offer(text, lambda: self._restore(ids), title, ids)
 
     def restore(self, ids: Sequence[int]) -> None:
-        """Return conversations from the bin to the list."""
+        """Return conversations from the bin to the list, with an undo."""
         if self._conversations.restore(ids):
             self._undo_stack.push(lambda: self._conversations.bin(ids), ids)
 
     def move(self, ids: Sequence[int], folder_id: int | None) -> None:
-        """Move conversations to a folder; None removes them from their folders."""
+        """Move conversations to a folder, with an undo; None removes them from their folders."""
         title, before = self._title(ids), self._folders_of(ids)
         name = next((folder.name for folder in self._conversations.folders() if folder.id == folder_id), "")
         if not self._conversations.move(ids, folder_id):
@@ -62,7 +62,7 @@ class ConversationActions(QObject):
         self._undo_stack.offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name, ids)
 
     def add_folder(self, ids: Sequence[int] = ()) -> None:
-        """Add a folder with these conversations in it."""
+        """Add a folder that contains these conversations, with an undo."""
         before = self._folders_of(ids)
         folder_id = self._conversations.add_folder(self._free_name(), ids)
         if folder_id is not None:

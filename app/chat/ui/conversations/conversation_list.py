@@ -1,4 +1,5 @@
-"""The model of the conversation list: pinned conversations, folders, then days. Fast enough for thousands of rows."""
+"""Provide the rows of the conversation list: pinned conversations, folders, then days, fast enough for thousands of
+rows."""
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from app.uikit.widgets.list_rows import Index
 OUTSIDE = 0  # the place of conversations without a folder; ids of folders begin at 1
 
 
-@dataclass(slots=True)  # not frozen: thousands are made at each change, and frozen takes three times as long
+@dataclass(slots=True)  # not frozen: each change creates thousands of rows, and frozen ones take three times as long
 class ListRow:
     """A conversation, or the heading of a folder or day, for which `conversation` is None.
 
@@ -38,17 +39,17 @@ class ListRow:
 
     @property
     def id(self) -> int | None:
-        """Return the id of the conversation."""
+        """Return the id of the row's conversation; None for a heading."""
         return self.conversation.id if self.conversation is not None else None
 
     @property
     def folder_id(self) -> int | None:
-        """Return the id of the folder whose heading this is."""
+        """Return the id of the folder if the row is a folder's heading, else None."""
         return self.folder.id if self.folder is not None else None
 
 
 class ConversationList(QAbstractListModel):
-    """The rows of the list. Headings of days cannot be selected, folders can be folded; the filter searches all
+    """The rows of the list. Headings of days cannot be selected, folders can be folded, and the filter searches all
     titles."""
 
     renamed = Signal(int, str)  # id, the new title
@@ -61,8 +62,8 @@ class ConversationList(QAbstractListModel):
         self.folded: frozenset[int] = frozenset()
         self._drafts: Collection[int] = frozenset()
         self._collections: Sequence[DocumentCollection] = ()
-        self.collections_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # the collections of a conversation
-        self._asked: dict[int, list[CollectionRef]] = {}  # only of drawn rows: thousands would take seconds
+        self.collections_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # by id; set by the window
+        self._asked: dict[int, list[CollectionRef]] = {}  # results of `collections_of`, for painted rows only
         self._written: tuple[Message, ...] = ()
         self._filter = ""
         self._open_id: int | None = None
@@ -79,7 +80,8 @@ class ConversationList(QAbstractListModel):
         folders: Sequence[Folder] = (),
         drafts: Collection[int] = frozenset(),
     ) -> None:
-        """Set the rows. `conversations`: the most recently used first. `drafts`: those with an unsent draft."""
+        """Set the rows. `conversations` are sorted by last use, the latest first; `drafts` are the ids of those with an
+        unsent draft. `now` None: the current time."""
         self._conversations, self.folders, self._drafts = conversations, folders, drafts
         self._asked = {}
         self.folded &= {folder.id for folder in folders}
@@ -90,12 +92,12 @@ class ConversationList(QAbstractListModel):
         self._refill(now)
 
     def fold(self, folder_id: int, *, is_folded: bool) -> None:
-        """Fold or unfold a folder; a folded one shows only its heading."""
+        """Fold or unfold a folder. A folded folder shows only its heading."""
         self.folded = self.folded | {folder_id} if is_folded else self.folded - {folder_id}
         self._refill(None)
 
     def set_open(self, conversation_id: int | None) -> None:
-        """Mark the conversation that is shown next to the list; None: a new one."""
+        """Mark the conversation that is shown next to the list; None marks none, because a new one is shown."""
         if conversation_id != self._open_id:
             self._open_id = conversation_id
             self._emit_all_changed()
@@ -111,7 +113,7 @@ class ConversationList(QAbstractListModel):
         self._emit_all_changed()
 
     def set_written(self, message: Message | None) -> None:
-        """Set the question just sent, then the answer that is being written; None when the answer has ended."""
+        """Record the question just sent, then the answer that is being written; None when the answer has ended."""
         if message is None or message.role == "question":
             self._written = ()
         if message is not None:
@@ -123,14 +125,15 @@ class ConversationList(QAbstractListModel):
         return self._open_id
 
     def conversations(self, ids: Iterable[int]) -> list[Conversation]:
-        """Return those of the conversations that are listed, also in folded folders, the most recently used first."""
+        """Return the conversations with these ids that are in the list, also in folded folders, the most recently used
+        first."""
         wanted = set(ids)
         return [conversation for conversation in self._conversations if conversation.id in wanted]
 
     # -------------------------------------------------------------------- places
 
     def index_of(self, conversation_id: int | None) -> QModelIndex:
-        """Return the row of a conversation; invalid when it is not in the list."""
+        """Return the index of a conversation's row; invalid when it is not in the list."""
         return next(iter(self.indexes_of([conversation_id])), QModelIndex())
 
     def indexes_of(self, conversation_ids: Iterable[int | None]) -> list[QModelIndex]:
@@ -138,18 +141,20 @@ class ConversationList(QAbstractListModel):
         return [self.index(place) for place, row in enumerate(self._rows) if row.id is not None and row.id in wanted]
 
     def index_of_folder(self, folder_id: int | None) -> QModelIndex:
-        """Return the row of a folder's heading; invalid when it is not in the list."""
+        """Return the index of a folder's heading; invalid when it is not in the list."""
         places = (place for place, row in enumerate(self._rows) if row.folder and row.folder_id == folder_id)
         return self.index(next(places, -1))
 
     def nearest(self, row: int) -> QModelIndex:
-        """Return the conversation at this row, else the next below, else the last; invalid in an empty list."""
+        """Return the index of the conversation at this row, else of the next below, else of the last; invalid in an
+        empty list."""
         places = [place for place, entry in enumerate(self._rows) if entry.conversation is not None]
         below = next((place for place in places if place >= row), places[-1] if places else -1)
         return self.index(below) if below >= 0 else QModelIndex()
 
     def folder_around(self, index: Index) -> int | None:
-        """Return the folder of a heading or conversation, `OUTSIDE` for a row below a day, None for a pinned row."""
+        """Return the id of the folder of a heading or conversation, `OUTSIDE` for a conversation below a day, None for
+        a pinned one or a heading of days."""
         row = self._rows[index.row()]
         if row.folder is not None:
             return row.folder.id
@@ -160,7 +165,7 @@ class ConversationList(QAbstractListModel):
     def row(self, place: int) -> ListRow:
         return self._rows[place]
 
-    # ------------------------------------------------------------------- Qt's model
+    # ------------------------------------------------------------------- methods of Qt's model
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._rows)
@@ -181,7 +186,7 @@ class ConversationList(QAbstractListModel):
         return None
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Emit the new name; the row changes when the stored conversations are set again."""
+        """Emit the new name. The row changes when `set_conversations` is called with the renamed conversation."""
         name = str(value).strip()
         row = self._rows[index.row()]
         if role != Qt.ItemDataRole.EditRole or name in ("", row.text):
@@ -241,7 +246,7 @@ class ConversationList(QAbstractListModel):
                 yield ListRow(conversation.title, "folder", conversation)
 
     def _days(self, conversations: Iterable[Conversation]) -> Iterator[ListRow]:
-        began_at = float("inf")  # the start of the day or month of the last heading
+        began_at = float("inf")  # start of the day or month of the last heading, in seconds since 1970
         for conversation in conversations:
             if conversation.updated_at < began_at:
                 heading, began = self._day(datetime.fromtimestamp(conversation.updated_at))
@@ -250,7 +255,8 @@ class ConversationList(QAbstractListModel):
             yield ListRow(conversation.title, "day", conversation)
 
     def _day(self, when: datetime) -> tuple[str, datetime]:
-        """Return the heading for a conversation, and the start of the day or month that the heading names."""
+        """Return the heading for a conversation last used at `when`, and the start of the day or month that the heading
+        names."""
         today = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
         yesterday = today - timedelta(days=1)
         if when >= today:
@@ -268,10 +274,10 @@ class ConversationList(QAbstractListModel):
         return join_facts(time, phrase(f"common.label.{label}") if label is not None else "", folder)
 
     def facts(self, row: ListRow) -> tuple[str, Label | None, str]:
-        """Return the time of the last use, the label if there is something to say, and the folder of a pinned
-        conversation.
+        """Return the time of the last use, the label (None: not determined), and the folder of a pinned conversation
+        ("": none).
 
-        The time is as short as the heading above allows, and says if the conversation was imported.
+        The time is as short as the heading above allows, and includes a mark if the conversation was imported.
         """
         conversation = row.conversation
         assert conversation is not None
@@ -294,14 +300,14 @@ class ConversationList(QAbstractListModel):
     def _label(self, conversation: Conversation) -> Label | None:
         """Return the label to show: the highest of the conversation's own, its collections' and its answers' sources'.
 
-        The header of the open conversation shows the same. None if neither the user nor a document has set one; the
-        highest label if the details of an answer are damaged.
+        The header of the open conversation shows the same label. Return None if neither the user nor a document has
+        determined one, and the highest label if the stored details of an answer are damaged.
         """
         written = [one for one in self._written if one.conversation_id == conversation.id]
         if conversation.id not in self._asked:
             try:
                 self._asked[conversation.id] = self.collections_of(conversation.id)
-            except AppError:  # damaged details of an answer: its sources are unknown
+            except AppError:  # the stored details of an answer are damaged, so that its sources are unknown
                 return HIGHEST_LABEL
         scope = (*conversation.scope, *self._asked[conversation.id])
         asked = conversation_privacy.collection_labels(self._collections, scope, written)
@@ -310,11 +316,12 @@ class ConversationList(QAbstractListModel):
         return conversation.label if label is None and conversation.scope else label
 
     def draft_mark(self, row: ListRow) -> str:
-        """Return the mark of a draft, except for the open conversation, whose draft is in the composer."""
+        """Return the mark of a draft, or "" without one and for the open conversation, whose draft is in the
+        composer."""
         return phrase("chat.draft") if row.id in self._drafts and row.id != self._open_id else ""
 
     def is_open(self, row: ListRow) -> bool:
-        """Return whether the row is the conversation shown next to the list, or a folded folder with it."""
+        """Return whether the row is the conversation shown next to the list, or a folded folder that contains it."""
         if row.conversation is not None:
             return row.id == self._open_id
         if row.folder is None or not row.is_folded or self._open_id is None:

@@ -1,4 +1,4 @@
-"""The view of the conversation list: keyboard, mouse, menus, dragging to folders, renaming in place.
+"""Show the conversation list: keyboard, mouse, menus, dragging to folders, renaming in place.
 
 The file is long, because the view, its delegate and its menus share the roles of the model and one selection.
 """
@@ -37,24 +37,24 @@ from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import escape_mnemonic
 from app.uikit.widgets.list_rows import Index
 
-INDENT_PX = 14  # of conversations under the heading of their folder
+INDENT_PX = 14  # px; of conversations below the heading of their folder
 
 
 class ConversationDelegate(QStyledItemDelegate):
-    """Paints the rows: the open conversation with soft background, bar and bold title, several selected ones with a
-    tick."""
+    """Paints the rows. The open conversation has a soft background, a bar and a bold title; several selected ones have
+    a tick."""
 
     def __init__(self, theme: Theme, model: ConversationList, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
         self._model = model
         self.has_several = False  # whether several rows are selected
-        self.target: int | None = None  # the folder under the drag
+        self.target: int | None = None  # id of the folder that a drag is over; None: none
         self._set_sizes()
         theme.changed.connect(self._set_sizes)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        row = self._model.row(index.row())  # faster than data(), for thousands of rows
+        row = self._model.row(index.row())  # faster than data(), which matters for thousands of rows
         if row.conversation is not None:
             return self._row_size
         return self._heading_size if row.folder is None else self._folder_size
@@ -79,10 +79,9 @@ class ConversationDelegate(QStyledItemDelegate):
         return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:
-        """Leave the field as it is, because Qt calls this at each change of a row, which would undo what is being
-        typed.
+        """Leave the field unchanged. Qt calls this at each change of a row, which would undo what the user is typing.
 
-        `createEditor` sets the text, and the row gets no other text before the renaming ends.
+        `createEditor` sets the text, and the row gets no other text before renaming ends.
         """
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:  # noqa: ARG002
@@ -144,7 +143,7 @@ class ConversationDelegate(QStyledItemDelegate):
 
 
 def _draw_icon(painter: QPainter, theme: Theme, area: QRect, name: str, token: str, size: int) -> int:
-    """Draw an icon at the right of `area`; return where the room left of it ends."""
+    """Draw an icon of `size` px at the right of `area`; return the x coordinate where the room to its left ends."""
     width = theme.px(size)
     theme.icon(name, token, size).paint(painter, QRect(area.right() - width, area.top(), width, area.height()))
     return area.right() - width - theme.px(6)
@@ -163,8 +162,8 @@ class ConversationView(QListView):
     chosen = Signal(int)
     bin_requested = Signal(object)
     pin_requested = Signal(object, bool)
-    move_requested = Signal(object, object)  # ids, the id of a folder or None
-    folder_requested = Signal(object)  # a new folder for these conversations
+    move_requested = Signal(object, object)  # list of ids, id of a folder or None
+    folder_requested = Signal(object)  # list of ids of the conversations to put into a new folder
     export_requested = Signal(object)
     new_in_folder_requested = Signal(int)
     folder_removal_requested = Signal(int)
@@ -185,7 +184,7 @@ class ConversationView(QListView):
         return [row.id for row in rows if row.id is not None]
 
     def choose(self, ids: list[int], current: QModelIndex) -> None:
-        """Select these conversations and put the focus at `current`."""
+        """Select the conversations with these ids and make `current` the current row."""
         chosen = QItemSelection()
         for index in self._model.indexes_of(ids):
             chosen.select(index, index)
@@ -193,7 +192,7 @@ class ConversationView(QListView):
         self.selectionModel().setCurrentIndex(current, QItemSelectionModel.SelectionFlag.NoUpdate)
 
     def choose_open(self) -> None:
-        """Select only the conversation that is shown next to the list; none if it is not listed."""
+        """Select only the conversation that is shown next to the list, or nothing if the list does not have it."""
         index = self._model.index_of(self._model.open_id)
         if self.is_editing:
             return
@@ -214,7 +213,7 @@ class ConversationView(QListView):
             self.edit(self.currentIndex())
 
     def edit_folder(self, folder_id: int) -> None:
-        """Let the user name a folder."""
+        """Let the user type a new name for a folder."""
         index = self._model.index_of_folder(folder_id)
         if index.isValid():
             self.setCurrentIndex(index)
@@ -224,7 +223,7 @@ class ConversationView(QListView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self.is_editing:
-            event.ignore()  # Enter in the renaming field arrives here too, and must not open a conversation
+            event.ignore()  # Enter in the renaming field also arrives here, and must not open a conversation
         elif not self._on_key(event):
             super().keyPressEvent(event)
 
@@ -260,7 +259,8 @@ class ConversationView(QListView):
         event.setAccepted(folder_id is not None)
         if folder_id is not None:
             ids = self.chosen_ids()
-            # After the drag, because the move refills the list while Qt still uses the dragged rows.
+            # The signal is emitted after the drag, because the move refills the list while Qt still uses the dragged
+            # rows.
             QTimer.singleShot(0, self, lambda: self.move_requested.emit(ids, folder_id or None))
 
     # ------------------------------------------------------------------ building
@@ -295,7 +295,7 @@ class ConversationView(QListView):
             self.chosen.emit(row.conversation.id)
 
     def _on_key(self, event: QKeyEvent) -> bool:
-        """Handle a key and return whether it was one of the list's own."""
+        """Handle a key and return whether the list uses it."""
         row, key = self._current(), event.key()
         if event.matches(QKeySequence.StandardKey.Delete) and event.isAutoRepeat():
             event.accept()  # a key held down must not empty the whole list
@@ -323,7 +323,8 @@ class ConversationView(QListView):
             self._model.fold(heading.folder.id, is_folded=not heading.is_folded)
 
     def _fold_or_leave(self, *, is_folded: bool) -> None:
-        """Fold as in a tree: Left on a conversation moves to the heading of its folder."""
+        """Fold or unfold the current folder. As in a tree, Left on a conversation moves to the heading of its
+        folder."""
         row = self._current()
         if row.folder is not None:
             self._model.fold(row.folder.id, is_folded=is_folded)
@@ -338,13 +339,13 @@ class ConversationView(QListView):
         return self._row_of(self.currentIndex())
 
     def _row_of(self, index: QModelIndex) -> ListRow:
-        """Return the row of an index; one without conversation and folder for an invalid index."""
+        """Return the row of an index; for an invalid index, a row without conversation and folder."""
         return self._model.row(index.row()) if index.isValid() else ListRow("", "")
 
     # --------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu | None:
-        """Return the menu of the current folder, or else of the selected conversations."""
+        """Return the menu of the current folder, or else of the selected conversations; None if neither exists."""
         folder_id, ids = self._current().folder_id, self.chosen_ids()
         if folder_id is None and not ids:
             return None
@@ -357,7 +358,7 @@ class ConversationView(QListView):
         return menu
 
     def _fill_menu(self, menu: QMenu, ids: list[int]) -> None:
-        """Add the actions for the selected conversations, with their keys in the list."""
+        """Add the actions for the selected conversations, with the keys that do the same in the list."""
         theme, conversations = self._theme, self._model.conversations(ids)
         if len(conversations) == 1:
             rename = menu.addAction(theme.icon("pencil"), phrase("chat.rename"), self.rename_current)
@@ -376,7 +377,8 @@ class ConversationView(QListView):
         move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
 
     def _fill_folders(self, menu: QMenu, ids: list[int], inside: set[int | None]) -> None:
-        """Add the folders. `inside` are those that the conversations are in."""
+        """Add the folders to move conversations to. `inside` are the ids of their current folders; None means no
+        folder."""
         for folder in self._model.folders:
             action = menu.addAction(escape_mnemonic(folder.name))
             action.setCheckable(True)
@@ -400,7 +402,7 @@ class ConversationView(QListView):
         menu.addAction(theme.icon("trash-2"), words, lambda: self.folder_removal_requested.emit(folder_id))
 
     def _show_menu(self, place: QPoint | None = None) -> None:
-        """Show the menu at `place`, or at the current row when a key requested it."""
+        """Show the menu at the global position `place`, or, if that is None, at the current row."""
         menu = self.menu()
         if menu is not None:
             row = self.visualRect(self.currentIndex())
@@ -409,7 +411,8 @@ class ConversationView(QListView):
     # ------------------------------------------------------------------ dragging
 
     def _folder_at(self, place: QPoint) -> int | None:
-        """Return where a drop here moves the conversations: a folder, or `OUTSIDE`. None: nowhere."""
+        """Return the id of the folder to which a drop at `place` moves the conversations, `OUTSIDE` for no folder, or
+        None if they would not move."""
         index = self.indexAt(place)
         folder_id = self._model.folder_around(index) if index.isValid() else OUTSIDE
         dragged = {conversation.folder_id or OUTSIDE for conversation in self._model.conversations(self.chosen_ids())}
@@ -420,14 +423,14 @@ class ConversationView(QListView):
             self._delegate.target = folder_id
             self.viewport().update()
 
-    # ----------------------------------------------------------------- refilled
+    # ---------------------------------------------------------------------- reset
 
     def _on_about_to_be_reset(self) -> None:
         row, place = self._current(), self.currentIndex().row()
         self._before_reset = (self.chosen_ids(), row.id, row.folder_id, place, self.verticalScrollBar().value())
 
     def _on_reset(self) -> None:
-        """Restore selection and scroll position if the list has the focus or several rows were selected.
+        """Restore the selection and the scroll position if the list has the focus or several rows were selected.
 
         Otherwise select the open conversation.
         """

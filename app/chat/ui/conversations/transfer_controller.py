@@ -1,5 +1,4 @@
-"""Exports and imports conversations for the window: asks for format and target, starts the work, and shows its
-progress."""
+"""Export and import conversations for the window: ask for format and target, start the work, and show its progress."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -33,16 +32,17 @@ from app.uikit.widgets.progress_row import TransferStrip
 
 @dataclass(frozen=True, slots=True)
 class PendingExport:
-    """An export whose format and target the user still chooses."""
+    """An export for which the user is still choosing the format and the target."""
 
     kind: ExportKind
-    name: str  # suggested for the file, without suffix
-    label_now: Callable[[], Label]  # of what is exported
-    start: Callable[[str, Path, Permit], None]  # begins the work; gets the format and the target
-    count: int = 1  # conversations
+    name: str  # suggested file name, without suffix
+    label_now: Callable[[], Label]  # returns the current label of the exported text
+    start: Callable[[str, Path, Permit], None]  # begins the export; takes the format, the target and the permit
+    count: int = 1  # number of conversations
 
     def neutral_name(self) -> str:
-        """Return a name without any of the content, because the target of a confidential export is recorded."""
+        """Return a file name that does not reveal the content, because the target of a confidential export is
+        recorded."""
         pattern = phrase("chat.kotae_answer_time" if self.kind == "answer" else "chat.kotae_conversation_time")
         return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
 
@@ -52,9 +52,9 @@ def _name_of_many() -> str:
 
 
 class TransferController(QObject):
-    """Runs one export or import at a time, with a strip at the foot of the window."""
+    """Runs one export or import at a time, with a message strip at the foot of the window."""
 
-    ended = Signal(str, float)  # the kind of work, without any of its content, and the seconds it took
+    ended = Signal(str, float)  # the kind of work, without any of its content, and its duration in seconds
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class TransferController(QObject):
         self._open_folder = open_folder
         self._secrecy = secrecy
         self._pickers = pickers or Pickers()
-        self._folder = ""  # the folder that was used last
+        self._folder = ""  # the folder that was used last; "": none
         self._exported: list[Path] = []
         self._is_importing = False
         self.strip = TransferStrip(theme)
@@ -88,7 +88,7 @@ class TransferController(QObject):
     # ---------------------------------------------------------------- from the user
 
     def export(self, ids: Sequence[int]) -> None:
-        """Export these conversations."""
+        """Export the conversations with these ids."""
         if not ids or self._is_busy():
             return
         chosen = set(ids)
@@ -108,7 +108,7 @@ class TransferController(QObject):
             self._show_banner("warning", phrase("chat.there_are_no_conversations_to"))
         elif not self._is_busy():
             what = phrase("chat.all_conversations_n_without_the", n=f"{len(every):,}")
-            # Even for one: who exports all probably wants to import them again, as JSON.
+            # JSON is preselected even for one conversation: a user who exports all probably wants to import them again.
             self._ask(what, replace(self._stored(every), name=_name_of_many(), count=max(2, len(every))))
 
     def export_open(self) -> None:
@@ -140,7 +140,7 @@ class TransferController(QObject):
         if here is None or self._is_busy():
             return
         bundle = self._open_bundle(here)
-        label = self._transfer.labelled(bundle).conversation.label  # applies to everything exported from it
+        label = self._transfer.labelled(bundle).conversation.label  # of everything exported from it
         answered = replace(self._session.answered(answer_id), label=label)
 
         def label_now() -> Label:
@@ -185,7 +185,7 @@ class TransferController(QObject):
         )
 
     def _ask(self, what: str, export: PendingExport) -> None:
-        """Let the user choose format and target. `what`: which conversations are exported."""
+        """Let the user choose format and target. `what` is a sentence that names the exported conversations."""
         dialog = self.dialog = ExportDialog(self._theme, what, export.count, self._window)
         dialog.chosen.connect(
             lambda key: self._choose_target(dialog.formats.value, export) if key == "export" else None
@@ -193,7 +193,7 @@ class TransferController(QObject):
         dialog.open()
 
     def _choose_target(self, file_format: str, export: PendingExport) -> None:
-        """Let the user choose the target: one file for JSON or one conversation, otherwise a folder with a file for
+        """Let the user choose the target: one file for JSON or for one conversation, otherwise a folder for one file
         each."""
         if file_format != "json" and export.count > 1:
             path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._initial_folder())
@@ -230,7 +230,7 @@ class TransferController(QObject):
         return self._folder or documents
 
     def _is_busy(self) -> bool:
-        """Return whether another export or import is running, and show a message if so."""
+        """Return whether an export or import is running, and show a message if so."""
         if self._transfer.is_working:
             what = phrase("chat.another_export_or_import_is")
             self._show_banner("warning", what, phrase("common.choose_again_when_it_has"))
@@ -250,7 +250,7 @@ class TransferController(QObject):
         self._stack.currentChanged.connect(self._on_page_left)
 
     def _on_page_left(self) -> None:
-        """Hide a success message when its page is left; other messages stay until they are closed."""
+        """Hide a success message when the user leaves the page; other messages stay until they are closed."""
         if self.strip.banner.level == "success":
             self.strip.banner.hide()
 
@@ -293,14 +293,14 @@ class TransferController(QObject):
             self.strip.progress.finish()
 
 
-INDENT_PX = 24  # aligns the sentence below a format with the format's name
+INDENT_PX = 24  # px; aligns the sentence below a format with the format's name
 
 
 class FormatChoice(QWidget):
     """Radio buttons for the formats, each with a sentence."""
 
     def __init__(self, theme: Theme, count: int, chosen: str) -> None:
-        """`count` is the number of conversations. `chosen` and `value`: docx | markdown | json."""
+        """Build the buttons for `count` conversations. `chosen` and `value` are "docx", "markdown" or "json"."""
         super().__init__()
         self.buttons: dict[str, QRadioButton] = {}
         group = QButtonGroup(self)
@@ -322,10 +322,10 @@ class FormatChoice(QWidget):
 
 
 class ExportDialog(Dialog):
-    """Asks for the format of an export. It emits `chosen` with export or cancel."""
+    """Asks for the format of an export. It emits `chosen` with "export" or "cancel"."""
 
     def __init__(self, theme: Theme, what: str, count: int, parent: QWidget) -> None:
-        """`what` says which conversations are exported."""
+        """Build the dialog. `what` is a sentence that names the exported conversations."""
         self.formats = FormatChoice(theme, count, "docx" if count == 1 else "json")
         buttons = (
             DialogButton("cancel", phrase("common.cancel")),
@@ -335,11 +335,11 @@ class ExportDialog(Dialog):
         self.formats.buttons[self.formats.value].setFocus()
 
 
-LINES_SHOWN = (5, 8)  # minimum and maximum height in lines; there may be thousands
+LINES_SHOWN = (5, 8)  # minimum and maximum height in lines; there may be thousands of lines
 
 
 def refusals_dialog(theme: Theme, result: ImportedConversations, parent: QWidget) -> Dialog:
-    """Return a dialog with what was imported, and a line for each conversation that was refused."""
+    """Return a dialog that shows what was imported, with one line for each refused conversation."""
     lines = "\n".join(conversation_import.refusal_line(refused) for refused in result.refused)
     shown = max(LINES_SHOWN[0], min(LINES_SHOWN[1], len(result.refused)))
     listed = make_text_view(lines, phrase("chat.conversations_that_were_not_imported"), 0)

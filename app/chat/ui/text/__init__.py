@@ -1,1 +1,1 @@
-"""Widgets for message text, citations and sources."""
+"""Provide widgets for message text, citations and sources."""

@@ -1,4 +1,4 @@
-"""Source marks in the text of an answer: [1] becomes a link, and unsupported sentences and values are marked."""
+"""Turn source marks such as [1] in an answer into links, and mark unsupported sentences and values."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
 from app.uikit.theme import Theme
 
-SCHEME = "cite:"  # no foreign text can become a link with it (app.uikit.untrusted_text)
+SCHEME = "cite:"  # text from models and files cannot form a link with this scheme (app.uikit.untrusted_text)
 _MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # Markdown may change or remove these
 
 
 class CitedText(RichText):
     """The text of an answer, in which source marks are links and unsupported text is underlined."""
 
-    source_chosen = Signal(int)  # the number of the source mark
+    source_chosen = Signal(int)  # number of the source
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self._grounding: Grounding | None = None  # of the text that is shown
-        self._source: int | None = None  # the source that is open
+        self._grounding: Grounding | None = None  # grounding of the text that is shown
+        self._source: int | None = None  # number of the source that is open; None: none
 
     def show_markdown(self, text: str, grounding: Grounding | None = None) -> None:
         self._grounding = grounding
         super().show_markdown(text)
 
     def show_source(self, number: int | None) -> None:
-        """Highlight the marks of the source that is open next to the conversation."""
+        """Highlight the marks of the source that is open next to the conversation; None highlights none."""
         if self._grounding is not None and number != self._source:
             self._source = number
             self._mark()
@@ -60,14 +60,15 @@ class CitedText(RichText):
 
 
 def is_not_found_notice(message: Message) -> bool:
-    """Return whether the program itself answered, without a model, that the documents do not have the answer."""
+    """Return whether the program itself stated, without running a model, that the documents do not contain the
+    answer."""
     grounding = answer_check.grounding_of(message)
     is_asked = message.details is not None and message.details.answer_tokens > 0
     return grounding is not None and grounding.verdict == "not_in_documents" and not is_asked
 
 
 def shown_text(message: Message) -> str:
-    """Return the text to show for a message; "" for a not-found notice, which the box below shows instead."""
+    """Return the text to show for a message; "" for a not-found notice, which the box in the footer shows instead."""
     grounding = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text
@@ -77,8 +78,8 @@ def shown_text(message: Message) -> str:
 def link(document: QTextDocument, sources: Sequence[CitedSource], theme: Theme) -> None:
     """Turn the marks of these sources into links, except in code and in existing links.
 
-    `selections` draws their background: a link with a background of its own would be painted over its text while it has
-    the focus.
+    `selections` draws their background instead, because a link's own background would be painted over its text while it
+    has the focus.
     """
     link_format = QTextCharFormat()
     link_format.setForeground(theme.color("accent"))
@@ -98,7 +99,7 @@ def link(document: QTextDocument, sources: Sequence[CitedSource], theme: Theme) 
 
 
 def number_of(href: str) -> int | None:
-    """Return the number of the source that a link leads to; None for any other link."""
+    """Return the number of the source that a link opens; None for any other link."""
     digits = href.removeprefix(SCHEME)
     return int(digits) if href.startswith(SCHEME) and digits.isdecimal() else None
 
@@ -106,7 +107,8 @@ def number_of(href: str) -> int | None:
 def selections(
     document: QTextDocument, grounding: Grounding, current: int | None, theme: Theme
 ) -> list[QTextEdit.ExtraSelection]:
-    """Return the marking of doubtful text and of source marks, which leaves the document itself unchanged."""
+    """Return the selections that mark doubtful text and source marks, without changing the document. `current` is the
+    number of the open source."""
     ground = QTextCharFormat()
     ground.setBackground(theme.color("accent_soft"))
     wave = QTextCharFormat()
@@ -128,7 +130,7 @@ def selections(
 
 
 def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[list[Place], list[Place]]:
-    """Return the places of unsupported sentences, and of the values and names in them that no source has, in Qt's
+    """Return the places of unsupported sentences, and of those values and names in them that no source contains, as Qt
     positions.
 
     A sentence that cannot be found in the document is left out.
@@ -150,7 +152,7 @@ def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[l
 
 
 class _ShownText:
-    """The text of a document without markup characters, in which original text can be found again."""
+    """The text of a document without markup characters, in which text from before the rendering can be found."""
 
     def __init__(self, document: QTextDocument) -> None:
         text = document.toPlainText()
@@ -162,7 +164,7 @@ class _ShownText:
         self.end = document.characterCount()
 
     def find(self, written: str, first: int, last: int) -> Place | None:
-        """Return the place of a text between two positions, or None."""
+        """Return the place of a text between the positions `first` and `last`, or None."""
         stripped = "".join(one for one in untrusted_text.make_harmless(written) if one not in _MARKUP)
         start, stop = bisect_left(self._places, first), bisect_left(self._places, last)
         at = self._text.find(stripped, start, stop) if stripped else -1
@@ -170,7 +172,7 @@ class _ShownText:
 
 
 def _marks(block: QTextBlock, sources: Sequence[CitedSource]) -> list[tuple[int, int, int]]:
-    """Return (start, end, number) for each source mark of a block. In [1, 2] each number has its own place."""
+    """Return (start, end, number) for each source mark of a block. In [1, 2] each number has its own start and end."""
     text = block.text()
     found: list[answer_markup.SourceMark] = []
     for mark in source_citations.answer_marks(text, sources):
@@ -184,7 +186,7 @@ def _marks(block: QTextBlock, sources: Sequence[CitedSource]) -> list[tuple[int,
 
 
 def _links(document: QTextDocument) -> list[tuple[Place, int]]:
-    """Return the places of the source marks that are links, with their numbers."""
+    """Return the place and the source number of each source mark that is a link."""
     found: list[tuple[Place, int]] = []
     for block in markdown.blocks(document):
         iterator = block.begin()

@@ -1,4 +1,4 @@
-"""Shows a page of a document as an image, with the passages that an answer uses marked."""
+"""Show a page of a document as an image, with marks on the passages that an answer uses."""
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
@@ -9,13 +9,13 @@ from app.documents.services.reading_child import PagePicture
 from app.uikit.theme import Theme
 
 MARGIN_PX = 16
-ZOOMS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)  # 1.0: as wide as the view
-SETTLED_MS = 150  # pause after a resize before a new picture is requested
-NEAR = 0.2  # position of the first mark, as a share of the view's height
+ZOOMS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)  # factors; at 1.0 the page is as wide as the view
+SETTLED_MS = 150  # ms without a resize before a new picture is requested
+NEAR = 0.2  # distance of the first mark from the top, as a share of the view's height
 
 
 class PageView(QScrollArea):
-    """Shows the last picture, scaled, and emits `width_changed` when it needs one of another width."""
+    """Shows the last picture, scaled, and emits `width_changed` when a picture of another width is needed."""
 
     width_changed = Signal()
 
@@ -23,7 +23,7 @@ class PageView(QScrollArea):
         super().__init__(parent)
         self._theme = theme
         self._zoom = ZOOMS.index(1.0)
-        self._is_new = False  # the next picture scrolls to its first mark
+        self._is_new = False  # True when the next picture must be scrolled to its first mark
         self.paper = Paper(theme)
         self.setWidget(self.paper)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -35,7 +35,7 @@ class PageView(QScrollArea):
 
     @property
     def width_px(self) -> int:
-        """Return the width that a picture should have, in device pixels."""
+        """Return the width for the next picture, in device pixels."""
         return max(1, round(self._paper_width() * self.devicePixelRatioF()))
 
     @property
@@ -47,11 +47,11 @@ class PageView(QScrollArea):
         return self._zoom > 0
 
     def expect_new_page(self) -> None:
-        """Note that the next picture is of another page, so that it is scrolled to its first mark."""
+        """Scroll the next picture to its first mark, because it shows another page."""
         self._is_new = True
 
     def show_picture(self, picture: PagePicture, name: str) -> None:
-        """Show a picture. `name` is its name for screen readers."""
+        """Show a picture. `name` is its accessible name, for screen readers."""
         self.paper.show_picture(picture)
         self.paper.setAccessibleName(name)
         self.setAccessibleName(name)
@@ -68,7 +68,7 @@ class PageView(QScrollArea):
         self.width_changed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Scroll to the top or bottom with Home and End."""
+        """Scroll to the top with Home and to the bottom with End."""
         bar = self.verticalScrollBar()
         if event.key() == Qt.Key.Key_Home:
             bar.setValue(bar.minimum())
@@ -91,18 +91,18 @@ class PageView(QScrollArea):
 
 
 class Paper(QWidget):
-    """The page, white in any theme, because documents are made for paper."""
+    """The page, white in every theme, because documents are made for paper."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
         self._pixmap = QPixmap()
         self._places: tuple[QuotePlace, ...] = ()
-        self._ratio = 1.414  # height / width
+        self._ratio = 1.414  # height / width of the page
 
     def show_picture(self, picture: PagePicture) -> None:
         image = QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
-        self._pixmap = QPixmap.fromImage(image)  # copies the data
+        self._pixmap = QPixmap.fromImage(image)  # fromImage copies the data
         self._places = picture.places
         self._ratio = picture.height / picture.width
         self.update()
@@ -112,7 +112,7 @@ class Paper(QWidget):
         self.setFixedSize(QSize(width + 2 * margin, round(width * self._ratio) + 2 * margin))
 
     def first_mark(self) -> float:
-        """Return the top of the first mark in this widget; 0 when there is none."""
+        """Return the y coordinate of the top of the first mark in this widget; 0 when there is none."""
         return min((self._marked(place).top() for place in self._places), default=0.0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -144,7 +144,7 @@ class Paper(QWidget):
         return QRectF(self.rect()).adjusted(margin, margin, -margin, -margin)
 
     def _marked(self, place: QuotePlace) -> QRectF:
-        """Return the rectangle of a mark in this widget, slightly larger than the text."""
+        """Return the rectangle of a mark in this widget, 1 px larger than the text on each side."""
         page = self._page()
         scale = page.width() / max(1, self._pixmap.width())
         edges = QRectF(place.left, place.top, place.right - place.left, place.bottom - place.top)

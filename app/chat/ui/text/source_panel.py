@@ -1,6 +1,6 @@
-"""The panel with a source: its place in the document, its page or text, and the passages that the answer uses.
+"""Show the panel with a source: its place in the document, its page or text, and the passages that the answer uses.
 
-`SourceSplitter` puts it next to the conversation; in a narrow window the panel replaces the conversation.
+`SourceSplitter` puts the panel next to the conversation; in a narrow window the panel replaces the conversation.
 """
 
 from dataclasses import dataclass
@@ -28,11 +28,12 @@ _SIDE = 16
 
 @dataclass(frozen=True, slots=True)
 class DisplayedSource:
-    """A source to show. `number` is its mark; it is the `place`-th of `count` that the answer uses.
+    """A source to show. `number` is its mark in the answer; it is number `place` of the `count` sources that the answer
+    shows.
 
     `places` are the used passages as (start, end) in its text. `can_open`: its file is one of the user's documents.
-    `is_used`: False for a passage that is only near the question. `is_doubtful`: the answer compares unsupported
-    sentences with it.
+    `is_used`: False for a passage that is only near the question. `is_doubtful`: the answer has an unsupported sentence
+    that was compared with this source.
     """
 
     source: CitedSource
@@ -46,10 +47,10 @@ class DisplayedSource:
 
 
 class SourcePanel(QWidget):
-    """Shows one source."""
+    """Shows one source, with buttons to other sources and pages."""
 
-    step_requested = Signal(int)  # to the next source (1) or the one before (-1)
-    page_chosen = Signal(int)  # from 1
+    step_requested = Signal(int)  # 1: to the next source; -1: to the previous one
+    page_chosen = Signal(int)  # page number, from 1
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -106,7 +107,8 @@ class SourcePanel(QWidget):
         self.view.show_picture(picture, phrase("chat.page_n", n=self._page))
 
     def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
-        """Show why there is no page, with the text below. `can_locate`: the user may locate the file."""
+        """Show why there is no page image, with the text of the source below. `can_locate` offers to locate the
+        file."""
         sentence = describe_error(error)
         self._problem_words.setText(f"{sentence.message}{sentence.next}")
         self.locate_button.setVisible(can_locate)
@@ -116,12 +118,12 @@ class SourcePanel(QWidget):
         self.stack.setCurrentWidget(self.text)
 
     def show_over(self, is_over: bool) -> None:
-        """Set whether the panel replaces the conversation, in a narrow window."""
+        """Set whether the panel replaces the conversation, as it does in a narrow window."""
         self._is_over = is_over
         self._lay_out()
 
     def set_inset(self, inset_px: int) -> None:
-        """Reserve room for the menu button of a narrow window."""
+        """Reserve `inset_px` at the left of the header for the menu button of a narrow window."""
         self._inset = inset_px
         self._lay_out()
 
@@ -137,7 +139,7 @@ class SourcePanel(QWidget):
         self.problem = self._build_problem()
         self.text, self.view = SourceText(self._theme), PageView(self._theme)
         self.stack = QStackedWidget()
-        self.stack.setMinimumHeight(1)  # so that a low window does not cut the texts above
+        self.stack.setMinimumHeight(1)  # otherwise a low window would cut the texts above
         self.stack.addWidget(self.text)
         self.stack.addWidget(self.view)
         self._swatch = MarkSwatch(self._theme)
@@ -232,7 +234,7 @@ class SourcePanel(QWidget):
     # ------------------------------------------------------------------ private
 
     def _fit(self) -> None:
-        """Reduce buttons to their icons where the room ends; their accessible names stay."""
+        """Show as many buttons with text as fit, and the others as icons only; their accessible names stay the same."""
         worded = (self.back_button, self.open_button)
         for button in worded:
             button.setText(with_icon_space(button.accessibleName()))
@@ -276,7 +278,7 @@ class SourcePanel(QWidget):
 
 
 class MarkSwatch(QWidget):
-    """A sample of how used passages are marked."""
+    """A sample of the mark on used passages."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -290,14 +292,14 @@ class MarkSwatch(QWidget):
         event.accept()
 
 
-NARROW_PX = 1100  # width of the window
-LEFT_MIN_PX = 460  # width of the conversation when the panel opens
+NARROW_PX = 1100  # width of the window in px, below which the panel replaces the conversation
+LEFT_MIN_PX = 460  # minimum width of the conversation in px when the panel opens
 
 
 class SourceSplitter(QSplitter):
     """Shows the conversation and the panel side by side, or only the panel in a narrow window."""
 
-    changed = Signal()  # the panel was opened, closed, or now replaces the conversation
+    changed = Signal()  # the panel was opened or closed, or has replaced the conversation
 
     def __init__(self, theme: Theme, conversation: QWidget, panel: SourcePanel, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -320,7 +322,7 @@ class SourceSplitter(QSplitter):
 
     @property
     def is_over(self) -> bool:
-        """Return whether the panel replaces the conversation."""
+        """Return whether the panel is open and replaces the conversation."""
         return self._is_open and self.window().width() < self._theme.px(NARROW_PX)
 
     def show_panel(self, is_open: bool) -> None:
@@ -339,6 +341,6 @@ class SourceSplitter(QSplitter):
         if self._is_open and not self.is_over and not self._was_open:
             width = min(self._theme.px(WIDTH_MAX_PX), self.width() - self._theme.px(LEFT_MIN_PX))
             self.setSizes([self.width() - width, width])
-            self._was_open = True  # from now on the user decides its width
+            self._was_open = True  # from now on the user decides the panel's width
         if before != (self._panel.isHidden(), self._conversation.isHidden()):
             self.changed.emit()

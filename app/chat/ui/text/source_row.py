@@ -1,4 +1,4 @@
-"""A source below an answer: number, document and clause, how binding it is, and page."""
+"""Show a source below an answer: number, document and clause, tag (how binding the clause is), and page."""
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
@@ -12,12 +12,12 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
 
 HEIGHT_PX = 30
-KEYS_MAX = 9  # sources that a key opens
+KEYS_MAX = 9  # highest source number that a key opens
 TAG_CHARACTERS = 12  # enough for tags such as 考え方; an imported file may contain any
 
 
 class SourceRow(QAbstractButton):
-    """A button that paints itself, so that foreign text is never interpreted as rich text."""
+    """A button that paints its own text, so that text from documents and files is never interpreted as rich text."""
 
     def __init__(self, theme: Theme, number: int, source: CitedSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +43,7 @@ class SourceRow(QAbstractButton):
         return self._is_open
 
     def show_open(self, is_open: bool) -> None:
-        """Set whether the source is shown next to the conversation."""
+        """Set whether the source is open next to the conversation."""
         if is_open != self._is_open:
             self._is_open = is_open
             self.setAccessibleDescription(phrase("chat.open") if is_open else "")
@@ -56,7 +56,7 @@ class SourceRow(QAbstractButton):
         return QSize(self._theme.px(120), self._theme.px(HEIGHT_PX))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Click with Enter, as with the space bar."""
+        """Click with Enter too, not only with the space bar."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
             self.click()
         else:
@@ -97,7 +97,7 @@ class SourceRow(QAbstractButton):
         return chip.right() + px(8)
 
     def _paint_page(self, painter: QPainter) -> int:
-        """Paint the page number; return where the room for the text ends."""
+        """Paint the page number; return the x coordinate where the room for the text ends."""
         if not self._source.page:
             return self.width() - self._theme.px(4)
         words = f"p.{self._source.page}"
@@ -109,7 +109,8 @@ class SourceRow(QAbstractButton):
         return place.left() - self._theme.px(10)
 
     def _paint_tag(self, painter: QPainter, left: int, right: int) -> int:
-        """Paint the tag after the text, which may take the room left of the tag; return where that room ends."""
+        """Paint the tag after the text, or at the right if the text is long; return the x coordinate where the room for
+        the text ends."""
         px = self._theme.px
         if not self._tag:
             return right

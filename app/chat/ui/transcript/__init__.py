@@ -1,1 +1,1 @@
-"""The transcript of a conversation: questions, answers, their footers, and the column of rows."""
+"""Show the transcript of a conversation: questions, answers, their footers, and the column of rows."""

@@ -1,4 +1,4 @@
-"""The row below an answer: the time it took, its other versions, its rating, and the actions.
+"""Show the row below an answer: the time it took, its other versions, its rating, and the actions.
 
 The facts of an answer are shown briefly, or completely for users who want all details.
 """
@@ -29,18 +29,18 @@ from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 
 def brief_facts(details: AnswerDetails) -> str:
-    """Return the seconds, such as 「8.2 秒」, and the remote machine if there was one; "" before they are known."""
+    """Return the duration, such as 「8.2 秒」, and the remote machine, if any; "" while the answer is being written."""
     return join_facts(_seconds(details) if details.total_s > 0 else "", _remote(details))
 
 
 def fact_lines(details: AnswerDetails) -> list[str]:
-    """Return every known fact, one each."""
+    """Return all facts about an answer that are not empty, one per item."""
     seconds = _seconds(details) if details.total_s > 0 else ""
     facts = [seconds, _speed(details), answer_check.model_text(details), _remote(details)]
     if details.answer_tokens:
         facts.append(phrase("common.n_tokens", n=f"{details.answer_tokens:,}"))
     if details.stop_reason:
-        # A newer program may have stored a reason that has no text here.
+        # A newer program may have stored a reason for which there is no text here.
         reason = "end" if details.stop_reason == "stop" else details.stop_reason
         words = phrase(f"chat.stop_reason.{reason}") if reason in STOP_REASONS else reason
         facts.append(phrase("chat.ended_reason", reason=words))
@@ -61,7 +61,7 @@ def facts_line(details: AnswerDetails) -> str:
 
 
 def comparison_text(details: AnswerDetails) -> str:
-    """Return the result of repeating an answer."""
+    """Return a sentence that compares a repetition with the original answer."""
     if details.is_same and details.is_part:
         return phrase("chat.the_same_text_as_before")
     if details.is_same:
@@ -74,7 +74,8 @@ _REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
 
 
 def _remote(details: AnswerDetails) -> str:
-    """Return the machine to which question and passages were sent; "" when they stayed on this one."""
+    """Return a text with the remote machine that the question and passages were sent to; "" when they stayed on this
+    machine."""
     place = "" if details.error_code in _REFUSED_HERE else answer_check.remote_machine(details)
     return phrase("chat.sent_to_place", place=place) if place else ""
 
@@ -84,7 +85,7 @@ def _seconds(details: AnswerDetails) -> str:
 
 
 def _speed(details: AnswerDetails) -> str:
-    """Return the speed of an answer with several tokens; that of a single token means nothing."""
+    """Return the speed of an answer, or "" for one of a single token, whose speed is meaningless."""
     return f"{details.tokens_per_s:.1f} tok/s" if details.tokens_per_s > 0 and details.answer_tokens > 1 else ""
 
 
@@ -92,7 +93,8 @@ _ICONS = {GOOD: "thumbs-up", BAD: "thumbs-down"}
 
 
 class RatingMark(QWidget):
-    """An icon and a text, built only when an answer is rated, because most answers are not."""
+    """Shows an answer's rating as icon and text. The icon is built for rated answers only, because most are not
+    rated."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -112,12 +114,12 @@ class RatingMark(QWidget):
     def _build(self, icon_name: str) -> IconLabel:
         icon = IconLabel(self._theme, icon_name)
         make_row((icon, 0, Qt.AlignmentFlag.AlignVCenter), self._label, into=self, spacing_px=self._theme.px(4))
-        icon.show()  # a child that is added later has no width in the layout before it is shown
+        icon.show()  # Qt gives a child that is added later no width in the layout before it is shown
         return icon
 
 
 def rating_text(answer: Message) -> str:
-    """Return the rating, such as 「悪い（訂正あり）」; "" for an unrated answer."""
+    """Return the rating as text, such as 「悪い（訂正あり）」; "" for an unrated answer."""
     if answer.rating == BAD:
         is_corrected = bool(answer.correction)
         return with_note(phrase("chat.bad"), phrase("chat.corrected") if is_corrected else "")
@@ -125,9 +127,10 @@ def rating_text(answer: Message) -> str:
 
 
 def add_rating_actions(menu: QMenu, answer: Message, rate: Callable[[int], object]) -> None:
-    """Add the rating actions to a menu. `rate` gets the chosen rating.
+    """Add the rating actions to a menu. `rate` is called with the new rating.
 
-    Choosing the current rating again removes it. BAD for an answer that is bad already opens its correction.
+    Choosing the current rating again removes it. An answer rated BAD has a further entry that calls `rate(BAD)` to open
+    its correction.
     """
     for rating, name in ((GOOD, phrase("chat.good")), (BAD, phrase("chat.bad"))):
         is_given = answer.rating == rating
@@ -141,14 +144,15 @@ def add_rating_actions(menu: QMenu, answer: Message, rate: Callable[[int], objec
 
 @dataclass(frozen=True, slots=True)
 class AnswerDisplayOptions:
-    """How all answers are shown."""
+    """Options for showing all answers of the transcript."""
 
     actions: tuple[Preset, ...] = ()  # quick actions such as 要約 and やさしく
     shows_details: bool = False
 
 
 class AnswerActions(QWidget):
-    """The row of facts and buttons. `fit` decides which actions have a button; the others are in the menu."""
+    """Shows the facts and buttons below an answer. `fit` decides which actions have a button; the menu has the
+    others."""
 
     copy_shown_requested = Signal()
 
@@ -171,7 +175,8 @@ class AnswerActions(QWidget):
         self.show_rated(message)
 
     def fit(self, width: int) -> None:
-        """Show as many action buttons as fit; put both halves below each other if they do not fit side by side."""
+        """Show as many action buttons as fit into `width` px. Facts and buttons share a row, or use two if they do not
+        fit."""
         gap = self._theme.px(8)
         left, right = self._left.sizeHint().width(), self._fixed_width()
         is_row = left + gap + right <= width
@@ -186,13 +191,13 @@ class AnswerActions(QWidget):
         self.updateGeometry()
 
     def show_rated(self, message: Message) -> None:
-        """Show the changed rating of the same message."""
+        """Show the new rating of the same message."""
         self._message = message
         self._rating.show_rating(message)
         self._more.setAccessibleDescription(join_facts(rating_text(message), facts_line(self._details)))
 
     def set_busy(self, is_busy: bool) -> None:
-        """Disable what would start an answer, while one is being written."""
+        """Disable everything that would start an answer, while one is being written."""
         self._is_busy = is_busy
         words = plain_tooltip(phrase("chat.available_when_the_answer_has")) if is_busy else ""
         for button in (self._again, *(button for _, button in self._quick)):
@@ -201,7 +206,7 @@ class AnswerActions(QWidget):
                 button.setToolTip(words)
 
     def menu(self) -> QMenu:
-        """Return a new menu; most answers never need one."""
+        """Build the menu; it is built on request, because most answers never need it."""
         requests, navigation = self._requests, self._requests.navigation
         answer_id, question_id = self._message.id, self._message.parent_id or 0
         menu = QMenu(self)
@@ -246,7 +251,7 @@ class AnswerActions(QWidget):
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
-        """Copy the answer as the model wrote it, in Markdown, without what the display adds."""
+        """Copy the answer as the model wrote it, in Markdown, without marks and links that the display adds."""
         clipboard_guard.copy_text(self, answer_check.with_imported_mark(self._message, self._message.text))
 
     def _act(self, preset: Preset) -> None:
@@ -282,7 +287,7 @@ class AnswerActions(QWidget):
     def _add_buttons(self) -> None:
         self._right.addStretch(1)
         if self._message.text:
-            is_not_found_notice = citations.is_not_found_notice(self._message)  # it has no text of a model to act on
+            is_not_found_notice = citations.is_not_found_notice(self._message)  # no model wrote its text
             for preset in () if is_not_found_notice else self._options.actions:
                 self._add_quick(preset)
             copy = make_icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
@@ -293,7 +298,7 @@ class AnswerActions(QWidget):
                 cited.setToolTip(plain_tooltip("Ctrl+Shift+C"))
                 cited.clicked.connect(self.copy_cited)
                 self._right.addWidget(cited)
-        if self._message.status != "failed":  # a failed answer has this button in its error box
+        if self._message.status != "failed":  # the error box of a failed answer has this button
             self._again = make_icon_button(self._theme, phrase("chat.regenerate"), "refresh-cw", "quiet", compact=True)
             self._again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
             self._right.addWidget(self._again)
@@ -309,7 +314,7 @@ class AnswerActions(QWidget):
         self._right.addWidget(button)
 
     def _fixed_width(self) -> int:
-        """Return the width of the buttons that are always visible."""
+        """Return the width in px of the buttons that are always visible."""
         quick = [button for _, button in self._quick]
         fixed = [child for child in self.findChildren(QAbstractButton) if child.parent() is self and child not in quick]
         return sum(button.sizeHint().width() + self._right.spacing() for button in fixed)
@@ -320,7 +325,7 @@ class AnswerActions(QWidget):
         return action
 
     def _fact(self, words: str, menu: QMenu) -> QWidgetAction:
-        """Return a readable line for the menu; a disabled entry would be hard to read."""
+        """Return a menu entry with readable text, because Qt greys out a disabled entry."""
         label = Label(words, role="caption", tone="text2")
         label.setContentsMargins(self._theme.px(12), self._theme.px(2), self._theme.px(12), self._theme.px(2))
         action = QWidgetAction(menu)

@@ -1,6 +1,6 @@
-"""The widget of an answer: its text, while it streams the stage it is in, and at the end its footer.
+"""Show an answer: its text, its current stage while it streams, and at the end its footer.
 
-The footer says how the answer ended, and shows its check, sources, facts and actions.
+The footer shows how the answer ended, and its check, sources, facts and actions.
 """
 
 import functools
@@ -32,13 +32,14 @@ TICK_MS = 100
 
 
 class StageLine(Label):
-    """Shows what the answer waits for, with seconds counted from `AnswerStage.started_at`, until it is deleted."""
+    """Shows the current stage of a streaming answer, with the seconds since `AnswerStage.started_at`, until it is
+    deleted."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(role="caption", tone="text2", parent=parent)
         self.setFixedHeight(theme.px(24))
         self._stage = AnswerStage()
-        self._time_left = TimeLeftText()  # for loading the model, or for reading the question
+        self._time_left = TimeLeftText()  # estimates the time for loading the model or reading the question
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._refresh)
 
@@ -82,14 +83,14 @@ class StageLine(Label):
         """Return the number of passages retrieved from documents; "" when no documents are searched."""
         if not self._stage.count:
             return ""
-        # Until the model is loaded it is not known how many fit into the prompt.
+        # How many passages fit into the prompt is known only when the model is loaded.
         is_found = self._stage.kind in ("passages", "loading")
         words = phrase("chat.found_n_passages_search_ms" if is_found else "chat.read_n_passages_search_ms")
         return words.format(n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
 
 
 class AnswerFooter(QWidget):
-    """Shows what belongs below a finished answer."""
+    """Shows how a finished answer ended, its check, sources, facts and actions."""
 
     def __init__(
         self,
@@ -112,10 +113,10 @@ class AnswerFooter(QWidget):
         self.updateGeometry()
 
     def explain(self, sentence: str) -> None:
-        """Show a more detailed reason of the failure, with facts that are known only while the program runs."""
+        """Show a more detailed reason of the failure, with facts that are not stored with the answer."""
         if self._error_label is not None:
             self._error_label.setText(sentence)
-            self._frame.updateGeometry()  # otherwise the layouts above update one event-loop round later
+            self._frame.updateGeometry()  # otherwise the outer layouts update one event-loop round later
             self.updateGeometry()
 
     def _build(self) -> None:
@@ -160,7 +161,7 @@ class AnswerFooter(QWidget):
     def _error(self) -> QFrame:
         frame = self._frame = QFrame()
         frame.setProperty("surface", "danger")
-        # The reason without facts (sizes, names), because those are not stored with an answer.
+        # The message without its facts (sizes, names), because an answer does not store them.
         code = self._details.error_code
         reason = wording.outline_error(code) if code else phrase("chat.no_answer_could_be_given")
         self._error_label = Label(reason, wraps=True)
@@ -175,7 +176,7 @@ class AnswerFooter(QWidget):
 
 
 class AnswerView(MessageView):
-    """An answer. While it streams, call `grow` with all text so far and `show_stage`, and `finish` at the end."""
+    """An answer. While it streams, call `grow` with all text so far and `show_stage`; at the end call `finish`."""
 
     def __init__(
         self,
@@ -191,7 +192,7 @@ class AnswerView(MessageView):
         self._column.addWidget(self.text)
         self._stage_line: StageLine | None = None
         self._end: AnswerFooter | None = None
-        self._open: int | None = None  # the source that is shown next to the conversation
+        self._open: int | None = None  # number of the source that is open next to the conversation; None: none
         self.text.source_chosen.connect(functools.partial(requests.source_chosen.emit, message.id))
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
@@ -211,7 +212,7 @@ class AnswerView(MessageView):
         return super().fit(width)
 
     def grow(self, text: str) -> None:
-        """Show the first page of the text so far; the rest becomes available when the answer has ended."""
+        """Show the first page of the text so far; the rest is shown when the answer has ended."""
         self.text.show_growing(first_page(text))
         self.text.setVisible(bool(text))
 
@@ -228,7 +229,7 @@ class AnswerView(MessageView):
         self._show_ended()
 
     def show_as(self, options: AnswerDisplayOptions) -> None:
-        """Show other facts or actions below the unchanged text."""
+        """Show facts and actions by new options, below the unchanged text."""
         self._options = options
         if self._end is not None:
             self._replace_footer()
@@ -244,7 +245,7 @@ class AnswerView(MessageView):
             self._end.row.set_busy(is_busy)
 
     def explain(self, sentence: str) -> None:
-        """Show a more detailed reason of the failure than is stored."""
+        """Show a more detailed reason of the failure than the stored one."""
         if self._end is not None:
             self._end.explain(sentence)
 
@@ -256,7 +257,7 @@ class AnswerView(MessageView):
 
     @property
     def check_summary(self) -> str:
-        """Return the result of the check for screen readers; "" when there was none."""
+        """Return the mark of an imported answer and the result of the check, for screen readers; "" without both."""
         footer = self._sources_footer
         return join_facts(answer_check.imported_mark(self.message), footer.summary if footer is not None else "")
 
@@ -265,7 +266,7 @@ class AnswerView(MessageView):
         return self._end.sources_footer if self._end is not None else None
 
     def show_open(self, number: int | None) -> None:
-        """Mark the source that is shown next to the conversation; None: none."""
+        """Mark the source that is open next to the conversation; None marks none."""
         self._open = number
         self.text.show_source(number)
         if self._sources_footer is not None:
@@ -283,13 +284,13 @@ class AnswerView(MessageView):
         if grounding is not None and grounding.is_excerpt:
             line = sources_footer.excerpt_line(self._theme, self)
             self._column.insertWidget(0, line)
-            line.show()  # as in `_replace_footer`
+            line.show()  # needed as in `_replace_footer`
         self._show_text(as_markdown=True)
         self._replace_footer()
         self._describe()
 
     def _replace_footer(self) -> None:
-        """Build the footer in place of the last one."""
+        """Build the footer, in place of the last one if there is one."""
         if self._end is not None:
             self._column.removeWidget(self._end)
             self._end.hide()
@@ -297,7 +298,7 @@ class AnswerView(MessageView):
         end = AnswerFooter(self.message, self._theme, self._options, self._requests, self)
         end.row.copy_shown_requested.connect(self._copy_shown)
         self._column.addWidget(end)
-        end.show()  # a child that is added later has no height in the layout before it is shown
+        end.show()  # Qt gives a child that is added later no height in the layout before it is shown
         self._end = end
         self.show_open(self._open)
 
@@ -305,7 +306,7 @@ class AnswerView(MessageView):
         self._name(phrase("chat.answer_time", time=clock_time(self.message.created_at)))
 
     def copy_cited(self) -> None:
-        """Copy the answer with its sources, once it has ended."""
+        """Copy the answer with its sources. Do nothing before the answer has ended."""
         if self._end is not None:
             self._end.row.copy_cited()
 
@@ -314,6 +315,6 @@ class AnswerView(MessageView):
 
 
 def source_number(event: QKeyEvent) -> int:
-    """Return the source for a digit key without modifiers, 1 to 9; 0 for none."""
+    """Return the number of a digit key pressed without modifiers, 1 to 9; 0 for any other key."""
     is_digit = event.text().isdecimal() and event.text().isascii()
     return int(event.text()) if is_digit and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier else 0

@@ -1,6 +1,6 @@
-"""Shows problems below the answer that failed, or in a banner at the top of the page with buttons for what to do next.
+"""Show errors below the answer that failed, or in a banner at the top of the page, with buttons for the next step.
 
-`app.base.wording` has the sentences; this module decides which buttons a problem offers.
+`app.base.wording` has the sentences; this module decides which buttons an error offers.
 """
 
 from PySide6.QtCore import QObject, Signal
@@ -29,7 +29,7 @@ _MODEL_CODES = frozenset(
 
 
 def actions_for(error: AppError, context_tokens: int) -> tuple[BannerAction, ...]:
-    """Return the buttons for a problem. "log" is offered for problems that only the log explains."""
+    """Return the buttons for an error. "log" is for errors that only the log explains."""
     if error.code == "no_model":
         starter = phrase("common.start_with_the_trial_model")
         return ("starter", starter), ("import", phrase("common.import_a_gguf_file"))
@@ -46,7 +46,7 @@ def actions_for(error: AppError, context_tokens: int) -> tuple[BannerAction, ...
 
 
 def needs_banner(error: AppError) -> bool:
-    """Return whether a problem offers more than the buttons below a failed answer."""
+    """Return whether an error has other buttons than those below every failed answer."""
     return error.code in _MODEL_CODES or error.code in ("no_model", "memory_short", "out_of_memory")
 
 
@@ -64,7 +64,7 @@ def smaller_context(context_tokens: int) -> int | None:
 
 
 class ErrorPresenter(QObject):
-    """Shows errors of the session with action buttons; carries out the chosen action or requests it from the window."""
+    """Shows errors of the session with action buttons. It performs the chosen action or requests it from the window."""
 
     banner_changed = Signal()
 
@@ -83,7 +83,7 @@ class ErrorPresenter(QObject):
         self._navigation = navigation
         self._banner = banner
         self._transcript = transcript
-        self._failed_id = 0  # the answer that the next problem belongs to
+        self._failed_id = 0  # id of the answer that the next error belongs to; 0: none
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answer_finished.connect(self._on_answer_finished)
         session.overflow.counted.connect(self._on_overflowed)
@@ -106,17 +106,18 @@ class ErrorPresenter(QObject):
         self.show_error(error)
 
     def clear(self) -> None:
-        """Hide the banner, because something new has begun."""
+        """Hide the banner, because the user has begun something new."""
         self._banner.hide()
         self.banner_changed.emit()
 
     def on_models_changed(self) -> None:
-        """Hide the banner, which may state that there is no model, unless it concerns a failed answer."""
+        """Hide the banner, which may state that no model is installed, unless an answer has failed."""
         if not self._failed_id:
             self.clear()
 
     def _on_conversation_opened(self) -> None:
-        """Forget the failed answer, which may not be visible; ids in another store may also coincide."""
+        """Forget the failed answer, which may not be visible any more. Its id may also belong to another message in
+        another store."""
         self._failed_id = 0
         self.clear()
 

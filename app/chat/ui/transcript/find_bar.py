@@ -1,4 +1,4 @@
-"""Finds words in the branch that is shown, also in the thousands of messages that have no widget."""
+"""Find words in the shown branch, also in the thousands of messages that have no widget."""
 
 import functools
 import itertools
@@ -23,26 +23,27 @@ from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 
 
 class MatchPlaces:
-    """Numbers the matches of all messages: maps a number to its row and its place in that row."""
+    """Numbers the matches of all messages from 0, and maps each number to a row and a place, the match's number in that
+    row."""
 
     def __init__(self, counts: Sequence[int] = ()) -> None:
-        """`counts` are the matches of each row."""
+        """Number the matches. `counts` are the numbers of matches in each row."""
         self._ends = list(itertools.accumulate(counts))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, number: int) -> tuple[int, int]:
-        """Return the row and the place in that row."""
+        """Return the row of a match and its place in that row."""
         row = bisect_right(self._ends, number)
         return row, number - self.start(row)
 
     def start(self, row: int) -> int:
-        """Return the number of matches in the rows before."""
+        """Return the number of matches in all rows before `row`."""
         return self._ends[row - 1] if row else 0
 
     def number(self, row: int, place: int) -> int:
-        """Return the number of a place in a row, or the nearest number."""
+        """Return the number of the match at a place in a row, or the nearest existing number."""
         return max(0, min(self.start(row) + place, len(self) - 1))
 
 
@@ -50,9 +51,9 @@ FIELD_PX, FIELD_MIN_PX = 300, 120
 
 
 class FindBar(QWidget):
-    """The bar that finds words. It keeps matches correct while messages are added, end and change."""
+    """The bar that finds words. It updates the matches when messages are added, finished or replaced."""
 
-    opening = Signal()  # a panel that covers the conversation must be closed
+    opening = Signal()  # the source panel must be closed if it covers the conversation
     left = Signal()  # the bar was closed while it had the focus
 
     def __init__(self, theme: Theme, transcript: Transcript, parent: QWidget | None = None) -> None:
@@ -60,9 +61,9 @@ class FindBar(QWidget):
         self._theme = theme
         self._transcript = transcript
         self._places = MatchPlaces()
-        self._number = 0  # of the current match
+        self._number = 0  # number of the current match, from 0
         self._conversation_id = 0
-        # Cached for all messages while the bar is open, because each typed character needs it.
+        # The folded texts of all messages are cached while the bar is open, because each typed character needs them.
         self._fold = functools.cache(search_text.fold)
         set_surface(self, "base")
         self.field = FindField(theme, phrase("chat.find_in_this_conversation"))
@@ -89,7 +90,8 @@ class FindBar(QWidget):
             self._search_from(self._transcript.first_in_sight())
 
     def look_for(self, query: str, message_id: int) -> None:
-        """Open the bar with a query and go to its first match in a message, or to the message if it has none."""
+        """Open the bar with a query, and go to its first match from a message on, or to the message if it has no
+        match."""
         self.opening.emit()
         self._set_query(query)
         self._take_focus()
@@ -98,7 +100,7 @@ class FindBar(QWidget):
             self._transcript.reveal(message_id, 0)
 
     def step(self, direction: int) -> None:
-        """Go to the next (1) or previous (-1) match, wrapping around."""
+        """Go to the next (1) or previous (-1) match, wrapping around at the end."""
         if self.isHidden():
             self.open()
         elif self._places:
@@ -116,7 +118,7 @@ class FindBar(QWidget):
             self.left.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Close with Esc when a button has the focus."""
+        """Close the bar with Esc when one of its buttons has the focus."""
         if event.key() == Qt.Key.Key_Escape:
             self.leave()
         else:
@@ -125,7 +127,7 @@ class FindBar(QWidget):
     # ------------------------------------------------------------------ private
 
     def _connect(self) -> None:
-        self.field.textChanged.connect(self._on_query_changed)  # not emitted during a conversion
+        self.field.textChanged.connect(self._on_query_changed)  # not emitted while the input method converts text
         self.field.step_requested.connect(self.step)
         self.field.closed.connect(self.leave)
         self.previous_button.clicked.connect(lambda: self.step(-1))
@@ -142,7 +144,7 @@ class FindBar(QWidget):
         self._row.setSpacing(px(8))
 
     def _set_query(self, query: str) -> None:
-        """Change the text without a signal of the field."""
+        """Change the text without emitting the field's signal."""
 
         def change() -> None:
             self.field.blockSignals(True)
@@ -157,7 +159,7 @@ class FindBar(QWidget):
         guard_of(self.field).run_after_conversion(self.field.selectAll)
 
     def _search_from(self, message_id: int) -> None:
-        """Go to the first match from this message on, else to the last one before it."""
+        """Go to the first match in or after this message, or else to the last match before it."""
         self._count()
         rows = (row for row, message in enumerate(self._transcript.messages) if message.id == message_id)
         self._number = self._places.number(next(rows, 0), 0)
@@ -185,7 +187,7 @@ class FindBar(QWidget):
             self._transcript.reveal(self._message_id(), self._places[self._number][1])
 
     def _show_number(self) -> None:
-        """Show which match is the current one, and how many there are."""
+        """Show the number of the current match and the number of all matches."""
         total = len(self._places)
         words = phrase("chat.n_total", n=f"{min(self._number + 1, total):,}", total=f"{total:,}")
         if not self.field.text().strip():
@@ -204,7 +206,7 @@ class FindBar(QWidget):
         self._search_from(self._message_id() or self._transcript.first_in_sight())
 
     def _on_content_changed(self) -> None:
-        """Count again without scrolling, because the user may be reading."""
+        """Count the matches again without scrolling, because the user may be reading."""
         messages = self._transcript.messages
         before, self._conversation_id = self._conversation_id, messages[0].conversation_id if messages else 0
         if self.isHidden():

@@ -1,4 +1,4 @@
-"""What the widgets of questions and answers share: the text, the height for a given width, and the version switch."""
+"""Provide the parts common to questions and answers: the text, the height for a given width, and the version switch."""
 
 import time
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from app.uikit.widgets.labels import Label
 
 
 class Pager(QWidget):
-    """The switch ‹ 2／3 › between versions of a question or an answer."""
+    """The switch ‹ 2／3 › between the versions of a question or an answer."""
 
-    step_requested = Signal(int)  # -1: previous version, 1: next version
+    step_requested = Signal(int)  # -1: to the previous version, 1: to the next version
 
     def __init__(self, theme: Theme, message: Message, before: str, after: str, parent: QWidget | None = None) -> None:
-        """`before` and `after` are the names of the two buttons."""
+        """Build the switch. `before` and `after` are the accessible names of its two buttons."""
         super().__init__(parent)
         self._message = message
         self._buttons = {
@@ -42,32 +42,32 @@ class Pager(QWidget):
         self.set_busy(False)
 
     def set_busy(self, is_busy: bool) -> None:
-        """Disable the buttons while an answer is written, because no other branch can be shown then."""
+        """Disable the buttons while an answer is being written, because no other branch can be shown then."""
         for step, button in self._buttons.items():
             is_there = 1 <= self._message.branch + step <= self._message.branches
             button.setEnabled(is_there and not is_busy)
 
     def focused_step(self) -> int:
-        """Return the button with the focus: -1 or 1; 0: neither."""
+        """Return the step of the button with the focus: -1 or 1; 0 when neither has it."""
         return next((step for step, button in self._buttons.items() if button.hasFocus()), 0)
 
     def focus_step(self, step: int) -> None:
-        """Focus a button, or the other one if that is disabled."""
+        """Focus the button of `step` (-1 or 1), or the other one if that is disabled."""
         button = self._buttons[step] if self._buttons[step].isEnabled() else self._buttons[-step]
         button.setFocus()
 
 
 class MessageRequests(QObject):
-    """Signals of the messages of a conversation to the page."""
+    """Signals by which the messages of a conversation send requests to the page."""
 
-    regenerate_requested = Signal(int)  # answer id, as in the next two
+    regenerate_requested = Signal(int)  # answer id, also in the next two signals
     reproduce_requested = Signal(int)
-    action_chosen = Signal(int, object)  # Preset
+    action_chosen = Signal(int, object)  # answer id, Preset
     answer_export_requested = Signal(int)  # answer id
     rating_requested = Signal(int, int)  # answer id, rating; BAD also to write a correction
-    source_chosen = Signal(int, int)  # answer id, number of the source
+    source_chosen = Signal(int, int)  # answer id, source number
     edit_requested = Signal(int)  # question id
-    branch_requested = Signal(int, int)  # message id, -1 or 1
+    branch_requested = Signal(int, int)  # message id; -1: previous version, 1: next version
     link_chosen = Signal(str)
 
     def __init__(self, navigation: Navigation, parent: QObject | None = None) -> None:
@@ -76,10 +76,10 @@ class MessageRequests(QObject):
 
 
 class MessageView(QWidget):
-    """The widget of a message. The transcript sets its width with `fit`, and again after `resized`."""
+    """The widget of a message. The transcript sets its width with `fit`, and again when it emits `resized`."""
 
     resized = Signal()
-    caret_moved = Signal(QRect)  # in this widget's coordinates
+    caret_moved = Signal(QRect)  # the text cursor, in this widget's coordinates
 
     def __init__(
         self, message: Message, theme: Theme, requests: MessageRequests, parent: QWidget | None = None
@@ -97,11 +97,11 @@ class MessageView(QWidget):
 
     @property
     def pager(self) -> Pager | None:
-        """Return the switch between versions of this message, if there are several."""
+        """Return the switch between the versions of this message; None if it has only one."""
         return None
 
     def set_busy(self, is_busy: bool) -> None:
-        """Disable what would write or show another answer, while one is being written."""
+        """Disable everything that would write or show another answer, while one is being written."""
         if self.pager is not None:
             self.pager.set_busy(is_busy)
 
@@ -115,18 +115,19 @@ class MessageView(QWidget):
         return self._column.totalSizeHint().height()
 
     def mark(self, query_words: Sequence[str], current: int | None = None) -> None:
-        """Mark words as `RichText.mark` does, and show more of a long text if the current place is further down."""
+        """Mark words as `RichText.mark` does, and show more pages of a long text until match number `current` is
+        visible."""
         count = self.text.mark(query_words, current)
         while current is not None and current >= count and self._pages:
             self._show_more()
             count = self.text.mark(query_words, current)
 
     def mark_rect(self) -> QRect:
-        """Return where the current place begins, in this widget's coordinates."""
+        """Return the rectangle of the current match, in this widget's coordinates."""
         return self.text.mark_rect().translated(self.text.mapTo(self, QPoint()))
 
     def _show_text(self, *, as_markdown: bool) -> None:
-        """Show the text, or its first page with a button for the next; each page is laid out only on request."""
+        """Show the text, or its first page with a button for the next; a further page is laid out only on request."""
         shown = citations.shown_text(self.message)
         self._pages = markdown.pages(shown)
         if as_markdown:
@@ -156,7 +157,7 @@ class MessageView(QWidget):
             self.caret_moved.emit(self.text.cursorRect().translated(self.text.mapTo(self, QPoint())))
 
     def _name(self, kind: str) -> None:
-        """Set what screen readers say for the whole message and for its text."""
+        """Set the accessible name and description of the message, for screen readers."""
         self.setAccessibleName(kind)
         self.setAccessibleDescription(untrusted_text.make_harmless(self.message.text[: markdown.PAGE_CHARACTERS]))
         self.text.setAccessibleName(kind)

@@ -1,4 +1,4 @@
-"""The widget of a question: a raised block with time, other versions, and actions."""
+"""Show a question: a raised block with time, other versions, and actions."""
 
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
@@ -12,13 +12,13 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, make_icon_button
 from app.uikit.widgets.labels import Label, plain_tooltip
 
-HEAD_PX = 26  # the height of its buttons, also while they are hidden
+HEAD_PX = 26  # height of the buttons in px, reserved while they are hidden too
 SIDE_PX = 16
 
 
 class QuestionView(MessageView):
-    """A question. Its buttons appear while it has the pointer or the focus; its menu, always visible, has the same
-    actions."""
+    """A question. Its buttons appear while it has the pointer or the focus. Its menu, which is always visible, has the
+    same actions."""
 
     def __init__(
         self, message: Message, theme: Theme, requests: MessageRequests, parent: QWidget | None = None
@@ -42,7 +42,7 @@ class QuestionView(MessageView):
         return self._pager
 
     def fit(self, width: int) -> int:
-        """Lay out as `MessageView.fit` does, without the buttons if the header row would become wider than `width`."""
+        """Lay out as `MessageView.fit` does; hide the buttons if the header row would be wider than `width`."""
         if self._buttons:
             head = self._head_row.sizeHint().width()
             hidden_px = sum(button.sizeHint().width() for button in self._buttons if button.isHidden())
@@ -51,7 +51,7 @@ class QuestionView(MessageView):
         return super().fit(width)
 
     def set_focused(self, is_focused: bool) -> None:
-        """Set whether the focus is inside the question."""
+        """Set whether a widget of the question has the focus."""
         if is_focused != self._is_focused:
             self._is_focused = is_focused
             self._show_buttons()
@@ -102,7 +102,7 @@ class QuestionView(MessageView):
             button.setVisible(is_shown and self._has_room)
 
     def _add_buttons(self) -> None:
-        """Build the buttons when they are needed first; most questions never need them."""
+        """Build the buttons on first use, because most questions never need them."""
         edit = make_icon_button(self._theme, phrase("common.edit"), "pencil", "quiet", compact=True)
         edit.setAccessibleName(phrase("chat.edit_and_ask_again"))
         edit.setToolTip(plain_tooltip(phrase("chat.edit_and_ask_again")))

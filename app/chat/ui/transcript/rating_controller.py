@@ -1,4 +1,4 @@
-"""Stores the user's ratings of answers and lets the user correct a bad answer."""
+"""Store the user's ratings of answers, and let the user correct a bad answer."""
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
@@ -15,13 +15,14 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.fields import storable_text
 from app.uikit.widgets.labels import Label, announce
 
-CHARACTERS_MAX = 100_000  # or as many as the answer has
-QUESTION_MAX = 200  # characters of the question that are shown
-FIELD_HEIGHT_PX = 160  # minimum
+CHARACTERS_MAX = 100_000  # limit of a correction, or the length of the answer if that is more
+QUESTION_MAX = 200  # characters of the question that the editor shows
+FIELD_HEIGHT_PX = 160  # minimum height in px
 
 
 class CorrectionEditor(EditorWindow):
-    """Shows the answer for correction. If the text is left unchanged, the answer is rated bad without a correction."""
+    """Edits the correction of an answer. If the text is left unchanged, the answer is rated bad without a
+    correction."""
 
     def __init__(
         self, theme: Theme, session: ChatSession, question: Message, answer: Message, parent: QWidget | None = None
@@ -40,7 +41,7 @@ class CorrectionEditor(EditorWindow):
         self.text.setFocus()
 
     def save(self) -> str:
-        """Store the correction. Return why it was not stored, or ""."""
+        """Store the rating and the correction. Return why they were not stored, or ""."""
         text, limit = storable_text(self.text), max(CHARACTERS_MAX, len(self._answer.text))
         if len(text) > limit:
             words = phrase("common.the_text_is_too_long")

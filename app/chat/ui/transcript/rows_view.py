@@ -1,7 +1,7 @@
-"""A column of thousands of rows, of which only those near the visible part have widgets.
+"""Show a column of thousands of rows, of which only those in or near the visible part have widgets.
 
-The heights of the other rows are estimated, and corrected when they come near, without moving what the user reads. A
-Fenwick tree makes sums and corrections of heights O(log n).
+The heights of the other rows are estimated. They are corrected when the rows come near, without moving what the user is
+reading. A Fenwick tree makes sums and corrections of heights O(log n).
 """
 
 import itertools
@@ -21,7 +21,7 @@ from app.uikit.theme import Theme
 
 
 class RowHeights:
-    """The rows' heights in pixels as a Fenwick tree."""
+    """Stores the heights of rows in px as a Fenwick tree."""
 
     def __init__(self, heights: Iterable[int] = ()) -> None:
         self._heights = list(heights)
@@ -55,7 +55,8 @@ class RowHeights:
         self._tree.append(height + self.top(node - 1) - self.top(below))
 
     def top(self, row: int) -> int:
-        """Return where a row starts: the sum of the heights before it. `len(self)` gives the total."""
+        """Return the y coordinate of a row's top in px: the sum of all heights before it. `top(len(self))` is the total
+        height."""
         total = 0
         while row > 0:
             total += self._tree[row]
@@ -63,7 +64,7 @@ class RowHeights:
         return total
 
     def row_at(self, y: int) -> int:
-        """Return the row that covers `y`, or the nearest one when `y` is outside. There must be a row."""
+        """Return the row that covers `y` (px), or the nearest one when `y` is outside. At least one row must exist."""
         row, left = 0, y
         step = 1 << (len(self._tree).bit_length() - 1)
         while step:
@@ -77,26 +78,26 @@ class RowHeights:
 TOP_PX, BOTTOM_PX = 20, 28  # px above the first and below the last message
 GAP_AFTER_QUESTION, GAP_AFTER_ANSWER = 14, 18
 SIDE_PX = 16
-USED_SOURCES = 2  # assumed number of sources that an answer shows
-_NARROWEST = 160  # minimum, because a page has almost no width before the window is laid out
+USED_SOURCES = 2  # assumed highest number of sources that an answer shows
+_NARROWEST = 160  # minimum width in px, because a page has almost no width before the window is laid out
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptColumn:
-    """The column of messages in a page of a certain width; sizes in pixels."""
+    """The position and width of the column of messages in a page, in px."""
 
     left: int
     width: int
 
     @classmethod
     def of(cls, page_width: int, theme: Theme) -> "TranscriptColumn":
-        """Return a column of 640 px at a text size of 100 %, or all but 16 px at each side of a narrow page."""
+        """Return a column of 640 px at a text size of 100 %; in a narrow page, one with only 16 px at each side."""
         width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * theme.px(SIDE_PX)))
         return cls(max(0, (page_width - width) // 2), width)
 
 
 class HeightEstimate:
-    """Estimates the height of messages without widget from the number of their characters."""
+    """Estimates the height in px of messages without a widget, from the number of their characters."""
 
     def __init__(self, column: TranscriptColumn, theme: Theme) -> None:
         font_px = theme.font("reading").pixelSize()
@@ -116,7 +117,7 @@ class HeightEstimate:
         )
 
     def _footer_height(self, message: Message) -> int:
-        """Return the height of the check and the sources below an answer from documents."""
+        """Return the height of the check and the sources below an answer from documents, in px."""
         grounding = answer_check.grounding_of(message)
         mark_px = 2 * self._check if answer_check.imported_mark(message) else 0
         if grounding is None:
@@ -133,7 +134,8 @@ def gap_after(message: Message, theme: Theme) -> int:
 
 
 class CentredRow(QHBoxLayout):
-    """A layout that centres a widget with the width of the column, and lets the page become narrower."""
+    """A layout that centres a widget in a column of at most the transcript's width, and lets the page become
+    narrower."""
 
     def __init__(self, theme: Theme, widget: QWidget) -> None:
         super().__init__()
@@ -151,22 +153,22 @@ class CentredRow(QHBoxLayout):
         self._widget.setMaximumWidth(self._theme.metric("column_width"))
 
 
-FILL_MS = 8  # a pause in which a frame can be painted
-LIVE_MAX = 60  # widgets kept while scrolling continues; fewer when it rests
-BUDGET_S = 0.007  # for new widgets in one call; the rest follows in the next round of the event loop
+FILL_MS = 8  # a pause in which Qt can paint a frame
+LIVE_MAX = 60  # most widgets during scrolling; fewer are kept when scrolling stops
+BUDGET_S = 0.007  # seconds for new widgets in one call; the rest are made in the next round of the event loop
 
 
 class RowsView(QAbstractScrollArea):
-    """Shows the rows. Subclasses define them (`_create_view`, `_estimated`, `_gap`) and call `_place` after each
-    change."""
+    """Shows the rows. Subclasses implement `_create_view`, `_estimated` and `_gap`, and call `_place` after each change
+    of the rows."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._heights = RowHeights()
-        self.views: dict[int, MessageView] = {}  # by row; the few that are visible, near, or have the focus
+        self.views: dict[int, MessageView] = {}  # by row; only those that are visible, near, or have the focus
         self._column = TranscriptColumn.of(self.width(), theme)
-        self._follows = True  # the view scrolls with the end when rows grow or are added
+        self._follows = True  # True: the view stays at the end when rows grow or are added
         self._is_placing = False
         self._fill_timer = QTimer(self, singleShot=True, interval=FILL_MS)
         self._fill_timer.timeout.connect(self._fill)
@@ -179,7 +181,7 @@ class RowsView(QAbstractScrollArea):
         raise NotImplementedError
 
     def _estimated(self) -> RowHeights:
-        """Return the heights of all rows, gaps included, estimated without widgets."""
+        """Return the estimated heights of all rows, including the gaps below them, in px."""
         raise NotImplementedError
 
     def _gap(self, row: int) -> int:
@@ -187,7 +189,7 @@ class RowsView(QAbstractScrollArea):
         raise NotImplementedError
 
     def _on_placed(self) -> None:
-        """Do something after the visible part may have changed."""
+        """React to a possible change of the visible part; the default does nothing."""
 
     # --------------------------------------------------------------- scrolling
 
@@ -222,7 +224,7 @@ class RowsView(QAbstractScrollArea):
         moved = super().focusNextPrevChild(is_next)
         focused = self.focusWidget()
         if moved and focused is not None and self.viewport().isAncestorOf(focused):
-            # None while a row is being removed: Qt then moves the focus out of a widget that is no row any more.
+            # None while a row is being removed: Qt then moves the focus out of a widget that is no longer in `views`.
             view = next((view for view in self.views.values() if view.isAncestorOf(focused)), None)
             if view is None:
                 return moved
@@ -230,7 +232,7 @@ class RowsView(QAbstractScrollArea):
         return moved
 
     def _ensure_visible(self, view: MessageView, rect: QRect) -> None:
-        """Scroll just far enough to show a part; of a part higher than the viewport, show its top."""
+        """Scroll just far enough to show the part `rect` of a widget, or its top if it is higher than the viewport."""
         top = view.y() + rect.top()
         below = top + rect.height() - self.viewport().height()
         bar = self.verticalScrollBar()
@@ -240,7 +242,7 @@ class RowsView(QAbstractScrollArea):
             bar.setValue(bar.value() + min(top, below + TOP_PX))
 
     def _bring_into_view(self, row: int, part: Callable[[MessageView], QRect]) -> None:
-        """Scroll a part of a row to the upper third, unless it is visible. `part` returns it in the widget's
+        """Scroll a part of a row to the upper third, unless it is visible. `part` returns its rectangle in the widget's
         coordinates."""
         self._follows = False
         self._ensure_view(row, math.inf)
@@ -257,7 +259,8 @@ class RowsView(QAbstractScrollArea):
     # ----------------------------------------------------------------- placing
 
     def _place(self, anchor: tuple[int, int] | None = None) -> None:
-        """Make the widgets of visible rows and position everything, keeping the row of `anchor` where it is."""
+        """Make the widgets of visible rows and position them all. `anchor` is a row and the y coordinate it must
+        keep."""
         if not len(self._heights):
             self.verticalScrollBar().setRange(0, 0)
             self._on_placed()
@@ -266,7 +269,7 @@ class RowsView(QAbstractScrollArea):
         deadline = time.perf_counter() + BUDGET_S
         row, y = self._end_anchor(deadline) if self._follows else anchor or self._anchor()
         first, last, is_complete = self._realize(row, y, 0, deadline)
-        while self._scroll_to(row, y):  # the scroll range moved the row, so other rows may be visible now
+        while self._scroll_to(row, y):  # the scroll range prevented the position, so other rows may be visible now
             row, y = self._anchor()
             first, last, is_complete = self._realize(row, y, 0, deadline)
         if len(self.views) > LIVE_MAX:
@@ -278,7 +281,8 @@ class RowsView(QAbstractScrollArea):
         self._on_placed()
 
     def _fill(self) -> None:
-        """Make, in idle time, the widgets that exceeded the budget, and those just outside, for smooth scrolling."""
+        """Make, in idle time, the widgets that exceeded the time budget, and those just outside the viewport, for
+        smooth scrolling."""
         if not len(self._heights):
             return
         self._is_placing = True
@@ -296,7 +300,8 @@ class RowsView(QAbstractScrollArea):
             self._fill_timer.start()
 
     def _anchor(self) -> tuple[int, int]:
-        """Return the first visible row with a widget, and its top in the viewport; this row must not move."""
+        """Return the first visible row with a widget and its y coordinate in the viewport, which placing must not
+        change."""
         if not len(self._heights):
             return 0, 0
         value = self.verticalScrollBar().value()
@@ -316,8 +321,8 @@ class RowsView(QAbstractScrollArea):
         return TOP_PX + self._heights.top(row) - value
 
     def _realize(self, row: int, y: int, margin: int, deadline: float) -> tuple[int, int, bool]:
-        """Make the widgets of rows within the viewport and `margin`; return the first and last row and whether all have
-        one."""
+        """Make the widgets of the rows within the viewport and `margin` px around it. Return the first and the last of
+        these rows, and whether all have a widget. `deadline` is as for `_ensure_view`."""
         is_complete = True
         last, bottom = row, y
         while True:
@@ -334,7 +339,8 @@ class RowsView(QAbstractScrollArea):
         return first, last, is_complete
 
     def _ensure_view(self, row: int, deadline: float) -> bool:
-        """Make the widget of a row unless the deadline has passed; return whether it has one."""
+        """Make the widget of a row unless `deadline` (time.perf_counter seconds) has passed; return whether the row has
+        a widget."""
         if row in self.views:
             return True
         if time.perf_counter() > deadline:
@@ -349,8 +355,8 @@ class RowsView(QAbstractScrollArea):
             self._heights[row] = view.fit(self._column.width) + self._gap(row)
 
     def _scroll_to(self, row: int, y: int) -> bool:
-        """Set the scroll range, and the value so that the row is at `y`; return whether an end of the range prevented
-        that."""
+        """Set the scroll range, and the value that puts the row at `y`; return whether the range did not allow that
+        value."""
         bar = self.verticalScrollBar()
         height = self.viewport().height()
         bar.setPageStep(max(1, height - self._theme.px(40)))
@@ -369,7 +375,7 @@ class RowsView(QAbstractScrollArea):
             view.show()
 
     def _drop_outside(self, first: int, last: int) -> None:
-        """Remove the widgets of other rows than these, except one with the focus."""
+        """Remove the widgets of all rows but `first` to `last`, except one with the focus."""
         focused = QApplication.focusWidget()
         for row in [row for row in self.views if not first <= row <= last]:
             if focused is None or not self.views[row].isAncestorOf(focused):
@@ -385,7 +391,8 @@ class RowsView(QAbstractScrollArea):
         view.deleteLater()
 
     def _set_tab_order(self) -> None:
-        """Let Tab follow the conversation, although widgets are made in the order in which they become visible."""
+        """Make Tab follow the order of the conversation, because widgets are made in the order in which they become
+        visible."""
         chain = [
             widget
             for _, view in sorted(self.views.items())

@@ -1,4 +1,4 @@
-"""The footer of an answer from documents: whether its sentences are supported, and its sources."""
+"""Show the footer of an answer from documents: whether its sentences are supported, and its sources."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
@@ -19,8 +19,8 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, set_surface
 
-NAMED_VALUES = 3  # missing values named in one line
-QUOTED_SHOWN = 12  # sources that an imported file names; more than the program itself gives a model
+NAMED_VALUES = 3  # number of missing values that one line names
+QUOTED_SHOWN = 12  # sources of an imported file that are listed; no more than the program itself gives a model
 
 
 class SourcesFooter(QWidget):
@@ -34,7 +34,7 @@ class SourcesFooter(QWidget):
         self._requests = requests
         self.numbers = source_citations.used_sources(message.text, grounding) if grounding.sources else ()
         self.rows: dict[int, SourceRow] = {}
-        self.summary = ""  # the result of the check for screen readers; "" when there was none
+        self.summary = ""  # result of the check for screen readers; "" without one
         column = make_column(into=self, margins_px=(0, theme.px(2), 0, 0), spacing_px=theme.px(8))
         if grounding.verdict == "not_in_documents":
             column.addWidget(self._not_found_box())
@@ -46,7 +46,7 @@ class SourcesFooter(QWidget):
             column.addLayout(self._source_rows())
 
     def show_open(self, number: int | None) -> None:
-        """Mark the source that is shown next to the conversation."""
+        """Mark the source that is open next to the conversation; None marks none."""
         for row in self.rows.values():
             row.show_open(row.number == number)
 
@@ -134,7 +134,7 @@ class SourcesFooter(QWidget):
 
 
 def signed_line(theme: Theme, icon: str, tone: str, words: str) -> QHBoxLayout:
-    """Return a result as icon and sentence, so that it does not depend on a colour."""
+    """Return a line with an icon and a sentence, so that its meaning does not depend on colour."""
     sign = IconLabel(theme, icon, tone)
     sign.setFixedHeight(theme.line_height("caption"))
     sentence = Label(words, role="caption", tone=tone, wraps=True)
@@ -142,7 +142,7 @@ def signed_line(theme: Theme, icon: str, tone: str, words: str) -> QHBoxLayout:
 
 
 def excerpt_line(theme: Theme, parent: QWidget) -> QWidget:
-    """Return the line above an answer of quotations only: 抜粋表示, and why."""
+    """Return the line above an answer of quotations only: the word 抜粋表示 and the reason."""
     px, line, tag = theme.px, QWidget(parent), QFrame()
     tag.setProperty("surface", "tag")
     name = Label(phrase("chat.excerpts"), role="caption", strong=True)
@@ -153,8 +153,8 @@ def excerpt_line(theme: Theme, parent: QWidget) -> QWidget:
 
 
 def imported_box(message: Message, theme: Theme) -> QWidget:
-    """Return the box below an imported answer: whether it was compared with documents, and the sources that its file
-    names."""
+    """Return the box below an imported answer, which shows whether it was compared with documents and the sources that
+    its file names."""
     lines = [] if answer_check.check_status(message) == "checked" else [phrase("chat.it_came_in_a_file")]
     if quoted := answer_check.quoted_places(message):
         lines += [phrase("chat.imported_sources")]
@@ -170,7 +170,7 @@ def imported_box(message: Message, theme: Theme) -> QWidget:
 
 
 class FooterBox(QFrame):
-    """A box with neutral background and a bar at its left edge."""
+    """A box with a neutral background and a bar at its left edge."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -1,4 +1,5 @@
-"""The transcript of the open conversation: questions, answers, and the text of the answer that is being written."""
+"""Show the transcript of the open conversation: questions, answers, and the text of the answer that is being
+written."""
 
 import dataclasses
 import itertools
@@ -28,14 +29,14 @@ FOOT_PX = 12
 
 
 FLUSH_MS = 33
-# Showing text may take at most a quarter of the time, so that typing stays smooth during a long answer.
+# Showing new text may take at most a quarter of the time, so that typing stays smooth during a long answer.
 FLUSH_SHARE = 4
 
 
 class Transcript(RowsView):
-    """A row for each message. It follows the end of a growing answer only while the end is visible."""
+    """The column of all messages. It follows the end of a growing answer only while the end is visible."""
 
-    content_changed = Signal()  # messages were replaced or added, or one has ended
+    content_changed = Signal()  # messages were replaced or added, or an answer has ended
 
     def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -46,11 +47,11 @@ class Transcript(RowsView):
         self._options = AnswerDisplayOptions()
         self._is_busy = False
         self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is open
-        self._growing_id = 0  # the answer that streams
-        self._growing_text = ""  # its text so far
+        self._growing_id = 0  # id of the streaming answer; 0: none
+        self._growing_text = ""  # text so far of the streaming answer
         self._explanations: dict[int, str] = {}  # answer id -> why it failed
-        self._query_words: tuple[str, ...] = ()  # words that are marked
-        self._revealed = (0, 0)  # message id, and which of its matches was scrolled to
+        self._query_words: tuple[str, ...] = ()  # words of the query that are marked
+        self._revealed = (0, 0)  # message id, and the number of its match that was scrolled to
         self._build()
         self._connect()
 
@@ -77,7 +78,7 @@ class Transcript(RowsView):
         return self._messages
 
     def view_of(self, message_id: int) -> MessageView | None:
-        """Return the message's widget if it has one."""
+        """Return the widget of a message, or None if it has none now."""
         return self.views.get(self._rows.get(message_id, -1))
 
     def _answers(self) -> list[AnswerView]:
@@ -85,7 +86,7 @@ class Transcript(RowsView):
         return [view for _, view in sorted(self.views.items()) if isinstance(view, AnswerView)]
 
     def show_messages(self, messages: list[Message]) -> None:
-        """Replace the conversation and show its end."""
+        """Replace the conversation and scroll to its end."""
         self._explanations.clear()  # message ids are unique only within one store
         self._replace(messages, 0)
         self._follows = True
@@ -93,14 +94,14 @@ class Transcript(RowsView):
         self.content_changed.emit()
 
     def show_branch(self, messages: list[Message]) -> None:
-        """Replace the messages that differ in another branch, without moving those before.
+        """Replace the messages that differ in another branch, without moving the messages before them.
 
-        Shows the end if an answer is being written there.
+        Scroll to the end if an answer is being written there.
         """
         pairs = enumerate(zip(self._messages, messages, strict=False))
         fork = next((row for row, (old, new) in pairs if old != new), min(len(self._messages), len(messages)))
         if fork == 0:
-            self._explanations.clear()  # it may be the same conversation in another store
+            self._explanations.clear()  # this may be the same conversation in another store, with other ids
         is_growing = bool(messages) and messages[-1].status == "streaming"
         y = self._y(fork, self.verticalScrollBar().value())
         focus = self._focus_in(fork)
@@ -112,8 +113,8 @@ class Transcript(RowsView):
         self.content_changed.emit()
 
     def step_branch(self, step: int) -> None:
-        """Request the next (1) or previous (-1) version of the message with the focus, else of the last one with
-        several."""
+        """Request the next (1) or previous (-1) version of the message with the focus, or else of the last message with
+        several versions."""
         focused = QApplication.focusWidget()
         here = [view.message for view in self.views.values() if focused and view.isAncestorOf(focused)]
         message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
@@ -121,7 +122,7 @@ class Transcript(RowsView):
             self.requests.branch_requested.emit(message.id, step)
 
     def show_answers_as(self, options: AnswerDisplayOptions) -> None:
-        """Show other facts and actions below all answers."""
+        """Show the facts and actions below all answers by new options."""
         if options == self._options:
             return
         anchor = self._anchor()
@@ -135,13 +136,14 @@ class Transcript(RowsView):
     # ------------------------------------------------------------------ sources
 
     def show_open(self, answer_id: int, number: int) -> None:
-        """Mark the source that is shown next to the conversation; 0, 0: none."""
+        """Mark the source `number` of an answer, which is open next to the conversation; 0 and 0 mark none."""
         self._open = (answer_id, number)
         for view in self._answers():
             self._restore_state(view)
 
     def current_answer(self) -> AnswerView | None:
-        """Return the answer with the focus, else the last one in view that has sources."""
+        """Return the answer with the focus, or else the last one with a widget, among those with sources; None if there
+        is none."""
         focused = QApplication.focusWidget()
         views = [view for view in self._answers() if view.sources]
         here = (view for view in views if focused is not None and view.isAncestorOf(focused))
@@ -150,13 +152,13 @@ class Transcript(RowsView):
     # ------------------------------------------------------------------ finding
 
     def mark(self, query_words: Sequence[str]) -> None:
-        """Mark these words in all messages; () removes the marks."""
+        """Mark these words in all messages; () removes all marks."""
         self._query_words, self._revealed = tuple(query_words), (0, 0)
         for view in self.views.values():
             view.mark(self._query_words)
 
     def reveal(self, message_id: int, place: int) -> None:
-        """Scroll to a match of a message, from 0. Does nothing for a message of another branch."""
+        """Scroll to match number `place` of a message, from 0. Do nothing for a message of another branch."""
         row = self._rows.get(message_id)
         if row is None:
             return
@@ -173,14 +175,14 @@ class Transcript(RowsView):
         return self._messages[self._anchor()[0]].id if self._messages else 0
 
     def set_busy(self, is_busy: bool) -> None:
-        """Disable what would write or show another answer, while one is being written."""
+        """Disable everything that would write or show another answer, while one is being written."""
         if is_busy != self._is_busy:
             self._is_busy = is_busy
             for view in self.views.values():
                 view.set_busy(is_busy)
 
     def add(self, message: Message) -> None:
-        """Add a last message. A question scrolls to the end from anywhere."""
+        """Add a message at the end. A question always scrolls to the end."""
         self._rows[message.id] = len(self._messages)
         self._messages.append(message)
         self._heights.append(HeightEstimate(self._column, self._theme).height(message))
@@ -192,15 +194,15 @@ class Transcript(RowsView):
         self.content_changed.emit()
 
     def append_text(self, answer_id: int, piece: str) -> None:
-        """Add text of a streaming answer; it is shown at the next flush."""
+        """Add text to the streaming answer. It is shown within FLUSH_MS, or later if showing it is slow."""
         if answer_id == self._growing_id:
             self._growing_text += piece
             if not self._flush_timer.isActive():
                 self._flush_timer.start()
 
     def finish(self, message: Message) -> None:
-        """Show the stored answer at its end."""
-        self._explanations.pop(message.id, None)  # of an earlier attempt
+        """Show an answer that has ended, as it is stored."""
+        self._explanations.pop(message.id, None)  # the explanation of an earlier attempt
         row = self._rows.get(message.id)
         if row is None:
             return
@@ -221,7 +223,7 @@ class Transcript(RowsView):
         self.content_changed.emit()
 
     def explain(self, answer_id: int, sentence: str) -> None:
-        """Show a more detailed reason why an answer failed than is stored with it."""
+        """Show a more detailed reason why an answer failed than the stored one."""
         self._explanations[answer_id] = sentence
         view = self.view_of(answer_id)
         if isinstance(view, AnswerView):
@@ -229,7 +231,7 @@ class Transcript(RowsView):
             self._remeasure(self._rows[answer_id])
 
     def show_rated(self, message: Message) -> None:
-        """Show the changed rating of an answer."""
+        """Show the new rating of an answer."""
         row, view = self._rows[message.id], self.view_of(message.id)
         self._messages[row] = message
         if isinstance(view, AnswerView):
@@ -266,14 +268,15 @@ class Transcript(RowsView):
         return view
 
     def _restore_state(self, view: AnswerView) -> None:
-        """Apply the state that is not stored with an answer: busy, open source, explanation."""
+        """Apply the state that no answer stores: whether the session is busy, the open source, the explanation of a
+        failure."""
         view.set_busy(self._is_busy)
         view.show_open(self._open[1] if self._open[0] == view.message.id else None)
         if view.message.id in self._explanations:
             view.explain(self._explanations[view.message.id])
 
     def _replace(self, messages: list[Message], first: int) -> None:
-        """Replace the messages from row `first` on, without placing them yet."""
+        """Replace the messages from row `first` on, without positioning their widgets."""
         self._flush_timer.stop()
         focused = QApplication.focusWidget()
         if focused and any(view.isAncestorOf(focused) for row, view in self.views.items() if row >= first):
@@ -288,7 +291,8 @@ class Transcript(RowsView):
         self._heights = RowHeights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
 
     def _focus_in(self, row: int) -> int | None:
-        """Return where the focus is in a row: a button of its pager (-1, 1), elsewhere (0), or not in it (None)."""
+        """Return the focused part of a row: a button of its pager (-1 or 1), another part (0), or None without focus in
+        the row."""
         view, focused = self.views.get(row), QApplication.focusWidget()
         if view is None or focused is None or not view.isAncestorOf(focused):
             return None
@@ -336,13 +340,13 @@ class Transcript(RowsView):
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         if new is None:
-            return  # another window has the focus, or this one is closing and its widgets may be half destroyed
+            return  # another window has the focus, or this one is closing and its widgets may be partly destroyed
         for view in self.views.values():
             if isinstance(view, QuestionView):
                 view.set_focused(view.isAncestorOf(new))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take the focus on a click outside of any control, so that keys apply to the conversation."""
+        """Take the focus on a click outside every control, so that keys apply to the conversation."""
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         super().mousePressEvent(event)
 
@@ -362,7 +366,7 @@ class Transcript(RowsView):
         self._place_latest_button()
 
     def _rebuild(self) -> None:
-        """Make all widgets again, because text keeps the colours and sizes that it was made with."""
+        """Make all widgets again, because text keeps the colours and sizes of its creation."""
         anchor = self._anchor()
         self._drop_from(0)
         self._column = TranscriptColumn.of(self.width(), self._theme)
@@ -371,7 +375,8 @@ class Transcript(RowsView):
         self._place_latest_button()
 
     def _place_latest_button(self) -> None:
-        """Place the button ↓ 最新へ over the foot of a conversation whose end is not visible."""
+        """Place the button ↓ 最新へ at the foot of the view. It is shown while the conversation's end is not
+        visible."""
         hint = self.latest_button.sizeHint()
         left, top = (self.width() - hint.width()) // 2, self.height() - hint.height() - FOOT_PX
         self.latest_button.setGeometry(left, top, hint.width(), hint.height())

@@ -37,7 +37,7 @@ def is_available() -> bool:
 
 
 class Recognizer:
-    """A text recognizer. The constructor raises AppError("ocr_missing") if Tesseract is not installed."""
+    """A recognizer of text on pages. The constructor raises AppError("ocr_missing") if Tesseract is not installed."""
 
     def __init__(self, on_progress: ProgressCallback) -> None:
         program = programs.find_program(PROGRAM)
@@ -47,7 +47,7 @@ class Recognizer:
         self._on_progress = on_progress
 
     def blocks_of(self, page: Any, number: int) -> list[Block]:
-        """Return the paragraphs of a pypdfium2 page; [] if nothing is recognized in time."""
+        """Return the paragraphs of a pypdfium2 page; [] if nothing is recognized within PAGE_S."""
         width, height = page.get_size()
         scale = min(DOTS_PER_POINT, (PIXELS_MOST / max(1.0, width * height)) ** 0.5)
         table = self._run(_picture(page, scale))
@@ -86,7 +86,7 @@ def _feed(pipe: IO[bytes], data: bytes) -> None:
 
 
 def _picture(page: Any, scale: float) -> bytes:
-    """Return the page as a grey PGM image, which Tesseract reads from standard input without a file on the disk."""
+    """Return the page as a grey PGM image, so that Tesseract can read it from standard input, without a file."""
     bitmap = page.render(scale=scale, grayscale=True)
     try:
         pixels = bitmap.to_numpy()
@@ -97,9 +97,9 @@ def _picture(page: Any, scale: float) -> bytes:
 
 
 def _paragraphs(table: str, number: int, scale: float) -> Iterator[tuple[str, PageBox]]:
-    """Yield paragraphs with their boxes from Tesseract's table.
+    """Yield the paragraphs of Tesseract's table with their boxes.
 
-    Its columns: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
+    The columns of the table: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
     """
     text, edges, before = "", [0.0, 0.0, 0.0, 0.0], ("", "")
     for row in io.StringIO(table):

@@ -1,5 +1,7 @@
-"""Render a page of a PDF file as an image and locate quoted texts on it. Links and scripts are never followed or
-run."""
+"""Render a page of a PDF file as an image and locate quoted texts on it.
+
+Links are never followed, and scripts are never run.
+"""
 
 import base64
 import unicodedata
@@ -21,7 +23,7 @@ PIXELS_MOST = 16_000_000  # 48 MB; a page may be a metre high
 QUOTES_MOST = 50
 SHORTEST_QUOTE = 4  # characters; shorter ones occur everywhere
 HEAD, TAIL = 12, 8  # characters of a quote's two ends, searched for if the whole is not found
-SAME_LINE = 0.6  # of a character's height; a larger offset is the next line
+SAME_LINE = 0.6  # share of a character's height; a larger offset is the next line
 PDF_HEAD = b"%PDF-"
 HEAD_BYTES = 1024  # the signature may follow other bytes
 
@@ -87,7 +89,7 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
 
 
 def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:
-    """Return left, top, right, bottom in points of each line that a quoted text takes on a page; [] if it is not there.
+    """Return (left, top, right, bottom) in points of each line of a quoted text on a page; [] if it is not there.
 
     A page may contain only the beginning or end of a quote. All of 150 sentences of Debian's Japanese reference are
     found.
@@ -103,7 +105,10 @@ def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, fl
 
 
 def _between_ends(shown: str, wanted: str) -> tuple[int, int] | None:
-    """Return the range of a text that was read slightly differently, found by its beginning, its end, or both."""
+    """Return the range (start, end) of a quote that differs slightly from the page's text; None if it is not there.
+
+    The quote is found by its beginning, its end, or both.
+    """
     head = shown.find(wanted[:HEAD])
     tail = shown.find(wanted[-TAIL:], max(0, head))
     if 0 <= head < tail <= head + 2 * len(wanted):
@@ -130,7 +135,7 @@ def _lines(glyphs: list[Glyph]) -> list[tuple[float, float, float, float]]:
 
 
 def _is_beside(line: tuple[float, float, float, float], edges: tuple[float, float, float, float]) -> bool:
-    """Whether the edges continue a line, to the right or, in vertical text, downward."""
+    """Whether the rectangle `edges` continues a line: to its right or, in vertical text, below it."""
     size = max(edges[3] - edges[1], edges[2] - edges[0], 1.0)
     is_across = abs((line[1] + line[3]) - (edges[1] + edges[3])) / 2 < SAME_LINE * size and edges[0] > line[0]
     is_down = abs((line[0] + line[2]) - (edges[0] + edges[2])) / 2 < SAME_LINE * size and edges[1] > line[1]
@@ -138,5 +143,5 @@ def _is_beside(line: tuple[float, float, float, float], edges: tuple[float, floa
 
 
 def _plain(text: str) -> str:
-    """Return the text in the form that is compared, without spaces and the separators of table cells."""
+    """Return the text in the form that is compared: without spaces and the separators of table cells."""
     return "".join(unicodedata.normalize("NFKC", text).replace("|", "").split())

@@ -1,7 +1,7 @@
 """Join glyphs to runs and lines, in any writing direction of the page.
 
-A page is rotated so that its lines run to the right and follow one another downward. Vertical Japanese and sideways
-pages are then like any other. `PageRotation.back` returns places as displayed.
+A page is rotated so that its lines run to the right and the next line is below. Vertical Japanese and sideways pages
+are then read like any other. `PageRotation.back` converts places to the page as displayed.
 """
 
 from collections import Counter
@@ -17,19 +17,19 @@ Direction = Literal["right", "down", "up", "left"]
 Edges = tuple[float, float, float, float]  # left, top, right, bottom
 
 GAP_EM = 1.0  # a wider gap separates two runs of a line
-SAME_LINE = 0.35  # of the characters' height: the largest offset between the middles of two runs of a line
+SAME_LINE = 0.35  # largest offset between the middles of two runs of a line, as a share of their height
 
 
 @dataclass(frozen=True, slots=True)
 class PageRotation:
-    """The rotation of a page for reading. `width`, `height`: of the page as displayed."""
+    """The rotation of a page for reading. `width`, `height`: size of the page as displayed, in points."""
 
     direction: Direction
     width: float
     height: float
 
     def forth(self, edges: Edges) -> Edges:
-        """Return displayed edges as rotated ones."""
+        """Convert edges on the displayed page to edges on the rotated page."""
         left, top, right, bottom = edges
         match self.direction:
             case "down":
@@ -41,7 +41,7 @@ class PageRotation:
         return edges
 
     def back(self, edges: Edges) -> Edges:
-        """Return rotated edges as displayed ones."""
+        """Convert edges on the rotated page to edges on the displayed page."""
         left, top, right, bottom = edges
         match self.direction:
             case "down":
@@ -55,7 +55,10 @@ class PageRotation:
 
 @dataclass(slots=True)
 class GlyphRun:
-    """Adjacent glyphs. `is_across`: they follow one another downward on a page whose lines run to the right."""
+    """A run of adjacent glyphs.
+
+    `is_across`: the run is written downward, on a page whose lines run to the right.
+    """
 
     glyphs: list[Glyph]
     left: float
@@ -112,7 +115,7 @@ def _turned_rule(turn: PageRotation, edges: Edges) -> RuledLine:
 
 
 def _direction(glyphs: Sequence[Glyph]) -> Direction:
-    """Return the direction in which most glyphs have their successor."""
+    """Return the direction from a glyph to the next one, for most glyphs of the page."""
     steps: Counter[Direction] = Counter()
     for before, glyph in pairwise(glyphs):
         across = (glyph.left + glyph.right - before.left - before.right) / 2
@@ -164,15 +167,17 @@ def _continues_downward(run: GlyphRun, glyph: Glyph) -> bool:
 
 
 def _without_short_columns(run: GlyphRun) -> Iterable[GlyphRun]:
-    """Split a vertical run of two glyphs, which are two cells of a table."""
+    """Split a vertical run of only two glyphs, because these are two cells of a table."""
     if not run.is_across or len(run.glyphs) > 2:
         return [run]
     return [GlyphRun([glyph], glyph.left, glyph.top, glyph.right, glyph.bottom) for glyph in run.glyphs]
 
 
 def build_lines(runs: Sequence[GlyphRun]) -> list[PageLine]:
-    """Return the lines from top to bottom of runs in one column. Superscript and subscript runs belong to their
-    line."""
+    """Return the lines of runs in one column, from top to bottom.
+
+    Superscript and subscript runs belong to the line next to them.
+    """
     rows: list[list[GlyphRun]] = []
     leader: GlyphRun | None = None
     alone = [[run] for run in runs if run.is_across]
@@ -210,7 +215,10 @@ def build_line(runs: Sequence[GlyphRun]) -> PageLine:
 
 
 def glyphs_to_text(glyphs: Sequence[Glyph]) -> str:
-    """Return the text of glyphs with visible spaces only; gaps in Japanese may only justify the line."""
+    """Return the text of glyphs with visible spaces.
+
+    Gaps in Japanese text that only justify the line are not spaces.
+    """
     parts: list[str] = []
     before: Glyph | None = None
     for glyph in glyphs:

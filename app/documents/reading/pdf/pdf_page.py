@@ -13,7 +13,7 @@ SEGMENTS_MOST = 20_000  # lines of a page; a page with more is a drawing without
 FORMS_DEEPEST = 6
 STRAIGHT_PT = 1.0  # the largest slant of a rule
 SHORTEST_PT = 6.0  # shorter strokes are parts of characters and symbols
-GLYPHS_MOST = 200_000  # of one page; a full newspaper page has 20,000
+GLYPHS_MOST = 200_000  # glyphs of one page; a full newspaper page has 20,000
 
 # Characters that PDF files use instead of others: radicals, vertical forms of punctuation, ligatures.
 _SAME = {
@@ -35,13 +35,13 @@ class Glyph:
     right: float
     bottom: float
     size: float
-    is_spaced: bool = False  # white space precedes it
-    is_line_start: bool = False  # it begins a line or piece of text in the file
+    is_spaced: bool = False  # whether white space precedes it
+    is_line_start: bool = False  # whether it begins a line or piece of text in the file
 
 
 @dataclass(slots=True)
 class RuledLine:
-    """A straight line along an axis at `place`, from `start` to `end`."""
+    """A straight horizontal or vertical line from `start` to `end`. `place`: its position on the other axis."""
 
     place: float
     start: float
@@ -58,12 +58,12 @@ class RawPage:
     horizontal: list[RuledLine] = field(default_factory=list)
     vertical: list[RuledLine] = field(default_factory=list)
     unmapped: int = 0  # glyphs without a character in the file
-    has_picture: bool = False  # an image covers half of it or more
-    is_blank: bool = False  # nothing is drawn on it
+    has_picture: bool = False  # whether an image covers at least half of the page
+    is_blank: bool = False  # whether nothing is drawn on the page
 
 
 class _PageTransform:
-    """A transformation from a page's own coordinates to displayed ones, including crop box and rotation."""
+    """A conversion from a page's own coordinates to displayed ones; it includes crop box and rotation."""
 
     def __init__(self, page: Any) -> None:
         self.left, self.bottom, self.right, self.top = page.get_bbox()
@@ -172,7 +172,10 @@ def _read_objects(page: Any, frame: _PageTransform, raw: RawPage) -> None:
 
 
 def _objects(container: Any, matrix: tuple[float, ...], depth: int) -> Iterator[tuple[Any, tuple[float, ...]]]:
-    """Yield the objects of a page and its forms, with the matrix from their coordinates to the page's."""
+    """Yield the objects of a page and its nested forms.
+
+    With each object comes the matrix from its coordinates to those of the page.
+    """
     is_form = depth > 0
     count = pdfium.FPDFFormObj_CountObjects(container) if is_form else pdfium.FPDFPage_CountObjects(container)
     for index in range(min(max(0, count), 4 * SEGMENTS_MOST)):

@@ -29,7 +29,7 @@ class PageItem:
 
 @dataclass(slots=True)
 class TextPage:
-    """A page in reading order. `height`: of the rotated page."""
+    """A page in reading order. `height`: the page's height after rotation, in points."""
 
     number: int  # from 1
     turn: PageRotation
@@ -44,7 +44,7 @@ TITLE_LONGEST = 200  # characters
 
 @dataclass(slots=True)
 class OutlineEntry:
-    """An entry of the outline."""
+    """An entry of the outline (bookmarks)."""
 
     title: str
     level: int  # from 1
@@ -54,7 +54,7 @@ class OutlineEntry:
 
 @dataclass(frozen=True, slots=True)
 class LocatedTitle:
-    """An outline entry that is printed on these lines."""
+    """An outline entry together with the lines of the page that print its title."""
 
     title: str
     level: int
@@ -78,7 +78,7 @@ def read_outline(document: Any) -> list[OutlineEntry]:
 
 
 class Outline:
-    """Outline entries that are not located yet; the caller asks page by page and line by line."""
+    """The outline entries that are not located yet; the caller asks page by page and line by line."""
 
     def __init__(self, entries: Sequence[OutlineEntry]) -> None:
         self._by_page: dict[int, list[OutlineEntry]] = {}
@@ -97,7 +97,7 @@ class Outline:
         self._printed = {entry.title for entry in self._waiting if fold_for_comparison(entry.title) in printed}
 
     def match(self, line: PageLine, following: Sequence[PageLine]) -> LocatedTitle | None:
-        """Return the entry whose title begins at this line, with the lines of the title."""
+        """Return the entry whose title begins at this line, with the lines of the title; None if there is none."""
         if not self._waiting:
             return None
         for count in range(1, len(following) + 2):
@@ -112,13 +112,13 @@ class Outline:
         return None
 
     def before(self, line: PageLine) -> Iterator[tuple[str, int]]:
-        """Yield titles whose place is above the line and that are not printed on the page."""
+        """Yield (title, level) of entries that point above the line and whose title is not printed on the page."""
         while self._waiting and self._waiting[0].title not in self._printed and self._is_passed(self._waiting[0], line):
             entry = self._waiting.pop(0)
             yield entry.title, entry.level
 
     def rest(self) -> Iterator[tuple[str, int]]:
-        """Yield the titles that are left on the page."""
+        """Yield (title, level) of the entries that are not located by the end of the page."""
         for entry in self._waiting:
             yield entry.title, entry.level
         self._waiting = []
@@ -147,9 +147,9 @@ LARGER = 1.12  # smallest font size of a heading, relative to the usual one
 HEADING_LONGEST = 80  # characters
 CAPTION_LONGEST = 80
 MARGIN = 0.13  # share of a page's height at its top and bottom for headers, footers and page numbers
-REPEATED = 3  # pages with the same line in the margin
+REPEATED = 3  # smallest number of pages with the same line in the margin
 LINES_APART_PT = 20.0  # largest gap between two lines of one box
-CONTENTS_LEAST = 4  # lines with dots and page numbers
+CONTENTS_LEAST = 4  # smallest number of lines with dots and page numbers in a table of contents
 LEVELS = 6  # levels of headings that differ only in size
 
 _PAGE_NUMBER = re.compile(
@@ -208,8 +208,10 @@ def _offset(pages: Sequence[TextPage]) -> int | None:
 
 
 def _numbers_at_ends(page: TextPage, item: PageItem) -> set[int]:
-    """Return the numbers at the ends of a page's first or last line, which may have a title too: 3.2 管理者の責務
-    11."""
+    """Return the numbers at both ends of a line, if it is the first or last one of its page.
+
+    The line may contain a title too: 3.2 管理者の責務 11.
+    """
     line = item.content
     if not isinstance(line, PageLine) or not _is_in_margin(page, line) or not _is_outermost(page, item):
         return set()
@@ -217,7 +219,7 @@ def _numbers_at_ends(page: TextPage, item: PageItem) -> set[int]:
 
 
 def _margin_key(page: TextPage, item: PageItem) -> tuple[str, int] | None:
-    """Return a line in the margin without its numbers, and its approximate height; None for other items."""
+    """Return (text without numbers, approximate height on the page) of a line in the margin; None for other items."""
     if not isinstance(item.content, PageLine) or not _is_in_margin(page, item.content):
         return None
     return re.sub(r"\d+", "#", text_blocks.fold_for_comparison(item.content.text)), round(item.content.top / 6)
@@ -228,7 +230,7 @@ def _is_in_margin(page: TextPage, line: PageLine) -> bool:
 
 
 def _is_number(page: TextPage, item: PageItem) -> bool:
-    """Whether the item is a page number: alone on the first or last line."""
+    """Whether the item is only a page number, on the first or last line of the page."""
     line = item.content
     if not isinstance(line, PageLine) or not _PAGE_NUMBER.fullmatch(line.text.strip()):
         return False
@@ -266,18 +268,18 @@ class _Open:
     item: PageItem
     page: int
     boxes: list[PageBox]
-    level: int = 0  # of an outline entry
+    level: int = 0  # level of an outline entry; 0: no entry
     is_closed: bool = False
 
 
 class _Flow:
-    """The blocks of a document while its lines are joined. `usual`: the most common font size."""
+    """The blocks of a document while its lines are joined. `usual`: the most common font size in points."""
 
     def __init__(self, usual: float, outline: Outline) -> None:
         self._usual = usual
         self._outline = outline
         self._open: _Open | None = None
-        self._blocks: list[tuple[Block, bool]] = []  # with a flag for headings found by size alone
+        self._blocks: list[tuple[Block, bool]] = []  # each with a flag: a heading found by size alone
 
     def ended(self) -> list[Block]:
         self._close()
@@ -408,7 +410,7 @@ def _box(page: TextPage, edges: Edges) -> PageBox:
 
 
 def _with_box(boxes: list[PageBox], box: PageBox, turn: PageRotation) -> list[PageBox]:
-    """Add a box, joined with the last one if it follows below in the same column."""
+    """Add a box to those of a block; join it with the last one if it follows below in the same column."""
     last = boxes[-1]
     before, after = (turn.forth((one.left, one.top, one.right, one.bottom)) for one in (last, box))
     is_below = last.page == box.page and before[0] < after[2] and after[0] < before[2]

@@ -23,15 +23,15 @@ from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocum
 from app.documents.records import ReadingReport
 
 GUTTER_EM = 1.0  # the least width between two columns
-LINES_LEAST = 6  # of each column
+LINES_LEAST = 6  # smallest number of lines in each column
 FILLED = 0.55  # share of a column's width that its median line fills; table cells are shorter
 CROSSING = 0.12  # largest share of lines that span the gutter, such as titles
-DEEPEST = 3  # halves of halves: up to eight columns
+DEEPEST = 3  # a page is halved up to three times: up to eight columns
 
 
 @dataclass(slots=True)
 class PageColumn:
-    """Lines and tables in order, with the left and right edge of the column."""
+    """The lines and tables of a column in order, with the column's left and right edge."""
 
     content: list[PageLine | PdfTable]
     left: float
@@ -39,7 +39,11 @@ class PageColumn:
 
 
 def find_columns(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
-    """Return the columns in reading order. `tables`: those of the page, whose glyphs are not in `runs`."""
+    """Return the columns in reading order.
+
+    `runs`: the page's glyphs outside of tables. `tables`: the page's tables. `depth`: how often the page is already
+    halved.
+    """
     gutter = _gutter(runs) if depth < DEEPEST else None
     if gutter is None:
         return _one_column(runs, tables)
@@ -74,8 +78,10 @@ def _one_column(runs: Sequence[GlyphRun], tables: Sequence[PdfTable]) -> list[Pa
 
 
 def _right_edge(lines: Sequence[PageLine]) -> float:
-    """Return the edge at which lines are broken, which several share; a long formula or address may extend beyond
-    it."""
+    """Return the right edge that several lines share, at which lines are broken.
+
+    A long formula or address may extend beyond it.
+    """
     rights = sorted((line.right for line in lines), reverse=True)
     least = max(2, len(lines) // 10)
     for place, right in enumerate(rights):
@@ -85,7 +91,7 @@ def _right_edge(lines: Sequence[PageLine]) -> float:
 
 
 def _gutter(runs: Sequence[GlyphRun]) -> float | None:
-    """Return the middle of the white band between two columns; None: there is one column."""
+    """Return the middle of the white band between two columns; None if there is one column."""
     if len(runs) < 2 * LINES_LEAST:
         return None
     left, right = min(run.left for run in runs), max(run.right for run in runs)
@@ -138,7 +144,7 @@ def _is_text(runs: Sequence[GlyphRun], gutter: float, left: float, right: float)
 PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 UNSUPPORTED_ERROR = 5  # FPDF_ERR_SECURITY
 STAMP_CHARACTERS = 20  # a scanned page may have a number or stamp as text
-RUBY = 0.62  # largest size, as a share of the characters below it
+RUBY = 0.62  # largest size of ruby, as a share of the characters below it
 
 
 def read(path: Path, on_progress: ProgressCallback, *, ocr: bool = False) -> ReadDocument:
@@ -157,8 +163,10 @@ def read(path: Path, on_progress: ProgressCallback, *, ocr: bool = False) -> Rea
 
 
 def open_pdf(path: Path) -> Any:
-    """Open a pypdfium2 document, which the caller closes. Raises AppError("document_protected" |
-    "document_damaged")."""
+    """Open a pypdfium2 document, which the caller closes.
+
+    Raises AppError("document_protected" | "document_damaged").
+    """
     try:
         return pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
@@ -226,7 +234,7 @@ class _Reader:
         return laid_out
 
     def _recognize_if_empty(self, page: Any, number: int, raw: RawPage) -> None:
-        """Record a page without text, or recognize its text if requested."""
+        """Record a page that has no text, or recognize its text if the user wants that."""
         few = STAMP_CHARACTERS if raw.has_picture else 0
         if len(raw.glyphs) > few or raw.is_blank:
             return
@@ -250,7 +258,7 @@ def lay_out(raw: RawPage, number: int) -> TextPage:
 
 
 def _items(column: PageColumn) -> list[PageItem]:
-    """Return the items of a column, with aligned lines as tables."""
+    """Return the items of a column; lines with aligned cells become tables."""
     lines = [one for one in column.content if isinstance(one, PageLine)]
     pitches = sorted((after.top + after.bottom - line.top - line.bottom) / 2 for line, after in pairwise(lines))
     pitch = pitches[len(pitches) // 2] if len(pitches) >= 2 else 0.0
@@ -299,7 +307,7 @@ def _without_ruby(runs: list[GlyphRun]) -> list[GlyphRun]:
 
 
 def _insert_recognized(blocks: list[Block], recognized: dict[int, list[Block]]) -> list[Block]:
-    """Insert the recognized blocks at their pages."""
+    """Insert the recognized blocks of each page (`recognized`: page -> blocks) at the page's place."""
     found: list[Block] = []
     waiting = sorted(recognized)
     for block in blocks:

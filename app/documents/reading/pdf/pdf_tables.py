@@ -9,9 +9,9 @@ from app.documents.reading.pdf.pdf_lines import Edges, GlyphRun, PageLine, build
 from app.documents.reading.pdf.pdf_page import Glyph, RawPage, RuledLine
 
 NEAR_PT = 3.0  # largest distance between lines that meet
-RULES_MOST = 500  # of each direction; a page with more is a drawing
+RULES_MOST = 500  # lines of each direction; a page with more is a drawing
 CELLS_MOST = 5_000
-ROWS_LEAST = 3  # of a table without rules
+ROWS_LEAST = 3  # smallest number of rows of a table without rules
 CELL_EM = 1.5  # smallest gap between cells of a table without rules
 FRAME = 0.6  # share of a large table's glyphs in one cell from which the table is a frame around text
 
@@ -23,7 +23,7 @@ _LEADER = re.compile(r"[.…‥・．]{4,}|(?:[.．・] ){4,}")
 
 @dataclass(slots=True)
 class PdfTable:
-    """A table: texts of the cells by row, and the edges of each row."""
+    """A table with the texts of its cells by row, and the edges of each row."""
 
     edges: Edges
     rows: list[list[str]] = field(default_factory=list)
@@ -152,7 +152,7 @@ class _Grid:
             found: list[str] = []
             for column in range(len(self._lefts) - 1):
                 origin = self._origin(row, column)
-                is_own = origin[1] == column  # a cell appears once across its columns, but in each of its rows
+                is_own = origin[1] == column  # a merged cell appears once across its columns, but in each row
                 found.append(texts.get(origin, "") if is_own else "")
             if any(found):
                 table.rows.append(found)
@@ -166,7 +166,7 @@ class _Grid:
         return self._origin(row, column)
 
     def _origin(self, row: int, column: int) -> tuple[int, int]:
-        """Return the upper left one of the cells that no line separates from this one."""
+        """Return (row, column) of the upper left cell of the merged cell that contains this one."""
         known = self._origins.get((row, column))
         if known is None:
             known = self._origins[row, column] = self._find_origin(row, column)
@@ -187,7 +187,7 @@ class _Grid:
 
 
 def _places(values: Sequence[float]) -> list[float]:
-    """Return sorted values, nearly equal ones as one."""
+    """Return the sorted values, with nearly equal ones merged."""
     found: list[float] = []
     for value in sorted(values):
         if not found or value - found[-1] > NEAR_PT:
@@ -247,7 +247,7 @@ def _cells(line: PageLine) -> list[list[GlyphRun]]:
 
 
 def _is_next(first: list[list[GlyphRun]], other: list[list[GlyphRun]]) -> bool:
-    """Whether a line has its cells at the positions of the first one's: left edges, right edges or middles."""
+    """Whether a line has its cells at the positions of the first line's: left edges, right edges or middles."""
     if len(first) != len(other) or len(first) < 2:
         return False
     for one, two in zip(first, other, strict=True):
@@ -259,7 +259,10 @@ def _is_next(first: list[list[GlyphRun]], other: list[list[GlyphRun]]) -> bool:
 
 
 def _is_table(cells: Sequence[list[list[GlyphRun]]]) -> bool:
-    """Whether rows are a table, not a list or contents: three columns, or two with numbers in the last."""
+    """Whether rows are a table, not a list or contents.
+
+    A table has three columns, or two with numbers in the last one.
+    """
     texts = [["".join(run.text for run in cell) for cell in row] for row in cells]
     if any(_LEADER.search(text) for row in texts for text in row):
         return False

@@ -1,1 +1,1 @@
-"""The results of an evaluation: advice, systems with their intervals, differences, every question, blind comparison."""
+"""Show the results of an evaluation: advice, systems, differences, every question, and the blind comparison."""

@@ -1,4 +1,4 @@
-"""The panels of a blind comparison: choose two systems, and vote on one question at a time with two anonymous answers.
+"""Define the panels of a blind comparison: choose two systems, and vote on two anonymous answers to each question.
 
 The answers are side by side, or one below the other where there is little room; a long answer scrolls inside its box.
 The file is long because the panels share the texts and the keyboard handling of one comparison.
@@ -29,11 +29,11 @@ from app.uikit.widgets.containers import CARD_SIDE_PX, Card, FlowBox, Stretch, m
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip, set_surface
 
 BOX_PX = 480
-LEAST_NAME_CHARACTERS = 12  # of a system, for which the boxes have room
+LEAST_NAME_CHARACTERS = 12  # characters of a system's name for which the boxes have room
 
 
 class BlindStartPanel(QWidget):
-    """Chooses the two systems by name, which reveals nothing of a single question, and shows the progress."""
+    """Chooses the two systems by name, which does not reveal who gave an answer, and shows the progress."""
 
     pair_chosen = Signal()
 
@@ -65,7 +65,7 @@ class BlindStartPanel(QWidget):
             box.setToolTip(plain_tooltip(box.currentText()))
 
     def show_comparison(self, comparison: BlindComparison | None) -> None:
-        """Show the progress; None: both boxes have the same system."""
+        """Show the progress of a comparison; None: both boxes have the same system."""
         count = len(comparison.pairing.pairs) if comparison else 0
         done = len(comparison.votes) if comparison else 0
         is_revealed = comparison is not None and comparison.is_revealed
@@ -133,10 +133,10 @@ LEAST_PX = 90  # least height of the scrolling part; with less room the whole pa
 
 
 class VotingPanel(QWidget):
-    """Votes on one pair. It handles the keyboard itself, so that digits and ← work wherever the focus is in it."""
+    """Votes on one pair. The panel handles the keys itself, so that digits and ← work wherever in it the focus is."""
 
     vote_chosen = Signal(str)  # one of VOTES
-    undo_requested = Signal()  # by the keyboard
+    undo_requested = Signal()  # the user pressed ←
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class VotingPanel(QWidget):
         self._connect()
 
     def show_comparison(self, comparison: BlindComparison) -> None:
-        """Show the current pair; after the last one it stays until the result is shown."""
+        """Show the current pair; after the last vote the last pair stays until the result is shown."""
         pair = comparison.current
         done, count = len(comparison.votes), len(comparison.pairing.pairs)
         self.progress.setText(blind_texts.progress(done, count))
@@ -189,7 +189,7 @@ class VotingPanel(QWidget):
         return QSize(0, super().minimumSizeHint().height())
 
     def heightForWidth(self, width: int) -> int:
-        """Return the height with that of the scrolling area, which Qt would leave out of its minimum."""
+        """Return the height for a width, with the height of the scrolling area, which Qt would leave out."""
         return super().heightForWidth(width) + self._area.minimumHeight()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -348,7 +348,7 @@ class AnswerBox(QFrame):
         self.text = RichText(theme)
         self.text.setAccessibleName(phrase("evaluation.answer_letter", letter=letter))
         self.text.setTabChangesFocus(True)
-        self.text.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)  # digits are commands here
+        self.text.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)  # digits are votes here
         self.text.installEventFilter(self)
         self.area = QScrollArea()
         self.area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # `AnswersView` sets its height

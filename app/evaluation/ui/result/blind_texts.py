@@ -1,4 +1,4 @@
-"""The wording of the blind comparison: votes, its result and the agreement with the judge."""
+"""Build the texts of the blind comparison: votes, its result and the agreement with the judge."""
 
 from app.base.wording import phrase
 from app.evaluation.judge.paired_statistics import LEAST_DECIDED
@@ -28,7 +28,7 @@ def questions(pairing: BlindPairing) -> str:
 
 
 def status(done: int, count: int, *, is_revealed: bool) -> str:
-    """Return the progress; "" before the first vote."""
+    """Return a text on the progress; "" before the first vote."""
     if not done:
         return ""
     text = phrase("evaluation.decided_a_of_b")
@@ -58,8 +58,9 @@ def verdict(found: BlindOutcome) -> str:
 
 
 def difference(found: BlindOutcome) -> str:
-    """Return the difference with its interval; "" for too few votes, or if the interval would claim more than the
-    verdict.
+    """Return a text on the difference with its interval; "" if the text would mislead.
+
+    It would mislead with too few votes, or if the interval excludes 0 although the verdict is unclear.
     """
     is_surer = found.difference is not None and found.verdict == "unclear" and not found.difference.holds_zero
     if found.difference is None or found.verdict == "few" or is_surer:

@@ -1,4 +1,4 @@
-"""The tab ブラインド比較: choose two systems, compare their answers without names, and see the result."""
+"""Show the tab ブラインド比較: choose two systems, compare their answers without names, and see the result."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +23,7 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, CardGrid, FlowBox, Stretch, make_column, make_scrollable
 from app.uikit.widgets.labels import Label, announce
 
-TABLE_PX = 640  # in a wider table the eye loses the line
+TABLE_PX = 640  # maximal width; in a wider table the eye loses the line
 
 
 class BlindResultPanel(QWidget):
@@ -103,7 +103,7 @@ class BlindResultPanel(QWidget):
 
 
 class BlindView(QWidget):
-    """The blind comparison. Files are read and written in the background, one at a time.
+    """Shows the blind comparison. Files are read and written in the background, one at a time.
 
     The next question appears when the vote is stored; keys pressed until then belong to a question that is already
     decided, and do nothing.
@@ -115,7 +115,7 @@ class BlindView(QWidget):
         self._folder: Path | None = None
         self._found: Evaluation | None = None
         self._kept: BlindFile | None = None
-        self.comparison: BlindComparison | None = None  # None: twice the same system, or nothing to compare
+        self.comparison: BlindComparison | None = None  # None: one system is chosen twice, or nothing can be compared
         self._request_number = 0
         self._is_busy = False  # a file is being read or written
         self._computed_votes: tuple[Voted, ...] | None = None  # the votes whose result is being computed
@@ -143,13 +143,13 @@ class BlindView(QWidget):
 
     @property
     def panel(self) -> QWidget:
-        """Return the visible panel."""
+        """Return the panel that is shown."""
         return self._panels[self.stack.currentIndex()]
 
     # --------------------------------------------------------------------- keys
 
     def event(self, event: QEvent) -> bool:
-        """Claim Ctrl+Z before the window's shortcut gets it."""
+        """Claim Ctrl+Z for undoing a vote before the window's shortcut gets the key."""
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.ShortcutOverride:
             return super().event(event)
         is_ours = event.matches(QKeySequence.StandardKey.Undo) and self._can_undo
@@ -218,7 +218,7 @@ class BlindView(QWidget):
 
     @property
     def _can_undo(self) -> bool:
-        """Return whether Ctrl+Z belongs to this view; also while writing, or the window would get the key."""
+        """Return whether Ctrl+Z belongs to this view; also while a file is written, or the window would get the key."""
         is_there = self.panel in (self.voting, self.result) and self.comparison is not None
         return is_there and (self._is_busy or bool(self.comparison and self.comparison.votes))
 
@@ -228,7 +228,11 @@ class BlindView(QWidget):
         return focused is not None and self.isAncestorOf(focused)
 
     def _read(self, cause: AppError | None = None) -> None:
-        """Read the stored votes. `cause`: error after which they are read again, with the shown panel kept."""
+        """Read the stored votes.
+
+        `cause`: the error that made reading again necessary, to show afterwards in the same panel; None: the first
+        reading.
+        """
         assert self._folder is not None
         self._is_busy = True
         number, folder = self._request_number, self._folder
@@ -237,7 +241,7 @@ class BlindView(QWidget):
 
     def _on_read(self, number: int, cause: AppError | None, kept: BlindFile) -> None:
         if number != self._request_number or self._found is None:
-            return  # another study is shown meanwhile
+            return  # another study is shown by now
         self._is_busy = False
         self._kept = kept
         if cause is not None:
@@ -268,7 +272,7 @@ class BlindView(QWidget):
         self, kept: BlindFile | None, comparison: BlindComparison | None, after: Callable[[], None], _nothing: object
     ) -> None:
         if kept is not self._kept:
-            return  # another study is shown meanwhile
+            return  # another study is shown by now
         self._is_busy = False
         self.banner.hide()
         if comparison is self.comparison:
@@ -277,7 +281,7 @@ class BlindView(QWidget):
             self.start.show_comparison(self.comparison)
 
     def _on_not_written(self, kept: BlindFile | None, error: AppError) -> None:
-        """Report the error; if another process was faster, show what it stored."""
+        """Report the error; if another process has stored votes meanwhile, read and show them."""
         if kept is self._kept:
             self._is_busy = False
         if kept is self._kept and error.code == "blind_changed":
@@ -329,7 +333,7 @@ class BlindView(QWidget):
     def _on_computed(self, found: BlindOutcome) -> None:
         comparison = self.comparison
         if comparison is None or self._computed_votes is None or comparison.votes != self._computed_votes:
-            return  # another pair, or a further vote
+            return  # another pair was chosen, or another vote stored
         self._computed_votes = None
         has_keyboard = self._has_keyboard
         self.result.show_outcome(found, comparison)

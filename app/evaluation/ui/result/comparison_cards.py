@@ -66,7 +66,7 @@ class RowGrid(CardGrid):
 
 NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
 AXIS_PX, PLOT_LEAST_PX = 30, 120
-_STYLES = (("one", False), ("two", True), ("three", True), ("four", False))  # of plots.css; whether the mark is open
+_STYLES = (("one", False), ("two", True), ("three", True), ("four", False))  # style, and whether its mark is open
 
 
 def _scale(spans: Sequence[Span], *, has_zero: bool = False) -> PlotScale:
@@ -78,7 +78,10 @@ def _axis(theme: Theme, scale: PlotScale) -> SvgPlot:
 
 
 def system_plot(theme: Theme, scale: PlotScale, span: Span | None, number: int) -> SvgPlot:
-    """Return the plot of a system. `number`: from 0; from the fifth on, open marks are filled and filled ones open."""
+    """Return the plot of a system.
+
+    `number`: index of the system from 0; from the fifth on, open marks are filled and filled ones open.
+    """
     turn, series = divmod(number, len(_STYLES))
     style, is_open = _STYLES[series]
     return _span_row(theme, scale, span, style, is_open=is_open != (turn % 2 == 1))
@@ -91,7 +94,7 @@ def _span_row(theme: Theme, scale: PlotScale, span: Span | None, style: str, *, 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonColumn:
-    """A column of the card. `is_drawn`: the plot shows it too; such columns are left of the plot."""
+    """A column of ComparisonCard. `is_drawn`: the plot shows its value too; such columns are left of the plot."""
 
     name: str
     text: Callable[[SystemViewData], str]
@@ -99,7 +102,7 @@ class ComparisonColumn:
 
 
 class ComparisonCard(Card):
-    """The systems with their means; hidden if no system was asked."""
+    """Shows the systems with their means; hidden if no system was asked."""
 
     use_requested = Signal(object)  # System
 
@@ -221,7 +224,7 @@ class ComparisonCard(Card):
                 rows.rule(2)
 
     def _use_button(self, one: SystemViewData) -> Button:
-        """Make the button. Whether the model still exists is checked on use."""
+        """Return the button for using a system. Whether the model still exists is checked when it is clicked."""
         button = Button(self._theme, phrase("common.use"), "quiet", compact=True)
         button.setAccessibleName(with_note(phrase("evaluation.use_this_combination_for_questions"), one.system.name))
         button.setToolTip(plain_tooltip(phrase("evaluation.use_this_combination_for_questions")))
@@ -244,7 +247,7 @@ WIDE_PX, PAIR_NAME_PX = 660, 150
 
 
 class VerdictBadge(QWidget):
-    """A verdict on its background; `sentence` explains it."""
+    """Shows a verdict on a coloured background; `sentence` explains it in the tooltip."""
 
     def __init__(self, theme: Theme, verdict: str, sentence: str) -> None:
         super().__init__()
@@ -267,7 +270,7 @@ class VerdictBadge(QWidget):
 
 
 class DifferencesCard(Card):
-    """The pairs of systems; hidden if there are no two systems to compare."""
+    """Shows the differences of pairs of systems; hidden if there are no two systems to compare."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")

@@ -1,4 +1,4 @@
-"""The first tab of the results: the advice, the systems, and the sections of the study's kind.
+"""Show the first tab of the results: the advice, the systems, and the sections of the study's kind.
 
 A table of a report is shown with all columns; if it is too wide, it scrolls next to its first column.
 """
@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[
 
 
 class TextTableModel(NumberTableModel):
-    """A table of a report; columns that hold numbers alone are aligned right."""
+    """The model of a report's table; columns that hold only numbers are aligned right."""
 
     def __init__(self, table: ReportTable) -> None:
         super().__init__(table.head, wide=0)
@@ -94,7 +94,7 @@ class TextTable(QTableView):
         self.horizontalScrollBar().valueChanged.connect(self._place_first)
 
     def _place_first(self) -> None:
-        """Show the fixed first column only if the table is scrolled; otherwise it would be there twice."""
+        """Show the fixed first column only while the table is scrolled; otherwise the column would be there twice."""
         self.first.setVisible(self.horizontalScrollBar().value() > 0)
         height = self.horizontalHeader().height() + self.viewport().height()
         self.first.setGeometry(0, 0, self.columnWidth(0), height)
@@ -111,7 +111,7 @@ class TextTable(QTableView):
             header.resizeSection(column, width)
         scrolls = sum(widths) > room
         bar = self.horizontalScrollBar().sizeHint().height() if scrolls else 0
-        header.setMaximumWidth(sum(widths))  # its background would continue without a line
+        header.setMaximumWidth(sum(widths))  # otherwise the header's background would extend beyond the last column
         self.setFixedHeight(header.sizeHint().height() + self.cells.rowCount() * height + bar + 2)
         self._place_first()
 
@@ -151,7 +151,7 @@ PLOT_PX, PLOT_GAP_PX = 520, 16
 
 
 class AdviceBox(QFrame):
-    """The advice; hidden if there is none."""
+    """Shows the advice; hidden if there is none."""
 
     use_requested = Signal(object)  # System
 
@@ -170,7 +170,7 @@ class AdviceBox(QFrame):
         self.hide()
 
     def show_advice(self, sentences: tuple[str, ...], system: System | None) -> None:
-        """Show the advice. `system`: the recommended one, or None."""
+        """Show the advice. `system`: the recommended system; None: none is recommended."""
         self._system = system
         self.setVisible(bool(sentences))
         self.verdict.setText(sentences[0] if sentences else "")
@@ -181,7 +181,7 @@ class AdviceBox(QFrame):
         self.show_obstacle("")
 
     def show_obstacle(self, why_not: str) -> None:
-        """Show why the recommended system cannot be used now; "": it can."""
+        """Show why the recommended system cannot be used now; "": it can be used."""
         self.use_button.setEnabled(not why_not)
         self.use_button.setAccessibleDescription(why_not)
         self.why_not.setText(f"▲ {why_not}" if why_not else "")
@@ -222,7 +222,7 @@ class AdviceBox(QFrame):
 
 
 def _report_plot(theme: Theme, svg: str) -> SvgPlot:
-    """Return a plot of a report, as wide as its place, up to PLOT_MOST_PX. Tables next to it hold the same values."""
+    """Return a plot of a report, as wide as its place up to PLOT_MOST_PX. Tables next to it have the same values."""
     plot = SvgPlot(theme, lambda *_size: svg, most_px=PLOT_MOST_PX)
     found = _SVG_LABEL.search(svg)
     plot.setAccessibleName(html.unescape(found.group(1)) if found else "")
@@ -231,7 +231,7 @@ def _report_plot(theme: Theme, svg: str) -> SvgPlot:
 
 
 class BreakdownCard(Card):
-    """The numbers of answers by score; hidden if no answer has a score."""
+    """Shows the numbers of answers by score; hidden if no answer has a score."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
@@ -247,7 +247,7 @@ class BreakdownCard(Card):
     def show_result(self, found: ResultViewData) -> None:
         counted = [sum(one.counts) for one in found.systems if one.counts]
         self.setVisible(bool(counted))
-        is_plain = len(found.questions) == max(counted, default=0)  # every question once
+        is_plain = len(found.questions) == max(counted, default=0)  # each question was answered once
         title = phrase("evaluation.scores_n_questions") if is_plain else phrase("evaluation.scores_n_answers")
         self.title.setText(title.format(n=f"{max(counted, default=0):,}"))
         if found.has_judged_counts:

@@ -1,4 +1,4 @@
-"""The tab 問いごとの結果: the questions, and beside them (or below, in a narrow window) the chosen one."""
+"""Show the tab 問いごとの結果: the questions, and beside them (or below, in a narrow window) the chosen one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,14 +36,14 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class ScoredQuestions(QAbstractListModel):
-    """The questions of one category, in their order or by the difference between the systems."""
+    """The list of the questions of one category, in their order or by the difference between the systems."""
 
     def __init__(self) -> None:
         super().__init__()
         self._all: Sequence[QuestionViewData] = ()
-        self._systems: Sequence[str] = ()  # names
+        self._systems: Sequence[str] = ()  # names of the systems
         self._shown: list[QuestionViewData] = []
-        self.category: str | None = None  # None: all
+        self.category: str | None = None  # None: all categories
         self.is_by_spread = False
 
     def show_result(self, found: ResultViewData) -> None:
@@ -56,11 +56,11 @@ class ScoredQuestions(QAbstractListModel):
         self.beginResetModel()
         self._shown = [one for one in self._all if self.category in (None, one.question.category)]
         if self.is_by_spread:
-            self._shown.sort(key=lambda one: -one.spread)  # stable: equal ones keep their order
+            self._shown.sort(key=lambda one: -one.spread)  # stable: questions with equal spread keep their order
         self.endResetModel()
 
     def row_of(self, question_id: str) -> int:
-        """Return the row; -1 if the question is not shown."""
+        """Return the row of a question in the list; -1 if the question is not shown."""
         return next((at for at, one in enumerate(self._shown) if one.question.id == question_id), -1)
 
     @property
@@ -83,12 +83,12 @@ class ScoredQuestions(QAbstractListModel):
         return one if role == QuestionRole else None
 
     def _facts(self, one: QuestionViewData) -> str:
-        """Return the scores in the order of the systems, and the category."""
+        """Return a text of the scores in the order of the systems, and the category."""
         scores = " / ".join(map(result_texts.points_of, one.means))
         return join_facts(scores, one.question.category)
 
     def _named(self, one: QuestionViewData) -> list[str]:
-        """Return the score of each system with its name."""
+        """Return the score of each system as a text with the system's name."""
         scores = zip(self._systems, one.means, strict=True)
         return [f"{name}\u00a0{result_texts.points_of(mean)}" for name, mean in scores]
 
@@ -146,7 +146,7 @@ class QuestionDetail(QWidget):
         make_column(self.text, self.unanswerable, self.facts, self._answers, Stretch(), into=self, spacing_px=10)
 
     def show_question(self, one: QuestionViewData | None, found: ResultViewData) -> None:
-        """Show a question; None: the filter has left none."""
+        """Show a question; None: no question fits the filter."""
         self._clear()
         self.text.setText(one.question.text if one else phrase("evaluation.no_question_fits_the_filter"))
         self.unanswerable.setVisible(one is not None and not one.question.is_answerable)
@@ -192,7 +192,7 @@ class AnswerCard(Card):
                 self.column.addWidget(Label(line, "caption", "text2", wraps=True))
 
     def _score(self, answer: AnswerViewData) -> str:
-        """Return the judge's score; the one by rules is among the marks."""
+        """Return the judge's score as text, "" if there is none; the score by rules is among the marks."""
         return phrase("evaluation.n_of_3", n=result_texts.number(answer.score, 0)) if answer.score is not None else ""
 
 
@@ -256,7 +256,7 @@ class QuestionsTab(QWidget):
         self._content.setSpacing(16)
         self._content.addWidget(self._left)
         self._content.addWidget(self._area, 1)
-        make_column(make_scrollable(self._inside), into=self)  # scrolls if there is not even room for both
+        make_column(make_scrollable(self._inside), into=self)  # the tab scrolls if there is no room for both
 
     def _arrange_panes(self) -> None:
         """Put list and detail side by side in a wide tab, else one above the other."""
@@ -276,21 +276,21 @@ class QuestionsTab(QWidget):
         self._choose()
 
     def _on_order_chosen(self, is_by_spread: bool) -> None:
-        """Reorder; by difference the first question is shown, because the user wants the largest differences."""
+        """Reorder the list; by difference, show the first question, which has the largest difference."""
         self.questions.is_by_spread = is_by_spread
         self.questions.refilter()
         self._question_id = "" if is_by_spread else self._question_id
         self._choose()
 
     def _choose(self) -> None:
-        """Select the question that was shown if it is still there, else the first."""
+        """Select the question that was shown if it is still in the list, else the first."""
         shown, total = self.questions.rowCount(), self.questions.total
         text = phrase("evaluation.n_questions") if shown == total else phrase("evaluation.n_of_total_questions")
         self.count.setText(text.format(n=f"{shown:,}", total=f"{total:,}"))
         row = max(0, self.questions.row_of(self._question_id))
         index = self.questions.index(row)
         if index != self.view.currentIndex():
-            self.view.setCurrentIndex(index)  # which shows it
+            self.view.setCurrentIndex(index)  # this shows the question
         else:
             self._show_current()
         self.view.scrollTo(index)

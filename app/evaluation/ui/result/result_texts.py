@@ -1,10 +1,10 @@
-"""The wording and number formats of the results of an evaluation."""
+"""Build the texts and number formats of the results of an evaluation."""
 
 from app.base.wording import phrase
 from app.evaluation.report.result_view_data import ResultViewData, Span
 
 NONE = "—"
-# Icon and tone of a verdict; for "" the badge adds a sign.
+# icon and tone of each verdict; without an icon the badge shows a sign
 VERDICTS = {
     "better": ("circle-check", "success"),
     "worse": ("circle-x", "danger"),
@@ -14,7 +14,7 @@ VERDICTS = {
 
 
 def tab(kind: str) -> str:
-    """Return the short name of a kind of study."""
+    """Return the short name of a kind of study, one of `studies.KINDS`."""
     return {
         "documents": phrase("evaluation.documents_and_fine_tuning"),
         "questions": phrase("evaluation.models"),
@@ -30,13 +30,13 @@ def number(value: float | None, digits: int) -> str:
 
 
 def points_of(value: float | None) -> str:
-    """Format the score of one question, which mostly is a whole number."""
+    """Format the score of one question without trailing zeros; most scores are whole numbers."""
     return NONE if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def signed(value: float, digits: int) -> str:
     text = f"{value:+,.{digits}f}".replace("-", "\u2212")
-    return text if text.strip("+\u22120.,") else text.lstrip("+\u2212")  # no +0.00
+    return text if text.strip("+\u22120.,") else text.lstrip("+\u2212")  # a number rounded to zero has no sign
 
 
 def between(low: str, high: str) -> str:
@@ -68,7 +68,7 @@ def share(found: tuple[int, int] | None) -> str:
 
 
 def measured_by(found: ResultViewData) -> str:
-    """Explain how the means are computed, and how to read their lines if there are any."""
+    """Return sentences on how the means are computed, and how to read the intervals if there are any."""
     if found.measure == "judge":
         scale = phrase("evaluation.judges_score_0_to_3")
     else:
@@ -83,7 +83,7 @@ def measured_by(found: ResultViewData) -> str:
 
 
 def points(found: ResultViewData) -> tuple[str, ...]:
-    """Return the names of the parts of a bar, from the left."""
+    """Return the names of the four parts of a bar, from the left."""
     if found.has_judged_counts:
         return tuple(phrase("evaluation.n", n=score) for score in range(4))
     return (

@@ -1,4 +1,4 @@
-"""The results of one study in tabs (overview, questions, blind comparison), and their export to files."""
+"""Show the results of one study in tabs (overview, questions, blind comparison), and export them to files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class _Result:
 
 
 class EvaluationResultView(QWidget):
-    """The view of results; empty until `show_result`, whose content is computed in the background."""
+    """Shows results; empty until `show_result` is called, whose content is computed in the background."""
 
     failed = Signal(object)  # AppError
 
@@ -64,7 +64,10 @@ class EvaluationResultView(QWidget):
         models: Callable[[], Sequence[LocalModel]],
         pickers: Pickers | None = None,
     ) -> None:
-        """`documents`: the documents database, for the label of the results. `models`: returns the listed models."""
+        """Create the empty view.
+
+        `documents`: the documents database, which gives the current label. `models`: returns the models of the list.
+        """
         super().__init__()
         self._theme = theme
         self._models = models
@@ -119,7 +122,7 @@ class EvaluationResultView(QWidget):
         background.run(work, partial(self._on_read, number), partial(self._on_unreadable, number))
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Check the advice again, because models may have been added or removed."""
+        """Check again whether the recommended system can be used, because models may have been added or removed."""
         super().showEvent(event)
         self._show_obstacle()
 
@@ -161,7 +164,7 @@ class EvaluationResultView(QWidget):
     def _export(self, title: str, kinds: str, suffix: str) -> None:
         assert self._result is not None
         result, found = self._result, self._result.found
-        # in a merged table the first study's votes would be taken for other systems
+        # not for a merged table, whose systems have other ids than in the first study's votes
         of_votes = result.folder if len(result.study.contenders) == len(found.systems) else None
 
         def write(path: Path, permit: Permit) -> None:
@@ -176,7 +179,7 @@ class EvaluationResultView(QWidget):
         )
 
     def _open_report(self) -> None:
-        """Open the report; write it again if it is missing."""
+        """Open the report; write the file again if it is missing."""
         assert self._result is not None
         result, path = self._result, self._result.folder / REPORT
 
@@ -189,7 +192,7 @@ class EvaluationResultView(QWidget):
 
     def _on_saved(self, folder: Path, path: Path) -> None:
         if self._result is None or folder != self._result.folder:
-            return  # another study is shown meanwhile
+            return  # another study is shown by now
         self._saved = path
         what, actions = phrase("common.exported"), (("folder", phrase("common.open_folder")),)
         self.banner.show_message("success", what, str(path), actions)
@@ -214,7 +217,7 @@ class EvaluationResultView(QWidget):
 
     def _on_read(self, number: int, shown: ResultViewData) -> None:
         if number != self._number:
-            return  # another study was chosen meanwhile
+            return  # another study was chosen by now
         self.shown = shown
         self.overview.show_result(shown)
         self.questions.show_result(shown)

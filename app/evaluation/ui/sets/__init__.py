@@ -1,1 +1,1 @@
-"""Question sets on the page 評価: show, change, and import them from files, conversations or by hand."""
+"""Show and change question sets on the page 評価, and import them from files, conversations or by hand."""

@@ -36,13 +36,16 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 Show = Callable[[Any, Sequence[StoredQuestionSet]], None]
 
-PATIENCE_MS = 500  # reading that takes longer shows a window
+PATIENCE_MS = 500  # milliseconds after which reading shows a window
 EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedQuestions:
-    """The questions about to be stored. `source`: their origin, for the list of versions."""
+    """The questions about to be stored. `floor`: lowest label allowed.
+
+    `source`: their origin, for the list of versions.
+    """
 
     name: str
     questions: tuple[Question, ...]
@@ -52,7 +55,7 @@ class ImportedQuestions:
 
 @dataclass(frozen=True, slots=True)
 class ImportPart:
-    """A titled part of the dialog: lines, or facts. `tone`: colour of the title."""
+    """A titled part of the import dialog: lines of text, or facts. `tone`: colour of the title."""
 
     title: str
     lines: str = ""
@@ -61,7 +64,7 @@ class ImportPart:
 
 
 class ImportQuestionsDialog(QuestionSetEditorWindow):
-    """Shows what was read, with a name and label to choose; stores nothing before its button is pressed."""
+    """Shows the questions to import, with a name and label to choose; stores nothing before its button is pressed."""
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         self.naming.name.selectAll()
 
     def label_now(self) -> Secrecy:
-        """Return the label of the shown questions, independent of the page behind."""
+        """Return the label of the questions to import, which does not depend on the page behind the dialog."""
         return self._taken.floor
 
     def save(self) -> str:
@@ -121,7 +124,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
 
 
 def first_questions(questions: Sequence[Question], most: int) -> str:
-    """Return the first questions, one a line."""
+    """Return a text of the first `most` questions, one a line."""
     shown = [f"・{question_set_texts.one_line(one.text)}" for one in questions[:most]]
     return "\n".join([*shown, "…"] if len(questions) > most else shown)
 
@@ -190,14 +193,14 @@ class ConversationsDialog(ImportQuestionsDialog):
 
 
 def excluded_text(found: CollectedQuestions) -> str:
-    """Return the reasons with their numbers, one a line."""
+    """Return a text of the reasons for left out answers with their counts, one a line."""
     return "\n".join(
         phrase(f"evaluation.chat_questions.{reason}", count=f"{n:,}") for reason, n in found.left_out.items()
     )
 
 
 def empty_result_dialog(theme: Theme, found: CollectedQuestions, parent: QWidget) -> Dialog:
-    """Return the dialog for the case that no rated answer can become a question; it shows what to do."""
+    """Return the dialog that says that no rated answer can become a question, and what to do."""
     sentence = describe_error(AppError("no_rated_answers"))
     body = "\n".join(part for part in (sentence.next, excluded_text(found)) if part)
     close = DialogButton("cancel", phrase("common.close"), is_default=True)
@@ -218,7 +221,10 @@ class AddSet(QObject):
         parent: QWidget,
         pickers: Pickers | None = None,
     ) -> None:
-        """`folder`: the folder of all sets. `collect`: collects questions of conversations; runs in the background."""
+        """Prepare adding sets.
+
+        `folder`: the folder of all sets. `collect`: collects questions of conversations; runs in the background.
+        """
         super().__init__(parent)
         self._theme = theme
         self._folder = folder
@@ -229,7 +235,7 @@ class AddSet(QObject):
         self._waiting: Dialog | None = None
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._show_waiting)
-        self.dialog: QuestionSetEditorWindow | Dialog | None = None  # the last one that was opened
+        self.dialog: QuestionSetEditorWindow | Dialog | None = None  # the last dialog that was opened
 
     def menu(self) -> QMenu:
         """Return the menu for the button 質問集を追加."""
@@ -251,7 +257,7 @@ class AddSet(QObject):
             self.import_path(Path(path))
 
     def import_path(self, path: Path) -> None:
-        """Read a file that was chosen or dropped."""
+        """Read a file that was chosen or dropped, and open the import dialog."""
         self._read(lambda: question_files.read(path), self._show_file)
 
     def write(self) -> None:
@@ -281,7 +287,7 @@ class AddSet(QObject):
             self.failed.emit(question_set_texts.error_for_window(error))
 
     def _is_wanted(self, number: int) -> bool:
-        """Return whether this reading is still wanted, and end the waiting in that case."""
+        """Return whether a reading is the newest request; if it is, close the window that waits for it."""
         if number != self._request_number:
             return False
         self._patience.stop()

@@ -1,4 +1,4 @@
-"""The question set that is open: read and stored in the background, with a new version for each change."""
+"""Read and store the open question set in the background; each change makes a new version."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -18,14 +18,17 @@ from app.evaluation.ui.sets.question_set_table import searchable
 
 @dataclass(frozen=True, slots=True)
 class DisplayedSet:
-    """A version as it was read. `found` None: it is damaged, for the reason in `error`; `kept` None: so is the set."""
+    """A version as it was read.
+
+    `found` None: the version is damaged, see `error`; `kept` None: the whole set is damaged.
+    """
 
     name: str
     kept: StoredQuestionSet | None
     version: QuestionSetVersion | None = None
     found: QuestionSet | None = None
     texts: Sequence[str] = ()  # the texts to search, one for each question
-    origins: frozenset[Origin] = frozenset()  # from which the label of `found` follows
+    origins: frozenset[Origin] = frozenset()  # documents and collections that determine the label of `found`
     error: AppError | None = None
 
     @property
@@ -34,12 +37,12 @@ class DisplayedSet:
 
 
 class OpenQuestionSet(QObject):
-    """Reads and stores one set at a time. Results for another set that was open before are dropped."""
+    """Reads and stores one set at a time. Results for a set that was open before are dropped."""
 
     read = Signal(object)  # DisplayedSet
-    stored = Signal(object, int, str)  # QuestionSet, number of the version before, and what was done
+    stored = Signal(object, int, str)  # QuestionSet, number of the version before, and a text on the change
     changed = Signal()  # a set has a new version or name
-    renamed = Signal(str, str, bool)  # from, to, and whether this undid a renaming
+    renamed = Signal(str, str, bool)  # old name, new name, and whether this undid a renaming
     failed = Signal(object)  # AppError
 
     def __init__(self, folder: Path) -> None:
@@ -60,13 +63,16 @@ class OpenQuestionSet(QObject):
         background.run(lambda: _read(self._folder, name, number), done, self.failed.emit)
 
     def store_work(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
-        """Return the work that stores the questions as the next version; `shown` must still be the newest."""
+        """Return the function that stores the questions as the next version; `shown` must still be the newest."""
         assert shown.kept is not None
         folder, kept, wanted = self._folder, shown.kept, tuple(questions)
         return lambda: question_sets.store(folder, kept.name, wanted, None, source, after=kept.newest.sha256)
 
     def store(self, questions: Sequence[Question], source: str, done_text: str) -> None:
-        """Store the questions unless a store is in progress. `done_text`: what was done, for `stored`."""
+        """Store the questions unless a store is in progress.
+
+        `done_text`: a text on the change, for the signal `stored`.
+        """
         if self.is_storing or self.shown is None or self.shown.kept is None:
             return
         self.is_storing = True
@@ -74,7 +80,7 @@ class OpenQuestionSet(QObject):
         background.run(self.store_work(self.shown, questions, source), done, self._on_refused)
 
     def restore_version(self, name: str, number: int, after: str, source: str) -> None:
-        """Store again what version `number` held, if the newest version still has the SHA-256 `after`."""
+        """Store the questions of version `number` again, if the newest version still has the SHA-256 `after`."""
         folder = self._folder
 
         def work() -> QuestionSet:
@@ -100,7 +106,7 @@ class OpenQuestionSet(QObject):
         self.changed.emit()
 
     def _on_refused(self, error: AppError) -> None:
-        """Report the error, and show the set again, because a newer version may be the reason."""
+        """Report the error, and read the set again, because a newer version may be the reason."""
         self.is_storing = False
         self.failed.emit(error)
         self.open(self.name)

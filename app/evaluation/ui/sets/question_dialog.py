@@ -1,4 +1,4 @@
-"""The dialog to write or change a question with its right answer, and the gold quotes that the answer rests on."""
+"""Show the dialog to write or change a question with its right answer, and the gold quotes that support the answer."""
 
 import dataclasses
 import unicodedata
@@ -27,7 +27,7 @@ PAGE_PX = 96
 
 
 class GoldRow(QWidget):
-    """One gold quote with its document and page. Its headings are not shown, and are kept."""
+    """Edits one gold quote with its document and page. The quote's headings are not shown, and are kept."""
 
     changed = Signal()
 
@@ -54,12 +54,12 @@ class GoldRow(QWidget):
         return not (self._quote or self.document.text().strip() or self.page.text().strip())
 
     def gold(self) -> Gold:
-        """Return the quote as written; valid only if `check` finds nothing."""
+        """Return the quote as written; it is valid only if `check` returns None."""
         document = " ".join(self.document.text().split())
         return dataclasses.replace(self._gold, quote=self._quote, document=document, page=int(self._page or 0))
 
     def check(self) -> QWidget | None:
-        """Show what must be corrected, and return that field; None if nothing."""
+        """Show what must be corrected, and return the field to correct; None if everything is right."""
         words, page = "", self._page
         field: QWidget | None = None
         if not self.is_empty and not self._quote:
@@ -97,7 +97,7 @@ class GoldForm(QWidget):
     def __init__(
         self, theme: Theme, golds: tuple[Gold, ...], submit: Callable[[], None], cancel: Callable[[], None]
     ) -> None:
-        """`submit`, `cancel`: called for the keys of a quote's field."""
+        """Create a row for each quote. `submit`, `cancel`: called for the keys of these commands in a quote's field."""
         super().__init__()
         self._theme = theme
         self._submit, self._cancel = submit, cancel
@@ -112,7 +112,7 @@ class GoldForm(QWidget):
         return tuple(row.gold() for row in self.rows if not row.is_empty)
 
     def check(self) -> QWidget | None:
-        """Return the first field that must be corrected; None if none."""
+        """Return the first field that must be corrected; None if everything is right."""
         found = [field for row in self.rows if (field := row.check()) is not None]
         return found[0] if found else None
 
@@ -148,12 +148,15 @@ Prepare = Callable[[Question], StoreWork]
 
 
 class QuestionDialog(QuestionSetEditorWindow):
-    """Edits a question. Its id, group and headings are not shown, and are kept."""
+    """Edits a question. The question's id and group and its quotes' headings are not shown, and are kept."""
 
     def __init__(
         self, theme: Theme, question: Question | None, prepare: Prepare, parent: QWidget, naming: NameForm | None = None
     ) -> None:
-        """`question` None: a new one. `prepare`: returns the work that stores it. `naming`: the form for a new set."""
+        """Fill the form. `question` None: a new question.
+
+        `prepare`: returns the function that stores the question. `naming`: the form for the name of a new set.
+        """
         super().__init__(theme, parent)
         self._question = question or Question("", "", origin="written")
         self._prepare = prepare
@@ -176,7 +179,7 @@ class QuestionDialog(QuestionSetEditorWindow):
 
     @property
     def question(self) -> Question:
-        """Return the question as written; valid only if `save` finds nothing missing."""
+        """Return the question as written; it is valid only if `save` returns ""."""
         return dataclasses.replace(self._bare, gold=self.golds.golds())
 
     def save(self) -> str:
@@ -262,7 +265,7 @@ class QuestionDialog(QuestionSetEditorWindow):
         self._show_notes()
 
     def _show_notes(self) -> None:
-        """Show the notes that follow from the current input."""
+        """Show the notes that depend on the current input."""
         is_unanswerable = self.unanswerable_box.isChecked()
         explained = phrase("evaluation.saying_that_the_documents_do")
         if is_unanswerable:
@@ -273,7 +276,7 @@ class QuestionDialog(QuestionSetEditorWindow):
         self.scoring.setVisible(bool(bare.text) and not rule_scoring.can_be_scored(bare))
 
     def _check_question(self) -> list[QWidget]:
-        """Return the fields that must be corrected."""
+        """Mark and return the fields that must be corrected."""
         wrong: list[QWidget] = []
         bare = self._bare
         of_text = question_sets.unfit_code(Question("", bare.text))

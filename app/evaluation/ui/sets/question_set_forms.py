@@ -1,4 +1,4 @@
-"""The window for a change that becomes a version of a question set, and the form field that it uses."""
+"""Define the window for a change that becomes a version of a question set, and the form field that it uses."""
 
 from collections.abc import Callable
 
@@ -47,7 +47,10 @@ StoreWork = Callable[[], QuestionSet]
 
 
 class QuestionSetEditorWindow(EditorWindow):
-    """A window that stays open until its change is stored: what `work` returns once `save` finds nothing missing."""
+    """A window that stays open until its change is stored.
+
+    It runs the function that `work` returns, once `save` finds nothing missing.
+    """
 
     stored = Signal(object)  # QuestionSet
 
@@ -60,18 +63,18 @@ class QuestionSetEditorWindow(EditorWindow):
             shortcut.activated.connect(self.submit)
 
     def work(self) -> StoreWork:
-        """Return the work, which runs in the background after `save` found nothing missing."""
+        """Return the function that stores the change; it runs in the background after `save` found nothing missing."""
         raise NotImplementedError
 
     def submit(self) -> None:
-        """Save as the button does; an input method's open conversion is accepted first."""
+        """Save as the button does; text still being converted by an input method is accepted first."""
         field = self.focusWidget()
         is_free = field is None or not field.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled)
         if is_free or guard_of(field).finish():
             self._on_save_clicked()
 
     def reject(self) -> None:
-        if not self._is_storing:  # an unfinished store is not abandoned
+        if not self._is_storing:  # the window stays open while storing
             super().reject()
 
     def _on_save_clicked(self) -> None:

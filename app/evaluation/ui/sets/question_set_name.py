@@ -1,4 +1,4 @@
-"""The form for name and label of a question set, with the effect of storing it; and the dialog to rename a set."""
+"""Define the form for name and label of a question set, which shows what storing will do, and the rename dialog."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -26,7 +26,10 @@ from app.uikit.widgets.labels import announce
 
 
 class NameForm(QWidget):
-    """Asks for name and label. The name of a set makes its next version, or with `is_new` is refused."""
+    """Asks for name and label.
+
+    The name of an existing set adds a version to that set; with `is_new` it is refused.
+    """
 
     changed = Signal()
 
@@ -40,14 +43,14 @@ class NameForm(QWidget):
         *,
         is_new: bool,
     ) -> None:
-        """`floor`: the lowest label that the origin of the questions allows."""
+        """Fill the form. `floor`: the lowest label that the origin of the questions allows."""
         super().__init__()
         self._theme = theme
         self._folder = folder
         self._sets = sets
         self._floor = floor
         self._is_new = is_new
-        self._questions: Sequence[Question] = ()  # to be stored
+        self._questions: Sequence[Question] = ()  # questions to store
         self._comparison_number = 0
         self.name = QLineEdit(name)
         self.name.setMaxLength(NAME_CHARACTERS_MAX)
@@ -70,7 +73,10 @@ class NameForm(QWidget):
 
     @property
     def after(self) -> str:
-        """Return `after` for `question_sets.store`, so that exactly what is shown here happens."""
+        """Return the argument `after` for `question_sets.store`.
+
+        It makes storing fail if the set has changed since the form was shown.
+        """
         return self.existing.newest.sha256 if self.existing is not None else ""
 
     def show_questions(self, questions: Sequence[Question]) -> None:
@@ -79,7 +85,7 @@ class NameForm(QWidget):
         self._show_effect()
 
     def check(self) -> str:
-        """Show what is wrong with the name, and return it; "" if nothing."""
+        """Show what is wrong with the name, and return that text; "" if the name is right."""
         self.field.show_problem(self._problem())
         return self.field.problem.text()
 
@@ -106,7 +112,10 @@ class NameForm(QWidget):
         self.changed.emit()
 
     def _fill_labels(self) -> None:
-        """Offer no label below that of the existing set, which it keeps."""
+        """Offer the labels that are allowed.
+
+        A label below `floor`, or below that of the existing set, which the set keeps, is not allowed.
+        """
         existing = self.existing
         floor = confidentiality.highest_label((self._floor, existing.label if existing is not None else self._floor))
         chosen = confidentiality.highest_label((floor, self.label.currentData() or confidentiality.DEFAULT_LABEL))
@@ -145,7 +154,7 @@ class NameForm(QWidget):
         self._show_note(join_facts(self.note.text(), text))
 
     def _on_failed(self, _error: AppError) -> None:
-        """Show nothing: the newest version is damaged, and a new one will replace it."""
+        """Ignore the error: the newest version is damaged, and a new one will replace it."""
 
     def _show_note(self, words: str) -> None:
         self.note.setText(words)
@@ -155,13 +164,13 @@ class NameForm(QWidget):
 
 
 def _changes(folder: Path, name: str, questions: Sequence[Question]) -> QuestionSetChanges | None:
-    """Compare with the newest version of a set; None: the questions are the same."""
+    """Count the changes from the newest version of a set; None: the questions are the same."""
     before = question_sets.find(folder, name).questions
     return None if before == tuple(questions) else question_sets.changes(before, questions)
 
 
 def _name_problem(name: str, taken: StoredQuestionSet | None = None) -> str:
-    """Return why no set can have the name, which `taken` has already; "" if one can."""
+    """Return a text on why no set can have the name; "" if one can. `taken`: an existing set of that name."""
     if not name.strip():
         return phrase("common.enter_a_name")
     if taken is not None:

@@ -1,6 +1,6 @@
-"""The questions of one version of a set as a table, with search, keyboard, mouse and menu; and the head above it.
+"""Show the questions of one version of a set as a table, with search, keyboard, mouse and menu, and the head above it.
 
-The head shows the set's name, the version, and what is known of the right answers.
+The head shows the set's name, the version, and how many questions have a right answer.
 """
 
 import unicodedata
@@ -40,7 +40,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 def searchable(question: Question) -> str:
-    """Return the text of a question that a search looks through."""
+    """Return the text of a question in which a search looks for words."""
     parts = (question.text, question.reference, *question.must_include, question.category, question.group)
     return _plain("\n".join(parts))
 
@@ -54,7 +54,7 @@ class QuestionTableModel(QAbstractTableModel):
         self._shown: list[int] = []
 
     def show_questions(self, questions: Sequence[Question], texts: Sequence[str]) -> None:
-        """Show the questions. `texts`: the `searchable` of each."""
+        """Show the questions. `texts`: the result of `searchable` for each."""
         self.beginResetModel()
         self._all, self._searchable = questions, texts
         self._filter()
@@ -78,7 +78,7 @@ class QuestionTableModel(QAbstractTableModel):
         """Return the row of a question; -1 if it is not shown."""
         return next((row for row, place in enumerate(self._shown) if self._all[place].id == id), -1)
 
-    # --------------------------------------------------------------- what Qt asks
+    # ------------------------------------------------------------- methods for Qt
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._shown)
@@ -132,7 +132,7 @@ def _plain(text: str) -> str:
 
 
 WIDTHS_PX = {CATEGORY: 128, ANSWERABLE: 112}
-LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # width of the table below which the column is hidden
+LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # the column is hidden in a table below this width
 SIDE_PX = 10
 
 
@@ -158,7 +158,7 @@ class QuestionDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _draw_ring(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
-        """Draw the keyboard focus along the whole row."""
+        """Draw the keyboard focus along the edges of the whole row."""
         view = self.parent()
         assert isinstance(view, QuestionTable)
         is_keyboard = view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
@@ -169,7 +169,7 @@ class QuestionDelegate(QStyledItemDelegate):
 
 
 class QuestionTable(QTableView):
-    """The table: Up and Down move, Enter edits, Delete deletes (which can be undone)."""
+    """The table of questions: Up and Down move, Enter edits, Delete deletes (which can be undone)."""
 
     edit_requested = Signal()
     remove_requested = Signal()
@@ -207,7 +207,7 @@ class QuestionTable(QTableView):
         return [question for row in found if (question := self._shown.question(row)) is not None]
 
     def choose_row(self, row: int) -> None:
-        """Select the row, or the nearest that exists."""
+        """Select the row `row`, or the nearest one that exists."""
         last = self._shown.rowCount() - 1
         if last >= 0:
             self.setCurrentIndex(self._shown.index(max(0, min(row, last)), TEXT))
@@ -290,7 +290,7 @@ class SetHead(QWidget):
         self.versions.activated.connect(lambda _: self.version_chosen.emit(self.versions.currentData()))
 
     def show_name(self, name: str) -> None:
-        """Show the name alone, before the set is read."""
+        """Show only the name, before the set is read."""
         self.title.setText(name)
         for part in (self.facts, self.known, self.not_scored, self.versions):
             part.hide()
@@ -298,7 +298,7 @@ class SetHead(QWidget):
     def show_version(
         self, kept: StoredQuestionSet, shown: QuestionSetVersion, questions: Sequence[Question] | None
     ) -> None:
-        """Show a version; `questions` None: it is damaged."""
+        """Show a version; `questions` None: the version is damaged."""
         self.title.setText(kept.name)
         made = phrase("common.data_gap").join(
             part for part in (question_set_texts.version_time(shown), shown.source) if part

@@ -1,4 +1,4 @@
-"""The wording of question sets: counts, versions, what is known of the right answers, and how a file was read."""
+"""Build the texts on question sets: counts, versions, right answers, and how a file was read."""
 
 import datetime
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from app.training.data.records import BadRow, shorten
 from app.uikit.localization import format_date, format_day, with_note
 
 SHOWN_ROWS = 20  # number of items listed line by line; the rest is counted
-LINE_CHARACTERS = 200  # of a text on one line
+LINE_CHARACTERS = 200  # limit for a text on one line
 
 _IN_WINDOW = ("question_set_unknown", "question_set_damaged", "question_set_not_removed")
 
 
 def error_for_window(error: AppError) -> AppError:
-    """Return the error whose advice fits the window, where that of the command line names a command."""
+    """Return an error whose advice fits the window, because the original advice names a command."""
     return AppError(f"{error.code}_shown", **error.facts) if error.code in _IN_WINDOW else error
 
 
@@ -43,7 +43,7 @@ def version_time(version: QuestionSetVersion) -> str:
 
 
 def known_answers(questions: Sequence[Question]) -> str:
-    """Return how many questions have what an answer can be scored by; "" if none has."""
+    """Return a text on how many questions have references, required words, quotes, or no answer; "" if none has."""
     counted = (
         (phrase("evaluation.n_reference_answers"), sum(bool(one.reference) for one in questions)),
         (phrase("evaluation.n_with_words_to_include"), sum(bool(one.must_include) for one in questions)),
@@ -54,7 +54,7 @@ def known_answers(questions: Sequence[Question]) -> str:
 
 
 def not_scored_warning(questions: Sequence[Question]) -> str:
-    """Return the warning about questions that no rule can score; "" if there are none."""
+    """Return a warning about questions that no rule can score; "" if there are none."""
     number = sum(not rule_scoring.can_be_scored(one) for one in questions)
     if not number:
         return ""
@@ -63,7 +63,7 @@ def not_scored_warning(questions: Sequence[Question]) -> str:
 
 
 def unfit_reason(code: str) -> str:
-    """`code`: from `question_sets.unfit_code`."""
+    """Return a text on why no set can hold a question. `code`: a code of `question_sets.unfit_code`."""
     if code == "empty_question":
         return phrase("evaluation.write_the_question")
     if code == "not_text":
@@ -81,14 +81,14 @@ def one_line(text: str) -> str:
 
 
 def column_mapping(columns: QuestionColumns) -> list[tuple[str, str]]:
-    """Return each recognised field with its columns."""
+    """Return each recognised field with the names of its columns."""
     return [
         (phrase(f"evaluation.question_column.{field}"), shorten(column)) for field, column in columns.named().items()
     ]
 
 
 def first_lines(found: Sequence[str], more: str) -> str:
-    """Return the first items, and how many more there are. `more`: a text with {n}."""
+    """Return the first items as lines, and the number of further items. `more`: text for that number, with {n}."""
     shown = list(found[:SHOWN_ROWS])
     if len(found) > SHOWN_ROWS:
         shown.append(more.format(n=f"{len(found) - SHOWN_ROWS:,}"))

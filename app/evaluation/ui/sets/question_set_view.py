@@ -1,4 +1,4 @@
-"""The view of a question set: its questions in a table, the actions on them and on the set."""
+"""Show a question set: its questions in a table, the actions on them and on the set."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -36,24 +36,27 @@ from app.uikit.widgets.labels import Label
 
 MARGIN_PX, NARROW_MARGIN_PX, NARROW_BELOW_PX = 24, 16, 720
 SEARCH_PX = 240
-SEARCH_FROM = 12  # questions; fewer need no search
-NOTICE_CHARACTERS = 20  # of a question in a notice of what was done
+SEARCH_FROM = 12  # number of questions from which the search is shown
+NOTICE_CHARACTERS = 20  # limit for a question in a notice on a change
 
 
 class SetView(QWidget):
-    """The view of a set. Every change is a new version; older ones can be shown and restored."""
+    """Shows a question set. Every change makes a new version; older versions can be shown and restored."""
 
     evaluate_requested = Signal(str)  # name of the set
     changed = Signal()  # the list of sets must be read again
-    remove_requested = Signal()  # the shown set
-    renamed = Signal(str, str)  # from, to
+    remove_requested = Signal()  # the user wants to delete the shown set
+    renamed = Signal(str, str)  # old name, new name
     failed = Signal(object)  # AppError
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    undo_offered = Signal(str, object)  # a text on the change, and a function that undoes it
 
     def __init__(
         self, theme: Theme, folder: Path, documents: Path, secrecy: ConfidentialityGuard, pickers: Pickers | None = None
     ) -> None:
-        """`folder`: the folder of all sets. `documents`: the documents database, for the label of the set."""
+        """Create the empty view.
+
+        `folder`: the folder of all sets. `documents`: the documents database, which gives the current label.
+        """
         super().__init__()
         self._theme = theme
         self._folder = folder
@@ -80,18 +83,21 @@ class SetView(QWidget):
         self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
         self.menu_button = IconButton(theme, "ellipsis", phrase("evaluation.actions_for_the_question_set"))
         self.header_actions: list[QWidget] = [self.export_button, self.evaluate_button, self.menu_button]
-        self.dialog: QuestionDialog | RenameDialog | None = None  # the last one that was opened
+        self.dialog: QuestionDialog | RenameDialog | None = None  # the last dialog that was opened
         self._build()
         self._connect()
         self._allow()
 
     @property
     def name(self) -> str:
-        """Return the name of the shown set; "" if none."""
+        """Return the name of the shown set; "" if there is none."""
         return self.work.name
 
     def label_now(self) -> confidentiality.Label:
-        """Return the label of the shown version. Called at every selection, so the set is not read again."""
+        """Return the current label of the shown version.
+
+        It is needed at every selection, so the set is not read again.
+        """
         shown = self.work.shown
         if shown is None or shown.found is None:
             return confidentiality.HIGHEST_LABEL
@@ -121,7 +127,7 @@ class SetView(QWidget):
             into=content, margins_px=None, spacing_px=12,
         )  # fmt: skip
         self.nothing.hide()
-        make_column(make_scrollable(content), into=self)  # scrolls where there is little height, as with large text
+        make_column(make_scrollable(content), into=self)  # scrolls if there is little height, as with large text
         self._lay_out()
 
     def _connect(self) -> None:
@@ -172,7 +178,7 @@ class SetView(QWidget):
         self._allow()
 
     def _show_past(self, shown: DisplayedSet) -> None:
-        """Show why the shown version cannot be changed."""
+        """Show why the shown version cannot be changed; show nothing if it can be changed."""
         if shown.error is not None:
             what = (
                 phrase("evaluation.this_question_set_cannot_be")
@@ -191,7 +197,7 @@ class SetView(QWidget):
             self.past.hide()
 
     def _show_rows(self) -> None:
-        """Show the rows that the search has left, and the tools if there are any questions."""
+        """Show the rows that match the search, and the tools if there are any questions."""
         self.tools.setVisible(bool(self.questions.total))
         self._search_box.setVisible(self.questions.total >= SEARCH_FROM or bool(self.search.text()))
         is_none = bool(self.questions.total) and not self.questions.rowCount()
@@ -201,7 +207,7 @@ class SetView(QWidget):
         self._column.setStretch(self._column.count() - 1, 0 if self.questions.rowCount() else 1)
 
     def _allow(self) -> None:
-        """Enable the possible actions. The banner, or the text in place of the table, gives the reason for others."""
+        """Enable the possible actions. The banner, or the text in place of the table, says why others are disabled."""
         shown = self.work.shown
         is_whole = shown is not None and shown.found is not None
         can_change = is_whole and shown is not None and shown.is_newest and not self.work.is_storing
@@ -265,7 +271,7 @@ class SetView(QWidget):
             return
         self._renaming = ""
         if name != self.name:
-            return  # another set is shown meanwhile
+            return  # another set is shown by now
         others = [one for one in sets if one.name != name]
         dialog = self.dialog = RenameDialog(self._theme, name, others, self.window())
         dialog.name_given.connect(functools.partial(self.work.rename, name))
@@ -287,14 +293,17 @@ class SetView(QWidget):
         )
 
     def _now(self) -> QuestionSet | None:
-        """Return the version that changes start from; None if an older one is shown."""
+        """Return the newest version, from which changes start; None if an older or damaged version is shown."""
         shown = self.work.shown
         return shown.found if shown is not None and shown.is_newest else None
 
     def _write(
         self, question: Question | None, done_text: str, merged: Callable[[Question], Sequence[Question]]
     ) -> None:
-        """Open the dialog. `merged`: returns all questions with the edited one among them."""
+        """Open the dialog for a question; None: a new one.
+
+        `done_text`: a text on the change. `merged`: returns all questions of the set, including the edited one.
+        """
         source = phrase("evaluation.add_question") if question is None else phrase("evaluation.edit_question")
         shown = self.work.shown
         assert shown is not None
@@ -324,7 +333,7 @@ class SetView(QWidget):
             self.work.store(shown.found.questions, source, done_text)
 
     def _on_stored(self, found: QuestionSet, number: int, done_text: str) -> None:
-        self._allow()  # another set may be shown meanwhile
+        self._allow()  # another set may be shown by now
         if found.version > number:
             undo = functools.partial(
                 self.work.restore_version, found.name, number, found.sha256, phrase("evaluation.change_taken_back")
@@ -347,7 +356,7 @@ class SetView(QWidget):
 
     def _on_exported(self, name: str, path: Path) -> None:
         if name != self.name:
-            return  # another set is shown meanwhile
+            return  # another set is shown by now
         self._exported = path
         done_text = phrase("evaluation.exported_to_file", file=path.name)
         self.banner.show_message("success", done_text, "", (("open", phrase("common.open_folder")),))

@@ -1,1 +1,1 @@
-"""The dialog 評価を実行: what to compare over which questions, and how."""
+"""Show the dialog 評価を実行: what to compare over which questions, and how."""

@@ -1,4 +1,4 @@
-"""The dialog 「評価を実行」: what to compare over which questions, what it takes, and the start button."""
+"""Show the dialog 「評価を実行」: what to compare over which questions, the forecast, and the start button."""
 
 import dataclasses
 import functools
@@ -40,17 +40,17 @@ from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 
 SIZE_PX = (760, 540)
-EDGE_PX = 20  # part of the parent window that stays visible
+EDGE_PX = 20  # width of the parent window's edge that stays visible
 MARGIN_PX = 24
-STACKED_BELOW_PX = 560  # narrower, a name is above its control
+STACKED_BELOW_PX = 560  # below this width a name is above its control
 KIND_PX = 190  # width of the kind's name, next to its sentence
-WAIT_MS = 250  # after the last key press
+WAIT_MS = 250  # milliseconds after the last key press
 
 
 class ForecastController(QObject):
-    """Forecasts in the background what the study of `request` will take.
+    """Forecasts in the background the time and space that the study of `request` will take.
 
-    The result is `found` or `error`; both are None while it is computed, or without a request.
+    The result is `found` or `error`; both are None while the forecast is computed, or without a request.
     """
 
     changed = Signal()
@@ -61,7 +61,7 @@ class ForecastController(QObject):
         self.request: StudyRequest | None = None
         self.found: StudyForecast | None = None
         self.error: AppError | None = None
-        self._computing: StudyRequest | None = None  # the one being computed
+        self._computing: StudyRequest | None = None  # the request whose forecast is being computed
         self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
         self._wait.timeout.connect(self._compute)
 
@@ -100,9 +100,9 @@ class ForecastController(QObject):
 
 
 class StudyDialog(QDialog):
-    """The dialog. Nothing is written before `request_made`; then it stays open until the study is made.
+    """The dialog. Nothing is written before `request_made`; then the dialog stays open until the study is made.
 
-    The caller accepts it then, or calls `end_making` after a failure, where all choices are still there.
+    The caller then accepts the dialog, or after a failure calls `end_making`, which keeps all choices.
     """
 
     request_made = Signal(object)  # StudyRequest
@@ -110,16 +110,16 @@ class StudyDialog(QDialog):
     def __init__(
         self, theme: Theme, model: StudyDialogModel, offer: DialogOffer, parent: QWidget, question_set: str = ""
     ) -> None:
-        """`question_set`: the chosen set; "": the first."""
+        """Build the dialog. `question_set`: the set to choose; "": the first set."""
         super().__init__(parent)
         self._theme = theme
         self._model = model
         self._offer = offer
         self._splits: list[SplitChoice] | None = None  # None: still being read
-        self._has_changes = False  # that closing would lose
+        self._has_changes = False  # the user has made choices that closing would lose
         self._is_making = False
-        self._is_awaited = False  # the button was pressed before the forecast was there
-        self._failure: AppError | None = None  # why the last attempt failed
+        self._is_awaited = False  # the start button was pressed before the forecast was computed
+        self._failure: AppError | None = None  # the error of the last attempt
         self._names: dict[str, str] = {}  # default names by kind
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
@@ -156,20 +156,23 @@ class StudyDialog(QDialog):
 
     @property
     def problem(self) -> str:
-        """Return the code of what prevents the start (`study_dialog_rules.problem`); "": nothing is known yet."""
+        """Return the code of what prevents the start; "": nothing does, as far as is known without reading files.
+
+        The code is one of `study_dialog_rules.problem`, kind or sizes_form.
+        """
         if not self.kinds.key:
             return "kind"
         found = self.scale.problem if self.kinds.key == "scale" else ""
         return found or study_dialog_rules.problem(self.request)
 
     def end_making(self, error: AppError | None = None) -> None:
-        """Show that nothing was made. `error`: the reason; None: it was cancelled."""
+        """Show that no study was made. `error`: the reason; None: the user has cancelled it."""
         self._failure = error
         self._show_making(is_making=False)
         self.start_button.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def reject(self) -> None:
-        """Close on Esc, the button, and the window's own button."""
+        """Close on Esc, the cancel button, and the window's close button, asking first if choices would be lost."""
         for spin in self.findChildren(AutoSpin):
             spin.interpretText()  # so that typed text counts as a change
         self._cancel_awaited_start()
@@ -279,7 +282,7 @@ class StudyDialog(QDialog):
 
     @property
     def _has_questions(self) -> bool:
-        """Return whether any question is asked: a scale study can be judged by its hold-out alone."""
+        """Return whether any question is asked; a scale study can use the loss on its hold-out alone."""
         return self.kinds.key != "scale" or bool(self.questions.set.value)
 
     def _note_change(self) -> None:
@@ -287,7 +290,7 @@ class StudyDialog(QDialog):
         self._cancel_awaited_start()
 
     def _cancel_awaited_start(self) -> None:
-        """Forget that the button was pressed, because the user has changed the request since."""
+        """Forget that the start button was pressed, because the user has changed the request since."""
         self._is_awaited = False
 
     def _on_changed(self) -> None:
@@ -340,10 +343,10 @@ class StudyDialog(QDialog):
         self._choose(kind)
 
     def _on_unreadable(self, error: AppError) -> None:
-        raise error  # what cannot be read is left out
+        raise error  # parts that cannot be read are left out
 
     def _read_model(self) -> None:
-        """Read the size of the model, for the sizes of its quantizations."""
+        """Read the number of parameters of the chosen model, which gives the sizes of its quantizations."""
         path = self.forms.path
         if path:
             show = functools.partial(self.forms.show_header, path)
@@ -368,7 +371,7 @@ class StudyDialog(QDialog):
         else:
             self.progress.finish()
         self._area.setEnabled(not is_making)
-        self.cancel_button.setVisible(not is_making)  # it would have another meaning
+        self.cancel_button.setVisible(not is_making)  # only the progress row can cancel now
         self._show_footer()
 
     def _on_leave_chosen(self, key: str) -> None:

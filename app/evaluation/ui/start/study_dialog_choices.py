@@ -1,4 +1,4 @@
-"""The building blocks of the study dialog: controls, the choices it offers, and the base class of its parts.
+"""Define the building blocks of the study dialog: controls, the choices it offers, and the base class of its parts.
 
 Each part is rows of controls for some fields of a StudyRequest. StudyDialogModel collects the choices again each time
 that the dialog opens.
@@ -37,9 +37,9 @@ TWO_COLUMNS_PX = 400
 
 
 class ChoiceBox(Chooser):
-    """A drop-down list as wide as there is room."""
+    """A drop-down list that takes the available width."""
 
-    changed = Signal()  # by the user
+    changed = Signal()  # the user chose a value
 
     def __init__(self) -> None:
         super().__init__((), lambda _value: self._on_chosen())
@@ -67,10 +67,10 @@ class ChoiceBox(Chooser):
 
 
 class CheckRows(QFrame):
-    """Framed rows to check; in two columns if there is room and `is_short`."""
+    """Framed rows with check boxes; in two columns if there is room and `is_short`."""
 
     def __init__(self, theme: Theme, changed: SignalInstance, *, is_short: bool = False) -> None:
-        """`changed`: emitted when the user checks or unchecks a row."""
+        """Create the empty frame. `changed`: emitted when the user checks or unchecks a row."""
         super().__init__()
         self._changed = changed
         self.setProperty("surface", "card")
@@ -92,7 +92,10 @@ class CheckRows(QFrame):
     def show_rows(
         self, rows: Sequence[tuple[str, str, str]], marked: Container[str], fixed: Container[str] = ()
     ) -> None:
-        """Replace the rows. `rows`: key, name and facts of each; `fixed`: keys that the user cannot change."""
+        """Replace the rows. `rows`: key, name and facts of each.
+
+        `marked`: keys of the checked rows. `fixed`: keys that the user cannot change.
+        """
         for old in self.rows.values():
             old.hide()
             old.deleteLater()
@@ -105,7 +108,7 @@ class CheckRows(QFrame):
         self._lay_out()
 
     def marked(self) -> list[str]:
-        """Return the keys of the checked rows in order."""
+        """Return the keys of the checked rows, in the order of the rows."""
         return [key for key, row in self.rows.items() if row.is_checked]
 
     def _lay_out(self) -> None:
@@ -130,7 +133,7 @@ class DialogPart(QWidget):
         self._column = make_column(into=self, spacing_px=14)
 
     def request_fields(self) -> dict[str, Any]:
-        """Return fields of a StudyRequest."""
+        """Return the user's choices as fields of a StudyRequest or of its AnswerParameters."""
         raise NotImplementedError
 
     def set_stacked(self, is_stacked: bool) -> None:
@@ -146,7 +149,11 @@ class DialogPart(QWidget):
         step: float = 1,
         decimals: int = 0,
     ) -> AutoSpin:
-        """Return a number field. `default`: text for no number, and the number from which stepping starts."""
+        """Return a number field.
+
+        `limits`: lowest and highest number. `default`: the text for no number, and the number from which stepping
+        starts.
+        """
         spin = AutoSpin(*limits, step, decimals, unit, lambda _value: self.changed.emit())
         spin.show_auto(*default)
         spin.show_number(None)
@@ -160,7 +167,7 @@ class DialogPart(QWidget):
 
 
 def collection_rows(collections: Sequence[DocumentCollection]) -> list[tuple[str, str, str]]:
-    """Return rows for `CheckRows`; the key is the name, which is unique."""
+    """Return the collections as rows for `CheckRows`; the key of a row is the collection's name, which is unique."""
     return [
         (
             one.name,
@@ -176,7 +183,7 @@ def scope_of(collections: Sequence[DocumentCollection], names: Sequence[str]) ->
 
 
 class StudyDialogModel:
-    """Collects the choices of the dialog. `look`, `splits` and `trainer` read files: for the background."""
+    """Collects the choices of the dialog. `look`, `splits` and `trainer` read files and must run in the background."""
 
     def __init__(
         self,
@@ -188,7 +195,10 @@ class StudyDialogModel:
         current_model_id: Callable[[], str],
         locate: Callable[[], Trainer],
     ) -> None:
-        """`current_model_id`: returns the id of the model in use; "": none. `locate`: `training_run.locate_trainer`."""
+        """Set where the choices come from.
+
+        `current_model_id`: returns the id of the model in use; "": none. `locate`: `training_run.locate_trainer`.
+        """
         self.paths = paths
         self.models = models
         self.collections = collections
@@ -212,7 +222,7 @@ class StudyDialogModel:
             return None
 
     def offer(self, sets: Sequence[StoredQuestionSet], has_trainer: bool) -> DialogOffer:
-        """Return the choices."""
+        """Return the choices of the dialog. `sets`, `has_trainer`: the result of `look`."""
         models = tuple(self.models())
         return DialogOffer(
             models=models,

@@ -1,4 +1,4 @@
-"""The parts of the study dialog: systems to compare, questions, judge, and expert settings."""
+"""Define the parts of the study dialog: systems to compare, questions, judge, and expert settings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -59,7 +59,7 @@ class DocumentsPart(DialogPart):
         self.changed.emit()
 
     def _show_tuned(self) -> None:
-        """Choose the newest tuned model, because the comparison is made for it."""
+        """Offer the tuned models of the base, and choose the newest, for which this comparison is meant."""
         if offer_tuned(self.tuned, self._offer, self.base.value, with_merged=True):
             self.tuned.setCurrentIndex(1)
 
@@ -129,7 +129,7 @@ class FormsPart(DialogPart):
         }
 
     def show_header(self, path: str, header: GgufHeader | None) -> None:
-        """Show the sizes of the quantizations of the model at `path`. `header` None: it cannot be read."""
+        """Show the sizes of the quantizations of the model at `path`. `header` None: the file cannot be read."""
         if path == self.path:
             self._show_sizes(header.parameters if header else 0)
 
@@ -139,7 +139,7 @@ class FormsPart(DialogPart):
         self.changed.emit()
 
     def _show_sizes(self, parameters: int) -> None:
-        """`parameters` 0: unknown."""
+        """Show the sizes of the quantizations. `parameters`: number of the model's parameters; 0: unknown."""
         for name, row in self.forms.rows.items():
             size = format_gigabytes(round(QUANTIZATIONS[name].bits * parameters / 8))
             size_text = phrase("common.about_size", size=size) if parameters else ""
@@ -156,9 +156,9 @@ class FormsPart(DialogPart):
 
 
 def offer_tuned(box: ChoiceBox, offer: DialogOffer, base: LocalModel | None, *, with_merged: bool) -> list[LocalModel]:
-    """Fill the box with "none" (selected) and the models tuned from `base`, newest first. Return these models.
+    """Fill the box with "none" (selected) and the models tuned from `base`, newest first; return these models.
 
-    `with_merged`: also models into which the adapter is merged.
+    `with_merged`: include models into which the adapter is merged.
     """
     found = study_dialog_rules.tuned_on(base, offer.models, with_merged=with_merged)
     box.offer([(phrase("common.none"), None), *((offer.name(model), model) for model in found)], None)
@@ -170,10 +170,10 @@ NAME_LETTERS = 60
 
 class QuestionsPart(DialogPart):
     def __init__(self, theme: Theme, offer: DialogOffer, chosen: str) -> None:
-        """`chosen`: the requested set; "": none."""
+        """Create the controls. `chosen`: name of the requested set; "": none."""
         super().__init__(theme)
         self._sets = offer.sets
-        self._wanted: str | None = chosen or None  # None: not chosen by the user; "": none of the sets
+        self._wanted: str | None = chosen or None  # None: the user has not chosen; "": none of the sets
         self._shipped = 0
         self._kind = ""
         self.set = ChoiceBox()
@@ -185,12 +185,12 @@ class QuestionsPart(DialogPart):
         self.set.changed.connect(self._on_chosen)
 
     def show_kind(self, kind: str) -> None:
-        """`kind`: one of `study_dialog_rules.KINDS`."""
+        """Offer the sets that fit a kind. `kind`: one of `study_dialog_rules.KINDS`, or ""."""
         self._kind = kind
         self._offer()
 
     def show_shipped(self, count: int) -> None:
-        """Show the number of questions that come with the program."""
+        """Show the number of questions that are shipped with the app."""
         self._shipped = count
         self._offer()
 
@@ -246,7 +246,7 @@ class JudgePart(DialogPart):
 
 
 class ExpertPart(DialogPart):
-    """Settings that may all stay at their defaults: fields of AnswerParameters."""
+    """Edits settings that may all stay at their defaults: fields of AnswerParameters."""
 
     def __init__(self, theme: Theme, offer: DialogOffer) -> None:
         super().__init__(theme)
@@ -274,18 +274,18 @@ class ExpertPart(DialogPart):
         self.pairs.toggled.connect(self.changed)
 
     def show_for(self, kind: str, *, has_judge: bool) -> None:
-        """Show only the settings that the kind leaves open, and those of a judge only if there is one."""
+        """Show only the settings that apply to the kind, and those of a judge only if there is a judge."""
         for row in self.rows:
             is_open = kind != "scale" or row not in self._open
             row.setVisible(is_open and (has_judge or row not in self._of_judge))
 
     def show_name(self, name: str) -> None:
-        """`name`: default name of the study."""
+        """Show the default name of the study, which is used if the user enters none."""
         self._default_name = name
         self.name.setPlaceholderText(name)
 
     def request_fields(self) -> dict[str, Any]:
-        """Return fields of AnswerParameters."""
+        """Return the settings as fields of AnswerParameters."""
         seeds = self.seeds.number()
         return {
             "name": self.name.text().strip() or self._default_name,
@@ -324,13 +324,16 @@ class ExpertPart(DialogPart):
 
 
 def answer_parameters(judge: JudgePart, expert: ExpertPart, kind: str, *, has_questions: bool) -> AnswerParameters:
-    """Return the parameters. `has_questions` False: a scale study without questions, and therefore without a judge."""
+    """Return the answer parameters.
+
+    `has_questions` False: a scale study without questions, which has no judge either.
+    """
     fields = expert.request_fields() | judge.request_fields()
     if not has_questions:
         fields["judge"] = None
     if fields["judge"] is None:
         fields["has_pairs"] = False
-    if kind == "scale":  # greedy answers, once
+    if kind == "scale":  # every question is answered once, greedily
         fields |= {"seeds": 1, "temperature": None, "has_pairs": False}
     return AnswerParameters(**fields)
 
@@ -361,7 +364,7 @@ class ScalePart(DialogPart):
 
     @property
     def problem(self) -> str:
-        """Return "sizes_form" if the text is not a list of numbers, else ""."""
+        """Return "sizes_form" if the text of the sizes is not a list of numbers, else ""."""
         return "sizes_form" if study_dialog_rules.sizes_of(self.sizes.text()) is None else ""
 
     def request_fields(self) -> dict[str, Any]:

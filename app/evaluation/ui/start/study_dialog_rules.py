@@ -1,6 +1,6 @@
-"""The rules of the study dialog, without widgets: what can be compared, what a request lacks, what it takes.
+"""Define the rules of the study dialog, without widgets: what can be compared, what a request lacks, what it takes.
 
-Only checks that read no file are here; others belong to the forecast.
+Only checks that read no file are here; the others belong to the forecast.
 """
 
 import re
@@ -20,13 +20,13 @@ from app.inference.quantizations import QUANTIZATIONS
 from app.models import base_models, local_models
 from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
 
-# Choices of the dialog
+# choices of the dialog
 KINDS = ("documents", "models", "quantizations", "scale")
 ALWAYS = "F16"  # the format with which the others are compared
 OFFERED = tuple(name for name in QUANTIZATIONS if name != "BF16")
 PAPER = tuple(PAPER_FORMS.split(","))
-_SIZE_MOST = 10_000_000  # rows
-# The problems of a request that the dialog names in its own words; the forecast says the others.
+_SIZE_MOST = 10_000_000  # limit for a number of rows
+# problems of a request for which the dialog has its own texts, by error code; the forecast reports the others
 _PROBLEMS = {
     "wish_data": "split",
     "wish_models": "model",
@@ -39,7 +39,7 @@ _PROBLEMS = {
 
 @dataclass(frozen=True, slots=True)
 class DialogOffer:
-    """The choices of the dialog at the time it was opened."""
+    """The choices of the dialog at the time when it was opened."""
 
     models: Sequence[LocalModel]
     names: Mapping[str, str]  # distinct names by a model's id
@@ -51,7 +51,7 @@ class DialogOffer:
     missing: frozenset[str] = frozenset()  # ids of models with missing files
 
     def name(self, model: LocalModel) -> str:
-        """Return the model's name. A × marks a model that cannot be used; choosing it shows the reason below."""
+        """Return the model's name, with a × if the model cannot be used; choosing it shows the reason."""
         return f"× {self.names[model.id]}" if self.lack(model) else self.names[model.id]
 
     def lack(self, model: LocalModel) -> str:
@@ -66,7 +66,7 @@ class DialogOffer:
 
 
 def obstacle(kind: str, offer: DialogOffer, splits: int | None) -> str:
-    """Return the code of why a kind cannot be chosen; "" if it can.
+    """Return the code of the reason why a kind cannot be chosen; "" if it can.
 
     `kind`: one of KINDS. `splits`: number of split data; None: still being read.
     """
@@ -94,7 +94,7 @@ def obstacle(kind: str, offer: DialogOffer, splits: int | None) -> str:
 
 
 def problem(request: StudyRequest) -> str:
-    """Return the code of what must be chosen or changed before the start; "" if nothing."""
+    """Return the code of what must be chosen or changed before the start; "" if nothing must."""
     compares = request.compares
     if compares == "documents" and not request.question_set:
         return "set"
@@ -124,7 +124,7 @@ def untuned(models: Sequence[LocalModel]) -> list[LocalModel]:
 
 
 def to_quantize(models: Sequence[LocalModel], *, has_trainer: bool) -> list[LocalModel]:
-    """Return the models to quantize; a quantized one needs the training environment to be converted back."""
+    """Return the models that can be quantized; a quantized one must be converted back, which needs the trainer."""
     return [model for model in untuned(models) if has_trainer or model.quantization.upper() in UNQUANTIZED]
 
 
@@ -133,7 +133,10 @@ def to_train(models: Sequence[LocalModel]) -> list[LocalModel]:
 
 
 def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merged: bool) -> list[LocalModel]:
-    """Return the tuned models of a base, newest first. A merged file has no other quantizations."""
+    """Return the tuned models of a base, newest first.
+
+    `with_merged`: include files with a merged adapter, which cannot be quantized in other ways.
+    """
     if base is None:
         return []
     found = [one for one in models if one.tuned is not None and (one.adapter or with_merged)]
@@ -142,7 +145,7 @@ def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merg
 
 
 def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], current_id: str) -> LocalModel | None:
-    """Return the window's model or its base if it is offered, else the first."""
+    """Return the base of the model in use, or that model itself, if it is offered; else the first of `offered`."""
     current = next((model for model in models if model.id == current_id), None)
     base = study_request.root_of(current, models) if current is not None else None
     same = [model for model in offered if base is not None and model.id == base.id]
@@ -150,7 +153,7 @@ def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], curr
 
 
 def kind_text(key: str) -> tuple[str, str]:
-    """Return the name of a kind and a sentence. `key`: one of KINDS."""
+    """Return the name of a kind, and a sentence on it. `key`: one of KINDS."""
     return {
         "documents": (
             phrase("evaluation.documents_and_fine_tuning"),
@@ -176,17 +179,17 @@ def obstacle_text(code: str) -> str:
 
 
 def problem_text(code: str) -> str:
-    """`code`: from `problem`, or sizes_form, disk, kind."""
+    """Return the text of a problem; "" for "". `code`: a code of `problem`, or sizes_form, disk, kind."""
     return phrase(f"evaluation.study_problem.{code}", n=LEAST_SCALE_ROWS) if code else ""
 
 
 def forecast_text(found: StudyForecast, seeds: int) -> str:
-    """Return what the study will do, and what that takes."""
+    """Return a text on the answers and trainings of a study, and on their time and disk space."""
     return join_facts(_answers_text(found, seeds), _trainings_text(found), _time_text(found), _disk_text(found))
 
 
 def systems_text(found: StudyForecast) -> str:
-    """Return the compared systems, with a note on one that only quotes."""
+    """Return a text with the names of the compared systems, and a note on one that only quotes."""
     names = join_names(found.names)
     if not found.quotes:
         return names

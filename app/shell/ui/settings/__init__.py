@@ -1,1 +1,1 @@
-"""The settings page (設定). Each change applies at once."""
+"""Show the settings page (設定), on which each change applies at once."""

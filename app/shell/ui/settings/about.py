@@ -1,7 +1,7 @@
 """Show the section Kotae について: this version, how to get a newer one, and reports for a problem.
 
-It neither uses the network nor opens anything: addresses are text to copy. A dialog checks a file with a newer version
-and explains how to install it by hand.
+The section neither uses the network nor opens any address; addresses are text to copy. A dialog checks a file with a
+newer version and explains how to install it by hand.
 """
 
 import sys
@@ -40,9 +40,8 @@ WIDTH_PX = 620
 
 
 class UpdateFacts(QWidget):
-    """A view that compares the file's checksum with the one that the user pastes. A list next to the file only reveals
-    damage.
-    """
+    """Compares the file's checksum with the one that the user pastes from the publisher. A list next to the file can
+    only reveal damage, not a forgery."""
 
     judged = Signal()
 
@@ -97,7 +96,7 @@ class UpdateFacts(QWidget):
             words, tone = phrase("shell.not_the_publishers_do_not"), "danger"
         self.verdict.setText(words)
         self.verdict.set_tone(tone)
-        # An unverified file must not be installed, so its instructions stay hidden.
+        # The instructions of an unverified file are hidden, because it must not be installed.
         self.how.setVisible(bool(is_same) or (is_same is None and bool(self._found.other)))
         layout = self.layout()
         assert layout is not None
@@ -119,13 +118,13 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
         width_px=WIDTH_PX,
     )
     if needs_checksum:
-        facts.told.setFocus()  # so that Enter after pasting does not close the dialog before its result is read
+        facts.told.setFocus()  # so that Enter after pasting does not close the dialog before the user reads the result
         facts.judged.connect(dialog.fit_height)
     return dialog
 
 
 def _needs_checksum(found: UpdateFile) -> bool:
-    """Return whether the user should paste a checksum."""
+    """Return whether the user should paste a checksum from the publisher."""
     return not (found.other or found.is_empty)
 
 
@@ -146,7 +145,7 @@ def _describe_file(found: UpdateFile) -> str:
 
 
 def _how_to_add(other: str) -> str:
-    """Return how to add a file that is published with a new version."""
+    """Return how to add a file that is published with a new version. `other` is as in `UpdateFile`."""
     if other == "engine_pack" and not engine_packs.known():
         return phrase("shell.this_kotae_takes_no_parts")
     if other == "engine_pack":
@@ -157,7 +156,7 @@ def _how_to_add(other: str) -> str:
 
 
 def how_to_install(found: UpdateFile | None = None) -> str:
-    """Return how to install by hand on this platform, with the file's own name if there is one."""
+    """Return how to install by hand on this platform, with the name of the file `found`; None: a placeholder."""
     name = found.path.name if found is not None else ""
     if sys.platform == "linux" and not (name and not name.endswith((".tar.zst", ".deb"))):
         return _on_linux(name)
@@ -167,7 +166,7 @@ def how_to_install(found: UpdateFile | None = None) -> str:
 
 
 def _on_linux(name: str) -> str:
-    """Return the steps for Linux. `name`: "" for no particular file."""
+    """Return the steps for Linux. `name` is the file's name; "" for a placeholder."""
     deb = f"sudo apt install ./{shell_word(name)}"
     archive = shell_word(name or "kotae-X.Y.Z-linux-x86_64.tar.zst")
     unpacked = f"tar -xf {archive} && sh {archive.removesuffix('.tar.zst')}/install.sh"
@@ -180,7 +179,7 @@ def _on_linux(name: str) -> str:
 
 
 def _in_pieces(digest: str) -> str:
-    """Group a digest so that lines can break within it."""
+    """Return a digest in groups of 16 digits, so that lines can break within it."""
     return " ".join(digest[at : at + 16] for at in range(0, len(digest), 16))
 
 
@@ -195,7 +194,7 @@ class AboutSection(SettingsSection):
         facts: BuildFacts | None = None,
         pickers: Pickers | None = None,
     ) -> None:
-        """`facts`: None for those of this program."""
+        """Build the section. `facts` None: those of this program."""
         self.facts = facts or diagnostics.read_build_facts()
         self._navigation = navigation
         self._pickers = pickers or Pickers()

@@ -1,6 +1,6 @@
 """Show the section 通信: whether traffic may leave this machine, and the proxy, mirror and token that downloads use.
 
-Proxy name and password stay in memory only.
+The user name and password of the proxy stay in memory only.
 """
 
 import functools
@@ -35,7 +35,7 @@ TEXT_MAX = 200  # characters
 
 
 class ProxyLoginDialog(Dialog):
-    login_given = Signal(str, str)  # user, password
+    login_given = Signal(str, str)  # user name, password
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         self.user, self.password = QLineEdit(), QLineEdit()
@@ -83,9 +83,8 @@ ADDRESS_MAX = 300  # characters
 
 
 class AddressField(QLineEdit):
-    """A field for a web address, or nothing. Enter or leaving the field stores it; a note below explains a
-    wrong one.
-    """
+    """A field for a web address, which may be empty. Enter or leaving the field stores a valid address; a note below
+    explains what is wrong with another."""
 
     def __init__(self, placeholder: str, take: Callable[[str], None]) -> None:
         super().__init__()
@@ -171,8 +170,8 @@ class NetworkSection(SettingsSection):
     def _protection_text(self, settings: Settings, policy: str) -> str:
         """Return the note on what blocks traffic: Kotae alone, or also the system's kernel.
 
-        While traffic is allowed, return "", or how to end a block by the kernel. `policy`: the file by which an
-        administrator forbids traffic; "": there is none.
+        While traffic is allowed, return how to end a block by the kernel, or "" without one. `policy` is the path of
+        the file by which an administrator forbids traffic; "": there is none.
         """
         is_closed = network_guard.filter_state() == "on"
         if settings.network_allowed:
@@ -271,7 +270,7 @@ class NetworkSection(SettingsSection):
 
 
 def _two_sentences(first: str, second: str) -> str:
-    """Join two sentences as the language in use requires."""
+    """Join two sentences as the language of the window requires."""
     return str(ErrorMessage(first, second))
 
 

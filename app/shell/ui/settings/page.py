@@ -1,4 +1,4 @@
-"""Show the settings page (設定): the list of sections at the left, the rows of one at the right."""
+"""Show the settings page (設定): the list of sections at the left, the rows of one section at the right."""
 
 from collections.abc import Callable
 
@@ -40,8 +40,8 @@ from app.uikit.widgets.containers import Stretch, make_column, make_row, make_sc
 from app.uikit.widgets.labels import Separator, set_surface
 
 LIST_WIDTH_PX = 188
-NAME_MARGINS_PX = 40  # left and right margin of a section's name together
-ROW_SPACING_PX = 4  # smallest space between two names
+NAME_MARGINS_PX = 40  # px; left and right margin of a section's name together
+ROW_SPACING_PX = 4  # px; smallest space between two names
 ROWS_WIDTH_PX = 760
 STACK_BELOW_PX = 500
 
@@ -49,7 +49,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class SectionDelegate(QStyledItemDelegate):
-    """A delegate that moves the rows closer if they do not all fit, because a scroll bar would cut the names off."""
+    """Paints the section names. The rows move closer if they do not all fit, because a scroll bar would cut the names
+    off."""
 
     def __init__(self, theme: Theme, view: QListView) -> None:
         super().__init__(view)
@@ -72,7 +73,7 @@ class SectionDelegate(QStyledItemDelegate):
 
 
 class SettingsPage(Page):
-    """The settings page."""
+    """The settings page: a list of sections, and the rows of the chosen one."""
 
     def __init__(
         self,
@@ -86,9 +87,8 @@ class SettingsPage(Page):
         make_storage: Callable[[], ModelsFolderPanel],
         make_training: Callable[[], TrainingPanel],
     ) -> None:
-        """`card`: returns the catalogue card of the model in use; None: it has none. `make_storage`, `make_training`:
-        make the panels of the models folder and of the training environment.
-        """
+        """Build the page. `card` returns the catalogue card of the selected model, or None without one. `make_storage`
+        and `make_training` make the panels of the models folder and of the training environment."""
         super().__init__()
         self._theme = theme
         self.presets = PresetsSection(theme, navigation, preferences, presets, card)
@@ -117,7 +117,7 @@ class SettingsPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # settings and presets only
+        return confidentiality.LABELS[0]  # the page shows only settings and presets
 
     def focus_first(self) -> None:
         self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -162,7 +162,7 @@ class SettingsPage(Page):
         return self._list_side
 
     def _page_of(self, section: QWidget) -> QScrollArea:
-        """Return a scrollable page of a section. Rows keep a readable width at the left."""
+        """Return a scrollable page with a section. Its rows keep a readable width at the left."""
         holder = QWidget()
         make_row((section, 1), Stretch(0), into=holder)
         section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))

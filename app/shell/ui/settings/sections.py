@@ -1,4 +1,4 @@
-"""Show the sections of the settings. Each follows `Preferences` and changes them at once.
+"""Show the sections of the settings. Each shows the current values of `Preferences` and changes them at once.
 
 The panel of the engine's GPU parts shows which part is installed, and adds one from a file.
 """
@@ -36,8 +36,8 @@ class EnginePacksPanel(QWidget):
         self._theme = theme
         self._folder = paths.engine_packs
         self._pickers = pickers or Pickers()
-        self._focus_holder: QWidget | None = None  # the widget that got the focus when the buttons were disabled
-        self._known_packs: tuple[EnginePack, ...] = ()  # the packs at the last shown state
+        self._focus_holder: QWidget | None = None  # widget that Qt focused when it disabled the buttons; None: another
+        self._known_packs: tuple[EnginePack, ...] = ()  # the packs that the panel showed last
         self.state = Label(wraps=True)
         self.add_button = Button(theme, phrase("shell.add_from_a_file"))
         self.remove_button = Button(theme, phrase("shell.remove"), "danger")
@@ -57,7 +57,7 @@ class EnginePacksPanel(QWidget):
         self._refresh()
 
     def take(self, file: str) -> None:
-        """Install the GPU part in a file, and show the outcome or the error in this panel."""
+        """Install the GPU part from a file, and show the outcome or the error in this panel."""
         source, folder = Path(file), self._folder
         self._begin(phrase("common.checking_2"))
         background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
@@ -93,7 +93,8 @@ class EnginePacksPanel(QWidget):
         self._show_outcome(self._added_text(pack), "success")
 
     def _on_removed(self, _nothing: None) -> None:
-        """Show the outcome. Some systems cannot delete a library that is in use."""
+        """Show the outcome of removing, which can fail silently: some systems cannot delete a library that is in
+        use."""
         if engine_packs.installed(self._folder):
             words = phrase("shell.in_use_so_it_could")
             self._show_outcome(words, "warning")
@@ -104,9 +105,9 @@ class EnginePacksPanel(QWidget):
         self._show_outcome(f"× {describe_error(error)}", "danger")
 
     def _begin(self, words: str) -> None:
-        """Show that work runs, and remember whether the focus must return.
+        """Show that work is running, and remember whether the focus must return to a button.
 
-        Qt moves the focus away from a disabled button; it returns afterwards unless the user has moved it.
+        Qt moves the focus away from a disabled button. It returns afterwards unless the user has moved it.
         """
         had_keyboard = self.window().focusWidget() in (self.add_button, self.remove_button)
         self._show_message(words, "muted", is_busy=True)
@@ -119,7 +120,7 @@ class EnginePacksPanel(QWidget):
             self.add_button.setFocus()
 
     def _refresh(self) -> None:
-        """Show which GPU parts are installed, if that has changed: the command line also adds and removes them."""
+        """Show which GPU parts are installed, if that has changed, because commands can add and remove them too."""
         packs = engine_packs.installed(self._folder)
         if packs == self._known_packs or not self.add_button.isEnabled():
             return
@@ -162,7 +163,7 @@ MAX_THREADS = 64
 
 
 class SettingsSection(QWidget):
-    """A heading and rows. Subclasses add rows in `_fill` and follow the settings in `show_settings`."""
+    """A heading and rows. Subclasses add rows in `_fill` and update them in `show_settings`."""
 
     def __init__(self, theme: Theme, preferences: Preferences, paths: Paths, title: str) -> None:
         super().__init__()
@@ -181,13 +182,13 @@ class SettingsSection(QWidget):
             row.set_stacked(is_stacked)
 
     def show_settings(self, settings: Settings) -> None:
-        """Show the settings in force."""
+        """Show the values of `settings` in the rows; the default does nothing."""
 
     def _fill(self) -> None:
         raise NotImplementedError
 
     def _add(self, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False) -> QWidget:
-        """Add a row. Return the widget with the row and the line above it, which can be hidden."""
+        """Add a row. Return the widget that contains the row and the line above it, so that both can be hidden."""
         block = QWidget()
         rows = make_column(into=block, spacing_px=16)
         if self._rows:
@@ -272,7 +273,7 @@ class ModelSection(SettingsSection):
     def __init__(
         self, theme: Theme, preferences: Preferences, paths: Paths, title: str, make_storage: Callable[[], QWidget]
     ) -> None:
-        """`make_storage`: makes the panel of the models folder."""
+        """Build the section. `make_storage` makes the panel of the models folder."""
         self._make_storage = make_storage
         super().__init__(theme, preferences, paths, title)
 

@@ -28,8 +28,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 class ModelsFolderPanel(QWidget):
     """The panel of the models folder. While a load, a download or a build uses the folder, it refuses to move it and
-    says why.
-    """
+    gives the reason."""
 
     def __init__(
         self,
@@ -75,7 +74,8 @@ class ModelsFolderPanel(QWidget):
         self.refresh()
 
     def ask(self, target: Path) -> Dialog | None:
-        """Ask whether to move the folder. Return None if it cannot be moved now, as the banner says."""
+        """Ask whether to move the folder to `target`. If it cannot be moved now, show the reason in the banner and
+        return None."""
         reason = self._obstacle()
         if reason:
             self.banner.show_message("warning", phrase("shell.it_cannot_be_moved_now"), reason)
@@ -98,7 +98,7 @@ class ModelsFolderPanel(QWidget):
         return dialog
 
     def move_to(self, target: Path) -> None:
-        """Move the folder. An interrupted move to the same target continues."""
+        """Move the folder to `target`. An interrupted move to the same target continues."""
         what = phrase("shell.moving")
         self._work.begin(what, lambda: self._upkeep.move_folder(target), self._upkeep.folder_moved, self._on_moved)
         self.refresh()
@@ -112,7 +112,7 @@ class ModelsFolderPanel(QWidget):
             self.ask(Path(path))
 
     def _obstacle(self) -> str:
-        """Return why the folder cannot be moved now and what to do; "" if it can."""
+        """Return why the folder cannot be moved now and what to do; "" if it can be moved."""
         if any(item.state not in ("paused", "failed") for item in self._downloads.items()):
             return phrase("shell.a_download_is_under_way")
         if self._is_building():

@@ -1,6 +1,7 @@
 """Show the section 学習環境: the environment's state, place and size; make, roll back and delete it; write kits.
 
-A kit lets a machine without a network install the environment; its dialog asks for the machine, a Python and a folder.
+A kit lets a machine without a network install the environment; a dialog asks for the machine, a Python archive and a
+folder.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,8 @@ _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
 
 
 class KitDialog(Dialog):
-    """A dialog for a kit. Buttons: cancel, write. Then `job` and `variant` describe the kit."""
+    """Asks for the contents of a kit. It emits `chosen` with "cancel" or "write"; then `job` and `variant` describe the
+    kit."""
 
     def __init__(self, theme: Theme, parent: QWidget, pickers: Pickers, *, may_use_network: bool) -> None:
         self._pickers = pickers
@@ -133,7 +135,8 @@ class KitDialog(Dialog):
         self.fit_height()
 
     def _python_words(self) -> str:
-        """Return which Python archive to choose: Kotae refuses one whose hash it does not know."""
+        """Return which Python archive to choose, because Kotae refuses an archive with an unknown hash; "" if none is
+        listed."""
         pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
         words = phrase("shell.for_a_pc_without_python")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
@@ -150,9 +153,8 @@ def lock_words(lock: PackageLock) -> str:
 
 
 class TrainingPanel(QWidget):
-    """The panel of the environment. It examines it when first shown and after each change, which takes seconds for
-    torch.
-    """
+    """The panel of the training environment. It examines the environment when first shown and after each change, which
+    takes seconds because torch is imported."""
 
     def __init__(
         self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
@@ -161,7 +163,7 @@ class TrainingPanel(QWidget):
         self._theme = theme
         self._setup = setup
         self._is_in_use = is_in_use
-        self.report: EnvironmentReport | None = None  # None until it is examined
+        self.report: EnvironmentReport | None = None  # None until the environment is examined
         self.state = Label(wraps=True, strong=True)
         self.versions = Label(role="caption", tone="muted", wraps=True)
         self.place = Label(role="caption", tone="muted", wraps=True)
@@ -250,7 +252,7 @@ class TrainingPanel(QWidget):
         if self.isVisible():
             self._setup.look(self._on_examined)
         else:
-            self.report = None  # showEvent will examine it
+            self.report = None  # showEvent examines the environment later
 
     def _on_examined(self, report: "EnvironmentReport") -> None:
         self.report = report

@@ -1,6 +1,6 @@
 """Choose which columns of a file are question, answer and other fields (列の対応), with a preview of the first rows.
 
-For generated pairs the tab shows the collection they come from. A dialog asks for the columns at the first import.
+For generated pairs the tab shows their collection instead. A dialog asks for the columns at the first import.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label
 
 DIALOG_PX = 640
 
-Outline = tuple[tuple[str, ...], tuple[DataRecord, ...]]  # of `file_import.read_outline`
+Outline = tuple[tuple[str, ...], tuple[DataRecord, ...]]  # result of `file_import.read_outline`: columns and samples
 
 
 class ColumnsTab(QWidget):
@@ -46,7 +46,7 @@ class ColumnsTab(QWidget):
         super().__init__()
         self._work = work
         self._shown: ImportOrigin | None = None
-        self._folder = ""  # of the shown rows
+        self._folder = ""  # folder of the shown rows
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
         self.skipped = Label(role="caption", tone="text2", wraps=True)
@@ -93,7 +93,7 @@ class ColumnsTab(QWidget):
         first = next((box for box in self.form.boxes.values() if not box.isHidden()), self.read_button)
         (first if not self.form.isHidden() else self.read_button).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _show_origin(self, origin: ImportOrigin | None) -> None:
         found = origin.imported if origin is not None else None
@@ -112,7 +112,7 @@ class ColumnsTab(QWidget):
             self.form.show_columns(found.columns, found.mapping, found.samples)
 
     def _update_button(self) -> None:
-        """Update the button and the reason why it is disabled."""
+        """Enable or disable the button, and show the reason if it is disabled."""
         read = self._shown.imported.mapping if self._shown is not None else None
         is_same = read is not None and self.form.mapping == _without_guesses(
             {field: getattr(read, field) for field in _fields(read.messages)}
@@ -133,7 +133,7 @@ class ColumnsTab(QWidget):
 
 
 class ColumnsDialog(Dialog):
-    """A dialog for a file whose columns cannot be recognized by their names. Buttons: cancel, read."""
+    """Asks for the columns of a file whose column names are not recognized. Buttons: cancel, read."""
 
     def __init__(self, theme: Theme, name: str, found: Outline, parent: QWidget) -> None:
         self.form = ColumnMappingForm(theme)
@@ -163,23 +163,24 @@ class ColumnsDialog(Dialog):
 
 
 NEEDED = ("question", "answer")
-SHOWN_CHARACTERS = 400  # of each text in the preview
+SHOWN_CHARACTERS = 400  # most characters of a text in the preview
 NAME_PX, BOX_PX, TURN_BELOW_PX = 88, 200, 480
 
 
 def _fields(messages: str) -> tuple[str, ...]:
-    """Return the fields that can be chosen. `messages`: the column of whole conversations, or ""."""
+    """Return the fields that can be chosen. `messages`: name of the column with whole conversations; "" if none."""
     return ("system", "group") if messages else FIELDS
 
 
 def _without_guesses(chosen: Mapping[str, str]) -> ColumnMapping:
-    """Return the mapping of the chosen fields. The import guesses no column for a field without one."""
+    """Return the mapping of the chosen fields; a field without a column is marked so that the import guesses none."""
     return ColumnMapping(**{name: column or ("" if name in NEEDED else NO_COLUMN) for name, column in chosen.items()})
 
 
 class ColumnMappingForm(QWidget):
-    """A form with a column for each field. Files with a whole conversation in one column have no question and answer to
-    choose.
+    """A form to choose a column for each field.
+
+    Question and answer cannot be chosen for a file with whole conversations in one column.
     """
 
     changed = Signal()
@@ -191,7 +192,7 @@ class ColumnMappingForm(QWidget):
         self._samples: Sequence[DataRecord] = ()
         self.boxes: dict[str, Chooser] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
-        self._beside: list[QBoxLayout] = []  # each field with its description
+        self._beside: list[QBoxLayout] = []  # layouts of each field with its description
         self.obstacle = Label(tone="warning", wraps=True)
         self.preview_title = Label(tone="text2", wraps=True)
         self.preview = ColumnPreview(theme)
@@ -210,21 +211,19 @@ class ColumnMappingForm(QWidget):
 
     @property
     def mapping(self) -> ColumnMapping:
-        """Return the chosen mapping. Fields without a column are set to NO_COLUMN, so that the import does not guess
-        them.
-        """
+        """Return the chosen mapping; fields without a column are set to NO_COLUMN, so that the import guesses none."""
         return _without_guesses(self._chosen)
 
     @property
     def _chosen(self) -> dict[str, str]:
-        """Return the column of each field that can be chosen; "" for none."""
+        """Return the column of each field that can be chosen; "" for a field without a column."""
         return {field: self.boxes[field].value for field in _fields(self._messages)}
 
     @property
     def is_usable(self) -> bool:
         return not self.obstacle.text()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         grid = make_grid(spacing_px=(12, 8), stretch=1)
@@ -246,7 +245,7 @@ class ColumnMappingForm(QWidget):
         make_column(grid, self.obstacle, self.preview_title, self.preview, into=self, spacing_px=12)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Move the descriptions below their fields if there is no space beside them."""
+        """Move the descriptions below their fields if there is no space next to them."""
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(TURN_BELOW_PX)
         for beside, box in zip(self._beside, self.boxes.values(), strict=True):
@@ -262,7 +261,7 @@ class ColumnMappingForm(QWidget):
         obstacle = self._obstacle()
         self.obstacle.setText(f"▲ {obstacle}" if obstacle else "")
         self.obstacle.setVisible(bool(obstacle))
-        if obstacle:  # show the raw columns, to choose among them
+        if obstacle:  # shows the raw columns to choose from
             self.preview_title.setText(phrase("training.these_are_the_first_rows"))
             self.preview.show_records(self._samples)
         else:
@@ -272,7 +271,7 @@ class ColumnMappingForm(QWidget):
         self.preview_title.setVisible(not self.preview.isHidden())
 
     def _obstacle(self) -> str:
-        """Return why the file cannot be read with this mapping; "" if it can."""
+        """Return the reason why the file cannot be imported with this mapping; "" if it can."""
         chosen = self._chosen
         if not self._messages and not all(chosen[field] for field in NEEDED):
             return phrase("training.choose_the_columns_of_questions")
@@ -282,7 +281,7 @@ class ColumnMappingForm(QWidget):
 
 
 class ColumnPreview(QFrame):
-    """A preview of the first rows as they would be trained on: role and text of each message."""
+    """Previews the first rows in the form for training: role and text of each message."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -303,7 +302,7 @@ class ColumnPreview(QFrame):
         self.setVisible(bool(rows))
 
     def show_records(self, records: Sequence[DataRecord]) -> None:
-        """Show records as they are in the file."""
+        """Show records as they are in the file, before a mapping is complete."""
         self._clear()
         for record in records:
             self._add(record.line, [(shorten(name), shorten(value), "text") for name, value in record.values.items()])
@@ -314,7 +313,7 @@ class ColumnPreview(QFrame):
         self.texts = []
 
     def _add(self, line: int, parts: Sequence[tuple[str, str, str]]) -> None:
-        """Show a row. `parts`: (name, text, tone); a part without a name is an error."""
+        """Show a row. `parts`: (name, text, tone) of each message; a part without a name is an error."""
         holder = QWidget()
         grid = make_grid(holder, spacing_px=(12, 2), stretch=1)
         grid.setColumnMinimumWidth(0, self._theme.px(NAME_PX))

@@ -1,6 +1,6 @@
 """Get the rows of a draft: import a file, or generate question-answer pairs from a document collection.
 
-The dialog for pairs asks for the collection, their number and the model, and shows what generating takes.
+The dialog for pairs asks for the collection, their number and the model, and shows how long the generation takes.
 """
 
 import functools
@@ -36,7 +36,7 @@ from app.uikit.widgets.labels import Label
 
 
 class DataSourceController(QObject):
-    """The controller that asks for a source of rows and imports or generates them.
+    """Asks for a source of rows and imports or generates them.
 
     It asks for confirmation before decisions on existing rows would be lost.
     """
@@ -56,8 +56,10 @@ class DataSourceController(QObject):
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
-        """`model_id`: returns the id of the model that answers questions now. `pickers`: None for the desktop's own
-        dialogs.
+        """Create the controller.
+
+        `model_id`: returns the id of the model that answers questions now; None if there is none. `pickers`: None for
+        the desktop's own file dialogs.
         """
         super().__init__(parent)
         self._theme = theme
@@ -69,7 +71,7 @@ class DataSourceController(QObject):
         self._guard = guard
         self._model_id = model_id
         self._pickers = pickers or Pickers()
-        self._path = Path()  # the last requested file
+        self._path = Path()  # the file that the user chose last
 
     # --------------------------------------------------------------------- files
 
@@ -94,7 +96,7 @@ class DataSourceController(QObject):
             self._replace(lambda: self._work.import_file(path, mapping))
 
     def ask_columns(self) -> None:
-        """Ask for the columns of the last requested file."""
+        """Ask for the columns of the file that the user chose last."""
         path = self._path
         background.run(lambda: (path, file_import.read_outline(path)), self._on_outlined, self.refused.emit)
 
@@ -118,7 +120,7 @@ class DataSourceController(QObject):
         dialog.open()
 
     def go_on(self) -> None:
-        """Resume generating pairs that are not finished."""
+        """Resume an interrupted generation of pairs."""
         request = self._generation.unfinished(self._work.draft.id)
         if request is None:
             return
@@ -153,10 +155,10 @@ class DataSourceController(QObject):
             begin,
         )
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _replace(self, act: Callable[[], object]) -> None:
-        """Run `act`, after a confirmation if it would lose decisions."""
+        """Run `act`, after a confirmation if decisions would be lost."""
         decided = count_decided(self._work.curation)
         if not decided:
             act()
@@ -179,7 +181,7 @@ TEXT_MARGIN_PX = 7
 
 
 class GeneratePairsDialog(Dialog):
-    """A dialog that asks for pairs to generate. Buttons: cancel, make."""
+    """Asks which pairs to generate. Buttons: cancel, make."""
 
     def __init__(
         self,
@@ -189,7 +191,10 @@ class GeneratePairsDialog(Dialog):
         model_id: str | None,
         parent: QWidget,
     ) -> None:
-        """`collections`: those with sections. `model_id`: of the model that answers questions now."""
+        """Create the dialog.
+
+        `collections`: those with text. `model_id`: the model that answers questions now, which is preselected.
+        """
         self.collection = QComboBox()
         self.wanted = QSpinBox()
         self.model = QComboBox()
@@ -216,10 +221,10 @@ class GeneratePairsDialog(Dialog):
 
     @property
     def entered(self) -> tuple[DocumentCollection, int, LocalModel]:
-        """Return the collection, the number of pairs, and the model that makes them."""
+        """Return the collection, the number of pairs, and the model that writes them."""
         return self.collection.currentData(), self.wanted.value(), self.model.currentData()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _fill(
         self, collections: Sequence[DocumentCollection], models: Sequence[LocalModel], model_id: str | None
@@ -230,7 +235,7 @@ class GeneratePairsDialog(Dialog):
         self.wanted.setSingleStep(10)
         self.wanted.setValue(USUAL_PAIRS)
         self.wanted.setGroupSeparatorShown(True)
-        self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not apply to it
+        self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding has no effect here
         for model in models:
             self.model.addItem(model.name, model)
             if model.id == model_id:
@@ -273,7 +278,7 @@ class GeneratePairsDialog(Dialog):
         model: LocalModel | None = self.model.currentData()
         if model is None:
             return
-        # Loading the model will report an error of its file.
+        # An error in the file is ignored here: loading the model reports it.
         background.run(lambda: (model, excerpts.is_too_small(model)), self._on_judged, lambda _error: None)
 
     def _on_judged(self, found: tuple[LocalModel, bool]) -> None:

@@ -23,7 +23,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class RowCount(QWidget):
-    """An emphasized number within its text. {n} in `text` is its place."""
+    """Shows an emphasized number within a text. {n} in `text` stands for the number."""
 
     def __init__(self, theme: Theme, text: str, icon: str = "", tone: str = "text2") -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class RowCount(QWidget):
 
 class RowCountStrip(QWidget):
     def __init__(self, theme: Theme, action: QWidget) -> None:
-        """`action`: a button after the counts."""
+        """Create the line. `action`: a button to show after the counts."""
         super().__init__()
         self._theme = theme
         self.counts = {
@@ -81,7 +81,7 @@ class RowCountStrip(QWidget):
             shown.show_count(count, is_shown=count > 0 or name in ("total", "used"))
 
     def show_split(self, frozen: DraftSplit | None, revision: int) -> None:
-        """Show the split. `revision`: of the current rows."""
+        """Show the split. `revision`: the revision of the current rows."""
         is_current = frozen is not None and frozen.revision == revision
         for name, shown in self.parts.items():
             shown.show_count(getattr(frozen, name, 0), is_shown=is_current)
@@ -118,10 +118,10 @@ REASONS_MOST = 3
 
 
 class PairGenerationRow(NoticeColumn):
-    """The progress and outcome of generating pairs for one draft. It is hidden while there is nothing to show."""
+    """Shows the progress and outcome of generating pairs for one draft. It is hidden if there is nothing to show."""
 
     made = Signal()  # the pairs are complete
-    taken = Signal()  # the pairs are to replace the rows
+    taken = Signal()  # the user wants the pairs to replace the rows
     go_on_requested = Signal()
 
     def __init__(self, theme: Theme, generation: DraftPairGeneration, draft_id: str) -> None:
@@ -130,7 +130,7 @@ class PairGenerationRow(NoticeColumn):
         super().__init__(self.progress, self.banner)
         self._generation = generation
         self._draft_id = draft_id
-        self._total = 0  # prompts of the current round
+        self._total = 0  # number of prompts in the current round
         generation.began.connect(self._on_began)
         generation.progressed.connect(self._on_progressed)
         generation.finished.connect(self._on_finished)
@@ -142,7 +142,7 @@ class PairGenerationRow(NoticeColumn):
             self._on_began(draft_id)
 
     def look(self, *, may_take: bool) -> None:
-        """Offer pairs of an earlier session. `may_take`: importing them would lose no decisions."""
+        """Offer pairs that an earlier session generated. `may_take`: import them at once, as no decisions are lost."""
         request = self._generation.unfinished(self._draft_id)
         if request is None:
             return
@@ -157,7 +157,7 @@ class PairGenerationRow(NoticeColumn):
             actions = (("take", phrase("common.import")), ("forget", phrase("training.do_not_import")))
             self.banner.show_message("warning", what, about, actions)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _on_began(self, draft_id: str) -> None:
         if draft_id != self._draft_id:
@@ -173,7 +173,7 @@ class PairGenerationRow(NoticeColumn):
         if draft_id != self._draft_id:
             return
         words = phrase("training.making_questions_and_answers_a", a=f"{found.accepted:,}", b=f"{found.wanted:,}")
-        if found.round.total != self._total:  # another round: its time starts again
+        if found.round.total != self._total:  # a new round: restart its time
             self._total = found.round.total
             self.progress.start(words)
             self.progress.cancel_button.setText(phrase("common.stop_here"))

@@ -34,8 +34,8 @@ from app.uikit.widgets.labels import Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 
-STACK_PX = 300  # the least height of a tab; with less space the page scrolls
-OURS = ("opening", "importing", "freezing")  # the draft's work that this step shows
+STACK_PX = 300  # minimum height of a tab; with less space the page scrolls
+OURS = ("opening", "importing", "freezing")  # kinds of the draft's work that this step shows
 
 Tab = ColumnsTab | ProblemsTab | ReviewTab | LengthsTab | SplitTab
 
@@ -54,15 +54,15 @@ class DataStep(WizardStep):
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
-        """`model_id` and `pickers`: as in `DataSourceController`."""
+        """Create the step. `model_id` and `pickers` are those of `DataSourceController`."""
         super().__init__(theme)
         self._navigation = navigation
         self._work = work
         self._generation = generation
-        self._current_work = ""  # the draft's current or last work
-        self._has_tried = False  # to open the rows
-        self._frozen_before: DraftSplit | None = None  # the split that a new one replaces
-        self._shown_folder = ""  # of the shown rows
+        self._current_work = ""  # kind of the draft's current or last work
+        self._has_tried = False  # whether loading the rows was tried
+        self._frozen_before: DraftSplit | None = None  # the split before the current attempt
+        self._shown_folder = ""  # folder of the shown rows
         self._tabs: dict[str, Tab] = {}
         self.sources = DataSourceController(
             theme, work, self, documents=documents, library=library, generation=generation, guard=guard,
@@ -84,7 +84,7 @@ class DataStep(WizardStep):
         for button in (self.empty.file_button, self.empty.pairs_button, self.source_button):
             button.setEnabled(not self._work.is_busy)
         if data is not None and rows is None:
-            QTimer.singleShot(0, self, self._open)  # later, in case the caller opens the draft itself
+            QTimer.singleShot(0, self, self._open)  # deferred, in case the caller opens the draft itself
         if rows is None or data is None:
             return
         if data.folder != self._shown_folder:
@@ -103,7 +103,7 @@ class DataStep(WizardStep):
             self.empty.focus_first()
 
     def primary_action(self) -> PrimaryAction | None:
-        """Return the action to split the rows if nothing else is lacking."""
+        """Return the action to split the rows if only the split is missing, otherwise None."""
         draft = self._work.draft
         lacking = [one.code for one in draft.problems("data") if one.is_blocking]
         if lacking != ["not_frozen"] or self._rows is None:
@@ -188,12 +188,12 @@ class DataStep(WizardStep):
 
     @property
     def _rows(self) -> Curation | None:
-        """Return the draft's rows, None while they are not open."""
+        """Return the draft's rows; None while they are not loaded."""
         rows, data = self._work.curation, self._work.draft.data
         return rows if rows is not None and data is not None and str(rows.folder) == data.folder else None
 
     def _first_tab(self) -> str:
-        """Return the tab where the work continues."""
+        """Return the tab in which the user should continue."""
         draft, rows = self._work.draft, self._rows
         if rows is not None and rows.counts["undecided"]:
             return "review"
@@ -269,7 +269,7 @@ class DataStep(WizardStep):
         self.find_generated_pairs()
 
     def find_generated_pairs(self) -> None:
-        """Offer pairs that were generated, or begun, earlier."""
+        """Offer pairs of an earlier generation, finished or not."""
         self.pairs.look(may_take=not count_decided(self._work.curation))
 
     def _take_pairs(self) -> None:
@@ -284,13 +284,13 @@ class DataStep(WizardStep):
 
 
 def _file_of(event: QDropEvent) -> Path | None:
-    """Return the one dragged file if it may hold rows."""
+    """Return the dragged file if it is a single one of a supported type, otherwise None."""
     paths = dropped_paths(event.mimeData())
     return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES else None
 
 
 class DataEmptyState(QWidget):
-    """The view before there are any rows: what is needed, its possible sources, and an example."""
+    """Shown before there are any rows: what is needed, the possible sources, and an example."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Show the tab 長さと分布: lengths, origins and outliers of the rows.
+"""Show the tab 長さと分布: lengths, sources and outliers of the rows.
 
-Counts are charts: a histogram for lengths, horizontal bars for named things.
+Counts are shown as charts: a histogram for lengths, horizontal bars for sources.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ from app.uikit.widgets.labels import Label
 from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
 PLOT_PX, AXIS_PX, TOP_PX = 150, 22, 20
-BAR_MOST_PX, ROW_PX, LABEL_MOST = 80, 26, 0.4  # LABEL_MOST: share of the width
+BAR_MOST_PX, ROW_PX, LABEL_MOST = 80, 26, 0.4  # LABEL_MOST: largest share of the width for labels
 GRID_LINES = 4
 
 NamedCount = tuple[str, int]
 
 
 class CountChart(QWidget):
-    """A chart of named counts. Its accessible description has the same counts."""
+    """A chart of named counts. Its accessible description contains the same counts."""
 
     def __init__(self, theme: Theme, name: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class CountChart(QWidget):
         theme.changed.connect(self.updateGeometry)
 
     def show_bars(self, bars: Sequence[NamedCount], description: str) -> None:
-        """Show bars. `description`: the same counts as text for a screen reader."""
+        """Show bars. `description`: the same counts as text, for a screen reader."""
         self._bars = bars
         self.setAccessibleDescription(description)
         self.updateGeometry()
@@ -79,9 +79,9 @@ class Histogram(CountChart):
             painter.fillRect(bar, theme.color("chart1"))
             self._paint_count(painter, metrics, bar, count)
             half = metrics.horizontalAdvance(bound) // 2
-            is_open = bound.startswith(">")  # without an upper bound the text is centred below the bar
+            is_open = bound.startswith(">")  # without an upper bound, the text is centred below the bar
             edge = bar.center().x() if is_open else plot.left() + round((place + 1) * step)
-            if edge - half >= written_to:  # of two texts that would overlap only the first is written
+            if edge - half >= written_to:  # of two overlapping texts, only the first is drawn
                 painter.setPen(theme.color("text2"))
                 area = QRect(edge - half, plot.bottom() + theme.px(4), 2 * half + 2, theme.px(AXIS_PX - 4))
                 painter.drawText(area, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop), bound)
@@ -140,7 +140,7 @@ class ChartWithTable(QWidget):
     """A chart that the user can switch to a table of the same numbers."""
 
     def __init__(self, theme: Theme, title: str, chart: CountChart, column: str) -> None:
-        """`column`: title of the names' column."""
+        """Create the chart and its table. `column`: title of the column with the names."""
         super().__init__()
         self.chart = chart
         self.figures = NumberTableModel((column, phrase("training.rows")), 0)
@@ -153,7 +153,7 @@ class ChartWithTable(QWidget):
         self.toggle.clicked.connect(self._toggle_table)
 
     def show_bars(self, bars: Sequence[NamedCount], rows: Sequence[tuple[str, ...]], rest: str = "") -> None:
-        """Show a chart and its table. `rows`: of the table. `rest`: a text on what the chart leaves out."""
+        """Show the bars, and `rows` in the table. `rest`: a text about counts that the chart omits; "" for none."""
         self.rest.setText(rest)
         self.rest.setVisible(bool(rest))
         description = phrase("common.data_gap").join(f"{name} {count}" for name, count in rows)
@@ -169,7 +169,7 @@ class ChartWithTable(QWidget):
 
 class LengthsTab(QWidget):
     def __init__(self, theme: Theme, work: DraftEditor, show_row: Callable[[int], None]) -> None:
-        """`show_row`: shows the item with a number."""
+        """Create the tab. `show_row`: called with the number of an item to show."""
         super().__init__()
         self._work = work
         self._show_row = show_row
@@ -205,7 +205,7 @@ class LengthsTab(QWidget):
     def focus_first(self) -> None:
         self.answers.toggle.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         self._measured = QWidget()

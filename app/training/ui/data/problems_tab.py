@@ -1,4 +1,4 @@
-"""Show the rows with problems (問題のある行): a list of them, and an editor where the user decides on one."""
+"""Show the rows with problems (問題のある行): a list of them, and an editor in which the user decides on one."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -53,7 +53,7 @@ class ProblemListModel(QAbstractListModel):
         self.endResetModel()
 
     def touch(self) -> None:
-        """Redraw the rows after a decision."""
+        """Redraw all rows after a decision."""
         if self._shown:
             self.dataChanged.emit(self.index(0), self.index(len(self._shown) - 1))
 
@@ -61,12 +61,12 @@ class ProblemListModel(QAbstractListModel):
         return self._shown[row] if 0 <= row < len(self._shown) else None
 
     def row_of(self, number: int) -> int:
-        """Return the row of the item with that number, -1 if it is not shown."""
+        """Return the list row of the item with that number; -1 if the item is not listed."""
         found = (row for row, one in enumerate(self._shown) if isinstance(one, CurationItem) and one.number == number)
         return next(found, -1)
 
     def following(self, row: int) -> int:
-        """Return the next undecided row, searching from the beginning after the last; `row` itself if none is left."""
+        """Return the next list row that needs a decision, continuing at the top after the last; `row` if none does."""
         assert self._rows is not None
         around: tuple[int, ...] = (*range(row + 1, len(self._shown)), *range(row))
         for at in around:
@@ -113,7 +113,7 @@ class ProblemListModel(QAbstractListModel):
 
 
 class ProblemListView(ReviewTable):
-    """The list of problems. A accepts, E or Enter edits, R rejects, Ctrl+Z undoes the last decision."""
+    """Lists the problems. A accepts, E or Enter edits, R rejects, Ctrl+Z undoes the last decision."""
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Undo):
@@ -130,13 +130,13 @@ QUESTION_LINES, ANSWER_LINES = (2, 6), (4, 14)
 
 class ProblemEditor(QWidget):
     decided = Signal(object)  # Decision
-    left = Signal()  # Esc: back to the list
+    left = Signal()  # Esc was pressed: return to the list
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._item: CurationItem | None = None
         self._before = ("", "")
-        self._edits: dict[int, tuple[str, str]] = {}  # unsaved texts, by the number of the item
+        self._edits: dict[int, tuple[str, str]] = {}  # unsaved texts by the item's number
         self.place = Label(role="heading3")
         self.state = Label(role="caption", tone="text2")
         self.problems = IconLines(theme, is_tinted=True)
@@ -154,7 +154,7 @@ class ProblemEditor(QWidget):
         self._connect()
 
     def show_item(self, item: CurationItem, row: TrainingRow, state: RowState, other: CurationItem | None) -> None:
-        """Show an item. `row`: its current texts. `other`: the similar item."""
+        """Show an item. `row`: its current texts. `other`: the item that it resembles; None if there is none."""
         self._remember_edit()
         self._item = item
         self.place.setText(phrase("training.data_preview", line=f"{row.line:,}"))
@@ -191,7 +191,7 @@ class ProblemEditor(QWidget):
             self.decided.emit(Decision(self._item.number, kind))
 
     def edit(self) -> None:
-        """Save the changed texts; without changes give the focus to the answer."""
+        """Save the changed texts; if nothing has changed, move the focus to the answer."""
         if self._item is None:
             return
         if not self.is_changed:
@@ -201,12 +201,12 @@ class ProblemEditor(QWidget):
             self.decided.emit(Decision(self._item.number, "edited", question, answer))
 
     def forget_edit(self, number: int) -> None:
-        """Drop the unsaved texts of an item after a decision."""
+        """Discard an item's unsaved texts after a decision on it."""
         self._edits.pop(number, None)
         if self._item is not None and self._item.number == number:
             self._item = None
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         head = make_row((self.place, 1), self.state)
@@ -246,14 +246,14 @@ class ProblemEditor(QWidget):
             field.cancelled.connect(self._cancel_edit)
 
     def _remember_edit(self) -> None:
-        """Keep the unsaved texts of the shown item until it is decided."""
+        """Keep the shown item's unsaved texts until there is a decision on it."""
         if self._item is not None:
             self._edits.pop(self._item.number, None)
             if self.is_changed:
                 self._edits[self._item.number] = self._texts()
 
     def _write(self, question: str, answer: str) -> None:
-        """Fill the fields. An unchanged text keeps its cursor."""
+        """Fill the fields. A field whose text does not change keeps its cursor."""
         for field, text in ((self.question, question), (self.answer, answer)):
             if field.toPlainText() != text:
                 field.setPlainText(text)
@@ -275,7 +275,7 @@ LIST_PX, STACK_BELOW_PX, STACKED_PX = 348, 720, 420
 
 class ProblemsTab(QWidget):
     def __init__(self, theme: Theme, work: DraftEditor, show_error: Callable[[AppError], None]) -> None:
-        """`show_error`: tells that a decision could not be saved."""
+        """Create the tab. `show_error`: called if a decision could not be saved."""
         super().__init__()
         self._theme = theme
         self._work = work
@@ -294,7 +294,7 @@ class ProblemsTab(QWidget):
         self._connect()
 
     def show_rows(self) -> None:
-        """Show the changes of the draft's rows."""
+        """Update the tab after the draft's rows have changed."""
         rows, origin = self._work.curation, self._work.origin
         if rows is None:
             return
@@ -337,7 +337,7 @@ class ProblemsTab(QWidget):
         self._theme.changed.connect(self._lay_out)
 
     def _lay_out(self) -> None:
-        """Put the editor below the list if both do not fit side by side."""
+        """Place the editor below the list if both do not fit side by side."""
         is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
         turn(self._row, is_row=not is_stacked)
         self._rules[0].setVisible(not is_stacked)

@@ -1,5 +1,6 @@
-"""Lay out list, row and source side by side; with less space the source goes below the row, then both below
-the list.
+"""Lay out list, row and source side by side.
+
+With less space the source moves below the row, with even less both move below the list.
 """
 
 from collections.abc import Callable
@@ -12,21 +13,21 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.containers import Stretch, fix_width, make_column, make_row, make_scrollable, turn
 from app.uikit.widgets.labels import Separator, set_surface
 
-# Widths of this widget from which the source is beside the row, and the row beside the list.
+# Widths from which the source is placed beside the row, and the row beside the list.
 SOURCE_FROM_PX = 1000
 LIST_FROM_PX = 700
 
 LIST_PX, LIST_LEAST_PX, SOURCE_PX = 348, 250, 388
-LIST_SHARE, SOURCE_SHARE = 0.36, 0.34  # the largest shares of the width
-LIST_STRETCH, ROW_STRETCH = 42, 58  # shares of the height when the list is above the row
+LIST_SHARE, SOURCE_SHARE = 0.36, 0.34  # largest shares of the width for the list and the source
+LIST_STRETCH, ROW_STRETCH = 42, 58  # parts of the height if the list is above the row
 ROW_LEAST_PX = 140
 AROUND_CARET_PX = 32
-ABOVE_MARK_PX = 60  # part of the passage that stays visible above the quote
+ABOVE_MARK_PX = 60  # height of the passage that stays visible above the quote
 
 
 class ReviewLayout(QWidget):
     def __init__(self, theme: Theme, listed: QWidget, row: QWidget, source: QWidget) -> None:
-        """`source` is hidden until `show_source` says that the row has one."""
+        """Create the layout. `source` is hidden until `show_source` is called for a row that has one."""
         super().__init__()
         self._theme = theme
         self._listed, self._row, self._source = listed, row, source
@@ -47,7 +48,7 @@ class ReviewLayout(QWidget):
 
     @property
     def _list_width(self) -> int:
-        """Return the width of the list when it is beside the row."""
+        """Return the width of the list in pixels if it is beside the row."""
         px = self._theme.px
         return max(px(LIST_LEAST_PX), min(px(LIST_PX), round(self.width() * LIST_SHARE)))
 
@@ -56,15 +57,15 @@ class ReviewLayout(QWidget):
         self.lay_out()
 
     def scroll_to_top(self, mark_top: Callable[[], int]) -> None:
-        """Scroll to the top after another row was shown.
+        """Scroll to the top after another row is shown.
 
-        `mark_top`: returns where the quote begins in the source; it is called after the layout.
+        `mark_top`: returns the position of the quote in the source, in pixels; it is called after the layout.
         """
         self._mark_top = mark_top
         self._scroll_soon.start()
 
     def keep_in_sight(self, field: QPlainTextEdit) -> None:
-        """Scroll so that the line with the text cursor stays visible."""
+        """Scroll so that the line with the text cursor of `field` stays visible."""
         place = field.viewport().mapTo(self._content, field.cursorRect().center())
         self._middle.ensureVisible(place.x(), place.y(), 0, self._theme.px(AROUND_CARET_PX))
 
@@ -96,13 +97,13 @@ class ReviewLayout(QWidget):
         return QSize(0, listed + row + 1 if self.is_stacked else max(listed, row))
 
     def sizeHint(self) -> QSize:
-        """Return the minimum: the parts scroll, so the layout need not be as high as they are."""
+        """Return the minimum size: the parts scroll, so the widget need not be as high as they are."""
         return self.minimumSizeHint()
 
     def hasHeightForWidth(self) -> bool:
         return False
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         self._below_list, self._beside_list, self._rule = Separator(), Separator("vertical"), Separator("vertical")

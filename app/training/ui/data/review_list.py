@@ -43,8 +43,8 @@ FILTERS: dict[Filter, frozenset[RowState]] = {
 }
 _DUE: frozenset[RowState] = frozenset(("undecided", "left_out"))  # not trained on until the user accepts them
 
-# SignRole: an icon, "" for an empty circle or "dot" for one with a dot, and its colour. FactsRole: what is said below
-# the text, each with its colour ("": that of quiet texts) and its weight.
+# SignRole: an icon ("" for an empty circle, "dot" for one with a dot) and its colour. FactsRole: the texts below the
+# row's text, each with its colour ("" for the usual one) and weight.
 ItemRole, SignRole, FactsRole = (Qt.ItemDataRole.UserRole + number for number in range(3))
 
 
@@ -53,9 +53,9 @@ def count_decided(rows: Curation | None) -> int:
 
 
 class ReviewListModel(QAbstractListModel):
-    """The items that a filter lets through.
+    """The items that the current filter includes.
 
-    An item's `number` counts from 1 in all items, not in the filtered list. `edits`: numbers of items with unsaved
+    An item's `number` counts from 1 among all items, not in the filtered list. `edits`: numbers of items with unsaved
     texts.
     """
 
@@ -64,10 +64,10 @@ class ReviewListModel(QAbstractListModel):
         self._curation: Curation | None = None
         self._shown: list[int] = []
         self.filter: Filter = "all"
-        self.total = 0  # items that need, or needed, a decision
+        self.total = 0  # number of items that need or needed a decision
         self.edits: Container[int] = ()
 
-    # ------------------------------------------------------------------- filled
+    # ------------------------------------------------------------------- content
 
     def show_curation(self, found: Curation | None, wanted: Filter) -> None:
         self.beginResetModel()
@@ -79,7 +79,7 @@ class ReviewListModel(QAbstractListModel):
         self.endResetModel()
 
     def refresh(self, number: int) -> None:
-        """Update an item after a decision or its undo; it may enter or leave the list."""
+        """Update an item after a decision or an undo; the filter may now include or exclude it."""
         row = bisect_left(self._shown, number)
         is_shown = row < len(self._shown) and self._shown[row] == number
         fits = self.state_of(self.item(number)) in FILTERS[self.filter]
@@ -118,21 +118,20 @@ class ReviewListModel(QAbstractListModel):
         return sum(self._curation.counts[state] for state in FILTERS[wanted]) if self._curation is not None else 0
 
     def index_of(self, number: int) -> QModelIndex:
-        """Return the index of an item, invalid if it is not shown."""
+        """Return the index of an item; an invalid index if it is not in the list."""
         row = bisect_left(self._shown, number)
         return self.index(row) if row < len(self._shown) and self._shown[row] == number else QModelIndex()
 
     def first(self) -> int:
-        """Return the first item that needs a decision, else the first of all; 0 if none is shown."""
+        """Return the first listed item that needs a decision, else the first listed one; 0 if the list is empty."""
         wanted = (number for number in self._shown if self.state_of(self.item(number)) in _DUE)
         return next(wanted, self._shown[0] if self._shown else 0)
 
     def following(self, number: int) -> int:
-        """Return the item to show after a decision: the next undecided one, searching from the beginning after the
-        last.
+        """Return the item to show after a decision: the next undecided one, continuing at the top after the last.
 
-        After an item that needs a decision comes another such item; after a row that is used as it is comes another
-        such row. Return `number` itself if none is left.
+        After an item that needed a decision comes another such item; after an item that is used without a decision
+        comes another one of these. Return `number` itself if none is left.
         """
         wanted = _DUE if curation.undecided_state(self.item(number)) in _DUE else FILTERS["undecided"]
         at = bisect_left(self._shown, number)
@@ -141,7 +140,7 @@ class ReviewListModel(QAbstractListModel):
         return next((other for other in rows if self.state_of(self.item(other)) in wanted), number)
 
     def nearest(self, number: int) -> int:
-        """Return the nearest shown item, 0 if there is none."""
+        """Return the listed item nearest to `number`; 0 if the list is empty."""
         row = min(bisect_left(self._shown, number), len(self._shown) - 1)
         return self._shown[row] if row >= 0 else 0
 
@@ -179,8 +178,8 @@ KEYS = {Qt.Key.Key_A: "accept", Qt.Key.Key_E: "edit", Qt.Key.Key_R: "reject"}
 
 MARGIN_PX = 16
 SIGN_PX = 16
-ROWS_AHEAD = 2  # rows that stay visible below the current one
-LEAST_PX = 110  # least height of the list; with less space the page scrolls
+ROWS_AHEAD = 2  # rows after the current one that stay visible
+LEAST_PX = 110  # minimum height of the list; with less space the page scrolls
 
 
 class ReviewList(QWidget):
@@ -200,7 +199,7 @@ class ReviewList(QWidget):
         self._build()
 
     def show_progress(self, seconds: float | None) -> None:
-        """Show the progress. `seconds`: estimated time for the rest; None if it is unknown."""
+        """Show the progress. `seconds`: estimated time for the remaining items; None if it is unknown."""
         total, left = self._items.total, self._items.left
         amount = phrase("training.a_b", a=f"{total - left:,}", b=f"{total:,}")
         self.amount.setText(amount if total else phrase("training.nothing_needs_review"))
@@ -231,7 +230,10 @@ class ReviewList(QWidget):
 
 
 class ReviewTable(QTableView):
-    """A table of one column with keys for its rows. A QListView would lay out all rows again when one changes."""
+    """A table with one column and keys that act on its rows.
+
+    It is no QListView, because that would lay out all rows again when one changes.
+    """
 
     key_pressed = Signal(str)  # accept | edit | reject
 
@@ -257,27 +259,27 @@ class ReviewTable(QTableView):
         self._on_theme_changed()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Handle the command keys. A key that is held down decides once."""
+        """Handle the command keys. A key that is held down acts only once."""
         key = Qt.Key(event.key())
         if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
         elif key in KEYS:
             if not event.isAutoRepeat():
                 self.key_pressed.emit(KEYS[key])
-        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):  # a table would go to its first column
+        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):  # in a table these keys would change the column
             last = self.model().rowCount() - 1
             self.setCurrentIndex(self.model().index(0 if key == Qt.Key.Key_Home else last, 0))
         else:
             super().keyPressEvent(event)
 
     def show_current(self) -> None:
-        """Scroll to the current row and some rows after it."""
+        """Scroll so that the current row and some rows after it are visible."""
         row = self.currentIndex().row()
         for other in (min(row + ROWS_AHEAD, self.model().rowCount() - 1), row):
             self.scrollTo(self.model().index(other, 0))
 
     def keyboardSearch(self, search: str) -> None:
-        """Ignore typed letters, because they are commands here."""
+        """Ignore typed letters instead of searching, because they are commands here."""
 
     def _on_theme_changed(self) -> None:
         theme = self._theme
@@ -289,7 +291,7 @@ class ReviewTable(QTableView):
 
 
 class ReviewDelegate(QStyledItemDelegate):
-    """A delegate that draws the sign and the text of a row, and below the text its facts."""
+    """Draws a row's sign and text, and its facts below the text."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)

@@ -25,7 +25,10 @@ FOOT_MARGIN_PX = 16
 
 
 class ReviewTab(QWidget):
-    """The tab of the review queue. Unsaved texts stay with their row until it is decided, and an undo restores them."""
+    """The tab of the review queue.
+
+    Unsaved texts stay with their row until a decision on it; undoing the decision restores them.
+    """
 
     def __init__(self, theme: Theme, work: DraftEditor, navigation: Navigation) -> None:
         super().__init__()
@@ -33,11 +36,11 @@ class ReviewTab(QWidget):
         self._work = work
         self._navigation = navigation
         self._curation: Curation | None = None
-        self._revision = -1  # of the shown rows
+        self._revision = -1  # revision of the shown rows
         self._same_passage = curation.count_by_passage(())
         self._pace = ReviewPace()
-        self._edits: dict[int, Texts] = {}  # unsaved texts, by the number of the item
-        self._decided_edits: dict[int, Texts] = {}  # texts that were unsaved before their decision, for an undo
+        self._edits: dict[int, Texts] = {}  # unsaved texts by the item's number
+        self._decided_edits: dict[int, Texts] = {}  # texts unsaved before the decision, restored by an undo
         self.items = ReviewListModel()
         self.items.setParent(self)
         self.items.edits = self._edits
@@ -48,7 +51,7 @@ class ReviewTab(QWidget):
     # ------------------------------------------------------------------- showing
 
     def show_rows(self) -> None:
-        """Show the changes of the draft's rows: others, or decisions made elsewhere."""
+        """Update the tab after the draft's rows were replaced or decisions were made elsewhere."""
         found = self._work.curation
         if found is not self._curation:
             self._show_other(found)
@@ -60,12 +63,12 @@ class ReviewTab(QWidget):
 
     @property
     def item(self) -> CurationItem | None:
-        """Return the shown item."""
+        """Return the item that is shown; None if there is none."""
         found: CurationItem | None = self.list.view.currentIndex().data(ItemRole)
         return found
 
     def show_item(self, number: int) -> None:
-        """Show an item, without the filter if it hides it."""
+        """Show an item; if the filter excludes it, show all items."""
         if self.items.index_of(number).isValid():
             self._select(number)
         else:
@@ -74,7 +77,7 @@ class ReviewTab(QWidget):
     # --------------------------------------------------------------------- keys
 
     def event(self, event: QEvent) -> bool:
-        """Take Ctrl+Z before the window does, wherever the focus is in this tab."""
+        """Handle Ctrl+Z before the window does, wherever the focus is in this tab."""
         is_undo = isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo)
         if is_undo and event.type() == QEvent.Type.ShortcutOverride:
             event.accept()
@@ -103,7 +106,7 @@ class ReviewTab(QWidget):
             self._decide(Decision(self.item.number, "rejected"))
 
     def edit(self) -> None:
-        """Accept a changed row; for an unchanged one give the focus to the answer."""
+        """Accept a changed row; if nothing has changed, move the focus to the answer."""
         if self.editor.is_edited:
             self.accept()
         else:
@@ -113,7 +116,7 @@ class ReviewTab(QWidget):
         curation = self._curation
         if curation is None or not curation.can_undo:
             return
-        self._revision = curation.revision + 1  # the draft's signal comes during the call
+        self._revision = curation.revision + 1  # the draft's signal is emitted during the call
         try:
             number = self._work.undo()
         except AppError as error:
@@ -175,14 +178,14 @@ class ReviewTab(QWidget):
         self._fill("all", 0)
 
     def _fill(self, wanted: Filter, number: int) -> None:
-        """Fill the list. `number`: the item to show if the filter lets it through."""
+        """Fill the list. `number`: the item to show if the filter includes it, otherwise the first one."""
         self._revision = self._curation.revision if self._curation is not None else -1
         self.items.show_curation(self._curation, wanted)
         self._select(number if self.items.index_of(number).isValid() else self.items.first())
         self._show_progress()
 
     def _select(self, number: int) -> None:
-        """Select an item. `number`: 0 selects none."""
+        """Select the item with this number; 0 selects none."""
         index = self.items.index_of(number)
         if index.isValid() and index != self.list.view.currentIndex():
             self.list.view.setCurrentIndex(index)
@@ -220,8 +223,9 @@ class ReviewTab(QWidget):
         )
 
     def _on_failed(self, error: AppError) -> None:
-        """Show the error and the current state: the decision may be stored all the same, because the draft's file is
-        written later.
+        """Show the error and the current state.
+
+        The decision may have been stored despite the error, because the draft's file is written after it.
         """
         self.banner.show_error(error)
         self._revision = -1
@@ -233,7 +237,7 @@ class ReviewTab(QWidget):
         assert self._curation is not None
         number = decision.number
         following = self.items.following(number)
-        self._revision = self._curation.revision + 1  # the draft's signal comes during the call
+        self._revision = self._curation.revision + 1  # the draft's signal is emitted during the call
         try:
             self._work.decide(decision)
         except AppError as error:
@@ -286,7 +290,7 @@ class ReviewTab(QWidget):
 
 
 class ReviewFooter(QWidget):
-    """The footer with the buttons for a row, each with its key."""
+    """The footer with the buttons that decide on a row, each with its key."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -303,7 +307,7 @@ class ReviewFooter(QWidget):
         make_column(Separator(), row, into=self, spacing_px=0)
 
     def show_state(self, *, can_decide: bool, can_undo: bool, total: int, left: int) -> None:
-        """Update the footer. `left` of `total` items need a decision."""
+        """Update the footer. `left` of `total` items still need a decision."""
         for button in (self.accept_button, self.edit_button, self.reject_button):
             button.setEnabled(can_decide)
         self.undo_button.setVisible(can_undo)

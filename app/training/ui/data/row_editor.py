@@ -1,6 +1,6 @@
-"""Edit one row of the review queue: question and answer, the quote they rest on, and what the checks find.
+"""Edit one row of the review queue: question, answer, the supporting quote, and the results of the checks.
 
-The checks list each problem on a line of its own, and what is right on one more line.
+Each problem has a line of its own; one more line lists what is right.
 """
 
 from collections.abc import Callable
@@ -23,41 +23,41 @@ from app.uikit.widgets.containers import FlowBox, IconLines, Stretch, make_colum
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import IconLabel, Label, repolish, set_surface
 
-CHECK_DELAY_MS = 300  # after the last typed character
-AT_ONCE_CHARACTERS = 5000  # longer rows are checked by a background thread
+CHECK_DELAY_MS = 300  # milliseconds after the last typed character
+AT_ONCE_CHARACTERS = 5000  # longer rows are checked in a background thread
 MARGIN_PX = 20
 
 Texts = tuple[str, str]  # question and answer
 
 
 class RowEditor(QWidget):
-    """The editor of a row. Its owner stores unsaved texts for each row (`edited`)."""
+    """An editor for one row. Its owner stores each row's unsaved texts when `edited` is emitted."""
 
     edited = Signal()
-    caret_moved = Signal(object)  # the field
+    caret_moved = Signal(object)  # the field with the text cursor
 
     def __init__(self, theme: Theme, show_item: Callable[[int], None]) -> None:
-        """`show_item`: shows the item with a number."""
+        """Create the editor. `show_item`: called with the number of an item to show."""
         super().__init__()
         self._theme = theme
         self._show_item = show_item
         self.item: CurationItem | None = None
         self._row: TrainingRow | None = None
         self._like: CurationItem | None = None
-        self._checked_row: TrainingRow | None = None  # the row of the last check
+        self._checked_row: TrainingRow | None = None  # the row that was checked last
         self._is_filling = False
         self._check_timer = QTimer(self, singleShot=True, interval=CHECK_DELAY_MS)
         self._build()
         self._connect()
 
-    # -------------------------------------------------------------------- shown
+    # ------------------------------------------------------------------ content
 
     def show_item(
         self, item: CurationItem, row: TrainingRow, like: CurationItem | None, place: str, edit: Texts | None
     ) -> None:
-        """Show an item. `row`: its current texts. `edit`: its unsaved texts.
+        """Show an item. `row`: its current texts. `like`: a similar item. `edit`: its unsaved texts; None without any.
 
-        A pending input method conversion ends and stays with its own row.
+        Any pending input method conversion is ended and stays with its own row.
         """
         for field in (self.question, self.answer):
             if not field.finish_conversion():
@@ -76,20 +76,20 @@ class RowEditor(QWidget):
 
     @property
     def is_edited(self) -> bool:
-        """Return whether the texts differ from the row."""
+        """Return whether the texts in the fields differ from the row."""
         return self._row is not None and not _is_same(self.texts, (self._row.question, self._row.answer))
 
     @property
     def is_original(self) -> bool:
-        """Return whether the texts are those that were imported or generated."""
+        """Return whether the texts in the fields are those that were imported or generated."""
         return self.item is not None and _is_same(self.texts, (self.item.row.question, self.item.row.answer))
 
     def finish_conversion(self) -> bool:
-        """End a conversion of the input method. Return False if the input method keeps it."""
+        """End a conversion of the input method. Return False if it cannot be ended."""
         return self.question.finish_conversion() and self.answer.finish_conversion()
 
     def give_up(self) -> None:
-        """Reset the texts to those of the row."""
+        """Restore the row's texts in the fields."""
         if self._row is not None:
             self._fill(self._row.question, self._row.answer)
             self._on_edited()
@@ -144,7 +144,7 @@ class RowEditor(QWidget):
                 moved.connect(lambda field=field: self._on_caret_moved(field))
         self._check_timer.timeout.connect(self._check)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _fill(self, question: str, answer: str) -> None:
         self._is_filling = True
@@ -174,7 +174,7 @@ class RowEditor(QWidget):
         self.hint.setVisible(self.is_edited or self.question.hasFocus() or self.answer.hasFocus())
 
     def _check(self) -> None:
-        """Check the texts in the fields."""
+        """Check the texts in the fields and show the results."""
         self._check_timer.stop()
         if self.item is None or self._row is None:
             return
@@ -195,7 +195,7 @@ class RowEditor(QWidget):
 
 
 class EarlierTurns(QFrame):
-    """The turns before the last question, which cannot be edited here. It is hidden if there are none."""
+    """Shows the turns before the last question, which cannot be edited here. It is hidden if there are none."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -215,8 +215,9 @@ class EarlierTurns(QFrame):
 
 
 class QuoteView(QWidget):
-    """The quote that the answer rests on, and whether the source contains it. It is hidden for rows without a
-    source.
+    """Shows the quote that supports the answer, and whether the source contains it.
+
+    It is hidden for rows without a source.
     """
 
     def __init__(self, theme: Theme) -> None:
@@ -252,7 +253,7 @@ class QuoteView(QWidget):
 
 
 class QuoteFrame(QFrame):
-    """A frame with the coloured bar of a quotation."""
+    """A frame with the coloured bar of a quotation at its side."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -267,7 +268,7 @@ class QuoteFrame(QFrame):
 
 
 class RowBadge(QFrame):
-    """An icon and a word on a ground in the colour of a state."""
+    """An icon and a word on a background in the colour of a state."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -282,7 +283,7 @@ class RowBadge(QFrame):
         )
 
     def show_state(self, surface: str, icon: str, text: str) -> None:
-        """Show a state. `surface`: success | warning | tag, of the style sheet."""
+        """Show a state. `surface`: success | warning | tag, a surface of the style sheet."""
         tone = "text2" if surface == "tag" else surface
         self.setProperty("surface", surface)
         self._icon.show_icon(icon, tone)
@@ -300,7 +301,7 @@ def _field_header(name: Label, *beside: QWidget) -> QHBoxLayout:
 
 
 def _is_same(one: Texts, other: Texts) -> bool:
-    """Compare the texts as they would be saved."""
+    """Return whether the texts are equal in the form in which they would be saved."""
     return [_plain(text) for text in one] == [_plain(text) for text in other]
 
 
@@ -309,13 +310,13 @@ def _plain(text: str) -> str:
 
 
 LIKENESS = ("same_row", "repeated_question", "near_duplicate")
-NAMED_VALUES = 3  # missing values that a line quotes
+NAMED_VALUES = 3  # most missing values that a line quotes
 SOUND_MOST = 4  # number of checks that can pass
 
 
 class RowCheckList(QWidget):
     def __init__(self, theme: Theme, show_item: Callable[[int], None]) -> None:
-        """`show_item`: shows the item with a number."""
+        """Create the view. `show_item`: called with the number of an item to show."""
         super().__init__()
         self._show_item = show_item
         self._item: CurationItem | None = None
@@ -327,7 +328,7 @@ class RowCheckList(QWidget):
         self._build()
 
     def show_item(self, item: CurationItem, inspection: RowInspection | None, like: CurationItem | None) -> None:
-        """Show the checks of an item. `inspection`: None while it is unknown. `like`: the similar item."""
+        """Show the checks of an item. `inspection`: None while it is unknown. `like`: a similar item, or None."""
         self._item = item
         doubts = self._doubts_of(inspection or RowInspection())
         self.doubts.show_lines([("triangle-alert", "warning", text) for text in doubts])
@@ -345,10 +346,10 @@ class RowCheckList(QWidget):
 
     @property
     def sound(self) -> list[str]:
-        """Return the shown texts of passed checks."""
+        """Return the displayed texts of passed checks."""
         return [label.text() for label in self._sound_labels if label.text()]
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         lines = make_column(

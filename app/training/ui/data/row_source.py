@@ -1,4 +1,4 @@
-"""Show the source of a row: the passage that it was generated from, or the similar row."""
+"""Show the source of a row: the passage from which it was generated, or the similar row."""
 
 from collections.abc import Callable
 
@@ -24,17 +24,17 @@ MARGIN_PX = 16
 
 
 class RowSourceView(QWidget):
-    """The passage or the similar row of an item. Its owner hides it for rows without either."""
+    """Shows the passage or the similar row of an item. Its owner hides it for rows that have neither."""
 
     def __init__(self, theme: Theme, navigation: Navigation, show_item: Callable[[int], None]) -> None:
-        """`show_item`: shows the item with a number."""
+        """Create the view. `show_item`: called with the number of an item to show."""
         super().__init__()
         self.passage = PassageView(theme, navigation)
         self.like = SimilarRowView(theme, show_item)
         make_column(self.passage, self.like, Stretch(), into=self, spacing_px=0)
 
     def show_item(self, item: CurationItem, others: int, like: tuple[CurationItem, TrainingRow] | None) -> None:
-        """Show an item. `others`: other pairs from the same passage. `like`: the similar item and its current texts."""
+        """Show an item. `others`: number of other pairs from its passage. `like`: a similar item and its texts."""
         self.passage.setVisible(item.evidence is not None)
         self.like.setVisible(item.evidence is None and like is not None)
         if item.evidence is not None:
@@ -48,7 +48,7 @@ class RowSourceView(QWidget):
 
     @property
     def mark_top(self) -> int:
-        """Return where the quote begins, 0 without one."""
+        """Return the position of the quote's top in pixels; 0 if there is no quote."""
         return self.passage.mark_top if not self.passage.isHidden() else 0
 
 
@@ -102,7 +102,7 @@ class PassageView(QWidget):
 
 
 class PassageText(QWidget):
-    """The text of a passage, with the height that it needs at its width."""
+    """Shows the text of a passage, as high as the text needs at the current width."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

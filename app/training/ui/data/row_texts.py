@@ -1,4 +1,4 @@
-"""Give texts of training rows: imported files, problems, lengths, and the review queue."""
+"""Provide texts about training rows: imported files, problems, lengths, and the review queue."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from app.training.data.records import BadRow
 from app.training.data.rows import TrainingRow
 from app.uikit.localization import join_facts, with_note
 
-EACH_MOST = 3  # personal details that a line quotes
+EACH_MOST = 3  # most personal details that a line quotes
 
 
 def file_summary(found: ImportedRows) -> str:
-    """Return what was read of a file, such as 「質問と回答の列 文字コード CP932」."""
+    """Return what was read from a file, such as 「質問と回答の列 文字コード CP932」."""
     encoding = encoding_name(found.encoding) if found.encoding else ""
     return join_facts(
         phrase(f"training.data_shape.{found.shape}"),
@@ -27,7 +27,7 @@ def file_summary(found: ImportedRows) -> str:
 
 
 def skipped_parts(found: ImportedRows) -> str:
-    """Return the parts of the file that were not read; "" if all were."""
+    """Return a text about the file's parts that were not read; "" if all were."""
     sheets = phrase("common.data_other_sheets", sheets=phrase("common.data_gap").join(found.other_sheets))
     return join_facts(
         sheets if found.other_sheets else "",
@@ -36,7 +36,7 @@ def skipped_parts(found: ImportedRows) -> str:
 
 
 def field_name(field: str) -> str:
-    """Return the name of a field, one of `column_mapping.FIELDS`."""
+    """Return the displayed name of a field, which is one of `column_mapping.FIELDS`."""
     return {
         "question": phrase("common.batch_column.question"),
         "answer": phrase("common.batch_column.answer"),
@@ -47,7 +47,7 @@ def field_name(field: str) -> str:
 
 
 def problem_kind_name(found: str) -> str:
-    """Return the short name of a kind of problem; "" means all."""
+    """Return the short name of a kind of problem, `found`; "" stands for all kinds."""
     if found == "":
         return phrase("training.all_rows_with_problems")
     if found == OPEN:
@@ -61,13 +61,13 @@ def problem_kind_name(found: str) -> str:
 
 
 def check_flaw_text(code: str) -> str:
-    """Return the text of a flaw. `code`: one of `check.CODES` or `quality.CODES`, or a likeness."""
+    """Return the text of a flaw. `code`: one of `check.CODES` or `quality.CODES`, or a kind of similarity."""
     words = phrase(f"training.data_found.{code}")
     return words[:1].upper() + words[1:]
 
 
 def flaw_lines(item: CurationItem, other: CurationItem | None) -> list[str]:
-    """Return a line for each flaw, with the text it was found in. `other`: the similar row."""
+    """Return a line for each flaw, with the text that has it. `other`: the similar row; None if there is none."""
     found = []
     for code in item.flags:
         named = data_overview.personal_texts(item.row, code)[:EACH_MOST]
@@ -85,7 +85,7 @@ def bad_row_text(row: BadRow) -> str:
 
 
 def length_summary(what: str, found: LengthSummary) -> str:
-    """Return a sentence on lengths. `what`: question | answer."""
+    """Return a sentence on lengths. `what`: "question" | "answer"."""
     return phrase(
         "training.data_length",
         what=phrase(f"training.length_of.{what}"),
@@ -97,12 +97,12 @@ def length_summary(what: str, found: LengthSummary) -> str:
 
 
 def question_category_name(key: str) -> str:
-    """Return the name of a question category of `resources/evaluation/generation.toml`."""
+    """Return the displayed name of a question category of `resources/evaluation/generation.toml`."""
     return phrase_or(f"training.question_category.{key}", key)
 
 
 def short_hash(sha256: str) -> str:
-    """Return the first digits of a hash in groups: a41f 09c2."""
+    """Return the first eight digits of a hash in groups: a41f 09c2."""
     return f"{sha256[:4]} {sha256[4:8]}"
 
 
@@ -110,7 +110,7 @@ def line_numbers(lines: Sequence[int]) -> str:
     return phrase("common.data_gap").join(f"{line:,}" for line in lines)
 
 
-# Icon and colour of each state; "" draws an outline.
+# Icon and colour of each state; with "" an outline is drawn.
 STATE_SIGNS: dict[RowState, tuple[str, str]] = {
     "used": ("", "control"),
     "undecided": ("", "control"),
@@ -120,8 +120,8 @@ STATE_SIGNS: dict[RowState, tuple[str, str]] = {
     "rejected": ("x", "danger"),
 }
 
-_LINE_CHARACTERS = 200  # of a text shown in one line
-_BEFORE_CHARACTERS = 2000  # of the turns before the last question
+_LINE_CHARACTERS = 200  # most characters of a text on one line
+_BEFORE_CHARACTERS = 2000  # most characters of the turns before the last question
 
 
 def state_name(found: RowState) -> str:
@@ -136,7 +136,7 @@ def state_name(found: RowState) -> str:
 
 
 def filter_name(key: str) -> str:
-    """Return the name of a filter, one of `review_list.FILTERS`."""
+    """Return the displayed name of a filter, which is one of `review_list.FILTERS`."""
     return {
         "all": phrase("common.all"),
         "undecided": phrase("training.not_reviewed"),
@@ -146,7 +146,7 @@ def filter_name(key: str) -> str:
 
 
 def source_line(item: CurationItem) -> str:
-    """Return the origin of an item in one line."""
+    """Return the origin of an item on one line: its line and group, or its document and heading."""
     found = item.evidence
     if found is None:
         place = phrase("training.row_n", n=f"{item.row.line:,}")
@@ -157,7 +157,7 @@ def source_line(item: CurationItem) -> str:
 
 
 def row_place(item: CurationItem) -> str:
-    """Return the line of a file's row, or the number of a generated pair."""
+    """Return a text with the item's line in the imported file, or with the number of a generated pair."""
     if item.evidence is None:
         return phrase("training.row_n", n=f"{item.row.line:,}")
     return phrase("training.pair_n", n=f"{item.number:,}")
@@ -186,6 +186,6 @@ def review_time_left(seconds: float) -> str:
 
 
 def personal_data_text(kinds: Sequence[str]) -> str:
-    """Return a warning of possible personal data. `kinds`: of `personal.KINDS`."""
+    """Return a warning about possible personal data. `kinds`: some of `personal.KINDS`."""
     what = phrase("common.data_gap").join(phrase(f"training.personal_data.{kind}") for kind in kinds)
     return phrase("training.may_be_personal_data_what", what=what)

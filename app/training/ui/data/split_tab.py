@@ -1,6 +1,4 @@
-"""Show the split (分割と漏れ検査): the numbers of rows, the hash of the test rows, and whether training rows leak
-into them.
-"""
+"""Show the split (分割と漏れ検査): the numbers of rows, the hash of the test rows, and whether training rows leak."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +26,7 @@ SplitReading = tuple[DraftSplit, SplitManifest, list[int]]
 
 class SplitTab(QWidget):
     def __init__(self, theme: Theme, work: DraftEditor, freeze: Callable[[], None]) -> None:
-        """`freeze`: splits the rows."""
+        """Create the tab. `freeze`: called to split the rows."""
         super().__init__()
         self._work = work
         self._requested: DraftSplit | None = None
@@ -74,7 +72,7 @@ class SplitTab(QWidget):
         first = self.split_button if not self.split_button.isHidden() else self.removed_table
         first.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         state = make_row(
@@ -149,7 +147,7 @@ class SplitTab(QWidget):
             part.setVisible(bool(found.removed))
 
     def _on_failed(self, error: AppError) -> None:
-        """Show that the files of the split have changed or are missing."""
+        """Show that files of the split have changed or are missing."""
         self._show_parts(is_shown=False)
         self.check_title.show()
         self.checks.show_lines([("circle-x", "danger", str(describe_error(error)))])
@@ -157,7 +155,7 @@ class SplitTab(QWidget):
 
 
 def _check_lines(found: SplitManifest, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
-    """Return (icon, tone, sentence) of each check."""
+    """Return (icon, tone, sentence) for each check of the split. `leaking`: lines of test rows that leak."""
     good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
     leakage = found.leakage
     near, known, shared = f"{leakage.near:,}", f"{len(leakage.answers_known):,}", f"{len(leakage.shared_groups):,}"
@@ -181,10 +179,10 @@ def _check_lines(found: SplitManifest, leaking: Sequence[int]) -> list[tuple[str
 
 
 def _grouped_hash(sha256: str) -> str:
-    """Group a hash in fours, so that it is readable and can break across lines."""
+    """Return the hash in groups of four digits, so that it is readable and can break across lines."""
     return " ".join(sha256[at : at + 4] for at in range(0, len(sha256), 4))
 
 
 def _format_similarity(similarity: float) -> str:
-    """Round down, so that a value just below the threshold does not look like one that reaches it."""
+    """Format a similarity, rounded down: a value just below the threshold must not look as if it reached it."""
     return f"{int(100 * similarity) / 100:.2f}"

@@ -1,1 +1,1 @@
-"""Step 6, 結果: the verdict on a run, its reasons, and the use of the tuned model."""
+"""Step 6, 結果: show the verdict on a run with its reasons, and offer to use the tuned model."""

@@ -1,6 +1,6 @@
-"""Show answers before and after training: those of the hold-out questions, and those to the user's own question.
+"""Show answers before and after training: those to the hold-out questions, and those to the user's own question.
 
-Two answers are side by side, one above the other in a narrow window, or one is hidden.
+The two answers are side by side, or one above the other in a narrow window; either can be hidden.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ WIDE_PX = 440
 
 
 class AnswerColumn(QWidget):
-    """An answer with a head that names its model and state."""
+    """An answer below a heading that names its model and state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class SideBySideAnswers(QWidget):
         self._row = make_row((self.base, 1), (self.tuned, 1), into=self, spacing_px=16)
 
     def show_only(self, side: str) -> None:
-        """Show one answer or both. `side`: base, tuned, or "" for both."""
+        """Show one answer or both. `side`: "base" | "tuned"; "" for both."""
         self.base.setVisible(side != "tuned")
         self.tuned.setVisible(side != "base")
 
@@ -59,11 +59,11 @@ class SideBySideAnswers(QWidget):
 
 
 PAIRS_PER_PAGE = 2
-MOST_CHARACTERS = 160  # of an answer, unless the user shows all text
+MOST_CHARACTERS = 160  # most characters of an answer, unless the user shows all
 
 
 class AnswerPairsCard(Card):
-    """A card of answers before and after (問いごとの前後). It is hidden without answers."""
+    """A card with answers before and after training (問いごとの前後). It is hidden if there are none."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(phrase("training.before_and_after_by_question"))
@@ -97,7 +97,7 @@ class AnswerPairsCard(Card):
         self.hide()
 
     def show_pairs(self, pairs: Sequence[AnswerPair]) -> None:
-        """Show pairs in the order of `run_result`: the worst and the best first."""
+        """Show pairs of answers in the order of `run_result.pairs`, alternating from the worst and the best."""
         if tuple(pairs) != self._pairs:
             self._pairs, self._first = tuple(pairs), 0
         self.setVisible(bool(pairs))
@@ -110,7 +110,7 @@ class AnswerPairsCard(Card):
     def shown(self) -> tuple[AnswerPair, ...]:
         return self._pairs[self._first : self._first + PAIRS_PER_PAGE]
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         pages = QWidget()
@@ -157,7 +157,7 @@ class _AnswerPairView(QWidget):
 
 
 def _change_reason(pair: AnswerPair) -> str:
-    """Return the reason for the change: a flaw if the loss does not explain it."""
+    """Return the reason why the pair counts as changed: the answer's flaw if the loss does not explain it."""
     change, flaw = pair.row.change_nats, pair.row.tuned_flaw
     if flaw and pair.kind != "better" and (change is None or change <= 0):
         return verdict_texts.answer_flaw_text(flaw)
@@ -185,7 +185,7 @@ class TryItCard(Card):
         super().__init__(phrase("training.compare_with_your_own_question"))
         self._theme = theme
         self._trial = trial
-        self._strength = 1.0  # of the shown answers
+        self._strength = 1.0  # strength of the shown answers
         self._why_not = ""
         self.about = Label(phrase("training.asks_the_base_model_and"), "caption", "muted", wraps=True)
         self.question = QLineEdit()
@@ -216,7 +216,7 @@ class TryItCard(Card):
         return self.slider.value() / STEPS
 
     def show_obstacle(self, why_not: str) -> None:
-        """Show why a question cannot be asked now; "" if it can."""
+        """Show the reason why no question can be asked now; "" if one can."""
         self._why_not = why_not
         self._update_buttons()
 
@@ -226,7 +226,7 @@ class TryItCard(Card):
         else:
             super().keyPressEvent(event)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         strength, label = QWidget(), Label(phrase("training.strength"), tone="text2")
@@ -252,7 +252,7 @@ class TryItCard(Card):
         theme.changed.connect(self._resize)
 
     def _resize(self) -> None:
-        """Make the slider as high as the buttons, so that all are on one line."""
+        """Make the slider as high as the buttons, so that all align on one line."""
         self.slider.setFixedSize(self._theme.px(SLIDER_PX), self._theme.metric("button_height"))
         self.value.setMinimumWidth(self._theme.px(28))
 

@@ -32,11 +32,11 @@ from app.uikit.widgets.labels import Label
 from app.uikit.widgets.svg_plot import SvgPlot
 
 GAP_PX = 16
-WIDE_PX = 920  # for two columns
+WIDE_PX = 920  # minimum width for two columns
 
 
 class ResultStep(WizardStep):
-    """The step of a run that has finished. It reads the run's folder whenever it is shown."""
+    """The step of a finished run. It reads the run's folder whenever it is shown."""
 
     use_requested = Signal(str)  # form
 
@@ -49,14 +49,14 @@ class ResultStep(WizardStep):
         trial: AdapterTrial,
         form_in_use: Callable[[], str],
     ) -> None:
-        """`form_in_use`: returns the form of this run that answers questions now, or ""."""
+        """Create the step. `form_in_use`: returns the form of this run that answers questions now; "" if none does."""
         super().__init__(theme)
         self._navigation = navigation
         self._folder = folder
         self._trainings = trainings
         self._form_in_use = form_in_use
         self._is_focus_pending = False
-        self.view: RunResult | None = None  # None until it is read
+        self.view: RunResult | None = None  # None: not read yet
         self.trial = trial
         trial.setParent(self)
         self.compare_button = Button(
@@ -91,7 +91,7 @@ class ResultStep(WizardStep):
         super().resizeEvent(event)
         turn(self._columns, is_row=self.width() >= self._theme.px(WIDE_PX))
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         left = make_column(self.gate_table, self.forms, self.trying, Stretch(), spacing_px=GAP_PX)
@@ -130,7 +130,7 @@ class ResultStep(WizardStep):
 
     @property
     def _form(self) -> str:
-        """Return the form to use; for a run that is not judged the adapter on its base."""
+        """Return the form to use; for a run that is not judged, the adapter on its base."""
         return self.forms.form or BASE_ADAPTER
 
     def _on_read(self, view: RunResult) -> None:
@@ -149,7 +149,7 @@ class ResultStep(WizardStep):
             self._focus()
 
     def _update_actions(self, *_: object) -> None:
-        """Update what can be done now."""
+        """Enable the actions that are possible now."""
         if self.view is None:
             return
         trainings, choice = self._trainings, self.forms.choice
@@ -183,7 +183,7 @@ class ResultStep(WizardStep):
         except AppError as error:
             self.forms.finish(error)
             return
-        if self._trainings.form:  # "" if making it has already ended
+        if self._trainings.form:  # "": making the form has already ended
             self.trial.stop()
             self.forms.begin()
             self._update_actions()
@@ -200,7 +200,7 @@ class ResultStep(WizardStep):
 
 
 class GateTable(TableCard):
-    """A table of the gate's conditions (合格の条件): what was measured, the limit, and the value."""
+    """A table of the gate's conditions (合格の条件): the measured quantity, the limit, and the value."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, phrase("training.acceptance_gate"))
@@ -210,7 +210,7 @@ class GateTable(TableCard):
         self._found = tuple(found)
         self._fill()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _fill(self) -> None:
         self.grid.clear()
@@ -249,7 +249,7 @@ class GateTable(TableCard):
 
 
 class CategoriesCard(Card):
-    """A card of losses before and after by category (分野別), as a plot or a table.
+    """A card with the losses before and after training by category (分野別), as a plot or a table.
 
     It is hidden if the rows have no categories.
     """
@@ -283,10 +283,10 @@ class CategoriesCard(Card):
         if found.rows:
             self._fill(found)
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _fill(self, found: CategoryLosses) -> None:
-        """Fill the table. A name is above its numbers, because both do not fit side by side at a large text size."""
+        """Fill the table. A name is above its numbers, because they do not fit side by side at a large text size."""
         names = (
             phrase("training.count"),
             phrase("training.before"),

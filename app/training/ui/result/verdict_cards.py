@@ -1,6 +1,6 @@
-"""Show the verdict on a run, and the forms that its model can be used in (使う形).
+"""Show the verdict on a run, and the forms in which its model can be used (使う形).
 
-The verdict has one sentence, its reason and interval, and buttons. Each form has its measured size, speed and loss.
+The verdict has a sentence, its reason and interval, and buttons. Each form has its measured size, speed and loss.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class StatusBadge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
 
 
-VERDICT_WIDE_PX = 720  # from here verdict, sentences and buttons are side by side
+VERDICT_WIDE_PX = 720  # from this width on, verdict, sentences and buttons are side by side
 _LEVELS = {"adopt": "passed", "check": "check", "reject": "reject"}
 
 
@@ -71,7 +71,7 @@ class VerdictCard(QFrame):
         self._turn()
 
     def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
-        """Enable the buttons. `why_not`: why one of them is disabled; "" if none is."""
+        """Enable the buttons. `why_not`: the reason why one of them is disabled; "" if none is."""
         for button, can in ((self.use_button, can_use), (self.judge_button, can_judge)):
             button.setEnabled(can)
             button.setAccessibleDescription("" if can else why_not)
@@ -85,7 +85,7 @@ class VerdictCard(QFrame):
         super().resizeEvent(event)
         self._turn()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
         head = QWidget()
@@ -128,7 +128,7 @@ class VerdictCard(QFrame):
         self.warning.setText(phrase("training.answers_may_be_worse_than") if is_refused else "")
 
     def _change(self, gate: GateResult) -> str:
-        """Return a sentence on the change of the loss, as the first condition has it."""
+        """Return a sentence on the change of the loss, with the figures of the first condition."""
         if gate.base_nll is None or gate.adapter_nll is None:
             text = phrase("training.on_n_examples_that_were")
         else:
@@ -157,11 +157,11 @@ class VerdictCard(QFrame):
             self.detail.setText(phrase("training.compare_answers_below_under_compare"))
 
 
-TABLE_WIDE_PX = 520  # from here all columns of a table are side by side
+TABLE_WIDE_PX = 520  # from this width on, all columns of a table are side by side
 
 
 class TableCard(Card):
-    """A card with a table, which has fewer columns and more lines where it is narrow."""
+    """A card with a table that has fewer columns and more lines if the card is narrow."""
 
     def __init__(self, theme: Theme, title: str) -> None:
         super().__init__(title)
@@ -178,7 +178,7 @@ class TableCard(Card):
             self._fill()
 
     def _fill(self) -> None:
-        """Fill the grid again, in the form for the width."""
+        """Fill the grid again in the layout for the current width. Subclasses implement it."""
         raise NotImplementedError
 
 
@@ -186,7 +186,7 @@ COLUMNS = 5
 
 
 class FormsCard(TableCard):
-    """A card to choose a form. It is hidden until a run is judged."""
+    """A card to choose a model form. It is hidden until the run is judged."""
 
     chosen = Signal(str)  # form
     make_requested = Signal(str)  # form
@@ -210,7 +210,7 @@ class FormsCard(TableCard):
         self.hide()
 
     def show_choices(self, choices: Sequence[FormChoice]) -> None:
-        """Show forms. The chosen one stays; at first it is the proposed one, or else one whose file exists."""
+        """Show the forms. The chosen one stays; at first it is the proposed one, or else one whose file exists."""
         if self._choices == tuple(choices):
             return
         self._choices = tuple(choices)
@@ -229,7 +229,7 @@ class FormsCard(TableCard):
         return next((one for one in self._choices if one.form == self.form), None)
 
     def show_obstacle(self, why_not: str) -> None:
-        """Show why nothing can be made or measured now; "" if it can."""
+        """Show the reason why nothing can be made or measured now; "" if it can."""
         self._why_not = why_not
         self._update_buttons()
 
@@ -251,7 +251,7 @@ class FormsCard(TableCard):
             self.banner.show_error(error)
         self._update_buttons()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _choose(self, form: str) -> None:
         self.form = form

@@ -1,4 +1,4 @@
-"""Give the texts of the gate's verdict, its conditions and its categories."""
+"""Provide the texts of the gate's verdict, its conditions and its categories."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ CHANGE_SIGNS: dict[Kind, tuple[str, str]] = {
 
 
 def format_change(value: float) -> str:
-    """Format a change in nats a token; a negative change is better."""
+    """Format a change in nats per token; a negative change is an improvement."""
     return f"{value:+.3f}".replace("-", "\u2212")
 
 
@@ -40,7 +40,7 @@ def format_size(size_bytes: int) -> str:
 
 
 def verdict_name(kind: str) -> str:
-    """Return the name of a verdict. `kind`: adopt | check | reject."""
+    """Return the displayed name of a verdict. `kind`: "adopt" | "check" | "reject"."""
     return {
         "adopt": phrase("training.gate.adopt"),
         "check": phrase("training.needs_review"),
@@ -49,7 +49,7 @@ def verdict_name(kind: str) -> str:
 
 
 def level_name(kind: str) -> str:
-    """Return the level of one condition."""
+    """Return the displayed name of a condition's level. `kind`: "passed" | "check" | "reject"."""
     return {
         "passed": phrase("training.passed"),
         "check": phrase("training.needs_review"),
@@ -64,7 +64,7 @@ def form_name(name: str) -> str:
 
 
 def answer_flaw_text(kind: Flaw) -> str:
-    """Return the text of an answer's flaw."""
+    """Return the text of an answer's flaw; "" if there is none."""
     return {
         "": "",
         "limit": phrase("training.cut_off"),
@@ -96,7 +96,7 @@ def category_name(name: str) -> str:
 
 
 def condition_texts(found: GateCondition) -> tuple[str, str, str]:
-    """Return what a condition is about, its limit, and the measured value."""
+    """Return the texts of a condition's subject, its limit, and the measured value."""
     facts = found.facts
     return _condition_name(found.code, facts), _condition_limit(found.code, facts), _condition_value(found.code, facts)
 

@@ -1,1 +1,1 @@
-"""The step 学習: one run during training or after it."""
+"""Show the step 学習: one run during training or after it."""

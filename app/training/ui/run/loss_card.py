@@ -1,4 +1,4 @@
-"""Show the losses (損失) as a plot with its legend or as a table, and below them other measurements as sparklines.
+"""Show the losses (損失) as a plot with a legend or as a table, and below them other measurements as sparklines.
 
 The table has a row for each evaluation and for a selection of the steps.
 """
@@ -34,7 +34,7 @@ HEIGHT_PX, PLOT_PX = 40, 300
 
 class Sparkline(QFrame):
     def __init__(self, theme: Theme, name: str, *, from_zero: bool = False) -> None:
-        """`from_zero`: the lower edge is 0, so that a nearly constant value looks constant."""
+        """Create the sparkline. `from_zero`: the lower edge is 0, so that a nearly constant value looks constant."""
         super().__init__()
         self.setProperty("surface", "card")
         self.name = Label(name, "caption", "text2")
@@ -51,14 +51,14 @@ class Sparkline(QFrame):
         make_column(head, self._line, into=self, margins_px=(10, 8, 10, 8), spacing_px=6)
 
     def show_points(self, points: CurvePoints, value: str, total: int) -> None:
-        """Show points. `total`: the number of steps at the right edge."""
+        """Show points with `value` as the text. `total`: the step number at the right edge."""
         self.value.setText(value)
         self._line.setAccessibleDescription(value)
         self._points, self._total = points, max(1, total)
         self._line.redraw()
 
 
-MOST_STEPS = 500  # listed steps: more are unreadable, and a view of ten thousand rows blocks the window
+MOST_STEPS = 500  # most listed steps: more are unreadable, and ten thousand rows block the window
 
 
 class StepTableView(QTreeView):
@@ -81,7 +81,7 @@ class StepTableView(QTreeView):
 
 
 def listing_stride(steps: int) -> int:
-    """Return n to list every n-th step: a power of two, so that more steps seldom change it."""
+    """Return n to list every n-th step: a power of two, so that it seldom changes as steps are added."""
     made = 1
     while steps // made > MOST_STEPS:
         made *= 2
@@ -89,7 +89,7 @@ def listing_stride(steps: int) -> int:
 
 
 def _step_rows(course: RunProgress) -> list[tuple[str, ...]]:
-    """Return the cells of each evaluation and each listed step."""
+    """Return the table's cells for each evaluation and each listed step."""
     evaluations, best = {one.step: one for one in course.evaluations}, course.standing.best
     stride = listing_stride(len(course.steps))
     steps = {one.step: one for one in course.steps if one.step % stride == 0 or one.step in evaluations}
@@ -110,12 +110,12 @@ def _step_rows(course: RunProgress) -> list[tuple[str, ...]]:
     return rows
 
 
-SMALL_PX = 150  # the least width of a sparkline
+SMALL_PX = 150  # minimum width of a sparkline
 _EDGE = 0.12  # share of the height that stays free above and below for notes
 
 
 class LossCard(QFrame):
-    """A card of the losses."""
+    """A card with the losses as a plot or a table."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class LossCard(QFrame):
             phrase("common.memory"),
         )  # fmt: skip
         self.table = NumberTableModel(titles)
-        self.view: StepTableView | None = None  # built at its first use
+        self.view: StepTableView | None = None  # built when it is first shown
         self.note = Label(phrase("training.waiting_for_the_first_value"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
         self.plot = SvgPlot(theme, lambda *size: _loss_plot(self._course, size), height_px=PLOT_PX)
@@ -171,7 +171,7 @@ class LossCard(QFrame):
             self.plot.setAccessibleDescription(_summary(course))
             self.plot.redraw()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _toggle_table(self) -> None:
         if self.view is None:
@@ -198,8 +198,9 @@ def _summary(course: RunProgress) -> str:
 
 
 def _loss_plot(course: RunProgress | None, size: tuple[float, float]) -> str:
-    """Draw training and validation loss over steps. Outliers of the raw values may be cut off, because they would
-    flatten the curves.
+    """Draw training and validation loss over steps.
+
+    Outliers of the raw values may be cut off, because they would flatten the curves.
     """
     if course is None:
         return ""
@@ -227,7 +228,7 @@ def _loss_plot(course: RunProgress | None, size: tuple[float, float]) -> str:
 
 
 def _notes(course: RunProgress, top: float) -> Iterator[PlotNote]:
-    """Yield the first and the best loss and the current step."""
+    """Yield notes on the loss before training, the best loss and the current step."""
     standing, step = course.standing, course.standing.step
     base, best = standing.base_loss, standing.best
     if base is not None and math.isfinite(base):

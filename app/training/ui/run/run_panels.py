@@ -17,12 +17,12 @@ from app.uikit.widgets.containers import Card, FlowBox, fix_width, make_column, 
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from trainer.events import Finished, Sample
 
-WIDE_PX = 980  # from here the bar is beside the facts
+WIDE_PX = 980  # from this width on, the bar is beside the facts
 BAR_PX = 220
 
 
 class RunFact(QWidget):
-    """A name above its value."""
+    """Shows the name of a fact above its value."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class RunFacts(QWidget):
         self.tick()
 
     def tick(self) -> None:
-        """Update the elapsed time. It is called each second, because it changes between steps."""
+        """Update the elapsed time. Call it each second, because the time also changes between steps."""
         course, fact = self._course, self.facts["elapsed"]
         if course is None:
             return
@@ -99,7 +99,7 @@ class RunFacts(QWidget):
         turn(self._row, is_row=is_wide)
 
 
-MOST = 5  # shown answers: the first and the last ones
+MOST = 5  # most answers to show: the first and the last ones
 
 
 class SampleAnswersCard(Card):
@@ -123,13 +123,13 @@ class SampleAnswersCard(Card):
         self._place = min(self._place, max(0, len(self._answers) - 1))
         self._show()
 
-    # ------------------------------------------------------------------- private
+    # ------------------------------------------------------------- private methods
 
     def _step(self, step: int) -> None:
         self._place += step
         self._show()
         button = self.before_button if step < 0 else self.after_button
-        if not button.isEnabled():  # the focus stays on these buttons
+        if not button.isEnabled():  # keeps the focus on these buttons
             (self.after_button if step < 0 else self.before_button).setFocus()
 
     def _show(self) -> None:
@@ -145,7 +145,7 @@ class SampleAnswersCard(Card):
             refill(self._list, self._texts(answers))
 
     def _texts(self, answers: SampleAnswers | None) -> Iterator[QWidget]:
-        """Yield the question, the reference, and the first and the last answers."""
+        """Yield widgets for the question, the reference, and the first and the last answers."""
         if answers is None:
             yield Label(phrase("training.from_the_first_evaluation_on"), tone="muted", wraps=True)
             return
@@ -165,8 +165,9 @@ class SampleAnswersCard(Card):
             yield _selectable_text(one.answer + ("" if one.has_ended else "…"))
 
     def _when(self, one: Sample, last_step: int) -> str:
-        """Return when an answer was given. `last_step`: the last step with this answer if it is the latest
-        one, else 0.
+        """Return a text on when an answer was given.
+
+        `last_step`: for the latest answer the last step that repeated it; 0 for other answers.
         """
         if one.step == 0:
             before = phrase("training.before")

@@ -24,7 +24,7 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, Stretch, fix_width, make_column, make_grid, make_row, turn
 from app.uikit.widgets.labels import IconLabel, Label, Separator
 
-WIDE_PX = 860  # from here the health checks and answers are beside the curves
+WIDE_PX = 860  # from this width on, health checks and answers are beside the curves
 SIDE_PX = 330
 _SIGNS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warning": ("triangle-alert", "warning")}
 
@@ -34,8 +34,8 @@ class RunStep(WizardStep):
         super().__init__(theme, can_close_banner=False)
         self._trainings = trainings
         self._folder = folder
-        self._error: AppError | None = None  # of the last start or judging
-        self._shown_message: ErrorMessage | None = None  # in the banner
+        self._error: AppError | None = None  # error of the last start or judging
+        self._shown_message: ErrorMessage | None = None  # message in the banner
         self.follower = RunFollower(folder, trainings, self)
         self._actions = RunActions(theme, trainings, self)
         self.facts = RunFacts(theme)
@@ -63,7 +63,7 @@ class RunStep(WizardStep):
         first.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_reopened(self) -> None:
-        """Note that the training has continued while the window was closed."""
+        """Show a note that the training continued while the window was closed."""
         if self._is_ours:
             self._note.setText(phrase("training.training_has_continued"))
 
@@ -213,7 +213,8 @@ class RunStep(WizardStep):
 class RunActions(QObject):
     """The buttons of a run for the page's header.
 
-    `buttons`: hidden where they make no sense. The step's sentence says why a visible one is disabled.
+    `buttons`: all buttons; those that do not apply are hidden. The step's sentence explains why a visible one is
+    disabled.
     """
 
     def __init__(self, theme: Theme, trainings: TrainingRunner, owner: QWidget) -> None:
@@ -222,7 +223,7 @@ class RunActions(QObject):
         self._trainings = trainings
         self._owner = owner
         self._course: RunProgress | None = None
-        holder = QWidget(owner)  # hides the buttons until the page takes them
+        holder = QWidget(owner)  # hides the buttons until the page shows them
         holder.hide()
         self.pause_button = Button(theme, phrase("common.pause"), icon="pause", parent=holder)
         self.finish_button = Button(theme, phrase("training.finish_and_keep_the_best"), parent=holder)
@@ -237,7 +238,7 @@ class RunActions(QObject):
 
     @property
     def first(self) -> Button | None:
-        """Return the first button that can be pressed."""
+        """Return the first visible and enabled button; None if there is none."""
         return next((one for one in self.buttons if not one.isHidden() and one.isEnabled()), None)
 
     def show_course(self, course: RunProgress, *, is_ours: bool, sentence: str) -> None:
@@ -275,7 +276,7 @@ class RunActions(QObject):
 
 
 class HealthView(Card):
-    """A card of the health checks (見張り), each with an icon and a text for its state."""
+    """A card with the health checks (見張り), each with an icon and a text for its state."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(phrase("training.watch"))
