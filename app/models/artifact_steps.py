@@ -18,7 +18,7 @@ class ArtifactStep:
     file or system that the step is for; "" if there is only one step of the kind.
 
     `job`: a job of `trainer.convert_job` or `model_jobs`, or a `functools.partial` of the former, to which the runner
-    adds the converter. For a job of any other type, the runner must be given a `StepTask` for that type.
+    adds the converter. A subclass of the runner has the task of a job of any other type.
 
     `writes_bytes`: estimated size of the result. `drops`: files that may be deleted after this step. `is_shared`: other
     processes may make the same file, so the step takes a lock.

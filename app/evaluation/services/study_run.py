@@ -25,7 +25,7 @@ from app.evaluation.study.studies import Study, Training
 from app.evaluation.study.study_steps import PendingAnswers, PendingLikelihood
 from app.inference.services.engine import EngineClient
 from app.models.artifact_steps import ArtifactStep, StepProgress
-from app.models.services.artifact_runner import ArtifactRunner, Workplace
+from app.models.services.artifact_runner import ArtifactRunner, StepTask, Workplace
 from app.training.runs.run_journal import RunStatus
 from app.training.services.training_run import Trainer
 
@@ -80,19 +80,11 @@ class StudyRun(ArtifactRunner):
         `trainer`: AppError if there is no training environment; a step that needs one fails with that error.
         `documents`: the documents database.
         """
-        place = Workplace(folder / "job.json", f"{folder}/", "evaluation_unwritable")
-        tasks = {
-            Training: lambda step: TrainingTask(step.path, trainer, self),
-            PendingLikelihood: lambda step: LikelihoodTask(step.job, *self._asked(), place, self),
-            PendingAnswers: lambda step: AnswersTask(
-                step.job, *self._asked(), engine, self, documents=documents, settings=self._settings,
-                embedding=embedding,
-            ),
-            PromptJob: lambda step: PromptsTask(step.job, engine, self),
-        }  # fmt: skip
-        super().__init__(trainer.environment if isinstance(trainer, Trainer) else trainer, parent, tasks)
+        super().__init__(trainer.environment if isinstance(trainer, Trainer) else trainer, parent)
         self._folder = folder
-        self._workplace = place
+        self._workplace = Workplace(folder / "job.json", f"{folder}/", "evaluation_unwritable")
+        self._trainer = trainer
+        self._embedding = embedding
         self._engine = engine
         self._documents = documents
         self._settings: Settings = settings
@@ -122,6 +114,21 @@ class StudyRun(ArtifactRunner):
         self._in_background(require, lambda _nothing: self._on_all_made())
 
     # --------------------------------------------------------------------- steps
+
+    def _task_of(self, step: ArtifactStep) -> StepTask:
+        match step.job:
+            case Training():
+                return TrainingTask(step.path, self._trainer, self)
+            case PendingLikelihood():
+                return LikelihoodTask(step.job, *self._asked(), self._workplace, self)
+            case PendingAnswers():
+                return AnswersTask(
+                    step.job, *self._asked(), self._engine, self, documents=self._documents, settings=self._settings,
+                    embedding=self._embedding,
+                )  # fmt: skip
+            case PromptJob():
+                return PromptsTask(step.job, self._engine, self)
+        return super()._task_of(step)
 
     def _on_all_made(self) -> None:
         """Find the next step from the files in the folder, since no state is kept, and begin it."""

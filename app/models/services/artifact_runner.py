@@ -8,7 +8,7 @@ import contextlib
 import functools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,16 +231,9 @@ class ArtifactRunner(QObject):
     failed = Signal(object)  # AppError
     stopped = Signal()
 
-    def __init__(
-        self,
-        environment: TrainingEnvironment | AppError,
-        parent: QObject | None = None,
-        tasks: Mapping[type, Callable[[Any], StepTask]] | None = None,
-    ) -> None:
-        """Prepare the runner. `tasks`: type of a step's job -> function that returns the task of such a step."""
+    def __init__(self, environment: TrainingEnvironment | AppError, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._environment = environment
-        self._tasks = tasks or {}
         self._release: Callable[[], object] | None = None
         self._place: Workplace | None = None
         self._steps: list[ArtifactStep] = []
@@ -291,10 +284,9 @@ class ArtifactRunner(QObject):
         self._attempt(lambda: self._run(self._task_of(step), lambda result: self._on_made(step, result)))
 
     def _task_of(self, step: ArtifactStep) -> StepTask:
-        """Return the task of a step. Raises AppError, OSError."""
+        """Return the task of a step: here the making of a file. Raises AppError, OSError."""
         assert self._place is not None
-        make = self._tasks.get(type(step.job))
-        return make(step) if make else JobTask(step, self._environment, self._place, self)
+        return JobTask(step, self._environment, self._place, self)
 
     def _run(
         self,
