@@ -218,7 +218,7 @@ class ChildProcess(QObject):
                 self._rest.start()
                 return
         if process is not None and process is self._process and process.bytesAvailable() > LINE_BYTES_MOST:
-            process.kill()
+            self.kill("garbled", "a line without an end")
         if self._how is not None and process is self._process:
             self._report_end(*self._how)
 
