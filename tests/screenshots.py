@@ -439,7 +439,7 @@ def models_offline(parts: AppContext) -> None:
 def download_consent(parts: AppContext) -> None:
     models(parts)
     card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
-    parts.window.page("models")._on_download_requested(card, card.file_of("Q4_K_M"))
+    parts.window.page("models")._downloads.offer(card, card.file_of("Q4_K_M"), parts.window)
 
 
 def download_source(parts: AppContext) -> None:

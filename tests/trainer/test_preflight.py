@@ -310,7 +310,7 @@ def test_examples_are_shown_token_by_token_as_they_are_trained(answers: Json) ->
 @pytest.mark.parametrize("code", preflight.CODES)
 @pytest.mark.parametrize("language", wording.LANGUAGES)
 def test_every_finding_has_words_for_its_facts(code: str, language: str) -> None:
-    entry = tomllib.loads((resources() / "wording/training.toml").read_text("utf-8"))[f"finding_{code}"]
+    entry = tomllib.loads((resources() / "wording/training.toml").read_text("utf-8"))["finding"][code]
     _, facts = preflight.CODES[code]
     known = {*facts, *(name.removesuffix("_bytes") + "_gb" for name in facts if name.endswith("_bytes"))}
     fields = {name for _, name, _, _ in string.Formatter().parse(entry[language]) if name is not None}
