@@ -356,16 +356,9 @@ class DocumentView(QTreeView):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        place = event.globalPos()
-        if event.reason() == QContextMenuEvent.Reason.Keyboard:
-            place = self.viewport().mapToGlobal(self.visualRect(self.currentIndex()).bottomLeft())
-        else:
-            index = self.indexAt(event.pos())
-            if not index.isValid():
-                return
-            if not self.selectionModel().isSelected(index):
-                self.setCurrentIndex(index)
-        self.menu_requested.emit(place)
+        place = list_rows.find_menu_place(self, event)
+        if place is not None:
+            self.menu_requested.emit(place)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

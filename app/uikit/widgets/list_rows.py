@@ -9,6 +9,7 @@ from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
     QPersistentModelIndex,
+    QPoint,
     QRect,
     QRectF,
     QSize,
@@ -16,7 +17,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPainterPath, QPen
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -203,6 +204,22 @@ def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledIte
     view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setMouseTracking(True)
+
+
+def find_menu_place(view: QAbstractItemView, event: QContextMenuEvent) -> QPoint | None:
+    """Return where on the screen the context menu of a table opens; None for a right click beside its rows.
+
+    A right click outside the selection first selects the row under it. For a key, it is the place below the current
+    row.
+    """
+    if event.reason() == QContextMenuEvent.Reason.Keyboard:
+        return view.viewport().mapToGlobal(view.visualRect(view.currentIndex()).bottomLeft())
+    index = view.indexAt(event.pos())
+    if not index.isValid():
+        return None
+    if not view.selectionModel().isSelected(index):
+        view.setCurrentIndex(index)
+    return event.globalPos()
 
 
 class NamedList(QListView):
