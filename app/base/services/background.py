@@ -240,9 +240,9 @@ def run_long(
 
 
 def shut_down() -> None:
-    """Cancel all long work and wait until all work has ended. No callbacks are called any more.
+    """Cancel all long work and wait until all work has ended, so that no file stays partly written.
 
-    So no file stays partly written, and no work runs after Qt has ended.
+    Callbacks of that work are only called if the event loop runs afterwards, which it does not when the program ends.
     """
     for task in _running.values():
         if isinstance(task, LongTask):
