@@ -239,6 +239,8 @@ class ArtifactRunner(QObject):
         self._steps: list[ArtifactStep] = []
         self._count = 0  # number of all steps since the start
         self._task: StepTask | None = None
+        self._task_callbacks: tuple[Callable[[Any], None], Callable[[AppError], None]] | None = None
+        self._task_phase = ""
         self._is_stopping = False
 
     @property
@@ -296,26 +298,37 @@ class ArtifactRunner(QObject):
         phase: str = "",
     ) -> None:
         """Run a task, then call `done` or `failed`. `phase`: the step's phase shown in progress; "": its kind."""
-
-        def end(go_on: Callable[[], None]) -> None:
-            if self._task is task:  # the task has not been killed
-                self._task = None
-                task.deleteLater()
-                go_on()
-
-        def go_on(result: Any) -> None:
-            if isinstance(result, AppError):
-                (failed or self._fail)(result)
-            else:
-                self._attempt(lambda: done(result))
-
-        task.progressed.connect(lambda *amounts: self._report(*amounts, phase=phase))
-        task.ended.connect(lambda result: end(lambda: go_on(result)))
-        task.stopped.connect(lambda: end(self._on_stopped))
-        self._task = task
+        self._task, self._task_phase, self._task_callbacks = task, phase, (done, failed or self._fail)
+        # No lambdas: one would refer to this runner, whose child the task is, and so destroy it within the task's end.
+        task.progressed.connect(self._on_progressed)
+        task.ended.connect(self._on_ended)
+        task.stopped.connect(self._on_task_stopped)
         self._report(phase=phase)
         if self._task is task:  # a slot may have stopped the run
             task.start()
+
+    def _on_progressed(self, done: int, total: int, left_s: int | None) -> None:
+        self._report(done, total, left_s, phase=self._task_phase)
+
+    def _on_ended(self, result: Any) -> None:
+        assert self._task_callbacks is not None
+        done, failed = self._task_callbacks
+        self._forget_task()
+        if isinstance(result, AppError):
+            failed(result)
+        else:
+            self._attempt(lambda: done(result))
+
+    def _on_task_stopped(self) -> None:
+        self._forget_task()
+        self._on_stopped()
+
+    def _forget_task(self) -> None:
+        """Delete the task, of which nothing more is heard."""
+        task, self._task, self._task_callbacks = self._task, None, None
+        if task is not None:
+            task.blockSignals(True)
+            task.deleteLater()
 
     def _on_made(self, step: ArtifactStep, result: Any) -> None:
         """Continue after a step; finally call `_advance`. `result`: the task's. An AppError or OSError ends the run."""
@@ -379,10 +392,9 @@ class ArtifactRunner(QObject):
 
     def _end(self) -> None:
         """End the task and release the lock."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.kill()
-            task.deleteLater()
+        if self._task is not None:
+            self._task.kill()
+            self._forget_task()
         self._steps = []
         release, self._release = self._release, None
         if release is not None:
