@@ -55,6 +55,8 @@ _OF_THE_SYSTEM = (
     "libbsd.", "liblz4.", "libzstd.", "libdrm.", "libgbm.",
 )  # fmt: skip
 
+_SOURCES = frozenset((".c", ".cpp", ".h", ".pxd", ".pxi", ".pyi", ".pyx"))  # of compiled modules, some of megabytes
+
 
 def data_files(root: Path) -> list[tuple[str, str]]:
     """(source, folder in the bundle): resources, and trainer as files for the training environment's own Python."""
@@ -74,6 +76,8 @@ def is_wanted(name: str) -> bool:
     """`name`: a file's place in the bundle, with either kind of slash."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.name.startswith(_OF_THE_SYSTEM) or path.name == "direct_url.json":  # which names folders of who builds
+        return False
+    if path.suffix in _SOURCES and "resources" not in path.parts:
         return False
     if "PySide6" not in path.parts:
         return not _is_bare_qt(path)
@@ -113,7 +117,7 @@ def _is_wanted_library(path: PurePosixPath) -> bool:
     for prefix in ("libQt6", "Qt6"):
         if path.name.startswith(prefix) and (path.suffix == ".dll" or ".so" in path.name or ".dylib" in path.name):
             return path.name.removeprefix(prefix).partition(".")[0] in _QT
-    return path.suffix != ".pyi"
+    return True
 
 
 def _is_bare_qt(path: PurePosixPath) -> bool:

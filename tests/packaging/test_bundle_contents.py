@@ -48,6 +48,7 @@ def test_what_the_window_needs_is_in_a_bundle(name):
         f"{QT}/plugins/platforminputcontexts/libqtvirtualkeyboardplugin.so",
         f"{QT}/translations/qtbase_de.qm",
         "PySide6/QtWidgets.pyi",
+        "selectolax/lexbor.c",
         "PySide6\\Qt6Quick.dll",
         "libQt6Quick.so.6",
         "libfontconfig.so.1",
