@@ -14,6 +14,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 os.environ.pop("KOTAE_DATA_DIR", None)
 os.environ["LC_ALL"] = "C.UTF-8"  # windows that tests start speak Japanese, whatever the developer speaks
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a child that compiles all modules anew takes a third longer to start
 
 # A shell that starts this in the background of a script lets it ignore SIGINT, and nohup SIGHUP; a child inherits that
 # and would not hear what a test sends to it. A signal that has a handler is reset for children, and what was started
@@ -73,13 +74,15 @@ def words_stay_japanese() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_child_is_left() -> Iterator[None]:
-    """Fails a test that leaves a process running."""
+    """Fails a test that leaves a process running; what a fixture of several tests has started before may go on."""
+    shared = _children()
     yield
-    if not _may_have_children():
+    if not (started := _children() - shared):
         return
-    left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    left = [child for child in psutil.Process().children() if child.pid in started and _is_alive(child)]
+    left += [grandchild for child in left for grandchild in child.children(recursive=True)]
     gone, alive = psutil.wait_procs(left, timeout=3)
-    alive = [child for child in alive if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    alive = [child for child in alive if _is_alive(child)]
     said = [(child.cmdline(), child.status()) for child in alive]
     for child in alive:
         child.kill()
@@ -87,13 +90,18 @@ def no_child_is_left() -> Iterator[None]:
     assert said == []
 
 
-def _may_have_children() -> bool:
-    """Ask the kernel, in 0.1 ms; psutil looks at every process of the machine, which takes 7 ms after each test."""
-    listed = list(Path("/proc/self/task").glob("*/children"))
+def _is_alive(child: psutil.Process) -> bool:
+    return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+
+
+def _children() -> set[int]:
+    """Ask the kernel, in 0.1 ms; psutil looks at every process of the machine, which takes 7 ms around each test."""
     try:
-        return not listed or any(file.read_bytes() for file in listed)
+        if listed := [file.read_bytes() for file in Path("/proc/self/task").glob("*/children")]:
+            return {int(pid) for pids in listed for pid in pids.split()}
     except OSError:  # a thread has just ended
-        return True
+        pass
+    return {child.pid for child in psutil.Process().children()}
 
 
 @pytest.fixture

@@ -97,11 +97,11 @@ def test_named_collections_are_no_longer_offered_once_they_are_confidential(
     tally.tried(2 + refused)
 
 
-def test_a_collection_that_becomes_confidential_is_no_longer_offered(served: Served, data: Path) -> None:
+def test_a_collection_that_becomes_confidential_is_no_longer_offered(own_served: Served, data: Path) -> None:
     library = Library.beside(data / "documents.sqlite")
     library.set_label(library.collection("基準").id, "secret")
     library.close()
-    with served.client() as client:
+    with own_served.client() as client:
         assert [model.id for model in client.models.list().data] == ["kotae"]
         with pytest.raises(openai.NotFoundError, match="model_not_found"):
             client.chat.completions.create(model="kotae/基準", messages=COVER_ASKED)

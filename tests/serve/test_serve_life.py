@@ -21,6 +21,7 @@ from app.inference.local_model import RemoteModel
 from app.models import model_registry
 from app.serve import request_queue, server
 from app.serve.cli import serve
+from tests.command_fixtures import Kotae
 from tests.faults.ledger import Tally
 from tests.serve.served import ROOT, Answered, Served, begun, say, serving
 from tests.waiting import LIMIT_S, wait_until
@@ -61,11 +62,11 @@ def test_an_answer_whose_client_has_gone_is_ended(served: Served) -> None:
     wait_until(lambda: served.waiting() == 0)
 
 
-def test_a_killed_engine_is_an_error_and_the_next_answer_comes(served: Served) -> None:
-    with served.client() as client:
+def test_a_killed_engine_is_an_error_and_the_next_answer_comes(own_served: Served) -> None:
+    with own_served.client() as client:
         stream = client.chat.completions.create(**LONG, stream=True)  # type: ignore[call-overload]
         next(stream)
-        served.engine().kill()
+        own_served.engine().kill()
         with pytest.raises(openai.APIError, match="モデルの処理が止まりました"):
             list(stream)
         for _ in range(2):
@@ -108,15 +109,15 @@ def test_whoever_is_answered_gives_way_to_nobody(served: Served) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_cleanly_and_tells_those_who_wait(served: Served, number: int) -> None:
-    waiting = [served.begin(LONG) for _ in range(2)]
-    wait_until(lambda: served.waiting() == 2)
-    engine = served.engine()
-    assert served.interrupt(number) == 0
+def test_it_ends_cleanly_and_tells_those_who_wait(own_served: Served, number: int) -> None:
+    waiting = [own_served.begin(LONG) for _ in range(2)]
+    wait_until(lambda: own_served.waiting() == 2)
+    engine = own_served.engine()
+    assert own_served.interrupt(number) == 0
     assert not engine.is_running()
     told = [Answered.of(connection.getresponse()) for connection in waiting]
     assert [(one.status, one.error["code"]) for one in told] == [(503, "serve_ending")] * 2
-    out, log = served.process.communicate()
+    out, log = own_served.process.communicate()
     assert (out, "Traceback" in log) == ("", False)
 
 
@@ -190,12 +191,11 @@ print(json.dumps(found))
 
 
 def test_the_key_stays_until_a_new_one_is_wanted_and_is_for_this_user_alone(data: Path, base: Path) -> None:
-    found = []
-    for arguments in ((), (), ("--new-key",)):
-        with serving(data, "--model", str(base), *arguments) as served:
-            found.append(served.told["key"])
-    assert found[0] == found[1] != found[2]
-    assert len(found[2]) >= 43
+    first = server.load_own_key(data)
+    assert server.load_own_key(data) == first
+    with serving(data, "--model", str(base), "--new-key") as served:
+        assert server.load_own_key(data) == served.told["key"] != first
+    assert len(first) == len(served.told["key"]) >= 43
     assert stat.S_IMODE((data / server.KEY_FILE).stat().st_mode) == 0o600
 
 
@@ -210,16 +210,11 @@ def test_a_key_can_be_given_as_a_file(data: Path, base: Path, tmp_path: Path) ->
 
 def test_a_port_that_is_taken_is_said_and_the_usual_one_gives_way(data: Path, base: Path) -> None:
     with serving(data, "--model", str(base)) as first, serving(data, "--model", str(base)) as second:
-        assert second.port != first.port
+        assert serve.PORT != second.port != first.port
         third = begun(data, "--model", str(base), "--port", str(second.port))
         out, log = third.communicate(timeout=LIMIT_S)
-    assert (third.returncode, json.loads(out)["error"]["code"]) == (3, "serve_port_taken")
-    assert str(second.port) in log
-
-
-def test_another_port_than_the_usual_one_is_said(data: Path, base: Path) -> None:
-    with serving(data, "--model", str(base)) as first, serving(data, "--model", str(base)) as second:
-        assert second.port != serve.PORT
+        assert (third.returncode, json.loads(out)["error"]["code"]) == (3, "serve_port_taken")
+        assert str(second.port) in log
         for served in (first, second):
             assert served.interrupt() == 0
             _, log = served.process.communicate()
@@ -242,28 +237,26 @@ def test_another_port_than_the_usual_one_is_said(data: Path, base: Path) -> None
     ],
 )
 def test_bad_options_get_one_sentence(
-    data: Path, base: Path, tmp_path: Path, arguments: tuple[str, ...], status: int, words: str
-) -> None:
+    kotae: Kotae, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...], status: int, words: str,
+) -> None:  # fmt: skip
+    monkeypatch.delattr(serve, "_listener")  # none is listened for
     (tmp_path / "short").write_text("abc")
     given = [argument.format(folder=tmp_path) for argument in arguments]
-    model = [] if "--model" in given else ["--model", str(base)]
-    process = begun(data, *given, *model)
-    out, log = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == status, log
+    found, _, log = kotae("serve", *given, *([] if "--model" in given else ["--model", str(base)]))
+    assert found == status, log
     assert words in log
     assert "Traceback" not in log
-    assert len(out.splitlines()) == 1
 
 
-def test_a_model_of_another_machine_is_not_passed_on(data: Path) -> None:
+def test_a_model_of_another_machine_is_not_passed_on(kotae: Kotae, data: Path) -> None:
     store = Store.open(data / "kotae.sqlite", data / "backups")
     model_registry.put_remote_model(
         store, model_registry.describe_remote_model("遠く", RemoteModel("http://192.168.0.9:8000/v1", "far", 0), [])
     )
     store.close()
-    process = begun(data)
-    out, log = process.communicate(timeout=LIMIT_S)
-    assert (process.returncode, json.loads(out)["error"]["code"]) == (3, "remote_cannot"), log
+    status, told, log = kotae("serve")
+    assert (status, told["error"]["code"]) == (3, "remote_cannot"), log
 
 
 def test_nothing_that_was_asked_or_answered_is_in_a_log_or_on_the_terminal(data: Path, base: Path) -> None:
