@@ -32,11 +32,11 @@ def main() -> int:
 
     def open_window(*options: Any) -> int:
         from app import application  # after the guard of the network, as in the program
-        from app.shell.services import lifecycle
+        from app.shell.services import housekeeping, lifecycle
 
-        lifecycle.UP_AFTER_MS = (
-            0  # kills that come soon are about what was stored; starts that fail have their own tests
-        )
+        # Kills that come soon are about what was stored; starts that fail have their own tests.
+        lifecycle.UP_AFTER_MS = 0
+        housekeeping.AFTER_MS = int(os.environ.get("KOTAE_TEST_HOUSEKEEPING_MS", housekeeping.AFTER_MS))
         build = application.build
 
         def listened_to(*arguments: Any) -> Any:
@@ -437,6 +437,9 @@ class _Commands:
 
     def do_new(self) -> None:
         self._hands.new()
+
+    def do_stop(self) -> None:
+        self._hands.stop()
 
     def do_edit(self, text: str) -> None:
         self._hands.edit(text)
