@@ -75,8 +75,8 @@ def _attend(parts: Any, seed: int | None) -> None:
     _tell_drafts(parts)
     witness = _witness(parts)
     hands = Hands(parts)
-    commands = _Commands(parts, hands)
     person = Person(hands, random.Random(seed)) if seed is not None else None
+    commands = _Commands(parts, hands, person)
 
     def begin() -> None:
         if not parts.window.isVisible():
@@ -356,35 +356,37 @@ class Person:
         self._hands = hands
         self._rng = rng
         self._count = 0
-        self._deeds: list[tuple[int, Callable[[], bool]]] = [
-            (10, lambda: hands.ask(self._question())),
-            (4, lambda: hands.ask("!slow " + self._question())),
-            (3, hands.stop),
-            (4, hands.regenerate),
-            (3, hands.new),
-            (4, lambda: self._with_conversation(hands.open)),
-            (3, lambda: self._with_conversation(lambda one: hands.rename(one, self._title()))),
-            (2, lambda: self._with_conversation(hands.bin)),
-            (2, hands.undo),
-            (4, lambda: hands.edit(self._question())),
-            (4, lambda: hands.begin_edit(self._question())),
-            (2, lambda: hands.click(rng.choice(("前の回答", "次の回答", "前の聞き方", "次の聞き方")))),
-            (2, lambda: self._with_conversation(hands.pin)),
-            (2, lambda: self._with_conversation(lambda one: hands.put_in_folder(one, f"棚 {rng.randrange(3)}"))),
-            (1, hands.temporary),
-            (1, lambda: hands.change(text_scale_percent=rng.choice((90, 100, 115)))),
-            (3, lambda: hands.type(self._question()) is None),
-        ]
+        self._deeds: dict[str, tuple[int, Callable[[], bool]]] = {
+            "ask": (10, lambda: hands.ask(self._question())),
+            "ask slowly": (4, lambda: hands.ask("!slow " + self._question())),
+            "stop": (3, hands.stop),
+            "regenerate": (4, hands.regenerate),
+            "new": (3, hands.new),
+            "open": (4, lambda: self._with_conversation(hands.open)),
+            "rename": (3, lambda: self._with_conversation(lambda one: hands.rename(one, self._title()))),
+            "bin": (2, lambda: self._with_conversation(hands.bin)),
+            "undo": (2, hands.undo),
+            "edit": (4, lambda: hands.edit(self._question())),
+            "begin edit": (4, lambda: hands.begin_edit(self._question())),
+            "turn": (2, lambda: hands.click(rng.choice(("前の回答", "次の回答", "前の聞き方", "次の聞き方")))),
+            "pin": (2, lambda: self._with_conversation(hands.pin)),
+            "folder": (2, lambda: self._with_conversation(lambda one: hands.put_in_folder(one, self._shelf()))),
+            "temporary": (1, hands.temporary),
+            "scale": (1, lambda: hands.change(text_scale_percent=rng.choice((90, 100, 115)))),
+            "type": (3, lambda: hands.type(self._question()) is None),
+        }
 
     def act(self) -> None:
         from PySide6.QtCore import QTimer
 
-        weights, deeds = zip(*self._deeds, strict=True)
-        deed = self._rng.choices(deeds, weights)[0]
-        self._count += 1
-        if not deed():
-            tell("not_possible", number=self._count)
+        weights = [weight for weight, _deed in self._deeds.values()]
+        self.do(self._rng.choices(list(self._deeds), weights)[0])
         QTimer.singleShot(self._rng.randint(5, 250), self.act)
+
+    def do(self, name: str) -> None:
+        self._count += 1
+        if not self._deeds[name][1]():
+            tell("not_possible", number=self._count)
 
     def _question(self) -> str:
         words = ("橋脚のかぶり", "配筋の間隔", "点検の記録", "床版のひび割れ", "👷🏽 安全帯", "𠮷野の図面")
@@ -393,6 +395,9 @@ class Person:
             f"{secret}{self._rng.randrange(10**6)} {self._rng.choice(words)}はいくつですか"
             + "。" * self._rng.randint(0, 20)
         )
+
+    def _shelf(self) -> str:
+        return f"棚 {self._rng.randrange(3)}"
 
     def _title(self) -> str:
         return f"題 {self._rng.randrange(10**6)}"
@@ -408,9 +413,10 @@ class Person:
 class _Commands:
     """Lines from standard input: a JSON list of a command and its words."""
 
-    def __init__(self, parts: Any, hands: Hands) -> None:
+    def __init__(self, parts: Any, hands: Hands, person: Person | None) -> None:
         self._parts = parts
         self._hands = hands
+        self._person = person
         self._rest = b""
 
     def listen(self) -> None:
@@ -443,6 +449,14 @@ class _Commands:
 
     def do_edit(self, text: str) -> None:
         self._hands.edit(text)
+
+    def do_begin_edit(self, text: str) -> None:
+        self._hands.begin_edit(text)
+
+    def do_deed(self, name: str) -> None:
+        """What the random person does now, besides what it does by chance."""
+        assert self._person is not None
+        self._person.do(name)
 
     def do_type(self, text: str) -> None:
         self._hands.type(text)

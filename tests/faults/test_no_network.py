@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,6 @@ def without_network() -> list[str]:
     return ["unshare", "-rn"]
 
 
-@pytest.fixture
-def display() -> Iterator[str]:
-    with screen() as name:
-        yield name
-
-
 def foreign_families(trace: str) -> set[str]:
     """Address families in a trace that are not the machine's own files."""
     return set(re.findall(r"\b[AP]F_[A-Z0-9]+", trace)) - {"AF_UNIX", "AF_LOCAL", "AF_UNSPEC"}
@@ -70,11 +64,19 @@ def _status(pid: int, name: str) -> str:
     return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
 
 
-def _window_session(data: Path, tiny: Path, before: Sequence[str] = (), **changes: str | None) -> None:
-    """Trial model, import, settings, a question that the real engine answers, every page, close."""
+def _window_session(
+    data: Path,
+    tiny: Path,
+    before: Sequence[str] = (),
+    *,
+    with_trial_model: bool = False,
+    look: Callable[[WindowProcess], None] = lambda _window: None,
+    **changes: str | None,
+) -> None:
+    """Import, settings, a question that the real engine answers, every page, close. `look`: after the answer."""
     env = environment(KOTAE_ENGINE=None, **changes)
     with WindowProcess(data, env=env, before=before, limit_s=LIMIT_S) as window:
-        if starter.is_available():
+        if with_trial_model and starter.is_available():
             window.wait_for("imported", window.tell("starter"))
         imported = window.wait_for("imported", window.tell("import", str(tiny)))
         window.tell("change", {"model_id": imported["id"], "text_scale_percent": 115, "theme": "dark"})
@@ -83,12 +85,13 @@ def _window_session(data: Path, tiny: Path, before: Sequence[str] = (), **change
             window.wait_for("page", window.tell("page", page))
         answer = window.ask("橋脚のかぶりは？")
         assert answer["status"] == "done", answer
+        look(window)
         window.wait_for("traffic", window.tell("close"), refused=0)
         assert window.wait() == 0, window.stderr()
 
 
-def _commands(tiny: Path) -> list[tuple[str, ...]]:
-    adding = [("models", "add", "starter")] if starter.is_available() else []
+def _commands(tiny: Path, *, with_trial_model: bool = False) -> list[tuple[str, ...]]:
+    adding = [("models", "add", "starter")] if with_trial_model and starter.is_available() else []
     return [
         *adding,
         ("models", "import", str(tiny)),
@@ -100,10 +103,12 @@ def _commands(tiny: Path) -> list[tuple[str, ...]]:
     ]
 
 
-def _command_session(data: Path, tiny: Path, before: Sequence[str] = (), **changes: str | None) -> None:
+def _command_session(
+    data: Path, commands: Sequence[Sequence[str]], before: Sequence[str] = (), **changes: str | None
+) -> None:
     given: dict[str, str | None] = {"KOTAE_ENGINE": None, "DISPLAY": None, "WAYLAND_DISPLAY": None}
     env = environment(**(given | {"KOTAE_DATA_DIR": str(data)} | changes))
-    for command in _commands(tiny):
+    for command in commands:
         done = subprocess.run(
             [*before, *KOTAE, *command], env=env, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=LIMIT_S
         )
@@ -121,35 +126,31 @@ def test_the_tracer_would_see_a_socket_of_another_family(strace: list[str], tmp_
     assert programs(trace.read_text(), "-c") == 1
 
 
+@pytest.mark.parametrize("is_on_screen", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_whole_session_of_the_window_opens_only_unix_sockets(
-    strace: list[str], tmp_path: Path, tiny_model: Path
+    strace: list[str], tmp_path: Path, tiny_model: Path, is_on_screen: bool
 ) -> None:
     trace = tmp_path / "trace"
-    _window_session(tmp_path / "データ", tiny_model, [*strace, "-o", str(trace)])
+    before = [*strace, "-o", str(trace)]
+    with screen() if is_on_screen else nullcontext() as display:
+        changes = {"QT_QPA_PLATFORM": "xcb", "DISPLAY": display, "WAYLAND_DISPLAY": None} if display else {}
+        _window_session(tmp_path / "データ", tiny_model, before, with_trial_model=True, **changes)
     text = trace.read_text("utf-8", "replace")
     assert foreign_families(text) == set()
+    assert "AF_UNIX" in text or not is_on_screen  # the screen itself
     assert programs(text, "--engine") == 1  # it was traced too
     assert programs(text, "--read-documents") >= 1  # reads the manual
 
 
-def test_a_session_on_a_real_screen_opens_only_unix_sockets(
-    strace: list[str], tmp_path: Path, tiny_model: Path, display: str
+def test_the_command_line_passes_without_a_network_and_opens_only_unix_sockets(
+    strace: list[str], without_network: list[str], tmp_path: Path, tiny_model: Path
 ) -> None:
     trace = tmp_path / "trace"
-    changes = {"QT_QPA_PLATFORM": "xcb", "DISPLAY": display, "WAYLAND_DISPLAY": None}
-    _window_session(tmp_path / "データ", tiny_model, [*strace, "-o", str(trace)], **changes)
+    commands = _commands(tiny_model, with_trial_model=True)
+    _command_session(tmp_path / "データ", commands, [*strace, "-A", "-o", str(trace), *without_network])
     text = trace.read_text("utf-8", "replace")
     assert foreign_families(text) == set()
-    assert "AF_UNIX" in text  # the screen itself
-    assert programs(text, "--engine") == 1
-
-
-def test_the_command_line_opens_only_unix_sockets(strace: list[str], tmp_path: Path, tiny_model: Path) -> None:
-    trace = tmp_path / "trace"
-    _command_session(tmp_path / "データ", tiny_model, [*strace, "-A", "-o", str(trace)])
-    text = trace.read_text("utf-8", "replace")
-    assert foreign_families(text) == set()
-    assert programs(text, "app") == len(_commands(tiny_model)) + 1  # an engine
+    assert programs(text, "app") == 2 * len(commands) + 1  # unshare before each, and an engine
 
 
 # ------------------------------------------------------------------------------------------------- without a network
@@ -161,16 +162,11 @@ def test_there_is_no_network_in_the_namespace(without_network: list[str]) -> Non
     assert "Network is unreachable" in done.stderr
 
 
+@pytest.mark.slow  # in each run it is asked for what is more: also the kernel gives no socket
 def test_a_whole_session_of_the_window_passes_without_a_network(
     without_network: list[str], tmp_path: Path, tiny_model: Path
 ) -> None:
     _window_session(tmp_path / "データ", tiny_model, without_network)
-
-
-def test_the_command_line_passes_without_a_network(
-    without_network: list[str], tmp_path: Path, tiny_model: Path
-) -> None:
-    _command_session(tmp_path / "データ", tiny_model, without_network)
 
 
 # ------------------------------------------------------------------------------------------- a kernel that gives none
@@ -190,36 +186,15 @@ def forbidden(tmp_path: Path) -> Path:
 def test_everything_works_while_the_kernel_gives_no_socket(
     without_network: list[str], forbidden: Path, tiny_model: Path
 ) -> None:
-    _window_session(forbidden, tiny_model, without_network)
+    """The window and all its children are under the filter."""
 
-
-def test_the_window_and_all_its_children_are_under_the_filter(forbidden: Path, tiny_model: Path) -> None:
-    with WindowProcess(forbidden, env=environment(KOTAE_ENGINE=None), limit_s=LIMIT_S) as window:
-        imported = window.wait_for("imported", window.tell("import", str(tiny_model)))
-        window.tell("change", {"model_id": imported["id"]})
-        window.tell("answer_by", {"max_tokens": 8})
-        assert window.ask("橋脚のかぶりは？")["status"] == "done"
+    def look(window: WindowProcess) -> None:
         family = [window.process.pid, *(child.pid for child in window.orphans())]
         assert len(family) >= 2
         assert {_status(pid, "Seccomp") for pid in family} == {"2"}
         assert {_status(pid, "NoNewPrivs") for pid in family} == {"1"}
 
-
-def test_the_engine_of_a_window_that_may_download_is_under_the_filter_and_the_window_is_not(
-    tmp_path: Path, tiny_model: Path
-) -> None:
-    if not network_guard.is_filter_supported():
-        pytest.skip("this system has no such filter")
-    with WindowProcess(tmp_path / "データ", env=environment(KOTAE_ENGINE=None), limit_s=LIMIT_S) as window:
-        imported = window.wait_for("imported", window.tell("import", str(tiny_model)))
-        window.tell("change", {"model_id": imported["id"]})
-        window.tell("answer_by", {"max_tokens": 8})
-        assert window.ask("橋脚のかぶりは？")["status"] == "done"
-        before = int(_status(os.getpid(), "Seccomp_filters"))
-        engines = [child for child in window.orphans() if "--engine" in child.cmdline()]
-        assert engines
-        assert {int(_status(engine.pid, "Seccomp_filters")) for engine in engines} == {before + 1}
-        assert int(_status(window.process.pid, "Seccomp_filters")) == before
+    _window_session(forbidden, tiny_model, without_network, look=look)
 
 
 def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path: Path) -> None:
@@ -288,9 +263,20 @@ def test_the_sinkhole_sees_a_program_that_asks_for_something() -> None:
 
 
 def test_a_sinkhole_for_everything_sees_nothing_of_a_whole_session(tmp_path: Path, tiny_model: Path) -> None:
+    """The window may download; its engine may not, and is under the kernel's filter."""
+
+    def look(window: WindowProcess) -> None:
+        if not network_guard.is_filter_supported():
+            return
+        before = int(_status(os.getpid(), "Seccomp_filters"))
+        engines = [child for child in window.orphans() if "--engine" in child.cmdline()]
+        assert engines
+        assert {int(_status(engine.pid, "Seccomp_filters")) for engine in engines} == {before + 1}
+        assert int(_status(window.process.pid, "Seccomp_filters")) == before
+
     with sinkhole() as (address, came):
-        _window_session(tmp_path / "窓", tiny_model, **_leading_to(address))
-        _command_session(tmp_path / "命令", tiny_model, **_leading_to(address))
+        _window_session(tmp_path / "窓", tiny_model, look=look, **_leading_to(address))
+        _command_session(tmp_path / "命令", _commands(tiny_model), **_leading_to(address))
     assert came == []
 
 

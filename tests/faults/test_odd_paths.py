@@ -35,7 +35,7 @@ NAMES = {
     "written_backwards": "\u202egnp.橋",
     "very_deep": "/".join(["深い"] * 30),
 }
-QUICK = ("ideographic_space", "emoji", "as_long_as_a_name_may_be", "new_line")
+QUICK = ("emoji", "as_long_as_a_name_may_be", "new_line")  # the tests of locales have an ideographic space too
 
 
 def kotae(*arguments: str, before: Sequence[str] = (), **changes: str | None) -> "subprocess.CompletedProcess[str]":
@@ -164,8 +164,12 @@ def test_a_home_of_nobody_in_a_model_path_is_told_in_a_sentence(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "locale",
-    [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": None, "LANG": None, "LC_CTYPE": None}, {"LC_ALL": "xx_YY.Z"}],
-    ids=["C", "POSIX", "none", "unknown"],
+    [
+        pytest.param({"LC_ALL": "C"}, id="C"),
+        pytest.param({"LC_ALL": "xx_YY.Z"}, id="unknown"),
+        pytest.param({"LC_ALL": "POSIX"}, id="POSIX", marks=pytest.mark.slow),  # C by another name
+        pytest.param({"LC_ALL": None, "LANG": None, "LC_CTYPE": None}, id="none", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.fault("F8")
 def test_japanese_goes_in_and_out_under_any_locale(locale: dict[str, str | None], tmp_path: Path) -> None:
@@ -257,7 +261,10 @@ def test_a_bus_that_does_not_answer_is_no_obstacle(tmp_path: Path) -> None:
             assert window.ask("バスがない")["status"] == "done"
 
 
-@pytest.mark.parametrize("folder", ["", "<dir>{}</dir>"], ids=["no_folder", "an_empty_folder"])
+@pytest.mark.parametrize(
+    "folder",
+    [pytest.param("", id="no_folder"), pytest.param("<dir>{}</dir>", id="an_empty_folder", marks=pytest.mark.slow)],
+)
 @pytest.mark.fault("F8")
 def test_without_any_font_the_shipped_one_writes_japanese(folder: str, tmp_path: Path) -> None:
     (tmp_path / "fonts").mkdir()
