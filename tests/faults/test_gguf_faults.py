@@ -273,13 +273,14 @@ def test_a_small_models_damaged_headers_never_kill_the_engine(
 
 
 @pytest.mark.model
+@pytest.mark.parametrize(("seed", "count"), [(1, 20), pytest.param(2, 75, marks=pytest.mark.slow)])
 @pytest.mark.fault("S2")
 def test_the_starters_damaged_headers_never_kill_the_engine(
-    tmp_path: Path, starter_model: Path, engine: Engine, tally: Tally
+    seed: int, count: int, tmp_path: Path, starter_model: Path, engine: Engine, tally: Tally
 ) -> None:
-    results = survey(starter_model, tmp_path, engine, seed=1, count=75)
+    results = survey(starter_model, tmp_path, engine, seed=seed, count=count)
     told(results, tally)
-    assert results.total() == 75
+    assert results.total() == count
 
 
 @pytest.mark.slow
