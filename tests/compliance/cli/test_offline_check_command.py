@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.base.cli.processes import ROOT, Start, ended, programs
+from tests.html_page import Page
 from tests.waiting import wait_until
 
 LIMIT_S = 300
@@ -38,25 +39,22 @@ def test_nothing_is_found_and_the_page_says_so(start: Start, tmp_path: Path) -> 
     assert "送信は" in report.read_text("utf-8")
 
 
-def test_without_a_page_it_says_the_verdict_in_the_language_that_is_asked_for(start: Start) -> None:
-    process = start("--lang", "en")
-    out, _ = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 0
-    assert out.isascii()
-    assert out.count("\n") == 1
-
-
-def test_something_that_tries_is_found_and_the_exit_status_is_1(start: Start, tmp_path: Path) -> None:
+def test_something_that_tries_is_found_said_in_the_language_that_is_asked_for_and_the_exit_status_is_1(
+    start: Start, tmp_path: Path
+) -> None:
     """Python runs this at the start of every process: it would open a door to this machine itself."""
     folder = tmp_path / "plug-in"
     folder.mkdir()
     code = "import socket, sys\nif '--offline-check' not in sys.argv: kept = socket.create_server(('127.0.0.1', 0))\n"
     (folder / "sitecustomize.py").write_text(code, "utf-8")
-    path = f"{ROOT}{os.pathsep}{folder}"
-    status, told, log = ended(start("--json", variables={"PYTHONPATH": path}), LIMIT_S)
-    assert status == 1, log
-    assert told["verdict"] == "leak"
-    assert any("LISTEN" in one for one in told["measured"]["sockets"])
+    report = tmp_path / "report.html"
+    process = start("--lang", "en", "--report", str(report), variables={"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"})
+    out, log = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 1, log
+    said, *files = out.splitlines()
+    assert said.startswith("An attempt to communicate was found: ")
+    assert [line.partition(": ")[0] for line in files] == ["Report", "List of parts"]
+    assert "LISTEN" in Page(report.read_text("utf-8")).text
 
 
 @pytest.mark.parametrize("place", ["nowhere/x.html", "x.txt", ".", "x"])

@@ -29,36 +29,6 @@ def network(parts):
     return dict(parts.window.page("settings").sections)["通信"]
 
 
-def test_the_check_is_started_and_its_page_is_opened(network, qtbot, monkeypatch):
-    opened = []
-    monkeypatch.setattr(panels, "open_file", opened.append)
-    monkeypatch.setattr(panels, "open_folder", opened.append)
-    shown = network.check
-    assert not shown.report_button.isVisible()
-    with qtbot.waitSignal(shown._check.finished, timeout=LIMIT_MS):
-        qtbot.mouseClick(shown.button, LEFT)
-        assert shown.progress.isVisible()
-        assert not shown.button.isVisible()
-    assert "送信は" in words(shown.banner)
-    assert shown.button.isVisible()
-    assert not shown.progress.isVisible()
-    qtbot.mouseClick(shown.report_button, LEFT)
-    qtbot.mouseClick(shown.folder_button, LEFT)
-    assert opened == [shown._check.report, shown._check.report.parent]
-    assert opened[0].is_file()
-
-
-def test_a_check_can_be_cancelled(network, qtbot):
-    shown = network.check
-    with qtbot.waitSignal(shown._check.stage_changed, timeout=LIMIT_MS):
-        shown.button.setFocus()
-        qtbot.keyClick(shown.button, Qt.Key.Key_Return)
-    with qtbot.waitSignal(shown._check.cancelled, timeout=LIMIT_MS):
-        qtbot.mouseClick(shown.progress.cancel_button, LEFT)
-    assert shown.button.isVisible()
-    assert not shown.banner.isVisible()
-
-
 def focused():
     return QApplication.focusWidget()
 
@@ -68,14 +38,36 @@ def press(qtbot, key):
     qtbot.keyClick(focused(), key)
 
 
-def test_the_keyboard_stays_with_the_check_from_its_start_to_its_end(network, qtbot):
+def test_the_check_is_started_keeps_the_keyboard_to_its_end_and_its_page_is_opened(network, qtbot, monkeypatch):
+    opened = []
+    monkeypatch.setattr(panels, "open_file", opened.append)
+    monkeypatch.setattr(panels, "open_folder", opened.append)
     shown = network.check
+    assert not shown.report_button.isVisible()
     shown.button.setFocus()
     press(qtbot, Qt.Key.Key_Return)
     assert focused() is shown.progress.cancel_button
+    assert not shown.button.isVisible()
     with qtbot.waitSignal(shown._check.finished, timeout=LIMIT_MS):
         press(qtbot, Qt.Key.Key_Shift)
     assert focused() is shown.button
+    assert "送信は" in words(shown.banner)
+    assert not shown.progress.isVisible()
+    qtbot.mouseClick(shown.report_button, LEFT)
+    qtbot.mouseClick(shown.folder_button, LEFT)
+    assert opened == [shown._check.report, shown._check.report.parent]
+    assert opened[0].is_file()
+
+
+def test_a_check_can_be_started_and_cancelled_by_mouse(network, qtbot):
+    shown = network.check
+    with qtbot.waitSignal(shown._check.stage_changed, timeout=LIMIT_MS):
+        qtbot.mouseClick(shown.button, LEFT)
+        assert shown.progress.isVisible()
+    with qtbot.waitSignal(shown._check.cancelled, timeout=LIMIT_MS):
+        qtbot.mouseClick(shown.progress.cancel_button, LEFT)
+    assert shown.button.isVisible()
+    assert not shown.banner.isVisible()
 
 
 def test_the_keyboard_stays_with_the_check_when_it_is_cancelled(network, qtbot):
