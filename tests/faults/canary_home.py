@@ -7,8 +7,6 @@ import base64
 import io
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -18,9 +16,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from app.base import paths
-from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment
+from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, kotae
 
-LIMIT_S = 120
 LARGEST_BYTES = 64 << 20  # of a file of somebody else that lies where everybody's temporary files do
 _KANJI = "橋梁川岸堤防杭土石砂水門樋管堰"  # sixteen with the next, one for each hexadecimal digit
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")
@@ -77,25 +74,20 @@ class Home:
         self.where = paths.locate(str(folder / "home" / "データ"))
         add_tiny_model(self.where, folder)
 
-    def environment(self, **changes: str | None) -> dict[str, str]:
+    def _changes(self) -> dict[str, str | None]:
+        """Of the environment."""
         xdg = {f"XDG_{name}_HOME": str(self.folder / "home" / name) for name in ("DATA", "CONFIG", "CACHE", "STATE")}
         own = {"HOME": str(self.folder / "home"), "PYTHONPATH": str(ROOT)}
         own |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self.folder / "tmp"))
-        return environment(**xdg, **own, XDG_RUNTIME_DIR=str(self.folder / "run"), **changes)
+        return {**xdg, **own, "XDG_RUNTIME_DIR": str(self.folder / "run")}
 
     def window(self, **changes: str | None) -> WindowProcess:
-        return WindowProcess(self.where.data, env=self.environment(**changes), cwd=self.work)
+        return WindowProcess(self.where.data, env=environment(**self._changes() | changes), cwd=self.work)
 
     def kotae(self, *arguments: str | Path, status: int = 0, data: Path | None = None, **changes: str | None) -> str:
         """Runs a command on this home (or on another data folder in it); gives what it said on both streams."""
-        done = subprocess.run(
-            [sys.executable, "-m", "app", *map(str, arguments), "--data-dir", str(data or self.where.data)],
-            env=self.environment(**changes),
-            cwd=self.work,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=LIMIT_S,
-        )
+        changes = self._changes() | changes
+        done = kotae(*map(str, arguments), data=data or self.where.data, cwd=self.work, **changes)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 

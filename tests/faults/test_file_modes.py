@@ -18,27 +18,13 @@ from app.models import training_environment, verification
 from app.serve import server
 from app.training.environment import folders
 from tests.faults.ledger import Tally
-from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment
+from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, kotae
 
 pytestmark = [
     pytest.mark.fault("S12"),
     pytest.mark.skipif(os.name == "nt", reason="Windows has access lists in place of modes"),
 ]
 SECRET = "買収金額は三千億円とする。"
-
-
-def kotae(data: Path, *arguments: str, umask: int = 0) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, "-m", "app", *arguments, "--data-dir", str(data)],
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        umask=umask,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 def open_to_others(*places: Path) -> list[str]:
@@ -69,9 +55,10 @@ def document(folder: Path) -> Path:
 def test_documents_and_exports_are_closed_whatever_the_umask(tmp_path: Path, tally: Tally, umask: int) -> None:
     data = tmp_path / "データ"
     data.mkdir(mode=0o755)
-    kotae(data, "docs", "add", "秘密", str(document(tmp_path / "元")), umask=umask)
+    done = kotae("docs", "add", "秘密", str(document(tmp_path / "元")), data=data, umask=umask)
+    assert done.returncode == 0, done.stderr
     report = tmp_path / "報告.txt"
-    kotae(data, "report", "--out", str(report), umask=umask)
+    assert kotae("report", "--out", str(report), data=data, umask=umask).returncode == 0
     is_closed(tally, data)
     is_closed(tally, report)
 
@@ -100,7 +87,7 @@ def test_what_an_earlier_version_has_left_open_is_closed_at_the_next_start(tmp_p
         (data / name).chmod(0o664)
     for folder in (data, *(path for path in data.rglob("*") if path.is_dir())):
         folder.chmod(0o775)
-    kotae(data, "models", "list")
+    assert kotae("models", "list", data=data, umask=0).returncode == 0
     is_closed(tally, data)
 
 

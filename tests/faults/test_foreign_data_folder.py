@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -35,6 +34,7 @@ from app.training import spec_builder
 from app.training.environment import base_pythons, folders
 from app.training.environment.folders import EnvironmentFolders, report_environment
 from tests.faults.ledger import Tally
+from tests.faults.window_process import kotae
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="scripts, links and pipes")
 
@@ -170,10 +170,9 @@ def test_a_folder_with_a_pipe_or_a_device_is_refused_in_words(name: str, tmp_pat
 @pytest.mark.fault("S10")
 def test_a_command_in_a_folder_with_a_pipe_ends(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "policy.toml")
-    command = [sys.executable, "-m", "app", "--data-dir", str(tmp_path), "models", "list"]
-    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, timeout=60, check=False)
-    assert run.returncode == 3
-    assert "policy.toml" in run.stderr.decode()
+    done = kotae("models", "list", data=tmp_path)
+    assert done.returncode == 3
+    assert "policy.toml" in done.stderr
 
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -17,7 +17,7 @@ from app.base.services.single_instance import SingleInstance
 from app.chat.store import Store
 from tests import model_files as models
 from tests.faults.ledger import Tally
-from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, wait_until
+from tests.faults.window_process import WindowProcess, add_tiny_model, kotae, wait_until
 
 LIMIT_S = 60
 
@@ -35,18 +35,6 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     yield process
     process.communicate()
-
-
-def kotae(where: Paths, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The unchanged program; without arguments a window, which is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "app", "--data-dir", str(where.data), *arguments],
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=LIMIT_S,
-    )
 
 
 def taken(where: Paths) -> bool:
@@ -68,7 +56,7 @@ def lock_lines(where: Paths) -> list[str]:
 
 
 def model_ids(where: Paths) -> list[str]:
-    done = kotae(where, "models", "list", "--json")
+    done = kotae("models", "list", "--json", data=where.data)
     assert done.returncode == 0, done.stderr
     return [model["id"] for model in json.loads(done.stdout)["models"]]
 
@@ -85,7 +73,7 @@ def test_a_second_window_ends_and_brings_the_first_to_the_front(ready: Paths, ta
             if what.endswith("away"):
                 ready.raise_request.unlink()
                 assert wait_until(ready.raise_request.exists), "the first window no longer listens"
-            second = kotae(ready)
+            second = kotae(data=ready.data)
             assert (second.returncode, second.stderr) == (0, "")
             first.wait_for("front", since)
             tally.tried(1)
@@ -109,7 +97,7 @@ def test_a_first_window_that_hangs_keeps_its_data_to_itself(ready: Paths) -> Non
     with WindowProcess(ready.data) as first:
         first.process.send_signal(signal.SIGSTOP)
         try:
-            assert kotae(ready).returncode == 0
+            assert kotae(data=ready.data).returncode == 0
             assert ready.lock.read_text("utf-8").startswith(f"{first.wait_for('ready')['pid']}\n")
         finally:
             first.process.send_signal(signal.SIGCONT)
@@ -197,8 +185,8 @@ def test_commands_beside_an_open_window_leave_its_answer_alone_and_both_see_the_
         window.wait_for("first_text")
         assert model_ids(ready) == ["tiny"]
         second = models.tiny_llama(tmp_path / "追加.gguf")
-        assert kotae(ready, "models", "import", str(second)).returncode == 0
-        asked = kotae(ready, "ask", "横から", "--model", str(second), "--json")
+        assert kotae("models", "import", str(second), data=ready.data).returncode == 0
+        asked = kotae("ask", "横から", "--model", str(second), "--json", data=ready.data)
         assert asked.returncode == 0, asked.stderr
         answer: dict[str, Any] = json.loads(asked.stdout)
         assert "横から" in answer["answer"]

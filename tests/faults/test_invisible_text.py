@@ -1,10 +1,7 @@
 """Invisible, reordering and control characters that others wrote, at every border of the program."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -34,6 +31,7 @@ from app.models import catalogue
 from tests.base.test_invisible import HIDDEN
 from tests.chat.exchange_trees import conversation, document, message, nothing
 from tests.faults.ledger import Tally
+from tests.faults.window_process import kotae
 from tests.inference.remote.remote_child import RemoteChild, asked
 from tests.inference.remote.servers import end, piece, scripted_server, stream_head
 from tests.permits import PERMIT
@@ -44,17 +42,6 @@ ROOT = Path(__file__).parents[2]
 IN_FILES = {name: hidden for name, hidden in HIDDEN.items() if name != "controls"}  # with NUL a text is no text
 EVIL = "\x1b]52;c;aGk=\x07\u202e題\U000e0041\u2060\x9b2J"
 SEEN = "]52;c;aGk=題2J"
-
-
-def kotae(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        env=os.environ | {"KOTAE_DATA_DIR": str(data)},
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )
 
 
 def hidden_in(text: str) -> list[str]:
@@ -85,7 +72,7 @@ def test_what_a_document_hides_is_in_neither_index_nor_prompt_and_is_counted(
     where: Paths, tmp_path: Path, tally: Tally
 ) -> None:
     count = written(tmp_path / "資料")
-    done = kotae(where.data, "docs", "add", "規程", str(tmp_path / "資料"), "--json")
+    done = kotae("docs", "add", "規程", str(tmp_path / "資料"), "--json", data=where.data)
     assert json.loads(done.stdout)["invisible"]["documents"] == count, done.stdout + done.stderr
     with closing(Library.beside(where.documents)) as library:
         own = next(one.id for one in library.collections() if one.name == "規程")
@@ -108,10 +95,10 @@ def test_what_a_document_hides_is_in_neither_index_nor_prompt_and_is_counted(
 
 def test_the_form_of_an_ideograph_is_no_hidden_text_and_is_found(where: Paths, tmp_path: Path) -> None:
     (tmp_path / "住所.txt").write_text("葛\U000e0100飾区の窓口は👨‍👩‍👧の絵の下にある。\n", "utf-8")
-    done = kotae(where.data, "docs", "add", "住所", str(tmp_path / "住所.txt"), "--json")
+    done = kotae("docs", "add", "住所", str(tmp_path / "住所.txt"), "--json", data=where.data)
     assert json.loads(done.stdout)["invisible"] == {"documents": 0, "n": 0}
     for query in ("葛飾区", "葛\U000e0101飾区"):
-        found = json.loads(kotae(where.data, "docs", "search", "住所", query, "--json").stdout)["passages"]
+        found = json.loads(kotae("docs", "search", "住所", query, "--json", data=where.data).stdout)["passages"]
         assert [one["text"] for one in found] == ["葛飾区の窓口は👨‍👩‍👧の絵の下にある。"]
 
 
@@ -252,16 +239,16 @@ def test_names_in_a_terminal_are_spelled_out(where: Paths, tmp_path: Path, tally
     name = "悪\x1b[2J\u202etxt.md"
     (tmp_path / name).write_text("# 章\n\n休暇は10日。\n", "utf-8")
     said = [
-        kotae(where.data, "chats", "list"),
-        kotae(where.data, "docs", "add", "集\x1b[2J", str(tmp_path / name)),
-        kotae(where.data, "docs", "list"),
-        kotae(where.data, "docs", "search", "無い\x1b[2J", "休暇"),
-        kotae(where.data, "models", "import", str(tmp_path / name)),
+        kotae("chats", "list", data=where.data),
+        kotae("docs", "add", "集\x1b[2J", str(tmp_path / name), data=where.data),
+        kotae("docs", "list", data=where.data),
+        kotae("docs", "search", "無い\x1b[2J", "休暇", data=where.data),
+        kotae("models", "import", str(tmp_path / name), data=where.data),
     ]
     for done in said:
         assert hidden_in(done.stdout + done.stderr) == [], done.args
     assert "␛]52;c;aGk=␇‹U+202E›" in said[0].stdout
-    listed = kotae(where.data, "chats", "list", "--json").stdout
+    listed = kotae("chats", "list", "--json", data=where.data).stdout
     assert hidden_in(listed) == []
     assert json.loads(listed)["chats"][0]["title"] == EVIL
     tally.tried(len(said) + 1)
@@ -274,7 +261,7 @@ def test_no_heading_or_name_of_a_document_makes_a_line_of_its_own(tmp_path: Path
     folder, data = tmp_path / "資料", tmp_path / "データ"
     folder.mkdir()
     (folder / "a.md").write_text(f"第6条&#10;{FORGED}\n===\n\n換気は毎時2回とする。\n", "utf-8")
-    assert kotae(data, "docs", "add", f"設備\n{FORGED}", str(folder)).returncode == 0
+    assert kotae("docs", "add", f"設備\n{FORGED}", str(folder), data=data).returncode == 0
     with closing(Library.open(data / "documents.sqlite")) as library:
         (collection,) = (one for one in library.collections() if not one.is_builtin)
         (read,) = library.documents(collection.id)

@@ -14,7 +14,7 @@ import pytest
 
 from app.base import paths
 from tests import model_files as models
-from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, screen, wait_until
+from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, kotae, screen, wait_until
 
 LIMIT_S = 60
 NAMES = {
@@ -36,17 +36,6 @@ NAMES = {
     "very_deep": "/".join(["深い"] * 30),
 }
 QUICK = ("emoji", "as_long_as_a_name_may_be", "new_line")  # the tests of locales have an ideographic space too
-
-
-def kotae(*arguments: str, before: Sequence[str] = (), **changes: str | None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*before, sys.executable, "-m", "app", *arguments],
-        env=environment(**changes),
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=LIMIT_S,
-    )
 
 
 def is_one_sentence(done: "subprocess.CompletedProcess[str]", *words: str) -> bool:

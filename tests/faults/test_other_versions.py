@@ -13,7 +13,7 @@ from app.base.paths import Paths
 from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.services.document_library import DocumentLibrary
-from tests.faults.window_process import ROOT, environment
+from tests.faults.window_process import ROOT, environment, kotae
 
 LIMIT_S = 60
 
@@ -45,13 +45,6 @@ def set_version(database: Path, number: int) -> None:
     db = sqlite3.connect(database)
     db.execute(f"PRAGMA user_version = {number}")
     db.close()
-
-
-def kotae(where: Paths, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "app", "--data-dir", str(where.data), *arguments]
-    return subprocess.run(
-        command, env=environment(), cwd=ROOT, capture_output=True, encoding="utf-8", timeout=LIMIT_S
-    )  # fmt: skip
 
 
 def kill_amid_a_migration(where: Paths) -> None:
@@ -91,7 +84,7 @@ def test_every_command_refuses_conversations_of_a_newer_version_in_words(
     filled(where)
     set_version(where.database, len(MIGRATIONS) + 1)
     before = where.database.read_bytes()
-    done = kotae(where, *command, "--json")
+    done = kotae(*command, "--json", data=where.data)
     assert done.returncode == 3
     assert json.loads(done.stdout)["error"]["code"] == "newer_data"
     assert "新しい版の Kotae で開くか、別のデータの場所を" in done.stderr
@@ -102,7 +95,7 @@ def test_every_command_refuses_conversations_of_a_newer_version_in_words(
 def test_a_version_that_was_never_made_is_no_crash(where: Paths, number: int) -> None:
     filled(where)
     set_version(where.database, number)
-    done = kotae(where, "chats", "list")
+    done = kotae("chats", "list", data=where.data)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
 
@@ -117,4 +110,4 @@ def test_a_newer_index_of_documents_is_refused_in_words_and_conversations_open(w
     assert told.args[0].code == "documents_newer"
     documents.close()
     assert version(where.documents) == 99
-    assert len(json.loads(kotae(where, "chats", "list", "--json").stdout)["chats"]) == 50
+    assert len(json.loads(kotae("chats", "list", "--json", data=where.data).stdout)["chats"]) == 50

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from app.training.runs import run_folders
 from app.training.runs.run_journal import read_history as history_of
 from app.training.services import training_run
 from tests.faults import window_process
-from tests.faults.window_process import ROOT, WindowProcess, environment, wait_until
+from tests.faults.window_process import WindowProcess, environment, kotae, wait_until
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
@@ -73,10 +72,7 @@ def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_agai
     told = window.tell("close")
     assert "学習は続いています" in window.wait_for("notified", told)["words"]
     window.wait_for("told", len(window.facts))  # it goes on
-    second = subprocess.run(
-        [sys.executable, "-m", "app", "--data-dir", str(where.data)], env=environment(), cwd=ROOT, timeout=LIMIT_S
-    )
-    assert second.returncode == 0
+    assert kotae(data=where.data).returncode == 0
     window.wait_for("reopened")
     window.tell("pause")
     assert window.wait_for("ended")["outcome"] == "paused"

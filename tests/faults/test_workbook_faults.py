@@ -3,8 +3,6 @@
 import contextlib
 import io
 import json
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -21,7 +19,7 @@ from app.chat.batch import question_table
 from app.evaluation import question_files
 from app.training.data import file_import
 from tests.faults.ledger import Tally
-from tests.faults.window_process import ROOT, environment
+from tests.faults.window_process import kotae
 
 MEGABYTE = 1_000_000
 TREE_BYTES = 300 * MEGABYTE  # of whoever reads, beside what it had before, with its children
@@ -132,10 +130,7 @@ def test_documents_read_no_workbook_that_takes_far_more_than_its_size(tmp_path: 
     path = tmp_path / "結合.xlsx"
     merges = "".join(f'<mergeCell ref="A{n % 9 + 1}:XFD{n % 97 + 11}"/>' for n in range(900_000))
     path.write_bytes(workbook(_ROW, merged=f"<mergeCells>{merges}</mergeCells>"))
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "docs", "add", "資料", str(path), "--data-dir", str(tmp_path / "data"), "--json"],
-        capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120,
-    )  # fmt: skip
+    done = kotae("docs", "add", "資料", str(path), "--json", data=tmp_path / "data")
     assert done.returncode == 1
     assert "document_out_of_memory" in done.stdout
     assert peak[0] < 1.5 * TREE_BYTES  # a document's text is kept until all of it is read
@@ -175,10 +170,7 @@ def test_a_text_of_almost_nothing_but_ends_is_refused(what: str, tmp_path: Path,
 def test_the_command_says_it_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "爆弾.xlsx"
     path.write_bytes(_BOMBS["texts just below the ratio's beginning"]())
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "data", "check", str(path), "--json"], cwd=ROOT,
-        env=environment(KOTAE_DATA_DIR=str(tmp_path / "data")), capture_output=True, encoding="utf-8", timeout=60,
-    )  # fmt: skip
+    done = kotae("data", "check", str(path), "--json", data=tmp_path / "data")
     assert json.loads(done.stdout)["error"]["code"] == "table_crowded"
     assert done.returncode == 3
 

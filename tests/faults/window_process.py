@@ -24,6 +24,7 @@ from tests import model_files as models
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "KOTAE_TEST_MARK"  # in the environment of everything a window starts, so that orphans can be found
+LIMIT_S = 120  # of a command, on a busy machine
 SCRIPT = [sys.executable, "-m", "tests.faults.scripted_window"]
 
 Fact = dict[str, Any]
@@ -34,6 +35,21 @@ def environment(**changes: str | None) -> dict[str, str]:
     values: dict[str, str | None] = dict(os.environ)
     values |= {"QT_QPA_PLATFORM": "offscreen", "KOTAE_ENGINE": "echo", "KOTAE_DATA_DIR": None} | changes
     return {name: value for name, value in values.items() if value is not None}
+
+
+def kotae(
+    *arguments: str,
+    data: Path | None = None,
+    before: Sequence[str] = (),
+    cwd: Path = ROOT,
+    umask: int = -1,
+    **changes: str | None,
+) -> "subprocess.CompletedProcess[str]":
+    """The unchanged program, until it ends; without arguments a window. `changes`: of the environment."""
+    return subprocess.run(
+        [*before, sys.executable, "-m", "app", *(["--data-dir", str(data)] if data else []), *arguments],
+        env=environment(**changes), cwd=cwd, umask=umask, capture_output=True, encoding="utf-8", timeout=LIMIT_S,
+    )  # fmt: skip
 
 
 class WindowProcess:
