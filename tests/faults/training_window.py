@@ -9,8 +9,8 @@ from tests.faults.scripted_window import _Commands, tell
 
 
 class TrainingCommands(_Commands):
-    def __init__(self, parts: Any, hands: Any) -> None:
-        super().__init__(parts, hands)
+    def __init__(self, parts: Any, hands: Any, person: Any) -> None:
+        super().__init__(parts, hands, person)
         from app.shell.ui.background_work import CloseGuard
 
         self.trainings = parts.trainings
