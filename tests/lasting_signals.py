@@ -9,6 +9,8 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tests.sources import Source
+
 # Named for what lives as long as the window, wherever they are reached through.
 _LASTING = {"theme", "navigation", "preferences", "conversations", "session"}
 _MAKERS = ("add", "create", "make", "build")
@@ -21,11 +23,11 @@ _ADVICE_LATER = "lets a lambda of the widget be called later: hand in a method, 
 Scope = ast.FunctionDef | ast.Lambda
 
 
-def lasting_connections(path: str, source: str) -> list[str]:
-    """Connections in the file at `path` that may be called after their widget has gone. Elsewhere than in `ui` none."""
+def lasting_connections(source: Source) -> list[str]:
+    """Connections that may be called after their widget has gone. Elsewhere than in `ui` there are none."""
+    path, module = source.path, source.tree
     if not (path.startswith("app/uikit/") or "/ui/" in path):
         return []
-    module = ast.parse(source)
     connected = [f"{path}:{call.lineno} {_ADVICE}" for call, owners in _connections(module) if not owners.allow(call)]
     return connected + [f"{path}:{call.lineno} {_ADVICE_LATER}" for call in _calls_later(module)]
 

@@ -11,13 +11,11 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from app.base.confidentiality import ExportRequest, Permit
-
-ROOT = Path(__file__).parents[1]
+from tests.sources import sources
 
 # Of a library, by the last name of what is called; those of two by both.
 FILES = {
@@ -61,10 +59,8 @@ class Writer:
 
 
 def _modules() -> Iterator[tuple[str, ast.Module]]:
-    for top in ("app", "trainer"):
-        for path in sorted((ROOT / top).rglob("*.py")):
-            name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-            yield name, ast.parse(path.read_text("utf-8"))
+    for source in sources("app", "trainer"):
+        yield source.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"), source.tree
 
 
 def _text(node: ast.AST) -> str:

@@ -15,8 +15,8 @@ import pytest
 from PySide6.QtCore import QObject, Signal
 
 from tests.lasting_signals import lasting_connections
+from tests.sources import ROOT, Source, sources
 
-ROOT = Path(__file__).resolve().parent.parent
 PRODUCT_FOLDERS = ("app", "trainer", "packaging")
 MAX_FILE_LINES = 700
 UNEXPLAINED_FILE_LINES = 450  # a longer file says in its docstring that it is "long, because …"
@@ -30,25 +30,20 @@ SOURCE_FILE = re.compile(r"\b(?:app|trainer|tests|packaging)/[\w/]+\.py\b")
 TRAINING_LIBRARIES = {"torch", "transformers", "peft", "bitsandbytes"}
 
 
-def product_files() -> list[Path]:
-    return sorted(path for folder in PRODUCT_FOLDERS for path in (ROOT / folder).rglob("*.py"))
-
-
-def imported_modules(source: str) -> Iterator[tuple[int, str]]:
+def imported_modules(source: Source) -> Iterator[tuple[int, str]]:
     """Line and dotted name of all that is imported, at any depth; `from a import b` yields `a.b`."""
-    for node in ast.walk(ast.parse(source)):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def forbidden_imports(path: str, source: str) -> list[str]:
-    """Imports that the file at `path` (relative to the repository, with slashes) may not make."""
+def forbidden_imports(source: Source) -> list[str]:
     return [
-        f"{path}:{line} imports {module}"
+        f"{source.path}:{line} imports {module}"
         for line, module in imported_modules(source)
-        if not is_allowed(path, module.split("."))
+        if not is_allowed(source.path, module.split("."))
     ]
 
 
@@ -68,11 +63,11 @@ def is_allowed(path: str, module: list[str]) -> bool:
     return module[0] not in TRAINING_LIBRARIES or path.startswith("trainer/")
 
 
-def swallowed_errors(path: str, source: str) -> list[str]:
+def swallowed_errors(source: Source) -> list[str]:
     """Handlers of everything that do nothing: they turn a bug into silence."""
     return [
-        f"{path}:{node.lineno} swallows every error"
-        for node in ast.walk(ast.parse(source))
+        f"{source.path}:{node.lineno} swallows every error"
+        for node in source.nodes
         if isinstance(node, ast.ExceptHandler) and catches_everything(node.type) and does_nothing(node.body)
     ]
 
@@ -98,28 +93,26 @@ def says_why(module: ast.Module) -> bool:
     return re.search(r"\b(long,?|450 lines) because\b", head) is not None
 
 
-def oversized(path: str, source: str) -> list[str]:
+def oversized(source: Source) -> list[str]:
     found = []
-    lines, module = len(source.splitlines()), ast.parse(source)
+    lines = len(source.text.splitlines())
     if lines > MAX_FILE_LINES:
-        found.append(f"{path} has {lines} lines")
-    elif lines > UNEXPLAINED_FILE_LINES and not says_why(module):
-        found.append(f"{path} has {lines} lines and does not say why")
-    for node in ast.walk(module):
+        found.append(f"{source.path} has {lines} lines")
+    elif lines > UNEXPLAINED_FILE_LINES and not says_why(source.tree):
+        found.append(f"{source.path} has {lines} lines and does not say why")
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > MAX_FUNCTION_LINES:
-                found.append(f"{path}:{node.lineno} {node.name} has {length} lines")
+                found.append(f"{source.path}:{node.lineno} {node.name} has {length} lines")
     return found
 
 
 @pytest.mark.parametrize("rule", [forbidden_imports, swallowed_errors, oversized, lasting_connections])
 def test_the_product_keeps_the_rule(rule):
-    files = product_files()
-    assert files
-    breaches = [
-        breach for path in files for breach in rule(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
-    ]
+    files = list(sources(*PRODUCT_FOLDERS))
+    assert len(files) > 500
+    breaches = [breach for source in files for breach in rule(source)]
     assert not breaches, "\n".join(breaches)
 
 
@@ -139,7 +132,7 @@ def test_the_product_keeps_the_rule(rule):
     ],
 )
 def test_a_forbidden_import_is_found(path, source):
-    assert len(forbidden_imports(path, source)) == 1
+    assert len(forbidden_imports(Source(path, source))) == 1
 
 
 @pytest.mark.parametrize(
@@ -155,19 +148,19 @@ def test_a_forbidden_import_is_found(path, source):
     ],
 )
 def test_an_allowed_import_is_not_reported(path, source):
-    assert forbidden_imports(path, source) == []
+    assert forbidden_imports(Source(path, source)) == []
 
 
 @pytest.mark.parametrize("caught", ["", " Exception", " BaseException", " (OSError, Exception)", " Exception as error"])
 @pytest.mark.parametrize("body", ["pass", "...", "continue"])
 def test_a_swallowed_error_is_found(caught, body):
     source = f"for x in y:\n    try:\n        f()\n    except{caught}:\n        {body}\n"
-    assert len(swallowed_errors("x.py", source)) == 1
+    assert len(swallowed_errors(Source("x.py", source))) == 1
 
 
 @pytest.mark.parametrize("handler", ["except OSError: pass", "except Exception: log()", "except Exception: raise"])
 def test_a_narrow_or_useful_handler_is_not_reported(handler):
-    assert swallowed_errors("x.py", f"try:\n    f()\n{handler}\n") == []
+    assert swallowed_errors(Source("x.py", f"try:\n    f()\n{handler}\n")) == []
 
 
 MADE_AND_HANDED_IN = """
@@ -183,6 +176,10 @@ class View(QWidget):
     def _work_of(self, draft):
         return self._theme
 """
+
+
+def view_with(connection: str) -> Source:
+    return Source("app/chat/ui/view.py", MADE_AND_HANDED_IN.format(connection=connection))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +200,9 @@ class View(QWidget):
     ],
 )
 def test_a_lambda_that_may_outlive_its_widget_is_found(connection):
-    assert len(lasting_connections("app/chat/ui/view.py", MADE_AND_HANDED_IN.format(connection=connection))) == 1
+    assert (
+        len(lasting_connections(Source("app/chat/ui/view.py", MADE_AND_HANDED_IN.format(connection=connection)))) == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,41 +220,45 @@ def test_a_lambda_that_may_outlive_its_widget_is_found(connection):
     ],
 )
 def test_a_lambda_on_what_the_widget_has_made_is_not_reported(connection):
-    assert lasting_connections("app/chat/ui/view.py", MADE_AND_HANDED_IN.format(connection=connection)) == []
+    assert lasting_connections(view_with(connection)) == []
 
 
-def test_long_files_and_functions_are_found():
-    long_function = "def f():\n" + "    x = 1\n" * MAX_FUNCTION_LINES
-    assert oversized("x.py", long_function) == [f"x.py:1 f has {MAX_FUNCTION_LINES + 1} lines"]
-    assert oversized("x.py", "x = 1\n" * (MAX_FILE_LINES + 1)) == [f"x.py has {MAX_FILE_LINES + 1} lines"]
-    assert oversized("x.py", "x = 1\n" * MAX_FILE_LINES) == [f"x.py has {MAX_FILE_LINES} lines and does not say why"]
-    assert (
-        oversized("x.py", '"""This file is long, because it is a table."""\n' + "x = 1\n" * (MAX_FILE_LINES - 1)) == []
-    )
-    assert oversized("x.py", "x = 1\n" * UNEXPLAINED_FILE_LINES) == []
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("def f():\n" + "    x = 1\n" * MAX_FUNCTION_LINES, f":1 f has {MAX_FUNCTION_LINES + 1} lines"),
+        ("x = 1\n" * (MAX_FILE_LINES + 1), f" has {MAX_FILE_LINES + 1} lines"),
+        ("x = 1\n" * MAX_FILE_LINES, f" has {MAX_FILE_LINES} lines and does not say why"),
+        ('"""This file is long, because it is a table."""\n' + "x = 1\n" * (MAX_FILE_LINES - 1), None),
+        ("x = 1\n" * UNEXPLAINED_FILE_LINES, None),
+    ],
+    ids=["function", "file", "unexplained", "explained", "short"],
+)
+def test_long_files_and_functions_are_found(text, problem):
+    assert oversized(Source("x.py", text)) == ([f"x.py{problem}"] if problem else [])
 
 
 def test_no_folder_is_crowded():
-    modules = [path for folder in ("app", "trainer") for path in (ROOT / folder).rglob("*.py")]
-    counts = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules if path.name != "__init__.py")
+    counts = Counter(
+        source.path.rpartition("/")[0] for source in sources("app", "trainer") if "__init__" not in source.path
+    )
     assert {folder: count for folder, count in counts.items() if count > MAX_FOLDER_MODULES} == {}
 
 
-def words_of(source: str) -> Iterator[str]:
+def words_of(source: Source) -> set[str]:
     """Return the strings of a file: tables of commands name modules in full, those of one `cli` by their last part."""
-    constants = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
-    yield from (node.value for node in constants if isinstance(node.value, str))
+    return {node.value for node in source.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def test_every_module_is_used():
     """A module that was left behind when its code went elsewhere is imported by nobody and named by no table."""
-    sources = {path: path.read_text("utf-8") for folder in ("app", "trainer") for path in (ROOT / folder).rglob("*.py")}
+    files = list(sources("app", "trainer"))
     used: set[str] = set()
-    for source in sources.values():
+    for source in files:
         for _, module in imported_modules(source):
             used |= {module, module.rpartition(".")[0]}
-        used |= set(words_of(source))
-    modules = [path.relative_to(ROOT).with_suffix("").parts for path in sources]
+        used |= words_of(source)
+    modules = [source.path.removesuffix(".py").split("/") for source in files]
     starts = {"__init__", "__main__", "doctor", "fake"}  # of `python -m`
     unused = [
         parts

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.sources import ROOT, Source, sources
+
 JAPANESE = re.compile(r"[\u3040-\u30fa\u30fc-\u30ff\u3400-\u9fff]")
 # These are words of the window that happen to be needed where it is put together.
 WINDOW = (*sorted((ROOT / "app").glob("*/ui")), ROOT / "app/uikit", ROOT / "app/application.py")
@@ -31,10 +32,6 @@ UNTRANSLATED = {
 }
 
 
-def code_files() -> list[Path]:
-    return sorted(path for folder in ("app", "trainer") for path in (ROOT / folder).rglob("*.py"))
-
-
 def is_of_window(path: Path) -> bool:
     return any(path == place or place in path.parents for place in WINDOW)
 
@@ -43,11 +40,11 @@ def is_pattern(path: Path, text: str) -> bool:
     return path.parent in READS and not text.endswith(("。", "ください", "か"))
 
 
-def literals(source: str) -> Iterator[tuple[int, str]]:
+def literals(source: Source) -> Iterator[tuple[int, str]]:
     """Yield line and text of each string with Japanese but docstrings. Ranges written as escapes are no Japanese."""
-    tree, lines = ast.parse(source), source.splitlines()
-    documentation = {id(node) for node in docstrings(tree)}
-    for node in ast.walk(tree):
+    lines = source.text.splitlines()
+    documentation = {id(node) for node in docstrings(source)}
+    for node in source.nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in documentation:
             continue
         written = "\n".join(lines[node.lineno - 1 : node.end_lineno])
@@ -55,26 +52,27 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-def docstrings(tree: ast.AST) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
+def docstrings(source: Source) -> Iterator[ast.expr]:
+    for node in source.nodes:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             yield from (statement.value for statement in body if isinstance(statement, ast.Expr))
 
 
-def stray(path: Path, source: str) -> list[str]:
-    """Japanese of `path` that nobody could translate."""
+def stray(source: Source) -> list[str]:
+    """Japanese of a file that nobody could translate."""
+    path = ROOT / source.path
     return [
-        f"{path.relative_to(ROOT)}:{line} {text!r}"
+        f"{source.path}:{line} {text!r}"
         for line, text in literals(source)
         if not (is_of_window(path) and text in UNTRANSLATED) and not is_pattern(path, text)
     ]
 
 
 def test_japanese_stands_in_resources_only() -> None:
-    files = code_files()
+    files = list(sources("app", "trainer"))
     assert len(files) > 100
-    found = [line for path in files for line in stray(path, path.read_text("utf-8"))]
+    found = [line for source in files for line in stray(source)]
     assert found == [], "words belong into resources/wording"
 
 
@@ -95,7 +93,7 @@ def test_japanese_stands_in_resources_only() -> None:
     ],
 )
 def test_a_stray_word_is_found(place: str, source: str, count: int) -> None:
-    assert len(stray(ROOT / place, source)) == count
+    assert len(stray(Source(place, source))) == count
 
 
 def bilingual(document: object, path: str = "") -> Iterator[tuple[str, str, str]]:
@@ -148,12 +146,11 @@ def used_keys() -> tuple[set[str], set[str], set[str]]:
     for path in sorted((ROOT / "resources/report").glob("*.html")):
         for name, is_composed in re.findall(r'phrase\("([^"]+)"( ~)?', path.read_text("utf-8")):
             (beginnings if is_composed else asked).add(name)
-    for path in code_files():
-        tree = ast.parse(path.read_text("utf-8"))
-        parts = {id(part): node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args and is_lookup(node.func)]
+    for source in sources("app", "trainer"):
+        parts = {id(part) for node in source.nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        calls = [node for node in source.nodes if isinstance(node, ast.Call) and node.args and is_lookup(node.func)]
         looked_up = {id(node) for call in calls for node in ast.walk(call.args[0])}
-        for node in ast.walk(tree):
+        for node in source.nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and key.fullmatch(node.value):
                 (beginnings if id(node) in parts else asked if id(node) in looked_up else whole).add(node.value)
     return whole | asked, asked, beginnings

@@ -5,9 +5,9 @@ The readers are found in the source, not listed. What is no foreign file says so
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.sources import Source, sources
+
 OWN = ("resources()", "/proc/", "_NET", "folder() /", "file.locate()")  # what came with the program; the kernel's
 EXCUSED = {
     "app/base/authenticity.py": "the machine's number, in a place of the system",
@@ -36,26 +36,27 @@ EXCUSED = {
 }  # fmt: skip
 
 
-def _readers(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+def _readers(source: Source) -> Iterator[str]:
+    for node in source.nodes:
         if not isinstance(node, ast.Call):
             continue
-        written = ast.unparse(node)
+        is_method = isinstance(node.func, ast.Attribute)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
-        if of in ("os", "strict_json", "table_reader"):
+        if name not in ("open", "read_bytes", "read_text"):
+            continue
+        written = ast.unparse(node)
+        if is_method and ast.unparse(node.func.value) in ("os", "strict_json", "table_reader"):
             continue
         mode = node.args[-1] if node.args and isinstance(node.args[-1], ast.Constant) else None
         is_reading = mode is not None and mode.value in ("r", "rb", "rt")
         has_words = any(key.arg in ("encoding", "errors") for key in node.keywords)
-        is_method = isinstance(node.func, ast.Attribute)
         is_open = name == "open" and (is_reading or (has_words and not (node.args and mode)))
-        if (is_open or (is_method and name in ("read_bytes", "read_text"))) and not any(own in written for own in OWN):
-            yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno}: {written}"
+        if (is_open or (is_method and name != "open")) and not any(own in written for own in OWN):
+            yield f"{source.path}:{node.lineno}: {written}"
 
 
 def test_every_file_of_others_is_opened_as_a_file() -> None:
-    found = [one for path in sorted((ROOT / "app").rglob("*.py")) for one in _readers(path)]
+    found = [one for source in sources("app") for one in _readers(source)]
     unexcused = [one for one in found if one.partition(":")[0] not in EXCUSED]
     assert not unexcused, "\n".join(unexcused)
     assert not EXCUSED.keys() - {one.partition(":")[0] for one in found}

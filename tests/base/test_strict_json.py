@@ -13,8 +13,8 @@ from app.base.files import strict_json
 from app.chat.batch import question_table
 from app.evaluation import question_files
 from app.training.data import file_import
+from tests.sources import sources
 
-ROOT = Path(__file__).resolve().parents[2]
 MEBIBYTE = 1 << 20
 
 _BOMBS = {
@@ -99,9 +99,9 @@ OWN = {
 
 def test_nothing_else_reads_json_that_came_from_outside() -> None:
     found = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "app").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        source.path
+        for source in sources("app")
+        for node in source.nodes
         if isinstance(node, ast.Attribute)
         and node.attr in ("load", "loads")
         and isinstance(node.value, ast.Name)

@@ -23,6 +23,7 @@ from app.uikit.dialogs import BugReporter
 from app.uikit.input_method import guard_of
 from tests import document_shots, screenshots
 from tests.evaluation.ui import evaluation_places
+from tests.sources import sources
 from tests.training.ui import training_places
 
 APP = Path(__file__).resolve().parents[3] / "app"
@@ -298,7 +299,8 @@ def _noting(original: Any, made: list[tuple[QWidget, str]]) -> Callable[..., Non
 
 @functools.cache
 def _trees() -> dict[Path, ast.Module]:
-    return {file: ast.parse(file.read_text("utf-8")) for folder in UI for file in sorted(folder.rglob("*.py"))}
+    files = {APP.parent / source.path: source for source in sources("app")}
+    return {file: source.tree for file, source in files.items() if any(file.is_relative_to(folder) for folder in UI)}
 
 
 def _name(node: ast.AST) -> str:
