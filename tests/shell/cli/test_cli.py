@@ -1,4 +1,8 @@
-"""The command line as people and scripts call it: whole processes, real models, real exit statuses."""
+"""The command line as people and scripts call it: exit statuses, what stands where, real models.
+
+Most commands run in this process. What a process of its own can do alone is tried with one: pipes, signals, the role
+that the arguments choose, and one answer of a real model from the question to the exit status.
+"""
 
 import json
 import os
@@ -6,24 +10,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess, Popen
 from typing import Any
 
+import psutil
 import pytest
+from PySide6.QtCore import QCoreApplication
 
-from app.cli import COMMANDS
+from app import cli as main
 from app.models import starter
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Run = Callable[..., "CompletedProcess[str]"]
 
 
 @pytest.fixture
-def kotae(tmp_path: Path) -> Run:
-    """Runs `kotae ARGUMENTS` with a data folder of its own."""
+def program(tmp_path: Path) -> Run:
+    """Runs `kotae ARGUMENTS` as a program, with a data folder of its own."""
 
-    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, **environment: str) -> "CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "app", *arguments],
             env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ　😀")} | environment,
@@ -37,14 +46,34 @@ def kotae(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def kotae_with_starter(kotae: Run) -> Run:
+def kotae(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], qapp: QCoreApplication
+) -> Run:
+    """Runs `kotae ARGUMENTS` in this process, with a data folder of its own."""
+    monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "データ　😀"))
+
+    def run(*arguments: str) -> "CompletedProcess[str]":
+        capfd.readouterr()
+        try:
+            status = main.main(arguments, lambda *_: 0)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return CompletedProcess(arguments, status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def starter_folder(tmp_path_factory: pytest.TempPathFactory, qapp: QCoreApplication) -> Path:
+    """A data folder that has the starter, for tests that only ask it."""
     if not starter.is_available():
         pytest.skip("the starter's package is not installed")
-    assert kotae("models", "add", "starter").returncode == 0
-    return kotae
+    folder = tmp_path_factory.mktemp("starter")
+    assert main.main(["models", "add", "starter", "--data-dir", str(folder)], lambda *_: 0) == 0
+    return folder
 
 
-def _json(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+def _json(done: "CompletedProcess[str]") -> dict[str, Any]:
     lines = done.stdout.splitlines()
     assert len(lines) == 1, done.stdout
     data: dict[str, Any] = json.loads(lines[0])
@@ -52,8 +81,8 @@ def _json(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
 
 
 @pytest.mark.model
-def test_the_starter_is_added_and_answers_tokyo_as_one_json_object(kotae_with_starter: Run) -> None:
-    done = kotae_with_starter("ask", "日本の首都はどこですか？", "--json")
+def test_the_starter_is_added_and_answers_tokyo_as_one_json_object(program: Run, starter_folder: Path) -> None:
+    done = program("ask", "日本の首都はどこですか？", "--json", "--data-dir", str(starter_folder))
     assert done.returncode == 0, done.stderr
     answer = _json(done)
     assert "東京" in answer["answer"]
@@ -66,33 +95,36 @@ def test_the_starter_is_added_and_answers_tokyo_as_one_json_object(kotae_with_st
 
 
 @pytest.mark.model
-def test_a_text_answer_goes_to_stdout_and_the_rest_to_stderr(kotae_with_starter: Run) -> None:
-    done = kotae_with_starter("ask", "日本の首都はどこですか？")
+def test_a_text_answer_goes_to_stdout_and_the_rest_to_stderr(kotae: Run, starter_folder: Path) -> None:
+    done = kotae("ask", "日本の首都はどこですか？", "--data-dir", str(starter_folder))
     assert "東京" in done.stdout
     assert "tok/s" not in done.stdout
     assert "tok/s" in done.stderr
 
 
 @pytest.mark.model
-def test_the_length_limit_is_the_verdict_and_a_seed_repeats(kotae_with_starter: Run) -> None:
+def test_the_length_limit_is_the_verdict_and_a_seed_repeats(kotae: Run, starter_folder: Path) -> None:
     arguments = ("ask", "日本の歴史は？", "--json", "--max-tokens", "3", "--temperature", "1.2", "--seed", "5")
-    first, second = (_json(kotae_with_starter(*arguments)) for _ in range(2))
+    first, second = (_json(kotae(*arguments, "--data-dir", str(starter_folder))) for _ in range(2))
     assert first["verdict"] == "length"
     assert first["usage"]["answer_tokens"] == 3
     assert first["answer"] == second["answer"]
 
 
 @pytest.mark.model
-def test_models_are_listed_shown_judged_and_removed(kotae_with_starter: Run) -> None:
-    listed = _json(kotae_with_starter("models", "list", "--json"))["models"]
+def test_models_are_listed_shown_judged_and_removed(kotae: Run) -> None:
+    if not starter.is_available():
+        pytest.skip("the starter's package is not installed")
+    assert kotae("models", "add", "starter").returncode == 0
+    listed = _json(kotae("models", "list", "--json"))["models"]
     assert [(m["licence"], m["is_trial"], m["is_present"]) for m in listed] == [("Gemma Terms of Use", True, True)]
-    shown = _json(kotae_with_starter("--json", "models", "show", "gemma-3-270m"))
+    shown = _json(kotae("--json", "models", "show", "gemma-3-270m"))
     assert shown["parameters"] == 268_098_176
-    fit = _json(kotae_with_starter("models", "fit", "270m", "--context", "2048", "--json"))
+    fit = _json(kotae("models", "fit", "270m", "--context", "2048", "--json"))
     assert fit["total_bytes"] == fit["weights_bytes"] + fit["kv_bytes"] + fit["compute_bytes"]
     assert fit["verdict"] in ("comfortable", "tight", "insufficient")
-    assert kotae_with_starter("models", "remove", "270m").returncode == 0
-    assert _json(kotae_with_starter("models", "list", "--json")) == {"models": []}
+    assert kotae("models", "remove", "270m").returncode == 0
+    assert _json(kotae("models", "list", "--json")) == {"models": []}
 
 
 def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_model: Path) -> None:
@@ -152,40 +184,39 @@ def test_english_on_request(kotae: Run) -> None:
     assert "no model" in kotae("--lang", "en", "ask", "x").stderr
 
 
-def test_help_is_japanese_unless_english_is_asked_for(kotae: Run) -> None:
-    for arguments in (("--help",), ("ask", "--help"), ("models", "fit", "--help")):
-        japanese, english = kotae(*arguments).stdout, kotae("--lang", "en", *arguments).stdout
-        assert "使い方" in japanese
-        assert "Usage:" in english
-        assert english.isascii()
-        assert len(english.splitlines()) > 5
+@pytest.mark.parametrize("arguments", [("--help",), ("ask", "--help"), ("models", "fit", "--help")])
+def test_help_is_japanese_unless_english_is_asked_for(kotae: Run, arguments: tuple[str, ...]) -> None:
+    japanese, english = kotae(*arguments).stdout, kotae("--lang", "en", *arguments).stdout
+    assert "使い方" in japanese
+    assert "Usage:" in english
+    assert english.isascii()
+    assert len(english.splitlines()) > 5
 
 
 LOADED = """
 import sys
 from app import cli as main
-status = main.main(sys.argv[1:], lambda *_: 0)
-print(*(name for name, module in main.COMMANDS.items() if module in sys.modules), file=sys.stderr)
-sys.exit(status)
+known = set()
+for arguments in sys.argv[1:]:
+    main.main(arguments.split(), lambda *_: 0)
+    loaded = {name for name, module in main.COMMANDS.items() if module in sys.modules}
+    print(*loaded - known, file=sys.stderr)
+    known |= loaded
 """
 
 
-@pytest.mark.parametrize(
-    ("arguments", "loaded"),
-    [("", ""), ("--lang en", ""), ("chats list", "chats"), ("--json --lang=en docs list", "docs")],
-)
-def test_only_the_command_that_is_given_is_loaded(tmp_path: Path, arguments: str, loaded: str) -> None:
+def test_only_the_command_that_is_given_is_loaded(tmp_path: Path) -> None:
     """All of them take a second, which the window and each command would wait for."""
     environment = os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
-    command = [sys.executable, "-c", LOADED, *arguments.split()]
+    command = [sys.executable, "-c", LOADED, "", "--lang en", "chats list", "--json --lang=en docs list"]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
-    assert done.stderr.split() == loaded.split()
+    assert done.stderr.splitlines() == ["", "", "chats", "docs"]
 
 
 def test_a_word_that_is_no_command_is_answered_with_all_of_them(kotae: Run) -> None:
     done = kotae("chatz")
     assert done.returncode == 2
-    assert ", ".join(COMMANDS) in done.stderr
+    assert ", ".join(main.COMMANDS) in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -246,14 +277,14 @@ def test_a_question_beside_a_file_of_questions_is_wrong_usage(kotae: Run) -> Non
     assert "QUESTION と --batch は一緒に使えません" in done.stderr
 
 
-def test_half_an_option_is_none(kotae: Run, tmp_path: Path) -> None:
+def test_half_an_option_is_none(program: Run, tmp_path: Path) -> None:
     """What looks for the data folder before the options are parsed would take another one."""
-    assert kotae("models", "list", "--data-d", str(tmp_path)).returncode == 2
+    assert program("models", "list", "--data-d", str(tmp_path)).returncode == 2
     assert not (tmp_path / "kotae.sqlite").exists()
 
 
-def test_without_a_display_the_window_is_refused_with_the_command_that_works(kotae: Run) -> None:
-    done = kotae(DISPLAY="", WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
+def test_without_a_display_the_window_is_refused_with_the_command_that_works(program: Run) -> None:
+    done = program(DISPLAY="", WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
     assert done.returncode == 3
     assert "kotae ask" in done.stderr
 
@@ -265,69 +296,61 @@ def test_an_unusable_data_folder_is_named(kotae: Run, tmp_path: Path) -> None:
     assert "below" in done.stderr
 
 
-def test_the_c_locale_changes_nothing(kotae: Run, tiny_model: Path) -> None:
-    done = kotae("models", "import", str(tiny_model), LC_ALL="C", LANG="C")
+def test_the_c_locale_changes_nothing(program: Run, tiny_model: Path) -> None:
+    done = program("models", "import", str(tiny_model), LC_ALL="C", LANG="C")
     assert done.returncode == 0, done.stderr
     assert "使えるようにしました" in done.stdout
 
 
-def test_a_closed_pipe_ends_quietly(kotae: Run, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "models", "list"],
-        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path)},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.wait(30) in (0, 1)
-    assert b"Traceback" not in process.stderr.read()
-    process.stderr.close()
+@contextmanager
+def _started(tmp_path: Path, *arguments: str) -> Iterator["Popen[bytes]"]:
+    """`kotae ARGUMENTS` with the fake engine, in a process group of its own as a terminal gives it."""
+    command = [sys.executable, "-m", "app", *arguments]
+    environment = os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Popen(command, env=environment, cwd=ROOT, start_new_session=True, **pipes) as process:
+        yield process
 
 
-def _start(tmp_path: Path, question: str, model: Path) -> "subprocess.Popen[bytes]":
-    """`kotae ask` with the fake engine, in a process group of its own as a terminal gives it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "app", "ask", question, "--model", str(model)],
-        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+def _asking(tmp_path: Path, question: str, model: Path) -> AbstractContextManager["Popen[bytes]"]:
+    return _started(tmp_path, "ask", question, "--model", str(model))
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    with _started(tmp_path, "models", "list") as process:
+        process.stdout.close()
+        assert process.wait(30) in (0, 1)
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_an_answer_into_a_closed_pipe_ends_quietly(tmp_path: Path, tiny_model: Path) -> None:
+    with _asking(tmp_path, "!slow " + "あ" * 30, tiny_model) as process:
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.wait(30) == 1
+        assert b"Traceback" not in process.stderr.read()
 
 
 def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path, tiny_model: Path) -> None:
-    process = _start(tmp_path, "!slow " + "あ" * 100, tiny_model)
-    assert process.stdout is not None
-    process.stdout.read(1)  # the answer has begun
-    time.sleep(0.3)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the children get it too
-    _, errors = process.communicate(timeout=20)
+    with _asking(tmp_path, "!slow " + "あ" * 100, tiny_model) as process:
+        process.stdout.read(1)  # the answer has begun
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the children get it too
+        _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "中断しました" in errors.decode()
     assert b"Traceback" not in errors
 
 
 def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: Path, tiny_model: Path) -> None:
-    process = _start(tmp_path, "!hang", tiny_model)
-    time.sleep(3)  # nothing tells that it hangs
-    os.killpg(process.pid, signal.SIGINT)
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    with _asking(tmp_path, "!hang", tiny_model) as process:
+        wait_until(lambda: any(child.status() == psutil.STATUS_STOPPED for child in _children(process)))
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"Traceback" not in errors
 
 
-def test_an_answer_into_a_closed_pipe_ends_quietly(tmp_path: Path, tiny_model: Path) -> None:
-    process = _start(tmp_path, "!slow " + "あ" * 30, tiny_model)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.read(1)
-    process.stdout.close()
-    assert process.wait(30) == 1
-    assert b"Traceback" not in process.stderr.read()
-    process.stderr.close()
+def _children(process: "Popen[bytes]") -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
