@@ -145,12 +145,12 @@ def facts(path: str, context_tokens: int = 8192) -> EngineFacts:
 
 def fill(store: Store, clock: list[float]) -> None:
     now = time.time()
-    for days, question, answer in reversed(QUESTIONS[current_language()]):
-        clock[0] = now - days * DAY_S - 300
-        asked = store.add_question(question)
-        details = AnswerDetails("m", "Swallow-8B Q4_K_M", "end", tokens_per_s=44.9, total_s=8.2, first_token_s=0.6)
-        reply = store.add_answer(asked.id, details)
-        store.finish_answer(reply.id, answer, "done", details)
+    details = AnswerDetails("m", "Swallow-8B Q4_K_M", "end", tokens_per_s=44.9, total_s=8.2, first_token_s=0.6)
+    with store.database.transaction():
+        for days, question, answer in reversed(QUESTIONS[current_language()]):
+            clock[0] = now - days * DAY_S - 300
+            reply = store.add_answer(store.add_question(question).id, details)
+            store.finish_answer(reply.id, answer, "done", details)
     clock[0] = now
 
 

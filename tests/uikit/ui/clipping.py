@@ -36,23 +36,27 @@ ITEM_MARGIN_PX = 12  # what delegates keep free at each side, at the least
 LINE_EDIT_MARGIN_PX = 2  # Qt keeps it at each side of the text
 
 
+Beside = dict[QWidget, dict[QWidget, QRect]]  # parent -> what its layout holds and shows, and where
+
+
 def clipped(window: QWidget) -> list[str]:
     """One line for each visible text of `window` that is cut off, with what it needs and what it has."""
+    beside: Beside = {}
     return [
         f"{type(widget).__name__} {text!r}: {problem}"
         for widget in (window, *window.findChildren(QWidget))
         if widget.isVisible()
-        for text, problem in _problems(widget)
+        for text, problem in _problems(widget, beside)
     ]
 
 
-def _problems(widget: QWidget) -> Iterator[tuple[str, str]]:
+def _problems(widget: QWidget, beside: Beside) -> Iterator[tuple[str, str]]:
     found = False
     for text, needed, room in _measured(widget):
         found = True
         if needed.width() > room.width() + SLACK_PX or needed.height() > room.height() + SLACK_PX:
             yield text, f"needs {_words(needed)}, has {_words(room)}"
-    if found and (hidden := _hidden_part(widget) or _covered_part(widget)):
+    if found and (hidden := _hidden_part(widget) or _covered_part(widget, beside)):
         yield _text_of(widget), hidden
 
 
@@ -177,7 +181,7 @@ def _hidden_part(widget: QWidget) -> str:
     return ""
 
 
-def _covered_part(widget: QWidget) -> str:
+def _covered_part(widget: QWidget, beside: Beside) -> str:
     """Whether something in the same layout lies over the widget, as when a layout has too little room."""
     area = QRect(QPoint(), widget.size())
     child, parent = widget, widget.parentWidget()
@@ -185,11 +189,12 @@ def _covered_part(widget: QWidget) -> str:
         area.translate(child.pos())
         if _scrolls(parent, Qt.Orientation.Vertical):
             area &= parent.rect()
-        beside = list(_laid_out(parent.layout()))
-        for other in beside if child in beside else ():  # what floats over a page has no layout, and may
-            shared = other.geometry() & area
-            if other is not child and other.isVisible() and min(shared.width(), shared.height()) > SLACK_PX:
-                return f"{area.getRect()} lies under or over {type(other).__name__} {other.geometry().getRect()}"
+        if parent not in beside:
+            beside[parent] = {other: other.geometry() for other in _laid_out(parent.layout()) if other.isVisible()}
+        for other, place in beside[parent].items() if child in beside[parent] else ():  # what floats has no layout
+            shared = place & area
+            if other is not child and min(shared.width(), shared.height()) > SLACK_PX:
+                return f"{area.getRect()} lies under or over {type(other).__name__} {place.getRect()}"
         child, parent = parent, parent.parentWidget()
     return ""
 
