@@ -168,15 +168,17 @@ def test_every_number_of_an_answer_is_in_a_passage_that_it_cites() -> None:
                 assert number in cited or number in named, (row["question"], sentence, number)
 
 
-def test_the_program_itself_finds_nearly_every_sentence_in_its_source() -> None:
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_program_itself_finds_nearly_every_sentence_in_its_source(every: int) -> None:
     """It does not judge what follows: from 交差点を除いて落とす, that it is not done there."""
+    rows = WITH_PASSAGES[::every]
     doubtful = [
         (row["question"], claim.sentence, claim.missing)
-        for row in WITH_PASSAGES
+        for row in rows
         for claim in claims.check_claims(row["answer"], found(row), row["question"])
         if not claim.is_supported
     ]
-    assert len(doubtful) <= 0.025 * len(WITH_PASSAGES), doubtful
+    assert len(doubtful) <= 0.025 * len(rows), doubtful
 
 
 def test_passages_are_one_to_five_and_repeat_no_line() -> None:

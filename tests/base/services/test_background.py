@@ -219,10 +219,10 @@ class Kept:
 
 def test_what_only_work_and_its_callbacks_hold_is_never_destroyed_by_the_pool(qtbot: QtBot) -> None:
     released_by: list[int] = []
-    for _ in range(200):
+    for _ in range(80):
         background.run(Kept(released_by).work, Kept(released_by).note, Kept(released_by).note)
         background.run(Kept(released_by).fail, Kept(released_by).note, Kept(released_by).note)
         background.run_long(Kept(released_by).work, Kept(released_by).note, Kept(released_by).note)
         qtbot.waitUntil(lambda: not background._running)
-    qtbot.waitUntil(lambda: len(released_by) == 200 * 9)
+    qtbot.waitUntil(lambda: len(released_by) == 80 * 9)
     assert set(released_by) == {threading.get_ident()}

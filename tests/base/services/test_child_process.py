@@ -17,8 +17,10 @@ LINES = 4000
 
 class Child:
     def __init__(self, code: str, folder: Path, qtbot: QtBot, **options: float) -> None:
+        """It is looked after ten times a second, not once."""
         command = [sys.executable, "-c", code]
         self.process = ChildProcess(command, folder / "child.log", json.loads, **options)  # type: ignore[arg-type]
+        self.process._watch.setInterval(100)
         self.events: list[int] = []
         self.ends: list[tuple[str, int]] = []  # each with the lines that came before it
         self.process.event_received.connect(self.events.append)
@@ -55,8 +57,11 @@ def test_much_that_is_told_at_once_leaves_room_for_the_window(tmp_path: Path, qt
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there the end of its input is not what ends it")
-def test_a_child_is_told_to_end_without_waiting_for_it(tmp_path: Path, qtbot: QtBot) -> None:
+def test_a_child_is_told_to_end_without_waiting_for_it(
+    tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It heeds nothing, and is killed after a while."""
+    monkeypatch.setattr(child_process, "STOP_GRACE_MS", 500)
     child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot)
     child.process.start()
     child.until_it_speaks()
@@ -106,12 +111,12 @@ def test_a_line_that_is_no_event_ends_it_even_if_it_has_ended_by_then(tmp_path: 
 def test_a_silent_child_is_ended_unless_this_process_was_suspended_itself(
     tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child_process, "WATCH_LATE_S", 1.4)
-    child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot, silence_limit_s=1.5)
+    monkeypatch.setattr(child_process, "WATCH_LATE_S", 0.5)
+    child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot, silence_limit_s=0.7)
     child.process.start()
     child.until_it_speaks()
-    time.sleep(1.8)
-    qtbot.wait(300)
+    time.sleep(0.9)
+    qtbot.wait(200)
     assert child.ends == []
     child.until_it_ends()
     assert child.ends == [("hung", 1)]
@@ -120,10 +125,10 @@ def test_a_silent_child_is_ended_unless_this_process_was_suspended_itself(
 
 
 def test_a_child_may_be_silent_while_nobody_waits_for_it(tmp_path: Path, qtbot: QtBot) -> None:
-    child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot, silence_limit_s=0.5)
+    child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot, silence_limit_s=0.3)
     child.process.start()
     child.process.unwatch()
-    qtbot.wait(1500)
+    qtbot.wait(600)
     assert child.process.is_running
     child.process.watch()
     child.until_it_ends()
@@ -131,13 +136,13 @@ def test_a_child_may_be_silent_while_nobody_waits_for_it(tmp_path: Path, qtbot: 
 
 
 def test_a_request_is_answered_or_ends_at_its_limit(tmp_path: Path, qtbot: QtBot) -> None:
-    for code, cause, answer in (
-        ("print(int(input()) + 1)", "finished", 2),
-        ("import time; print(1, flush=True); time.sleep(60)", "killed", 1),
-        ("import time; time.sleep(60)", "killed", None),
+    for code, limit_s, cause, answer in (
+        ("print(int(input()) + 1)", 30.0, "finished", 2),
+        ("import time; print(1, flush=True); time.sleep(60)", 1.0, "killed", 1),
+        ("import time; time.sleep(60)", 0.1, "killed", None),
     ):
         child = Child(code, tmp_path, qtbot)
-        child.process.ask(b"1\n", 1.0)
+        child.process.ask(b"1\n", limit_s)
         child.until_it_ends()
         assert child.how is not None
         assert (child.how.cause, child.how.last_event) == (cause, answer)
