@@ -35,9 +35,11 @@ def theme(qapp: QApplication) -> Iterator[Theme]:
     set_language(qapp, "ja")
     theme = Theme()
     theme.apply(qapp, Settings(theme="light"))
+    sheet = qapp.styleSheet()
     yield theme
     delete_what_is_put_off()
-    Theme().apply(qapp, Settings(theme="light"))
+    if qapp.styleSheet() != sheet:  # the test has tried another theme or size
+        Theme().apply(qapp, Settings(theme="light"))
 
 
 def delete_what_is_put_off() -> None:
