@@ -80,7 +80,13 @@ application.run(sys.argv[1], sys.argv[2] or None)
 
 @pytest.mark.parametrize(
     ("setting", "wish", "spoken"),
-    [("system", "", "ja"), ("en", "", "en"), ("ja", "", "ja"), ("en", "ja", "ja"), ("ja", "en", "en")],
+    [
+        ("system", "", "ja"),
+        ("en", "", "en"),
+        ("ja", "en", "en"),
+        pytest.param("ja", "", "ja", marks=pytest.mark.slow),
+        pytest.param("en", "ja", "ja", marks=pytest.mark.slow),
+    ],
 )
 def test_the_window_starts_in_the_language_of_the_setting_unless_another_is_wished_for(
     tmp_path: Path, setting: str, wish: str, spoken: str

@@ -24,38 +24,34 @@ def pick(control: Chooser, words: str) -> None:
     control.activated.emit(control.currentIndex())
 
 
-@pytest.mark.parametrize(
-    ("place", "name", "words", "field", "value"),
-    [
-        (0, "theme_choice", "暗い", "theme", "dark"),
-        (0, "text_size", "130 %", "text_scale_percent", 130),
+def test_a_choice_applies_at_once_and_is_stored(parts, where):
+    for place, name, words, field, value in (
         (1, "send_key", "Ctrl + Enter で送信", "send_key", "ctrl_enter"),
         (1, "context", "8,192 トークン", "context_tokens", 8192),
         (0, "details", "詳細", "shows_details", True),
         (3, "repack", "しない", "repack", "off"),
         (3, "kv_type", "省メモリ（q8_0）", "kv_type", "q8_0"),
-    ],
-)
-def test_a_choice_applies_at_once_and_is_stored(parts, where, place, name, words, field, value):
-    pick(getattr(section(parts, place), name), words)
-    assert getattr(parts.preferences.value, field) == value
-    assert getattr(settings.load(where.settings), field) == value
+        (0, "text_size", "130 %", "text_scale_percent", 130),
+    ):
+        pick(getattr(section(parts, place), name), words)
+        assert getattr(parts.preferences.value, field) == value
+        assert getattr(settings.load(where.settings), field) == value
 
 
-def test_a_dark_theme_is_seen_at_once(parts):
+def test_a_dark_theme_is_stored_and_seen_at_once(parts, where):
     before = parts.window.palette().window().color()
     pick(section(parts, 0).theme_choice, "暗い")
+    assert settings.load(where.settings).theme == parts.preferences.value.theme == "dark"
     assert parts.window.palette().window().color().lightness() < before.lightness()
 
 
-@pytest.mark.parametrize(("place", "name", "field", "number"), [(3, "threads", "threads", 4)])
-def test_a_number_can_be_set_and_left_to_measurement_again(parts, place, name, field, number):
-    spin = getattr(section(parts, place), name)
+def test_a_number_can_be_set_and_left_to_measurement_again(parts):
+    spin = section(parts, 3).threads
     assert spin.text() == "自動"
-    spin.setValue(number)
-    assert getattr(parts.preferences.value, field) == number
+    spin.setValue(4)
+    assert parts.preferences.value.threads == 4
     spin.setValue(spin.minimum())
-    assert getattr(parts.preferences.value, field) is None
+    assert parts.preferences.value.threads is None
 
 
 def test_a_change_from_elsewhere_is_shown(parts):

@@ -31,18 +31,10 @@ def press(notice, words: str) -> None:
     button.click()
 
 
-def test_an_ordinary_start_says_nothing_and_takes_no_room(said):
-    notice, _, _ = said(StartRecord(CLOSED, 0, __version__))
-    assert notice.isHidden()
-
-
-def test_the_very_first_start_says_nothing(said):
-    assert said(StartRecord())[0].isHidden()
-
-
-@pytest.mark.parametrize(
-    ("last", "is_safe", "words"),
-    [
+def test_the_weightiest_thing_is_said_and_nothing_of_an_ordinary_start(said):
+    for last, is_safe, words in (
+        (StartRecord(CLOSED, 0, __version__), False, ""),
+        (StartRecord(), False, ""),  # the very first one
         (StartRecord(STARTING, 1, __version__), True, "起動に 2 回続けて"),
         (StartRecord(STARTING, 4, __version__), True, "起動に 5 回続けて"),
         (StartRecord(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
@@ -50,12 +42,12 @@ def test_the_very_first_start_says_nothing(said):
         (StartRecord(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
         (StartRecord(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
         (StartRecord(CLOSED, 0, "99.0"), False, f"今は {__version__}、前回は 99.0"),
-    ],
-)
-def test_the_weightiest_thing_is_said(said, last, is_safe, words):
-    notice, _, _ = said(last, is_safe=is_safe)
-    assert not notice.isHidden()
-    assert words in notice.banner.accessibleName()
+    ):
+        notice, _, _ = said(last, is_safe=is_safe)
+        assert notice.isHidden() == (not words), last
+        if words:
+            assert words in notice.banner.accessibleName()
+            notice.banner.dismiss()
 
 
 def test_it_goes_when_it_is_closed(said):

@@ -29,8 +29,12 @@ def dialogs() -> list[Dialog]:
 
 
 @pytest.fixture
-def parts(open_window, store, where):
+def model(store, where):
     local_models.add(store, local_models.describe(models.tiny_llama(where.models / "m.gguf")))
+
+
+@pytest.fixture
+def parts(open_window, model):
     return open_window()
 
 
@@ -91,30 +95,30 @@ def interrupt_a_move(where, target: Path) -> None:
     models_folder.write_journal(where, FolderMove(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
 
 
-def test_an_interrupted_move_is_offered_and_gone_on_with(parts, open_window, qtbot, where, tmp_path):
+def test_an_interrupted_move_is_offered_and_gone_on_with(model, open_window, qtbot, where, tmp_path):
     interrupt_a_move(where, tmp_path / "new")
-    again = open_window()
-    banner = again.offers.moving
+    parts = open_window()
+    banner = parts.offers.moving
     assert str(tmp_path / "new") in words(banner)
-    with qtbot.waitSignal(again.maintenance.folder_moved):
+    with qtbot.waitSignal(parts.maintenance.folder_moved):
         banner.action_requested.emit("continue")
-    assert again.window.current_page == "settings"
-    assert again.library.models()[0].path == str(tmp_path / "new" / "m.gguf")
-    assert not again.offers.isVisible()
+    assert parts.window.current_page == "settings"
+    assert parts.library.models()[0].path == str(tmp_path / "new" / "m.gguf")
+    assert not parts.offers.isVisible()
 
 
-def test_an_interrupted_move_can_be_given_up(parts, open_window, qtbot, where, tmp_path):
+def test_an_interrupted_move_can_be_given_up(model, open_window, qtbot, where, tmp_path):
     interrupt_a_move(where, tmp_path / "new")
-    again = open_window()
-    with qtbot.waitSignal(again.maintenance.move_undone):
-        again.offers.moving.action_requested.emit("undo")
+    parts = open_window()
+    with qtbot.waitSignal(parts.maintenance.move_undone):
+        parts.offers.moving.action_requested.emit("undo")
     assert list((tmp_path / "new").iterdir()) == []
     assert (where.models / "m.gguf").exists()
-    assert not again.offers.isVisible()
+    assert not parts.offers.isVisible()
 
 
 def test_a_move_that_an_earlier_version_began_is_named_and_the_same_place_goes_on_with_it(
-    parts, open_window, qtbot, where, tmp_path
+    model, open_window, qtbot, where, tmp_path
 ):
     target = tmp_path / "new"
     target.mkdir()
@@ -124,19 +128,19 @@ def test_a_move_that_an_earlier_version_began_is_named_and_the_same_place_goes_o
     told = json.loads(journal.read_text("ascii"))
     del told["mark"]
     journal.write_text(json.dumps(told), "ascii")
-    again = open_window()
-    assert str(target) in words(again.offers.moving)
-    assert "同じ移動先をもう一度指定してください" in words(again.offers.moving)
-    assert again.library.models()[0].path == str(where.models / "m.gguf")  # nothing was done by that file's word
-    with qtbot.waitSignal(again.maintenance.folder_moved):
-        again.maintenance.move_folder(target)
-    assert again.library.models()[0].path == str(target / "m.gguf")
+    parts = open_window()
+    assert str(target) in words(parts.offers.moving)
+    assert "同じ移動先をもう一度指定してください" in words(parts.offers.moving)
+    assert parts.library.models()[0].path == str(where.models / "m.gguf")  # nothing was done by that file's word
+    with qtbot.waitSignal(parts.maintenance.folder_moved):
+        parts.maintenance.move_folder(target)
+    assert parts.library.models()[0].path == str(target / "m.gguf")
     assert not (where.models / "m.gguf").exists()
     assert not journal.exists()
 
 
 def test_where_such_a_move_is_over_only_the_old_folder_is_named_and_the_notice_can_be_put_away(
-    parts, open_window, qtbot, where, tmp_path
+    model, open_window, qtbot, where, tmp_path
 ):
     old = tmp_path / "old"
     old.mkdir()
@@ -144,20 +148,21 @@ def test_where_such_a_move_is_over_only_the_old_folder_is_named_and_the_notice_c
     told = {"source": str(old), "target": str(where.models), "state": "switching", "names": ["m.gguf"]}
     journal = where.data / "models-move.json"
     journal.write_text(json.dumps(told | {"made": ["m.gguf"], "noted": {}}), "ascii")
-    again = open_window()
-    banner = again.offers.moving
+    parts = open_window()
+    banner = parts.offers.moving
     assert f"移動は済んでいます。元のフォルダ {old} に残ったモデルのファイルは" in words(banner)
     assert "止まっています" not in words(banner)
     assert "もう一度指定" not in words(banner)
-    with qtbot.waitSignal(again.maintenance.move_undone):
+    with qtbot.waitSignal(parts.maintenance.move_undone):
         banner.action_requested.emit("undo")
     assert (old / "m.gguf").read_bytes() == b"left"
     assert not journal.exists()
-    assert not again.offers.isVisible()
+    assert not parts.offers.isVisible()
 
 
 @pytest.mark.parametrize("place", ["", "m"])
-def test_the_models_themselves_are_never_called_left_over(parts, where, place):
+def test_the_models_themselves_are_never_called_left_over(where, place):
+    where.data.mkdir(exist_ok=True)
     told = {"source": str(where.models / place), "target": str(where.models), "state": "switching"}
     (where.data / "models-move.json").write_text(json.dumps(told | {"names": [], "made": [], "noted": {}}), "ascii")
     found = models_folder.pending(where)
@@ -165,18 +170,18 @@ def test_the_models_themselves_are_never_called_left_over(parts, where, place):
     assert found.state == "elsewhere"
 
 
-def test_the_notice_of_such_a_move_can_be_put_away_and_deletes_nothing(parts, open_window, qtbot, where, tmp_path):
+def test_the_notice_of_such_a_move_can_be_put_away_and_deletes_nothing(model, open_window, qtbot, where, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "m.gguf").write_bytes(b"mine")
     told = {"source": str(tmp_path / "old"), "target": str(tmp_path / "new"), "state": "copying"}
     journal = where.data / "models-move.json"
     journal.write_text(json.dumps(told | {"names": ["m.gguf"], "made": ["m.gguf"], "noted": {}}), "ascii")
-    again = open_window()
-    with qtbot.waitSignal(again.maintenance.move_undone):
-        again.offers.moving.action_requested.emit("undo")
+    parts = open_window()
+    with qtbot.waitSignal(parts.maintenance.move_undone):
+        parts.offers.moving.action_requested.emit("undo")
     assert (tmp_path / "new" / "m.gguf").read_bytes() == b"mine"
     assert not journal.exists()
-    assert not again.offers.isVisible()
+    assert not parts.offers.isVisible()
 
 
 def test_all_outside_traffic_can_be_blocked(parts, network, qtbot, where):
