@@ -132,31 +132,28 @@ def test_the_status_line_shows_what_is_in_force(open_window):
     assert not line.warning.isVisible()
 
 
-@pytest.mark.parametrize(("used", "is_low"), [(7372, False), (7373, True), (8192, True)])
-def test_the_meter_warns_from_ninety_percent_on(open_window, used, is_low):
+def test_the_meter_warns_from_ninety_percent_on(open_window):
     line = open_window().window.status_line
-    line.show_status(dataclasses.replace(ANSWERED, used_tokens=used))
-    assert line.warning.isVisible() == is_low
+    for used, is_low in ((7372, False), (7373, True), (8192, True)):
+        line.show_status(dataclasses.replace(ANSWERED, used_tokens=used))
+        assert line.warning.isVisible() == is_low
     assert line.warning.text() == "▲ 残りわずか"
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [
-        ("off", "待機中"),
-        ("starting", "準備しています…"),
-        ("loading", "モデルを読み込んでいます…"),
-        ("reading", "質問を読んでいます…"),
-        ("answering", "回答中…"),
-        ("failed", "▲ 停止しました"),
-    ],
-)
-def test_every_state_of_the_engine_has_its_words(open_window, state, words):
+def test_every_state_of_the_engine_has_its_words(open_window):
     line = open_window().window.status_line
-    line.show_status(EngineStatus(state, "試し 8B", load_fraction=0.4 if state == "loading" else None))
-    assert line.state.text() == words
-    assert line.state.isVisible()
-    assert line.loading.isVisible() == (state == "loading")
+    for state, words in {
+        "off": "待機中",
+        "starting": "準備しています…",
+        "loading": "モデルを読み込んでいます…",
+        "reading": "質問を読んでいます…",
+        "answering": "回答中…",
+        "failed": "▲ 停止しました",
+    }.items():
+        line.show_status(EngineStatus(state, "試し 8B", load_fraction=0.4 if state == "loading" else None))
+        assert line.state.text() == words
+        assert line.state.isVisible()
+        assert line.loading.isVisible() == (state == "loading")
 
 
 def test_a_gpu_is_named_with_its_layers(open_window):
