@@ -396,9 +396,21 @@ def refused(home, done, words):
     assert not home.link.is_symlink()
 
 
-def test_another_processor_is_refused(home, tmp_path):
-    path = stand_in(tmp_path / "stand-in", "uname", "echo armv7l")
-    refused(home, home.install(PATH=path), "この PC の CPU（armv7l）では動きません")
+@pytest.mark.parametrize(
+    ("commands", "words"),
+    [
+        ({"uname": "echo armv7l"}, "この PC の CPU（armv7l）では動きません"),
+        (
+            {"getconf": "exit 1", "ldd": 'echo "ldd (Debian GLIBC 2.31-13+deb11u5) 2.31"'},
+            "glibc（2.31）は古すぎます",
+        ),
+        ({"getconf": "exit 1", "ldd": "echo 'musl libc (x86_64)' >&2; exit 1"}, "glibc が見つかりません"),
+    ],
+)
+def test_another_processor_or_c_library_is_refused(home, tmp_path, commands, words):
+    for name, text in commands.items():
+        path = stand_in(tmp_path / "stand-in", name, text)
+    refused(home, home.install(home.package(glibc="2.34"), PATH=path), words)
 
 
 @pytest.mark.parametrize("said", ["echo glibc 2.9", "echo glibc 2.33", "echo glibc 1.99"])
@@ -413,38 +425,25 @@ def test_a_new_c_library_is_taken(home, tmp_path, said):
     assert home.install(home.package(glibc="2.34"), PATH=path).returncode == 0
 
 
-def test_without_getconf_ldd_is_asked(home, tmp_path):
-    stand_in(tmp_path / "stand-in", "getconf", "exit 1")
-    path = stand_in(tmp_path / "stand-in", "ldd", 'echo "ldd (Debian GLIBC 2.31-13+deb11u5) 2.31"')
-    refused(home, home.install(home.package(glibc="2.34"), PATH=path), "glibc（2.31）は古すぎます")
-
-
-def test_another_c_library_is_refused(home, tmp_path):
-    stand_in(tmp_path / "stand-in", "getconf", "exit 1")
-    path = stand_in(tmp_path / "stand-in", "ldd", "echo 'musl libc (x86_64)' >&2; exit 1")
-    refused(home, home.install(PATH=path), "glibc が見つかりません")
-
-
-def test_a_place_that_cannot_be_written_is_refused(home):
-    refused(home, home.install(None, "--prefix", "/proc/kotae"), "/proc/kotae に書き込めません")
-
-
-def test_too_little_room_is_said_before_anything_is_copied(home):
-    refused(home, home.install(home.package(size_kib=10**12)), "976562501 MB 空けて")
-
-
-def test_sudo_is_refused(home):
-    refused(home, home.install(SUDO_USER="yamada"), "sudo は要りません")
+@pytest.mark.parametrize(
+    ("facts", "arguments", "environment", "words"),
+    [
+        ({}, ("--prefix", "/proc/kotae"), {}, "/proc/kotae に書き込めません"),
+        ({"size_kib": 10**12}, (), {}, "976562501 MB 空けて"),  # said before anything is copied
+        ({}, (), {"SUDO_USER": "yamada"}, "sudo は要りません"),
+        ({}, (), {"HOME": ""}, "HOME を設定してください"),
+    ],
+)
+def test_a_place_without_room_or_rights_and_a_home_that_is_not_known_are_refused(
+    home, facts, arguments, environment, words
+):
+    refused(home, home.install(home.package(**facts), *arguments, **environment), words)
 
 
 def test_a_script_without_its_archive_is_refused(home, tmp_path):
     (tmp_path / "alone").mkdir()
     shutil.copy(home.package() / "install.sh", tmp_path / "alone")
     refused(home, home.install(tmp_path / "alone"), "アーカイブ全体を展開し")
-
-
-def test_a_home_that_is_not_known_is_refused(home):
-    refused(home, home.install(HOME=""), "HOME を設定してください")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.compliance.ui.report_window import ReportWindow
 from app.inference import engine_packs
 from app.inference.engine_packs import EnginePack
 from app.shell.ui.help_windows import NewsWindow
-from app.shell.ui.settings.about import AboutSection
+from app.shell.ui.settings.about import AboutSection, UpdateFacts, _in_pieces
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import BugReporter, Dialog
 from app.uikit.page import Navigation
@@ -50,9 +50,31 @@ def words_of(widget) -> str:
     return "\n".join(shown(widget))
 
 
-def open_dialog() -> Dialog:
-    (dialog,) = [one for one in QApplication.topLevelWidgets() if isinstance(one, Dialog) and one.isVisible()]
-    return dialog
+def windows(kind: type) -> list:
+    return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
+
+
+@pytest.fixture
+def check(make_section, tmp_path, qtbot):
+    """Has a file checked, beside a list with the sum of `listed`; gives the dialog that tells of it."""
+
+    def check(name: str = NAME, content: bytes = b"new", listed: bytes | None = None) -> Dialog:
+        for dialog in windows(Dialog):
+            dialog.close()
+        file = tmp_path / name
+        file.write_bytes(content)
+        if listed is not None:
+            (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256(listed).hexdigest()}  {name}\n", "utf-8")
+        section = make_section(chosen=str(file))
+        section.check_button.click()
+        qtbot.waitUntil(lambda: bool(windows(Dialog)))
+        assert section.check_button.text() == "ファイルを確かめる…"
+        (dialog,) = windows(Dialog)
+        return dialog
+
+    yield check
+    for dialog in windows(Dialog):
+        dialog.close()
 
 
 def test_a_checkout_says_that_it_is_one_and_how_it_is_renewed(make_section):
@@ -96,44 +118,23 @@ def test_looking_at_it_and_pressing_all_of_it_connects_to_nobody(make_section, q
             window.close()
 
 
-def windows(kind: type) -> list:
-    return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
-
-
 @pytest.mark.parametrize(
-    ("content", "sums", "words"),
+    ("content", "listed", "words"),
     [
         (b"new", b"new", "▲ 同じフォルダの一覧の値と同じで、壊れてはいません。"),
         (b"neW", b"new", "× 同じフォルダの一覧の値と違います。"),
         (b"new", None, "▲ 比べる値がありません。"),
     ],
 )
-def test_a_file_that_was_carried_here_is_compared(make_section, tmp_path, qtbot, content, sums, words):
-    file = tmp_path / NAME
-    file.write_bytes(content)
-    if sums is not None:
-        (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256(sums).hexdigest()}  {NAME}\n", "utf-8")
-    section = make_section(chosen=str(file))
-    section.check_button.click()
-    qtbot.waitUntil(lambda: bool(windows(Dialog)))
-    dialog = open_dialog()
-    told = words_of(dialog)
+def test_a_file_that_was_carried_here_is_compared(check, content, listed, words):
+    told = words_of(check(content=content, listed=listed))
     assert words in told
     assert "9.1.0" in told
     assert f"sh {NAME.removesuffix('.tar.zst')}/install.sh" not in told  # nobody vouches for it yet
-    assert section.check_button.text() == "ファイルを確かめる…"
-    dialog.close()
 
 
-def test_a_pasted_sum_is_compared_as_it_is_pasted(make_section, tmp_path, qtbot):
-    file = tmp_path / NAME
-    file.write_bytes(b"new")
-    section = make_section(chosen=str(file))
-    section.check_button.click()
-    qtbot.waitUntil(lambda: bool(windows(Dialog)))
-    dialog = open_dialog()
-    from app.shell.ui.settings.about import UpdateFacts
-
+def test_a_pasted_sum_is_compared_as_it_is_pasted(check, qtbot):
+    dialog = check()
     facts = dialog.findChild(UpdateFacts)
     facts.told.setText(hashlib.sha256(b"new").hexdigest().upper())
     assert facts.verdict.text().startswith("✓")
@@ -145,17 +146,10 @@ def test_a_pasted_sum_is_compared_as_it_is_pasted(make_section, tmp_path, qtbot)
     assert dialog.isVisible()
     assert facts.verdict.text().startswith("×")
     assert not facts.how.isVisible()
-    dialog.close()
 
 
-def test_what_was_not_compared_is_not_said_to_be_whole(make_section, tmp_path, qtbot):
-    from app.shell.ui.settings.about import UpdateFacts
-
-    file = tmp_path / NAME
-    file.write_bytes(b"new")
-    make_section(chosen=str(file)).check_button.click()
-    qtbot.waitUntil(lambda: bool(windows(Dialog)))
-    dialog = open_dialog()
+def test_what_was_not_compared_is_not_said_to_be_whole(check):
+    dialog = check()
     assert "確かめました" not in words_of(dialog)
     facts = dialog.findChild(UpdateFacts)
     for part in (hashlib.sha256(b"new").hexdigest()[:-1], "ハッシュ", hashlib.sha512(b"new").hexdigest()):
@@ -165,25 +159,14 @@ def test_what_was_not_compared_is_not_said_to_be_whole(make_section, tmp_path, q
         assert clipped(dialog) == []
     facts.told.setText(" ")
     assert facts.verdict.text().startswith("▲ 比べる値がありません")
-    dialog.close()
 
 
-@pytest.mark.parametrize("has_sums", [False, True])
-def test_an_empty_file_is_called_empty(make_section, tmp_path, qtbot, has_sums):
-    from app.shell.ui.settings.about import UpdateFacts
-
-    file = tmp_path / NAME
-    file.write_bytes(b"")
-    if has_sums:
-        (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256(b'').hexdigest()}  {NAME}\n", "utf-8")
-    make_section(chosen=str(file)).check_button.click()
-    qtbot.waitUntil(lambda: bool(windows(Dialog)))
-    dialog = open_dialog()
-    facts = dialog.findChild(UpdateFacts)
+@pytest.mark.parametrize("listed", [None, b""])
+def test_an_empty_file_is_called_empty(check, listed):
+    facts = check(content=b"", listed=listed).findChild(UpdateFacts)
     assert facts.verdict.text().startswith("× ファイルが空です")
     assert not facts.told.isVisible()
     assert not facts.how.isVisible()
-    dialog.close()
 
 
 @pytest.mark.parametrize(
@@ -198,46 +181,27 @@ def test_an_empty_file_is_called_empty(make_section, tmp_path, qtbot, has_sums):
         ("training-kit.json", "学習環境キットのファイルです", "「オフラインで作る…」"),
     ],
 )
-def test_what_is_no_new_version_but_ours_is_named_and_where_it_is_added(
-    make_section, tmp_path, qtbot, monkeypatch, name, what, where_to
-):
+def test_what_is_no_new_version_but_ours_is_named_and_where_it_is_added(check, monkeypatch, name, what, where_to):
     monkeypatch.setattr(engine_packs, "known", lambda: (EnginePack("vulkan", "libggml-vulkan.so", 1, "0" * 64),))
-    (tmp_path / name).write_text('{"format": "kotae-training-kit"}', "utf-8")
-    make_section(chosen=str(tmp_path / name)).check_button.click()
-    qtbot.waitUntil(lambda: bool(windows(Dialog)))
-    dialog = open_dialog()
+    dialog = check(name, b'{"format": "kotae-training-kit"}')
     told = words_of(dialog)
     assert what in told
     assert where_to in told
     assert "install.sh" not in told
     assert "比べる値がありません" not in told
     assert clipped(dialog) == []
-    dialog.close()
 
 
-def test_a_part_for_graphics_cards_that_this_kotae_takes_none_of_is_not_sent_on(
-    make_section, tmp_path, qtbot, monkeypatch
-):
+def test_a_part_for_graphics_cards_that_this_kotae_takes_none_of_is_not_sent_on(check, monkeypatch):
     monkeypatch.setattr(engine_packs, "known", lambda: ())
-    file = tmp_path / "kotae-vulkan-0.3.36-linux-x86_64.zip"
-    file.write_bytes(b"x")
-    make_section(chosen=str(file)).check_button.click()
-    qtbot.waitUntil(lambda: bool(windows(Dialog)))
-    told = words_of(open_dialog())
+    told = words_of(check("kotae-vulkan-0.3.36-linux-x86_64.zip"))
     assert "GPU の部品に対応していない" in told
     assert "ファイルから追加" not in told
-    open_dialog().close()
 
 
-def test_a_foreign_file_and_an_older_kotae_are_two_things(make_section, tmp_path, qtbot):
+def test_a_foreign_file_and_an_older_kotae_are_two_things(check):
     for name, words in (("holiday.zip", "Kotae のファイルかどうか分かりません"), ("kotae-0.0.1.tar.zst", "古い版です")):
-        (tmp_path / name).write_bytes(b"x")
-        make_section(chosen=str(tmp_path / name)).check_button.click()
-        qtbot.waitUntil(lambda: bool(windows(Dialog)))
-        dialog = open_dialog()
-        assert words in words_of(dialog)
-        dialog.close()
-        qtbot.waitUntil(lambda: not windows(Dialog))
+        assert words in words_of(check(name))
 
 
 def test_a_file_that_cannot_be_read_is_said_at_its_place(make_section, tmp_path, qtbot):
@@ -276,6 +240,4 @@ def test_a_bug_offers_the_report(theme, qtbot):
 
 
 def test_every_sum_can_be_broken_over_lines(tmp_path: Path):
-    from app.shell.ui.settings.about import _in_pieces
-
     assert _in_pieces("ab" * 32).split(" ") == ["ab" * 8] * 4
