@@ -5,9 +5,12 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from app.base.errors import AppError
+from app.models.downloads import hub_listing
 from app.models.downloads.byte_transfer import TransferControl, TransferStopped
 from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import (
@@ -16,9 +19,9 @@ from app.models.downloads.messages import (
     Fetch,
     FetchPaused,
     FileOrigin,
-    FilesListed,
     ListFiles,
     NetworkAccess,
+    NetworkContacted,
     Pause,
     Progress,
     SetLimit,
@@ -30,9 +33,18 @@ from tests.models.downloads.fetching import QUICK, Child, command, fetched, is_e
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
 
 CONTENT = Content(20_000_000)
+SMALL = Content(1_000_000)
 SLOW = Fault("slow", bytes_per_s=8 << 20)
 PATIENT = TransferPolicy()
 TOKEN = "hf_geheimgeheimgeheim"
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a listing would wait before it is asked for again; it waits for none of them."""
+    waits_s: list[float] = []
+    monkeypatch.setattr(hub_listing, "time", SimpleNamespace(sleep=waits_s.append))
+    return waits_s
 
 
 def _begin(child: Child, wanted: Fetch) -> Progress:
@@ -57,8 +69,8 @@ def test_a_repository_is_listed_with_sizes_and_checksums(tmp_path: Path) -> None
 
 
 @pytest.mark.fault("F1")
-def test_a_listing_that_is_refused_says_why(tmp_path: Path) -> None:
-    with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
+def test_a_listing_that_is_refused_says_why(no_waits: list[float]) -> None:
+    with Hub(SMALL) as hub:
         for status, error_code, repository, code in (
             (401, "GatedRepo", REPOSITORY, "download_gated"),
             (403, "GatedRepo", REPOSITORY, "download_gated"),
@@ -68,24 +80,28 @@ def test_a_listing_that_is_refused_says_why(tmp_path: Path) -> None:
             (0, "", "../../etc", "download_not_found"),
         ):
             hub.change(kind="status" if status else "ok", status=status, error_code=error_code)
-            assert child.refused(ListFiles("1", hub.place, repository)) == code
-        assert child.refused(ListFiles("1", "http://127.0.0.1:9", REPOSITORY)) == "download_unreachable"
+            with pytest.raises(AppError, match=code):
+                hub_listing.list_repository(ListFiles("1", hub.place, repository), lambda _event: None)
+    assert no_waits == []
+    with pytest.raises(AppError, match="download_unreachable"):
+        hub_listing.list_repository(ListFiles("1", "http://127.0.0.1:9", REPOSITORY), lambda _event: None)
+    assert len(no_waits) == 3
 
 
 @pytest.mark.fault("F1")
-def test_a_listing_is_asked_for_again_where_that_may_help(tmp_path: Path) -> None:
-    with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
+def test_a_listing_is_asked_for_again_where_that_may_help(no_waits: list[float]) -> None:
+    with Hub(SMALL) as hub:
         for status, retry_after, reason, wait_s in (
             (429, "", "busy", 0.4),
-            (503, "1", "busy", 1),
+            (503, "30", "busy", 30),
             (500, "", "server", 0.4),
         ):
             hub.change(kind="status", times=1, status=status, retry_after=retry_after)
-            child.send(ListFiles("1", hub.place, REPOSITORY))
-            waiting = child.answer()
-            assert isinstance(waiting, WaitingToRetry)
+            told: list[NetworkContacted | WaitingToRetry] = []
+            assert len(hub_listing.list_repository(ListFiles("1", hub.place, REPOSITORY), told.append).files) == 2
+            (waiting,) = [event for event in told if isinstance(event, WaitingToRetry)]
             assert (waiting.reason, waiting.wait_s >= wait_s) == (reason, True)
-            assert isinstance(child.answer(), FilesListed)
+            assert no_waits.pop() == waiting.wait_s
 
 
 @pytest.mark.fault("S13")
@@ -106,6 +122,7 @@ def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path
         child.send(Pause("1"))
         assert isinstance(child.read_until(is_end), FetchPaused)
         assert not (tmp_path / FILE).exists()
+        hub.change(bytes_per_s=0)
         assert child.done(dataclasses.replace(wanted, id="2")).sha256 == hub.sha256
         assert hub.sent_bytes - CONTENT.size < 2_000_000  # what was on the way when it was paused
 
@@ -132,6 +149,7 @@ def test_a_file_is_not_fetched_twice_at_the_same_time(tmp_path: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
         _begin(child, command(hub, tmp_path, pace=PATIENT))
         assert refused(command(hub, tmp_path)).code == "download_running"
+        hub.change(bytes_per_s=0)
         assert isinstance(child.read_until(is_end), Done)
 
 
@@ -221,6 +239,7 @@ def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(
             os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - (6 << 20))
         assert child.refused() == "download_disk_full"
         (disk / "other").unlink()
+        hub.change(bytes_per_s=0)
         assert child.done(dataclasses.replace(wanted, id="2")).sha256 == hub.sha256
         assert hub.sent_bytes - CONTENT.size < 4_000_000
 

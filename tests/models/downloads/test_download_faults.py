@@ -5,7 +5,7 @@ import email.utils
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
-from app.models.downloads.byte_transfer import TransferControl
+from app.models.downloads.byte_transfer import TransferControl, TransferStopped
 from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import Done, Event, Fetch, NetworkAccess, Repairing, Restarted, WaitingToRetry
 from app.models.downloads.part_file import PartPaths, boot_id
@@ -31,6 +31,7 @@ class Case:
     saying: type[Event] | None = None  # an event that has to tell of it
     changes: Callable[[Hub], dict[str, object]] = lambda hub: {}
     is_verified: bool = True
+    patience: int = QUICK.patience
 
 
 def _from(place: str = "", file: str = FILE, proxy: str = "") -> Callable[[Hub], dict[str, object]]:
@@ -57,7 +58,7 @@ CASES = {
     "every answer is cut": Case(Fault("cut", at=300_000)),
     "three answers are cut": Case(Fault("cut", times=3, at=400), saying=WaitingToRetry),
     "every answer stalls at first": Case(Fault("stall", times=2, at=400), saying=WaitingToRetry),
-    "every answer stalls at once": Case(Fault("stall", at=0), "download_stalled"),
+    "every answer stalls at once": Case(Fault("stall", at=0), "download_stalled", patience=1),
     "one byte is flipped once": Case(Fault("corrupt", times=1, at=_LAST), saying=Repairing),
     "one byte is always flipped": Case(Fault("corrupt", at=_LAST), "download_damaged", saying=Repairing),
     "one byte is flipped and nobody says the checksum": Case(
@@ -108,13 +109,25 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize(("state", "connections"), [("fresh", 1), ("fresh", 4), ("half done", 4), ("nearly done", 1)])
-@pytest.mark.parametrize("name", CASES)
+SETTINGS = [("fresh", 4), ("fresh", 1), ("half done", 4), ("nearly done", 1)]
+
+
+def _tried() -> Iterator[object]:
+    """Every fault in every state; of the states after the first, one for each fault in turn is part of each run."""
+    for number, name in enumerate(CASES):
+        for place, setting in enumerate(SETTINGS):
+            is_slow = place not in (0, 1 + number % 3)
+            yield pytest.param(name, *setting, marks=[pytest.mark.slow] if is_slow else [])
+
+
+@pytest.mark.parametrize(("name", "state", "connections"), list(_tried()))
 @pytest.mark.fault("F1")
 def test_the_right_file_or_the_right_reason(name: str, state: str, connections: int, tmp_path: Path) -> None:
     case = CASES[name]
     with Hub(dataclasses.replace(CONTENT), case.fault) as hub:
-        wanted = command(hub, tmp_path, pace=dataclasses.replace(QUICK, connections=connections))
+        wanted = command(
+            hub, tmp_path, pace=dataclasses.replace(QUICK, connections=connections, patience=case.patience)
+        )
         wanted = dataclasses.replace(wanted, **case.changes(hub))
         if STATES[state]:
             half_done(wanted, CONTENT, hub, *STATES[state])
@@ -177,10 +190,19 @@ def test_two_bad_copies_make_a_good_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_date", [False, True])
 @pytest.mark.fault("F1")
 def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date: bool, tmp_path: Path) -> None:
-    value = email.utils.formatdate(time.time() + 2, usegmt=True) if is_date else "1"
-    with Hub(CONTENT, Fault("status", times=1, status=503, retry_after=value)) as hub:
-        _, events = fetched(command(hub, tmp_path))
-        assert next(event.wait_s for event in events if isinstance(event, WaitingToRetry)) > 0.7
+    value = email.utils.formatdate(time.time() + 60, usegmt=True) if is_date else "60"
+    control, waits_s = TransferControl(), []
+
+    def stop_waiting(event: Event) -> None:
+        if isinstance(event, WaitingToRetry):
+            waits_s.append(event.wait_s)
+            control.stop()
+
+    with Hub(CONTENT, Fault("status", status=503, retry_after=value)) as hub:
+        with pytest.raises(TransferStopped):
+            fetch_file(command(hub, tmp_path), control, stop_waiting)
+        assert len(hub.requests) == 1
+    assert [40 < wait_s <= 60 for wait_s in waits_s] == [True]
 
 
 @pytest.mark.fault("F1")

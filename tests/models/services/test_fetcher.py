@@ -41,6 +41,7 @@ def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp
         first = fetcher.pid
         os.kill(first, signal.SIGSTOP)
         qtbot.waitUntil(lambda: fetcher.pid not in (0, first), timeout=LIMIT_MS)
+        hub.change(bytes_per_s=0)
         qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
     assert ends == [FetchResult("done")]
     fetcher.rest()
