@@ -1,10 +1,12 @@
 """Fixtures of every test of this kind."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QCoreApplication
@@ -12,7 +14,7 @@ from PySide6.QtCore import QCoreApplication
 from app import cli as main
 from app.documents.library import Library
 from app.documents.records import DocumentSection
-from tests.base.cli.processes import ROOT, Start, programs
+from tests.base.cli.processes import ROOT
 from tests.chat.driver import add_documents
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -61,7 +63,17 @@ def trial_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_ask(trial_data: Path) -> Iterator[Start]:
-    """Starts `kotae ask ARGUMENTS` with the trial model."""
-    with programs(trial_data) as begin:
-        yield lambda *arguments: begin("ask", *map(str, arguments), variables={})
+def ask(trial_data: Path, run_at: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `kotae ask ARGUMENTS` with the trial model in this process, as `run_at`."""
+    return lambda *arguments: run_at(str(trial_data), "ask", *arguments)
+
+
+@pytest.fixture
+def ask_json(ask: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, dict[str, Any], str]]:
+    """Runs `kotae ask ARGUMENTS --json` as `ask`: exit status, the object, what stood on stderr."""
+
+    def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        status, said, told = ask(*arguments, "--json")
+        return status, json.loads(said), told
+
+    return run

@@ -1,4 +1,4 @@
-"""`kotae ask --batch`: whole processes, with the trial model, and with a fake engine killed and interrupted."""
+"""`kotae ask --batch`: with the trial model, and whole processes with a fake engine killed and interrupted."""
 
 import contextlib
 import json
@@ -19,10 +19,11 @@ from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import local_models, starter
 from app.training.runs import lineage
-from tests.base.cli.processes import Start, ended, programs
+from tests.base.cli.processes import Start, programs
 from tests.chat.cli.conftest import COVER, QUESTION
 
-COUNT = 8
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+COUNT = 5
 LIMIT_S = 240
 
 needs_trial = pytest.mark.skipif(not starter.is_available(), reason="the starter's package is not installed")
@@ -38,10 +39,20 @@ def start(tmp_path: Path, model: LocalModel) -> Iterator[Start]:
         yield lambda *arguments: begin("ask", *map(str, arguments), variables={"KOTAE_ENGINE": "echo"})
 
 
-def refused(process: "subprocess.Popen[str]") -> tuple[int, str]:
+@pytest.fixture
+def beside(run_at: Callable[..., tuple[int, str, str]]) -> Run:
+    """Runs `kotae ask ARGUMENTS --json` on the same data folder in this process."""
+
+    def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        status, said, told = run_at("データ", "ask", *arguments, "--json")
+        return status, json.loads(said), told
+
+    return run
+
+
+def refused(done: tuple[int, dict[str, Any], str]) -> tuple[int, str]:
     """Exit status and code of the error."""
-    status, said, told = ended(process, LIMIT_S)
-    assert "Traceback" not in told
+    status, said, _ = done
     return status, said["error"]["code"]
 
 
@@ -82,14 +93,14 @@ def answers(out: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.model
 @needs_trial
-def test_a_workbook_is_answered_with_its_sources_and_a_second_run_is_refused(start_ask: Start, tmp_path: Path) -> None:
+def test_a_workbook_is_answered_with_its_sources_and_a_second_run_is_refused(ask_json: Run, tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for row in (["番号", "質問"], [1, QUESTION], [2, None], [3, "航空法で定めるポンプの飛行高度の上限は？"]):
         book.active.append(row)
     book.save(tmp_path / "質問.xlsx")
     out = tmp_path / "回答.xlsx"
-    command = ("--batch", tmp_path / "質問.xlsx", "--out", out, "--collection", "基準", "--json")
-    status, result, told = ended(start_ask(*command), LIMIT_S)
+    command = ("--batch", tmp_path / "質問.xlsx", "--out", out, "--collection", "基準")
+    status, result, told = ask_json(*command)
     assert status == 1, told  # one row has no answer
     assert (result["answered"], result["not_found"], result["failed"]) == (2, 1, 0)
     assert result["skipped"] == [{"line": 3, "reason": "empty"}]
@@ -102,27 +113,27 @@ def test_a_workbook_is_answered_with_its_sources_and_a_second_run_is_refused(sta
     assert [row[3] for row in rows[2:]] == ["質問ではありません", "資料にありません"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["回答.xlsx", "質問.xlsx"]
     before = out.read_bytes()
-    assert refused(start_ask(*command)) == (3, "export_exists")
+    assert refused(ask_json(*command)) == (3, "export_exists")
     assert out.read_bytes() == before
 
 
 @pytest.mark.model
 @needs_trial
 def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_on_record(
-    start_ask: Start, trial_data: Path, tmp_path: Path
+    ask_json: Run, trial_data: Path, tmp_path: Path
 ) -> None:
     path, out, log = tmp_path / "q.csv", tmp_path / "a.jsonl", trial_data / "exports.log"
     path.write_text(f"質問\n{QUESTION}\n", "utf-8")
-    command = ("--batch", path, "--out", out, "--collection", "内規", "--json")
-    assert refused(start_ask(*command)) == (3, "secret_export")
+    command = ("--batch", path, "--out", out, "--collection", "内規")
+    assert refused(ask_json(*command)) == (3, "secret_export")
     assert not any(file.exists() for file in (out, journal_path(out), log))
-    status, said, _ = ended(start_ask(*command, "--allow-secret"), LIMIT_S)
+    status, said, _ = ask_json(*command, "--allow-secret")
     assert (status, said["label"], answers(out)[0]["label"]) == (0, "secret", "secret")
     before = log.read_text("utf-8")
     (noted,) = [json.loads(line) for line in before.splitlines()]
     assert (noted["what"], noted["label"], noted["target"]) == ("answers", "secret", str(out))
     assert "かぶり" not in before
-    assert refused(start_ask(*command, "--allow-secret")) == (3, "export_exists")
+    assert refused(ask_json(*command, "--allow-secret")) == (3, "export_exists")
     assert log.read_text("utf-8") == before  # what was refused has not left
 
 
@@ -131,7 +142,7 @@ def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("by", ["the model", "an adapter"])
 def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a_yes_only(
-    start_ask: Start, trial_data: Path, tmp_path: Path, by: str
+    ask_json: Run, trial_data: Path, tmp_path: Path, by: str
 ) -> None:
     path, out = write_questions(tmp_path / "q.jsonl", 1), tmp_path / "a.jsonl"
     with contextlib.closing(Store.open(paths.locate(str(trial_data)).database, None)) as store:
@@ -141,7 +152,7 @@ def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a
     note = (Path(model.path) if by == "the model" else adapter).with_suffix(f".{lineage.LINEAGE_FILE}")
     note.write_text(json.dumps({"label": "secret"}), "utf-8")
     try:
-        found = refused(start_ask("--batch", path, "--out", out, "--adapter", adapter, "--json"))
+        found = refused(ask_json("--batch", path, "--out", out, "--adapter", adapter))
     finally:
         note.unlink()
     assert found == (3, "secret_export")
@@ -155,7 +166,7 @@ def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, 
     out = tmp_path / "a.jsonl"
     command = ("--batch", write_questions(tmp_path / "q.jsonl"), "--out", out)
     kept: list[dict[str, Any]] = []
-    for count in (1, 3, 5):
+    for count in (1, 3):
         process = start(*command)
         wait_for(out, count, process)
         process.kill()
@@ -175,7 +186,7 @@ def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console event goes to the whole group")
-def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start, beside: Run, tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     path, other = write_questions(tmp_path / "q.jsonl"), write_questions(tmp_path / "other.jsonl", 3)
     command = ("--batch", path, "--out", out, "--max-tokens", "24")
@@ -192,18 +203,18 @@ def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start
         (("--batch", path, "--out", out, "--max-tokens", "25"), "batch_other_choices"),
         ((*command, "--collection", "Kotae の使い方"), "batch_other_scope"),
     ):
-        assert refused(start(*options, "--json")) == (3, code)
+        assert refused(beside(*options)) == (3, code)
     assert len(journal_lines(out)) == count
     assert text_of(start(*command))[0] == 0
     assert "未回答" not in out.read_text("utf-8-sig")
 
 
-def test_two_do_not_write_the_same_answers(start: Start, tmp_path: Path) -> None:
+def test_two_do_not_write_the_same_answers(start: Start, beside: Run, tmp_path: Path) -> None:
     out = tmp_path / "a.jsonl"
     command = ("--batch", write_questions(tmp_path / "q.jsonl", 100), "--out", out)
     process = start(*command)
     wait_for(out, 1, process)
-    assert refused(start(*command, "--json")) == (3, "batch_running")
+    assert refused(beside(*command)) == (3, "batch_running")
     assert process.poll() is None
 
 
@@ -218,9 +229,7 @@ def test_two_do_not_write_the_same_answers(start: Start, tmp_path: Path) -> None
         ((), 2, "usage"),
     ],
 )
-def test_what_cannot_be_is_said_in_words(
-    run_at: Callable[..., tuple[int, str, str]], options: tuple[str, ...], status: int, code: str
-) -> None:
-    found, said, told = run_at("PC", "ask", *options, "--json")
-    assert (found, json.loads(said)["error"]["code"]) == (status, code)
+def test_what_cannot_be_is_said_in_words(beside: Run, options: tuple[str, ...], status: int, code: str) -> None:
+    found, said, told = beside(*options)
+    assert (found, said["error"]["code"]) == (status, code)
     assert told.count("。") >= 2

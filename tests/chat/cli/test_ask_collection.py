@@ -1,13 +1,14 @@
-"""`kotae ask --collection`: whole processes with the trial model, which quotes the documents instead of answering."""
+"""`kotae ask --collection` with the trial model, which quotes the documents instead of answering."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.documents.library import Library
 from app.models import starter
-from tests.base.cli.processes import Start, ended
 from tests.chat.cli.conftest import COVER, QUESTION
 from tests.permits import permit_to_lower
 
@@ -15,11 +16,12 @@ pytestmark = [
     pytest.mark.model,
     pytest.mark.skipif(not starter.is_available(), reason="the starter's package is not installed"),
 ]
+Ask = Callable[..., tuple[int, Any, str]]
 ELSEWHERE = "航空法で定めるポンプの飛行高度の上限は？"
 
 
-def test_the_answer_is_one_json_object_with_sources_and_claims(start_ask: Start) -> None:
-    status, answer, told = ended(start_ask(QUESTION, "--collection", "基準", "--json"))
+def test_the_answer_is_one_json_object_with_sources_and_claims(ask_json: Ask) -> None:
+    status, answer, told = ask_json(QUESTION, "--collection", "基準")
     assert status == 0, told
     assert (answer["answer"], answer["verdict"]) == (f"- 「{COVER}」[1]", "answered")
     (source,) = answer["sources"]
@@ -39,42 +41,42 @@ def test_the_answer_is_one_json_object_with_sources_and_claims(start_ask: Start)
     assert answer["label"] == "internal"
 
 
-def test_the_answer_says_the_label_that_its_collection_has_now(start_ask: Start, trial_data: Path) -> None:
+def test_the_answer_says_the_label_that_its_collection_has_now(ask_json: Ask, trial_data: Path) -> None:
     with closing(Library.beside(trial_data / "documents.sqlite")) as library:
         collection = library.collection("基準").id
         library.set_label(collection, "secret")
         try:
-            _, answer, _ = ended(start_ask(QUESTION, "--collection", "基準", "--json"))
+            _, answer, _ = ask_json(QUESTION, "--collection", "基準")
         finally:
             library.set_label(collection, "internal", permit_to_lower("基準"))
     assert answer["label"] == "secret"
 
 
-def test_people_read_the_answer_and_below_it_the_sources(start_ask: Start) -> None:
-    said, _ = start_ask(QUESTION, "--collection", "基準").communicate()
+def test_people_read_the_answer_and_below_it_the_sources(ask: Ask) -> None:
+    _, said, _ = ask(QUESTION, "--collection", "基準")
     lines = said.splitlines()
     assert lines[0] == f"- 「{COVER}」[1]"
     assert lines[lines.index("出典") + 1] == "[1] 基準  基準.pdf  第2章 材料 > 2.2 鉄筋のかぶり  標準  14ページ"
     assert "抜粋表示" in said
 
 
-def test_what_is_not_in_the_documents_is_said_and_the_nearest_passages_are_named(start_ask: Start) -> None:
-    status, answer, _ = ended(start_ask(ELSEWHERE, "--collection", "基準", "--json"))
+def test_what_is_not_in_the_documents_is_said_and_the_nearest_passages_are_named(ask: Ask, ask_json: Ask) -> None:
+    status, answer, _ = ask_json(ELSEWHERE, "--collection", "基準")
     assert (status, answer["verdict"], answer["claims"]) == (0, "not_in_documents", [])
     assert answer["answer"] == "資料にありません。"
     assert answer["sources"][0]["heading"][-1] == "4.2 点検"
-    said, _ = start_ask(ELSEWHERE, "--collection", "基準").communicate()
+    _, said, _ = ask(ELSEWHERE, "--collection", "基準")
     assert said.startswith("資料にありません。\n\n近い箇所\n[1] ")
 
 
-def test_a_collection_that_is_not_there_is_named(start_ask: Start) -> None:
-    status, said, told = ended(start_ask("質問", "--collection", "要領", "--json"))
+def test_a_collection_that_is_not_there_is_named(ask_json: Ask) -> None:
+    status, said, told = ask_json("質問", "--collection", "要領")
     assert (status, said["error"]["code"]) == (3, "unknown_collection")
     assert "要領" in told
 
 
-def test_the_manual_answers_a_first_question_with_nothing_prepared(start_ask: Start) -> None:
-    status, answer, told = ended(start_ask("モデルを追加するには？", "--collection", "Kotae の使い方", "--json"))
+def test_the_manual_answers_a_first_question_with_nothing_prepared(ask_json: Ask) -> None:
+    status, answer, told = ask_json("モデルを追加するには？", "--collection", "Kotae の使い方")
     assert (status, answer["verdict"]) == (0, "answered"), told
     assert "GGUF ファイルを取り込む" in answer["answer"]
     assert answer["sources"][0]["heading"][-1] == "モデルを追加するには"
@@ -87,8 +89,7 @@ def test_the_manual_answers_a_first_question_with_nothing_prepared(start_ask: St
         ("en", "The answer was cut off at its length limit."),
     ],
 )
-def test_an_answer_that_was_cut_off_is_named_as_such(start_ask: Start, language: str, line: str) -> None:
-    process = start_ask("かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none", "--lang", language)
-    _, told = process.communicate()
-    assert process.returncode == 0, told
+def test_an_answer_that_was_cut_off_is_named_as_such(ask: Ask, language: str, line: str) -> None:
+    status, _, told = ask("かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none", "--lang", language)
+    assert status == 0, told
     assert line in told.splitlines()

@@ -27,7 +27,7 @@ from tests.permits import PERMIT
 from tests.scene import Scene
 
 LIMIT_MS = 30_000
-SLOW = "!slow とても長い答えになる質問"
+SLOW = "!slow 長い質問"
 LEAVE = DocumentSection(("第1条",), "休暇は十日とする。")
 
 
