@@ -235,8 +235,9 @@ def test_a_name_that_is_taken_is_refused_and_told(driver: DocumentsDriver) -> No
 
 
 def one_reads(make_driver: Make, files: Path) -> tuple[DocumentsDriver, DocumentsDriver, int]:
-    """The one, which is amid a slow document; the other, which has just looked; the collection."""
+    """The one, which is amid a slow document; the other, which has just looked and looks often; the collection."""
     first, second = make_driver(), make_driver()
+    second.documents.queue._retry_timer.setInterval(50)
     collection = first.collection_amid(files, "1.txt")
     second.documents.check_for_changes()
     return first, second, collection

@@ -255,7 +255,7 @@ def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(
 
 def test_one_that_was_interrupted_goes_on(start: Start, kotae: Kotae, long_base: Path, tmp_path: Path) -> None:
     path = tmp_path / "遅い.jsonl"
-    path.write_text('{"question": "一つ目"}\n{"question": "!slow とても長い答えになる質問をします"}\n', "utf-8")
+    path.write_text('{"question": "一つ目"}\n{"question": "!slow 長い答えになる質問"}\n', "utf-8")
     process = start("eval", "questions", str(path), "--model", str(long_base), "--name", "遅い", "--json")
     evaluations = places(tmp_path).evaluations
 

@@ -312,6 +312,7 @@ def test_every_section_can_be_found_by_meaning_before_the_first_answer(
 def test_vectors_whose_first_try_fails_are_waited_for(
     desk: Desk, scope: tuple[CollectionRef, ...], embedding: Embedding, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    embedding._retry_timer.setInterval(50)
     look, tries = semantic_index.find_backlog, list[int]()
 
     def fail_once(*anything: Any) -> Any:

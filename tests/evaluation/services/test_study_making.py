@@ -20,6 +20,7 @@ from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentSection
 from app.evaluation import question_sets
+from app.evaluation.cli import eval_run
 from app.evaluation.records import Question
 from app.evaluation.services import study_making
 from app.evaluation.services.study_making import StudyForecast
@@ -76,7 +77,8 @@ class Bench:
         return study_making.forecast(request, self.where, self.models, self.trainer)
 
     def of_command(self, *arguments: str) -> Study:
-        """What `kotae eval ARGUMENTS` makes, whether or not the fake engine can carry it out."""
+        """What `kotae eval ARGUMENTS` makes. It is not carried out."""
+        self.monkeypatch.setattr(eval_run, "carry_out", lambda *_anything: 1)
         before = {one.id for one in studies.list_all(self.where.evaluations)}
         context = () if arguments[0] == "scale" else ("--context", "2048")
         main.main(["eval", *arguments, *context, "--json"], lambda *_: 0)

@@ -38,6 +38,7 @@ from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.models.artifact_steps import ArtifactStep, StepProgress
+from app.models.services import artifact_runner
 from app.models.services.artifact_runner import JobTask, Workplace
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
@@ -157,18 +158,18 @@ def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> Non
     told = '!say {"reason": "理由", "winner": 1, "score": 2}'  # what stands first, whatever it is
     tuned = compared_systems.compared_system(desk.model, compared_systems.Tuning("/a.gguf"))
     contenders = compared_systems.assign_ids([*systems(desk.model), dataclasses.replace(tuned, model=desk.model)])
-    texts = [f"{number} {told}" for number in range(6)]
+    texts = [f"{number} {told}" for number in range(2)]
     desk.study(*texts, contenders=contenders, judge=desk.model, has_pairs=True)
     for id in ("s1", "s2"):  # the fake would answer the same, and has no adapters
-        record(desk.folder, id, (BatchAnswer(line, "answered", f"{id} の答え") for line in range(1, 7)))
+        record(desk.folder, id, (BatchAnswer(line, "answered", f"{id} の答え") for line in range(1, 3)))
     found = desk.result()
-    assert [(one.system_id, one.winner, one.is_consistent) for one in found.preferences] == [("s2", "tie", False)] * 6
+    assert [(one.system_id, one.winner, one.is_consistent) for one in found.preferences] == [("s2", "tie", False)] * 2
     assert studies.read_results(desk.folder)[0].preferences == found.preferences
     assert "一対比較" in (desk.folder / studies.REPORT).read_text("utf-8")
 
 
 def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
-    desk.study("一つ目", "!slow とても長い答えになる質問", "三つ目")
+    desk.study("一つ目", "!slow 長い質問", "三つ目")
     run = desk.run()
 
     def stop_at_the_second(progress: StepProgress) -> None:
@@ -283,7 +284,7 @@ def test_a_damaged_record_of_answers_is_told(desk: Desk) -> None:
 
 
 def test_a_judge_is_measured_without_any_system(desk: Desk) -> None:
-    desk.study(*(judged(number % 4) for number in range(8)), contenders=(), judge=desk.model, kind="judge")
+    desk.study(*map(judged, range(4)), contenders=(), judge=desk.model, kind="judge")
     found = desk.result()
     assert found.systems == ()
     assert found.judge is not None
@@ -318,7 +319,10 @@ def shared(desk: Desk, tmp_path: Path) -> tuple[Path, filelock.FileLock]:
     return path, lock
 
 
-def test_what_another_study_is_making_is_waited_for_and_not_made_twice(desk: Desk, tmp_path: Path) -> None:
+def test_what_another_study_is_making_is_waited_for_and_not_made_twice(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifact_runner, "_RETRY_MS", 50)
     path, lock = shared(desk, tmp_path)
     run = desk.run()
     told: StepProgress = desk.ended(run.progressed, run.start)

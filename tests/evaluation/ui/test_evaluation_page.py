@@ -242,7 +242,7 @@ def test_a_study_goes_from_the_dialog_to_its_result(scene: Scene, tmp_path: Path
 
 
 def test_a_study_is_stopped_and_gone_on_with_where_it_was(scene: Scene) -> None:
-    folder = scene.study("試し", scene.set("窓口", "17 時までですか。", SLOW), systems=1)
+    folder = scene.study("試し", scene.set("窓口", "17 時までですか。", "!slow 長い質問"), systems=1)
     page = scene.open_page("StudyView")
     assert scene.said("試し") == "続けられます"
     view = page.contents.study_view()
@@ -399,6 +399,7 @@ def test_a_study_that_ends_in_a_terminal_opens_its_result(scene: Scene) -> None:
     scene.open_page()
     scene.until_shown("StudyView")
     scene.until(lambda: scene.page.contents.study_view()._standing is not None)
+    scene.page.contents.study_view()._read_timer.setInterval(50)
     lock.release()
     scene.until_shown("EvaluationResultView")
     scene.until_read()

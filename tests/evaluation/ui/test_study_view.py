@@ -27,7 +27,7 @@ from tests.scene import Scene
 from trainer.events import FAILURES
 
 LEFT = Qt.MouseButton.LeftButton
-SLOW = "!slow とても長い答えになる質問がここにある"
+SLOW = "!slow とても長い答えの質問"
 
 
 def locate() -> Trainer:
@@ -175,7 +175,7 @@ def test_what_has_failed_says_why_and_can_be_gone_on_with(desk: Desk) -> None:
     assert view.go_on_button.isEnabled()
     desk.click(view.go_on_button)
     assert not view.banner.isVisible()  # it is tried again
-    desk.until(lambda: not desk.evaluations.is_running)
+    desk.end(desk.evaluations.stop)
 
 
 def test_a_training_that_is_told_to_stop_says_that_it_saves_first(desk: Desk) -> None:
@@ -200,6 +200,7 @@ def test_a_training_that_is_told_to_stop_says_that_it_saves_first(desk: Desk) ->
 
 
 def test_one_that_somebody_else_carries_out_has_no_buttons(desk: Desk) -> None:
+    desk.view._read_timer.setInterval(50)
     desk.study("一つ目")
     lock = studies.lock(desk.folder)
     desk.show()
