@@ -265,10 +265,10 @@ def test_what_is_compared_grows_with_the_length_of_an_answer_and_not_with_its_sq
 @pytest.mark.parametrize("part", ["「", "1.", "[1]", "|", "（", "*", "あ、", "&#51;", "一", "前後", "\\", "（1", "[ "])
 def test_no_sign_repeated_costs_more_than_its_length(part: str) -> None:
     spent = []
-    for characters in (1000, 8000):
+    for characters in (500, 4000):
         started = time.process_time()
         claims.check_claims(part * (characters // len(part)), [WALL])
-        spent.append(max(time.process_time() - started, 0.01))
+        spent.append(max(time.process_time() - started, 0.005))
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
 

@@ -121,7 +121,7 @@ for at in range(int(sys.argv[2]), 8000, 16):
 def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store: VectorFile) -> None:
     made, chance = unit(8000), np.random.default_rng(5)
     reported = 0
-    for _ in range(8):
+    for _ in range(4):
         command = [sys.executable, "-c", KILLED, str(store.path), str(reported), str(Path.cwd())]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None

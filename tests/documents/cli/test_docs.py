@@ -241,16 +241,16 @@ def test_without_an_action_the_actions_are_named(docs: Run, capsys: pytest.Captu
 def test_ctrl_c_leaves_a_queue_that_the_same_command_ends(
     docs: Run, begin: Callable[..., "subprocess.Popen[str]"], data: Path, files: Path
 ) -> None:
-    process = begin("add", "基準", str(files), "--json", count=300)
+    process = begin("add", "基準", str(files), "--json", count=200)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     told = json.loads(out)
     assert told["state"] == "interrupted"
-    assert 0 < told["unfinished"] < 302
+    assert 0 < told["unfinished"] < 202
     assert "続きから" in err
     done = docs("add", "基準", str(files), "--json").data
-    assert (done["documents"], done["read"], done["unread"]) == (302, 302, 0)
+    assert (done["documents"], done["read"], done["unread"]) == (202, 202, 0)
     assert_nothing_is_twice(data)
 
 

@@ -19,7 +19,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import studies
-from app.evaluation.ui.start import study_dialog_rules
+from app.evaluation.ui.start import study_dialog, study_dialog_rules
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.evaluation.ui.start_desk import StartDesk
@@ -28,7 +28,10 @@ KEY = Qt.Key
 
 
 @pytest.fixture
-def desk(where: Paths, tmp_path: Path, theme: Theme, qtbot: QtBot) -> Iterator[StartDesk]:
+def desk(
+    where: Paths, tmp_path: Path, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StartDesk]:
+    monkeypatch.setattr(study_dialog, "WAIT_MS", 10)
     (tmp_path / "モデル").mkdir()
     yield StartDesk(where, tmp_path / "モデル", theme, qtbot)
     background.shut_down()

@@ -180,8 +180,9 @@ def test_how_a_conversion_ended_is_named_and_no_half_file_stays(
     if behaviour == "garbage":
         assert "Segmentation" in error.facts["cause"]
     assert bench.left() <= ({"base.weights", "manifest.json"} if behaviour == "touch" else set())
-    bench.environment.behaviour = "ok"
-    assert len(bench.run(bench.plan())) == 1
+    if behaviour in ("die", "touch"):  # without and with what the conversion has left
+        bench.environment.behaviour = "ok"
+        assert len(bench.run(bench.plan())) == 1
 
 
 @pytest.mark.parametrize("broken", ["lora_to_gguf", "merge"])

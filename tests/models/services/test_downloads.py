@@ -305,13 +305,13 @@ def test_closed_and_opened_again_it_waits_and_goes_on_where_it_was(
     desk: Desk, large: Stored, is_queue_lost: bool
 ) -> None:
     with Hub(large, SLOW) as hub:
-        desk.receive(hub, 8)
+        desk.receive(hub, 4)
         desk.downloads.close()
         if is_queue_lost:
             desk.queue.write_bytes(b"\0" * 400)
         desk.open()
         assert desk.states() == [("tiny", "paused")]
-        assert desk.only().done_bytes >= 8 * MIB
+        assert desk.only().done_bytes >= 4 * MIB
         assert desk.downloads.child_pid == 0
         assert desk.resume(hub).files[0].sha256 == hub.sha256
         assert hub.sent_bytes < large.size + MIB
@@ -370,7 +370,7 @@ def test_a_killed_window_leaves_no_child_and_its_download_is_found_again(desk: D
         assert holder.stdout is not None
         with holder.stdout:
             done, child = next(
-                (int(line.split()[0]), int(line.split()[1])) for line in holder.stdout if int(line.split()[0]) > 8 * MIB
+                (int(line.split()[0]), int(line.split()[1])) for line in holder.stdout if int(line.split()[0]) > 4 * MIB
             )
             worker = psutil.Process(child)
             holder.kill()
