@@ -179,12 +179,13 @@ def test_changes_of_a_folder_are_followed(driver: DocumentsDriver, files: Path) 
     assert driver.texts() == ["かぶりの3", "新しい", "橋台だけ", "橋脚の3"]
 
 
-@pytest.mark.parametrize("is_folder", [True, False])
 def test_what_was_removed_can_be_brought_back_and_a_file_that_has_gone_is_there_and_says_why(
-    driver: DocumentsDriver, files: Path, is_folder: bool
+    driver: DocumentsDriver, files: Path
 ) -> None:
-    documents = driver.documents
-    collection = driver.collection(*([files] if is_folder else sorted(files.iterdir())))
+    """A file of a folder, and one that was added by itself."""
+    documents, alone = driver.documents, files.parent / "単独.txt"
+    alone.write_text("単独\n", encoding="utf-8")
+    collection = driver.collection(files, alone)
     documents.set_label(collection, "secret")
     driver.wait_until_read()
     before = driver.texts()
@@ -193,13 +194,20 @@ def test_what_was_removed_can_be_brought_back_and_a_file_that_has_gone_is_there_
     assert driver.carried(documents.added, lambda: documents.restore(removal)).missing == []
     driver.wait_until_read()
     (again,) = documents.collections()
-    assert (again.name, again.label, again.documents, driver.texts()) == ("基準", "secret", 3, before)
-    (files / "2.txt").unlink()
+    assert (again.name, again.label, again.documents, driver.texts()) == ("基準", "secret", 4, before)
+    gone = [alone, files / "2.txt"]
+    for path in gone:
+        path.unlink()
     removal = documents.remove_collection(again.id)
-    assert driver.carried(documents.added, lambda: documents.restore(removal)).missing == [files / "2.txt"]
+    assert sorted(driver.carried(documents.added, lambda: documents.restore(removal)).missing) == sorted(gone)
     driver.wait_until_read()
     (last,) = documents.collections()
-    assert driver.states(last.id) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
+    there = {"1.txt": "done", "3.txt": "done"}
+    assert driver.states(last.id) == there | {path.name: "failed" for path in gone}
+    for path in gone:
+        path.write_text("戻した\n", encoding="utf-8")
+    driver.refresh(last.id)
+    assert set(driver.states(last.id).values()) == {"done"}
 
 
 def test_removed_documents_can_be_brought_back_at_once_and_one_that_has_gone_later(
