@@ -101,7 +101,7 @@ def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Ev
     rows = shown(grid)
     assert [row["構成"] for row in rows] == list(made.SYSTEMS)
     row = rows[1]
-    assert row["モデル"], row["量子化"] == ("Swallow-8B", "Q4_K_M")
+    assert (row["モデル"], row["量子化"]) == ("Swallow-8B", "Q4_K_M")
     scores = [one.judgement.score for one in judged.systems[1].rows if one.judgement]
     assert row["採点の平均（0〜3）"] == f"{sum(scores) / len(scores):.2f}"
     assert [row[f"{score} 点（%）"] for score in range(4)] == [f"{100 * scores.count(n) / 40:.0f}" for n in range(4)]

@@ -18,7 +18,7 @@ from app.inference.services.events import ContextOverflow
 from tests.chat.driver import fill_disk
 from tests.scene import Scene
 
-SLOW = "!slow 一二三四五六七八"
+SLOW = "!slow 一二三四"
 
 
 def texts(scene: Scene) -> list[str]:

@@ -61,7 +61,7 @@ def test_a_slow_program_gets_the_whole_picture(install: Callable[[str], None], t
             (1, 1, 90.5, "堤体の"), (1, 2, 88, "安定"), (1, 3, 3.2, "塵"), (2, 1, 96, "3.5m"), (2, 2, 95, "以上")
         ]
     )  # fmt: skip
-    install(LANGUAGES.format(more="jpn\\n") + f'sleep 2.5\ncat > "{tmp_path}/picture.pgm"\nprintf "{rows}"\n')
+    install(LANGUAGES.format(more="jpn\\n") + f'sleep 1.2\ncat > "{tmp_path}/picture.pgm"\nprintf "{rows}"\n')
     reading = pdf_reader.read(scan(tmp_path), silent, ocr=True)
     assert [block.text for block in reading.blocks] == ["堤体の安定", "3.5m以上"]
     assert (reading.report.pages_without_text, reading.report.notes) == ((), ("recognized",))

@@ -18,6 +18,7 @@ Kotae = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def measuring_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "_MULTIPLY_S", 0.05)
+    monkeypatch.setattr(speed, "_BLOCK_BYTES", 8 << 20)
 
 
 @pytest.fixture
