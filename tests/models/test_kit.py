@@ -413,7 +413,7 @@ def _killed(*arguments: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-@pytest.mark.parametrize("at", ["0", "0.3", "0.7", "0.99"])
+@pytest.mark.parametrize("at", ["0", "0.7", *(pytest.param(at, marks=pytest.mark.slow) for at in ("0.3", "0.99"))])
 @pytest.mark.fault("F3")
 def test_a_killed_export_and_a_killed_import_go_on(
     tmp_path: Path, target: Path, source: list[LocalModel], at: str

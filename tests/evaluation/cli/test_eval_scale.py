@@ -13,6 +13,8 @@ import pytest
 
 from app.base.paths import locate
 from app.evaluation.study import studies
+from app.inference import speed
+from app.inference.speed import MachineSpeed
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended
 from tests.command_fixtures import Kotae
@@ -67,10 +69,14 @@ def test_rows_that_no_question_set_could_hold_are_trained_on_all_the_same(
 def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
     start: Start, kotae: Kotae, rows: Path, base: Path, tmp_path: Path, trainer: str, times: int
 ) -> None:
+    where = locate(str(tmp_path / "データ"))
+    where.data.mkdir(exist_ok=True)
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))
     asked = ("--sizes", "20,60", "--seeds", "1", "--no-control", "--name", "量の研究", "--json")
     process = start("eval", "scale", str(rows), "--base", str(base), *asked, trainer=trainer, start_new_session=True)
-    runs = locate(str(tmp_path / "データ")).evaluations
-    wait_until(lambda: any(b'"step"' in one.read_bytes() for one in runs.glob("*/runs/20-seed42/events.jsonl")))
+    wait_until(
+        lambda: any(b'"step"' in one.read_bytes() for one in where.evaluations.glob("*/runs/20-seed42/events.jsonl"))
+    )
     trainers = psutil.Process(process.pid).children()
     for _ in range(times):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does

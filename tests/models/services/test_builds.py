@@ -210,9 +210,8 @@ def test_a_cancelled_conversion_leaves_neither_process_nor_file(bench: Bench) ->
 
 @pytest.mark.fault("F4")
 def test_a_killed_quantizer_is_named_and_the_conversion_is_kept(bench: Bench) -> None:
-    models.tiny_llama(
-        bench.environment.folder / "model.gguf", shape=TinyShape(layers=4, embedding=512, feed_forward=2048)
-    )
+    larger = TinyShape(layers=2, embedding=512, feed_forward=2048)
+    models.tiny_llama(bench.environment.folder / "model.gguf", shape=larger)
     plan = bench.plan("IQ4_XS")
 
     def kill(progress: StepProgress) -> None:
