@@ -111,7 +111,8 @@ def test_what_was_removed_is_restored_unless_its_place_is_taken(folder: Path) ->
     assert len(studies.list_all(folder.parent / studies.BIN)) == 1
 
 
-def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
+def test_who_works_on_a_study_keeps_others_from_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_folder, "_LIMIT_S", 0.05)
     lock = studies.lock(folder)
     assert studies.list_all(folder.parent)[0].state == "running"
     for refused in (lambda: studies.lock(folder), lambda: studies.remove(studies.find(folder.parent, "x"))):

@@ -10,6 +10,7 @@ from app.base.errors import AppError
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import Message
+from app.chat.services import answer_writer
 from app.chat.services.chat_session import ModelPreloader
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
@@ -59,7 +60,10 @@ def test_a_question_is_stored_before_the_engine_is_asked_and_its_answer_streams_
     assert scene.engine.status.used_tokens > first, "it carries what was said"
 
 
-def test_streamed_text_is_in_the_database_while_it_streams_and_stopping_keeps_it(scene: Scene) -> None:
+def test_streamed_text_is_in_the_database_while_it_streams_and_stopping_keeps_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_writer, "SAVED_EVERY_MS", 50)
     scene.session.ask("!slow " + "あ" * 40)
     scene.qtbot.waitUntil(lambda: len(texts(scene)[-1]) > 3)
     assert scene.thread()[-1].status == "streaming"

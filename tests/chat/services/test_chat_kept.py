@@ -11,6 +11,7 @@ from app.base import database
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import UnsentDraft
+from app.chat.services import answer_writer
 from app.chat.store import Store
 from tests.chat.driver import fill_disk
 from tests.scene import Scene
@@ -229,6 +230,7 @@ def test_closing_the_program_forgets_temporary_conversations(scene: Scene) -> No
 def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(answer_writer, "SAVED_EVERY_MS", 50)
     with monkeypatch.context() as patch:
         fill_disk(patch, scene.store, "finish_answer")
         shown = scene.ask("一")

@@ -12,6 +12,7 @@ from app.base.wording import phrase
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import UnsentDraft
 from app.chat.store import Store
+from app.chat.ui import composer
 from app.inference.local_model import LocalModel
 from tests.chat.driver import fill_disk, store_thread
 from tests.chat.ui.driver import CONTROL, SHIFT, Window, press, words
@@ -21,7 +22,14 @@ CANARY = "みどり色の亀が三時に橋を渡った"
 
 
 @pytest.fixture
-def window(open_window: Callable[..., AppContext], store: Store, model: LocalModel, qtbot: QtBot) -> Window:
+def window(
+    open_window: Callable[..., AppContext],
+    store: Store,
+    model: LocalModel,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Window:
+    monkeypatch.setattr(composer, "KEPT_AFTER_MS", 100)
     store.put_local_model(model)
     return Window(open_window(1200, 800), qtbot)
 

@@ -2,8 +2,10 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -213,7 +215,12 @@ def test_garbage_on_the_wire_ends_the_child(child: ReadingChild) -> None:
 @pytest.mark.parametrize(
     ("page_s", "document_s", "code"), [(0.0, 99.0, "document_page_slow"), (99.0, 0.0, "document_slow")]
 )
-def test_the_watch_speaks_up_when_something_takes_too_long(page_s: float, document_s: float, code: str) -> None:
+def test_the_watch_speaks_up_when_something_takes_too_long(
+    page_s: float, document_s: float, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        limits, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: time.sleep(0.01))
+    )
     said: list[str] = []
     heard = threading.Event()
 
