@@ -70,7 +70,7 @@ def test_a_folder_becomes_models_in_the_list(tmp_path: Path, start: Start, sourc
 
 @needs_converter
 def test_a_build_that_was_interrupted_or_killed_goes_on_where_it_was_put(tmp_path: Path, start: Start) -> None:
-    source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=4, embedding=512, feed_forward=2048))
+    source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=2, embedding=512, feed_forward=2048))
     folder = tmp_path / "別の場所"
     arguments = (str(source), "--quant", "IQ4_XS,Q8_0", "--to", str(folder), "--name", "別の名前")
 
