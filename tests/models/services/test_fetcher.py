@@ -32,7 +32,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp_path: Path) -> None:
-    fetcher = Fetcher(programs.downloader_command(), log, silence_limit_s=2.5)
+    fetcher = Fetcher(programs.downloader_command(), log, silence_limit_s=3)
     ends: list[FetchResult] = []
     fetcher.ended.connect(ends.append)
     with Hub(CONTENT, Fault("slow", bytes_per_s=8 << 20)) as hub:
