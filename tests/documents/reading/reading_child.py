@@ -1,73 +1,38 @@
 """The real reading child for tests, spoken to line by line, and the database that it writes."""
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from app.base import json_lines, programs
 from app.documents.library import Library
 from app.documents.reading import messages
-from app.documents.reading.messages import Command, DocumentRemoved, Event, Failed, Hello, Index, Indexed
+from app.documents.reading.messages import DocumentRemoved, Event, Failed, Hello, Index, Indexed
 from app.documents.records import Document, DocumentSection
+from tests.line_child import LineChild
 
-ROOT = Path(__file__).parents[3]
 
-
-class ReadingChild:
+class ReadingChild(LineChild):
     """`with ReadingChild(folder) as child:` … starts another child whenever one has ended."""
 
     def __init__(self, folder: Path) -> None:
-        self.log = folder / "reader.log"
         self.database = folder / "documents.sqlite"
         self.library = Library.open(self.database)
         self.collection = self.library.add_collection("基準")
         self.deaths = 0
         self._number = 0
-        self._file = self.log.open("wb")
-        self.process = self._started()
+        super().__init__(programs.reader_command(self.database), folder / "reader.log")
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            programs.reader_command(self.database),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._file,
-            cwd=ROOT,
-        )
-        self.process = process
+    def start(self) -> None:
+        super().start()
         assert isinstance(self.read(), Hello)
-        return process
 
-    def __enter__(self) -> "ReadingChild":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._end()
-        self._file.close()
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
         self.library.close()
 
-    def _end(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdout.close()
-
     def restart(self) -> None:
-        self._end()
-        self._started()
-
-    def send(self, command: Command) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json_lines.encode_line(command))
-        self.process.stdin.flush()
+        self.stop()
+        self.start()
 
     def read(self) -> Event:
         """The next event. Raises EOFError when the child has ended."""

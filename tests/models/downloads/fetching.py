@@ -1,16 +1,14 @@
 """One fetch by the downloader's own code, for tests: in this process, or by the child that the program starts."""
 
+import contextlib
 import dataclasses
 import hashlib
-import os
 import queue
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NoReturn
 
 import pytest
@@ -22,7 +20,6 @@ from app.models.downloads.byte_transfer import TransferControl
 from app.models.downloads.download_source import FileIdentity
 from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import (
-    Command,
     Done,
     Event,
     Failed,
@@ -34,9 +31,9 @@ from app.models.downloads.messages import (
     TransferPolicy,
 )
 from app.models.downloads.part_file import PartFile, PartPaths
+from tests.line_child import LineChild
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Hub
 
-ROOT = Path(__file__).parents[3]
 DEADLINE_S = 60.0  # of one event: what never comes fails the test instead of hanging it
 LONGEST_S = 240.0  # of all events until the one that is waited for
 QUICK = TransferPolicy(stall_s=0.4, backoff_s=0.01, longest_backoff_s=0.05, patience=4)
@@ -81,57 +78,28 @@ def refused(wanted: Fetch, control: TransferControl | None = None) -> AppError:
     return error
 
 
-class Child:
-    """The downloading child. `with Child(log) as child:` … Its standard error is in `log`."""
+class Child(LineChild):
+    """The downloading child. `with Child(log) as child:` …"""
 
     def __init__(self, log: Path, **environment: str) -> None:
-        self._log = log
-        self._file = log.open("ab")
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._read: list[bytes] = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", "--download"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._file,
-            cwd=ROOT,
-            env=os.environ | environment,
-        )
-        self._reader = threading.Thread(target=self._collect, daemon=True)
-        self._reader.start()
+        super().__init__([sys.executable, "-m", "app", "--download"], log, **environment)
 
-    def _collect(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if not line.startswith(b'{"type":"Heartbeat"'):  # proves life, but what is waited for may never come
-                self._lines.put(line)
-        self._lines.put(b"")
-
-    def __enter__(self) -> "Child":
+    def start(self) -> None:
+        super().start()
+        threading.Thread(target=self._collect, daemon=True).start()
         hello = self.read()
         assert isinstance(hello, Hello)
         assert hello.protocol == messages.PROTOCOL
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        assert self.process.stdin is not None
+    def _collect(self) -> None:
         assert self.process.stdout is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            self._reader.join()
-            self.process.stdout.close()
-            self._file.close()
-
-    def send(self, command: Command) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json_lines.encode_line(command))
-        self.process.stdin.flush()
+        with contextlib.suppress(ValueError):  # closed, when the process has ended
+            for line in self.process.stdout:
+                if not line.startswith(b'{"type":"Heartbeat"'):  # proves life, but what is waited for may never come
+                    self._lines.put(line)
+        self._lines.put(b"")
 
     def read(self) -> Event:
         """The next event. Raises EOFError when the child has ended; fails the test when nothing comes."""
@@ -162,7 +130,7 @@ class Child:
         pytest.fail(f"{what}; {self._story()}")
 
     def _story(self) -> str:
-        log = self._log.read_text("utf-8", "replace")
+        log = self.log.read_text("utf-8", "replace")
         return f"read were {b''.join(self._read[-20:]).decode()}, and the log says: {log[-4000:]}"
 
     def end(self, wanted: Fetch) -> Event:

@@ -1,0 +1,55 @@
+"""A child process of the program that tests speak to line by line, as its parent does."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from app.base import json_lines
+
+ROOT = Path(__file__).parents[1]
+
+
+class LineChild:
+    """`with LineChild(command, log) as child:` … Its standard error is in `log`."""
+
+    def __init__(self, command: Sequence[str], log: Path, **environment: str) -> None:
+        self.log = log
+        self._command, self._environment = command, environment
+        self._file = log.open("ab")
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            cwd=ROOT,
+            env=os.environ | self._environment,
+        )
+
+    def stop(self) -> None:
+        """Close its input, as a parent that ends does, and wait for its end."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._file.close()
+
+    def send(self, command: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json_lines.encode_line(command))
+        self.process.stdin.flush()
