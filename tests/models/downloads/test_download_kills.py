@@ -12,7 +12,7 @@ from tests.faults.ledger import Tally
 from tests.models.downloads.fetching import Child, command
 from tests.models.downloads.hub import FILE, Content, Fault, Hub
 
-CONTENT = Content(150_000_000)
+CONTENT = Content(200_000_000)
 LINE_BYTES_PER_S = 40 << 20  # slower than these machines, as lines are: what is in flight then is little
 
 
