@@ -40,8 +40,9 @@ def start(tmp_path: Path, model: LocalModel) -> Iterator[Start]:
 
 
 @pytest.fixture
-def beside(run_at: Callable[..., tuple[int, str, str]]) -> Run:
-    """Runs `kotae ask ARGUMENTS --json` on the same data folder in this process."""
+def beside(run_at: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `kotae ask ARGUMENTS --json` with the fake engine on the same data folder in this process."""
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
 
     def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
         status, said, told = run_at("データ", "ask", *arguments, "--json")
@@ -162,7 +163,7 @@ def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a
 # -------------------------------------------------------------- the fake engine
 
 
-def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, tmp_path: Path) -> None:
+def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, beside: Run, tmp_path: Path) -> None:
     out = tmp_path / "a.jsonl"
     command = ("--batch", write_questions(tmp_path / "q.jsonl"), "--out", out)
     kept: list[dict[str, Any]] = []
@@ -175,7 +176,7 @@ def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, 
         assert lines[: len(kept)] == kept  # what was answered is as it was
         kept = lines
         assert not out.exists()
-    status, told = text_of(start(*command))
+    status, _, told = beside(*command)
     assert status == 0, told
     assert f"続きから始めます（{len(kept)}／{COUNT} 件は回答済み）。" in told
     found = answers(out)
@@ -205,7 +206,7 @@ def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start
     ):
         assert refused(beside(*options)) == (3, code)
     assert len(journal_lines(out)) == count
-    assert text_of(start(*command))[0] == 0
+    assert beside(*command)[0] == 0
     assert "未回答" not in out.read_text("utf-8-sig")
 
 
