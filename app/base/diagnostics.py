@@ -207,8 +207,8 @@ def read_start_record(file: Path) -> StartRecord:
     return record if record.state in (STARTING, UP, CLOSED) and record.failed >= 0 else StartRecord()
 
 
-def record_start(file: Path) -> None:
-    """Record that a start has begun. Raises OSError."""
+def record_program_start(file: Path) -> None:
+    """Record that the program is starting, so that its next start finds out if this one failed. Raises OSError."""
     last = read_start_record(file)
     _write_start_record(file, StartRecord(STARTING, last.failed_by_now, last.version))
 

@@ -109,7 +109,7 @@ def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO last_id(conversation, message) VALUES (0, 0)")
 
 
-def _quicker_branches_and_erasing(db: sqlite3.Connection) -> None:
+def _message_branch_index_and_faster_erasing(db: sqlite3.Connection) -> None:
     """Replace an index, and turn off secure-delete of the full-text index.
 
     Without the new index, sqlite would look for the branches of a first question in all conversations. secure-delete
@@ -229,7 +229,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _text_set_aside_by_an_edit,
     _marks_of_model_files,
     _lasting_ids_and_quick_erasing,
-    _quicker_branches_and_erasing,
+    _message_branch_index_and_faster_erasing,
     _scope_of_a_conversation,
     _label_of_a_conversation,
     _ratings_of_answers,

@@ -122,7 +122,7 @@ CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The user's settings and their defaults. `threads` None and "auto" mean that the program measures and decides."""
+    """The user's settings and their defaults. None in `threads` and "auto" in other fields: the program decides."""
 
     language: str = "system"  # system | ja | en; applied when the program starts
     theme: str = "system"  # system | light | dark

@@ -23,32 +23,32 @@ def test_two_starts_in_a_row_that_die_make_the_third_one_safe(file: Path) -> Non
     due = []
     for _ in range(4):
         due.append(diagnostics.read_start_record(file).is_safe_mode_due)
-        diagnostics.record_start(file)
+        diagnostics.record_program_start(file)
     assert due == [False, False, True, True]
 
 
 @pytest.mark.parametrize("end", [diagnostics.record_window_up, diagnostics.record_end])
 def test_a_start_that_succeeds_or_is_refused_in_words_begins_the_count_anew(file: Path, end: object) -> None:
-    diagnostics.record_start(file)
-    diagnostics.record_start(file)
+    diagnostics.record_program_start(file)
+    diagnostics.record_program_start(file)
     end(file)
     assert diagnostics.read_start_record(file).failed_by_now == 0
-    diagnostics.record_start(file)
+    diagnostics.record_program_start(file)
     assert diagnostics.read_start_record(file).failed_by_now == 1
 
 
 def test_a_window_that_died_later_was_cut_off_and_is_no_failed_start(file: Path) -> None:
-    diagnostics.record_start(file)
+    diagnostics.record_program_start(file)
     diagnostics.record_window_up(file)
     last = diagnostics.read_start_record(file)
     assert (last.was_cut_off, last.failed_by_now, last.version) == (True, 0, __version__)
-    diagnostics.record_start(file)
+    diagnostics.record_program_start(file)
     assert not diagnostics.read_start_record(file).was_cut_off
 
 
 def test_a_start_that_fails_keeps_the_version_that_was_up_last(file: Path) -> None:
     file.write_text('{"state": "closed", "failed": 0, "version": "0.0.9"}', "utf-8")
-    diagnostics.record_start(file)
+    diagnostics.record_program_start(file)
     assert diagnostics.read_start_record(file).version == "0.0.9"
 
 
@@ -63,5 +63,5 @@ def test_a_start_that_fails_keeps_the_version_that_was_up_last(file: Path) -> No
 def test_a_damaged_record_suspects_nothing_and_the_next_start_replaces_it(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     assert diagnostics.read_start_record(file) == StartRecord()
-    diagnostics.record_start(file)
+    diagnostics.record_program_start(file)
     assert diagnostics.read_start_record(file) == StartRecord("starting")

@@ -1,6 +1,6 @@
 """One question to a model as the program asks it, waited for."""
 
-from app.base.cli.loop import CommandLoop
+from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.inference import child_commands
@@ -10,7 +10,7 @@ from app.inference.services.engine import EngineClient
 def ask(engine: EngineClient, request: AnswerRequest) -> tuple[AnswerOutcome, str]:
     """The outcome and the answer. Raises what it failed with."""
     run = AnswerRun(engine, child_commands.template(), request)
-    waiting = CommandLoop(run.stop)
+    waiting = CommandEventLoop(run.stop)
     outcomes: list[AnswerOutcome] = []
     failures: list[AppError] = []
     pieces: list[str] = []

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.base import programs, settings
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -57,7 +57,7 @@ def replied(engine: EngineClient, job: PromptJob) -> dict[StandalonePrompt, Mode
     run = PromptRun(engine, child_commands.template(), job)
     found: dict[StandalonePrompt, ModelReply] = {}
     failures: list[AppError] = []
-    waiting = CommandLoop(run.stop)
+    waiting = CommandEventLoop(run.stop)
     run.progressed.connect(lambda progress: print(f"{progress.done}/{progress.total}", flush=True))
     run.finished.connect(lambda replies: (found.update(replies), waiting.stop()))
     run.failed.connect(lambda error: (failures.append(error), waiting.stop()))

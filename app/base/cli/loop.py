@@ -22,7 +22,7 @@ def core_application() -> QCoreApplication:
         qInstallMessageHandler(before)
 
 
-class CommandLoop:
+class CommandEventLoop:
     """An event loop that runs until `stop`, `finish` or `fail` is called.
 
     The first Ctrl+C calls `interrupt`; a second one makes `run` raise KeyboardInterrupt.

@@ -54,7 +54,7 @@ def tighten_permissions(folder: Path) -> None:
     if os.name == "nt":
         # There may be no home folder, and FAT has no access lists.
         with contextlib.suppress(OSError, RuntimeError, subprocess.SubprocessError):
-            _own_on_windows(folder)
+            _restrict_on_windows(folder)
         return
     with contextlib.suppress(OSError):
         entries = list(os.scandir(folder))
@@ -135,7 +135,7 @@ def _tighten_one(path: Path, status: os.stat_result) -> None:
             path.chmod(stat.S_IMODE(status.st_mode) & ~_OTHERS)
 
 
-def _own_on_windows(folder: Path) -> None:
+def _restrict_on_windows(folder: Path) -> None:
     """Replace the folder's inherited rights by full access for the user, the system and the administrators."""
     home = Path.home().resolve()
     user = os.environ.get("USERNAME", "")

@@ -99,7 +99,7 @@ def fence_code(text: str, language: str = "") -> str:
 
 def escape_line(text: str) -> str:
     """Return the text as one line of Markdown in which everything is escaped. Line breaks are removed."""
-    return _started(_plain(re.sub(r"[\0\r\n]", "", text)))
+    return _escape_line_start(_plain(re.sub(r"[\0\r\n]", "", text)))
 
 
 class _Writer:
@@ -127,7 +127,7 @@ class _Writer:
             marks = "#" * min(HEADING_MAX, int(node.tag[1:]) + self._depth)
             return [f"{marks} {re.sub(r'(#+)$', lambda found: chr(92) + found[0], text)}"]
         if kind == "paragraph":
-            return [_started(line) for line in self._inline(node).split("\n")]
+            return [_escape_line_start(line) for line in self._inline(node).split("\n")]
         if kind in ("fence", "code_block"):
             language = node.info.strip().lower() if kind == "fence" else ""
             return fence_code(node.content.rstrip("\n"), language if _LANGUAGES.fullmatch(language) else "").split("\n")
@@ -238,7 +238,7 @@ def _escaped(text: str) -> str:
     return _SPECIAL.sub(lambda found: found["kept"] or f"\\{found[0]}", text)
 
 
-def _started(line: str) -> str:
+def _escape_line_start(line: str) -> str:
     """Escape the start of a paragraph's line, so that the line does not become a heading, list or quotation."""
     return _LINE_START.sub(lambda found: f"{found[3]}\\{found[4]}" if found[3] else f"\\{found[0]}", line.lstrip(" \t"))
 

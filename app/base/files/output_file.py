@@ -205,7 +205,7 @@ class CopyProgress:
         self._done = 0
 
     def add(self, count: int) -> None:
-        """Add `count` bytes and report the sum, divided by `passes`."""
+        """Add `count` bytes that were read or written, and report how many bytes of the file are done so far."""
         self._done += count
         self._report(min(self._done // self._passes, self._total), self._total)
 

@@ -75,8 +75,8 @@ def _decoder(**how: Any) -> json.JSONDecoder:
 def is_crowded(text: str, max_values: int | None = None) -> bool:
     """Return whether a JSON text holds too many values.
 
-    `max_values`: the limit; None: 500,000 and one more for every 8 characters, up to 6,000,000. For a text of at most
-    500,000 characters return False.
+    `max_values`: the limit; None: 500,000 and one more for every 8 characters, up to 6,000,000. A text of at most
+    500,000 characters is not counted: the result is False, whatever the limit.
     """
     allowed = max_values or min(MAX_VALUES, FREE_VALUES + len(text) // BYTES_A_VALUE)
     return len(text) > FREE_VALUES and sum(map(text.count, ",[{")) > allowed

@@ -158,7 +158,7 @@ def install_filter(scope: str = _SHOWING) -> str:
 
 
 def _protect_other_processes() -> None:
-    """Deny a process that may use the network access to other processes of the user."""
+    """Prevent this process, which may use the network, from accessing other processes of the user."""
     if is_filter_supported() and not is_attempt_counted():
         _make_devices()
         _install(_MACHINES[os.uname().machine], _FETCHING)

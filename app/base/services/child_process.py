@@ -155,12 +155,12 @@ class ChildProcess(QObject):
             self._deadline.start(int(limit_s * 1000))
 
     def watch(self) -> None:
-        """Apply the silence limit from now on, until `unwatch` or the child's end."""
+        """From now on, kill the child if it sends nothing for `silence_limit_s`; until `unwatch` or its end."""
         self._heard_at = self._checked_at = self.watched_since = time.monotonic()
         self._watch.start()
 
     def unwatch(self) -> None:
-        """Stop applying the silence limit."""
+        """Let the child be silent for as long as it likes, until `watch`."""
         self._watch.stop()
 
     def kill(self, cause: str = "", detail: str = "") -> None:

@@ -9,7 +9,7 @@ import signal
 from typing import Any
 
 from app.base.cli.commands import Output, add_command
-from app.base.cli.loop import CommandLoop
+from app.base.cli.loop import CommandEventLoop
 from app.base.confidentiality import DEFAULT_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -70,7 +70,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     return 128 + signal.SIGINT if loop.was_interrupted else 0
 
 
-class _AnswerLoop(CommandLoop):
+class _AnswerLoop(CommandEventLoop):
     """Runs the event loop of the command until its answer has ended."""
 
     def __init__(self, run: AnswerRun, output: Output) -> None:

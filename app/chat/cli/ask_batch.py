@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.base import confidentiality
 from app.base.cli.commands import Output, format_time_left
-from app.base.cli.loop import CommandLoop
+from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
@@ -75,7 +75,7 @@ def _describe_file(found: BatchFile, output: Output) -> None:
         output.note("chat.batch_skipped_more", count=len(found.skipped) - SHOWN_SKIPPED)
 
 
-class _BatchLoop(CommandLoop):
+class _BatchLoop(CommandEventLoop):
     """Runs the event loop of the command until its batch has ended."""
 
     def __init__(self, run: BatchRun, output: Output) -> None:

@@ -16,7 +16,7 @@ from PySide6.QtCore import QTimer
 
 from app.base import invisible_characters, paths, programs, wording
 from app.base.cli.commands import Output
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.confidentiality import Label, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -50,7 +50,7 @@ class CommandReading:
         self._app = core_application()
         self._output = output
         self._problem: AppError | None = None
-        self._loop = CommandLoop(lambda: self._loop.stop())
+        self._loop = CommandEventLoop(lambda: self._loop.stop())
         logs = where.logs / "docs"  # separate from the logs of a window's children
         logs.mkdir(parents=True, exist_ok=True)
         self.documents = documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), logs)
@@ -219,7 +219,7 @@ class QuestionEmbedder:
         self.embedding: Embedding | None = None
         if self._models:
             self._app = core_application()
-            self._loop = CommandLoop(lambda: self._loop.stop())
+            self._loop = CommandEventLoop(lambda: self._loop.stop())
             logs = where.logs / "docs"  # separate from the logs of a window's children
             logs.mkdir(parents=True, exist_ok=True)
             self.embedding = Embedding(child_commands.engine(), logs, where.documents)

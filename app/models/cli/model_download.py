@@ -10,7 +10,7 @@ from app.base import programs
 from app.base.addresses import host_of, origin_of
 from app.base.cli import commands
 from app.base.cli.commands import Output, add_command, format_time_left
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -122,7 +122,7 @@ class _DownloadSession:
         if token:
             downloads.set_token(token, place)
         self._card: ModelCard | None = None  # None once its licence has been printed
-        self.waiting = CommandLoop(self._interrupt)
+        self.waiting = CommandEventLoop(self._interrupt)
         self.model: LocalModel | None = None
         self.problem: AppError | None = None
         self.paused: Download | None = None

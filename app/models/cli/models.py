@@ -11,7 +11,7 @@ from typing import Any
 from app.base import settings
 from app.base.addresses import origin_of
 from app.base.cli.commands import Output, add_command, check_limit
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error, format_size, help_text, phrase
@@ -64,7 +64,7 @@ def _request_models(address: str, key: str) -> tuple[RemoteModel, ...]:
     app = core_application()
     check = RemoteCheck(address, key)
     outcome: list[tuple[RemoteModel, ...] | AppError] = []
-    loop = CommandLoop(lambda: loop.stop())
+    loop = CommandEventLoop(lambda: loop.stop())
     for signal in (check.found, check.failed):
         signal.connect(outcome.append)
         signal.connect(loop.stop)

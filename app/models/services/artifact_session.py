@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from app.base.cli.commands import Output, format_time_left
-from app.base.cli.loop import CommandLoop
+from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.models.artifact_steps import StepProgress
 from app.models.services.artifact_runner import ArtifactRunner
 
 
-class ArtifactSession(CommandLoop):
+class ArtifactSession(CommandEventLoop):
     """Runs the event loop of a command until a runner ends."""
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.base import settings
 from app.base.cli.commands import Output, add_command, check_limit
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.isolation import network_guard
 from app.base.paths import Paths
@@ -158,7 +158,7 @@ class _ServeRun:
         self._served_models = served_models
         self._key = key
         self._output = output
-        self._loop = CommandLoop(lambda: self._loop.stop())
+        self._loop = CommandEventLoop(lambda: self._loop.stop())
         self.error: AppError | None = None
         loading.progressed.connect(self._on_progressed)
         loading.done.connect(self._on_loaded)

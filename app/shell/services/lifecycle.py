@@ -208,7 +208,7 @@ class ProgramStart:
         self.last = diagnostics.read_start_record(diagnostics.start_record_file(where))
         self.is_safe = self.is_safe or self.last.is_safe_mode_due
         self._is_on_record = True
-        self._note(diagnostics.record_start)
+        self._note(diagnostics.record_program_start)
 
     def _on_up(self) -> None:
         if self._is_on_record:

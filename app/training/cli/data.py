@@ -14,7 +14,7 @@ from typing import Any
 
 from app.base import confidentiality
 from app.base.cli.commands import Output, add_command
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.confidentiality import ExportKind, ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.files.output_file import check_new_target
@@ -273,7 +273,7 @@ def _check_memory(model: LocalModel) -> None:
         raise AppError("memory_short", need_bytes=needed.total_bytes, free_bytes=available, others_bytes=0)
 
 
-class _TokenCounter(CommandLoop):
+class _TokenCounter(CommandEventLoop):
     """Counts the tokens of rows with the engine, one batch at a time so that it can be interrupted."""
 
     def __init__(self, engine: EngineClient, rows: Sequence[TrainingRow], output: Output) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.base import settings
 from app.base.cli.commands import Output, add_command, format_time_left
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -97,7 +97,7 @@ def _collection(name: str, where: Paths) -> DocumentCollection:
         library.close()
 
 
-class _GenerationOutput(CommandLoop):
+class _GenerationOutput(CommandEventLoop):
     """Shows the progress of a generation until it ends.
 
     `result`: GenerationOutcome or GenerationStopped; None if a second Ctrl+C ended the wait before the generation

@@ -14,7 +14,7 @@ from PySide6.QtCore import QTimer
 
 from app.base import programs, wording
 from app.base.cli.commands import Output, add_command
-from app.base.cli.loop import CommandLoop, core_application
+from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.files.input_file import absolute_path
 from app.base.files.work_folder import folder_size_bytes
@@ -130,7 +130,7 @@ def run_setup(where: Paths, output: Output, begin: Callable[[EnvironmentSetup], 
     return round(setup.elapsed_s, 1)
 
 
-class _SetupOutput(CommandLoop):
+class _SetupOutput(CommandEventLoop):
     """Shows the progress of a setup until it ends."""
 
     def __init__(self, setup: EnvironmentSetup, output: Output) -> None:

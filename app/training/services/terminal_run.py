@@ -7,7 +7,7 @@ from PySide6.QtCore import QTimer
 
 from app.base import wording
 from app.base.cli.commands import Output, format_duration, format_time_left
-from app.base.cli.loop import CommandLoop
+from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.training import training_errors
 from app.training.runs.run_journal import RunStatus
@@ -27,7 +27,7 @@ from trainer.events import (
 _MEASURED = ("converting_base", "reading", "exporting")  # phases that report their own progress; the others have steps
 
 
-class TerminalRun(CommandLoop):
+class TerminalRun(CommandEventLoop):
     """Shows a run in the terminal until it ends, and then sets `result` or `error`.
 
     The first Ctrl+C pauses the run, a second one kills it.

@@ -8,13 +8,13 @@ import sys
 import pytest
 from PySide6.QtCore import QCoreApplication, QTimer
 
-from app.base.cli.loop import CommandLoop
+from app.base.cli.loop import CommandEventLoop
 from tests.base.cli.processes import ROOT
 from tests.waiting import LIMIT_S
 
 
 def test_it_ends_when_it_is_told_to(qapp: QCoreApplication) -> None:
-    waiting = CommandLoop(lambda: None)
+    waiting = CommandEventLoop(lambda: None)
     QTimer.singleShot(0, waiting.stop)
     waiting.run()
     assert not waiting.was_interrupted
@@ -32,7 +32,7 @@ def test_an_interrupt_never_comes_in_the_middle_of_a_slot(qapp: QCoreApplication
         signal.raise_signal(signal.SIGINT)
         told.append("end")
 
-    waiting = CommandLoop(interrupt)
+    waiting = CommandEventLoop(interrupt)
     QTimer.singleShot(0, slot)
     waiting.run()
     assert told == ["begin", "end", "interrupt"]
@@ -40,7 +40,7 @@ def test_an_interrupt_never_comes_in_the_middle_of_a_slot(qapp: QCoreApplication
 
 
 def test_a_second_interrupt_does_not_wait(qapp: QCoreApplication) -> None:
-    waiting = CommandLoop(lambda: None)
+    waiting = CommandEventLoop(lambda: None)
     for moment_ms in (0, 1):
         QTimer.singleShot(moment_ms, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
@@ -48,7 +48,7 @@ def test_a_second_interrupt_does_not_wait(qapp: QCoreApplication) -> None:
 
 
 def test_a_bug_in_a_slot_ends_it_and_is_raised(qapp: QCoreApplication) -> None:
-    waiting = CommandLoop(lambda: None)
+    waiting = CommandEventLoop(lambda: None)
 
     def fail() -> None:
         raise ZeroDivisionError("a bug")
