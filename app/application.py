@@ -77,7 +77,7 @@ from app.uikit import desktop, dialogs, localization
 from app.uikit.clipboard_guard import ClipboardGuard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
-from app.uikit.page import Navigation, Page
+from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme, unstyled
 
 DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because checking the database of documents takes time
@@ -100,7 +100,7 @@ class AppContext:
         self.theme = theme
         self.store = database
         self.preferences = preferences
-        self.navigation = Navigation()
+        self.navigation = NavigationSignals()
         self.engine = EngineClient(child_commands.engine(), where.logs / "engine.log")
         self.library = ModelLibrary(database, where.models)
         self.conversations = Conversations(database)
@@ -167,7 +167,8 @@ class AppContext:
             preferences=self.preferences, session=self.session, conversations=self.conversations, engine=self.engine,
             downloads=self.downloads, training_setup=self.training_setup, trainings=self.trainings,
             evaluations=self.evaluations, place=WindowGeometry(self.paths.data / "window.json"),
-            make_answering=self._make_answering, outside_connections=lambda: len(network_guard.refused_attempts()),
+            create_answer_settings=self._create_answer_settings,
+            outside_connections=lambda: len(network_guard.refused_attempts()),
         )  # fmt: skip
         self.navigation.setParent(self.window)
         self.notifier = Notifier(self.window)
@@ -275,7 +276,7 @@ class AppContext:
 
     # ---------------------------------------------------------------------- pages
 
-    def _make_answering(self, parent: MainWindow) -> ConversationSettings:
+    def _create_answer_settings(self, parent: MainWindow) -> ConversationSettings:
         """Return the dialog over `parent` with the settings for answers in the open conversation only."""
         details = self.preferences.value.shows_details
         return ConversationSettings(
@@ -437,7 +438,7 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: Pr
     if app.platformName() != "offscreen":  # the offscreen platform reports an invented screen of 800 by 800
         window_layout.fit_to_screen(context.window, window_layout.screen_area(context.window))
     context.window.show()
-    start.watch(context.window)
+    start.record_success_later(context.window)
     context.window.show_questions()
     if context.is_first_run:
         context.navigation.first_run_requested.emit()

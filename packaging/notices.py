@@ -48,7 +48,7 @@ def write(folder: Path, tree: Path | None) -> tuple[Component, ...]:
     if problems:
         raise SetupError("\n".join(["これでは配布できません / this must not ship:", *problems]))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / LISTED).write_text(components.write(listed), "utf-8")
+    (folder / LISTED).write_text(components.to_json(listed), "utf-8")
     (folder / NOTICES).write_text(as_text(listed), "utf-8")
     return tuple(listed)
 

@@ -14,7 +14,7 @@ from tests.sources import Source
 # Named for what lives as long as the window, wherever they are reached through.
 _LASTING = {"theme", "navigation", "preferences", "conversations", "session"}
 _MAKERS = ("add", "create", "make", "build")
-_GETTERS = ("_application", "guard_of")  # functions that give what is there already
+_GETTERS = ("_application", "conversion_guard_of")  # functions that give what is there already
 _ROUNDABOUT = ("items", "values", "enumerate", "zip", "reversed")
 _ADVICE = "connects a lambda, a partial or an inner function to what it was handed: connect a method of the widget"
 

@@ -665,7 +665,7 @@ def preset_report(parts: AppContext) -> None:
 def conversation_settings(parts: AppContext) -> None:
     chat(parts)
     parts.session.answer_by("exact", Choices(temperature=0.3, top_k=10))
-    parts.window.show_answering()
+    parts.window.show_answer_settings()
 
 
 def problem(parts: AppContext) -> None:

@@ -266,7 +266,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.shell.ui.main_window:MainWindow.closeEvent",
         "app.inference.engine_packs:_extract",
         "app.models.training_environment:key",
-        "app.serve.server:load_own_key",
+        "app.serve.server:load_or_create_key",
     },
     "the record of what left": {"app.base.confidentiality:_record_export"},
     "logs, which hold no text of people": {

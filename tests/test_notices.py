@@ -59,7 +59,7 @@ def test_a_part_under_the_gpl_or_without_a_text_stops_a_bundle() -> None:
 
 def test_both_files_are_written_and_each_text_stands_once(tmp_path: Path) -> None:
     written = notices.write(tmp_path / "licences", None)
-    assert components.read((tmp_path / "licences" / "components.json").read_text("utf-8")) == written
+    assert components.from_json((tmp_path / "licences" / "components.json").read_text("utf-8")) == written
     text = (tmp_path / "licences" / "THIRD_PARTY_NOTICES.txt").read_text("utf-8")
     for component in written:
         assert component.name in text

@@ -57,7 +57,7 @@ def read(folder: Path) -> Adapter:
     """Return the description of the adapter in `folder`. Raises AdapterError."""
     try:
         config, record = (_object(folder / name) for name in (CONFIG, RECORD))
-        rank, alpha = (_whole(config, name) for name in ("r", "lora_alpha"))
+        rank, alpha = (_positive_int(config, name) for name in ("r", "lora_alpha"))
         texts = {name: record.get(name, "") for name in ("name", "base", "base_sha256", "base_mark")}
         if not all(isinstance(text, str) for text in texts.values()):
             raise AdapterError(f"{RECORD}: texts")
@@ -104,7 +104,8 @@ def _object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _whole(config: dict[str, Any], name: str) -> int:
+def _positive_int(config: dict[str, Any], name: str) -> int:
+    """Return an option of the adapter's configuration. Raises AdapterError if it is not an integer of 1 or more."""
     value: Any = config.get(name)
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or value < 1 or value % 1:

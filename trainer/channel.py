@@ -38,7 +38,7 @@ class TrainerJournal:
     def send(self, event: Event) -> None:
         """Send an event to the parent and store it.
 
-        Raises RunError("disk_full") when the line cannot be stored for the first time; later events are only sent.
+        Raises RunError("disk_full") at the first event that cannot be stored; later events are only sent.
         """
         if self._writer is None:
             return

@@ -164,7 +164,7 @@ def install_loss(model: Any) -> None:
         targets = labels[:, 1:]
         is_trained = targets != UNTRAINED
         head = self.get_output_embeddings()
-        loss = HeadLoss.apply(
+        loss = OutputHeadLoss.apply(
             hidden[:, :-1][is_trained], head.weight, getattr(head, "bias", None), targets[is_trained], softcap
         )
         count = is_trained.sum() if num_items_in_batch is None else num_items_in_batch
@@ -188,7 +188,7 @@ def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> f
     return abs(ours - float(theirs)) / max(float(theirs), 1e-6)
 
 
-class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
+class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
     """Sums the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
 
     With Gemma's vocabulary of 262,144 the logits of 2,048 tokens take 2 GB in float32, and their gradient takes the

@@ -89,7 +89,9 @@ def begin_checkpoint(folder: Path, step: int) -> Path:
 
 
 def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | None = None) -> SavedCheckpoint:
-    """Seal the folder that `begin_checkpoint` made, and rename it; a checkpoint of the same step is replaced.
+    """Write the hashes of all files into the folder that `begin_checkpoint` made, and rename it.
+
+    A checkpoint of the same step is replaced.
 
     `conditions`: values that a run must share to resume from this checkpoint. Raises OSError.
     """
@@ -131,7 +133,7 @@ def is_complete(checkpoint: SavedCheckpoint) -> bool:
 
 
 def sealed_conditions(checkpoint: SavedCheckpoint) -> dict[str, Any]:
-    """Return the conditions sealed with a complete checkpoint; {} if an earlier version made it."""
+    """Return the values that a run must share to resume from a checkpoint; {} if an earlier version made it."""
     found = json.loads((checkpoint.path / MANIFEST).read_bytes()).get("conditions")
     return found if isinstance(found, dict) else {}
 

@@ -118,8 +118,8 @@ class Store(ModelStore):
         found = self.conversation(conversation_id)
         return found.leaf_id if found else None
 
-    def set_answering(self, conversation_id: int, preset_id: str | None, choices: Choices) -> None:
-        """Store the preset for later answers, and the choices that differ from it."""
+    def store_answer_settings(self, conversation_id: int, preset_id: str | None, choices: Choices) -> None:
+        """Store the preset for later answers of a conversation, and the settings (`choices`) that differ from it."""
         self._update("conversation", conversation_id, preset_id=preset_id, choices=records.choices_json(choices))
 
     def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:

@@ -70,7 +70,7 @@ def load() -> tuple[Component, ...]:
     """Return the components sorted by name. This takes half a second: do not call it in the window's thread."""
     listed = folder() / "components.json"
     if listed.is_file():
-        shipped = read(listed.read_text("utf-8"))
+        shipped = from_json(listed.read_text("utf-8"))
     else:
         shipped = collect()
     return sort_components([*shipped, *_gpu_pack_components(shipped)])
@@ -95,13 +95,13 @@ def load_all() -> tuple[Component, ...]:
     return own_component(), *load()
 
 
-def read(text: str) -> tuple[Component, ...]:
-    """Return the components in JSON text that `write` has returned."""
+def from_json(text: str) -> tuple[Component, ...]:
+    """Return the components in JSON text that `to_json` has returned."""
     return tuple(Component(**entry) for entry in json.loads(text)["components"])
 
 
-def write(components: Iterable[Component]) -> str:
-    """Return the components as JSON for the file of a bundle; `read` parses it."""
+def to_json(components: Iterable[Component]) -> str:
+    """Return the components as JSON for the file of a bundle; `from_json` parses it."""
     entries = [dataclasses.asdict(component) for component in components]
     return json.dumps({"components": entries}, ensure_ascii=False, indent=1) + "\n"
 
@@ -133,7 +133,7 @@ def summary(component: Component) -> dict[str, Any]:
 def collect() -> tuple[Component, ...]:
     """Return all installed components that Kotae needs, sorted.
 
-    In a bundle, which has no metadata, these are only components of the table.
+    In a bundle, where distributions have no metadata, these are only the components that `read_table` returns.
     """
     table = read_table()
     distributions = closure(ROOT)
@@ -145,6 +145,7 @@ def collect() -> tuple[Component, ...]:
 
 
 def read_table() -> dict[str, Any]:
+    """Return the table of components that pip does not list, and of licences that metadata lacks."""
     return tomllib.loads((folder() / "components.toml").read_text("utf-8"))
 
 
@@ -387,7 +388,7 @@ def make_cyclonedx(components: Sequence[Component], version: str, made_at: datet
 
 
 def _part(component: Component) -> dict[str, Any]:
-    """Return a component as an entry of the CycloneDX field `components`, without unknown fields."""
+    """Return a component as an entry of the CycloneDX field `components`; a field without a known value is omitted."""
     part: dict[str, Any] = {
         "type": _TYPES[component.kind],
         "bom-ref": purl(component),

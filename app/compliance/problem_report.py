@@ -85,7 +85,7 @@ def scrub(text: str, where: Paths, names: Sequence[str], *, has_tracebacks: bool
             text = text.replace(name, REDACTED)
     kept = _without_messages(text.splitlines(), keeps_others=not has_tracebacks)
     places, people = _places(where), _people()
-    return "\n".join(_line(line, places, people) for line in kept)
+    return "\n".join(_scrub_line(line, places, people) for line in kept)
 
 
 def _without_messages(lines: Sequence[str], *, keeps_others: bool) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _without_messages(lines: Sequence[str], *, keeps_others: bool) -> Iterator[s
         yield kind[1] if kind is not None else line if is_kept else REDACTED
 
 
-def _line(line: str, places: Sequence[tuple[re.Pattern[str], str]], people: re.Pattern[str] | None) -> str:
+def _scrub_line(line: str, places: Sequence[tuple[re.Pattern[str], str]], people: re.Pattern[str] | None) -> str:
     line = _ADDRESS.sub("<address>", line)
     for place, mark in places:
         line = place.sub(mark, line)

@@ -32,7 +32,7 @@ def shown_name(path: PurePath) -> str:
 
 
 def shown_path(path: str) -> str:
-    """Return a path as it is displayed, cleaned like `shown_name`."""
+    """Return a path as it is displayed, with U+FFFD for each invisible character and line break."""
     return _BREAKS.sub("\ufffd", invisible_characters.replace_with_mark(path))
 
 

@@ -58,7 +58,7 @@ class QuestionColumns:
 def find_columns(columns: Sequence[str]) -> QuestionColumns:
     """Recognise the columns by their names as the file writes them. A column "a.b" inside a column "a" is ignored."""
     outer = [column for column in columns if column.partition(".")[0] not in columns or "." not in column]
-    fields = {field: found for field in FIELDS if (found := _similar_columns(column_words()[field], outer))}
+    fields = {field: found for field in FIELDS if (found := _similar_columns(known_column_names()[field], outer))}
     golds = _gold_columns([column for column in outer if column not in _all_columns(fields)])
     rest = [
         column
@@ -74,7 +74,7 @@ def find_columns(columns: Sequence[str]) -> QuestionColumns:
 
 
 @functools.cache
-def column_words() -> dict[str, Any]:
+def known_column_names() -> dict[str, Any]:
     return tomllib.loads((resources() / "evaluation" / "columns.toml").read_text("utf-8"))
 
 
@@ -88,7 +88,7 @@ def _gold_columns(columns: Sequence[str]) -> tuple[dict[str, str], ...]:
     """Group the gold columns by the number in their names; a group without a quote column is dropped."""
     numbered: dict[int, dict[str, str]] = {}
     for part in PARTS:
-        known = [names.normalize_name(word) for word in column_words()["gold"][part]]
+        known = [names.normalize_name(word) for word in known_column_names()["gold"][part]]
         for column in columns:
             plain = names.normalize_name(column)
             number = _NUMBER.search(plain)
@@ -233,7 +233,7 @@ def _is_answerable(value: Any) -> bool:
     if value is None or isinstance(value, bool):
         return value is not False
     plain = unicodedata.normalize("NFKC", _text(value)).casefold()
-    for answer, known in column_words()["answers"].items():
+    for answer, known in known_column_names()["answers"].items():
         if plain in known:
             return bool(answer == "yes")
     raise RowRefusedError("not_yes_or_no", shorten(plain))

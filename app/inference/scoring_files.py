@@ -148,7 +148,8 @@ _LINE = re.compile(r"[\W_]+")  # rules and dot leaders of tables and tables of c
 class ExampleScore:
     """Holds the likelihood of one example, summed over its trained tokens (`HeldOutExample.trained`).
 
-    `divergence` and `same_first` compare with the reference model in f16; they are None without a reference.
+    `divergence` and `same_first` compare the model's predictions with those of the reference model, the same one in
+    f16; they are None without a reference.
     """
 
     line: int
@@ -204,11 +205,11 @@ class Scores:
     @property
     def ended_share(self) -> float | None:
         """Return the share (0 to 1) of answers that are not empty and end with an end token; None without answers."""
-        return _share(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
+        return _share_of_true(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
 
     @property
     def looping_share(self) -> float | None:
-        return _share(is_looping(answer.answer) for answer in self.answers)
+        return _share_of_true(is_looping(answer.answer) for answer in self.answers)
 
     @property
     def japanese_share(self) -> float | None:
@@ -243,6 +244,6 @@ def is_looping(text: str) -> bool:
     return any(_LINE.fullmatch(match[1] or match[2]) is None for match in _LOOP.finditer(text))
 
 
-def _share(claims: Any) -> float | None:
-    found = list(claims)
+def _share_of_true(conditions: Any) -> float | None:
+    found = list(conditions)
     return sum(found) / len(found) if found else None

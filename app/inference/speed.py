@@ -80,7 +80,7 @@ class PredictedSpeed:
 
     @property
     def is_slow(self) -> bool:
-        """Return whether answers are slower than reading, or the first word takes long."""
+        """Return whether answers appear more slowly than a person reads, or the first word takes long."""
         return self.answer < SLOW_ANSWER or self.prompt < SLOW_PROMPT
 
 

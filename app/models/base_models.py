@@ -205,7 +205,7 @@ def trainer_form(form: PromptForm) -> TrainingPromptForm:
     )
 
 
-def _trained(form: PromptForm) -> PromptForm:
+def _form_after_training(form: PromptForm) -> PromptForm:
     """Return the form to use with a base model after training it.
 
     A trained base ends its answers itself, so it needs no blank line as a stop string.
@@ -245,7 +245,7 @@ def _base_of_model(model: LocalModel) -> BaseModel:
         raise error
     form = None if local_models.needs_template_consent(model) else local_models.form_of(model)
     return BaseModel(
-        Path(model.path), model.name, sha256_of_model(model), trainer_form(_trained(form)) if form else None
+        Path(model.path), model.name, sha256_of_model(model), trainer_form(_form_after_training(form)) if form else None
     )
 
 
@@ -253,7 +253,7 @@ def _of_folder(path: Path) -> BaseModel:
     model = hf_folders.read_hf_model(path)
     card, form = _card_of(model), _form_of(model)
     return BaseModel(
-        model.folder, card.title if card else model.name, "", trainer_form(_trained(form)) if form else None
+        model.folder, card.title if card else model.name, "", trainer_form(_form_after_training(form)) if form else None
     )
 
 

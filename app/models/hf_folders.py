@@ -268,7 +268,7 @@ class HfAdapter:
 
 @dataclass(frozen=True, slots=True)
 class AdapterShapes:
-    """Describes an adapter without its base. `shapes`: shapes of the matrices that it changes, by module name."""
+    """Describes an adapter by its own files. `shapes`: shapes of the matrices that it changes, by module name."""
 
     rank: int
     alpha: float

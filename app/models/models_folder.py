@@ -127,14 +127,17 @@ def pending(where: Paths) -> FolderMove | None:
         noted = {name: (size, time) for name, (size, time) in dict(data.get("noted", {})).items()}
         names, made = tuple(data["names"]), tuple(data["made"])
         source, target = Path(data["source"]), Path(data["target"])
-        state = data["state"] if is_own else _foreign_state(where, source, target)
+        state = data["state"] if is_own else _state_of_foreign_journal(where, source, target)
         return FolderMove(source, target, state, names, made, noted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _foreign_state(where: Paths, source: Path, target: Path) -> str:
-    """Return "over" if `target` is the models folder and `source` does not overlap it; else "elsewhere"."""
+def _state_of_foreign_journal(where: Paths, source: Path, target: Path) -> str:
+    """Return the state of a move whose journal another machine has signed.
+
+    "over" if `target` is the models folder and `source` does not overlap it; else "elsewhere".
+    """
     try:
         source, target = _resolved(source), _resolved(target)
         is_over = target == _resolved(where.models) and not _overlap(source, target)

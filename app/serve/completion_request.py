@@ -312,7 +312,7 @@ def _missing_or_wrong(data: dict[str, Any], field: str, kind: str) -> HttpError:
 
 
 def _wrong_type(field: str, kind: str) -> HttpError:
-    """Return the error for a field of the wrong type. `kind`: the expected type, a key of serve.serve_kind."""
+    """Return the error for a field of the wrong type. `kind`: the expected type, as in resources/wording/serve.toml."""
     return http_error(400, "wrong_type", field, expected=phrase(f"serve.serve_kind.{kind}"))
 
 

@@ -76,7 +76,7 @@ class ServedModels:
         return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
 
     def export_of(self, served: ServedModel, address: str) -> ExportRequest:
-        """Return the `ExportRequest` for answers of a model. `address`: that of the client; "": not known yet."""
+        """Return the request to send a model's answers to a client. `address`: of the client; "": not known yet."""
         return ExportRequest("served", address, lambda: self._label_now(served), served.id)
 
     def permit_answer(self, served: ServedModel, address: str) -> Permit:

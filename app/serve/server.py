@@ -66,7 +66,7 @@ def read_key(path: Path) -> str:
     return text
 
 
-def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
+def load_or_create_key(folder: Path, *, is_renewed: bool = False) -> str:
     """Return the API key in the data folder; create it if there is none or, with `is_renewed`, always.
 
     Raises AppError as `read_key`, and "serve_key_unwritable".
@@ -141,7 +141,7 @@ class HttpConnection(BaseHTTPRequestHandler):
 
         Raises HttpError, and ConnectionAbortedError if the client sends fewer bytes.
         """
-        size_bytes = self._size_bytes()
+        size_bytes = self._body_bytes()
         if self.headers.get_content_type() != "application/json" or self.headers.get("Content-Encoding"):
             raise http_error(415, "not_json")
         if self.headers.get("Expect", "").lower() == "100-continue":
@@ -275,7 +275,7 @@ class HttpConnection(BaseHTTPRequestHandler):
             wrong.headers["WWW-Authenticate"] = "Bearer"
             raise wrong
 
-    def _size_bytes(self) -> int:
+    def _body_bytes(self) -> int:
         length = self.headers.get("Content-Length")
         if self.headers.get("Transfer-Encoding") is not None or length is None:
             raise http_error(411, "no_length")

@@ -37,14 +37,14 @@ class UpdateFile:
     """The facts about a file.
 
     `expected` is the SHA-256 in the list next to the file; "" without a list or an entry. Someone who changed the file
-    could also change the list, so the list reveals damage but not a forgery. `other` is engine_pack | model_kit |
+    could also change the list, so the list reveals damage but not a forgery. `add_on` is engine_pack | model_kit |
     training_kit if the file is one of these or a part of one, else "".
     """
 
     path: Path
     sha256: str
     expected: str = ""
-    other: str = ""
+    add_on: str = ""
     is_empty: bool = False  # 0 bytes, as after a download that never began
 
     @property
@@ -58,7 +58,7 @@ class UpdateFile:
         return version_key(self.version) > version_key(__version__)
 
     @property
-    def is_this(self) -> bool:
+    def is_running_version(self) -> bool:
         return self.version == __version__
 
     @property
@@ -96,10 +96,10 @@ def inspect_update_file(path: Path, report: Report = lambda _done, _total: None)
                 report(done, size_bytes)
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
-    return UpdateFile(path, digest.hexdigest(), _expected(path), _other(path), is_empty=done == 0)
+    return UpdateFile(path, digest.hexdigest(), _expected(path), _add_on(path), is_empty=done == 0)
 
 
-def _other(path: Path) -> str:
+def _add_on(path: Path) -> str:
     name = path.name.lower()
     is_kit_part = name.endswith(_KIT_SUFFIXES)
     if _PACK.fullmatch(name):

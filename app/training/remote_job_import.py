@@ -269,7 +269,10 @@ def _check_included_base(folder: Path, base: Path) -> None:
 
 
 def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
-    """Return the events of the run's journal. Raises AppError("job_unfinished"), NotPlainError."""
+    """Return the events of the run's journal. Raises AppError("job_unfinished"), NotPlainError.
+
+    `folder`: the returned job, for the error. `copied`: the copy of its run, which is read.
+    """
     found: list[Event] = []
     state = run_journal.RunStatus()
     try:

@@ -196,12 +196,12 @@ def plan_run(
     """
     base = _base(asked)
     answer = None
-    if command is not None and (measures or _is_quick(asked)):
+    if command is not None and (measures or _is_planning_quick(asked)):
         answer = _ask_trainer(asked, command, "--probe" if measures else "--plan", watch)
     device = find_device(answer.spec.device if answer else asked.device)
     found = answer or _estimate(asked, base, device)
     shape, effective, forecast = base.shape, found.spec, found.forecast
-    memory = estimate.estimate_memory(shape, effective, _length(effective, found.counts))
+    memory = estimate.estimate_memory(shape, effective, _longest_sequence(effective, found.counts))
     if forecast:
         device = _with_measured_memory(device, forecast, effective, memory)
     plan = RunPlan(
@@ -234,7 +234,7 @@ def _with_measured_memory(
 def suggest_changes(shape: TrainedShape, plan: RunPlan) -> tuple[tuple[str, Any], ...]:
     """Return settings to change so that the memory suffices; () if nothing does. Shorter examples come last."""
     effective, made = plan.spec, dict[str, Any]()
-    length = _length(effective, plan.counts)
+    length = _longest_sequence(effective, plan.counts)
     batch = (effective.micro_batch or 1) * (effective.accumulation or 1)
     candidates: list[dict[str, Any]] = [{"gradient_checkpointing": True}]
     candidates += [{"micro_batch": size, "accumulation": -(-batch // size)} for size in (4, 2, 1)]
@@ -303,7 +303,7 @@ class TrainerPlan:
     forecast: RunForecast | None = None
 
 
-def _is_quick(asked: RunSpec) -> bool:
+def _is_planning_quick(asked: RunSpec) -> bool:
     """Return whether the trainer can plan without first converting a large base."""
     base = Path(asked.base)
     converted = Path(asked.bases) / asked.base_sha256[:16] if asked.bases and asked.base_sha256 else None
@@ -431,7 +431,7 @@ def best_card() -> machine.Gpu | None:
     return max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)
 
 
-def _length(effective: RunSpec, counts: TokenCounts) -> int:
+def _longest_sequence(effective: RunSpec, counts: TokenCounts) -> int:
     return min(counts.longest, effective.context_tokens or counts.longest)
 
 

@@ -1,7 +1,7 @@
 """Keep keys from a text field while the input method converts Japanese text in it.
 
-An event filter does this in every text field (`FieldGuard`), so that the field classes need no code for it. The preedit
-is the text under conversion, which is not committed to the field yet.
+An event filter does this in every text field (`ConversionGuard`), so that the field classes need no code for it. The
+preedit is the text under conversion, which is not committed to the field yet.
 
 Facts about fcitx 5 with anthy through Qt's ibus plugin (tested by tests/uikit/ui/test_fcitx.py): fcitx consumes all key
 presses during a conversion. Return commits the text and clears the preedit; the field receives only the release of the
@@ -112,7 +112,7 @@ def _types(event: QKeyEvent) -> bool:
 
 
 class InputMethodGuard(QObject):
-    """Installs a `FieldGuard` on each text field when it gets the keyboard focus. The application creates it once."""
+    """Installs a `ConversionGuard` on each text field when it gets the keyboard focus. The application has one."""
 
     def __init__(self, app: QApplication) -> None:
         super().__init__(app)
@@ -123,7 +123,7 @@ class InputMethodGuard(QObject):
             self._guard_list(new)
         elif new is not None and new.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled):
             # Qt calls the filter installed last first, so before those of an item delegate and of the field's owner.
-            new.installEventFilter(guard_of(new))
+            new.installEventFilter(conversion_guard_of(new))
 
     def _guard_list(self, view: QAbstractItemView) -> None:
         """Turn the input method off in a list whose items are not edited by typing, because its keys are commands.
@@ -142,13 +142,13 @@ class InputMethodGuard(QObject):
         return False
 
 
-def guard_of(field: QWidget) -> "FieldGuard":
-    """Return the `FieldGuard` of a text field; create it at the first call."""
-    guard: FieldGuard | None = field.findChild(FieldGuard, options=Qt.FindChildOption.FindDirectChildrenOnly)
-    return guard or FieldGuard(field)
+def conversion_guard_of(field: QWidget) -> "ConversionGuard":
+    """Return the `ConversionGuard` of a text field; create it at the first call."""
+    guard: ConversionGuard | None = field.findChild(ConversionGuard, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    return guard or ConversionGuard(field)
 
 
-class FieldGuard(QObject):
+class ConversionGuard(QObject):
     """The event filter that keeps keys from one text field during a conversion.
 
     The field owns it.
@@ -156,7 +156,7 @@ class FieldGuard(QObject):
 
     # Keeps the guards of fields that Qt itself has created, to which Python has no other reference: the garbage
     # collector would clear them while Qt still calls them.
-    kept: ClassVar[set["FieldGuard"]] = set()
+    kept: ClassVar[set["ConversionGuard"]] = set()
 
     def __init__(self, field: QWidget) -> None:
         super().__init__(field)
@@ -171,24 +171,24 @@ class FieldGuard(QObject):
         field.installEventFilter(self)
 
     @property
-    def is_active(self) -> bool:
+    def is_converting(self) -> bool:
         """Return whether a conversion is open."""
         return self.composition.is_active
 
     def run_after_conversion(self, act: Callable[[], object]) -> None:
         """Call `act` now, or after the open conversion. Code that sets the text of a field must do so through this."""
-        if self.is_active:
+        if self.is_converting:
             self._waiting.append(act)
         else:
             act()
 
     def finish(self) -> bool:
         """Commit the text under conversion unchanged. Return False if the input method does not end the conversion."""
-        if self.is_active:
+        if self.is_converting:
             QGuiApplication.inputMethod().commit()
         text, self._dropped = self._dropped, ""
         self._commit(text)
-        return not self.is_active
+        return not self.is_converting
 
     # ------------------------------------------------------------------ events
 
@@ -220,12 +220,12 @@ class FieldGuard(QObject):
         self.composition.note(event)
         if event.commitString():
             self._dropped = ""
-        elif before and not self.is_active:
+        elif before and not self.is_converting:
             self._dropped = before
             QTimer.singleShot(0, self, self._forget_dropped)
-        if self.is_active and not before:
+        if self.is_converting and not before:
             self._begin()
-        elif before and not self.is_active:
+        elif before and not self.is_converting:
             self._end()
 
     def _begin(self) -> None:
@@ -249,7 +249,7 @@ class FieldGuard(QObject):
         QTimer.singleShot(0, self, self._run_waiting)  # after the field itself has handled the event
 
     def _run_waiting(self) -> None:
-        while self._waiting and not self.is_active:
+        while self._waiting and not self.is_converting:
             self._waiting.pop(0)()
 
     # --------------------------------------------------------------------- text

@@ -280,7 +280,7 @@ class ListDetailPage(Page):
     def _connect_actions(self, actions: EntryActions) -> None:
         actions.changed.connect(self.refresh)
         actions.opened.connect(self.open)
-        actions.closed.connect(self._on_closed)
+        actions.closed.connect(self._on_entry_closed)
         actions.failed.connect(self.say)
 
     def _lay_out(self) -> None:
@@ -312,7 +312,7 @@ class ListDetailPage(Page):
         if self.list.entry is not None:
             self._show_chosen(self.list.entry)
 
-    def _on_closed(self, key: EntryKey) -> None:
+    def _on_entry_closed(self, key: EntryKey) -> None:
         if self.shown_key == key:
             self.close_content()
 

@@ -151,7 +151,7 @@ def join_names(names: Sequence[str]) -> str:
     return ("、" if is_japanese() else ", ").join(names)
 
 
-def sends_to_text(place: str) -> str:
+def sending_note(place: str) -> str:
     """Return the note that text is sent to another machine. `place`: its host and port."""
     return phrase("uikit.leaves_this_pc_for_place", place=place)
 

@@ -25,7 +25,7 @@ class Page(QWidget):
         raise NotImplementedError
 
 
-class Navigation(QObject):
+class NavigationSignals(QObject):
     """The signals by which widgets send requests to the window, since pages do not know each other.
 
     Widgets emit them; the main window and `app.application` connect them.
@@ -33,7 +33,7 @@ class Navigation(QObject):
 
     page_requested = Signal(str)  # ask | documents | models | training | evaluation | settings | bin | search | batch
     settings_requested = Signal(str)  # a section of the settings: models | network | training | presets
-    answering_requested = Signal()  # show how the open conversation is answered
+    answer_settings_requested = Signal()  # show how the open conversation is answered
     conversation_requested = Signal(int)  # id of a conversation to open
     message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
     search_closed = Signal()  # return to the page before the search

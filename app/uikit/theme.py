@@ -45,7 +45,7 @@ class Theme(QObject):
         """Return a colour. `token`: its name in kotae.toml. Raises KeyError for an unknown name."""
         return QColor(self._hex(token))
 
-    def on_paper(self, token: str) -> QColor:
+    def light_color(self, token: str) -> QColor:
         """Return a colour of the light theme, for content on white paper in either theme."""
         return QColor(self._data["colors"][token]["light"])
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
 
 from app.base.wording import phrase
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import make_row
@@ -227,4 +227,4 @@ def _is_fresh(field: QWidget) -> bool:
         has_history = field.document().isUndoAvailable() or field.document().isRedoAvailable()
     else:
         return False
-    return not has_history and not guard_of(field).is_active
+    return not has_history and not conversion_guard_of(field).is_converting

@@ -50,14 +50,18 @@ def make_harmless(text: str) -> str:
 
 
 def display_helpers(text: str) -> list[tuple[int, int, str]]:
-    """Return the display helpers to insert into a line: (index, characters to replace, helper), the last one first."""
+    """Return the invisible characters to insert into a shown line, the last one first.
+
+    They prevent a line break before a source mark such as [1], and between a number and its unit. Each is (index in the
+    line, number of characters that it replaces, the character).
+    """
     helpers = [(match.start(), 0, WORD_JOINER) for match in _CHIP.finditer(text)]
     helpers += [(match.start(), 1, NO_BREAK_SPACE) for match in _UNIT.finditer(text)]
     return sorted(helpers, reverse=True)
 
 
 def remove_display_helpers(text: str) -> str:
-    """Return a shown text without display helpers, as it should be copied."""
+    """Return a shown text as it should be copied, without the characters that `display_helpers` inserted."""
     return text.replace(WORD_JOINER, "").replace(NO_BREAK_SPACE, " ")
 
 

@@ -35,7 +35,7 @@ def plant(store: Store) -> int:
     shelf = ConversationOrganizer(store.database)
     shelf.move([question.conversation_id], shelf.add_folder("点検"))
     shelf.pin([question.conversation_id])
-    store.set_answering(question.conversation_id, "precise", Choices(temperature=0.2, top_k=1))
+    store.store_answer_settings(question.conversation_id, "precise", Choices(temperature=0.2, top_k=1))
     return question.conversation_id
 
 

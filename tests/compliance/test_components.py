@@ -95,12 +95,12 @@ def test_every_text_of_the_table_is_there() -> None:
 
 
 def test_what_a_bundle_carries_is_read_back_as_it_was(found: tuple[Component, ...]) -> None:
-    assert components.read(components.write(found)) == found
+    assert components.from_json(components.to_json(found)) == found
 
 
 def test_a_bundle_reads_its_list_and_gathers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only = (Component("一つ", "1", "MIT", "native", "https://example.invalid/", "", "text"),)
-    (tmp_path / "components.json").write_text(components.write(only), "utf-8")
+    (tmp_path / "components.json").write_text(components.to_json(only), "utf-8")
     monkeypatch.setattr(components, "folder", lambda: tmp_path)
     assert components.load() == only
 

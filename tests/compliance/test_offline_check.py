@@ -25,14 +25,14 @@ from app.chat.store import Store
 from app.compliance.offline_check import check_run, coordinator, environment_facts, report_page
 from app.compliance.offline_check.check_run import OfflineCheckRun
 from app.compliance.offline_check.records import (
-    FLOWS,
+    SCENARIOS,
     STAGES,
-    CheckedFlow,
     CheckFact,
     CheckResult,
     HashedFile,
     MeasuredTraffic,
     NetworkAttempts,
+    ScenarioResult,
 )
 from app.models import local_models
 from tests import model_files as models
@@ -45,7 +45,7 @@ DONE = MeasuredTraffic(
     (5, 5),
     NetworkAttempts(4, 11),
     NetworkAttempts(0, 0),
-    tuple(CheckedFlow(name, "passed", 1.5) for name in FLOWS),
+    tuple(ScenarioResult(name, "passed", 1.5) for name in SCENARIOS),
     (),
     40,
 )
@@ -172,7 +172,7 @@ def test_a_real_engine_answers_and_nothing_is_counted(
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     result, stages = check(with_model)
     assert [(flow.name, flow.state, flow.reason) for flow in result.measured.flows] == [
-        (name, "passed", "") for name in FLOWS
+        (name, "passed", "") for name in SCENARIOS
     ]
     assert (result.measured.sockets, result.measured.refusals) == ((), ())
     assert stages == list(STAGES)
@@ -235,7 +235,7 @@ def test_with_the_network_switched_off_the_kernel_gives_no_socket(where: Paths) 
         (of(dataclasses.replace(DONE, guard=(4, 5))), "incomplete"),
         (of(dataclasses.replace(DONE, guard=(0, 0))), "incomplete"),
         (of(dataclasses.replace(DONE, leak=NetworkAttempts(0, 0))), "incomplete"),
-        (of(dataclasses.replace(DONE, flows=(CheckedFlow("window", "failed"),))), "incomplete"),
+        (of(dataclasses.replace(DONE, flows=(ScenarioResult("window", "failed"),))), "incomplete"),
         (of(files=(HashedFile("model", "m", "m", 1, "0", "changed"),)), "incomplete"),
         (of(dataclasses.replace(DONE, isolation="refused", leak=None, kernel=None)), "limited"),
         (of(dataclasses.replace(DONE, isolation="unsupported", leak=None, kernel=None)), "limited"),
@@ -303,7 +303,7 @@ def test_the_page_in_english_has_no_japanese(tmp_path: Path) -> None:
 def test_names_that_look_like_markup_are_text(tmp_path: Path) -> None:
     file = HashedFile("model", "<script>x</script>", "/<b>", 1, "0" * 64, "measured")
     measured = dataclasses.replace(
-        DONE, refusals=("<img src=http://x>",), flows=(CheckedFlow("window", "failed", 1, "<b>"),)
+        DONE, refusals=("<img src=http://x>",), flows=(ScenarioResult("window", "failed", 1, "<b>"),)
     )
     text, _ = written(tmp_path, of(measured, files=(file,)))
     assert "<script>" not in text

@@ -21,7 +21,7 @@ from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.uikit import untrusted_text
 from app.uikit.dialogs import Dialog
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.text import markdown, rich_text
 from app.uikit.theme import Theme
 
@@ -213,7 +213,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def show(text: str, theme: Theme, qtbot: QtBot) -> AnswerView:
     message = Message(1, 1, None, "answer", text, "done", 0.0, AnswerDetails(stop_reason="end"))
-    view = AnswerView(message, theme, AnswerDisplayOptions(), MessageRequests(Navigation()))
+    view = AnswerView(message, theme, AnswerDisplayOptions(), MessageRequests(NavigationSignals()))
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))
     view.show()
@@ -265,7 +265,7 @@ def test_the_same_while_it_streams(
         Message(1, 1, None, "answer", "", "streaming", 0.0),
         theme,
         AnswerDisplayOptions(),
-        MessageRequests(Navigation()),
+        MessageRequests(NavigationSignals()),
     )
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))

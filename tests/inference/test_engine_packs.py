@@ -126,8 +126,8 @@ def test_no_library_that_the_environment_names_is_loaded(folder, monkeypatch):
 def test_a_pack_is_in_the_list_of_parts_and_among_the_hashes_for_an_it_department(tmp_path, folder):
     engine_packs.install(packed(tmp_path / "a.zip"), folder)
     assert components.find(components.load(), "llama.cpp (vulkan)") is None
-    assert list(check_run.hash_packs()) == []
+    assert list(check_run.hash_engine_packs()) == []
     engine_packs.use_folder(folder)
     part = components.find(components.load(), "llama.cpp (vulkan)")
     assert (part.licence, part.sha256) == ("MIT", PACK.sha256)
-    assert [(one.role, one.sha256) for one in check_run.hash_packs()] == [("pack", PACK.sha256)]
+    assert [(one.role, one.sha256) for one in check_run.hash_engine_packs()] == [("pack", PACK.sha256)]

@@ -72,7 +72,7 @@ def test_a_list_beside_the_file_does_not_say_that_it_is_from_its_makers(file: Pa
 def test_the_version_is_in_the_name(tmp_path: Path, name: str, version: str, is_newer: bool, is_this: bool) -> None:
     (tmp_path / name).write_bytes(b"")
     found = update_file.inspect_update_file(tmp_path / name)
-    assert (found.version, found.is_newer, found.is_this) == (version, is_newer, is_this)
+    assert (found.version, found.is_newer, found.is_running_version) == (version, is_newer, is_this)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_what_is_given_out_beside_it_is_told_apart(tmp_path: Path, name: str, ta
         if table == format_name:
             (tmp_path / kit).write_text(f'{{\n "format": "{table}",\n "version": 1\n}}', "utf-8")
     found = update_file.inspect_update_file(tmp_path / name)
-    assert found.other == other
-    assert not (found.other and found.version)
+    assert found.add_on == other
+    assert not (found.add_on and found.version)
 
 
 def test_how_far_it_is_is_told_and_can_be_stopped(file: Path) -> None:

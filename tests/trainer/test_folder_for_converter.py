@@ -136,7 +136,7 @@ def adapter(tmp_path: Path) -> Path:
 
 
 def test_an_adapter_that_fits_tells_its_alpha(folder, adapter):
-    assert converter.check_adapter(adapter, folder) == 32.0
+    assert converter.checked_alpha(adapter, folder) == 32.0
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_an_adapter_that_fits_tells_its_alpha(folder, adapter):
 def test_what_gguf_cannot_hold_is_refused_by_name(folder, adapter, change):
     edit(adapter / "adapter_config.json", **change)
     with pytest.raises(JobError, match="adapter_unsupported") as caught:
-        converter.check_adapter(adapter, folder)
+        converter.checked_alpha(adapter, folder)
     assert str(next(iter(change.values()))) in caught.value.facts["kind"]
 
 
@@ -173,7 +173,7 @@ def test_an_adapter_for_another_base_is_refused(folder, adapter, module, columns
     }
     write_safetensors(adapter / "adapter_model.safetensors", pair)
     with pytest.raises(JobError, match="adapter_mismatch") as caught:
-        converter.check_adapter(adapter, folder)
+        converter.checked_alpha(adapter, folder)
     assert caught.value.facts["base"] == "Swallow-8B"
     assert module in caught.value.facts["where"]
 
@@ -181,4 +181,4 @@ def test_an_adapter_for_another_base_is_refused(folder, adapter, module, columns
 def test_pickled_adapters_are_refused(folder, adapter):
     (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
     with pytest.raises(JobError, match="unsafe_weights"):
-        converter.check_adapter(adapter, folder)
+        converter.checked_alpha(adapter, folder)

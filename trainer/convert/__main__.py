@@ -105,7 +105,10 @@ def _run(job: Job, target: ConversionTarget, report: ConversionReport) -> int:
 
 
 def _convert(job: Job, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Run the job and return its notes. numpy is imported here, so that `as_job_errors` reports a failed import."""
+    """Run the job and return what the converter decided, for the event `Finished`.
+
+    numpy is imported here, so that `as_job_errors` reports a failed import.
+    """
     match job:
         case HfToGguf():
             return hf_to_gguf(job, part, report)

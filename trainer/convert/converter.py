@@ -91,7 +91,7 @@ _NEEDED = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/__ini
 _HEADER_BYTES = 32 << 20  # allowance for the metadata of a large vocabulary when checking the free space
 
 
-def prefer_converter(folder: Path) -> None:
+def put_converter_first_on_path(folder: Path) -> None:
     """Put the converter's modules first on the path. Raises JobError("converter_missing")."""
     for name in _NEEDED:
         if not (folder / name).is_file():
@@ -103,7 +103,7 @@ def prefer_converter(folder: Path) -> None:
 def run_script(script: Path, arguments: list[str], part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
     """Run one of the converter's scripts and store its decisions in `notes`.
 
-    Call `prefer_converter` and `refuse_programs` before.
+    Call `put_converter_first_on_path` and `refuse_remote_code` before.
     """
     _Hooks(part, report, notes).install()
     sys.argv = [str(script), *arguments]
@@ -130,7 +130,7 @@ def require_architecture(folder: Path) -> None:
         raise JobError("architecture_unknown", architecture=architecture) from error
 
 
-def refuse_programs() -> None:
+def refuse_remote_code() -> None:
     """Make transformers ignore each `trust_remote_code=True` that the converter passes.
 
     This is a second protection; `hf_folder` has already refused folders with such code.
@@ -138,16 +138,17 @@ def refuse_programs() -> None:
     import transformers
 
     for kind in (transformers.AutoConfig, transformers.AutoTokenizer):
-        _without_programs(kind)
+        _refuse_remote_code_of(kind)
 
 
-def _without_programs(kind: Any) -> None:
-    original = kind.from_pretrained
+def _refuse_remote_code_of(auto_class: Any) -> None:
+    """Replace the class's `from_pretrained` by one that ignores `trust_remote_code=True`."""
+    original = auto_class.from_pretrained
 
     def from_pretrained(*arguments: Any, **options: Any) -> Any:
         return original(*arguments, **{**options, "trust_remote_code": False})
 
-    kind.from_pretrained = from_pretrained
+    auto_class.from_pretrained = from_pretrained
 
 
 class _Hooks:
@@ -250,10 +251,13 @@ _DEQUANTIZED_GROWTH = 4
 
 
 def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Convert a model's folder into a GGUF file, tensor by tensor, so that little memory is needed; return notes."""
+    """Convert a model's folder into a GGUF file, tensor by tensor, so that little memory is needed.
+
+    Return what the converter decided, for the event `Finished`: `outtype` and `pre_tokenizer`.
+    """
     source = Path(job.source)
     hf_folder.check(source)
-    script = _prepare_script(job.converter, "convert_hf_to_gguf.py", source, report)
+    script = _prepare_conversion_script(job.converter, "convert_hf_to_gguf.py", source, report)
     notes: dict[str, Any] = {}
     arguments = ["--outfile", outfile_argument(part), "--outtype", job.outtype, str(source)]
     run_script(script, arguments, part, report, notes)
@@ -261,19 +265,22 @@ def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str,
 
 
 def lora_to_gguf(job: LoraToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Convert an adapter into GGUF and return notes. In f32, as adapters are small and rounding would harm a merge."""
+    """Convert an adapter into GGUF in f32, as adapters are small and rounding would harm a merge.
+
+    Return for the event `Finished` the adapter's `alpha`, and what the converter decided.
+    """
     adapter, base = Path(job.adapter), Path(job.base)
     hf_folder.read_config(base)
-    alpha = check_adapter(adapter, base)
-    script = _prepare_script(job.converter, "convert_lora_to_gguf.py", base, report)
+    alpha = checked_alpha(adapter, base)
+    script = _prepare_conversion_script(job.converter, "convert_lora_to_gguf.py", base, report)
     notes: dict[str, Any] = {"alpha": alpha}
     arguments = ["--outfile", outfile_argument(part), "--outtype", "f32", "--base", str(base), str(adapter)]
     run_script(script, arguments, part, report, notes)
     return notes
 
 
-def check_adapter(adapter: Path, base: Path) -> float:
-    """Return the adapter's alpha.
+def checked_alpha(adapter: Path, base: Path) -> float:
+    """Check that GGUF can represent an adapter of this base, and return its alpha.
 
     Raises JobError for options that GGUF cannot represent, and for matrices that the base does not have.
     """
@@ -311,14 +318,14 @@ def _check_shapes(adapter: dict[str, hf_folder.TensorHeader], base: Path, made_f
             raise JobError("adapter_mismatch", base=made_for, where=f"{name}: {tensor.shape} / {shape}")
 
 
-def _prepare_script(folder: str, name: str, model: Path, report: ConversionReport) -> Path:
+def _prepare_conversion_script(folder: str, script_name: str, model: Path, report: ConversionReport) -> Path:
     """Import the script's libraries, check that they support the model, and return the script's path."""
     report.phase("loading")
-    prefer_converter(Path(folder))
-    refuse_programs()
+    put_converter_first_on_path(Path(folder))
+    refuse_remote_code()
     require_architecture(model)
     report.phase("reading")
-    return Path(folder) / name
+    return Path(folder) / script_name
 
 
 # ---------------------------------------------------------- out of GGUF

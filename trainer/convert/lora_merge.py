@@ -53,7 +53,7 @@ def merge_lora(job: Merge, part: Path, report: ConversionReport) -> dict[str, An
     Raises JobError: source_missing, adapter_mismatch, adapter_unsupported, base_quantized, disk_full.
     """
     report.phase("loading")
-    converter.prefer_converter(Path(job.converter))
+    converter.put_converter_first_on_path(Path(job.converter))
     base = Path(job.base)
     for path in (base, Path(job.adapter)):
         if not path.is_file():

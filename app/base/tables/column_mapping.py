@@ -41,7 +41,7 @@ class ColumnMapping:
 
 
 @functools.cache
-def column_words() -> dict[str, Any]:
+def known_column_names() -> dict[str, Any]:
     """Return the content of columns.toml: names for each field, and under "like" a regular expression for some."""
     return tomllib.loads((resources() / "datasets" / "columns.toml").read_text("utf-8"))
 
@@ -115,7 +115,7 @@ def column_value(row: dict[str, Any], column: str) -> Any:
 @functools.cache
 def _known_names(name: str) -> tuple[str, ...]:
     """Return the column names that columns.toml lists for a field, as `normalize_name` returns them."""
-    return tuple(normalize_name(word) for word in column_words()[name])
+    return tuple(normalize_name(word) for word in known_column_names()[name])
 
 
 def _guess_column(name: str, columns: Sequence[str], taken: dict[str, str]) -> str:
@@ -125,7 +125,7 @@ def _guess_column(name: str, columns: Sequence[str], taken: dict[str, str]) -> s
     """
     free = {normalize_name(column): column for column in reversed(columns) if column and column not in taken.values()}
     known = next((free[word] for word in _known_names(name) if word in free), "")
-    like = column_words()["like"].get(name, "$.")
+    like = known_column_names()["like"].get(name, "$.")
     return known or next((free[word] for word in reversed(free) if re.search(like, word)), "")
 
 

@@ -93,7 +93,10 @@ def _rating_to_dict(message: Message) -> dict[str, Any]:
 
 
 def _details_to_dict(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str, Any]:
-    """Return the details that differ from the defaults. `_details_from_dict` decides which of them an import keeps."""
+    """Return the details that differ from the defaults. `_details_from_dict` decides which of them an import keeps.
+
+    `numbers`: for the id of each message its number in the file.
+    """
     values = {
         field.name: value
         for field in dataclasses.fields(details)
@@ -292,12 +295,15 @@ def _details_from_dict(data: Any, role: str, at: int) -> AnswerDetails | None:
         values.pop("stop_reason", None)  # the window would show an unknown value literally
     if not wording.is_error(values.get("error_code", "")):
         values.pop("error_code", None)
-    return AnswerDetails(**values, is_imported=True, quoted=_quoted(data, at))
+    return AnswerDetails(**values, is_imported=True, quoted=_imported_sources(data, at))
 
 
-def _quoted(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
-    """Return the sources that the file names, whether the exporting program had checked the answer or had itself
-    imported it."""
+def _imported_sources(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
+    """Return the sources that the file names for an answer.
+
+    They are those of the exporting program's check or, if it had imported the answer itself, those in its file. `at`:
+    number of the message in the file, from 1, for an error.
+    """
     grounding, quoted = data.get("grounding"), data.get("quoted")
     try:
         named = grounding_record.from_dict(grounding).sources if grounding is not None else ()

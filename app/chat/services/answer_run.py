@@ -168,7 +168,8 @@ class AnswerRun(QObject):
         is_late = meaning is None and embedding is not None and embedding.is_on
         background.run(
             lambda: _require_sendable(
-                request.model, retrieval_augmentation.retrieve(wanted, request.model, meaning, is_late=is_late)
+                request.model,
+                retrieval_augmentation.retrieve(wanted, request.model, meaning, is_vector_missing=is_late),
             ),
             self._on_retrieved,
             self._fail,
@@ -252,14 +253,14 @@ class AnswerRun(QObject):
             self._template_command, body, lambda segments: self._ask(segments, None), self._fail
         )
 
-    def _pack(self, counts: tuple[int, ...]) -> None:
+    def _pack_prompt(self, token_counts: tuple[int, ...]) -> None:
         request, facts = self.request, self._engine.facts
         assert self._retrieved is not None
         assert request.wanted is not None
         context, system = facts.context_tokens if facts else 0, request.choices.system_prompt or ""
         try:
             self._packed = retrieval_augmentation.pack_prompt(
-                self._retrieved, request.wanted, counts, context, request.choices.max_tokens or 1, system
+                self._retrieved, request.wanted, token_counts, context, request.choices.max_tokens or 1, system
             )
         except AppError as error:
             self._fail(error)
@@ -310,7 +311,7 @@ class AnswerRun(QObject):
                 self._text += text
                 self.text_received.emit(text)
             case Tokenized(id=self._count_id):
-                self._pack(event.counts)
+                self._pack_prompt(event.counts)
             case Done(id=self._ask_id):
                 self._check(event)
             case Failed() if event.id in (self._load_id, self._count_id, self._ask_id):

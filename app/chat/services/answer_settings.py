@@ -210,7 +210,7 @@ class OverflowCounter(QObject):
         facts = error.facts
         empty, *turns = event.counts
         shorter = [facts["prompt_tokens"] - total for total in accumulate(count - empty for count in turns)]
-        overflow = _overflow(shorter, facts["prompt_tokens"], facts["context_tokens"], trained)
+        overflow = _find_remedies(shorter, facts["prompt_tokens"], facts["context_tokens"], trained)
         self._counted = (answer, overflow)
         self.counted.emit(overflow)
 
@@ -221,15 +221,17 @@ class OverflowCounter(QObject):
             self.failed.emit(error)
 
 
-def _overflow(shorter: Sequence[int], needed: int, context: int, trained: int) -> ContextOverflow:
+def _find_remedies(
+    tokens_without_oldest: Sequence[int], needed: int, context: int, trained_context: int
+) -> ContextOverflow:
     """Return what would help while leaving a quarter of the context for the answer.
 
-    `shorter` are the prompt tokens without the 1, 2, … oldest turns; `needed` are those of the whole prompt; `trained`
-    is the context in tokens that the model was trained with, 0 if unknown.
+    `tokens_without_oldest`: the prompt tokens without the 1, 2, … oldest turns; `needed`: those of the whole prompt.
+    `trained_context`: the context in tokens that the model was trained with, 0 if unknown.
     """
     room = context * 3 // 4
-    dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)
+    dropped = next((count for count, tokens in enumerate(tokens_without_oldest, start=1) if tokens <= room), 0)
     wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)
-    if wider is not None and wider > trained > 0:
-        wider = trained if trained * 3 // 4 >= needed else None
+    if wider is not None and wider > trained_context > 0:
+        wider = trained_context if trained_context * 3 // 4 >= needed else None
     return ContextOverflow(needed, context, dropped, wider)

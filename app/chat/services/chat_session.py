@@ -97,7 +97,7 @@ class ChatSession(OpenConversation):
     @property
     def model(self) -> LocalModel | None:
         """Return the model that will answer the next question; None if no model is installed."""
-        return self._answering.model
+        return self._answer_settings.model
 
     @property
     def model_id(self) -> str | None:
@@ -182,7 +182,7 @@ class ChatSession(OpenConversation):
             return
         *line, answer = self._store.line(answer_id)
         is_action = answer.details is not None and answer.details.is_action
-        plan = self._answering.plan(self.conversation, line, Choices(), is_action=is_action)
+        plan = self._answer_settings.plan(self.conversation, line, Choices(), is_action=is_action)
         emptied = answer if not answer.text and not self._store.is_followed(answer_id) else None
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 
@@ -225,7 +225,9 @@ class ChatSession(OpenConversation):
             self._ask(question.text, None, keeps_draft=True, label=label)
             return
         if choice == "drop":
-            self._answering.leave_out(self.conversation, self._store.line(answer.id)[:-1], overflow.droppable_turns)
+            self._answer_settings.leave_out(
+                self.conversation, self._store.line(answer.id)[:-1], overflow.droppable_turns
+            )
         elif overflow.wider_context_tokens is not None:
             self._preferences.change(context_tokens=overflow.wider_context_tokens)
         self.regenerate(answer.id)
@@ -335,7 +337,7 @@ class ChatSession(OpenConversation):
         else:
             self._show(question.conversation_id)  # a new branch hides the messages below the old one
         line = self._store.line(question.id)
-        plan = self._answering.plan(self.conversation, line, own or Choices(), is_action=is_action)
+        plan = self._answer_settings.plan(self.conversation, line, own or Choices(), is_action=is_action)
         self._conversations.note_change()
         if self.conversation is not None:  # None: it was moved to the bin meanwhile
             self._change(lambda: self._answer(question.id, plan))
@@ -344,7 +346,7 @@ class ChatSession(OpenConversation):
     def _store_new(self, conversation_id: int, label: Label) -> None:
         """Store the settings that the user chose for a conversation before its first question."""
         new, model = self._new, self.model
-        self._store.set_answering(conversation_id, new.preset_id, new.choices)
+        self._store.store_answer_settings(conversation_id, new.preset_id, new.choices)
         self._store.set_scope(conversation_id, new.scope)
         if label == confidentiality.HIGHEST_LABEL:
             conversation_privacy.set_label(self._store, conversation_id, label)

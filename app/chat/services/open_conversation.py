@@ -31,17 +31,17 @@ class OpenConversation(QObject):
     about_to_leave = Signal()  # emitted before another conversation is opened, the last moment to store the draft
     temporary_left = Signal()  # from a temporary conversation with text; `reopen_temporary` returns to it
     answer_rated = Signal(object)  # Message
-    answering_changed = Signal()  # the preset, choices or scope of the open conversation
+    answer_settings_changed = Signal()  # the preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
 
     def __init__(
-        self, store: Store, conversations: Conversations, answering: AnswerSettings, parent: QObject | None = None
+        self, store: Store, conversations: Conversations, answer_settings: AnswerSettings, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._disk = self._store = store  # `_store` has the open conversation, in memory for a temporary one
         self._left: Store | None = None  # store of the temporary conversation that was left last
         self._conversations = conversations
-        self._answering = answering
+        self._answer_settings = answer_settings
         self.conversation: Conversation | None = None
         self._new = NEW_CONVERSATION  # the folder, preset, choices and scope of a conversation without a question
         conversations.changed.connect(self._on_conversations_changed)
@@ -104,7 +104,7 @@ class OpenConversation(QObject):
     @property
     def preset(self) -> Preset:
         """Return the preset of this conversation."""
-        return self._answering.preset(self.conversation or self._new)
+        return self._answer_settings.preset(self.conversation or self._new)
 
     @property
     def choices(self) -> Choices:
@@ -118,7 +118,9 @@ class OpenConversation(QObject):
         Return False when storing them failed; `problem_occurred` then gives the reason.
         """
         return self._settle(
-            lambda here: self._store.set_answering(here, preset_id, choices), preset_id=preset_id, choices=choices
+            lambda here: self._store.store_answer_settings(here, preset_id, choices),
+            preset_id=preset_id,
+            choices=choices,
         )
 
     @property
@@ -178,7 +180,7 @@ class OpenConversation(QObject):
             return False
         else:
             self.conversation = self._store.conversation(here.id)
-        self.answering_changed.emit()
+        self.answer_settings_changed.emit()
         return True
 
     def _leave(self) -> None:

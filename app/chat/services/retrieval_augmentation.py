@@ -83,12 +83,17 @@ class PackedPrompt:
 
 
 def retrieve(
-    request: RetrievalRequest, model: LocalModel, meaning: "SemanticQuery | None" = None, *, is_late: bool = False
+    request: RetrievalRequest,
+    model: LocalModel,
+    meaning: "SemanticQuery | None" = None,
+    *,
+    is_vector_missing: bool = False,
 ) -> RetrievedPassages:
     """Search the passages for a request, and decide whether they are enough to answer it.
 
-    `meaning` is the vector of the question; None searches by words only. `is_late` is True when a vector was requested
-    but is missing. Raises AppError("collections_gone"), and as the database and a damaged embedding model do.
+    `meaning` is the vector of the question; None searches by words only. `is_vector_missing` is True if a vector was
+    requested, but did not arrive in time. Raises AppError("collections_gone"), and as the database and a damaged
+    embedding model do.
     """
     started = time.monotonic()
     if request.given:
@@ -98,7 +103,7 @@ def retrieve(
         return RetrievedPassages(passages, request.given, 0.0)
     library = Library.beside(request.documents)
     try:
-        searched, by_meaning = _search(library, request, meaning, is_late=is_late)
+        searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
         is_enough = retrieved_passages.judge_answerability(
             library, request.question, searched, request.glossary
         ).is_enough
@@ -112,7 +117,9 @@ def retrieve(
     found = RetrievedPassages(passages, sources, time.monotonic() - started, by_meaning)
     if not is_enough:
         return _not_found(found)
-    return _quoted(found, request.question) if request.may_quote and excerpts.is_too_small(model) else found
+    return (
+        _answer_from_excerpts(found, request.question) if request.may_quote and excerpts.is_too_small(model) else found
+    )
 
 
 def prompts_to_count(
@@ -161,10 +168,13 @@ def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
 
 
 def _search(
-    library: Library, request: RetrievalRequest, meaning: "SemanticQuery | None", *, is_late: bool
+    library: Library, request: RetrievalRequest, meaning: "SemanticQuery | None", *, is_vector_missing: bool
 ) -> tuple[list[Passage], str]:
-    """Return passages and how the search by meaning was used: "used", "missed" or "". If the vectors cannot be read,
-    search by words only."""
+    """Return the passages, and whether vectors found them besides words.
+
+    "used": they did. "missed": the vector of the question is missing, or those of the documents cannot be read. "": the
+    search was by words only, as requested.
+    """
     ids = _collection_ids(library, request.scope)
     if meaning is not None:
         try:
@@ -174,10 +184,10 @@ def _search(
         except AppError as error:
             if error.code != "vectors_unusable":
                 raise
-            is_late = True
+            is_vector_missing = True
     return passage_search.search(
         library, request.question, ids, PASSAGES_SEARCHED, request.glossary
-    ), "missed" if is_late else ""
+    ), "missed" if is_vector_missing else ""
 
 
 def _collection_ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
@@ -203,7 +213,7 @@ def _not_found(found: RetrievedPassages) -> RetrievedPassages:
     return dataclasses.replace(found, answer=phrase("chat.not_in_documents"), grounding=grounding)
 
 
-def _quoted(found: RetrievedPassages, question: str) -> RetrievedPassages:
+def _answer_from_excerpts(found: RetrievedPassages, question: str) -> RetrievedPassages:
     picked = excerpts.pick_excerpts(question, found.passages[:NEAREST_OFFERED])
     if not picked:
         return _not_found(found)

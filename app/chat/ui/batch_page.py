@@ -27,8 +27,8 @@ from app.models import model_registry
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers, complete_suffix, dropped_paths
 from app.uikit.dialogs import Dialog
-from app.uikit.localization import sends_to_text, with_note
-from app.uikit.page import Navigation, Page, PageHeader
+from app.uikit.localization import sending_note, with_note
+from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -42,7 +42,7 @@ class BatchPage(Page):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         batches: BatchSession,
         session: ChatSession,
         documents: DocumentLibrary,
@@ -196,7 +196,7 @@ class BatchPage(Page):
     def _show_model(self) -> None:
         model = self._session.model
         place = model_registry.server_address(model) if model else ""
-        self.setup.show_model(with_note(model.name if model else "", sends_to_text(place) if place else ""))
+        self.setup.show_model(with_note(model.name if model else "", sending_note(place) if place else ""))
 
     def _show_collections(self) -> None:
         if self._found is not None:

@@ -22,8 +22,8 @@ from app.inference.local_model import LocalModel
 from app.models import model_registry
 from app.models.services.model_library import ModelLibrary
 from app.uikit import clipboard_guard
-from app.uikit.localization import join_facts, sends_to_text, with_note
-from app.uikit.page import Navigation, PageHeader
+from app.uikit.localization import join_facts, sending_note, with_note
+from app.uikit.page import NavigationSignals, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button, with_icon_space
 from app.uikit.widgets.containers import make_row
@@ -93,7 +93,7 @@ class ChatHeader(PageHeader):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         session: ChatSession,
         conversations: Conversations,
         presets: PresetLibrary,
@@ -124,7 +124,7 @@ class ChatHeader(PageHeader):
         self._row.addStretch(1)
         for button in (self.model_button, self.preset_button, self.menu_button):
             self.add_action(button)
-        session.answering_changed.connect(self.show_label)
+        session.answer_settings_changed.connect(self.show_label)
 
     # -------------------------------------------------------------------- shown
 
@@ -149,7 +149,7 @@ class ChatHeader(PageHeader):
         name = model.name if model else phrase("common.choose_a_model")
         self.model_button.setText(with_icon_space(escape_mnemonic(shorten(name, NAME_CHARACTERS))))
         place = model_registry.server_address(model) if model else ""
-        note = sends_to_text(place) if place else ""
+        note = sending_note(place) if place else ""
         self.model_button.setToolTip(plain_tooltip(note))
         self.model_button.setAccessibleName(with_note(phrase("chat.model_name", name=name), note))
 
@@ -187,7 +187,7 @@ class ChatHeader(PageHeader):
             self._fill_models(menu.addMenu(phrase("common.batch_column.model")))
             self._fill_presets(menu.addMenu(phrase("chat.preset")))
         else:
-            menu.addAction(phrase("chat.settings_of_this_conversation"), navigation.answering_requested.emit)
+            menu.addAction(phrase("chat.settings_of_this_conversation"), navigation.answer_settings_requested.emit)
         menu.addSeparator()
         menu.addAction(phrase("common.new_question"), lambda: session.new())
         menu.addAction(phrase("common.temporary_chat"), lambda: session.new(is_temporary=True))
@@ -232,7 +232,7 @@ class ChatHeader(PageHeader):
         for preset in self._presets.all("chat"):
             _add_choice(menu, preset.name, preset.id == current_id, self._choose_preset, preset.id)
         menu.addSeparator()
-        menu.addAction(phrase("chat.settings_of_this_conversation"), self._navigation.answering_requested.emit)
+        menu.addAction(phrase("chat.settings_of_this_conversation"), self._navigation.answer_settings_requested.emit)
         menu.addAction(phrase("chat.edit_presets"), lambda: self._navigation.settings_requested.emit("presets"))
 
     def _fill_labels(self, menu: QMenu) -> None:
@@ -287,7 +287,7 @@ def _add_choice(menu: QMenu, words: str, is_chosen: bool, choose: Callable[[Any]
 
 def _about(model: LocalModel) -> str:
     if model.remote is not None:
-        return sends_to_text(model_registry.server_address(model))
+        return sending_note(model_registry.server_address(model))
     if model.tuned is not None:
         base = phrase("common.base_name", name=shorten(model.tuned.base_name, NAME_CHARACTERS))
         return with_note(phrase("common.tuned"), base)

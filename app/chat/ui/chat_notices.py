@@ -12,7 +12,7 @@ from app.chat.ui.transcript.rows_view import CentredRow
 from app.models.services.downloads import Downloads
 from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_library import ModelLibrary
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, make_icon_button
 from app.uikit.widgets.containers import Stretch, make_column, make_row
@@ -24,7 +24,7 @@ class EmptyView(QWidget):
 
     example_chosen = Signal(str)
 
-    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._navigation = navigation
@@ -105,7 +105,7 @@ def _centred(*widgets: QWidget) -> QWidget:
     return group
 
 
-def make_trial_notice(theme: Theme, navigation: Navigation) -> QWidget:
+def make_trial_notice(theme: Theme, navigation: NavigationSignals) -> QWidget:
     """Return the line that informs the user that a trial model answers. Its lower edge limits the scrolling
     conversation."""
     words = Label(phrase("chat.this_is_a_small_trial"), tone="text2", wraps=True)

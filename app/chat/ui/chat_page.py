@@ -33,7 +33,7 @@ from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
 from app.models.services.model_library import ModelLibrary
 from app.uikit import untrusted_text
-from app.uikit.page import Navigation, Page
+from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.containers import make_column, make_scrollable
@@ -46,7 +46,7 @@ class ChatPage(Page):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         session: ChatSession,
         conversations: Conversations,
         presets: PresetLibrary,
@@ -111,7 +111,7 @@ class ChatPage(Page):
         session, header = self._session, self.header
         session.about_to_leave.connect(self._on_about_to_leave)
         session.conversation_opened.connect(self._on_conversation_opened)
-        session.answering_changed.connect(self._show_presets)
+        session.answer_settings_changed.connect(self._show_presets)
         self._presets.changed.connect(self._show_presets)
         self._conversations.changed.connect(header.show_title)
         session.message_added.connect(self._on_message_added)

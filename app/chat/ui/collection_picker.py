@@ -11,7 +11,7 @@ from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label
 from app.base.wording import phrase
 from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts, with_note
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
@@ -41,7 +41,7 @@ class CollectionPicker(QWidget):
 
     changed = Signal(object)  # tuple[str, ...]: names of the chosen collections
 
-    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._navigation = navigation

@@ -46,7 +46,7 @@ class CollectionSelection(QObject):
         self._labelled: list[DocumentCollection] = []  # the collections with their current labels
         self._is_chosen = False  # whether the user has chosen collections for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
-        session.answering_changed.connect(self._show)
+        session.answer_settings_changed.connect(self._show)
         documents.changed.connect(self._on_documents_changed)
         line.changed.connect(self._on_chosen)
         self._on_documents_changed()

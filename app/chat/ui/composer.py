@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.services.chat_session import ChatSession
-from app.uikit.input_method import guard_of
-from app.uikit.localization import sends_to_text
+from app.uikit.input_method import conversion_guard_of
+from app.uikit.localization import sending_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
 from app.uikit.widgets.containers import make_column, make_row
@@ -42,7 +42,7 @@ class QuestionEditor(QPlainTextEdit):
         self._theme = theme
         self._lines_max = LINES_MAX
         self.send_key = "enter"
-        self._input_method = guard_of(self)
+        self._input_method = conversion_guard_of(self)
         self._build()
         self.document().documentLayout().documentSizeChanged.connect(self._fit)
         theme.changed.connect(self._restyle)
@@ -109,7 +109,7 @@ class QuestionEditor(QPlainTextEdit):
         return source.hasText() and not any(url.isLocalFile() for url in source.urls())
 
     def insertFromMimeData(self, source: QMimeData) -> None:
-        if self._input_method.is_active:
+        if self._input_method.is_converting:
             return
         text = source.text()
         length = self.document().characterCount() - len(self.textCursor().selectedText()) + len(text)
@@ -157,7 +157,7 @@ class RemoteMark(QWidget):
         the settings allow network access."""
         self.setVisible(bool(place))
         stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
-        self.words.setText(sends_to_text(place) if is_allowed else stopped)
+        self.words.setText(sending_note(place) if is_allowed else stopped)
         self._icon.show_icon("external-link" if is_allowed else "lock", "warning")
         self.setAccessibleName(self.words.text())
 
@@ -238,7 +238,7 @@ class Composer(QWidget):
 
     def replace_text(self, text: str) -> None:
         """Replace the typed text, so that Ctrl+Z restores it."""
-        guard_of(self.editor).run_after_conversion(lambda: self._replace_text(text))
+        conversion_guard_of(self.editor).run_after_conversion(lambda: self._replace_text(text))
         self.editor.setFocus()
 
     def draft(self) -> UnsentDraft:
@@ -249,7 +249,7 @@ class Composer(QWidget):
     def show_draft(self, draft: UnsentDraft) -> None:
         """Show a draft and the edit it belongs to, once the input method has no conversion in progress."""
         self._pending_draft = draft
-        guard_of(self.editor).run_after_conversion(self._fill)
+        conversion_guard_of(self.editor).run_after_conversion(self._fill)
 
     def begin_edit(self, question_id: int, text: str) -> None:
         """Show an earlier question for editing. The current draft is kept and restored afterwards."""
@@ -342,7 +342,7 @@ class Composer(QWidget):
     def _show_sendable(self) -> None:
         """Enable the button unless the question is empty. Text under conversion counts, because a click on 送信 commits
         it."""
-        is_sendable = bool(self.text().strip()) or guard_of(self.editor).is_active
+        is_sendable = bool(self.text().strip()) or conversion_guard_of(self.editor).is_converting
         if not is_sendable and self.send_button.hasFocus():
             self.editor.setFocus()
         self.send_button.setEnabled(is_sendable)
@@ -355,15 +355,20 @@ class Composer(QWidget):
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self.update()
-        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and self._recalls(event):
+        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and self._is_recall_key(event):
             self.last_question_requested.emit()
             return True
         return False
 
-    def _recalls(self, event: QKeyEvent) -> bool:
+    def _is_recall_key(self, event: QKeyEvent) -> bool:
         """Return whether the key is ↑ in an empty field. Keys that the input method uses never arrive here."""
         is_plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
-        return event.key() == Qt.Key.Key_Up and is_plain and not self.text() and not guard_of(self.editor).is_active
+        return (
+            event.key() == Qt.Key.Key_Up
+            and is_plain
+            and not self.text()
+            and not conversion_guard_of(self.editor).is_converting
+        )
 
     def mousePressEvent(self, _event: QMouseEvent) -> None:
         self.editor.setFocus(Qt.FocusReason.MouseFocusReason)

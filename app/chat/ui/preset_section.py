@@ -24,7 +24,7 @@ from app.models.catalogue import ModelCard
 from app.uikit.desktop import Pickers, open_folder
 from app.uikit.dialogs import Dialog, DialogButton, make_text_view, scrolled_height
 from app.uikit.localization import join_facts
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.banner import Banner
@@ -137,7 +137,7 @@ class PresetsSection(QWidget):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         preferences: Preferences,
         presets: PresetLibrary,
         card: Callable[[], ModelCard | None],

@@ -55,7 +55,7 @@ def hash_folder(folder: Path) -> HashedFile:
     return HashedFile("manifest", f"{folder.name} ({len(lines)})", str(folder), total, digest, "measured")
 
 
-def hash_packs() -> Iterator[HashedFile]:
+def hash_engine_packs() -> Iterator[HashedFile]:
     """Yield the hashes of the GPU packs in use."""
     folder = engine_packs.folder_in_use()
     if folder is not None:
@@ -230,4 +230,4 @@ class OfflineCheckRun:
     def _hashes(self, models: list[LocalModel]) -> tuple[HashedFile, ...]:
         self._report_stage("hashes")
         model_hashes = hash_models(models, lambda done, total: self._report_stage("hashes", done / max(total, 1)))
-        return (*hash_program(), *hash_packs(), *model_hashes)
+        return (*hash_program(), *hash_engine_packs(), *model_hashes)

@@ -1,10 +1,10 @@
 """Use each part of Kotae once in watched processes, in an empty network where the system allows one.
 
-The process reads a `CheckJob` on standard input, prints a `CheckStage` before each flow (one use of Kotae), and then
-`MeasuredTraffic`. When its input is closed, it ends with all its children. The empty network (Linux only) is a network
-namespace of its own, in which the kernel counts sent packets. Before the flows, processes try to reach the network on
-purpose, which shows that attempts are counted, so that a count of zero afterwards is evidence. They only use addresses
-reserved for examples (RFC 5737, RFC 3849) and this machine's own.
+The process reads a `CheckJob` on standard input, prints a `CheckStage` before each scenario (one use of Kotae), and
+then `MeasuredTraffic`. When its input is closed, it ends with all its children. The empty network (Linux only) is a
+network namespace of its own, in which the kernel counts sent packets. Before the scenarios, processes try to reach the
+network on purpose, which shows that attempts are counted, so that a count of zero afterwards is evidence. They only use
+addresses reserved for examples (RFC 5737, RFC 3849) and this machine's own.
 """
 
 import ctypes
@@ -28,13 +28,13 @@ import psutil
 from app.base import json_lines, programs
 from app.base.isolation import network_guard, sandbox
 from app.compliance.offline_check.records import (
-    FLOWS,
-    CheckedFlow,
+    SCENARIOS,
     CheckStage,
     GuardProbe,
     KernelProbe,
     MeasuredTraffic,
     NetworkAttempts,
+    ScenarioResult,
 )
 
 _NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
@@ -121,7 +121,7 @@ def _sent_packets() -> int:
 
 
 T = TypeVar("T")
-LIMIT_S = 900.0  # the limit of one flow, for a large model on a slow machine
+LIMIT_S = 900.0  # the limit of one scenario, for a large model on a slow machine
 _SAMPLE_S = 0.25
 _REFUSED = "network refused: "
 _COLLECTION = "offline-check"
@@ -176,7 +176,7 @@ def main() -> NoReturn:
     elif isolation == "namespace":
         os.environ[network_guard.COUNTED_VARIABLE] = "1"
     job = json_lines.decode(sys.stdin.buffer.readline(), {CheckJob.__name__: CheckJob})
-    threading.Thread(target=_end_with_input, args=(job.folder,), daemon=True).start()
+    threading.Thread(target=_exit_when_input_closes, args=(job.folder,), daemon=True).start()
     send_message(measure(job, isolation))
     os._exit(0)
 
@@ -184,14 +184,14 @@ def main() -> NoReturn:
 def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
     is_counted = isolation == "namespace"
     send_message(CheckStage("self_test"))
-    leak = _leak() if is_counted else None
+    leak = _measure_test_leak() if is_counted else None
     guard = _guard()
     before = read_counters() if is_counted else {}
     watch = _Watch()
     watcher = threading.Thread(target=watch.run)
     watcher.start()
     try:
-        flows = tuple(_flow(name, job) for name in FLOWS)
+        flows = tuple(_run_scenario(name, job) for name in SCENARIOS)
     finally:
         watch.end()
         watcher.join()
@@ -203,7 +203,8 @@ def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
 # ------------------------------------------------------------------------- self-test
 
 
-def _leak() -> NetworkAttempts:
+def _measure_test_leak() -> NetworkAttempts:
+    """Let a process try to reach the network on purpose, and return the attempts that the kernel counted."""
     before = read_counters()
     run_probe("leak", GuardProbe)
     return counted_attempts(before, read_counters())
@@ -224,12 +225,12 @@ def run_probe(role: str, kind: type[T]) -> T:
         return kind()
 
 
-# ----------------------------------------------------------------------------- flows
+# ----------------------------------------------------------------------------- scenarios
 
 
-def _flow(name: str, job: CheckJob) -> CheckedFlow:
+def _run_scenario(name: str, job: CheckJob) -> ScenarioResult:
     if name == "answer" and not job.model:
-        return CheckedFlow(name, "not_tried", reason="no_model")
+        return ScenarioResult(name, "not_tried", reason="no_model")
     send_message(CheckStage(name))
     command, text, extra = _command(name, job)
     errors = Path(job.folder) / f"{name}.stderr.log"
@@ -241,16 +242,16 @@ def _flow(name: str, job: CheckJob) -> CheckedFlow:
                 env=os.environ | extra, timeout=LIMIT_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return CheckedFlow(name, "failed", time.monotonic() - began, f"> {LIMIT_S:.0f} s")
+            return ScenarioResult(name, "failed", time.monotonic() - began, f"> {LIMIT_S:.0f} s")
     seconds = time.monotonic() - began
     if done.returncode == 0 and not (name == "template" and b'"segments"' not in done.stdout):
-        return CheckedFlow(name, "passed", seconds)
+        return ScenarioResult(name, "passed", seconds)
     printed = errors.read_text("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace")
-    return CheckedFlow(name, "failed", seconds, f"{done.returncode}: {printed[-_REASON_CHARACTERS:]}")
+    return ScenarioResult(name, "failed", seconds, f"{done.returncode}: {printed[-_REASON_CHARACTERS:]}")
 
 
 def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
-    """Return arguments, standard input and additional environment variables of the process for a flow.
+    """Return arguments, standard input and additional environment variables of the process for a scenario.
 
     `name`: documents | search | models | template | answer; any other name starts the window.
     """
@@ -288,7 +289,7 @@ def send_message(message: Any) -> None:
     os.write(1, json_lines.encode_line(message))
 
 
-def _end_with_input(folder: str) -> None:
+def _exit_when_input_closes(folder: str) -> None:
     """Wait until the input is closed, then kill all children, delete the folder and exit."""
     sys.stdin.read()
     for process in psutil.Process().children(recursive=True):

@@ -4,14 +4,21 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-FLOWS = ("documents", "search", "models", "template", "answer", "window")  # uses of Kotae, in the order of the check
-STAGES = ("filter", "self_test", *FLOWS, "surroundings", "hashes")
+SCENARIOS = (
+    "documents",
+    "search",
+    "models",
+    "template",
+    "answer",
+    "window",
+)  # uses of Kotae, in the order of the check
+STAGES = ("filter", "self_test", *SCENARIOS, "surroundings", "hashes")
 VERDICTS = ("leak", "incomplete", "limited", "clean")  # the worst first
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedFlow:
-    """The result of one use of Kotae. `name`: one of FLOWS. `state`: passed | failed | not_tried.
+class ScenarioResult:
+    """The result of one scenario. `name`: one of SCENARIOS. `state`: passed | failed | not_tried.
 
     `reason`: why it failed (the end of the process's output) or was not tried; "" if it passed.
     """
@@ -44,7 +51,7 @@ class MeasuredTraffic:
 
     `guard`: how many attempts on purpose of a process with Python's guard were refused, and how many there were.
     `leak`: the counters for a process without the guard that tried on purpose; None without counters. `kernel`: the
-    counters for all flows together; None without counters. `sockets`: internet sockets seen in Kotae's processes.
+    counters for all scenarios together; None without counters. `sockets`: internet sockets seen in Kotae's processes.
     `samples`: how often at least one process could be inspected. `refusals`: accesses that the guard refused in flows.
     """
 
@@ -52,7 +59,7 @@ class MeasuredTraffic:
     guard: tuple[int, int]
     leak: NetworkAttempts | None
     kernel: NetworkAttempts | None
-    flows: tuple[CheckedFlow, ...]
+    flows: tuple[ScenarioResult, ...]
     sockets: tuple[str, ...] = ()
     samples: int = 0
     refusals: tuple[str, ...] = ()

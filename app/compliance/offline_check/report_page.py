@@ -1,6 +1,6 @@
 """Write the result of the check as an HTML page for an IT department, with the list of components in a second file.
 
-When the page is printed, the first sheet has the essentials, and long lists begin on new sheets.
+When the report is printed, the first page has the essentials, and long lists begin on new pages.
 """
 
 import base64
@@ -19,7 +19,7 @@ from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import ErrorMessage, format_size, format_time, phrase
 from app.compliance import components
 from app.compliance.components import Component
-from app.compliance.offline_check.records import CheckedFlow, CheckResult, HashedFile, MeasuredTraffic
+from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic, ScenarioResult
 
 RESIDUAL = (
     "ime",
@@ -36,13 +36,13 @@ RESIDUAL = (
 )
 _COLOURS = {"clean": "adopt", "limited": "check", "incomplete": "check", "leak": "reject"}
 _SHOWN = 5  # the most sockets and refusals listed
-_FIRST_FILES = 6  # the most files on the first sheet
+_FRONT_PAGE_FILES = 6  # the most files on the first printed page
 _BAD = ("changed", "missing")
 _LICENCES = re.compile(r"\s+(?:AND|OR)\s+|[()]+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Flow:
+class _ScenarioRow:
     name: str
     outcome: str
     seconds: str
@@ -91,14 +91,14 @@ def render_page(result: CheckResult, parts: Sequence[Component], listed: str, li
         made_at=format_time(result.made_at),
         colour=_COLOURS[result.verdict], verdict=verdict_title(result), about=verdict_text(result),
         head=list(_head(result)), methods=list(_methods(result)),
-        flows=[_flow(one) for one in result.measured.flows],
+        flows=[_scenario_row(one) for one in result.measured.flows],
         facts=[(one.level, phrase(f"compliance.page_fact.{one.key}", detail=one.detail)) for one in result.facts],
         residual=[
             (phrase(f"compliance.page_residual.{key}"), phrase(f"compliance.page_residual_do.{key}"))
             for key in RESIDUAL
         ],
         block=_blocking_instructions(), files=[_file_row(one) for one in result.files],
-        first_files=[_file_row(one) for one in _first_files(result)],
+        first_files=[_file_row(one) for one in _front_page_files(result)],
         components=parts, components_title=phrase("compliance.page.section_components", count=len(parts)),
         licences=_licences(parts),
         sbom_name=listed_name, sbom_link=f"data:application/vnd.cyclonedx+json;base64,{packed}",
@@ -147,13 +147,13 @@ def _methods(result: CheckResult) -> Iterator[tuple[str, str, bool]]:
         )
         yield phrase("compliance.page.method_leak"), outcome, not is_seen
     sockets, refusals = measured.sockets, measured.refusals
-    some = phrase("compliance.page.sockets_some", count=len(sockets), found=_some(sockets))
+    some = phrase("compliance.page.sockets_some", count=len(sockets), found=_shorten_list(sockets))
     yield (
         phrase("compliance.page.method_sockets"),
         some if sockets else phrase("compliance.page.sockets_none", samples=measured.samples),
         bool(sockets) or not measured.samples,
     )
-    some = phrase("compliance.page.guard_some", count=len(refusals), found=_some(refusals))
+    some = phrase("compliance.page.guard_some", count=len(refusals), found=_shorten_list(refusals))
     yield (
         phrase("compliance.page.method_guard"),
         some if refusals else phrase("compliance.page.guard_none"),
@@ -189,18 +189,21 @@ def _kernel(measured: MeasuredTraffic) -> tuple[str, bool]:
     return outcome, counted.packets > 0 or counted.tries > 0
 
 
-def _flow(flow: CheckedFlow) -> _Flow:
-    outcome = phrase(f"compliance.page_flow.{flow.state}", reason=flow.reason)
-    seconds = f"{flow.seconds:.1f}" if flow.seconds else ""
-    return _Flow(phrase(f"compliance.page_flow.{flow.name}"), outcome, seconds, flow.state == "failed")
+def _scenario_row(result: ScenarioResult) -> _ScenarioRow:
+    outcome = phrase(f"compliance.page_flow.{result.state}", reason=result.reason)
+    seconds = f"{result.seconds:.1f}" if result.seconds else ""
+    return _ScenarioRow(phrase(f"compliance.page_flow.{result.name}"), outcome, seconds, result.state == "failed")
 
 
-def _first_files(result: CheckResult) -> list[HashedFile]:
-    """Return the files for the first sheet: those of the program, bad ones, and those of the model used."""
+def _front_page_files(result: CheckResult) -> list[HashedFile]:
+    """Return the files to list on the first printed page.
+
+    They are those of the program, then changed and missing ones, then those of the model used.
+    """
     program = [file for file in result.files if file.role != "model"]
     bad = [file for file in result.files if file.state in _BAD]
     model = [file for file in result.files if file.name == result.model]
-    return list(dict.fromkeys([*program, *bad, *model]))[:_FIRST_FILES]
+    return list(dict.fromkeys([*program, *bad, *model]))[:_FRONT_PAGE_FILES]
 
 
 def _licences(parts: Sequence[Component]) -> str:
@@ -236,5 +239,5 @@ def _blocking_instructions() -> dict[str, Any]:
     return {"policy": policy, "words": phrase(f"compliance.page_block.{system}"), "code": code}
 
 
-def _some(items: Sequence[str]) -> str:
+def _shorten_list(items: Sequence[str]) -> str:
     return ", ".join([*items[:_SHOWN], *(["…"] if len(items) > _SHOWN else [])])

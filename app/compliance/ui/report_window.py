@@ -40,7 +40,7 @@ class ReportWindow(QDialog):
         parent: QWidget,
         pickers: Pickers | None = None,
     ) -> None:
-        """`shown_presets`: as for `problem_report.compose`."""
+        """Compose the report in the background. `shown_presets`: ids of presets that the report may name."""
         super().__init__(parent)
         self.setWindowTitle(phrase("compliance.problem_report"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -84,7 +84,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
             _check_not_own(before)
         permit = None
         if before is not None and label is not None:
-            export = reading.documents.labelling(before, label)
+            export = reading.documents.label_change_request(before, label)
             permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
         added = reading.add(name, label, named, permit)
         if all(one.id != added.collection_id for one in reading.documents.collections()):
@@ -114,7 +114,10 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae docs refresh` and return its exit status: as for `_add`, but also 1 if a source is missing."""
+    """Run `kotae docs refresh`, which reads new and changed files of collections, and return its exit status.
+
+    It is 0; 1 if something could not be read or a source is missing; 3 for an expected error; 130 if interrupted.
+    """
     with closing(collection_lookup.open_library(where.documents)) as library:
         known = [one for one in library.collections() if not one.is_builtin]
         if options.collection is not None:

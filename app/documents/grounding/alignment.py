@@ -167,7 +167,7 @@ def nearest_statements(
     return [one for fit, one in rated if fit >= best * 0.6] if best > 0 else None
 
 
-def is_settled(value: Quantity, statement: Statement, known: SourceFacts) -> bool:
+def is_confirmed_by_nearest(value: Quantity, statement: Statement, known: SourceFacts) -> bool:
     """Whether the source sentence nearest to this one has this value, and no other value that could replace it."""
     word_weights = weigh_shared_words(statement, known)
     near = nearest_statements(statement, known, word_weights)

@@ -209,7 +209,7 @@ class _Check:
         is_exchanged = value_attribution.is_exchanged(one, own, known.attributed, text)
         if statement is None or one.is_cell or is_exchanged is False:  # a row names what its values belong to
             return is_exchanged
-        return False if alignment.is_settled(one.value, statement, known) else is_exchanged
+        return False if alignment.is_confirmed_by_nearest(one.value, statement, known) else is_exchanged
 
     def _counts_itself(self, number: int, place: tuple[int, int]) -> bool:
         """Whether a number counts items of the answer: 次の3点です。 with three items below, or A、B、Cの3つ."""

@@ -109,12 +109,12 @@ def find_ignored_cases(statement: Statement, known: SourceFacts) -> Iterable[Pla
         named = [(one, other) for one in known.statements for other in one.units if other.keys & unit.keys]
         if any(_EVEN_SO.match(other.tail) for _, other in named):
             continue
-        cases = [one for one, other in named if _is_of_case(other, one)]
+        cases = [one for one, other in named if _is_in_limiting_clause(other, one)]
         if cases and not any(_agrees_with_case(statement, one) for one in cases):
             yield unit.start, unit.end + found.end()
 
 
-def _is_of_case(unit: Phrase, source: Statement) -> bool:
+def _is_in_limiting_clause(unit: Phrase, source: Statement) -> bool:
     """Whether the phrase is in a clause that limits its sentence to a case: 雨天の場合は."""
     for one in source.units[unit.number :]:
         if one.is_condition or _CASE.match(one.tail):

@@ -151,7 +151,7 @@ def _changed_modalities(
             continue
         rated = frames[frame.unit.number]
         near = [(one, other) for one, other in rated if not _is_about_other_thing(frame, one, other)]
-        if _is_contrasted(frame.unit, statement):
+        if _is_denied_for_contrast(frame.unit, statement):
             near = [(one, other) for one, other in near if _has_all(other, frame.arguments)]
         is_case = frame.unit.is_condition and not frame.unit.is_concession
         if is_case and frame.unit.kind not in modality.NEGATIVE:  # 送るときに does not say whether it is allowed
@@ -185,7 +185,7 @@ def _is_only_alone(unit: Phrase, statement: Statement) -> bool:
     return before is not None and unit.kind in modality.NEGATIVE and re.match("だけでは?$", before.tail) is not None
 
 
-def _is_contrasted(unit: Phrase, statement: Statement) -> bool:
+def _is_denied_for_contrast(unit: Phrase, statement: Statement) -> bool:
     """Whether the predicate contrasts two things, as in 利用者の負担ではなく、事業者の負担です."""
     is_denied = re.match(r"で(?:は)?なく、?", unit.tail) is not None
     return is_denied and any(one.keys & unit.keys for one in statement.units[unit.number + 1 :])
@@ -334,13 +334,13 @@ def _bounds(statement: Statement, near: Sequence[Statement], known: SourceFacts)
         there = {other.bound for one in near for other in one.values if value.is_same(other)}
         if not value.bound or there & {value.bound, ""} or {value.bound} | there not in evidence.COMPLEMENTS:
             continue
-        if is_beyond(value, known):
+        if has_rule_for_excess(value, known):
             continue
         if any(_is_negative(one) == _is_negative(statement) for one in near if any(map(value.is_same, one.values))):
             yield value.start, value.bound_end
 
 
-def is_beyond(value: Quantity, known: SourceFacts) -> bool:
+def has_rule_for_excess(value: Quantity, known: SourceFacts) -> bool:
     """Whether a value is above a limit (6分を超え) and the source has a rule for that too: 6分まで。これを超えると."""
     if value.bound != ">":
         return False

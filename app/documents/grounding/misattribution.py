@@ -89,29 +89,30 @@ def find_swapped_places(statement: Statement, near: Sequence[Statement]) -> Iter
     for source in near[:1]:
         theirs = _parts(source)
         for labels in (_labels(part, theirs) for part in wholes):
-            yield from _of_the_other(statement, theirs, labels)
+            yield from _words_of_other_topic(statement, theirs, labels)
 
 
-def _of_the_other(
-    statement: Statement, theirs: Sequence[Sequence[Phrase]], labels: dict[int, list[Phrase]]
+def _words_of_other_topic(
+    statement: Statement, source_clauses: Sequence[Sequence[Phrase]], answer_phrases: dict[int, list[Phrase]]
 ) -> Iterable[Place]:
     """Yield words of one clause of the source that the answer assigns to the topic of another clause.
 
-    `labels`: clause index of the source -> phrases of the answer that occur in it.
+    `source_clauses`: phrases of each clause of the source. `answer_phrases`: for the index of a clause, the phrases of
+    the answer that occur in it.
     """
-    for one in labels:
-        for two in labels:
-            about = _about(theirs[two])
+    for one in answer_phrases:
+        for two in answer_phrases:
+            about = _about(source_clauses[two])
             if one == two or not about or all(_is_mentioned(unit, statement) for unit in about):
                 continue
-            if not any(_is_same(unit, other) for unit in labels[one] for other in _about(theirs[one])):
+            if not any(_is_same(unit, other) for unit in answer_phrases[one] for other in _about(source_clauses[one])):
                 continue
-            for unit in labels[two]:
-                same = [other for other in theirs[two] if unit.text == other.text and unit.role == other.role]
+            for unit in answer_phrases[two]:
+                same = [other for other in source_clauses[two] if unit.text == other.text and unit.role == other.role]
                 rivals = [
                     other
-                    for other in theirs[one][len(_about(theirs[one])) :]
-                    if _has_same_role(unit, statement.units, other, theirs[one])
+                    for other in source_clauses[one][len(_about(source_clauses[one])) :]
+                    if _has_same_role(unit, statement.units, other, source_clauses[one])
                 ]
                 if same and rivals and not any(_is_mentioned(other, statement) for other in rivals):
                     yield unit.start, unit.end

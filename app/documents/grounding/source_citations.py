@@ -209,7 +209,10 @@ def part_extents(passage: Passage) -> list[tuple[DocumentSection, int, int]]:
 
 
 def check_messages(grounding: Grounding) -> list[str]:
-    """Return the results of the check; [] if the answer is not in the documents and nothing is doubtful."""
+    """Return sentences that tell the user how an answer's check ended: each doubt, or else the agreement.
+
+    [] if the documents have no answer and nothing is doubtful, because nothing was compared.
+    """
     claims = grounding.claims
     if grounding.is_excerpt:
         return [phrase("common.excerpts")]
@@ -226,10 +229,10 @@ def check_messages(grounding: Grounding) -> list[str]:
     ]
     if grounding.verdict != "answered":
         return doubts
-    return [*(doubts or agreement_messages(grounding)), *unchecked_messages(grounding)]
+    return [*(doubts or source_agreement_messages(grounding)), *unchecked_messages(grounding)]
 
 
-def agreement_messages(grounding: Grounding) -> list[str]:
+def source_agreement_messages(grounding: Grounding) -> list[str]:
     """Return a message that all compared sentences agree with the sources."""
     return [phrase("documents.all_supported", claims=len(grounding.claims))] if grounding.claims else []
 

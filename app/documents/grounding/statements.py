@@ -220,7 +220,7 @@ def _units(text: str) -> list[Phrase]:
     ends = [*(group[0].start for group in groups[1:]), len(text)]
     for number, (group, end) in enumerate(zip(groups, ends, strict=True)):
         units.append(_unit(text, group, end, number))
-    return _softened(_with_clefts(_with_roles(_with_either(_with_ends(units)))), text)
+    return _with_weaker_modality(_with_clefts(_with_roles(_with_either(_with_ends(units)))), text)
 
 
 def _with_either(units: list[Phrase]) -> list[Phrase]:
@@ -259,7 +259,7 @@ def _with_ends(units: list[Phrase]) -> list[Phrase]:
     return units
 
 
-def _softened(units: list[Phrase], text: str) -> list[Phrase]:
+def _with_weaker_modality(units: list[Phrase], text: str) -> list[Phrase]:
     """Weaken the modality of predicates after a softening word: なるべく洗う only advises."""
     for at, unit in enumerate(units):
         if unit.kind in (modality.PLAIN, modality.SUGGESTED, modality.DENIED):
@@ -436,7 +436,9 @@ def _frames(units: Sequence[Phrase]) -> list[PredicateFrame]:
             done_to = [one for one in lead if one.role == "object"]
             done_to = done_to or [one for one in (*own_topics, *lead) if one.role == "topic"]
             keys |= {key for one in done_to[-1:] for key in one.keys}
-        frames.append(PredicateFrame(unit, tuple(lead), tuple(own_topics), frozenset(keys), _scope(units, at)))
+        frames.append(
+            PredicateFrame(unit, tuple(lead), tuple(own_topics), frozenset(keys), _keys_around_predicate(units, at))
+        )
         begin = at + 1
     return frames
 
@@ -448,7 +450,7 @@ def is_attributive(unit: Phrase, whole: Statement) -> bool:
     return is_who or (not is_last and _DESCRIBES.fullmatch(unit.tail) is not None)
 
 
-def _scope(units: Sequence[Phrase], at: int) -> frozenset[object]:
+def _keys_around_predicate(units: Sequence[Phrase], at: int) -> frozenset[object]:
     """Return the keys of the sentence part around predicate number `at`.
 
     It ends at a contrast (…が、) and has no excluded clauses (…の場合を除き).

@@ -111,7 +111,7 @@ def is_supplement(folded: str) -> bool:
     return bool(_SUPPLEMENT.fullmatch(folded))
 
 
-def split_running(text: str) -> list[str]:
+def split_joined_headings(text: str) -> list[str]:
     """Split several headings on one line: 第2章 … 第8節 …."""
     places = [match.start() for match in re.finditer(r"第\s*[0-9０-９]+\s*[編章節](?=[\s　])", text)]
     if len(places) < 2 or places[0] != 0:

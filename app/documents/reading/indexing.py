@@ -291,7 +291,7 @@ def _read_as(found: Format, path: Path, chosen_encoding: str, ocr: bool, on_prog
 
 
 def clean_document(reading: ReadDocument) -> ReadDocument:
-    """Return the document without invisible characters, which the report counts.
+    """Return the document without invisible characters, and with their number in its reading report.
 
     Variation selectors of ideographs are also removed but not counted, as they hide nothing.
     """

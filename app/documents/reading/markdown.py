@@ -248,7 +248,7 @@ class _Reader:
         if self._is_in_contents and self.blocks and self.blocks[-1].kind == "paragraph":
             self._promote(self.blocks.pop())
         if text and not self._is_in_contents:
-            for part in headings.split_running(text):
+            for part in headings.split_joined_headings(text):
                 self._add("heading", part, level)
 
     def _promote(self, block: Block) -> None:

@@ -101,7 +101,7 @@ class _Splitter:
         elif block.kind == "paragraph" and (supplement := self._supplement(block.text)):
             self._push(dataclasses.replace(block, text=supplement), headings.fold(supplement), is_running=True)
             self._clause.pieces.append(_Piece(block.text, block))
-        elif block.kind == "paragraph" and self._has_main_text() and headings.is_appended(folded):
+        elif block.kind == "paragraph" and self._is_in_main_text() and headings.is_appended(folded):
             self._push(block, folded, number=_APPENDED)
         elif block.kind == "paragraph" and self._is_heading(folded):
             title = self._title_above() if headings.is_bare_article(folded) else ""
@@ -130,10 +130,10 @@ class _Splitter:
 
     def _supplement(self, text: str) -> str:
         """Return the 附則 that begins a paragraph; "" if there is none, or if a clause quotes it."""
-        return headings.running_supplement(text) if not self._stack or self._has_main_text() else ""
+        return headings.running_supplement(text) if not self._stack or self._is_in_main_text() else ""
 
-    def _has_main_text(self) -> bool:
-        """Whether the current place is in an article, or in a part after the last article."""
+    def _is_in_main_text(self) -> bool:
+        """Whether the current place is in an article, or after the articles in a part without a number: 附則."""
         if any(one.rank == headings.ARTICLE for one in self._stack):
             return True
         return self._articles.has_any and any(one.rank == headings.CHAPTER and not one.ordinal for one in self._stack)

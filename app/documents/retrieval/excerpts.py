@@ -33,7 +33,7 @@ _ASKS_VALUE = re.compile(
     "いくつ|いくら|どれ(?:くらい|ほど|だけ)|何[mmcm㎝度年月日時分秒本回人倍割％%キロパ]|何(?:メートル|センチ|ミリ)|値|幅|高さ|基準|以上|以下"
 )
 _REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # literature
-_MODEL = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
+_ITEM_CODE = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
 _LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
 
 
@@ -79,7 +79,7 @@ def is_known_too_small(model: LocalModel) -> bool:
 
 def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
     """Return the best excerpts, grouped by clause; the clause with the best excerpt comes first."""
-    wanted = evidence.question_terms(question) | _models(question)
+    wanted = evidence.question_terms(question) | _item_codes(question)
     weights = _weights(wanted, passages)
     asks_value = _ASKS_VALUE.search(question) is not None
     scored = [
@@ -151,7 +151,7 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
             continue  # column names are not an answer
         head_text = text[head.start : head.end] if head else ""
         about |= _terms_of(head_text)
-        own = _terms_of(text[part.start : part.end]) | _models(text[part.start : part.end])
+        own = _terms_of(text[part.start : part.end]) | _item_codes(text[part.start : part.end])
         score = sum(weight * (1 if term in own else 0.5 if term in about else 0) for term, weight in weights.items())
         if not own & weights.keys():
             score *= 0.5
@@ -176,8 +176,8 @@ def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, f
     return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in wanted}
 
 
-def _models(text: str) -> frozenset[str]:
-    return frozenset(_MODEL.findall(unicodedata.normalize("NFKC", text).casefold()))
+def _item_codes(text: str) -> frozenset[str]:
+    return frozenset(_ITEM_CODE.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _terms_of(text: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ _TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回�
 
 def build_system_text(passages: Sequence[Passage], own: str = "") -> str:
     """Return the instruction, the user's own instructions (`own`), and the passages, numbered from 1 in their order."""
-    words = _words()
+    words = _prompt_words()
     pieces = [words["instruction"], own.strip(), words["heading"]]
     pieces += [format_passage(passage, number) for number, passage in enumerate(passages, start=1)]
     return "\n\n".join(piece for piece in (*pieces, words["end"]) if piece)
@@ -37,7 +37,7 @@ def build_system_text(passages: Sequence[Passage], own: str = "") -> str:
 def format_passage(passage: Passage, number: int) -> str:
     """Return one passage as text: its number, its origin, its content."""
     section = passage.section
-    page = _words()["page"].format(page=section.page) if section.page else ""
+    page = _prompt_words()["page"].format(page=section.page) if section.page else ""
     facts = "、".join(_line(part) for part in (passage.document, page, section.tag) if part)
     return f"[{number}] {_line(' > '.join(section.heading))}（{facts}）\n{_plain(section.text)}"
 
@@ -102,6 +102,6 @@ def _document() -> dict[str, str]:
     return tomllib.loads((resources() / "grounding.toml").read_text("utf-8"))
 
 
-def _words() -> dict[str, str]:
+def _prompt_words() -> dict[str, str]:
     language = wording.current_language()
     return {key[: -len("_ja")]: text for key, text in _document().items() if key.endswith(f"_{language}")}

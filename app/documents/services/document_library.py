@@ -182,7 +182,7 @@ class DocumentLibrary(QObject):
         """Return the path of the database."""
         return self._path
 
-    def labelling(self, collection: DocumentCollection, label: Label) -> ExportRequest:
+    def label_change_request(self, collection: DocumentCollection, label: Label) -> ExportRequest:
         """Return the request that the confidentiality guard must allow before `set_label`.
 
         A lower label needs permission, because content with it may be exported without a question.

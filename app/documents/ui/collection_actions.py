@@ -23,7 +23,7 @@ from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.localization import join_facts, with_note
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
@@ -170,7 +170,7 @@ class CollectionActions(QObject):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         documents: DocumentLibrary,
         banner: Banner,
         page: QWidget,
@@ -252,7 +252,7 @@ class CollectionActions(QObject):
 
     def label(self, collection: DocumentCollection, label: Label) -> None:
         """Change a label if the confidentiality guard allows it, and offer to undo lowering it from 機密."""
-        export = self._documents.labelling(collection, label)
+        export = self._documents.label_change_request(collection, label)
         self._secrecy.lower(self._page.window(), export, lambda permit: self._label(collection, label, permit))
 
     def _label(self, collection: DocumentCollection, label: Label, permit: Permit) -> None:

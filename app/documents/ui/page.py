@@ -39,7 +39,7 @@ from app.documents.ui.status_rows import MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
-from app.uikit.page import Navigation, Page, PageHeader
+from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic
@@ -63,7 +63,7 @@ class DocumentsPage(Page):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         documents: DocumentLibrary,
         embedding: Embedding,
         secrecy: ConfidentialityGuard,

@@ -62,7 +62,7 @@ def derive_values(text: str) -> list[Quantity | Date]:
     values = quantities.parse(text)
     return [
         *_lengths(text, days), *_ends(text, days, values), *_hours(text, values), *_counts(text), *_ones(text),
-        *_often(values), *_whole(values), *_cycles(text),
+        *_frequency_intervals(values), *_whole(values), *_cycles(text),
     ]  # fmt: skip
 
 
@@ -267,7 +267,7 @@ def _counts(text: str) -> Iterator[Quantity]:
         last = number
 
 
-def _often(values: list[Quantity]) -> Iterator[Quantity]:
+def _frequency_intervals(values: list[Quantity]) -> Iterator[Quantity]:
     """Yield the interval of each frequency: 6か月 for 年2回."""
     for value in values:
         if value.per and value.unit == "回" and value.value > 0 and value.per[0] in ("か月", "s"):

@@ -34,9 +34,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     for name, module in ACTIONS.items():
         parser = add_command(actions, shared, name, help_text(f"eval {name}"), None)
-        parser.fill = functools.partial(_fill, parser, name, module)
+        parser.fill = functools.partial(_add_options_of_module, parser, name, module)
     eval_sets.add_parser(actions, shared)
 
 
-def _fill(parser: argparse.ArgumentParser, name: str, module: str) -> None:
+def _add_options_of_module(parser: argparse.ArgumentParser, name: str, module: str) -> None:
     importlib.import_module(f"app.evaluation.cli.{module}").add_options(parser, name)

@@ -61,13 +61,13 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[ReportSec
 def _compared_systems(found: Evaluation) -> list[str]:
     """Return a table with one row for each system: quality, speed, and unusable answers."""
     grid = tables.summary(found)
-    names = [phrase("evaluation.report_column.system"), *_in_table(found)]
+    names = [phrase("evaluation.report_column.system"), *_summary_columns(found)]
     table = grids.as_report_table(grids.select_columns(grid, names))
     notes = [phrase("evaluation.report.note_cut_off")] if phrase("evaluation.report.note_cut_off") in grid.notes else []
     return ["", *_aligned(table.head, table.rows), *notes]
 
 
-def _in_table(found: Evaluation) -> list[str]:
+def _summary_columns(found: Evaluation) -> list[str]:
     means = [phrase(f"evaluation.report_column.{measure.name}_mean") for measure in tables.measures(found)]
     return [
         *means,
@@ -98,7 +98,7 @@ def _described(found: Evaluation, result: SystemResult) -> list[str]:
         grids.without_empty(grids.join_grids(tables.marks(one_row), tables.models(one_row)), kept=0)
     )
     for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True):
-        if cell != grids.NONE and name not in _in_table(found):
+        if cell != grids.NONE and name not in _summary_columns(found):
             lines.append(phrase("evaluation.eval_mean_few", measure=name, mean=cell))
     return lines
 

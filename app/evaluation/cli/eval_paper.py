@@ -99,6 +99,8 @@ def _create(stages: PaperStages, stage: str, where: Paths, output: Output) -> Pa
         return eval_studies.create(stages.quant_request(best), where, output)
     output.progress("common.plan_working")
     try:
-        return stages.create_bases(best, model_registry.read_files(where), *study_making.planner_of(None, where))
+        return stages.create_bases(
+            best, model_registry.read_files(where), *study_making.planner_and_converter(None, where)
+        )
     finally:
         output.end_progress()

@@ -86,7 +86,7 @@ def create(request: StudyRequest, material: SubsetFiles, where: Paths, output: O
     """Create a scale study, print its plan and return its folder. Raises AppError as `create_scale_study`."""
     output.progress("common.plan_working")
     try:
-        models, planner = model_registry.read_files(where), study_making.planner_of(None, where)
+        models, planner = model_registry.read_files(where), study_making.planner_and_converter(None, where)
         folder, planned = scale_plan.create_scale_study(request, material, where, models, *planner)
     finally:
         output.end_progress()

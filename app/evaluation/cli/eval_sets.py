@@ -229,7 +229,10 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     repeated = _repeated(files)
     if repeated:
         output.note("evaluation.questions_repeated", count=len(repeated), rows=_first(repeated))
-    newest, before = question_sets.newest_version(where.questions, options.name), _before(options.name, where)
+    newest, before = (
+        question_sets.newest_version(where.questions, options.name),
+        _newest_version_or_none(options.name, where),
+    )
     source = phrase("common.data_gap").join(found.name for found in files)
     label = _raised(given, confidentiality.highest_label(found.label for found in files))
     stored = question_sets.store(where.questions, options.name, questions, label, source)
@@ -247,14 +250,14 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "repeated": len(repeated),
         "changes": asdict(changes) if changes else None,
     }
-    lines = [_stored_text(stored, is_new=is_new)]
+    lines = [_stored_message(stored, is_new=is_new)]
     if before is not None and changes is not None:
         lines.append(phrase("evaluation.question_set_changes", before=before.version, **asdict(changes)))
     output.result(data, "\n".join(lines))
     return 1 if skipped else 0
 
 
-def _before(name: str, where: Paths) -> QuestionSet | None:
+def _newest_version_or_none(name: str, where: Paths) -> QuestionSet | None:
     """Return the newest stored version of a set; None if there is no such set, or it is damaged."""
     with suppress(AppError):
         return question_sets.find(where.questions, name)
@@ -284,7 +287,7 @@ def _facts(found: QuestionSet) -> dict[str, Any]:
     return _described(found) | {"label": phrase(f"common.label.{found.label}")}
 
 
-def _stored_text(stored: QuestionSet, *, is_new: bool) -> str:
+def _stored_message(stored: QuestionSet, *, is_new: bool) -> str:
     return phrase("evaluation.question_set_stored" if is_new else "evaluation.question_set_same", **_facts(stored))
 
 
@@ -361,5 +364,5 @@ def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> in
     stored = question_sets.store(where.questions, options.name, found.questions, found.label, source)
     is_new = stored.version > before
     data = _described(stored) | {"is_new": is_new, "left_out": found.left_out}
-    output.result(data, _stored_text(stored, is_new=is_new))
+    output.result(data, _stored_message(stored, is_new=is_new))
     return 0

@@ -151,7 +151,7 @@ def _places(found: question_table.QuestionTableFile, name: str) -> tuple[dict[st
 
 
 def _known(plain: Sequence[str]) -> Iterator[tuple[str, int]]:
-    for name, words in (_words() | {"question": column_mapping.column_words()["question"]}).items():
+    for name, words in (_words() | {"question": column_mapping.known_column_names()["question"]}).items():
         at = next((plain.index(word) for word in map(column_mapping.normalize_name, words) if word in plain), None)
         if at is not None:
             yield name, at

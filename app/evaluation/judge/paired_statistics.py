@@ -115,7 +115,9 @@ def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedM
     known = [question for question in questions if question.id in values]
     if not known:
         return None
-    return MeanScore(*_intervals([values[question.id] for question in known], known), _spread(result, known, measure))
+    return MeanScore(
+        *_intervals([values[question.id] for question in known], known), _deviation_over_seeds(result, known, measure)
+    )
 
 
 def measure_of(found: Evaluation) -> ComparedMeasure:
@@ -244,7 +246,9 @@ def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, fl
     return {question: statistics.fmean(values) for question, values in found.items()}
 
 
-def _spread(result: SystemResult, questions: Sequence[Question], measure: ComparedMeasure) -> float | None:
+def _deviation_over_seeds(
+    result: SystemResult, questions: Sequence[Question], measure: ComparedMeasure
+) -> float | None:
     ids = {question.id for question in questions}
     by_seed: dict[int, list[float]] = {}
     for row in result.rows:

@@ -208,7 +208,10 @@ def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -
 
 
 def _cut_warning(found: Evaluation) -> list[str]:
-    """Return a warning if the rules' score decides and most answers got 0 for reaching the length limit; else []."""
+    """Return a warning if most answers were cut off at the length limit and got 0 for that; else [].
+
+    It is given only if systems are compared by the score of the rules, because a judge reads such answers.
+    """
     scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
     cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
     if paired_statistics.measure_of(found).name != "score" or cut * 2 <= len(scored):

@@ -200,7 +200,7 @@ def _differences(
 def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
     """Return the base and the tuned model, both with documents, as a pair.
 
-    []: one of them is missing, or this base is the first system.
+    []: one of them is missing, or this base is the first system, with which every other is compared anyway.
     """
     if study.kind != "documents":
         return []

@@ -297,13 +297,13 @@ def _system(
             for number, question in enumerate(questions.questions, start=1)
         ]
     if not study.has_likelihoods:
-        return SystemResult(_with_size(system), tuple(rows))
+        return SystemResult(_with_file_size(system), tuple(rows))
     kept = score_files.read_scores(study_steps.likelihood_file(folder, system.id))
     measured = dataclasses.replace(system, size_bytes=kept.size_bytes)
     return SystemResult(measured, tuple(rows), kept.examples, kept.memory_bytes)
 
 
-def _with_size(system: System) -> System:
+def _with_file_size(system: System) -> System:
     sizes = [study_steps.size_bytes(Path(path)) for path in (system.model, system.adapter) if path]
     return dataclasses.replace(system, size_bytes=sum(sizes)) if all(sizes) else system
 

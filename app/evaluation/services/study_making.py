@@ -88,7 +88,7 @@ def trainer_of(trainer: Trainer | None, paths: Paths) -> Trainer:
     return trainer or training_run.locate_trainer(paths.data)
 
 
-def planner_of(trainer: Trainer | None, paths: Paths) -> tuple[Callable[..., list[str]] | None, str]:
+def planner_and_converter(trainer: Trainer | None, paths: Paths) -> tuple[Callable[..., list[str]] | None, str]:
     """Return the function for the trainer's command line, and the converter's folder, for `scale_plan.trainings_of`.
 
     The function is None if the trainer cannot plan. Raises AppError("no_training_environment" | "converter_missing").
@@ -237,7 +237,7 @@ def make(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trai
             return create_study(request, paths, models, trainer)[0]
         from app.evaluation.study import scale_plan, scale_subsets  # imports numpy
 
-        planner, material = planner_of(trainer, paths), scale_subsets.subsets_of(request)
+        planner, material = planner_and_converter(trainer, paths), scale_subsets.subsets_of(request)
         return scale_plan.create_scale_study(request, material, paths, models, *planner)[0]
 
 

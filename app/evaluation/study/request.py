@@ -1,4 +1,4 @@
-"""Define what a user wants to compare, for the window and `kotae eval` alike: its limits, its problems and its kind.
+"""Define what a user wants to compare, for the window and `kotae eval` alike, and check that it can be compared.
 
 `planning.plan` and `scale_plan.create_scale_study` make the study of a request. The checks here read no model, and
 nothing here imports numpy, so that the dialog can check at every key press.

@@ -159,18 +159,18 @@ class HoldoutLosses:
     groups: tuple[str, ...]
 
     def nll(self, found: Iterable[MeasuredRun]) -> float:
-        return float(np.sum(_mean(found)) / sum(self.tokens))
+        return float(np.sum(_mean_losses(found)) / sum(self.tokens))
 
     def change(self, before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> LossChange:
         """Return the change of the mean losses over the seeds, paired by example."""
         seeds = {run.training.seed: run for run in before}
         pairs = [(seeds[run.training.seed], run) for run in after if run.training.seed in seeds]
         by_seed = tuple((sum(one.nll) - sum(other.nll)) / sum(self.tokens) for other, one in pairs)
-        return self._between(_mean(before), _mean(after), by_seed)
+        return self._between(_mean_losses(before), _mean_losses(after), by_seed)
 
     def from_base(self, after: Sequence[MeasuredRun]) -> LossChange:
         by_seed = tuple((sum(run.nll) - sum(self.base)) / sum(self.tokens) for run in after)
-        return self._between(self.base, _mean(after), by_seed)
+        return self._between(self.base, _mean_losses(after), by_seed)
 
     def _between(self, before: Sequence[float], after: Sequence[float], by_seed: tuple[float, ...]) -> LossChange:
         grouped = bootstrap.difference_interval(before, after, self.tokens, self.groups) if self.groups else None
@@ -269,7 +269,7 @@ def training_curve_of(history: RunHistory) -> TrainingCurve:
 # ------------------------------------------------------------------------- private
 
 
-def _mean(found: Iterable[MeasuredRun]) -> list[float]:
+def _mean_losses(found: Iterable[MeasuredRun]) -> list[float]:
     """Return the loss of each example in nats, as mean over the runs."""
     return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
 

@@ -116,7 +116,7 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     used = {place for places in drawn for place in places} & by_place.keys()
     free = {row.id: row for place, row in by_place.items() if place not in used}
     holdout, validation = _held(free.values(), divisor)
-    like = _like(holdout, [*validation, *(by_place[place] for place in sorted(used))])
+    like = _ids_like_holdout(holdout, [*validation, *(by_place[place] for place in sorted(used))])
     subsets = [_make_subset(places, by_place, like) for places in drawn]
     subsets.sort(key=lambda one: one.rows)
     _check([one.rows for one in subsets], len(by_place))
@@ -177,7 +177,7 @@ def _held(free: Iterable[TrainingRow], divisor: int) -> tuple[list[TrainingRow],
     return holdout, validation
 
 
-def _like(holdout: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[str]:
+def _ids_like_holdout(holdout: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[str]:
     """Return the ids of `others` that ask nearly the same as a hold-out row, or have the same answer."""
     measure, together = data_split.PAPER.measure, [*holdout, *others]
     near = [

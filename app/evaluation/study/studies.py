@@ -98,7 +98,8 @@ class RatedAnswer:
 class Study:
     """A study as it was started. The folder holds the questions; `set_*` identify their question set.
 
-    `choices`, `context_tokens`: the same for every system; what `choices` leave open comes from the model card.
+    `choices`: the settings of answers, such as temperature; what they leave open comes from the model card. They and
+    `context_tokens` are the same for every system.
     `judge`: None: there is none. `has_likelihoods`: the likelihood of the references is measured.
     """
 

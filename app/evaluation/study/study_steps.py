@@ -335,7 +335,7 @@ def likelihood_texts(questions: Iterable[Question], form: PromptForm, system: st
 
 
 def rendered_texts(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[ScoredText, ...]:
-    """Return prompts and references as `likelihood_texts`, for a model with a chat template of its own.
+    """Return for each question with a reference its prompt in the model's chat template, and the reference to score.
 
     `segments`: the prompt that the template has made of QUESTION_PLACE, which each question replaces.
     """

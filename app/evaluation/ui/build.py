@@ -10,7 +10,7 @@ from app.evaluation.services.evaluations import Evaluations
 from app.models.services.model_library import ModelLibrary
 from app.training.services import training_run
 from app.training.services.training_runner import TrainingRunner
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def evaluation_page(
     theme: Theme,
-    navigation: Navigation,
+    navigation: NavigationSignals,
     *,
     paths: Paths,
     preferences: Preferences,

@@ -34,7 +34,7 @@ from app.evaluation.ui.evaluation_content import ListedEntry, key_of
 from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 from app.inference.local_model import LocalModel
 from app.uikit.list_detail_page import EntryActions, EntryKey
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:
@@ -112,14 +112,14 @@ class StartStudyAction(QObject):
     def _make(self, request: StudyRequest) -> None:
         model, models = self.model, tuple(self.model.models())
 
-        def make(progress: TaskProgress) -> Path:
+        def make_study(progress: TaskProgress) -> Path:
             folder = study_making.make(request, model.paths, models, model.trainer())
             if progress.is_cancelled:
                 shutil.rmtree(folder, ignore_errors=True)
             progress.check()
             return folder
 
-        self._making = background.run_long(make, self._on_made, self._on_not_made, cancelled=self._on_not_made)
+        self._making = background.run_long(make_study, self._on_made, self._on_not_made, cancelled=self._on_not_made)
 
     def _cancel(self) -> None:
         if self._making is not None:
@@ -246,7 +246,7 @@ class UseCandidateAction(QObject):
         session: ChatSession,
         models: Callable[[], Sequence[LocalModel]],
         collections: Callable[[], Sequence[DocumentCollection]],
-        navigation: Navigation,
+        navigation: NavigationSignals,
         parent: QObject,
     ) -> None:
         super().__init__(parent)

@@ -143,12 +143,12 @@ class EvaluationContent(QStackedWidget):
             self.set_view().rename()
 
     def show_nothing(self) -> None:
-        self._begin(None)
+        self._begin_request(None)
         self._show_view(self.nothing)
 
     def show_entry(self, entry: ListedEntry) -> None:
         """Show an entry. The signal `failed` reports a study that cannot be read; a set's view shows this itself."""
-        number = self._begin(entry)
+        number = self._begin_request(entry)
         if isinstance(entry, StoredQuestionSet):
             self.set_view().show_set(entry.name)
             self._show_view(self.set_view(), "set")
@@ -171,7 +171,7 @@ class EvaluationContent(QStackedWidget):
     def compare(self, entries: Sequence[StudyEntry]) -> None:
         """Show the systems of several finished studies of the same questions in one table."""
         first = entries[0]
-        number = self._begin(None, tuple(one.id for one in entries))
+        number = self._begin_request(None, tuple(one.id for one in entries))
 
         def read() -> Evaluation:
             return records.merge_evaluations([studies.read_results(one.folder)[0] for one in entries])
@@ -187,7 +187,7 @@ class EvaluationContent(QStackedWidget):
 
     # ------------------------------------------------------------------- private
 
-    def _begin(self, entry: ListedEntry | None, compared: tuple[str, ...] = ()) -> int:
+    def _begin_request(self, entry: ListedEntry | None, compared: tuple[str, ...] = ()) -> int:
         self._request_number += 1
         self.entry, self.compared = entry, compared
         return self._request_number

@@ -27,7 +27,7 @@ from app.models.artifact_steps import StepProgress
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import dropped_paths
 from app.uikit.list_detail_page import EntryKey, ListDetailPage
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 
@@ -41,7 +41,7 @@ class EvaluationPage(ListDetailPage):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         dialog_model: StudyDialogModel,
         evaluations: Evaluations,
         session: ChatSession,

@@ -55,7 +55,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
     form = QUANTIZATIONS[job.quantization]
     header = gguf.check_model(Path(job.source), every_token=False)
     send(Phase("writing"))
-    log = EngineLog(_Meter(header, send).read_line)
+    log = EngineLog(_QuantizationProgress(header, send).read_line)
     api.llama_backend_init()
     params = api.llama_model_quantize_default_params()
     params.ftype = form.file_type
@@ -78,7 +78,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
     }
 
 
-class _Meter:
+class _QuantizationProgress:
     """Counts the finished bytes of the source from the log lines in which llama.cpp begins a tensor."""
 
     def __init__(self, header: GgufHeader, send: Send) -> None:

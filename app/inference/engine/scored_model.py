@@ -103,15 +103,18 @@ class ScoredModel(NativeModel):
             yield from map(_log_softmax, self._rows(sum(marks)))
             begin = end
 
-    def _end_of_batch(self, begin: int, last: int, wanted: set[int]) -> int:
-        """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible."""
-        end = self._end_by_rows(begin, last, wanted)
-        missing = LEAST_TOKENS - (last - end)
-        return end - missing if end < last and 0 < missing <= end - begin - LEAST_TOKENS else end
+    def _end_of_batch(self, begin: int, stop: int, wanted: set[int]) -> int:
+        """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible.
 
-    def _end_by_rows(self, begin: int, last: int, wanted: set[int]) -> int:
+        `stop`: the end of all batches. `wanted`: the indices whose logits are needed.
+        """
+        end = self._end_by_rows(begin, stop, wanted)
+        missing = LEAST_TOKENS - (stop - end)
+        return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
+
+    def _end_by_rows(self, begin: int, stop: int, wanted: set[int]) -> int:
         rows = 0
-        full: int = min(last, begin + self.batch_tokens)
+        full: int = min(stop, begin + self.batch_tokens)
         for at in range(begin, full):
             rows += at in wanted
             if rows > self.rows:

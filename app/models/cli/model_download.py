@@ -55,7 +55,7 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
             where.logs / "download-command.log",
             None,
         )
-        session = _DownloadSession(downloads, preferences.value, output, _place(options.place), token)
+        session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
         session.run(card, file)
     finally:
         background.shut_down()
@@ -91,15 +91,16 @@ def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile
     return card, file
 
 
-def _place(wanted: str) -> str:
-    if wanted == "hub":
+def _download_source(option: str) -> str:
+    """Return where to download from: "" for the model hub, or an address, or an absolute path."""
+    if option == "hub":
         return ""
-    if "://" in wanted:
-        return wanted
+    if "://" in option:
+        return option
     try:
-        return str(Path(wanted).expanduser().absolute())
+        return str(Path(option).expanduser().absolute())
     except RuntimeError:  # `~` of an unknown user
-        return wanted
+        return option
 
 
 def _token_in(name: str) -> str:

@@ -164,7 +164,7 @@ class JobTask(StepTask):
             self._end(how.last_event)
             return
 
-        def end(_outcome: object) -> None:
+        def end_step(_outcome: object) -> None:
             if self._is_killed:
                 return
             if self._is_stopping:
@@ -172,7 +172,7 @@ class JobTask(StepTask):
             else:
                 self._end(self._error(how))
 
-        background.run(self._delete_partial, end, end)
+        background.run(self._delete_partial, end_step, end_step)
 
     def _error(self, how: ChildExit) -> AppError:
         """Return the error to show. An adapter that does not fit gets a code of its own, with another advice."""

@@ -148,10 +148,11 @@ class BuildRunner(ArtifactRunner):
         keep_lineage: KeepLineage,
         parent: QObject | None = None,
     ) -> None:
-        """Prepare the runner.
+        """Create a runner without a build.
 
-        `engine`: the command line of the smoke test's engine. `add`: adds a model to the list and returns the listed
-        one.
+        `engine`: the command line of the smoke test's engine. `logs`: the folder of log files. `add`: adds a model to
+        the list and returns the listed one. `keep_lineage`: copies the training record of an adapter to the file that
+        it was merged into.
         """
         super().__init__(environment, parent)
         self._engine = engine

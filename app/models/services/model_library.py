@@ -79,7 +79,7 @@ class ModelLibrary(OneTaskService):
         self._run(lambda _progress: local_models.describe(Path(path)), self._on_described)
 
     def add_starter(self) -> None:
-        """Assemble the trial model in the models folder, with progress, and add it."""
+        """Assemble the trial model that Kotae brings along (`app.models.starter`) in the models folder, and add it."""
         self._run(self._assemble_starter, self._on_described)
 
     def add_trained(self, publish: Publish) -> None:

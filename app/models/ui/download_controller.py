@@ -18,7 +18,7 @@ from app.models.ui.checkable_list import CheckableList
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import with_note
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column
@@ -293,7 +293,12 @@ class DownloadController(QObject):
     """Asks the user about downloads, for the page モデル and the first run, and starts them in the service."""
 
     def __init__(
-        self, theme: Theme, navigation: Navigation, downloads: Downloads, preferences: Preferences, parent: QObject
+        self,
+        theme: Theme,
+        navigation: NavigationSignals,
+        downloads: Downloads,
+        preferences: Preferences,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._theme = theme

@@ -156,7 +156,7 @@ class MaintenancePresenter(StatusStrip):
             self.model_requested.emit(outcome.models[0].id)
         if outcome.problems:
             dialog = maintenance_dialogs.kit_problems_dialog(self._theme, outcome, self.window())
-            dialog.chosen.connect(self._on_problems_read)
+            dialog.chosen.connect(self._on_problems_dialog_closed)
             dialog.open()
         else:
             new = [model.name for model in outcome.models if model not in outcome.here]
@@ -174,7 +174,7 @@ class MaintenancePresenter(StatusStrip):
             self.banner.show_message("success", what, "\n".join(filter(None, lines)))
             self._end_import()
 
-    def _on_problems_read(self, key: str) -> None:
+    def _on_problems_dialog_closed(self, key: str) -> None:
         # Deferred, because the dialog is still closing.
         QTimer.singleShot(0, self, self._import_again if key == "again" else self._end_import)
 

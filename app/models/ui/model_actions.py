@@ -15,7 +15,7 @@ from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry
 from app.models.services.model_library import ModelLibrary
 from app.uikit.dialogs import Dialog, DialogButton
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 
 
@@ -78,7 +78,12 @@ class UseModelAction(QObject):
     failed = Signal(object)  # AppError: the file could not be read
 
     def __init__(
-        self, theme: Theme, navigation: Navigation, library: ModelLibrary, preferences: Preferences, parent: QWidget
+        self,
+        theme: Theme,
+        navigation: NavigationSignals,
+        library: ModelLibrary,
+        preferences: Preferences,
+        parent: QWidget,
     ) -> None:
         super().__init__(parent)
         self._theme = theme

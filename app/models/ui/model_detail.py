@@ -18,7 +18,7 @@ from app.models.ui.fit_views import MemoryBar, QuantizationChooser
 from app.models.ui.model_list import ModelEntry
 from app.models.verification import LastVerified
 from app.uikit.localization import join_facts, with_note
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -50,7 +50,7 @@ class ModelDetail(QFrame):
     download_requested = Signal(object, object)  # ModelCard, ModelFile
     file_changed = Signal()  # another quantization was chosen
 
-    def __init__(self, theme: Theme, navigation: Navigation) -> None:
+    def __init__(self, theme: Theme, navigation: NavigationSignals) -> None:
         super().__init__()
         self._theme = theme
         self._navigation = navigation

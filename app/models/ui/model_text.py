@@ -11,7 +11,7 @@ from app.models import model_registry
 from app.models.catalogue import ModelCard
 from app.models.model_fit import FitResult
 from app.models.verification import LastVerified
-from app.uikit.localization import format_day, join_facts, join_sentences, sends_to_text, with_note
+from app.uikit.localization import format_day, join_facts, join_sentences, sending_note, with_note
 
 FIT_BADGES = {
     "comfortable": ("success", "circle-check"),
@@ -201,7 +201,7 @@ def remote_summary(model: LocalModel) -> str:
 def remote_facts(model: LocalModel) -> str:
     """Return a remote model's facts for the list: the server that gets the prompts, and the model's name there."""
     assert model.remote is not None
-    return join_facts(sends_to_text(model_registry.server_address(model)), model.remote.model)
+    return join_facts(sending_note(model_registry.server_address(model)), model.remote.model)
 
 
 def remote_details(model: LocalModel) -> list[tuple[str, str]]:

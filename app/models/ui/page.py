@@ -35,7 +35,7 @@ from app.models.ui.remote_server_dialog import RemoteServerController
 from app.models.ui.work_progress import ImportPresenter, dropped_files
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog
-from app.uikit.page import Navigation, Page, PageHeader
+from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
@@ -54,7 +54,7 @@ class ModelsPage(Page):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         *,
         library: ModelLibrary,
         preferences: Preferences,

@@ -29,7 +29,7 @@ from app.inference.services.engine import EngineClient
 from app.models import model_registry
 from app.serve.endpoint import MODEL_ID, Endpoint, ServedModel, ServedModels
 from app.serve.request_queue import ModelLoader, RequestQueue
-from app.serve.server import HttpServer, load_own_key, read_key
+from app.serve.server import HttpServer, load_or_create_key, read_key
 from app.training.runs import run_folders
 
 PORT = 8631
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.key_file:
         key = read_key(Path(options.key_file).expanduser())
     else:
-        key = load_own_key(where.data, is_renewed=options.new_key)
+        key = load_or_create_key(where.data, is_renewed=options.new_key)
     app = core_application()
     listener = _listener(options.port, output)
     network_guard.install_filter()  # from now on neither this process nor its children can create another socket
@@ -103,7 +103,9 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
 
 
 def _served_models_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
-    """Return the models to serve: `model` alone, and with each collection of --collection, or without it with all.
+    """Return the models to serve: `model` alone, and with each collection that --collection names.
+
+    Without --collection these are all collections that are not 機密 (secret).
 
     Raises AppError("secret_export") if the model or a collection of --collection is 機密 (secret) and --allow-secret is
     missing; also the errors of `command_documents.scope_of` and of the database.

@@ -63,7 +63,7 @@ def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
         is_plugin_loaded = is_plugin_loaded or context.category == _DISPLAY
         if kind == QtMsgType.QtFatalMsg:
             on_refused()
-            _end(_refusal(is_plugin_loaded))
+            _end(_display_error(is_plugin_loaded))
 
     before = qInstallMessageHandler(note)
     try:
@@ -72,7 +72,7 @@ def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
         qInstallMessageHandler(before)
 
 
-def _refusal(is_plugin_loaded: bool) -> AppError:
+def _display_error(is_plugin_loaded: bool) -> AppError:
     requested = " ".join(f"{name}={os.environ[name]}" for name in _VARIABLES if os.environ.get(name)) or sys.platform
     if is_plugin_loaded:
         return AppError("display_unreachable", display=requested)
@@ -175,7 +175,7 @@ class ProgramStart:
         """Set the folder from which all child processes load the engine's GPU parts; none in safe mode."""
         engine_packs.use_folder(None if self.is_safe else self.where().engine_packs)
 
-    def watch(self, window: QObject) -> None:
+    def record_success_later(self, window: QObject) -> None:
         """Record the start as successful after UP_AFTER_MS, unless `window` is destroyed before."""
         QTimer.singleShot(UP_AFTER_MS, window, self._on_up)
 

@@ -24,7 +24,7 @@ from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_library import ModelLibrary
 from app.training.services.environment_setup import EnvironmentSetup
 from app.training.services.training_runner import TrainingRunner
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 
 LongWork = ModelLibrary | ModelMaintenance | EnvironmentSetup
 
@@ -100,16 +100,16 @@ class Notifier(QObject):
         self._report_end(library.imported, phrase("shell.the_model_has_been_added"), library)
         library.failed.connect(self._on_adding_failed)
 
-    def follow_models(self, downloads: Downloads, upkeep: ModelMaintenance) -> None:
+    def follow_models(self, downloads: Downloads, maintenance: ModelMaintenance) -> None:
         """Report the end of downloads and of maintenance of models, which take minutes or hours."""
-        self._upkeep = upkeep
+        self._maintenance = maintenance
         self._report_end(downloads.finished, phrase("shell.a_model_was_downloaded"))
         self._report_end(downloads.failed, phrase("shell.a_model_download_stopped"))
-        self._report_end(upkeep.verified, phrase("shell.the_models_were_verified"), upkeep)
-        self._report_end(upkeep.kit_written, phrase("common.the_transfer_kit_is_written"), upkeep)
-        self._report_end(upkeep.kit_read, phrase("shell.the_transfer_kit_was_imported"), upkeep)
-        self._report_end(upkeep.folder_moved, phrase("shell.the_models_folder_was_moved"), upkeep)
-        upkeep.failed.connect(self._on_upkeep_failed)
+        self._report_end(maintenance.verified, phrase("shell.the_models_were_verified"), maintenance)
+        self._report_end(maintenance.kit_written, phrase("common.the_transfer_kit_is_written"), maintenance)
+        self._report_end(maintenance.kit_read, phrase("shell.the_transfer_kit_was_imported"), maintenance)
+        self._report_end(maintenance.folder_moved, phrase("shell.the_models_folder_was_moved"), maintenance)
+        maintenance.failed.connect(self._on_maintenance_failed)
 
     def follow_training(self, setup: EnvironmentSetup) -> None:
         """Report the end of an installation of the training environment, unless the user cancelled it."""
@@ -143,9 +143,9 @@ class Notifier(QObject):
         elif evaluations.outcome == "failed":
             self.finished(phrase("shell.the_evaluation_has_stopped_on"), evaluations.elapsed_s)
 
-    def _on_upkeep_failed(self, error: AppError) -> None:
+    def _on_maintenance_failed(self, error: AppError) -> None:
         if error.code != "cancelled":
-            self.finished(phrase("shell.work_on_the_models_stopped"), self._upkeep.worked_s)
+            self.finished(phrase("shell.work_on_the_models_stopped"), self._maintenance.worked_s)
 
     def _on_stage_changed(self, stage: AnswerStage) -> None:
         if self._answer_began_at is None and stage.kind != "idle":
@@ -212,7 +212,7 @@ class CloseGuard(QObject):
         trainings: TrainingRunner,
         evaluations: Evaluations,
         notifier: Notifier,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         linger_ms: int = LINGER_MS,
     ) -> None:
         super().__init__(window)
@@ -230,10 +230,10 @@ class CloseGuard(QObject):
         app.lastWindowClosed.connect(self._on_closed)
         app.applicationStateChanged.connect(self._on_state_changed)
         # The connection is direct, because the pause must be complete before the system gets Kotae's answer.
-        app.commitDataRequest.connect(self.pause, Qt.ConnectionType.DirectConnection)
+        app.commitDataRequest.connect(self.pause_work, Qt.ConnectionType.DirectConnection)
         window.installEventFilter(self)
 
-    def pause(self) -> None:
+    def pause_work(self) -> None:
         """Save the training and the study, because the session ends. A closed window stays closed."""
         self._trainings.pause()
         self._evaluations.stop()

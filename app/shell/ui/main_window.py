@@ -32,7 +32,7 @@ from app.shell.ui.window_layout import MainFrame, WindowGeometry
 from app.training.services.environment_setup import EnvironmentSetup
 from app.training.services.training_runner import TrainingRunner
 from app.uikit import dialogs
-from app.uikit.page import Navigation, Page
+from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme
 from app.uikit.undo import Toast, UndoStack
 from app.uikit.widgets.buttons import IconButton
@@ -94,7 +94,7 @@ class MainWindow(QMainWindow):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         pages: Pages,
         *,
         preferences: Preferences,
@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
         trainings: TrainingRunner,
         evaluations: Evaluations,
         place: WindowGeometry,
-        make_answering: Callable[["MainWindow"], ConversationSettings],
+        create_answer_settings: Callable[["MainWindow"], ConversationSettings],
         outside_connections: Callable[[], int],
     ) -> None:
         """Build the window. `outside_connections` returns the number of refused connections since the start of the
@@ -123,7 +123,7 @@ class MainWindow(QMainWindow):
         self._trainings = trainings
         self._evaluations = evaluations
         self._place = place
-        self._make_answering = make_answering
+        self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
         self._page_before_search = "ask"
@@ -178,9 +178,9 @@ class MainWindow(QMainWindow):
         self.show_page("models")
         return self.pages.models()
 
-    def show_answering(self) -> ConversationSettings:
+    def show_answer_settings(self) -> ConversationSettings:
         """Open the window with the settings of the open conversation only, and return it."""
-        window = self._make_answering(self)
+        window = self._create_answer_settings(self)
         window.open()
         return window
 
@@ -259,7 +259,7 @@ class MainWindow(QMainWindow):
         self._conversations.changed.connect(self._on_conversations_changed)
         self._session.conversation_opened.connect(self._on_conversation_opened)
         self._session.message_added.connect(self._on_message_added)
-        self._session.answering_changed.connect(self._on_answering_changed)
+        self._session.answer_settings_changed.connect(self._on_answer_settings_changed)
         for signal in (self._session.answer_finished, self._session.answer_finished_elsewhere):
             signal.connect(self._on_answer_finished)
         self._session.temporary_left.connect(self._on_temporary_left)
@@ -283,7 +283,7 @@ class MainWindow(QMainWindow):
         navigation = self._navigation
         navigation.page_requested.connect(self._on_page_chosen)
         navigation.settings_requested.connect(self.show_settings)
-        navigation.answering_requested.connect(self.show_answering)
+        navigation.answer_settings_requested.connect(self.show_answer_settings)
         navigation.conversation_requested.connect(self._on_conversation_chosen)
         navigation.message_requested.connect(self._on_message_requested)
         navigation.search_closed.connect(self._on_search_closed)
@@ -405,24 +405,24 @@ class MainWindow(QMainWindow):
             self.sidebar.show_open(message.conversation_id)
             self.sidebar.conversations.set_written(message)
 
-    def _on_answering_changed(self) -> None:
-        """Update the list, because the settings of the open conversation influence its label."""
+    def _on_answer_settings_changed(self) -> None:
+        """Update the list of conversations, because its settings influence the open conversation's label."""
         if self._session.conversation is not None:
             self._on_conversations_changed()
 
     def _on_answer_finished(self, _message: Message) -> None:
-        """Update the list, because an answer may change the label of its conversation."""
+        """Update the list of conversations, because an answer may change the label of its conversation."""
         self.sidebar.conversations.set_written(None)
         self._on_conversations_changed()
 
     def _on_temporary_left(self) -> None:
-        def reopen() -> None:
+        def reopen_temporary_chat() -> None:
             self._session.reopen_temporary()
             self._on_page_chosen("ask")
 
         self.undo_stack.offer(
             phrase("shell.the_temporary_chat_was_closed"),
-            reopen,
+            reopen_temporary_chat,
             key="temporary",
             forget=self._session.forget_temporary,
         )

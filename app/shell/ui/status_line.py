@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QProgressBar, QWidget
 from app.base.wording import phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.services.events import EngineStatus
-from app.uikit.localization import sends_to_text
+from app.uikit.localization import sending_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, plain_tooltip, repolish, set_surface
@@ -132,7 +132,7 @@ class StatusLine(QWidget):
         if facts is None:
             return
         if place:
-            words = sends_to_text(place)
+            words = sending_note(place)
         elif facts.gpu_layers > 0:
             words = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         else:

@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     )
     output.end_progress()
     if out is not None:
-        known = Lineage.of_word(imported.label, imported.origins)
+        known = Lineage.of_stored_label(imported.label, imported.origins)
         permit = _pass_out("rows", known, Path(options.file), out, where, is_allowed=options.allow_secret)
         check.save_report(out, imported, found, permit=permit)
     base = options.base if tokens else ""
@@ -356,7 +356,7 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     imported = file_import.import_file(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
     if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # files elsewhere need no permit
-        known = Lineage.of_word(imported.label, imported.origins)
+        known = Lineage.of_stored_label(imported.label, imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
         gate = permit.write_folder(folder)  # ask now: comparing thousands of rows takes minutes
     output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
@@ -390,7 +390,7 @@ def _split_source(imported: ImportedRows) -> dict[str, Any]:
         "rows": len(imported.rows),
         "unusable_rows": len(imported.bad),
         "mapping": imported.mapping.as_dict(),
-    } | Lineage.of_word(imported.label, imported.origins).as_json()
+    } | Lineage.of_stored_label(imported.label, imported.origins).as_json()
 
 
 def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:

@@ -69,7 +69,7 @@ def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "
 
     app = core_application()
     gate_run = GateRun(trainer.environment)
-    judging = ArtifactSession(gate_run, output, gate_lines(output).show)
+    judging = ArtifactSession(gate_run, output, gate_progress_lines(output).show)
     try:
         judging.wait(lambda: gate_run.start(folder, where.bases))
     finally:
@@ -85,7 +85,7 @@ def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "
     return found
 
 
-def gate_lines(output: Output) -> "StepLines":
+def gate_progress_lines(output: Output) -> "StepLines":
     from app.models.services.artifact_session import StepLines
     from app.training.cli import train_verdict
 

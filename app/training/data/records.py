@@ -198,7 +198,7 @@ def records_from_json(text: str, name: str, *, is_lines: bool) -> DataRecords:
 
 
 def _of_lines(text: str) -> DataRecords:
-    def places() -> Iterator[tuple[int, Any]]:
+    def numbered_values() -> Iterator[tuple[int, Any]]:
         for line, written in enumerate(text.split("\n"), start=1):
             if not written.strip():
                 blank.append(line)
@@ -211,7 +211,7 @@ def _of_lines(text: str) -> DataRecords:
                     yield line, BadRow(line, "not_json", shorten(written))
 
     blank: list[int] = []
-    read = _sorted(places())
+    read = _sorted(numbered_values())
     last = max([record.line for record in read.found] + [row.line for row in read.bad], default=0)
     return DataRecords(read.found, read.bad, read.columns, blank=sum(line < last for line in blank))
 
@@ -446,7 +446,7 @@ def _row_message(one: Any) -> RowMessage:
     if not isinstance(role, str):
         raise RowRefusedError("bad_message", shorten(one))
     plain = role.strip().casefold()
-    known = next((name for name, words in names.column_words()["roles"].items() if plain in words), None)
+    known = next((name for name, words in names.known_column_names()["roles"].items() if plain in words), None)
     if known is None:
         raise RowRefusedError("unknown_role", shorten(role))
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):

@@ -190,7 +190,7 @@ def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> P
     pin = base_pythons.identify_archive(archive, job.kit.system, version) if archive else None
     listed = kit.kit_in(source) if source is not None else None
     lock = choose_kit_lock(job.kit, job.variant, pin, source, listed)
-    kit.require_own_folder(target)
+    kit.refuse_foreign_files(target)
     _prepare_target(target, lock)
     wheels = provide_wheels(job, lock, target, report, fetch, listed)  # files that are not split keep their name
     forbid_network()

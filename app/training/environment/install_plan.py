@@ -50,7 +50,11 @@ def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, d
 
 
 def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[PackageLock, ...]:
-    """Return the locks that fit, the newest Python first; for a plain folder those with all files in it, if any."""
+    """Return the package locks to try, the newest Python first.
+
+    For a kit this is the one that it was made for. For a plain folder of wheels these are the locks whose files are all
+    in it; if there are none, those that fit this machine, whose missing files can then be named.
+    """
     if source is None:
         return locks.fitting(locks.proposed_variant(variant))
     if not source.is_dir():

@@ -106,7 +106,7 @@ def write_kit(
     paths = [wheels[file.name] for file in lock.files] + ([archive[0]] if archive else [])
     if archive and not _FILE.fullmatch(archive[0].name):
         raise AppError("python_archive_unusable", path=str(archive[0]), reason=archive[0].name)
-    require_own_folder(folder)
+    refuse_foreign_files(folder)
     earlier = _earlier(folder)
     with drive_errors(folder, "kit_unwritable", size):
         folder.mkdir(parents=True, exist_ok=True)
@@ -186,7 +186,7 @@ def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: Repor
     return entries
 
 
-def require_own_folder(folder: Path) -> None:
+def refuse_foreign_files(folder: Path) -> None:
     """Raise AppError("kit_folder_taken") if a kit in the folder would replace foreign files.
 
     Wheels of the same name are allowed, because their content is compared.

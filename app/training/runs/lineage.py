@@ -36,9 +36,9 @@ class Lineage:
     origins: tuple[Origin, ...] = ()
 
     @classmethod
-    def of_word(cls, label: str, origins: tuple[Origin, ...]) -> "Lineage":
+    def of_stored_label(cls, stored_label: str, origins: tuple[Origin, ...]) -> "Lineage":
         """Return the lineage for a stored label; "" if there is none."""
-        return cls(confidentiality.label_from_word(label), origins)
+        return cls(confidentiality.label_from_word(stored_label), origins)
 
     def label_now(self, documents: Path, unknown: Label = DEFAULT_LABEL) -> Label:
         """Return the highest of the recorded label and the current labels of the origins.

@@ -219,7 +219,7 @@ class DraftEditor(QObject):
         found = lineage.lineage_of_data(Path(frozen.folder)) if frozen is not None else Lineage()
         if data is not None and self.curation is not None:
             return found.joined(rows_lineage(data, self.curation, self.origin))
-        return found if data is None else found.joined(Lineage.of_word(data.label, data.origins))
+        return found if data is None else found.joined(Lineage.of_stored_label(data.label, data.origins))
 
     def job_of(self, folder: Path) -> ExportRequest:
         """Return the export request for a job in `folder`, with the current labels of data, adapter and base."""
@@ -479,7 +479,7 @@ def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> 
     """Return the label and the origins of the rows. `file`: the origin of imported rows; None for generated rows."""
     made_of = {(one.evidence.collection, one.evidence.document) for one in rows.items if one.evidence is not None}
     made_of |= set(file.imported.origins) if file is not None else set()
-    return Lineage.of_word(rows.label or data.label, tuple(sorted(made_of | set(data.origins))))
+    return Lineage.of_stored_label(rows.label or data.label, tuple(sorted(made_of | set(data.origins))))
 
 
 def _import_rows(

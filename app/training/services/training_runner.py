@@ -183,13 +183,13 @@ class TrainingRunner(QObject):
             trainer = locate()  # may have to wait for a sleeping drive
             return trainer, take(trainer)
 
-        def begin(found: tuple[Trainer, H]) -> None:
+        def go_on_if_current(found: tuple[Trainer, H]) -> None:
             if self._turn is turn:
                 go_on(*found)
             else:
                 found[1].release()
 
-        background.run(work, begin, lambda error: self._end(error, "failed") if self._turn is turn else None)
+        background.run(work, go_on_if_current, lambda error: self._end(error, "failed") if self._turn is turn else None)
 
     def _train(self, folder: Path) -> None:
         def begin(trainer: Trainer, locked: LockedRun) -> None:

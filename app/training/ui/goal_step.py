@@ -23,7 +23,7 @@ from app.training.ui.job_dialogs import ExportJobDialog
 from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill
@@ -49,7 +49,7 @@ class GoalStep(WizardStep):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         work: DraftEditor,
         data: Path,
         models: Callable[[], Sequence[LocalModel]],

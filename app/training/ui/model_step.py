@@ -29,7 +29,7 @@ from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit import localization
 from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts, with_note
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_grid, make_row
@@ -41,7 +41,7 @@ class ModelStep(WizardStep):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         work: DraftEditor,
         paths: Paths,
         models: Callable[[], Sequence[LocalModel]],

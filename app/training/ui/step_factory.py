@@ -28,7 +28,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.training.ui.wizard import WizardStep
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 
 
@@ -40,7 +40,7 @@ class WizardStepFactory(QObject):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         *,
         paths: Paths,
         library: ModelLibrary,

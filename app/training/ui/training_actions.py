@@ -23,7 +23,7 @@ from app.training.ui.job_dialogs import ImportJobDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.list_detail_page import EntryActions, EntryKey
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
@@ -40,7 +40,7 @@ class TrainingActions(EntryActions):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         where: Paths,
         models: Callable[[], Sequence[LocalModel]],
         page: QWidget,

@@ -193,7 +193,7 @@ class RichText(QTextBrowser):
         cursor.insertBlock()
         cursor.insertText(untrusted_text.make_harmless(text))
         if self._query_words:
-            self._mark()
+            self._highlight_words()
 
     def mark(self, query_words: Sequence[str], current: int | None = None) -> int:
         """Highlight these words, also in texts shown later. Return the number of their places.
@@ -202,7 +202,7 @@ class RichText(QTextBrowser):
         """
         if query_words or self._query_words:
             self._query_words, self._current = tuple(query_words), current
-            self._mark()
+            self._highlight_words()
         return len(self._places)
 
     def mark_rect(self) -> QRect:
@@ -212,7 +212,7 @@ class RichText(QTextBrowser):
             cursor.setPosition(self._places[min(self._current, len(self._places) - 1)][0])
         return self.cursorRect(cursor)
 
-    def _mark(self) -> None:
+    def _highlight_words(self) -> None:
         self.setExtraSelections(self._marks())
 
     def _marks(self) -> list[QTextEdit.ExtraSelection]:
@@ -251,7 +251,7 @@ class RichText(QTextBrowser):
         self.setDocument(document)
         if kept is not None:
             self.setTextCursor(kept)
-        self._mark()
+        self._highlight_words()
         if self._shown is not None:
             self._shown.deleteLater()
         self._shown = document
@@ -318,7 +318,7 @@ class RichText(QTextBrowser):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_grounds(painter, QRectF(event.rect()))
+        self._paint_block_backgrounds(painter, QRectF(event.rect()))
         painter.end()
         super().paintEvent(event)
         self._paint_focus()
@@ -347,7 +347,7 @@ class RichText(QTextBrowser):
             painter.drawRoundedRect(ring.adjusted(-1, 0, 1, 0), 3, 3)
             painter.end()
 
-    def _paint_grounds(self, painter: QPainter, exposed: QRectF) -> None:
+    def _paint_block_backgrounds(self, painter: QPainter, exposed: QRectF) -> None:
         layout = self.document().documentLayout()
         block = self.document().findBlock(layout.hitTest(exposed.topLeft(), Qt.HitTestAccuracy.FuzzyHit))
         block = self._start_of_run(block)
@@ -361,7 +361,7 @@ class RichText(QTextBrowser):
                 self._paint_bullet(painter, block, layout.blockBoundingRect(block))
                 last = block
             elif kind:
-                self._paint_ground(painter, kind, rect)
+                self._paint_block_background(painter, kind, rect)
             block = last.next()
 
     def _paint_bullet(self, painter: QPainter, block: QTextBlock, text: QRectF) -> None:
@@ -373,7 +373,7 @@ class RichText(QTextBrowser):
             painter.setBrush(self._theme.color("text2"))
             painter.drawEllipse(center, self._theme.px(20) / 10, self._theme.px(20) / 10)
 
-    def _paint_ground(self, painter: QPainter, kind: str, text: QRectF) -> None:
+    def _paint_block_background(self, painter: QPainter, kind: str, text: QRectF) -> None:
         width = self.viewport().width()
         px = self._theme.px
         if kind == document_style.CODE:

@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
 
 from app.base.invisible_characters import STORED_TEXT_MAX, is_storable_text
 from app.base.wording import phrase, shorten
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser
@@ -129,7 +129,7 @@ class AutoSpin(QDoubleSpinBox):
 
     def show_number(self, number: float | None) -> None:
         """Set the number, or 自動 for None, without calling `changed`."""
-        guard_of(self).run_after_conversion(lambda: self._replace(number))
+        conversion_guard_of(self).run_after_conversion(lambda: self._replace(number))
 
     def _replace(self, number: float | None) -> None:
         self.blockSignals(True)
@@ -317,7 +317,7 @@ class TextField(QPlainTextEdit):
 
 def replace_text(field: QPlainTextEdit, text: str) -> None:
     """Replace the text of a field, after the input method's conversion if one is open."""
-    guard_of(field).run_after_conversion(lambda: field.setPlainText(text))
+    conversion_guard_of(field).run_after_conversion(lambda: field.setPlainText(text))
 
 
 def storable_text(field: QPlainTextEdit) -> str:
@@ -359,9 +359,9 @@ class CorrectedField(QPlainTextEdit):
         theme.changed.connect(self._restyle)
         self._restyle()
 
-    def finish_conversion(self) -> bool:
+    def finish_input_conversion(self) -> bool:
         """Commit the text under conversion unchanged. Return False if the input method does not end the conversion."""
-        return guard_of(self).finish()
+        return conversion_guard_of(self).finish()
 
     def to_end(self) -> None:
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -46,7 +46,7 @@ def draw_ground(
         painter.drawRoundedRect(QRectF(area).adjusted(1, 1, -1, -1), radius, radius)
 
 
-def draw_soft(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) -> None:
+def draw_soft_background(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) -> None:
     """Draw the background of a chosen row without the accent bar, for one of several, or for a drop target."""
     shape = QPainterPath()
     shape.addRoundedRect(QRectF(area), radius, radius)

@@ -109,7 +109,7 @@ def test_drafts_survive_a_kill(tmp_path: Path) -> None:
 
 def test_a_conversation_keeps_its_preset_and_what_it_has_otherwise(scene: Scene) -> None:
     session = scene.session
-    with scene.qtbot.waitSignal(session.answering_changed):
+    with scene.qtbot.waitSignal(session.answer_settings_changed):
         session.answer_by("brief", Choices(temperature=0.1))
     assert (session.preset.id, session.choices) == ("brief", Choices(temperature=0.1))
     answer = scene.ask("一")
@@ -244,13 +244,13 @@ def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(
 ) -> None:
     assert scene.session.answer_by("standard", Choices(max_tokens=7))
     with monkeypatch.context() as patch:
-        fill_disk(patch, scene.store, "set_answering")
+        fill_disk(patch, scene.store, "store_answer_settings")
         assert not scene.session.ask("一")
     assert scene.store.conversations() == []
     scene.ask("一")
     assert [c.choices.max_tokens for c in scene.store.conversations()] == [7]
     with monkeypatch.context() as patch:
-        fill_disk(patch, scene.store, "set_answering")
+        fill_disk(patch, scene.store, "store_answer_settings")
         assert not scene.session.answer_by("standard", Choices(max_tokens=8))
     assert scene.session.choices.max_tokens == 7
 

@@ -28,7 +28,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.document_library import DocumentLibrary
 from app.inference.local_model import LocalModel
 from app.models import catalogue
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests.scene import Scene
 
@@ -118,7 +118,7 @@ class SeenTranscript(Transcript):
     """A transcript in a window of its own, and what a person sees in it."""
 
     def __init__(self, theme: Theme, qtbot: QtBot) -> None:
-        super().__init__(theme, Navigation())
+        super().__init__(theme, NavigationSignals())
         self._qtbot = qtbot
 
     def label_now(self) -> Label:
@@ -178,7 +178,7 @@ def page(scene: Scene, theme: Theme, qtbot: QtBot) -> Iterator[ChatPage]:
     """The page over the real services and the fake engine."""
     documents = DocumentLibrary(scene.where.documents, [], scene.where.logs)  # never opened
     services = (scene.session, scene.conversations, scene.presets, scene.library, scene.preferences, documents)
-    page = ChatPage(theme, Navigation(), *services)
+    page = ChatPage(theme, NavigationSignals(), *services)
     qtbot.addWidget(page)
     page.resize(1000, 700)
     page.show()
@@ -244,7 +244,7 @@ class Session(QObject):
     stage_changed = Signal(object)
     problem_occurred = Signal(object)
     answer_rated = Signal(object)
-    answering_changed = Signal()
+    answer_settings_changed = Signal()
     about_to_leave = Signal()
     temporary_left = Signal()
 
@@ -287,12 +287,12 @@ class Session(QObject):
 
     def ask_of(self, scope: tuple[CollectionRef, ...]) -> bool:
         self.scope = scope
-        self.answering_changed.emit()
+        self.answer_settings_changed.emit()
         return True
 
     def give_label(self, label: Label) -> bool:
         self.label = label
-        self.answering_changed.emit()
+        self.answer_settings_changed.emit()
         return True
 
 
@@ -342,7 +342,7 @@ class Double:
         self.presets = PresetLibrary(store)
         self.documents = DocumentLibrary(where.documents, [], where.logs)  # never opened
         self.opened: list[QUrl] = []
-        self.navigation = Navigation()
+        self.navigation = NavigationSignals()
         self.page = ChatPage(
             theme,
             self.navigation,

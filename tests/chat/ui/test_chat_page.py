@@ -109,9 +109,12 @@ def test_the_preset_menu_lists_presets_and_checks_the_one_in_force(double: Doubl
     double.session.choices = Choices(temperature=0.1)
     listed[double.presets.chat_preset("exact").name].trigger()
     assert double.calls == [("answer_by", "exact", Choices(temperature=0.1))]
-    double.session.answering_changed.emit()
+    double.session.answer_settings_changed.emit()
     assert button.accessibleName() == "プリセット：標準（変更あり）"
-    answering, settings = heard(double.navigation.answering_requested), heard(double.navigation.settings_requested)
+    answering, settings = (
+        heard(double.navigation.answer_settings_requested),
+        heard(double.navigation.settings_requested),
+    )
     listed[own].trigger()
     listed[all_presets].trigger()
     assert (len(answering), settings) == (1, [("presets",)])

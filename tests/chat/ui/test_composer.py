@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.ui.composer import TEXT_MAX, Composer
-from app.uikit.input_method import GUARD_S, Composition, guard_of
+from app.uikit.input_method import GUARD_S, Composition, conversion_guard_of
 from app.uikit.theme import Theme
 from tests.chat.ui import driver
 from tests.chat.ui.driver import CONTROL, NONE, SHIFT, heard
@@ -196,7 +196,7 @@ def test_the_esc_that_cancels_a_conversion_does_not_stop_the_answer(desk: Desk) 
 
 def test_return_sends_again_after_a_moment_when_no_release_comes(desk: Desk) -> None:
     now = 100.0
-    guard_of(desk.editor).composition = Composition(lambda: now)
+    conversion_guard_of(desk.editor).composition = Composition(lambda: now)
     desk.convert(("日本", ""), ("", "日本"))
     now += GUARD_S / 2
     desk.press(Key.Key_Return)

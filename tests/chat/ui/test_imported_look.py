@@ -19,7 +19,7 @@ from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests.chat.ui.driver import Double, answer, clipboard, question
 
@@ -31,7 +31,7 @@ MARK = "取り込んだ会話（未照合）"
 def view(details: AnswerDetails, theme: Theme, qtbot: QtBot, copied: list[str]) -> AnswerView:
     look = AnswerDisplayOptions(shows_details=True)
     found = AnswerView(
-        Message(1, 1, None, "answer", TEXT, "done", 0.0, details), theme, look, MessageRequests(Navigation())
+        Message(1, 1, None, "answer", TEXT, "done", 0.0, details), theme, look, MessageRequests(NavigationSignals())
     )
     qtbot.addWidget(found)
     found.resize(640, found.fit(640))

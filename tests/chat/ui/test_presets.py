@@ -18,7 +18,7 @@ from app.chat.ui.preset_editor import ConversationSettings, PresetEditor
 from app.chat.ui.preset_section import PresetsSection
 from app.models import catalogue
 from app.uikit.desktop import Pickers
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.widgets.list_rows import EntryRole
 from tests.chat.driver import fill_disk
 from tests.chat.ui.driver import LEFT, entries, heard, press
@@ -31,7 +31,7 @@ Key = Qt.Key
 
 @pytest.fixture
 def section(scene, theme, qtbot):
-    navigation = Navigation()
+    navigation = NavigationSignals()
     section = PresetsSection(theme, navigation, scene.preferences, scene.presets, lambda: CARD)
     section.undone = heard(navigation.undo_offered)
     return show(section, qtbot)
@@ -541,7 +541,7 @@ def test_bad_entries_are_named_and_the_good_ones_are_there(section, read, tmp_pa
 
 def test_the_page_of_questions_opens_both_and_a_deletion_is_undone_by_the_toast(open_window, click):
     parts = open_window(800, 600)
-    parts.navigation.answering_requested.emit()
+    parts.navigation.answer_settings_requested.emit()
     settings = QApplication.activeModalWidget()
     assert isinstance(settings, ConversationSettings)
     assert settings.height() <= 600

@@ -18,7 +18,7 @@ from app.chat.records import AnswerDetails
 from app.chat.services.conversations import Conversations
 from app.chat.store import Store
 from app.chat.ui.conversations.search_page import SearchPage, SearchResultModel, highlighted_pieces
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests.chat.driver import store_thread
 from tests.chat.ui.driver import CONTROL, LEFT, Window, heard, press
@@ -32,7 +32,7 @@ class Searcher:
 
     def __init__(self, theme: Theme, store: Store, qtbot: QtBot) -> None:
         self.store, self.qtbot = store, qtbot
-        self.navigation, self.conversations = Navigation(), Conversations(store)
+        self.navigation, self.conversations = NavigationSignals(), Conversations(store)
         self.page = SearchPage(theme, self.navigation, self.conversations)
         self.field, self.list, self.results = self.page.field, self.page.list, self.page.results
         qtbot.addWidget(self.page)

@@ -221,7 +221,7 @@ def test_the_page_with_what_was_used_is_shown_and_marked_and_one_reads_on(parts:
     picture = panel.view.grab().toImage()
     corner = paper.mapTo(panel.view, paper._marked(place).center().toPoint())
     across = {picture.pixelColor(x, corner.y()).name() for x in range(corner.x() - 40, corner.x() + 40)}
-    assert page._theme.on_paper("cite").name() in across
+    assert page._theme.light_color("cite").name() in across
     panel.page_after.click()
     wait_for_page(page, 3, qtbot)
     assert not panel.page_after.isEnabled()

@@ -26,7 +26,7 @@ from app.documents.ui.page import DocumentsPage
 from app.inference import child_commands
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests.documents.driver import DocumentsDriver
 
@@ -41,7 +41,7 @@ class PageDriver(DocumentsDriver):
         pickers = Pickers(open_several=lambda *_: self.files, folder=lambda *_: self.folder)
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.secrecy = ConfidentialityGuard(theme, where.exports_log)
-        navigation = Navigation()
+        navigation = NavigationSignals()
         self.undo: list[tuple[str, Callable[[], object]]] = []
         navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
         self.page = DocumentsPage(theme, navigation, self.documents, self.embedding, self.secrecy, pickers)

@@ -265,7 +265,7 @@ def test_a_session_that_ends_stops_the_study(scene: Scene) -> None:
     scene.running()
     closing = scene.window.findChild(CloseGuard)
     assert closing is not None
-    closing.pause()
+    closing.pause_work()
     scene.until(lambda: scene.evaluations.outcome == "stopped")
 
 

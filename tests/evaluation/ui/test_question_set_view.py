@@ -25,7 +25,7 @@ from app.evaluation.ui.sets.question_set_name import RenameDialog
 from app.evaluation.ui.sets.question_set_table import ANSWERABLE, CATEGORY, REFERENCE
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from tests.evaluation.ui.question_set_desk import NAME, QUESTIONS, TEXTS, Desk
 
@@ -269,7 +269,7 @@ def test_escape_with_something_written_asks_before_it_is_lost(desk: Desk) -> Non
 def test_keys_of_a_conversion_neither_save_nor_close(desk: Desk) -> None:
     desk.view.edit()
     dialog = dialog_of(desk)
-    guard_of(dialog.text)  # as in the program, where every field with the keyboard gets one
+    conversion_guard_of(dialog.text)  # as in the program, where every field with the keyboard gets one
     QApplication.sendEvent(dialog.text, QInputMethodEvent("かいぎ", []))
     for key in (Qt.Key.Key_Return, Qt.Key.Key_Escape):
         desk.qtbot.keyClick(dialog.text, key)

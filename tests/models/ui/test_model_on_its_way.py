@@ -12,7 +12,7 @@ from app.application import AppContext
 from app.base.errors import AppError
 from app.chat.ui.chat_notices import EmptyView, ModelAvailability
 from app.models.kits import kit_import
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 
 
@@ -41,7 +41,7 @@ class Item:
 
 @pytest.fixture
 def empty(theme: Theme, qtbot: QtBot) -> EmptyView:
-    view = EmptyView(theme, Navigation())
+    view = EmptyView(theme, NavigationSignals())
     qtbot.addWidget(view)
     view.show_state(has_model=False, is_starter_available=True, is_temporary=False)
     return view

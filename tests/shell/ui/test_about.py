@@ -20,7 +20,7 @@ from app.shell.ui.help_windows import NewsWindow
 from app.shell.ui.settings.about import AboutSection, UpdateFacts, _in_pieces
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import BugReporter, Dialog
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from tests.uikit.ui.clipping import clipped
 from tests.uikit.ui.words import shown
 
@@ -32,7 +32,7 @@ def make_section(where, theme, qtbot):
     def make(facts: BuildFacts | None = None, chosen: str = "") -> AboutSection:
         pickers = Pickers(open=lambda *_: chosen)
         section = AboutSection(
-            theme, Preferences(where.settings), where, "Kotae について", Navigation(), facts, pickers
+            theme, Preferences(where.settings), where, "Kotae について", NavigationSignals(), facts, pickers
         )
         qtbot.addWidget(section)
         section.resize(700, 900)

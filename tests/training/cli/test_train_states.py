@@ -151,7 +151,7 @@ def test_what_a_pause_waits_for_is_said(heard: Heard, phase: str, words: str) ->
 
 def test_a_log_of_a_gate_gets_one_line_a_step(capsys: pytest.CaptureFixture[str], qapp: QCoreApplication) -> None:
     run, output = GateRun(None), Output(is_json=True)
-    session = ArtifactSession(run, output, train_runs.gate_lines(output).show)
+    session = ArtifactSession(run, output, train_runs.gate_progress_lines(output).show)
     for number, done in ((1, 0), (1, 50), (1, 100), (2, 0), (2, 70)):
         run.progressed.emit(StepProgress("score", ("base", "Q8_0")[number - 1], done, 100, number, 8))
     assert session.result is None

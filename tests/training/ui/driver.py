@@ -37,7 +37,7 @@ from app.training.ui.data.review_tab import ReviewTab
 from app.training.ui.wizard import WizardStep
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.form_rows import Chooser
@@ -191,7 +191,7 @@ class DataDriver(Driver):
         self.work = DraftEditor(draft, self.where, tuple, lambda: None, parent=of.engine)
         pickers = Pickers(open=lambda *_: str(self.chosen))
         step = DataStep(
-            self.theme, Navigation(), self.work, documents=self.documents, library=of.library,
+            self.theme, NavigationSignals(), self.work, documents=self.documents, library=of.library,
             generation=self.generation, guard=self.guard, model_id=lambda: self.model.id, pickers=pickers,
         )  # fmt: skip
         self.work.changed.connect(lambda _draft: step.show_draft())
@@ -337,7 +337,7 @@ def make_work(folder: Path, items: Sequence[CurationItem]) -> DraftEditor:
 class ReviewDriver(Driver):
     def __init__(self, work: DraftEditor, theme: Theme, qtbot: QtBot, width: int = 1168, height: int = 640) -> None:
         super().__init__(qtbot, theme)
-        self.work, self.navigation = work, Navigation()
+        self.work, self.navigation = work, NavigationSignals()
         self.tab = ReviewTab(theme, work, self.navigation)
         self.editor, self.view, self.foot = self.tab.editor, self.tab.list.view, self.tab.foot
         self.area = make_scrollable(self.tab)  # as in the page

@@ -32,7 +32,7 @@ from app.training.ui.install_environment_flow import InstallEnvironmentDialog
 from app.training.ui.job_dialogs import ExportJobDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.models.test_training_environment import REPORT, answering
@@ -54,7 +54,7 @@ class GoalDriver(Driver):
         self.models: tuple[LocalModel, ...] = ()
         self.is_used = False
         self.place = folder / "別の PC"
-        self.navigation = Navigation()
+        self.navigation = NavigationSignals()
         self.setup = EnvironmentSetup(Preferences(where.settings), ["false"], where.data, where.logs, str)
 
     def trainer(self) -> Trainer | None:

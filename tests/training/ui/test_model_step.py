@@ -15,7 +15,7 @@ from app.training.drafts import StartingPoint
 from app.training.ui import settings_form
 from app.training.ui.model_step import PAPER_PRESET, ModelStep
 from app.uikit.desktop import Pickers
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests import hf_models
 from tests.training.ui.driver import LEFT, Planned, words
@@ -25,7 +25,7 @@ class ModelDriver(Planned):
     def __init__(self, where: Paths, folder: Path, qtbot: QtBot, theme: Theme) -> None:
         super().__init__(where, folder, qtbot, theme)
         self.picked = ""
-        self.navigation = Navigation()
+        self.navigation = NavigationSignals()
         pickers = Pickers(folder=lambda *_: self.picked)
         self.step = ModelStep(theme, self.navigation, self.work, where, lambda: self.models, pickers)
 

@@ -24,7 +24,7 @@ from app.training.services import training_run
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui.result.result_step import ResultStep
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.scene import Scene
@@ -46,7 +46,7 @@ class ResultDriver(Driver):
     def open(self, gate: GateResult | None, width: int = 1168) -> Any:
         """The step of a run with this verdict, after it has been read."""
         write_run(self.folder, self.base, gate)
-        scene, navigation = self.scene, Navigation()
+        scene, navigation = self.scene, NavigationSignals()
         trial = AdapterTrial(
             self.folder, scene.engine, child_commands.template(), scene.store.local_models,
             lambda: scene.preferences.value,

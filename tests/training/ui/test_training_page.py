@@ -26,7 +26,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.training.ui.page import TrainingPage
 from app.training.ui.step_factory import WizardStepFactory
 from app.training.ui.wizard import DraftWizard, PrimaryAction, RunWizard, WizardStep
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
 from tests.training.ui.driver import LEFT, Driver
@@ -83,7 +83,7 @@ class PageDriver(Driver):
         self.undone: list[tuple[str, Callable[[], None]]] = []
         self.engine = EngineClient(["false"], where.logs / "engine.log")
         trainings = TrainingRunner(self.engine, lambda: locate_trainer(where.data), where.bases)
-        self.navigation = Navigation()
+        self.navigation = NavigationSignals()
         self.page = TrainingPage(
             theme, self.navigation, where, tuple, trainings, PlainSteps(where, theme, lambda: self.offered)
         )

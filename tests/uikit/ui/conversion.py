@@ -20,7 +20,7 @@ from app.documents.library import Library
 from app.documents.ui.page import FILTER_FROM
 from app.uikit import untrusted_text
 from app.uikit.dialogs import BugReporter
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from tests import document_shots, screenshots
 from tests.evaluation.ui import evaluation_places
 from tests.sources import sources
@@ -80,7 +80,7 @@ class Behind(QObject):
         self.heard: list[Qt.Key] = []
         self.is_wall = False
         field.installEventFilter(self)
-        field.installEventFilter(guard_of(field))  # the last one is asked first
+        field.installEventFilter(conversion_guard_of(field))  # the last one is asked first
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if not isinstance(event, QKeyEvent) or event.type() == QEvent.Type.KeyRelease:

@@ -34,7 +34,7 @@ from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
 from app.application import AppContext
-from app.uikit.input_method import GUARD_S, Composition, FieldGuard, InputMethodGuard, guard_of
+from app.uikit.input_method import GUARD_S, Composition, ConversionGuard, InputMethodGuard, conversion_guard_of
 from tests.uikit.ui import conversion
 from tests.uikit.ui.conversion import Behind, Witness, convert, is_typed_into, state, text_of
 
@@ -75,10 +75,10 @@ def walk_through(field: QWidget, qtbot: QtBot) -> None:
     qtbot.waitUntil(field.window().isActiveWindow)
     field.setFocus()
     qtbot.waitUntil(field.hasFocus)
-    assert field.findChildren(FieldGuard), "the focus has brought the guard"
+    assert field.findChildren(ConversionGuard), "the focus has brought the guard"
     behind = Behind(field)
     clock = Clock()
-    guard_of(field).composition = Composition(clock)
+    conversion_guard_of(field).composition = Composition(clock)
     convert(field, "にほん")  # replaces what is selected
 
     witness = Witness()
@@ -299,7 +299,7 @@ def test_what_the_user_has_cancelled_stays_away(two_fields: tuple[QLineEdit, QPl
     line, page = two_fields
     convert(line, "にほん")
     convert(line, "")
-    qtbot.waitUntil(lambda: not guard_of(line)._dropped)
+    qtbot.waitUntil(lambda: not conversion_guard_of(line)._dropped)
     page.setFocus()
     assert line.text() == ""
 
@@ -313,7 +313,7 @@ def test_a_conversion_that_nobody_ends_is_taken_when_the_keyboard_goes_elsewhere
     convert(page, "にほん")
     line.setFocus()
     assert page.toPlainText() == "にほん"
-    assert not guard_of(page).is_active
+    assert not conversion_guard_of(page).is_converting
 
 
 def test_a_menu_over_the_field_does_not_end_the_conversion(
@@ -326,7 +326,7 @@ def test_a_menu_over_the_field_does_not_end_the_conversion(
     menu.popup(line.mapToGlobal(line.rect().center()))
     qtbot.waitUntil(menu.isVisible)
     menu.close()
-    assert guard_of(line).is_active
+    assert conversion_guard_of(line).is_converting
     assert line.text() == ""
 
 
@@ -356,7 +356,7 @@ def test_a_window_may_go_during_a_conversion(
     field = two_fields[place]
     field.setFocus()
     convert(field, "にほん")
-    guard_of(field).run_after_conversion(field.clear)
+    conversion_guard_of(field).run_after_conversion(field.clear)
     field.window().deleteLater()
     qtbot.waitUntil(lambda: not isValid(field))
 
@@ -376,7 +376,7 @@ def test_a_text_that_comes_during_a_conversion_waits_for_its_end(
     two_fields: tuple[QLineEdit, QPlainTextEdit], qtbot: QtBot
 ) -> None:
     line, _ = two_fields
-    guard = guard_of(line)
+    guard = conversion_guard_of(line)
     guard.run_after_conversion(lambda: line.setText("前"))
     assert line.text() == "前"
     convert(line, "にほん")
@@ -402,7 +402,7 @@ def test_no_placeholder_is_painted_through_the_letters(kind: type[QLineEdit], qt
     field = kind()
     qtbot.addWidget(field)
     field.resize(300, 60)
-    guard_of(field)  # without the keyboard, so that no caret blinks in the pictures
+    conversion_guard_of(field)  # without the keyboard, so that no caret blinks in the pictures
     is_painted = picture("質問を入力してください", "") != picture("", "")
     is_painted_through = picture("質問を入力してください", "に") != picture("", "に")
     assert (is_painted, is_painted_through) == (True, False)
@@ -436,16 +436,16 @@ def test_a_field_that_only_qt_knows_keeps_its_guard(qtbot: QtBot) -> None:
     seen: list[bool] = []
 
     def look() -> None:
-        guard_of(QApplication.focusWidget()).composition = Composition(Clock())
+        conversion_guard_of(QApplication.focusWidget()).composition = Composition(Clock())
         gc.collect()
-        seen.append(isinstance(guard_of(QApplication.focusWidget()).composition._clock, Clock))
+        seen.append(isinstance(conversion_guard_of(QApplication.focusWidget()).composition._clock, Clock))
         QApplication.activeModalWidget().reject()
 
     def wait() -> None:
         QTimer.singleShot(0, wait if QApplication.focusWidget() is None else look)
 
     wait()
-    before = len(FieldGuard.kept)
+    before = len(ConversionGuard.kept)
     QFileDialog.getOpenFileName(options=QFileDialog.Option.DontUseNativeDialog)
     assert seen == [True]
-    assert len(FieldGuard.kept) == before, "it goes with its field"
+    assert len(ConversionGuard.kept) == before, "it goes with its field"

@@ -22,7 +22,7 @@ from app.chat.records import Conversation
 from app.chat.services.conversations import Conversations
 from app.uikit import dialogs
 from app.uikit.localization import join_facts
-from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
+from app.uikit.page import PAGE_MARGIN_PX, NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
@@ -113,7 +113,7 @@ class BinPage(Page):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         conversations: Conversations,
         label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:

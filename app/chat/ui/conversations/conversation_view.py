@@ -97,7 +97,7 @@ class ConversationDelegate(QStyledItemDelegate):
     def _paint_folder(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, row: ListRow) -> None:
         theme = self._theme
         if row.folder_id == self.target:
-            list_rows.draw_soft(painter, theme, area)
+            list_rows.draw_soft_background(painter, theme, area)
         list_rows.draw_ground(painter, theme, area, is_chosen=self._model.is_open(row), option=option)
         size = theme.px(14)
         icon = theme.icon("chevron-right" if row.is_folded else "chevron-down", "text2", 14)
@@ -114,7 +114,7 @@ class ConversationDelegate(QStyledItemDelegate):
         is_open = self._model.is_open(row)
         is_ticked = self.has_several and bool(option.state & QStyle.StateFlag.State_Selected)
         if is_ticked:
-            list_rows.draw_soft(painter, theme, area)
+            list_rows.draw_soft_background(painter, theme, area)
         list_rows.draw_ground(painter, theme, area, is_chosen=is_open and not self.has_several, option=option)
         indent = theme.px(INDENT_PX) if row.place == "folder" else 0
         text = area.adjusted(10 + indent, theme.px(4), -8, -theme.px(4))

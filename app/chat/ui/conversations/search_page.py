@@ -22,9 +22,9 @@ from app.base.search_text import Snippet
 from app.base.wording import phrase
 from app.chat.message_index import SearchHit, SearchResult
 from app.chat.services.conversations import Conversations
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from app.uikit.localization import format_date, format_day, join_facts
-from app.uikit.page import Navigation, Page, PageHeader
+from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.containers import Stretch, make_column, make_row
@@ -231,7 +231,7 @@ class SearchPage(Page):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         conversations: Conversations,
         label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
@@ -259,7 +259,7 @@ class SearchPage(Page):
             self.field.selectAll()
             self._search()
 
-        guard_of(self.field).run_after_conversion(fill)
+        conversion_guard_of(self.field).run_after_conversion(fill)
 
     def label_now(self) -> confidentiality.Label:
         """Return the highest label of all conversations, because the page does not track which conversations it

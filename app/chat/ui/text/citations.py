@@ -38,7 +38,7 @@ class CitedText(RichText):
         """Highlight the marks of the source that is open next to the conversation; None highlights none."""
         if self._grounding is not None and number != self._source:
             self._source = number
-            self._mark()
+            self._highlight_words()
 
     def _style(self, document: markdown.SafeDocument) -> None:
         super()._style(document)

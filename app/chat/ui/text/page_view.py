@@ -119,17 +119,17 @@ class Paper(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         page = self._page()
-        painter.fillRect(page, self._theme.on_paper("base"))
+        painter.fillRect(page, self._theme.light_color("base"))
         if not self._pixmap.isNull():
             painter.drawPixmap(page, self._pixmap, QRectF(self._pixmap.rect()))
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Multiply)
         for place in self._places:
-            painter.fillRect(self._marked(place), self._theme.on_paper("cite"))
+            painter.fillRect(self._marked(place), self._theme.light_color("cite"))
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
         for place in self._places:
             mark = self._marked(place)
             bar = QRectF(mark.left() - self._theme.px(6), mark.top(), self._theme.px(3), mark.height())
-            painter.fillRect(bar, self._theme.on_paper("cite_bar"))
+            painter.fillRect(bar, self._theme.light_color("cite_bar"))
         painter.setPen(QPen(self._theme.color("control"), 1))
         painter.drawRect(page.adjusted(-0.5, -0.5, 0.5, 0.5))
         event.accept()

@@ -13,7 +13,7 @@ from app.chat.records import Message
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.services.events import ContextOverflow
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.widgets.banner import Banner
 
 BannerAction = tuple[str, str]  # key, text of the button
@@ -72,7 +72,7 @@ class ErrorPresenter(QObject):
         self,
         session: ChatSession,
         preferences: Preferences,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         banner: Banner,
         transcript: Transcript,
         parent: QObject,

@@ -13,7 +13,7 @@ from app.base import search_text
 from app.base.wording import phrase
 from app.chat.ui.text import citations
 from app.chat.ui.transcript.transcript import Transcript
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from app.uikit.page import PAGE_MARGIN_PX
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -151,12 +151,12 @@ class FindBar(QWidget):
             self.field.setText(query)
             self.field.blockSignals(False)
 
-        guard_of(self.field).run_after_conversion(change)
+        conversion_guard_of(self.field).run_after_conversion(change)
 
     def _take_focus(self) -> None:
         self.show()
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        guard_of(self.field).run_after_conversion(self.field.selectAll)
+        conversion_guard_of(self.field).run_after_conversion(self.field.selectAll)
 
     def _search_from(self, message_id: int) -> None:
         """Go to the first match in or after this message, or else to the last match before it."""

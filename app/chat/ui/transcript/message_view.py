@@ -12,7 +12,7 @@ from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.citations import CitedText
 from app.uikit import untrusted_text
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.text import markdown
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -70,7 +70,7 @@ class MessageRequests(QObject):
     branch_requested = Signal(int, int)  # message id; -1: previous version, 1: next version
     link_chosen = Signal(str)
 
-    def __init__(self, navigation: Navigation, parent: QObject | None = None) -> None:
+    def __init__(self, navigation: NavigationSignals, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.navigation = navigation  # for requests of messages to the window
 

@@ -268,10 +268,10 @@ class RowsView(QAbstractScrollArea):
         self._is_placing = True
         deadline = time.perf_counter() + BUDGET_S
         row, y = self._end_anchor(deadline) if self._follows else anchor or self._anchor()
-        first, last, is_complete = self._realize(row, y, 0, deadline)
+        first, last, is_complete = self._create_visible_views(row, y, 0, deadline)
         while self._scroll_to(row, y):  # the scroll range prevented the position, so other rows may be visible now
             row, y = self._anchor()
-            first, last, is_complete = self._realize(row, y, 0, deadline)
+            first, last, is_complete = self._create_visible_views(row, y, 0, deadline)
         if len(self.views) > LIVE_MAX:
             self._drop_outside(first - 2, last + 2)
         self._position()
@@ -288,7 +288,7 @@ class RowsView(QAbstractScrollArea):
         self._is_placing = True
         row, y = self._anchor()
         margin = self.viewport().height() // 2
-        first, last, is_complete = self._realize(row, y, margin, time.perf_counter() + BUDGET_S / 4)
+        first, last, is_complete = self._create_visible_views(row, y, margin, time.perf_counter() + BUDGET_S / 4)
         self._scroll_to(row, y)
         self._drop_outside(first - 2, last + 2)
         self._position()
@@ -320,7 +320,7 @@ class RowsView(QAbstractScrollArea):
     def _y(self, row: int, value: int) -> int:
         return TOP_PX + self._heights.top(row) - value
 
-    def _realize(self, row: int, y: int, margin: int, deadline: float) -> tuple[int, int, bool]:
+    def _create_visible_views(self, row: int, y: int, margin: int, deadline: float) -> tuple[int, int, bool]:
         """Make the widgets of the rows within the viewport and `margin` px around it. Return the first and the last of
         these rows, and whether all have a widget. `deadline` is as for `_ensure_view`."""
         is_complete = True

@@ -68,7 +68,7 @@ class SourcesFooter(QWidget):
                 words = phrase("chat.not_checked_because_the_answer")
                 return Label(words, role="caption", tone="text2", wraps=True)
             return Label(join_facts(phrase("chat.none_checked"), *unchecked), role="caption", tone="text2", wraps=True)
-        words = join_facts(*source_citations.agreement_messages(grounding), *unchecked)
+        words = join_facts(*source_citations.source_agreement_messages(grounding), *unchecked)
         self.summary = words
         sign = ("info", "text2") if unchecked else ("circle-check", "success")
         return signed_line(self._theme, *sign, words)

@@ -20,7 +20,7 @@ from app.chat.ui.transcript.message_view import MessageRequests, MessageView
 from app.chat.ui.transcript.question_view import QuestionView
 from app.chat.ui.transcript.rows_view import TOP_PX, HeightEstimate, RowHeights, RowsView, TranscriptColumn, gap_after
 from app.inference.services.events import AnswerStage
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, with_icon_space
 from app.uikit.widgets.labels import announce
@@ -38,7 +38,7 @@ class Transcript(RowsView):
 
     content_changed = Signal()  # messages were replaced or added, or an answer has ended
 
-    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self.requests = MessageRequests(navigation, self)  # shared by all rows
         self._messages: list[Message] = []

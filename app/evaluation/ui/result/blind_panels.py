@@ -65,7 +65,7 @@ class BlindStartPanel(QWidget):
             box.setToolTip(plain_tooltip(box.currentText()))
 
     def show_comparison(self, comparison: BlindComparison | None) -> None:
-        """Show the progress of a comparison; None: both boxes have the same system."""
+        """Show the progress of a comparison; None: the user has chosen the same system twice, so there is none."""
         count = len(comparison.pairing.pairs) if comparison else 0
         done = len(comparison.votes) if comparison else 0
         is_revealed = comparison is not None and comparison.is_revealed

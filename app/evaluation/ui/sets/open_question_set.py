@@ -80,7 +80,10 @@ class OpenQuestionSet(QObject):
         background.run(self.store_work(self.shown, questions, source), done, self._on_refused)
 
     def restore_version(self, name: str, number: int, after: str, source: str) -> None:
-        """Store the questions of version `number` again, if the newest version still has the SHA-256 `after`."""
+        """Store the questions of version `number` again, if the newest version still has the SHA-256 `after`.
+
+        `source`: the origin of the questions, as text to show.
+        """
         folder = self._folder
 
         def work() -> QuestionSet:

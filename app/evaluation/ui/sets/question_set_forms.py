@@ -12,7 +12,7 @@ from app.base.wording import describe_error
 from app.evaluation.records import QuestionSet
 from app.evaluation.ui.sets import question_set_texts
 from app.uikit.editor_window import EditorWindow
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
@@ -70,7 +70,7 @@ class QuestionSetEditorWindow(EditorWindow):
         """Save as the button does; text still being converted by an input method is accepted first."""
         field = self.focusWidget()
         is_free = field is None or not field.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled)
-        if is_free or guard_of(field).finish():
+        if is_free or conversion_guard_of(field).finish():
             self._on_save_clicked()
 
     def reject(self) -> None:

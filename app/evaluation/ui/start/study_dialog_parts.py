@@ -324,9 +324,9 @@ class ExpertPart(DialogPart):
 
 
 def answer_parameters(judge: JudgePart, expert: ExpertPart, kind: str, *, has_questions: bool) -> AnswerParameters:
-    """Return the answer parameters.
+    """Return how questions are asked and judged, from the fields of the two parts.
 
-    `has_questions` False: a scale study without questions, which has no judge either.
+    `has_questions` False: a study of amounts of training data that asks no questions, so that it has no judge either.
     """
     fields = expert.request_fields() | judge.request_fields()
     if not has_questions:
@@ -350,7 +350,7 @@ class ScalePart(DialogPart):
         self.control = QCheckBox(phrase("evaluation.also_train_controls_with_as"))
         self.control.setChecked(True)
         self._build()
-        bases = study_dialog_rules.to_train(offer.models)
+        bases = study_dialog_rules.trainable(offer.models)
         chosen = study_dialog_rules.first_base(offer.models, bases, offer.current_model_id)
         self.base.offer([(offer.name(model), model) for model in bases], chosen)
         self.preset.offer(

@@ -88,7 +88,7 @@ def obstacle(kind: str, offer: DialogOffer, splits: int | None) -> str:
             return "looking"
         case "scale" if not splits:
             return "no_split"
-        case "scale" if not to_train(models):
+        case "scale" if not trainable(models):
             return "no_base"
     return ""
 
@@ -128,7 +128,7 @@ def to_quantize(models: Sequence[LocalModel], *, has_trainer: bool) -> list[Loca
     return [model for model in untuned(models) if has_trainer or model.quantization.upper() in UNQUANTIZED]
 
 
-def to_train(models: Sequence[LocalModel]) -> list[LocalModel]:
+def trainable(models: Sequence[LocalModel]) -> list[LocalModel]:
     return [model for model in untuned(models) if base_models.training_refusal(model) is None]
 
 

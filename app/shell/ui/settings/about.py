@@ -29,7 +29,7 @@ from app.shell.update_file import UpdateFile
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import format_date, make_breakable
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column
@@ -55,14 +55,14 @@ class UpdateFacts(QWidget):
         )
         version = found.version or phrase("shell.the_name_does_not_tell")
         versions = ((phrase("common.version"), version), (phrase("shell.this_version_2"), __version__))
-        facts.set_facts(sums if found.other else (*versions, *sums))
+        facts.set_facts(sums if found.add_on else (*versions, *sums))
         self.verdict = Label(wraps=True, strong=True)
         self.told = QLineEdit()
         self.told.setAccessibleName(phrase("shell.the_sha_256_that_the"))
         self.told.setPlaceholderText(phrase("shell.paste_the_sha_256_that"))
         self.told.setVisible(_needs_checksum(found))
         self.how = Label(tone="text2", wraps=True)
-        self.how.setText(_how_to_add(found.other) if found.other else how_to_install(found))
+        self.how.setText(_how_to_import(found.add_on) if found.add_on else how_to_install(found))
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = make_column(into=self, spacing_px=8)
         for widget in (facts, self.told, self.verdict, self.how):
@@ -79,7 +79,7 @@ class UpdateFacts(QWidget):
         elif is_same is None and is_whole is False:
             is_same, tone = False, "danger"
             words = phrase("shell.it_differs_from_the_list")
-        elif is_same is None and self._found.other:
+        elif is_same is None and self._found.add_on:
             words, tone = phrase("shell.kotae_checks_whether_it_is"), "text2"
         elif is_same is None and pasted.strip():
             words = phrase("shell.the_pasted_text_holds_no")
@@ -97,7 +97,7 @@ class UpdateFacts(QWidget):
         self.verdict.setText(words)
         self.verdict.set_tone(tone)
         # The instructions of an unverified file are hidden, because it must not be installed.
-        self.how.setVisible(bool(is_same) or (is_same is None and bool(self._found.other)))
+        self.how.setVisible(bool(is_same) or (is_same is None and bool(self._found.add_on)))
         layout = self.layout()
         assert layout is not None
         layout.invalidate()
@@ -125,32 +125,32 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
 
 def _needs_checksum(found: UpdateFile) -> bool:
     """Return whether the user should paste a checksum from the publisher."""
-    return not (found.other or found.is_empty)
+    return not (found.add_on or found.is_empty)
 
 
 def _describe_file(found: UpdateFile) -> str:
-    if found.other == "engine_pack":
+    if found.add_on == "engine_pack":
         return phrase("shell.not_a_new_version_of")
-    if found.other == "model_kit":
+    if found.add_on == "model_kit":
         return phrase("shell.not_a_new_version_of_kotae_but")
-    if found.other == "training_kit":
+    if found.add_on == "training_kit":
         return phrase("shell.not_a_new_version_of_kotae_but_a_file")
     if not found.version:
         return phrase("shell.its_name_does_not_tell")
     if found.is_newer:
         return phrase("shell.it_is_newer_than_this")
-    if found.is_this:
+    if found.is_running_version:
         return phrase("shell.it_is_the_same_version")
     return phrase("shell.older_than_this_version")
 
 
-def _how_to_add(other: str) -> str:
-    """Return how to add a file that is published with a new version. `other` is as in `UpdateFile`."""
-    if other == "engine_pack" and not engine_packs.known():
+def _how_to_import(add_on: str) -> str:
+    """Return how to import an add-on. `add_on`: engine_pack | model_kit | training_kit."""
+    if add_on == "engine_pack" and not engine_packs.known():
         return phrase("shell.this_kotae_takes_no_parts")
-    if other == "engine_pack":
+    if add_on == "engine_pack":
         return phrase("shell.open_settings_models_and_storage")
-    if other == "model_kit":
+    if add_on == "model_kit":
         return phrase("shell.open_models_transfer_kit_import")
     return phrase("shell.open_settings_training_make_it")
 
@@ -190,7 +190,7 @@ class AboutSection(SettingsSection):
         preferences: Preferences,
         paths: Paths,
         title: str,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         facts: BuildFacts | None = None,
         pickers: Pickers | None = None,
     ) -> None:
@@ -213,7 +213,7 @@ class AboutSection(SettingsSection):
             is_wide=True,
         )
         if self.facts.home:
-            self._add_home()
+            self._add_publisher_address()
         self.check_button = Button(self._theme, phrase("shell.check_a_file"), icon="file-search")
         self.check_button.clicked.connect(self._choose_file)
         self._add(
@@ -236,7 +236,7 @@ class AboutSection(SettingsSection):
         self.version.set_facts(
             (
                 (phrase("common.version"), f"Kotae {self.facts.version}"),
-                (phrase("shell.built_on"), self._build_day()),
+                (phrase("shell.built_on"), self._build_date_text()),
                 (phrase("shell.commit"), self.facts.commit),
             )
         )
@@ -246,12 +246,12 @@ class AboutSection(SettingsSection):
             words = phrase("shell.this_version_is_n_or", n=years)
             self._rows[-1].show_note(words)
 
-    def _add_home(self) -> None:
-        self.home = QLineEdit(self.facts.home)
-        self.home.setReadOnly(True)
-        self.home.setCursorPosition(0)
+    def _add_publisher_address(self) -> None:
+        self.publisher_address = QLineEdit(self.facts.home)
+        self.publisher_address.setReadOnly(True)
+        self.publisher_address.setCursorPosition(0)
         about = phrase("shell.copy_it_and_open_it")
-        self._add(phrase("shell.address_of_the_publisher"), self.home, about, is_wide=True)
+        self._add(phrase("shell.address_of_the_publisher"), self.publisher_address, about, is_wide=True)
 
     def _add_papers(self) -> None:
         self.news_button = Button(self._theme, phrase("shell.see_what_is_new"))
@@ -268,7 +268,7 @@ class AboutSection(SettingsSection):
             phrase("shell.puts_logs_and_settings_into"),
         )
 
-    def _build_day(self) -> str:
+    def _build_date_text(self) -> str:
         return format_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
 
     def _how_to_update(self) -> str:

@@ -24,7 +24,7 @@ from app.models.services.downloads import Downloads, hub_address
 from app.models.ui.download_controller import TokenDialog
 from app.shell.ui.settings.sections import SettingsSection
 from app.uikit.dialogs import Dialog, DialogButton
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column
@@ -96,7 +96,7 @@ class AddressField(QLineEdit):
 
     def show_address(self, address: str) -> None:
         if not self.hasFocus() or not self.isModified():
-            guard_of(self).run_after_conversion(lambda: self.setText(address))
+            conversion_guard_of(self).run_after_conversion(lambda: self.setText(address))
 
     def _on_finished(self) -> None:
         text = self.text().strip()
@@ -215,7 +215,7 @@ class NetworkSection(SettingsSection):
         self.forget_button.setVisible(has_store)
         self.token_button.clicked.connect(self.ask_token)
         self.stored_button.clicked.connect(self._use_stored)
-        self.forget_button.clicked.connect(self._forget)
+        self.forget_button.clicked.connect(self._forget_token)
         self._add(
             phrase("common.access_token"),
             self._tokens,
@@ -258,7 +258,7 @@ class NetworkSection(SettingsSection):
         else:
             self._token_row.show_note(phrase("shell.no_token_is_stored"))
 
-    def _forget(self) -> None:
+    def _forget_token(self) -> None:
         done = phrase("shell.the_stored_token_was_deleted")
         background.run(keychain.forget_token, functools.partial(self._show_done, done), self._on_failed)
 

@@ -33,7 +33,7 @@ from app.shell.ui.settings.sections import (
 )
 from app.shell.ui.settings.storage import ModelsFolderPanel
 from app.shell.ui.settings.training import TrainingPanel, TrainingSection
-from app.uikit.page import Navigation, Page, PageHeader
+from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
@@ -78,7 +78,7 @@ class SettingsPage(Page):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         preferences: Preferences,
         presets: PresetLibrary,
         card: Callable[[], ModelCard | None],

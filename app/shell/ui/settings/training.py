@@ -39,9 +39,11 @@ if TYPE_CHECKING:
 _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
 
 
-class KitDialog(Dialog):
-    """Asks for the contents of a kit. It emits `chosen` with "cancel" or "write"; then `job` and `variant` describe the
-    kit."""
+class TrainingKitDialog(Dialog):
+    """Asks for the contents of a training environment kit.
+
+    It emits `chosen` with "cancel" or "write"; then `job` and `variant` describe the kit.
+    """
 
     def __init__(self, theme: Theme, parent: QWidget, pickers: Pickers, *, may_use_network: bool) -> None:
         self._pickers = pickers
@@ -135,8 +137,10 @@ class KitDialog(Dialog):
         self.fit_height()
 
     def _python_words(self) -> str:
-        """Return which Python archive to choose, because Kotae refuses an archive with an unknown hash; "" if none is
-        listed."""
+        """Return which Python archive to choose, because Kotae refuses an archive with an unknown hash.
+
+        "" if Kotae knows no archive for the machine and the Python version of the kit.
+        """
         pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
         words = phrase("shell.for_a_pc_without_python")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
@@ -235,14 +239,16 @@ class TrainingPanel(QWidget):
         dialog.open()
         return dialog
 
-    def ask_for_kit(self) -> KitDialog:
-        dialog = KitDialog(self._theme, self.window(), self._pickers, may_use_network=self._setup.may_use_network)
+    def ask_for_kit(self) -> TrainingKitDialog:
+        dialog = TrainingKitDialog(
+            self._theme, self.window(), self._pickers, may_use_network=self._setup.may_use_network
+        )
 
-        def write(key: str) -> None:
+        def write_kit(key: str) -> None:
             if key == "write":
                 self._setup.write_kit(dialog.job, variant=dialog.variant)
 
-        dialog.chosen.connect(write)
+        dialog.chosen.connect(write_kit)
         dialog.open()
         return dialog
 

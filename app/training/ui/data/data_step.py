@@ -26,7 +26,7 @@ from app.training.ui.data.split_tab import SplitTab
 from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, NoticeColumn, Stretch, make_column
@@ -44,7 +44,7 @@ class DataStep(WizardStep):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         work: DraftEditor,
         *,
         documents: DocumentLibrary,

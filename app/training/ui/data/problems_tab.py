@@ -196,7 +196,7 @@ class ProblemEditor(QWidget):
             return
         if not self.is_changed:
             self.answer.to_end()
-        elif self.question.finish_conversion() and self.answer.finish_conversion():
+        elif self.question.finish_input_conversion() and self.answer.finish_input_conversion():
             question, answer = self._texts()
             self.decided.emit(Decision(self._item.number, "edited", question, answer))
 

@@ -14,7 +14,7 @@ from app.training.ui.data.review_list import Filter, ItemRole, ReviewList, Revie
 from app.training.ui.data.row_editor import RowEditor, Texts
 from app.training.ui.data.row_source import RowSourceView
 from app.uikit.localization import with_note
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, KeyButton
@@ -30,7 +30,7 @@ class ReviewTab(QWidget):
     Unsaved texts stay with their row until a decision on it; undoing the decision restores them.
     """
 
-    def __init__(self, theme: Theme, work: DraftEditor, navigation: Navigation) -> None:
+    def __init__(self, theme: Theme, work: DraftEditor, navigation: NavigationSignals) -> None:
         super().__init__()
         self._theme = theme
         self._work = work
@@ -94,7 +94,7 @@ class ReviewTab(QWidget):
 
     def accept(self) -> None:
         """Accept the row with the texts in the fields."""
-        if self.item is not None and self.editor.finish_conversion():
+        if self.item is not None and self.editor.finish_input_conversion():
             question, answer = self.editor.texts
             if self.editor.is_original:
                 self._decide(Decision(self.item.number, "accepted"))
@@ -102,7 +102,7 @@ class ReviewTab(QWidget):
                 self._decide(Decision(self.item.number, "edited", question, answer))
 
     def reject(self) -> None:
-        if self.item is not None and self.editor.finish_conversion():
+        if self.item is not None and self.editor.finish_input_conversion():
             self._decide(Decision(self.item.number, "rejected"))
 
     def edit(self) -> None:

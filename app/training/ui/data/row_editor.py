@@ -60,7 +60,7 @@ class RowEditor(QWidget):
         Any pending input method conversion is ended and stays with its own row.
         """
         for field in (self.question, self.answer):
-            if not field.finish_conversion():
+            if not field.finish_input_conversion():
                 field.clearFocus()
         self.item, self._row, self._like = item, row, like
         self.position.setText(place)
@@ -84,9 +84,9 @@ class RowEditor(QWidget):
         """Return whether the texts in the fields are those that were imported or generated."""
         return self.item is not None and _is_same(self.texts, (self.item.row.question, self.item.row.answer))
 
-    def finish_conversion(self) -> bool:
+    def finish_input_conversion(self) -> bool:
         """End a conversion of the input method. Return False if it cannot be ended."""
-        return self.question.finish_conversion() and self.answer.finish_conversion()
+        return self.question.finish_input_conversion() and self.answer.finish_input_conversion()
 
     def give_up(self) -> None:
         """Restore the row's texts in the fields."""

@@ -12,7 +12,7 @@ from app.training.data.rows import TrainingRow
 from app.training.ui.data import row_texts
 from app.uikit import untrusted_text
 from app.uikit.localization import join_facts
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.text import source_text
 from app.uikit.text.source_text import SourcePage
 from app.uikit.theme import Theme
@@ -26,7 +26,7 @@ MARGIN_PX = 16
 class RowSourceView(QWidget):
     """Shows the passage or the similar row of an item. Its owner hides it for rows that have neither."""
 
-    def __init__(self, theme: Theme, navigation: Navigation, show_item: Callable[[int], None]) -> None:
+    def __init__(self, theme: Theme, navigation: NavigationSignals, show_item: Callable[[int], None]) -> None:
         """Create the view. `show_item`: called with the number of an item to show."""
         super().__init__()
         self.passage = PassageView(theme, navigation)
@@ -53,7 +53,7 @@ class RowSourceView(QWidget):
 
 
 class PassageView(QWidget):
-    def __init__(self, theme: Theme, navigation: Navigation) -> None:
+    def __init__(self, theme: Theme, navigation: NavigationSignals) -> None:
         super().__init__()
         self._theme = theme
         self._evidence: RowEvidence | None = None

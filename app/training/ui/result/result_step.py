@@ -24,7 +24,7 @@ from app.training.ui.result.answer_cards import AnswerPairsCard, TryItCard
 from app.training.ui.result.verdict_cards import FormsCard, StatusBadge, TableCard, VerdictCard
 from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit.localization import join_facts, with_note
-from app.uikit.page import Navigation
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, CardGrid, Stretch, make_column, make_row, turn
@@ -43,13 +43,17 @@ class ResultStep(WizardStep):
     def __init__(
         self,
         theme: Theme,
-        navigation: Navigation,
+        navigation: NavigationSignals,
         folder: Path,
         trainings: TrainingRunner,
         trial: AdapterTrial,
         form_in_use: Callable[[], str],
     ) -> None:
-        """Create the step. `form_in_use`: returns the form of this run that answers questions now; "" if none does."""
+        """Create the step.
+
+        `form_in_use`: returns which of this run's models answers questions now, such as "base+adapter" or "Q4_K_M"; ""
+        if none does.
+        """
         super().__init__(theme)
         self._navigation = navigation
         self._folder = folder
@@ -118,7 +122,7 @@ class ResultStep(WizardStep):
 
     def _connect(self) -> None:
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
-        verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form))
+        verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form_to_use))
         self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
         forms.chosen.connect(self._update_actions)
         forms.make_requested.connect(self._make)
@@ -129,7 +133,7 @@ class ResultStep(WizardStep):
         trainings.ended.connect(self._update_actions)
 
     @property
-    def _form(self) -> str:
+    def _form_to_use(self) -> str:
         """Return the form to use; for a run that is not judged, the adapter on its base."""
         return self.forms.form or BASE_ADAPTER
 
