@@ -166,7 +166,7 @@ class AppContext:
             self.theme, self.navigation, Pages(self.page, makers),
             preferences=self.preferences, session=self.session, conversations=self.conversations, engine=self.engine,
             downloads=self.downloads, training_setup=self.training_setup, trainings=self.trainings,
-            evaluations=self.evaluations, place=WindowGeometry(self.paths.data / "window.json"),
+            evaluations=self.evaluations, geometry=WindowGeometry(self.paths.data / "window.json"),
             create_answer_settings=self._create_answer_settings,
             outside_connections=lambda: len(network_guard.refused_attempts()),
         )  # fmt: skip
@@ -474,12 +474,12 @@ def _end(window: MainWindow) -> None:
     QCoreApplication.exit(0)
 
 
-def _note_death(how: ChildExit) -> None:
+def _note_death(child_exit: ChildExit) -> None:
     """Write how the engine ended into Kotae's log.
 
     The engine's own log holds no text of questions or answers, so its end may be copied there.
     """
-    log.error("engine: %s %s\n%s", how.cause, how.detail, how.log_tail)
+    log.error("engine: %s %s\n%s", child_exit.cause, child_exit.detail, child_exit.log_tail)
 
 
 def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Paths:

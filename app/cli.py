@@ -62,12 +62,12 @@ def _label_of_model(documents: Path, model: "LocalModel") -> "Label":
     return lineage.label_of_model(documents, model)
 
 
-def _trained(wanted: str, form: str | None, strength: float | None, where: Paths) -> "Publish":
+def _trained(reference: str, form: str | None, strength: float | None, where: Paths) -> "Publish":
     from app.training import published_model
     from app.training.quality_gate import BASE_ADAPTER
     from app.training.runs import run_folders
 
-    folder = run_folders.find_folder(where.runs, wanted)
+    folder = run_folders.find_folder(where.runs, reference)
     strength = 1.0 if strength is None else strength
     return functools.partial(published_model.publish, folder, form=form or BASE_ADAPTER, strength=strength)
 
@@ -84,10 +84,10 @@ def _keep_lineage(adapter: Path, merged: Path) -> None:
     lineage.write_lineage_note(adapter, merged)
 
 
-def _find_run(runs_folder: Path, wanted: str) -> Path:
+def _find_run(runs_folder: Path, reference: str) -> Path:
     from app.training.runs import run_folders
 
-    return run_folders.find_folder(runs_folder, wanted)
+    return run_folders.find_folder(runs_folder, reference)
 
 
 def _shown_presets() -> set[str]:

@@ -215,10 +215,10 @@ def _with_qt_modules(component: Component, names: list[str]) -> Component:
     )  # fmt: skip
 
 
-def bootloader(found: Distribution) -> Component:
+def bootloader(distribution: Distribution) -> Component:
     """PyInstaller's program that starts a bundle. The rest of PyInstaller does not ship."""
-    texts = components.licence_texts(found)
+    texts = components.licence_texts(distribution)
     licence, home = "GPL-2.0-or-later WITH Bootloader-exception", "https://pyinstaller.org/"
     holder = "Copyright (c) 2010-2023 PyInstaller Development Team; 2005-2009 Giovanni Bajo; McMillan Enterprises, Inc."
     notice = components.join_texts(texts)
-    return Component("PyInstaller bootloader", found.version, licence, "native", home, holder, notice)
+    return Component("PyInstaller bootloader", distribution.version, licence, "native", home, holder, notice)

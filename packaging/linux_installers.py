@@ -16,10 +16,10 @@ _SCRIPTS = ("install.sh", "uninstall.sh")
 _TEXT = "README.txt"
 
 
-def build(tree: Path, out: Path, version: str, beside: Sequence[Path] = ()) -> list[Path]:
+def build(tree: Path, out: Path, version: str, extra_files: Sequence[Path] = ()) -> list[Path]:
     """Archive, package and their SHA256SUMS in `out`, made of PyInstaller's folder `tree` with the program `Kotae`.
 
-    `beside`: files of `out` that go with them, for their sums.
+    `extra_files`: files of `out` that go with them, for their sums.
 
     Raises SetupError.
     """
@@ -33,7 +33,7 @@ def build(tree: Path, out: Path, version: str, beside: Sequence[Path] = ()) -> l
             pack(tree, share, out, version, requirements, built_at),
             deb.build(tree, share, out, version, requirements, built_at),
         ]
-    return [*made, archive.write_sums([*made, *beside], out)]
+    return [*made, archive.write_sums([*made, *extra_files], out)]
 
 
 def pack(tree: Path, share: Path, out: Path, version: str, requirements: Requirements, built_at: int) -> Path:

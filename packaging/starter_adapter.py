@@ -119,19 +119,19 @@ def read(*, kept_back: bool) -> list[TrainingRow]:
     return found
 
 
-def messages(written: dict[str, Any]) -> list[RowMessage]:
+def messages(row: dict[str, Any]) -> list[RowMessage]:
     """`turns`: pairs of a question and its answer, or `question` and `answer`, with `passages` or without."""
     found = []
-    if "passages" in written:
-        found.append(RowMessage("system", packing.build_system_text(passages(written["passages"]))))
-    for question, answer in written.get("turns") or [(written["question"], written["answer"])]:
+    if "passages" in row:
+        found.append(RowMessage("system", packing.build_system_text(passages(row["passages"]))))
+    for question, answer in row.get("turns") or [(row["question"], row["answer"])]:
         found += [RowMessage("user", question), RowMessage("assistant", answer)]
     return found
 
 
-def passages(written: Sequence[dict[str, Any]]) -> list[Passage]:
+def passages(entries: Sequence[dict[str, Any]]) -> list[Passage]:
     """As a search gives them. Rows name no collection: prompts do not hold it."""
-    documents = list(dict.fromkeys(one["document"] for one in written))
+    documents = list(dict.fromkeys(one["document"] for one in entries))
     return [
         Passage(
             section_id=number,
@@ -143,7 +143,7 @@ def passages(written: Sequence[dict[str, Any]]) -> list[Passage]:
             label="public",
             score=1.0,
         )
-        for number, one in enumerate(written, start=1)
+        for number, one in enumerate(entries, start=1)
     ]
 
 

@@ -58,27 +58,27 @@ def _listed() -> list[dict[str, Any]]:
     return listed
 
 
-def _is_of(one: dict[str, Any], called: str, python: tuple[int, int]) -> bool:
-    parts = one["version_parts"]
-    is_release = one["version"] == f"{python[0]}.{python[1]}.{parts['patch']}"
-    return is_release and one["key"] == f"cpython-{one['version']}-{called}" and str(one["url"]).endswith(_KIND)
+def _is_of(entry: dict[str, Any], called: str, python: tuple[int, int]) -> bool:
+    parts = entry["version_parts"]
+    is_release = entry["version"] == f"{python[0]}.{python[1]}.{parts['patch']}"
+    return is_release and entry["key"] == f"cpython-{entry['version']}-{called}" and str(entry["url"]).endswith(_KIND)
 
 
-def _expected(one: dict[str, Any]) -> str:
+def _expected(entry: dict[str, Any]) -> str:
     """The hash that uv has of that release: it is offered an empty archive, from a folder."""
     with tempfile.TemporaryDirectory() as folder:
         mirror = Path(folder) / "mirror"
-        path = mirror / "/".join(unquote(urlsplit(one["url"]).path).split("/")[-2:])
+        path = mirror / "/".join(unquote(urlsplit(entry["url"]).path).split("/")[-2:])
         path.parent.mkdir(parents=True)
         with tarfile.open(path, "w:gz") as tar:
             tar.addfile(tarfile.TarInfo("python/none"), io.BytesIO())
-        argv = [uv.find_uv_bin(), "python", "install", one["key"], "--no-config", "--no-bin", "--no-registry",
+        argv = [uv.find_uv_bin(), "python", "install", entry["key"], "--no-config", "--no-bin", "--no-registry",
                 "--mirror", mirror.as_uri(), "--install-dir", f"{folder}/pythons", "--cache-dir", f"{folder}/cache",
                 "--color", "never"]  # fmt: skip
         run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
     found = _EXPECTED.search(run.stderr)
     if run.returncode == 0 or found is None:
-        raise SetupError(f"{one['key']}: uv has not named the hash that it expects: {run.stderr.strip()}")
+        raise SetupError(f"{entry['key']}: uv has not named the hash that it expects: {run.stderr.strip()}")
     return found[1]
 
 

@@ -133,10 +133,10 @@ class FakeTrainer:
         made = storage.publish_checkpoint(part, step)
         self._send(events.Checkpoint(step, str(made.path), storage.checkpoint_size_bytes(made), 0.01))
 
-    def _obey(self, wanted: str, step: int) -> int:
-        if wanted == "finish":
+    def _obey(self, command: str, step: int) -> int:
+        if command == "finish":
             return self._finish("stopped", step)
-        if wanted == "cancel":
+        if command == "cancel":
             self._send(events.Cancelled(step))
         else:
             self._save(step)

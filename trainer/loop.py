@@ -359,10 +359,10 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
     def on_save(self, *_arguments: Any, **_others: Any) -> None:
         self._saved_at = time.monotonic()
 
-    def _end(self, wanted: str, control: Any) -> None:
-        self._loop.end_reason = wanted
+    def _end(self, command: str, control: Any) -> None:
+        self._loop.end_reason = command
         control.should_training_stop = True
-        control.should_save = wanted != "cancel"
+        control.should_save = command != "cancel"
 
     def _wanted(self) -> tuple[str | None, bool]:
         """Return the command and whether a save is due; all processes of a distributed run get the same result.

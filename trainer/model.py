@@ -274,10 +274,10 @@ def generate_answer(
     device = next(model.parameters()).device
     prompt = torch.tensor([ids], device=device)
 
-    def check_after_token(written: torch.Tensor, _scores: object) -> torch.Tensor:
+    def check_after_token(generated: torch.Tensor, _scores: object) -> torch.Tensor:
         """Call `check`; return False for each sequence, because this criterion never ends the generation."""
         check()
-        return torch.zeros(len(written), dtype=torch.bool, device=device)
+        return torch.zeros(len(generated), dtype=torch.bool, device=device)
 
     model.eval()
     with torch.no_grad():

@@ -100,10 +100,10 @@ def _filled(pattern: str, text: str) -> list[FormPiece]:
     return [FormPiece(before, markup=True), FormPiece(text), FormPiece(after, markup=True)]
 
 
-def _merged(found: list[FormPiece]) -> list[FormPiece]:
+def _merged(pieces: list[FormPiece]) -> list[FormPiece]:
     """Drop empty pieces and join neighbouring markup, as the engine tokenizes it."""
     merged: list[FormPiece] = []
-    for piece in found:
+    for piece in pieces:
         if not piece.text and not piece.is_end:
             continue
         if merged and _is_frame(merged[-1]) and _is_frame(piece):

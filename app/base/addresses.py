@@ -13,34 +13,34 @@ _LOCAL_NETWORKS = tuple(
 )
 
 
-def strip_credentials(place: str) -> str:
+def strip_credentials(address_or_folder: str) -> str:
     """Return an http(s) address without user, password, query and fragment, which may hold keys.
 
     Return any other text, such as the path of a folder, unchanged.
     """
     try:
-        address = urlsplit(place)
+        address = urlsplit(address_or_folder)
     except ValueError:  # such as an incomplete IPv6 address
-        return place.rpartition("@")[2].partition("?")[0]
+        return address_or_folder.rpartition("@")[2].partition("?")[0]
     if address.scheme not in ("http", "https"):
-        return place
+        return address_or_folder
     return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
 
 
-def origin_of(place: str) -> str:
+def origin_of(address_or_folder: str) -> str:
     """Return "scheme://host:port" of an address, under which its API key is stored; "" for the path of a folder."""
     try:
-        address = urlsplit(place)
+        address = urlsplit(address_or_folder)
         port = address.port or {"http": 80, "https": 443}.get(address.scheme)
     except ValueError:
         return ""
     return f"{address.scheme}://{address.hostname}:{port}" if port and address.hostname else ""
 
 
-def host_of(place: str) -> str:
+def host_of(address: str) -> str:
     """Return the host of an address; "" for the path of a folder."""
     try:
-        return urlsplit(place).hostname or ""
+        return urlsplit(address).hostname or ""
     except ValueError:
         return ""
 

@@ -186,21 +186,21 @@ def _replaced(text: str, start: int, replace: Callable[[re.Match[str]], str]) ->
     return "".join((*pieces, text[at:]))
 
 
-def _if_part(found: re.Match[str]) -> str:
-    return found[0] if _is_part(found.string, found.start()) else ""
+def _if_part(match: re.Match[str]) -> str:
+    return match[0] if _is_part(match.string, match.start()) else ""
 
 
-def _stand_in(found: re.Match[str]) -> str:
-    sign = found[0]
-    if _is_part(found.string, found.start()):
+def _stand_in(match: re.Match[str]) -> str:
+    sign = match[0]
+    if _is_part(match.string, match.start()):
         return sign
     if sign < " ":
         return chr(0x2400 + ord(sign))
     return "␡" if sign == "\x7f" else f"‹U+{ord(sign):04X}›"
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be")
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 

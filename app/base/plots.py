@@ -344,12 +344,12 @@ def _draw_line_sample(style: str, *, has_mark: bool = False, is_open: bool = Tru
     return f'<path class="series {style}" d="M0 0h26"/>{mark}'
 
 
-def _draw_interval(scale: PlotScale, one: PlotEstimate, y: float, width: float) -> list[str]:
-    left, middle, right = (scale.x(value, width) for value in (one.low, one.mean, one.high))
+def _draw_interval(scale: PlotScale, estimate: PlotEstimate, y: float, width: float) -> list[str]:
+    left, middle, right = (scale.x(value, width) for value in (estimate.low, estimate.mean, estimate.high))
     return [
-        f'<path class="series {one.style}" d="M{left:.1f} {y}H{right:.1f}"/>',
-        *(f'<path class="series {one.style} cap" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (left, right)),
-        _draw_mark(one.style, middle, y, is_open=one.is_open, radius=_RADIUS),
+        f'<path class="series {estimate.style}" d="M{left:.1f} {y}H{right:.1f}"/>',
+        *(f'<path class="series {estimate.style} cap" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (left, right)),
+        _draw_mark(estimate.style, middle, y, is_open=estimate.is_open, radius=_RADIUS),
     ]
 
 
@@ -415,8 +415,8 @@ def _width(text: str) -> int:
     return sum(12 if ord(character) > 255 else 7 for character in text)
 
 
-def _is_finite(one: PlotEstimate) -> bool:
-    return all(map(math.isfinite, (one.mean, one.low, one.high)))
+def _is_finite(estimate: PlotEstimate) -> bool:
+    return all(map(math.isfinite, (estimate.mean, estimate.low, estimate.high)))
 
 
 def _number(value: float) -> str:

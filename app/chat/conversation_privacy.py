@@ -134,14 +134,18 @@ def is_unanswered(messages: Sequence[Message]) -> bool:
     return is_first and (not messages or messages[-1].status == "streaming")
 
 
-def displayed_label(own: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
+def displayed_label(own_label: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
     """Return the label to show, or None when neither the user nor a document has determined one.
 
-    `own` is the stored label, `others` are the labels of the documents.
+    `own_label` is the stored label, `others` are the labels of the documents.
     """
-    if is_unanswered and own == confidentiality.DEFAULT_LABEL:
+    if is_unanswered and own_label == confidentiality.DEFAULT_LABEL:
         return confidentiality.highest_label(others) if others else None
-    return confidentiality.highest_label((own, *others)) if others or own != confidentiality.DEFAULT_LABEL else None
+    return (
+        confidentiality.highest_label((own_label, *others))
+        if others or own_label != confidentiality.DEFAULT_LABEL
+        else None
+    )
 
 
 def has_remote_consent(store: Store, conversation_id: int | None, model: LocalModel) -> bool:

@@ -107,14 +107,14 @@ def is_preset_name(value: Any) -> bool:
     return is_short and invisible_characters.is_single_line(value)
 
 
-def unique_name(name: str, taken: Collection[str]) -> str:
-    """Return `name`, or, if it is in `taken`, `name` with the first unused number from 2."""
-    if name not in taken:
+def unique_name(name: str, used_names: Collection[str]) -> str:
+    """Return `name`, or, if it is in `used_names`, `name` with the first unused number from 2."""
+    if name not in used_names:
         return name
     numbered = re.fullmatch(r"(.+?) ?[(\uff08]\d+[)\uff09]", name)  # a copy of a copy continues the numbers
     stem = numbered.group(1) if numbered else name
     number, found = 2, name
-    while found in taken:
+    while found in used_names:
         tail = wording.phrase("common.numbered_name", name="", n=number)
         found = wording.phrase("common.numbered_name", name=stem[: NAME_MAX - len(tail)].rstrip(), n=number)
         number += 1
@@ -187,10 +187,12 @@ class PresetTable:
             self._db.write("DELETE FROM preset WHERE id = ?", preset_id)
 
 
-def _changed(preset: Preset, stored: Preset | None) -> Preset:
-    if stored is None:
+def _changed(preset: Preset, stored_preset: Preset | None) -> Preset:
+    if stored_preset is None:
         return preset
-    return Preset(preset.id, preset.kind, stored.name, stored.choices, stored.request, is_built_in=True)
+    return Preset(
+        preset.id, preset.kind, stored_preset.name, stored_preset.choices, stored_preset.request, is_built_in=True
+    )
 
 
 def _preset_from_row(row: Any) -> Preset:

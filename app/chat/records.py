@@ -158,12 +158,12 @@ def details_json(details: AnswerDetails) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
-def details_from_json(stored: str | None) -> AnswerDetails | None:
+def details_from_json(stored_json: str | None) -> AnswerDetails | None:
     """Return the stored details, without unknown keys, which a newer program wrote, and without values of a wrong
     type."""
-    if stored is None:
+    if stored_json is None:
         return None
-    values = {key: value for key, value in json.loads(stored).items() if _fits(key, value)}
+    values = {key: value for key, value in json.loads(stored_json).items() if _fits(key, value)}
     if values.get("choices") is not None:
         values["choices"] = Choices.from_dict(values["choices"])
     learned = values.get("learned")

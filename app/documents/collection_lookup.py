@@ -46,26 +46,26 @@ def find_collection(library: Library, name: str) -> DocumentCollection:
     raise AppError("unknown_collection", name=name)
 
 
-def find_document(library: Library, collection: DocumentCollection, wanted: str) -> Document:
+def find_document(library: Library, collection: DocumentCollection, reference: str) -> Document:
     """Return the document of this name, path, or last parts of a path.
 
     Raises AppError("unknown_document" | "unknown_document_near" | "document_ambiguous").
     """
     documents = library.documents(collection.id)
-    parts = Path(wanted).parts
+    parts = Path(reference).parts
     found = [
         document
         for document in documents
-        if wanted == document.name or (parts and Path(document.path).parts[-len(parts) :] == parts)
+        if reference == document.name or (parts and Path(document.path).parts[-len(parts) :] == parts)
     ]
-    found = found or [document for document in documents if document.path == str(Path(wanted).absolute())]
+    found = found or [document for document in documents if document.path == str(Path(reference).absolute())]
     if len(found) == 1:
         return found[0]
     if found:
         paths = " / ".join(document.path for document in found[:SIMILAR_NAMES_MAX])
-        raise AppError("document_ambiguous", name=wanted, count=len(found), paths=paths)
-    offered = find_similar_names(wanted, [document.name for document in documents])
-    facts = {"name": wanted, "collection": collection.name}
+        raise AppError("document_ambiguous", name=reference, count=len(found), paths=paths)
+    offered = find_similar_names(reference, [document.name for document in documents])
+    facts = {"name": reference, "collection": collection.name}
     if offered:
         raise AppError("unknown_document_near", near=" / ".join(offered), **facts)
     raise AppError("unknown_document", **facts)
@@ -75,43 +75,43 @@ Origin = tuple[str, str]  # names of the collection and the document behind a te
 
 
 def resolve_scope(
-    there: Sequence[DocumentCollection], scope: Iterable[CollectionRef]
+    collections: Sequence[DocumentCollection], scope: Iterable[CollectionRef]
 ) -> list[tuple[DocumentCollection | None, CollectionRef]]:
     """Return for each reference the collection that a search uses, or None if it was removed.
 
     The collection that now has the reference's name is used; if there is none, the one with its id, which was renamed.
     """
-    by_name = {one.name: one for one in reversed(there)}  # `labelled` lists current names before former ones
+    by_name = {one.name: one for one in reversed(collections)}  # `labelled` lists current names before former ones
     # A new database gives ids from 1 again, the first one to the manual.
-    by_id = {one.id: one for one in reversed(there) if not one.is_builtin}
+    by_id = {one.id: one for one in reversed(collections) if not one.is_builtin}
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
 
 
-def resolve_reference(there: Sequence[DocumentCollection], ref: CollectionRef) -> list[DocumentCollection]:
-    """Return the collections that a stored reference may mean. `there`: the result of `Library.labelled`.
+def resolve_reference(collections: Sequence[DocumentCollection], ref: CollectionRef) -> list[DocumentCollection]:
+    """Return the collections that a stored reference may mean. `collections`: the result of `Library.labelled`.
 
     If the collection with the reference's id has or had its name, that is the only one, though another may have the
     name now. Otherwise all candidates count: a new database gives ids from 1 again, and references of sources have the
     id 0.
     """
-    by_id = [one for one in there if one.id == ref.id != 0 and not one.is_builtin]
+    by_id = [one for one in collections if one.id == ref.id != 0 and not one.is_builtin]
     if any(one.name == ref.name for one in by_id):
         return by_id
-    named = [one for one in there if one.name == ref.name]
+    named = [one for one in collections if one.name == ref.name]
     # The collection without a name is UNKNOWN of `Library.keep_lost_labels`.
-    return [*by_id, *(named or (one for one in there if not one.name))]
+    return [*by_id, *(named or (one for one in collections if not one.name))]
 
 
-def label_of_scope(there: Sequence[DocumentCollection], scope: Sequence[CollectionRef]) -> Label:
+def label_of_scope(collections: Sequence[DocumentCollection], scope: Sequence[CollectionRef]) -> Label:
     """Return the highest label of the collections that the scope names.
 
     For each reference two collections count: the one that a search would use now, and the one that had the name when
-    the scope was chosen. An unknown collection counts as DEFAULT_LABEL, and so does an empty scope. `there`: the result
-    of `Library.labelled`.
+    the scope was chosen. An unknown collection counts as DEFAULT_LABEL, and so does an empty scope. `collections`: the
+    result of `Library.labelled`.
     """
-    taken = [one.label if one else DEFAULT_LABEL for one, _ in resolve_scope(there, scope)]
+    taken = [one.label if one else DEFAULT_LABEL for one, _ in resolve_scope(collections, scope)]
     return highest_label(
-        (*taken, *(one.label for ref in scope for one in resolve_reference(there, ref))), DEFAULT_LABEL
+        (*taken, *(one.label for ref in scope for one in resolve_reference(collections, ref))), DEFAULT_LABEL
     )
 
 
@@ -134,16 +134,16 @@ def origins_of_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:
     return tuple(sorted(origins - {("", "")}))
 
 
-def label_of_origins(documents: Path, origins: Names[Origin], known: Label = LABELS[0]) -> Label:
-    """Return the highest label that the origins have now, at least `known`.
+def label_of_origins(documents: Path, origins: Names[Origin], least_label: Label = LABELS[0]) -> Label:
+    """Return the highest label that the origins have now, at least `least_label`.
 
     `documents`: path of the database. If it cannot be read, any text that was made of documents counts as confidential.
     """
-    if not origins or known == HIGHEST_LABEL or not documents.is_file():
-        return known
+    if not origins or least_label == HIGHEST_LABEL or not documents.is_file():
+        return least_label
     collections, names = ({one[at] for one in origins if one[at]} for at in (0, 1))
     try:
         with contextlib.closing(Library.beside(documents)) as library:
-            return highest_label((known, *library.labels_of(collections, names)))
+            return highest_label((least_label, *library.labels_of(collections, names)))
     except AppError:
         return HIGHEST_LABEL

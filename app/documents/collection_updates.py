@@ -57,11 +57,11 @@ class FolderDifference:
 
 
 def scan_sources(
-    sources: Iterable[Path], note: CountCallback = lambda _count: None, named: Collection[str] = frozenset()
+    sources: Iterable[Path], note: CountCallback = lambda _count: None, given: Collection[str] = frozenset()
 ) -> ScanResult:
     """Return the files of the sources: each file that is a source, and in folders the files with a known suffix.
 
-    Folders are searched with their subfolders. `note`: receives the number of files found so far. `named`: paths that
+    Folders are searched with their subfolders. `note`: receives the number of files found so far. `given`: paths that
     the user added by name, which do not count as skipped in a folder.
     """
     found = ScanResult()
@@ -72,7 +72,7 @@ def scan_sources(
         try:
             kind = source.stat().st_mode
             if stat.S_ISDIR(kind):
-                _walk(source, found, note, named)
+                _walk(source, found, note, given)
             elif stat.S_ISREG(kind):
                 found.files.append(source)
             else:
@@ -137,8 +137,8 @@ def _is_changed(document: Document, path: Path) -> bool:
     return (status.st_mtime_ns, status.st_size) != known
 
 
-def _walk(root: Path, found: ScanResult, note: CountCallback, named: Collection[str]) -> None:
-    """Add the files of a folder to `found`, without recursion, which deep nesting would exhaust.
+def _walk(root: Path, result: ScanResult, note: CountCallback, given: Collection[str]) -> None:
+    """Add the files of a folder to `result`, without recursion, which deep nesting would exhaust.
 
     Links to folders are not followed.
     """
@@ -151,27 +151,27 @@ def _walk(root: Path, found: ScanResult, note: CountCallback, named: Collection[
         except OSError:
             if is_first:
                 raise
-            found.skipped["unreadable"] += 1
-            found.unreadable.append(Path(folder))
+            result.skipped["unreadable"] += 1
+            result.unreadable.append(Path(folder))
             continue
         if is_first and not listed:
-            found.missing.append(root)
+            result.missing.append(root)
         is_first = False
         inside = []
         for entry in listed:
             reason = _reason_to_skip(entry, root)
-            if reason == "inside" or (reason and entry.path in named):
+            if reason == "inside" or (reason and entry.path in given):
                 continue
             if reason:
-                found.skipped[reason] += 1
+                result.skipped[reason] += 1
                 if reason == "unreadable":
-                    found.unreadable.append(Path(entry.path))
+                    result.unreadable.append(Path(entry.path))
             elif entry.is_dir(follow_symlinks=False):
                 inside.append(entry.path)
             else:
-                found.files.append(Path(entry.path))
+                result.files.append(Path(entry.path))
         folders += reversed(inside)
-        note(len(found.files))
+        note(len(result.files))
 
 
 def _is_text(path: str) -> bool:
@@ -338,10 +338,10 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
     return [document.id for document in documents if document is not there]
 
 
-def free_name(name: str, taken: Collection[str]) -> str:
-    """Return the name, with a number appended if another collection has it. `taken`: names of collections."""
+def free_name(name: str, used_names: Collection[str]) -> str:
+    """Return the name, with a number appended if another collection has it. `used_names`: names of collections."""
     free, number = name, 1
-    while free in taken:
+    while free in used_names:
         number += 1
         free = f"{name} {number}"
     return free

@@ -461,7 +461,7 @@ def _document(row: Row) -> Document:
     return Document(**{**row, **parsed})
 
 
-def _report(stored: str) -> ReadingReport:
-    values = json.loads(stored)
+def _report(stored_report: str) -> ReadingReport:
+    values = json.loads(stored_report)
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return ReadingReport(**fields)

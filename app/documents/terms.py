@@ -50,9 +50,9 @@ _SPACED = re.compile(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
 _KANA = re.compile("[\u3041-\u309f]")
 
 
-def extract_terms(written: str) -> list[str]:
+def extract_terms(text: str) -> list[str]:
     """Return the terms of a text in order, with new forms of kanji for old ones (会社 for 會社)."""
-    return search_text.index_terms(invisible_characters.to_plain_text(written).translate(_MODERN))
+    return search_text.index_terms(invisible_characters.to_plain_text(text).translate(_MODERN))
 
 
 def extract_section_terms(section: DocumentSection) -> tuple[list[str], list[str]]:
@@ -72,18 +72,18 @@ def weigh_query_terms(query: str) -> dict[str, float]:
     return weights
 
 
-def extract_value_terms(written: str) -> list[str]:
+def extract_value_terms(text: str) -> list[str]:
     """Return one term for each value or date, however it is written.
 
     24 N/mm² and ２４MPa have the same term, as have 昭和33年 and 1958年, and 十年 and 10年.
     """
-    written = invisible_characters.to_plain_text(written)
+    text = invisible_characters.to_plain_text(text)
     found = [
         _encode_symbols(f"v{one.value:.6g}u{one.unit}")
-        for one in quantities.parse(written)
+        for one in quantities.parse(text)
         if one.unit and not one.unit.startswith("第")
     ]
-    for date in notation.parse_dates(written):
+    for date in notation.parse_dates(text):
         if date.year:
             found += [f"date{date.year}"] + ([f"date{date.year}m{date.month}d{date.day}"] if date.month else [])
     return found
@@ -110,26 +110,26 @@ GLOSSARY_BYTES_MAX = 4 << 20
 _ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 
 
-def synonyms_of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]]:
+def synonyms_of_query(query: str, own_file: Path | None = None) -> list[list[dict[str, float]]]:
     """Return the synonyms of each query word that the lists contain, each synonym as terms with weights.
 
-    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more. `own`: the user's
-    list. Raises AppError as `read_glossary` does.
+    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more. `own_file`: the
+    user's list. Raises AppError as `read_glossary` does.
     """
     return [
         [dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in others]
-        for _, others in synonyms_by_word(query, own)
+        for _, others in synonyms_by_word(query, own_file)
     ]
 
 
-def synonyms_by_word(query: str, own: Path | None = None) -> list[tuple[str, list[list[str]]]]:
+def synonyms_by_word(query: str, own_file: Path | None = None) -> list[tuple[str, list[list[str]]]]:
     """Return each query word that the lists contain, with the terms of each of its synonyms.
 
-    `own`: the user's list. Raises AppError as `read_glossary` does.
+    `own_file`: the user's list. Raises AppError as `read_glossary` does.
     """
     folded = search_text.fold(query)
     found = []
-    for word, others in (*_shipped_synonyms().items(), *(read_glossary(own) if own else {}).items()):
+    for word, others in (*_shipped_synonyms().items(), *(read_glossary(own_file) if own_file else {}).items()):
         if word in folded and _is_whole_word(word, folded):
             new = [extract_terms(other) for other in others if other not in folded]
             pairs = [[term for term in listed if len(term) > 1] or listed for listed in new]

@@ -95,25 +95,27 @@ def _collections(details: AnswerDetails) -> tuple[str, ...]:
     return tuple(sorted(names | set(details.learned)))
 
 
-def _gold(question: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
+def _gold(question: Message, answer: Message, grounding: Grounding) -> tuple[Gold, ...]:
     """Return the gold quotes of a question: the sentences of the sources that support its right answer.
 
     If a source number is cited in the right answer but no sentence of it is found, the whole passage is the quote. The
-    right answer is the rated answer if it is good, else the user's correction. `kept`: the sources of the answer.
+    right answer is the rated answer if it is good, else the user's correction. `grounding`: the sources of the answer.
     """
     if answer.rating == GOOD:
-        found = kept.claims
+        found = grounding.claims
         marked = {
-            number for mark in source_citations.answer_marks(answer.text, kept.sources) for number in mark.numbers
+            number for mark in source_citations.answer_marks(answer.text, grounding.sources) for number in mark.numbers
         }
     else:
-        passages = [grounding_record.passage_of(source, number) for number, source in enumerate(kept.sources, start=1)]
+        passages = [
+            grounding_record.passage_of(source, number) for number, source in enumerate(grounding.sources, start=1)
+        ]
         found, marked = claims.check_claims(answer.correction, passages, question.text), set()
-    supported = replace(kept, claims=tuple(claim for claim in found if claim.is_supported))
+    supported = replace(grounding, claims=tuple(claim for claim in found if claim.is_supported))
     used = marked | {number for claim in supported.claims for number in claim.sources}
     return tuple(
         Gold(source.text[start:end].strip(), source.document, source.heading, source.page)
-        for number, source in enumerate(kept.sources, start=1)
+        for number, source in enumerate(grounding.sources, start=1)
         if number in used
         for start, end in source_citations.places_in_source(supported, number) or [(0, len(source.text))]
     )

@@ -15,22 +15,22 @@ from app.training.runs import lineage
 from app.training.runs.lineage import Lineage
 
 
-def label_of_set(found: QuestionSet, documents: Path) -> Label:
+def label_of_set(question_set: QuestionSet, documents: Path) -> Label:
     """Return the current label of a question set. `documents`: path of the documents database."""
-    return collection_lookup.label_of_origins(documents, origins_of_set(found), found.label)
+    return collection_lookup.label_of_origins(documents, origins_of_set(question_set), question_set.label)
 
 
-def origins_of_set(found: QuestionSet) -> frozenset[Origin]:
+def origins_of_set(question_set: QuestionSet) -> frozenset[Origin]:
     """Return the documents that the gold passages of a set quote, and the collections that its questions are about."""
-    golds = {("", gold.document) for question in found.questions for gold in question.gold if gold.document}
-    return frozenset(golds | {(name, "") for question in found.questions for name in question.collections})
+    golds = {("", gold.document) for question in question_set.questions for gold in question.gold if gold.document}
+    return frozenset(golds | {(name, "") for question in question_set.questions for name in question.collections})
 
 
-def label_of_evaluation(found: Evaluation, documents: Path) -> Label:
+def label_of_evaluation(evaluation: Evaluation, documents: Path) -> Label:
     """Return the highest current label of the questions, the systems' collections and the models' training data."""
-    asked = {(name, "") for system in found.systems for name in system.system.collections}
-    trained = _trained_on(one.system for one in found.systems)
-    known = highest_label((label_of_set(found.questions, documents), trained.label or LABELS[0]))
+    asked = {(name, "") for system in evaluation.systems for name in system.system.collections}
+    trained = _trained_on(one.system for one in evaluation.systems)
+    known = highest_label((label_of_set(evaluation.questions, documents), trained.label or LABELS[0]))
     return collection_lookup.label_of_origins(documents, asked | set(trained.origins), known)
 
 

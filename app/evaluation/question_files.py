@@ -174,14 +174,19 @@ def _unquoted(cell: Cell) -> Cell:
     return table_writer.remove_quote(cell) if isinstance(cell, str) else cell
 
 
-def _sorted(found: DataRecords) -> tuple[QuestionColumns, list[tuple[DataRecord, Question]], list[BadRow]]:
+def _sorted(data_records: DataRecords) -> tuple[QuestionColumns, list[tuple[DataRecord, Question]], list[BadRow]]:
     """Return the field of each column, the rows that are questions, and the rows that are not."""
-    columns, rows = question_rows.find_columns(found.columns if found.has_names else ()), found.found
-    if not found.has_names and len(found.columns) == 1:  # a file with one unnamed column is a list of questions
-        (only,) = found.columns
+    columns, rows = (
+        question_rows.find_columns(data_records.columns if data_records.has_names else ()),
+        data_records.found,
+    )
+    if (
+        not data_records.has_names and len(data_records.columns) == 1
+    ):  # a file with one unnamed column is a list of questions
+        (only,) = data_records.columns
         columns = QuestionColumns({"question": (only,)}, (), ())
         rows = rows[1:] if rows and is_known_column(str(rows[0].values.get(only))) else rows
-    questions, skipped = [], list(found.bad)
+    questions, skipped = [], list(data_records.bad)
     for row in rows if "question" in columns.fields else ():
         try:
             questions.append((row, question_rows.question_of(row, columns)))
@@ -190,10 +195,10 @@ def _sorted(found: DataRecords) -> tuple[QuestionColumns, list[tuple[DataRecord,
     return columns, questions, sorted(skipped, key=lambda row: row.line)
 
 
-def _why_none(found: DataRecords, columns: QuestionColumns, skipped: Sequence[BadRow]) -> str:
-    if found.found and "question" not in columns.fields:
-        first = found.found[0].values
-        names = found.columns if found.has_names else [shorten(value) for value in first.values()]
+def _why_none(data_records: DataRecords, columns: QuestionColumns, skipped: Sequence[BadRow]) -> str:
+    if data_records.found and "question" not in columns.fields:
+        first = data_records.found[0].values
+        names = data_records.columns if data_records.has_names else [shorten(value) for value in first.values()]
         return phrase("evaluation.questions_no_column", columns=list_columns(names))
     if not skipped:
         return phrase("evaluation.questions_empty")

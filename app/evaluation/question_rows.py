@@ -78,8 +78,8 @@ def known_column_names() -> dict[str, Any]:
     return tomllib.loads((resources() / "evaluation" / "columns.toml").read_text("utf-8"))
 
 
-def _similar_columns(known: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
-    ranks = {names.normalize_name(word): at for at, word in enumerate(known)}
+def _similar_columns(known_names: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    ranks = {names.normalize_name(word): at for at, word in enumerate(known_names)}
     found = [column for column in columns if names.normalize_name(column) in ranks]
     return tuple(sorted(found, key=lambda column: ranks[names.normalize_name(column)]))
 

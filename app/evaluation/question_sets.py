@@ -93,13 +93,13 @@ def newest_version(folder: Path, name: str) -> int:
     return _about(place).newest.number if place is not None else 0
 
 
-def find(folder: Path, wanted: str) -> QuestionSet:
-    """Load a version of a stored set. `wanted`: NAME for the newest version, or NAME@VERSION.
+def find(folder: Path, name: str) -> QuestionSet:
+    """Load a version of a stored set. `name`: NAME for the newest version, or NAME@VERSION.
 
     Raises AppError: question_set_unknown, question_set_version, question_set_damaged.
     """
-    versioned = _VERSIONED.fullmatch(wanted)
-    found = load_versions(folder, versioned[1] if versioned else wanted)
+    versioned = _VERSIONED.fullmatch(name)
+    found = load_versions(folder, versioned[1] if versioned else name)
     number = int(versioned[2]) if versioned else found.newest.number
     version = next((one for one in found.versions if one.number == number), None)
     if version is None:
@@ -115,17 +115,17 @@ def find(folder: Path, wanted: str) -> QuestionSet:
     return QuestionSet(found.name, number, version.sha256, question_files.from_lines(raw, str(path)), found.label)
 
 
-def load(wanted: str, folder: Path, report_file: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
+def load(name_or_path: str, folder: Path, report_file: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
     """Load the stored set of that name, or else the file at that path as version 0.
 
     `report_file` is called with the content of a file; without it a file with rows that are not questions is refused.
     Raises AppError as `find` and `question_files.read`, and "questions_partly".
     """
-    versioned = _VERSIONED.fullmatch(wanted)
-    path = Path(os.path.expanduser(wanted))  # noqa: PTH111  (Path.expanduser would raise for an unknown user)
+    versioned = _VERSIONED.fullmatch(name_or_path)
+    path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  (Path.expanduser would raise for an unknown user)
     is_path = path.suffix.lower() in question_files.SUFFIXES or len(path.parts) > 1 or os.path.exists(path)  # noqa: PTH110
-    if _find_folder(folder, versioned[1] if versioned else wanted) is not None or not is_path:
-        return find(folder, wanted)
+    if _find_folder(folder, versioned[1] if versioned else name_or_path) is not None or not is_path:
+        return find(folder, name_or_path)
     found = question_files.read(path)
     if report_file is not None:
         report_file(found)
@@ -182,24 +182,22 @@ def store(
     label: Label | None = None,
     source: str = "",
     *,
-    after: str | None = None,
+    expected_sha256: str | None = None,
 ) -> QuestionSet:
     """Store the questions as a new set, or as the next version of the set of that name.
 
     If the newest version has the same questions, no version is added. `label`: label of the material that the questions
     were made from. A set keeps the highest label it was ever given. None: keep its label, or DEFAULT_LABEL for a new
-    set.
-    `after`: the SHA-256 of the version that the questions were made from, which must still be the newest; "": the set
-    must be new; None: no check.
-    Raises AppError: question_set_name, question_set_damaged, questions_unreadable (a file could not hold the
-    questions), question_set_unknown, question_set_taken, question_set_outdated (these with `after`), journal_busy, and
-    as `output_file.export_error`.
+    set. `expected_sha256`: the SHA-256 of the version that the questions were made from, which must still be the
+    newest; "": the set must be new; None: no check. Raises AppError: question_set_name, question_set_damaged,
+    questions_unreadable (a file could not hold the questions), question_set_unknown, question_set_taken,
+    question_set_outdated (these with `expected_sha256`), journal_busy, and as `output_file.export_error`.
     """
     questions = question_files.from_lines(question_files.to_lines(questions), name)
     raw = question_files.to_lines(questions)
     sha256 = hashlib.sha256(raw).hexdigest()
     with _locked(folder):
-        _check_newest(folder, name, after)
+        _check_newest(folder, name, expected_sha256)
         place = _find_folder(folder, name) or folder / checked_name(name)
         before = (
             _about(place)
@@ -220,7 +218,7 @@ def store(
     return QuestionSet(now.name, now.newest.number, sha256, questions, now.label)
 
 
-def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
+def rename(folder: Path, name: str, new_name: str) -> StoredQuestionSet:
     """Rename a set. Existing studies keep their questions and the set's old name.
 
     Raises AppError: question_set_unknown, question_set_name, question_set_taken, question_set_damaged, journal_busy,
@@ -228,9 +226,9 @@ def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
     """
     with _locked(folder):
         place = _existing_folder(folder, name)
-        target = folder / checked_name(wanted)
+        target = folder / checked_name(new_name)
         if target.name != place.name:
-            if _find_folder(folder, wanted) not in (None, place) or (target.exists() and not target.samefile(place)):
+            if _find_folder(folder, new_name) not in (None, place) or (target.exists() and not target.samefile(place)):
                 raise AppError("question_set_taken", name=target.name)
             place.rename(target)
     return _about(target)
@@ -341,18 +339,18 @@ def _file(number: int) -> str:
     return f"{number}.jsonl"
 
 
-def _about(place: Path) -> StoredQuestionSet:
+def _about(folder: Path) -> StoredQuestionSet:
     """Read a set's `about.json`. Its name is replaced by the folder's, because a user may have renamed the folder.
 
     Raises AppError("question_set_damaged").
     """
-    path = place / ABOUT
+    path = folder / ABOUT
     try:
         found = json_lines.convert(json_lines.parse_object(strict_json.read_bytes(path)), StoredQuestionSet)
         numbers = [version.number for version in found.versions]
         if not numbers or numbers != list(range(1, len(numbers) + 1)):
             raise ValueError(path)
-        return dataclasses.replace(found, name=place.name)
+        return dataclasses.replace(found, name=folder.name)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     except ValueError as error:

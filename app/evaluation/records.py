@@ -205,31 +205,31 @@ class Evaluation:
     preferences: tuple[PairPreference, ...] = ()  # the judge's choices; (): the answers were not judged in pairs
 
 
-def merge_evaluations(found: Sequence[Evaluation]) -> Evaluation:
+def merge_evaluations(evaluations: Sequence[Evaluation]) -> Evaluation:
     """Join evaluations of the same questions under the name and reference system of the first.
 
     The label is the highest of all. The judges' scores stay only if the same judge gave all of them; its trust and
     kappa are then the lowest of all. Raises AppError("evaluation_other_questions").
     """
-    first = found[0]
-    for other in found[1:]:
+    first = evaluations[0]
+    for other in evaluations[1:]:
         if other.questions.questions != first.questions.questions:
             raise AppError("evaluation_other_questions", id=other.id, first=first.id)
-    judges = {(one.judge.model_name, one.judge.preset) if one.judge else None for one in found}
+    judges = {(one.judge.model_name, one.judge.preset) if one.judge else None for one in evaluations}
     is_judged = len(judges) == 1
     systems: list[SystemResult] = []
-    for one in found:
+    for one in evaluations:
         for result in one.systems:
             system = dataclasses.replace(
                 result.system, id=f"s{len(systems) + 1}", name=_free_name(result, systems, one)
             )
             kept = result if is_judged else _without_judgements(result)
             systems.append(dataclasses.replace(kept, system=system))
-    seeds = tuple(dict.fromkeys(seed for one in found for seed in one.seeds))
-    all_judges = [one.judge for one in found if one.judge is not None]
+    seeds = tuple(dict.fromkeys(seed for one in evaluations for seed in one.seeds))
+    all_judges = [one.judge for one in evaluations if one.judge is not None]
     judge = min(all_judges, key=_judge_rank) if is_judged and all_judges else None
     questions = dataclasses.replace(
-        first.questions, label=confidentiality.highest_label(one.questions.label for one in found)
+        first.questions, label=confidentiality.highest_label(one.questions.label for one in evaluations)
     )
     return dataclasses.replace(first, questions=questions, systems=tuple(systems), seeds=seeds, judge=judge)
 
@@ -238,11 +238,12 @@ def _judge_rank(judge: Judge) -> tuple[int, float]:
     return (False, None, True).index(judge.is_trusted), -1.0 if judge.kappa is None else judge.kappa
 
 
-def _free_name(result: SystemResult, taken: Sequence[SystemResult], of: Evaluation) -> str:
-    names = {one.system.name for one in taken}
+def _free_name(result: SystemResult, results: Sequence[SystemResult], evaluation: Evaluation) -> str:
+    names = {one.system.name for one in results}
     name = result.system.name
     longer_names = (
-        phrase("evaluation.system_of_evaluation", name=name, evaluation=which) for which in (of.name, of.id)
+        phrase("evaluation.system_of_evaluation", name=name, evaluation=which)
+        for which in (evaluation.name, evaluation.id)
     )
     return next((one for one in (name, *longer_names) if one not in names), name)
 

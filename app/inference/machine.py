@@ -197,33 +197,33 @@ def measure_memory(reclaimable_bytes: int = 0) -> MemoryBudget:
 
 
 def compute_memory_budget(
-    total: int, available: int, own: int, reclaimable: int = 0, gpu: Gpu | None = None
+    total: int, available: int, own_bytes: int, reclaimable: int = 0, gpu: Gpu | None = None
 ) -> MemoryBudget:
     """Compute the budget from sizes in bytes.
 
-    `total`, `available`: memory of the machine; `own`: memory of this program and its children; `reclaimable`: memory
-    that unloading the loaded model frees; `gpu`: the GPU on which the engine computes; None: the CPU only.
+    `total`, `available`: memory of the machine; `own_bytes`: memory of this program and its children; `reclaimable`:
+    memory that unloading the loaded model frees; `gpu`: the GPU on which the engine computes; None: the CPU only.
     """
     return MemoryBudget(
         total_bytes=total,
         available_bytes=min(total, available + reclaimable),
-        others_bytes=max(0, total - available - own),
+        others_bytes=max(0, total - available - own_bytes),
         graphics_bytes=(gpu.free_bytes or 0) if gpu else 0,
         graphics_total_bytes=(gpu.memory_bytes or 0) if gpu else 0,
     )
 
 
-def judge_memory(needed: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
+def judge_memory(estimate: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
     """Return whether and where a model fits; one larger than the GPU's memory is split with main memory."""
     if not budget.graphics_bytes:
         return _memory_verdict(
-            needed, memory_estimate.judge_fit(needed, budget.available_bytes), "memory", budget.available_bytes
+            estimate, memory_estimate.judge_fit(estimate, budget.available_bytes), "memory", budget.available_bytes
         )
-    verdict = memory_estimate.judge_fit(needed, budget.graphics_bytes)
+    verdict = memory_estimate.judge_fit(estimate, budget.graphics_bytes)
     if verdict != "insufficient":
-        return _memory_verdict(needed, verdict, "graphics", budget.graphics_bytes)
+        return _memory_verdict(estimate, verdict, "graphics", budget.graphics_bytes)
     both = budget.graphics_bytes + budget.available_bytes
-    return _memory_verdict(needed, "tight" if needed.total_bytes <= both else "insufficient", "both", both)
+    return _memory_verdict(estimate, "tight" if estimate.total_bytes <= both else "insufficient", "both", both)
 
 
 def program_memory_bytes() -> int:
@@ -240,5 +240,5 @@ def _held_bytes(process: psutil.Process) -> int:
     return int(memory.rss) - int(getattr(memory, "shared", 0))
 
 
-def _memory_verdict(needed: MemoryEstimate, verdict: str, place: str, available: int) -> MemoryVerdict:
-    return MemoryVerdict(verdict, place, available, max(0, needed.total_bytes - available))
+def _memory_verdict(estimate: MemoryEstimate, verdict: str, memory_kind: str, available: int) -> MemoryVerdict:
+    return MemoryVerdict(verdict, memory_kind, available, max(0, estimate.total_bytes - available))

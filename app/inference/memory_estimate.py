@@ -60,16 +60,16 @@ def estimate_memory(
     return MemoryEstimate(weights, kv, compute, weights + kv + compute)
 
 
-def judge_fit(needed: MemoryEstimate, available_bytes: int) -> str:
+def judge_fit(estimate: MemoryEstimate, available_bytes: int) -> str:
     """Return comfortable (at least 10 % to spare), tight (it fits) or insufficient."""
-    if needed.total_bytes * COMFORT <= available_bytes:
+    if estimate.total_bytes * COMFORT <= available_bytes:
         return "comfortable"
-    return "tight" if needed.total_bytes <= available_bytes else "insufficient"
+    return "tight" if estimate.total_bytes <= available_bytes else "insufficient"
 
 
-def _context(header: GgufHeader, wanted: int) -> int:
+def _context(header: GgufHeader, context_tokens: int) -> int:
     trained = header.context_length
-    tokens = min(wanted, trained) if wanted and trained else wanted or trained
+    tokens = min(context_tokens, trained) if context_tokens and trained else context_tokens or trained
     return -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
 
 

@@ -94,13 +94,13 @@ def measure(threads: int | None = None, available_bytes: int | None = None) -> M
 
 
 def predict(
-    machine: MachineSpeed, needed: MemoryEstimate, parameters: int, active_share: float = 1.0
+    machine: MachineSpeed, estimate: MemoryEstimate, parameters: int, active_share: float = 1.0
 ) -> PredictedSpeed:
     """Predict a model's speed on as many threads as were measured.
 
     `parameters`: number of the whole model's weights. `active_share`: share of them (0 to 1) that one token uses.
     """
-    read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # on average the cache is half full
+    read_a_token = estimate.weights_bytes * active_share + estimate.kv_bytes / 2  # on average the cache is half full
     answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
     prompt = PROMPT_SHARE * machine.multiplications_per_s / max(1.0, parameters * active_share)
     return PredictedSpeed(prompt, min(answer, prompt))

@@ -41,29 +41,29 @@ class BaseModel:
     form: TrainingPromptForm | None  # None: use the base's own chat template
 
 
-def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
-    """Return the base that `wanted` names: a path, "starter", or a listed model by id, card or part of its name.
+def resolve_base(reference: str, models: Collection[LocalModel]) -> BaseModel:
+    """Return the base that `reference` names: a path, "starter", or a listed model by id, card or part of its name.
 
     Raises AppError: base_unknown, base_starter_missing, base_for_search, base_is_split, and the errors of reading a
     damaged file or folder.
     """
-    wanted = wanted.encode("utf-8", "replace").decode()
-    path = existing_path(wanted)
+    reference = reference.encode("utf-8", "replace").decode()
+    path = existing_path(reference)
     if path is not None and path.is_dir():
         return _of_folder(path)
-    if path is not None or wanted.lower().endswith(".gguf"):
-        return _base_of_model(local_models.describe(path or Path(wanted)))
-    model = find_listed(wanted, models)
+    if path is not None or reference.lower().endswith(".gguf"):
+        return _base_of_model(local_models.describe(path or Path(reference)))
+    model = find_listed(reference, models)
     if model is None:
-        raise AppError("base_starter_missing") if wanted == STARTER else AppError("base_unknown", wanted=wanted)
+        raise AppError("base_starter_missing") if reference == STARTER else AppError("base_unknown", wanted=reference)
     return _base_of_model(model)
 
 
-def find_listed(wanted: str, models: Collection[LocalModel]) -> LocalModel | None:
-    """Return the listed model that `wanted` names ("starter": the trial model); None if there is none."""
-    if not wanted.strip():
+def find_listed(reference: str, models: Collection[LocalModel]) -> LocalModel | None:
+    """Return the listed model that `reference` names ("starter": the trial model); None if there is none."""
+    if not reference.strip():
         return None
-    return local_models.find(models, starter.card().id if wanted == STARTER else wanted)
+    return local_models.find(models, starter.card().id if reference == STARTER else reference)
 
 
 def read_base_folder(path: Path) -> HfModel:
@@ -106,31 +106,31 @@ def read_spec(path: Path) -> RunSpec | None:
     return dataclasses.replace(found, name=invisible_characters.to_single_line(found.name))
 
 
-def model_of_run(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
+def model_of_run(requested: RunSpec, models: Collection[LocalModel]) -> LocalModel:
     """Return the base model of a training run: the one at the recorded path, else one with the recorded hash.
 
     Raises AppError: run_base_gone, run_base_is_folder, and the errors of describing a file.
     """
-    base = Path(asked.base)
+    base = Path(requested.base)
     if base.is_dir():
-        raise AppError("run_base_is_folder", path=asked.base)
-    listed = next((model for model in models if model.path == asked.base), None)
-    same = (model for model in models if asked.base_sha256 and _noted_sha256(model) == asked.base_sha256)
+        raise AppError("run_base_is_folder", path=requested.base)
+    listed = next((model for model in models if model.path == requested.base), None)
+    same = (model for model in models if requested.base_sha256 and _noted_sha256(model) == requested.base_sha256)
     found = listed or next(same, None)
     if found is None and base.is_file():
         found = local_models.describe(base)
     if found is None:
-        raise AppError("run_base_gone", path=asked.base)
+        raise AppError("run_base_gone", path=requested.base)
     return found
 
 
-def require_same_base(asked: RunSpec, model: LocalModel) -> None:
+def require_same_base(requested: RunSpec, model: LocalModel) -> None:
     """Raise AppError("adapter_other_base") if the model is not the base that the training run started from.
 
     llama.cpp would load the adapter into another model, and the answers would get worse.
     """
-    if asked.base_sha256 and sha256_of_model(model) != asked.base_sha256:
-        raise AppError("adapter_other_base", base=asked.base, model=model.name)
+    if requested.base_sha256 and sha256_of_model(model) != requested.base_sha256:
+        raise AppError("adapter_other_base", base=requested.base, model=model.name)
 
 
 def sha256_of_model(model: LocalModel) -> str:
@@ -144,11 +144,14 @@ def sha256_of_model(model: LocalModel) -> str:
         raise AppError("file_unreadable", path=model.path, reason=error.strerror or str(error)) from error
 
 
-def existing_path(wanted: str, beside: Path = Path()) -> Path | None:
-    """Return the absolute path of an existing file or folder; None if missing. Relative names start at `beside`."""
+def existing_path(path_text: str, base_folder: Path = Path()) -> Path | None:
+    """Return the absolute path of an existing file or folder; None if missing.
+
+    Relative names start at `base_folder`.
+    """
     try:
-        path = (beside / Path(wanted).expanduser()).absolute()
-        return path if wanted and path.exists() else None
+        path = (base_folder / Path(path_text).expanduser()).absolute()
+        return path if path_text and path.exists() else None
     except (OSError, RuntimeError, ValueError):  # name too long, `~` of an unknown user
         return None
 
@@ -223,15 +226,15 @@ def _markup(form: TrainingPromptForm) -> tuple[object, ...]:
     return form.question, form.answer, form.answer_start, form.system, form.is_completion
 
 
-def with_trained_form(asked: RunSpec, model: LocalModel) -> LocalModel:
-    """Return the model with the prompt form that it was trained with. `asked`: the effective spec of the run.
+def with_trained_form(requested: RunSpec, model: LocalModel) -> LocalModel:
+    """Return the model with the prompt form that it was trained with. `requested`: the effective spec of the run.
 
     Raises AppError("run_form_unknown") if the catalogue has no such form and the model's own template is not used.
     """
-    form = find_prompt_form(asked.form) if asked.form else None
+    form = find_prompt_form(requested.form) if requested.form else None
     if form is not None:
         return dataclasses.replace(model, form_id=form.id)
-    if asked.form is not None and not (model.form_id is None and model.template_allowed):
+    if requested.form is not None and not (model.form_id is None and model.template_allowed):
         raise AppError("run_form_unknown", model=model.name, path=model.path)
     return model
 

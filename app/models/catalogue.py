@@ -151,12 +151,12 @@ class Catalogue:
     def card(self, card_id: str | None) -> ModelCard | None:
         return next((card for card in self.cards if card.id == card_id), None)
 
-    def find(self, wanted: str) -> ModelCard | None:
+    def find(self, reference: str) -> ModelCard | None:
         """Return the card with this id, else the only one whose id or name contains it."""
-        exact = self.card(wanted)
+        exact = self.card(reference)
         if exact is not None:
             return exact
-        partial = [card for card in self.cards if wanted.casefold() in f"{card.id} {card.name}".casefold()]
+        partial = [card for card in self.cards if reference.casefold() in f"{card.id} {card.name}".casefold()]
         return partial[0] if len(partial) == 1 else None
 
     def recognize(self, name: str) -> ModelCard | None:
@@ -330,17 +330,17 @@ class _FileReader:
                 raise AppError("card_field_missing", file=self._file, card=card, field=name)
         return kind(**{name: self._value(types[name], name, value, card, kind) for name, value in entry.items()})
 
-    def _value(self, wanted: Any, name: str, value: Any, card: str, owner: type[Any]) -> Any:
-        inner = typing.get_args(wanted)
-        if isinstance(wanted, UnionType):  # ModelShape | None
-            wanted = inner[0]
-        if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-            return value if isinstance(value, wanted) else self._build(wanted, self._require_table(value, name), card)
-        if typing.get_origin(wanted) is tuple and isinstance(value, list):
+    def _value(self, raw: Any, name: str, value: Any, card: str, owner: type[Any]) -> Any:
+        inner = typing.get_args(raw)
+        if isinstance(raw, UnionType):  # ModelShape | None
+            raw = inner[0]
+        if dataclasses.is_dataclass(raw) and isinstance(raw, type):
+            return value if isinstance(value, raw) else self._build(raw, self._require_table(value, name), card)
+        if typing.get_origin(raw) is tuple and isinstance(value, list):
             return tuple(self._value(inner[0], name, item, card, owner) for item in value)
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        if raw is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if type(value) is not wanted or not _is_allowed(name, value, owner):
+        if type(value) is not raw or not _is_allowed(name, value, owner):
             raise AppError("card_field_bad", file=self._file, card=card, field=name, value=_shorten(value))
         return value
 

@@ -87,36 +87,36 @@ class QueuedDownload:
         return dataclasses.replace(self, state=state, problem_code=code, problem_facts=facts)
 
 
-def source_kind(place: str) -> str:
+def source_kind(source: str) -> str:
     """Return the kind of a place: hub | file (the URL of one file) | folder | local_file."""
-    if place == "":
+    if source == "":
         return "hub"
-    if place.startswith(("http://", "https://")):
-        return "file" if urlsplit(place).path.lower().endswith(".gguf") else "hub"
-    return "local_file" if place.lower().endswith(".gguf") else "folder"
+    if source.startswith(("http://", "https://")):
+        return "file" if urlsplit(source).path.lower().endswith(".gguf") else "hub"
+    return "local_file" if source.lower().endswith(".gguf") else "folder"
 
 
-def is_online(place: str) -> bool:
-    return source_kind(place) in ("hub", "file")
+def is_online(source: str) -> bool:
+    return source_kind(source) in ("hub", "file")
 
 
-def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str) -> QueuedDownload:
-    """Plan the download of a catalogue file from `place`.
+def plan_download(card: ModelCard, file: ModelFile, source_address: str, identifier: str) -> QueuedDownload:
+    """Plan the download of a catalogue file from `source_address`.
 
     Raises AppError: download_no_source if the catalogue names no file or repository, download_bad_address for an
     address that is neither http nor https.
     """
-    kind = source_kind(place)
-    if kind in ("folder", "local_file") and "://" in place:
-        raise AppError("download_bad_address", address=strip_credentials(place))
+    kind = source_kind(source_address)
+    if kind in ("folder", "local_file") and "://" in source_address:
+        raise AppError("download_bad_address", address=strip_credentials(source_address))
     if not file.file or (kind == "hub" and not file.repository):
         raise AppError("download_no_source", name=card.title)
     names = part_names(file.file.rpartition("/")[2])
     sources = {
         "hub": part_names(file.file),
         "folder": names,
-        "local_file": part_names(place.replace("\\", "/").rpartition("/")[2]),
-        "file": _part_addresses(place),
+        "local_file": part_names(source_address.replace("\\", "/").rpartition("/")[2]),
+        "file": _part_addresses(source_address),
     }[kind]
     if len(sources) != len(names):  # the source is split differently than in the catalogue: the source wins
         names = part_names(sources[0].partition("?")[0].rpartition("/")[2])
@@ -124,8 +124,8 @@ def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str)
     first = QueuedFile(names[0], sources[0], file.size_bytes if is_exact else 0, file.sha256)
     others = (QueuedFile(name, source) for name, source in zip(names[1:], sources[1:], strict=True))
     return QueuedDownload(
-        identifier, card.id, card.title, file.quantization, place, file.repository, file.revision, file.size_bytes,
-        (first, *others), needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision),
+        identifier, card.id, card.title, file.quantization, source_address, file.repository, file.revision,
+        file.size_bytes, (first, *others), needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision),
     )  # fmt: skip
 
 
@@ -332,13 +332,13 @@ def delete_parts(folder: Path, queued: QueuedDownload) -> None:
             places.target.unlink(missing_ok=True)
 
 
-def find_forgotten_downloads(folder: Path, known: Collection[QueuedDownload]) -> list[QueuedDownload]:
-    """Return a paused download for each partial file in `folder` that belongs to none of `known`.
+def find_forgotten_downloads(folder: Path, queued: Collection[QueuedDownload]) -> list[QueuedDownload]:
+    """Return a paused download for each partial file in `folder` that belongs to none of `queued`.
 
     Such files come from the command line or from a queue that was lost.
     """
-    here = {file.name for entry in known for file in entry.files}
-    taken = {entry.key for entry in known}
+    here = {file.name for entry in queued for file in entry.files}
+    taken = {entry.key for entry in queued}
     found: dict[tuple[str, str], QueuedDownload] = {}
     for path in sorted(folder.glob("*.part.json")):
         checkpoint = read_checkpoint(path)

@@ -134,11 +134,15 @@ class ModelFolder:
 
 
 def known_model_folders(
-    home: Path, environment: Mapping[str, str] = os.environ, platform: str = sys.platform, *, own: Path | None = None
+    home: Path,
+    environment: Mapping[str, str] = os.environ,
+    platform: str = sys.platform,
+    *,
+    own_folder: Path | None = None,
 ) -> list[ModelFolder]:
-    """Return all folders that may hold models, existing or not. `own` is Kotae's models folder."""
+    """Return all folders that may hold models, existing or not. `own_folder` is Kotae's models folder."""
     finder = _FolderFinder(home, environment, platform)
-    places = [ModelFolder("kotae", own)] if own is not None else []
+    places = [ModelFolder("kotae", own_folder)] if own_folder is not None else []
     places += [ModelFolder("lm_studio", folder) for folder in finder.lm_studio()]
     places += [ModelFolder("ollama", folder) for folder in finder.ollama()]
     places += [ModelFolder("huggingface", finder.hugging_face())]
@@ -305,14 +309,14 @@ class _Search:
         self._folders: set[Path] = set()  # real paths already searched
         self._files: set[Path] = set()
 
-    def search(self, place: ModelFolder) -> None:
-        real = _resolve(place.folder)
+    def search(self, folder: ModelFolder) -> None:
+        real = _resolve(folder.folder)
         if real is None:
             return
-        if place.source == "ollama":
-            self._search_store(place)
+        if folder.source == "ollama":
+            self._search_store(folder)
         else:
-            self._walk(place, place.folder, real, MAX_DEPTH)
+            self._walk(folder, folder.folder, real, MAX_DEPTH)
 
     def _count(self) -> None:
         self._entries += 1
@@ -320,60 +324,60 @@ class _Search:
         if self._entries > MAX_ENTRIES or time.monotonic() > self._deadline:
             raise _BoundReachedError
 
-    def _search_store(self, place: ModelFolder) -> None:
-        for entry in ollama_entries(place.folder):
+    def _search_store(self, folder: ModelFolder) -> None:
+        for entry in ollama_entries(folder.folder):
             self._count()
             if entry.weights is None:  # a cloud model, or one in another format
-                self._skip(entry.manifest, place, AppError("found_no_weights", name=entry.name))
+                self._skip(entry.manifest, folder, AppError("found_no_weights", name=entry.name))
             else:
-                self._add(entry.weights, place, entry.name)
+                self._add(entry.weights, folder, entry.name)
 
-    def _walk(self, place: ModelFolder, folder: Path, real: Path, depth: int) -> None:
+    def _walk(self, model_folder: ModelFolder, folder: Path, real: Path, depth: int) -> None:
         if real in self._folders:
             return
         self._folders.add(real)
-        for child in self._children(place, folder):
+        for child in self._children(model_folder, folder):
             self._count()
             if _is_folder(child):
-                self._enter(place, child, depth - 1)
+                self._enter(model_folder, child, depth - 1)
             elif child.name.casefold().endswith(".gguf"):
-                self._add(Path(child.path), place)
+                self._add(Path(child.path), model_folder)
 
-    def _enter(self, place: ModelFolder, child: "os.DirEntry[str]", depth: int) -> None:
+    def _enter(self, folder: ModelFolder, child: "os.DirEntry[str]", depth: int) -> None:
         path = Path(child.path)
         real = _resolve(path)
         if real is None or depth == 0:
             return
         if child.is_symlink() and not self._is_inside(real):
-            self._skip(path, place, AppError("found_outside", path=str(path)))
+            self._skip(path, folder, AppError("found_outside", path=str(path)))
         else:
-            self._walk(place, path, real, depth)
+            self._walk(folder, path, real, depth)
 
-    def _children(self, place: ModelFolder, folder: Path) -> Iterator["os.DirEntry[str]"]:
+    def _children(self, model_folder: ModelFolder, folder: Path) -> Iterator["os.DirEntry[str]"]:
         try:
             with os.scandir(folder) as entries:
                 yield from sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             reason = error.strerror or str(error)
-            self._skip(folder, place, AppError("file_unreadable", path=str(folder), reason=reason))
+            self._skip(folder, model_folder, AppError("file_unreadable", path=str(folder), reason=reason))
 
-    def _add(self, path: Path, place: ModelFolder, name: str = "") -> None:
+    def _add(self, path: Path, folder: ModelFolder, name: str = "") -> None:
         if _is_later_part(path):
             return
         real = _resolve(path)
         if real is None:
-            self._skip(path, place, AppError("file_missing", path=str(path)))
+            self._skip(path, folder, AppError("file_missing", path=str(path)))
         elif not self._is_inside(real):
-            self._skip(path, place, AppError("found_outside", path=str(path)))
+            self._skip(path, folder, AppError("found_outside", path=str(path)))
         elif real not in self._files:
             self._files.add(real)
             try:
                 header = gguf.check_model(path, every_token=False)
                 self._check_parts(header)
             except AppError as error:
-                self._skip(path, place, _first_part_error(error))
+                self._skip(path, folder, _first_part_error(error))
             else:
-                self.findings.models.append(_describe(path, place, name, header))
+                self.findings.models.append(_describe(path, folder, name, header))
 
     def _check_parts(self, header: GgufHeader) -> None:
         for part in header.parts:
@@ -381,17 +385,17 @@ class _Search:
             if real is None or not self._is_inside(real):
                 raise AppError("found_outside", path=str(part))
 
-    def _skip(self, path: Path, place: ModelFolder, reason: AppError) -> None:
-        self.findings.skipped.append(SkippedModel(path, place.source, reason))
+    def _skip(self, path: Path, folder: ModelFolder, reason: AppError) -> None:
+        self.findings.skipped.append(SkippedModel(path, folder.source, reason))
 
     def _is_inside(self, real: Path) -> bool:
         return any(real.is_relative_to(root) for root in self._roots)
 
 
-def _describe(path: Path, place: ModelFolder, name: str, header: GgufHeader) -> FoundModel:
+def _describe(path: Path, folder: ModelFolder, name: str, header: GgufHeader) -> FoundModel:
     return FoundModel(
         path=path,
-        source=place.source,
+        source=folder.source,
         name=name or path.stem,
         size_bytes=header.file_bytes,
         architecture=header.architecture,

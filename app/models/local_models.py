@@ -124,10 +124,10 @@ def answering(models: Iterable[LocalModel]) -> list[LocalModel]:
     return [model for model in models if not is_embedding_model(model)]
 
 
-def answering_model(models: Iterable[LocalModel], chosen: str | None) -> LocalModel | None:
-    """Return the model with the id `chosen` if it can answer, else the first that can; None if none can."""
+def answering_model(models: Iterable[LocalModel], chosen_id: str | None) -> LocalModel | None:
+    """Return the model with the id `chosen_id` if it can answer, else the first that can; None if none can."""
     able = answering(models)
-    return next((model for model in able if model.id == chosen), next(iter(able), None))
+    return next((model for model in able if model.id == chosen_id), next(iter(able), None))
 
 
 def files_of(model: LocalModel) -> list[Path]:
@@ -136,11 +136,11 @@ def files_of(model: LocalModel) -> list[Path]:
     return [first, *(first.with_name(fingerprint.name) for fingerprint in model.files[1:])]
 
 
-def merged_with_known(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
+def merged_with_known(model: LocalModel, listed_models: Collection[LocalModel]) -> LocalModel:
     """Return a newly described model with a free id, or with id and history of the listed one at the same path."""
-    old = next((other for other in known if other.path == model.path), None)
+    old = next((other for other in listed_models if other.path == model.path), None)
     if old is None:
-        return dataclasses.replace(model, id=free_id(model.id, {other.id for other in known}))
+        return dataclasses.replace(model, id=free_id(model.id, {other.id for other in listed_models}))
     if old.tuned is not None:  # name and form come from the training
         model = dataclasses.replace(model, name=old.name, form_id=old.form_id, tuned=old.tuned)
     allowed = old.template_allowed or model.template_allowed
@@ -198,24 +198,24 @@ def form_of(model: LocalModel) -> PromptForm | None:
     return None if model.template_allowed else forms[FALLBACK_FORM]
 
 
-def find(models: Collection[LocalModel], wanted: str) -> LocalModel | None:
+def find(models: Collection[LocalModel], reference: str) -> LocalModel | None:
     """Return the model with this id, path, name or card, else the only one whose id or name contains the text.
 
     A tuned model is not found by its card.
     """
-    exact = [model for model in models if wanted == model.id or (wanted == model.path and not model.adapter)]
-    exact += [model for model in models if wanted == model.name]
-    exact += [model for model in models if wanted == model.card_id and model.tuned is None]
+    exact = [model for model in models if reference == model.id or (reference == model.path and not model.adapter)]
+    exact += [model for model in models if reference == model.name]
+    exact += [model for model in models if reference == model.card_id and model.tuned is None]
     if exact:
         return exact[0]
-    partial = [model for model in models if wanted.casefold() in f"{model.id} {model.name}".casefold()]
+    partial = [model for model in models if reference.casefold() in f"{model.id} {model.name}".casefold()]
     return partial[0] if len(partial) == 1 else None
 
 
-def free_id(stem: str, taken: Collection[str]) -> str:
+def free_id(stem: str, used_names: Collection[str]) -> str:
     base = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFKC", stem).casefold()).strip("-.") or "model"
     candidate, number = base, 2
-    while candidate in taken:
+    while candidate in used_names:
         candidate, number = f"{base}-{number}", number + 1
     return candidate
 

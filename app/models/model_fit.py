@@ -188,15 +188,15 @@ class FitConditions:
         found = fit_of_card(card, file, self.context_tokens, self.budget, self.kv_type)
         return self._result(found, card, lambda tokens: estimate_card(card, file, tokens, self.kv_type))
 
-    def _result(self, found: ModelFit, card: ModelCard | None, estimate: Estimate) -> FitResult:
+    def _result(self, fit: ModelFit, card: ModelCard | None, estimate: Estimate) -> FitResult:
         advice, predicted = FitAdvice(), None
-        if found.judgement.verdict == "insufficient":
-            weights_bytes = found.needed.weights_bytes
-            advice = advise(estimate, found.context_tokens, self.budget, card, weights_bytes, catalogue.load())
+        if fit.judgement.verdict == "insufficient":
+            weights_bytes = fit.needed.weights_bytes
+            advice = advise(estimate, fit.context_tokens, self.budget, card, weights_bytes, catalogue.load())
         if self.speed is not None and (card is None or card.kind == "chat"):
             active_share = card.active_share if card else 1.0
-            predicted = speed.predict(self.speed, found.needed, found.parameters, active_share)
-        return FitResult(found, advice, predicted)
+            predicted = speed.predict(self.speed, fit.needed, fit.parameters, active_share)
+        return FitResult(fit, advice, predicted)
 
 
 def fit_of_file(header: GgufHeader, context: int, budget: MemoryBudget, kv_type: str = "f16") -> ModelFit:
@@ -260,8 +260,8 @@ def _largest_fitting_card(
     return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
 
 
-def _fits(needed: MemoryEstimate, budget: MemoryBudget) -> bool:
-    return machine.judge_memory(needed, budget).verdict != "insufficient"
+def _fits(estimate: MemoryEstimate, budget: MemoryBudget) -> bool:
+    return machine.judge_memory(estimate, budget).verdict != "insufficient"
 
 
 def _bytes_a_weight(file: ModelFile) -> float:

@@ -31,15 +31,15 @@ REMOTE_NAME_MAX = 80  # characters
 _ID_PREFIX = "lan-"  # of remote models' ids, to avoid ids of files
 
 
-def describe_remote_model(name: str, remote: RemoteModel, taken: Collection[LocalModel] = ()) -> LocalModel:
+def describe_remote_model(name: str, remote: RemoteModel, models: Collection[LocalModel] = ()) -> LocalModel:
     """Describe a remote model as a model of the list.
 
-    `taken`: the models in the list; one with the same server and model name passes on its id and date.
+    `models`: the models in the list; one with the same server and model name passes on its id and date.
     """
     title = " ".join(name.split())[:REMOTE_NAME_MAX] or remote.model
-    id = local_models.free_id(f"{_ID_PREFIX}{title}", {model.id for model in taken})
+    id = local_models.free_id(f"{_ID_PREFIX}{title}", {model.id for model in models})
     new = _remote_model(id, title, remote, time.time())
-    old = next((model for model in taken if model.path == new.path), None)
+    old = next((model for model in models if model.path == new.path), None)
     return with_old_identity(old, new) if old else new
 
 
@@ -236,42 +236,45 @@ def _cached_sha256(path: Path, _size_bytes: int, _modified_ns: int) -> str:
     return input_file.sha256_of(path)
 
 
-def choose_model(wanted: str | None, where: Paths) -> LocalModel:
+def choose_model(reference: str | None, where: Paths) -> LocalModel:
     """Return the model that a command names: a GGUF file, or a listed model with its own file.
 
     Without a name it is the model that the window uses. Raises AppError: no_model_command, unknown_model,
     base_starter_missing, remote_cannot, and the errors of a damaged file or database.
     """
-    if is_model_file(wanted):
-        return local_models.describe(Path(wanted))
+    if is_model_file(reference):
+        return local_models.describe(Path(reference))
     with ModelStore.open(where.database, where.backups) as store:
         try:
-            return choose_listed_model(wanted, store.local_models(), where)
+            return choose_listed_model(reference, store.local_models(), where)
         except AppError as error:
-            elsewhere = find_remote_model(store, wanted) if error.code == "unknown_model" else None
+            elsewhere = find_remote_model(store, reference) if error.code == "unknown_model" else None
             if elsewhere is None:
                 raise
             raise AppError("remote_cannot", address=server_address(elsewhere)) from error
 
 
-def is_model_file(wanted: str | None) -> TypeGuard[str]:
-    return wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file())
+def is_model_file(reference: str | None) -> TypeGuard[str]:
+    return reference is not None and (reference.lower().endswith(".gguf") or Path(reference).is_file())
 
 
-def choose_listed_model(wanted: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
-    """Return the model named `wanted`; None: the one that the window uses. Raises AppError as `choose_model` does."""
-    if wanted is None:
+def choose_listed_model(reference: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
+    """Return the model named `reference`; None: the one that the window uses.
+
+    Raises AppError as `choose_model` does.
+    """
+    if reference is None:
         used = local_models.answering_model(models, settings.load(where.settings).model_id)
         if used is None:
             raise AppError("no_model_command")
         return used
-    is_starter = wanted == base_models.STARTER
-    found = local_models.find(models, starter.card().id if is_starter else wanted)
+    is_starter = reference == base_models.STARTER
+    found = local_models.find(models, starter.card().id if is_starter else reference)
     if found is None:
-        raise AppError("base_starter_missing") if is_starter else AppError("unknown_model", wanted=wanted)
+        raise AppError("base_starter_missing") if is_starter else AppError("unknown_model", wanted=reference)
     return found
 
 
-def find_remote_model(store: ModelStore, wanted: str | None) -> LocalModel | None:
+def find_remote_model(store: ModelStore, reference: str | None) -> LocalModel | None:
     """Return the remote model with this name; None if there is none."""
-    return local_models.find(list_remote_models(store), wanted) if wanted else None
+    return local_models.find(list_remote_models(store), reference) if reference else None

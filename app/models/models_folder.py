@@ -395,8 +395,8 @@ def _resolved(folder: Path) -> Path:
         raise AppError("move_target_unusable", path=str(folder), reason=str(error)) from error
 
 
-def _overlap(one: Path, other: Path) -> bool:
-    return one == other or one in other.parents or other in one.parents
+def _overlap(path: Path, other: Path) -> bool:
+    return path == other or path in other.parents or other in path.parents
 
 
 def _partial(path: Path) -> Path:

@@ -43,9 +43,10 @@ class ServedModel:
 class ServedModels:
     """The models that clients can request: the loaded model alone, and with each collection.
 
-    `named`: the collections to offer, each and all together; (): every collection that is not 機密 (secret). Labels are
-    looked up for each request. A secret collection is offered only if it is in `named` and the user has consented
-    (`is_agreed`, --allow-secret), and each answer from it is recorded. Methods may be called from any thread.
+    `named_collections`: the collections to offer, each and all together; (): each one that is not 機密 (secret).
+    Labels are looked up for each request. A secret collection is offered only if it is in `named_collections` and the
+    user has consented (`is_agreed`, --allow-secret), and each answer from it is recorded. Methods may be called from
+    any thread.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class ServedModels:
         documents: Path,
         exports_log: Path,
         model: LocalModel,
-        named: Sequence[CollectionRef] = (),
+        named_collections: Sequence[CollectionRef] = (),
         *,
         is_agreed: bool = False,
     ) -> None:
@@ -64,7 +65,7 @@ class ServedModels:
         self._documents = documents
         self._exports_log = exports_log
         self._model = model
-        self._named = tuple(named)
+        self._named = tuple(named_collections)
         self._is_agreed = is_agreed
 
     def all(self) -> list[ServedModel]:
@@ -199,12 +200,12 @@ def finish_reason(outcome: AnswerOutcome) -> str:
     return "length" if outcome.done.stop_reason in _CUT else "stop"
 
 
-def usage(used: Usage) -> dict[str, Any]:
+def usage(token_usage: Usage) -> dict[str, Any]:
     return {
-        "prompt_tokens": used.prompt_tokens,
-        "completion_tokens": used.answer_tokens,
-        "total_tokens": used.prompt_tokens + used.answer_tokens,
-        "prompt_tokens_details": {"cached_tokens": used.cached_tokens},
+        "prompt_tokens": token_usage.prompt_tokens,
+        "completion_tokens": token_usage.answer_tokens,
+        "total_tokens": token_usage.prompt_tokens + token_usage.answer_tokens,
+        "prompt_tokens_details": {"cached_tokens": token_usage.cached_tokens},
     }
 
 

@@ -93,19 +93,19 @@ def measure(data: Path) -> MachineMeasurements:
     )
 
 
-def assess(found: MachineMeasurements, probe: EnvironmentProbe | None = None) -> TrainingCapability:
+def assess(measurements: MachineMeasurements, probe: EnvironmentProbe | None = None) -> TrainingCapability:
     """Assess what can be trained with the measurements.
 
     `probe`: the answer of the training environment; None if there is no environment or it has not answered yet.
     """
-    card = _card(found.gpus)
-    obstacles = list(_obstacles(found.gpus, card, probe))
+    card = _card(measurements.gpus)
+    obstacles = list(_obstacles(measurements.gpus, card, probe))
     size, remarks = "", obstacles
     if card is not None and not obstacles:
         size = largest_size(card, card.free_bytes or 0)
         remarks = [*_memory_notes(card, size), *_capability_notes(card)]
-        remarks += list(_machine_notes(found, size)) if size else []
-    practice = list(_practice_obstacles(found))
+        remarks += list(_machine_notes(measurements, size)) if size else []
+    practice = list(_practice_obstacles(measurements))
     return TrainingCapability(card, size, not practice, (*remarks, *([] if size else practice)))
 
 
@@ -188,35 +188,35 @@ def _dotted(capability: tuple[int, int]) -> str:
 # ------------------------------------------------------------ memory and the disk
 
 
-def _machine_notes(found: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
+def _machine_notes(measurements: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
     """Yield what the machine, apart from its card, lacks to train a GGUF base of that size, which must be converted."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", 0, has_bf16=True, platform="")
     disk = estimate.estimate_disk(shape, recipe.resolve(_economical_spec("base.gguf"), facts))
-    facts_of_size = {"size": size, "free_bytes": found.disk_bytes, "need_bytes": disk.training}
-    if disk.training > found.disk_bytes:
-        yield CapabilityNote("disk_short", facts_of_size, is_grave=disk.training - disk.base > found.disk_bytes)
+    facts_of_size = {"size": size, "free_bytes": measurements.disk_bytes, "need_bytes": disk.training}
+    if disk.training > measurements.disk_bytes:
+        yield CapabilityNote("disk_short", facts_of_size, is_grave=disk.training - disk.base > measurements.disk_bytes)
     memory = CONVERTED_BYTES * shape.parameters
-    if memory > found.available_bytes:
-        wide = {"size": size, "free_bytes": found.available_bytes, "need_bytes": memory}
+    if memory > measurements.available_bytes:
+        wide = {"size": size, "free_bytes": measurements.available_bytes, "need_bytes": memory}
         yield CapabilityNote("memory_few", wide, is_grave=False)
 
 
-def _practice_obstacles(found: MachineMeasurements) -> Iterator[CapabilityNote]:
+def _practice_obstacles(measurements: MachineMeasurements) -> Iterator[CapabilityNote]:
     """Yield the reasons why the practice model cannot be trained on the processor."""
     card = starter.card()
     assert card.shape is not None
     shape = _shape(card.shape)
-    facts = _facts(shape, "cpu", found.memory_bytes, has_bf16=False, platform="")
+    facts = _facts(shape, "cpu", measurements.memory_bytes, has_bf16=False, platform="")
     effective = recipe.resolve(_economical_spec("base.gguf"), facts)
     need, disk = (
         estimate.estimate_memory(shape, effective, TOKENS).total,
         estimate.estimate_disk(shape, effective).training,
     )
-    if need > found.available_bytes * estimate.REFUSED_SHARE:
-        yield CapabilityNote("practice_memory", {"free_bytes": found.available_bytes, "need_bytes": need})
-    if disk > found.disk_bytes:
-        yield CapabilityNote("practice_disk", {"free_bytes": found.disk_bytes, "need_bytes": disk})
+    if need > measurements.available_bytes * estimate.REFUSED_SHARE:
+        yield CapabilityNote("practice_memory", {"free_bytes": measurements.available_bytes, "need_bytes": need})
+    if disk > measurements.disk_bytes:
+        yield CapabilityNote("practice_disk", {"free_bytes": measurements.disk_bytes, "need_bytes": disk})
 
 
 def _economical_spec(base: str) -> RunSpec:
@@ -228,16 +228,16 @@ def _facts(shape: TrainedShape, device: str, memory_bytes: int, *, has_bf16: boo
     return RecipeFacts(ROWS, TOKENS, device, memory_bytes, has_bf16, shape.parameters, "", platform)
 
 
-def _shape(of: catalogue.ModelShape) -> TrainedShape:
+def _shape(shape: catalogue.ModelShape) -> TrainedShape:
     config: Mapping[str, Any] = {
-        "model_type": of.architecture,
-        "num_hidden_layers": of.block_count,
-        "hidden_size": of.embedding_length,
-        "intermediate_size": of.feed_forward_length,
-        "num_attention_heads": of.head_count,
-        "num_key_value_heads": of.head_count_kv,
-        "head_dim": of.key_length,
-        "vocab_size": of.vocab_size,
-        "tie_word_embeddings": of.ties_embedding,
+        "model_type": shape.architecture,
+        "num_hidden_layers": shape.block_count,
+        "hidden_size": shape.embedding_length,
+        "intermediate_size": shape.feed_forward_length,
+        "num_attention_heads": shape.head_count,
+        "num_key_value_heads": shape.head_count_kv,
+        "head_dim": shape.key_length,
+        "vocab_size": shape.vocab_size,
+        "tie_word_embeddings": shape.ties_embedding,
     }
     return estimate.shape_from_config(config)

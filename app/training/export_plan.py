@@ -281,22 +281,22 @@ def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[Artif
     return [*steps_to_make(export, form), ArtifactStep("answer", export.answer_file(form), answer, form)]
 
 
-def add_answers(export: ExportPlan, form: str, found: Scores) -> Scores:
-    """Add the answers from the form's answer file to its scores `found`, and store and return the result.
+def add_answers(export: ExportPlan, form: str, scores: Scores) -> Scores:
+    """Add the answers from the form's answer file to its scores `scores`, and store and return the result.
 
     Raises AppError as `read_scores` does, and OSError.
     """
     path = export.answer_file(form)
     written = score_files.read_scores(path)
-    made = dataclasses.replace(found, answers=written.answers, write_tokens_per_s=written.write_tokens_per_s)
+    made = dataclasses.replace(scores, answers=written.answers, write_tokens_per_s=written.write_tokens_per_s)
     score_files.write_scores(made, export.score_file(form))
     path.unlink()
     return made
 
 
-def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ArtifactStep]:
-    """Return all steps still to do; each has its form's name. `done`: the forms that are already measured."""
-    wanted = [form for form in export.forms if form not in done]
+def remaining_steps(export: ExportPlan, done_steps: Collection[str]) -> list[ArtifactStep]:
+    """Return all steps still to do; each has its form's name. `done_steps`: the forms that are already measured."""
+    wanted = [form for form in export.forms if form not in done_steps]
     if wanted and F16_ADAPTER not in wanted and not export.reference.is_file():
         wanted.insert(0, F16_ADAPTER)
     quantized = [form.name for form in QUANTIZED if form.name in wanted]
@@ -306,7 +306,7 @@ def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ArtifactS
             steps += _base_steps(export)
         if form in ON_BASE:
             steps += steps_to_make(export, form)
-        if form == MERGED_F16 or (quantized[:1] == [form] and MERGED_F16 in done):
+        if form == MERGED_F16 or (quantized[:1] == [form] and MERGED_F16 in done_steps):
             steps += steps_to_make(export, MERGED_F16)
         if form in quantized:
             steps.append(_quantize_step(export, form, export.file(form)))

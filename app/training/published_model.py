@@ -58,23 +58,23 @@ def publish(
 
 
 def _merged(
-    run: TrainingRunFolder, asked: RunSpec, adapter: Path, form: str, store: ModelStore, models_folder: Path
+    run: TrainingRunFolder, requested: RunSpec, adapter: Path, form: str, store: ModelStore, models_folder: Path
 ) -> LocalModel:
     path = run_result.form_file(run.folder, form)
     if path is None:
         raise AppError("tuned_form_missing", name=run.name, form=form)
     base = None
     with contextlib.suppress(AppError):  # a merged file works without its base
-        base = _base(run, asked, store)
-    base_name = base.name if base is not None else Path(asked.base).name
+        base = _base(run, requested, store)
+    base_name = base.name if base is not None else Path(requested.base).name
     is_allowed = base is not None and base.template_allowed
     model = dataclasses.replace(local_models.describe(path), template_allowed=is_allowed)
-    model = _with_trained_form(run, asked, model, base_name)
+    model = _with_trained_form(run, requested, model, base_name)
     # `describe` may mistake a file for a catalogue file of the same size, and so give the wrong hash.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
     label, origins = _known_lineage(run.folder)
     tuned = TuningRecord(
-        run.id, run.name, form, base_name, asked.base_sha256, _sha256(adapter), label=label, origins=origins
+        run.id, run.name, form, base_name, requested.base_sha256, _sha256(adapter), label=label, origins=origins
     )
     name = f"{run.name} {form}"
     model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
@@ -105,16 +105,16 @@ def _is_same(other: LocalModel, model: LocalModel) -> bool:
     return same and (other.path, other.adapter) == (model.path, model.adapter)
 
 
-def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalModel | None:
+def _base(run: TrainingRunFolder, requested: RunSpec, store: ModelStore) -> LocalModel | None:
     """Return the base as a model of the list, with its hash; None if its file is missing."""
     models = store.local_models()
     made = run.folder / "base.gguf"  # the gate makes it if the base is a folder
     try:
-        if not asked.base_sha256 and made.is_file():
+        if not requested.base_sha256 and made.is_file():
             listed = next((model for model in models if model.path == str(made)), None)
             found = listed or local_models.describe(made)
         else:
-            found = base_models.model_of_run(asked, models)
+            found = base_models.model_of_run(requested, models)
         sha256 = model_registry.file_sha256(Path(found.path), found.files)
     except AppError as error:
         if error.code in ("run_base_gone", "run_base_is_folder"):
@@ -122,15 +122,15 @@ def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalMod
         raise
     except OSError:
         return None
-    if asked.base_sha256 not in ("", sha256):
+    if requested.base_sha256 not in ("", sha256):
         raise AppError("tuned_base_changed", name=run.name, base=found.name, path=found.path)
     first, *others = local_models.describe(Path(found.path)).files  # with current sizes and times
     files = (dataclasses.replace(first, sha256=sha256), *others)
     return local_models.add(store, dataclasses.replace(found, files=files))
 
 
-def _with_trained_form(run: TrainingRunFolder, asked: RunSpec, model: LocalModel, base_name: str) -> LocalModel:
-    model = base_models.with_trained_form(run_folders.effective_spec(run.folder) or asked, model)
+def _with_trained_form(run: TrainingRunFolder, requested: RunSpec, model: LocalModel, base_name: str) -> LocalModel:
+    model = base_models.with_trained_form(run_folders.effective_spec(run.folder) or requested, model)
     if model.form_id is None and not model.template_allowed:  # needs the publisher's template, which is not allowed
         raise AppError("tuned_needs_template", name=run.name, base=base_name)
     return model

@@ -349,8 +349,8 @@ def _row(form: str, measured: Mapping[str, Scores], available_bytes: int, groups
     )
 
 
-def _change(base: Scores, found: Scores, groups: Sequence[str]) -> ConfidenceInterval:
-    before, after = ([example.nll for example in one.examples] for one in (base, found))
+def _change(base: Scores, scores: Scores, groups: Sequence[str]) -> ConfidenceInterval:
+    before, after = ([example.nll for example in one.examples] for one in (base, scores))
     return bootstrap.difference_interval(before, after, [example.tokens for example in base.examples], groups)
 
 

@@ -46,13 +46,13 @@ class RemoteJob:
     has_base: bool  # False: the user must copy `base_files` into the job
 
 
-def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = False) -> RemoteJob:
+def make_job(requested: RunSpec, folder: Path, *, permit: Permit, with_base: bool = False) -> RemoteJob:
     """Write the job of a run. This hashes the data and the base. `permit`: the permit for `job_export`.
 
     Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_invalid,
     run_data_changed, hf_*, secret_export.
     """
-    files = _base_files(Path(asked.base))
+    files = _base_files(Path(requested.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
     try:
         with permit.write_folder(folder):  # ask first: copying a base takes minutes
@@ -60,7 +60,7 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
             if next(folder.iterdir(), None) is not None:
                 raise AppError("job_folder_taken", path=str(folder))
             require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
-            _write(asked, folder, files, has_base=has_base, permit=permit)
+            _write(requested, folder, files, has_base=has_base, permit=permit)
     except (FileExistsError, NotADirectoryError) as error:
         file = next(path for path in (folder, *folder.parents) if path.exists())
         raise AppError("job_is_file", path=str(file)) from error
@@ -70,16 +70,18 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
     return RemoteJob(folder, work_folder.folder_size_bytes(folder), names, has_base)
 
 
-def job_export(known: Lineage, bases: Sequence[LocalModel], folder: Path, documents: Path, name: str) -> ExportRequest:
+def job_export(
+    known_lineage: Lineage, bases: Sequence[LocalModel], folder: Path, documents: Path, name: str
+) -> ExportRequest:
     """Return the export request for a job. Its label is determined from the current labels of everything in the job.
 
-    `known`: the lineage of the data and of the adapter to be trained further. `bases`: the models of the list that are
-    the job's base. `documents`: path of the documents' database. `name`: the training's name.
+    `known_lineage`: the lineage of the data and of the adapter to be trained further. `bases`: the models of the list
+    that are the job's base. `documents`: path of the documents' database. `name`: the training's name.
     """
 
     def label_now() -> Label:
         of_bases = [lineage.label_of_model(documents, model) for model in bases]
-        return confidentiality.highest_label((known.label_now(documents), *of_bases))
+        return confidentiality.highest_label((known_lineage.label_now(documents), *of_bases))
 
     return ExportRequest("job", str(folder.absolute()), label_now, name)
 
@@ -91,14 +93,14 @@ def _base_files(base: Path) -> list[Path]:
     return [base / fact.name for fact in hf_folders.read_hf_model(base).files]
 
 
-def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool, permit: Permit) -> None:
-    hashes = _copy_data(asked, permit.at(folder / DATA))
+def _write(requested: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool, permit: Permit) -> None:
+    hashes = _copy_data(requested, permit.at(folder / DATA))
     _copy_tree(Path(trainer.__file__).parent, folder / "trainer")
-    if asked.adapter:
-        run_folders.copy_adapter(Path(asked.adapter), folder / START)
-        hashes["adapter"] = asked.hashes["adapter"]
-    if asked.converter:
-        _copy_tree(Path(asked.converter), folder / "converter")
+    if requested.adapter:
+        run_folders.copy_adapter(Path(requested.adapter), folder / START)
+        hashes["adapter"] = requested.hashes["adapter"]
+    if requested.converter:
+        _copy_tree(Path(requested.converter), folder / "converter")
     environment = resources() / "training_environment"
     shutil.copyfile(environment / "requirements.txt", folder / "requirements.txt")
     _copy_tree(environment / "locked", folder / "locked")
@@ -112,33 +114,38 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
     (folder / WORDS).mkdir()
     for name in _WORDS:  # texts for watch.py
         shutil.copyfile(resources() / "wording" / name, folder / WORDS / name)
-    local = with_job_paths(asked, hashes, is_folder=Path(asked.base).is_dir())
+    local = with_job_paths(requested, hashes, is_folder=Path(requested.base).is_dir())
     (folder / run_folders.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
-    (folder / "README.md").write_text(_readme(asked, base_files, has_base=has_base), encoding="utf-8")
-    manifest = {"version": VERSION, "run": Path(asked.folder).name, "hashes": hashes, "base_sha256": asked.base_sha256}
+    (folder / "README.md").write_text(_readme(requested, base_files, has_base=has_base), encoding="utf-8")
+    manifest = {
+        "version": VERSION,
+        "run": Path(requested.folder).name,
+        "hashes": hashes,
+        "base_sha256": requested.base_sha256,
+    }
     (folder / JOB_FILE).write_text(_json(manifest), encoding="utf-8")
     _write_sums(folder / BASE_SUMS, ((f"{BASE}/{path.name}", path) for path in base_files))
     shipped = sorted(path for path in folder.rglob("*") if path.is_file() and folder / BASE not in path.parents)
     _write_sums(folder / SUMS, ((path.relative_to(folder).as_posix(), path) for path in shipped))
 
 
-def with_job_paths(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -> RunSpec:
+def with_job_paths(requested: RunSpec, hashes: dict[str, str], *, is_folder: bool) -> RunSpec:
     """Return the spec with paths relative to the job's folder."""
-    parts: dict[str, Any] = {part: f"{DATA}/{part}.jsonl" if getattr(asked, part) else "" for part in PARTS}
+    parts: dict[str, Any] = {part: f"{DATA}/{part}.jsonl" if getattr(requested, part) else "" for part in PARTS}
     return dataclasses.replace(
-        asked,
+        requested,
         folder=RUN,
-        base=BASE if is_folder else f"{BASE}/{Path(asked.base).name}",
-        adapter=START if asked.adapter else "",
+        base=BASE if is_folder else f"{BASE}/{Path(requested.base).name}",
+        adapter=START if requested.adapter else "",
         bases="bases",
-        converter="converter" if asked.converter else "",
+        converter="converter" if requested.converter else "",
         hashes=hashes,
-        device=None if asked.device == "cpu" else asked.device,
+        device=None if requested.device == "cpu" else requested.device,
         **parts,
     )
 
 
-def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
+def _copy_data(requested: RunSpec, folder: Path) -> dict[str, str]:
     """Copy the data into the job and return the hash of each part.
 
     Raises AppError: run_data_missing, run_data_invalid, run_data_changed.
@@ -146,7 +153,7 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
     folder.mkdir()
     hashes = {}
     for part in PARTS:
-        source = getattr(asked, part)
+        source = getattr(requested, part)
         if not source:
             continue
         target = folder / f"{part}.jsonl"
@@ -157,8 +164,8 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
         except FileNotFoundError as error:
             raise AppError("run_data_missing", path=source) from error
         hashes[part] = input_file.sha256_of(target)
-        if hashes[part] != asked.hashes.get(part, hashes[part]):
-            raise AppError("run_data_changed", path=source, id=asked.name)
+        if hashes[part] != requested.hashes.get(part, hashes[part]):
+            raise AppError("run_data_changed", path=source, id=requested.name)
     return hashes
 
 
@@ -172,7 +179,7 @@ def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
-def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
+def _readme(requested: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
     from app.base.files.inert_markdown import escape_line  # importing its parser takes a tenth of a second
 
     text = (resources() / "training_job" / "README.md").read_text(encoding="utf-8")
@@ -181,13 +188,13 @@ def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
     japanese, english = [line.split("|") for line in _read_lines("base.txt")]
     at = 0 if has_base else 1
     base_texts = {"base_ja": japanese[at], "base_en": english[at]}
-    expected = _expectations(asked)
+    expected = _expectations(requested)
     if not expected:
         text = "".join(line for line in text.splitlines(keepends=True) if "{memory}" not in line)
     for name, value in {
         **base_texts,
         **expected,
-        "name": escape_line(asked.name),
+        "name": escape_line(requested.name),
         "names": escape_line(names),
         "size": size,
     }.items():
@@ -195,14 +202,14 @@ def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
     return text
 
 
-def _expectations(asked: RunSpec) -> dict[str, str]:
+def _expectations(requested: RunSpec) -> dict[str, str]:
     """Return texts with memory and hours on the smallest common card that has enough memory, else on the largest.
 
     Return {} for a base whose config.json omits values that are defaults of transformers.
     """
     for card, gigabytes in _CARDS:
         try:
-            plan = _on_card(dataclasses.replace(asked, device=None), card, gigabytes * 10**9)
+            plan = _on_card(dataclasses.replace(requested, device=None), card, gigabytes * 10**9)
         except AppError:
             return {}
         if plan.has_memory:
@@ -211,9 +218,9 @@ def _expectations(asked: RunSpec) -> dict[str, str]:
     return {"card": card, "gigabytes": str(gigabytes), "memory": wording.format_size(plan.memory.total), "hours": hours}
 
 
-def _on_card(asked: RunSpec, card: str, memory_bytes: int) -> RunPlan:
+def _on_card(requested: RunSpec, card: str, memory_bytes: int) -> RunPlan:
     device = PlannedDevice("cuda", card, memory_bytes, memory_bytes, estimate.card_flops_per_s(card))
-    return run_plan.plan_run(asked, None, lambda _kind: device)
+    return run_plan.plan_run(requested, None, lambda _kind: device)
 
 
 def _read_lines(name: str) -> list[str]:

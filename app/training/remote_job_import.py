@@ -164,7 +164,7 @@ def import_job(folder: Path, where: Path, report: ReportBytes = lambda _done, _t
     return run_folders.read(target)
 
 
-def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned) -> None:
+def _fill(target: Path, folder: Path, requested: RunSpec, returned_job: _Returned) -> None:
     """Move the validated copies into the run. Raises OSError, AppError("run_unwritable").
 
     The journal is written last: until then the run is "waiting" and the import can be repeated.
@@ -173,12 +173,13 @@ def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned) -> None:
     for path in (target / _PART_FOLDER).iterdir():
         if path.name not in _REWRITTEN_FILES:
             path.replace(target / path.name)
-    settled = dataclasses.replace(found.effective, **{name: getattr(asked, name) for name in _PLACES})
+    settled = dataclasses.replace(returned_job.effective, **{name: getattr(requested, name) for name in _PLACES})
     (target / run_folders.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
     write_atomically(target / run_folders.RETURNED, str(folder).encode("utf-8", "replace"))
-    run_folders.write_spec(target, asked)
+    run_folders.write_spec(target, requested)
     lines = (
-        json.dumps(events.to_json(_with_local_paths(event, target)), ensure_ascii=False) for event in found.journal
+        json.dumps(events.to_json(_with_local_paths(event, target)), ensure_ascii=False)
+        for event in returned_job.journal
     )
     write_atomically(
         target / run_journal.JOURNAL_FILE, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
@@ -234,23 +235,23 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _validated(
-    folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: CopyProgress
+    folder: Path, copied: Path, manifest: _Manifest, requested: RunSpec, sums: Mapping[str, str], meter: CopyProgress
 ) -> _Returned:
     """Validate and return the run that was copied to `copied`. Raises AppError as `import_job` does, NotPlainError."""
     journal = _journal(folder, copied)
     for name, wanted in sums.items():
         if not _is_inside(name) or _digest(folder, name, meter) != wanted:
             raise AppError("job_changed", path=str(folder / Path(name).name))
-    named = {name for name in (*PARTS, "adapter") if getattr(asked, name)}
+    named = {name for name in (*PARTS, "adapter") if getattr(requested, name)}
     if manifest.hashes.keys() != named:  # a part without a hash would not be compared
         raise AppError("job_changed", path=str(folder / remote_job.JOB_FILE))
     for part, wanted in manifest.hashes.items():
         name = f"{remote_job.DATA}/{part}.jsonl"
-        if asked.hashes.get(part, wanted) != wanted or (part in PARTS and sums.get(name) != wanted):
+        if requested.hashes.get(part, wanted) != wanted or (part in PARTS and sums.get(name) != wanted):
             raise AppError("job_changed", path=str(folder / name))
-    _check_included_base(folder, Path(asked.base))
-    effective = _effective(folder, copied, manifest, asked)
-    _check_adapter(folder, copied, manifest, effective, asked)
+    _check_included_base(folder, Path(requested.base))
+    effective = _effective(folder, copied, manifest, requested)
+    _check_adapter(folder, copied, manifest, effective, requested)
     _check_holdout(copied, folder / remote_job.DATA / "holdout.jsonl", manifest.hashes.get("holdout", ""))
     return _Returned(effective, journal)
 
@@ -293,7 +294,7 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
     return tuple(found)
 
 
-def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
+def _effective(folder: Path, copied: Path, manifest: _Manifest, requested: RunSpec) -> RunSpec:
     """Return the spec with the decided settings, which must agree with the requested one.
 
     Raises AppError: job_unreadable, job_changed.
@@ -305,13 +306,13 @@ def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) 
     if effective.hashes != manifest.hashes:
         raise AppError("job_changed", path=str(folder / remote_job.DATA))
     for item in dataclasses.fields(RunSpec):
-        wanted = getattr(asked, item.name)
+        wanted = getattr(requested, item.name)
         if item.name not in _SETTLED_THERE and wanted is not None and getattr(effective, item.name) != wanted:
             raise AppError("job_changed", path=str(folder / remote_job.RUN / run_folders.EFFECTIVE))
     return effective
 
 
-def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
+def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, requested: RunSpec) -> None:
     """Check the adapter's record and its shapes.
 
     Raises AppError: job_unreadable, job_changed, and as `check_adapter` does; NotPlainError.
@@ -320,9 +321,9 @@ def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: R
         record = strict_json.parse_object(read_plain(copied / run_folders.PEFT_ADAPTER / adapter.RECORD, _SMALL_BYTES))
     except (OSError, ValueError) as error:
         raise _read_error(error, folder / remote_job.RUN) from error
-    if record.get("base_sha256") != manifest.base_sha256 or asked.base_sha256 != manifest.base_sha256:
+    if record.get("base_sha256") != manifest.base_sha256 or requested.base_sha256 != manifest.base_sha256:
         raise AppError("job_changed", path=str(folder / remote_job.BASE))
-    check_adapter(copied / run_folders.PEFT_ADAPTER, effective, Path(asked.base))
+    check_adapter(copied / run_folders.PEFT_ADAPTER, effective, Path(requested.base))
 
 
 def _check_holdout(run: Path, rows: Path, sha256: str) -> None:

@@ -58,18 +58,20 @@ class ProcessWatch:
     heard: Callable[[Event], None] = lambda _event: None
 
 
-def trainer_events(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: ProcessWatch) -> Iterator[Event]:
-    """Run the trainer with the option `how` and yield its events. Only a converted base remains afterwards.
+def trainer_events(
+    requested: RunSpec, command: Callable[..., list[str]], mode: str, watch: ProcessWatch
+) -> Iterator[Event]:
+    """Run the trainer with the option `mode` and yield its events. Only a converted base remains afterwards.
 
     `command` returns the command line for the spec's path and the option. Raises
     AppError("training_environment_broken").
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / run_folders.SPEC
-        written = spec.to_json(dataclasses.replace(asked, folder=str(Path(folder) / "run")))
+        written = spec.to_json(dataclasses.replace(requested, folder=str(Path(folder) / "run")))
         path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
         with (Path(folder) / run_folders.LOG).open("wb") as log:
-            argv = command(str(path), how)
+            argv = command(str(path), mode)
             try:
                 child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
             except OSError as error:
@@ -84,7 +86,7 @@ def trainer_events(asked: RunSpec, command: Callable[..., list[str]], how: str, 
                         watch.heard(event)
                         yield event
                 except ValueError as error:  # the process was killed while writing a line
-                    raise AppError("training_environment_broken", path=argv[0], reason=how) from error
+                    raise AppError("training_environment_broken", path=argv[0], reason=mode) from error
                 finally:
                     child.kill()  # it still runs if the caller stopped early
 
@@ -180,7 +182,7 @@ class RunPlan:
 
 
 def plan_run(
-    asked: RunSpec,
+    requested: RunSpec,
     command: Callable[..., list[str]] | None,
     find_device: Callable[[str | None], PlannedDevice],
     *,
@@ -194,12 +196,12 @@ def plan_run(
     base. Raises AppError for everything that makes a run fail before its checks (run_data_missing, run_base_…), and
     base_*.
     """
-    base = _base(asked)
+    base = _base(requested)
     answer = None
-    if command is not None and (measures or _is_planning_quick(asked)):
-        answer = _ask_trainer(asked, command, "--probe" if measures else "--plan", watch)
-    device = find_device(answer.spec.device if answer else asked.device)
-    found = answer or _estimate(asked, base, device)
+    if command is not None and (measures or _is_planning_quick(requested)):
+        answer = _ask_trainer(requested, command, "--probe" if measures else "--plan", watch)
+    device = find_device(answer.spec.device if answer else requested.device)
+    found = answer or _estimate(requested, base, device)
     shape, effective, forecast = base.shape, found.spec, found.forecast
     memory = estimate.estimate_memory(shape, effective, _longest_sequence(effective, found.counts))
     if forecast:
@@ -211,7 +213,7 @@ def plan_run(
         memory=memory,
         disk=estimate.estimate_disk(shape, effective),
         time=estimate.estimate_time(shape, effective, _load(found.counts), device.flops_per_s),
-        free_disk_bytes=_free_disk(Path(asked.folder)),
+        free_disk_bytes=_free_disk(Path(requested.folder)),
         findings=found.findings,
         previews=found.previews,
         problem=found.problem,
@@ -262,9 +264,9 @@ class PlannedBase:
     model_type: str
 
 
-def _base(asked: RunSpec) -> PlannedBase:
+def _base(requested: RunSpec) -> PlannedBase:
     """Return the shape of the base model and its architecture. Raises AppError as the readers of models do."""
-    path = Path(asked.base)
+    path = Path(requested.base)
     if path.is_dir():
         model = hf_folders.read_hf_model(path)
         config = strict_json.read_object(hf_folders.regular_file(path, "config.json"))
@@ -303,15 +305,17 @@ class TrainerPlan:
     forecast: RunForecast | None = None
 
 
-def _is_planning_quick(asked: RunSpec) -> bool:
+def _is_planning_quick(requested: RunSpec) -> bool:
     """Return whether the trainer can plan without first converting a large base."""
-    base = Path(asked.base)
-    converted = Path(asked.bases) / asked.base_sha256[:16] if asked.bases and asked.base_sha256 else None
+    base = Path(requested.base)
+    converted = (
+        Path(requested.bases) / requested.base_sha256[:16] if requested.bases and requested.base_sha256 else None
+    )
     return base.is_dir() or (converted is not None and converted.is_dir()) or base.stat().st_size <= CONVERTED_BYTES
 
 
-def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: ProcessWatch) -> TrainerPlan:
-    """Run the trainer with `how` ("--plan" | "--probe") and return its answer.
+def _ask_trainer(requested: RunSpec, command: Callable[..., list[str]], mode: str, watch: ProcessWatch) -> TrainerPlan:
+    """Run the trainer with `mode` ("--plan" | "--probe") and return its answer.
 
     Raises AppError: run_* for failures before the settings are decided; training_environment_broken.
     """
@@ -320,7 +324,7 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
     previews: list[Preview] = []
     problem: AppError | None = None
     forecast: RunForecast | None = None
-    for event in trainer_events(asked, command, how, watch):
+    for event in trainer_events(requested, command, mode, watch):
         match event:
             case ResolvedRecipe():
                 effective = event
@@ -331,46 +335,46 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
             case RunForecast():
                 forecast = event
             case Failed() if event.code != "memory_short":  # RunPlan.has_memory decides about memory
-                problem = training_errors.error_from_run(event.code, event.facts, asked.name)
+                problem = training_errors.error_from_run(event.code, event.facts, requested.name)
     if effective is None:
-        raise problem or AppError("training_environment_broken", path=command()[0], reason=how)
+        raise problem or AppError("training_environment_broken", path=command()[0], reason=mode)
     facts = effective.facts
     counts = TokenCounts(
         rows=facts["examples"],
-        validation_rows=_rows(Path(asked.validation)),
+        validation_rows=_rows(Path(requested.validation)),
         tokens=facts["tokens"],
         trained=facts["trained_tokens"],
         longest=facts["longest"],
         is_exact=True,
     )
-    decided = dataclasses.replace(spec.from_json(effective.spec), folder=asked.folder)
+    decided = dataclasses.replace(spec.from_json(effective.spec), folder=requested.folder)
     return TrainerPlan(decided, counts, findings, tuple(previews), problem, forecast)
 
 
 # ----------------------------------------------------------- without the trainer
 
 
-def _estimate(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -> TrainerPlan:
+def _estimate(requested: RunSpec, base: PlannedBase, device: PlannedDevice) -> TrainerPlan:
     """Estimate the token counts from the rows' characters, and decide the settings from these counts.
 
     Raises AppError("run_data_missing" | "run_data_invalid").
     """
-    rows = [_character_counts(row) for row in read_rows(Path(asked.train))]
+    rows = [_character_counts(row) for row in read_rows(Path(requested.train))]
     tokens = [round(TOKENS_PER_CHARACTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in rows]
     trained = sum(round(TOKENS_PER_CHARACTER * answers) for _, answers, _ in rows)
     longest = max(tokens, default=0)
-    counts = TokenCounts(len(rows), _rows(Path(asked.validation)), sum(tokens), trained, longest, is_exact=False)
+    counts = TokenCounts(len(rows), _rows(Path(requested.validation)), sum(tokens), trained, longest, is_exact=False)
     facts = RecipeFacts(
         rows=len(rows),
         tokens_longest=longest,
-        device=asked.device or device.kind,
+        device=requested.device or device.kind,
         memory_bytes=device.memory_bytes,
         has_bf16=device.kind == "cuda",
         parameters=base.shape.parameters,
         model_type=base.model_type,
         platform=sys.platform,
     )
-    return TrainerPlan(recipe.resolve(asked, facts), counts)
+    return TrainerPlan(recipe.resolve(requested, facts), counts)
 
 
 def read_rows(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -236,10 +236,10 @@ def _worst_level(gate: GateResult, code: str) -> Level:
 # --------------------------------------------------------------------- categories
 
 
-def categories(examples: Sequence[HeldOutExample], names: Mapping[int, str], by: str) -> CategoryLosses:
+def categories(examples: Sequence[HeldOutExample], names: Mapping[int, str], column_kind: str) -> CategoryLosses:
     """Return losses by category; by answer length unless two categories have at least LEAST_UNITS examples.
 
-    `names`: the category of each line. `by`: the kind of these categories, as in CategoryLosses.
+    `names`: the category of each line. `column_kind`: the kind of these categories, as in CategoryLosses.
     """
     known = [one for one in examples if one.trained and np.isfinite([one.base_nll, one.adapter_nll]).all()]
     counts = Counter(name for one in known if (name := names.get(one.line, "")))
@@ -249,7 +249,7 @@ def categories(examples: Sequence[HeldOutExample], names: Mapping[int, str], by:
         rest = [one for one in known if names.get(one.line) not in large]
         if len(rest) >= LEAST_UNITS:
             parts[OTHER] = rest
-        return CategoryLosses(by, tuple(_category(name, part) for name, part in parts.items()))
+        return CategoryLosses(column_kind, tuple(_category(name, part) for name, part in parts.items()))
     if len(known) < LEAST_UNITS * len(LENGTHS):
         return CategoryLosses()
     ordered = sorted(known, key=lambda one: len(one.trained))

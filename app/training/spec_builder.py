@@ -94,13 +94,15 @@ def build_spec(fields: SpecFields, where: Paths, models: Collection[LocalModel],
         raise training_errors.error_from_run(error.code, error.facts, name) from error
 
 
-def _adapter(wanted: str, where: Path) -> Path:
-    """Return the folder of an adapter. `wanted`: its path, or the id or name of a run. `where`: the folder of all runs.
+def _adapter(reference: str, where: Path) -> Path:
+    """Return the folder of an adapter.
+
+    `reference`: its path, or the id or name of a run. `where`: the folder of all runs.
 
     Raises AppError as `run_folders.find` does; run_no_adapter; run_adapter_unreadable if one of its files is not a
     plain file, because the files are copied into the run and its job.
     """
-    folder = base_models.existing_path(wanted)
+    folder = base_models.existing_path(reference)
     if folder is not None and (folder / adapter.CONFIG).is_file():
         try:
             for name in adapter.FILES if where not in folder.parents else ():
@@ -112,7 +114,7 @@ def _adapter(wanted: str, where: Path) -> Path:
         except OSError as error:
             raise AppError("run_adapter_unreadable", path=str(folder), reason=error.strerror or str(error)) from error
         return folder
-    run = run_folders.find(where, wanted)
+    run = run_folders.find(where, reference)
     run_folders.require_here(run)
     if not (run.folder / run_folders.PEFT_ADAPTER).is_dir():
         raise AppError("run_no_adapter", id=run.id)

@@ -222,12 +222,12 @@ def make_text_view(text: str, name: str, height_px: int) -> QPlainTextEdit:
     return view
 
 
-def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
-    """Return the height in pixels of a scrolling part of a dialog: `wanted`, or less if the window is low."""
+def scrolled_height(theme: Theme, parent: QWidget | None, full_height_px: int) -> int:
+    """Return the height in pixels of a scrolling part of a dialog: `full_height_px`, or less if the window is low."""
     if parent is None:
-        return wanted
+        return full_height_px
     room = parent.window().height() - theme.px(SCROLLED_OTHERS_PX)
-    return min(wanted, max(theme.px(SCROLLED_LEAST_PX), room))
+    return min(full_height_px, max(theme.px(SCROLLED_LEAST_PX), room))
 
 
 def _bug_fingerprint(kind: type[BaseException], trace: TracebackType | None) -> str:

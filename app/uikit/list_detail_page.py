@@ -235,11 +235,11 @@ class ListDetailPage(Page):
         self,
         content: QWidget,
         *,
-        beside: Sequence[QWidget],
+        side_widgets: Sequence[QWidget],
         above: Sequence[QWidget] = (),
         buttons: Sequence[Button] = (),
     ) -> None:
-        """Arrange the page. `beside`: above the list; `above`: above the content; `buttons`: in the header."""
+        """Arrange the page. `side_widgets`: above the list; `above`: above the content; `buttons`: in the header."""
         self._content = content
         self._actions, self._tail, self._below = QWidget(), QWidget(), QWidget()
         self._actions_row, self._tail_row = _make_tight_row(self._actions, 8), _make_tight_row(self._tail, 8)
@@ -254,14 +254,14 @@ class ListDetailPage(Page):
         for widget in (*above, self._below, self.banner):
             right.addWidget(widget)
         right.addWidget(content, 1)
-        columns = make_row(self._build_side(beside), (right, 1), spacing_px=0)
+        columns = make_row(self._build_side(side_widgets), (right, 1), spacing_px=0)
         make_column(self._header, (columns, 1), into=self, spacing_px=0)
         self._connect_list()
 
-    def _build_side(self, beside: Sequence[QWidget]) -> QWidget:
+    def _build_side(self, side_widgets: Sequence[QWidget]) -> QWidget:
         self._side = QWidget()
         inside = make_column(margins_px=(6, 10, 6, 10), spacing_px=8)
-        for widget in beside:
+        for widget in side_widgets:
             inside.addWidget(widget)
         inside.addWidget(self.list, 1)
         row = _make_tight_row(self._side, 0)

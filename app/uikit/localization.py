@@ -151,9 +151,9 @@ def join_names(names: Sequence[str]) -> str:
     return ("、" if is_japanese() else ", ").join(names)
 
 
-def sending_note(place: str) -> str:
-    """Return the note that text is sent to another machine. `place`: its host and port."""
-    return phrase("uikit.leaves_this_pc_for_place", place=place)
+def sending_note(server: str) -> str:
+    """Return the note that text is sent to another machine. `server`: its host and port."""
+    return phrase("uikit.leaves_this_pc_for_place", place=server)
 
 
 def make_breakable(path: str) -> str:

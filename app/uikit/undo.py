@@ -131,12 +131,19 @@ class UndoStack(QObject):
     """The actions that can be undone. If a conversation is erased, the entries that would change it are removed."""
 
     def __init__(
-        self, toast: Toast, changed: SignalInstance, stored: Callable[[frozenset[int]], frozenset[int]], parent: QWidget
+        self,
+        toast: Toast,
+        changed: SignalInstance,
+        find_stored: Callable[[frozenset[int]], frozenset[int]],
+        parent: QWidget,
     ) -> None:
-        """`changed`: emitted when conversations change. `stored`: returns those of the given ids that still exist."""
+        """`changed`: emitted when conversations change.
+
+        `find_stored`: returns those of the given ids that still exist.
+        """
         super().__init__(parent)
         self._toast = toast
-        self._stored = stored
+        self._stored = find_stored
         self._entries: list[UndoEntry] = []
         self._offered: UndoEntry | None = None  # the entry that the toast shows
         changed.connect(self._drop_erased)

@@ -101,10 +101,10 @@ def is_openable_link(href: str) -> bool:
     return url.isValid() and url.scheme() in ("http", "https") and bool(url.host())
 
 
-def link_suffix(href: str, shown: str) -> str:
-    """Return the address of a link in brackets, to show after its text `shown`; "" if that is the address."""
+def link_suffix(href: str, link_text: str) -> str:
+    """Return the address of a link in brackets, to show after its text `link_text`; "" if that is the address."""
     bare = href.removeprefix("http://").removeprefix("https://").removeprefix("mailto:")
-    if not href or shown in (href, bare):
+    if not href or link_text in (href, bare):
         return ""
     href = make_harmless(href)
     return with_note("", href if len(href) <= SHOWN_CHARACTERS else href[:SHOWN_CHARACTERS] + "…")

@@ -345,10 +345,10 @@ def test_what_cannot_be_renamed_is_told(tmp_path: Path, name: str, wanted: str, 
 
 def test_a_change_of_the_newest_version_is_stored_and_one_of_an_older_version_is_not(tmp_path: Path) -> None:
     first = question_sets.store(tmp_path, "点検", [BRIDGE])
-    second = question_sets.store(tmp_path, "点検", [BRIDGE, RIVER], after=first.sha256)
+    second = question_sets.store(tmp_path, "点検", [BRIDGE, RIVER], expected_sha256=first.sha256)
     assert second.version == 2
     with pytest.raises(AppError, match="question_set_outdated"):
-        question_sets.store(tmp_path, "点検", [RIVER], after=first.sha256)
+        question_sets.store(tmp_path, "点検", [RIVER], expected_sha256=first.sha256)
     assert question_sets.find(tmp_path, "点検") == second
 
 
@@ -356,14 +356,14 @@ def test_a_change_of_a_set_that_is_gone_makes_no_new_one(tmp_path: Path) -> None
     first = question_sets.store(tmp_path, "点検", [BRIDGE])
     question_sets.remove(tmp_path, "点検")
     with pytest.raises(AppError, match="question_set_unknown"):
-        question_sets.store(tmp_path, "点検", [RIVER], after=first.sha256)
+        question_sets.store(tmp_path, "点検", [RIVER], expected_sha256=first.sha256)
     assert question_sets.list_all(tmp_path) == []
 
 
 def test_a_set_that_was_to_be_new_adds_nothing_to_one_of_its_name(tmp_path: Path) -> None:
-    assert question_sets.store(tmp_path, "点検", [BRIDGE], after="").version == 1
+    assert question_sets.store(tmp_path, "点検", [BRIDGE], expected_sha256="").version == 1
     with pytest.raises(AppError, match="question_set_taken"):
-        question_sets.store(tmp_path, "点検", [RIVER], after="")
+        question_sets.store(tmp_path, "点検", [RIVER], expected_sha256="")
 
 
 def test_the_set_that_a_name_means_is_found_whatever_its_width(tmp_path: Path) -> None:

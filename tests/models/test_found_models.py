@@ -62,7 +62,7 @@ def put_into_hub(hub: Path, model: Path, name: str) -> Path:
 
 def test_the_places_follow_the_variables_of_each_program(tmp_path: Path) -> None:
     chosen = {"OLLAMA_MODELS": "/o", "HF_HUB_CACHE": "/h", "LLAMA_CACHE": "/l", "XDG_DATA_HOME": "/d"}
-    places = found_models.known_model_folders(tmp_path, chosen, "linux", own=Path("/k"))
+    places = found_models.known_model_folders(tmp_path, chosen, "linux", own_folder=Path("/k"))
     assert {
         ModelFolder("ollama", Path("/o")),
         ModelFolder("huggingface", Path("/h")),

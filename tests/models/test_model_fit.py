@@ -52,10 +52,10 @@ def advice(card_id: str, there: MemoryBudget, context: int, quantization: str = 
 
 @pytest.mark.fault("F5")
 def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
-    there = machine.compute_memory_budget(total=32 * GB, available=20 * GB, own=3 * GB, reclaimable=2 * GB)
+    there = machine.compute_memory_budget(total=32 * GB, available=20 * GB, own_bytes=3 * GB, reclaimable=2 * GB)
     assert (there.others_bytes, there.available_bytes) == (9 * GB, 22 * GB)
     # What is given back is never more than there is.
-    full = machine.compute_memory_budget(total=8 * GB, available=7 * GB, own=9 * GB, reclaimable=5 * GB)
+    full = machine.compute_memory_budget(total=8 * GB, available=7 * GB, own_bytes=9 * GB, reclaimable=5 * GB)
     assert full == MemoryBudget(8 * GB, 8 * GB, 0)
     here = machine.measure_memory()
     assert 0 < here.available_bytes <= here.total_bytes == memory_estimate.memory_bytes()

@@ -133,10 +133,10 @@ SIMILAR_NAMES_MAX = 3  # names that an error message suggests
 SIMILARITY_MIN = 0.5  # the cutoff of difflib.get_close_matches
 
 
-def find_similar_names(wanted: str, known: Sequence[str]) -> list[str]:
-    """Return up to three of the `known` names that resemble `wanted`, a mistyped one, the most similar first."""
-    folded = {name.casefold(): name for name in reversed(known)}
-    wanted = wanted.casefold()
-    within = [name for name in folded if wanted and (wanted in name or name in wanted)]
-    alike = difflib.get_close_matches(wanted, folded, SIMILAR_NAMES_MAX, SIMILARITY_MIN)
+def find_similar_names(mistyped: str, names: Sequence[str]) -> list[str]:
+    """Return up to three of the `names` names that resemble `mistyped`, a mistyped one, the most similar first."""
+    folded = {name.casefold(): name for name in reversed(names)}
+    mistyped = mistyped.casefold()
+    within = [name for name in folded if mistyped and (mistyped in name or name in mistyped)]
+    alike = difflib.get_close_matches(mistyped, folded, SIMILAR_NAMES_MAX, SIMILARITY_MIN)
     return [folded[name] for name in dict.fromkeys([*within, *alike])][:SIMILAR_NAMES_MAX]

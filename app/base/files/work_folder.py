@@ -142,9 +142,9 @@ def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[
     return gone
 
 
-def _folders(place: Path) -> list[Path]:
+def _folders(folder: Path) -> list[Path]:
     try:
-        return [path for path in place.iterdir() if path.is_dir() and not path.is_symlink()]
+        return [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
     except OSError:  # there is no bin yet
         return []
 

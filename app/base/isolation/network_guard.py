@@ -319,15 +319,15 @@ class NetworkRefusedError(PermissionError):
     """The guard refused a network access before it was made."""
 
 
-def enforce_offline(only: tuple[str, int] | None = None) -> None:
+def enforce_offline(allowed_address: tuple[str, int] | None = None) -> None:
     """Turn the guard on for the rest of this process. It cannot be turned off again.
 
-    `only`: a host and port; None: none. The host may be looked up, and the process may connect to those of its
-    addresses that `allow_address` accepts.
+    `allowed_address`: a host and port; None: none. The host may be looked up, and the process may connect to those of
+    its addresses that `allow_address` accepts.
     """
     global _is_on, _only
     if not _is_on:
-        _is_on, _only = True, only
+        _is_on, _only = True, allowed_address
         os.environ.update(SWITCHES)
         _disable_core_dumps()
         sys.addaudithook(_audit_hook)
@@ -407,7 +407,7 @@ def _audit_hook(event: str, arguments: tuple[Any, ...]) -> None:
         _refuse(f"{event} {arguments[0]!r}")
 
 
-def _refuse(what: str) -> None:
-    _refusals.append(what)
-    print(f"network refused: {what}", file=sys.stderr)  # noqa: T201  stderr is the log
-    raise NetworkRefusedError(f"Kotae does not use the network here: {what}")
+def _refuse(action: str) -> None:
+    _refusals.append(action)
+    print(f"network refused: {action}", file=sys.stderr)  # noqa: T201  stderr is the log
+    raise NetworkRefusedError(f"Kotae does not use the network here: {action}")

@@ -33,11 +33,11 @@ class Task(QObject):
     """
 
     def __init__(
-        self, work: Callable[..., Any], done: Callable[[Any], None], failed: Callable[[AppError], None] | None
+        self, work: Callable[..., Any], on_done: Callable[[Any], None], failed: Callable[[AppError], None] | None
     ) -> None:
         super().__init__()
         self._work = work
-        self._done_callback = done
+        self._done_callback = on_done
         self._failed_callback = failed
         self._result: Any = None
         self._error: Exception | None = None
@@ -122,7 +122,7 @@ class TaskProgress:
 class LongTask(Task):
     """Long work in the thread pool.
 
-    After `cancel`, the callback `cancelled` is called, or `done` if the work had finished already.
+    After `cancel`, the callback `cancelled` is called, or `on_done` if the work had finished already.
     """
 
     progressed = Signal(object, object)  # done, total; not as int, because Qt's has 32 bits
@@ -130,12 +130,12 @@ class LongTask(Task):
     def __init__(
         self,
         work: Callable[[TaskProgress], Any],
-        done: Callable[[Any], None],
+        on_done: Callable[[Any], None],
         failed: Callable[[AppError], None],
         progressed: Callable[[int, int], None] | None,
         cancelled: Callable[[], None] | None,
     ) -> None:
-        super().__init__(work, done, failed)
+        super().__init__(work, on_done, failed)
         self.progress = TaskProgress(self.progressed.emit)
         self._progressed_callback = progressed
         self._cancelled_callback = cancelled
@@ -210,31 +210,33 @@ def _start(task: Task) -> None:
     QThreadPool.globalInstance().start(_Job(task))
 
 
-def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None] | None = None) -> Task:
+def run(
+    work: Callable[[], Any], on_done: Callable[[Any], None], failed: Callable[[AppError], None] | None = None
+) -> Task:
     """Run `work` in the thread pool, then call `done(result)` or `failed(error)` in the caller's thread.
 
     `work` must not use Qt objects. An exception other than AppError is a bug: `failed` gets AppError("unexpected"), so
     that the caller does not wait for ever, and the exception is raised in the caller's event loop. Without `failed` an
     AppError is raised there too.
     """
-    task = Task(work, done, failed)
+    task = Task(work, on_done, failed)
     _start(task)
     return task
 
 
 def run_long(
     work: Callable[[TaskProgress], T],
-    done: Callable[[T], None],
+    on_done: Callable[[T], None],
     failed: Callable[[AppError], None],
     progressed: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], None] | None = None,
 ) -> LongTask:
     """Run work in the thread pool, with a `TaskProgress` for reports. All callbacks are called in the caller's thread.
 
-    `progressed`: gets done and total. Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a
+    `progressed`: gets done and total. Exactly one of `on_done`, `failed` and `cancelled` is called. Work that writes a
     file must remove it if an exception ends the work, including TaskCancelled.
     """
-    task = LongTask(work, done, failed, progressed, cancelled)
+    task = LongTask(work, on_done, failed, progressed, cancelled)
     _start(task)
     return task
 
@@ -270,10 +272,10 @@ class OneTaskService(QObject):
         if self._task is not None:
             self._task.cancel()
 
-    def _run(self, work: Callable[[TaskProgress], T], done: Callable[[T], None]) -> None:
-        """Start a task, unless another one is running. At its end `done` is called or `failed` emitted."""
+    def _run(self, work: Callable[[TaskProgress], T], on_done: Callable[[T], None]) -> None:
+        """Start a task, unless another one is running. At its end `on_done` is called or `failed` emitted."""
         if self._task is None:
-            self._done = done
+            self._done = on_done
             self._task = run_long(work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled)
 
     def _on_ended(self, result: Any) -> None:

@@ -18,14 +18,14 @@ class Preferences(QObject):
     changed = Signal(object)  # Settings
     failed = Signal(object)  # AppError
 
-    def __init__(self, path: Path, parent: QObject | None = None, held: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, parent: QObject | None = None, overrides: Mapping[str, Any] | None = None) -> None:
         """Load the settings from `path`.
 
-        `held`: values that replace the stored ones until the user changes them, for safe mode.
+        `overrides`: values that replace the stored ones until the user changes them, for safe mode.
         """
         super().__init__(parent)
         self._path = path
-        self._held = dict(held or {})
+        self._held = dict(overrides or {})
         self._kept = settings.load(path)
         self.value: Settings = dataclasses.replace(self._kept, **self._held)
 

@@ -61,12 +61,12 @@ def is_known_column(name: str) -> bool:
     return bool(guessed.question or guessed.answer)
 
 
-def guess_mapping(columns: Sequence[str], wanted: ColumnMapping) -> ColumnMapping:
-    """Return `wanted` with a guessed column for each field that has none.
+def guess_mapping(columns: Sequence[str], requested: ColumnMapping) -> ColumnMapping:
+    """Return `requested` with a guessed column for each field that has none.
 
-    A field stays "" if no column name fits. NO_COLUMN in `wanted` becomes "".
+    A field stays "" if no column name fits. NO_COLUMN in `requested` becomes "".
     """
-    mapped = {name: column for name, column in wanted.as_dict().items() if name in FIELDS}
+    mapped = {name: column for name, column in requested.as_dict().items() if name in FIELDS}
     for name in FIELDS:
         if name not in mapped and (column := _guess_column(name, columns, mapped)):
             mapped[name] = column
@@ -78,14 +78,14 @@ def messages_column(columns: Sequence[str]) -> str:
     return _guess_column("messages", columns, {})
 
 
-def resolve_mapping(wanted: ColumnMapping, columns: Sequence[str], lettered: Sequence[str] = ()) -> ColumnMapping:
-    """Return `wanted` with each name as the file spells it; the user's may differ in width and case.
+def resolve_mapping(mapping: ColumnMapping, columns: Sequence[str], lettered: Sequence[str] = ()) -> ColumnMapping:
+    """Return `mapping` with each name as the file spells it; the user's may differ in width and case.
 
     `lettered`: the columns of a sheet in order, which the user can also name by letters (A, B, …). Raises AppError:
     "data_column_missing" for a name that the file lacks, "data_column_twice" for a column with two fields.
     """
     mapped: dict[str, str] = {}
-    for name, requested in wanted.as_dict().items():
+    for name, requested in mapping.as_dict().items():
         column = _find_column(requested, columns, lettered)
         if column is None and requested == NO_COLUMN and name not in ("question", "answer"):
             column = NO_COLUMN
@@ -118,12 +118,14 @@ def _known_names(name: str) -> tuple[str, ...]:
     return tuple(normalize_name(word) for word in known_column_names()[name])
 
 
-def _guess_column(name: str, columns: Sequence[str], taken: dict[str, str]) -> str:
+def _guess_column(name: str, columns: Sequence[str], used_columns: dict[str, str]) -> str:
     """Return the column whose name columns.toml lists for the field, else one that matches its pattern, else "".
 
-    `name`: the field. `taken`: the columns of other fields, which are excluded.
+    `name`: the field. `used_columns`: the columns of other fields, which are excluded.
     """
-    free = {normalize_name(column): column for column in reversed(columns) if column and column not in taken.values()}
+    free = {
+        normalize_name(column): column for column in reversed(columns) if column and column not in used_columns.values()
+    }
     known = next((free[word] for word in _known_names(name) if word in free), "")
     like = known_column_names()["like"].get(name, "$.")
     return known or next((free[word] for word in reversed(free) if re.search(like, word)), "")

@@ -209,13 +209,15 @@ def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) ->
             watch.join()
 
 
-def _watch(process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookBudget, over: threading.Event) -> None:
-    """Kill a child that exceeds its time or memory. `over`: is set when the child is no longer needed.
+def _watch(
+    process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookBudget, is_over: threading.Event
+) -> None:
+    """Kill a child that exceeds its time or memory. `is_over`: is set when the child is no longer needed.
 
     The child's own watch is not enough: native code can block it, and on Windows the child has no memory limit.
     """
     until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
-    while not over.wait(WATCH_INTERVAL_S):
+    while not is_over.wait(WATCH_INTERVAL_S):
         try:
             taken_bytes = psutil.Process(process.pid).memory_info().rss
         except psutil.Error:  # the child has just ended

@@ -96,7 +96,7 @@ def _end(writer: EventWriter, problem: str) -> NoReturn:
     os._exit(0)
 
 
-def _read(raw: bytes, max_rows: int, allowed: WorkbookBudget, writer: EventWriter) -> None:
+def _read(raw: bytes, max_rows: int, budget: WorkbookBudget, writer: EventWriter) -> None:
     from openpyxl import load_workbook
 
     if raw.startswith(b"\xd0\xcf\x11\xe0"):  # an old .xls, or a workbook with a password
@@ -105,7 +105,7 @@ def _read(raw: bytes, max_rows: int, allowed: WorkbookBudget, writer: EventWrite
         problem = sandbox.archive_problem(archive)
     if problem:
         _end(writer, {"protected": "locked", "bomb": "crowded"}.get(problem, "damaged"))
-    cells, characters = allowed.cells, allowed.characters
+    cells, characters = budget.cells, budget.characters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings about features that are not read
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)

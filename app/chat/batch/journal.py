@@ -160,14 +160,14 @@ class BatchJournal:
             self._truncate(place)
             raise output_file.export_error(error, self.path) from error
 
-    def _truncate(self, place: int) -> None:
+    def _truncate(self, size_bytes: int) -> None:
         """Remove the incomplete line that a full disk left, so that the next line does not continue it."""
         with contextlib.suppress(OSError):  # closing writes the buffer, which fails again while the disk is full
             self._file.close()
         with self.path.open("r+b") as file:
-            file.truncate(place)
+            file.truncate(size_bytes)
         self._file = self.path.open("r+b")
-        self._file.seek(place)
+        self._file.seek(size_bytes)
 
 
 class _LineSigner:

@@ -163,22 +163,31 @@ def read_batch_file(path: Path, column: int | None = None) -> BatchFile:
     return find_questions(read_question_table(path), path.name, column)
 
 
-def find_questions(read: QuestionTableFile, name: str, column: int | None = None) -> BatchFile:
+def find_questions(table_file: QuestionTableFile, name: str, column: int | None = None) -> BatchFile:
     """Separate the questions from the other rows; `column` as in `read_batch_file`. Raises
     AppError("batch_no_questions")."""
-    filled = [row for row in read.rows if row.problem or any(_text(cell) for cell in row.cells)]
+    filled = [row for row in table_file.rows if row.problem or any(_text(cell) for cell in row.cells)]
     width = max((len(row.cells) for row in filled), default=0)
-    columns, body = _headed(filled, read.columns, width)
+    columns, body = _headed(filled, table_file.columns, width)
     named = _named_surely(columns)
     found = _column(columns, body, width) if named is None else named
     chosen = found if column is None else min(column, max(0, width - 1))
     questions, skipped = _sorted(body, chosen)
     if not questions:
         raise AppError("batch_no_questions", name=name)
-    blank = len(read.rows) - len(filled) - _trailing(read.rows)
+    blank = len(table_file.rows) - len(filled) - _trailing(table_file.rows)
     is_guessed = column is None and named is None and width > 1
     return BatchFile(
-        name, read.sha256, chosen, columns, questions, skipped, blank, read.encoding, read.sheet, is_guessed
+        name,
+        table_file.sha256,
+        chosen,
+        columns,
+        questions,
+        skipped,
+        blank,
+        table_file.encoding,
+        table_file.sheet,
+        is_guessed,
     )
 
 

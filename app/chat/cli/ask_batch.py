@@ -56,23 +56,23 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     return _print(loop, found, out, output)
 
 
-def _describe_file(found: BatchFile, output: Output) -> None:
+def _describe_file(batch_file: BatchFile, output: Output) -> None:
     """Print which column holds the questions, and which rows are not questions."""
     place = ""
-    if found.sheet:
-        place = output.phrase("chat.batch_where_sheet", sheet=found.sheet)
-    elif found.encoding:
-        place = output.phrase("chat.batch_where_encoding", encoding=encodings.encoding_name(found.encoding))
-    column = question_table.column_name(found.columns, found.column)
-    output.note("chat.batch_found", name=found.name, count=len(found.questions), column=column, where=place)
-    if found.is_guessed:
+    if batch_file.sheet:
+        place = output.phrase("chat.batch_where_sheet", sheet=batch_file.sheet)
+    elif batch_file.encoding:
+        place = output.phrase("chat.batch_where_encoding", encoding=encodings.encoding_name(batch_file.encoding))
+    column = question_table.column_name(batch_file.columns, batch_file.column)
+    output.note("chat.batch_found", name=batch_file.name, count=len(batch_file.questions), column=column, where=place)
+    if batch_file.is_guessed:
         output.note("chat.batch_guessed")
-    if found.blank_lines:
-        output.note("common.batch_blank", count=found.blank_lines)
-    for row in found.skipped[:SHOWN_SKIPPED]:
+    if batch_file.blank_lines:
+        output.note("common.batch_blank", count=batch_file.blank_lines)
+    for row in batch_file.skipped[:SHOWN_SKIPPED]:
         output.note("common.batch_skipped", line=row.line, reason=phrase(f"chat.batch_reason.{row.reason}"))
-    if len(found.skipped) > SHOWN_SKIPPED:
-        output.note("chat.batch_skipped_more", count=len(found.skipped) - SHOWN_SKIPPED)
+    if len(batch_file.skipped) > SHOWN_SKIPPED:
+        output.note("chat.batch_skipped_more", count=len(batch_file.skipped) - SHOWN_SKIPPED)
 
 
 class _BatchLoop(CommandEventLoop):
@@ -121,21 +121,21 @@ class _BatchLoop(CommandEventLoop):
         self.stop()
 
 
-def _print(loop: _BatchLoop, found: BatchFile, out: Path, output: Output) -> int:
+def _print(loop: _BatchLoop, batch_file: BatchFile, out: Path, output: Output) -> int:
     output.end_progress()
     if loop.error is not None:
         raise loop.error
     summary = loop.summary
     if summary is None:
         raise KeyboardInterrupt
-    skipped = [{"line": row.line, "reason": row.reason} for row in found.skipped]
+    skipped = [{"line": row.line, "reason": row.reason} for row in batch_file.skipped]
     data = dataclasses.asdict(summary) | {"out": str(out), "skipped": skipped}
     text = output.phrase(
         "chat.batch_done", answered=summary.answered, not_found=summary.not_found, doubtful=summary.doubtful, path=out
     )
     output.result(data, text)
     if summary.waiting:
-        output.note("chat.batch_interrupted", done=summary.answered, total=len(found.questions))
+        output.note("chat.batch_interrupted", done=summary.answered, total=len(batch_file.questions))
         return 128 + signal.SIGINT
     if summary.failed:
         output.note("chat.batch_failed", count=summary.failed)

@@ -194,8 +194,8 @@ class _DocumentText:
                 return None
         return at
 
-    def _section_at(self, place: int) -> int:
-        return next(number for number, end in enumerate(self._ends) if place < end)
+    def _section_at(self, offset: int) -> int:
+        return next(number for number, end in enumerate(self._ends) if offset < end)
 
 
 def _is_within_limits(answer: Message, quoted: Sequence[CitedSource]) -> bool:

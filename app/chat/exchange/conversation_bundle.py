@@ -135,16 +135,17 @@ _UID = re.compile(r"[0-9a-f]{32}")
 
 
 class BundleRefusedError(Exception):
-    """A conversation cannot be imported. `at` is the number of the message that is invalid, from 1; 0: no single
-    message.
+    """A conversation cannot be imported.
+
+    `message_number` is the number of the message that is invalid, from 1; 0: no single message.
 
     `reason` is the last part of the key of a phrase, `common.refused.REASON`.
     """
 
-    def __init__(self, reason: str, at: int = 0) -> None:
+    def __init__(self, reason: str, message_number: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.at = at
+        self.at = message_number
 
 
 def bundle_from_dict(data: Any) -> Bundle:
@@ -233,57 +234,57 @@ def _drop_forward_reference(message: Message, earlier: set[int]) -> Message:
     return dataclasses.replace(message, details=dataclasses.replace(details, reproduces_id=None))
 
 
-def _message_from_dict(data: Any, at: int) -> Message:
+def _message_from_dict(data: Any, message_number: int) -> Message:
     if not isinstance(data, dict):
-        raise BundleRefusedError("message", at)
-    message_id = _id(data.get("id"), "id", at)
-    parent_id = None if data.get("parent") is None else _id(data["parent"], "parent", at)
+        raise BundleRefusedError("message", message_number)
+    message_id = _id(data.get("id"), "id", message_number)
+    parent_id = None if data.get("parent") is None else _id(data["parent"], "parent", message_number)
     role, status = data.get("role"), data.get("status")
     if role not in ("question", "answer"):
-        raise BundleRefusedError("role", at)
+        raise BundleRefusedError("role", message_number)
     if status not in ("done", "stopped", "failed", "streaming") or (role == "question" and status != "done"):
-        raise BundleRefusedError("status", at)
-    text = _text(data.get("text"), "text", at)
+        raise BundleRefusedError("status", message_number)
+    text = _text(data.get("text"), "text", message_number)
     if len(text) > MESSAGE_CHARACTERS_MAX:
-        raise BundleRefusedError("long", at)
-    details = _details_from_dict(data.get("details"), role, at)
+        raise BundleRefusedError("long", message_number)
+    details = _details_from_dict(data.get("details"), role, message_number)
     if status == "streaming":  # the exporting program was still writing the answer
         status = "stopped"
         details = dataclasses.replace(details or AnswerDetails(), stop_reason="interrupted")
-    _check_rating(data, role, at)
-    return Message(message_id, 0, parent_id, role, text, status, _time(data.get("created_at"), at), details)
+    _check_rating(data, role, message_number)
+    return Message(message_id, 0, parent_id, role, text, status, _time(data.get("created_at"), message_number), details)
 
 
-def _check_rating(data: dict[str, Any], role: str, at: int) -> None:
+def _check_rating(data: dict[str, Any], role: str, message_number: int) -> None:
     """Check the rating of an answer and the correction of a bad one, without importing them.
 
     Only the user's own ratings become questions of a test set.
     """
-    rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", at)
+    rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", message_number)
     if not isinstance(rating, int) or isinstance(rating, bool) or rating not in (-1, 0, 1):
-        raise BundleRefusedError("rating", at)
+        raise BundleRefusedError("rating", message_number)
     if (rating and role != "answer") or (correction and rating != -1):
-        raise BundleRefusedError("rating", at)
+        raise BundleRefusedError("rating", message_number)
     if len(correction) > MESSAGE_CHARACTERS_MAX:
-        raise BundleRefusedError("long", at)
+        raise BundleRefusedError("long", message_number)
 
 
-def _details_from_dict(data: Any, role: str, at: int) -> AnswerDetails | None:
+def _details_from_dict(data: Any, role: str, message_number: int) -> AnswerDetails | None:
     if role == "question" and data is None:
         return None
     if data is None:
         data = {}
     if not isinstance(data, dict) or role != "answer":
-        raise BundleRefusedError("details", at)
+        raise BundleRefusedError("details", message_number)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(AnswerDetails):
         value = data.get(field.name)
         if field.name in ("scope", "grounding", "quoted"):
             continue
         if field.name == "choices":
-            value = _choices(value, at)
+            value = _choices(value, message_number)
         elif value is not None and not _is_detail(field.type, value):
-            raise BundleRefusedError("details", at)
+            raise BundleRefusedError("details", message_number)
         if value is not None and field.name in _ACCEPTED_DETAILS and not _is_absurd(field.name, value):
             values[field.name] = invisible_characters.remove(value) if isinstance(value, str) else value
     low, high = CONTEXT_LIMITS
@@ -295,21 +296,21 @@ def _details_from_dict(data: Any, role: str, at: int) -> AnswerDetails | None:
         values.pop("stop_reason", None)  # the window would show an unknown value literally
     if not wording.is_error(values.get("error_code", "")):
         values.pop("error_code", None)
-    return AnswerDetails(**values, is_imported=True, quoted=_imported_sources(data, at))
+    return AnswerDetails(**values, is_imported=True, quoted=_imported_sources(data, message_number))
 
 
-def _imported_sources(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
+def _imported_sources(data: dict[str, Any], message_number: int) -> tuple[CitedSource, ...]:
     """Return the sources that the file names for an answer.
 
-    They are those of the exporting program's check or, if it had imported the answer itself, those in its file. `at`:
-    number of the message in the file, from 1, for an error.
+    They are those of the exporting program's check or, if it had imported the answer itself, those in its file.
+    `message_number`: number of the message in the file, from 1, for an error.
     """
     grounding, quoted = data.get("grounding"), data.get("quoted")
     try:
         named = grounding_record.from_dict(grounding).sources if grounding is not None else ()
         named = named or grounding_record.from_dict({"sources": [] if quoted is None else quoted}).sources
     except ValueError as error:
-        raise BundleRefusedError("details", at) from error
+        raise BundleRefusedError("details", message_number) from error
     line = invisible_characters.to_single_line  # a name of several lines could be mistaken for a line of the program
     return tuple(
         dataclasses.replace(
@@ -337,14 +338,14 @@ def _is_absurd(name: str, value: Any) -> bool:
     return isinstance(value, int | float) and value > highest
 
 
-def _choices(data: Any, at: int = 0) -> Choices | None:
+def _choices(data: Any, message_number: int = 0) -> Choices | None:
     if data is None:
         return None
     choices = Choices.from_dict(data)
     known = {field.name for field in dataclasses.fields(Choices)}
     wanted = {key: value for key, value in data.items() if key in known} if isinstance(data, dict) else None
     if wanted != choices.as_dict() or not _is_encodable(choices.system_prompt or ""):
-        raise BundleRefusedError("choices", at)
+        raise BundleRefusedError("choices", message_number)
     return choices
 
 
@@ -357,11 +358,11 @@ def _leaf(data: Any, messages: Sequence[Message]) -> int:
     return leaf_id
 
 
-def _text(value: Any, reason: str, at: int = 0) -> str:
+def _text(value: Any, reason: str, message_number: int = 0) -> str:
     if not isinstance(value, str):
-        raise BundleRefusedError(reason, at)
+        raise BundleRefusedError(reason, message_number)
     if not _is_encodable(value):
-        raise BundleRefusedError("characters", at)
+        raise BundleRefusedError("characters", message_number)
     return invisible_characters.remove(value)
 
 
@@ -374,14 +375,14 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _id(value: Any, reason: str, at: int) -> int:
+def _id(value: Any, reason: str, message_number: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < LARGEST_NUMBER:
-        raise BundleRefusedError(reason, at)
+        raise BundleRefusedError(reason, message_number)
     return value
 
 
-def _time(value: Any, at: int = 0) -> float:
+def _time(value: Any, message_number: int = 0) -> float:
     is_time = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_time or not 0 <= value < YEAR_2100:
-        raise BundleRefusedError("time", at)
+        raise BundleRefusedError("time", message_number)
     return float(value)

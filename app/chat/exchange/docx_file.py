@@ -63,10 +63,11 @@ def new_document() -> WordDocument:
     return document
 
 
-def shade(properties: Any, place: int) -> None:
-    """Add a grey background to the properties of a style or cell, as child number `place` from 0, because Word requires
-    an order."""
-    properties.insert(place, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
+def shade(properties: Any, child_index: int) -> None:
+    """Add a grey background to the properties of a style or cell, as child number `child_index` from 0, because Word
+    requires an order.
+    """
+    properties.insert(child_index, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
 
 
 def new_list(document: WordDocument, kind: int, start: int = 1) -> int:

@@ -317,30 +317,30 @@ class AnswerRun(QObject):
             case Failed() if event.id in (self._load_id, self._count_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
-    def _check(self, done: Done) -> None:
+    def _check(self, event: Done) -> None:
         """Compare the sentences of a finished answer with its passages in the background; without passages, finish at
         once."""
         packed, wanted, text = self._packed, self.request.wanted, self._text.strip()
         if packed is None or wanted is None:
-            self._finish(done, None)
+            self._finish(event, None)
             return
-        self._done = done
+        self._done = event
         self._stage("checking")
         background.run(
             lambda: retrieval_augmentation.check_answer(packed, wanted.question, text),
-            lambda grounding: self._finish(done, grounding),
+            lambda grounding: self._finish(event, grounding),
             self._fail,
         )
 
-    def _finish(self, done: Done, grounding: Grounding | None) -> None:
+    def _finish(self, event: Done, grounding: Grounding | None) -> None:
         if not self._is_over:
             self._end()
-            self.finished.emit(AnswerOutcome(done, self._load_s, time.monotonic() - self._started_at, grounding))
+            self.finished.emit(AnswerOutcome(event, self._load_s, time.monotonic() - self._started_at, grounding))
 
-    def _on_died(self, how: ChildExit) -> None:
+    def _on_died(self, child_exit: ChildExit) -> None:
         if self._done is not None:  # only the check is still running, without the engine
             return
-        self._fail(exit_error(how))
+        self._fail(exit_error(child_exit))
 
     def _on_exited(self) -> None:
         """Fail when another part of the program has stopped the engine."""

@@ -57,46 +57,50 @@ class AnswerSettings:
         """Return the model that will answer the next question; None if no model is installed."""
         return local_models.answering_model(self._library.listed(), self._preferences.value.model_id)
 
-    def preset(self, here: Conversation) -> Preset:
+    def preset(self, conversation: Conversation) -> Preset:
         """Return the preset of the conversation."""
-        return self._presets.chat_preset(here.preset_id or self._preferences.value.preset_id)
+        return self._presets.chat_preset(conversation.preset_id or self._preferences.value.preset_id)
 
-    def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
+    def leave_out(self, conversation: Conversation, line: Sequence[Message], turns: int) -> None:
         """Exclude the next `turns` oldest turns of the branch `line` from all later prompts, as the user chose."""
-        count = self._turns_left_out(here, line) + turns
+        count = self._turns_left_out(conversation, line) + turns
         last = answered_questions(line)[count - 1]
-        self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
+        self._left_out[self._preferences.value.context_tokens].add((conversation.uid, last.id))
 
     def plan(
-        self, here: Conversation, line: Sequence[Message], own: Choices, *, is_action: bool = False
+        self, conversation: Conversation, line: Sequence[Message], own_choices: Choices, *, is_action: bool = False
     ) -> AnswerDetails:
         """Return the settings of a new answer, which are stored with it so that it can be repeated.
 
-        `line` is the branch up to the question, `own` are the choices of this one answer. Without a model only the
-        context size is set.
+        `line` is the branch up to the question, `own_choices` are the choices of this one answer. Without a model only
+        the context size is set.
         """
         model, context = self.model, self._preferences.value.context_tokens
         if model is None:
             return AnswerDetails(context_tokens=context)
-        choices = answer_run.choices_in_force(model, own, here.choices, self.preset(here).choices)
+        choices = answer_run.choices_in_force(
+            model, own_choices, conversation.choices, self.preset(conversation).choices
+        )
         return AnswerDetails(
             model.id,
             model.name,
             seed=secrets.randbits(32) if choices.seed is None else choices.seed,
             choices=choices,
             context_tokens=context,
-            left_out_turns=self._turns_left_out(here, line),
-            scope=() if is_action else here.scope,
+            left_out_turns=self._turns_left_out(conversation, line),
+            scope=() if is_action else conversation.scope,
             is_action=is_action,
             remote=model_registry.server_address(model),
             **model_registry.provenance_fields(model),
             **self._learned(model),
         )
 
-    def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:
+    def _turns_left_out(self, conversation: Conversation, line: Sequence[Message]) -> int:
         left_out = self._left_out[self._preferences.value.context_tokens]
         questions = answered_questions(line)
-        return max((n for n, question in enumerate(questions, 1) if (here.uid, question.id) in left_out), default=0)
+        return max(
+            (n for n, question in enumerate(questions, 1) if (conversation.uid, question.id) in left_out), default=0
+        )
 
 
 def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
@@ -222,16 +226,16 @@ class OverflowCounter(QObject):
 
 
 def _find_remedies(
-    tokens_without_oldest: Sequence[int], needed: int, context: int, trained_context: int
+    tokens_without_oldest: Sequence[int], needed_tokens: int, context: int, trained_context: int
 ) -> ContextOverflow:
     """Return what would help while leaving a quarter of the context for the answer.
 
-    `tokens_without_oldest`: the prompt tokens without the 1, 2, … oldest turns; `needed`: those of the whole prompt.
-    `trained_context`: the context in tokens that the model was trained with, 0 if unknown.
+    `tokens_without_oldest`: the prompt tokens without the 1, 2, … oldest turns; `needed_tokens`: those of the whole
+    prompt. `trained_context`: the context in tokens that the model was trained with, 0 if unknown.
     """
     room = context * 3 // 4
     dropped = next((count for count, tokens in enumerate(tokens_without_oldest, start=1) if tokens <= room), 0)
-    wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)
+    wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed_tokens and size > context), None)
     if wider is not None and wider > trained_context > 0:
-        wider = trained_context if trained_context * 3 // 4 >= needed else None
-    return ContextOverflow(needed, context, dropped, wider)
+        wider = trained_context if trained_context * 3 // 4 >= needed_tokens else None
+    return ContextOverflow(needed_tokens, context, dropped, wider)

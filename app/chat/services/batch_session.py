@@ -119,7 +119,7 @@ class BatchSession(QObject):
 
     # ------------------------------------------------------------------- running
 
-    def prepare(self, found: BatchFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
+    def prepare(self, batch_file: BatchFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
         """Check a batch with the model and preset of new conversations; then emit `prepared` or `failed`. `out` is the
         file of answers."""
         model = self._session.model
@@ -128,7 +128,7 @@ class BatchSession(QObject):
             return
         stored = self._preferences.value
         choices = answer_run.choices_in_force(model, self._presets.chat_preset(stored.preset_id).choices)
-        self._prepare(lambda: found, path, out, model, stored, choices, scope)
+        self._prepare(lambda: batch_file, path, out, model, stored, choices, scope)
 
     def resume_unfinished(self, unfinished: UnfinishedBatch) -> None:
         """Check an interrupted batch with its original settings; then emit `prepared` or `failed`."""
@@ -188,7 +188,7 @@ class BatchSession(QObject):
 
     def _prepare(
         self,
-        read: Callable[[], BatchFile],
+        read_file: Callable[[], BatchFile],
         path: Path,
         out: Path,
         model: LocalModel,
@@ -201,7 +201,7 @@ class BatchSession(QObject):
 
         def work() -> Batch:
             batch = Batch(
-                read(), path, out, model, settings, choices, self._documents, scope, training_label=training_label
+                read_file(), path, out, model, settings, choices, self._documents, scope, training_label=training_label
             )
             batch.check()
             return batch
@@ -211,8 +211,8 @@ class BatchSession(QObject):
     # These are methods, not lambdas, so that nothing is delivered after the window is closed
     # (app.base.services.background).
 
-    def _on_read(self, found: BatchFile) -> None:
-        self.questions_read.emit(found)
+    def _on_read(self, batch_file: BatchFile) -> None:
+        self.questions_read.emit(batch_file)
 
     def _on_refused(self, error: AppError) -> None:
         self.failed.emit(error)
@@ -251,9 +251,9 @@ class BatchSession(QObject):
         except OSError as error:  # for example a full disk; then only the offer to resume after a restart is missing
             log.warning("batches: %s", error)
 
-    def _on_unfinished(self, found: UnfinishedBatch | None) -> None:
-        if found is not None and not self.is_running:
-            self.unfinished_found.emit(found)
+    def _on_unfinished(self, unfinished: UnfinishedBatch | None) -> None:
+        if unfinished is not None and not self.is_running:
+            self.unfinished_found.emit(unfinished)
 
     def _on_forgotten(self, error: AppError) -> None:
         log.warning("batches: %s", error)

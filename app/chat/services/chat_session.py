@@ -300,7 +300,7 @@ class ChatSession(OpenConversation):
         self,
         text: str,
         parent_id: int | None,
-        own: Choices | None = None,
+        own_choices: Choices | None = None,
         *,
         keeps_draft: bool = False,
         is_action: bool = False,
@@ -308,8 +308,8 @@ class ChatSession(OpenConversation):
     ) -> bool:
         """Store a question and answer it; return whether it was accepted.
 
-        `own` are choices for this one answer. `is_action` marks a request about the previous answer. `label` is the
-        label of the conversation that the question was copied from.
+        `own_choices` are choices for this one answer. `is_action` marks a request about the previous answer. `label` is
+        the label of the conversation that the question was copied from.
         """
         if self.is_busy:
             return False
@@ -337,7 +337,7 @@ class ChatSession(OpenConversation):
         else:
             self._show(question.conversation_id)  # a new branch hides the messages below the old one
         line = self._store.line(question.id)
-        plan = self._answer_settings.plan(self.conversation, line, own or Choices(), is_action=is_action)
+        plan = self._answer_settings.plan(self.conversation, line, own_choices or Choices(), is_action=is_action)
         self._conversations.note_change()
         if self.conversation is not None:  # None: it was moved to the bin meanwhile
             self._change(lambda: self._answer(question.id, plan))

@@ -182,19 +182,19 @@ def training_label(
 
 
 def _choose_model(
-    wanted: str | None, preset_name: str | None, where: Paths, adapter: AdapterChoice | None = None
+    reference: str | None, preset_name: str | None, where: Paths, adapter: AdapterChoice | None = None
 ) -> tuple[LocalModel, Settings, Preset]:
     """Return the model that the options choose, the stored settings, and the preset: the named one, or else that of new
     conversations."""
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     try:
-        if is_model_file(wanted):
-            model = local_models.describe(Path(wanted))
-        elif wanted is None and adapter is not None and adapter.run is not None:
+        if is_model_file(reference):
+            model = local_models.describe(Path(reference))
+        elif reference is None and adapter is not None and adapter.run is not None:
             model = base_model_of(adapter.run, store.local_models())
         else:
-            model = choose_listed_model(wanted, model_registry.list_models(store, where.models), where)
+            model = choose_listed_model(reference, model_registry.list_models(store, where.models), where)
         presets = PresetLibrary(store)
         default = presets.chat_preset(stored.preset_id)
         preset = _preset_by_name(preset_name, presets) if preset_name is not None else default
@@ -203,21 +203,21 @@ def _choose_model(
     return in_form_of_run(model, adapter), stored, preset
 
 
-def find_preset(wanted: str, where: Paths) -> Preset:
+def find_preset(reference: str, where: Paths) -> Preset:
     """Return a preset by name or id. Raises AppError("unknown_preset"), and as `Store.open` does."""
     store = Store.open(where.database, where.backups)
     try:
-        return _preset_by_name(wanted, PresetLibrary(store))
+        return _preset_by_name(reference, PresetLibrary(store))
     finally:
         store.close()
 
 
-def _preset_by_name(wanted: str, presets: PresetLibrary) -> Preset:
+def _preset_by_name(reference: str, presets: PresetLibrary) -> Preset:
     """Return a preset by name or id. Raises AppError("unknown_preset")."""
     known = presets.all("chat")
-    found = next((preset for preset in known if wanted in (preset.name, preset.id)), None)
+    found = next((preset for preset in known if reference in (preset.name, preset.id)), None)
     if found is None:
-        raise AppError("unknown_preset", wanted=wanted, known=" / ".join(preset.name for preset in known))
+        raise AppError("unknown_preset", wanted=reference, known=" / ".join(preset.name for preset in known))
     return found
 
 

@@ -97,13 +97,13 @@ class ConversationTransfer(QObject):
         if self._task is not None:
             self._task.cancel()
 
-    def _run(self, work: Callable[[Store, TaskProgress], object], done: SignalInstance) -> None:
-        """Run `work` in a thread with a store of its own, and emit `done` with its result."""
+    def _run(self, work: Callable[[Store, TaskProgress], object], done_signal: SignalInstance) -> None:
+        """Run `work` in a thread with a store of its own, and emit `done_signal` with its result."""
         if self._task is None:
             path = self._store.path
             self._task = background.run_long(
                 lambda progress: _with_store(path, work, progress),
-                functools.partial(self._end, done),
+                functools.partial(self._end, done_signal),
                 functools.partial(self._end, self.failed),
                 self.progressed.emit,
                 functools.partial(self._end, self.cancelled),

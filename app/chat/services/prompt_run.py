@@ -91,12 +91,12 @@ class AnswerQueue(QObject):
         """Return the estimated remaining seconds, or None before the first answer."""
         return round(statistics.fmean(self._durations) * len(self.pending)) if self._durations else None
 
-    def hold(self, by: str) -> None:
-        """Pause after the current answer, until every holder has released the queue. `by` names the holder."""
-        self._held_by.add(by)
+    def hold(self, holder: str) -> None:
+        """Pause after the current answer, until every holder has released the queue. `holder` names the holder."""
+        self._held_by.add(holder)
 
-    def release(self, by: str) -> None:
-        self._held_by.discard(by)
+    def release(self, holder: str) -> None:
+        self._held_by.discard(holder)
         if self._is_started and not self._is_over and not self.is_answering and not self._held_by:
             self._next()
 
@@ -269,12 +269,12 @@ class PromptRun(QObject):
         if self._journal is not None:
             self._queue.stop()
 
-    def hold(self, by: str) -> None:
+    def hold(self, holder: str) -> None:
         """Hold the queue as `AnswerQueue.hold` does."""
-        self._queue.hold(by)
+        self._queue.hold(holder)
 
-    def release(self, by: str) -> None:
-        self._queue.release(by)
+    def release(self, holder: str) -> None:
+        self._queue.release(holder)
 
     def abandon(self) -> None:
         """End at once and emit no more signals."""

@@ -123,16 +123,16 @@ def retrieve(
 
 
 def prompts_to_count(
-    found: RetrievedPassages, request: RetrievalRequest, model: LocalModel, own_system: str
+    retrieved: RetrievedPassages, request: RetrievalRequest, model: LocalModel, own_system: str
 ) -> tuple[tuple[Segment, ...], ...]:
     """Return the prompts whose tokens `pack_prompt` needs: the prompt without passages, then each passage alone."""
     form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
     rest = prompts.build(form, request.turns, packing.build_system_text((), own_system))
-    return (rest, *((Segment(packing.format_passage(passage, 1)),) for passage in found.passages))
+    return (rest, *((Segment(packing.format_passage(passage, 1)),) for passage in retrieved.passages))
 
 
 def pack_prompt(
-    found: RetrievedPassages,
+    retrieved: RetrievedPassages,
     request: RetrievalRequest,
     counts: Sequence[int],
     context_tokens: int,
@@ -146,14 +146,14 @@ def pack_prompt(
     """
     rest_tokens, *sizes = counts
     budget = packing.budget_tokens(context_tokens, max_tokens, rest_tokens)
-    passages = tuple(packing.pack_passages(found.passages, sizes, budget))
+    passages = tuple(packing.pack_passages(retrieved.passages, sizes, budget))
     if not passages:
         needed = rest_tokens + min(sizes)
         raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
-    known = {passage.section_id: source for passage, source in zip(found.passages, found.sources, strict=True)}
+    known = {passage.section_id: source for passage, source in zip(retrieved.passages, retrieved.sources, strict=True)}
     sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
     turns = request.turns if _are_same_sources(sources, request.before) else tuple(map(_without_marks, request.turns))
-    grounding = Grounding(sources=sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
+    grounding = Grounding(sources=sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
     return PackedPrompt(passages, packing.build_system_text(passages, own_system), turns, grounding)
 
 
@@ -204,30 +204,30 @@ def _sha256(library: Library, passage: Passage) -> str:
     return document.sha256 if document else ""
 
 
-def _not_found(found: RetrievedPassages) -> RetrievedPassages:
-    nearest = list(zip(found.sources, found.passages, strict=True))[:NEAREST_OFFERED]
+def _not_found(retrieved: RetrievedPassages) -> RetrievedPassages:
+    nearest = list(zip(retrieved.sources, retrieved.passages, strict=True))[:NEAREST_OFFERED]
     sources = tuple(
         source_citations.source_of_part(source, source_citations.found_part(passage)) for source, passage in nearest
     )
-    grounding = Grounding("not_in_documents", sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
-    return dataclasses.replace(found, answer=phrase("chat.not_in_documents"), grounding=grounding)
+    grounding = Grounding("not_in_documents", sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
+    return dataclasses.replace(retrieved, answer=phrase("chat.not_in_documents"), grounding=grounding)
 
 
-def _answer_from_excerpts(found: RetrievedPassages, question: str) -> RetrievedPassages:
-    picked = excerpts.pick_excerpts(question, found.passages[:NEAREST_OFFERED])
+def _answer_from_excerpts(retrieved: RetrievedPassages, question: str) -> RetrievedPassages:
+    picked = excerpts.pick_excerpts(question, retrieved.passages[:NEAREST_OFFERED])
     if not picked:
-        return _not_found(found)
-    parts = [(one.number, source_citations.part_at(found.passages[one.number - 1], one.start)) for one in picked]
+        return _not_found(retrieved)
+    parts = [(one.number, source_citations.part_at(retrieved.passages[one.number - 1], one.start)) for one in picked]
     used = list(dict.fromkeys(parts))  # each quoted part becomes one source
     renumbered = [
         dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
     ]
     answer, quoted = excerpts.answer_from_excerpts(renumbered)
-    sources = tuple(source_citations.source_of_part(found.sources[number - 1], part) for number, part in used)
+    sources = tuple(source_citations.source_of_part(retrieved.sources[number - 1], part) for number, part in used)
     grounding = Grounding(
-        "answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds, by_meaning=found.by_meaning
+        "answered", sources, quoted, is_excerpt=True, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning
     )
-    return dataclasses.replace(found, answer=answer, grounding=grounding)
+    return dataclasses.replace(retrieved, answer=answer, grounding=grounding)
 
 
 def _are_same_sources(sources: Sequence[CitedSource], before: Sequence[CitedSource]) -> bool:

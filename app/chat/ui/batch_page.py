@@ -132,11 +132,11 @@ class BatchPage(Page):
         scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         make_column(self._header, (scrolled, 1), into=self, spacing_px=0)
 
-    def _show(self, shown: QWidget) -> None:
+    def _show(self, widget: QWidget) -> None:
         """Show one of the three views. A QStackedWidget would be as high as its highest page."""
-        self.shown = shown
+        self.shown = widget
         for part in self._parts:
-            part.setVisible(part is shown)
+            part.setVisible(part is widget)
 
     def _build_empty(self) -> QWidget:
         empty = QWidget()
@@ -182,10 +182,10 @@ class BatchPage(Page):
             out = Path(path)
             self.setup.show_target(out if out.suffix else out.with_name(out.name + ".xlsx"))
 
-    def _on_read(self, found: BatchFile) -> None:
-        is_other = self._found is None or self._found.sha256 != found.sha256
-        self._found = found
-        self.setup.show_file(found, self._path)
+    def _on_read(self, batch_file: BatchFile) -> None:
+        is_other = self._found is None or self._found.sha256 != batch_file.sha256
+        self._found = batch_file
+        self.setup.show_file(batch_file, self._path)
         if is_other:
             answers = phrase("chat.name_answers", name=self._path.stem)
             self.setup.show_target(complete_suffix(self._path.with_name(answers), ".xlsx"))
@@ -274,15 +274,15 @@ class BatchPage(Page):
         self._failure = error
         self.banner.show_error(error)
 
-    def _on_unfinished(self, found: UnfinishedBatch) -> None:
-        self._unfinished = found
-        if self._failure is not None and not self.banner.isHidden() and found.out == self._out:
+    def _on_unfinished(self, unfinished: UnfinishedBatch) -> None:
+        self._unfinished = unfinished
+        if self._failure is not None and not self.banner.isHidden() and unfinished.out == self._out:
             self.banner.show_error(self._failure, (("again", phrase("chat.go_on")),))
         elif self.banner.isHidden():
-            self._out = found.out
-            what = phrase("chat.name_is_not_finished_n", name=found.out.name, n=f"{found.answered:,}")
+            self._out = unfinished.out
+            what = phrase("chat.name_is_not_finished_n", name=unfinished.out.name, n=f"{unfinished.answered:,}")
             actions = (("again", phrase("chat.go_on")), ("forget", phrase("chat.leave_it")))
-            self.banner.show_message("warning", what, phrase("chat.questions_path", path=found.head.path), actions)
+            self.banner.show_message("warning", what, phrase("chat.questions_path", path=unfinished.head.path), actions)
 
     def _on_action(self, key: str) -> None:
         if key == "folder":

@@ -24,12 +24,12 @@ SHOWN_SKIPPED = 3
 COLUMN_CHARACTERS = 12
 
 
-def file_facts(found: BatchFile) -> str:
+def file_facts(batch_file: BatchFile) -> str:
     """Return the facts about a questions file in one line, such as 「質問 118 件　シート「一覧」」."""
-    count = phrase("chat.n_questions", n=f"{len(found.questions):,}")
-    sheet = phrase("chat.sheet_name", name=found.sheet) if found.sheet else ""
-    codec = encodings.encoding_name(found.encoding) if found.encoding else ""
-    blank = phrase("chat.n_empty_rows", n=f"{found.blank_lines:,}") if found.blank_lines else ""
+    count = phrase("chat.n_questions", n=f"{len(batch_file.questions):,}")
+    sheet = phrase("chat.sheet_name", name=batch_file.sheet) if batch_file.sheet else ""
+    codec = encodings.encoding_name(batch_file.encoding) if batch_file.encoding else ""
+    blank = phrase("chat.n_empty_rows", n=f"{batch_file.blank_lines:,}") if batch_file.blank_lines else ""
     return join_facts(count, sheet, phrase("chat.encoding_name", name=codec) if codec else "", blank)
 
 
@@ -47,9 +47,9 @@ def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
     return phrase("chat.n_rows_are_no_questions", n=f"{len(rows):,}", rows=listed)
 
 
-def column_names(found: BatchFile) -> list[str]:
+def column_names(batch_file: BatchFile) -> list[str]:
     """Return the names of the columns, shortened to fit the smallest window."""
-    shown = [shorten(name, COLUMN_CHARACTERS) for name in found.columns]
+    shown = [shorten(name, COLUMN_CHARACTERS) for name in batch_file.columns]
     return [column_name(shown, column) for column in range(len(shown))]
 
 
@@ -75,25 +75,25 @@ class BatchSetupView(QWidget):
         self._rows: list[CheckRow] = []
         self._build()
 
-    def show_file(self, found: BatchFile, path: Path) -> None:
+    def show_file(self, batch_file: BatchFile, path: Path) -> None:
         self.name.setText(path.name)
-        self.facts.setText(file_facts(found))
+        self.facts.setText(file_facts(batch_file))
         self.columns.blockSignals(True)
         self.columns.clear()
-        self.columns.addItems(column_names(found))
-        self.columns.setCurrentIndex(found.column)
+        self.columns.addItems(column_names(batch_file))
+        self.columns.setCurrentIndex(batch_file.column)
         self.columns.blockSignals(False)
         self.columns.setEnabled(self.columns.count() > 1)
-        skipped = skipped_rows_text(found.skipped)
+        skipped = skipped_rows_text(batch_file.skipped)
         self.skipped.setText(f"▲ {skipped}")
         self.skipped.setVisible(bool(skipped))
         for number, line in enumerate(self.preview):
-            is_there = number < len(found.questions)
+            is_there = number < len(batch_file.questions)
             line.setVisible(is_there)
             if is_there:
-                question = found.questions[number]
+                question = batch_file.questions[number]
                 line.setText(phrase("chat.row_n_text", n=question.line, text=" ".join(question.text.split())))
-        rest = len(found.questions) - PREVIEWED
+        rest = len(batch_file.questions) - PREVIEWED
         self.rest.setText(phrase("common.n_more", n=f"{rest:,}"))
         self.rest.setVisible(rest > 0)
 
@@ -104,10 +104,10 @@ class BatchSetupView(QWidget):
     def show_model(self, name: str) -> None:
         self.model.setText(name or phrase("common.none_yet"))
 
-    def show_collections(self, collections: Sequence[DocumentCollection], chosen: set[str]) -> None:
+    def show_collections(self, collections: Sequence[DocumentCollection], checked_names: set[str]) -> None:
         """Show the collections. Those listed before keep their check marks; new ones are checked if their name is in
-        `chosen`."""
-        kept = {ref.name for ref in self.scope()} | (chosen - {ref.name for ref in self._refs})
+        `checked_names`."""
+        kept = {ref.name for ref in self.scope()} | (checked_names - {ref.name for ref in self._refs})
         while (item := self._scope_column.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()

@@ -152,12 +152,12 @@ class RemoteMark(QWidget):
         make_row(self._icon, (self.words, 1), into=self, margins_px=(4, 0, 4, 2), spacing_px=8)
         self.hide()
 
-    def show_place(self, place: str, *, is_allowed: bool = True) -> None:
-        """Show the server that will get the text. `place`: host and port; "" for a local model. `is_allowed`: whether
+    def show_place(self, server: str, *, is_allowed: bool = True) -> None:
+        """Show the server that will get the text. `server`: host and port; "" for a local model. `is_allowed`: whether
         the settings allow network access."""
-        self.setVisible(bool(place))
-        stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
-        self.words.setText(sending_note(place) if is_allowed else stopped)
+        self.setVisible(bool(server))
+        stopped = phrase("chat.outside_traffic_is_blocked_so", place=server)
+        self.words.setText(sending_note(server) if is_allowed else stopped)
         self._icon.show_icon("external-link" if is_allowed else "lock", "warning")
         self.setAccessibleName(self.words.text())
 

@@ -67,11 +67,11 @@ class PresetListModel(EntryListModel):
             ]
         )
 
-    def index_of(self, key: object, near: int = 0) -> QModelIndex:
-        """Return the index of the preset with the id `key`, or else of the preset nearest to the row `near`."""
+    def index_of(self, key: object, start_row: int = 0) -> QModelIndex:
+        """Return the index of the preset with the id `key`, or else of the preset nearest to the row `start_row`."""
         found = super().index_of(key)
         presets = [row for row in range(self.rowCount()) if self.index(row).data(EntryRole) is not None]
-        return found if found.isValid() else self.index(min(presets, key=lambda row: abs(row - near)))
+        return found if found.isValid() else self.index(min(presets, key=lambda row: abs(row - start_row)))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -354,14 +354,14 @@ class PresetsSection(QWidget):
             self._chosen_id = self.chosen.id
         self._show_actions()
 
-    def _show_menu(self, place: QPoint) -> None:
-        """Show a context menu with the same actions as the buttons. `place` is in coordinates of the list."""
+    def _show_menu(self, position: QPoint) -> None:
+        """Show a context menu with the same actions as the buttons. `position` is in coordinates of the list."""
         menu = QMenu(self)
         menu.aboutToHide.connect(menu.deleteLater)
         for button in self._action_buttons:
             if not button.isHidden():
                 menu.addAction(button.text(), button.click)
-        menu.popup(self.list.viewport().mapToGlobal(place))
+        menu.popup(self.list.viewport().mapToGlobal(position))
 
     def _on_theme_changed(self) -> None:
         self.list.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
@@ -372,15 +372,17 @@ LIST_PX = 240
 
 
 class PresetExportDialog(Dialog):
-    """Lets the user choose the presets to export. At first those of `chosen` are checked."""
+    """Lets the user choose the presets to export. At first those of `chosen_presets` are checked."""
 
-    def __init__(self, theme: Theme, presets: Sequence[Preset], chosen: Sequence[Preset], parent: QWidget) -> None:
+    def __init__(
+        self, theme: Theme, presets: Sequence[Preset], chosen_presets: Sequence[Preset], parent: QWidget
+    ) -> None:
         items = QStandardItemModel()
         for preset in presets:
             item = QStandardItem(preset.name)
             item.setCheckable(True)
             item.setEditable(False)
-            item.setCheckState(Qt.CheckState.Checked if preset in chosen else Qt.CheckState.Unchecked)
+            item.setCheckState(Qt.CheckState.Checked if preset in chosen_presets else Qt.CheckState.Unchecked)
             items.appendRow(item)
         view = QListView()
         view.setModel(items)

@@ -37,7 +37,7 @@ class SourceOpener(QObject):
         self,
         transcript: Transcript,
         panel: SourcePanel,
-        beside: SourceSplitter,
+        splitter: SourceSplitter,
         documents: DocumentLibrary,
         open_url: Callable[[QUrl], object],
         parent: QObject,
@@ -45,7 +45,7 @@ class SourceOpener(QObject):
         super().__init__(parent)
         self._transcript = transcript
         self._panel = panel
-        self._splitter = beside
+        self._splitter = splitter
         self._documents = documents
         self._open_url = open_url
         self._answer_id = 0  # id of the answer whose source is shown; 0: none
@@ -190,8 +190,8 @@ class SourceOpener(QObject):
 
         background.run(look, self._on_file_checked, lambda _error: None)
 
-    def _on_file_checked(self, found: tuple[Document, bool]) -> None:
-        document, is_there = found
+    def _on_file_checked(self, outcome: tuple[Document, bool]) -> None:
+        document, is_there = outcome
         if not is_there and document == self._document:
             self._on_gone(AppError("source_gone", path=document.path))
 
@@ -212,8 +212,8 @@ class SourceOpener(QObject):
         self._is_searching_page = False
         self._panel.show_picture(picture)
 
-    def _on_failed(self, wanted: PageRequest, error: AppError) -> None:
-        if self._document is not None and wanted.document_id == self._document.id:
+    def _on_failed(self, request: PageRequest, error: AppError) -> None:
+        if self._document is not None and request.document_id == self._document.id:
             self._on_gone(error)
 
     def _on_gone(self, error: AppError) -> None:

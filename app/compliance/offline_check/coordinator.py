@@ -357,9 +357,9 @@ def try_to_leak() -> NoReturn:
     _send_and_exit(GuardProbe(2 * len(tries)))
 
 
-def _is_refused(way: Callable[[], object]) -> bool:
+def _is_refused(attempt: Callable[[], object]) -> bool:
     try:
-        way()
+        attempt()
     except PermissionError:  # includes NetworkRefusedError
         return True
     except OSError:
@@ -399,6 +399,6 @@ def _connect(libc: ctypes.CDLL, descriptor: int, address: bytes) -> None:
     libc.connect(descriptor, address, len(address))
 
 
-def _send_and_exit(found: GuardProbe | KernelProbe) -> NoReturn:
-    send_message(found)
+def _send_and_exit(probe: GuardProbe | KernelProbe) -> NoReturn:
+    send_message(probe)
     os._exit(0)

@@ -67,15 +67,15 @@ class OfflineCheck(QObject):
         if isinstance(event, CheckStage):
             self.stage_changed.emit(event.name, event.done)
 
-    def _on_exited(self, how: ChildExit) -> None:
-        if how.cause == "stopped":
+    def _on_exited(self, child_exit: ChildExit) -> None:
+        if child_exit.cause == "stopped":
             self.cancelled.emit()
             return
-        match how.last_event:
+        match child_exit.last_event:
             case CheckOutcome() as outcome:
                 self._outcome = outcome
                 self.finished.emit(outcome)
             case CheckFailure(code=code, facts=facts):
                 self.failed.emit(AppError(code, **facts))
             case _:
-                self.failed.emit(AppError("offline_check_broke", detail=how.reason))
+                self.failed.emit(AppError("offline_check_broke", detail=child_exit.reason))

@@ -223,9 +223,9 @@ def _existing(name: str) -> Path:
     raise AppError("docs_path_missing", path=name)
 
 
-def _is_below(document: Document, named: list[Path]) -> bool:
+def _is_below(document: Document, given_paths: list[Path]) -> bool:
     path = Path(document.path)
-    return any(path == one or one in path.parents for one in named)
+    return any(path == one or one in path.parents for one in given_paths)
 
 
 def _check_not_own(collection: DocumentCollection) -> None:

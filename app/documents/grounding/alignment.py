@@ -39,50 +39,55 @@ def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
     return [*limited, *inside, *(_excepted(before, one) for before, one in pairs)]
 
 
-def _only_under_its_condition(one: Statement, before: Statement | None) -> Statement:
+def _only_under_its_condition(statement: Statement, before: Statement | None) -> Statement:
     """Limit a sentence with ただし to answers that mention its condition, or else its topic (下刈りは).
 
     Words that are in the sentence before too do not count as its condition, unless there are no others.
     """
-    if not re.match(r"\s*(?:ただし|但し)", one.text):
-        return one
-    conditions = [frame for frame in one.frames if frame.unit.is_condition]
+    if not re.match(r"\s*(?:ただし|但し)", statement.text):
+        return statement
+    conditions = [frame for frame in statement.frames if frame.unit.is_condition]
     if not conditions:
-        at = next((unit.number for unit in one.units if _SETS.match(unit.tail)), -1)
-        topic = one.units[: at + 1]
+        at = next((unit.number for unit in statement.units if _SETS.match(unit.tail)), -1)
+        topic = statement.units[: at + 1]
         is_actor = at >= 0 and lexicon.is_agent(topic[-1].text)
         needed = frozenset() if is_actor else frozenset(key for unit in topic for key in unit.keys)
     else:
         needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
     bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 share a synonym group
     bases = bases - lexicon.GRAMMATICAL - lexicon.GENERAL
-    return dataclasses.replace(one, needed=(bases - before.keys if before else bases) or bases)
+    return dataclasses.replace(statement, needed=(bases - before.keys if before else bases) or bases)
 
 
-def _without_excepted(one: Statement) -> Iterable[Statement]:
+def _without_excepted(statement: Statement) -> Iterable[Statement]:
     """Yield the opposite of a sentence, for the words that one of its clauses excludes (交差点を除いて落とす)."""
-    for unit in one.units:
-        main = one.frames[-1] if one.frames else None
+    for unit in statement.units:
+        main = statement.frames[-1] if statement.frames else None
         if main is None or main.unit is unit or not _EXCLUDED.match(unit.tail):
             continue
-        before = one.units[: unit.number]
+        before = statement.units[: unit.number]
         begin = next((other.number + 1 for other in reversed(before) if re.search("[、は]", other.tail)), 0)
-        taken = one.units[begin : unit.number + 1]
+        taken = statement.units[begin : unit.number + 1]
         flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
         frame = dataclasses.replace(main, unit=flipped, lead=(*taken, *main.lead))
         needed = frozenset(key for part in taken for key in part.keys if isinstance(key, str))
-        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=(), excepted_count=-1)
+        yield dataclasses.replace(
+            statement, frames=(frame,), needed=needed - lexicon.GENERAL, values=(), excepted_count=-1
+        )
 
 
-def _excepted(before: Statement, one: Statement) -> Statement:
-    """Return the statement that an exception implies: the opposite of the sentence `before`, for the words of `one`."""
+def _excepted(before: Statement, statement: Statement) -> Statement:
+    """Return the statement that an exception implies: the opposite of the sentence `before`, for the words of
+    `statement`.
+    """
     main = before.frames[-1]
     flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
-    units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*one.units, *before.units))]
-    frame = dataclasses.replace(main, unit=flipped, lead=(*one.units, *main.lead))
+    units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*statement.units, *before.units))]
+    frame = dataclasses.replace(main, unit=flipped, lead=(*statement.units, *main.lead))
     return Statement(
-        one.text, tuple(units), (*one.frames, frame), one.keys | before.keys, one.kanji + before.kanji,
-        needed=one.keys - before.keys, excepted_count=len(one.units),
+        statement.text, tuple(units), (*statement.frames, frame),
+        statement.keys | before.keys, statement.kanji + before.kanji,
+        needed=statement.keys - before.keys, excepted_count=len(statement.units),
     )  # fmt: skip
 
 
@@ -148,29 +153,29 @@ def merge_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
     )
 
 
-def weigh_shared_words(statement: Statement, known: SourceFacts) -> dict[object, float]:
+def weigh_shared_words(statement: Statement, facts: SourceFacts) -> dict[object, float]:
     """Return the weight of each key that the sentence shares with the sources; rarer words weigh more."""
-    counts = Counter(key for one in known.statements for key in one.keys if key in statement.keys)
-    return {key: math.log((len(known.statements) + 1) / (count + 0.5)) + 0.3 for key, count in counts.items()}
+    counts = Counter(key for one in facts.statements for key in one.keys if key in statement.keys)
+    return {key: math.log((len(facts.statements) + 1) / (count + 0.5)) + 0.3 for key, count in counts.items()}
 
 
 def nearest_statements(
-    statement: Statement, known: SourceFacts, weights: dict[object, float]
+    statement: Statement, facts: SourceFacts, weights: dict[object, float]
 ) -> list[Statement] | None:
     """Return the source statements that share most words with the sentence, the best first.
 
     Return None if no statement shares any word.
     """
-    rated = [(sum(weights.get(key, 0.0) for key in statement.keys & one.keys), one) for one in known.statements]
+    rated = [(sum(weights.get(key, 0.0) for key in statement.keys & one.keys), one) for one in facts.statements]
     best = max((fit for fit, _ in rated), default=0.0)
     rated.sort(key=lambda one: -one[0])
     return [one for fit, one in rated if fit >= best * 0.6] if best > 0 else None
 
 
-def is_confirmed_by_nearest(value: Quantity, statement: Statement, known: SourceFacts) -> bool:
+def is_confirmed_by_nearest(value: Quantity, statement: Statement, facts: SourceFacts) -> bool:
     """Whether the source sentence nearest to this one has this value, and no other value that could replace it."""
-    word_weights = weigh_shared_words(statement, known)
-    near = nearest_statements(statement, known, word_weights)
+    word_weights = weigh_shared_words(statement, facts)
+    near = nearest_statements(statement, facts, word_weights)
     if not near or sum(word_weights.get(key, 0.0) for key in statement.keys & near[0].keys) < SETTLED_MIN * sum(
         word_weights.values()
     ):
@@ -181,11 +186,11 @@ def is_confirmed_by_nearest(value: Quantity, statement: Statement, known: Source
 
 
 def near_frames(
-    frame: PredicateFrame, statement: Statement, known: SourceFacts, weights: dict[object, float]
+    frame: PredicateFrame, statement: Statement, facts: SourceFacts, weights: dict[object, float]
 ) -> list[tuple[Statement, PredicateFrame]]:
     """Return the predicates of the sources that a predicate of the answer may repeat, each with its statement."""
     rated = [
-        (_fit(frame, other, statement, one, weights), one, other) for one in known.statements for other in one.frames
+        (_fit(frame, other, statement, one, weights), one, other) for one in facts.statements for other in one.frames
     ]
     best = max((fit for fit, _, _ in rated), default=0.0)
     return [(one, other) for fit, one, other in rated if fit > 0 and fit >= best * NEAR]
@@ -244,9 +249,9 @@ def share_of_words(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
     return len(there) / len(content) if content else 0.0
 
 
-def are_alike_acts(one: Phrase, two: Phrase) -> bool:
+def are_alike_acts(phrase: Phrase, other: Phrase) -> bool:
     """Whether both are actions that share a kanji: 配る and 配食."""
-    return one.is_act and two.is_act and bool(set(one.kanji) & set(two.kanji))
+    return phrase.is_act and other.is_act and bool(set(phrase.kanji) & set(other.kanji))
 
 
 def have_one_end(unit: Phrase, statement: Statement, other: Phrase, source: Statement) -> bool:

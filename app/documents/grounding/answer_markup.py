@@ -84,10 +84,10 @@ def neutralize_marks(text: str) -> str:
     return "".join(characters)
 
 
-def _decoded(found: re.Match[str]) -> str:
+def _decoded(match: re.Match[str]) -> str:
     """Decode an HTML entity, but keep one for <, > or &."""
-    shown = html.unescape(found[0])
-    return found[0] if set("<>&") & set(shown) else shown
+    shown = html.unescape(match[0])
+    return match[0] if set("<>&") & set(shown) else shown
 
 
 _ESCAPED = r"\\(?=[!-/:-@\[-`{-~])"
@@ -118,12 +118,12 @@ def strip_markup(answer: str) -> tuple[str, list[int]]:
     return "".join(kept), [*places, len(answer)]
 
 
-def _shown(found: re.Match[str]) -> str:
-    if found["escaped"]:
+def _shown(match: re.Match[str]) -> str:
+    if match["escaped"]:
         return ""
-    if found["circled"]:
-        return str(int(unicodedata.numeric(found.group())))
-    shown = html.unescape(found.group())
+    if match["circled"]:
+        return str(int(unicodedata.numeric(match.group())))
+    shown = html.unescape(match.group())
     return "".join(" " if character == "\xa0" else character for character in shown if not _is_invisible(character))
 
 

@@ -160,18 +160,18 @@ class _Check:
         return missing, False
 
     def _missing(
-        self, number: int, text: str, statement: Statement | None, together: Evidence, known: SourceFacts
+        self, number: int, text: str, statement: Statement | None, together: Evidence, facts: SourceFacts
     ) -> list[str]:
         """Return the parts of a sentence that the sources lack or contradict."""
         own = self._values(number, text)
-        bound = [(one.value, self._is_exchanged(one, own, text, statement, known)) for one in own]
+        bound = [(one.value, self._is_exchanged(one, own, text, statement, facts)) for one in own]
         right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
         found = [
             place
             for place in _missing(text, together, self._asked)
             if not self._counts_itself(number, place) and not self._numbers_its_row(number, place)
         ]
-        groups = value_attribution.group_values(known.attributed, statement.keys if statement else frozenset())
+        groups = value_attribution.group_values(facts.attributed, statement.keys if statement else frozenset())
         worked_out = spans.find_calculated_values(text, groups)
         found = [(start, end) for start, end in found if not any(start == one.start for one in worked_out)]
         if self.sentences[number].kind != "row":
@@ -180,7 +180,7 @@ class _Check:
         found += [
             (value.start, value.bound_end)
             for value, is_exchanged in bound
-            if is_exchanged and not (self._is_head(number) and _is_cell_of(value, text, known))
+            if is_exchanged and not (self._is_head(number) and _is_cell_of(value, text, facts))
         ]
         found += misattribution.find_swapped_entries(text, self._written)
         kept = _apart(found)
@@ -190,8 +190,8 @@ class _Check:
         places = [
             statement.placed(place)
             for place in (
-                *contradictions.find_contradictions(statement, known),
-                *vocabulary.find_absent_nouns(statement, known, is_label),
+                *contradictions.find_contradictions(statement, facts),
+                *vocabulary.find_absent_nouns(statement, facts, is_label),
             )
         ]
         kept = _apart([*kept, *places])
@@ -199,23 +199,23 @@ class _Check:
 
     def _is_exchanged(
         self,
-        one: AttributedValue,
+        value: AttributedValue,
         own: Sequence[AttributedValue],
         text: str,
         statement: Statement | None,
-        known: SourceFacts,
+        facts: SourceFacts,
     ) -> bool | None:
         """Whether the source has a different value with these words; None if unclear."""
-        is_exchanged = value_attribution.is_exchanged(one, own, known.attributed, text)
-        if statement is None or one.is_cell or is_exchanged is False:  # a row names what its values belong to
+        is_exchanged = value_attribution.is_exchanged(value, own, facts.attributed, text)
+        if statement is None or value.is_cell or is_exchanged is False:  # a row names what its values belong to
             return is_exchanged
-        return False if alignment.is_confirmed_by_nearest(one.value, statement, known) else is_exchanged
+        return False if alignment.is_confirmed_by_nearest(value.value, statement, facts) else is_exchanged
 
-    def _counts_itself(self, number: int, place: tuple[int, int]) -> bool:
+    def _counts_itself(self, number: int, span: tuple[int, int]) -> bool:
         """Whether a number counts items of the answer: 次の3点です。 with three items below, or A、B、Cの3つ."""
         sentence = self.sentences[number]
-        before = self._text[sentence.start : sentence.start + place[0]]
-        counted = _COUNTED.match(self._text, sentence.start + place[0])
+        before = self._text[sentence.start : sentence.start + span[0]]
+        counted = _COUNTED.match(self._text, sentence.start + span[0])
         value = next(iter(quantities.parse(counted.group())), None) if counted else None
         if value is None:
             return False
@@ -232,10 +232,10 @@ class _Check:
         named = re.search("[^。は]*(?:の|という|で、?)$", before)
         return named is not None and len(_LISTS.split(named.group())) == value.number > 1
 
-    def _numbers_its_row(self, number: int, place: tuple[int, int]) -> bool:
+    def _numbers_its_row(self, number: int, span: tuple[int, int]) -> bool:
         """Whether the value is the row's own number, such as 2 in the first cell of the second row below 順番.
 
-        `number`: the index of the sentence. `place`: start and end of the value in the sentence.
+        `number`: the index of the sentence. `span`: start and end of the value in the sentence.
         """
         sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
         if sentence.kind != "row" or not _ROW_NUMBERS.match(
@@ -243,7 +243,7 @@ class _Check:
         ):
             return False
         cells = value_attribution.cells(self._text[sentence.start : sentence.end])
-        written = self._text[sentence.start + place[0] : sentence.start + place[1]]
+        written = self._text[sentence.start + span[0] : sentence.start + span[1]]
         return cells[0] == written == str(number - self._first_row(number))
 
     def _is_head(self, number: int) -> bool:
@@ -299,59 +299,59 @@ def _asserts(statement: Statement) -> bool:
     )
 
 
-def _is_cell_of(value: Quantity, text: str, known: SourceFacts) -> bool:
+def _is_cell_of(value: Quantity, text: str, facts: SourceFacts) -> bool:
     """Whether the cell with this value occurs word for word in the source."""
     start, end = text.rfind("|", 0, value.start) + 1, text.find("|", value.end)
-    return answer_markup.comparable_text(text[start : end if end > 0 else len(text)]) in known.body
+    return answer_markup.comparable_text(text[start : end if end > 0 else len(text)]) in facts.body
 
 
 def _tied(
-    text: str, wanted: frozenset[str], cited: list[int], sources: Sequence[Evidence], asked: Evidence
+    text: str, terms: frozenset[str], cited: list[int], sources: Sequence[Evidence], question: Evidence
 ) -> list[int]:
     """Return the indexes of the passages that a sentence belongs to.
 
     These are the cited ones, unless others fit much better or are the only ones with all values; without a citation,
-    the best ones. `wanted`: the sentence's terms. `asked`: the question.
+    the best ones. `terms`: the sentence's terms. `question`: the question.
     """
     if not sources:
         return []
-    ranked = sorted(range(len(sources)), key=lambda at: (-_fit(text, wanted, sources[at], asked), at))
+    ranked = sorted(range(len(sources)), key=lambda at: (-_fit(text, terms, sources[at], question), at))
     best = ranked[0]
     if cited:
         together = evidence.merge_evidence([sources[at] for at in cited])
-        own = _fit(text, wanted, together, asked)
-        if _fit(text, wanted, sources[best], asked) <= own * _RETIED or _is_foreign(text, together):
+        own = _fit(text, terms, together, question)
+        if _fit(text, terms, sources[best], question) <= own * _RETIED or _is_foreign(text, together):
             return sorted(set(cited))
-    if _coverage(wanted, sources[best]) < COVERAGE_MIN / 2 and not _has_values(text, sources[best], asked):
+    if _coverage(terms, sources[best]) < COVERAGE_MIN / 2 and not _has_values(text, sources[best], question):
         return sorted(set(cited))
     for other in ranked[1:]:
         both = evidence.merge_evidence([sources[best], sources[other]])
-        if _fit(text, wanted, both, asked) - _fit(text, wanted, sources[best], asked) >= _GAIN_MIN:
+        if _fit(text, terms, both, question) - _fit(text, terms, sources[best], question) >= _GAIN_MIN:
             return sorted((best, other))
     return [best]
 
 
-def _has_values(text: str, source: Evidence, asked: Evidence) -> bool:
+def _has_values(text: str, source: Evidence, question: Evidence) -> bool:
     """Whether the source has all values of a sentence with units, and most of its kanji: 湯の温度 for 湯温."""
     is_measured = any(value.unit for value in quantities.parse(text))
     kanji = set(re.findall("[一-鿿]", text))
     shared = sum(sign in source.searchable for sign in kanji)
-    return is_measured and shared >= _SHARED_MIN * len(kanji) > 0 and not _missing(text, source, asked)
+    return is_measured and shared >= _SHARED_MIN * len(kanji) > 0 and not _missing(text, source, question)
 
 
-def _fit(text: str, wanted: frozenset[str], source: Evidence, asked: Evidence) -> float:
+def _fit(text: str, terms: frozenset[str], source: Evidence, question: Evidence) -> float:
     """Return how well a source fits a sentence, 0 to 1.
 
     It is the share of the sentence's terms that the source has, divided by 1 plus the number of missing values and
     names.
     """
-    missing = len(_missing(text, source, asked))
-    return _coverage(wanted, source) / (1 + missing)
+    missing = len(_missing(text, source, question))
+    return _coverage(terms, source) / (1 + missing)
 
 
-def _coverage(wanted: frozenset[str], source: Evidence) -> float:
+def _coverage(terms: frozenset[str], source: Evidence) -> float:
     """Return the share of the terms that the source has, 0 to 1."""
-    return len(wanted & source.terms) / len(wanted) if wanted else 1.0
+    return len(terms & source.terms) / len(terms) if terms else 1.0
 
 
 def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -363,10 +363,10 @@ def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return kept
 
 
-def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, int]]:
+def _missing(text: str, source: Evidence, question: Evidence) -> list[tuple[int, int]]:
     """Return the places of values, dates and names that the source lacks, in order.
 
-    Names of the question (`asked`) are allowed.
+    Names of the question (`question`) are allowed.
     """
     values, days = quantities.parse(text), notation.parse_dates(text)
     found = [
@@ -379,7 +379,7 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
     ]
     found += [(day.start, day.end) for day in days if not source.holds_date(day)]
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)]
-    known = source.searchable + "\n" + asked.searchable
+    known = source.searchable + "\n" + question.searchable
     for name in evidence.parse_names(text):
         is_value = any(start < name.end and name.start < end for start, end in taken)
         if not is_value and not evidence.contains_name(name, known):

@@ -37,7 +37,9 @@ _ABOUT_MIN = 0.5  # smallest share of the answer's words in the source sentence
 _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 
 
-def find_waived_conditions(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+def find_waived_conditions(
+    statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts
+) -> Iterable[Place]:
     """Yield the places where an answer waives a condition of its source.
 
     許可がなくてもできる is one if the source mentions 許可 and never allows doing without it.
@@ -49,12 +51,14 @@ def find_waived_conditions(statement: Statement, near: Sequence[Statement], know
         end = frame.unit.end
         is_way = main.unit.kind == modality.PLAIN and re.match(r".?ず(?!に?も)|.?ないで(?!も)", statement.text[end:])
         required = [
-            one for one in things if any(roles.is_same_name(one, other) for source in near for other in source.units)
+            one
+            for one in things
+            if any(roles.is_same_name(one, other) for source in near_statements for other in source.units)
         ]
         if (
             not is_way
             and required
-            and not any(_is_free(source, one) for source in known.statements for one in required)
+            and not any(_is_free(source, one) for source in facts.statements for one in required)
         ):
             yield things[0].start, end
 
@@ -82,31 +86,31 @@ def _main(statement: Statement, frame: PredicateFrame) -> PredicateFrame | None:
     return next((one for one in later if one is later[-1] or re.search("。|が、", one.unit.tail)), None)
 
 
-def _is_free(source: Statement, thing: Phrase) -> bool:
+def _is_free(source: Statement, phrase: Phrase) -> bool:
     """Whether a source sentence itself allows doing without the thing."""
     if any(frame.unit.kind in (modality.PROHIBITED,) for frame in source.frames):
         return False
     return any(
-        thing.keys & one.keys and _HAS_NONE.match(one.tail) and one.kind != modality.DUTY for one in source.units
+        phrase.keys & one.keys and _HAS_NONE.match(one.tail) and one.kind != modality.DUTY for one in source.units
     )
 
 
-def find_dropped_exceptions(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_dropped_exceptions(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
     """Yield a word like 例外なく if the sentence of the source has an exception (ただし…)."""
     found = _EVERY.search(statement.text)
-    if not found or not near or _EVERY.search(near[0].text) or _EXCEPTS.search(statement.text):
+    if not found or not near_statements or _EVERY.search(near_statements[0].text) or _EXCEPTS.search(statement.text):
         return
-    if near[0].has_exception or re.match(r"\s*(?:ただし|但し)", near[0].text):
+    if near_statements[0].has_exception or re.match(r"\s*(?:ただし|但し)", near_statements[0].text):
         yield found.span()
 
 
-def find_ignored_cases(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+def find_ignored_cases(statement: Statement, facts: SourceFacts) -> Iterable[Place]:
     """Yield a case that the source excepts: 雨天でも行う for 雨天の場合は中止する."""
     for unit in statement.units:
         found = _EVEN_SO.match(unit.tail)
         if found is None or unit.is_general or unit.head.kind.startswith(("動詞", "形容詞")):
             continue
-        named = [(one, other) for one in known.statements for other in one.units if other.keys & unit.keys]
+        named = [(one, other) for one in facts.statements for other in one.units if other.keys & unit.keys]
         if any(_EVEN_SO.match(other.tail) for _, other in named):
             continue
         cases = [one for one, other in named if _is_in_limiting_clause(other, one)]
@@ -135,14 +139,16 @@ def _agrees_with_case(statement: Statement, case: Statement) -> bool:
     return is_same and (has_value or not statement.values or not case.values)
 
 
-def find_changed_obligations(statement: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:
+def find_changed_obligations(
+    statement: Statement, near_statements: Sequence[Statement], is_kept: bool
+) -> Iterable[Place]:
     """Yield words that strengthen or weaken an obligation: 義務です for 推奨する, 義務ではない for a duty.
 
     `is_kept`: whether the answer has a condition of the source that is necessary for the action.
     """
-    if not near or alignment.share_of_words(statement.units, near[0].units) < _ABOUT_MIN:
+    if not near_statements or alignment.share_of_words(statement.units, near_statements[0].units) < _ABOUT_MIN:
         return
-    there = near[0].text
+    there = near_statements[0].text
     binds, frees = list(_BINDS.finditer(statement.text)), _BINDS_NOT.search(statement.text)
     if frees and not _FREES.search(there):
         yield frees.span()

@@ -70,46 +70,46 @@ _SINCE = re.compile("(?:[てで]から|[た日]?後|[たの]日から)(?:、|の
 _TIMES = frozenset(["s", "か月", "年"])
 
 
-def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]:
+def find_contradictions(statement: Statement, facts: SourceFacts) -> list[Place]:
     """Return the places where a sentence contradicts its sources, in order."""
-    weights = alignment.weigh_shared_words(statement, known)
-    near = alignment.nearest_statements(statement, known, weights)
+    weights = alignment.weigh_shared_words(statement, facts)
+    near = alignment.nearest_statements(statement, facts, weights)
     if near is None:
         return []
-    frames = {frame.unit.number: alignment.near_frames(frame, statement, known, weights) for frame in statement.frames}
+    frames = {frame.unit.number: alignment.near_frames(frame, statement, facts, weights) for frame in statement.frames}
     relevant = {  # a predicate of a sentence that shares little else with this one does not contradict it
         number: rated if any(one is other for one, _ in rated for other in near) else []
         for number, rated in frames.items()
     }
     kept, turned = prerequisites.compare_prerequisites(
-        statement, prerequisites.related_statements(statement, near, known.statements)
+        statement, prerequisites.related_statements(statement, near, facts.statements)
     )
     free = frozenset(number for own in kept for number in own.ends)
     found = {
         *_changed_modalities(statement, relevant, free),
-        *_bounds(statement, near, known),
-        *_denied_values(statement, known),
-        *_directions(statement, known, free),
-        *_sides(statement, known),
+        *_bounds(statement, near, facts),
+        *_denied_values(statement, facts),
+        *_directions(statement, facts, free),
+        *_sides(statement, facts),
     }
     found |= {
-        *conditions.find_waived_conditions(statement, near, known),
+        *conditions.find_waived_conditions(statement, near, facts),
         *conditions.find_dropped_exceptions(statement, near),
         *conditions.find_changed_obligations(statement, near, any(own.is_purpose for own in kept)),
-        *conditions.find_ignored_cases(statement, known),
+        *conditions.find_ignored_cases(statement, facts),
         *misattribution.find_crossed_parts(statement, near),
         *misattribution.find_swapped_places(statement, near),
-        *roles.find_other_actors(statement, near, known),
+        *roles.find_other_actors(statement, near, facts),
     }
     alike = {number: [one for one in rated if _has_same_object(statement, *one)] for number, rated in frames.items()}
     acting = {number: rated or alike[number] for number, rated in relevant.items()}
     found |= {
         *roles.find_exchanged_roles(statement, near),
-        *roles.find_other_fillers(statement, known, acting),
+        *roles.find_other_fillers(statement, facts, acting),
         *_opposites(statement, near),
     }
-    found = {place for place in found if not _is_verbatim(statement, place, known)}
-    found |= {*precedence.find_reversed_order(statement, known), *_scopes(statement, near, known, bool(kept))}
+    found = {place for place in found if not _is_verbatim(statement, place, facts)}
+    found |= {*precedence.find_reversed_order(statement, facts), *_scopes(statement, near, facts, bool(kept))}
     return sorted({*found, *(own.at for own in turned)})
 
 
@@ -124,12 +124,12 @@ def _has_same_object(statement: Statement, source: Statement, frame: PredicateFr
     return bool(shared) and is_same and not source.needed
 
 
-def _is_verbatim(statement: Statement, place: Place, known: SourceFacts) -> bool:
+def _is_verbatim(statement: Statement, span: Place, facts: SourceFacts) -> bool:
     """Whether the source contains the clause around the place word for word."""
-    start = max(statement.text.rfind(sign, 0, place[0]) for sign in "、。") + 1
-    stop = re.compile("[、。]").search(statement.text, place[1] - 1)
+    start = max(statement.text.rfind(sign, 0, span[0]) for sign in "、。") + 1
+    stop = re.compile("[、。]").search(statement.text, span[1] - 1)
     part = re.sub(r"[\s|]", "", statement.text[start : stop.start() if stop else len(statement.text)])
-    return len(part) >= _PART_MIN and part in known.body
+    return len(part) >= _PART_MIN and part in facts.body
 
 
 def _changed_modalities(
@@ -241,24 +241,24 @@ def _is_final(unit: Phrase, statement: Statement) -> bool:
     return re.search("(?<!の[はが])[。、]", unit.tail) is not None
 
 
-def _as_meant(whole: Statement, source: PredicateFrame) -> PredicateFrame:
+def _as_meant(sentence: Statement, source: PredicateFrame) -> PredicateFrame:
     """Return a double negation as a duty: 同意なく外してはならない requires 同意. Other predicates stay unchanged."""
     if source.unit.kind != modality.DENIED or source.unit.is_condition or not _WITHOUT_IT.match(source.unit.tail):
         return source
-    later = [one.unit.kind for one in whole.frames if one.unit.number > source.unit.number]
+    later = [one.unit.kind for one in sentence.frames if one.unit.number > source.unit.number]
     if not later or later[-1] not in modality.NEGATIVE:
         return source
     return dataclasses.replace(source, unit=dataclasses.replace(source.unit, kind=modality.DUTY))
 
 
-def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
+def _is_kept_with(sentence: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
     """Whether the answer's modality is compatible with that of a later predicate of the source sentence.
 
     In 換気をしながら使うよう努める, 努める applies to 換気をする as well.
     """
     if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
         return False
-    later = [one.unit for one in whole.frames if one.unit.number > source.unit.number]
+    later = [one.unit for one in sentence.frames if one.unit.number > source.unit.number]
     if (
         later
         and re.fullmatch("し?て", source.unit.tail)
@@ -269,12 +269,14 @@ def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFra
     return kind not in modality.NEGATIVE and modality.preserves_modality(kind, answer.unit.kind)
 
 
-def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
+def _is_asked_for(sentence: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
     """Whether the answer does what the source forbids to omit: 命令に従って行う for 命令によらずにしてはならない."""
-    at = next((one.number for one in reversed(whole.units[: source.unit.number]) if _WITHOUT_IT.match(one.tail)), None)
+    at = next(
+        (one.number for one in reversed(sentence.units[: source.unit.number]) if _WITHOUT_IT.match(one.tail)), None
+    )
     if at is None or source.unit.kind != modality.PROHIBITED or answer.unit.kind in modality.NEGATIVE:
         return False
-    asked = whole.units[max(0, at - 1) : at + 1]
+    asked = sentence.units[max(0, at - 1) : at + 1]
     return any(_HAVING_IT.match(one.tail) and any(one.keys & two.keys for two in asked) for one in answer.arguments)
 
 
@@ -295,16 +297,16 @@ def _ending(unit: Phrase) -> str:
     return re.split("[。、]", unit.tail)[0][:_DIRECTION_REACH]
 
 
-def _denied_values(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+def _denied_values(statement: Statement, facts: SourceFacts) -> Iterable[Place]:
     """Yield the places of values that the answer negates and the source does not: 10日ではない for 10日."""
     for value in statement.values:
         found = _DENIES.match(statement.text, value.bound_end)
-        same = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
+        same = [(one, other) for one in facts.statements for other in one.values if value.is_same(other)]
         if found and any(not _DENIES.match(one.text, other.bound_end) for one, other in same):
             yield value.start, found.end()
 
 
-def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
+def _directions(statement: Statement, facts: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
     """Yield the places where the answer puts a time on the other side of an event: 出発の5日後 for 出発の5日前.
 
     `free`: as in `_changed_modalities`; 受けた後はできない agrees with 受ける前に限りできる.
@@ -313,11 +315,11 @@ def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) 
         own = _direction(unit)
         if not own or unit.number in free:
             continue
-        there = {_direction(other) for one in known.statements for other in one.units if _is_same(unit, other)}
+        there = {_direction(other) for one in facts.statements for other in one.units if _is_same(unit, other)}
         if own == "after":  # 散布後 for 散布した
             there |= {
                 "after"
-                for one in known.statements
+                for one in facts.statements
                 for other in one.units
                 if re.match("し?[たっ]", other.tail) and _is_same(unit, other)
             }
@@ -325,50 +327,54 @@ def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) 
             yield unit.start, unit.end + len(_ending(unit))
 
 
-def _bounds(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+def _bounds(statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts) -> Iterable[Place]:
     """Yield the places of values with the complementary bound: 5mを超えるとき for 5m以下のとき.
 
     If only one of the two sentences is negated, both may express one rule, and nothing is yielded.
     """
     for value in statement.values:
-        there = {other.bound for one in near for other in one.values if value.is_same(other)}
+        there = {other.bound for one in near_statements for other in one.values if value.is_same(other)}
         if not value.bound or there & {value.bound, ""} or {value.bound} | there not in evidence.COMPLEMENTS:
             continue
-        if has_rule_for_excess(value, known):
+        if has_rule_for_excess(value, facts):
             continue
-        if any(_is_negative(one) == _is_negative(statement) for one in near if any(map(value.is_same, one.values))):
+        if any(
+            _is_negative(one) == _is_negative(statement)
+            for one in near_statements
+            if any(map(value.is_same, one.values))
+        ):
             yield value.start, value.bound_end
 
 
-def has_rule_for_excess(value: Quantity, known: SourceFacts) -> bool:
+def has_rule_for_excess(value: Quantity, facts: SourceFacts) -> bool:
     """Whether a value is above a limit (6分を超え) and the source has a rule for that too: 6分まで。これを超えると."""
     if value.bound != ">":
         return False
-    same = [(one, here) for here in known.statements for one in here.values if value.is_same(one)]
-    return _BEYOND.search(known.body) is not None or any(_BEYOND_IT.search(here.text, one.end) for one, here in same)
+    same = [(one, here) for here in facts.statements for one in here.values if value.is_same(one)]
+    return _BEYOND.search(facts.body) is not None or any(_BEYOND_IT.search(here.text, one.end) for one, here in same)
 
 
-def _is_negative(one: Statement) -> bool:
-    return re.search("しか(?![しも])", one.text) is None and any(
-        frame.unit.kind in modality.NEGATIVE for frame in one.frames
+def _is_negative(statement: Statement) -> bool:
+    return re.search("しか(?![しも])", statement.text) is None and any(
+        frame.unit.kind in modality.NEGATIVE for frame in statement.frames
     )
 
 
-def _sides(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+def _sides(statement: Statement, facts: SourceFacts) -> Iterable[Place]:
     """Yield the places of times with 後 for 前 or the reverse, whatever event they refer to: 3日後 for 3日前."""
     for value in statement.values:
         own = _side(statement.text, value)
         if not own:
             continue
-        there = {_side(one.text, other) for one in known.statements for other in one.values if value.is_same(other)}
-        if there - {""} and own not in there and not _is_converse(statement, value, known):
+        there = {_side(one.text, other) for one in facts.statements for other in one.values if value.is_same(other)}
+        if there - {""} and own not in there and not _is_converse(statement, value, facts):
             yield value.start, value.end + 1
 
 
-def _is_converse(statement: Statement, value: Quantity, known: SourceFacts) -> bool:
+def _is_converse(statement: Statement, value: Quantity, facts: SourceFacts) -> bool:
     """Whether the answer states the same order from the other side: 撤去の7日前に警告する for 警告の7日後に撤去する."""
     of = next((one for one in reversed(statement.units) if one.end <= value.start), None)
-    pairs = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
+    pairs = [(one, other) for one in facts.statements for other in one.values if value.is_same(other)]
     return of is not None and any(
         any(_is_same(of, unit) for unit in one.units if unit.start >= other.end)
         and not any(_is_same(of, unit) for unit in one.units if unit.end <= other.start)
@@ -392,45 +398,49 @@ def _direction(unit: Phrase) -> str:
     return found.lastgroup or "" if found else ""
 
 
-def _is_same(one: Phrase, two: Phrase) -> bool:
-    return bool(one.keys & two.keys)
+def _is_same(phrase: Phrase, other: Phrase) -> bool:
+    return bool(phrase.keys & other.keys)
 
 
-def _scopes(statement: Statement, near: Sequence[Statement], known: SourceFacts, is_kept: bool) -> Iterable[Place]:
+def _scopes(
+    statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts, is_kept: bool
+) -> Iterable[Place]:
     """Yield words for all, only or except (すべて, だけ, 以外) that have no counterpart in the source.
 
     `is_kept`: whether a condition of the answer agrees with the source; then only words for all are checked.
     """
-    source = "\n".join(one.text for one in near)
+    source = "\n".join(one.text for one in near_statements)
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
         found = own.search(statement.text) if own is _ALL or not is_kept else None
         is_alone = found is not None and _is_negative(statement) and _ALONE.match(statement.text, found.start())
-        if own is _ONLY and (is_alone or (found and _is_of_exception(statement, found.start(), near))):
+        if own is _ONLY and (is_alone or (found and _is_of_exception(statement, found.start(), near_statements))):
             continue
-        if found and not theirs.search(source if own is _ALL else known.text):
+        if found and not theirs.search(source if own is _ALL else facts.text):
             yield found.start(), found.end()
 
 
-def _is_of_exception(statement: Statement, at: int, near: Sequence[Statement]) -> bool:
+def _is_of_exception(statement: Statement, at: int, near_statements: Sequence[Statement]) -> bool:
     """Whether だけ at offset `at` limits the subject of an exception in the source: 二枚貝だけは."""
     own = next((one for one in reversed(statement.units) if one.end <= at), None)
-    if near[0].needed or near[0].text.startswith("ただし"):
+    if near_statements[0].needed or near_statements[0].text.startswith("ただし"):
         return True
-    exceptions = [one for one in near if one.needed or one.text.startswith("ただし")]
+    exceptions = [one for one in near_statements if one.needed or one.text.startswith("ただし")]
     return own is not None and any(own.keys & one.keys for one in exceptions)
 
 
-def _opposites(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def _opposites(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
     """Yield the places of words for which the source has only an opposite: 上限 for 下限, 木曜日 for 月曜日."""
-    there = [{word.base for unit in one.units for word in unit.words} for one in near]
+    there = [{word.base for unit in one.units for word in unit.words} for one in near_statements]
     everywhere = set().union(*there)
-    is_denied = _is_negative(statement) != _is_negative(near[0])  # 休業しない: 営業する
+    is_denied = _is_negative(statement) != _is_negative(near_statements[0])  # 休業しない: 営業する
     for unit in statement.units:
         for word in unit.words:
             others = lexicon.opposites(word.base)
-            is_turned = is_denied and len(others) == 1 and _LIMIT.search(near[0].text)  # 午後は不可: 午前に限る
+            is_turned = (
+                is_denied and len(others) == 1 and _LIMIT.search(near_statements[0].text)
+            )  # 午後は不可: 午前に限る
             is_paired = not is_turned and (word.base in lexicon.IN_SERIES or not is_denied)
-            if any(one.kanji and one.kanji == unit.kanji for one in near[0].units):  # 閉める for 閉じる
+            if any(one.kanji and one.kanji == unit.kanji for one in near_statements[0].units):  # 閉める for 閉じる
                 continue
             if others & there[0] and word.base not in everywhere and is_paired:
                 yield word.start, word.end

@@ -72,13 +72,13 @@ def parse_names(text: str) -> list[ProperName]:
     ]
 
 
-def _is_name(found: re.Match[str], capitals: int) -> bool:
-    written = found.group()
-    if found.lastgroup == "latin":
+def _is_name(match: re.Match[str], capitals: int) -> bool:
+    written = match.group()
+    if match.lastgroup == "latin":
         return sum(character.isupper() for character in written) >= capitals
-    if found.lastgroup == "katakana":
+    if match.lastgroup == "katakana":
         return written.strip("・") not in _PLAIN_WORDS
-    if found.lastgroup == "kanji":
+    if match.lastgroup == "kanji":
         return len(_PREFIX.sub("", written)) >= 3 and not _COMMON.search(written)
     return True
 
@@ -134,16 +134,19 @@ def word_rarity(values: Sequence[WordWeights]) -> dict[str, float]:
     return {word: math.log((len(values) + 1) / (count + 0.5)) for word, count in having.items()}
 
 
-def word_overlap(wanted: WordWeights, found: WordWeights, weights: Mapping[str, float]) -> float:
+def word_overlap(claimed: WordWeights, source_words: WordWeights, weights: Mapping[str, float]) -> float:
     """Return the weighted share (0 to 1) of the words around one value that are equally near the other value.
 
     `weights`: from `word_rarity`. The result is also 0 if there are too few words to compare.
     """
-    shares = {word: weight * weights.get(word, 0.0) for word, weight in wanted.items()}
+    shares = {word: weight * weights.get(word, 0.0) for word, weight in claimed.items()}
     total, squares = sum(shares.values()), sum(weight**2 for weight in shares.values())
     if not squares or total**2 / squares < WORDS_MIN:
         return 0.0
-    return sum(min(weight, found.get(word, 0.0) * weights.get(word, 0.0)) for word, weight in shares.items()) / total
+    return (
+        sum(min(weight, source_words.get(word, 0.0) * weights.get(word, 0.0)) for word, weight in shares.items())
+        / total
+    )
 
 
 def _words_around_one(flat: str, start: int, end: int, others: list[tuple[int, int]]) -> WordWeights:
@@ -227,13 +230,13 @@ class Evidence:
     def dates(self) -> list[Date]:
         return [one.value for one in self.values if isinstance(one.value, Date)]
 
-    def holds(self, quantity: Quantity, written: str, behind: str = "") -> bool:
+    def holds(self, quantity: Quantity, value_text: str, behind: str = "") -> bool:
         """Whether the source has this value, and not only with an incompatible bound (以上 for 以下).
 
-        `written`: the value as written in the answer. `behind`: the character after a number without a unit; "" for
+        `value_text`: the value as written in the answer. `behind`: the character after a number without a unit; "" for
         none.
         """
-        factors = self._factors(quantity, written)
+        factors = self._factors(quantity, value_text)
         same = [
             one.value
             for one in self.values
@@ -303,12 +306,12 @@ class Evidence:
         otherwise = max((share for share, other in near if other != -sign), default=0.0)
         return against >= STATEMENT_SHARE and against - otherwise >= RIVAL_LEAD
 
-    def _factors(self, quantity: Quantity, written: str) -> list[float]:
+    def _factors(self, quantity: Quantity, value_text: str) -> list[float]:
         """Return the factors that convert a number of the source without a unit to this value's unit.
 
         The units come from table headers, or from anywhere in the source if the answer uses the same unit.
         """
-        unit = re.sub(r"[\s^{}]", "", notation.flatten(written)[0].lstrip("0123456789., +-")).casefold()
+        unit = re.sub(r"[\s^{}]", "", notation.flatten(value_text)[0].lstrip("0123456789., +-")).casefold()
         own = [quantity.value / quantity.number] if unit and quantity.number and _names(self.searchable, unit) else []
         size = quantity.per[1] if quantity.per else 1.0
         return [
@@ -423,16 +426,16 @@ def question_terms(question: str) -> frozenset[str]:
     return found | frozenset(terms.extract_terms(question)) if is_empty else found
 
 
-def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> bool:
+def _is_same(claimed: Quantity, source_value: Quantity, factors: Sequence[float]) -> bool:
     """Whether the values are equal.
 
     `factors`: conversion factors to try if the source's number has no unit.
     """
-    if wanted.is_same(found):
+    if claimed.is_same(source_value):
         return True
-    if not wanted.unit:
-        return abs(wanted.number - found.number) <= 1e-9 * max(abs(wanted.number), abs(found.number))
-    return not found.unit and any(wanted.has_value(found.number * factor) for factor in factors)
+    if not claimed.unit:
+        return abs(claimed.number - source_value.number) <= 1e-9 * max(abs(claimed.number), abs(source_value.number))
+    return not source_value.unit and any(claimed.has_value(source_value.number * factor) for factor in factors)
 
 
 def _names(searchable: str, unit: str) -> bool:
@@ -440,30 +443,30 @@ def _names(searchable: str, unit: str) -> bool:
     return re.search(rf"(?<![a-z]){re.escape(unit)}(?![a-z])", searchable) is not None
 
 
-def bound_of(found: Quantity) -> str:
+def bound_of(value: Quantity) -> str:
     """Return the bound of a source value; the start and end of a range (10～30℃) count as bounds."""
-    return found.bound or (">=" if found.is_range_start else "<=" if found.is_range_end else "")
+    return value.bound or (">=" if value.is_range_start else "<=" if value.is_range_end else "")
 
 
-def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence[float] = ()) -> str:
+def _relation(claimed: Quantity | Date, source_value: Quantity | Date, factors: Sequence[float] = ()) -> str:
     """Return "same", "other" (a different value that could replace it) or "" (not comparable)."""
-    if isinstance(wanted, Date):
-        if not isinstance(found, Date):
+    if isinstance(claimed, Date):
+        if not isinstance(source_value, Date):
             return ""
-        if wanted.is_in(found):
+        if claimed.is_in(source_value):
             return "same"
-        is_as_exact = bool(wanted.year) <= bool(found.year) and bool(wanted.month) <= bool(found.month)
-        return "other" if is_as_exact and bool(wanted.day) <= bool(found.day) else ""
-    if not isinstance(found, Quantity):
+        is_as_exact = bool(claimed.year) <= bool(source_value.year) and bool(claimed.month) <= bool(source_value.month)
+        return "other" if is_as_exact and bool(claimed.day) <= bool(source_value.day) else ""
+    if not isinstance(source_value, Quantity):
         return ""
-    if _is_same(wanted, found, factors):
-        bounds = {wanted.bound, found.bound} - {""}
-        is_bound_same = len(bounds) < 2 or found.is_range_start or bounds in COMPLEMENTS
+    if _is_same(claimed, source_value, factors):
+        bounds = {claimed.bound, source_value.bound} - {""}
+        is_bound_same = len(bounds) < 2 or source_value.is_range_start or bounds in COMPLEMENTS
         return "same" if is_bound_same else "other"
-    if wanted.unit == found.unit:
+    if claimed.unit == source_value.unit:
         return "other"
-    has_units = wanted.unit and found.unit and not (wanted.unit + found.unit).count("第")
-    return "other" if has_units and wanted.number == found.number else ""
+    has_units = claimed.unit and source_value.unit and not (claimed.unit + source_value.unit).count("第")
+    return "other" if has_units and claimed.number == source_value.number else ""
 
 
 def is_own_count(value: Quantity) -> bool:

@@ -22,14 +22,14 @@ _PLACED = ("to", "at", "object", "from")
 _ENDS = re.compile("[、。]")
 
 
-def find_crossed_parts(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_crossed_parts(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
     """Yield the place of two crossed pairs: AはXに、BはYに for AはYに、BはXに.
 
     Pairs are crossed if each of two clauses of the answer joins words from two clauses of the source.
     """
     parts = _parts(statement)
     own = [[unit for unit in part if not _is_in_another(unit, part, parts)] for part in parts]
-    sentences = [source for source in near[:_NEAREST] if "|" not in source.text]
+    sentences = [source for source in near_statements[:_NEAREST] if "|" not in source.text]
     theirs = [pair for source in sentences for pair in _with_values(_parts(source), source)]
     values = [found for _, found in _with_values(parts, statement)]
     mixed = [
@@ -44,7 +44,7 @@ def find_crossed_parts(statement: Statement, near: Sequence[Statement]) -> Itera
             return
 
 
-def _with_values(parts: list[list[Phrase]], whole: Statement) -> list[tuple[list[Phrase], list[Quantity]]]:
+def _with_values(parts: list[list[Phrase]], sentence: Statement) -> list[tuple[list[Phrase], list[Quantity]]]:
     """Return each clause of a sentence with the values in it."""
     found: list[tuple[list[Phrase], list[Quantity]]] = []
     start = 0
@@ -52,7 +52,7 @@ def _with_values(parts: list[list[Phrase]], whole: Statement) -> list[tuple[list
         last = part[-1]
         comma = _ENDS.search(last.tail)
         end = last.end + (comma.end() if comma else len(last.tail))
-        found.append((part, [value for value in whole.values if start <= value.start < end]))
+        found.append((part, [value for value in sentence.values if start <= value.start < end]))
         start = end
     return found
 
@@ -74,19 +74,19 @@ def _of_values(
     return found
 
 
-def _is_value(one: Quantity, two: Quantity) -> bool:
-    return one.is_same(two) and one.bound == two.bound
+def _is_value(quantity: Quantity, other: Quantity) -> bool:
+    return quantity.is_same(other) and quantity.bound == other.bound
 
 
 def _merged(units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]) -> dict[int, list[Phrase | Quantity]]:
     return {number: [*units.get(number, ()), *values.get(number, ())] for number in units.keys() | values.keys()}
 
 
-def find_swapped_places(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_swapped_places(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
     """Yield phrases that the source has with another topic: 帳簿は棚に for 帳簿は机に、図面は棚に."""
     parts = _parts(statement)
     wholes = [statement.units] if any(part[-1].is_condition for part in parts[:1]) else parts
-    for source in near[:1]:
+    for source in near_statements[:1]:
         theirs = _parts(source)
         for labels in (_labels(part, theirs) for part in wholes):
             yield from _words_of_other_topic(statement, theirs, labels)
@@ -139,12 +139,12 @@ def _is_mentioned(unit: Phrase, statement: Statement) -> bool:
     return any(_is_same(unit, one) for one in statement.units)
 
 
-def _parts(whole: Statement) -> list[list[Phrase]]:
+def _parts(sentence: Statement) -> list[list[Phrase]]:
     """Return the clauses of a sentence between commas; a topic alone belongs to the next clause."""
     found: list[list[Phrase]] = []
     part: list[Phrase] = []
-    for unit in whole.units:
-        part.append(_numbered(unit, whole.text))
+    for unit in sentence.units:
+        part.append(_numbered(unit, sentence.text))
         is_open = _TOPIC.match(unit.tail) or statements.CLEFT.search(unit.tail) or unit.is_condition
         if _ENDS.search(unit.tail) and not is_open:
             found.append(part)
@@ -190,15 +190,17 @@ def _is_in_another(unit: Phrase, part: Sequence[Phrase], parts: Sequence[Sequenc
     return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 differs from 初転圧
 
 
-def _has_head_of(one: Phrase, two: Phrase) -> bool:
+def _has_head_of(phrase: Phrase, other: Phrase) -> bool:
     """Whether both actions have the same head: 運行中止 and 中止."""
-    return one.is_act and two.is_act and one.head.base == two.head.base
+    return phrase.is_act and other.is_act and phrase.head.base == other.head.base
 
 
-def _is_same(one: Phrase, two: Phrase) -> bool:
-    if _length(one) == _length(two) and roles.is_same_name(one, two):  # so that コンテナ貨物 differs from ばら積み貨物
+def _is_same(phrase: Phrase, other: Phrase) -> bool:
+    if _length(phrase) == _length(other) and roles.is_same_name(
+        phrase, other
+    ):  # so that コンテナ貨物 differs from ばら積み貨物
         return True
-    return alignment.are_alike_acts(one, two)
+    return alignment.are_alike_acts(phrase, other)
 
 
 def _length(unit: Phrase) -> int:
@@ -241,20 +243,20 @@ def find_swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
         start += len(part)
 
 
-def _of_others(part: str, label: str, found: Sequence[LabelledEntry], whole: str) -> Iterator[tuple[int, str]]:
+def _of_others(part: str, label: str, entries: Sequence[LabelledEntry], full_text: str) -> Iterator[tuple[int, str]]:
     """Yield items of a clause that the source has only for labels other than `label`, as (offset, item)."""
-    own = [one for one in found if one.label == label]
+    own = [one for one in entries if one.label == label]
     mine = frozenset(item for one in own for item in one.items)
-    everywhere = [item for one in found for item in one.items]
+    everywhere = [item for one in entries for item in one.items]
     for place in dict.fromkeys(one.place for one in own if not any(item in part for item in one.items)):
-        theirs = {item for one in found if one.place == place and one.label != label for item in one.items}
+        theirs = {item for one in entries if one.place == place and one.label != label for item in one.items}
         for item in sorted(theirs - mine):
             at = part.find(item)
             if at < 0 or item in label or _DENIES.match(part, at + len(item)):
                 continue
             if any(item in other for other in mine):
                 continue
-            if whole.count(item) == sum(item in other for other in everywhere):  # nowhere else in the source
+            if full_text.count(item) == sum(item in other for other in everywhere):  # nowhere else in the source
                 yield at, item
 
 

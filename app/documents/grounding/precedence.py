@@ -130,14 +130,14 @@ def _content(units: Sequence[Phrase]) -> tuple[Phrase, ...]:
     return tuple(unit for unit in units if unit.head.base not in _ASPECT)
 
 
-def find_reversed_order(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+def find_reversed_order(statement: Statement, facts: SourceFacts) -> Iterable[Place]:
     """Yield the places of words of order where the answer reverses an order of the sources.
 
     An order is not yielded if any source statement has it as the answer does.
     """
     orders = parse_precedences(statement)
-    theirs = [other for one in known.statements for other in parse_precedences(one)] if orders else []
-    chains = [other for one in known.statements for other in _sequence(one)] if orders else []
+    theirs = [other for one in facts.statements for other in parse_precedences(one)] if orders else []
+    chains = [other for one in facts.statements for other in _sequence(one)] if orders else []
     for own in orders:
         is_turned = any(_is_turned(own, other) for other in theirs) or any(
             _is_turned(own, other) and _has_acts(own.then, other.first) and _has_acts(own.first, other.then)
@@ -185,5 +185,5 @@ def _shared(own: Sequence[Phrase], other: Sequence[Phrase]) -> int:
     return sum(any(_is_same(one, two) for two in other) for one in own)
 
 
-def _is_same(one: Phrase, two: Phrase) -> bool:
-    return bool(one.keys & two.keys) or alignment.are_alike_acts(one, two)
+def _is_same(phrase: Phrase, other: Phrase) -> bool:
+    return bool(phrase.keys & other.keys) or alignment.are_alike_acts(phrase, other)

@@ -131,9 +131,9 @@ def _excepted(condition: tuple[Phrase, ...], rest: tuple[Phrase, ...], main: Phr
     ]
 
 
-def _values(one: Prerequisite, statement: Statement) -> tuple[Quantity, ...]:
+def _values(prerequisite: Prerequisite, statement: Statement) -> tuple[Quantity, ...]:
     """Return the values in the condition of a pair."""
-    first, last = one.condition[0].start, one.condition[-1]
+    first, last = prerequisite.condition[0].start, prerequisite.condition[-1]
     return tuple(value for value in statement.values if first <= value.start < last.end + len(last.tail))
 
 
@@ -174,9 +174,9 @@ def _clauses(statement: Statement) -> Iterator[Prerequisite]:
             yield Prerequisite(condition, statement.units[:begin], topic, True, (condition[0].start, unit.end))
 
 
-def _lasts(until: Phrase, main: Phrase, statement: Statement) -> bool:
+def _lasts(end_phrase: Phrase, main: Phrase, statement: Statement) -> bool:
     """Whether まで expresses how long an action lasts (35℃まで冷ましてから入れる, 冷めるまで置く)."""
-    following = next((one for one in statement.units[until.number + 1 :] if one.kind), main)
+    following = next((one for one in statement.units[end_phrase.number + 1 :] if one.kind), main)
     return following is not main or main.head.base in _LASTING
 
 
@@ -270,7 +270,7 @@ def _clefts(statement: Statement) -> Iterator[Prerequisite]:
 
 
 def related_statements(
-    statement: Statement, near: Sequence[Statement], everything: Sequence[Statement]
+    statement: Statement, near_statements: Sequence[Statement], everything: Sequence[Statement]
 ) -> list[Statement]:
     """Return the nearest statements, and then all others that have a predicate of this statement.
 
@@ -278,7 +278,7 @@ def related_statements(
     """
     does = frozenset(key for frame in statement.frames for key in frame.unit.keys if isinstance(key, str))
     others = (one for one in everything if any(frame.unit.keys & does for frame in one.frames))
-    return [*near, *(one for one in others if not any(one is other for other in near))]
+    return [*near_statements, *(one for one in others if not any(one is other for other in near_statements))]
 
 
 def _actors(statement: Statement) -> Iterator[Prerequisite]:
@@ -295,14 +295,16 @@ def _actors(statement: Statement) -> Iterator[Prerequisite]:
 
 
 def compare_prerequisites(
-    statement: Statement, near: Iterable[Statement]
+    statement: Statement, near_statements: Iterable[Statement]
 ) -> tuple[list[Prerequisite], list[Prerequisite]]:
     """Return the pairs of an answer that its source has too, and those that the source reverses or lacks.
 
-    `near`: statements of the source.
+    `near_statements`: statements of the source.
     """
-    near = list(near)
-    theirs = [(other, bool(one.needed or one.excepted_count)) for one in near for other in parse_prerequisites(one)]
+    near_statements = list(near_statements)
+    theirs = [
+        (other, bool(one.needed or one.excepted_count)) for one in near_statements for other in parse_prerequisites(one)
+    ]
     kept: list[Prerequisite] = []
     turned: list[Prerequisite] = []
     is_exception = False
@@ -317,7 +319,7 @@ def compare_prerequisites(
         elif same:
             kept.append(own)
             is_exception = is_exception or any(same)
-        elif (best >= _SURE and _has_end(own, rated)) or _has_other_condition(own, near):
+        elif (best >= _SURE and _has_end(own, rated)) or _has_other_condition(own, near_statements):
             turned.append(own)
     return kept, [] if is_exception else turned
 
@@ -365,8 +367,8 @@ def _fit(own: Prerequisite, other: Prerequisite) -> float:
     return _mutual_overlap(own.condition, other.act) * _action_overlap(own, other.condition)
 
 
-def _is_same(one: Quantity, two: Quantity) -> bool:
-    return one.is_same(two) and {one.bound, two.bound} not in evidence.COMPLEMENTS
+def _is_same(quantity: Quantity, other: Quantity) -> bool:
+    return quantity.is_same(other) and {quantity.bound, other.bound} not in evidence.COMPLEMENTS
 
 
 def _says_the_same(own: Prerequisite, other: Prerequisite) -> bool:
@@ -389,17 +391,17 @@ def _names_other_actor(own: Prerequisite, other: Prerequisite) -> bool:
     )
 
 
-def _has_other_condition(own: Prerequisite, near: Sequence[Statement]) -> bool:
+def _has_other_condition(own: Prerequisite, near_statements: Sequence[Statement]) -> bool:
     """Whether the answer allows the action under a condition that the source lacks, while the source sets others."""
     if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
         return False
     if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
         return False
-    theirs = [(other, one) for one in near for other in parse_prerequisites(one)]
+    theirs = [(other, one) for one in near_statements for other in parse_prerequisites(one)]
     of_act = [(other, one) for other, one in theirs if _action_overlap(own, other.act) >= _ACT_MIN]
     is_set = any(other.is_together and other.is_strict for other, _ in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition
-    binding = [one for one in near[:1] if one.frames and one.frames[-1].unit.kind in _BINDING]
+    binding = [one for one in near_statements[:1] if one.frames and one.frames[-1].unit.kind in _BINDING]
     if not is_set or any(share_of_words(named, one.units) for one in (*binding, *(one for _, one in of_act))):
         return False
     return not any(share_of_words(named, other.condition) for other, _ in theirs)
@@ -419,6 +421,8 @@ def _action_overlap(own: Prerequisite, act: Sequence[Phrase]) -> float:
     return 0.5 + 0.5 * share_of_words(own.act, act)
 
 
-def _is_converse(one: Phrase, two: Phrase) -> bool:
+def _is_converse(phrase: Phrase, other: Phrase) -> bool:
     """Whether two verbs describe one action from its two sides: 借りる and 貸し出す."""
-    return any((a in one.kanji and b in two.kanji) or (b in one.kanji and a in two.kanji) for a, b in _CONVERSES)
+    return any(
+        (a in phrase.kanji and b in other.kanji) or (b in phrase.kanji and a in other.kanji) for a, b in _CONVERSES
+    )

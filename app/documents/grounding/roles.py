@@ -17,7 +17,7 @@ _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # shared phrases that identify a statement
 
 
-def find_exchanged_roles(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_exchanged_roles(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
     """Yield the first of two names whose roles the answer exchanges: AがBに頼む for BがAに頼む.
 
     Arguments of causative verbs are ignored, since the acting person may be object or addressee: 人に作業をさせる,
@@ -32,7 +32,7 @@ def find_exchanged_roles(statement: Statement, near: Sequence[Statement]) -> Ite
         and (unit.role != "topic" or lexicon.is_agent(unit.text))
         and not any(_has_same_words(unit, other) for other in statement.units if other is not unit)
     ]
-    roles = [[(unit, role) for unit in one.units if (role := role_of(unit, one))] for one in near]
+    roles = [[(unit, role) for unit in one.units if (role := role_of(unit, one))] for one in near_statements]
     for at, (one, its) in enumerate(own):
         for two, others in own[at + 1 :]:
             if its == others or is_same_name(one, two):
@@ -42,20 +42,29 @@ def find_exchanged_roles(statement: Statement, near: Sequence[Statement]) -> Ite
                 yield one.start, one.end
 
 
-def _has(theirs: Sequence[tuple[Phrase, object]], one: Phrase, its: object, two: Phrase, others: object) -> bool:
-    """Whether the source has the name `one` in the role `its` and the name `two` in the role `others`.
+def _has(
+    source_roles: Sequence[tuple[Phrase, object]],
+    phrase: Phrase,
+    phrase_role: object,
+    other_phrase: Phrase,
+    others: object,
+) -> bool:
+    """Whether the source has the name `phrase` in the role `phrase_role` and the name `other_phrase` in the role
+    `others`.
 
-    `theirs`: the phrases of a source statement, each with its role.
+    `source_roles`: the phrases of a source statement, each with its role.
     """
     return any(
-        role == its
-        and is_same_name(one, unit)
-        and any(also == others and other is not unit and is_same_name(two, other) for other, also in theirs)
-        for unit, role in theirs
+        role == phrase_role
+        and is_same_name(phrase, unit)
+        and any(
+            also == others and other is not unit and is_same_name(other_phrase, other) for other, also in source_roles
+        )
+        for unit, role in source_roles
     )
 
 
-def role_of(unit: Phrase, whole: Statement) -> object:
+def role_of(unit: Phrase, sentence: Statement) -> object:
     """Return the grammatical role of a phrase for comparisons; "" for none.
 
     Topic and subject are one role. The role of a phrase with の is ("of", the word that it modifies).
@@ -65,13 +74,15 @@ def role_of(unit: Phrase, whole: Statement) -> object:
     if unit.role in ("topic", "subject"):  # 承認が必要, 資格がない have no actor
         if unit.role == "subject" and unit.kind:
             return ""
-        act = next((one for one in whole.units[unit.number + 1 : unit.number + 2] if one.kind), None)
+        act = next((one for one in sentence.units[unit.number + 1 : unit.number + 2] if one.kind), None)
         is_done_to = act is not None and not lexicon.is_agent(unit.text) and _PASSIVE.match(act.tail)
         return "object" if is_done_to else "subject"  # 橋が供用されている equals 橋を供用している
     if unit.role == "of":
         if unit.tail != "の":  # おそれのあるもの
             return ""
-        following = whole.units[unit.number + 1] if unit.number + 1 < len(whole.units) and unit.number >= 0 else None
+        following = (
+            sentence.units[unit.number + 1] if unit.number + 1 < len(sentence.units) and unit.number >= 0 else None
+        )
         return ("of", following.head.base) if following is not None else ""
     if unit.kind and not unit.head.is_verbal_noun and not unit.head.kind.startswith(("動詞", "形容詞")):
         return "is"
@@ -82,22 +93,22 @@ def role_of(unit: Phrase, whole: Statement) -> object:
     return unit.role if unit.role in ("to", "from", "object", "by", "at", "as") else ""
 
 
-def is_same_name(one: Phrase, two: Phrase) -> bool:
+def is_same_name(phrase: Phrase, other: Phrase) -> bool:
     """Whether the longer of two names has all words of the shorter one.
 
     部長 and 人事部長 may be the same, 所属長 and 人事部長 are not.
     """
-    shorter, longer = (one, two) if len(one.words) <= len(two.words) else (two, one)
+    shorter, longer = (phrase, other) if len(phrase.words) <= len(other.words) else (other, phrase)
     return not any(keys.isdisjoint(longer.all_keys) for keys in shorter.word_keys)
 
 
-def _has_same_words(one: Phrase, two: Phrase) -> bool:
-    shorter, longer = sorted(({word.base for word in unit.words} for unit in (one, two)), key=len)
+def _has_same_words(phrase: Phrase, other: Phrase) -> bool:
+    shorter, longer = sorted(({word.base for word in unit.words} for unit in (phrase, other)), key=len)
     return shorter <= longer
 
 
 def find_other_fillers(
-    statement: Statement, known: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
+    statement: Statement, facts: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
 ) -> Iterable[Place]:
     """Yield the place of each actor, recipient, location or object for which the source has a different one.
 
@@ -108,30 +119,34 @@ def find_other_fillers(
 
     def is_there(unit: Phrase) -> bool:
         if unit.text not in known_units:
-            known_units[unit.text] = any(_is_in(unit, one) for one in known.statements)
+            known_units[unit.text] = any(_is_in(unit, one) for one in facts.statements)
         return known_units[unit.text]
 
     for frame in statement.frames:
         near = frames[frame.unit.number]
         if not near or not _is_action(frame.unit):
             continue
-        if any(_is_possessor_of_action(unit, frame, known) for unit in _fillers(frame, "subject")):
+        if any(_is_possessor_of_action(unit, frame, facts) for unit in _fillers(frame, "subject")):
             continue
-        places = [_other_filler(frame, statement, one, other, known, is_there) for one, other in near]
+        places = [_other_filler(frame, statement, one, other, facts, is_there) for one, other in near]
         if places[0] is not None and all(places):
             yield places[0]
 
 
-def find_other_actors(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+def find_other_actors(
+    statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts
+) -> Iterable[Place]:
     """Yield an actor that the source names only in other statements than the one the answer repeats.
 
     The answer must not mention the actor of the repeated statement.
     """
-    theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")]
+    theirs = [
+        unit for unit in near_statements[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")
+    ]
     if not theirs or any(_overlaps(one, unit) for one in theirs for unit in statement.units):
         return
     matter = [one for one in statement.units if not lexicon.is_agent(one.text) and not one.is_general]
-    shared = sum(_is_in(one, near[0]) for one in matter)
+    shared = sum(_is_in(one, near_statements[0]) for one in matter)
     for unit in statement.units:
         is_named = unit.role == "subject" or (bool(unit.kind) and _NAMES.match(unit.tail) is not None)
         is_topic = unit.role == "topic" and any(unit in (*frame.topics, *frame.lead) for frame in statement.frames)
@@ -142,27 +157,27 @@ def find_other_actors(statement: Statement, near: Sequence[Statement], known: So
             or lexicon.is_someone(unit.text)
             or (is_cleft and any(one.role == "object" for one in statement.units))
         )
-        if not (is_named or is_topic or is_cleft) or not is_who or _is_in(unit, near[0]):
+        if not (is_named or is_topic or is_cleft) or not is_who or _is_in(unit, near_statements[0]):
             continue
-        others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]
+        others = [sum(_is_in(one, other) for one in matter) for other in facts.statements if _is_in(unit, other)]
         if others and shared >= _SHARED_MIN and shared > max(others):
             yield unit.start, unit.end
 
 
-def _is_in(unit: Phrase, whole: Statement) -> bool:
-    return any(_overlaps(unit, one) for one in whole.units)
+def _is_in(unit: Phrase, sentence: Statement) -> bool:
+    return any(_overlaps(unit, one) for one in sentence.units)
 
 
-def _is_possessor_of_action(name: Phrase, frame: PredicateFrame, known: SourceFacts) -> bool:
+def _is_possessor_of_action(name: Phrase, frame: PredicateFrame, facts: SourceFacts) -> bool:
     """Whether a source has the actor as a modifier of the action: 賃貸人の負担 for 賃貸人が負担する.
 
     False if a sentence of the source states an exception for this action.
     """
-    if any(one.needed & frame.scope for one in known.statements):
+    if any(one.needed & frame.scope for one in facts.statements):
         return False
     return any(
         unit.role == "of" and following.keys & frame.unit.keys and is_same_name(name, unit)
-        for one in known.statements
+        for one in facts.statements
         for unit, following in pairwise(one.units)
     )
 
@@ -171,9 +186,9 @@ def _is_action(unit: Phrase) -> bool:
     return unit.head.is_verbal_noun or unit.head.kind.startswith("動詞")
 
 
-def _actors(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
+def _actors(frame: PredicateFrame, sentence: Statement) -> list[Phrase]:
     """Return the actors of a predicate: named in its clause, or else before it in the sentence."""
-    before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
+    before = [one for one in sentence.units if one.number < frame.unit.number and one.number >= 0]
     found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
     found = found or [
         one
@@ -183,7 +198,7 @@ def _actors(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
         and one.tail.startswith("が")
         and not modality.CONDITION.match(one.tail)
     ]
-    found = found or _doers(frame, whole)
+    found = found or _doers(frame, sentence)
     acting = [one for one in before if one.role in ("subject", "topic") and lexicon.is_agent(one.text)]
     return found or acting[-1:]
 
@@ -197,9 +212,9 @@ def _is_only_other(
     return unit.role in ("to", "at", "from") and is_same and bool(frame.unit.keys & other.unit.keys) and is_better(unit)
 
 
-def _doers(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
+def _doers(frame: PredicateFrame, sentence: Statement) -> list[Phrase]:
     """Return the actor if a clause describes it (苦情を受けた者が); else []."""
-    before = (one for one in reversed(whole.units[: frame.unit.number]) if one.role == "subject")
+    before = (one for one in reversed(sentence.units[: frame.unit.number]) if one.role == "subject")
     return [one for one in [next(before, None)] if one is not None and _DOER.match(one.tail)]
 
 
@@ -208,7 +223,7 @@ def _other_filler(
     statement: Statement,
     source: Statement,
     other: PredicateFrame,
-    known: SourceFacts,
+    facts: SourceFacts,
     is_there: Callable[[Phrase], bool],
 ) -> Place | None:
     """Return the place of a phrase whose role another phrase has in the source; None if there is none.
@@ -219,7 +234,7 @@ def _other_filler(
     def is_better(unit: Phrase) -> bool:
         """Whether the statement shares more words with the answer than each statement that has the phrase."""
         rest = statement.keys - unit.all_keys
-        others = (len(one.keys & rest) for one in known.statements if _is_in(unit, one))
+        others = (len(one.keys & rest) for one in facts.statements if _is_in(unit, one))
         return len(source.keys & rest) > max(others, default=0)
 
     if (turned := _exchanged_subject(frame, statement, source, other)) is not None:
@@ -280,14 +295,14 @@ def _has_part(units: Sequence[Phrase], name: Phrase) -> bool:
     return any(unit.role in ("to", "from", "of", "with", "by") and is_same_name(unit, name) for unit in units)
 
 
-def _are_distinguished(one: Phrase, two: Phrase, source: Statement) -> bool:
+def _are_distinguished(phrase: Phrase, other: Phrase, source: Statement) -> bool:
     """Whether one sentence of the source has both names, so that they are different: 団長 and 分団長."""
     written = {unit.text for unit in source.units}
-    return one.text != two.text and {one.text, two.text} <= written
+    return phrase.text != other.text and {phrase.text, other.text} <= written
 
 
-def _overlaps(one: Phrase, two: Phrase) -> bool:
-    return is_same_name(one, two) or alignment.shares_kanji(one, two)
+def _overlaps(phrase: Phrase, other: Phrase) -> bool:
+    return is_same_name(phrase, other) or alignment.shares_kanji(phrase, other)
 
 
 def _is_thing(unit: Phrase) -> bool:

@@ -95,9 +95,9 @@ def _stops(text: str, start: int, end: int) -> list[int]:
     return stops
 
 
-def _is_abbreviation(text: str, start: int, found: re.Match[str]) -> bool:
-    before = text[max(start, found.start() - 8) : found.start()]
-    follows_digit = text[found.end() : found.end() + 1].isdigit()
+def _is_abbreviation(text: str, start: int, match: re.Match[str]) -> bool:
+    before = text[max(start, match.start() - 8) : match.start()]
+    follows_digit = text[match.end() : match.end() + 1].isdigit()
     return follows_digit or (bool(_NUMBER_BEFORE.search(before)) and not before[-1:].isdigit())
 
 

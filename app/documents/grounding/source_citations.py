@@ -142,23 +142,23 @@ def append_sources(text: str, grounding: Grounding) -> str:
 _BEGINNING = 12  # characters that identify a cut part
 
 
-def locate_sources(kept: Grounding, passages: Sequence[Passage]) -> Grounding:
+def locate_sources(grounding: Grounding, passages: Sequence[Passage]) -> Grounding:
     """Return the grounding with each source's heading, tag and page from the part that the claims use most.
 
     `passages`: the passages of the sources, in the same order.
     """
     return dataclasses.replace(
-        kept,
+        grounding,
         sources=tuple(
-            _locate_source(source, passage, places_in_source(kept, number))
-            for number, (source, passage) in enumerate(zip(kept.sources, passages, strict=True), start=1)
+            _locate_source(source, passage, places_in_source(grounding, number))
+            for number, (source, passage) in enumerate(zip(grounding.sources, passages, strict=True), start=1)
         ),
     )
 
 
-def part_at(passage: Passage, place: int) -> DocumentSection:
+def part_at(passage: Passage, offset: int) -> DocumentSection:
     """Return the part at this offset in the passage's text; the passage's own section if it is in none."""
-    return next((part for part, start, end in part_extents(passage) if start <= place < end), passage.section)
+    return next((part for part, start, end in part_extents(passage) if start <= offset < end), passage.section)
 
 
 def found_part(passage: Passage) -> DocumentSection:

@@ -159,10 +159,10 @@ class Statement:
         0  # the first phrases, for which the rule before この限りでない does not hold; -1: derived from a clause
     )
 
-    def placed(self, place: tuple[int, int]) -> tuple[int, int]:
+    def placed(self, span: tuple[int, int]) -> tuple[int, int]:
         """Convert a place (start, end) in `text` to the original sentence."""
-        start, end = place
-        return (self.origin[start], self.origin[end]) if self.origin else place
+        start, end = span
+        return (self.origin[start], self.origin[end]) if self.origin else span
 
 
 def keys_of(word: Word) -> frozenset[object]:
@@ -443,10 +443,10 @@ def _frames(units: Sequence[Phrase]) -> list[PredicateFrame]:
     return frames
 
 
-def is_attributive(unit: Phrase, whole: Statement) -> bool:
+def is_attributive(unit: Phrase, sentence: Statement) -> bool:
     """Whether a predicate only modifies the noun after it: 夜間に人がいなくなる管制所."""
     is_who = unit.kind == modality.PLAIN and _DESCRIBES_WHO.match(unit.tail) is not None
-    is_last = unit.number + 1 >= len(whole.units)
+    is_last = unit.number + 1 >= len(sentence.units)
     return is_who or (not is_last and _DESCRIBES.fullmatch(unit.tail) is not None)
 
 

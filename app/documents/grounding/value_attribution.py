@@ -153,12 +153,12 @@ def attribute_row(header: Sequence[str], row: Sequence[str]) -> list[AttributedV
     return list(attribute_table([header, row]))
 
 
-def place_in_row(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
+def place_in_row(attributed: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
     """Return the values of a row's cells with offsets in the whole row. `text`: the row."""
     there = values(text)
     return [
         dataclasses.replace(one, value=next(iter([value for value in there if value.is_same(one.value)]), one.value))
-        for one in found
+        for one in attributed
     ]
 
 
@@ -261,9 +261,9 @@ def _in_place(statement: statements.Statement) -> list[Phrase]:
     ]
 
 
-def _as_ranges(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
+def _as_ranges(attributed: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
     """Give both ends of a range the words of both: 7歳以上15歳未満, 1日1回から1日3回."""
-    joined = list(found)
+    joined = list(attributed)
     for at in range(len(joined) - 2, -1, -1):
         one = joined[at]
         alike = (then for then in (at + 1, at + 2) if joined[then:] and one.value.unit == joined[then].value.unit)
@@ -344,21 +344,24 @@ def is_exchanged(
 
 
 def _are_crossed(
-    claimed: AttributedValue, held: Sequence[AttributedValue], also: AttributedValue, source: Sequence[AttributedValue]
+    claimed: AttributedValue,
+    source_values: Sequence[AttributedValue],
+    also: AttributedValue,
+    source: Sequence[AttributedValue],
 ) -> bool:
     """Whether two values of the answer have exchanged words: each has those of the other one in the source."""
-    if len(held) != 1:
+    if len(source_values) != 1:
         return False
     others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(claimed.value)]
-    if len(others) != 1 or (held[0].sentence == others[0].sentence and not held[0].is_cell):
+    if len(others) != 1 or (source_values[0].sentence == others[0].sentence and not source_values[0].is_cell):
         return False
-    mine, theirs = held[0].all - others[0].all, others[0].all - held[0].all
+    mine, theirs = source_values[0].all - others[0].all, others[0].all - source_values[0].all
     is_said = bool(claimed.own & theirs) and not claimed.own & mine
     return is_said and bool(also.own & mine)
 
 
 def _has_other_bound(
-    claimed: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
+    claimed: AttributedValue, source_values: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool:
     """Whether the source has the words and the value with another bound, 以下 for 以上.
 
@@ -373,19 +376,19 @@ def _has_other_bound(
         and not _has_bound(other, claimed)
         and modality.polarity_of(other.sentence) == sign
     ]
-    return _fits_other_value_better(claimed, held, others)
+    return _fits_other_value_better(claimed, source_values, others)
 
 
 def _fits_other_value_better(
-    claimed: AttributedValue, held: Sequence[AttributedValue], others: Sequence[AttributedValue]
+    claimed: AttributedValue, source_values: Sequence[AttributedValue], others: Sequence[AttributedValue]
 ) -> bool:
-    """Whether one of `others` shares nearly all words of the claimed value, and each of `held` far fewer.
+    """Whether one of `others` shares nearly all words of the claimed value, and each of `source_values` far fewer.
 
-    `held`: occurrences of the same value in the source. `others`: other values of the source.
+    `source_values`: occurrences of the same value in the source. `others`: other values of the source.
     """
     if len(claimed.own) < _ALIGNED_KEYS or not others:
         return False
-    best = max((_share(claimed, one) for one in held), default=0.0)
+    best = max((_share(claimed, one) for one in source_values), default=0.0)
     return any(_share(claimed, other) >= max(_ALIGNED, best + _ALIGNED_LEAD) for other in others)
 
 
@@ -398,30 +401,31 @@ def _is_other(other: AttributedValue, claimed: AttributedValue) -> bool:
     return is_comparable and not other.value.is_same(claimed.value)
 
 
-def _has_bound(held: AttributedValue, claimed: AttributedValue) -> bool:
-    bounds = {held.value.bound, claimed.value.bound} - {""}
-    return len(bounds) < 2 or held.value.is_range_start
+def _has_bound(source_value: AttributedValue, claimed: AttributedValue) -> bool:
+    bounds = {source_value.value.bound, claimed.value.bound} - {""}
+    return len(bounds) < 2 or source_value.value.is_range_start
 
 
 def _is_rival(
     claimed: AttributedValue,
-    held: AttributedValue,
+    source_value: AttributedValue,
     other: AttributedValue,
     besides: Sequence[AttributedValue],
     text: str,
 ) -> bool | None:
-    """Return True if the answer's words belong to the value `other` of the source, False if to `held`, None if unclear.
+    """Return True if the answer's words belong to the value `other` of the source, False if to `source_value`, None if
+    unclear.
 
-    `held`: an occurrence of the claimed value in the source. `besides`, `text`: as in `is_exchanged`.
+    `source_value`: an occurrence of the claimed value in the source. `besides`, `text`: as in `is_exchanged`.
     """
-    mine, theirs = held.all - other.all, other.all - held.all
-    if held.is_cell:
+    mine, theirs = source_value.all - other.all, other.all - source_value.all
+    if source_value.is_cell:
         has_mine, has_theirs = bool(claimed.all & mine), bool(claimed.all & theirs)
     else:
-        mine_own, theirs_own = held.own - other.all, other.own - held.all
+        mine_own, theirs_own = source_value.own - other.all, other.own - source_value.all
         has_mine = bool(claimed.all & (mine_own or mine))
         has_theirs = bool(claimed.own & theirs_own)
-        if not mine and held.sentence != other.sentence:  # an earlier sentence names what it belongs to
+        if not mine and source_value.sentence != other.sentence:  # an earlier sentence names what it belongs to
             return None
     if has_theirs and has_mine and _BOTH.search(text):
         return not any(one.value.has_value_of(other.value) for one in besides)

@@ -72,9 +72,9 @@ def attribute(element: Element | None, name: str) -> str:
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
 
 
-def whole_number(written: str, otherwise: int = 0) -> int:
+def whole_number(number_text: str, otherwise: int = 0) -> int:
     """Parse an unsigned number; return `otherwise` for anything else and for more than 9 digits."""
-    return int(written) if written.isdecimal() and len(written) < 10 else otherwise
+    return int(number_text) if number_text.isdecimal() and len(number_text) < 10 else otherwise
 
 
 def child(element: Element | None, name: str) -> Element | None:
@@ -128,24 +128,24 @@ def text_of(paragraph: Element, hidden_styles: Set[str] = frozenset()) -> Paragr
     return found
 
 
-def _collect(element: Element, found: ParagraphText, hidden_styles: Set[str], is_hidden: bool) -> None:
+def _collect(element: Element, paragraph: ParagraphText, hidden_styles: Set[str], is_hidden: bool) -> None:
     for part in element:
         name = name_of(part)
         if name in _SKIPPED or (name == "r" and _is_hidden(part, hidden_styles, is_hidden)):
             continue
         if name == "t":
-            found.parts.append(part.text or "")
+            paragraph.parts.append(part.text or "")
         elif name in _CHARACTERS:
-            found.parts.append(_CHARACTERS[name])
+            paragraph.parts.append(_CHARACTERS[name])
         elif name == "sym":
-            found.parts.append(_symbol(part))
+            paragraph.parts.append(_symbol(part))
         elif name in ("footnoteReference", "endnoteReference"):
-            found.notes.append((name.removesuffix("Reference"), attribute(part, "id")))
-            found.parts.append(f"（注{len(found.notes)}）")
+            paragraph.notes.append((name.removesuffix("Reference"), attribute(part, "id")))
+            paragraph.parts.append(f"（注{len(paragraph.notes)}）")
         elif name == _BOXES:
-            found.boxes.append(part)
+            paragraph.boxes.append(part)
         else:
-            _collect(part, found, hidden_styles, is_hidden)
+            _collect(part, paragraph, hidden_styles, is_hidden)
 
 
 def _is_hidden(run: Element, hidden_styles: Set[str], is_hidden: bool) -> bool:

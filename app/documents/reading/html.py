@@ -110,9 +110,9 @@ class HtmlTable:
         return text, is_head
 
 
-def _span(written: str | None) -> int:
+def _span(attribute: str | None) -> int:
     """Return a colspan or rowspan between 1 and 1,000; 1 if the attribute is missing or invalid."""
-    digits = (written or "").strip()
+    digits = (attribute or "").strip()
     return min(SPAN_MOST, max(1, int(digits))) if digits.isdecimal() and len(digits) < 6 else 1
 
 

@@ -98,10 +98,10 @@ def detect_format(path: Path) -> Format:
     return _BY_SUFFIX.get(path.suffix.lower(), "text")
 
 
-def differs_from_name(path: Path, found: Format) -> bool:
+def differs_from_name(path: Path, file_format: Format) -> bool:
     """Whether the suffix names another format than the detected one."""
     named = _NAMED.get(path.suffix.lower())
-    return named is not None and named[0] != found
+    return named is not None and named[0] != file_format
 
 
 def not_text_error(path: Path) -> AppError:
@@ -252,12 +252,14 @@ def _read(path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCall
     return dataclasses.replace(reading, report=dataclasses.replace(reading.report, notes=notes))
 
 
-def _read_as(found: Format, path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCallback) -> ReadDocument:
+def _read_as(
+    file_format: Format, path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCallback
+) -> ReadDocument:
     """Read a file in this format.
 
     The libraries of a format are loaded with the first document that has it.
     """
-    match found:
+    match file_format:
         case "pdf":
             from app.documents.reading.pdf import pdf_reader
 

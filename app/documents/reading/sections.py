@@ -186,18 +186,18 @@ def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
     return parents
 
 
-def _is_above(one: _Entry, entry: _Entry) -> bool:
+def _is_above(upper: _Entry, entry: _Entry) -> bool:
     """Whether a heading contains the new one.
 
     A heading without number and level is below all others, except those without both.
     """
-    if one.is_running and not entry.rank:
+    if upper.is_running and not entry.rank:
         return False
-    if one.rank and entry.rank:
-        return one.rank < entry.rank
-    if one.level and entry.level:
-        return one.level < entry.level
-    return bool(one.rank or one.level or entry.rank)
+    if upper.rank and entry.rank:
+        return upper.rank < entry.rank
+    if upper.level and entry.level:
+        return upper.level < entry.level
+    return bool(upper.rank or upper.level or entry.rank)
 
 
 def _cut(clause: _Clause) -> list[DocumentSection]:

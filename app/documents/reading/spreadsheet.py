@@ -158,13 +158,13 @@ def _date(value: datetime.date | datetime.time, number_format: str) -> str:
     return "".join(_part(value, match, codes, place) for place, match in enumerate(found)).strip()
 
 
-def _part(value: Any, match: re.Match[str], codes: list[str], place: int) -> str:
-    code = codes[place]
+def _part(value: Any, match: re.Match[str], codes: list[str], index: int) -> str:
+    code = codes[index]
     if not code:
         return match[1] or match[2] or match[4] or ""
     has_half = "am/pm" in codes
     if code.startswith("m"):
-        around = [one for one in codes[:place] if one][-1:] + [one for one in codes[place + 1 :] if one][:1]
+        around = [one for one in codes[:index] if one][-1:] + [one for one in codes[index + 1 :] if one][:1]
         is_minute = any(one.startswith("h") for one in around[:1]) or any(one.startswith("s") for one in around[-1:])
         if is_minute:
             return _two(getattr(value, "minute", 0), code)

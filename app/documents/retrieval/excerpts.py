@@ -117,17 +117,17 @@ def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
     return [one for one in scored if one.has is None or not any(one.has < has for has in rows)]
 
 
-def _is_inside(one: Excerpt, other: Excerpt) -> bool:
+def _is_inside(excerpt: Excerpt, other: Excerpt) -> bool:
     """Whether an excerpt is part of the other one, for example an item of its list."""
-    is_within = other.start <= one.start and one.end <= other.end
-    return one.number == other.number and is_within and one is not other
+    is_within = other.start <= excerpt.start and excerpt.end <= other.end
+    return excerpt.number == other.number and is_within and excerpt is not other
 
 
-def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
+def _by_clause(excerpts: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
     """Group excerpts by clause, in text order; the clause with the best one comes first."""
-    clause = {one: (one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in kept}
-    first = list(dict.fromkeys(clause[one] for one in sorted(kept, key=lambda one: -one.score)))
-    return sorted(kept, key=lambda one: (first.index(clause[one]), one.start))
+    clause = {one: (one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in excerpts}
+    first = list(dict.fromkeys(clause[one] for one in sorted(excerpts, key=lambda one: -one.score)))
+    return sorted(excerpts, key=lambda one: (first.index(clause[one]), one.start))
 
 
 def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
@@ -169,11 +169,11 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
     return found
 
 
-def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
+def _weights(sentence_terms: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
     """Return the weights of the question's terms; terms that few of the passages contain weigh more."""
     texts = [evidence.prepare_passage(passage).terms for passage in passages]
-    having = collections.Counter(term for text in texts for term in wanted & text)
-    return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in wanted}
+    having = collections.Counter(term for text in texts for term in sentence_terms & text)
+    return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in sentence_terms}
 
 
 def _item_codes(text: str) -> frozenset[str]:

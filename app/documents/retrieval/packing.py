@@ -26,10 +26,12 @@ _FRAME_TOKENS = 8  # allowance for a passage's number and blank line, and for in
 _TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
 
 
-def build_system_text(passages: Sequence[Passage], own: str = "") -> str:
-    """Return the instruction, the user's own instructions (`own`), and the passages, numbered from 1 in their order."""
+def build_system_text(passages: Sequence[Passage], own_prompt: str = "") -> str:
+    """Return the instruction, the user's own instructions (`own_prompt`), and the passages, numbered from 1 in their
+    order.
+    """
     words = _prompt_words()
-    pieces = [words["instruction"], own.strip(), words["heading"]]
+    pieces = [words["instruction"], own_prompt.strip(), words["heading"]]
     pieces += [format_passage(passage, number) for number, passage in enumerate(passages, start=1)]
     return "\n\n".join(piece for piece in (*pieces, words["end"]) if piece)
 

@@ -111,7 +111,7 @@ def _weigh_query(database: Database, query: str, glossary: Path | None) -> _Quer
     return _Query(found, [word for word in others if word], rare[:TERMS], *averages)
 
 
-def _candidates(database: Database, wanted: Iterable[str], collection_ids: Sequence[int]) -> list[Row]:
+def _candidates(database: Database, query_terms: Iterable[str], collection_ids: Sequence[int]) -> list[Row]:
     return database.read(
         """WITH found(id) AS (
                SELECT t.rowid FROM section_terms t CROSS JOIN section s ON s.id = t.rowid
@@ -120,7 +120,7 @@ def _candidates(database: Database, wanted: Iterable[str], collection_ids: Seque
                ORDER BY bm25(section_terms, 2.0, 1.0) LIMIT ?)
            SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
            FROM found f JOIN section s ON s.id = f.id""",
-        " OR ".join(f'"{term}"' for term in wanted),
+        " OR ".join(f'"{term}"' for term in query_terms),
         json.dumps(list(collection_ids)),
         CANDIDATES,
     )
@@ -148,25 +148,25 @@ def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
     return list(clauses.values())
 
 
-def _score(wanted: _Query, rows: Sequence[Row], parts: int = 1) -> float:
+def _score(query: _Query, rows: Sequence[Row], parts: int = 1) -> float:
     """Return the bm25 score of sections that are scored as one text.
 
     `parts`: the number of sections; the length is divided by its square root.
     """
     body = Counter(" ".join(row["body_terms"] for row in rows).split())
     heading = Counter(rows[0]["heading_terms"].split())
-    length = sum(row["body_length"] for row in rows) / (wanted.body_length * max(1.0, parts**0.5))
+    length = sum(row["body_length"] for row in rows) / (query.body_length * max(1.0, parts**0.5))
     body_norm = 1 - LENGTH_SHARE + LENGTH_SHARE * length
-    heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0]["heading_length"] / wanted.heading_length
+    heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0]["heading_length"] / query.heading_length
     gains: dict[str, float] = {}
-    for term in {term for part in wanted.parts() for term in part}:
+    for term in {term for part in query.parts() for term in part}:
         often = body[term] / body_norm + HEADING_WEIGHT * heading[term] / heading_norm
         gains[term] = often * (SATURATION + 1) / (often + SATURATION)
 
     def relevance(part: Mapping[str, float]) -> float:
         return sum(weight * gains[term] for term, weight in part.items())
 
-    return relevance(wanted.terms) + sum(max(relevance(other) for other in others) for others in wanted.synonyms)
+    return relevance(query.terms) + sum(max(relevance(other) for other in others) for others in query.synonyms)
 
 
 def _distinct(rows: Iterable[Row]) -> list[Row]:

@@ -50,13 +50,13 @@ def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit:
 
 
 def _extent(
-    near: Sequence[tuple[int, DocumentSection]], at: int, taken: Collection[int]
+    near_sections: Sequence[tuple[int, DocumentSection]], at: int, used_indices: Collection[int]
 ) -> list[tuple[int, DocumentSection]]:
-    """Return the sections of the passage around the section at index `at`, without those in `taken`."""
-    headings = [section.heading for _, section in near]
+    """Return the sections of the passage around the section at index `at`, without those in `used_indices`."""
+    headings = [section.heading for _, section in near_sections]
     sizes = [
         len(section.text) + len(section.tag) + len(section.heading[-1] if section.heading else "") + 5
-        for _, section in near
+        for _, section in near_sections
     ]
     first = last = at
     length = sizes[at]
@@ -64,20 +64,20 @@ def _extent(
     while is_growing:
         is_growing = False
         for place in (last + 1, first - 1):
-            is_there = 0 <= place < len(near) and near[place][0] not in taken
+            is_there = 0 <= place < len(near_sections) and near_sections[place][0] not in used_indices
             if is_there and _is_near(headings[place], headings[at]) and length + sizes[place] <= PASSAGE_CHARACTERS:
                 length += sizes[place]
                 first, last = min(first, place), max(last, place)
                 is_growing = True
-    return list(near[first : last + 1])
+    return list(near_sections[first : last + 1])
 
 
-def _is_near(one: Sequence[str], other: Sequence[str]) -> bool:
+def _is_near(path: Sequence[str], other: Sequence[str]) -> bool:
     """Whether two heading paths are equal, or siblings."""
-    common = next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+    common = next((place for place, pair in enumerate(zip(path, other, strict=False)) if pair[0] != pair[1]), None)
     if common is None:
-        common = min(len(one), len(other))
-    return common >= max(1, len(other) - 1) if other else not one
+        common = min(len(path), len(other))
+    return common >= max(1, len(other) - 1) if other else not path
 
 
 def join_parts(passage: Passage, parts: Sequence[DocumentSection]) -> Passage:
@@ -153,11 +153,13 @@ def judge_answerability(
     return AbstentionVerdict(max(_share(weights, others, one) * wanted.discount(one) for one in found))
 
 
-def _share(weights: dict[str, float], others: Sequence[tuple[str, list[list[str]]]], found: Evidence) -> float:
+def _share(
+    weights: dict[str, float], others: Sequence[tuple[str, list[list[str]]]], source_evidence: Evidence
+) -> float:
     """Return the weighted share of the terms that a passage contains, each as itself or as a synonym."""
-    there = {term for term in weights if term in found.terms}
+    there = {term for term in weights if term in source_evidence.terms}
     for word, same in others:
-        if any(found.terms.issuperset(listed) for listed in same):
+        if any(source_evidence.terms.issuperset(listed) for listed in same):
             there |= weights.keys() & set(terms.extract_terms(word))
     return sum(weights[term] for term in there) / sum(weights.values())
 
@@ -182,11 +184,11 @@ class _QuestionValues:
         self._dates = notation.parse_dates(question)
         self._units = {notation.unit_of(found["unit"]).name for found in _UNIT_ASKED.finditer(flat)}
 
-    def discount(self, found: Evidence) -> float:
+    def discount(self, source_evidence: Evidence) -> float:
         """Return the factor (0 to 1) for a passage: 1, or less if it lacks a value or unit of the question."""
-        has_unit = not self._units or any(value.unit in self._units for value in found.quantities)
-        has_values = all(found.holds(value, written) for value, written in self._values)
-        has_dates = all(found.holds_date(date) for date in self._dates)
+        has_unit = not self._units or any(value.unit in self._units for value in source_evidence.quantities)
+        has_values = all(source_evidence.holds(value, written) for value, written in self._values)
+        has_dates = all(source_evidence.holds_date(date) for date in self._dates)
         return (1.0 if has_unit else _DISCOUNT) * (1.0 if has_values and has_dates else _DISCOUNT)
 
 

@@ -126,14 +126,14 @@ class VectorFile:
             )
         ]
 
-    def keep_only(self, wanted: set[tuple[int, int]]) -> None:
+    def keep_only(self, kept_keys: set[tuple[int, int]]) -> None:
         """Rewrite the file with only the vectors of these (section id, text digest), each once.
 
         After a kill either the old or the new file exists. Raises AppError.
         """
         rows = self._rows()
         pairs = zip(rows["section"].tolist(), rows["digest"].tolist(), strict=True)
-        kept = sorted({pair: at for at, pair in enumerate(pairs) if pair in wanted}.values())
+        kept = sorted({pair: at for at, pair in enumerate(pairs) if pair in kept_keys}.values())
         fresh = self.path.with_suffix(".new")
         try:
             with fresh.open("wb") as file:
@@ -241,8 +241,8 @@ def embedded_text(heading: Sequence[str], text: str) -> str:
     return "\n".join([" > ".join(heading), text]) if heading else text
 
 
-def _is_of(near: Neighbour, texts: dict[int, str]) -> bool:
-    return near.section_id in texts and text_digest(texts[near.section_id]) == near.digest
+def _is_of(neighbour: Neighbour, texts: dict[int, str]) -> bool:
+    return neighbour.section_id in texts and text_digest(texts[neighbour.section_id]) == neighbour.digest
 
 
 def _texts(database: Database, section_ids: Sequence[int], collection_ids: Sequence[int]) -> dict[int, str]:

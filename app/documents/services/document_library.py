@@ -156,9 +156,9 @@ class DocumentLibrary(QObject):
         there = {one.id: one.name for one in self.collections()}
         found = [one for one in found if one.id not in self._removing and one.collection_id in there]
 
-        def unlikeliness(one: Document) -> tuple[bool, bool, bool]:
-            is_other = bool(source.sha256) and one.sha256 != source.sha256
-            return is_other, there[one.collection_id] != source.collection, one.path != source.path
+        def unlikeliness(document: Document) -> tuple[bool, bool, bool]:
+            is_other = bool(source.sha256) and document.sha256 != source.sha256
+            return is_other, there[document.collection_id] != source.collection, document.path != source.path
 
         return sorted(found, key=unlikeliness)
 
@@ -374,12 +374,12 @@ class DocumentLibrary(QObject):
 
         self.write_queue.do(lambda _library, _note: None, wait)
 
-    def _delete(self, ids: list[int], done: Callable[[], None] = lambda: None) -> None:
+    def _delete(self, ids: list[int], on_done: Callable[[], None] = lambda: None) -> None:
         self._removing.update(ids)
         self.queue.exclude(ids)
         for start in range(0, len(ids), REMOVED_AT_ONCE):
             self._removals.append((ids[start : start + REMOVED_AT_ONCE], lambda: None))
-        self._removals.append(([], done))
+        self._removals.append(([], on_done))
         self.changed.emit()
         self._remove_next()
 

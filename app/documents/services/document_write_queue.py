@@ -40,9 +40,9 @@ class DocumentWriteQueue(QObject):
     def is_working(self) -> bool:
         return self._task is not None
 
-    def do(self, work: Work[T], done: Callable[[T], None] = lambda _result: None) -> None:
-        """Queue a task. `work` may report a number of files; `done` receives its result on the caller's thread."""
-        self._queued.append((work, done))
+    def do(self, work: Work[T], on_done: Callable[[T], None] = lambda _result: None) -> None:
+        """Queue a task. `work` may report a number of files; `on_done` receives its result on the caller's thread."""
+        self._queued.append((work, on_done))
         if self._task is None:
             self._next()
 

@@ -137,17 +137,17 @@ class Embedding(QObject):
 
     # ----------------------------------------------------------------- questions
 
-    def find_meaning(self, question: str, done: Callable[["SemanticQuery | None"], None]) -> None:
-        """Embed a question and call `done` once with the result.
+    def find_meaning(self, question: str, on_done: Callable[["SemanticQuery | None"], None]) -> None:
+        """Embed a question and call `on_done` once with the result.
 
         The result is None if there is no model, no vector to compare with (both at once), or the vector is not ready in
         time.
         """
         model = self._model
         if model is None or not self.has_vectors:
-            done(None)
+            on_done(None)
             return
-        pending = [done]
+        pending = [on_done]
 
         def answer(rows: Rows | None) -> None:
             if pending:
@@ -205,20 +205,20 @@ class Embedding(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _on_chosen(self, choice: int, chosen: "EmbeddingModel | None") -> None:
+    def _on_chosen(self, choice: int, model: "EmbeddingModel | None") -> None:
         if choice != self._choices:
             return
-        if not _is_same(chosen, self._model):
-            self._set_model(chosen)
-        if chosen is None:
+        if not _is_same(model, self._model):
+            self._set_model(model)
+        if model is None:
             self._update_status()
         else:
             self.look()
 
-    def _set_model(self, chosen: "EmbeddingModel | None") -> None:
+    def _set_model(self, model: "EmbeddingModel | None") -> None:
         self._epoch += 1
-        self._model = chosen
-        self._engine.use(chosen.model if chosen else None)
+        self._model = model
+        self._engine.use(model.model if model else None)
         self._missing.clear()
         self._batch_ids = []
         self._total = self._failures = 0
@@ -346,10 +346,10 @@ class Embedding(QObject):
         return "working" if self._missing or self._is_working else "idle"
 
 
-def _is_same(one: "EmbeddingModel | None", other: "EmbeddingModel | None") -> bool:
-    if one is None or other is None:
-        return one is other
-    return one.model.path == other.model.path and one.vectors.path == other.vectors.path
+def _is_same(model: "EmbeddingModel | None", other: "EmbeddingModel | None") -> bool:
+    if model is None or other is None:
+        return model is other
+    return model.model.path == other.model.path and model.vectors.path == other.vectors.path
 
 
 def _semantic_query(model: "EmbeddingModel", question: str, rows: Rows) -> "SemanticQuery":

@@ -71,9 +71,9 @@ class EmbeddingEngine(QObject):
         self._is_planning = True
         background.run(lambda: _plan(model), self._on_planned, self._on_not_planned)
 
-    def embed(self, texts: Sequence[str], done: Done) -> None:
-        """Pass vectors of unit length to `done`, or None on failure. Texts that are too long are cut."""
-        self._waiting.append((tuple(texts), done))
+    def embed(self, texts: Sequence[str], event: Done) -> None:
+        """Pass vectors of unit length to `event`, or None on failure. Texts that are too long are cut."""
+        self._waiting.append((tuple(texts), event))
         if self.is_ready:
             self._send()
         else:
@@ -114,8 +114,8 @@ class EmbeddingEngine(QObject):
             case Failed() if event.id in self._sent or event.id == self._load_id:
                 self._give_up(AppError(event.code, **event.facts))
 
-    def _on_died(self, how: ChildExit) -> None:
-        self._give_up(AppError("engine_died", cause=how.reason))
+    def _on_died(self, child_exit: ChildExit) -> None:
+        self._give_up(AppError("engine_died", cause=child_exit.reason))
 
     def _give_up(self, error: AppError) -> None:
         """Answer all requests with None after a failure."""

@@ -112,9 +112,9 @@ class ReadingChild(QObject):
         if _resident_bytes(self._child.pid) > self._memory_limit_bytes:
             self._child.kill("memory")
 
-    def _on_exited(self, how: ChildExit) -> None:
-        if how.cause != "stopped" and self.is_working:
-            self._end(how)
+    def _on_exited(self, child_exit: ChildExit) -> None:
+        if child_exit.cause != "stopped" and self.is_working:
+            self._end(child_exit)
 
     def _end(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
         self._command_id = ""
@@ -177,18 +177,18 @@ class PagePictures(QObject):
         self._idle_timer.timeout.connect(self._end_child)
         reader.ended.connect(self._on_ended)
 
-    def request(self, wanted: PageRequest) -> None:
+    def request(self, request: PageRequest) -> None:
         """Request an image, which replaces a pending request."""
         if self._is_closed:
             return
         self._idle_timer.stop()
-        self._pending = wanted
-        if wanted in self._kept:
-            self._kept.move_to_end(wanted)
+        self._pending = request
+        if request in self._kept:
+            self._kept.move_to_end(request)
             self._pending = None
-            self.drawn.emit(self._kept[wanted])
+            self.drawn.emit(self._kept[request])
         elif self._drawing is None:
-            self._begin(wanted)
+            self._begin(request)
 
     def forget(self) -> None:
         """Drop the pending request and the stored images, because files may change."""
@@ -208,9 +208,9 @@ class PagePictures(QObject):
         self._pending = self._drawing = None
         self._reader.stop()
 
-    def _begin(self, wanted: PageRequest) -> None:
-        self._drawing = wanted
-        self._reader.render(wanted.document_id, wanted.page, wanted.width_px, wanted.quotes)
+    def _begin(self, request: PageRequest) -> None:
+        self._drawing = request
+        self._reader.render(request.document_id, request.page, request.width_px, request.quotes)
 
     def _on_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
         drawn, self._drawing = self._drawing, None
@@ -235,7 +235,7 @@ class PagePictures(QObject):
             self.failed.emit(drawn, _why(outcome))
 
 
-def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
+def _picture(request: PageRequest, event: Rendered) -> PagePicture | None:
     """Return the image; None if the data is invalid.
 
     The child has opened a foreign file, so its output is not trusted.
@@ -248,7 +248,9 @@ def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
         rgb = unpacker.decompress(base64.b64decode(event.rgb, validate=True), count + 1)
     except (zlib.error, binascii.Error, ValueError):
         return None
-    return PagePicture(wanted, event.pages, event.width, event.height, rgb, event.places) if len(rgb) == count else None
+    return (
+        PagePicture(request, event.pages, event.width, event.height, rgb, event.places) if len(rgb) == count else None
+    )
 
 
 def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> AppError:

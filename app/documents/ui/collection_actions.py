@@ -41,11 +41,11 @@ class CollectionDialog(Dialog):
     given = Signal(str, str)  # name, label
 
     def __init__(
-        self, theme: Theme, question: str, done: str, taken: Collection[str], parent: QWidget, name: str = "",
+        self, theme: Theme, question: str, done: str, used_names: Collection[str], parent: QWidget, name: str = "",
         label: Label = "internal",
     ) -> None:  # fmt: skip
-        """Build the dialog. `done`: the text of the button. `taken`: names of other collections."""
-        self._taken = set(taken)
+        """Build the dialog. `done`: the text of the button. `used_names`: names of other collections."""
+        self._taken = set(used_names)
         self.field = QLineEdit(name)
         self.field.setMaxLength(NAME_MAX)
         self.field.setAccessibleName(phrase("documents.name_of_the_collection"))
@@ -329,15 +329,15 @@ class CollectionActions(QObject):
             level, what = ("success", done) if count else ("warning", nothing)
             self._banner.show_message(level, what, join_facts(known, left))
 
-    def _on_refreshed(self, done: RefreshResult) -> None:
-        is_by_user = done.collection_id in self._refreshed_by_user
-        self._refreshed_by_user.discard(done.collection_id)
-        if done.missing:
-            what = phrase("documents.places_not_found_path", path=done.missing[0])
+    def _on_refreshed(self, result: RefreshResult) -> None:
+        is_by_user = result.collection_id in self._refreshed_by_user
+        self._refreshed_by_user.discard(result.collection_id)
+        if result.missing:
+            what = phrase("documents.places_not_found_path", path=result.missing[0])
             sentence = phrase("documents.what_was_read_can_still")
             self._banner.show_message("warning", what, sentence)
         elif is_by_user:
-            changes = (done.new, done.changed, len(done.gone))
+            changes = (result.new, result.changed, len(result.gone))
             numbers = phrase("documents.new_a_changed_b_gone", a=changes[0], b=changes[1], c=changes[2])
             what = phrase("documents.updated") if any(changes) else phrase("documents.no_documents_have_changed")
             self._banner.show_message("success", what, numbers if any(changes) else "")

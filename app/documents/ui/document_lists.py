@@ -39,14 +39,14 @@ StateRole = Qt.ItemDataRole.UserRole + 3  # the state of a document, which the q
 Index = QModelIndex | QPersistentModelIndex
 
 
-def collection_row(one: DocumentCollection) -> EntryRow:
+def collection_row(collection: DocumentCollection) -> EntryRow:
     """Return the row of a collection in the list; `CollectionDelegate` paints it."""
-    label, facts = phrase(f"common.label.{one.label}"), [phrase("common.n_items", n=f"{one.documents:,}")]
-    if one.unfinished:
-        facts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
-    if one.troubled:
-        facts.append(phrase("documents.n_need_attention", n=f"{one.troubled:,}"))
-    return EntryRow(one.name, one.id, one, join_facts(label, *facts), label)
+    label, facts = phrase(f"common.label.{collection.label}"), [phrase("common.n_items", n=f"{collection.documents:,}")]
+    if collection.unfinished:
+        facts.append(phrase("documents.n_waiting_to_be_read", n=f"{collection.unfinished:,}"))
+    if collection.troubled:
+        facts.append(phrase("documents.n_need_attention", n=f"{collection.troubled:,}"))
+    return EntryRow(collection.name, collection.id, collection, join_facts(label, *facts), label)
 
 
 class CollectionDelegate(QStyledItemDelegate):
@@ -84,11 +84,15 @@ class CollectionDelegate(QStyledItemDelegate):
         self._draw_sign(painter, one, below.adjusted(taken + theme.px(8), 0, 0, 0))
         painter.restore()
 
-    def _draw_sign(self, painter: QPainter, one: DocumentCollection, area: QRect) -> None:
-        sign = "waiting" if one.unfinished else "doubtful" if one.troubled else ""
+    def _draw_sign(self, painter: QPainter, collection: DocumentCollection, area: QRect) -> None:
+        sign = "waiting" if collection.unfinished else "doubtful" if collection.troubled else ""
         if sign:
             list_rows.draw_sign(
-                painter, self._theme, area, *document_texts.STATES[sign], f"{one.unfinished or one.troubled:,}"
+                painter,
+                self._theme,
+                area,
+                *document_texts.STATES[sign],
+                f"{collection.unfinished or collection.troubled:,}",
             )
 
 
@@ -308,11 +312,11 @@ class DocumentView(QTreeView):
     read_again_requested = Signal()
     menu_requested = Signal(object)  # QPoint on the screen
 
-    def __init__(self, theme: Theme, shown: ShownDocuments) -> None:
+    def __init__(self, theme: Theme, documents: ShownDocuments) -> None:
         super().__init__()
         self._theme = theme
-        self._shown = shown
-        self.setModel(shown)
+        self._shown = documents
+        self.setModel(documents)
         self.setItemDelegate(DocumentDelegate(theme, self))
         self.setProperty("framed", True)
         self.setAccessibleName(phrase("documents.list_of_documents"))

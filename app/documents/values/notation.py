@@ -60,7 +60,7 @@ def flatten(text: str) -> tuple[str, Callable[[int], int]]:
     return flat, origin.__getitem__
 
 
-def parse_numeral(written: str) -> float:
+def parse_numeral(notation: str) -> float:
     """Return the value of a flattened numeral: 1,000 1.5 三十三 2千 1万2千 3億5,000万 二〇二五.
 
     Raises ValueError if it is not a numeral.
@@ -68,10 +68,10 @@ def parse_numeral(written: str) -> float:
     total = block = 0.0  # value up to the last 万 or 億, and after it
     pending: float | None = None  # digits before a possible 十, 百 or 千
     at = 0
-    while at < len(written):
-        part = _PART.match(written, at)
+    while at < len(notation):
+        part = _PART.match(notation, at)
         if part is None:
-            raise ValueError(written)
+            raise ValueError(notation)
         at = part.end()
         if part["digits"]:
             pending = float(part["digits"].replace(",", ""))
@@ -298,9 +298,9 @@ UNIT_PATTERN = (
 _HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{UNIT_PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{UNIT_PATTERN})")
 
 
-def unit_of(written: str) -> Unit:
+def unit_of(notation: str) -> Unit:
     """Return the unit for a match of `UNIT_PATTERN`."""
-    spelling = re.sub(r"[\s^{}]", "", written)
+    spelling = re.sub(r"[\s^{}]", "", notation)
     spelling = "か月" if spelling == "月" else spelling
     if spelling in _BY_SPELLING:
         return _BY_SPELLING[spelling]
@@ -385,8 +385,8 @@ def with_years_filled(dates: list[Date]) -> list[Date]:
     return completed
 
 
-def _parts(found: re.Match[str]) -> tuple[int, int, int] | None:
-    groups = found.groupdict()
+def _parts(match: re.Match[str]) -> tuple[int, int, int] | None:
+    groups = match.groupdict()
     year = _year(groups)
     month = _number(groups["month"] or groups["month_alone"] or groups["letter_month"] or groups["plain_month"])
     day = _number(groups["day"] or groups["day_alone"] or groups["letter_day"] or groups["plain_day"])
@@ -402,5 +402,5 @@ def _year(groups: dict[str, str | None]) -> int:
     return _number(groups["year"] or groups["plain_year"])
 
 
-def _number(written: str | None) -> int:
-    return int(parse_numeral(written)) if written else 0
+def _number(numeral: str | None) -> int:
+    return int(parse_numeral(numeral)) if numeral else 0

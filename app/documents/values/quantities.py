@@ -162,22 +162,22 @@ class Quantity:
 
 
 @functools.lru_cache(maxsize=4096)
-def _relation(one: str, other: str) -> str:
+def _relation(unit: str, other: str) -> str:
     """Return how values in two units compare: same | share | heads | scaled | "".
 
     share: one of them is %. heads: the units before the same / differ, such as kg/m and t/m. "": they are not
     comparable.
     """
-    if one == other or (_is_nth(one) and _is_nth(other) and "第" in (one, other)):
+    if unit == other or (_is_nth(unit) and _is_nth(other) and "第" in (unit, other)):
         return "same"
-    if {one, other} == {"", "%"}:
+    if {unit, other} == {"", "%"}:
         return "share"
-    (head, _, each), (other_head, _, other_each) = one.rpartition("/"), other.rpartition("/")
+    (head, _, each), (other_head, _, other_each) = unit.rpartition("/"), other.rpartition("/")
     if head and each == other_each and head != other_head:
         return "heads"
-    if frozenset([one, other]) in notation.COUNTED_ALIKE:
+    if frozenset([unit, other]) in notation.COUNTED_ALIKE:
         return "same"
-    return "scaled" if (one, other) in _ALIKE or (other, one) in _ALIKE else ""
+    return "scaled" if (unit, other) in _ALIKE or (other, unit) in _ALIKE else ""
 
 
 def _is_nth(unit: str) -> bool:
@@ -239,13 +239,13 @@ def _quantity(placed: _Placed, flat: str, origin: Callable[[int], int]) -> Quant
     )
 
 
-def _joined(flat: str, found: list[_Found]) -> list[_Found]:
+def _joined(flat: str, mentions: list[_Found]) -> list[_Found]:
     """Join two parts of one number, as in 1分30秒.
 
     The second part follows directly and is less than one unit of the first.
     """
     joined: list[_Found] = []
-    for one in _with_parts(flat, found):
+    for one in _with_parts(flat, mentions):
         last = joined[-1] if joined else None
         if last is not None and last.unit and one.unit and _is_part(last, one, flat[last.end : one.start]):
             value = last.value + one.value * one.unit.factor / last.unit.factor
@@ -255,39 +255,39 @@ def _joined(flat: str, found: list[_Found]) -> list[_Found]:
     return joined
 
 
-def _with_parts(flat: str, found: list[_Found]) -> Iterator[_Found]:
+def _with_parts(flat: str, mentions: list[_Found]) -> Iterator[_Found]:
     """Yield the numbers, and those after a Latin letter, which the main pattern misses: 50cm of 1m50cm."""
-    for one in found:
+    for one in mentions:
         yield one
         part = _PART.match(flat, one.end) if one.unit and flat[one.end - 1].isascii() else None
         if part:
             yield _Found(notation.parse_numeral(part["digits"]), notation.unit_of(part["unit"]), *part.span())
 
 
-def _is_part(whole: _Found, part: _Found, between: str) -> bool:
-    own, other = whole.unit, part.unit
-    if own is None or other is None or between.strip() or own.name != other.name or whole.prefix or part.prefix:
+def _is_part(outer: _Found, part: _Found, between: str) -> bool:
+    own, other = outer.unit, part.unit
+    if own is None or other is None or between.strip() or own.name != other.name or outer.prefix or part.prefix:
         return False
     is_parted = any(own.name == name and own.factor <= most for name, most in _PARTED)
     return is_parted and other.factor < own.factor and 0 < part.value * other.factor < own.factor
 
 
-def _step(flat: str, one: _Found) -> float:
+def _step(flat: str, mention: _Found) -> float:
     """Return half of the last digit's place value if the number is approximate; else 0."""
-    if not _ABOUT.search(flat[max(0, one.start - 5) : one.start]) and not _AROUND.match(flat, one.end):
+    if not _ABOUT.search(flat[max(0, mention.start - 5) : mention.start]) and not _AROUND.match(flat, mention.end):
         return 0.0
-    written = re.match(r"\d[\d,]*(?:\.(?P<places>\d+))?", flat[one.start : one.end])
+    written = re.match(r"\d[\d,]*(?:\.(?P<places>\d+))?", flat[mention.start : mention.end])
     shown = float(written.group().replace(",", "")) if written else 0.0
     if written is None or not shown:
         return 0.0
     digits = written.group().replace(",", "")
     places = -len(written["places"]) if written["places"] else len(digits) - len(digits.rstrip("0"))
-    return abs(one.value) / shown * 0.5 * float(10.0**places)  # 1.5万 shows 1.5
+    return abs(mention.value) / shown * 0.5 * float(10.0**places)  # 1.5万 shows 1.5
 
 
-def _lies_in(one: _Found, taken: list[tuple[int, int]]) -> bool:
-    at = bisect.bisect_right(taken, (one.start, len(taken) and taken[-1][1])) - 1
-    return at >= 0 and one.start < taken[at][1]
+def _lies_in(mention: _Found, used_spans: list[tuple[int, int]]) -> bool:
+    at = bisect.bisect_right(used_spans, (mention.start, len(used_spans) and used_spans[-1][1])) - 1
+    return at >= 0 and mention.start < used_spans[at][1]
 
 
 def _numbers(flat: str) -> Iterator[_Found]:
@@ -314,72 +314,72 @@ def _numbers(flat: str) -> Iterator[_Found]:
         yield _Found(number, unit, found.start(), found.end(), "第" if is_ordinal else "", per)
 
 
-def _special(found: re.Match[str]) -> _Found | None:
+def _special(match: re.Match[str]) -> _Found | None:
     """Return a time of day in minutes, half of a unit, or a value changed by a share: 1.5倍 for 5割増し."""
-    start, end = found.start(), found.end()
-    if found["clock"]:
-        hour = notation.parse_numeral(found["hour"] or found["clock_hour"] or "12")
-        minute = 30.0 if found["half_hour"] else notation.parse_numeral(found["minute"] or found["clock_minute"] or "0")
+    start, end = match.start(), match.end()
+    if match["clock"]:
+        hour = notation.parse_numeral(match["hour"] or match["clock_hour"] or "12")
+        minute = 30.0 if match["half_hour"] else notation.parse_numeral(match["minute"] or match["clock_minute"] or "0")
         if hour > 24 or minute > 59:
             return None
-        is_afternoon = found["noon"] and found["noon"] not in _MORNING and hour < 12
+        is_afternoon = match["noon"] and match["noon"] not in _MORNING and hour < 12
         return _Found((hour + 12 if is_afternoon else hour) * 60 + minute, _CLOCK, start, end)
-    if found["nth"]:
-        return _Found(notation.parse_numeral(found["nth_number"] or found["nth_kanji"]), None, start, end, "第")
-    if found["halved"]:
-        unit = {"月": "か月"}.get(found["half_unit"], found["half_unit"])
+    if match["nth"]:
+        return _Found(notation.parse_numeral(match["nth_number"] or match["nth_kanji"]), None, start, end, "第")
+    if match["halved"]:
+        unit = {"月": "か月"}.get(match["half_unit"], match["half_unit"])
         return _Found(0.5, notation.unit_of(unit), start, end)
-    if found["spoon"]:
-        spoons = notation.parse_numeral(found["spoons"]) + (0.5 if found["half_spoon"] else 0.0)
-        return _Found(spoons * (15 if found["spoon"] == "大" else 5), notation.unit_of("mL"), start, end)
-    if found["share"]:
-        share = notation.parse_numeral(found["more_digits"]) / (10 if found["more_unit"] == "割" else 100)
-        is_more = found["more"].endswith(("増", "加算"))
+    if match["spoon"]:
+        spoons = notation.parse_numeral(match["spoons"]) + (0.5 if match["half_spoon"] else 0.0)
+        return _Found(spoons * (15 if match["spoon"] == "大" else 5), notation.unit_of("mL"), start, end)
+    if match["share"]:
+        share = notation.parse_numeral(match["more_digits"]) / (10 if match["more_unit"] == "割" else 100)
+        is_more = match["more"].endswith(("増", "加算"))
         return _Found(100 * (1 + share if is_more else 1 - share), _PERCENT, start, end)
-    if found["tenths"]:
+    if match["tenths"]:
         return _Found(
-            notation.parse_numeral(found["tenths"]) * 10 + notation.parse_numeral(found["hundredths"]),
+            notation.parse_numeral(match["tenths"]) * 10 + notation.parse_numeral(match["hundredths"]),
             _PERCENT,
             start,
             end,
         )
-    if found["half"] or found["double"]:
-        return _Found(50 if found["half"] else 200, _PERCENT, start, end)
+    if match["half"] or match["double"]:
+        return _Found(50 if match["half"] else 200, _PERCENT, start, end)
     return None
 
 
-def _value(found: re.Match[str]) -> float | None:
+def _value(match: re.Match[str]) -> float | None:
     """Return the value of a match; None for kanji that are not a number, a division by zero, or an overflow."""
     try:
-        if found["slope"]:
-            return float(found["run"]) / float(found["slope"])
-        if found["bottom"] or found["share_bottom"]:
-            top = notation.parse_numeral(found["top"] or found["share_top"])
-            return top / notation.parse_numeral(found["bottom"] or found["share_bottom"])
-        value = notation.parse_numeral(re.sub(r"\s", "", found["digits"] or found["kanji"]))
-        if found["and_half"] or found["kanji_half"]:
+        if match["slope"]:
+            return float(match["run"]) / float(match["slope"])
+        if match["bottom"] or match["share_bottom"]:
+            top = notation.parse_numeral(match["top"] or match["share_top"])
+            return top / notation.parse_numeral(match["bottom"] or match["share_bottom"])
+        value = notation.parse_numeral(re.sub(r"\s", "", match["digits"] or match["kanji"]))
+        if match["and_half"] or match["kanji_half"]:
             value += 0.5
-        if found["raised"]:
-            value = value ** _exponent(found["raised"])
-        sign = -1 if (found["sign"] or "").startswith(("-", "△", "▲", "マイナス", "氷点下", "零下")) else 1
-        return sign * value * 10.0 ** _exponent(found["power"] or "0")
+        if match["raised"]:
+            value = value ** _exponent(match["raised"])
+        sign = -1 if (match["sign"] or "").startswith(("-", "△", "▲", "マイナス", "氷点下", "零下")) else 1
+        return sign * value * 10.0 ** _exponent(match["power"] or "0")
     except (ValueError, ArithmeticError):
         return None
 
 
-def _exponent(written: str) -> int:
-    return int(re.sub(r"[\^{}]", "", written))
+def _exponent(numeral: str) -> int:
+    return int(re.sub(r"[\^{}]", "", numeral))
 
 
-def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
+def _with_ranges(flat: str, mentions: list[_Found]) -> list[_Placed]:
     """Return each number with its bound and its place in a range.
 
     The unit of the last number applies to all of 10～20 m and 10、20 m.
     """
-    found = _with_shared_units(flat, found)
+    mentions = _with_shared_units(flat, mentions)
     result: list[_Placed] = []
-    for at, one in enumerate(found):
-        before = found[at - 1] if at else None
+    for at, one in enumerate(mentions):
+        before = mentions[at - 1] if at else None
         is_end = (
             before is not None and before.unit == one.unit and _RANGE.fullmatch(flat, before.end, one.start) is not None
         )
@@ -403,36 +403,44 @@ def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
         is_per = one.unit is not None and one.unit.name == "回" and not one.per and _EACH_TIME.match(flat, one.end)
         if is_end:
             result[-1] = result[-1]._replace(is_start=True)
-        found[at] = one
+        mentions[at] = one
         result.append(_Placed(one, _BOUND.match(flat, one.end), is_start=False, is_end=is_end, is_per=bool(is_per)))
     return result
 
 
-def _is_each(of: _Found, one: _Found, flat: str) -> bool:
-    """Whether the number `of` is the base of the value `one`: 1m2当たり0.4L, 2年に1回, 1日2回, 1人3枚."""
-    if _PER.fullmatch(flat, of.end, one.start):
+def _is_each(base: _Found, mention: _Found, flat: str) -> bool:
+    """Whether the number `base` is the base of the value `mention`: 1m2当たり0.4L, 2年に1回, 1日2回, 1人3枚."""
+    if _PER.fullmatch(flat, base.end, mention.start):
         return True
-    if of.unit is None or one.unit is None or of.prefix or flat[of.end : one.start].strip():
+    if base.unit is None or mention.unit is None or base.prefix or flat[base.end : mention.start].strip():
         return False
-    return (one.unit.name == "回" and of.unit.name in ("s", "か月")) or (of.value == 1 and of.unit.name != "階")
+    return (mention.unit.name == "回" and base.unit.name in ("s", "か月")) or (
+        base.value == 1 and base.unit.name != "階"
+    )
 
 
-def _how_often(one: _Found, flat: str) -> _Found:
+def _how_often(mention: _Found, flat: str) -> _Found:
     """Return a frequency or amount with its period: one month for 月2回. A count in 度 (年に1度) gets the unit 回."""
-    before = _EVERY.search(flat, max(0, one.start - 16), one.start) if one.unit and not one.prefix else None
-    is_each_time = one.per is not None and one.per[0] in ("か月", "s")
-    if before and not is_each_time and one.unit and one.unit.name not in ("か月", "s", "時"):
+    before = (
+        _EVERY.search(flat, max(0, mention.start - 16), mention.start) if mention.unit and not mention.prefix else None
+    )
+    is_each_time = mention.per is not None and mention.per[0] in ("か月", "s")
+    if before and not is_each_time and mention.unit and mention.unit.name not in ("か月", "s", "時"):
         every = before["every"] or before["other"] or before["each"]
         unit, size = notation.period_unit(every, is_every_other=bool(before["other"]))
-        if one.per:  # 1人につき週4食
-            unit, size = "·".join(sorted([unit, one.per[0]])), size * one.per[1]
-        one = one._replace(per=(unit, size))
-    is_time = one.per is not None and one.per[0] in ("s", "か月")
-    return one._replace(unit=notation.unit_of("回")) if is_time and one.unit and one.unit.name == "度" else one
+        if mention.per:  # 1人につき週4食
+            unit, size = "·".join(sorted([unit, mention.per[0]])), size * mention.per[1]
+        mention = mention._replace(per=(unit, size))
+    is_time = mention.per is not None and mention.per[0] in ("s", "か月")
+    return (
+        mention._replace(unit=notation.unit_of("回"))
+        if is_time and mention.unit and mention.unit.name == "度"
+        else mention
+    )
 
 
-def _with_shared_units(flat: str, found: list[_Found]) -> list[_Found]:
-    shared = list(found)
+def _with_shared_units(flat: str, mentions: list[_Found]) -> list[_Found]:
+    shared = list(mentions)
     for at in range(len(shared) - 2, -1, -1):
         one, later = shared[at], shared[at + 1]
         if one.unit is None and later.unit not in (None, _SLOPE) and _LINK.fullmatch(flat, one.end, later.start):

@@ -130,8 +130,8 @@ def _is_share(value: Quantity) -> bool:
     return value.unit == "%" and (value.value in (50, 200) or value.number < 1)
 
 
-def _is_alike(one: Quantity, value: Quantity) -> bool:
-    return one.unit == value.unit or (one.unit == "時" and value.unit == "s")
+def _is_alike(quantity: Quantity, value: Quantity) -> bool:
+    return quantity.unit == value.unit or (quantity.unit == "時" and value.unit == "s")
 
 
 def _listed(before: str) -> int:
@@ -187,13 +187,13 @@ def _named(text: str) -> list[Quantity]:
     return found
 
 
-def other_intervals(text: str, given: Sequence[Quantity]) -> list[Quantity]:
+def other_intervals(text: str, values: Sequence[Quantity]) -> list[Quantity]:
     """Return the intervals of a text (毎月, 隔週) that differ from those of the given values.
 
     The result is [] if the given values have no such intervals.
     """
-    often = [one for one in given if one.unit == "回" and one.per and one.per[0] in ("か月", "s")]
-    lengths = {(one.unit, one.value) for one in given} | {one.per for one in given}
+    often = [one for one in values if one.unit == "回" and one.per and one.per[0] in ("か月", "s")]
+    lengths = {(one.unit, one.value) for one in values} | {one.per for one in values}
     return [
         one
         for one in _named(text)

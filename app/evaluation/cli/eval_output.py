@@ -19,35 +19,37 @@ from app.evaluation.study import studies
 _OF_JUDGE = (0, 1, 4)  # columns of `calibration_table`: kind of change, number of answers, how often the score fell
 
 
-def as_text(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection]) -> str:
+def as_text(folder: Path | None, evaluation: Evaluation, sections: Sequence[ReportSection]) -> str:
     """Return the results as text for the terminal. `folder`: folder of the study; None: there is no report file."""
-    lines = [found.name, *(sentence for section in sections for sentence in section.sentences)]
-    if found.judge is not None and not found.systems:
+    lines = [evaluation.name, *(sentence for section in sections for sentence in section.sentences)]
+    if evaluation.judge is not None and not evaluation.systems:
         lines += _of_judge(sections)
-    if found.systems:
-        lines += _compared_systems(found)
-    for result in found.systems:
-        lines += ["", result.system.name, *(f"  {line}" for line in _described(found, result))]
-    for measure in tables.measures(found)[:1]:
-        lines += ["", *tables.sentences(tables.pairs(found, measure))]
+    if evaluation.systems:
+        lines += _compared_systems(evaluation)
+    for result in evaluation.systems:
+        lines += ["", result.system.name, *(f"  {line}" for line in _described(evaluation, result))]
+    for measure in tables.measures(evaluation)[:1]:
+        lines += ["", *tables.sentences(tables.pairs(evaluation, measure))]
     if folder is not None:
         lines += ["", phrase("common.run_report", path=folder / studies.REPORT)]
     return "\n".join(lines)
 
 
-def as_json(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection]) -> dict[str, Any]:
-    questions = found.questions
-    judge = dataclasses.asdict(found.judge) if found.judge else None
+def as_json(folder: Path | None, evaluation: Evaluation, sections: Sequence[ReportSection]) -> dict[str, Any]:
+    questions = evaluation.questions
+    judge = dataclasses.asdict(evaluation.judge) if evaluation.judge else None
     return {
-        "id": found.id,
-        "name": found.name,
+        "id": evaluation.id,
+        "name": evaluation.name,
         "set": {"name": questions.name, "version": questions.version, "sha256": questions.sha256,
                 "questions": len(questions.questions)},
-        "seeds": list(found.seeds),
+        "seeds": list(evaluation.seeds),
         "judge": judge,
-        "systems": [_system(found, result) for result in found.systems],
+        "systems": [_system(evaluation, result) for result in evaluation.systems],
         "comparisons": [
-            _compared(found, pair) for measure in tables.measures(found) for pair in tables.pairs(found, measure)
+            _compared(evaluation, pair)
+            for measure in tables.measures(evaluation)
+            for pair in tables.pairs(evaluation, measure)
         ],
         "advice": [sentence for section in sections for sentence in section.sentences],
         "sections": [_section(one) for one in sections],
@@ -58,17 +60,17 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[ReportSec
 # ---------------------------------------------------------------------------- text
 
 
-def _compared_systems(found: Evaluation) -> list[str]:
+def _compared_systems(evaluation: Evaluation) -> list[str]:
     """Return a table with one row for each system: quality, speed, and unusable answers."""
-    grid = tables.summary(found)
-    names = [phrase("evaluation.report_column.system"), *_summary_columns(found)]
+    grid = tables.summary(evaluation)
+    names = [phrase("evaluation.report_column.system"), *_summary_columns(evaluation)]
     table = grids.as_report_table(grids.select_columns(grid, names))
     notes = [phrase("evaluation.report.note_cut_off")] if phrase("evaluation.report.note_cut_off") in grid.notes else []
     return ["", *_aligned(table.head, table.rows), *notes]
 
 
-def _summary_columns(found: Evaluation) -> list[str]:
-    means = [phrase(f"evaluation.report_column.{measure.name}_mean") for measure in tables.measures(found)]
+def _summary_columns(evaluation: Evaluation) -> list[str]:
+    means = [phrase(f"evaluation.report_column.{measure.name}_mean") for measure in tables.measures(evaluation)]
     return [
         *means,
         *(phrase(f"evaluation.report_column.{name}") for name in ("seconds", "cut_off", "broken", "failed")),
@@ -83,22 +85,22 @@ def _of_judge(sections: Sequence[ReportSection]) -> list[str]:
     return lines
 
 
-def _described(found: Evaluation, result: SystemResult) -> list[str]:
+def _described(evaluation: Evaluation, result: SystemResult) -> list[str]:
     """Return the lines on one system: the interval of each measure, and the values that the table leaves out."""
     lines = []
-    for measure in tables.measures(found):
-        mean = paired_statistics.mean(result, found.questions.questions, measure)
+    for measure in tables.measures(evaluation):
+        mean = paired_statistics.mean(result, evaluation.questions.questions, measure)
         if mean is not None:
             one, name = mean.by_question, phrase(f"evaluation.measure.{measure.name}")
             facts = {"mean": f"{one.mean:.3f}", "low": f"{one.low:.3f}", "high": f"{one.high:.3f}"}
             key = "evaluation.eval_mean" if tables.enough(one) else "evaluation.eval_mean_few"
             lines.append(phrase(key, measure=name, **facts))
-    one_row = dataclasses.replace(found, systems=(result,))
+    one_row = dataclasses.replace(evaluation, systems=(result,))
     shown = grids.as_report_table(
-        grids.without_empty(grids.join_grids(tables.marks(one_row), tables.models(one_row)), kept=0)
+        grids.without_empty(grids.join_grids(tables.marks(one_row), tables.models(one_row)), kept_columns=0)
     )
     for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True):
-        if cell != grids.NONE and name not in _summary_columns(found):
+        if cell != grids.NONE and name not in _summary_columns(evaluation):
             lines.append(phrase("evaluation.eval_mean_few", measure=name, mean=cell))
     return lines
 
@@ -121,13 +123,13 @@ def _width(text: str) -> int:
 # ---------------------------------------------------------------------------- JSON
 
 
-def _section(one: ReportSection) -> dict[str, Any]:
-    found = [{"head": table.head, "rows": table.rows, "notes": table.notes} for table in one.tables]
-    return {"title": one.title, "sentences": one.sentences, "tables": found}
+def _section(section: ReportSection) -> dict[str, Any]:
+    found = [{"head": table.head, "rows": table.rows, "notes": table.notes} for table in section.tables]
+    return {"title": section.title, "sentences": section.sentences, "tables": found}
 
 
-def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:
-    questions, rows, scores = found.questions.questions, result.rows, result.scores
+def _system(evaluation: Evaluation, result: SystemResult) -> dict[str, Any]:
+    questions, rows, scores = evaluation.questions.questions, result.rows, result.scores
     divergence = scores.divergence if scores else None
     means = {name: paired_statistics.mean(result, questions, measure) for name, measure in MEASURES.items()}
     return dataclasses.asdict(result.system) | {
@@ -160,10 +162,10 @@ def _answer(row: ResultRow) -> dict[str, Any]:
     }
 
 
-def _compared(found: Evaluation, pair: SystemPair) -> dict[str, Any]:
+def _compared(evaluation: Evaluation, pair: SystemPair) -> dict[str, Any]:
     one = pair.comparison
     return {
-        "first": found.systems[0].system.name,
+        "first": evaluation.systems[0].system.name,
         "second": pair.result.system.name,
         "measure": one.measure,
         "difference": _interval(one.by_question),
@@ -176,10 +178,15 @@ def _compared(found: Evaluation, pair: SystemPair) -> dict[str, Any]:
     }
 
 
-def _interval(one: ConfidenceInterval) -> dict[str, float | int]:
-    return {"mean": round(one.mean, 4), "low": round(one.low, 4), "high": round(one.high, 4), "units": one.units}
+def _interval(interval: ConfidenceInterval) -> dict[str, float | int]:
+    return {
+        "mean": round(interval.mean, 4),
+        "low": round(interval.low, 4),
+        "high": round(interval.high, 4),
+        "units": interval.units,
+    }
 
 
-def _median(rows: Iterable[ResultRow], of: Callable[[ResultRow], float]) -> float | None:
-    found = [of(row) for row in rows if row.verdict != "failed" and of(row)]
+def _median(rows: Iterable[ResultRow], value_of: Callable[[ResultRow], float]) -> float | None:
+    found = [value_of(row) for row in rows if row.verdict != "failed" and value_of(row)]
     return round(statistics.median(found), 3) if found else None

@@ -125,8 +125,10 @@ def step_lines(output: Output) -> StepLines:
     return StepLines(output, "evaluation.eval_step", "evaluation.eval_step_percent", describe)
 
 
-def print_results(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> int:
-    output.result(eval_output.as_json(folder, found, sections), eval_output.as_text(folder, found, sections))
+def print_results(
+    folder: Path | None, evaluation: Evaluation, sections: Sequence[ReportSection], output: Output
+) -> int:
+    output.result(eval_output.as_json(folder, evaluation, sections), eval_output.as_text(folder, evaluation, sections))
     return 0
 
 
@@ -184,7 +186,7 @@ def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _export(
     options: argparse.Namespace,
-    found: Evaluation,
+    evaluation: Evaluation,
     sections: Sequence[ReportSection],
     where: Paths,
     output: Output,
@@ -192,10 +194,10 @@ def _export(
 ) -> int:
     out = Path(options.out).expanduser()
     export.check_target(out)
-    permit = _permit(found, out, where, is_allowed=options.allow_secret)
-    export.save(found, sections, out, folder, permit=permit)
-    data = {"id": found.id, "name": found.name, "out": str(out)}
-    output.result(data, phrase("evaluation.eval_exported", name=found.name, path=out))
+    permit = _permit(evaluation, out, where, is_allowed=options.allow_secret)
+    export.save(evaluation, sections, out, folder, permit=permit)
+    data = {"id": evaluation.id, "name": evaluation.name, "out": str(out)}
+    output.result(data, phrase("evaluation.eval_exported", name=evaluation.name, path=out))
     return 0
 
 
@@ -214,19 +216,22 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
+def _permit(evaluation: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
     export = ExportRequest(
-        "answers", str(out.absolute()), lambda: current_labels.label_of_evaluation(found, where.documents), found.name
+        "answers",
+        str(out.absolute()),
+        lambda: current_labels.label_of_evaluation(evaluation, where.documents),
+        evaluation.name,
     )
     return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 
 
-def _finished(wanted: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[ReportSection, ...]]:
-    """Return a finished study with its results. `wanted`: the study's id or name, or a part of one.
+def _finished(reference: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[ReportSection, ...]]:
+    """Return a finished study with its results. `reference`: the study's id or name, or a part of one.
 
     Raises AppError: evaluation_unknown, evaluation_ambiguous, evaluation_not_finished, evaluation_damaged.
     """
-    entry = studies.find(where.evaluations, wanted)
+    entry = studies.find(where.evaluations, reference)
     if entry.state != "finished":
         raise AppError("evaluation_not_finished", id=entry.id)
     return entry, *studies.read_results(entry.folder)

@@ -52,29 +52,29 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parsers["export"].add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
-def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
+def load(name_or_path: str, where: Paths, output: Output) -> QuestionSet:
     """Load a stored question set, or one from a file, whose summary is printed.
 
     Raises AppError as `question_sets.load`.
     """
-    return question_sets.load(wanted, where.questions, lambda found: print_file_summary(found, output))
+    return question_sets.load(name_or_path, where.questions, lambda found: print_file_summary(found, output))
 
 
-def print_file_summary(found: QuestionFile, output: Output) -> None:
+def print_file_summary(file: QuestionFile, output: Output) -> None:
     """Print which columns of a file were used, and which rows are not questions."""
-    key = "evaluation.questions_found_sheet" if found.sheet else "evaluation.questions_found"
-    output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
-    output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(found.columns.named())))
-    if found.columns.unused:
-        output.note("common.data_unused", columns=" / ".join(map(shorten, found.columns.unused[:SHOWN_ROWS])))
-    if found.other_sheets:
-        output.note("common.data_other_sheets", sheets=" / ".join(map(shorten, found.other_sheets)))
-    if found.blank:
-        output.note("common.batch_blank", count=found.blank)
-    facts = [{"line": row.line, "reason": _reason(row)} for row in found.skipped]
+    key = "evaluation.questions_found_sheet" if file.sheet else "evaluation.questions_found"
+    output.note(key, name=file.name, sheet=file.sheet, count=len(file.questions))
+    output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(file.columns.named())))
+    if file.columns.unused:
+        output.note("common.data_unused", columns=" / ".join(map(shorten, file.columns.unused[:SHOWN_ROWS])))
+    if file.other_sheets:
+        output.note("common.data_other_sheets", sheets=" / ".join(map(shorten, file.other_sheets)))
+    if file.blank:
+        output.note("common.batch_blank", count=file.blank)
+    facts = [{"line": row.line, "reason": _reason(row)} for row in file.skipped]
     note_first(output, facts, "common.batch_skipped", "evaluation.questions_skipped_more")
-    _print_doubts(found.doubts, output)
-    _print_renamed(found.renamed, output)
+    _print_doubts(file.doubts, output)
+    _print_renamed(file.renamed, output)
 
 
 def note_first(output: Output, rows: Sequence[dict[str, Any]], key: str, more_key: str) -> None:
@@ -85,16 +85,16 @@ def note_first(output: Output, rows: Sequence[dict[str, Any]], key: str, more_ke
         output.note(more_key, count=len(rows) - SHOWN_ROWS)
 
 
-def _mapping(named: dict[str, str]) -> list[str]:
+def _mapping(named_columns: dict[str, str]) -> list[str]:
     """Return the columns whose name differs from that of their field, as texts, and a note if there are others."""
     shown = []
-    for field, column in named.items():
+    for field, column in named_columns.items():
         name = phrase(f"evaluation.question_column.{field}")
         if field == "document_group" or column_mapping.normalize_name(column) not in map(
             column_mapping.normalize_name, (field, name)
         ):
             shown.append(phrase("common.data_mapping_one", field=name, column=shorten(column)))
-    if len(shown) < len(named):
+    if len(shown) < len(named_columns):
         shown.append(phrase("evaluation.questions_same_columns" if shown else "evaluation.questions_all_columns"))
     return shown
 
@@ -144,10 +144,10 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0 if all(one.versions for one in found) else 1
 
 
-def _status(one: StoredQuestionSet) -> str:
-    if not one.versions:
+def _status(stored_set: StoredQuestionSet) -> str:
+    if not stored_set.versions:
         return phrase("evaluation.question_set_unusable")
-    return phrase("evaluation.question_set_line", version=one.newest.number, count=one.newest.count)
+    return phrase("evaluation.question_set_line", version=stored_set.newest.number, count=stored_set.newest.count)
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -161,19 +161,19 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _described(found: QuestionSet) -> dict[str, Any]:
+def _described(question_set: QuestionSet) -> dict[str, Any]:
     return {
-        "name": found.name,
-        "version": found.version,
-        "label": found.label,
-        "sha256": found.sha256,
-        "count": len(found.questions),
+        "name": question_set.name,
+        "version": question_set.version,
+        "label": question_set.label,
+        "sha256": question_set.sha256,
+        "count": len(question_set.questions),
     }
 
 
-def _page(found: QuestionSet, about: StoredQuestionSet) -> Iterator[str]:
-    questions = found.questions
-    yield phrase("evaluation.question_set_head", **_facts(found))
+def _page(question_set: QuestionSet, about: StoredQuestionSet) -> Iterator[str]:
+    questions = question_set.questions
+    yield phrase("evaluation.question_set_head", **_facts(question_set))
     yield phrase(
         "evaluation.question_set_contents",
         reference=sum(bool(one.reference) for one in questions),
@@ -189,13 +189,13 @@ def _page(found: QuestionSet, about: StoredQuestionSet) -> Iterator[str]:
         date = format_time(version.made_at)
         facts = {"version": version.number, "count": version.count, "source": version.source}
         yield phrase("evaluation.question_set_version_line", date=date, **facts)
-    yield f"SHA-256 {found.sha256}"
+    yield f"SHA-256 {question_set.sha256}"
     yield ""
     for one in questions[:SHOWN_ROWS]:
         yield f"{shorten(one.id)}\t{shorten(one.text, SHOWN_CHARACTERS)}"
         yield from (f"    {line}" for line in _known(one))
     if len(questions) > SHOWN_ROWS:
-        name = f"{found.name}@{found.version}"
+        name = f"{question_set.name}@{question_set.version}"
         yield phrase("evaluation.question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
 
 
@@ -283,12 +283,14 @@ def _repeated(files: Sequence[QuestionFile]) -> list[str]:
     return found
 
 
-def _facts(found: QuestionSet) -> dict[str, Any]:
-    return _described(found) | {"label": phrase(f"common.label.{found.label}")}
+def _facts(question_set: QuestionSet) -> dict[str, Any]:
+    return _described(question_set) | {"label": phrase(f"common.label.{question_set.label}")}
 
 
-def _stored_message(stored: QuestionSet, *, is_new: bool) -> str:
-    return phrase("evaluation.question_set_stored" if is_new else "evaluation.question_set_same", **_facts(stored))
+def _stored_message(question_set: QuestionSet, *, is_new: bool) -> str:
+    return phrase(
+        "evaluation.question_set_stored" if is_new else "evaluation.question_set_same", **_facts(question_set)
+    )
 
 
 def _label_names() -> list[str]:
@@ -304,13 +306,13 @@ def _label(word: str | None) -> Label | None:
     return label
 
 
-def _raised(given: Label | None, carried: Label) -> Label | None:
+def _raised(label: Label | None, carried: Label) -> Label | None:
     """Return the label given by the user, but at least that of the files.
 
-    `given`: None if the user gave none. `carried`: the highest label of the files. None: the files have the lowest
+    `label`: None if the user gave none. `carried`: the highest label of the files. None: the files have the lowest
     label and the user gave none.
     """
-    return given if carried == LABELS[0] else confidentiality.highest_label((given or carried, carried))
+    return label if carried == LABELS[0] else confidentiality.highest_label((label or carried, carried))
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:

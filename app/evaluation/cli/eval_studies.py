@@ -239,10 +239,10 @@ def _adapted(model: LocalModel, adapter: AdapterChoice, where: Paths) -> Adapted
     return AdaptedModel(command_request.in_form_of_run(model, adapter), tuning)
 
 
-def _base(wanted: str | None, adapter: AdapterChoice | None, where: Paths) -> LocalModel:
-    """Return the model that `wanted` names, else the base of the adapter's run, else the model in use in the app."""
-    if wanted is not None or adapter is None or adapter.run is None:
-        return model_registry.choose_model(wanted, where)
+def _base(reference: str | None, adapter: AdapterChoice | None, where: Paths) -> LocalModel:
+    """Return the model that `reference` names, else the base of the adapter's run, else the model in use in the app."""
+    if reference is not None or adapter is None or adapter.run is None:
+        return model_registry.choose_model(reference, where)
     return command_request.base_model_of(adapter.run, model_registry.read_files(where))
 
 

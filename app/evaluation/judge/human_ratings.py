@@ -137,17 +137,17 @@ def draw_answers(evaluation: Evaluation, count: int) -> list[tuple[Question, str
     return chance.sample(list(found.values()), len(found))
 
 
-def _places(found: question_table.QuestionTableFile, name: str) -> tuple[dict[str, int], Sequence[TableRow]]:
+def _places(table_file: question_table.QuestionTableFile, name: str) -> tuple[dict[str, int], Sequence[TableRow]]:
     """Return the column number of each known field, and the rows below the headings.
 
     Raises AppError("ratings_columns").
     """
-    first = found.rows[0].cells if found.rows and not found.columns else found.columns
+    first = table_file.rows[0].cells if table_file.rows and not table_file.columns else table_file.columns
     plain = [column_mapping.normalize_name(_text(cell)) for cell in first]
     places = dict(_known(plain))
     if "answer" not in places or "score" not in places or not {"id", "question"} & places.keys():
         raise AppError("ratings_columns", name=name)
-    return places, found.rows if found.columns else found.rows[1:]
+    return places, table_file.rows if table_file.columns else table_file.rows[1:]
 
 
 def _known(plain: Sequence[str]) -> Iterator[tuple[str, int]]:

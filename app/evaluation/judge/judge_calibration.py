@@ -166,10 +166,10 @@ def _contrast(reference: str) -> str | None:
     return None
 
 
-def _is_listed(one: str, other: str, reference: str) -> bool:
+def _is_listed(text: str, other: str, reference: str) -> bool:
     """Return whether the terms are listed side by side, in an order without meaning, or fused as in 左右岸."""
     between: str = _perturbation_rules()["listed"]
-    orders = ((one, other), (other, one))
+    orders = ((text, other), (other, text))
     return any(re.search(f"{a}(?:{between})?{b}|{a[0]}{b}", reference) for a, b in orders)
 
 

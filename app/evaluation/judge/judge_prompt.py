@@ -161,11 +161,11 @@ def _prompt(system: str, blocks: Sequence[str], grammar: str, cut_characters: in
     return JudgePrompt(system, "\n\n".join(blocks), grammar, MAX_TOKENS, cut_characters)
 
 
-def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) -> list[str]:
+def _known(question: Question, passages: Sequence[str], options: dict[str, Any]) -> list[str]:
     """Return the blocks of a prompt for the question and, if there are any, its right answer and its sources."""
     blocks = [_framed("question", question.text)]
     if not question.is_answerable:
-        blocks.append(chosen["unanswerable"])
+        blocks.append(options["unanswerable"])
     if question.reference.strip():
         blocks.append(_framed("reference", question.reference))
     sources = dict.fromkeys(text.strip() for text in (*(gold.quote for gold in question.gold), *passages))

@@ -120,15 +120,15 @@ def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedM
     )
 
 
-def measure_of(found: Evaluation) -> ComparedMeasure:
+def measure_of(evaluation: Evaluation) -> ComparedMeasure:
     """Return the measure that decides: the judge's score if the judge is trusted, else the score by rules."""
-    is_judged = found.judge is not None and found.judge.is_trusted
+    is_judged = evaluation.judge is not None and evaluation.judge.is_trusted
     return MEASURES["judge" if is_judged else "score"]
 
 
-def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> float | None:
+def value_of(evaluation: Evaluation, result: SystemResult, measure: ComparedMeasure) -> float | None:
     """Return a system's mean of a measure; None if no answer has a value."""
-    found_mean = mean(one, found.questions.questions, measure)
+    found_mean = mean(result, evaluation.questions.questions, measure)
     return found_mean.by_question.mean if found_mean else None
 
 

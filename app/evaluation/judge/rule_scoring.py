@@ -88,22 +88,22 @@ def comparable(text: str) -> str:
     return retrieved_passages.normalize_quote(text).casefold()
 
 
-def similarity(one: str, other: str) -> float:
+def similarity(text: str, other: str) -> float:
     """Return twice the longest common subsequence divided by the sum of both lengths, 0 to 1; 1 for two empty texts.
 
     The length is computed on whole rows of bits (Hyyrö, Bit-Parallel LCS-length Computation Revisited, AWOCA 2004): a
-    bit of `unmatched` is cleared where a character of `one` extends the subsequence.
+    bit of `unmatched` is cleared where a character of `text` extends the subsequence.
     """
-    if not one or not other:
-        return float(one == other)
+    if not text or not other:
+        return float(text == other)
     places: dict[str, int] = {}
-    for at, character in enumerate(one):
+    for at, character in enumerate(text):
         places[character] = places.get(character, 0) | 1 << at
-    everything = unmatched = (1 << len(one)) - 1
+    everything = unmatched = (1 << len(text)) - 1
     for character in other:
         matching = unmatched & places.get(character, 0)
         unmatched = (unmatched + matching | unmatched - matching) & everything
-    return 2 * (len(one) - unmatched.bit_count()) / (len(one) + len(other))
+    return 2 * (len(text) - unmatched.bit_count()) / (len(text) + len(other))
 
 
 def _score(
@@ -143,12 +143,15 @@ def _entries(question: Question) -> list[list[str]]:
     return [found for found in entries if found]
 
 
-def _contains_entry(answer: str, entry: str, known: evidence.Evidence) -> bool:
-    """Return whether the answer contains the entry. `known`: the values in the right answer and the gold quotes."""
+def _contains_entry(answer: str, entry: str, source_evidence: evidence.Evidence) -> bool:
+    """Return whether the answer contains the entry.
+
+    `source_evidence`: the values in the right answer and the gold quotes.
+    """
     entry_values, given = quantities.parse(entry), quantities.parse(answer)
     is_whole = bool(entry_values) and (entry_values[0].start, entry_values[-1].bound_end) == (0, len(entry))
     if is_whole and len(entry_values) == 1 and entry_values[0].unit:
-        return any(_matches_value(entry_values[0], one) and not _has_other_bound(one, known) for one in given)
+        return any(_matches_value(entry_values[0], one) and not _has_other_bound(one, source_evidence) for one in given)
     if (
         is_whole
         and len(entry_values) == 2
@@ -165,24 +168,24 @@ def _contains_entry(answer: str, entry: str, known: evidence.Evidence) -> bool:
     return re.search(before + re.escape(text) + behind, comparable(answer)) is not None
 
 
-def _contains_range(entry_range: tuple[Quantity, Quantity], given: Sequence[Quantity]) -> bool:
+def _contains_range(entry_range: tuple[Quantity, Quantity], answered: Sequence[Quantity]) -> bool:
     """Return whether the answer has both ends of the range in succession: 2倍から2.5倍 for 2～2.5倍."""
     return any(
         low.is_range_start and _matches_value(entry_range[0], low) and _matches_value(entry_range[1], high)
-        for low, high in itertools.pairwise(given)
+        for low, high in itertools.pairwise(answered)
     )
 
 
-def _matches_value(wanted: Quantity, given: Quantity) -> bool:
+def _matches_value(expected: Quantity, answered: Quantity) -> bool:
     """Return whether the values are the same; a wanted value without a unit matches the number with any unit."""
-    is_same = wanted.is_same(given) if wanted.unit else wanted.number == given.number
-    return is_same and wanted.bound in ("", given.bound)
+    is_same = expected.is_same(answered) if expected.unit else expected.number == answered.number
+    return is_same and expected.bound in ("", answered.bound)
 
 
-def _has_other_bound(given: Quantity, known: evidence.Evidence) -> bool:
+def _has_other_bound(answered: Quantity, source_evidence: evidence.Evidence) -> bool:
     """Return whether the right answer has this value only with other bounds, such as 未満 instead of 以上."""
-    bounds = {evidence.bound_of(one) for one in known.quantities if given.is_same(one)} - {""}
-    return bool(given.bound and bounds) and given.bound not in bounds
+    bounds = {evidence.bound_of(one) for one in source_evidence.quantities if answered.is_same(one)} - {""}
+    return bool(answered.bound and bounds) and answered.bound not in bounds
 
 
 # ----------------------------------------------------------------------------- numbers
@@ -205,10 +208,10 @@ def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
     return [one for one in values if not _is_held(of_question, one, answer)]
 
 
-def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> bool:
+def _is_held(source_evidence: evidence.Evidence, value: Quantity | Date, answer: str) -> bool:
     if isinstance(value, Date):
-        return known.holds_date(value)
-    return evidence.is_own_count(value) or known.holds(value, answer[value.start : value.end])
+        return source_evidence.holds_date(value)
+    return evidence.is_own_count(value) or source_evidence.holds(value, answer[value.start : value.end])
 
 
 # -------------------------------------------------------------------------- documents

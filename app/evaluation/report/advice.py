@@ -126,37 +126,37 @@ class StudyAdvice:
     system: System | None = None
 
 
-def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:
+def advise(study: Study, folder: Path, evaluation: Evaluation) -> StudyAdvice:
     """Return the advice for a study. Raises AppError for damaged files of a training."""
     if study.kind == "scale":
-        return StudyAdvice(scale_report.scale_sections(study, folder, found.questions))
+        return StudyAdvice(scale_report.scale_sections(study, folder, evaluation.questions))
     if study.kind == "quantizations":
-        return _quantization_advice(study, found)
+        return _quantization_advice(study, evaluation)
     sentences, system = list[str](), None
     if study.kind == "documents":
-        sentences, system = _document_recommendation(study, found)
-    elif len(found.systems) > 1:
-        sentences, system = _best_recommendation(found)
-    all_sentences = [*_cut_warning(found), *sentences]
+        sentences, system = _document_recommendation(study, evaluation)
+    elif len(evaluation.systems) > 1:
+        sentences, system = _best_recommendation(evaluation)
+    all_sentences = [*_cut_warning(evaluation), *sentences]
     return StudyAdvice((_section(all_sentences),) if all_sentences else (), system)
 
 
 # ----------------------------------------------------------------------- documents
 
 
-def _document_recommendation(study: Study, found: Evaluation) -> Recommendation:
+def _document_recommendation(study: Study, evaluation: Evaluation) -> Recommendation:
     """Recommend one of: the base model alone, with documents, trained, or trained with documents."""
-    by_id = {one.system.id: one for one in found.systems}
+    by_id = {one.system.id: one for one in evaluation.systems}
     base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
     if base is None or documents is None:
-        return _best_recommendation(found)
-    if _scored_count(found) < LEAST_UNITS:
-        return [_missing_sentence(found)], None
-    sentences = [_comparison_sentence(found, base, documents)]
+        return _best_recommendation(evaluation)
+    if _scored_count(evaluation) < LEAST_UNITS:
+        return [_missing_sentence(evaluation)], None
+    sentences = [_comparison_sentence(evaluation, base, documents)]
     if tuned is not None and both is not None:
-        sentences += [_comparison_sentence(found, base, tuned), _comparison_sentence(found, documents, both)]
+        sentences += [_comparison_sentence(evaluation, base, tuned), _comparison_sentence(evaluation, documents, both)]
     ways = [one for one in (base, documents, tuned, both, quotes) if one is not None]
-    first, system = _simplest_recommendation(found, ways)
+    first, system = _simplest_recommendation(evaluation, ways)
     return [*first, *filter(None, sentences)], system
 
 
@@ -166,39 +166,44 @@ _WAYS = ((False, False, None), (False, True, False), (True, False, None), (True,
 def _pick(
     study: Study, by_id: dict[str, SystemResult], is_tuned: bool, has_documents: bool, quotes: bool | None
 ) -> SystemResult | None:
-    def fits(one: ComparedSystem) -> bool:
-        is_way = study.is_tuned(one) == is_tuned and bool(one.scope) == has_documents
-        return is_way and quotes in (None, one.may_quote)
+    def fits(system: ComparedSystem) -> bool:
+        is_way = study.is_tuned(system) == is_tuned and bool(system.scope) == has_documents
+        return is_way and quotes in (None, system.may_quote)
 
     return next((by_id[one.system.id] for one in study.contenders if fits(one)), None)
 
 
-def _simplest_recommendation(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
+def _simplest_recommendation(evaluation: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
     """Recommend the simplest system that no other clearly beats. `ways`: the systems, simplest first.
 
     Its mean must be at least NEAR_SHARE of the best mean and within the best mean's interval, because few questions
     cannot show that another system is better. Otherwise the system with the best mean is recommended.
     """
-    measure = paired_statistics.measure_of(found)
-    means = _means(found, measure)
+    measure = paired_statistics.measure_of(evaluation)
+    means = _means(evaluation, measure)
     if len(means) < 2 or _is_low(means, measure):
-        return _best_recommendation(found)
+        return _best_recommendation(evaluation)
     best = max(means.values(), key=lambda mean: mean.mean)
     for one in ways:
         others = [other for other in ways if other is not one]
-        if one.system.id in means and not any(_verdict(found, one, other, measure) == "better" for other in others):
+        if one.system.id in means and not any(
+            _verdict(evaluation, one, other, measure) == "better" for other in others
+        ):
             mean = means[one.system.id].mean
             if mean < max(NEAR_SHARE * best.mean, best.low) - _EQUAL:
                 break
             names = phrase("common.setting_between").join(other.system.name for other in others)
             facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean:.3f}", "others": names}
             return [phrase("evaluation.advice_use", name=one.system.name, **facts)], one.system
-    return _best_recommendation(found)
+    return _best_recommendation(evaluation)
 
 
-def _means(found: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:
+def _means(evaluation: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:
     """Return by system id the mean and its interval by question; systems with too few values are left out."""
-    means = {one.system.id: paired_statistics.mean(one, found.questions.questions, measure) for one in found.systems}
+    means = {
+        one.system.id: paired_statistics.mean(one, evaluation.questions.questions, measure)
+        for one in evaluation.systems
+    }
     return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
 
 
@@ -207,28 +212,28 @@ def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -
     return max(one.mean for one in means.values()) < LEAST_SHARE * paired_statistics.best_value(measure)
 
 
-def _cut_warning(found: Evaluation) -> list[str]:
+def _cut_warning(evaluation: Evaluation) -> list[str]:
     """Return a warning if most answers were cut off at the length limit and got 0 for that; else [].
 
     It is given only if systems are compared by the score of the rules, because a judge reads such answers.
     """
-    scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
+    scored = [row for one in evaluation.systems for row in one.rows if row.marks.score is not None]
     cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
-    if paired_statistics.measure_of(found).name != "score" or cut * 2 <= len(scored):
+    if paired_statistics.measure_of(evaluation).name != "score" or cut * 2 <= len(scored):
         return []
     return [phrase("evaluation.advice_cut", cut=cut, count=len(scored))]
 
 
-def _scored_count(found: Evaluation) -> int:
+def _scored_count(evaluation: Evaluation) -> int:
     """Return the number of questions for which a system has a value, of the system with the most."""
-    measure = paired_statistics.measure_of(found)
-    means = [paired_statistics.mean(one, found.questions.questions, measure) for one in found.systems]
+    measure = paired_statistics.measure_of(evaluation)
+    means = [paired_statistics.mean(one, evaluation.questions.questions, measure) for one in evaluation.systems]
     return max((mean.by_question.units for mean in means if mean), default=0)
 
 
-def _missing_sentence(found: Evaluation) -> str:
+def _missing_sentence(evaluation: Evaluation) -> str:
     """Return a sentence that says that no question, or too few questions, can be scored."""
-    count = _scored_count(found)
+    count = _scored_count(evaluation)
     return phrase(
         "evaluation.advice_few" if 0 < count < LEAST_UNITS else "evaluation.advice_none", count=count, least=LEAST_UNITS
     )
@@ -237,25 +242,27 @@ def _missing_sentence(found: Evaluation) -> str:
 # -------------------------------------------------------------------------- models
 
 
-def _best_recommendation(found: Evaluation) -> Recommendation:
-    measure = paired_statistics.measure_of(found)
-    means = _means(found, measure)
-    known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean)
+def _best_recommendation(evaluation: Evaluation) -> Recommendation:
+    measure = paired_statistics.measure_of(evaluation)
+    means = _means(evaluation, measure)
+    known = sorted(
+        (one for one in evaluation.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean
+    )
     if len(known) < 2:
-        return [_missing_sentence(found)], None
+        return [_missing_sentence(evaluation)], None
     best, rest = known[0], known[1:]
     mean = means[best.system.id]
     facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean.mean:.3f}"}
     if _is_low(means, measure):
-        return [] if _cut_warning(found) else [phrase("evaluation.advice_zero", **facts)], None
-    if all(_verdict(found, one, other, measure) == "unclear" for one, other in itertools.combinations(known, 2)):
+        return [] if _cut_warning(evaluation) else [phrase("evaluation.advice_zero", **facts)], None
+    if all(_verdict(evaluation, one, other, measure) == "unclear" for one, other in itertools.combinations(known, 2)):
         sentences = [
             phrase("evaluation.advice_unclear", name=best.system.name, units=mean.units, **facts),
             phrase("evaluation.advice_more"),
         ]
         return sentences, best.system
     sentences = [phrase("evaluation.advice_best", name=best.system.name, **facts)]
-    equal = [one.system.name for one in rest if _verdict(found, one, best, measure) != "better"]
+    equal = [one.system.name for one in rest if _verdict(evaluation, one, best, measure) != "better"]
     if equal:
         names = phrase("common.setting_between").join(equal)
         sentences.append(phrase("evaluation.advice_equal", names=names, name=best.system.name))
@@ -265,22 +272,24 @@ def _best_recommendation(found: Evaluation) -> Recommendation:
 # ------------------------------------------------------------------- quantizations
 
 
-def _quantization_advice(study: Study, found: Evaluation) -> StudyAdvice:
+def _quantization_advice(study: Study, evaluation: Evaluation) -> StudyAdvice:
     families: dict[str, list[SystemResult]] = {}
-    for contender, one in zip(study.contenders, found.systems, strict=True):
+    for contender, one in zip(study.contenders, evaluation.systems, strict=True):
         families.setdefault(contender.family, []).append(one)
     several = [family for family in families.values() if len(family) > 1]
     advised = [
-        recommendation for family in several if (recommendation := _family_recommendation(found, family)) is not None
+        recommendation
+        for family in several
+        if (recommendation := _family_recommendation(evaluation, family)) is not None
     ]
-    if not advised and len(found.systems) > 1:  # nothing was measured, or the models differ
-        advised = [_best_recommendation(found)]
-    all_sentences = _cut_warning(found) + [sentence for sentences, _ in advised for sentence in sentences]
+    if not advised and len(evaluation.systems) > 1:  # nothing was measured, or the models differ
+        advised = [_best_recommendation(evaluation)]
+    all_sentences = _cut_warning(evaluation) + [sentence for sentences, _ in advised for sentence in sentences]
     all_sentences += [
         phrase("evaluation.quant_from_quantized", form=one.source_form) for one in study.made if one.source_form
     ]
     drawn = loss_plots({_family_name(name, family): family for name, family in families.items()})
-    section = _section(all_sentences, tuple(drawn), tuple(loss_tables(several, found.questions.questions)))
+    section = _section(all_sentences, tuple(drawn), tuple(loss_tables(several, evaluation.questions.questions)))
     return StudyAdvice((section,), advised[0][1] if advised else None)
 
 
@@ -291,53 +300,57 @@ def _family_name(name: str, family: Family) -> str:
     return phrase("evaluation.quant_family.other", name=first) if len(family) > 1 else first
 
 
-def _family_recommendation(found: Evaluation, family: Family) -> Recommendation | None:
+def _family_recommendation(evaluation: Evaluation, family: Family) -> Recommendation | None:
     """Recommend the smallest file that keeps the quality of the first file, and describe the others.
 
     None: nothing was measured.
     """
     first, *others = family
-    verdicts = {one.system.id: _quality_verdict(found, first, one) for one in others}
+    verdicts = {one.system.id: _quality_verdict(evaluation, first, one) for one in others}
     if not any(verdicts.values()):
         return None
     kept = [one for one in others if verdicts[one.system.id] == "keeps"]
     smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
     facts = {"name": smallest.system.name, "size": format_size(smallest.system.size_bytes), "first": first.system.name}
-    key = "evaluation.quant_advice" if _loss_difference(found, first, smallest) else "evaluation.quant_advice_scores"
+    key = (
+        "evaluation.quant_advice" if _loss_difference(evaluation, first, smallest) else "evaluation.quant_advice_scores"
+    )
     if smallest is first:
         key = "evaluation.quant_advice_none"
-    sentences = [phrase(key, measure=phrase(f"evaluation.measure.{paired_statistics.measure_of(found).name}"), **facts)]
-    sentences += [_quality_sentence(found, first, one, verdicts[one.system.id]) for one in others]
+    sentences = [
+        phrase(key, measure=phrase(f"evaluation.measure.{paired_statistics.measure_of(evaluation).name}"), **facts)
+    ]
+    sentences += [_quality_sentence(evaluation, first, one, verdicts[one.system.id]) for one in others]
     return [one for one in sentences if one], smallest.system
 
 
-def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
+def _quality_verdict(evaluation: Evaluation, first: SystemResult, result: SystemResult) -> str:
     """Return how well a file keeps the quality of the first: keeps | loses | differs | worse | unclear.
 
     "": nothing was measured of both. Without a measured loss, a file that does not score worse keeps its quality.
     """
     loss, compared = (
-        _loss_difference(found, first, one),
-        _comparison(found, first, one, paired_statistics.measure_of(found)),
+        _loss_difference(evaluation, first, result),
+        _comparison(evaluation, first, result, paired_statistics.measure_of(evaluation)),
     )
     has_scores = compared is not None and tables.enough(compared.by_question) is not None
     if loss is not None and loss.verdict == "loses":
         return "loses"
-    if loss is not None and _divergence(one) > DIVERGENCE_NATS:
+    if loss is not None and _divergence(result) > DIVERGENCE_NATS:
         return "differs"
-    if _verdict(found, first, one, paired_statistics.measure_of(found)) == "worse":
+    if _verdict(evaluation, first, result, paired_statistics.measure_of(evaluation)) == "worse":
         return "worse"
     return loss.verdict if loss is not None else "keeps" if has_scores else ""
 
 
-def _quality_sentence(found: Evaluation, first: SystemResult, one: SystemResult, verdict: str) -> str:
+def _quality_sentence(evaluation: Evaluation, first: SystemResult, result: SystemResult, verdict: str) -> str:
     """Return a sentence on a file that does not keep its quality, else ""."""
-    name, loss = one.system.name, _loss_difference(found, first, one)
+    name, loss = result.system.name, _loss_difference(evaluation, first, result)
     if verdict == "worse":
-        return _comparison_sentence(found, first, one)
+        return _comparison_sentence(evaluation, first, result)
     if verdict == "differs":
-        same = one.scores.same_first_share if one.scores else None
-        facts = {"divergence": f"{_divergence(one):.3f}", "same": f"{same or 0:.0%}"}
+        same = result.scores.same_first_share if result.scores else None
+        facts = {"divergence": f"{_divergence(result):.3f}", "same": f"{same or 0:.0%}"}
         return phrase("evaluation.quant_differs", name=name, first=first.system.name, **facts)
     if verdict in ("loses", "unclear") and loss is not None:
         ends = {part: paired_statistics.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
@@ -345,37 +358,37 @@ def _quality_sentence(found: Evaluation, first: SystemResult, one: SystemResult,
     return ""
 
 
-def _loss_difference(found: Evaluation, first: SystemResult, one: SystemResult) -> LossDifference | None:
-    """Return the loss of `one` minus that of `first`; None if it was not measured on enough questions."""
-    loss = loss_between(first, one, found.questions.questions)
+def _loss_difference(evaluation: Evaluation, first: SystemResult, result: SystemResult) -> LossDifference | None:
+    """Return the loss of `result` minus that of `first`; None if it was not measured on enough questions."""
+    loss = loss_between(first, result, evaluation.questions.questions)
     return loss if loss is not None and tables.enough(loss.by_question) else None
 
 
-def _divergence(one: SystemResult) -> float:
+def _divergence(result: SystemResult) -> float:
     """Return the divergence from the first file in nats a token; 0 if it was not measured."""
-    return (one.scores.divergence if one.scores else None) or 0.0
+    return (result.scores.divergence if result.scores else None) or 0.0
 
 
 # ------------------------------------------------------------------------- private
 
 
 def _section(
-    sentences: Sequence[str], plots: tuple[str, ...] = (), found: tuple[ReportTable, ...] = ()
+    sentences: Sequence[str], plots: tuple[str, ...] = (), report_tables: tuple[ReportTable, ...] = ()
 ) -> ReportSection:
-    return ReportSection(phrase("evaluation.advice_title"), tuple(sentences), plots, found)
+    return ReportSection(phrase("evaluation.advice_title"), tuple(sentences), plots, report_tables)
 
 
-def _comparison_sentence(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
-    compared = _comparison(found, first, second, paired_statistics.measure_of(found))
+def _comparison_sentence(evaluation: Evaluation, first: SystemResult, second: SystemResult) -> str:
+    compared = _comparison(evaluation, first, second, paired_statistics.measure_of(evaluation))
     return paired_statistics.comparison_sentence(compared, first.system.name, second.system.name) if compared else ""
 
 
-def _verdict(found: Evaluation, first: SystemResult, second: SystemResult, measure: ComparedMeasure) -> str:
-    compared = _comparison(found, first, second, measure)
+def _verdict(evaluation: Evaluation, first: SystemResult, second: SystemResult, measure: ComparedMeasure) -> str:
+    compared = _comparison(evaluation, first, second, measure)
     return compared.verdict if compared and compared.by_question.units >= LEAST_UNITS else "unclear"
 
 
 def _comparison(
-    found: Evaluation, first: SystemResult, second: SystemResult, measure: ComparedMeasure
+    evaluation: Evaluation, first: SystemResult, second: SystemResult, measure: ComparedMeasure
 ) -> Comparison | None:
-    return paired_statistics.compare(first, second, found.questions.questions, measure)
+    return paired_statistics.compare(first, second, evaluation.questions.questions, measure)

@@ -53,7 +53,7 @@ def every_answer(evaluation: Evaluation) -> ValueGrid:
         for result, answers in found
         for row in answers
     ]
-    return grids.without_empty(ValueGrid(tuple(columns), tuple(rows)), kept=2)
+    return grids.without_empty(ValueGrid(tuple(columns), tuple(rows)), kept_columns=2)
 
 
 def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[SystemResult, list[ResultRow]]]]]:

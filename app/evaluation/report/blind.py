@@ -103,12 +103,12 @@ class BlindFile:
         except (OSError, ValueError, TypeError) as error:
             raise AppError("blind_damaged", path=str(self.path), reason=str(error)[:200]) from error
 
-    def votes(self, one: str, other: str) -> tuple[Voted, ...]:
+    def votes(self, system_id: str, other_id: str) -> tuple[Voted, ...]:
         """Return the votes on two systems, without retracted ones, newest last."""
-        return tuple(self._votes.get(frozenset((one, other)), {}).values())
+        return tuple(self._votes.get(frozenset((system_id, other_id)), {}).values())
 
-    def is_revealed(self, one: str, other: str) -> bool:
-        return frozenset((one, other)) in self._revealed
+    def is_revealed(self, system_id: str, other_id: str) -> bool:
+        return frozenset((system_id, other_id)) in self._revealed
 
     def add(self, *entries: BlindEvent) -> None:
         """Add lines, all of them or none; they are on the disk when this returns.
@@ -269,41 +269,41 @@ class BlindOutcome:
     agreement: JudgeAgreement
 
 
-def suggested_systems(found: Evaluation) -> tuple[str, str] | None:
+def suggested_systems(evaluation: Evaluation) -> tuple[str, str] | None:
     """Return the ids of the first system and the best of the others; None if there are fewer than two."""
-    if len(found.systems) < 2:
+    if len(evaluation.systems) < 2:
         return None
-    measure = paired_statistics.measure_of(found)
-    first, *others = found.systems
+    measure = paired_statistics.measure_of(evaluation)
+    first, *others = evaluation.systems
     best = max(others, key=lambda one: _mean(one, measure))
     return first.system.id, best.system.id
 
 
-def blind_pairing(found: Evaluation, one: str, other: str) -> BlindPairing:
-    """Pair the answers of two systems. `one`, `other`: their ids, in either order."""
-    first, second = (result for result in found.systems if result.system.id in (one, other))
-    before, after = _first_rows(found, first), _first_rows(found, second)
-    both = [question for question in found.questions.questions if question.id in before and question.id in after]
+def blind_pairing(evaluation: Evaluation, system_id: str, other_id: str) -> BlindPairing:
+    """Pair the answers of two systems. `system_id`, `other_id`: their ids, in either order."""
+    first, second = (result for result in evaluation.systems if result.system.id in (system_id, other_id))
+    before, after = _first_rows(evaluation, first), _first_rows(evaluation, second)
+    both = [question for question in evaluation.questions.questions if question.id in before and question.id in after]
     different = [
         question for question in both if before[question.id].answer.strip() != after[question.id].answer.strip()
     ]
-    seed = (found.id, first.system.id, second.system.id)
+    seed = (evaluation.id, first.system.id, second.system.id)
     by_side = sorted(different, key=lambda question: _drawn("side", *seed, question.id))
     turned = {question.id for question in by_side[: len(different) // 2]}
     pairs = tuple(
         _pair(question, first, second, before, after, is_turned=question.id in turned)
         for question in sorted(different, key=lambda question: _drawn("order", *seed, question.id))
     )
-    judged, basis = _judged(found, first, second, before, after)
+    judged, basis = _judged(evaluation, first, second, before, after)
     return BlindPairing(first.system, second.system, pairs, len(both) - len(different), judged, basis)
 
 
 class BlindComparison:
     """A blind comparison: the pairs in the order in which they are shown, and the votes so far."""
 
-    def __init__(self, pairing: BlindPairing, kept: BlindFile) -> None:
+    def __init__(self, pairing: BlindPairing, blind_file: BlindFile) -> None:
         self.pairing = pairing
-        self._kept = kept
+        self._kept = blind_file
         self._ids = [pair.question.id for pair in pairing.pairs]
 
     @property
@@ -399,17 +399,17 @@ def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: 
 # ------------------------------------------------------------------------- private
 
 
-def _mean(one: SystemResult, measure: ComparedMeasure) -> float:
+def _mean(result: SystemResult, measure: ComparedMeasure) -> float:
     """Return the mean value of the answers; 0 if no answer has a value.
 
     It has no interval, which would take long to compute.
     """
-    values = [value for row in one.rows if (value := measure.of(row)) is not None]
+    values = [value for row in result.rows if (value := measure.of(row)) is not None]
     return statistics.fmean(values) if values else 0.0
 
 
-def _first_rows(found: Evaluation, one: SystemResult) -> dict[str, ResultRow]:
-    return {row.question_id: row for row in one.rows if row.seed in found.seeds[:1]}
+def _first_rows(evaluation: Evaluation, result: SystemResult) -> dict[str, ResultRow]:
+    return {row.question_id: row for row in result.rows if row.seed in evaluation.seeds[:1]}
 
 
 def _pair(
@@ -434,16 +434,20 @@ def _drawn(*parts: str) -> str:
 
 
 def _judged(
-    found: Evaluation,
+    evaluation: Evaluation,
     first: SystemResult,
     second: SystemResult,
     before: Mapping[str, ResultRow],
     after: Mapping[str, ResultRow],
 ) -> tuple[dict[str, float], Literal["", "pairs", "scores"]]:
-    if found.judge is None:
+    if evaluation.judge is None:
         return {}, ""
-    if first is found.systems[0]:
-        asked = [one for one in found.preferences if one.system_id == second.system.id and one.seed in found.seeds[:1]]
+    if first is evaluation.systems[0]:
+        asked = [
+            one
+            for one in evaluation.preferences
+            if one.system_id == second.system.id and one.seed in evaluation.seeds[:1]
+        ]
         if asked:
             return {one.question_id: GAINS[one.winner] for one in asked if one.winner is not None}, "pairs"
     scores = ({id: row.judgement.score for id, row in rows.items() if row.judgement} for rows in (before, after))

@@ -126,14 +126,14 @@ _SUM_COLUMNS = (
 )  # fmt: skip
 
 
-def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]:
+def blind_sections(evaluation: Evaluation, folder: Path) -> tuple[ReportSection, ...]:
     """Return the sections on blind comparisons; () without votes. Takes a moment, as `blind.blind_outcome` does.
 
     `folder`: folder of the study. Comparisons whose names are still hidden are only counted as hidden, because the
     person who continues must not learn the systems.
     """
     try:
-        compared = list(_blind_comparisons(found, BlindFile(folder)))
+        compared = list(_blind_comparisons(evaluation, BlindFile(folder)))
     except AppError as error:  # the rest of the workbook does not depend on the votes
         return (
             ReportSection(
@@ -156,10 +156,10 @@ def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]
     )
 
 
-def _blind_comparisons(found: Evaluation, kept: BlindFile) -> Iterator[BlindComparison]:
-    for one, other in itertools.combinations([result.system.id for result in found.systems], 2):
-        if kept.votes(one, other):
-            comparison = BlindComparison(blind.blind_pairing(found, one, other), kept)
+def _blind_comparisons(evaluation: Evaluation, blind_file: BlindFile) -> Iterator[BlindComparison]:
+    for one, other in itertools.combinations([result.system.id for result in evaluation.systems], 2):
+        if blind_file.votes(one, other):
+            comparison = BlindComparison(blind.blind_pairing(evaluation, one, other), blind_file)
             if comparison.votes:
                 yield comparison
 
@@ -170,11 +170,11 @@ def _blind_table(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], no
     )
 
 
-def _vote_rows(one: BlindComparison) -> Iterator[tuple[str, ...]]:
+def _vote_rows(comparison: BlindComparison) -> Iterator[tuple[str, ...]]:
     """Yield a row for each vote, in the order in which the votes were given."""
-    names = {system.id: system.name for system in (one.pairing.first, one.pairing.second)}
-    texts = {pair.question.id: pair.question.text for pair in one.pairing.pairs}
-    for voted in one.votes:
+    names = {system.id: system.name for system in (comparison.pairing.first, comparison.pairing.second)}
+    texts = {pair.question.id: pair.question.text for pair in comparison.pairing.pairs}
+    for voted in comparison.votes:
         preferred = {"a_better": names[voted.a], "b_better": names[voted.b]}.get(voted.vote, "")
         yield (
             voted.question,
@@ -187,16 +187,16 @@ def _vote_rows(one: BlindComparison) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _outcome_row(found: BlindOutcome) -> tuple[str, ...]:
-    names = {"first": found.first.name, "second": found.second.name}
-    counts = (found.n, found.first_wins, found.second_wins, found.same, found.both_wrong, found.when_open)
-    has_interval = found.difference is not None and found.verdict != "few"
-    interval = (found.difference.mean, found.difference.low, found.difference.high) if has_interval else ()  # type: ignore[union-attr]
-    kappa = found.agreement.kappa
+def _outcome_row(outcome: BlindOutcome) -> tuple[str, ...]:
+    names = {"first": outcome.first.name, "second": outcome.second.name}
+    counts = (outcome.n, outcome.first_wins, outcome.second_wins, outcome.same, outcome.both_wrong, outcome.when_open)
+    has_interval = outcome.difference is not None and outcome.verdict != "few"
+    interval = (outcome.difference.mean, outcome.difference.low, outcome.difference.high) if has_interval else ()  # type: ignore[union-attr]
+    kappa = outcome.agreement.kappa
     return (
         *names.values(),
         *map(str, counts),
         *([f"{value:.2f}" for value in interval] or [""] * 3),
-        phrase(f"evaluation.blind_verdict.{found.verdict}", name=names.get(found.verdict, "")),
+        phrase(f"evaluation.blind_verdict.{outcome.verdict}", name=names.get(outcome.verdict, "")),
         "" if kappa is None else f"{kappa:.2f}",
     )

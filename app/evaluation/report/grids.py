@@ -90,9 +90,13 @@ def cells(grid: ValueGrid) -> tuple[list[str], list[list[object]]]:
     return head, rows
 
 
-def without_empty(grid: ValueGrid, kept: int = 1) -> ValueGrid:
-    """Return the grid without columns in which no row has a value; the first `kept` columns stay."""
-    places = [at for at in range(len(grid.columns)) if at < kept or any(row[at] not in (None, "") for row in grid.rows)]
+def without_empty(grid: ValueGrid, kept_columns: int = 1) -> ValueGrid:
+    """Return the grid without columns in which no row has a value; the first `kept_columns` columns stay."""
+    places = [
+        at
+        for at in range(len(grid.columns))
+        if at < kept_columns or any(row[at] not in (None, "") for row in grid.rows)
+    ]
     rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
     return ValueGrid(tuple(grid.columns[at] for at in places), rows, grid.notes)
 

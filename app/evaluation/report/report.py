@@ -131,9 +131,13 @@ def _interval_plot(evaluation: Evaluation, measure: ComparedMeasure) -> str:
     return plots.interval_plot(phrase(f"evaluation.report_plot.{measure.name}"), rows)
 
 
-def _plot_row(result: SystemResult, one: ConfidenceInterval, column: GridColumn, *, is_open: bool = False) -> PlotRow:
-    text = f"{grids.text_of(one.mean, column)} ({grids.text_of(one, column)})"
-    return PlotRow(result.system.name, text, (PlotEstimate(one.mean, one.low, one.high, is_open=is_open),))
+def _plot_row(
+    result: SystemResult, interval: ConfidenceInterval, column: GridColumn, *, is_open: bool = False
+) -> PlotRow:
+    text = f"{grids.text_of(interval.mean, column)} ({grids.text_of(interval, column)})"
+    return PlotRow(
+        result.system.name, text, (PlotEstimate(interval.mean, interval.low, interval.high, is_open=is_open),)
+    )
 
 
 def _share_plot(evaluation: Evaluation) -> str:

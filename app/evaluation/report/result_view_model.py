@@ -30,23 +30,25 @@ _STEPS = (0.5, 1.0)  # steps of the rules' score: 0, below the first, below the 
 
 
 def build_result_view(
-    study: Study, folder: Path, found: Evaluation, sections: Sequence[ReportSection]
+    study: Study, folder: Path, evaluation: Evaluation, sections: Sequence[ReportSection]
 ) -> ResultViewData:
     """Build the data of the result view. `sections`: the report in results.json.
 
     The advice is written again in the language in use, except in scale studies, where every training would have to be
     read again.
     """
-    found = _mark_quoting_systems(study, found)
-    measured = tables.measures(found)
+    evaluation = _mark_quoting_systems(study, evaluation)
+    measured = tables.measures(evaluation)
     measure = measured[0] if measured else None
-    advised = advice.advise(study, folder, found) if study.kind != "scale" else StudyAdvice()
+    advised = advice.advise(study, folder, evaluation) if study.kind != "scale" else StudyAdvice()
     advice_sections = advised.sections
     head, rest = (
         (advice_sections[0], sections[len(advice_sections) :]) if advice_sections else _verdict_section(study, sections)
     )
-    has_judged = any(row.judgement and row.judgement.score is not None for one in found.systems for row in one.rows)
-    differences, notes = _differences(study, found, measure) if measure is not None else ((), ())
+    has_judged = any(
+        row.judgement and row.judgement.score is not None for one in evaluation.systems for row in one.rows
+    )
+    differences, notes = _differences(study, evaluation, measure) if measure is not None else ((), ())
     return ResultViewData(
         kind=study.kind,
         measure=measure.name if measure else "",
@@ -56,23 +58,23 @@ def build_result_view(
         least_units=LEAST_UNITS,
         advice=head.sentences if head else (),
         advised=advised.system,
-        doubt=_doubt(found, measured),
-        systems=tuple(_system(found, one, measure, has_judged=has_judged) for one in found.systems),
+        doubt=_doubt(evaluation, measured),
+        systems=tuple(_system(evaluation, one, measure, has_judged=has_judged) for one in evaluation.systems),
         differences=differences,
         notes=notes,
         has_judged_counts=has_judged,
-        categories=_categories(found),
+        categories=_categories(evaluation),
         sections=tuple(_without_advice(head, rest, study)),
-        questions=tuple(_questions(found, measure)),
+        questions=tuple(_questions(evaluation, measure)),
     )
 
 
 def save_result(
-    found: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
+    evaluation: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
 ) -> None:
     """Export an evaluation as `export.save` does, but replace an existing file, as the user has agreed."""
     beside = out.with_name(f".kotae-{secrets.token_hex(8)}{out.suffix}")
-    export.save(found, sections, beside, folder, permit=permit)
+    export.save(evaluation, sections, beside, folder, permit=permit)
     try:
         beside.replace(permit.at(out))
     except OSError as error:
@@ -95,7 +97,9 @@ def _verdict_section(
     return None, sections
 
 
-def _without_advice(head: ReportSection | None, rest: Sequence[ReportSection], study: Study) -> Iterable[ReportSection]:
+def _without_advice(
+    head: ReportSection | None, sections: Sequence[ReportSection], study: Study
+) -> Iterable[ReportSection]:
     """Yield the sections without the sentences of the advice.
 
     Plots and tables of the advice become a section with a title that names them.
@@ -104,50 +108,52 @@ def _without_advice(head: ReportSection | None, rest: Sequence[ReportSection], s
         is_advice = study.kind == "quantizations"
         title = phrase("evaluation.report_section.models") if is_advice else head.title
         yield ReportSection(title, (), head.plots, head.tables)
-    yield from rest
+    yield from sections
 
 
-def _doubt(found: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
-    if found.judge is None or found.judge.is_trusted:
+def _doubt(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
+    if evaluation.judge is None or evaluation.judge.is_trusted:
         return ""
-    key = "untrusted" if found.judge.is_trusted is False else "unknown"
-    text = phrase(f"evaluation.report_banner.{key}", model=found.judge.model_name, kappa=report.kappa_text(found.judge))
+    key = "untrusted" if evaluation.judge.is_trusted is False else "unknown"
+    text = phrase(
+        f"evaluation.report_banner.{key}", model=evaluation.judge.model_name, kappa=report.kappa_text(evaluation.judge)
+    )
     return text + (phrase(f"evaluation.report_banner_by.{measured[0].name}") if measured else "")
 
 
 # ------------------------------------------------------------------------- systems
 
 
-def _mark_quoting_systems(study: Study, found: Evaluation) -> Evaluation:
+def _mark_quoting_systems(study: Study, evaluation: Evaluation) -> Evaluation:
     """Return the evaluation with `System.is_quoted` set, which results stored by older versions of the app lack."""
     if study.kind != "documents":
-        return found
+        return evaluation
     quoted = {one.system.id for one in study.contenders if one.scope and one.may_quote}
     systems = (
         dataclasses.replace(one, system=dataclasses.replace(one.system, is_quoted=True))
         if one.system.id in quoted
         else one
-        for one in found.systems
+        for one in evaluation.systems
     )
-    return dataclasses.replace(found, systems=tuple(systems))
+    return dataclasses.replace(evaluation, systems=tuple(systems))
 
 
 def _system(
-    found: Evaluation, one: SystemResult, measure: ComparedMeasure | None, *, has_judged: bool
+    evaluation: Evaluation, result: SystemResult, measure: ComparedMeasure | None, *, has_judged: bool
 ) -> SystemViewData:
-    mean = paired_statistics.mean(one, found.questions.questions, measure) if measure else None
-    unanswerable = {question.id for question in found.questions.questions if not question.is_answerable}
-    missing = [row for row in one.rows if row.question_id in unanswerable]
+    mean = paired_statistics.mean(result, evaluation.questions.questions, measure) if measure else None
+    unanswerable = {question.id for question in evaluation.questions.questions if not question.is_answerable}
+    missing = [row for row in result.rows if row.question_id in unanswerable]
     full = paired_statistics.best_value(measure) - _EQUAL if measure else 0.0
     return SystemViewData(
-        one.system,
+        result.system,
         mean.by_question.mean if mean else None,
         _span(tables.enough(mean.by_question)) if mean else None,
-        _mean(value >= full for value in _values(one.rows, measure.of)) if measure else None,
-        _mean(_values(one.rows, MEASURES["citation"].of)),
+        _mean(value >= full for value in _values(result.rows, measure.of)) if measure else None,
+        _mean(_values(result.rows, MEASURES["citation"].of)),
         (sum(row.marks.has_abstained for row in missing), len(missing)) if missing else None,
-        _mean(row.total_s for row in one.rows if row.total_s and row.verdict != "failed"),
-        _counts(one.rows, has_judged=has_judged),
+        _mean(row.total_s for row in result.rows if row.total_s and row.verdict != "failed"),
+        _counts(result.rows, has_judged=has_judged),
     )
 
 
@@ -165,8 +171,8 @@ def _step(value: float) -> int:
     return 1 + sum(value >= limit - _EQUAL for limit in _STEPS)
 
 
-def _categories(found: Evaluation) -> ReportTable | None:
-    grid = tables.categories(found)
+def _categories(evaluation: Evaluation) -> ReportTable | None:
+    grid = tables.categories(evaluation)
     return grids.as_report_table(grids.without_repeats(grid, columns=2)) if grid.rows else None
 
 
@@ -174,20 +180,20 @@ def _categories(found: Evaluation) -> ReportTable | None:
 
 
 def _differences(
-    study: Study, found: Evaluation, measure: ComparedMeasure
+    study: Study, evaluation: Evaluation, measure: ComparedMeasure
 ) -> tuple[tuple[SystemDifference, ...], tuple[str, ...]]:
     """Compare every other system with the first system.
 
     In a study of documents also compare the tuned model with the base, both with documents.
     """
-    if not found.systems:
+    if not evaluation.systems:
         return (), ()
-    first, *others = found.systems
-    pairs = [*_with_documents(study, found), *((first, other) for other in others)]
-    asked = found.questions.questions
+    first, *others = evaluation.systems
+    pairs = [*_with_documents(study, evaluation), *((first, other) for other in others)]
+    asked = evaluation.questions.questions
     compared = [(one, other, paired_statistics.compare(one, other, asked, measure)) for one, other in pairs]
     shown = [
-        _difference(found, one, other, comparison) for one, other, comparison in compared if comparison is not None
+        _difference(evaluation, one, other, comparison) for one, other, comparison in compared if comparison is not None
     ]
     notes = []
     if len(shown) > 1:
@@ -197,7 +203,7 @@ def _differences(
     return tuple(shown), tuple(notes)
 
 
-def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
+def _with_documents(study: Study, evaluation: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
     """Return the base and the tuned model, both with documents, as a pair.
 
     []: one of them is missing, or this base is the first system, with which every other is compared anyway.
@@ -205,16 +211,16 @@ def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult,
     if study.kind != "documents":
         return []
     ids = {study.is_tuned(one): one.system.id for one in reversed(study.contenders) if one.scope and not one.may_quote}
-    by_id = {one.system.id: one for one in found.systems}
+    by_id = {one.system.id: one for one in evaluation.systems}
     before, after = (by_id.get(ids.get(is_tuned, "")) for is_tuned in (False, True))
-    return [(before, after)] if before and after and before is not found.systems[0] else []
+    return [(before, after)] if before and after and before is not evaluation.systems[0] else []
 
 
 def _difference(
-    found: Evaluation, first: SystemResult, second: SystemResult, comparison: Comparison
+    evaluation: Evaluation, first: SystemResult, second: SystemResult, comparison: Comparison
 ) -> SystemDifference:
     sentence = paired_statistics.comparison_sentence(comparison, first.system.name, second.system.name)
-    if comparison.measure == "judge" and not (found.judge and found.judge.is_trusted):
+    if comparison.measure == "judge" and not (evaluation.judge and evaluation.judge.is_trusted):
         sentence = tables.marked_doubtful(sentence)
     return SystemDifference(
         first.system.name,
@@ -229,20 +235,20 @@ def _difference(
 # ----------------------------------------------------------------------- questions
 
 
-def _questions(found: Evaluation, measure: ComparedMeasure | None) -> Iterable[QuestionViewData]:
-    number = {one.system.id: at for at, one in enumerate(found.systems)}
-    for question, given in answer_table.by_question(found) if found.systems else ():
-        means: list[float | None] = [None] * len(found.systems)
+def _questions(evaluation: Evaluation, measure: ComparedMeasure | None) -> Iterable[QuestionViewData]:
+    number = {one.system.id: at for at, one in enumerate(evaluation.systems)}
+    for question, given in answer_table.by_question(evaluation) if evaluation.systems else ():
+        means: list[float | None] = [None] * len(evaluation.systems)
         for result, rows in given:
             means[number[result.system.id]] = answer_table.mean(rows, measure) if measure else None
         known = [value for value in means if value is not None]
-        answers = tuple(_answer(found, number[result.system.id], row) for result, rows in given for row in rows)
+        answers = tuple(_answer(evaluation, number[result.system.id], row) for result, rows in given for row in rows)
         yield QuestionViewData(question, tuple(means), max(known) - min(known) if known else 0.0, answers)
 
 
-def _answer(found: Evaluation, system: int, row: ResultRow) -> AnswerViewData:
+def _answer(evaluation: Evaluation, system: int, row: ResultRow) -> AnswerViewData:
     details = [
-        phrase("evaluation.report.seed_of", seed=row.seed) if len(found.seeds) > 1 else "",
+        phrase("evaluation.report.seed_of", seed=row.seed) if len(evaluation.seeds) > 1 else "",
         phrase("evaluation.report.seconds_of", seconds=f"{row.total_s:.1f}") if row.total_s else "",
         phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else "",
     ]
@@ -259,12 +265,12 @@ def _answer(found: Evaluation, system: int, row: ResultRow) -> AnswerViewData:
 # ------------------------------------------------------------------------- private
 
 
-def _span(found: ConfidenceInterval | None) -> Span | None:
-    return Span(found.mean, found.low, found.high) if found is not None else None
+def _span(interval: ConfidenceInterval | None) -> Span | None:
+    return Span(interval.mean, interval.low, interval.high) if interval is not None else None
 
 
-def _values(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> list[float]:
-    return [value for row in rows if (value := of(row)) is not None]
+def _values(rows: Iterable[ResultRow], value_of: Callable[[ResultRow], float | None]) -> list[float]:
+    return [value for row in rows if (value := value_of(row)) is not None]
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -86,7 +86,7 @@ def pair_preferences(
 
 
 def preference_section(
-    found: Sequence[PairPreference], systems: Sequence[System], questions: QuestionSet, *, is_trusted: bool
+    all_preferences: Sequence[PairPreference], systems: Sequence[System], questions: QuestionSet, *, is_trusted: bool
 ) -> ReportSection:
     """Return a section on how often each system is preferred to the first, over the seeds.
 
@@ -99,7 +99,7 @@ def preference_section(
     rows, lines, undecided = list[tuple[str, ...]](), list[str](), list[str]()
     comparisons = list[Comparison]()
     for system in systems[1:]:
-        preferences = [one for one in found if one.system_id == system.id]
+        preferences = [one for one in all_preferences if one.system_id == system.id]
         compared = paired_statistics.compare_votes("pairs", _preference_gains(preferences), questions.questions)
         rows.append(_preference_row(preferences, system, compared))
         if compared is not None:
@@ -112,31 +112,33 @@ def preference_section(
     return ReportSection(phrase("evaluation.pairs_title"), tuple(lines), (), (ReportTable(head, tuple(rows), (note,)),))
 
 
-def _undecided_sentences(found: Sequence[PairPreference], first: str, second: str) -> list[str]:
+def _undecided_sentences(preferences: Sequence[PairPreference], first: str, second: str) -> list[str]:
     """Return sentences on pairs that could not be judged, and on replies of which none could be read."""
-    unknown = sum(not one.is_known for one in found)
+    unknown = sum(not one.is_known for one in preferences)
     lines = [phrase("evaluation.pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
-    asked = [one for one in found if one.is_known]
+    asked = [one for one in preferences if one.is_known]
     if asked and all(one.winner is None for one in asked):
         lines.append(phrase("evaluation.pairs_undecided", first=first, second=second, count=len(asked)))
     return lines
 
 
-def _preference_row(found: Sequence[PairPreference], system: System, compared: Comparison | None) -> tuple[str, ...]:
-    winners = [one.winner for one in found]
+def _preference_row(
+    preferences: Sequence[PairPreference], system: System, compared: Comparison | None
+) -> tuple[str, ...]:
+    winners = [one.winner for one in preferences]
     turned, unread = (
-        sum(not one.is_consistent for one in found),
-        sum(one.winner is None and one.is_known for one in found),
+        sum(not one.is_consistent for one in preferences),
+        sum(one.winner is None and one.is_known for one in preferences),
     )
     counts = [winners.count(winner) for winner in ("b", "tie", "a")]
     gain = f"{compared.second:+.2f}" if compared else "-"
     return (system.name, *map(str, (*counts, turned, unread)), gain)
 
 
-def _preference_gains(found: Sequence[PairPreference]) -> dict[str, float]:
+def _preference_gains(preferences: Sequence[PairPreference]) -> dict[str, float]:
     """Return for each question the mean over the seeds: 1 if the system is preferred, -1 if the first system is."""
     by_question: dict[str, list[float]] = {}
-    for one in found:
+    for one in preferences:
         if one.winner is not None:
             by_question.setdefault(one.question_id, []).append(GAINS[one.winner])
     return {question: sum(values) / len(values) for question, values in by_question.items()}

@@ -239,8 +239,8 @@ def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
     return found
 
 
-def sentences(found: Sequence[SystemPair]) -> tuple[str, ...]:
-    return merge_few_sentences([pair.comparison for pair in found], [pair.sentence for pair in found])
+def sentences(system_pairs: Sequence[SystemPair]) -> tuple[str, ...]:
+    return merge_few_sentences([pair.comparison for pair in system_pairs], [pair.sentence for pair in system_pairs])
 
 
 def merge_few_sentences(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[str, ...]:
@@ -259,22 +259,22 @@ def marked_doubtful(sentence: str) -> str:
     return phrase("evaluation.report.doubted", sentence=sentence)
 
 
-def differences(evaluation: Evaluation, found: Sequence[SystemPair]) -> ValueGrid:
+def differences(evaluation: Evaluation, system_pairs: Sequence[SystemPair]) -> ValueGrid:
     columns = [column_of("system"), column_of("difference", DIFFERENCE_DIGITS, is_signed=True)]
     columns += [column_of(name, DIFFERENCE_DIGITS, is_signed=True) for name in ("by_question", "by_group")]
     columns += [column_of(name) for name in ("wins", "ties", "losses", "verdict")]
     rows: list[tuple[Value, ...]] = []
-    for pair in found:
+    for pair in system_pairs:
         one = pair.comparison
         intervals = (one.by_question.mean, enough(one.by_question), enough(one.by_group))
         counts = (one.wins, one.ties, one.losses)
         rows.append((pair.result.system.name, *intervals, *counts, phrase(f"evaluation.report_verdict.{one.verdict}")))
     notes = [phrase("evaluation.report.note_difference", first=evaluation.systems[0].system.name)]
-    if any(pair.comparison.by_group is not None and not enough(pair.comparison.by_group) for pair in found):
+    if any(pair.comparison.by_group is not None and not enough(pair.comparison.by_group) for pair in system_pairs):
         notes.append(phrase("evaluation.report.note_few_groups", least=LEAST_UNITS))
-    if len(found) > 1:
-        notes.append(phrase("evaluation.report.note_several", count=len(found)))
-    if left_out := max((pair.comparison.left_out for pair in found), default=0):
+    if len(system_pairs) > 1:
+        notes.append(phrase("evaluation.report.note_several", count=len(system_pairs)))
+    if left_out := max((pair.comparison.left_out for pair in system_pairs), default=0):
         notes.append(phrase("evaluation.report.note_left_out", count=left_out))
     return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
@@ -295,9 +295,9 @@ def categories(evaluation: Evaluation) -> ValueGrid:
     return ValueGrid(tuple(columns), tuple(rows), (phrase("evaluation.report.note_few", least=LEAST_UNITS),))
 
 
-def enough(one: ConfidenceInterval | None) -> ConfidenceInterval | None:
+def enough(interval: ConfidenceInterval | None) -> ConfidenceInterval | None:
     """Return the interval; None if it rests on fewer than `LEAST_UNITS` units, which would make it too narrow."""
-    return one if one is not None and one.units >= LEAST_UNITS else None
+    return interval if interval is not None and interval.units >= LEAST_UNITS else None
 
 
 # ------------------------------------------------------------------------- private
@@ -344,14 +344,14 @@ def _misses_judgements(evaluation: Evaluation) -> bool:
     return any(judged) and not all(judged)
 
 
-def _mean(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> float | None:
+def _mean(rows: Iterable[ResultRow], value_of: Callable[[ResultRow], float | None]) -> float | None:
     """Return the mean over the rows that have a value; None if no row has one."""
-    found = [value for row in rows if (value := of(row)) is not None]
+    found = [value for row in rows if (value := value_of(row)) is not None]
     return _fmean(found) if found else None
 
 
-def _percent(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> float | None:
-    found = _mean(rows, of)
+def _percent(rows: Iterable[ResultRow], value_of: Callable[[ResultRow], float | None]) -> float | None:
+    found = _mean(rows, value_of)
     return None if found is None else 100 * found
 
 

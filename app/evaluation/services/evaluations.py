@@ -129,13 +129,13 @@ class Evaluations(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Run `work` in a thread, then `done`; if the study has ended meanwhile, only release its lock."""
+    def _in_background(self, work: Callable[[], Any], on_done: Callable[[Any], None]) -> None:
+        """Run `work` in a thread, then `on_done`; if the study has ended meanwhile, only release its lock."""
         turn = self._work_token = object()
 
         def deliver(found: Any) -> None:
             if self._work_token is turn:
-                done(found)
+                on_done(found)
             elif isinstance(found, _PreparedStudy):
                 found.held.release()
 
@@ -176,7 +176,7 @@ class Evaluations(QObject):
         assert folder is not None
         self._in_background(lambda: _prepare_study(folder, paths, locate), self._begin)
 
-    def _begin(self, found: "_PreparedStudy") -> None:
+    def _begin(self, prepared: "_PreparedStudy") -> None:
         from app.evaluation.services.study_run import StudyRun
 
         assert self.folder is not None
@@ -186,9 +186,9 @@ class Evaluations(QObject):
         run = self._run = StudyRun(
             self.folder,
             self._own_engine,
-            trainer=found.trainer,
+            trainer=prepared.trainer,
             documents=self._paths.documents,
-            settings=found.settings,
+            settings=prepared.settings,
             embedding=self._embedding,
             parent=self,
         )
@@ -196,7 +196,7 @@ class Evaluations(QObject):
         run.finished.connect(self._on_run_finished)
         run.stopped.connect(self._on_run_stopped)
         run.failed.connect(self._on_run_failed)
-        run.start(found.held)
+        run.start(prepared.held)
 
     def _on_progressed(self, progress: StepProgress) -> None:
         self.progress = progress

@@ -109,8 +109,12 @@ def _unread(model: LocalModel) -> LocalModel:
     return dataclasses.replace(model, files=(mark, *model.files[1:]))
 
 
-def _unread_choice(one: RequestedModel) -> RequestedModel:
-    return dataclasses.replace(one, model=_unread(one.model)) if isinstance(one, AdaptedModel) else _unread(one)
+def _unread_choice(requested: RequestedModel) -> RequestedModel:
+    return (
+        dataclasses.replace(requested, model=_unread(requested.model))
+        if isinstance(requested, AdaptedModel)
+        else _unread(requested)
+    )
 
 
 # --------------------------------------------------------------------------- scale

@@ -100,15 +100,15 @@ class StudyRun(ArtifactRunner):
         """Return the status of the run in training; None if there is none or a stop was requested."""
         return self._task.standing if isinstance(self._task, TrainingTask) and not self._is_stopping else None
 
-    def start(self, held: LockedStudy | None = None) -> None:
+    def start(self, locked_study: LockedStudy | None = None) -> None:
         """Start the study.
 
-        `held`: the result of `lock_study`; None: lock the study now, which raises AppError as `lock_study`.
+        `locked_study`: the result of `lock_study`; None: lock the study now, which raises AppError as `lock_study`.
         """
-        held = held or lock_study(self._folder)
-        self._begin(held.release, self._workplace)
-        self._study, self._questions, self._waits_for_engine = held.study, held.questions, False
-        self._settings = dataclasses.replace(self._settings, context_tokens=held.study.context_tokens)
+        locked_study = locked_study or lock_study(self._folder)
+        self._begin(locked_study.release, self._workplace)
+        self._study, self._questions, self._waits_for_engine = locked_study.study, locked_study.questions, False
+        self._settings = dataclasses.replace(self._settings, context_tokens=locked_study.study.context_tokens)
         study, folder, count = self._plan()
         require = functools.partial(study_preflight.require_unchanged, study, folder, count, self._documents)
         self._in_background(require, lambda _nothing: self._on_all_made())
@@ -135,8 +135,8 @@ class StudyRun(ArtifactRunner):
         study, folder, count = self._plan()
         self._in_background(functools.partial(_find_next_step, study, folder, count), self._on_found)
 
-    def _on_found(self, found: tuple[ArtifactStep | None, int]) -> None:
-        step, self._done = found
+    def _on_found(self, outcome: tuple[ArtifactStep | None, int]) -> None:
+        step, self._done = outcome
         study, questions = self._asked()
         if step is not None:
             self._run_steps([step])

@@ -74,12 +74,12 @@ class TrainingTask(StepTask):
     def kill(self) -> None:
         self._run.kill()
 
-    def _on_taken(self, taken: LockedRun) -> None:
+    def _on_taken(self, locked_run: LockedRun) -> None:
         if self._is_stopped:
-            taken.release()
+            locked_run.release()
             self.stopped.emit()
         else:
-            self._run.start(taken)
+            self._run.start(locked_run)
 
     def _on_event(self, event: events.Event) -> None:
         if isinstance(event, events.TrainingStep):
@@ -251,11 +251,11 @@ class LikelihoodTask(JobTask):
     """
 
     def __init__(
-        self, pending: PendingLikelihood, study: Study, questions: QuestionSet, place: Workplace, parent: QObject
+        self, pending: PendingLikelihood, study: Study, questions: QuestionSet, workplace: Workplace, parent: QObject
     ) -> None:
         """Prepare the measurement for one system. Raises AppError as `gguf.read_header`."""
         step = ArtifactStep("likelihood", pending.target, None, pending.contender.system.name)
-        super().__init__(step, AppError("no_training_environment"), place, parent)
+        super().__init__(step, AppError("no_training_environment"), workplace, parent)
         self._pending = pending
         self._questions = questions.questions
         self._context_tokens = study.context_tokens

@@ -161,8 +161,8 @@ def _name(model: LocalModel, tuning: Tuning | None, documents: DocumentScope | N
     )
 
 
-def renamed(one: ComparedSystem, name: str) -> ComparedSystem:
-    return dataclasses.replace(one, system=dataclasses.replace(one.system, name=name))
+def renamed(system: ComparedSystem, name: str) -> ComparedSystem:
+    return dataclasses.replace(system, system=dataclasses.replace(system.system, name=name))
 
 
 def highest_label(contenders: Sequence[ComparedSystem], others: Sequence[Label] = ()) -> Label:

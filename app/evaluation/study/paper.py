@@ -118,20 +118,24 @@ class PaperStages:
     def scale_request(self) -> StudyRequest:
         return self._named(self.request, "scale")
 
-    def quant_request(self, best: BestSystem) -> StudyRequest:
+    def quant_request(self, best_system: BestSystem) -> StudyRequest:
         """Return the request for quantizing the best tuned model and its base."""
-        path = best.result.system.adapter
+        path = best_system.result.system.adapter
         label = lineage.lineage_of_adapter(Path(path)).label_now(self.where.documents)
         tuning = Tuning(path, name=compared_systems.adapter_name(path), label=label)
-        base = local_models.describe(Path(best.result.system.model))
+        base = local_models.describe(Path(best_system.result.system.model))
         request = StudyRequest(
             "quantizations", self.request.asking, questions=self.questions, models=(base,),
-            tuned=AdaptedModel(best.contender.model, tuning), forms=tuple(PAPER_FORMS.split(",")),
+            tuned=AdaptedModel(best_system.contender.model, tuning), forms=tuple(PAPER_FORMS.split(",")),
         )  # fmt: skip
         return self._named(request, "quant")
 
     def create_bases(
-        self, best: BestSystem, models: Sequence[LocalModel], command: Callable[..., list[str]] | None, converter: str
+        self,
+        best_system: BestSystem,
+        models: Sequence[LocalModel],
+        command: Callable[..., list[str]] | None,
+        converter: str,
     ) -> Path:
         """Create the study of every base, alone and trained on the best amount of data; return its folder.
 
@@ -144,7 +148,9 @@ class PaperStages:
         try:
             for number, base in enumerate(self.bases, start=1):
                 one, place = dataclasses.replace(request, base=base), folder / f"base-{number}"
-                planned = scale_plan.trainings_of(place, one, best.material, self.where, models, command, converter)
+                planned = scale_plan.trainings_of(
+                    place, one, best_system.material, self.where, models, command, converter
+                )
                 model = base_models.model_of_run(planned.asked, models)
                 contenders += scale_plan.planned_systems(model, planned.asked, planned.trainings)
                 trainings += planned.trainings
@@ -181,10 +187,10 @@ class PaperStages:
 
 
 def _values(
-    way: Callable[[FinishedStage, SystemResult], float | None], tuned: Sequence[tuple[FinishedStage, SystemResult]]
+    value_of: Callable[[FinishedStage, SystemResult], float | None], tuned: Sequence[tuple[FinishedStage, SystemResult]]
 ) -> list[float]:
     """Return the values of the tuned systems; [] if one is missing."""
-    values = [way(*one) for one in tuned]
+    values = [value_of(*one) for one in tuned]
     known = [value for value in values if value is not None and math.isfinite(value)]
     return known if len(known) == len(tuned) else []
 

@@ -258,7 +258,7 @@ def plan_quantizations(
     return QuantizationPlan(compared_systems.assign_ids(contenders), tuple(made.values()))
 
 
-def _f16_source(source: QuantizationSource, folder: Path, cache: Path, made: dict[str, MadeModel]) -> str:
+def _f16_source(source: QuantizationSource, folder: Path, cache: Path, made_models: dict[str, MadeModel]) -> str:
     """Return the F16 file from which all others are made, and plan to make it if necessary."""
     model = source.model
     if source.folder is None and model.quantization.upper() in UNQUANTIZED:
@@ -267,12 +267,14 @@ def _f16_source(source: QuantizationSource, folder: Path, cache: Path, made: dic
     if unpacked is None:
         sha256 = base_models.sha256_of_model(model)
         unpacked = cache / sha256[:16]
-        made[str(unpacked)] = MadeModel(
+        made_models[str(unpacked)] = MadeModel(
             str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, QUANTIZATIONS["F16"]),
             source_form=model.quantization, source_sha256=sha256,
         )  # fmt: skip
     f16_file = folder / "base-F16.gguf"
-    made[str(f16_file)] = MadeModel(str(f16_file), "F16", str(unpacked), size_bytes=_size(source, QUANTIZATIONS["F16"]))
+    made_models[str(f16_file)] = MadeModel(
+        str(f16_file), "F16", str(unpacked), size_bytes=_size(source, QUANTIZATIONS["F16"])
+    )
     return str(f16_file)
 
 
@@ -283,7 +285,7 @@ def _family(
     tuning: Tuning | None,
     f16_file: str,
     folder: Path,
-    made: dict[str, MadeModel],
+    made_models: dict[str, MadeModel],
 ) -> list[ComparedSystem]:
     found = []
     family = TUNED if tuning else BASE
@@ -291,12 +293,12 @@ def _family(
         path, name = f16_file, form.name
         if form is not forms[0]:
             path = str(folder / f"{family}-{name}.gguf")
-            made[path] = MadeModel(path, name, f16_file, size_bytes=_size(source, form))
+            made_models[path] = MadeModel(path, name, f16_file, size_bytes=_size(source, form))
         elif f16_file == source.model.path:
             name = source.model.quantization  # BF16 and F32 are used as they are
         if tuning is None and source.folder is None and name == source.model.quantization:
             path = source.model.path  # the existing file, because quantizing it again would give another one
-            made.pop(str(folder / f"{family}-{name}.gguf"), None)
+            made_models.pop(str(folder / f"{family}-{name}.gguf"), None)
         file = dataclasses.replace(
             model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, quantization=name,
             files=model.files if path == model.path else (), size_bytes=_size(source, form),

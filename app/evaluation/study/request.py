@@ -201,8 +201,8 @@ def questions_of(request: StudyRequest, where: Paths) -> QuestionSet | None:
 # -------------------------------------------------------------------------- models
 
 
-def model_of(one: RequestedModel) -> LocalModel:
-    return one.model if isinstance(one, AdaptedModel) else one
+def model_of(requested: RequestedModel) -> LocalModel:
+    return requested.model if isinstance(requested, AdaptedModel) else requested
 
 
 def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
@@ -221,19 +221,19 @@ def base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 
 
 def with_adapter(
-    one: RequestedModel, models: Sequence[LocalModel], documents: Path
+    requested: RequestedModel, models: Sequence[LocalModel], documents: Path
 ) -> tuple[LocalModel, Tuning | None]:
     """Return the model in the prompt format in which it is asked, and its adapter. Raises AppError("tuned_base_gone").
 
     `documents`: the documents database, which gives the current label of the training data.
     """
-    if isinstance(one, AdaptedModel):
-        return one.model, one.tuning
-    if not one.adapter or one.tuned is None:
-        return compared_systems.with_card_adapter(one)
-    base = dataclasses.replace(base_of(one, models), form_id=one.form_id)
-    label = lineage.lineage_of_model(one).label_now(documents)
-    return base, Tuning(one.adapter, one.tuned.strength, one.tuned.run_name, label)
+    if isinstance(requested, AdaptedModel):
+        return requested.model, requested.tuning
+    if not requested.adapter or requested.tuned is None:
+        return compared_systems.with_card_adapter(requested)
+    base = dataclasses.replace(base_of(requested, models), form_id=requested.form_id)
+    label = lineage.lineage_of_model(requested).label_now(documents)
+    return base, Tuning(requested.adapter, requested.tuned.strength, requested.tuned.run_name, label)
 
 
 def base_and_tuned(request: StudyRequest, models: Sequence[LocalModel]) -> tuple[LocalModel, RequestedModel | None]:

@@ -123,15 +123,15 @@ def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
     return QuestionSet(material.name, 0, question_files.sha256(questions), questions)
 
 
-def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Training]) -> tuple[ComparedSystem, ...]:
+def planned_systems(model: LocalModel, requested: RunSpec, trainings: Sequence[Training]) -> tuple[ComparedSystem, ...]:
     """Return as systems the base alone, and the base with the adapter of each size (first seed).
 
     They answer after the trainings have made the adapters. Raises AppError: run_form_unknown, adapter_other_base,
     file_unreadable.
     """
     base = compared_systems.compared_system(model, None)
-    base_models.require_same_base(asked, model)
-    tuned = base_models.with_trained_form(asked, model)
+    base_models.require_same_base(requested, model)
+    tuned = base_models.with_trained_form(requested, model)
     found = [base]
     for one in trainings:
         if one.is_control or one.seed != trainings[0].seed:
@@ -150,19 +150,25 @@ def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Train
 
 
 def _specs(
-    folder: Path, asked: RunSpec, largest: RunPlan, material: SubsetFiles, seeds: Sequence[int], *, has_control: bool
+    folder: Path,
+    requested: RunSpec,
+    largest: RunPlan,
+    material: SubsetFiles,
+    seeds: Sequence[int],
+    *,
+    has_control: bool,
 ) -> Iterator[tuple[Training, RunSpec]]:
     """Yield each training with its spec: all sizes with the first seed, then the controls, then the other seeds.
 
     In this order a study that ends early already has a result.
     """
-    same = dataclasses.replace(asked, **{name: getattr(largest.spec, name) for name in _SAME})
+    same = dataclasses.replace(requested, **{name: getattr(largest.spec, name) for name in _SAME})
     sizes = [subset.rows for subset in material.subsets]
 
-    def job(one: RunSpec, rows: int, seed: int, *, is_control: bool = False) -> tuple[Training, RunSpec]:
+    def job(run_spec: RunSpec, rows: int, seed: int, *, is_control: bool = False) -> tuple[Training, RunSpec]:
         name = f"{rows}-{'control' if is_control else f'seed{seed}'}"
         place = folder / studies.RUNS / name
-        made = dataclasses.replace(one, folder=str(place), name=f"{asked.name} {name}", seed=seed)
+        made = dataclasses.replace(run_spec, folder=str(place), name=f"{requested.name} {name}", seed=seed)
         return Training(str(place), rows, seed, is_control), made
 
     for number, seed in enumerate(seeds):
@@ -193,22 +199,22 @@ def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
     )
 
 
-def _seconds(one: RunSpec, rows: int, largest: RunPlan) -> float:
+def _seconds(run_spec: RunSpec, rows: int, largest: RunPlan) -> float:
     """Estimate the seconds of a run from the steps and evaluations of the largest run."""
     time = largest.time
     own = _evaluations(largest.spec, largest.counts.rows, time.steps)
     evaluation_s = max(0.0, time.total_s - time.steps * time.step_s) / own
-    steps = recipe.total_steps(rows, _batch(one), one.epochs or 1.0, one.max_steps)
-    return steps * time.step_s + _evaluations(one, rows, steps) * evaluation_s
+    steps = recipe.total_steps(rows, _batch(run_spec), run_spec.epochs or 1.0, run_spec.max_steps)
+    return steps * time.step_s + _evaluations(run_spec, rows, steps) * evaluation_s
 
 
-def _evaluations(one: RunSpec, rows: int, steps: int) -> int:
+def _evaluations(run_spec: RunSpec, rows: int, steps: int) -> int:
     """Return the number of evaluations, including the one of the base before the training."""
-    return 1 + math.ceil(steps / math.ceil(rows / _batch(one)) * (one.evaluations_per_epoch or 0))
+    return 1 + math.ceil(steps / math.ceil(rows / _batch(run_spec)) * (run_spec.evaluations_per_epoch or 0))
 
 
-def _batch(one: RunSpec) -> int:
-    return (one.micro_batch or 1) * (one.accumulation or 1)
+def _batch(run_spec: RunSpec) -> int:
+    return (run_spec.micro_batch or 1) * (run_spec.accumulation or 1)
 
 
 # --------------------------------------------------------------------------- files
@@ -243,9 +249,9 @@ def _files(files: dict[str, tuple[Path, str]], rows: int) -> dict[str, Any]:
     }
 
 
-def _with_data(one: RunSpec, files: dict[str, tuple[Path, str]], rows: int) -> RunSpec:
+def _with_data(run_spec: RunSpec, files: dict[str, tuple[Path, str]], rows: int) -> RunSpec:
     path, sha256 = files[f"train-{rows}"]
-    return dataclasses.replace(one, train=str(path), hashes=one.hashes | {"train": sha256})
+    return dataclasses.replace(run_spec, train=str(path), hashes=run_spec.hashes | {"train": sha256})
 
 
 def read_about(folder: Path) -> dict[str, Any]:

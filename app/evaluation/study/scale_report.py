@@ -203,13 +203,13 @@ def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[
     return (verdict, *([control] if found.controls else []), course)
 
 
-def advise(found: ScaleResults, questions: QuestionSet | None = None) -> ScaleAdvice:
+def advise(results: ScaleResults, questions: QuestionSet | None = None) -> ScaleAdvice:
     """Choose the advice from the results.
 
     `questions`: the questions that the systems answered; None: only the hold-out was measured.
     """
-    rows, base, change = found.largest.rows, found.largest.from_base, found.doubling
-    sizes = {"rows": f"{rows:,}", "half": f"{found.half:,}"}
+    rows, base, change = results.largest.rows, results.largest.from_base, results.doubling
+    sizes = {"rows": f"{rows:,}", "half": f"{results.half:,}"}
     facts, count = _facts(questions)
     if count and facts >= FACTS_SHARE * count:
         return _advice("documents", "facts", base.decisive, facts=facts, count=count)
@@ -224,24 +224,24 @@ def advise(found: ScaleResults, questions: QuestionSet | None = None) -> ScaleAd
     if not change.is_better:
         reason = "seeds" if change.decisive.is_better else ""
         return _advice("early", reason, change.decisive, **sizes)
-    control = next((one for one in found.controls if one.run.training.rows == found.half), None)
+    control = next((one for one in results.controls if one.run.training.rows == results.half), None)
     if control is not None and control.explains == "steps":
         return _advice("enough", "steps", control.by_data.decisive, **sizes)
     return _advice("more", "", change.decisive, **sizes)
 
 
-def curve_of(found: ScaleResults) -> LossCurve | None:
-    sizes = found.sizes
+def curve_of(results: ScaleResults) -> LossCurve | None:
+    sizes = results.sizes
     nll = [[run.nll for run in size.runs] for size in sizes]
-    return extrapolated_curve([size.rows for size in sizes], nll, found.tokens, found.groups)
+    return extrapolated_curve([size.rows for size in sizes], nll, results.tokens, results.groups)
 
 
 # -------------------------------------------------------------------------- words
 
 
-def _advice(code: str, reason: str, of: ConfidenceInterval, **facts: Any) -> ScaleAdvice:
+def _advice(code: str, reason: str, interval: ConfidenceInterval, **facts: Any) -> ScaleAdvice:
     key = f"evaluation.scale_advice.{code}" + (f"_{reason}" if reason else "")
-    return ScaleAdvice(code, phrase(key, **_numbers(of), **facts))
+    return ScaleAdvice(code, phrase(key, **_numbers(interval), **facts))
 
 
 def _facts(questions: QuestionSet | None) -> tuple[int, int]:
@@ -250,48 +250,53 @@ def _facts(questions: QuestionSet | None) -> tuple[int, int]:
     return sum(bool(one.gold or one.must_include) for one in asked), len(asked)
 
 
-def _numbers(of: ConfidenceInterval) -> dict[str, Any]:
-    return {"mean": f"{of.mean:+.3f}", "low": f"{of.low:+.3f}", "high": f"{of.high:+.3f}", "units": of.units}
+def _numbers(interval: ConfidenceInterval) -> dict[str, Any]:
+    return {
+        "mean": f"{interval.mean:+.3f}",
+        "low": f"{interval.low:+.3f}",
+        "high": f"{interval.high:+.3f}",
+        "units": interval.units,
+    }
 
 
-def _curve_sentences(found: ScaleResults, drawn: LossCurve | None) -> Iterator[str]:
-    if len(found.sizes) < LEAST_SIZES:
-        yield phrase("evaluation.scale_curve_few", count=len(found.sizes), least=LEAST_SIZES)
+def _curve_sentences(results: ScaleResults, drawn: LossCurve | None) -> Iterator[str]:
+    if len(results.sizes) < LEAST_SIZES:
+        yield phrase("evaluation.scale_curve_few", count=len(results.sizes), least=LEAST_SIZES)
     elif drawn is None:
         yield phrase("evaluation.scale_curve_unknown")
     else:
         numbers = {name: f"{getattr(drawn, name):.3f}" for name in ("a", "c", "gain", "low", "high", "rms")}
         yield phrase(
-            "evaluation.scale_curve", b=f"{drawn.b:.3g}", twice=f"{_MOST_TIMES * found.largest.rows:,}", **numbers
+            "evaluation.scale_curve", b=f"{drawn.b:.3g}", twice=f"{_MOST_TIMES * results.largest.rows:,}", **numbers
         )
-        if any(control.explains == "steps" for control in found.controls):
+        if any(control.explains == "steps" for control in results.controls):
             yield phrase("evaluation.scale_curve_steps")
 
 
-def _caveats(found: ScaleResults, about: dict[str, Any]) -> Iterator[str]:
+def _caveats(results: ScaleResults, about: dict[str, Any]) -> Iterator[str]:
     if not about["is_nested"]:
         yield phrase("evaluation.scale_not_nested")
-    seeds = min(len(size.runs) for size in found.sizes)
+    seeds = min(len(size.runs) for size in results.sizes)
     if seeds < FEW_SEEDS:
         yield phrase("evaluation.scale_few_seeds", seeds=seeds, least=FEW_SEEDS)
-    units = found.largest.from_base.decisive.units
+    units = results.largest.from_base.decisive.units
     if units < FEW_EXAMPLES:
         yield phrase("evaluation.scale_few_examples", units=units, least=FEW_EXAMPLES)
-    if not found.groups:
+    if not results.groups:
         yield phrase("evaluation.scale_no_groups")
 
 
-def _control_sentence(one: FixedStepsControl, found: ScaleResults) -> str:
-    rows, largest = f"{one.run.training.rows:,}", f"{found.largest.rows:,}"
-    decisive = one.by_data.decisive if one.explains != "nothing" else one.gain.decisive
-    return phrase(f"evaluation.scale_control.{one.explains}", rows=rows, largest=largest, **_numbers(decisive))
+def _control_sentence(control: FixedStepsControl, results: ScaleResults) -> str:
+    rows, largest = f"{control.run.training.rows:,}", f"{results.largest.rows:,}"
+    decisive = control.by_data.decisive if control.explains != "nothing" else control.gain.decisive
+    return phrase(f"evaluation.scale_control.{control.explains}", rows=rows, largest=largest, **_numbers(decisive))
 
 
-def _course_sentences(found: ScaleResults) -> Iterator[str]:
-    courses = [run.course for run in found.main_runs]
+def _course_sentences(results: ScaleResults) -> Iterator[str]:
+    courses = [run.course for run in results.main_runs]
     early = sum(one.reason == "early_stopping" for one in courses)
     over = sum(one.overfit_step is not None for one in courses)
-    yield phrase("evaluation.scale_early_stopped", count=early, runs=len(courses), share=f"{found.early_share:.0%}")
+    yield phrase("evaluation.scale_early_stopped", count=early, runs=len(courses), share=f"{results.early_share:.0%}")
     yield phrase("evaluation.scale_overfit" if over else "evaluation.scale_not_overfit", count=over, runs=len(courses))
 
 
@@ -308,9 +313,9 @@ def _settings(study: Study) -> str:
 # ------------------------------------------------------------------------- tables
 
 
-def _sizes(found: ScaleResults) -> ReportTable:
+def _sizes(results: ScaleResults) -> ReportTable:
     head = ("rows", "seeds", "steps", "nll", "spread", "from_base", "from_previous")
-    lines = [(phrase("evaluation.scale_base"), _NONE, _NONE, f"{found.base_nll:.3f}", _NONE, _NONE, _NONE)]
+    lines = [(phrase("evaluation.scale_base"), _NONE, _NONE, f"{results.base_nll:.3f}", _NONE, _NONE, _NONE)]
     lines += [
         (
             f"{size.rows:,}",
@@ -321,11 +326,11 @@ def _sizes(found: ScaleResults) -> ReportTable:
             _format_change(size.from_base),
             _format_change(size.from_previous),
         )
-        for size in found.sizes
+        for size in results.sizes
     ]
     notes = (
         phrase("evaluation.scale_note_nll"),
-        phrase("evaluation.scale_note_groups" if found.groups else "evaluation.scale_note_examples"),
+        phrase("evaluation.scale_note_groups" if results.groups else "evaluation.scale_note_examples"),
     )
     return ReportTable(_head(head), tuple(lines), notes)
 
@@ -337,18 +342,18 @@ def _data(about: dict[str, Any]) -> Iterator[ReportTable]:
         yield ReportTable(_head(("rows", "removed", "unusable")), tuple(lines))
 
 
-def _controls(found: ScaleResults) -> ReportTable:
+def _controls(results: ScaleResults) -> ReportTable:
     lines = []
-    for one in found.controls:
+    for one in results.controls:
         changes = (_format_change(change) for change in (one.gain, one.by_steps, one.by_data))
         lines.append((f"{one.run.training.rows:,}", _steps(one.run.course), f"{one.nll:.3f}", *changes))
     head = ("rows", "steps", "nll", "gain", "by_steps", "by_data")
     return ReportTable(_head(head), tuple(lines), (phrase("evaluation.scale_note_control"),))
 
 
-def _courses(found: ScaleResults) -> ReportTable:
+def _courses(results: ScaleResults) -> ReportTable:
     lines = []
-    for run in [*found.main_runs, *(one.run for one in found.controls)]:
+    for run in [*results.main_runs, *(one.run for one in results.controls)]:
         training, course = run.training, run.course
         rows = f"{training.rows:,}"
         lines.append(
@@ -385,11 +390,11 @@ def _format_change(change: LossChange | None) -> str:
 # -------------------------------------------------------------------------- plots
 
 
-def _plot(found: ScaleResults, drawn: LossCurve | None) -> str:
-    first, last = found.sizes[0].rows, _MOST_TIMES * found.largest.rows
+def _plot(results: ScaleResults, drawn: LossCurve | None) -> str:
+    first, last = results.sizes[0].rows, _MOST_TIMES * results.largest.rows
     series = [
         PlotSeries(
-            phrase("evaluation.scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_marks=True
+            phrase("evaluation.scale_series"), "one", [(size.rows, size.nll) for size in results.sizes], has_marks=True
         )
     ]
     if drawn is not None:
@@ -400,11 +405,11 @@ def _plot(found: ScaleResults, drawn: LossCurve | None) -> str:
     return plots.line_plot(phrase("evaluation.scale_plot"), phrase("evaluation.scale_column.rows"), series)
 
 
-def _course_plots(found: ScaleResults) -> Iterator[str]:
+def _course_plots(results: ScaleResults) -> Iterator[str]:
     """Yield for each size the plot of its first seed's run and of its control."""
-    for size in found.sizes:
+    for size in results.sizes:
         run = size.runs[0]
-        control = next((one.run for one in found.controls if one.run.training.rows == size.rows), None)
+        control = next((one.run for one in results.controls if one.run.training.rows == size.rows), None)
         series = [
             PlotSeries(phrase("evaluation.scale_series_training"), "two", run.course.training),
             PlotSeries(phrase("evaluation.scale_series_validation"), "one", run.course.validation),

@@ -158,8 +158,8 @@ class HoldoutLosses:
     tokens: tuple[int, ...]
     groups: tuple[str, ...]
 
-    def nll(self, found: Iterable[MeasuredRun]) -> float:
-        return float(np.sum(_mean_losses(found)) / sum(self.tokens))
+    def nll(self, runs: Iterable[MeasuredRun]) -> float:
+        return float(np.sum(_mean_losses(runs)) / sum(self.tokens))
 
     def change(self, before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> LossChange:
         """Return the change of the mean losses over the seeds, paired by example."""
@@ -215,9 +215,9 @@ def holdout_nats(training: Training) -> float:
     return sum(example.adapter_nll for example in run_folders.read_holdout(Path(training.folder)).examples)
 
 
-def combine_runs(losses: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
+def combine_runs(losses: HoldoutLosses, runs: Sequence[MeasuredRun]) -> ScaleResults:
     """Combine runs of at least two sizes into the results of a study."""
-    main = [run for run in found if not run.training.is_control]
+    main = [run for run in runs if not run.training.is_control]
     by_rows: dict[int, list[MeasuredRun]] = {}
     for run in sorted(main, key=lambda run: (run.training.rows, run.training.seed)):
         by_rows.setdefault(run.training.rows, []).append(run)
@@ -242,7 +242,7 @@ def combine_runs(losses: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleRe
         losses.groups,
         sum(losses.base) / sum(losses.tokens),
         tuple(sizes),
-        tuple(_controls(losses, found, by_rows)),
+        tuple(_controls(losses, runs, by_rows)),
         losses.change(by_rows[half], largest.runs),
         half,
     )
@@ -269,17 +269,17 @@ def training_curve_of(history: RunHistory) -> TrainingCurve:
 # ------------------------------------------------------------------------- private
 
 
-def _mean_losses(found: Iterable[MeasuredRun]) -> list[float]:
+def _mean_losses(runs: Iterable[MeasuredRun]) -> list[float]:
     """Return the loss of each example in nats, as mean over the runs."""
-    return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
+    return [float(one) for one in np.mean([run.nll for run in runs], axis=0)]
 
 
 def _controls(
-    losses: HoldoutLosses, found: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
+    losses: HoldoutLosses, runs: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
 ) -> Iterable[FixedStepsControl]:
     """Yield the controls for whose seed both their size and the largest have a run."""
     largest = max(by_rows)
-    for run in sorted((one for one in found if one.training.is_control), key=lambda one: one.training.rows):
+    for run in sorted((one for one in runs if one.training.is_control), key=lambda one: one.training.rows):
         seed = run.training.seed
         small, large = (
             [one for one in by_rows.get(rows, ()) if one.training.seed == seed] for rows in (run.training.rows, largest)

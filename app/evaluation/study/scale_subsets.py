@@ -197,5 +197,5 @@ def _make_subset(places: Iterable[int], by_place: dict[int, TrainingRow], like: 
     return Subset(len(kept), _json_lines(kept), len(usable) - len(kept), len(known) - len(usable))
 
 
-def _json_lines(found: Iterable[TrainingRow]) -> bytes:
-    return "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in found).encode()
+def _json_lines(training_rows: Iterable[TrainingRow]) -> bytes:
+    return "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in training_rows).encode()

@@ -126,9 +126,9 @@ class Study:
     def contender(self, system_id: str) -> ComparedSystem:
         return next(one for one in self.contenders if one.system.id == system_id)
 
-    def is_tuned(self, one: ComparedSystem) -> bool:
+    def is_tuned(self, system: ComparedSystem) -> bool:
         """Return whether a system has an adapter or a merged file; the study's first system is the base alone."""
-        return bool(one.system.adapter) or one.system.model != self.contenders[0].system.model
+        return bool(system.system.adapter) or system.system.model != self.contenders[0].system.model
 
 
 def create(folder: Path, study: Study, questions: QuestionSet) -> None:
@@ -204,24 +204,24 @@ def list_all(evaluations: Path) -> list[StudyEntry]:
     return [_entry(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
 
 
-def find(evaluations: Path, wanted: str) -> StudyEntry:
+def find(evaluations: Path, reference: str) -> StudyEntry:
     """Find a study by its id or name, or by a part of one.
 
     Raises AppError("evaluation_unknown" | "evaluation_ambiguous").
     """
     known = list_all(evaluations)
     names = {one.id: {one.id, one.study.name if one.study else one.id} for one in known}
-    found = [one for one in known if wanted in names[one.id]]
-    if not found and wanted.strip():
-        part = wanted.strip().casefold()
+    found = [one for one in known if reference in names[one.id]]
+    if not found and reference.strip():
+        part = reference.strip().casefold()
         found = [one for one in known if any(part in name.casefold() for name in names[one.id])]
     if not found:
-        raise AppError("evaluation_unknown", wanted=wanted)
+        raise AppError("evaluation_unknown", wanted=reference)
     if len(found) > 1:
         ids = [one.id for one in found[:_NAMED]]
         if len(found) > _NAMED:
             ids.append(phrase("evaluation.eval_more", count=len(found) - _NAMED))
-        raise AppError("evaluation_ambiguous", wanted=wanted, count=len(found), known=" / ".join(ids))
+        raise AppError("evaluation_ambiguous", wanted=reference, count=len(found), known=" / ".join(ids))
     return found[0]
 
 
@@ -247,9 +247,9 @@ def remove(entry: StudyEntry) -> Path:
     return place
 
 
-def restore(evaluations: Path, wanted: str) -> StudyEntry:
+def restore(evaluations: Path, reference: str) -> StudyEntry:
     """Restore a study that `find` finds in the bin. Raises AppError as `find` and `remove`."""
-    found = find(evaluations / BIN, wanted)
+    found = find(evaluations / BIN, reference)
     folder = _move(found.folder, evaluations / found.id)
     work_folder.unmark_deleted(folder)
     return _entry(folder)

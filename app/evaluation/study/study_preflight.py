@@ -67,31 +67,31 @@ def require_unchanged(study: Study, folder: Path, count: int, database: Path) ->
             raise AppError("evaluation_documents_changed", id=folder.name, names=names)
 
 
-def _require_model(study: Study, one: ComparedSystem) -> None:
+def _require_model(study: Study, system: ComparedSystem) -> None:
     """Check a model by its hash; a file with the size and time recorded in the model list is not read again.
 
     Raises AppError("model_missing" | "evaluation_model_changed").
     """
-    path = Path(one.model.path)
+    path = Path(system.model.path)
     try:
         status = path.stat()
     except OSError as error:
         raise AppError("model_missing", path=str(path)) from error
-    marks = [(mark.size_bytes, mark.modified_ns) for mark in one.model.files[:1]]
-    if not one.system.model_sha256 or (status.st_size, status.st_mtime_ns) in marks:
+    marks = [(mark.size_bytes, mark.modified_ns) for mark in system.model.files[:1]]
+    if not system.system.model_sha256 or (status.st_size, status.st_mtime_ns) in marks:
         return
-    if base_models.sha256_of_model(one.model) != one.system.model_sha256:
+    if base_models.sha256_of_model(system.model) != system.system.model_sha256:
         raise AppError("evaluation_model_changed", id=study.id, path=str(path))
 
 
-def _require_source(study: Study, made: MadeModel) -> None:
+def _require_source(study: Study, made_model: MadeModel) -> None:
     """Check the source of an unpacked model by its hash, even if its size and time are unchanged.
 
     The unpacked model is shared with other studies under this hash.
     """
-    path = Path(made.source)
+    path = Path(made_model.source)
     try:
-        is_same = input_file.sha256_of(path) == made.source_sha256
+        is_same = input_file.sha256_of(path) == made_model.source_sha256
     except OSError as error:
         raise AppError("model_missing", path=str(path)) from error
     if not is_same:

@@ -240,19 +240,21 @@ def _missing(study: Study, path: str) -> ArtifactStep | None:
     return making_step(absent[-1]) if absent else None
 
 
-def making_step(made: MadeModel) -> ArtifactStep:
+def making_step(made_model: MadeModel) -> ArtifactStep:
     """Return the step that makes a model file. Its job converts, merges or quantizes."""
     job: Any
-    if made.form == "folder":
-        job = GgufToHf(made.source, made.path)
-    elif made.adapter:
-        job = functools.partial(Merge, made.source, made.adapter, made.path, strength=made.strength)
-    elif made.form == QUANTIZATIONS["F16"].name:
-        job = functools.partial(HfToGguf, made.source, made.path, outtype="f16")
+    if made_model.form == "folder":
+        job = GgufToHf(made_model.source, made_model.path)
+    elif made_model.adapter:
+        job = functools.partial(
+            Merge, made_model.source, made_model.adapter, made_model.path, strength=made_model.strength
+        )
+    elif made_model.form == QUANTIZATIONS["F16"].name:
+        job = functools.partial(HfToGguf, made_model.source, made_model.path, outtype="f16")
     else:
-        job = Quantize(made.source, made.path, made.form)
-    path = Path(made.path)
-    return ArtifactStep("make", path, job, path.name, made.size_bytes, is_shared=made.is_shared)
+        job = Quantize(made_model.source, made_model.path, made_model.form)
+    path = Path(made_model.path)
+    return ArtifactStep("make", path, job, path.name, made_model.size_bytes, is_shared=made_model.is_shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,11 +312,11 @@ def study_status(study: Study, folder: Path) -> StudyStatus:
     )
 
 
-def _system_progress(study: Study, folder: Path, count: int, left: set[str]) -> Iterator[SystemProgress]:
+def _system_progress(study: Study, folder: Path, count: int, remaining_ids: set[str]) -> Iterator[SystemProgress]:
     for one in study.contenders:
         id = one.system.id
         answered = sum(min(count, _answered_count(folder, id, seed)) for seed in study.seeds)
-        yield SystemProgress(id, one.system.name, answered, count * len(study.seeds), id not in left)
+        yield SystemProgress(id, one.system.name, answered, count * len(study.seeds), id not in remaining_ids)
 
 
 def _answered_count(folder: Path, id: str, seed: int) -> int:

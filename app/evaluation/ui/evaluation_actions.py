@@ -90,11 +90,11 @@ class StartStudyAction(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _open(self, found: tuple[list[StoredQuestionSet], bool]) -> None:
+    def _open(self, outcome: tuple[list[StoredQuestionSet], bool]) -> None:
         from app.evaluation.ui.start.study_dialog import StudyDialog
 
         self._is_reading = False
-        offer = self.model.offer(*found)
+        offer = self.model.offer(*outcome)
         dialog = self.dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
         dialog.request_made.connect(self._make)
         dialog.progress.cancelled.connect(self._cancel)
@@ -153,12 +153,12 @@ class EvaluationActions(EntryActions):
         self._running = running
         self._where = where
 
-    def menu(self, chosen: Sequence[ListedEntry], at: QPoint) -> QMenu:
+    def menu(self, entries: Sequence[ListedEntry], at: QPoint) -> QMenu:
         """Show a menu with the actions for the chosen entries."""
-        menu, theme, first = self._begin_menu(), self._theme, chosen[0]
-        if len(chosen) > 1:
-            comparable = finished_studies(chosen)
-            if len(comparable) == len(chosen):
+        menu, theme, first = self._begin_menu(), self._theme, entries[0]
+        if len(entries) > 1:
+            comparable = finished_studies(entries)
+            if len(comparable) == len(entries):
                 compare = functools.partial(self.compare_requested.emit, comparable)
                 menu.addAction(theme.icon("chart-line"), phrase("evaluation.compare_in_one_table"), compare)
         elif isinstance(first, StoredQuestionSet):
@@ -168,13 +168,13 @@ class EvaluationActions(EntryActions):
                 self._add_rename(menu, phrase("common.rename"), self.rename_requested.emit)
         else:
             self._add_open_folder(menu, first.folder)
-        return self._open_menu(menu, at, functools.partial(self.remove, chosen))
+        return self._open_menu(menu, at, functools.partial(self.remove, entries))
 
-    def remove(self, chosen: Sequence[ListedEntry]) -> None:
+    def remove(self, entries: Sequence[ListedEntry]) -> None:
         """Move the entries into the bin, up to the first that cannot be moved."""
         removed: list[ListedEntry] = []
         failure: AppError | None = None
-        for one in chosen:
+        for one in entries:
             try:
                 self._remove(one)
             except AppError as error:
@@ -193,21 +193,21 @@ class EvaluationActions(EntryActions):
 
     # ------------------------------------------------------------------- private
 
-    def _remove(self, one: ListedEntry) -> None:
+    def _remove(self, entry: ListedEntry) -> None:
         """Move one entry into the bin.
 
         Raises AppError: study_goes_on, and as `question_sets.remove` and `studies.remove`.
         """
-        if isinstance(one, StudyEntry) and one.folder == self._running():
-            raise AppError("study_goes_on", id=one.id)
-        self.closed.emit(key_of(one))
+        if isinstance(entry, StudyEntry) and entry.folder == self._running():
+            raise AppError("study_goes_on", id=entry.id)
+        self.closed.emit(key_of(entry))
         try:
-            if isinstance(one, StoredQuestionSet):
-                question_sets.remove(self._where.questions, one.name)
+            if isinstance(entry, StoredQuestionSet):
+                question_sets.remove(self._where.questions, entry.name)
             else:
-                studies.remove(one)
+                studies.remove(entry)
         except AppError:
-            self.opened.emit(key_of(one))  # open it again, because it is still there
+            self.opened.emit(key_of(entry))  # open it again, because it is still there
             raise
 
     def _restore(self, removed: Sequence[ListedEntry]) -> None:
@@ -228,13 +228,13 @@ class EvaluationActions(EntryActions):
             self.failed.emit(failure)
 
 
-def finished_studies(chosen: Sequence[ListedEntry]) -> list[StudyEntry]:
+def finished_studies(entries: Sequence[ListedEntry]) -> list[StudyEntry]:
     """Return the studies that have results."""
-    return [one for one in chosen if isinstance(one, StudyEntry) and one.study is not None and one.state == "finished"]
+    return [one for one in entries if isinstance(one, StudyEntry) and one.study is not None and one.state == "finished"]
 
 
-def _name(one: ListedEntry) -> str:
-    return one.name if isinstance(one, StoredQuestionSet) else study_texts.study_name(one)
+def _name(entry: ListedEntry) -> str:
+    return entry.name if isinstance(entry, StoredQuestionSet) else study_texts.study_name(entry)
 
 
 class UseCandidateAction(QObject):

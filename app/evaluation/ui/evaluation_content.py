@@ -61,17 +61,17 @@ class ListedEntries:
         ]
 
 
-def _set_row(one: StoredQuestionSet) -> EntryRow:
-    source = one.newest.source if one.versions else ""
-    is_secret = one.label == confidentiality.HIGHEST_LABEL
-    sign = confidentiality_guard.LABEL_LOOKS[one.label] if is_secret else None
-    return EntryRow(one.name, key_of(one), one, study_texts.set_summary(one), source, sign)
+def _set_row(stored_set: StoredQuestionSet) -> EntryRow:
+    source = stored_set.newest.source if stored_set.versions else ""
+    is_secret = stored_set.label == confidentiality.HIGHEST_LABEL
+    sign = confidentiality_guard.LABEL_LOOKS[stored_set.label] if is_secret else None
+    return EntryRow(stored_set.name, key_of(stored_set), stored_set, study_texts.set_summary(stored_set), source, sign)
 
 
-def _study_row(one: StudyEntry, progress: str) -> EntryRow:
-    name, summary = study_texts.study_name(one), study_texts.study_summary(one, progress)
-    sign = study_texts.study_icon(one, is_live=bool(progress))
-    return EntryRow(name, key_of(one), one, summary, one.study.set_name if one.study else "", sign)
+def _study_row(entry: StudyEntry, progress: str) -> EntryRow:
+    name, summary = study_texts.study_name(entry), study_texts.study_summary(entry, progress)
+    sign = study_texts.study_icon(entry, is_live=bool(progress))
+    return EntryRow(name, key_of(entry), entry, summary, entry.study.set_name if entry.study else "", sign)
 
 
 class EvaluationContent(QStackedWidget):
@@ -200,16 +200,16 @@ class EvaluationContent(QStackedWidget):
         self.setCurrentWidget(view)
         self.shown.emit()
 
-    def _on_combined(self, number: int, first: StudyEntry, found: Evaluation) -> None:
+    def _on_combined(self, number: int, first: StudyEntry, evaluation: Evaluation) -> None:
         if number == self._request_number and first.study is not None:
-            self._show_result(number, first.folder, first.study, (found, ()))
+            self._show_result(number, first.folder, first.study, (evaluation, ()))
             self.result_view().tabs.buttons["blind"].hide()  # votes are stored with one study
 
     def _show_result(
-        self, number: int, folder: Path, study: Study, read: tuple[Evaluation, Sequence[ReportSection]]
+        self, number: int, folder: Path, study: Study, outcome: tuple[Evaluation, Sequence[ReportSection]]
     ) -> None:
         if number == self._request_number:
-            self.result_view().show_result(folder, study, *read)
+            self.result_view().show_result(folder, study, *outcome)
             self._show_view(self.result_view(), "result")
 
     def _on_unreadable(self, number: int, error: AppError) -> None:

@@ -59,14 +59,14 @@ class FileExport(QObject):
             lambda permit: self.work(lambda: write(path, permit), done),
         )
 
-    def work(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Run `work` in the background, then `done` with its result."""
+    def work(self, work: Callable[[], Any], on_done: Callable[[Any], None]) -> None:
+        """Run `work` in the background, then `on_done` with its result."""
         self._set_working(True)
-        background.run(work, partial(self._on_done, done), self._on_failed)
+        background.run(work, partial(self._on_done, on_done), self._on_failed)
 
-    def _on_done(self, done: Callable[[Any], None], result: Any) -> None:
+    def _on_done(self, on_done: Callable[[Any], None], result: Any) -> None:
         self._set_working(False)
-        done(result)
+        on_done(result)
 
     def _on_saved(self, source: object, path: Path, _nothing: object) -> None:
         self.saved.emit(source, path)

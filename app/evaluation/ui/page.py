@@ -139,7 +139,7 @@ class EvaluationPage(ListDetailPage):
         self.setAcceptDrops(True)
         self.run_button = Button(self._theme, phrase("evaluation.run_evaluation_2"))
         self.add_button = Button(self._theme, phrase("evaluation.add_a_question_set"), icon="plus", compact=True)
-        self._arrange(self.contents, beside=(self.add_button,), buttons=(self.run_button,))
+        self._arrange(self.contents, side_widgets=(self.add_button,), buttons=(self.run_button,))
 
     def _connect(self) -> None:
         contents, actions, evaluations = self.contents, self.entry_actions, self._evaluations

@@ -16,12 +16,12 @@ from app.uikit import confidentiality_guard
 from app.uikit.localization import format_date, format_day, format_gigabytes, join_facts, join_sentences
 
 
-def set_summary(kept: StoredQuestionSet) -> str:
+def set_summary(stored_set: StoredQuestionSet) -> str:
     """Return the second line of a question set in the list."""
-    if not kept.versions:
+    if not stored_set.versions:
         return phrase("evaluation.cannot_be_read")
-    count = phrase("evaluation.n_questions", n=f"{kept.newest.count:,}")
-    return join_facts(count, confidentiality_guard.label_text(kept.label))
+    count = phrase("evaluation.n_questions", n=f"{stored_set.newest.count:,}")
+    return join_facts(count, confidentiality_guard.label_text(stored_set.label))
 
 
 def study_name(entry: StudyEntry) -> str:
@@ -112,12 +112,12 @@ def _making(form: str) -> str:
     return phrase("evaluation.making_the_form_form", form=form)
 
 
-def _training(one: Training, among: Sequence[Training]) -> str:
-    if one.is_control:
-        return phrase("evaluation.control_of_n_rows", n=f"{one.rows:,}")
+def _training(training: Training, among: Sequence[Training]) -> str:
+    if training.is_control:
+        return phrase("evaluation.control_of_n_rows", n=f"{training.rows:,}")
     seeds = sorted({other.seed for other in among})
-    number = seeds.index(one.seed) + 1
-    return phrase("evaluation.n_rows_run_a", n=f"{one.rows:,}", a=number)
+    number = seeds.index(training.seed) + 1
+    return phrase("evaluation.n_rows_run_a", n=f"{training.rows:,}", a=number)
 
 
 def step_title(number: int, steps: int, what: str) -> str:

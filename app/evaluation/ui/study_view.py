@@ -323,14 +323,14 @@ class StudyView(QWidget):
         if self.is_ours or (self._entry is not None and self._entry.state == "running"):
             self._read_folder()
 
-    def _on_status_read(self, folder: Path, found: StudyStatus) -> None:
+    def _on_status_read(self, folder: Path, status: StudyStatus) -> None:
         self._is_reading = False
         if folder != self.folder:
             self._read_folder()
             return
-        self._standing = found
+        self._standing = status
         if not self.is_ours:
-            self._follow(found.state)
+            self._follow(status.state)
         self._show()
 
     def _on_unreadable(self, folder: Path, error: AppError) -> None:
@@ -355,9 +355,9 @@ class StudyView(QWidget):
             find = functools.partial(_memory_shortages, study, folder)
             background.run(find, functools.partial(self._on_memory_read, folder), self.failed.emit)
 
-    def _on_memory_read(self, folder: Path, short: list[MemoryShortage]) -> None:
+    def _on_memory_read(self, folder: Path, shortages: list[MemoryShortage]) -> None:
         if folder == self.folder:
-            lines = [study_texts.memory_warning(one.name, one.need_bytes, is_judge=one.is_judge) for one in short]
+            lines = [study_texts.memory_warning(one.name, one.need_bytes, is_judge=one.is_judge) for one in shortages]
             self.warnings.setText("\n".join(f"▲ {line}" for line in lines))
             self.warnings.setVisible(bool(lines))
 

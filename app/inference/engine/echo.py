@@ -120,9 +120,9 @@ def _misbehave(question: str) -> None:
         raise AppError("out_of_memory")
 
 
-def _common_length(one: list[str], other: list[str]) -> int:
+def _common_length(texts: list[str], other: list[str]) -> int:
     length = 0
-    for left, right in zip(one, other, strict=False):
+    for left, right in zip(texts, other, strict=False):
         if left != right:
             break
         length += 1

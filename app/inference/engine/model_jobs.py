@@ -155,7 +155,7 @@ Work = Callable[[AnyJob, Path, Send], Notes]  # writes the job's result to the p
 
 def run_job(
     arguments: list[str],
-    read: Callable[[Path], AnyJob],
+    read_job: Callable[[Path], AnyJob],
     work: Work[AnyJob],
     others: Callable[[AnyJob], list[str]] = lambda _job: [],
 ) -> NoReturn:
@@ -163,7 +163,7 @@ def run_job(
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
-        job = read(Path(arguments[0]))
+        job = read_job(Path(arguments[0]))
     except (OSError, ValueError, IndexError) as error:
         print(f"unreadable job: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         os._exit(EXIT_UNREADABLE_JOB)

@@ -103,20 +103,20 @@ class ScoredModel(NativeModel):
             yield from map(_log_softmax, self._rows(sum(marks)))
             begin = end
 
-    def _end_of_batch(self, begin: int, stop: int, wanted: set[int]) -> int:
+    def _end_of_batch(self, begin: int, stop: int, logit_indices: set[int]) -> int:
         """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible.
 
-        `stop`: the end of all batches. `wanted`: the indices whose logits are needed.
+        `stop`: the end of all batches. `logit_indices`: the indices whose logits are needed.
         """
-        end = self._end_by_rows(begin, stop, wanted)
+        end = self._end_by_rows(begin, stop, logit_indices)
         missing = LEAST_TOKENS - (stop - end)
         return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
 
-    def _end_by_rows(self, begin: int, stop: int, wanted: set[int]) -> int:
+    def _end_by_rows(self, begin: int, stop: int, logit_indices: set[int]) -> int:
         rows = 0
         full: int = min(stop, begin + self.batch_tokens)
         for at in range(begin, full):
-            rows += at in wanted
+            rows += at in logit_indices
             if rows > self.rows:
                 return at
         return full

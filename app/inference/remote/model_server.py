@@ -39,54 +39,56 @@ _UNKNOWN_MODEL = frozenset(("model_not_found", "not_found_error", "NotFoundError
 
 
 @contextlib.contextmanager
-def explain_connection_errors(shown: str) -> Iterator[None]:
-    """Translate connection errors into AppError. `shown`: the server's label for the message."""
+def explain_connection_errors(server_label: str) -> Iterator[None]:
+    """Translate connection errors into AppError. `server_label`: the server's label for the message."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        raise AppError("remote_certificate", address=shown, reason=error.verify_message[:REASON_MAX]) from error
+        raise AppError("remote_certificate", address=server_label, reason=error.verify_message[:REASON_MAX]) from error
     except ssl.SSLError as error:
-        raise AppError("remote_no_tls", address=shown) from error
+        raise AppError("remote_no_tls", address=server_label) from error
     except TimeoutError as error:
-        raise AppError("remote_silent", address=shown) from error
+        raise AppError("remote_silent", address=server_label) from error
     except (http.client.BadStatusLine, http.client.LineTooLong) as error:
         code = "remote_broken" if isinstance(error, http.client.RemoteDisconnected) else "remote_garbage"
-        raise AppError(code, address=shown) from error
+        raise AppError(code, address=server_label) from error
     except http.client.HTTPException as error:
-        raise AppError("remote_broken", address=shown) from error
+        raise AppError("remote_broken", address=server_label) from error
     except (ConnectionResetError, BrokenPipeError) as error:
-        raise AppError("remote_broken", address=shown) from error
+        raise AppError("remote_broken", address=server_label) from error
     except OSError as error:
-        raise AppError("remote_unreachable", address=shown) from error
+        raise AppError("remote_unreachable", address=server_label) from error
     except ValueError as error:  # http.client raises it for a chunk of negative length
-        raise AppError("remote_garbage", address=shown) from error
+        raise AppError("remote_garbage", address=server_label) from error
 
 
-def check_response(response: http.client.HTTPResponse, text: bytes, shown: str) -> None:
+def check_response(response: http.client.HTTPResponse, text: bytes, server_label: str) -> None:
     """Raise AppError for every status but 200. `text`: the body."""
     status = response.status
     if status == 200:
         return
     if 300 <= status < 400:
         raise AppError(
-            "remote_redirect", address=shown, target=_redirect_target(response.headers.get("Location", "")) or "?"
+            "remote_redirect",
+            address=server_label,
+            target=_redirect_target(response.headers.get("Location", "")) or "?",
         )
-    raise refusal_error(status, _fields_in(text), shown)
+    raise refusal_error(status, _fields_in(text), server_label)
 
 
-def refusal_error(status: int, fields: dict[str, Any], shown: str) -> AppError:
+def refusal_error(status: int, fields: dict[str, Any], server_label: str) -> AppError:
     """Return the error for a refusal. `fields`: the server's error fields. `status` 0: in the middle of a stream."""
     reason, names = error_reason(fields), {str(fields.get(key)) for key in ("code", "type")}
     if status in (401, 403):
-        return AppError("remote_key_refused", address=shown)
+        return AppError("remote_key_refused", address=server_label)
     if status in (404, 405):
         is_model = bool(names & _UNKNOWN_MODEL) or "model" in fields.get("message", "").casefold()
-        return AppError("remote_model_unknown" if is_model else "remote_not_found", address=shown, model="")
+        return AppError("remote_model_unknown" if is_model else "remote_not_found", address=server_label, model="")
     if status in (408, 425, 429, 502, 503, 504):
-        return AppError("remote_busy", address=shown)
+        return AppError("remote_busy", address=server_label)
     if names & _TOO_LONG or _TOO_LONG_SENTENCE.search(reason.casefold()):
-        return AppError("remote_too_long", address=shown)
-    return AppError("remote_refused", address=shown, status=status, reason=reason or "-")
+        return AppError("remote_too_long", address=server_label)
+    return AppError("remote_refused", address=server_label, status=status, reason=reason or "-")
 
 
 def _redirect_target(location: str) -> str:

@@ -63,7 +63,11 @@ class StreamSummary:
 
 
 def read_answer(
-    response: http.client.HTTPResponse, summary: StreamSummary, max_tokens: int, deadline: ResponseDeadline, shown: str
+    response: http.client.HTTPResponse,
+    summary: StreamSummary,
+    max_tokens: int,
+    deadline: ResponseDeadline,
+    server_label: str,
 ) -> Iterator[str]:
     """Yield pieces of the answer's text, "" for an event without text (a model that reasons first).
 
@@ -71,59 +75,59 @@ def read_answer(
     of `model_server.refusal_error` for an error that the server reports in the stream.
     """
     characters_left = max(LEAST_CHARACTERS_MAX, max_tokens * CHARACTERS_A_TOKEN)
-    for data in _events(response, shown):
+    for data in _events(response, server_label):
         if data is None:  # a comment or an empty line, which servers send to keep the connection open
             continue
         deadline.note_piece()
         if data == "[DONE]":
             break
-        text = _piece(_object(data, shown), summary, shown)
+        text = _piece(_object(data, server_label), summary, server_label)
         characters_left -= len(text) + 1
         if characters_left < 0:
-            raise AppError("remote_endless", address=shown)
+            raise AppError("remote_endless", address=server_label)
         yield text
     if not summary.finish:
-        raise AppError("remote_broken", address=shown)
+        raise AppError("remote_broken", address=server_label)
 
 
-def _events(response: http.client.HTTPResponse, shown: str) -> Iterator[str | None]:
+def _events(response: http.client.HTTPResponse, server_label: str) -> Iterator[str | None]:
     if "event-stream" not in response.headers.get("Content-Type", "").casefold():
-        raise AppError("remote_garbage", address=shown)
+        raise AppError("remote_garbage", address=server_label)
     while line := response.readline(LINE_BYTES_MAX + 1):
         if len(line) > LINE_BYTES_MAX:
-            raise AppError("remote_endless", address=shown)
+            raise AppError("remote_endless", address=server_label)
         name, _, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":")
         if name == "error":  # older versions of llama-server
-            raise model_server.refusal_error(0, model_server.error_fields(_object(value, shown)), shown)
+            raise model_server.refusal_error(0, model_server.error_fields(_object(value, server_label)), server_label)
         yield value.strip() if name == "data" else None
 
 
-def _object(data: str, shown: str) -> dict[str, Any]:
+def _object(data: str, server_label: str) -> dict[str, Any]:
     try:
         found = strict_json.loads(data)
     except ValueError as error:
-        raise AppError("remote_garbage", address=shown) from error
+        raise AppError("remote_garbage", address=server_label) from error
     if not isinstance(found, dict):
-        raise AppError("remote_garbage", address=shown)
+        raise AppError("remote_garbage", address=server_label)
     return found
 
 
-def _piece(chunk: dict[str, Any], summary: StreamSummary, shown: str) -> str:
+def _piece(chunk: dict[str, Any], summary: StreamSummary, server_label: str) -> str:
     if "error" in chunk:
-        raise model_server.refusal_error(0, model_server.error_fields(chunk), shown)
+        raise model_server.refusal_error(0, model_server.error_fields(chunk), server_label)
     _record_usage(chunk.get("usage"), summary)
     choices = chunk.get("choices")
     if not isinstance(choices, list):
-        raise AppError("remote_garbage", address=shown)
+        raise AppError("remote_garbage", address=server_label)
     first = choices[0] if choices else {}
     if not isinstance(first, dict):
-        raise AppError("remote_garbage", address=shown)
+        raise AppError("remote_garbage", address=server_label)
     if isinstance(first.get("finish_reason"), str):
         summary.finish = first["finish_reason"]
     delta = first.get("delta")
     text = delta.get("content") if isinstance(delta, dict) else None
     if text is not None and not isinstance(text, str):
-        raise AppError("remote_garbage", address=shown)
+        raise AppError("remote_garbage", address=server_label)
     summary.pieces += bool(text)
     return text or ""
 

@@ -43,10 +43,10 @@ HEARTBEAT_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping 
 STALL_LIMIT_S = 600.0  # the longest time for one batch, while a slow disk pages an 8B model in
 
 
-def exit_error(how: ChildExit) -> AppError:
+def exit_error(child_exit: ChildExit) -> AppError:
     """Return the error for a request that was running when the child ended."""
-    code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(how.cause, "engine_died")
-    return AppError(code, cause=how.reason)
+    code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(child_exit.cause, "engine_died")
+    return AppError(code, cause=child_exit.reason)
 
 
 class EngineClient(QObject):
@@ -292,9 +292,9 @@ class EngineClient(QObject):
         if self._running is not None and idle_s > self._stall_limit_s:
             self._child.kill("hung")
 
-    def _on_exited(self, how: ChildExit) -> None:
+    def _on_exited(self, child_exit: ChildExit) -> None:
         self._running = self.loading = self.loaded = None
-        if how.cause == "stopped":
+        if child_exit.cause == "stopped":
             self._set_status(EngineStatus(model_name=self.status.model_name if self._waiting else ""))
             self.exited.emit()
             waiting, self._waiting = self._waiting, []
@@ -302,10 +302,10 @@ class EngineClient(QObject):
                 self.send(command)
             return
         load, self._may_restart, may_restart = self._last_load, False, self._may_restart
-        is_restarting = may_restart and load is not None and how.cause != "not_started"
+        is_restarting = may_restart and load is not None and child_exit.cause != "not_started"
         name = self.status.model_name
         self._set_status(EngineStatus("failed", name))
-        self.died.emit(how)
+        self.died.emit(child_exit)
         # A slot of `died` may have shut the child down, or loaded another model.
         if is_restarting and self._last_load is not None and not self._child.is_running:
             self.send(dataclasses.replace(self._last_load, id=self.new_id()))
@@ -313,13 +313,13 @@ class EngineClient(QObject):
             self.exited.emit()
 
 
-def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:
+def _after_answer(status: EngineStatus, event: Done) -> EngineStatus:
     return dataclasses.replace(
         status,
         state="ready",
-        used_tokens=done.usage.prompt_tokens + done.usage.answer_tokens,
-        tokens_per_s=done.tokens_per_s,
-        first_token_s=done.timings.first_token_s,
+        used_tokens=event.usage.prompt_tokens + event.usage.answer_tokens,
+        tokens_per_s=event.tokens_per_s,
+        first_token_s=event.timings.first_token_s,
     )
 
 
@@ -355,13 +355,13 @@ class EngineReservation(QObject):
         """Return whether the reservation waits for an answer to finish."""
         return self._poll.isActive()
 
-    def take(self, refusal: AppError, then: Callable[[], None]) -> None:
+    def take(self, refusal: AppError, go_on: Callable[[], None]) -> None:
         """Reserve the engine.
 
-        `refusal`: the error for requests meanwhile. `then`: called once the engine is gone, when memory can be
+        `refusal`: the error for requests meanwhile. `go_on`: called once the engine is gone, when memory can be
         measured.
         """
-        self._engine.refusal, self._then = refusal, then
+        self._engine.refusal, self._then = refusal, go_on
         if self._is_busy():
             self._poll.start()
         else:

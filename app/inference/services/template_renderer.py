@@ -40,11 +40,11 @@ class RenderedTemplate:
 
 
 class TemplateRenderer(QObject):
-    """Renders one template, then calls `done`, or `failed` with AppError("template_failed")."""
+    """Renders one template, then calls `event`, or `failed` with AppError("template_failed")."""
 
-    def __init__(self, command: list[str], request: dict[str, object], done: Done, failed: Failed) -> None:
+    def __init__(self, command: list[str], request: dict[str, object], event: Done, failed: Failed) -> None:
         super().__init__()
-        self._done: Done = done
+        self._done: Done = event
         self._failed: Failed = failed
         self._child = ChildProcess(command, None, _decode, self)
         self._child.exited.connect(self._on_exited)
@@ -55,11 +55,11 @@ class TemplateRenderer(QObject):
         self._child.kill()
         self._child.stop()
 
-    def _on_exited(self, how: ChildExit) -> None:
-        answer: RenderedTemplate | None = how.last_event
-        if how.cause == "stopped":
+    def _on_exited(self, child_exit: ChildExit) -> None:
+        answer: RenderedTemplate | None = child_exit.last_event
+        if child_exit.cause == "stopped":
             return
-        if how.cause == "not_started":
+        if child_exit.cause == "not_started":
             self._fail("the child did not start")
         elif answer is None:
             self._fail(f"no result within {DEADLINE_S:.0f} s and 512 MB")

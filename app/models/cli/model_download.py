@@ -64,21 +64,21 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return _report_outcome(session, output)
 
 
-def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
-    """Return the card named `wanted` and its file: of `quantization`, else Q4_K_M, else the smallest.
+def _chosen(name: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
+    """Return the card named `name` and its file: of `quantization`, else Q4_K_M, else the smallest.
 
     Raises AppError: download_unknown_card, download_unknown_card_near, download_trial, download_no_source,
     download_no_quant.
     """
     book = catalogue.load()
-    card = book.find(wanted)
+    card = book.find(name)
     if card is None:
         near = commands.find_similar_names(
-            wanted, [card.id for card in book.cards if any(file.file for file in card.files)]
+            name, [card.id for card in book.cards if any(file.file for file in card.files)]
         )
         if near:
-            raise AppError("download_unknown_card_near", wanted=wanted, near=" / ".join(near))
-        raise AppError("download_unknown_card", wanted=wanted)
+            raise AppError("download_unknown_card_near", wanted=name, near=" / ".join(near))
+        raise AppError("download_unknown_card", wanted=name)
     if card.is_trial:
         raise AppError("download_trial", name=card.title)
     if not card.files:
@@ -117,11 +117,11 @@ def _token_in(name: str) -> str:
 class _DownloadSession:
     """Runs one download until it ends or Ctrl+C pauses it."""
 
-    def __init__(self, downloads: Downloads, settings: Settings, output: Output, place: str, token: str) -> None:
-        self._downloads, self._settings, self._output, self._place = downloads, settings, output, place
-        self._may_use_stored_token = token == "" and place == ""
+    def __init__(self, downloads: Downloads, settings: Settings, output: Output, source: str, token: str) -> None:
+        self._downloads, self._settings, self._output, self._place = downloads, settings, output, source
+        self._may_use_stored_token = token == "" and source == ""
         if token:
-            downloads.set_token(token, place)
+            downloads.set_token(token, source)
         self._card: ModelCard | None = None  # None once its licence has been printed
         self.waiting = CommandEventLoop(self._interrupt)
         self.model: LocalModel | None = None
@@ -205,12 +205,12 @@ class _DownloadSession:
         return token != ""
 
 
-def stored_hub_token(place: str) -> str:
+def stored_hub_token(source: str) -> str:
     """Return the token from the environment, else from the system's password store; "" except for the official hub.
 
     A mirror in the settings or the environment gets only a token from `--token-file`.
     """
-    if origin_of(place) != origin_of(keychain.PLACE):
+    if origin_of(source) != origin_of(keychain.PLACE):
         return ""
     return os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_token()
 

@@ -118,32 +118,32 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 1 if judged.result.verdict == "insufficient" else 0
 
 
-def _find(wanted: str, where: Paths) -> LocalModel | ModelCard:
-    """Return the model of this machine that `wanted` names, else the card. Raises AppError("unknown_model")."""
+def _find(reference: str, where: Paths) -> LocalModel | ModelCard:
+    """Return the model of this machine that `reference` names, else the card. Raises AppError("unknown_model")."""
     try:
-        return choose_model(wanted, where)
+        return choose_model(reference, where)
     except AppError as error:
-        card = catalogue.load().find(wanted) if error.code == "unknown_model" else None
+        card = catalogue.load().find(reference) if error.code == "unknown_model" else None
         if card is None:
             raise
         return card
 
 
-def _judge(wanted: str, quantization: str | None, where: Paths, here: FitConditions) -> _JudgedModel:
-    """Judge the model that `wanted` names. With a `quantization`, judge the published file of it."""
-    found = _find(wanted, where)
+def _judge(reference: str, quantization: str | None, where: Paths, conditions: FitConditions) -> _JudgedModel:
+    """Judge the model that `reference` names. With a `quantization`, judge the published file of it."""
+    found = _find(reference, where)
     if isinstance(found, LocalModel):
         card = catalogue.load().card(found.card_id)
         if quantization is None or quantization.casefold() == found.quantization.casefold():
-            result = here.judge_file(gguf.check_model(Path(found.path)), card)
+            result = conditions.judge_file(gguf.check_model(Path(found.path)), card)
             return _JudgedModel(found.id, found.quantization, result, found.speeds)
     else:
         card = found
     file = (card.file_of(quantization) if quantization else model_fit.usual_file(card)) if card else None
     if card is None or file is None:
         known = " / ".join(file.quantization for file in card.files) if card else ""
-        raise AppError("no_such_file", model=wanted, wanted=quantization or "-", known=known or "-")
-    return _JudgedModel(card.id, file.quantization, here.judge_card(card, file))
+        raise AppError("no_such_file", model=reference, wanted=quantization or "-", known=known or "-")
+    return _JudgedModel(card.id, file.quantization, conditions.judge_card(card, file))
 
 
 def _machine_speed(is_measuring: bool, where: Paths, output: Output) -> MachineSpeed | None:

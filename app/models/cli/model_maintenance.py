@@ -67,7 +67,7 @@ def problem_data(problem: AppError) -> dict[str, str]:
 
 def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     listed = {_resolved(Path(model.path)) for model in model_registry.read_files(where)}
-    found = found_models.search_folders(found_models.known_model_folders(Path.home(), own=where.models))
+    found = found_models.search_folders(found_models.known_model_folders(Path.home(), own_folder=where.models))
     models = [
         dataclasses.asdict(model) | {"path": str(model.path), "is_listed": _resolved(model.path) in listed}
         for model in found.models

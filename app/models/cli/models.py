@@ -80,16 +80,16 @@ def _request_models(address: str, key: str) -> tuple[RemoteModel, ...]:
     return outcome[0]
 
 
-def _chosen(found: tuple[RemoteModel, ...], wanted: str | None, address: str) -> RemoteModel:
-    names = [one.model for one in found]
-    if wanted is None and len(found) == 1:
-        return found[0]
-    if wanted is None:
+def _chosen(models: tuple[RemoteModel, ...], reference: str | None, address: str) -> RemoteModel:
+    names = [one.model for one in models]
+    if reference is None and len(models) == 1:
+        return models[0]
+    if reference is None:
         known = " / ".join(names)
         raise AppError("bad_option", option="--model", value="-", expected=phrase("models.remote_models", known=known))
-    if wanted not in names:
-        raise AppError("remote_model_unknown", address=local_model.address_label(address), model=wanted)
-    return found[names.index(wanted)]
+    if reference not in names:
+        raise AppError("remote_model_unknown", address=local_model.address_label(address), model=reference)
+    return models[names.index(reference)]
 
 
 # Called with a run's name, form and strength (None: the usual ones); returns a function that lists its model.

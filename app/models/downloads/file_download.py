@@ -69,8 +69,8 @@ _HASH_BYTES = 16 << 20
 Send = Callable[[Event], None]
 
 
-def is_web_address(place: str) -> bool:
-    return place.startswith(("http://", "https://"))
+def is_web_address(source: str) -> bool:
+    return source.startswith(("http://", "https://"))
 
 
 def fetch_file(command: Fetch, control: TransferControl, send: Send) -> Done:

@@ -270,5 +270,5 @@ def _unquoted(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
 
 
-def _host(place: str) -> str:
-    return strip_credentials(place).partition("://")[2].partition("/")[0]
+def _host(source: str) -> str:
+    return strip_credentials(source).partition("://")[2].partition("/")[0]

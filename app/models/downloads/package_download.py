@@ -94,8 +94,8 @@ class _PackageFetch:
         hosts = ", ".join(dict.fromkeys(host_of(page) for page in self._indexes.pages)) or "-"
         raise wrong or AppError("training_package_missing", package=str(file), host=hosts)
 
-    def _command(self, file: LockedFile, place: str) -> Fetch:
-        origin = FileOrigin(place) if host_of(place) else FileOrigin(place, file=file.name)
+    def _command(self, file: LockedFile, source: str) -> Fetch:
+        origin = FileOrigin(source) if host_of(source) else FileOrigin(source, file=file.name)
         access, pace = self._access, self._pace
         return Fetch(
             file.package, origin, str(self._folder), file.name, file.size_bytes, file.sha256, access=access, pace=pace
@@ -142,9 +142,9 @@ class _PackageFetch:
             links = [link for anchor in anchors if (link := anchor.attributes.get("href"))]
         return [whole for link in links if (whole := _absolute(address, link, page))]
 
-    def _with_host(self, error: AppError, place: str) -> AppError:
+    def _with_host(self, error: AppError, source: str) -> AppError:
         if error.code in _PERMANENT:
-            return AppError("training_index_unreachable", host=host_of(place), reason=_PERMANENT[error.code])
+            return AppError("training_index_unreachable", host=host_of(source), reason=_PERMANENT[error.code])
         return error
 
     def _contacted(self, host: str) -> None:

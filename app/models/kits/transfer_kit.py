@@ -294,19 +294,19 @@ class PartWriter:
                 left -= parts[-1].size_bytes
         return KitFile(size, whole.hexdigest(), tuple(parts))
 
-    def _part(self, reader: BinaryIO, source: Path, name: str, size: int, whole: PartHash) -> KitPart:
-        """Write a part unless it exists with the right content. `whole` is updated with its bytes."""
+    def _part(self, reader: BinaryIO, source: Path, name: str, size: int, file_hash: PartHash) -> KitPart:
+        """Write a part unless it exists with the right content. `file_hash` is updated with its bytes."""
         target, part = self._folder / name, hashlib.sha256()
         if not target.is_symlink() and target.is_file() and target.stat().st_size == size:
             for block in _blocks(reader, source, size):
                 part.update(block)
-                whole.update(block)
+                file_hash.update(block)
                 self._meter.add(len(block))
             if _hash_or_empty(target, self._meter) == part.hexdigest():
                 return KitPart(size, part.hexdigest(), name)
             reader.seek(-size, os.SEEK_CUR)
-            part, whole = hashlib.sha256(), hashlib.sha256()
-        self._write(reader, source, target, size, (part, whole))
+            part, file_hash = hashlib.sha256(), hashlib.sha256()
+        self._write(reader, source, target, size, (part, file_hash))
         return KitPart(size, part.hexdigest(), name)
 
     def _write(

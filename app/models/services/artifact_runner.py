@@ -70,13 +70,13 @@ class JobTask(StepTask):
     """
 
     def __init__(
-        self, step: ArtifactStep, environment: TrainingEnvironment | AppError, place: Workplace, parent: QObject
+        self, step: ArtifactStep, environment: TrainingEnvironment | AppError, workplace: Workplace, parent: QObject
     ) -> None:
         """Prepare the task. `environment`: AppError if there is none; a job that needs one ends with that error."""
         super().__init__(parent)
         self._step = step
         self._environment = environment
-        self._place = place
+        self._place = workplace
         self._lock: filelock.BaseFileLock | None = None
         self._child: ChildProcess | None = None
         self._is_stopping = self._is_killed = False
@@ -157,11 +157,11 @@ class JobTask(StepTask):
         if isinstance(event, Progress):
             self.progressed.emit(event.done_bytes, event.total_bytes, None)
 
-    def _on_exited(self, how: ChildExit) -> None:
+    def _on_exited(self, child_exit: ChildExit) -> None:
         if self._is_killed:
             return
-        if how.cause == "finished" and isinstance(how.last_event, Finished):
-            self._end(how.last_event)
+        if child_exit.cause == "finished" and isinstance(child_exit.last_event, Finished):
+            self._end(child_exit.last_event)
             return
 
         def end_step(_outcome: object) -> None:
@@ -170,17 +170,17 @@ class JobTask(StepTask):
             if self._is_stopping:
                 self._on_stopped()
             else:
-                self._end(self._error(how))
+                self._end(self._error(child_exit))
 
         background.run(self._delete_partial, end_step, end_step)
 
-    def _error(self, how: ChildExit) -> AppError:
+    def _error(self, child_exit: ChildExit) -> AppError:
         """Return the error to show. An adapter that does not fit gets a code of its own, with another advice."""
-        event = how.last_event
+        event = child_exit.last_event
         if isinstance(event, Failed):
             code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
             return AppError(code, **event.facts)
-        cause = f"garbled: {how.detail}" if how.cause == "garbled" else how.reason
+        cause = f"garbled: {child_exit.detail}" if child_exit.cause == "garbled" else child_exit.reason
         return AppError("build_died", step=self._step.title, cause=cause)
 
     def _delete_partial(self) -> None:
@@ -261,10 +261,10 @@ class ArtifactRunner(QObject):
 
     # --------------------------------------------------------------------- steps
 
-    def _begin(self, release: Callable[[], object], place: Workplace) -> None:
+    def _begin(self, release: Callable[[], object], workplace: Workplace) -> None:
         """Start a run that holds a lock; `release` releases the lock at the end."""
         assert not self.is_running
-        self._release, self._place = release, place
+        self._release, self._place = release, workplace
         self._steps, self._count, self._is_stopping = [], 0, False
 
     def _require_converter(self, steps: Iterable[ArtifactStep]) -> None:
@@ -293,12 +293,12 @@ class ArtifactRunner(QObject):
     def _run(
         self,
         task: StepTask,
-        done: Callable[[Any], None],
+        on_done: Callable[[Any], None],
         failed: Callable[[AppError], None] | None = None,
         phase: str = "",
     ) -> None:
-        """Run a task, then call `done` or `failed`. `phase`: the step's phase shown in progress; "": its kind."""
-        self._task, self._task_phase, self._task_callbacks = task, phase, (done, failed or self._fail)
+        """Run a task, then call `on_done` or `failed`. `phase`: the step's phase shown in progress; "": its kind."""
+        self._task, self._task_phase, self._task_callbacks = task, phase, (on_done, failed or self._fail)
         # No lambdas: one would refer to this runner, whose child the task is, and so destroy it within the task's end.
         task.progressed.connect(self._on_progressed)
         task.ended.connect(self._on_ended)
@@ -344,15 +344,15 @@ class ArtifactRunner(QObject):
     def _in_background(
         self,
         work: Callable[[], Any],
-        done: Callable[[Any], None],
+        on_done: Callable[[Any], None],
         failed: Callable[[AppError], None] | None = None,
     ) -> None:
-        """Run `work` in the thread pool, then `done` or `failed`, unless the run has ended meanwhile."""
+        """Run `work` in the thread pool, then `on_done` or `failed`, unless the run has ended meanwhile."""
         run = self._release
 
         def deliver(result: Any) -> None:
             if self._release is run:
-                self._on_stopped() if self._is_stopping else self._attempt(lambda: done(result))
+                self._on_stopped() if self._is_stopping else self._attempt(lambda: on_done(result))
 
         background.run(work, deliver, lambda error: (failed or self._fail)(error) if self._release is run else None)
 

@@ -106,8 +106,8 @@ class SmokeTestRun(StepTask):
             case Failed() if event.id in (self._load_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
-    def _on_died(self, how: ChildExit) -> None:
-        self._fail(exit_error(how))
+    def _on_died(self, child_exit: ChildExit) -> None:
+        self._fail(exit_error(child_exit))
 
     def _fail(self, error: AppError) -> None:
         if self._is_over:

@@ -44,16 +44,16 @@ class HubCredentials:
     def __init__(self) -> None:
         self._token, self._origin, self._proxy_login = "", "", ""
 
-    def set_token(self, token: str, place: str) -> None:
-        """Keep the token for the origin (scheme, host and port) of the address `place`."""
-        self._token, self._origin = token.strip(), origin_of(place)
+    def set_token(self, token: str, source: str) -> None:
+        """Keep the token for the origin (scheme, host and port) of the address `source`."""
+        self._token, self._origin = token.strip(), origin_of(source)
 
     def set_proxy_login(self, user: str, password: str) -> None:
         self._proxy_login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
 
-    def access(self, place: str, settings: Settings) -> NetworkAccess:
-        """Return the proxy with its login, and the token if `place` has the token's origin."""
-        is_meant = self._origin and origin_of(place) == self._origin
+    def access(self, source: str, settings: Settings) -> NetworkAccess:
+        """Return the proxy with its login, and the token if `source` has the token's origin."""
+        is_meant = self._origin and origin_of(source) == self._origin
         proxy = settings.proxy.replace("://", f"://{self._proxy_login}", 1)
         return NetworkAccess(self._token if is_meant else "", proxy)
 
@@ -134,20 +134,20 @@ class Downloads(QObject):
 
     # ------------------------------------------------------------------- requests
 
-    def start(self, card: ModelCard, file: ModelFile, place: str = "") -> None:
+    def start(self, card: ModelCard, file: ModelFile, source: str = "") -> None:
         """Add a download to the end of the queue, or resume the one of the same file.
 
-        `place`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError:
+        `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError:
         download_no_source, download_bad_address.
         """
-        new = download_queue.plan_download(card, file, place, uuid.uuid4().hex)
+        new = download_queue.plan_download(card, file, source, uuid.uuid4().hex)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
         if old is None:
             self._queue.append(new)
             self._save_and_announce()
             self._advance()
             return
-        if old.place != place and old.id != self._active_id:
+        if old.place != source and old.id != self._active_id:
             self._put(dataclasses.replace(new.with_state(old.state, old.problem), id=old.id, folder=old.folder))
         self.resume(old.id)
 
@@ -195,9 +195,9 @@ class Downloads(QObject):
             self._queue = [*others[:at], entry, *others[at:]]
             self._save_and_announce()
 
-    def set_token(self, token: str, place: str = "") -> None:
-        """Keep an access token in memory for the origin of `place`; "": of the hub in the settings."""
-        self._credentials.set_token(token, place or hub_address(self._preferences.value))
+    def set_token(self, token: str, source: str = "") -> None:
+        """Keep an access token in memory for the origin of `source`; "": of the hub in the settings."""
+        self._credentials.set_token(token, source or hub_address(self._preferences.value))
 
     def sign_in(self, download_id: str, token: str) -> None:
         """Resume the download with a token for the origin of its source."""
@@ -313,17 +313,17 @@ class Downloads(QObject):
             self._put(job.with_state(entry.state, entry.problem))
             self._save_and_announce()
 
-    def _on_ended(self, how: FetchResult) -> None:
+    def _on_ended(self, result: FetchResult) -> None:
         """End the active entry, which may have been paused or cancelled meanwhile."""
         entry = self._entry(self._active_id)
         assert entry is not None
         self._received[entry.id] = self._received_bytes(entry)
-        if how.kind == "done" and entry.state != "cancelled":
+        if result.kind == "done" and entry.state != "cancelled":
             self._add(entry)
             return
         self._active_id = ""
-        if how.problem is not None and entry.state == "running":
-            self._fail(entry, how.problem)
+        if result.problem is not None and entry.state == "running":
+            self._fail(entry, result.problem)
         elif entry.state == "running":
             self._put(entry.with_state("paused"))
         self._save_and_announce()

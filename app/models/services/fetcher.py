@@ -106,10 +106,13 @@ class Fetcher(QObject):
         """Return the process id of the child; 0 while there is none."""
         return self._child.pid
 
-    def fetch(self, queued: QueuedDownload, place: str, folder: Path, access: NetworkAccess, bytes_per_s: int) -> None:
-        """Fetch a download into `folder`, starting the child if necessary. `place`: the hub's address or the source."""
+    def fetch(self, queued: QueuedDownload, source: str, folder: Path, access: NetworkAccess, bytes_per_s: int) -> None:
+        """Fetch a download into `folder`, starting the child if necessary.
+
+        `source`: the hub's address or the source.
+        """
         assert self._job is None
-        self._job, self._place, self._folder, self._access, self._limit = queued, place, folder, access, bytes_per_s
+        self._job, self._place, self._folder, self._access, self._limit = queued, source, folder, access, bytes_per_s
         self._is_pausing, self._may_restart = False, True
         self._send_next()
 
@@ -242,16 +245,16 @@ class Fetcher(QObject):
         if self._job is not None:
             self._send_next()
 
-    def _on_exited(self, how: ChildExit) -> None:
-        if how.cause == "stopped" or self._job is None:
+    def _on_exited(self, child_exit: ChildExit) -> None:
+        if child_exit.cause == "stopped" or self._job is None:
             return
-        if self._may_restart and how.cause != "not_started" and not self._is_pausing:
+        if self._may_restart and child_exit.cause != "not_started" and not self._is_pausing:
             self._may_restart = False
             self._send_next()
         elif self._is_pausing:
             self._end(FetchResult("paused"))
         else:
-            self._end(FetchResult("failed", AppError("download_crashed", detail=how.reason)))
+            self._end(FetchResult("failed", AppError("download_crashed", detail=child_exit.reason)))
 
     def _end(self, result: FetchResult) -> None:
         if self._job is not None:
@@ -259,13 +262,13 @@ class Fetcher(QObject):
             self.ended.emit(result)
 
 
-def _origin(job: QueuedDownload, file: QueuedFile, place: str, revision: str) -> FileOrigin:
+def _origin(job: QueuedDownload, file: QueuedFile, source: str, revision: str) -> FileOrigin:
     match download_queue.source_kind(job.place):
         case "hub":
-            return FileOrigin(place, job.repository, revision, file.source)
+            return FileOrigin(source, job.repository, revision, file.source)
         case "file":
             return FileOrigin(file.source)
         case "local_file":
-            return FileOrigin(str(Path(place).parent), file=file.source)
+            return FileOrigin(str(Path(source).parent), file=file.source)
         case _:
-            return FileOrigin(place, file=file.source)
+            return FileOrigin(source, file=file.source)

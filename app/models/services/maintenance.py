@@ -80,7 +80,7 @@ class ModelMaintenance(OneTaskService):
 
     def find(self) -> None:
         """Search for models of other programs; `found` follows. `ModelLibrary.import_file` adds one in place."""
-        places = found_models.known_model_folders(Path.home(), own=self._where.models)
+        places = found_models.known_model_folders(Path.home(), own_folder=self._where.models)
         self._run(lambda progress: found_models.search_folders(places, progress.report), self.found.emit)
 
     def verify(self, model_ids: Sequence[str] = ()) -> None:

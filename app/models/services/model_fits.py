@@ -62,8 +62,8 @@ class FitChecker(QObject):
             file = self._speed_file
             background.run(lambda: speed.save(file, speed.measure()), self._on_measured, self._on_failed)
 
-    def _on_judged(self, found: tuple[int, FitResults]) -> None:
-        generation, findings = found
+    def _on_judged(self, outcome: tuple[int, FitResults]) -> None:
+        generation, findings = outcome
         if generation == self._generation:
             self.findings = findings
             self.changed.emit()

@@ -128,9 +128,9 @@ class ModelLibrary(OneTaskService):
         if model is not None and model.files != files:
             self.update(dataclasses.replace(model, files=files))
 
-    def note_speed(self, model: LocalModel, repack: bool, done: Done) -> None:
+    def note_speed(self, model: LocalModel, repack: bool, event: Done) -> None:
         """Record the model's speed if prompt and answer were long enough to measure it."""
-        usage, timings = done.usage, done.timings
+        usage, timings = event.usage, event.timings
         evaluated = usage.prompt_tokens - usage.cached_tokens
         is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
         if is_long and not model.adapter and model.remote is None and timings.prompt_s > 0 and timings.answer_s > 0:

@@ -59,11 +59,11 @@ class RemoteCheck(QObject):
     def _ask(self) -> None:
         self._child.ask(json.dumps({"key": self._key}).encode("ascii") + b"\n", DEADLINE_S)
 
-    def _on_exited(self, how: ChildExit) -> None:
-        answer: ServerAnswer | None = how.last_event
-        if how.cause == "stopped":
+    def _on_exited(self, child_exit: ChildExit) -> None:
+        answer: ServerAnswer | None = child_exit.last_event
+        if child_exit.cause == "stopped":
             return
-        if how.cause == "not_started":
+        if child_exit.cause == "not_started":
             self.failed.emit(AppError("engine_missing", cause="not_started"))
         elif answer is None:
             self.failed.emit(AppError("remote_silent", address=local_model.address_label(self._address)))
@@ -98,13 +98,13 @@ def give_remote_key(engine: EngineClient, model: LocalModel, options: argparse.N
         engine.remote_keys.give(model.remote.address, read_key(options.key_from))
 
 
-def read_key(place: str) -> str:
+def read_key(source: str) -> str:
     """Return the first line of a file, or of standard input for "-". Raises AppError("key_unreadable")."""
     try:
-        text = sys.stdin.readline() if place == "-" else Path(place).expanduser().read_text("utf-8-sig")
+        text = sys.stdin.readline() if source == "-" else Path(source).expanduser().read_text("utf-8-sig")
     except (OSError, UnicodeError, RuntimeError) as error:
-        raise AppError("key_unreadable", path=place) from error
+        raise AppError("key_unreadable", path=source) from error
     key = (text.splitlines() or [""])[0].strip()
     if not key or len(key) > KEY_MAX:
-        raise AppError("key_unreadable", path=place)
+        raise AppError("key_unreadable", path=source)
     return key

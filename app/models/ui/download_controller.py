@@ -172,8 +172,8 @@ class DownloadSourceDialog(Dialog):
         if folder:
             self.use_folder(folder)
 
-    def _on_folder_checked(self, found: tuple[str, bool]) -> None:
-        folder, is_there = found
+    def _on_folder_checked(self, outcome: tuple[str, bool]) -> None:
+        folder, is_there = outcome
         if folder != self._folder:
             return
         self._has_file = is_there
@@ -310,14 +310,14 @@ class DownloadController(QObject):
     def is_allowed(self) -> bool:
         return self._preferences.value.network_allowed
 
-    def offer(self, card: ModelCard, file: ModelFile, parent: QWidget, place: str = "") -> DownloadConsent:
-        """Ask for consent; the download starts when the user agrees. `place` as in `Downloads.start`."""
-        dialog = DownloadConsent(self._theme, card, file, self._source(file, place), parent)
+    def offer(self, card: ModelCard, file: ModelFile, parent: QWidget, source: str = "") -> DownloadConsent:
+        """Ask for consent; the download starts when the user agrees. `source` as in `Downloads.start`."""
+        dialog = DownloadConsent(self._theme, card, file, self._source(file, source), parent)
         dialog.licence_button.clicked.connect(
             lambda: model_actions.licence_dialog(self._theme, card.licence_url, dialog).open()
         )
         dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
-        dialog.chosen.connect(lambda key: self.downloads.start(card, file, place) if key == "accept" else None)
+        dialog.chosen.connect(lambda key: self.downloads.start(card, file, source) if key == "accept" else None)
         dialog.open()
         return dialog
 
@@ -328,10 +328,10 @@ class DownloadController(QObject):
         dialog.open()
         return dialog
 
-    def _source(self, file: ModelFile, place: str) -> str:
+    def _source(self, file: ModelFile, source: str) -> str:
         """Return the text that names the source."""
-        kind, host = source_kind(place), host_of(place or hub_address(self._preferences.value))
-        return with_note(file.repository, host) if kind == "hub" else host or place
+        kind, host = source_kind(source), host_of(source or hub_address(self._preferences.value))
+        return with_note(file.repository, host) if kind == "hub" else host or source
 
     def find(self, download_id: str) -> Download | None:
         return next((item for item in self.downloads.items() if item.id == download_id), None)

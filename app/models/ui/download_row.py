@@ -46,13 +46,13 @@ class DownloadRow(QWidget):
         self.cancel_button.clicked.connect(lambda: self.cancel_requested.emit(self._id))
         self.menu_button.clicked.connect(lambda: self.menu_requested.emit(self._id))
 
-    def show_download(self, download: Download, place: int = 0) -> None:
-        """Show the state of a download. `place`: number of downloads before it in the queue."""
+    def show_download(self, download: Download, queue_position: int = 0) -> None:
+        """Show the state of a download. `queue_position`: number of downloads before it in the queue."""
         is_other = self._id != download.id
         self._id = download.id
         total = download.total_bytes
         self.bar.setValue(round(STEPS * download.done_bytes / total) if total else 0)
-        self.state.setText(state_words(download, place))
+        self.state.setText(state_words(download, queue_position))
         self.state.set_tone("danger" if download.state == "failed" else "text2")
         can_pause = download.state in ("waiting", "running", "verifying", "repairing")
         had_focus = self.pause_button.hasFocus() or self.resume_button.hasFocus()
@@ -70,13 +70,16 @@ class DownloadRow(QWidget):
         self.menu_button.setAccessibleName(f"{phrase('models.change_the_order')} {title}")
 
 
-def state_words(download: Download, place: int) -> str:
-    """Return a download's state in one line. `place`: number of downloads before it in the queue."""
+def state_words(download: Download, queue_position: int) -> str:
+    """Return a download's state in one line. `queue_position`: number of downloads before it in the queue."""
     amount = amount_words(download)
     state = download.state
     if state == "waiting":
         return join_facts(
-            phrase("models.waiting_n_before_it", n=place) if place else phrase("models.starting_soon"), amount
+            phrase("models.waiting_n_before_it", n=queue_position)
+            if queue_position
+            else phrase("models.starting_soon"),
+            amount,
         )
     if state == "failed":
         reason = describe_error(download.problem).message if download.problem else ""

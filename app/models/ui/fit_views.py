@@ -202,7 +202,7 @@ class QuantizationChooser(CardGrid):
         self.buttons: dict[str, QRadioButton] = {}
         self._group.buttonClicked.connect(lambda button: self.chosen.emit(button.text()))
 
-    def set_files(self, files: tuple[ModelFile, ...], judged: Mapping[str, FitResult], chosen: str) -> None:
+    def set_files(self, files: tuple[ModelFile, ...], judged: Mapping[str, FitResult], quantization: str) -> None:
         for button in self.buttons.values():
             self._group.removeButton(button)
         self.buttons = {}
@@ -211,7 +211,7 @@ class QuantizationChooser(CardGrid):
         self._add_head(has_speed)
         for file in files:
             self.next_row()
-            self._add_file(file, judged.get(file.quantization), file.quantization == chosen, has_speed)
+            self._add_file(file, judged.get(file.quantization), file.quantization == quantization, has_speed)
 
     def _add_head(self, has_speed: bool) -> None:
         numbers = [phrase("models.file"), phrase("models.memory")]
@@ -221,26 +221,26 @@ class QuantizationChooser(CardGrid):
             self.put(Label(name, "caption", "muted"), column, is_number=0 < column <= len(numbers))
         self.grid.setColumnStretch(len(names) - 1, 1)
 
-    def _add_file(self, file: ModelFile, found: FitResult | None, is_chosen: bool, has_speed: bool) -> None:
+    def _add_file(self, file: ModelFile, fit: FitResult | None, is_chosen: bool, has_speed: bool) -> None:
         button = self.buttons[file.quantization] = QRadioButton(file.quantization)
         button.setChecked(is_chosen)
         self._group.addButton(button)
         about = phrase("common.about_size") if not file.verified else "{size}"
-        cells = [about.format(size=format_size(file.size_bytes)), self._memory(found)]
+        cells = [about.format(size=format_size(file.size_bytes)), self._memory(fit)]
         if has_speed:
-            cells.append(f"{found.predicted.answer:.1f}" if found and found.predicted else "")
-        verdict = model_text.fit_verdict(found) if found else ""
+            cells.append(f"{fit.predicted.answer:.1f}" if fit and fit.predicted else "")
+        verdict = model_text.fit_verdict(fit) if fit else ""
         button.setAccessibleDescription(" ".join([*cells, verdict]))
         self.put(button, 0)
         for column, cell in enumerate(cells, 1):
             self.put(Label(cell, "caption"), column, is_number=True)
-        if found is not None:
-            self.put(ElidedLabel(verdict, "caption", model_text.fit_badge(found)[0]), len(cells) + 1)
+        if fit is not None:
+            self.put(ElidedLabel(verdict, "caption", model_text.fit_badge(fit)[0]), len(cells) + 1)
         self.put(ElidedLabel(localization.quality_text(file.quantization), "caption", "text2"), len(cells) + 2)
 
-    def _memory(self, found: FitResult | None) -> str:
-        if found is None:
+    def _memory(self, fit: FitResult | None) -> str:
+        if fit is None:
             return ""
-        total = found.fit.needed.total_bytes
+        total = fit.fit.needed.total_bytes
         size = f"{total / 1e9:.1f} GB" if total >= 1e8 else format_size(total)
-        return phrase("common.about_size", size=size) if found.fit.is_rough else size
+        return phrase("common.about_size", size=size) if fit.fit.is_rough else size

@@ -68,19 +68,21 @@ class FoundModelsDialog(Dialog):
         if not self._work.begin(what, self._upkeep.find, self._upkeep.found, self.show_findings):
             self.state.setText("")
 
-    def show_findings(self, found: FoundModels) -> None:
+    def show_findings(self, found_models: FoundModels) -> None:
         """Show new models first, then listed ones, then unusable ones with the reason."""
         self.progress.hide()
-        models = sorted(found.models, key=lambda model: (_resolve(model.path) in self._listed, model.name.casefold()))
+        models = sorted(
+            found_models.models, key=lambda model: (_resolve(model.path) in self._listed, model.name.casefold())
+        )
         for model in models:
             self._add(model)
-        self.list.setVisible(bool(models or found.skipped))
+        self.list.setVisible(bool(models or found_models.skipped))
         new = sum(row.box.isEnabled() for row in self.list.rows.values())
         sentence = phrase("models.models_that_can_be_added", n=new) if new else phrase("models.there_are_no_new_models")
-        more = "" if found.is_complete else phrase("models.found_incomplete")
+        more = "" if found_models.is_complete else phrase("models.found_incomplete")
         self.state.setText(join_facts(sentence, more))
-        if found.skipped:
-            self._add_skipped(found.skipped)
+        if found_models.skipped:
+            self._add_skipped(found_models.skipped)
         self._show_count()
         first = self.list.first()
         (first or self.buttons["cancel"]).setFocus()

@@ -195,15 +195,15 @@ class MaintenancePresenter(StatusStrip):
             self.model_requested.emit(self._bad_id)
 
 
-def _kit_folder(chosen: Path) -> Path:
-    """Return the folder to write the kit to: `chosen` if it is empty or has a kit, else a subfolder of it."""
+def _kit_folder(folder: Path) -> Path:
+    """Return the folder to write the kit to: `folder` if it is empty or has a kit, else a subfolder of it."""
     try:
-        names = {path.name for path in chosen.iterdir()}
+        names = {path.name for path in folder.iterdir()}
     except OSError:
-        return chosen
+        return folder
     is_kit = transfer_kit.MANIFEST_NAME in names or any(name.endswith(transfer_kit.PART_SUFFIX) for name in names)
-    is_usable = not names or (is_kit and kit_export.foreign_file(chosen) is None)
-    return chosen if is_usable else chosen / "kotae-models"
+    is_usable = not names or (is_kit and kit_export.foreign_file(folder) is None)
+    return folder if is_usable else folder / "kotae-models"
 
 
 def pop_up(menu: QMenu, button: QWidget) -> None:

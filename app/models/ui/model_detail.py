@@ -83,11 +83,11 @@ class ModelDetail(QFrame):
         self._show_verified(context.last_verified if model is not None else None)
         self._show_actions(entry)
 
-    def update_download(self, download: Download, place: int) -> None:
+    def update_download(self, download: Download, queue_position: int) -> None:
         """Show the progress of a download if its entry is shown."""
         shown = self._entry.download if self._entry else None
         if shown is not None and shown.id == download.id:
-            self.download.show_download(download, place)
+            self.download.show_download(download, queue_position)
 
     def set_back_visible(self, is_visible: bool) -> None:
         """Show the back button, and with it the download's progress, because the list is hidden."""
@@ -270,14 +270,14 @@ class ModelDetail(QFrame):
                 model_text.remote_engine_facts(facts) if facts.remote else model_text.engine_facts(facts, predicted)
             )
 
-    def _show_verified(self, last: LastVerified | None) -> None:
+    def _show_verified(self, last_verified: LastVerified | None) -> None:
         for label in (self._verified, self._verified_next):
-            label.setVisible(last is not None)
-        if last is not None:
-            text, tone = model_text.verify_state(last)
+            label.setVisible(last_verified is not None)
+        if last_verified is not None:
+            text, tone = model_text.verify_state(last_verified)
             self._verified.setText(phrase("models.last_verified_result", result=text))
             self._verified.set_tone(tone)
-            self._verified_next.setText(model_text.verify_next_step(last))
+            self._verified_next.setText(model_text.verify_next_step(last_verified))
 
     def _show_actions(self, entry: ModelEntry) -> None:
         is_local = entry.model is not None

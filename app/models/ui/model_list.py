@@ -149,23 +149,24 @@ class ModelListModel(QAbstractListModel):
 
 
 def list_entries(
-    library: ModelLibrary, chosen: str | None, found: FitResults, downloads: Sequence[Download]
+    library: ModelLibrary, chosen_id: str | None, fits: FitResults, downloads: Sequence[Download]
 ) -> tuple[list[ModelEntry], list[ModelEntry]]:
     """Return the entries of listed models, and those of cards without a listed model.
 
-    `chosen`: id of the model that the user has chosen to answer. A download is shown in the entry of its card or model.
+    `chosen_id`: id of the model that the user has chosen to answer. A download is shown in the entry of its card or
+    model.
     """
     local = library.listed()
     order = {item.card_id: place for place, item in reversed(list(enumerate(downloads)))}
     downloading_cards: dict[str, Download] = {}
     for item in downloads:
         downloading_cards.setdefault(item.card_id, item)
-    used, here, names = local_models.answering_model(local, chosen), [], local_models.distinct_names(local)
+    used, here, names = local_models.answering_model(local, chosen_id), [], local_models.distinct_names(local)
     for model in local:
         card = library.card(model)
-        judged = dict(found.cards.get(card.id, {})) if card else {}
-        if model.path in found.models:
-            judged[model.quantization] = found.models[model.path]
+        judged = dict(fits.cards.get(card.id, {})) if card else {}
+        if model.path in fits.models:
+            judged[model.quantization] = fits.models[model.path]
         own = downloading_cards.pop(card.id, None) if card and model.tuned is None else None
         here.append(ModelEntry(names[model.id], model, card, model is used, judged, model.quantization, own))
     cards_here = {model.card_id for model in local if model.tuned is None}
@@ -173,7 +174,7 @@ def list_entries(
     for card in catalogue.load().cards:
         if card.id not in cards_here:
             usual, download = model_fit.usual_file(card), downloading_cards.get(card.id)
-            judged = dict(found.cards.get(card.id, {}))
+            judged = dict(fits.cards.get(card.id, {}))
             quantization = download.quantization if download else usual.quantization if usual else ""
             cards.append(ModelEntry(card.title, card=card, judged=judged, quantization=quantization, download=download))
     return here, sorted(cards, key=lambda entry: order.get(entry.card.id if entry.card else "", len(order)))

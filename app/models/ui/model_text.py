@@ -99,19 +99,19 @@ def predicted_speed(predicted: PredictedSpeed | None) -> str:
     return phrase("models.reading_p_answering_a_tok", p=f"{predicted.prompt:.0f}", a=f"{predicted.answer:.1f}")
 
 
-def verify_state(last: LastVerified) -> tuple[str, str]:
+def verify_state(last_verified: LastVerified) -> tuple[str, str]:
     """Return the result of a verification with its date and time, and its colour: success | warning | danger."""
-    state = "sound" if last.state == "first" else last.state
-    when = datetime.fromtimestamp(last.at)
+    state = "sound" if last_verified.state == "first" else last_verified.state
+    when = datetime.fromtimestamp(last_verified.at)
     words = with_note(phrase(f"models.verify_state.{state}"), f"{format_day(when.date())} {when:%H:%M}")
     return words, {"sound": "success", "changed": "warning"}.get(state, "danger")
 
 
-def verify_next_step(last: LastVerified) -> str:
+def verify_next_step(last_verified: LastVerified) -> str:
     """Return the sentence after a verification's result: the next step, or the meaning of the result."""
-    if last.problem is not None:
-        return str(describe_error(last.problem))
-    if last.state == "first":
+    if last_verified.problem is not None:
+        return str(describe_error(last_verified.problem))
+    if last_verified.state == "first":
         return phrase("models.its_content_was_noted_from")
     return phrase("models.its_content_is_the_same")
 

@@ -148,14 +148,14 @@ class RemoteServerDialog(Dialog):
         self.model.clear()
         self._show_note("", "muted")
 
-    def _on_found(self, found: tuple[RemoteModel, ...]) -> None:
+    def _on_found(self, models: tuple[RemoteModel, ...]) -> None:
         self._check = None
-        self._found = found
-        self.model.addItems([one.model for one in found])
+        self._found = models
+        self.model.addItems([one.model for one in models])
         before = self._before.remote if self._before else None
-        place = next((n for n, one in enumerate(found) if before and one.model == before.model), 0)
+        place = next((n for n, one in enumerate(models) if before and one.model == before.model), 0)
         self.model.setCurrentIndex(place)
-        self._show_note(phrase("models.connected_models_n", n=len(found)), "success")
+        self._show_note(phrase("models.connected_models_n", n=len(models)), "success")
         self._show_chosen(is_new=self._before is None)
         self._refresh()
         self.model.setFocus()

@@ -63,10 +63,10 @@ class MaintenanceProgress(QObject):
     def is_running_here(self) -> bool:
         return self._end_signal is not None
 
-    def begin(self, what: str, start: Callable[[], None], signal: SignalInstance, done: Callable[..., None]) -> bool:
+    def begin(self, what: str, start: Callable[[], None], signal: SignalInstance, on_done: Callable[..., None]) -> bool:
         """Begin a task with `start`; return False if another task is running.
 
-        `what`: the text of the progress. `signal`: ends the task; `done` is called with its arguments.
+        `what`: the text of the progress. `signal`: ends the task; `on_done` is called with its arguments.
         """
         if self._upkeep.is_working:
             if not self.is_running_here:
@@ -74,7 +74,7 @@ class MaintenanceProgress(QObject):
                 self._banner.show_message("warning", phrase("models.other_work_on_the_models"), sentence)
             return False
         self._banner.hide()
-        self._end_signal, self._done = signal, done
+        self._end_signal, self._done = signal, on_done
         signal.connect(self._on_done)
         self._progress.start(what)
         start()

@@ -169,7 +169,7 @@ class ProgramStart:
 
     def preferences(self) -> Preferences:
         """Return the user's preferences. Safe mode overrides some of them, without storing the change."""
-        return Preferences(self.where().settings, held=_HELD if self.is_safe else None)
+        return Preferences(self.where().settings, overrides=_HELD if self.is_safe else None)
 
     def choose_packs(self) -> None:
         """Set the folder from which all child processes load the engine's GPU parts; none in safe mode."""

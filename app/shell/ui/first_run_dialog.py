@@ -96,8 +96,8 @@ class MachineStep(QWidget):
 
     # ------------------------------------------------------------------- advice
 
-    def _show_advice(self, here: Machine) -> None:
-        sizes = model_fit.fit_sizes(here.available_bytes, self._settings.context_tokens, self._settings.kv_type)
+    def _show_advice(self, this_machine: Machine) -> None:
+        sizes = model_fit.fit_sizes(this_machine.available_bytes, self._settings.context_tokens, self._settings.kv_type)
         best = model_fit.recommended_size(sizes)
         if best is None:
             self.advice.setText(phrase("shell.free_memory_is_tight_even"))
@@ -105,7 +105,7 @@ class MachineStep(QWidget):
         else:
             self.advice.setText(phrase("shell.recommended_model_size_size", size=best.name))
             self.reasons.setText("\n".join((self._needs(best), *self._other_sizes(best, sizes))))
-        is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > here.free_disk_bytes
+        is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > this_machine.free_disk_bytes
         self.warning.setVisible(is_disk_short)
         self.warning.setText(phrase("shell.there_is_not_enough_disk"))
 
@@ -117,7 +117,7 @@ class MachineStep(QWidget):
             n=f"{self._settings.context_tokens:,}",
         )
 
-    def _other_sizes(self, best: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
+    def _other_sizes(self, best_fit: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
         """Return a sentence on the recommended size or on larger sizes that also fit, in a list; [] if neither
         applies."""
         wanted = next(size for size in sizes if size.name == model_fit.RECOMMENDED_SIZE)
@@ -127,7 +127,7 @@ class MachineStep(QWidget):
             return [words.format(size=wanted.name, need=_gb(wanted.need_bytes))]
         if wanted.verdict == "tight":
             return [phrase("shell.size_recommended_for_work_runs", size=wanted.name)]
-        if largest is not None and largest != best:
+        if largest is not None and largest != best_fit:
             words = phrase("shell.models_up_to_size_fit")
             return [words.format(size=largest.name)]
         return []

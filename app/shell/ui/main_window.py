@@ -105,7 +105,7 @@ class MainWindow(QMainWindow):
         training_setup: EnvironmentSetup,
         trainings: TrainingRunner,
         evaluations: Evaluations,
-        place: WindowGeometry,
+        geometry: WindowGeometry,
         create_answer_settings: Callable[["MainWindow"], ConversationSettings],
         outside_connections: Callable[[], int],
     ) -> None:
@@ -122,7 +122,7 @@ class MainWindow(QMainWindow):
         self._training_setup = training_setup
         self._trainings = trainings
         self._evaluations = evaluations
-        self._place = place
+        self._place = geometry
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages

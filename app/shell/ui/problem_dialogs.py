@@ -64,13 +64,15 @@ def open_store(where: Paths, theme: Theme) -> Store | None:
     return Store.open(where.database, where.backups)
 
 
-def restore_outcome(where: Paths, used: Path | None) -> AppError:
-    """Return the message about the backup that was restored and its contents. `used` None: there was no backup."""
-    held = database.backup_content(used) if used is not None else None
-    if used is None or held is None:
+def restore_outcome(where: Paths, backup: Path | None) -> AppError:
+    """Return the message about the backup that was restored and its contents. `backup` None: there was no backup."""
+    held = database.backup_content(backup) if backup is not None else None
+    if backup is None or held is None:
         return AppError("no_backup", path=str(where.data))
-    log.warning("restored from %s: %s", used.name, held)
+    log.warning("restored from %s: %s", backup.name, held)
     if not held.conversations and not held.changed_at:  # the bin of the backup is empty too
-        return AppError("restored_empty", name=used.name, path=str(where.data))
+        return AppError("restored_empty", name=backup.name, path=str(where.data))
     last = format_time(min(max(0.0, held.changed_at), 2.0**33))
-    return AppError("restored", name=used.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data))
+    return AppError(
+        "restored", name=backup.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data)
+    )

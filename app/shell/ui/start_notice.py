@@ -44,8 +44,8 @@ class StartNotice(QWidget):
         self.banner.action_requested.connect(self._on_action)
         self.hide()
 
-    def tell(self, last: StartRecord, *, is_safe: bool) -> None:
-        """Show the notice for this start, if there is any. `last` is the record of the previous start.
+    def tell(self, last_start: StartRecord, *, is_safe: bool) -> None:
+        """Show the notice for this start, if there is any. `last_start` is the record of the previous start.
 
         Call this after the widget was added to its window, because the widget may show itself.
         """
@@ -54,17 +54,17 @@ class StartNotice(QWidget):
             self.banner.show_message(
                 "warning",
                 phrase("shell.kotae_is_in_safe_mode"),
-                self._why_safe(last),
+                self._why_safe(last_start),
                 (("more", phrase("shell.details")), ("restart", phrase("shell.restart_as_usual")), report),
             )
-        elif last.was_cut_off:
+        elif last_start.was_cut_off:
             what = phrase("shell.kotae_did_not_end_properly")
             self.banner.show_message("warning", what, phrase("shell.your_conversations_are_saved"), (report,))
-        elif last.is_of_a_newer_version:
+        elif last_start.is_of_a_newer_version:
             what = phrase("shell.this_kotae_is_older_than")
             sentence = phrase("shell.settings_that_the_newer_version")
-            self.banner.show_message("warning", what.format(version=__version__, before=last.version), sentence)
-        elif last.is_of_another_version:
+            self.banner.show_message("warning", what.format(version=__version__, before=last_start.version), sentence)
+        elif last_start.is_of_another_version:
             what = phrase("shell.this_is_kotae_version_now", version=__version__)
             self.banner.show_message("success", what, "", (("news", phrase("shell.what_is_new")),))
 
@@ -73,10 +73,10 @@ class StartNotice(QWidget):
             self.setVisible(not self.banner.isHidden())
         return super().eventFilter(watched, event)
 
-    def _why_safe(self, last: StartRecord) -> str:
-        if last.is_safe_mode_due:
+    def _why_safe(self, last_start: StartRecord) -> str:
+        if last_start.is_safe_mode_due:
             why = phrase("shell.n_starts_in_a_row")
-            return why.format(n=last.failed_by_now)
+            return why.format(n=last_start.failed_by_now)
         return phrase("shell.some_functions_are_off_and")
 
     def _on_action(self, key: str) -> None:
@@ -89,7 +89,7 @@ class StartNotice(QWidget):
 
 
 def show_notices(
-    window: MainWindow, where: Paths, last: StartRecord, is_safe: bool, restart: Callable[[], None]
+    window: MainWindow, where: Paths, last_start: StartRecord, is_safe: bool, restart: Callable[[], None]
 ) -> StartNotice:
     """Add the notice to the window. `restart` restarts the program without safe mode."""
     notice = StartNotice(window.theme)
@@ -105,7 +105,7 @@ def show_notices(
     notice.news_requested.connect(news)
     notice.more_requested.connect(lambda: safe_mode_dialog(window.theme, where, window).open())
     window.show_at_foot(notice)
-    notice.tell(last, is_safe=is_safe)
+    notice.tell(last_start, is_safe=is_safe)
     return notice
 
 

@@ -114,7 +114,7 @@ def _tokens(base: str, imported: ImportedRows, where: Paths, output: Output) -> 
 
 
 def _check_text(
-    imported: ImportedRows, found: DataCheckReport, base: str, out: Path | None, output: Output
+    imported: ImportedRows, report: DataCheckReport, base: str, out: Path | None, output: Output
 ) -> Iterator[str]:
     yield from _source(imported, output)
     yield from _preview(imported, output)
@@ -129,14 +129,14 @@ def _check_text(
         yield ""
         yield output.phrase(
             "training.data_findings"
-            if found.findings
+            if report.findings
             else "training.data_clean_rest"
             if imported.bad
             else "training.data_clean"
         )
-    for finding in found.findings:
+    for finding in report.findings:
         yield from _finding(finding, output)
-    for unit, parts in (("characters", found.characters), ("tokens", found.tokens)):
+    for unit, parts in (("characters", report.characters), ("tokens", report.tokens)):
         yield from _lengths(unit, parts, base, output)
     if out is not None:
         yield ""
@@ -317,8 +317,8 @@ class _TokenCounter(CommandEventLoop):
         self._id = self._engine.new_id()
         self._engine.send(Tokenize(self._id, prompts))
 
-    def _on_died(self, how: ChildExit) -> None:
-        self.fail(AppError("engine_died", cause=how.reason))
+    def _on_died(self, child_exit: ChildExit) -> None:
+        self.fail(AppError("engine_died", cause=child_exit.reason))
 
 
 def _batches(rows: Sequence[TrainingRow]) -> Iterator[list[TrainingRow]]:
@@ -399,8 +399,8 @@ def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
     return {code: lines for code, lines in by_code.items() if lines}
 
 
-def _split_text(imported: ImportedRows, made: Split, folder: Path, output: Output) -> Iterator[str]:
-    counts = {name: f"{len(made.part(name)):,}" for name in PARTS}
+def _split_text(imported: ImportedRows, split: Split, folder: Path, output: Output) -> Iterator[str]:
+    counts = {name: f"{len(split.part(name)):,}" for name in PARTS}
     yield output.phrase(
         "training.split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts
     )
@@ -426,30 +426,30 @@ def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -
     yield output.phrase(key, count=f"{count:,}", kinds=output.phrase("common.data_gap").join(kinds), file=file)
 
 
-def _few(made: Split, output: Output) -> Iterator[str]:
+def _few(split: Split, output: Output) -> Iterator[str]:
     """Yield warnings about too few rows, which the training checks and the verdict would give only later."""
-    if len(made.train) < FEW_TRAINED:
-        yield output.phrase("training.split_few_trained", count=len(made.train), least=FEW_TRAINED)
-    units = len({row.group or row.id for row in made.holdout})  # units of the quality gate: groups, or single rows
+    if len(split.train) < FEW_TRAINED:
+        yield output.phrase("training.split_few_trained", count=len(split.train), least=FEW_TRAINED)
+    units = len({row.group or row.id for row in split.holdout})  # units of the quality gate: groups, or single rows
     if units < FEW_EXAMPLES:
         yield output.phrase("training.split_few_judged", count=units, least=FEW_EXAMPLES)
 
 
-def _removed(made: Split, output: Output) -> Iterator[str]:
-    if made.removed:
-        counts = {reason: sum(one.reason == reason for one in made.removed) for reason in ("same", "near_holdout")}
-        yield output.phrase("training.split_removed", count=f"{len(made.removed):,}", **counts)
-    for one in made.removed[:SHOWN_REMOVED]:
+def _removed(split: Split, output: Output) -> Iterator[str]:
+    if split.removed:
+        counts = {reason: sum(one.reason == reason for one in split.removed) for reason in ("same", "near_holdout")}
+        yield output.phrase("training.split_removed", count=f"{len(split.removed):,}", **counts)
+    for one in split.removed[:SHOWN_REMOVED]:
         similarity = f"{one.similarity:.2f}"
         key = f"training.split_removal.{one.reason}"
         yield "  " + output.phrase(key, line=one.row.line, other=one.other.line, similarity=similarity)
-    if len(made.removed) > SHOWN_REMOVED:
-        yield "  " + output.phrase("training.split_removed_more", count=f"{len(made.removed) - SHOWN_REMOVED:,}")
+    if len(split.removed) > SHOWN_REMOVED:
+        yield "  " + output.phrase("training.split_removed_more", count=f"{len(split.removed) - SHOWN_REMOVED:,}")
 
 
-def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str]:
+def _leakage(split: Split, report: LeakageReport, output: Output) -> Iterator[str]:
     """Yield lines on how similar the hold-out is to the training rows, with a count for each tenth of similarity."""
-    measure = made.settings.measure
+    measure = split.settings.measure
     part = output.phrase(f"training.split_part.{measure.part}")
     yield output.phrase(
         "training.split_sound" if report.is_sound else "training.split_leaks",
@@ -462,7 +462,7 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
     yield output.phrase(
         "training.split_compared",
         compared=report.answers_compared,
-        holdout=len(made.holdout),
+        holdout=len(split.holdout),
         characters=duplicates.ANSWER_CHARACTERS,
         rows=duplicates.ANSWER_ROWS,
     )
@@ -518,9 +518,13 @@ def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
     return Lineage(confidentiality.label_of_rows(pairs), collection_lookup.origins_of_rows(pairs))
 
 
-def _pass_out(what: ExportKind, known: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
+def _pass_out(
+    export_kind: ExportKind, known_lineage: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool
+) -> Permit:
     """Return the permit to export the file `out`. Raises AppError("secret_export" | "export_log_unwritable")."""
-    export = ExportRequest(what, str(out.absolute()), lambda: known.label_now(where.documents), path.name)
+    export = ExportRequest(
+        export_kind, str(out.absolute()), lambda: known_lineage.label_now(where.documents), path.name
+    )
     return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 
 
@@ -532,30 +536,30 @@ def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output:
     return 0
 
 
-def _review_object(found: PairReview, out: Path) -> dict[str, Any]:
+def _review_object(review: PairReview, out: Path) -> dict[str, Any]:
     problems = [
         {"line": one.line, "code": one.code, "message": phrase(f"training.review_note.{one.code}")}
-        for one in found.problems
+        for one in review.problems
     ]
     return {
-        "out": str(out) if found.kept else None,
-        "total": found.total,
-        "kept": len(found.kept),
-        "accepted": found.accepted,
-        "edited": found.edited,
-        "rejected": found.rejected,
-        "undecided": found.undecided,
-        "missing": found.missing,
+        "out": str(out) if review.kept else None,
+        "total": review.total,
+        "kept": len(review.kept),
+        "accepted": review.accepted,
+        "edited": review.edited,
+        "rejected": review.rejected,
+        "undecided": review.undecided,
+        "missing": review.missing,
         "problems": problems,
     }
 
 
-def _review_text(found: PairReview, out: Path) -> list[str]:
-    facts = {"kept": len(found.kept), "accepted": found.accepted, "edited": found.edited, "total": found.total}
-    lines = [phrase("training.review_done" if found.kept else "training.review_nothing", path=out, **facts)]
-    counts = {name: getattr(found, name) for name in ("rejected", "undecided", "missing")}
+def _review_text(review: PairReview, out: Path) -> list[str]:
+    facts = {"kept": len(review.kept), "accepted": review.accepted, "edited": review.edited, "total": review.total}
+    lines = [phrase("training.review_done" if review.kept else "training.review_nothing", path=out, **facts)]
+    counts = {name: getattr(review, name) for name in ("rejected", "undecided", "missing")}
     lines += [phrase(f"training.review_note.{name}", count=count) for name, count in counts.items() if count]
-    shown = found.problems[:SHOWN_PROBLEMS]
+    shown = review.problems[:SHOWN_PROBLEMS]
     lines += [
         "  " + phrase("training.review_problem", line=one.line, what=phrase(f"training.review_note.{one.code}"))
         for one in shown

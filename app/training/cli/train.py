@@ -99,16 +99,14 @@ def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output:
     return seconds
 
 
-def _print_need(needed: InstallNeed, output: Output) -> None:
+def _print_need(need: InstallNeed, output: Output) -> None:
     output.note(
-        "training.training_need" if needed.download_bytes else "training.training_need_offline",
-        **dataclasses.asdict(needed),
+        "training.training_need" if need.download_bytes else "training.training_need_offline",
+        **dataclasses.asdict(need),
     )
-    if needed.fetches_python:
-        output.note(
-            "training.training_needs_python", python=needed.python, hosts=", ".join(shipped_tools.python_hosts())
-        )
-    if needed.lacks_cuda:
+    if need.fetches_python:
+        output.note("training.training_needs_python", python=need.python, hosts=", ".join(shipped_tools.python_hosts()))
+    if need.lacks_cuda:
         output.note("training.training_lacks_cuda")
 
 
@@ -170,27 +168,27 @@ class _SetupOutput(CommandEventLoop):
         self._output.note("training.training_contact", host=contact.host)
 
 
-def _print(found: EnvironmentReport, extra: dict[str, Any], output: Output) -> int:
-    probe = found.probe
+def _print(report: EnvironmentReport, extra: dict[str, Any], output: Output) -> int:
+    probe = report.probe
     data: dict[str, Any] = {
-        "python": str(found.python) if found.python else None,
-        "folder": str(found.base),
-        "size_bytes": found.size_bytes,
-        "is_own": found.is_own,
-        "is_current": found.is_current,
-        "left_bytes": found.left_bytes,
-        "previous_bytes": found.previous_bytes,
+        "python": str(report.python) if report.python else None,
+        "folder": str(report.base),
+        "size_bytes": report.size_bytes,
+        "is_own": report.is_own,
+        "is_current": report.is_current,
+        "left_bytes": report.left_bytes,
+        "previous_bytes": report.previous_bytes,
         "probe": dataclasses.asdict(probe) if probe else None,
     } | extra
-    if found.problem is not None:
-        sentence = wording.describe_error(found.problem)
-        data["problem"] = {"code": found.problem.code, "message": sentence.message, "next": sentence.next}
+    if report.problem is not None:
+        sentence = wording.describe_error(report.problem)
+        data["problem"] = {"code": report.problem.code, "message": sentence.message, "next": sentence.next}
         output.result(data, str(sentence))
         return 1
     assert probe is not None
     libraries = "  ".join(f"{name} {version}" for name, version in probe.versions.items())
     lines = [
-        output.phrase("training.training_environment", python=found.python, version=probe.python),
+        output.phrase("training.training_environment", python=report.python, version=probe.python),
         f"{libraries}  llama.cpp {probe.converter}",
         output.phrase(
             "training.training_cuda" if probe.cuda and probe.devices else "training.training_cpu",
@@ -198,14 +196,14 @@ def _print(found: EnvironmentReport, extra: dict[str, Any], output: Output) -> i
             devices=", ".join(f"{device.name} {device.memory_bytes / 1e9:.0f} GB" for device in probe.devices),
         ),
     ]
-    if found.size_bytes:
-        lines.append(output.phrase("training.training_size", size_bytes=found.size_bytes))
-    if not found.is_current:
+    if report.size_bytes:
+        lines.append(output.phrase("training.training_size", size_bytes=report.size_bytes))
+    if not report.is_current:
         lines.append(output.phrase("training.training_outdated"))
-    if found.previous_bytes:
-        lines.append(output.phrase("training.training_previous", previous_bytes=found.previous_bytes))
-    if found.left_bytes:
-        lines.append(output.phrase("training.training_kept", left_bytes=found.left_bytes))
+    if report.previous_bytes:
+        lines.append(output.phrase("training.training_previous", previous_bytes=report.previous_bytes))
+    if report.left_bytes:
+        lines.append(output.phrase("training.training_kept", left_bytes=report.left_bytes))
     output.result(data, "\n".join(lines))
     return 0
 

@@ -213,15 +213,15 @@ def add_import_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help=help_text("train import folder"))
 
 
-def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, output: Output) -> int:
+def make_job(requested: RunSpec, folder: Path, *, permit: Permit, with_base: bool, output: Output) -> int:
     """Write the job folder and list its run here as waiting for a result. Return exit status 0."""
     folder = folder.expanduser().absolute()
     output.progress("training.job_working")
     try:
-        job = remote_job.make_job(asked, folder, permit=permit, with_base=with_base)
+        job = remote_job.make_job(requested, folder, permit=permit, with_base=with_base)
     finally:
         output.end_progress()
-    run = run_folders.create(asked).name
+    run = run_folders.create(requested).name
     lines = [output.phrase("training.job_made", path=job.folder, size=format_size(job.size_bytes), id=run)]
     if not job.has_base:
         lines.append(output.phrase("training.job_base_missing", files=", ".join(job.base_files)))

@@ -95,13 +95,13 @@ def gate_progress_lines(output: Output) -> "StepLines":
     return StepLines(output, "common.run_gating", "training.run_gating.percent", describe)
 
 
-def print_verdict(run: TrainingRunFolder, found: "GateResult", output: Output) -> int:
+def print_verdict(run: TrainingRunFolder, gate: "GateResult", output: Output) -> int:
     """Print the verdict and return the exit status: 1 for a rejection, otherwise 0."""
     from app.training.cli import train_verdict
 
-    text = "\n".join([run.id, *train_verdict.verdict_lines(run, found)])
-    output.result(train_texts.run_as_json(run) | train_verdict.verdict_as_json(found), text)
-    return 1 if found.verdict == "reject" else 0
+    text = "\n".join([run.id, *train_verdict.verdict_lines(run, gate)])
+    output.result(train_texts.run_as_json(run) | train_verdict.verdict_as_json(gate), text)
+    return 1 if gate.verdict == "reject" else 0
 
 
 _OPTIONS = ("base", "preset", "name", "adapter")  # options with the same names as the fields of a SPEC
@@ -174,9 +174,9 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return _train(trainer, run.folder, where, output, print_start)
 
 
-def _print_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) -> None:
-    output.note("common.run_begun", id=run_id, base=asked.base)
-    if trainer.can_judge and asked.holdout:
+def _print_begun(trainer: Trainer, requested: RunSpec, run_id: str, output: Output) -> None:
+    output.note("common.run_begun", id=run_id, base=requested.base)
+    if trainer.can_judge and requested.holdout:
         output.note("common.run_judged_after")
 
 

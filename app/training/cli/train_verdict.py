@@ -12,20 +12,20 @@ from app.training.runs import run_folders
 from app.training.runs.run_folders import TrainingRunFolder
 
 
-def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
+def verdict_lines(run: TrainingRunFolder, gate: GateResult) -> list[str]:
     """Return lines with the verdict and its reasons; for a usable run also the proposed model form and its use."""
-    reasons = [quality_gate.reason_text(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
-    row = found.row(found.proposed)
-    lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate.{found.verdict}"))]
+    reasons = [quality_gate.reason_text(reason) for reason in gate.reasons] or [phrase("training.gate_adopt_why")]
+    row = gate.row(gate.proposed)
+    lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate.{gate.verdict}"))]
     lines += [phrase("common.run_reason", text=text) for text in reasons]
     report = phrase("common.run_report", path=run.folder / run_folders.REPORT)
-    if not found.is_usable:
+    if not gate.is_usable:
         return [*lines, phrase("common.run_rejected"), report]
-    lines += [phrase("common.run_proposed", form=form_name(found.proposed), size=format_size(row.size_bytes)), report]
-    if found.proposed == quality_gate.BASE_ADAPTER:
+    lines += [phrase("common.run_proposed", form=form_name(gate.proposed), size=format_size(row.size_bytes)), report]
+    if gate.proposed == quality_gate.BASE_ADAPTER:
         lines.append(phrase("common.run_use", id=run.id))
     else:
-        lines.append(phrase("common.run_use_file", path=run.folder / found.file))
+        lines.append(phrase("common.run_use_file", path=run.folder / gate.file))
     return lines
 
 
@@ -35,6 +35,6 @@ def form_name(form: str) -> str:
     return phrase("training.run_form.merged", form=form)
 
 
-def verdict_as_json(found: GateResult) -> dict[str, Any]:
-    reasons = [{"code": one.code, "level": one.level, "text": quality_gate.reason_text(one)} for one in found.reasons]
-    return {"proposed": found.proposed if found.is_usable else None, "reasons": reasons}
+def verdict_as_json(gate: GateResult) -> dict[str, Any]:
+    reasons = [{"code": one.code, "level": one.level, "text": quality_gate.reason_text(one)} for one in gate.reasons]
+    return {"proposed": gate.proposed if gate.is_usable else None, "reasons": reasons}

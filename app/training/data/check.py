@@ -249,7 +249,7 @@ def check_target(out: Path) -> None:
     check_new_target(out, REPORT_SUFFIXES, "data_out_format")
 
 
-def save_report(out: Path, imported: ImportedRows, found: DataCheckReport, *, permit: Permit) -> None:
+def save_report(out: Path, imported: ImportedRows, report: DataCheckReport, *, permit: Permit) -> None:
     """Write the report as JSON, CSV or XLSX, by the suffix of `out`.
 
     Raises AppError as `Permit.open_atomically` does.
@@ -257,25 +257,25 @@ def save_report(out: Path, imported: ImportedRows, found: DataCheckReport, *, pe
     with permit.open_atomically(out) as file:
         head = [phrase(f"training.data_column.{name}") for name in REPORT_COLUMNS]
         if out.suffix.lower() == ".csv":
-            table_writer.write_csv(file, head, _lines(imported, found))
+            table_writer.write_csv(file, head, _lines(imported, report))
         elif out.suffix.lower() == ".xlsx":
             label = phrase(f"common.label.{permit.label}")
             book = table_writer.WorkbookWriter(phrase("common.batch_cut"), label)
             book.add(
                 phrase("training.data_sheet"),
                 REPORT_WIDTHS,
-                _lines(imported, found),
+                _lines(imported, report),
                 head,
                 [phrase("common.export_label", label=label)],
             )
             book.save(file)
         else:
             file.write(
-                json.dumps(report_object(imported, found), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+                json.dumps(report_object(imported, report), ensure_ascii=False, indent=1).encode("utf-8", "replace")
             )
 
 
-def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, Any]:
+def report_object(imported: ImportedRows, report: DataCheckReport) -> dict[str, Any]:
     """Return the whole report as an object for JSON."""
     bad = [
         {"line": row.line, "code": row.code, "message": phrase(f"common.data_bad.{row.code}"), "detail": row.detail}
@@ -288,9 +288,9 @@ def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, A
             "count": len(finding.places),
             "places": [dataclasses.asdict(place) for place in finding.places],
         }
-        for finding in found.findings
+        for finding in report.findings
     ]
-    lengths = {"characters": found.characters, "tokens": found.tokens}
+    lengths = {"characters": report.characters, "tokens": report.tokens}
     return {
         "file": imported.name,
         "sha256": imported.sha256,
@@ -300,11 +300,11 @@ def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, A
         "shape": imported.shape,
         "mapping": imported.mapping.as_dict(),
         "columns": imported.columns,
-        "rows": found.rows,
+        "rows": report.rows,
         "blank_rows": imported.blank,
-        "rows_with_turns": found.turns,
-        "rows_with_system": found.systems,
-        "groups": found.groups,
+        "rows_with_turns": report.turns,
+        "rows_with_system": report.systems,
+        "groups": report.groups,
         "preview": [row.as_json() for row in imported.rows[:PREVIEW_ROWS]],
         "bad": bad,
         "findings": findings,
@@ -315,19 +315,19 @@ def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, A
     }
 
 
-def place_detail(code: str, place: RowPlace) -> str:
+def place_detail(code: str, row_place: RowPlace) -> str:
     """Return the detail of a place; for a row like another, a text with the other's line and their similarity."""
-    if not place.like:
-        return place.detail
-    return phrase(f"training.data_like.{code}", line=place.like, percent=f"{100 * place.similarity:.0f}")
+    if not row_place.like:
+        return row_place.detail
+    return phrase(f"training.data_like.{code}", line=row_place.like, percent=f"{100 * row_place.similarity:.0f}")
 
 
-def _lines(imported: ImportedRows, found: DataCheckReport) -> Iterator[tuple[int, str, str, str]]:
+def _lines(imported: ImportedRows, report: DataCheckReport) -> Iterator[tuple[int, str, str, str]]:
     """Yield the report's lines (line number, finding, detail, text) in the order of the file."""
     bad = [(row.line, phrase(f"common.data_bad.{row.code}"), *_detail_and_text(row)) for row in imported.bad]
     places = [
         (place.line, phrase(f"training.data_found.{finding.code}"), place_detail(finding.code, place), place.text)
-        for finding in found.findings
+        for finding in report.findings
         for place in finding.places
     ]
     yield from sorted([*bad, *places], key=lambda line: line[0])

@@ -84,12 +84,12 @@ class Decision:
     answer: str = ""
 
 
-def items_from_rows(rows: Sequence[TrainingRow], found: DataCheckReport) -> list[CurationItem]:
+def items_from_rows(rows: Sequence[TrainingRow], report: DataCheckReport) -> list[CurationItem]:
     """Return items for the rows of an imported file, flagged with the findings of its check."""
     numbers = {row.line: number for number, row in enumerate(rows, start=1)}
     flags: defaultdict[int, list[str]] = defaultdict(list)
     like: dict[int, int] = {}
-    for finding in found.findings:
+    for finding in report.findings:
         for place in finding.places:
             flags[place.line].append(finding.code)
             if place.like:

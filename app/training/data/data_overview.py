@@ -56,10 +56,10 @@ class FlawedRows:
     A kind is OPEN (rows that are excluded and not decided on yet), one of `check.CODES`, or UNUSABLE (lines).
     """
 
-    def __init__(self, rows: Curation, bad: Sequence[BadRow]) -> None:
+    def __init__(self, rows: Curation, bad_rows: Sequence[BadRow]) -> None:
         self._rows = rows
         self._flagged = [item for item in rows.items if item.flags]
-        self._bad = tuple(bad)
+        self._bad = tuple(bad_rows)
         self._found = Counter(flag for item in self._flagged for flag in item.flags)
 
     def kinds(self) -> list[tuple[str, int]]:
@@ -83,9 +83,9 @@ class FlawedRows:
         return sorted([*grave, *self._bad], key=line_number)
 
 
-def line_number(one: FlawedRow) -> int:
+def line_number(row: FlawedRow) -> int:
     """Return the row's line in the file, from 1."""
-    return one.line if isinstance(one, BadRow) else one.row.line
+    return row.line if isinstance(row, BadRow) else row.row.line
 
 
 def personal_texts(row: TrainingRow, code: str) -> list[str]:

@@ -147,13 +147,13 @@ def _parts(
     groups: dict[str, int] = {}
     leader = list(range(len(rows)))
 
-    def find(place: int) -> int:
-        while leader[place] != place:
-            leader[place] = place = leader[leader[place]]
-        return place
+    def find(index: int) -> int:
+        while leader[index] != index:
+            leader[index] = index = leader[leader[index]]
+        return index
 
-    def join(one: int, other: int) -> None:
-        leader[find(other)] = find(one)
+    def join(index: int, other: int) -> None:
+        leader[find(other)] = find(index)
 
     twins: dict[str, list[str]] = {}  # a row also belongs to the groups of its removed duplicates
     for one in same:
@@ -172,27 +172,27 @@ def _parts(
     return list(parts.values())
 
 
-def _take_parts(parts: list[list[int]], wanted: int, most: int) -> set[int]:
-    """Remove whole groups from `parts` until `wanted` rows are taken, and return the indices of these rows.
+def _take_parts(parts: list[list[int]], row_count: int, most: int) -> set[int]:
+    """Remove whole groups from `parts` until `row_count` rows are taken, and return the indices of these rows.
 
-    If groups that are too large leave it below half of `wanted`, take the smallest groups too, up to `most` rows.
+    If groups that are too large leave it below half of `row_count`, take the smallest groups too, up to `most` rows.
     """
     taken: set[int] = set()
     for part in list(parts):
-        if len(taken) + len(part) <= wanted:
+        if len(taken) + len(part) <= row_count:
             taken.update(part)
             parts.remove(part)
     for part in sorted(parts, key=len):
-        if 2 * len(taken) < wanted and len(taken) + len(part) <= most:
+        if 2 * len(taken) < row_count and len(taken) + len(part) <= most:
             taken.update(part)
             parts.remove(part)
     return taken
 
 
-def _near_holdout(near: Iterable[duplicates.Pair], holdout: set[int]) -> dict[int, tuple[int, float]]:
+def _near_holdout(near_pairs: Iterable[duplicates.Pair], holdout: set[int]) -> dict[int, tuple[int, float]]:
     """Return the rows outside the hold-out that resemble held-out rows, with the most similar one and the index."""
     found: dict[int, tuple[int, float]] = {}
-    for one, other, similarity in near:
+    for one, other, similarity in near_pairs:
         for inside, outside in ((one, other), (other, one)):
             if inside in holdout and outside not in holdout and similarity > found.get(outside, (0, 0.0))[1]:
                 found[outside] = (inside, similarity)

@@ -92,14 +92,14 @@ def near_duplicates(rows: Sequence[TrainingRow], threshold: float = 0.8, n: int 
 
 
 def nearest_rows(
-    rows: Sequence[TrainingRow], asked: Sequence[int], among: Sequence[int], measure: SimilarityMeasure
+    rows: Sequence[TrainingRow], row_indices: Sequence[int], among: Sequence[int], measure: SimilarityMeasure
 ) -> list[tuple[int, float]]:
-    """Return for each row index of `asked` the index of the most similar row of `among` and their Jaccard index."""
+    """Return for each of `row_indices` the index of the most similar row of `among` and their Jaccard index."""
     grams = NGramSets.of([_text(row, measure.part) for row in rows], measure.n)
     others = np.asarray(among, np.int64)
     postings = _Postings.of(grams, others, grams.sizes[others])
     found = []
-    for row in asked:
+    for row in row_indices:
         shared = np.bincount(postings.rows_with(grams.row(row)), minlength=len(rows))[others]
         jaccard = shared / (grams.sizes[row] + grams.sizes[others] - shared)
         best = int(np.argmax(jaccard))
@@ -129,8 +129,8 @@ class NGramSets:
     def sizes(self) -> _Numbers:
         return np.diff(self.starts)
 
-    def row(self, place: int) -> _Numbers:
-        return self.numbers[self.starts[place] : self.starts[place + 1]]
+    def row(self, row: int) -> _Numbers:
+        return self.numbers[self.starts[row] : self.starts[row + 1]]
 
     def bits(self) -> npt.NDArray[np.uint64]:
         """Return _BITS bits for each row, packed in uint64 words; an n-gram sets the bit of its number modulo _BITS."""
@@ -138,18 +138,18 @@ class NGramSets:
         bits[np.repeat(np.arange(len(bits)), self.sizes), self.numbers % _BITS] = True
         return np.packbits(bits, axis=1).view(np.uint64)
 
-    def similar(self, place: int, others: _Numbers, threshold: float) -> Iterator[tuple[int, float]]:
-        """Yield the rows of `others` whose Jaccard index with the row `place` reaches `threshold`, with the index."""
-        shared = self.shared(place, others)
-        jaccard = shared / (self.sizes[place] + self.sizes[others] - shared)
+    def similar(self, row: int, others: _Numbers, threshold: float) -> Iterator[tuple[int, float]]:
+        """Yield the rows of `others` whose Jaccard index with the row `row` reaches `threshold`, with the index."""
+        shared = self.shared(row, others)
+        jaccard = shared / (self.sizes[row] + self.sizes[others] - shared)
         for index in np.flatnonzero(jaccard >= threshold):
             yield int(others[index]), float(jaccard[index])
 
-    def shared(self, place: int, others: _Numbers) -> _Numbers:
-        """Return the number of n-grams that each row of `others` shares with the row `place`."""
+    def shared(self, row: int, others: _Numbers) -> _Numbers:
+        """Return the number of n-grams that each row of `others` shares with the row `row`."""
         if not len(others):
             return np.empty(0, np.int64)
-        own = self.row(place)
+        own = self.row(row)
         lengths = self.starts[others + 1] - self.starts[others]
         theirs = self.numbers[_ranges(self.starts[others], lengths)]
         at = np.minimum(np.searchsorted(own, theirs), len(own) - 1)

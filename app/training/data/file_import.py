@@ -131,23 +131,24 @@ def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
     return text, "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else codec
 
 
-def _records_of(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> DataRecords:
+def _records_of(raw: bytes, text: str, path: Path, requested: ColumnMapping) -> DataRecords:
     """Return the records of a file: a workbook is parsed from the bytes `raw`, other files from `text`."""
     suffix = path.suffix.lower()
     if suffix in table_reader.WORKBOOKS:
         sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
         if not sheets:
             raise AppError("data_empty", name=path.name)
-        return records.records_from_sheets(sheets, wanted)
+        return records.records_from_sheets(sheets, requested)
     if suffix in TABLES:
-        return records.records_from_table(list(table_reader.read_delimited(text, path.name)), wanted, is_text=True)
+        return records.records_from_table(list(table_reader.read_delimited(text, path.name)), requested, is_text=True)
     return records.records_from_json(text, path.name, is_lines=suffix in JSON_LINES)
 
 
-def _samples(found: DataRecords) -> tuple[DataRecord, ...]:
+def _samples(data_records: DataRecords) -> tuple[DataRecord, ...]:
     """Return the first records; values that JSON cannot represent, such as dates, become text."""
     return tuple(
-        DataRecord(one.line, {name: _cut(value) for name, value in one.values.items()}) for one in found.found[:SAMPLES]
+        DataRecord(one.line, {name: _cut(value) for name, value in one.values.items()})
+        for one in data_records.found[:SAMPLES]
     )
 
 
@@ -163,52 +164,54 @@ def _cut(value: Any, depth: int = 8) -> Any:
     return value if isinstance(value, int | float | None) else str(value)
 
 
-def _of_records(found: DataRecords, name: str, wanted: ColumnMapping) -> ImportedRows:
-    mapping, shape = _mapping(found, name, wanted)
-    made = [records.row_from_record(record, mapping) for record in found.found]
-    bad = sorted([*found.bad, *(one for one in made if isinstance(one, BadRow))], key=lambda one: one.line)
+def _of_records(data_records: DataRecords, name: str, requested: ColumnMapping) -> ImportedRows:
+    mapping, shape = _mapping(data_records, name, requested)
+    made = [records.row_from_record(record, mapping) for record in data_records.found]
+    bad = sorted([*data_records.bad, *(one for one in made if isinstance(one, BadRow))], key=lambda one: one.line)
     return ImportedRows(
         name=name,
         rows=tuple(one for one in made if isinstance(one, TrainingRow)),
         bad=tuple(bad),
         shape=shape,
         mapping=mapping,
-        columns=found.columns,
-        sheet=found.sheet,
-        other_sheets=found.other_sheets,
-        blank=found.blank,
-        samples=_samples(found),
-        label=confidentiality.label_of_rows_or_none(record.values for record in found.found) or "",
-        origins=collection_lookup.origins_of_rows(record.values for record in found.found),
+        columns=data_records.columns,
+        sheet=data_records.sheet,
+        other_sheets=data_records.other_sheets,
+        blank=data_records.blank,
+        samples=_samples(data_records),
+        label=confidentiality.label_of_rows_or_none(record.values for record in data_records.found) or "",
+        origins=collection_lookup.origins_of_rows(record.values for record in data_records.found),
     )
 
 
-def _mapping(found: DataRecords, name: str, wanted: ColumnMapping) -> tuple[ColumnMapping, Shape]:
-    wanted = names.resolve_mapping(wanted, found.columns, found.columns if found.is_table else ())
-    column, shape = records.find_conversations(found.found, found.columns)
-    if column and not (wanted.question or wanted.answer):
-        guessed = names.guess_mapping([one for one in found.columns if one != column], wanted)
+def _mapping(data_records: DataRecords, name: str, requested: ColumnMapping) -> tuple[ColumnMapping, Shape]:
+    requested = names.resolve_mapping(
+        requested, data_records.columns, data_records.columns if data_records.is_table else ()
+    )
+    column, shape = records.find_conversations(data_records.found, data_records.columns)
+    if column and not (requested.question or requested.answer):
+        guessed = names.guess_mapping([one for one in data_records.columns if one != column], requested)
         return ColumnMapping(system=guessed.system, group=guessed.group, messages=column), shape
-    mapping = names.guess_mapping(found.columns if found.has_names else (), wanted)
+    mapping = names.guess_mapping(data_records.columns if data_records.has_names else (), requested)
     is_half_known = bool(mapping.question or mapping.answer)
-    if found.is_table and len(found.columns) == 2 and (is_half_known or not found.has_names):
-        left, right = found.columns
+    if data_records.is_table and len(data_records.columns) == 2 and (is_half_known or not data_records.has_names):
+        left, right = data_records.columns
         is_turned = mapping.question == right or mapping.answer == left
         mapping = ColumnMapping(*((right, left) if is_turned else (left, right)))
-    if found.found and not (mapping.question and mapping.answer):
-        raise AppError("data_no_columns", name=name, columns=names.list_columns(found.columns))
+    if data_records.found and not (mapping.question and mapping.answer):
+        raise AppError("data_no_columns", name=name, columns=names.list_columns(data_records.columns))
     return mapping, "alpaca" if (mapping.question, mapping.answer) == records.ALPACA else "columns"
 
 
-def _of_markdown(text: str, name: str, wanted: ColumnMapping) -> ImportedRows:
+def _of_markdown(text: str, name: str, requested: ColumnMapping) -> ImportedRows:
     """Import the question-answer pairs of a Markdown text, or the rows of its tables if it has no pairs."""
-    rows, bad = ([], []) if wanted.as_dict() else markdown_pairs.read_pairs(text)
+    rows, bad = ([], []) if requested.as_dict() else markdown_pairs.read_pairs(text)
     if rows or any(one.code != "outside" for one in bad):
         return ImportedRows(name, tuple(rows), tuple(bad), "markdown", ColumnMapping())
     table = markdown_pairs.read_table(text)
-    if table and (wanted.as_dict() or any(map(names.is_known_column, map(str, table[0].cells)))):
-        return _of_records(records.records_from_table(table, wanted, is_text=True), name, wanted)
-    raise AppError("data_without_columns" if wanted.as_dict() else "data_no_rows", name=name)
+    if table and (requested.as_dict() or any(map(names.is_known_column, map(str, table[0].cells)))):
+        return _of_records(records.records_from_table(table, requested, is_text=True), name, requested)
+    raise AppError("data_without_columns" if requested.as_dict() else "data_no_rows", name=name)
 
 
 ORIGIN_FILE = "origin.json"  # name in the folder of the rows

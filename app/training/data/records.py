@@ -83,23 +83,23 @@ def _written(value: object) -> str:
 # ------------------------------------------------------------------------ tables
 
 
-def records_from_sheets(sheets: Sequence[tuple[str, list[TableRow]]], wanted: ColumnMapping) -> DataRecords:
+def records_from_sheets(sheets: Sequence[tuple[str, list[TableRow]]], requested: ColumnMapping) -> DataRecords:
     """Return the records of the first sheet with a recognizable heading, otherwise of the sheet with the most rows."""
     longest = max(range(len(sheets)), key=lambda at: len(_filled(sheets[at][1])))
-    best = next((at for at, (_, rows) in enumerate(sheets) if _heading(_filled(rows), wanted) is not None), longest)
+    best = next((at for at, (_, rows) in enumerate(sheets) if _heading(_filled(rows), requested) is not None), longest)
     title, rows = sheets[best]
     others = tuple(other for at, (other, _) in enumerate(sheets) if at != best)
-    return replace(records_from_table(rows, wanted), sheet=title, other_sheets=others)
+    return replace(records_from_table(rows, requested), sheet=title, other_sheets=others)
 
 
-def records_from_table(rows: Sequence[TableRow], wanted: ColumnMapping, *, is_text: bool = False) -> DataRecords:
+def records_from_table(rows: Sequence[TableRow], requested: ColumnMapping, *, is_text: bool = False) -> DataRecords:
     """Return the records of a table's rows; unusable rows are listed as `bad`.
 
     `is_text`: the table comes from a text file, where a row with more cells than the heading is unusable.
     """
     filled = _filled(rows)
     widths = [len(table_reader.trim_cells(row.cells)) for row in filled if not row.problem] or [0]
-    heading = _heading(filled, wanted)
+    heading = _heading(filled, requested)
     if heading is None:
         heading = _likely_heading(filled, max(set(widths), key=widths.count))
     names_row = filled[heading] if heading is not None else None
@@ -125,9 +125,9 @@ def _filled(rows: Sequence[TableRow]) -> list[TableRow]:
     return [row for row in rows if row.problem or table_reader.trim_cells(row.cells)]
 
 
-def _heading(filled: Sequence[TableRow], wanted: ColumnMapping) -> int | None:
+def _heading(filled: Sequence[TableRow], requested: ColumnMapping) -> int | None:
     """Return the index of the row with column names that the user named or that are known; None if there is none."""
-    named = {names.normalize_name(column) for column in wanted.as_dict().values() if column != names.NO_COLUMN}
+    named = {names.normalize_name(column) for column in requested.as_dict().values() if column != names.NO_COLUMN}
     for at, row in enumerate(filled[:HEADING_ROWS]):
         cells = [cell for cell in row.cells if isinstance(cell, str) and 0 < len(cell) <= HEADING_CHARACTERS]
         guessed = names.guess_mapping(cells, ColumnMapping())
@@ -327,10 +327,10 @@ class RowRefusedError(Exception):
         self.detail = detail
 
 
-def find_conversations(found: Sequence[DataRecord], columns: Sequence[str]) -> tuple[str, Shape]:
+def find_conversations(records: Sequence[DataRecord], columns: Sequence[str]) -> tuple[str, Shape]:
     """Return the name and shape of the column that holds lists of messages; ("", "") if there is none."""
     column = names.messages_column(columns)
-    for record in found[:SAMPLE_RECORDS] if column else ():
+    for record in records[:SAMPLE_RECORDS] if column else ():
         for message in as_list(record.values.get(column)) or ():
             if isinstance(message, dict):
                 return column, "sharegpt" if "from" in message else "messages"

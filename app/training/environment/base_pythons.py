@@ -49,9 +49,14 @@ class BasePython:
     version: tuple[int, int, int]
 
 
-def find_python(versions: Sequence[Python], own: Sequence[Path] = ()) -> BasePython | None:
-    """Return a Python of one of these versions; None if there is none. `own`: Kotae's own Pythons, tried last."""
-    return first_working(candidates(versions), versions) or first_working([[str(path)] for path in own], versions)
+def find_python(versions: Sequence[Python], own_folders: Sequence[Path] = ()) -> BasePython | None:
+    """Return a Python of one of these versions; None if there is none.
+
+    `own_folders`: Kotae's own Pythons, tried last.
+    """
+    return first_working(candidates(versions), versions) or first_working(
+        [[str(path)] for path in own_folders], versions
+    )
 
 
 def first_working(commands: Iterable[list[str]], versions: Sequence[Python]) -> BasePython | None:

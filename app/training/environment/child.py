@@ -204,23 +204,23 @@ def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> P
 
 
 def choose_kit_lock(
-    wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None, listed: TrainingKit | None = None
+    job: KitJob, variant: str, pin: PinnedPython | None, source: Path | None, listed: TrainingKit | None = None
 ) -> PackageLock:
     """Return the lock of the kit: of several that fit, the first whose files are all in `source`.
 
     `pin`: the Python to include; None for none. `source`: the folder with files; None for the indexes. `listed`: the
     table of the kit in `source`. Raises AppError: training_no_lock, python_archive_other.
     """
-    python = locks.python_from(wanted.python) or (pin.python if pin else None)
-    system = wanted.system or locks.this_system()
+    python = locks.python_from(job.python) or (pin.python if pin else None)
+    system = job.system or locks.this_system()
     if pin is not None and (pin.system, pin.python) != (system, python):
         requested = f"{locks.dotted(python or ())}, {system}"
         have = f"{locks.dotted(pin.python)}, {pin.system}"
-        raise AppError("python_archive_other", path=wanted.archive, have=have, wanted=requested)
-    suiting = locks.proposed_variant(variant, wanted.system)
-    found = locks.fitting(suiting, wanted.system, [python] if python else None)
+        raise AppError("python_archive_other", path=job.archive, have=have, wanted=requested)
+    suiting = locks.proposed_variant(variant, job.system)
+    found = locks.fitting(suiting, job.system, [python] if python else None)
     if source is not None:
-        others = () if variant or python else locks.all_locks(wanted.system)
+        others = () if variant or python else locks.all_locks(job.system)
         whole = [lock for lock in (*found, *others) if not kit.missing_wheels(source, lock, listed)]
         found = (*whole, *found)
     return found[0]

@@ -178,10 +178,10 @@ def discard_part(base: Path) -> None:
             time.sleep(0.05)
 
 
-def is_same(one: Path, other: Path) -> bool:
+def is_same(path: Path, other: Path) -> bool:
     """Return whether both paths lead to the same folder, even through a link, a mapped drive or other letter case."""
     try:
-        return one == other or one.samefile(other)
+        return path == other or path.samefile(other)
     except OSError:  # one of the folders is missing
         return False
 
@@ -210,9 +210,9 @@ def forget_attempts(data: Path) -> None:
     _write_attempts(data, _discard_parts(data), "")
 
 
-def _discard_parts(data: Path, kept: Path | None = None) -> list[Path]:
-    """Delete the files of all attempts except in `kept`; return the folders that are missing or still in use."""
-    others = [base for base in list_attempts(data) if kept is None or not is_same(base, kept)]
+def _discard_parts(data: Path, kept_path: Path | None = None) -> list[Path]:
+    """Delete the files of all attempts except in `kept_path`; return the folders that are missing or still in use."""
+    others = [base for base in list_attempts(data) if kept_path is None or not is_same(base, kept_path)]
     for base in others:
         discard_part(base)
     return [base for base in others if not base.is_dir() or EnvironmentFolders(base).part.exists()]
@@ -226,8 +226,8 @@ def _read_attempts(data: Path) -> list[str]:
         return [""]
 
 
-def _write_attempts(data: Path, left: list[Path], tried: str) -> None:
-    text = "\0".join([*map(str, left), tried])
+def _write_attempts(data: Path, left_files: list[Path], tried: str) -> None:
+    text = "\0".join([*map(str, left_files), tried])
     with drive_errors(data, UNWRITABLE):
         if text:
             write_atomically(data / ATTEMPT, text.encode("utf-8", "surrogateescape"))

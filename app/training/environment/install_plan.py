@@ -49,7 +49,7 @@ def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, d
     return InstallPlan(lock, python, source, found, lacks)
 
 
-def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[PackageLock, ...]:
+def _candidates(variant: str, source: Path | None, training_kit: TrainingKit | None) -> tuple[PackageLock, ...]:
     """Return the package locks to try, the newest Python first.
 
     For a kit this is the one that it was made for. For a plain folder of wheels these are the locks whose files are all
@@ -59,8 +59,8 @@ def _candidates(variant: str, source: Path | None, found: TrainingKit | None) ->
         return locks.fitting(locks.proposed_variant(variant))
     if not source.is_dir():
         raise AppError("wheels_folder_missing", path=str(source))
-    if found is not None:
-        lock = kit.lock_of(found, source)
+    if training_kit is not None:
+        lock = kit.lock_of(training_kit, source)
         if variant and lock.variant != variant:
             raise AppError("training_kit_variant", path=str(source), have=lock.variant)
         return (lock,)

@@ -322,8 +322,8 @@ def collect_wheels(
     for file in lock.files:
         begun, package = done, file.package
 
-        def report_bytes(count: int, _total: int, begun: int = begun, package: str = package) -> None:
-            report(package, begun + count, total)
+        def report_bytes(count: int, _total: int, bytes_before: int = begun, package: str = package) -> None:
+            report(package, bytes_before + count, total)
 
         report_bytes(0, 0)
         content = KitFile(file.size_bytes, file.sha256, (KitPart(file.size_bytes, file.sha256, file.name),))

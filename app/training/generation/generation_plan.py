@@ -212,9 +212,9 @@ class GenerationStatus:
         return step
 
 
-def max_passages(wanted: int) -> int:
-    """Return the largest number of passages to try for `wanted` pairs."""
-    return max(PASSAGES_MIN, PASSAGES_PER_PAIR * wanted)
+def max_passages(pair_count: int) -> int:
+    """Return the largest number of passages to try for `pair_count` pairs."""
+    return max(PASSAGES_MIN, PASSAGES_PER_PAIR * pair_count)
 
 
 def compute_status(plan: GenerationPlan, replies: Replies, lacks: Lacks) -> GenerationStatus:

@@ -175,11 +175,11 @@ PAIR_TOKENS = 1024  # limit of a reply: a kanji may take several tokens
 QUESTION_TOKENS, SCORE_TOKENS = max_object_tokens(QUESTION_MAX), max_object_tokens(REASON_MAX)
 
 
-def style_for(passage: Passage, used: Counter[str]) -> QuestionStyle:
-    """Return the first of the least used styles that suit the passage. `used`: number of uses by style key."""
+def style_for(passage: Passage, style_counts: Counter[str]) -> QuestionStyle:
+    """Return the first of the least used styles that suit the passage. `style_counts`: number of uses by style key."""
     text = passage.section.text
     fitting = [style for style in question_styles() if style.fits is None or style.fits.search(text)]
-    return min(fitting, key=lambda style: used[style.key])
+    return min(fitting, key=lambda style: style_counts[style.key])
 
 
 def pair_prompt(passage: Passage, style: QuestionStyle) -> StandalonePrompt:

@@ -91,22 +91,22 @@ def answer_details(model: LocalModel) -> Mapping[str, Any]:
     return {"model_label": found.label or DEFAULT_LABEL, "learned": names}
 
 
-def label_of_file(documents: Path, place: Path) -> Label:
+def label_of_file(documents: Path, path: Path) -> Label:
     """Return the current label of an adapter's or merged file's training data; the lowest if nothing is known."""
-    return lineage_of_adapter(place).label_now(documents, LABELS[0])
+    return lineage_of_adapter(path).label_now(documents, LABELS[0])
 
 
-def lineage_of_spec(asked: RunSpec, seen: set[Path] | None = None) -> Lineage:
+def lineage_of_spec(requested: RunSpec, seen_folders: set[Path] | None = None) -> Lineage:
     """Return the lineage of a run's data, of the adapter from which it starts, and of a base that is a merged file.
 
-    `seen`: run folders that were already read, to avoid cycles.
+    `seen_folders`: run folders that were already read, to avoid cycles.
     """
-    files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
+    files = [Path(getattr(requested, part)) for part in PARTS if getattr(requested, part)]
     known = {folder: lineage_of_data(folder) for folder in {file.parent for file in files}}
     found = [*known.values()]
     found += [_of_rows(file, work_folder.version_of(file)) for file in files if known[file.parent] == Lineage()]
-    seen = set() if seen is None else seen
-    found += [lineage_of_adapter(Path(place), seen) for place in (asked.adapter, asked.base) if place]
+    seen_folders = set() if seen_folders is None else seen_folders
+    found += [lineage_of_adapter(Path(place), seen_folders) for place in (requested.adapter, requested.base) if place]
     return Lineage().joined(*found)
 
 
@@ -115,21 +115,21 @@ def lineage_of_run(folder: Path) -> Lineage:
     return lineage_of_adapter(folder / base_models.ADAPTER)
 
 
-def lineage_of_adapter(place: Path, seen: set[Path] | None = None) -> Lineage:
+def lineage_of_adapter(path: Path, seen_folders: set[Path] | None = None) -> Lineage:
     """Return the lineage of an adapter or merged file from its run's folder or the note next to it; empty for others.
 
-    `seen`: run folders that were already read, to avoid cycles.
+    `seen_folders`: run folders that were already read, to avoid cycles.
     """
-    run = next((one for one in list(place.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
+    run = next((one for one in list(path.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
     if run is None:
-        return _read_lineage(_beside(place))
-    seen = set() if seen is None else seen
-    if run in seen:
+        return _read_lineage(_beside(path))
+    seen_folders = set() if seen_folders is None else seen_folders
+    if run in seen_folders:
         return Lineage()
-    seen.add(run)
+    seen_folders.add(run)
     kept = _read_lineage(run / LINEAGE_FILE)
     asked = base_models.read_spec(run / base_models.SPEC)
-    return kept.joined(lineage_of_spec(asked, seen)) if asked is not None else kept
+    return kept.joined(lineage_of_spec(asked, seen_folders)) if asked is not None else kept
 
 
 def write_lineage_note(adapter: Path, merged: Path) -> None:

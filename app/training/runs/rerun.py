@@ -77,17 +77,17 @@ def _start_of(folder: Path) -> StartingPoint:
     return StartingPoint(str(folder), found.name, found.rank, found.alpha)
 
 
-def _with_settings(draft: TrainingDraft, asked: RunSpec, models: Collection[LocalModel]) -> TrainingDraft:
+def _with_settings(draft: TrainingDraft, requested: RunSpec, models: Collection[LocalModel]) -> TrainingDraft:
     chosen = {
-        field.name: getattr(asked, field.name)
+        field.name: getattr(requested, field.name)
         for field in dataclasses.fields(RunSpec)
-        if field.name not in _NOT_SETTINGS and getattr(asked, field.name) != field.default
+        if field.name not in _NOT_SETTINGS and getattr(requested, field.name) != field.default
     }
     if "samples" in chosen:
         chosen["samples"] = list(chosen["samples"])
     settings = {name: value for name, value in chosen.items() if draft.start is None or name not in _FIXED_SETTINGS}
-    base = next((model.id for model in models if model.path == asked.base), asked.base)
-    return dataclasses.replace(draft, name=asked.name, base=base, preset=asked.preset, settings=settings)
+    base = next((model.id for model in models if model.path == requested.base), requested.base)
+    return dataclasses.replace(draft, name=requested.name, base=base, preset=requested.preset, settings=settings)
 
 
 def _begun_from(where: Paths, run: TrainingRunFolder) -> TrainingDraft | None:
@@ -98,17 +98,17 @@ def _begun_from(where: Paths, run: TrainingRunFolder) -> TrainingDraft | None:
 # ------------------------------------------------------------------------- data
 
 
-def _manifest(source: Path, asked: RunSpec) -> SplitManifest | None:
+def _manifest(source: Path, requested: RunSpec) -> SplitManifest | None:
     """Return the manifest of the split on which the run was trained; None if its data are not a split.
 
     Raises AppError: run_data_missing, split_changed, split_unusable.
     """
     if not (source / split_record.MANIFEST).is_file():
-        if not Path(asked.train).is_file():
-            raise AppError("run_data_missing", path=asked.train)
+        if not Path(requested.train).is_file():
+            raise AppError("run_data_missing", path=requested.train)
         return None
     found = split_record.verify_split(source)
-    if found.hashes != tuple(map(asked.hashes.get, PARTS)):
+    if found.hashes != tuple(map(requested.hashes.get, PARTS)):
         raise AppError("split_changed", path=str(source), file=split_record.MANIFEST)
     return found
 
@@ -151,8 +151,8 @@ def _is_of(draft: TrainingDraft, manifest: SplitManifest) -> bool:
     return has_rows and draft.frozen.revision == draft.data.revision and split_now.files == manifest.files
 
 
-def _rows(asked: RunSpec) -> list[TrainingRow]:
+def _rows(requested: RunSpec) -> list[TrainingRow]:
     """Return the rows of all parts, numbered consecutively. Raises AppError as `import_file` does."""
-    files = [getattr(asked, part) for part in PARTS if getattr(asked, part)]
+    files = [getattr(requested, part) for part in PARTS if getattr(requested, part)]
     found = [row for file in files for row in file_import.import_file(Path(file)).rows]
     return [dataclasses.replace(row, line=number) for number, row in enumerate(found, start=1)]

@@ -121,12 +121,12 @@ def state_of(folder: Path, standing: RunStatus) -> str:
     return "exported" if state == "waiting" and exported_to(folder) else state
 
 
-def find_finished(runs: Path, wanted: str) -> TrainingRunFolder:
+def find_finished(runs: Path, reference: str) -> TrainingRunFolder:
     """Find a run that has finished training.
 
     Raises AppError as `find` does, and run_busy, run_judging, run_exported, gate_not_finished.
     """
-    run = find(runs, wanted)
+    run = find(runs, reference)
     if run.state == "running":
         raise AppError("run_busy", id=run.id)
     if run.state == "judging" and not run.is_judged:
@@ -183,43 +183,45 @@ def record_export(folder: Path, job: Path) -> None:
         write_atomically(folder / EXPORTED, str(job).encode("utf-8", "replace"))
 
 
-def find(runs: Path, wanted: str) -> TrainingRunFolder:
+def find(runs: Path, reference: str) -> TrainingRunFolder:
     """Find a run by its folder's path, id, name, or a part of id or name that no other run has.
 
     Raises AppError: run_unknown, run_ambiguous.
     """
-    wanted = wanted.encode("utf-8", "replace").decode()  # lone surrogates, which no name contains, become "?"
-    folder = _as_folder(wanted)
+    reference = reference.encode("utf-8", "replace").decode()  # lone surrogates, which no name contains, become "?"
+    folder = _as_folder(reference)
     if folder is not None:
         return read(folder)
     known = list_all(runs)
-    found = [run for run in known if wanted in (run.id, run.name)]
-    if not found and wanted.strip():
-        part = wanted.strip().casefold()
+    found = [run for run in known if reference in (run.id, run.name)]
+    if not found and reference.strip():
+        part = reference.strip().casefold()
         found = [run for run in known if part in f"{run.id} {run.name}".casefold()]
     if not found:
-        raise AppError("run_unknown", wanted=wanted)
+        raise AppError("run_unknown", wanted=reference)
     if len(found) > 1:
-        raise AppError("run_ambiguous", wanted=wanted, count=len(found), known=" / ".join(run.id for run in found[:5]))
+        raise AppError(
+            "run_ambiguous", wanted=reference, count=len(found), known=" / ".join(run.id for run in found[:5])
+        )
     return found[0]
 
 
-def find_folder(runs: Path, wanted: str) -> Path:
+def find_folder(runs: Path, reference: str) -> Path:
     """Return the folder of the run that `find` finds.
 
     Raises AppError: run_unknown, run_ambiguous.
     """
-    return find(runs, wanted).folder
+    return find(runs, reference).folder
 
 
-def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
+def create(requested: RunSpec, *, takes_data: bool = False) -> Path:
     """Create the folder of a new run with its spec, and return it.
 
     An adapter to train further is copied into it, and with `takes_data` the data too, so that later changes elsewhere
     cannot affect the run. After an error the folder is deleted. Raises AppError: run_folder_taken, run_unwritable,
     run_data_missing, drive_space.
     """
-    folder = Path(asked.folder)
+    folder = Path(requested.folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if next(folder.iterdir(), None) is not None:
@@ -228,11 +230,11 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     try:
         with drive_errors(folder, "run_unwritable"):
-            settled = _with_data(asked, folder) if takes_data else asked
-            if asked.adapter:
-                copy_adapter(Path(asked.adapter), folder / START)
+            settled = _with_data(requested, folder) if takes_data else requested
+            if requested.adapter:
+                copy_adapter(Path(requested.adapter), folder / START)
                 settled = dataclasses.replace(settled, adapter=START)
-            known_lineage = lineage.lineage_of_spec(asked).as_json()
+            known_lineage = lineage.lineage_of_spec(requested).as_json()
             if known_lineage:
                 content = json.dumps(known_lineage, ensure_ascii=False).encode("utf-8", "replace")
                 write_atomically(folder / lineage.LINEAGE_FILE, content)
@@ -243,7 +245,7 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
     return folder
 
 
-def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
+def _with_data(requested: RunSpec, folder: Path) -> RunSpec:
     """Copy the data into the folder and return the spec with the copies' paths.
 
     Raises OSError, AppError("run_data_missing").
@@ -251,17 +253,17 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
     (folder / DATA).mkdir()
     places: dict[str, Any] = {}
     for part in PARTS:
-        source = getattr(asked, part)
+        source = getattr(requested, part)
         if source:
             places[part] = f"{DATA}/{part}.jsonl"
             try:
                 shutil.copyfile(source, folder / places[part])
             except FileNotFoundError as error:
                 raise AppError("run_data_missing", path=source) from error
-    manifest = Path(asked.train).parent / split_record.MANIFEST
+    manifest = Path(requested.train).parent / split_record.MANIFEST
     if manifest.is_file():
         shutil.copyfile(manifest, folder / DATA / split_record.MANIFEST)
-    return dataclasses.replace(asked, **places)
+    return dataclasses.replace(requested, **places)
 
 
 def copy_adapter(source: Path, target: Path) -> None:
@@ -272,9 +274,9 @@ def copy_adapter(source: Path, target: Path) -> None:
             shutil.copyfile(source / name, target / name)
 
 
-def write_spec(folder: Path, asked: RunSpec) -> None:
+def write_spec(folder: Path, requested: RunSpec) -> None:
     """Write the spec and register the file as this program's. Raises AppError("run_unwritable" | "drive_space")."""
-    content = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+    content = json.dumps(spec.to_json(requested), ensure_ascii=False, indent=1).encode("utf-8", "replace")
     with drive_errors(folder, "run_unwritable"):
         authenticity.write_registered(folder / SPEC, content)
 
@@ -390,10 +392,10 @@ def modified_at(path: Path) -> float:
         return 0.0
 
 
-def _as_folder(wanted: str) -> Path | None:
-    """Return the run's folder if `wanted` is the path of it or of its spec, otherwise None."""
+def _as_folder(path_text: str) -> Path | None:
+    """Return the run's folder if `path_text` is the path of it or of its spec, otherwise None."""
     try:
-        path = Path(wanted).expanduser().absolute()
+        path = Path(path_text).expanduser().absolute()
         folder = path.parent if path.name == SPEC else path
         return folder if (folder / SPEC).is_file() else None
     except (OSError, RuntimeError, ValueError):  # the name is too long, or `~` has an unknown user

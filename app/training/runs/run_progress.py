@@ -331,11 +331,11 @@ def _thinned(points: CurvePoints, most: int = plots.CURVE_POINTS_MAX) -> CurvePo
     return plots.thin_points(points, most)
 
 
-def _references(asked: RunSpec | None) -> dict[str, str]:
+def _references(requested: RunSpec | None) -> dict[str, str]:
     """Return the answer of each question in the validation rows, which contain the sample questions."""
     found: dict[str, str] = {}
     try:
-        rows = read_objects(Path(asked.validation)) if asked else []
+        rows = read_objects(Path(requested.validation)) if requested else []
     except OSError:  # the file was moved
         return found
     for row in rows:

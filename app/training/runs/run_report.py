@@ -254,11 +254,11 @@ def _samples(history: RunHistory) -> list[tuple[str, list[tuple[int, str, str]]]
     return [(question, _thinned(found)) for question, found in by_question.items()]
 
 
-def _thinned(found: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
-    if len(found) <= _SAMPLE_STEPS:
-        return found
-    places = {round(at * (len(found) - 1) / (_SAMPLE_STEPS - 1)) for at in range(_SAMPLE_STEPS)}
-    return [one for at, one in enumerate(found) if at in places]
+def _thinned(points: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    if len(points) <= _SAMPLE_STEPS:
+        return points
+    places = {round(at * (len(points) - 1) / (_SAMPLE_STEPS - 1)) for at in range(_SAMPLE_STEPS)}
+    return [one for at, one in enumerate(points) if at in places]
 
 
 def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tuple[str, str, list[tuple[str, str]]]]:
@@ -287,12 +287,12 @@ def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tup
     return [table for table in tables if table[2]]
 
 
-def _data(folder: Path, asked: spec.RunSpec) -> list[tuple[str, str]]:
+def _data(folder: Path, requested: spec.RunSpec) -> list[tuple[str, str]]:
     """Return the row count and hash of each data file; no row count if the file is missing or has changed."""
     found = []
     for name in PARTS:
-        known = asked.hashes.get(name, "")
-        rows, sha256 = _counted(getattr(asked, name))
+        known = requested.hashes.get(name, "")
+        rows, sha256 = _counted(getattr(requested, name))
         parts = [f"{phrase('training.report.rows')}: {rows}"] if rows and known in ("", sha256) else []
         parts += [f"sha256: {known or sha256}"] if known or sha256 else []
         if parts:
@@ -326,18 +326,18 @@ def _end(history: RunHistory) -> dict[str, Any]:
     }
 
 
-def _settings(asked: spec.RunSpec) -> list[tuple[str, str]]:
+def _settings(requested: spec.RunSpec) -> list[tuple[str, str]]:
     """Return the names and values of the settings, without the hashes, which are shown with the data."""
-    values = {name: value for name, value in spec.to_json(asked).items() if name not in ("version", "hashes")}
-    if asked.form is not None:
-        values["form"] = (asked.form.question + asked.form.answer).replace("{text}", "…")
+    values = {name: value for name, value in spec.to_json(requested).items() if name not in ("version", "hashes")}
+    if requested.form is not None:
+        values["form"] = (requested.form.question + requested.form.answer).replace("{text}", "…")
     return _pairs(values)
 
 
-def _adjustment(one: Adjusted) -> tuple[str, str]:
-    sentences = [phrase(f"training.run_adjusted.{one.reason}", step=one.step)]
-    return f"{phrase('training.report.step')} {one.step}", " ".join(
-        [*sentences, *(": ".join(pair) for pair in _pairs(one.facts))]
+def _adjustment(adjusted: Adjusted) -> tuple[str, str]:
+    sentences = [phrase(f"training.run_adjusted.{adjusted.reason}", step=adjusted.step)]
+    return f"{phrase('training.report.step')} {adjusted.step}", " ".join(
+        [*sentences, *(": ".join(pair) for pair in _pairs(adjusted.facts))]
     )
 
 

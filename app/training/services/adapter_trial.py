@@ -131,7 +131,7 @@ class AdapterTrial(QObject):
         # The tuned model answers first: it ends its answers, while a base may write to the limit.
         self._answer("tuned", question, tuned, lambda: self._answer("base", question, (), self._finish))
 
-    def _answer(self, side: Side, question: str, adapters: tuple[AdapterUse, ...], then: Callable[[], None]) -> None:
+    def _answer(self, side: Side, question: str, adapters: tuple[AdapterUse, ...], go_on: Callable[[], None]) -> None:
         assert self._ready is not None
         model = self._ready.model
         # The model card's choices are for chatting; here both sides use the same fixed ones.
@@ -140,7 +140,7 @@ class AdapterTrial(QObject):
         run = self._run = AnswerRun(self._engine, self._template_command, request, self)
         self._text, self._is_looping = "", False
         run.text_received.connect(lambda text: self._on_text(side, text))
-        run.finished.connect(lambda outcome: self._on_answered(side, question, outcome, then))
+        run.finished.connect(lambda outcome: self._on_answered(side, question, outcome, go_on))
         run.failed.connect(self._fail)
         asked = self._asked
         self.began.emit(side)
@@ -154,7 +154,7 @@ class AdapterTrial(QObject):
             self._is_looping = True
             self._run.stop()
 
-    def _on_answered(self, side: Side, question: str, outcome: AnswerOutcome, then: Callable[[], None]) -> None:
+    def _on_answered(self, side: Side, question: str, outcome: AnswerOutcome, go_on: Callable[[], None]) -> None:
         self._let_go()
         found = TrialAnswers(self._text.strip(), outcome.total_s, outcome.done.stop_reason in _CUT)
         if side == "base":
@@ -162,7 +162,7 @@ class AdapterTrial(QObject):
         asked = self._asked
         self.answered.emit(side, found)
         if self._asked is asked:
-            then()
+            go_on()
 
     def _finish(self) -> None:
         self._asked = None

@@ -256,42 +256,46 @@ class DraftEditor(QObject):
     # ------------------------------------------------------------- private methods
 
     def _do(
-        self, what: str, work: Callable[[TaskProgress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
+        self,
+        what: str,
+        work: Callable[[TaskProgress], Any],
+        on_done: Callable[[Any], None],
+        created: Sequence[Path] = (),
     ) -> None:
-        """Run `work` in the background and pass its result to `done`.
+        """Run `work` in the background and pass its result to `on_done`.
 
-        `what`: the argument of `began`. `made`: the folders that the work creates, which are deleted if it fails; the
-        work may add to them.
+        `what`: the argument of `began`. `created`: the folders that the work creates, which are deleted if it fails;
+        the work may add to them.
         """
         assert not self.is_busy
         self._task = background.run_long(
-            partial(run_or_clean_up, work, made),
-            partial(self._on_done, made, done),
-            partial(self._on_failed, made),
+            partial(run_or_clean_up, work, created),
+            partial(self._on_done, created, on_done),
+            partial(self._on_failed, created),
             self._on_progressed,
-            partial(self._end, made),
+            partial(self._end, created),
         )
         self.began.emit(what)
 
-    def _on_done(self, made: Sequence[Path], done: Callable[[Any], None], result: Any) -> None:
+    def _on_done(self, created: Sequence[Path], on_done: Callable[[Any], None], result: Any) -> None:
         is_cancelled = self._task is not None and self._task.progress.is_cancelled
-        self._end(made, (lambda: None) if is_cancelled else partial(done, result))
+        self._end(created, (lambda: None) if is_cancelled else partial(on_done, result))
 
-    def _on_failed(self, made: Sequence[Path], error: AppError) -> None:
+    def _on_failed(self, created: Sequence[Path], error: AppError) -> None:
         is_question = error.code == "data_no_columns"
-        self._end(made, self.columns_unknown.emit if is_question else partial(self.failed.emit, error))
+        self._end(created, self.columns_unknown.emit if is_question else partial(self.failed.emit, error))
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progressed.emit(done, total)
 
-    def _end(self, made: Sequence[Path], then: Callable[[], None] = lambda: None) -> None:
+    def _end(self, created: Sequence[Path], go_on: Callable[[], None] = lambda: None) -> None:
         self._task = None
         try:
-            then()
+            go_on()
         except AppError as error:
             self.failed.emit(error)
         finally:
-            _delete_folders(folder for folder in made if str(folder) not in self._folders)
+            _delete_folders(folder for folder in created if str(folder) not in self._folders)
             self.ended.emit()
 
     @property
@@ -304,8 +308,8 @@ class DraftEditor(QObject):
         self.draft = drafts.save(self._drafts, draft, time.time())
         self.changed.emit(self.draft)
 
-    def _on_opened(self, found: tuple[Curation, ImportOrigin | None]) -> None:
-        self.curation, self.origin = found
+    def _on_opened(self, outcome: tuple[Curation, ImportOrigin | None]) -> None:
+        self.curation, self.origin = outcome
         self._count()
 
     def _on_imported(self, file: ImportOrigin, rows: Curation, path: Path) -> None:
@@ -345,15 +349,15 @@ class DraftEditor(QObject):
         if folder and self._drafts / self.draft.id in Path(folder).parents:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _on_planned(self, found: RunPlan | AppError, asked: TrainingDraft) -> None:
-        """Store the forecast for the draft `asked`. Raises AppError if the check failed."""
-        if isinstance(found, AppError):
+    def _on_planned(self, outcome: RunPlan | AppError, draft: TrainingDraft) -> None:
+        """Store the forecast for the draft `draft`. Raises AppError if the check failed."""
+        if isinstance(outcome, AppError):
             self.plan = None
             self._keep(dataclasses.replace(self.draft, forecast=None))
-            raise found
-        self.plan = plan = found
+            raise outcome
+        self.plan = plan = outcome
         forecast = TrainingForecast(
-            asked.mark, plan.total_s, plan.needed_bytes, plan.allowed_bytes, plan.disk.training,
+            draft.mark, plan.total_s, plan.needed_bytes, plan.allowed_bytes, plan.disk.training,
             plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes, plan.measured is not None,
             plan.device.kind,
         )  # fmt: skip
@@ -423,7 +427,7 @@ def _refusal(engine: EngineClient | None, *, measures: bool) -> AppError | None:
     return AppError("check_engine_busy") if engine.is_computing else None
 
 
-def run_or_clean_up(work: Callable[[TaskProgress], Any], made: Sequence[Path], progress: TaskProgress) -> Any:
+def run_or_clean_up(work: Callable[[TaskProgress], Any], created: Sequence[Path], progress: TaskProgress) -> Any:
     """Return the result of the work; if it fails or is cancelled, delete the folders that it made.
 
     Raises the exceptions of `work`, and Cancelled.
@@ -432,7 +436,7 @@ def run_or_clean_up(work: Callable[[TaskProgress], Any], made: Sequence[Path], p
         result = work(progress)
         progress.check()
     except BaseException:
-        _delete_folders(made)
+        _delete_folders(created)
         raise
     return result
 

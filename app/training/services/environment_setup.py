@@ -111,22 +111,22 @@ class EnvironmentSetup(QObject):
         """Return the child's process id; 0 if there is no child."""
         return self._child.pid
 
-    def propose(self, done: Callable[[Path], None]) -> None:
-        """Determine in the background the default folder for the environment, and pass it to `done`."""
+    def propose(self, on_done: Callable[[Path], None]) -> None:
+        """Determine in the background the default folder for the environment, and pass it to `on_done`."""
         from app.training.environment import folders
 
-        background.run(lambda: folders.proposed_base(self._data), done, _never)
+        background.run(lambda: folders.proposed_base(self._data), on_done, _never)
 
-    def look(self, done: "Callable[[EnvironmentReport], None]") -> None:
-        """Pass the state of the environment to `done`; this takes seconds in the background: it imports torch there."""
+    def look(self, on_done: "Callable[[EnvironmentReport], None]") -> None:
+        """Pass the state of the environment to `on_done`. This takes seconds in the background: torch is imported."""
         from app.training.environment.folders import report_environment
 
-        background.run(lambda: report_environment(self._data), done, _never)
+        background.run(lambda: report_environment(self._data), on_done, _never)
 
     def estimate(
         self,
         wheels: Path | None,
-        done: "Callable[[InstallNeed], None]",
+        on_done: "Callable[[InstallNeed], None]",
         failed: Callable[[AppError], None],
         base: Path | None = None,
         variant: str = "",
@@ -149,7 +149,7 @@ class EnvironmentSetup(QObject):
             except AppError as error:
                 raise AppError(error.code, **error.facts, base=str(where)) from error
 
-        background.run(work, done, failed)
+        background.run(work, on_done, failed)
 
     # ------------------------------------------------------------------- actions
 
@@ -277,11 +277,11 @@ class EnvironmentSetup(QObject):
                 self._contacts.append(contact)
                 self.contacted.emit(contact)
 
-    def _on_exited(self, how: ChildExit) -> None:
+    def _on_exited(self, child_exit: ChildExit) -> None:
         self._end_group()
-        if how.cause == "stopped":
+        if child_exit.cause == "stopped":
             return
-        match how.last_event:
+        match child_exit.last_event:
             case Done(base=folder) if self._is_kit:
                 self.kit_written.emit(folder)
             case Done(base=folder):
@@ -289,8 +289,8 @@ class EnvironmentSetup(QObject):
             case Failed() as failure:
                 self.failed.emit(failure.as_error())
             case _:
-                log.warning("the training environment's child has ended: %s", how.reason)
-                self.failed.emit(AppError("training_setup_died", cause=how.reason))
+                log.warning("the training environment's child has ended: %s", child_exit.reason)
+                self.failed.emit(AppError("training_setup_died", cause=child_exit.reason))
 
     def _on_preferences(self, settings: Settings) -> None:
         if not settings.network_allowed and self.online_count:

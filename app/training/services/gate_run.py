@@ -90,13 +90,13 @@ class GateRun(ArtifactRunner):
             self._measured[step.name] = export_plan.add_answers(self._export, step.name, self._measured[step.name])
         self._advance()
 
-    def _delete_worse_forms(self, left: list[ArtifactStep]) -> None:
+    def _delete_worse_forms(self, remaining_steps: list[ArtifactStep]) -> None:
         """Delete the merged files, except the best so far and the one from which others are made."""
         assert self._export is not None
         tuned = {form: found for form, found in self._measured.items() if form not in COMPARED}
         best = quality_gate.choose_form(tuned, self._available_bytes) if tuned else ""
-        needed = [MERGED_F16] if any(step.name not in ON_BASE for step in left) else []
-        base = [BASE] if any(step.name in ON_BASE for step in left) or best == BASE_ADAPTER else []
+        needed = [MERGED_F16] if any(step.name not in ON_BASE for step in remaining_steps) else []
+        base = [BASE] if any(step.name in ON_BASE for step in remaining_steps) or best == BASE_ADAPTER else []
         export_plan.delete_unneeded(self._export, [best, *needed, *base])
 
     def _on_all_made(self) -> None:

@@ -169,16 +169,16 @@ class PairGeneration(QObject):
             self._is_over = True
             self.stopped.emit(GenerationStopped(len(self._standing.accepted), len(self._replies)))
 
-    def hold(self, by: str) -> None:
-        """Pause the generation until `release` is called with the same `by`, as in `AnswerQueue`."""
-        self._held_by.add(by)
+    def hold(self, holder: str) -> None:
+        """Pause the generation until `release` is called with the same `holder`, as in `AnswerQueue`."""
+        self._held_by.add(holder)
         if self._run is not None:
-            self._run.hold(by)
+            self._run.hold(holder)
 
-    def release(self, by: str) -> None:
-        self._held_by.discard(by)
+    def release(self, holder: str) -> None:
+        self._held_by.discard(holder)
         if self._run is not None:
-            self._run.release(by)
+            self._run.release(holder)
 
     def abandon(self) -> None:
         """End at once without emitting a signal."""
@@ -315,7 +315,7 @@ def _writer(job: GenerationJob) -> PairWriter:
 
 
 def _compute_status(
-    job: GenerationJob, made: GenerationPlan, replies: dict[StandalonePrompt, ModelReply], lacking: dict[str, bool]
+    job: GenerationJob, plan: GenerationPlan, replies: dict[StandalonePrompt, ModelReply], lacking: dict[str, bool]
 ) -> GenerationStatus:
     """Compute the status from the replies.
 
@@ -333,7 +333,7 @@ def _compute_status(
         return lacking[question]
 
     try:
-        return generation_plan.compute_status(made, replies, lacks)
+        return generation_plan.compute_status(plan, replies, lacks)
     finally:
         library.close()
 

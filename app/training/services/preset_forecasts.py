@@ -87,14 +87,14 @@ class PresetForecasts(QObject):
         question = self._question
         self._task = background.run_long(work, partial(self._on_result, question), partial(self._on_failed, question))
 
-    def _on_result(self, question: int, found: "PresetForecast | _Prepared") -> None:
+    def _on_result(self, question: int, result: "PresetForecast | _Prepared") -> None:
         if question != self._question:
             return
         self._task = None
-        if isinstance(found, PresetForecast):
-            self.found[self._left.pop(0)] = found
+        if isinstance(result, PresetForecast):
+            self.found[self._left.pop(0)] = result
         else:
-            self._made = found
+            self._made = result
         if self._left:
             made, preset = self._made, self._left[0]
             assert made is not None
@@ -128,28 +128,28 @@ def _prepared(draft: TrainingDraft, paths: Paths, models: Sequence[LocalModel]) 
     return _Prepared(asked, draft.settings, device)
 
 
-def _base(wanted: str, models: Sequence[LocalModel]) -> Path:
-    path = base_models.existing_path(wanted)
+def _base(reference: str, models: Sequence[LocalModel]) -> Path:
+    path = base_models.existing_path(reference)
     if path is not None:
         return path
-    model = base_models.find_listed(wanted, models)
+    model = base_models.find_listed(reference, models)
     if model is None:
         raise (
             AppError("base_starter_missing")
-            if wanted == base_models.STARTER
-            else AppError("base_unknown", wanted=wanted)
+            if reference == base_models.STARTER
+            else AppError("base_unknown", wanted=reference)
         )
     return Path(model.path)
 
 
-def _outlook(made: _Prepared, preset: str, progress: TaskProgress) -> PresetForecast:
-    left = {name: getattr(_plan(made, preset, name, progress).spec, name) for name in made.settings}
-    return PresetForecast(_plan(made, preset, "", progress), left)
+def _outlook(prepared: _Prepared, preset: str, progress: TaskProgress) -> PresetForecast:
+    left = {name: getattr(_plan(prepared, preset, name, progress).spec, name) for name in prepared.settings}
+    return PresetForecast(_plan(prepared, preset, "", progress), left)
 
 
-def _plan(made: _Prepared, preset: str, without: str, progress: TaskProgress) -> RunPlan:
+def _plan(prepared: _Prepared, preset: str, without: str, progress: TaskProgress) -> RunPlan:
     """Return the plan of a preset. `without`: a setting to reset to the preset's value; "" for none."""
     progress.check()
-    fields = spec.to_json(made.asked) | {"preset": preset}
+    fields = spec.to_json(prepared.asked) | {"preset": preset}
     asked = spec.from_json({name: value for name, value in fields.items() if name != without})
-    return run_plan.plan_run(asked, None, lambda _kind: made.device)
+    return run_plan.plan_run(asked, None, lambda _kind: prepared.device)

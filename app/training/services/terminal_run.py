@@ -33,12 +33,12 @@ class TerminalRun(CommandEventLoop):
     The first Ctrl+C pauses the run, a second one kills it.
     """
 
-    def __init__(self, run: TrainingRun, run_id: str, output: Output, begun: Callable[[], None]) -> None:
-        """Connect to the run. `begun` is called once it is certain that no other process trains the run."""
+    def __init__(self, run: TrainingRun, run_id: str, output: Output, on_begun: Callable[[], None]) -> None:
+        """Connect to the run. `on_begun` is called once it is certain that no other process trains the run."""
         super().__init__(self._pause)
         self._run = run
         self._id = run_id
-        self._begun = begun
+        self._begun = on_begun
         self._output = output
         run.event_received.connect(self._on_event)
         for ended in (run.finished, run.paused, run.cancelled):

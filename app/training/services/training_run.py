@@ -179,7 +179,7 @@ class TrainingRun(QObject):
             self._child.limit(EXIT_LIMIT_S)
         self.event_received.emit(event)
 
-    def _on_exited(self, how: ChildExit) -> None:
+    def _on_exited(self, child_exit: ChildExit) -> None:
         """Emit the signal for the child's terminal event, even if the child crashed after sending it."""
         if self.standing.end is None and self._command == "cancel":
             self._note_cancellation()
@@ -194,7 +194,7 @@ class TrainingRun(QObject):
             case Failed() as end:
                 self.failed.emit(training_errors.error_from_run(end.code, end.facts, self._folder.name))
             case None:
-                self.failed.emit(self._crash(how))
+                self.failed.emit(self._crash(child_exit))
 
     def _note_cancellation(self) -> None:
         """Record the cancellation in place of a killed child."""
@@ -202,14 +202,14 @@ class TrainingRun(QObject):
         run_folders.record_event(self._folder, end)
         self.standing = run_journal.status_after(self.standing, end)
 
-    def _crash(self, how: ChildExit) -> AppError:
+    def _crash(self, child_exit: ChildExit) -> AppError:
         facts = {"id": self._folder.name, "log": str(self._folder / run_folders.LOG)}
-        if how.cause == "not_started":
-            return AppError("training_environment_broken", path=how.detail, reason="not started")
-        if self._command == "pause" and how.cause in ("killed", "stopped"):
+        if child_exit.cause == "not_started":
+            return AppError("training_environment_broken", path=child_exit.detail, reason="not started")
+        if self._command == "pause" and child_exit.cause in ("killed", "stopped"):
             return AppError("run_unresponsive", **facts)
-        code = "run_killed" if how.cause == "killed" and not self._command else "run_crashed"
-        return AppError(code, cause=how.reason, tail=how.log_tail, **facts)
+        code = "run_killed" if child_exit.cause == "killed" and not self._command else "run_crashed"
+        return AppError(code, cause=child_exit.reason, tail=child_exit.log_tail, **facts)
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -183,11 +183,11 @@ class TrainingRunner(QObject):
             trainer = locate()  # may have to wait for a sleeping drive
             return trainer, take(trainer)
 
-        def go_on_if_current(found: tuple[Trainer, H]) -> None:
+        def go_on_if_current(outcome: tuple[Trainer, H]) -> None:
             if self._turn is turn:
-                go_on(*found)
+                go_on(*outcome)
             else:
-                found[1].release()
+                outcome[1].release()
 
         background.run(work, go_on_if_current, lambda error: self._end(error, "failed") if self._turn is turn else None)
 

@@ -291,21 +291,24 @@ class ForecastBox(QFrame):
         self.trial_words = Label(role="caption", tone="muted", wraps=True)
         self._build()
 
-    def show_forecast(self, found: TrainingForecast, *, can_try: bool, is_converted: bool, is_busy: bool) -> None:
+    def show_forecast(self, forecast: TrainingForecast, *, can_try: bool, is_converted: bool, is_busy: bool) -> None:
         """Show a forecast. `can_try`: a trial run would work. `is_converted`: the base needs no conversion first."""
-        name = settings_form.memory_name(found.device)
-        self.headline.setText(self._headline(found, name))
-        self.source.setText(self._source(found))
+        name = settings_form.memory_name(forecast.device)
+        self.headline.setText(self._headline(forecast, name))
+        self.source.setText(self._source(forecast))
         self.memory.show_share(
-            name, found.memory_bytes, found.allowed_bytes, phrase("training.need_needed_free_available")
+            name, forecast.memory_bytes, forecast.allowed_bytes, phrase("training.need_needed_free_available")
         )
         self.disk.show_share(
-            phrase("training.disk"), found.disk_bytes, found.free_disk_bytes, phrase("training.need_needed_free_free")
+            phrase("training.disk"),
+            forecast.disk_bytes,
+            forecast.free_disk_bytes,
+            phrase("training.need_needed_free_free"),
         )
-        self._show_advice(found)
+        self._show_advice(forecast)
         fits = self.memory.fits and self.disk.fits
         for widget in (self.trial_button, self.trial_words):
-            widget.setVisible(can_try and fits and not found.is_measured)
+            widget.setVisible(can_try and fits and not forecast.is_measured)
         for button in (self.trial_button, self.changes_button):
             button.setEnabled(not is_busy)
         direct, after = phrase("training.computes_just_3_steps_to"), phrase("training.converts_the_base_for_training")
@@ -329,24 +332,24 @@ class ForecastBox(QFrame):
             spacing_px=8,
         )
 
-    def _headline(self, found: TrainingForecast, name: str) -> str:
+    def _headline(self, forecast: TrainingForecast, name: str) -> str:
         text = phrase("training.estimate_time_memory_size")
-        if found.is_measured:
+        if forecast.is_measured:
             text = phrase("training.after_a_3_step_trial")
-        size = localization.format_gigabytes(found.memory_bytes)
-        return text.format(time=localization.format_about_time(found.seconds), memory=name, size=size)
+        size = localization.format_gigabytes(forecast.memory_bytes)
+        return text.format(time=localization.format_about_time(forecast.seconds), memory=name, size=size)
 
-    def _source(self, found: TrainingForecast) -> str:
-        if found.is_measured:
+    def _source(self, forecast: TrainingForecast) -> str:
+        if forecast.is_measured:
             return phrase("training.measured_with_the_longest_examples")
-        if found.is_exact:
+        if forecast.is_exact:
             return phrase("training.computed_from_the_number_of")
         return phrase("training.rough_the_number_of_tokens")
 
-    def _show_advice(self, found: TrainingForecast) -> None:
+    def _show_advice(self, forecast: TrainingForecast) -> None:
         text = ""
-        if not self.memory.fits and found.changes:
-            made = settings_form.settings_summary(dict(found.changes))
+        if not self.memory.fits and forecast.changes:
+            made = settings_form.settings_summary(dict(forecast.changes))
             text = phrase("training.not_enough_memory_it_fits", changes=made)
         elif not self.memory.fits:
             text = phrase("training.not_enough_memory_and_no")
@@ -354,7 +357,7 @@ class ForecastBox(QFrame):
             text = phrase("training.not_enough_free_disk_space")
         self.advice.setText(f"▲ {text}")
         self.advice.setVisible(bool(text))
-        self.changes_button.setVisible(not self.memory.fits and bool(found.changes))
+        self.changes_button.setVisible(not self.memory.fits and bool(forecast.changes))
 
 
 class ResourceMeter(QWidget):
@@ -375,16 +378,16 @@ class ResourceMeter(QWidget):
         head = make_row(self._mark, self._name, (self.words, 1), spacing_px=8)
         make_column(head, self._bar, into=self, margins_px=(0, 2, 0, 2), spacing_px=4)
 
-    def show_share(self, name: str, needed: int, available: int, text: str) -> None:
+    def show_share(self, name: str, needed_bytes: int, available: int, text: str) -> None:
         """Show the amounts, given in bytes. `text`: a template with {need} and {free}."""
-        self.fits = needed <= available
+        self.fits = needed_bytes <= available
         self._mark.show_icon(*(("circle-check", "success") if self.fits else ("circle-x", "danger")))
         self._name.setText(name)
         self.words.setText(
-            text.format(need=localization.format_gigabytes(needed), free=localization.format_gigabytes(available))
+            text.format(need=localization.format_gigabytes(needed_bytes), free=localization.format_gigabytes(available))
         )
         self.words.set_tone("text2" if self.fits else "danger")
-        self._bar.setValue(min(STEPS, round(STEPS * needed / max(available, 1))))
+        self._bar.setValue(min(STEPS, round(STEPS * needed_bytes / max(available, 1))))
         self._bar.setProperty("level", "" if self.fits else "low")
         repolish(self._bar)
         self._bar.setAccessibleName(name)

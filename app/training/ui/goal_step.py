@@ -183,8 +183,8 @@ class GoalStep(WizardStep):
     def _check_environment(self) -> None:
         self._setup.look(self._on_environment_checked)
 
-    def _on_measured(self, found: MachineMeasurements) -> None:
-        self._measured = found
+    def _on_measured(self, measurements: MachineMeasurements) -> None:
+        self._measured = measurements
         self._show_machine()
 
     def _on_environment_checked(self, report: "EnvironmentReport") -> None:
@@ -244,12 +244,12 @@ class MachinePanel(QFrame):
         self._offers.hide()
         self.reason.hide()
 
-    def show_ability(self, ability: TrainingCapability, found: MachineMeasurements) -> None:
+    def show_ability(self, ability: TrainingCapability, measurements: MachineMeasurements) -> None:
         self.ability = ability
         is_grave = not ability.size or any(remark.is_grave for remark in ability.remarks)
         self._mark.show_icon(*(("triangle-alert", "warning") if is_grave else ("circle-check", "success")))
         self.verdict.setText(_remark_text(ability.verdict))
-        self.facts.set_facts(self._facts(ability, found))
+        self.facts.set_facts(self._facts(ability, measurements))
         self.facts.show()
         self._show_remarks(ability.notes)
         self.measure_button.setEnabled(True)
@@ -295,9 +295,9 @@ class MachinePanel(QFrame):
         lines = (Label(f"{mark} {_remark_text(remark)}", tone=tone, wraps=True) for remark, (mark, tone) in signs)
         refill(self._remarks, lines)
 
-    def _facts(self, ability: TrainingCapability, found: MachineMeasurements) -> list[tuple[str, str]]:
+    def _facts(self, ability: TrainingCapability, measurements: MachineMeasurements) -> list[tuple[str, str]]:
         card = ability.card
-        names = join_facts(*(gpu.name for gpu in found.gpus)) or phrase("training.none_found")
+        names = join_facts(*(gpu.name for gpu in measurements.gpus)) or phrase("training.none_found")
         facts = [("GPU", self._marked(card.name if card else names, _CARD))]
         if card is not None:
             version = ".".join(map(str, card.capability)) if card.capability else ""
@@ -309,8 +309,8 @@ class MachinePanel(QFrame):
                     self._marked(self._free_space_text(card.free_bytes, card.memory_bytes), _CARD_MEMORY),
                 ),
             ]
-        memory = self._free_space_text(found.available_bytes, found.memory_bytes)
-        disk = phrase("training.free_gb_free", free=f"{found.disk_bytes / 1e9:,.0f}")
+        memory = self._free_space_text(measurements.available_bytes, measurements.memory_bytes)
+        disk = phrase("training.free_gb_free", free=f"{measurements.disk_bytes / 1e9:,.0f}")
         return [
             *facts,
             (phrase("common.memory"), self._marked(memory, _MEMORY)),

@@ -229,9 +229,9 @@ class InstallEnvironmentFlow(NoticeColumn):
         path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), "")
         return self._ask(Path(path), base) if path else None
 
-    def decline(self, what: str, sentence: str) -> None:
-        """Show a warning that the environment cannot be made now. `what`: the reason; `sentence`: what to do."""
-        self.banner.show_message("warning", what, sentence)
+    def decline(self, reason: str, sentence: str) -> None:
+        """Show a warning that the environment cannot be made now. `reason`: the reason; `sentence`: what to do."""
+        self.banner.show_message("warning", reason, sentence)
 
     # ------------------------------------------------------------- private methods
 

@@ -43,7 +43,7 @@ class JobFolderDialog(Dialog):
         question: str,
         body: str,
         buttons: Sequence[DialogButton],
-        place: PathRow,
+        path_row: PathRow,
         more: Sequence[QWidget],
         parent: QWidget,
         pickers: Pickers,
@@ -53,17 +53,17 @@ class JobFolderDialog(Dialog):
         self._pickers = pickers
         self._picker_title = picker_title
         self._folder: Path | None = None
-        self.place = place
+        self.place = path_row
         self.banner = Banner(theme, can_close=False)
         self.progress = ProgressRow(theme, can_cancel=False)
-        place.setContentsMargins(-12, 0, -12, 0)
+        path_row.setContentsMargins(-12, 0, -12, 0)
         content = QWidget()
-        make_column(self.banner, place, *more, self.progress, into=content, spacing_px=8)
+        make_column(self.banner, path_row, *more, self.progress, into=content, spacing_px=8)
         super().__init__(theme, question, body, buttons, parent, content=content, width_px=WIDTH_PX)
         self._button = self.buttons[buttons[-1].key]
         self._button.setEnabled(False)
-        place.choose_requested.connect(self._choose_folder)
-        place.choose_button.setFocus()
+        path_row.choose_requested.connect(self._choose_folder)
+        path_row.choose_button.setFocus()
 
     def _choose_folder(self) -> None:
         start = str(self._folder.parent) if self._folder else ""

@@ -170,7 +170,7 @@ class BaseModelField(QWidget):
         self._show_chosen(base, path, found)
         self.box.setToolTip(plain_tooltip(self.box.currentText()))  # the name may be longer than the box
 
-    def _show_chosen(self, base: str, path: Path | None, found: LocalModel | None) -> None:
+    def _show_chosen(self, base: str, path: Path | None, model: LocalModel | None) -> None:
         if not base:
             self.box.setCurrentIndex(-1)
             self._show_state("", "text2")
@@ -179,14 +179,14 @@ class BaseModelField(QWidget):
             self._show_state(phrase("training.looking") if path.is_dir() else phrase("training.can_be_used"), "text2")
             if path.is_dir():
                 background.run(lambda: (base, base_models.read_base_folder(path)), self._on_read, self._on_unreadable)
-        elif found is None or base_models.training_refusal(found) is not None:
+        elif model is None or base_models.training_refusal(model) is not None:
             self.box.setCurrentIndex(-1)
-            reason = base_models.training_refusal(found) if found else None
+            reason = base_models.training_refusal(model) if model else None
             unknown = phrase("training.the_base_model_chosen_before", name=base)
             self._show_state(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
         else:
-            self.box.show_value(found.id)
-            facts = join_facts(found.quantization, format_size(found.size_bytes))
+            self.box.show_value(model.id)
+            facts = join_facts(model.quantization, format_size(model.size_bytes))
             self._show_state(join_facts(phrase("training.can_be_used"), facts), "success")
 
     # ------------------------------------------------------------- private methods
@@ -222,8 +222,8 @@ class BaseModelField(QWidget):
         if path := self._pickers.folder(self.window(), phrase("training.choose_the_base_models_folder"), ""):
             self.chosen.emit(path)
 
-    def _on_read(self, found: tuple[str, HfModel]) -> None:
-        base, model = found
+    def _on_read(self, outcome: tuple[str, HfModel]) -> None:
+        base, model = outcome
         if self._shown is not None and self._shown[0] == base:
             parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
             self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
@@ -248,9 +248,9 @@ class PresetCards(CardChoice):
         self._lay_out()
         theme.changed.connect(self._lay_out)
 
-    def show_presets(self, chosen: str, forecasts: Mapping[str, PresetForecast], *, is_working: bool) -> None:
+    def show_presets(self, preset_id: str, forecasts: Mapping[str, PresetForecast], *, is_working: bool) -> None:
         """Show the presets. `is_working`: cards without a forecast show that it is being computed, not a dash."""
-        self.show_key(chosen)
+        self.show_key(preset_id)
         for name, card in self.cards.items():
             forecast = forecasts.get(name)
             card.show_plan(forecast.plan if forecast else None, is_working=is_working)

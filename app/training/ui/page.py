@@ -106,9 +106,9 @@ class TrainingPage(ListDetailPage):
         """Read the list in a background thread, since many runs take longer than a frame."""
         background.run(lambda: training_list.list_trainings(self._paths), self._show_overview, self.say)
 
-    def _show_overview(self, shown: TrainingsOverview) -> None:
-        self._shown = shown
-        self.search.setVisible(len(shown.entries) >= SEARCH_FROM or bool(self.search.text()))
+    def _show_overview(self, overview: TrainingsOverview) -> None:
+        self._shown = overview
+        self.search.setVisible(len(overview.entries) >= SEARCH_FROM or bool(self.search.text()))
         self._show_list(self._live)
         self._header.title.setText(self._title())
         self._mark_shown()
@@ -166,7 +166,7 @@ class TrainingPage(ListDetailPage):
         )
         self._stack = QStackedWidget()
         self._stack.addWidget(self.nothing)
-        self._arrange(self._stack, beside=(self.new_button, self.search), above=(self._rail_row, self._rail_rule))
+        self._arrange(self._stack, side_widgets=(self.new_button, self.search), above=(self._rail_row, self._rail_rule))
         self._on_step_shown("")
 
     def _connect(self) -> None:

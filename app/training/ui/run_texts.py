@@ -126,9 +126,9 @@ def health_check_name(key: str) -> str:
     }[key]
 
 
-def health_check_text(found: HealthCheck, course: RunProgress) -> str:
-    facts = found.facts
-    match found.key:
+def health_check_text(check: HealthCheck, course: RunProgress) -> str:
+    facts = check.facts
+    match check.key:
         case "not_finite" if "step" in facts:
             return phrase("training.diverged_at_step_s", s=f"{facts['step']:,}")
         case "not_finite" if facts:
@@ -146,7 +146,7 @@ def health_check_text(found: HealthCheck, course: RunProgress) -> str:
             )
         case "checkpoint":
             return phrase("common.none_yet")
-        case "sleep" if found.level != "ok":
+        case "sleep" if check.level != "ok":
             return phrase("training.cannot_be_prevented")
         case "sleep" if course.state in ("running", "ending"):
             return phrase("training.prevented_while_training")
@@ -154,7 +154,7 @@ def health_check_text(found: HealthCheck, course: RunProgress) -> str:
             return phrase("training.going_on_with_n_at", n=facts["micro_batch"])
         case "speed":
             return phrase("training.much_slower_since_step_s", s=f"{facts['step']:,}")
-    return phrase("common.none") if found.key != "sleep" else phrase("training.not_kept_awake")
+    return phrase("common.none") if check.key != "sleep" else phrase("training.not_kept_awake")
 
 
 def _early_stopping_text(facts: Mapping[str, Any]) -> str:

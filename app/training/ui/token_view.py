@@ -59,20 +59,20 @@ class TokenView(QFrame):
     def _on_theme_changed(self) -> None:
         self.show_place(self._place)
 
-    def show_previews(self, found: Sequence[Preview]) -> None:
+    def show_previews(self, previews: Sequence[Preview]) -> None:
         """Show the first of the examples; if they are the same as before, stay at the current one."""
-        if found is not self._previews:
-            self._previews = found
+        if previews is not self._previews:
+            self._previews = previews
             self.show_place(0)
 
-    def show_place(self, place: int) -> None:
-        """Show the example at index `place`; do nothing if there is none."""
+    def show_place(self, index: int) -> None:
+        """Show the example at index `index`; do nothing if there is none."""
         count = len(self._previews)
-        if not 0 <= place < count:
+        if not 0 <= index < count:
             return
-        self._place = place
-        preview = self._previews[place]
-        title = phrase("training.example_i_of_n", i=place + 1, n=count)
+        self._place = index
+        preview = self._previews[index]
+        title = phrase("training.example_i_of_n", i=index + 1, n=count)
         trained = sum(token.is_trained for token in preview.tokens)
         facts = join_facts(
             phrase("training.n_tokens_in_all", n=f"{len(preview.tokens):,}"),
@@ -82,8 +82,8 @@ class TokenView(QFrame):
         self.facts.setText(facts)
         self.text.show_pieces(run_plan.preview_pieces(preview.tokens))
         self.text.setAccessibleName(join_facts(title, facts))
-        self.before.setEnabled(place > 0)
-        self.after.setEnabled(place + 1 < count)
+        self.before.setEnabled(index > 0)
+        self.after.setEnabled(index + 1 < count)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

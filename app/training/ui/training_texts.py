@@ -35,30 +35,30 @@ def step_name(step: str) -> str:
     }[step]
 
 
-def problem_text(found: DraftProblem) -> str:
+def problem_text(problem: DraftProblem) -> str:
     """Return a sentence that describes a draft's problem."""
-    facts = found.facts
-    if found.code == "setting_wrong":
+    facts = problem.facts
+    if problem.code == "setting_wrong":
         return str(wording.describe_error(AppError(facts["code"], **facts["facts"])))
-    if found.code == "finding":
+    if problem.code == "finding":
         return finding_text(PreflightFinding(facts["code"], "", facts["facts"]))
     shown = {name: wording.format_size(value) if name in _SIZES else value for name, value in facts.items()}
-    return wording.phrase(f"training.draft_problem.{found.code}", **shown)
+    return wording.phrase(f"training.draft_problem.{problem.code}", **shown)
 
 
 def entry_key(entry: TrainingEntry) -> EntryKey:
     return entry.kind, entry.id
 
 
-def list_rows(shown: TrainingsOverview, live: Mapping[EntryKey, str]) -> list[EntryRow]:
+def list_rows(overview: TrainingsOverview, live: Mapping[EntryKey, str]) -> list[EntryRow]:
     """Return the rows of the list, ended trainings last. `live`: progress texts of running trainings by their keys."""
 
     def rows(entries: Iterable[TrainingEntry]) -> Iterable[EntryRow]:
         return (_list_row(entry, live.get(entry_key(entry), "")) for entry in entries)
 
     return [
-        *group_rows(phrase("training.in_progress"), rows(shown.in_progress)),
-        *group_rows(phrase("training.history"), rows(shown.history)),
+        *group_rows(phrase("training.in_progress"), rows(overview.in_progress)),
+        *group_rows(phrase("training.history"), rows(overview.history)),
     ]
 
 
@@ -197,8 +197,8 @@ def _environment(draft: TrainingDraft) -> CheckLine | None:
     return CheckLine(BLOCK, phrase("common.training_environment"), text, "goal")
 
 
-def _data(draft: TrainingDraft, found: list[CheckLine]) -> CheckLine | None:
-    if draft.frozen is None or any(line.topic == _data_name() and line.level == BLOCK for line in found):
+def _data(draft: TrainingDraft, lines: list[CheckLine]) -> CheckLine | None:
+    if draft.frozen is None or any(line.topic == _data_name() and line.level == BLOCK for line in lines):
         return None
     counts = (
         (phrase("training.n_for_training"), draft.frozen.train),
@@ -208,8 +208,8 @@ def _data(draft: TrainingDraft, found: list[CheckLine]) -> CheckLine | None:
     return CheckLine(OK, _data_name(), join_facts(*(words.format(n=f"{count:,}") for words, count in counts)))
 
 
-def _form(draft: TrainingDraft, found: list[CheckLine], *, has_preview: bool) -> list[CheckLine]:
-    if any(line.topic == _form_name() and line.level in (WARN, BLOCK) for line in found):
+def _form(draft: TrainingDraft, lines: list[CheckLine], *, has_preview: bool) -> list[CheckLine]:
+    if any(line.topic == _form_name() and line.level in (WARN, BLOCK) for line in lines):
         return []
     if has_preview:
         text = phrase("training.the_chat_format_fits_the")

@@ -87,16 +87,16 @@ class WizardFooter(QWidget):
         )
         make_column(Separator(), row, into=self, spacing_px=0)
 
-    def show_state(self, found: Sequence[DraftProblem], primary: str, *, can_act: bool, can_go_back: bool) -> None:
+    def show_state(self, problems: Sequence[DraftProblem], primary: str, *, can_act: bool, can_go_back: bool) -> None:
         """Show the first problem and the buttons.
 
-        `found`: the problems, the gravest first. `primary`: the text of the primary button; "" hides the button.
+        `problems`: the problems, the gravest first. `primary`: the text of the primary button; "" hides the button.
         """
-        self._icon.setVisible(bool(found))
-        if found:
-            is_grave = found[0].is_blocking
+        self._icon.setVisible(bool(problems))
+        if problems:
+            is_grave = problems[0].is_blocking
             self._icon.show_icon("triangle-alert" if is_grave else "info", "warning" if is_grave else "text2")
-        self.reason.setText(training_texts.problem_text(found[0]) if found else "")
+        self.reason.setText(training_texts.problem_text(problems[0]) if problems else "")
         self.back_button.setVisible(can_go_back)
         self.next_button.setVisible(bool(primary))
         self.next_button.setText(primary)

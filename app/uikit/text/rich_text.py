@@ -52,12 +52,12 @@ def word_places(document: QTextDocument, query_words: Sequence[str]) -> list[Pla
     return places
 
 
-def selection(document: QTextDocument, place: Place, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
+def selection(document: QTextDocument, span: Place, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
     """Return a highlight with the format `look` at a place, which does not change the document."""
     mark = QTextEdit.ExtraSelection()
     mark.cursor = QTextCursor(document)
-    mark.cursor.setPosition(place[0])
-    mark.cursor.setPosition(place[1], QTextCursor.MoveMode.KeepAnchor)
+    mark.cursor.setPosition(span[0])
+    mark.cursor.setPosition(span[1], QTextCursor.MoveMode.KeepAnchor)
     mark.format = look
     return mark
 
@@ -301,9 +301,9 @@ class RichText(QTextBrowser):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(event.globalPos())
 
-    def menu_at(self, place: QPoint) -> QMenu:
+    def menu_at(self, position: QPoint) -> QMenu:
         """Return Qt's context menu, whose copy actions ask for consent to copy secret text."""
-        menu = self.createStandardContextMenu(place)
+        menu = self.createStandardContextMenu(position)
         clipboard_guard.guard_menu(menu, self)
         return menu
 

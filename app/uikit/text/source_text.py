@@ -90,9 +90,9 @@ class SourcePage(QWidget):
             painter.fillRect(bar.translated(0, origin.y()), self._theme.color("cite_bar"))
         event.accept()
 
-    def _cursor(self, place: int) -> QTextCursor:
+    def _cursor(self, offset: int) -> QTextCursor:
         cursor = QTextCursor(self.text.document())
-        cursor.setPosition(min(place, self.text.document().characterCount() - 1))
+        cursor.setPosition(min(offset, self.text.document().characterCount() - 1))
         return cursor
 
 

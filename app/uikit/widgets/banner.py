@@ -33,17 +33,17 @@ class Banner(QFrame):
         self._build(can_close)
         self.hide()
 
-    def show_message(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
-        """Show a message. `what`: the heading. `sentence`: "" for none. `actions`: (key, text) of each button."""
+    def show_message(self, level: str, heading: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
+        """Show a message. `heading`: the heading. `sentence`: "" for none. `actions`: (key, text) of each button."""
         self.level = level
         self.setProperty("surface", level)
         self._icon.show_icon(_ICONS[level], level)
-        self._what.setText(what)
+        self._what.setText(heading)
         self._what.set_tone(level)
         self._sentence.setText(sentence)
         self._sentence.setVisible(bool(sentence))
         self._set_actions(actions)
-        self.setAccessibleName(join_facts(what, sentence))
+        self.setAccessibleName(join_facts(heading, sentence))
         repolish(self)
         self._turn()
         self.show()

@@ -158,18 +158,18 @@ class AutoSpin(QDoubleSpinBox):
             self.selectAll()
         return super().event(event)
 
-    def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Accept full-width digits too, and lower numbers only as an incomplete input."""
         if text != self.specialValueText():
             text = unicodedata.normalize("NFKC", text)
         if self._is_auto(text):
-            return QValidator.State.Acceptable, text, place
+            return QValidator.State.Acceptable, text, position
         if self._lowest >= 0 and "-" in text:
-            return QValidator.State.Invalid, text, place
-        state, text, place = super().validate(text, place)
+            return QValidator.State.Invalid, text, position
+        state, text, position = super().validate(text, position)
         if state == QValidator.State.Acceptable and super().valueFromText(text) < self._lowest:
             state = QValidator.State.Intermediate  # more digits may follow
-        return state, text, place
+        return state, text, position
 
     def fixup(self, text: str) -> str:
         """Replace a number that is too low by the lowest one."""

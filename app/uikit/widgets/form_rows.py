@@ -81,14 +81,14 @@ class SettingRow(QWidget):
 
 
 class Chooser(QComboBox):
-    """A combo box for a setting. It calls `chosen` with a value only if the user picks it."""
+    """A combo box for a setting. It calls `on_chosen` with a value only if the user picks it."""
 
-    def __init__(self, choices: Sequence[tuple[str, Any]], chosen: Callable[[Any], None]) -> None:
+    def __init__(self, choices: Sequence[tuple[str, Any]], on_chosen: Callable[[Any], None]) -> None:
         """`choices`: the text and value of each choice."""
         super().__init__()
         self.set_choices(choices)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.activated.connect(lambda place: chosen(self._values[place]))
+        self.activated.connect(lambda place: on_chosen(self._values[place]))
 
     def set_choices(self, choices: Sequence[tuple[str, Any]]) -> None:
         self._values = [value for _, value in choices]

@@ -61,12 +61,12 @@ class ProgressRow(QFrame):
         self._connect()
         self.hide()
 
-    def start(self, what: str, elapsed_s: float = 0.0) -> None:
+    def start(self, label: str, elapsed_s: float = 0.0) -> None:
         """Show the row.
 
-        `what`: the text about the work, such as 取り込んでいます：模型.gguf. `elapsed_s`: the time since its start.
+        `label`: the text about the work, such as 取り込んでいます：模型.gguf. `elapsed_s`: the time since its start.
         """
-        self.say(what)
+        self.say(label)
         self._bar.hide()
         self._started_at = time.monotonic() - elapsed_s
         self._amount_words = ""
@@ -77,10 +77,10 @@ class ProgressRow(QFrame):
         self._refresh()
         self.show()
 
-    def say(self, what: str) -> None:
+    def say(self, label: str) -> None:
         """Show another text about the same work, whose time continues."""
-        self._what.setText(what)
-        self._bar.setAccessibleName(what)
+        self._what.setText(label)
+        self._bar.setAccessibleName(label)
 
     def set_progress(self, done: int, total: int, *, is_bytes: bool = False, is_brief: bool = False) -> None:
         """Show `done` of `total`; `total` 0 is unknown and changes nothing.

@@ -56,7 +56,7 @@ def test_where_nothing_can_be_written_nothing_changes(path: Path, preferences: P
 
 def test_what_is_held_back_is_in_force_until_it_is_chosen_and_never_stored(path: Path, qtbot: QtBot) -> None:
     settings.save(path, Settings(theme="dark", text_scale_percent=150))
-    preferences = Preferences(path, held={"theme": "system", "text_scale_percent": 100})
+    preferences = Preferences(path, overrides={"theme": "system", "text_scale_percent": 100})
     assert preferences.value == Settings()
     preferences.change(context_tokens=8192)
     assert preferences.value == Settings(context_tokens=8192)

@@ -162,8 +162,8 @@ class ConversationList(QAbstractListModel):
             return row.conversation.folder_id
         return OUTSIDE if row.place == "day" else None
 
-    def row(self, place: int) -> ListRow:
-        return self._rows[place]
+    def row(self, index: int) -> ListRow:
+        return self._rows[index]
 
     # ------------------------------------------------------------------- methods of Qt's model
 

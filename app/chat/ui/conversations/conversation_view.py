@@ -401,19 +401,20 @@ class ConversationView(QListView):
         words = phrase("chat.delete_the_folder_conversations_stay")
         menu.addAction(theme.icon("trash-2"), words, lambda: self.folder_removal_requested.emit(folder_id))
 
-    def _show_menu(self, place: QPoint | None = None) -> None:
-        """Show the menu at the global position `place`, or, if that is None, at the current row."""
+    def _show_menu(self, position: QPoint | None = None) -> None:
+        """Show the menu at the global position `position`, or, if that is None, at the current row."""
         menu = self.menu()
         if menu is not None:
             row = self.visualRect(self.currentIndex())
-            menu.popup(place or self.viewport().mapToGlobal(QPoint(row.left() + 24, row.center().y())))
+            menu.popup(position or self.viewport().mapToGlobal(QPoint(row.left() + 24, row.center().y())))
 
     # ------------------------------------------------------------------ dragging
 
-    def _folder_at(self, place: QPoint) -> int | None:
-        """Return the id of the folder to which a drop at `place` moves the conversations, `OUTSIDE` for no folder, or
-        None if they would not move."""
-        index = self.indexAt(place)
+    def _folder_at(self, position: QPoint) -> int | None:
+        """Return the id of the folder to which a drop at `position` moves the conversations, `OUTSIDE` for no folder,
+        or None if they would not move.
+        """
+        index = self.indexAt(position)
         folder_id = self._model.folder_around(index) if index.isValid() else OUTSIDE
         dragged = {conversation.folder_id or OUTSIDE for conversation in self._model.conversations(self.chosen_ids())}
         return None if dragged == {folder_id} else folder_id

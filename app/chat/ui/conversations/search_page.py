@@ -341,14 +341,14 @@ class SearchPage(Page):
         self.list.setCurrentIndex(self.results.index(0))
         self._show_counts(query.strip(), found)
 
-    def _show_counts(self, query: str, found: SearchResult) -> None:
-        count = phrase("chat.conversations_n", n=f"{len(found.hits):,}")
-        if not found.is_complete:
+    def _show_counts(self, query: str, result: SearchResult) -> None:
+        count = phrase("chat.conversations_n", n=f"{len(result.hits):,}")
+        if not result.is_complete:
             count += phrase("chat.there_are_many_some_are")
         self.count.setText(count)
-        self.count.setVisible(bool(found.hits))
-        self.list.setVisible(bool(found.hits))
-        self.hint.setVisible(not found.hits)
+        self.count.setVisible(bool(result.hits))
+        self.list.setVisible(bool(result.hits))
+        self.hint.setVisible(not result.hits)
         if query:
             self.hint.setText(phrase("common.nothing_found_for_q", q=query))
         else:

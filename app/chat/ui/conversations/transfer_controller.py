@@ -184,9 +184,9 @@ class TransferController(QObject):
             len(conversations),
         )
 
-    def _ask(self, what: str, export: PendingExport) -> None:
-        """Let the user choose format and target. `what` is a sentence that names the exported conversations."""
-        dialog = self.dialog = ExportDialog(self._theme, what, export.count, self._window)
+    def _ask(self, sentence: str, export: PendingExport) -> None:
+        """Let the user choose format and target. `sentence` is a sentence that names the exported conversations."""
+        dialog = self.dialog = ExportDialog(self._theme, sentence, export.count, self._window)
         dialog.chosen.connect(
             lambda key: self._choose_target(dialog.formats.value, export) if key == "export" else None
         )
@@ -283,10 +283,10 @@ class TransferController(QObject):
         self.strip.banner.show_error(error)
 
     def _show_banner(
-        self, level: str, what: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()
+        self, level: str, heading: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()
     ) -> None:
         self._finish_progress()
-        self.strip.banner.show_message(level, what, sentence, actions)
+        self.strip.banner.show_message(level, heading, sentence, actions)
 
     def _finish_progress(self) -> None:
         if not self._transfer.is_working:
@@ -299,8 +299,8 @@ INDENT_PX = 24  # px; aligns the sentence below a format with the format's name
 class FormatChoice(QWidget):
     """Radio buttons for the formats, each with a sentence."""
 
-    def __init__(self, theme: Theme, count: int, chosen: str) -> None:
-        """Build the buttons for `count` conversations. `chosen` and `value` are "docx", "markdown" or "json"."""
+    def __init__(self, theme: Theme, count: int, format_key: str) -> None:
+        """Build the buttons for `count` conversations. `format_key` and `value` are "docx", "markdown" or "json"."""
         super().__init__()
         self.buttons: dict[str, QRadioButton] = {}
         group = QButtonGroup(self)
@@ -314,7 +314,7 @@ class FormatChoice(QWidget):
             words = labels.Label(sentence, "caption", "text2", wraps=True)
             words.setContentsMargins(theme.px(INDENT_PX), 0, 0, 0)
             column.addLayout(make_column(button, words, spacing_px=2))
-        self.buttons[chosen].setChecked(True)
+        self.buttons[format_key].setChecked(True)
 
     @property
     def value(self) -> str:
@@ -324,14 +324,14 @@ class FormatChoice(QWidget):
 class ExportDialog(Dialog):
     """Asks for the format of an export. It emits `chosen` with "export" or "cancel"."""
 
-    def __init__(self, theme: Theme, what: str, count: int, parent: QWidget) -> None:
-        """Build the dialog. `what` is a sentence that names the exported conversations."""
+    def __init__(self, theme: Theme, sentence: str, count: int, parent: QWidget) -> None:
+        """Build the dialog. `sentence` is a sentence that names the exported conversations."""
         self.formats = FormatChoice(theme, count, "docx" if count == 1 else "json")
         buttons = (
             DialogButton("cancel", phrase("common.cancel")),
             DialogButton("export", phrase("chat.export"), "primary", is_default=True),
         )
-        super().__init__(theme, phrase("chat.export_in_which_format"), what, buttons, parent, content=self.formats)
+        super().__init__(theme, phrase("chat.export_in_which_format"), sentence, buttons, parent, content=self.formats)
         self.formats.buttons[self.formats.value].setFocus()
 
 

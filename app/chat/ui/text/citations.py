@@ -163,9 +163,9 @@ class _ShownText:
             self._places = [untrusted_text.utf16_offset(text, place) for place in self._places]
         self.end = document.characterCount()
 
-    def find(self, written: str, first: int, last: int) -> Place | None:
+    def find(self, quoted_text: str, first: int, last: int) -> Place | None:
         """Return the place of a text between the positions `first` and `last`, or None."""
-        stripped = "".join(one for one in untrusted_text.make_harmless(written) if one not in _MARKUP)
+        stripped = "".join(one for one in untrusted_text.make_harmless(quoted_text) if one not in _MARKUP)
         start, stop = bisect_left(self._places, first), bisect_left(self._places, last)
         at = self._text.find(stripped, start, stop) if stripped else -1
         return (self._places[at], self._places[at + len(stripped) - 1] + 1) if at >= 0 else None

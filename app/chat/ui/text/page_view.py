@@ -143,11 +143,11 @@ class Paper(QWidget):
         margin = self._theme.px(MARGIN_PX)
         return QRectF(self.rect()).adjusted(margin, margin, -margin, -margin)
 
-    def _marked(self, place: QuotePlace) -> QRectF:
+    def _marked(self, quote: QuotePlace) -> QRectF:
         """Return the rectangle of a mark in this widget, 1 px larger than the text on each side."""
         page = self._page()
         scale = page.width() / max(1, self._pixmap.width())
-        edges = QRectF(place.left, place.top, place.right - place.left, place.bottom - place.top)
+        edges = QRectF(quote.left, quote.top, quote.right - quote.left, quote.bottom - quote.top)
         return QRectF(
             page.left() + edges.left() * scale, page.top() + edges.top() * scale, edges.width() * scale,
             edges.height() * scale,

@@ -67,23 +67,23 @@ class SourcePanel(QWidget):
 
     # -------------------------------------------------------------------- shown
 
-    def show_source(self, shown: DisplayedSource) -> None:
-        source = shown.source
-        self.number.setText(str(shown.number))
-        self.title.setText(phrase("chat.source_i_n", i=shown.place, n=shown.count))
+    def show_source(self, displayed: DisplayedSource) -> None:
+        source = displayed.source
+        self.number.setText(str(displayed.number))
+        self.title.setText(phrase("chat.source_i_n", i=displayed.place, n=displayed.count))
         self._fit()
-        self.before.setEnabled(shown.place > 1)
-        self.after.setEnabled(shown.place < shown.count)
-        self.open_button.setVisible(shown.can_open)
+        self.before.setEnabled(displayed.place > 1)
+        self.after.setEnabled(displayed.place < displayed.count)
+        self.open_button.setVisible(displayed.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
         self.path.setText(untrusted_text.make_harmless(" › ".join([source.collection, *document, *outer])))
         self.clause.setText(untrusted_text.make_harmless(clause))
         self._tag.setVisible(bool(source.tag))
         self._tag_words.setText(untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS])
-        self.used.setText(self._usage_text(shown))
-        self._swatch.setVisible(bool(shown.places))
-        self.text.show_text(source.text, shown.places)
+        self.used.setText(self._usage_text(displayed))
+        self._swatch.setVisible(bool(displayed.places))
+        self.text.show_text(source.text, displayed.places)
         self.problem.hide()
         self._page = source.page
         self._pages_row.hide()
@@ -256,14 +256,14 @@ class SourcePanel(QWidget):
         if page != self._page:
             self._go_to(page)
 
-    def _usage_text(self, shown: DisplayedSource) -> str:
-        if not shown.is_used:
+    def _usage_text(self, source: DisplayedSource) -> str:
+        if not source.is_used:
             return phrase("chat.near_the_question_not_used")
-        if not shown.places:
+        if not source.places:
             return phrase("chat.no_sentence_with_the_same")
-        if shown.is_doubtful:
-            return phrase("chat.n_passages_compared_with_the", n=len(shown.places))
-        return phrase("chat.n_passages_used", n=len(shown.places))
+        if source.is_doubtful:
+            return phrase("chat.n_passages_compared_with_the", n=len(source.places))
+        return phrase("chat.n_passages_used", n=len(source.places))
 
     def _lay_out(self) -> None:
         px = self._theme.px

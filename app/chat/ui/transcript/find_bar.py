@@ -42,9 +42,9 @@ class MatchPlaces:
         """Return the number of matches in all rows before `row`."""
         return self._ends[row - 1] if row else 0
 
-    def number(self, row: int, place: int) -> int:
+    def number(self, row: int, match_number: int) -> int:
         """Return the number of the match at a place in a row, or the nearest existing number."""
-        return max(0, min(self.start(row) + place, len(self) - 1))
+        return max(0, min(self.start(row) + match_number, len(self) - 1))
 
 
 FIELD_PX, FIELD_MIN_PX = 300, 120

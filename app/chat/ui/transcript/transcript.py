@@ -157,17 +157,17 @@ class Transcript(RowsView):
         for view in self.views.values():
             view.mark(self._query_words)
 
-    def reveal(self, message_id: int, place: int) -> None:
-        """Scroll to match number `place` of a message, from 0. Do nothing for a message of another branch."""
+    def reveal(self, message_id: int, match_number: int) -> None:
+        """Scroll to match number `match_number` of a message, from 0. Do nothing for a message of another branch."""
         row = self._rows.get(message_id)
         if row is None:
             return
         before = self.view_of(self._revealed[0])
-        self._revealed = (message_id, place)
+        self._revealed = (message_id, match_number)
         if before is not None:
             before.mark(self._query_words)
         self._ensure_view(row, math.inf)
-        self.views[row].mark(self._query_words, place)
+        self.views[row].mark(self._query_words, match_number)
         self._bring_into_view(row, lambda view: view.mark_rect())
 
     def first_in_sight(self) -> int:
@@ -298,12 +298,12 @@ class Transcript(RowsView):
             return None
         return view.pager.focused_step() if view.pager else 0
 
-    def _restore_focus(self, row: int, place: int | None) -> None:
+    def _restore_focus(self, row: int, step: int | None) -> None:
         view = self.views.get(row)
-        if view is None or place is None:
+        if view is None or step is None:
             return
-        if place and view.pager is not None:
-            view.pager.focus_step(place)
+        if step and view.pager is not None:
+            view.pager.focus_step(step)
         else:
             view.text.setFocus()
 

@@ -104,20 +104,20 @@ def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, fl
     return _lines(owners[slice(*span)]) if span else []
 
 
-def _between_ends(shown: str, wanted: str) -> tuple[int, int] | None:
+def _between_ends(page_text: str, quote: str) -> tuple[int, int] | None:
     """Return the range (start, end) of a quote that differs slightly from the page's text; None if it is not there.
 
     The quote is found by its beginning, its end, or both.
     """
-    head = shown.find(wanted[:HEAD])
-    tail = shown.find(wanted[-TAIL:], max(0, head))
-    if 0 <= head < tail <= head + 2 * len(wanted):
+    head = page_text.find(quote[:HEAD])
+    tail = page_text.find(quote[-TAIL:], max(0, head))
+    if 0 <= head < tail <= head + 2 * len(quote):
         return head, tail + TAIL
-    if len(wanted) < 2 * HEAD:
+    if len(quote) < 2 * HEAD:
         return None
     if head >= 0:
-        return head, min(len(shown), head + len(wanted))
-    return (max(0, tail + TAIL - len(wanted)), tail + TAIL) if tail >= 0 else None
+        return head, min(len(page_text), head + len(quote))
+    return (max(0, tail + TAIL - len(quote)), tail + TAIL) if tail >= 0 else None
 
 
 def _lines(glyphs: list[Glyph]) -> list[tuple[float, float, float, float]]:

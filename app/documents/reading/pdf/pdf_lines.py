@@ -109,8 +109,8 @@ def rotate_page(raw: RawPage) -> tuple[PageRotation, RawPage]:
     return turn, raw
 
 
-def _turned_rule(turn: PageRotation, edges: Edges) -> RuledLine:
-    left, top, right, bottom = turn.forth(edges)
+def _turned_rule(rotation: PageRotation, edges: Edges) -> RuledLine:
+    left, top, right, bottom = rotation.forth(edges)
     return RuledLine(top, left, right) if right - left > bottom - top else RuledLine(left, top, bottom)
 
 

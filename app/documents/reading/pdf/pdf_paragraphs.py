@@ -409,10 +409,10 @@ def _box(page: TextPage, edges: Edges) -> PageBox:
     return PageBox(page.number, *(round(edge, 1) for edge in page.turn.back(edges)))
 
 
-def _with_box(boxes: list[PageBox], box: PageBox, turn: PageRotation) -> list[PageBox]:
+def _with_box(boxes: list[PageBox], box: PageBox, rotation: PageRotation) -> list[PageBox]:
     """Add a box to those of a block; join it with the last one if it follows below in the same column."""
     last = boxes[-1]
-    before, after = (turn.forth((one.left, one.top, one.right, one.bottom)) for one in (last, box))
+    before, after = (rotation.forth((one.left, one.top, one.right, one.bottom)) for one in (last, box))
     is_below = last.page == box.page and before[0] < after[2] and after[0] < before[2]
     if not is_below or not -2 <= after[1] - before[3] <= LINES_APART_PT:
         return [*boxes, box]

@@ -80,11 +80,11 @@ def _group_meeting_lines(
     """Group lines that meet, directly or through others."""
     leader = list(range(len(horizontal) + len(vertical)))
 
-    def find(place: int) -> int:
-        while leader[place] != place:
-            leader[place] = leader[leader[place]]
-            place = leader[place]
-        return place
+    def find(index: int) -> int:
+        while leader[index] != index:
+            leader[index] = leader[leader[index]]
+            index = leader[index]
+        return index
 
     for place, rule in enumerate(horizontal):
         for other, one in enumerate(vertical, start=len(horizontal)):
@@ -181,9 +181,9 @@ class _Grid:
             column -= 1
         return row, column
 
-    def _is_ruled(self, rules: Sequence[RuledLine], place: float, start: float, end: float) -> bool:
+    def _is_ruled(self, rules: Sequence[RuledLine], position: float, start: float, end: float) -> bool:
         middle = (start + end) / 2
-        return any(abs(rule.place - place) <= NEAR_PT and rule.start <= middle <= rule.end for rule in rules)
+        return any(abs(rule.place - position) <= NEAR_PT and rule.start <= middle <= rule.end for rule in rules)
 
 
 def _places(values: Sequence[float]) -> list[float]:

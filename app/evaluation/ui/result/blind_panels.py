@@ -55,11 +55,11 @@ class BlindStartPanel(QWidget):
         """Return the ids of the two systems, which may be equal."""
         return self.first.currentData() or "", self.second.currentData() or ""
 
-    def show_systems(self, found: Evaluation, chosen: tuple[str, str]) -> None:
-        for box, wanted in ((self.first, chosen[0]), (self.second, chosen[1])):
+    def show_systems(self, evaluation: Evaluation, system_ids: tuple[str, str]) -> None:
+        for box, wanted in ((self.first, system_ids[0]), (self.second, system_ids[1])):
             with QSignalBlocker(box):
                 box.clear()
-                for one in found.systems:
+                for one in evaluation.systems:
                     box.addItem(blind_texts.name(one.system.name), one.system.id)
                 box.setCurrentIndex(max(0, box.findData(wanted)))
             box.setToolTip(plain_tooltip(box.currentText()))

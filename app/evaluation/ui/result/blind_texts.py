@@ -45,29 +45,31 @@ def name(text: str) -> str:
 # ------------------------------------------------------------------------- result
 
 
-def verdict(found: BlindOutcome) -> str:
-    names = {"first": name(found.first.name), "second": name(found.second.name)}
-    match found.verdict:
+def verdict(outcome: BlindOutcome) -> str:
+    names = {"first": name(outcome.first.name), "second": name(outcome.second.name)}
+    match outcome.verdict:
         case "few":
             text = phrase("evaluation.one_of_both_was_chosen")
-            return text.format(n=f"{found.decided:,}", least=LEAST_DECIDED)
+            return text.format(n=f"{outcome.decided:,}", least=LEAST_DECIDED)
         case "unclear":
             return phrase("evaluation.neither_is_clearly_better_the")
         case _:
-            return phrase("evaluation.name_was_chosen_more_often", name=names[found.verdict])
+            return phrase("evaluation.name_was_chosen_more_often", name=names[outcome.verdict])
 
 
-def difference(found: BlindOutcome) -> str:
+def difference(outcome: BlindOutcome) -> str:
     """Return a text on the difference with its interval; "" if the text would mislead.
 
     It would mislead with too few votes, or if the interval excludes 0 although the verdict is unclear.
     """
-    is_surer = found.difference is not None and found.verdict == "unclear" and not found.difference.holds_zero
-    if found.difference is None or found.verdict == "few" or is_surer:
+    is_surer = outcome.difference is not None and outcome.verdict == "unclear" and not outcome.difference.holds_zero
+    if outcome.difference is None or outcome.verdict == "few" or is_surer:
         return ""
-    mean, low, high = (_signed(value) for value in (found.difference.mean, found.difference.low, found.difference.high))
+    mean, low, high = (
+        _signed(value) for value in (outcome.difference.mean, outcome.difference.low, outcome.difference.high)
+    )
     text = phrase("evaluation.difference_of_preference_d_95")
-    names = {"first": name(found.first.name), "second": name(found.second.name)}
+    names = {"first": name(outcome.first.name), "second": name(outcome.second.name)}
     return text.format(d=mean, lo=low, hi=high, **names)
 
 
@@ -83,21 +85,21 @@ def left(count: int) -> str:
 # -------------------------------------------------------------------------- judge
 
 
-def agreement(found: JudgeAgreement) -> str:
-    if not found.has_judge:
+def agreement(judge_agreement: JudgeAgreement) -> str:
+    if not judge_agreement.has_judge:
         return phrase("evaluation.there_is_no_judge_so")
-    if found.most < LEAST_ANSWERS:
+    if judge_agreement.most < LEAST_ANSWERS:
         text = phrase("evaluation.there_is_no_agreement_only")
-        return text.format(n=f"{found.most:,}")
-    if found.missing_votes:
+        return text.format(n=f"{judge_agreement.most:,}")
+    if judge_agreement.missing_votes:
         text = phrase("evaluation.agreement_with_the_judge_appears")
-        return text.format(n=found.missing_votes)
-    facts = {"n": f"{found.n:,}", "same": f"{found.same:,}"}
-    if found.kappa is None:
+        return text.format(n=judge_agreement.missing_votes)
+    facts = {"n": f"{judge_agreement.n:,}", "same": f"{judge_agreement.same:,}"}
+    if judge_agreement.kappa is None:
         text = phrase("evaluation.you_and_the_judge_chose")
         return text.format(**facts)
     text = phrase("evaluation.agreement_with_the_judge_is")
-    return text.format(k=_plain(found.kappa), **facts)
+    return text.format(k=_plain(judge_agreement.kappa), **facts)
 
 
 def _signed(value: float) -> str:

@@ -43,22 +43,22 @@ class BlindResultPanel(QWidget):
         self.rows: list[tuple[str, str, str]] = []  # rows of the table as shown
         self._build()
 
-    def show_outcome(self, found: BlindOutcome, comparison: BlindComparison) -> None:
-        """Show the result `found` of a comparison."""
-        left = len(comparison.pairing.pairs) - found.n
+    def show_outcome(self, outcome: BlindOutcome, comparison: BlindComparison) -> None:
+        """Show the result `outcome` of a comparison."""
+        left = len(comparison.pairing.pairs) - outcome.n
         texts = (
-            (self.verdict, blind_texts.verdict(found)),
-            (self.difference, blind_texts.difference(found)),
-            (self.agreement, blind_texts.agreement(found.agreement)),
-            (self.when_open, blind_texts.when_open(found.when_open) if found.when_open else ""),
+            (self.verdict, blind_texts.verdict(outcome)),
+            (self.difference, blind_texts.difference(outcome)),
+            (self.agreement, blind_texts.agreement(outcome.agreement)),
+            (self.when_open, blind_texts.when_open(outcome.when_open) if outcome.when_open else ""),
             (self.left, blind_texts.left(left)),
         )
         for label, text in texts:
             label.setText(text)
             label.setVisible(bool(text))
         self.go_on_button.setVisible(left > 0)
-        self.undo_button.setVisible(found.n > 0)
-        self._fill(found)
+        self.undo_button.setVisible(outcome.n > 0)
+        self._fill(outcome)
 
     # ------------------------------------------------------------------- private
 
@@ -74,15 +74,15 @@ class BlindResultPanel(QWidget):
     def _restyle(self) -> None:
         self.table.setMaximumWidth(self._theme.px(TABLE_PX))
 
-    def _fill(self, found: BlindOutcome) -> None:
+    def _fill(self, outcome: BlindOutcome) -> None:
         counts = (
-            (phrase("evaluation.blind_verdict.first", name=blind_texts.name(found.first.name)), found.first_wins),
-            (phrase("evaluation.blind_verdict.first", name=blind_texts.name(found.second.name)), found.second_wins),
-            (blind_texts.vote("same"), found.same),
-            (blind_texts.vote("both_wrong"), found.both_wrong),
+            (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.first.name)), outcome.first_wins),
+            (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.second.name)), outcome.second_wins),
+            (blind_texts.vote("same"), outcome.same),
+            (blind_texts.vote("both_wrong"), outcome.both_wrong),
         )
-        self.rows = [(name, f"{count:,}", format_percent(count / max(1, found.n))) for name, count in counts]
-        self.rows.append((phrase("evaluation.total"), f"{found.n:,}", ""))
+        self.rows = [(name, f"{count:,}", format_percent(count / max(1, outcome.n))) for name, count in counts]
+        self.rows.append((phrase("evaluation.total"), f"{outcome.n:,}", ""))
         table = self.table
         table.clear()
         heads = (phrase("evaluation.blind_column.vote"), phrase("evaluation.questions"), phrase("evaluation.share"))
@@ -127,15 +127,15 @@ class BlindView(QWidget):
         self._build()
         self._connect()
 
-    def show_study(self, folder: Path, found: Evaluation) -> None:
+    def show_study(self, folder: Path, evaluation: Evaluation) -> None:
         """Show a study with results; if it is already shown, nothing changes."""
-        if folder == self._folder and found is self._found:
+        if folder == self._folder and evaluation is self._found:
             return
-        self._folder, self._found, self._kept, self.comparison = folder, found, None, None
+        self._folder, self._found, self._kept, self.comparison = folder, evaluation, None, None
         self.banner.hide()
         self._show(self.nothing)
         self._request_number += 1
-        if len(found.systems) > 1:
+        if len(evaluation.systems) > 1:
             self.nothing.setText(phrase("evaluation.loading"))
             self._read()
         else:
@@ -239,11 +239,11 @@ class BlindView(QWidget):
         done = partial(self._on_read, number, cause)
         background.run(lambda: BlindFile(folder), done, partial(self._on_unreadable, number))
 
-    def _on_read(self, number: int, cause: AppError | None, kept: BlindFile) -> None:
+    def _on_read(self, number: int, cause: AppError | None, blind_file: BlindFile) -> None:
         if number != self._request_number or self._found is None:
             return  # another study is shown by now
         self._is_busy = False
-        self._kept = kept
+        self._kept = blind_file
         if cause is not None:
             self._show_again()
             self._show_error(cause)
@@ -260,31 +260,35 @@ class BlindView(QWidget):
             self._show(self.nothing)
             self._show_error(error, can_retry=True)
 
-    def _write(self, work: Callable[[], None], after: Callable[[], None]) -> None:
-        """Run `work` in the background, and `after` if it succeeded and the same two systems are still compared."""
+    def _write(self, work: Callable[[], None], on_written: Callable[[], None]) -> None:
+        """Run `work` in the background, and `on_written` if it succeeded and the same systems are still compared."""
         if self._is_busy:
             return
         self._is_busy = True
-        done = partial(self._on_written, self._kept, self.comparison, after)
+        done = partial(self._on_written, self._kept, self.comparison, on_written)
         background.run(work, done, partial(self._on_not_written, self._kept))
 
     def _on_written(
-        self, kept: BlindFile | None, comparison: BlindComparison | None, after: Callable[[], None], _nothing: object
+        self,
+        blind_file: BlindFile | None,
+        comparison: BlindComparison | None,
+        on_written: Callable[[], None],
+        _nothing: object,
     ) -> None:
-        if kept is not self._kept:
+        if blind_file is not self._kept:
             return  # another study is shown by now
         self._is_busy = False
         self.banner.hide()
         if comparison is self.comparison:
-            after()
+            on_written()
         elif self.panel is self.start:
             self.start.show_comparison(self.comparison)
 
-    def _on_not_written(self, kept: BlindFile | None, error: AppError) -> None:
+    def _on_not_written(self, blind_file: BlindFile | None, error: AppError) -> None:
         """Report the error; if another process has stored votes meanwhile, read and show them."""
-        if kept is self._kept:
+        if blind_file is self._kept:
             self._is_busy = False
-        if kept is self._kept and error.code == "blind_changed":
+        if blind_file is self._kept and error.code == "blind_changed":
             self._read(error)
         else:
             self._show_error(error)
@@ -330,13 +334,13 @@ class BlindView(QWidget):
         else:
             self.resume()
 
-    def _on_computed(self, found: BlindOutcome) -> None:
+    def _on_computed(self, outcome: BlindOutcome) -> None:
         comparison = self.comparison
         if comparison is None or self._computed_votes is None or comparison.votes != self._computed_votes:
             return  # another pair was chosen, or another vote stored
         self._computed_votes = None
         has_keyboard = self._has_keyboard
-        self.result.show_outcome(found, comparison)
+        self.result.show_outcome(outcome, comparison)
         self._show(self.result)
         if has_keyboard:
             after = self.result.go_on_button if comparison.current is not None else self.result.leave_button

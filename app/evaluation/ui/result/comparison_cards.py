@@ -117,18 +117,18 @@ class ComparisonCard(Card):
         self.column.addWidget(self.rows)
         self.hide()
 
-    def show_result(self, found: ResultViewData) -> None:
-        self._found = found
-        self.setVisible(bool(found.systems))
-        count = len(found.systems)
+    def show_result(self, result: ResultViewData) -> None:
+        self._found = result
+        self.setVisible(bool(result.systems))
+        count = len(result.systems)
         self.title.setText(
             phrase("evaluation.n_systems_compared", n=count) if count > 1 else phrase("evaluation.results")
         )
         self.about.setText(
-            result_texts.measured_by(found) if found.measure else phrase("evaluation.no_answer_has_a_score")
+            result_texts.measured_by(result) if result.measure else phrase("evaluation.no_answer_has_a_score")
         )
         self._is_wide = self._fits()
-        self._fill(found)
+        self._fill(result)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -142,9 +142,9 @@ class ComparisonCard(Card):
         columns = self._columns(self._found) if self._found else []
         return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * (len(columns) + 1))
 
-    def _columns(self, found: ResultViewData) -> list[ComparisonColumn]:
+    def _columns(self, result: ResultViewData) -> list[ComparisonColumn]:
         """Return the columns between name and button in which any value is known."""
-        digits = found.digits
+        digits = result.digits
         all_: list[ComparisonColumn] = [
             ComparisonColumn(
                 phrase("evaluation.mean"), lambda one: result_texts.number(one.mean, digits), is_drawn=True
@@ -157,23 +157,23 @@ class ComparisonCard(Card):
             ComparisonColumn(phrase("evaluation.abstained"), lambda one: result_texts.share(one.abstained)),
             ComparisonColumn(phrase("evaluation.s_question"), lambda one: result_texts.number(one.seconds, 1)),
         ]
-        if found.kind != "documents":
+        if result.kind != "documents":
             all_.append(
                 ComparisonColumn(phrase("common.size"), lambda one: result_texts.gigabytes(one.system.size_bytes))
             )
-        return [one for one in all_ if any(one.text(system) != result_texts.NONE for system in found.systems)]
+        return [one for one in all_ if any(one.text(system) != result_texts.NONE for system in result.systems)]
 
-    def _fill(self, found: ResultViewData) -> None:
+    def _fill(self, result: ResultViewData) -> None:
         self.rows.clear()
-        spans = [one.span for one in found.systems if one.span is not None]
+        spans = [one.span for one in result.systems if one.span is not None]
         scale = _scale(spans) if spans else None
-        columns = self._columns(found)
+        columns = self._columns(result)
         if self._is_wide:
-            self._fill_wide(found, columns, scale)
+            self._fill_wide(result, columns, scale)
         else:
-            self._fill_narrow(found, columns, scale)
+            self._fill_narrow(result, columns, scale)
 
-    def _fill_wide(self, found: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
+    def _fill_wide(self, result: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
         rows, px = self.rows, self._theme.px
         before = sum(one.is_drawn for one in columns)
         last = len(columns) + 2
@@ -188,8 +188,8 @@ class ComparisonCard(Card):
         if scale:
             rows.put(_axis(self._theme, scale), before + 1)
         rows.rule(count)
-        for number, one in enumerate(found.systems):
-            if one.system == found.advised:
+        for number, one in enumerate(result.systems):
+            if one.system == result.advised:
                 rows.ground("accent_soft")
             rows.put(Label(one.system.name, strong=True, wraps=True), 0)
             for at, column in enumerate(columns):
@@ -197,21 +197,21 @@ class ComparisonCard(Card):
             if scale:
                 rows.put(system_plot(self._theme, scale, one.span, number), before + 1)
             rows.put(self._use_button(one), last)
-            if number + 1 < len(found.systems):
+            if number + 1 < len(result.systems):
                 rows.rule(count)
 
     def _grid_column(self, at: int, before: int) -> int:
         """Return the grid column of column `at`. Grid column 0 is the name; the plot follows `before` columns."""
         return at + 1 if at < before else at + 2
 
-    def _fill_narrow(self, found: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
+    def _fill_narrow(self, result: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
         """Add three rows for each system: its name, its plot, and its other values."""
         rows = self.rows
         rows.grid.setColumnStretch(0, 1)
         if scale:
             rows.put(_axis(self._theme, scale), 0, span=2)
             rows.rule(2)
-        for number, one in enumerate(found.systems):
+        for number, one in enumerate(result.systems):
             rows.put(Label(one.system.name, strong=True, wraps=True), 0)
             rows.put(self._use_button(one), 1)
             rows.next_row()
@@ -220,15 +220,15 @@ class ComparisonCard(Card):
                 rows.next_row()
             facts = [f"{column.name}\u00a0{column.text(one)}" for column in columns]
             rows.put(_fact_box(facts, self._theme.px(INDENT_PX)), 0, span=2)
-            if number + 1 < len(found.systems):
+            if number + 1 < len(result.systems):
                 rows.rule(2)
 
-    def _use_button(self, one: SystemViewData) -> Button:
+    def _use_button(self, system: SystemViewData) -> Button:
         """Return the button for using a system. Whether the model still exists is checked when it is clicked."""
         button = Button(self._theme, phrase("common.use"), "quiet", compact=True)
-        button.setAccessibleName(with_note(phrase("evaluation.use_this_combination_for_questions"), one.system.name))
+        button.setAccessibleName(with_note(phrase("evaluation.use_this_combination_for_questions"), system.system.name))
         button.setToolTip(plain_tooltip(phrase("evaluation.use_this_combination_for_questions")))
-        button.clicked.connect(lambda: self.use_requested.emit(one.system))
+        button.clicked.connect(lambda: self.use_requested.emit(system.system))
         return button
 
 
@@ -285,11 +285,11 @@ class DifferencesCard(Card):
         self.column.addStretch(1)
         self.hide()
 
-    def show_result(self, found: ResultViewData) -> None:
-        self._found = found
-        self.setVisible(bool(found.differences))
-        self.notes.setText("\n".join(found.notes))
-        self.notes.setVisible(bool(found.notes))
+    def show_result(self, result: ResultViewData) -> None:
+        self._found = result
+        self.setVisible(bool(result.differences))
+        self.notes.setText("\n".join(result.notes))
+        self.notes.setVisible(bool(result.notes))
         self._fill()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -342,34 +342,40 @@ class DifferencesCard(Card):
             rows.put(_axis(self._theme, scale), 0, span=2)
             rows.rule(count)
 
-    def _add_wide(self, one: SystemDifference, digits: int, scale: PlotScale | None) -> None:
-        self.rows.put(self._name(one), 0)
-        self.rows.put(Label(result_texts.signed(one.mean, digits)), 1, is_number=True)
-        self.rows.put(Label(result_texts.signed_span(one.span, digits)), 2, is_number=True)
+    def _add_wide(self, difference: SystemDifference, digits: int, scale: PlotScale | None) -> None:
+        self.rows.put(self._name(difference), 0)
+        self.rows.put(Label(result_texts.signed(difference.mean, digits)), 1, is_number=True)
+        self.rows.put(Label(result_texts.signed_span(difference.span, digits)), 2, is_number=True)
         if scale:
-            self.rows.put(self._plot(one, scale), 3)
-        self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 4)
+            self.rows.put(self._plot(difference, scale), 3)
+        self.rows.put(VerdictBadge(self._theme, difference.verdict, difference.sentence), 4)
 
-    def _add_narrow(self, one: SystemDifference, digits: int, scale: PlotScale | None) -> None:
-        self.rows.put(self._name(one), 0)
-        self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 1)
+    def _add_narrow(self, difference: SystemDifference, digits: int, scale: PlotScale | None) -> None:
+        self.rows.put(self._name(difference), 0)
+        self.rows.put(VerdictBadge(self._theme, difference.verdict, difference.sentence), 1)
         self.rows.next_row()
         if scale:
-            self.rows.put(self._plot(one, scale), 0, span=2)
+            self.rows.put(self._plot(difference, scale), 0, span=2)
             self.rows.next_row()
         interval = (
-            phrase("evaluation.95_interval_span", span=result_texts.signed_span(one.span, digits)) if one.span else ""
+            phrase("evaluation.95_interval_span", span=result_texts.signed_span(difference.span, digits))
+            if difference.span
+            else ""
         )
-        text = join_facts(phrase("evaluation.difference_d", d=result_texts.signed(one.mean, digits)), interval)
+        text = join_facts(phrase("evaluation.difference_d", d=result_texts.signed(difference.mean, digits)), interval)
         self.rows.put(Label(text, "caption", "text2", wraps=True), 0, span=2)
 
-    def _name(self, one: SystemDifference) -> Label:
-        name = Label(phrase("evaluation.second_and_first", second=one.second, first=one.first), wraps=True)
-        name.setToolTip(plain_tooltip(one.sentence))
-        name.setAccessibleDescription(one.sentence)
+    def _name(self, difference: SystemDifference) -> Label:
+        name = Label(
+            phrase("evaluation.second_and_first", second=difference.second, first=difference.first), wraps=True
+        )
+        name.setToolTip(plain_tooltip(difference.sentence))
+        name.setAccessibleDescription(difference.sentence)
         return name
 
-    def _plot(self, one: SystemDifference, scale: PlotScale) -> SvgPlot:
-        plot = _span_row(self._theme, scale, one.span, "plain", is_open=one.verdict not in ("better", "worse"))
-        plot.setToolTip(plain_tooltip(one.sentence))
+    def _plot(self, difference: SystemDifference, scale: PlotScale) -> SvgPlot:
+        plot = _span_row(
+            self._theme, scale, difference.span, "plain", is_open=difference.verdict not in ("better", "worse")
+        )
+        plot.setToolTip(plain_tooltip(difference.sentence))
         return plot

@@ -244,18 +244,18 @@ class BreakdownCard(Card):
         self.column.addStretch(1)
         self.hide()
 
-    def show_result(self, found: ResultViewData) -> None:
-        counted = [sum(one.counts) for one in found.systems if one.counts]
+    def show_result(self, result: ResultViewData) -> None:
+        counted = [sum(one.counts) for one in result.systems if one.counts]
         self.setVisible(bool(counted))
-        is_plain = len(found.questions) == max(counted, default=0)  # each question was answered once
+        is_plain = len(result.questions) == max(counted, default=0)  # each question was answered once
         title = phrase("evaluation.scores_n_questions") if is_plain else phrase("evaluation.scores_n_answers")
         self.title.setText(title.format(n=f"{max(counted, default=0):,}"))
-        if found.has_judged_counts:
+        if result.has_judged_counts:
             self.about.setText(phrase("evaluation.from_the_left_0_1"))
         else:
             self.about.setText(phrase("evaluation.from_the_left_0_below"))
-        self._names = result_texts.points(found)
-        self._bars = [PlotBar(one.system.name, one.counts) for one in found.systems if one.counts]
+        self._names = result_texts.points(result)
+        self._bars = [PlotBar(one.system.name, one.counts) for one in result.systems if one.counts]
         self.plot.redraw()
         description = "\n".join(self._counts_text(bar) for bar in self._bars)
         self.plot.setAccessibleName(description)
@@ -316,13 +316,13 @@ class ResultOverview(QWidget):
         self._rest = QVBoxLayout()
         self._build()
 
-    def show_result(self, found: ResultViewData) -> None:
-        self.doubt.setText(f"▲ {found.doubt}" if found.doubt else "")
-        self.doubt.setVisible(bool(found.doubt))
-        self.advice.show_advice(found.advice, found.advised)
+    def show_result(self, result: ResultViewData) -> None:
+        self.doubt.setText(f"▲ {result.doubt}" if result.doubt else "")
+        self.doubt.setVisible(bool(result.doubt))
+        self.advice.show_advice(result.advice, result.advised)
         for card in (self.comparison, self.differences, self.breakdown):
-            card.show_result(found)
-        self._show_sections(found)
+            card.show_result(result)
+        self._show_sections(result)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -341,14 +341,14 @@ class ResultOverview(QWidget):
             into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 20), spacing_px=GAP_PX,
         )  # fmt: skip
 
-    def _show_sections(self, found: ResultViewData) -> None:
+    def _show_sections(self, result: ResultViewData) -> None:
         for card in self.sections:
             self._rest.removeWidget(card)
             card.hide()
             card.deleteLater()
-        sections = list(found.sections)
-        if found.categories is not None:
-            sections.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(found.categories,)))
+        sections = list(result.sections)
+        if result.categories is not None:
+            sections.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(result.categories,)))
         self.sections = [SectionCard(self._theme, section) for section in sections]
         for card in self.sections:
             self._rest.addWidget(card)

@@ -46,9 +46,9 @@ class ScoredQuestions(QAbstractListModel):
         self.category: str | None = None  # None: all categories
         self.is_by_spread = False
 
-    def show_result(self, found: ResultViewData) -> None:
-        self._all, self.category = found.questions, None
-        self._systems = [one.system.name for one in found.systems]
+    def show_result(self, result: ResultViewData) -> None:
+        self._all, self.category = result.questions, None
+        self._systems = [one.system.name for one in result.systems]
         self.refilter()
 
     def refilter(self) -> None:
@@ -82,14 +82,14 @@ class ScoredQuestions(QAbstractListModel):
             return join_facts(one.question.text, *self._named(one), one.question.category)
         return one if role == QuestionRole else None
 
-    def _facts(self, one: QuestionViewData) -> str:
+    def _facts(self, question: QuestionViewData) -> str:
         """Return a text of the scores in the order of the systems, and the category."""
-        scores = " / ".join(map(result_texts.points_of, one.means))
-        return join_facts(scores, one.question.category)
+        scores = " / ".join(map(result_texts.points_of, question.means))
+        return join_facts(scores, question.question.category)
 
-    def _named(self, one: QuestionViewData) -> list[str]:
+    def _named(self, question: QuestionViewData) -> list[str]:
         """Return the score of each system as a text with the system's name."""
-        scores = zip(self._systems, one.means, strict=True)
+        scores = zip(self._systems, question.means, strict=True)
         return [f"{name}\u00a0{result_texts.points_of(mean)}" for name, mean in scores]
 
 
@@ -145,14 +145,14 @@ class QuestionDetail(QWidget):
         self._answers = make_column(spacing_px=10)
         make_column(self.text, self.unanswerable, self.facts, self._answers, Stretch(), into=self, spacing_px=10)
 
-    def show_question(self, one: QuestionViewData | None, found: ResultViewData) -> None:
+    def show_question(self, question: QuestionViewData | None, result: ResultViewData) -> None:
         """Show a question; None: no question fits the filter."""
         self._clear()
-        self.text.setText(one.question.text if one else phrase("evaluation.no_question_fits_the_filter"))
-        self.unanswerable.setVisible(one is not None and not one.question.is_answerable)
-        self.facts.set_facts(self._facts(one.question) if one else ())
-        for answer in one.answers if one else ():
-            card = AnswerCard(answer, found)
+        self.text.setText(question.question.text if question else phrase("evaluation.no_question_fits_the_filter"))
+        self.unanswerable.setVisible(question is not None and not question.question.is_answerable)
+        self.facts.set_facts(self._facts(question.question) if question else ())
+        for answer in question.answers if question else ():
+            card = AnswerCard(answer, result)
             self._answers.addWidget(card)
             card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
 
@@ -178,8 +178,8 @@ class QuestionDetail(QWidget):
 
 
 class AnswerCard(Card):
-    def __init__(self, answer: AnswerViewData, found: ResultViewData) -> None:
-        super().__init__(found.systems[answer.system].system.name)
+    def __init__(self, answer: AnswerViewData, result: ResultViewData) -> None:
+        super().__init__(result.systems[answer.system].system.name)
         self.score = Label(self._score(answer), "ui", "text", strong=True)
         self.score.setVisible(bool(self.score.text()))
         self.head.addWidget(self.score, 0, Qt.AlignmentFlag.AlignTop)
@@ -222,20 +222,20 @@ class QuestionsTab(QWidget):
         self.view.selectionModel().currentChanged.connect(lambda *_: self._show_current())
         theme.changed.connect(self._arrange_panes)
 
-    def show_result(self, found: ResultViewData) -> None:
-        self._found, self._question_id = found, ""
-        self.questions.show_result(found)
-        names = list(dict.fromkeys(one.question.category for one in found.questions))
+    def show_result(self, result: ResultViewData) -> None:
+        self._found, self._question_id = result, ""
+        self.questions.show_result(result)
+        names = list(dict.fromkeys(one.question.category for one in result.questions))
         self.categories.clear()
         self.categories.addItem(phrase("evaluation.all_categories"), None)
         for name in names:
             self.categories.addItem(_short(name or phrase("evaluation.no_category")), name)
             self.categories.setItemData(self.categories.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
-        self.spread_button.setVisible(len(found.systems) > 1)
-        order = " / ".join(one.system.name for one in found.systems)
+        self.spread_button.setVisible(len(result.systems) > 1)
+        order = " / ".join(one.system.name for one in result.systems)
         self.legend.setText(phrase("evaluation.figures_from_the_left_names", names=order))
-        self.legend.setVisible(bool(found.measure) and len(found.systems) > 1)
+        self.legend.setVisible(bool(result.measure) and len(result.systems) > 1)
         self._choose()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

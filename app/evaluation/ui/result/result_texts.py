@@ -43,14 +43,14 @@ def between(low: str, high: str) -> str:
     return phrase("evaluation.low_to_high", low=low, high=high)
 
 
-def span(found: Span | None, digits: int) -> str:
-    return between(number(found.low, digits), number(found.high, digits)) if found is not None else NONE
+def span(bounds: Span | None, digits: int) -> str:
+    return between(number(bounds.low, digits), number(bounds.high, digits)) if bounds is not None else NONE
 
 
-def signed_span(found: Span | None, digits: int) -> str:
-    if found is None:
+def signed_span(bounds: Span | None, digits: int) -> str:
+    if bounds is None:
         return NONE
-    return phrase("evaluation.low_to_high_2", low=signed(found.low, digits), high=signed(found.high, digits))
+    return phrase("evaluation.low_to_high_2", low=signed(bounds.low, digits), high=signed(bounds.high, digits))
 
 
 def percent(share: float | None) -> str:
@@ -61,30 +61,30 @@ def gigabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:.2f}\u00a0GB" if size_bytes else NONE
 
 
-def share(found: tuple[int, int] | None) -> str:
-    if found is None:
+def share(counts: tuple[int, int] | None) -> str:
+    if counts is None:
         return NONE
-    return phrase("common.a_b", a=f"{found[0]:,}", b=f"{found[1]:,}")
+    return phrase("common.a_b", a=f"{counts[0]:,}", b=f"{counts[1]:,}")
 
 
-def measured_by(found: ResultViewData) -> str:
+def measured_by(result: ResultViewData) -> str:
     """Return sentences on how the means are computed, and how to read the intervals if there are any."""
-    if found.measure == "judge":
+    if result.measure == "judge":
         scale = phrase("evaluation.judges_score_0_to_3")
     else:
         scale = phrase("evaluation.score_0_to_1_the")
-    if any(one.span for one in found.systems):
+    if any(one.span for one in result.systems):
         form = phrase("evaluation.lines_95_intervals_bootstrap_of")
-        lines = form.format(n=f"{found.resamples:,}")
+        lines = form.format(n=f"{result.resamples:,}")
     else:
         form = phrase("evaluation.with_fewer_than_n_questions")
-        lines = form.format(n=found.least_units)
+        lines = form.format(n=result.least_units)
     return phrase("evaluation.scale_lines", scale=scale, lines=lines)
 
 
-def points(found: ResultViewData) -> tuple[str, ...]:
+def points(result: ResultViewData) -> tuple[str, ...]:
     """Return the names of the four parts of a bar, from the left."""
-    if found.has_judged_counts:
+    if result.has_judged_counts:
         return tuple(phrase("evaluation.n", n=score) for score in range(4))
     return (
         "0",

@@ -104,20 +104,22 @@ class EvaluationResultView(QWidget):
             return confidentiality.HIGHEST_LABEL
         return current_labels.label_of_evaluation(self._result.found, self._documents)
 
-    def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[ReportSection]) -> None:
+    def show_result(
+        self, folder: Path, study: Study, evaluation: Evaluation, sections: Sequence[ReportSection]
+    ) -> None:
         """Show the results of a study. `sections`: the report in results.json."""
         self._number += 1
         number = self._number
-        self._result, self.shown = _Result(folder, study, found, tuple(sections)), None
+        self._result, self.shown = _Result(folder, study, evaluation, tuple(sections)), None
         self.banner.hide()
         self.waiting.setText(phrase("evaluation.loading"))
-        self._show_tabs(study, found)
+        self._show_tabs(study, evaluation)
         self._settle()
 
         def work() -> ResultViewData:
             from app.evaluation.report import result_view_model  # imports numpy
 
-            return result_view_model.build_result_view(study, folder, found, tuple(sections))
+            return result_view_model.build_result_view(study, folder, evaluation, tuple(sections))
 
         background.run(work, partial(self._on_read, number), partial(self._on_unreadable, number))
 
@@ -203,11 +205,11 @@ class EvaluationResultView(QWidget):
 
     # ------------------------------------------------------------------- showing
 
-    def _show_tabs(self, study: Study, found: Evaluation) -> None:
-        has_answers = any(one.rows for one in found.systems)
+    def _show_tabs(self, study: Study, evaluation: Evaluation) -> None:
+        has_answers = any(one.rows for one in evaluation.systems)
         self.tabs.buttons["overview"].show_words(result_texts.tab(study.kind))
         self.tabs.buttons["questions"].setVisible(has_answers)
-        self.tabs.buttons["blind"].setVisible(has_answers and len(found.systems) > 1)
+        self.tabs.buttons["blind"].setVisible(has_answers and len(evaluation.systems) > 1)
         self.tabs.show_tab("overview")
 
     def _on_unreadable(self, number: int, error: AppError) -> None:
@@ -215,12 +217,12 @@ class EvaluationResultView(QWidget):
             self.waiting.setText(str(describe_error(error)))
             self.failed.emit(error)
 
-    def _on_read(self, number: int, shown: ResultViewData) -> None:
+    def _on_read(self, number: int, view_data: ResultViewData) -> None:
         if number != self._number:
             return  # another study was chosen by now
-        self.shown = shown
-        self.overview.show_result(shown)
-        self.questions.show_result(shown)
+        self.shown = view_data
+        self.overview.show_result(view_data)
+        self.questions.show_result(view_data)
         self._area.verticalScrollBar().setValue(0)
         self._show_obstacle()
         self._settle()

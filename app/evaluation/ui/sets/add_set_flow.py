@@ -71,15 +71,15 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         theme: Theme,
         folder: Path,
         sets: Sequence[StoredQuestionSet],
-        taken: ImportedQuestions,
+        imported: ImportedQuestions,
         parts: Sequence[ImportPart],
         parent: QWidget,
     ) -> None:
         super().__init__(theme, parent)
         self._folder = folder
-        self._taken = taken
-        self.naming = NameForm(theme, folder, sets, taken.name, taken.floor, is_new=False)
-        self.naming.show_questions(taken.questions)
+        self._taken = imported
+        self.naming = NameForm(theme, folder, sets, imported.name, imported.floor, is_new=False)
+        self.naming.show_questions(imported.questions)
         self.naming.changed.connect(self.note_change)
         self.column.addWidget(self.naming)
         self.parts = [self._part(part) for part in parts if part.lines or part.facts]
@@ -103,7 +103,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         taken, naming = self._taken, self.naming
         name, label, after = naming.name.text().strip(), naming.chosen_label, naming.after
         return lambda: question_sets.store(
-            self._folder, name, taken.questions, label, taken.source, after=after
+            self._folder, name, taken.questions, label, taken.source, expected_sha256=after
         )  # fmt: skip
 
     # ------------------------------------------------------------------- private
@@ -131,78 +131,83 @@ def first_questions(questions: Sequence[Question], most: int) -> str:
 
 class ImportFileDialog(ImportQuestionsDialog):
     def __init__(
-        self, theme: Theme, folder: Path, sets: Sequence[StoredQuestionSet], found: QuestionFile, parent: QWidget
+        self, theme: Theme, folder: Path, sets: Sequence[StoredQuestionSet], file: QuestionFile, parent: QWidget
     ) -> None:
-        name = safe_name(Path(found.name).stem.replace("@", "_"), phrase("evaluation.new_question_set"))
-        taken = ImportedQuestions(name, found.questions, found.label, found.name)
-        super().__init__(theme, folder, sets, taken, list(self._parts(found)), parent)
-        sheet = phrase("evaluation.sheet_sheet", sheet=shorten(found.sheet)) if found.sheet else ""
-        title = phrase("evaluation.import_n_questions", n=f"{len(found.questions):,}")
-        self.set_words(title, join_facts(found.name, sheet), phrase("common.import"))
+        name = safe_name(Path(file.name).stem.replace("@", "_"), phrase("evaluation.new_question_set"))
+        taken = ImportedQuestions(name, file.questions, file.label, file.name)
+        super().__init__(theme, folder, sets, taken, list(self._parts(file)), parent)
+        sheet = phrase("evaluation.sheet_sheet", sheet=shorten(file.sheet)) if file.sheet else ""
+        title = phrase("evaluation.import_n_questions", n=f"{len(file.questions):,}")
+        self.set_words(title, join_facts(file.name, sheet), phrase("common.import"))
 
-    def _parts(self, found: QuestionFile) -> Iterator[ImportPart]:
-        yield self._skipped(found)
-        yield ImportPart(phrase("common.columns"), facts=question_set_texts.column_mapping(found.columns))
-        unused = phrase("common.data_gap").join(map(shorten, found.columns.unused[: question_set_texts.SHOWN_ROWS]))
+    def _parts(self, file: QuestionFile) -> Iterator[ImportPart]:
+        yield self._skipped(file)
+        yield ImportPart(phrase("common.columns"), facts=question_set_texts.column_mapping(file.columns))
+        unused = phrase("common.data_gap").join(map(shorten, file.columns.unused[: question_set_texts.SHOWN_ROWS]))
         yield ImportPart(phrase("evaluation.columns_not_used"), unused)
-        yield ImportPart(phrase("evaluation.first_questions"), first_questions(found.questions, EXAMPLES))
-        yield ImportPart(phrase("evaluation.please_check"), "\n".join(self._doubts(found)), tone="warning")
+        yield ImportPart(phrase("evaluation.first_questions"), first_questions(file.questions, EXAMPLES))
+        yield ImportPart(phrase("evaluation.please_check"), "\n".join(self._doubts(file)), tone="warning")
         lines = question_set_texts.first_lines(
-            [question_set_texts.renamed_text(*pair) for pair in found.renamed], phrase("common.n_more")
+            [question_set_texts.renamed_text(*pair) for pair in file.renamed], phrase("common.n_more")
         )
         yield ImportPart(phrase("evaluation.ids_that_were_changed"), lines)
-        sheets = phrase("common.data_gap").join(map(shorten, found.other_sheets))
+        sheets = phrase("common.data_gap").join(map(shorten, file.other_sheets))
         yield ImportPart(phrase("evaluation.sheets_not_read"), sheets)
 
-    def _skipped(self, found: QuestionFile) -> ImportPart:
-        rows = [question_set_texts.bad_row_text(row) for row in found.skipped]
+    def _skipped(self, file: QuestionFile) -> ImportPart:
+        rows = [question_set_texts.bad_row_text(row) for row in file.skipped]
         title = phrase("evaluation.n_rows_are_no_questions", n=f"{len(rows):,}")
         return ImportPart(title, question_set_texts.first_lines(rows, phrase("evaluation.n_more_rows")), tone="warning")
 
-    def _doubts(self, found: QuestionFile) -> Iterator[str]:
-        doubts = [question_set_texts.doubt_text(row) for row in found.doubts if row.code != "not_scored"]
+    def _doubts(self, file: QuestionFile) -> Iterator[str]:
+        doubts = [question_set_texts.doubt_text(row) for row in file.doubts if row.code != "not_scored"]
         if doubts:
             yield question_set_texts.first_lines(doubts, phrase("evaluation.n_more_places"))
-        if not_scored := question_set_texts.not_scored_warning(found.questions):
+        if not_scored := question_set_texts.not_scored_warning(file.questions):
             yield not_scored
-        repeated = len(found.questions) - len({one.text for one in found.questions})
+        repeated = len(file.questions) - len({one.text for one in file.questions})
         if repeated:
             yield phrase("evaluation.n_questions_repeat_the_words", n=f"{repeated:,}")
-        if found.blank:
-            yield phrase("evaluation.n_empty_rows_are_not", n=f"{found.blank:,}")
+        if file.blank:
+            yield phrase("evaluation.n_empty_rows_are_not", n=f"{file.blank:,}")
 
 
 class ConversationsDialog(ImportQuestionsDialog):
     def __init__(
-        self, theme: Theme, folder: Path, sets: Sequence[StoredQuestionSet], found: CollectedQuestions, parent: QWidget
+        self,
+        theme: Theme,
+        folder: Path,
+        sets: Sequence[StoredQuestionSet],
+        collected: CollectedQuestions,
+        parent: QWidget,
     ) -> None:
         source = phrase("evaluation.chat_questions_source")
-        taken = ImportedQuestions(phrase("evaluation.from_conversations"), found.questions, found.label, source)
+        taken = ImportedQuestions(phrase("evaluation.from_conversations"), collected.questions, collected.label, source)
         parts = (
             ImportPart(
                 phrase("evaluation.questions_that_are_used"),
-                first_questions(found.questions, question_set_texts.SHOWN_ROWS),
+                first_questions(collected.questions, question_set_texts.SHOWN_ROWS),
             ),
-            ImportPart(phrase("evaluation.what_is_known"), question_set_texts.known_answers(found.questions)),
-            ImportPart(phrase("evaluation.left_out"), excluded_text(found)),
+            ImportPart(phrase("evaluation.what_is_known"), question_set_texts.known_answers(collected.questions)),
+            ImportPart(phrase("evaluation.left_out"), excluded_text(collected)),
         )
         super().__init__(theme, folder, sets, taken, parts, parent)
-        title = phrase("evaluation.make_a_set_of_n", n=f"{len(found.questions):,}")
+        title = phrase("evaluation.make_a_set_of_n", n=f"{len(collected.questions):,}")
         sentence = phrase("evaluation.good_answers_and_the_right")
         self.set_words(title, sentence, phrase("common.make"))
 
 
-def excluded_text(found: CollectedQuestions) -> str:
+def excluded_text(collected: CollectedQuestions) -> str:
     """Return a text of the reasons for left out answers with their counts, one a line."""
     return "\n".join(
-        phrase(f"evaluation.chat_questions.{reason}", count=f"{n:,}") for reason, n in found.left_out.items()
+        phrase(f"evaluation.chat_questions.{reason}", count=f"{n:,}") for reason, n in collected.left_out.items()
     )
 
 
-def empty_result_dialog(theme: Theme, found: CollectedQuestions, parent: QWidget) -> Dialog:
+def empty_result_dialog(theme: Theme, collected: CollectedQuestions, parent: QWidget) -> Dialog:
     """Return the dialog that says that no rated answer can become a question, and what to do."""
     sentence = describe_error(AppError("no_rated_answers"))
-    body = "\n".join(part for part in (sentence.next, excluded_text(found)) if part)
+    body = "\n".join(part for part in (sentence.next, excluded_text(collected)) if part)
     close = DialogButton("cancel", phrase("common.close"), is_default=True)
     return Dialog(theme, sentence.message, body, (close,), parent)
 
@@ -278,9 +283,9 @@ class AddSet(QObject):
             partial(self._on_failed, number),
         )
 
-    def _on_read(self, number: int, show: Show, read: tuple[object, Sequence[StoredQuestionSet]]) -> None:
+    def _on_read(self, number: int, show: Show, outcome: tuple[object, Sequence[StoredQuestionSet]]) -> None:
         if self._is_wanted(number):
-            show(*read)
+            show(*outcome)
 
     def _on_failed(self, number: int, error: AppError) -> None:
         if self._is_wanted(number):
@@ -312,14 +317,14 @@ class AddSet(QObject):
         self._request_number += 1
         self._waiting = None
 
-    def _show_file(self, found: QuestionFile, sets: Sequence[StoredQuestionSet]) -> None:
-        self._open(ImportFileDialog(self._theme, self._folder, sets, found, self._page))
+    def _show_file(self, file: QuestionFile, sets: Sequence[StoredQuestionSet]) -> None:
+        self._open(ImportFileDialog(self._theme, self._folder, sets, file, self._page))
 
-    def _show_collected(self, found: CollectedQuestions, sets: Sequence[StoredQuestionSet]) -> None:
-        if found.questions:
-            self._open(ConversationsDialog(self._theme, self._folder, sets, found, self._page))
+    def _show_collected(self, collected: CollectedQuestions, sets: Sequence[StoredQuestionSet]) -> None:
+        if collected.questions:
+            self._open(ConversationsDialog(self._theme, self._folder, sets, collected, self._page))
         else:
-            self.dialog = empty_result_dialog(self._theme, found, self._page)
+            self.dialog = empty_result_dialog(self._theme, collected, self._page)
             self.dialog.open()
 
     def _show_empty(self, _nothing: object, sets: Sequence[StoredQuestionSet]) -> None:
@@ -328,12 +333,12 @@ class AddSet(QObject):
 
         def prepare(question: Question) -> StoreWork:
             name, label = naming.name.text().strip(), naming.chosen_label
-            return lambda: question_sets.store(self._folder, name, [question], label, source, after="")
+            return lambda: question_sets.store(self._folder, name, [question], label, source, expected_sha256="")
 
         self._open(QuestionDialog(self._theme, None, prepare, self._page, naming))
 
-    def _on_stored(self, found: QuestionSet) -> None:
-        self.added.emit(found.name)
+    def _on_stored(self, question_set: QuestionSet) -> None:
+        self.added.emit(question_set.name)
 
     def _open(self, dialog: QuestionSetEditorWindow) -> None:
         dialog.stored.connect(self._on_stored)

@@ -62,11 +62,13 @@ class OpenQuestionSet(QObject):
         done = functools.partial(self._on_read, self._request_number)
         background.run(lambda: _read(self._folder, name, number), done, self.failed.emit)
 
-    def store_work(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
-        """Return the function that stores the questions as the next version; `shown` must still be the newest."""
-        assert shown.kept is not None
-        folder, kept, wanted = self._folder, shown.kept, tuple(questions)
-        return lambda: question_sets.store(folder, kept.name, wanted, None, source, after=kept.newest.sha256)
+    def store_work(
+        self, displayed: DisplayedSet, questions: Sequence[Question], source: str
+    ) -> Callable[[], QuestionSet]:
+        """Return the function that stores the questions as the next version; `displayed` must still be the newest."""
+        assert displayed.kept is not None
+        folder, kept, wanted = self._folder, displayed.kept, tuple(questions)
+        return lambda: question_sets.store(folder, kept.name, wanted, None, source, expected_sha256=kept.newest.sha256)
 
     def store(self, questions: Sequence[Question], source: str, done_text: str) -> None:
         """Store the questions unless a store is in progress.
@@ -79,8 +81,8 @@ class OpenQuestionSet(QObject):
         done = functools.partial(self._on_stored, self.shown.kept.newest.number, done_text)
         background.run(self.store_work(self.shown, questions, source), done, self._on_refused)
 
-    def restore_version(self, name: str, number: int, after: str, source: str) -> None:
-        """Store the questions of version `number` again, if the newest version still has the SHA-256 `after`.
+    def restore_version(self, name: str, number: int, expected_sha256: str, source: str) -> None:
+        """Store the questions of version `number` again, if the newest version still has the SHA-256 `expected_sha256`.
 
         `source`: the origin of the questions, as text to show.
         """
@@ -88,24 +90,26 @@ class OpenQuestionSet(QObject):
 
         def work() -> QuestionSet:
             before = question_sets.find(folder, f"{name}@{number}")
-            return question_sets.store(folder, before.name, before.questions, None, source, after=after)
+            return question_sets.store(
+                folder, before.name, before.questions, None, source, expected_sha256=expected_sha256
+            )
 
         background.run(work, self._on_restored, self.failed.emit)
 
-    def rename(self, name: str, wanted: str, *, is_undo: bool = False) -> None:
+    def rename(self, name: str, new_name: str, *, is_undo: bool = False) -> None:
         done = functools.partial(self._on_renamed, name, is_undo=is_undo)
-        background.run(lambda: question_sets.rename(self._folder, name, wanted), done, self.failed.emit)
+        background.run(lambda: question_sets.rename(self._folder, name, new_name), done, self.failed.emit)
 
     # ------------------------------------------------------------------- private
 
-    def _on_read(self, request_number: int, shown: DisplayedSet) -> None:
+    def _on_read(self, request_number: int, displayed: DisplayedSet) -> None:
         if request_number == self._request_number:
-            self.shown = shown
-            self.read.emit(shown)
+            self.shown = displayed
+            self.read.emit(displayed)
 
-    def _on_stored(self, number: int, done_text: str, found: QuestionSet) -> None:
+    def _on_stored(self, number: int, done_text: str, question_set: QuestionSet) -> None:
         self.is_storing = False
-        self.stored.emit(found, number, done_text)
+        self.stored.emit(question_set, number, done_text)
         self.changed.emit()
 
     def _on_refused(self, error: AppError) -> None:
@@ -114,8 +118,8 @@ class OpenQuestionSet(QObject):
         self.failed.emit(error)
         self.open(self.name)
 
-    def _on_restored(self, found: QuestionSet) -> None:
-        if found.name == self.name:
+    def _on_restored(self, question_set: QuestionSet) -> None:
+        if question_set.name == self.name:
             self.open(self.name)
         self.changed.emit()
 

@@ -86,10 +86,10 @@ class QuestionSetEditorWindow(EditorWindow):
             self._set_storing(is_storing=True)
             background.run(self.work(), self._on_stored, self._on_refused)
 
-    def _on_stored(self, found: QuestionSet) -> None:
+    def _on_stored(self, question_set: QuestionSet) -> None:
         self._set_storing(is_storing=False)
         self._is_dirty = False
-        self.stored.emit(found)
+        self.stored.emit(question_set)
         self.accept()
 
     def _on_refused(self, error: AppError) -> None:

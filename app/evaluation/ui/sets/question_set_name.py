@@ -169,11 +169,11 @@ def _changes(folder: Path, name: str, questions: Sequence[Question]) -> Question
     return None if before == tuple(questions) else question_sets.changes(before, questions)
 
 
-def _name_problem(name: str, taken: StoredQuestionSet | None = None) -> str:
-    """Return a text on why no set can have the name; "" if one can. `taken`: an existing set of that name."""
+def _name_problem(name: str, stored_set: StoredQuestionSet | None = None) -> str:
+    """Return a text on why no set can have the name; "" if one can. `stored_set`: an existing set of that name."""
     if not name.strip():
         return phrase("common.enter_a_name")
-    if taken is not None:
+    if stored_set is not None:
         return phrase("evaluation.there_is_a_question_set")
     try:
         question_sets.checked_name(name)

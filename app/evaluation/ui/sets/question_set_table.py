@@ -175,11 +175,11 @@ class QuestionTable(QTableView):
     remove_requested = Signal()
     menu_requested = Signal(object)  # QPoint on the screen
 
-    def __init__(self, theme: Theme, shown: QuestionTableModel) -> None:
+    def __init__(self, theme: Theme, table_model: QuestionTableModel) -> None:
         super().__init__()
         self._theme = theme
-        self._shown = shown
-        self.setModel(shown)
+        self._shown = table_model
+        self.setModel(table_model)
         self.setItemDelegate(QuestionDelegate(theme, self))
         self.setProperty("framed", True)
         self.setAccessibleName(phrase("evaluation.list_of_questions"))
@@ -289,17 +289,17 @@ class SetHead(QWidget):
             part.hide()
 
     def show_version(
-        self, kept: StoredQuestionSet, shown: QuestionSetVersion, questions: Sequence[Question] | None
+        self, stored_set: StoredQuestionSet, version: QuestionSetVersion, questions: Sequence[Question] | None
     ) -> None:
         """Show a version; `questions` None: the version is damaged."""
-        self.title.setText(kept.name)
+        self.title.setText(stored_set.name)
         made = phrase("common.data_gap").join(
-            part for part in (question_set_texts.version_time(shown), shown.source) if part
+            part for part in (question_set_texts.version_time(version), version.source) if part
         )
         facts = join_facts(
-            question_set_texts.count_text(shown.count),
-            phrase(f"common.label.{kept.label}"),
-            with_note(question_set_texts.version_name(shown.number), made),
+            question_set_texts.count_text(version.count),
+            phrase(f"common.label.{stored_set.label}"),
+            with_note(question_set_texts.version_name(version.number), made),
         )
         known_questions = questions or ()
         for label, text in (
@@ -309,7 +309,7 @@ class SetHead(QWidget):
         ):
             label.setText(text)
             label.setVisible(bool(text))
-        self._fill_versions(kept, shown)
+        self._fill_versions(stored_set, version)
 
     # ------------------------------------------------------------------- private
 
@@ -319,14 +319,16 @@ class SetHead(QWidget):
         row = make_row((self.title, 1), self.versions, spacing_px=8)
         make_column(row, self.facts, self.known, self.not_scored, into=self, spacing_px=4)
 
-    def _fill_versions(self, kept: StoredQuestionSet, shown: QuestionSetVersion) -> None:
+    def _fill_versions(self, stored_set: StoredQuestionSet, set_version: QuestionSetVersion) -> None:
         """List the versions, newest first."""
         self.versions.clear()
-        for version in reversed(kept.versions):
-            newest = phrase("evaluation.newest") if version is kept.newest else question_set_texts.version_day(version)
+        for version in reversed(stored_set.versions):
+            newest = (
+                phrase("evaluation.newest") if version is stored_set.newest else question_set_texts.version_day(version)
+            )
             self.versions.addItem(with_note(question_set_texts.version_name(version.number), newest), version.number)
-        self.versions.setCurrentIndex(self.versions.findData(shown.number))
+        self.versions.setCurrentIndex(self.versions.findData(set_version.number))
         texts = [self.versions.itemText(at) for at in range(self.versions.count())]
         widest = max(map(self.versions.fontMetrics().horizontalAdvance, texts))
         self.versions.setMinimumWidth(widest + self._theme.px(ARROW_PX))  # Qt ignores the padding of the style sheet
-        self.versions.setVisible(len(kept.versions) > 1)
+        self.versions.setVisible(len(stored_set.versions) > 1)

@@ -165,32 +165,34 @@ class SetView(QWidget):
 
     # ------------------------------------------------------------------- showing
 
-    def _on_read(self, shown: DisplayedSet) -> None:
-        self.questions.show_questions(shown.found.questions if shown.found is not None else (), shown.texts)
-        if shown.kept is not None and shown.version is not None:
-            self.head.show_version(shown.kept, shown.version, shown.found.questions if shown.found else None)
+    def _on_read(self, displayed: DisplayedSet) -> None:
+        self.questions.show_questions(displayed.found.questions if displayed.found is not None else (), displayed.texts)
+        if displayed.kept is not None and displayed.version is not None:
+            self.head.show_version(
+                displayed.kept, displayed.version, displayed.found.questions if displayed.found else None
+            )
         else:
-            self.head.show_name(shown.name)
-        self._show_past(shown)
+            self.head.show_name(displayed.name)
+        self._show_past(displayed)
         self._show_rows()
         row = self.questions.row_of(self._wanted) if self._wanted else self._wanted_row
         self.table.choose_row(row if row >= 0 else self._wanted_row)
         self._allow()
 
-    def _show_past(self, shown: DisplayedSet) -> None:
+    def _show_past(self, displayed: DisplayedSet) -> None:
         """Show why the shown version cannot be changed; show nothing if it can be changed."""
-        if shown.error is not None:
+        if displayed.error is not None:
             what = (
                 phrase("evaluation.this_question_set_cannot_be")
-                if shown.kept is None
+                if displayed.kept is None
                 else phrase("evaluation.this_version_cannot_be_read")
             )
             advice = phrase("evaluation.put_it_back_from_a")
-            if shown.kept is not None and len(shown.kept.versions) > 1:
+            if displayed.kept is not None and len(displayed.kept.versions) > 1:
                 advice = phrase("evaluation.choose_an_earlier_version_at")
-            self.past.show_message("danger", what, join_facts(describe_error(shown.error).message, advice))
-        elif not shown.is_newest and shown.version is not None:
-            what = phrase("evaluation.an_earlier_version_version_n", n=shown.version.number)
+            self.past.show_message("danger", what, join_facts(describe_error(displayed.error).message, advice))
+        elif not displayed.is_newest and displayed.version is not None:
+            what = phrase("evaluation.an_earlier_version_version_n", n=displayed.version.number)
             advice = phrase("evaluation.editing_and_evaluating_are_done")
             self.past.show_message("warning", what, advice, (("return", phrase("evaluation.go_back_to_this_version")),))
         else:
@@ -313,13 +315,13 @@ class SetView(QWidget):
             self._theme, question, lambda new: self.work.store_work(shown, merged(new), source), self.window()
         )
 
-        def on_stored(found: QuestionSet) -> None:
-            at = len(found.questions) - 1
-            ids = [one.id for one in found.questions]
+        def on_stored(question_set: QuestionSet) -> None:
+            at = len(question_set.questions) - 1
+            ids = [one.id for one in question_set.questions]
             if question is not None and question.id in ids:
                 at = ids.index(question.id)
             self._wanted, self._wanted_row = ids[at], at
-            self._on_stored(found, number, _with_question(done_text, found.questions[at]))
+            self._on_stored(question_set, number, _with_question(done_text, question_set.questions[at]))
             self.changed.emit()
 
         dialog.stored.connect(on_stored)
@@ -332,14 +334,18 @@ class SetView(QWidget):
             done_text = phrase("evaluation.went_back_to_version_n", n=shown.version.number)
             self.work.store(shown.found.questions, source, done_text)
 
-    def _on_stored(self, found: QuestionSet, number: int, done_text: str) -> None:
+    def _on_stored(self, question_set: QuestionSet, number: int, done_text: str) -> None:
         self._allow()  # another set may be shown by now
-        if found.version > number:
+        if question_set.version > number:
             undo = functools.partial(
-                self.work.restore_version, found.name, number, found.sha256, phrase("evaluation.change_taken_back")
+                self.work.restore_version,
+                question_set.name,
+                number,
+                question_set.sha256,
+                phrase("evaluation.change_taken_back"),
             )
             self.undo_offered.emit(done_text, undo)
-        if found.name == self.name:
+        if question_set.name == self.name:
             self.banner.hide()
             self.work.open(self.name)
 

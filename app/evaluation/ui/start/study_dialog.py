@@ -90,12 +90,12 @@ class ForecastController(QObject):
             functools.partial(self._end, None),
         )
 
-    def _end(self, found: StudyForecast | None, error: AppError | None) -> None:
+    def _end(self, forecast: StudyForecast | None, error: AppError | None) -> None:
         computed, self._computing = self._computing, None
         if computed != self.request:  # the user has changed the request meanwhile
             self._compute()
             return
-        self.found, self.error = found, error
+        self.found, self.error = forecast, error
         self.changed.emit()
 
 
@@ -334,8 +334,8 @@ class StudyDialog(QDialog):
         read = functools.partial(_read_inputs, self._model)
         background.run(read, self._on_looked, self._on_unreadable)
 
-    def _on_looked(self, found: tuple[list[SplitChoice], dict[str, str], int]) -> None:
-        self._splits, self._names, shipped = found
+    def _on_looked(self, outcome: tuple[list[SplitChoice], dict[str, str], int]) -> None:
+        self._splits, self._names, shipped = outcome
         self.scale.show_splits(self._splits)
         self.questions.show_shipped(shipped)
         self._show_kinds()

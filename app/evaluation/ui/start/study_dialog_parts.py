@@ -169,11 +169,11 @@ NAME_LETTERS = 60
 
 
 class QuestionsPart(DialogPart):
-    def __init__(self, theme: Theme, offer: DialogOffer, chosen: str) -> None:
-        """Create the controls. `chosen`: name of the requested set; "": none."""
+    def __init__(self, theme: Theme, offer: DialogOffer, set_name: str) -> None:
+        """Create the controls. `set_name`: name of the requested set; "": none."""
         super().__init__(theme)
         self._sets = offer.sets
-        self._wanted: str | None = chosen or None  # None: the user has not chosen; "": none of the sets
+        self._wanted: str | None = set_name or None  # None: the user has not chosen; "": none of the sets
         self._shipped = 0
         self._kind = ""
         self.set = ChoiceBox()

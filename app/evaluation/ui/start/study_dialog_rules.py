@@ -183,55 +183,57 @@ def problem_text(code: str) -> str:
     return phrase(f"evaluation.study_problem.{code}", n=LEAST_SCALE_ROWS) if code else ""
 
 
-def forecast_text(found: StudyForecast, seeds: int) -> str:
+def forecast_text(forecast: StudyForecast, seeds: int) -> str:
     """Return a text on the answers and trainings of a study, and on their time and disk space."""
-    return join_facts(_answers_text(found, seeds), _trainings_text(found), _time_text(found), _disk_text(found))
+    return join_facts(
+        _answers_text(forecast, seeds), _trainings_text(forecast), _time_text(forecast), _disk_text(forecast)
+    )
 
 
-def systems_text(found: StudyForecast) -> str:
+def systems_text(forecast: StudyForecast) -> str:
     """Return a text with the names of the compared systems, and a note on one that only quotes."""
-    names = join_names(found.names)
-    if not found.quotes:
+    names = join_names(forecast.names)
+    if not forecast.quotes:
         return names
-    sentence = phrase("evaluation.name_shows_the_matching_passages", name=found.quotes)
+    sentence = phrase("evaluation.name_shows_the_matching_passages", name=forecast.quotes)
     return f"{names}\n{sentence}"
 
 
-def _answers_text(found: StudyForecast, seeds: int) -> str:
-    if not found.answers:
+def _answers_text(forecast: StudyForecast, seeds: int) -> str:
+    if not forecast.answers:
         return ""
     text = phrase(
         "evaluation.s_systems_q_questions_r" if seeds > 1 else "evaluation.s_systems_q_questions_a",
-        s=f"{found.systems:,}",
-        q=f"{found.questions:,}",
+        s=f"{forecast.systems:,}",
+        q=f"{forecast.questions:,}",
         r=seeds,
-        a=f"{found.answers:,}",
+        a=f"{forecast.answers:,}",
     )
-    judged = phrase("evaluation.n_judged", n=f"{found.judged:,}") if found.judged else ""
+    judged = phrase("evaluation.n_judged", n=f"{forecast.judged:,}") if forecast.judged else ""
     return with_note(text, judged)
 
 
-def _trainings_text(found: StudyForecast) -> str:
-    if not found.trainings:
+def _trainings_text(forecast: StudyForecast) -> str:
+    if not forecast.trainings:
         return ""
-    text = phrase("evaluation.n_runs", n=f"{found.trainings:,}")
-    if not found.training_s:
+    text = phrase("evaluation.n_runs", n=f"{forecast.trainings:,}")
+    if not forecast.training_s:
         return text
-    most = phrase("evaluation.at_most_time", time=format_about_time(found.training_s))
+    most = phrase("evaluation.at_most_time", time=format_about_time(forecast.training_s))
     return with_note(text, most)
 
 
-def _time_text(found: StudyForecast) -> str:
-    if found.most_answering_s is None or not found.answers:
+def _time_text(forecast: StudyForecast) -> str:
+    if forecast.most_answering_s is None or not forecast.answers:
         return ""
-    return phrase("evaluation.answering_at_most_time", time=format_about_time(found.most_answering_s))
+    return phrase("evaluation.answering_at_most_time", time=format_about_time(forecast.most_answering_s))
 
 
-def _disk_text(found: StudyForecast) -> str:
-    if not found.disk_bytes:
+def _disk_text(forecast: StudyForecast) -> str:
+    if not forecast.disk_bytes:
         return ""
     return phrase(
         "evaluation.disk_at_most_need_free",
-        need=format_gigabytes(found.disk_bytes),
-        free=format_gigabytes(found.free_bytes),
+        need=format_gigabytes(forecast.disk_bytes),
+        free=format_gigabytes(forecast.free_bytes),
     )

@@ -45,24 +45,24 @@ class UpdateFacts(QWidget):
 
     judged = Signal()
 
-    def __init__(self, theme: Theme, found: UpdateFile) -> None:
+    def __init__(self, theme: Theme, file: UpdateFile) -> None:
         super().__init__()
-        self._found = found
+        self._found = file
         facts = FactList(theme)
         sums = (
-            (phrase("shell.sha_256"), _in_pieces(found.sha256)),
-            (phrase("shell.in_the_list"), _in_pieces(found.expected)),
+            (phrase("shell.sha_256"), _in_pieces(file.sha256)),
+            (phrase("shell.in_the_list"), _in_pieces(file.expected)),
         )
-        version = found.version or phrase("shell.the_name_does_not_tell")
+        version = file.version or phrase("shell.the_name_does_not_tell")
         versions = ((phrase("common.version"), version), (phrase("shell.this_version_2"), __version__))
-        facts.set_facts(sums if found.add_on else (*versions, *sums))
+        facts.set_facts(sums if file.add_on else (*versions, *sums))
         self.verdict = Label(wraps=True, strong=True)
         self.told = QLineEdit()
         self.told.setAccessibleName(phrase("shell.the_sha_256_that_the"))
         self.told.setPlaceholderText(phrase("shell.paste_the_sha_256_that"))
-        self.told.setVisible(_needs_checksum(found))
+        self.told.setVisible(_needs_checksum(file))
         self.how = Label(tone="text2", wraps=True)
-        self.how.setText(_how_to_import(found.add_on) if found.add_on else how_to_install(found))
+        self.how.setText(_how_to_import(file.add_on) if file.add_on else how_to_install(file))
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = make_column(into=self, spacing_px=8)
         for widget in (facts, self.told, self.verdict, self.how):
@@ -104,13 +104,13 @@ class UpdateFacts(QWidget):
         self.judged.emit()
 
 
-def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dialog:
-    facts = UpdateFacts(theme, found)
-    needs_checksum = _needs_checksum(found)
+def update_file_dialog(theme: Theme, file: UpdateFile, parent: QWidget) -> Dialog:
+    facts = UpdateFacts(theme, file)
+    needs_checksum = _needs_checksum(file)
     dialog = Dialog(
         theme,
         phrase("shell.check_of_the_file_you"),
-        f"{make_breakable(str(found.path))}\n{_describe_file(found)}",
+        f"{make_breakable(str(file.path))}\n{_describe_file(file)}",
         (DialogButton("cancel", phrase("common.close"), is_default=not needs_checksum),),
         parent,
         icon=("file-search", "text2"),
@@ -123,23 +123,23 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
     return dialog
 
 
-def _needs_checksum(found: UpdateFile) -> bool:
+def _needs_checksum(file: UpdateFile) -> bool:
     """Return whether the user should paste a checksum from the publisher."""
-    return not (found.add_on or found.is_empty)
+    return not (file.add_on or file.is_empty)
 
 
-def _describe_file(found: UpdateFile) -> str:
-    if found.add_on == "engine_pack":
+def _describe_file(file: UpdateFile) -> str:
+    if file.add_on == "engine_pack":
         return phrase("shell.not_a_new_version_of")
-    if found.add_on == "model_kit":
+    if file.add_on == "model_kit":
         return phrase("shell.not_a_new_version_of_kotae_but")
-    if found.add_on == "training_kit":
+    if file.add_on == "training_kit":
         return phrase("shell.not_a_new_version_of_kotae_but_a_file")
-    if not found.version:
+    if not file.version:
         return phrase("shell.its_name_does_not_tell")
-    if found.is_newer:
+    if file.is_newer:
         return phrase("shell.it_is_newer_than_this")
-    if found.is_running_version:
+    if file.is_running_version:
         return phrase("shell.it_is_the_same_version")
     return phrase("shell.older_than_this_version")
 
@@ -155,9 +155,9 @@ def _how_to_import(add_on: str) -> str:
     return phrase("shell.open_settings_training_make_it")
 
 
-def how_to_install(found: UpdateFile | None = None) -> str:
-    """Return how to install by hand on this platform, with the name of the file `found`; None: a placeholder."""
-    name = found.path.name if found is not None else ""
+def how_to_install(file: UpdateFile | None = None) -> str:
+    """Return how to install by hand on this platform, with the name of the file `file`; None: a placeholder."""
+    name = file.path.name if file is not None else ""
     if sys.platform == "linux" and not (name and not name.endswith((".tar.zst", ".deb"))):
         return _on_linux(name)
     if sys.platform == "darwin":
@@ -298,9 +298,9 @@ class AboutSection(SettingsSection):
         words = phrase("shell.checking_n", n=100 * done // total if total else 0)
         self._file_row.show_note(words)
 
-    def _on_checked(self, found: UpdateFile) -> None:
+    def _on_checked(self, file: UpdateFile) -> None:
         self._end_check()
-        update_file_dialog(self._theme, found, self.window()).open()
+        update_file_dialog(self._theme, file, self.window()).open()
 
     def _on_failed(self, error: AppError) -> None:
         self._end_check()

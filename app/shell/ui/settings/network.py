@@ -241,8 +241,8 @@ class NetworkSection(SettingsSection):
         dialog.open()
         return dialog
 
-    def _on_token_given(self, token: str, place: str = "") -> None:
-        self._downloads.set_token(token, place)
+    def _on_token_given(self, token: str, address: str = "") -> None:
+        self._downloads.set_token(token, address)
         self._token_row.show_note(phrase("shell.this_token_is_used_until"))
 
     def _store(self, token: str) -> None:

@@ -122,8 +122,8 @@ class SettingsPage(Page):
     def focus_first(self) -> None:
         self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    def show_section(self, place: int) -> None:
-        self.list.setCurrentIndex(self.list.model().index(place, 0))
+    def show_section(self, index: int) -> None:
+        self.list.setCurrentIndex(self.list.model().index(index, 0))
 
     def show_named(self, name: str) -> None:
         """Show a section. `name`: models | network | training | presets | about."""

@@ -282,18 +282,18 @@ class TrainingPanel(QWidget):
         for button in (self.make_button, self.offline_button, self.back_button, self.remove_button):
             button.setEnabled(found is not None and not self._setup.is_running)
 
-    def _show_state(self, found: "EnvironmentReport | None") -> None:
-        if found is None:
+    def _show_state(self, report: "EnvironmentReport | None") -> None:
+        if report is None:
             words, tone = phrase("common.checking"), "muted"
-        elif found.problem is not None and found.problem.code == "training_place_missing":
-            words, tone = f"▲ {describe_error(found.problem)}", "warning"
-        elif found.python is None:
+        elif report.problem is not None and report.problem.code == "training_place_missing":
+            words, tone = f"▲ {describe_error(report.problem)}", "warning"
+        elif report.python is None:
             words, tone = phrase("shell.there_is_none_yet"), "text"
-        elif found.problem is not None:
-            reason = found.problem.facts.get("reason", "")
+        elif report.problem is not None:
+            reason = report.problem.facts.get("reason", "")
             words = phrase("shell.it_does_not_work_reason", reason=make_breakable(str(reason)))
             tone = "warning"
-        elif not found.is_current:
+        elif not report.is_current:
             words, tone = (
                 phrase("shell.it_works_but_its_parts"),
                 "warning",
@@ -303,19 +303,19 @@ class TrainingPanel(QWidget):
         self.state.setText(words)
         self.state.set_tone(tone)
 
-    def _place_text(self, found: "EnvironmentReport") -> str:
+    def _place_text(self, report: "EnvironmentReport") -> str:
         lines = []
-        if found.python is not None:
-            folder = found.python.parent.parent if found.size_bytes else found.python
-            size = _gigabytes(found.size_bytes) if found.size_bytes else ""
-            other = "" if found.is_own else phrase("shell.not_made_by_kotae")
+        if report.python is not None:
+            folder = report.python.parent.parent if report.size_bytes else report.python
+            size = _gigabytes(report.size_bytes) if report.size_bytes else ""
+            other = "" if report.is_own else phrase("shell.not_made_by_kotae")
             lines.append(join_facts(make_breakable(str(folder)), size, other))
-        if found.previous_bytes:
+        if report.previous_bytes:
             previous = phrase("shell.the_environment_from_before_is")
-            lines.append(previous.format(size=_gigabytes(found.previous_bytes)))
-        if found.left_bytes:
+            lines.append(previous.format(size=_gigabytes(report.previous_bytes)))
+        if report.left_bytes:
             left = phrase("shell.size_of_parts_are_already")
-            lines.append(left.format(size=_gigabytes(found.left_bytes)))
+            lines.append(left.format(size=_gigabytes(report.left_bytes)))
         return "\n".join(lines)
 
     def _open_folder(self) -> None:

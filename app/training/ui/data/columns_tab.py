@@ -124,9 +124,9 @@ class ColumnsTab(QWidget):
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason) and not self.read_button.isHidden())
 
-    def _on_file_state(self, found: FileState) -> None:
-        text = phrase(f"training.file_state.{found}") if found != "same" else ""
-        self.file_state.setProperty("of", found)
+    def _on_file_state(self, state: FileState) -> None:
+        text = phrase(f"training.file_state.{state}") if state != "same" else ""
+        self.file_state.setProperty("of", state)
         self.file_state.setText(text)
         self.file_state.setVisible(bool(text))
         self._update_button()
@@ -135,14 +135,14 @@ class ColumnsTab(QWidget):
 class ColumnsDialog(Dialog):
     """Asks for the columns of a file whose column names are not recognized. Buttons: cancel, read."""
 
-    def __init__(self, theme: Theme, name: str, found: Outline, parent: QWidget) -> None:
+    def __init__(self, theme: Theme, name: str, outline: Outline, parent: QWidget) -> None:
         self.form = ColumnMappingForm(theme)
         content = QWidget()
         make_column(self.form, Stretch(), into=content, margins_px=(0, 0, 8, 0))
         area = make_scrollable(content)
         room = parent.window().height() - theme.px(230)
         area.setFixedHeight(max(theme.px(120), min(theme.px(420), room)))
-        columns, samples = found
+        columns, samples = outline
         super().__init__(
             theme,
             phrase("training.which_columns_are_the_questions"),
@@ -172,9 +172,9 @@ def _fields(messages: str) -> tuple[str, ...]:
     return ("system", "group") if messages else FIELDS
 
 
-def _without_guesses(chosen: Mapping[str, str]) -> ColumnMapping:
+def _without_guesses(mapping: Mapping[str, str]) -> ColumnMapping:
     """Return the mapping of the chosen fields; a field without a column is marked so that the import guesses none."""
-    return ColumnMapping(**{name: column or ("" if name in NEEDED else NO_COLUMN) for name, column in chosen.items()})
+    return ColumnMapping(**{name: column or ("" if name in NEEDED else NO_COLUMN) for name, column in mapping.items()})
 
 
 class ColumnMappingForm(QWidget):

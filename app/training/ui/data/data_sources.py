@@ -100,8 +100,8 @@ class DataSourceController(QObject):
         path = self._path
         background.run(lambda: (path, file_import.read_outline(path)), self._on_outlined, self.refused.emit)
 
-    def _on_outlined(self, found: tuple[Path, Outline]) -> None:
-        path, outline = found
+    def _on_outlined(self, outcome: tuple[Path, Outline]) -> None:
+        path, outline = outcome
         dialog = ColumnsDialog(self._theme, path.name, outline, self._window)
         read = functools.partial(self._work.import_file, path)
         dialog.chosen.connect(lambda key: read(dialog.form.mapping) if key == "read" else None)
@@ -133,9 +133,9 @@ class DataSourceController(QObject):
         else:
             self._begin(request, found)
 
-    def _generate(self, collection: DocumentCollection, wanted: int, model: LocalModel) -> None:
+    def _generate(self, collection: DocumentCollection, pair_count: int, model: LocalModel) -> None:
         name = self._generation.free_name(self._work.draft.id)
-        request = GenerationRequest(collection.id, collection.name, model.id, wanted, name)
+        request = GenerationRequest(collection.id, collection.name, model.id, pair_count, name)
         self._replace(lambda: self._begin(request, collection))
 
     def _begin(self, request: GenerationRequest, collection: DocumentCollection) -> None:
@@ -281,8 +281,8 @@ class GeneratePairsDialog(Dialog):
         # An error in the file is ignored here: loading the model reports it.
         background.run(lambda: (model, excerpts.is_too_small(model)), self._on_judged, lambda _error: None)
 
-    def _on_judged(self, found: tuple[LocalModel, bool]) -> None:
-        model, is_too_small = found
+    def _on_judged(self, outcome: tuple[LocalModel, bool]) -> None:
+        model, is_too_small = outcome
         if self.model.currentData() != model:
             return
         self.model_facts.setText(phrase("training.the_model_is_small_hardly"))

@@ -75,9 +75,9 @@ class RowCountStrip(QWidget):
         self._split.setSizePolicy(policy)
         turn(self._row, is_row=is_wide)
 
-    def show_rows(self, found: DataOverview) -> None:
+    def show_rows(self, overview: DataOverview) -> None:
         for name, shown in self.counts.items():
-            count = getattr(found, name)
+            count = getattr(overview, name)
             shown.show_count(count, is_shown=count > 0 or name in ("total", "used"))
 
     def show_split(self, frozen: DraftSplit | None, revision: int) -> None:
@@ -169,33 +169,33 @@ class PairGenerationRow(NoticeColumn):
         if self._generation.progress is not None:
             self._on_progressed(draft_id, self._generation.progress)
 
-    def _on_progressed(self, draft_id: str, found: GenerationProgress) -> None:
+    def _on_progressed(self, draft_id: str, progress: GenerationProgress) -> None:
         if draft_id != self._draft_id:
             return
-        words = phrase("training.making_questions_and_answers_a", a=f"{found.accepted:,}", b=f"{found.wanted:,}")
-        if found.round.total != self._total:  # a new round: restart its time
-            self._total = found.round.total
+        words = phrase("training.making_questions_and_answers_a", a=f"{progress.accepted:,}", b=f"{progress.wanted:,}")
+        if progress.round.total != self._total:  # a new round: restart its time
+            self._total = progress.round.total
             self.progress.start(words)
             self.progress.cancel_button.setText(phrase("common.stop_here"))
         self.progress.say(words)
-        self.progress.set_progress(found.round.done, found.round.total)
+        self.progress.set_progress(progress.round.done, progress.round.total)
 
-    def _on_finished(self, draft_id: str, made: GenerationOutcome) -> None:
+    def _on_finished(self, draft_id: str, outcome: GenerationOutcome) -> None:
         if draft_id != self._draft_id:
             return
         self.progress.finish()
-        standing = made.standing
-        accepted, wanted = len(standing.accepted), made.job.wanted
+        standing = outcome.standing
+        accepted, wanted = len(standing.accepted), outcome.job.wanted
         reasons = [
             phrase("training.generation_reason", what=phrase(f"training.pair_refusal.{reason}"), count=f"{count:,}")
             for reason, count in standing.rejected.most_common(REASONS_MOST)
         ]
         named = phrase("common.data_gap").join(reasons)
         why = phrase("training.main_reasons_why_others_could", reasons=named) if reasons else ""
-        if made.file is None:
+        if outcome.file is None:
             self.banner.show_message("warning", phrase("training.no_usable_pairs_could_be"), why)
             return
-        what = phrase("training.n_pairs_were_made_from", name=made.job.collection.name, n=f"{accepted:,}")
+        what = phrase("training.n_pairs_were_made_from", name=outcome.job.collection.name, n=f"{accepted:,}")
         few = phrase("training.that_is_fewer_than_the", n=f"{wanted:,}") if accepted < wanted else ""
         self.banner.show_message("success" if accepted >= wanted else "warning", what, join_facts(few, why))
         self.made.emit()

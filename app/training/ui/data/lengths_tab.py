@@ -231,8 +231,8 @@ class LengthsTab(QWidget):
         make_column(make_scrollable(content), into=self)
         self.outlier_table.activated.connect(self._on_activated)
 
-    def _on_found(self, found: tuple[tuple[Curation, int], DataDistribution | None]) -> None:
-        requested, distribution = found
+    def _on_found(self, outcome: tuple[tuple[Curation, int], DataDistribution | None]) -> None:
+        requested, distribution = outcome
         if requested != self._requested:
             return
         self._found = distribution
@@ -242,29 +242,29 @@ class LengthsTab(QWidget):
         if distribution is not None:
             self._show(distribution)
 
-    def _show(self, found: DataDistribution) -> None:
-        self._show_answers(found)
-        self.answers_summary.setText(row_texts.length_summary("answer", found.answers))
-        self.questions.setText(row_texts.length_summary("question", found.questions))
-        self._show_shares(self.categories, found.categories, is_category=True)
-        self._show_shares(self.groups, found.groups, is_category=False)
-        count = len(found.outliers)
+    def _show(self, distribution: DataDistribution) -> None:
+        self._show_answers(distribution)
+        self.answers_summary.setText(row_texts.length_summary("answer", distribution.answers))
+        self.questions.setText(row_texts.length_summary("question", distribution.questions))
+        self._show_shares(self.categories, distribution.categories, is_category=True)
+        self._show_shares(self.groups, distribution.groups, is_category=False)
+        count = len(distribution.outliers)
         self.outliers_title.setText(phrase("training.answers_of_quite_another_length_n", n=f"{count:,}"))
         self.outliers_about.setText(phrase("training.answers_that_are_far_longer" if count else "training.none_2"))
         self.outliers.set_rows([
-            (f"{one.line:,}", f"{one.characters:,}", row_texts.one_line(one.question)) for one in found.outliers
+            (f"{one.line:,}", f"{one.characters:,}", row_texts.one_line(one.question)) for one in distribution.outliers
         ])  # fmt: skip
         self.outlier_table.setVisible(count > 0)
 
-    def _show_answers(self, found: DataDistribution) -> None:
+    def _show_answers(self, distribution: DataDistribution) -> None:
         bars, rows, before = [], [], 0
-        for bound, count in found.bins:
+        for bound, count in distribution.bins:
             bars.append((f"{bound:,}", count))
             rows.append((phrase("training.a_to_b_characters", a=f"{before + 1:,}", b=f"{bound:,}"), f"{count:,}"))
             before = bound
-        if found.beyond:
-            bars.append((f">{before:,}", found.beyond))
-            rows.append((phrase("training.more_than_a_characters", a=f"{before:,}"), f"{found.beyond:,}"))
+        if distribution.beyond:
+            bars.append((f">{before:,}", distribution.beyond))
+            rows.append((phrase("training.more_than_a_characters", a=f"{before:,}"), f"{distribution.beyond:,}"))
         self.answers.show_bars(bars, rows)
 
     def _show_shares(self, plot: ChartWithTable, shares: Sequence[SourceShare], *, is_category: bool) -> None:

@@ -47,9 +47,9 @@ class ProblemListModel(QAbstractListModel):
         self._rows: Curation | None = None
         self._shown: list[FlawedRow] = []
 
-    def show_rows(self, rows: Curation, shown: list[FlawedRow]) -> None:
+    def show_rows(self, rows: Curation, flawed_rows: list[FlawedRow]) -> None:
         self.beginResetModel()
-        self._rows, self._shown = rows, shown
+        self._rows, self._shown = rows, flawed_rows
         self.endResetModel()
 
     def touch(self) -> None:
@@ -105,10 +105,10 @@ class ProblemListModel(QAbstractListModel):
             return join_facts(state, text, flaw)
         return None
 
-    def _text(self, one: FlawedRow) -> str:
+    def _text(self, row: FlawedRow) -> str:
         assert self._rows is not None
-        text = one.detail if isinstance(one, BadRow) else self._rows.row_of(one).question
-        place = phrase("training.data_preview", line=f"{data_overview.line_number(one):,}")
+        text = row.detail if isinstance(row, BadRow) else self._rows.row_of(row).question
+        place = phrase("training.data_preview", line=f"{data_overview.line_number(row):,}")
         return join_facts(place, row_texts.one_line(text))
 
 
@@ -153,17 +153,19 @@ class ProblemEditor(QWidget):
         self._build()
         self._connect()
 
-    def show_item(self, item: CurationItem, row: TrainingRow, state: RowState, other: CurationItem | None) -> None:
-        """Show an item. `row`: its current texts. `other`: the item that it resembles; None if there is none."""
+    def show_item(self, item: CurationItem, row: TrainingRow, state: RowState, other_item: CurationItem | None) -> None:
+        """Show an item. `row`: its current texts. `other_item`: the item that it resembles; None if there is none."""
         self._remember_edit()
         self._item = item
         self.place.setText(phrase("training.data_preview", line=f"{row.line:,}"))
         self.state.setText(row_texts.state_name(state))
-        self.problems.show_lines([("triangle-alert", "warning", line) for line in row_texts.flaw_lines(item, other)])
+        self.problems.show_lines(
+            [("triangle-alert", "warning", line) for line in row_texts.flaw_lines(item, other_item)]
+        )
         self._show_other(self.earlier, row_texts.earlier_turns_text(row))
         similar = [
             phrase("training.data_said", role=phrase(f"training.data_role.{one.role}"), text=one.text)
-            for one in (other.row.messages[-2:] if other is not None else ())
+            for one in (other_item.row.messages[-2:] if other_item is not None else ())
         ]
         self._show_other(self.like, "\n".join(similar))
         self._before = (row.question, row.answer)
@@ -171,14 +173,14 @@ class ProblemEditor(QWidget):
         self._fields.show()
         self.hint.setText(phrase("training.correct_the_texts_and_press"))
 
-    def show_bad(self, bad: BadRow) -> None:
+    def show_bad(self, bad_row: BadRow) -> None:
         self._remember_edit()
         self._item = None
-        self.place.setText(phrase("training.data_preview", line=f"{bad.line:,}"))
+        self.place.setText(phrase("training.data_preview", line=f"{bad_row.line:,}"))
         self.state.setText(row_texts.problem_kind_name("unusable"))
-        self.problems.show_lines([("circle-x", "danger", row_texts.bad_row_text(bad))])
+        self.problems.show_lines([("circle-x", "danger", row_texts.bad_row_text(bad_row))])
         self._show_other(self.earlier, "")
-        self._show_other(self.like, bad.detail)
+        self._show_other(self.like, bad_row.detail)
         self._fields.hide()
         self.hint.setText(phrase("training.it_cannot_be_mended_here"))
 
@@ -349,13 +351,13 @@ class ProblemsTab(QWidget):
 
     # ------------------------------------------------------------------- showing
 
-    def _fill_kinds(self, chosen: str) -> None:
+    def _fill_kinds(self, chosen_kind: str) -> None:
         assert self._flaws is not None
         self.kinds.clear()
         kinds = self._flaws.kinds()
         for kind, count in (("", len(self._flaws.of(""))), *kinds):
             self.kinds.addItem(phrase("training.kind_n", kind=row_texts.problem_kind_name(kind), n=f"{count:,}"), kind)
-        self.kinds.setCurrentIndex(max(0, self.kinds.findData(chosen)))
+        self.kinds.setCurrentIndex(max(0, self.kinds.findData(chosen_kind)))
         self.kinds.setVisible(bool(kinds))
 
     def _fill(self, *_: object) -> None:

@@ -69,13 +69,13 @@ class ReviewListModel(QAbstractListModel):
 
     # ------------------------------------------------------------------- content
 
-    def show_curation(self, found: Curation | None, wanted: Filter) -> None:
+    def show_curation(self, current_curation: Curation | None, item_filter: Filter) -> None:
         self.beginResetModel()
-        self._curation, self.filter = found, wanted
-        items = found.items if found is not None else ()
+        self._curation, self.filter = current_curation, item_filter
+        items = current_curation.items if current_curation is not None else ()
         self.total = sum(curation.undecided_state(item) in _DUE for item in items)
-        states = FILTERS[wanted]
-        self._shown = [item.number for item in items if wanted == "all" or self.state_of(item) in states]
+        states = FILTERS[item_filter]
+        self._shown = [item.number for item in items if item_filter == "all" or self.state_of(item) in states]
         self.endResetModel()
 
     def refresh(self, number: int) -> None:
@@ -114,8 +114,8 @@ class ReviewListModel(QAbstractListModel):
     def left(self) -> int:
         return sum(self._curation.counts[state] for state in _DUE) if self._curation is not None else 0
 
-    def count(self, wanted: Filter) -> int:
-        return sum(self._curation.counts[state] for state in FILTERS[wanted]) if self._curation is not None else 0
+    def count(self, item_filter: Filter) -> int:
+        return sum(self._curation.counts[state] for state in FILTERS[item_filter]) if self._curation is not None else 0
 
     def index_of(self, number: int) -> QModelIndex:
         """Return the index of an item; an invalid index if it is not in the list."""

@@ -168,19 +168,19 @@ class ReviewTab(QWidget):
 
     # ------------------------------------------------------------------- showing
 
-    def _show_other(self, found: Curation | None) -> None:
-        self._curation = found
+    def _show_other(self, current_curation: Curation | None) -> None:
+        self._curation = current_curation
         self._edits.clear()
         self._decided_edits.clear()
         self._pace = ReviewPace()
-        self._same_passage = curation.count_by_passage(found.items if found is not None else ())
+        self._same_passage = curation.count_by_passage(current_curation.items if current_curation is not None else ())
         self.banner.hide()
         self._fill("all", 0)
 
-    def _fill(self, wanted: Filter, number: int) -> None:
+    def _fill(self, item_filter: Filter, number: int) -> None:
         """Fill the list. `number`: the item to show if the filter includes it, otherwise the first one."""
         self._revision = self._curation.revision if self._curation is not None else -1
-        self.items.show_curation(self._curation, wanted)
+        self.items.show_curation(self._curation, item_filter)
         self._select(number if self.items.index_of(number).isValid() else self.items.first())
         self._show_progress()
 
@@ -266,8 +266,8 @@ class ReviewTab(QWidget):
         if self.item is not None:
             self.editor.answer.to_end()
 
-    def _on_filter_chosen(self, wanted: Filter) -> None:
-        self._fill(wanted, self.item.number if self.item is not None else 0)
+    def _on_filter_chosen(self, item_filter: Filter) -> None:
+        self._fill(item_filter, self.item.number if self.item is not None else 0)
 
     def _on_edited(self) -> None:
         item = self.editor.item

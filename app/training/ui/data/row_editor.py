@@ -53,17 +53,19 @@ class RowEditor(QWidget):
     # ------------------------------------------------------------------ content
 
     def show_item(
-        self, item: CurationItem, row: TrainingRow, like: CurationItem | None, place: str, edit: Texts | None
+        self, item: CurationItem, row: TrainingRow, similar: CurationItem | None, position_text: str, edit: Texts | None
     ) -> None:
-        """Show an item. `row`: its current texts. `like`: a similar item. `edit`: its unsaved texts; None without any.
+        """Show an item.
+
+        `row`: its current texts. `similar`: a similar item. `edit`: its unsaved texts; None without any.
 
         Any pending input method conversion is ended and stays with its own row.
         """
         for field in (self.question, self.answer):
             if not field.finish_input_conversion():
                 field.clearFocus()
-        self.item, self._row, self._like = item, row, like
-        self.position.setText(place)
+        self.item, self._row, self._like = item, row, similar
+        self.position.setText(position_text)
         self.earlier.show_words(row_texts.earlier_turns_text(row))
         self.quote.show_evidence(item.evidence)
         self._fill(*(edit or (row.question, row.answer)))
@@ -188,8 +190,8 @@ class RowEditor(QWidget):
             self.checks.show_item(self.item, None, self._like)
             background.run(lambda: (row, curation.inspect_row(row, evidence)), self._on_checked)
 
-    def _on_checked(self, found: tuple[TrainingRow, RowInspection]) -> None:
-        row, inspection = found
+    def _on_checked(self, outcome: tuple[TrainingRow, RowInspection]) -> None:
+        row, inspection = outcome
         if self.item is not None and row is self._checked_row:
             self.checks.show_item(self.item, inspection, self._like)
 
@@ -300,9 +302,9 @@ def _field_header(name: Label, *beside: QWidget) -> QHBoxLayout:
     return row
 
 
-def _is_same(one: Texts, other: Texts) -> bool:
+def _is_same(texts: Texts, other: Texts) -> bool:
     """Return whether the texts are equal in the form in which they would be saved."""
-    return [_plain(text) for text in one] == [_plain(text) for text in other]
+    return [_plain(text) for text in texts] == [_plain(text) for text in other]
 
 
 def _plain(text: str) -> str:
@@ -327,8 +329,8 @@ class RowCheckList(QWidget):
         self.quality = Label(tone="text2", wraps=True)
         self._build()
 
-    def show_item(self, item: CurationItem, inspection: RowInspection | None, like: CurationItem | None) -> None:
-        """Show the checks of an item. `inspection`: None while it is unknown. `like`: a similar item, or None."""
+    def show_item(self, item: CurationItem, inspection: RowInspection | None, similar: CurationItem | None) -> None:
+        """Show the checks of an item. `inspection`: None while it is unknown. `similar`: a similar item, or None."""
         self._item = item
         doubts = self._doubts_of(inspection or RowInspection())
         self.doubts.show_lines([("triangle-alert", "warning", text) for text in doubts])
@@ -336,9 +338,9 @@ class RowCheckList(QWidget):
         for place, label in enumerate(self._sound_labels):
             label.setText(sound[place] if place < len(sound) else "")
             label.setVisible(place < len(sound))
-        self.like_button.setVisible(like is not None)
-        if like is not None:
-            self.like_button.setText(phrase("training.show_place", place=row_texts.row_place(like)))
+        self.like_button.setVisible(similar is not None)
+        if similar is not None:
+            self.like_button.setText(phrase("training.show_place", place=row_texts.row_place(similar)))
         score = item.evidence.quality if item.evidence is not None else None
         for label in (self._quality_name, self.quality):
             label.setVisible(score is not None)

@@ -33,14 +33,14 @@ class RowSourceView(QWidget):
         self.like = SimilarRowView(theme, show_item)
         make_column(self.passage, self.like, Stretch(), into=self, spacing_px=0)
 
-    def show_item(self, item: CurationItem, others: int, like: tuple[CurationItem, TrainingRow] | None) -> None:
-        """Show an item. `others`: number of other pairs from its passage. `like`: a similar item and its texts."""
+    def show_item(self, item: CurationItem, others: int, similar: tuple[CurationItem, TrainingRow] | None) -> None:
+        """Show an item. `others`: number of other pairs from its passage. `similar`: a similar item and its texts."""
         self.passage.setVisible(item.evidence is not None)
-        self.like.setVisible(item.evidence is None and like is not None)
+        self.like.setVisible(item.evidence is None and similar is not None)
         if item.evidence is not None:
             self.passage.show_evidence(item.evidence, others)
-        elif like is not None:
-            self.like.show_row(*like)
+        elif similar is not None:
+            self.like.show_row(*similar)
 
     @property
     def is_empty(self) -> bool:

@@ -16,22 +16,22 @@ from app.uikit.localization import join_facts, with_note
 EACH_MOST = 3  # most personal details that a line quotes
 
 
-def file_summary(found: ImportedRows) -> str:
+def file_summary(imported: ImportedRows) -> str:
     """Return what was read from a file, such as 「質問と回答の列 文字コード CP932」."""
-    encoding = encoding_name(found.encoding) if found.encoding else ""
+    encoding = encoding_name(imported.encoding) if imported.encoding else ""
     return join_facts(
-        phrase(f"training.data_shape.{found.shape}"),
+        phrase(f"training.data_shape.{imported.shape}"),
         phrase("training.encoding_name", name=encoding) if encoding else "",
-        phrase("training.sheet_name", name=found.sheet) if found.sheet else "",
+        phrase("training.sheet_name", name=imported.sheet) if imported.sheet else "",
     )
 
 
-def skipped_parts(found: ImportedRows) -> str:
+def skipped_parts(imported: ImportedRows) -> str:
     """Return a text about the file's parts that were not read; "" if all were."""
-    sheets = phrase("common.data_other_sheets", sheets=phrase("common.data_gap").join(found.other_sheets))
+    sheets = phrase("common.data_other_sheets", sheets=phrase("common.data_gap").join(imported.other_sheets))
     return join_facts(
-        sheets if found.other_sheets else "",
-        phrase("training.data_blank", count=f"{found.blank:,}") if found.blank else "",
+        sheets if imported.other_sheets else "",
+        phrase("training.data_blank", count=f"{imported.blank:,}") if imported.blank else "",
     )
 
 
@@ -66,17 +66,17 @@ def check_flaw_text(code: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def flaw_lines(item: CurationItem, other: CurationItem | None) -> list[str]:
-    """Return a line for each flaw, with the text that has it. `other`: the similar row; None if there is none."""
+def flaw_lines(item: CurationItem, similar: CurationItem | None) -> list[str]:
+    """Return a line for each flaw, with the text that has it. `similar`: the similar row; None if there is none."""
     found = []
     for code in item.flags:
         named = data_overview.personal_texts(item.row, code)[:EACH_MOST]
         quoted = phrase("common.text")
         detail = phrase("common.data_gap").join(quoted.format(text=text) for text in named)
         found.append(with_note(check_flaw_text(code), detail))
-    if other is not None:
+    if similar is not None:
         words = phrase("training.the_earlier_row_is_row")
-        found.append(words.format(n=f"{other.row.line:,}"))
+        found.append(words.format(n=f"{similar.row.line:,}"))
     return found
 
 
@@ -84,15 +84,15 @@ def bad_row_text(row: BadRow) -> str:
     return with_note(phrase(f"common.data_bad.{row.code}"), row.detail if row.code in check.DETAILED else "")
 
 
-def length_summary(what: str, found: LengthSummary) -> str:
-    """Return a sentence on lengths. `what`: "question" | "answer"."""
+def length_summary(field: str, summary: LengthSummary) -> str:
+    """Return a sentence on lengths. `field`: "question" | "answer"."""
     return phrase(
         "training.data_length",
-        what=phrase(f"training.length_of.{what}"),
-        median=f"{found.median:,.0f}",
-        mean=f"{found.mean:,.1f}",
-        p95=f"{found.p95:,}",
-        longest=f"{found.longest:,}",
+        what=phrase(f"training.length_of.{field}"),
+        median=f"{summary.median:,.0f}",
+        mean=f"{summary.mean:,.1f}",
+        p95=f"{summary.p95:,}",
+        longest=f"{summary.longest:,}",
     )
 
 
@@ -124,7 +124,7 @@ _LINE_CHARACTERS = 200  # most characters of a text on one line
 _BEFORE_CHARACTERS = 2000  # most characters of the turns before the last question
 
 
-def state_name(found: RowState) -> str:
+def state_name(state: RowState) -> str:
     return {
         "used": phrase("training.not_reviewed_used_as_it"),
         "undecided": phrase("training.not_reviewed"),
@@ -132,7 +132,7 @@ def state_name(found: RowState) -> str:
         "accepted": phrase("training.accepted_2"),
         "edited": phrase("training.edited"),
         "rejected": phrase("training.rejected_2"),
-    }[found]
+    }[state]
 
 
 def filter_name(key: str) -> str:

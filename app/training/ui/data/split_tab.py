@@ -154,15 +154,15 @@ class SplitTab(QWidget):
         self.split_button.show()
 
 
-def _check_lines(found: SplitManifest, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
+def _check_lines(manifest: SplitManifest, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
     """Return (icon, tone, sentence) for each check of the split. `leaking`: lines of test rows that leak."""
     good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
-    leakage = found.leakage
+    leakage = manifest.leakage
     near, known, shared = f"{leakage.near:,}", f"{len(leakage.answers_known):,}", f"{len(leakage.shared_groups):,}"
     lines = [
         (
             *(bad if leakage.near else good),
-            phrase("training.test_rows_nearly_the_same", t=found.settings.measure.threshold, n=near),
+            phrase("training.test_rows_nearly_the_same", t=manifest.settings.measure.threshold, n=near),
         ),
         (
             *(bad if leakage.answers_known else good),

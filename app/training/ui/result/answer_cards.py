@@ -119,8 +119,8 @@ class AnswerPairsCard(Card):
             self.column.addWidget(widget)
         self.column.addLayout(self._list)
 
-    def _turn(self, by: int) -> None:
-        self._first += by
+    def _turn(self, step: int) -> None:
+        self._first += step
         self._show_page()
 
     def _show_page(self, *_: object) -> None:
@@ -288,12 +288,12 @@ class TryItCard(Card):
         view = self._views[side]
         view.text.setText((view.text.text() + text).lstrip())
 
-    def _on_answered(self, side: str, found: TrialAnswers) -> None:
+    def _on_answered(self, side: str, answers: TrialAnswers) -> None:
         view = self._views[side]
-        cut = phrase("training.cut_off") if found.was_cut else ""
-        seconds = phrase("common.s_s", s=f"{found.seconds:.1f}")
+        cut = phrase("training.cut_off") if answers.was_cut else ""
+        seconds = phrase("common.s_s", s=f"{answers.seconds:.1f}")
         view.head.setText(join_facts(self._name(side), seconds, cut))
-        view.text.setText(found.text or phrase("training.nothing"))
+        view.text.setText(answers.text or phrase("training.nothing"))
 
     def _on_finished(self) -> None:
         announce(self, phrase("training.both_answers_are_there"))

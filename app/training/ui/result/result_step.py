@@ -210,8 +210,8 @@ class GateTable(TableCard):
         super().__init__(theme, phrase("training.acceptance_gate"))
         self._found: tuple[GateCondition, ...] = ()
 
-    def show_conditions(self, found: Sequence[GateCondition]) -> None:
-        self._found = tuple(found)
+    def show_conditions(self, conditions: Sequence[GateCondition]) -> None:
+        self._found = tuple(conditions)
         self._fill()
 
     # ------------------------------------------------------------- private methods
@@ -236,10 +236,12 @@ class GateTable(TableCard):
             if at + 1 < len(self._found):
                 self.grid.rule(4 if self._is_wide else 2)
 
-    def _add(self, one: GateCondition) -> None:
-        name, wanted, found = verdict_texts.condition_texts(one)
-        badge = StatusBadge(self._theme, *verdict_texts.LEVEL_SIGNS[one.level], verdict_texts.level_name(one.level))
-        badge.words.setAccessibleName(with_note(name, verdict_texts.level_name(one.level)))
+    def _add(self, condition: GateCondition) -> None:
+        name, wanted, found = verdict_texts.condition_texts(condition)
+        badge = StatusBadge(
+            self._theme, *verdict_texts.LEVEL_SIGNS[condition.level], verdict_texts.level_name(condition.level)
+        )
+        badge.words.setAccessibleName(with_note(name, verdict_texts.level_name(condition.level)))
         self.grid.put(Label(name, wraps=True), 0)
         if self._is_wide:
             self.grid.put(Label(wanted, "caption", "text2", wraps=True), 1)
@@ -273,23 +275,23 @@ class CategoriesCard(Card):
         self._show_table(False)
         self.hide()
 
-    def show_categories(self, found: CategoryLosses) -> None:
-        self.setVisible(bool(found.rows))
-        self.title.setText(verdict_texts.category_title(found))
-        self._rows = [_plot_row(row) for row in found.rows]
+    def show_categories(self, losses: CategoryLosses) -> None:
+        self.setVisible(bool(losses.rows))
+        self.title.setText(verdict_texts.category_title(losses))
+        self._rows = [_plot_row(row) for row in losses.rows]
         self.plot.redraw()
         texts = (
             join_facts(verdict_texts.category_name(row.name), verdict_texts.format_change(row.change.mean))
-            for row in found.rows
+            for row in losses.rows
         )
         self.plot.setAccessibleName(join_facts(self.title.text(), *texts))
         self.table.clear()
-        if found.rows:
-            self._fill(found)
+        if losses.rows:
+            self._fill(losses)
 
     # ------------------------------------------------------------- private methods
 
-    def _fill(self, found: CategoryLosses) -> None:
+    def _fill(self, losses: CategoryLosses) -> None:
         """Fill the table. A name is above its numbers, because they do not fit side by side at a large text size."""
         names = (
             phrase("training.count"),
@@ -301,7 +303,7 @@ class CategoriesCard(Card):
             self.table.put(Label(name, "caption", "muted"), column, is_number=True)
             self.table.grid.setColumnStretch(column, 1 if column else 0)
         self.table.rule(len(names))
-        for row in found.rows:
+        for row in losses.rows:
             self.table.put(
                 Label(verdict_texts.category_name(row.name), "caption", strong=True, wraps=True), 0, span=len(names)
             )
@@ -324,8 +326,8 @@ class CategoriesCard(Card):
         self.table.setVisible(is_table)
 
 
-def _mean_and_interval(found: ConfidenceInterval, number: Callable[[float], str]) -> str:
-    return f"{number(found.mean)}\n{verdict_texts.range_text(number(found.low), number(found.high))}"
+def _mean_and_interval(interval: ConfidenceInterval, number: Callable[[float], str]) -> str:
+    return f"{number(interval.mean)}\n{verdict_texts.range_text(number(interval.low), number(interval.high))}"
 
 
 def _format_loss(value: float) -> str:
@@ -338,8 +340,8 @@ def _plot_row(row: CategoryLoss) -> PlotRow:
     return PlotRow(name, verdict_texts.format_change(row.change.mean), estimates)
 
 
-def _estimate(found: ConfidenceInterval, *, is_after: bool) -> PlotEstimate:
-    return PlotEstimate(found.mean, found.low, found.high, "one" if is_after else "two", not is_after)
+def _estimate(interval: ConfidenceInterval, *, is_after: bool) -> PlotEstimate:
+    return PlotEstimate(interval.mean, interval.low, interval.high, "one" if is_after else "two", not is_after)
 
 
 def _category_plot(rows: Sequence[PlotRow], width: float) -> str:

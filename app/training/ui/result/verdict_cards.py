@@ -275,12 +275,12 @@ class FormsCard(TableCard):
         if focused in self.buttons:
             self.buttons[focused].setFocus()
 
-    def _add(self, one: FormChoice) -> None:
-        button = self.buttons[one.form] = QRadioButton(verdict_texts.form_name(one.form))
-        button.setProperty("form", one.form)
-        button.setChecked(one.form == self.form)
+    def _add(self, choice: FormChoice) -> None:
+        button = self.buttons[choice.form] = QRadioButton(verdict_texts.form_name(choice.form))
+        button.setProperty("form", choice.form)
+        button.setChecked(choice.form == self.form)
         self._group.addButton(button)
-        cells, badge = self._cells(one), self._badge(one)
+        cells, badge = self._cells(choice), self._badge(choice)
         button.setAccessibleDescription(join_facts(*cells, badge.words.text() if badge else ""))
         self.grid.put(button, 0)
         if self._is_wide:
@@ -294,11 +294,11 @@ class FormsCard(TableCard):
             self.grid.next_row()
             names = ("{v}", "{v} tok/s", phrase("training.loss_v"))
             text = join_facts(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
-            self.grid.put(Label(text if one.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
+            self.grid.put(Label(text if choice.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
         self.grid.rule(COLUMNS if self._is_wide else 2)
 
-    def _cells(self, one: FormChoice) -> tuple[str, str, str]:
-        row = one.row
+    def _cells(self, choice: FormChoice) -> tuple[str, str, str]:
+        row = choice.row
         if row is None:
             return phrase("training.not_measured"), "–", "–"
         speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else "–"
@@ -308,12 +308,12 @@ class FormsCard(TableCard):
             verdict_texts.format_change(row.loss_nats) if row.loss_nats is not None else "–",
         )
 
-    def _badge(self, one: FormChoice) -> StatusBadge | None:
-        if one.is_proposed:
+    def _badge(self, choice: FormChoice) -> StatusBadge | None:
+        if choice.is_proposed:
             return StatusBadge(self._theme, "check", "accent", phrase("training.recommended"))
-        if one.row is not None and not one.row.fits:
+        if choice.row is not None and not choice.row.fits:
             return StatusBadge(self._theme, "circle-x", "danger", phrase("common.not_enough_memory"))
-        if one.is_lossy:
+        if choice.is_lossy:
             return StatusBadge(self._theme, "triangle-alert", "warning", phrase("training.large_loss"))
         return None
 

@@ -73,12 +73,12 @@ def answer_flaw_text(kind: Flaw) -> str:
     }[kind]
 
 
-def category_title(found: CategoryLosses) -> str:
+def category_title(losses: CategoryLosses) -> str:
     return {
         "category": phrase("training.loss_by_category_smaller_is"),
         "group": phrase("training.loss_by_group_smaller_is"),
         "length": phrase("training.loss_by_length_of_the"),
-    }.get(found.by, "")
+    }.get(losses.by, "")
 
 
 def category_name(name: str) -> str:
@@ -95,10 +95,14 @@ def category_name(name: str) -> str:
 # --------------------------------------------------------------------- conditions
 
 
-def condition_texts(found: GateCondition) -> tuple[str, str, str]:
+def condition_texts(condition: GateCondition) -> tuple[str, str, str]:
     """Return the texts of a condition's subject, its limit, and the measured value."""
-    facts = found.facts
-    return _condition_name(found.code, facts), _condition_limit(found.code, facts), _condition_value(found.code, facts)
+    facts = condition.facts
+    return (
+        _condition_name(condition.code, facts),
+        _condition_limit(condition.code, facts),
+        _condition_value(condition.code, facts),
+    )
 
 
 def _condition_name(code: str, facts: dict[str, Any]) -> str:

@@ -164,19 +164,19 @@ class SampleAnswersCard(Card):
             yield Label(when, "caption", "text2", wraps=True)
             yield _selectable_text(one.answer + ("" if one.has_ended else "…"))
 
-    def _when(self, one: Sample, last_step: int) -> str:
+    def _when(self, sample: Sample, last_step: int) -> str:
         """Return a text on when an answer was given.
 
         `last_step`: for the latest answer the last step that repeated it; 0 for other answers.
         """
-        if one.step == 0:
+        if sample.step == 0:
             before = phrase("training.before")
             when = phrase("training.before_training_the_same_at", s=f"{last_step:,}") if last_step else before
-        elif last_step > one.step:
-            when = phrase("training.steps_a_b_latest", a=f"{one.step:,}", b=f"{last_step:,}")
+        elif last_step > sample.step:
+            when = phrase("training.steps_a_b_latest", a=f"{sample.step:,}", b=f"{last_step:,}")
         else:
-            when = phrase("training.step_s_latest" if last_step else "training.step_s", s=f"{one.step:,}")
-        return join_facts(when, "" if one.has_ended else phrase("training.cut_off_at_the_length"))
+            when = phrase("training.step_s_latest" if last_step else "training.step_s", s=f"{sample.step:,}")
+        return join_facts(when, "" if sample.has_ended else phrase("training.cut_off_at_the_length"))
 
 
 def _selectable_text(words: str, *, strong: bool = False) -> Label:
