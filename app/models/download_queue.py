@@ -125,7 +125,8 @@ def plan_download(card: ModelCard, file: ModelFile, source_address: str, identif
     others = (QueuedFile(name, source) for name, source in zip(names[1:], sources[1:], strict=True))
     return QueuedDownload(
         identifier, card.id, card.title, file.quantization, source_address, file.repository, file.revision,
-        file.size_bytes, (first, *others), needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision),
+        file.size_bytes, (first, *others),
+        needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision),
     )  # fmt: skip
 
 
