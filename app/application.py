@@ -429,7 +429,7 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: Pr
         start.restart()
         context.window.close()
 
-    show_notices(context.window, where, start.last, start.is_safe, restart)
+    show_notices(context.window, where, start.last_start, start.is_safe, restart)
     # All objects that exist now live as long as the window; scanning them would cost each collection 20 ms.
     gc.freeze()
     GarbageCollector(app)

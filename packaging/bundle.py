@@ -156,7 +156,9 @@ def starter_kit(root: Path, python: Path, folder: Path) -> None:
 def prune(tree: Path) -> None:
     """Linux: drops what nothing links to, and the tables of symbols for debuggers, half of Python's library."""
     inside = tree / "_internal"
-    binaries = {path: binary.needed for path in files_of(tree) if not path.is_symlink() and (binary := elf.read(path))}
+    binaries = {
+        path: binary.needed_libraries for path in files_of(tree) if not path.is_symlink() and (binary := elf.read(path))
+    }
     gone = bundle_contents.orphans(binaries, inside)
     for path in gone:
         path.unlink()

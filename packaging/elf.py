@@ -16,10 +16,10 @@ _DT_NEEDED, _DT_STRTAB, _DT_VERNEED, _DT_VERNEEDNUM = 1, 5, 0x6FFFFFFE, 0x6FFFFF
 
 @dataclass(frozen=True)
 class Binary:
-    """`needed`: names of libraries. `versions`: of symbols in them, like GLIBC_2.34."""
+    """`needed_libraries`: names of libraries. `versions`: of symbols in them, like GLIBC_2.34."""
 
     machine: str
-    needed: tuple[str, ...]
+    needed_libraries: tuple[str, ...]
     versions: frozenset[str]
 
 

@@ -81,7 +81,7 @@ def read(tree: Path, machine: str) -> Requirements:
     for path, binary in binaries.items():
         if _PLUGINS in path.relative_to(tree).parts and path.name != _NEEDED_PLUGIN:
             continue
-        outside.update({name: path for name in binary.needed if name not in carried})
+        outside.update({name: path for name in binary.needed_libraries if name not in carried})
     versions = {name for binary in binaries.values() for name in binary.versions}
     libstdcxx = elf.newest(versions, "GLIBCXX_")
     least = "" if libstdcxx < (3, 4, min(_LIBSTDCXX)) else _LIBSTDCXX.get(libstdcxx[2], "15")

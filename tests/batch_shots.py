@@ -78,7 +78,7 @@ def batch_setup(parts: AppContext) -> None:
     path = _file(parts)
     page.open_file(path)
     until = time.monotonic() + 20
-    while page._found is None and time.monotonic() < until:
+    while page._batch_file is None and time.monotonic() < until:
         QCoreApplication.processEvents()
     page.setup.show_target(_folder() / page.setup.out.name)
     page.setup._rows[0].box.setChecked(True)

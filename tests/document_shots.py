@@ -89,7 +89,7 @@ def documents(parts: AppContext) -> None:
     page = parts.window.page("documents")
     wanted = NAMES[current_language()][0][0]
     page.show_collection(next(one.id for one in parts.documents.collections() if one.name == wanted))
-    chosen = page.shown.index(1, 1).data(DocumentRole)
+    chosen = page.documents.index(1, 1).data(DocumentRole)
     page._on_status_changed(QueueStatus("reading", chosen.id, chosen.name, 41, 84, 12, 53))
     page.view.setFocus()
 

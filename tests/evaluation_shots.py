@@ -231,7 +231,7 @@ def evaluation_start(parts: AppContext) -> None:
     base.setCurrentIndex(base.findText(model.name, Qt.MatchFlag.MatchContains))
     next(row for row in beginning.dialog.findChildren(CheckRow) if row.isVisible()).box.click()
     forecasting = beginning.dialog.forecasting
-    _until(lambda: forecasting.found or forecasting.error)
+    _until(lambda: forecasting.forecast or forecasting.error)
 
 
 def evaluation_waiting(parts: AppContext) -> None:
@@ -263,7 +263,7 @@ def evaluation_running(parts: AppContext) -> None:
 def evaluation_result(parts: AppContext) -> None:
     folder = _filled(parts)
     page = _show(parts, ("study", folder.name))
-    _until(lambda: _result_view(page).shown is not None)
+    _until(lambda: _result_view(page).view_data is not None)
 
 
 def _result_view(page: EvaluationPage) -> EvaluationResultView:
@@ -295,9 +295,9 @@ def evaluation_compared(parts: AppContext) -> None:
     page = _page(parts)
     entries = [one for one in studies.list_all(_where(parts).evaluations) if one.study and one.study.judge is None]
     view = _result_view(page)
-    alone = view.shown
+    alone = view.view_data
     page.contents.compare(entries)
-    _until(lambda: page.contents.compared and view.shown not in (None, alone))
+    _until(lambda: page.contents.compared and view.view_data not in (None, alone))
 
 
 EVALUATION_SHOTS: dict[str, Callable[[AppContext], None]] = {

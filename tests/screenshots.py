@@ -595,7 +595,7 @@ def _estimate(parts: AppContext, need: InstallNeed) -> None:
 
 
 def panel_of_training(parts: AppContext) -> TrainingPanel:
-    return parts.window.page("settings")._named["training"].panel
+    return parts.window.page("settings")._sections_by_name["training"].panel
 
 
 def _pretend_to_make(parts: AppContext) -> None:

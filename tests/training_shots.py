@@ -71,7 +71,7 @@ ANSWERED = {
 
 
 def _page(parts: AppContext) -> TrainingPage:
-    data = Path(parts.window._place._path).parent
+    data = Path(parts.window._geometry._path).parent
     speed.save(data / speed.FILE_NAME, MachineSpeed(2e10, 1.2e11, 8, 1.0))  # measuring takes seconds
     report = EnvironmentReport(Path("/home/yamada/python"), 6 * GB, PROBE, is_own=True)
     parts.training_setup.look = lambda done: done(report)

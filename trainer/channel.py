@@ -65,11 +65,12 @@ class StopRequested(Exception):  # noqa: N818  no error
 class RunControl:
     """The command that the run has received.
 
-    `wanted`: one of COMMANDS, or None. The loop reads it after each step; only "cancel" replaces an earlier command.
+    `requested_command`: one of COMMANDS, or None. The loop reads it after each step; only "cancel" replaces an earlier
+    command.
     """
 
     def __init__(self) -> None:
-        self.wanted: str | None = None
+        self.requested_command: str | None = None
         self._is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
 
     @property
@@ -78,19 +79,19 @@ class RunControl:
 
         A distributed run ends only after a step, when all processes know of the command.
         """
-        return self._is_alone and self.wanted in ("pause", "cancel")
+        return self._is_alone and self.requested_command in ("pause", "cancel")
 
     def check(self) -> None:
         """Raise StopRequested if the run must end now."""
         if self.is_over:
-            raise StopRequested(self.wanted)
+            raise StopRequested(self.requested_command)
 
     def ask(self, command: str) -> None:
         """Accept a command. Raises ValueError for an unknown one."""
         if command not in COMMANDS:
             raise ValueError(command)
-        if self.wanted is None or command == "cancel":
-            self.wanted = command
+        if self.requested_command is None or command == "cancel":
+            self.requested_command = command
 
     def listen_to_signals(self) -> None:
         """Treat Ctrl+C, a cluster's signal and a closing terminal as a pause: the run saves its state and ends.

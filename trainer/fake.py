@@ -112,8 +112,8 @@ class FakeTrainer:
             if step % EVALUATED_EVERY == 0:
                 self._evaluate(step)
                 self._save(step)
-            if self.control.wanted is not None:
-                return self._obey(self.control.wanted, step)
+            if self.control.requested_command is not None:
+                return self._obey(self.control.requested_command, step)
         return self._finish("steps", self.total)
 
     def _step(self, step: int) -> None:

@@ -91,7 +91,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             if start is None or self._prepare_resume(start):
                 self.train(resume_from_checkpoint=str(start.path) if start else None)
         except StopRequested:  # raised in an evaluation, which a resumed run repeats
-            self.end_reason = str(self.run_control.wanted)
+            self.end_reason = str(self.run_control.requested_command)
             if self.end_reason == "pause" and self.state.global_step > (start.step if start else 0):
                 self._save_checkpoint(self.model)
 
@@ -354,7 +354,7 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
             loop.end_reason = "early_stopping"
             control.should_training_stop = True
         if loop.run_control.is_over and not loop.end_reason:
-            self._end(str(loop.run_control.wanted), control)
+            self._end(str(loop.run_control.requested_command), control)
 
     def on_save(self, *_arguments: Any, **_others: Any) -> None:
         self._saved_at = time.monotonic()
@@ -371,7 +371,10 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         """
         loop = self._loop
         names = (None, "pause", "finish", "cancel")
-        number, is_due = names.index(loop.run_control.wanted), time.monotonic() - self._saved_at > SAVE_INTERVAL_S
+        number, is_due = (
+            names.index(loop.run_control.requested_command),
+            time.monotonic() - self._saved_at > SAVE_INTERVAL_S,
+        )
         if loop.args.world_size > 1:
             local = torch.tensor([[number, int(is_due)]], device=loop.args.device)
             number, is_due = loop.accelerator.gather(local).amax(dim=0).tolist()

@@ -80,7 +80,7 @@ def run(
         return _run(requested, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
     except StopRequested:  # raised before the training begins
         step = start.step if start else 0
-        return Cancelled(step) if control.wanted == "cancel" else Paused(step)
+        return Cancelled(step) if control.requested_command == "cancel" else Paused(step)
 
 
 def _run(

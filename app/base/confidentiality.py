@@ -88,7 +88,7 @@ class ExportRequest:
     """Content that is about to leave the program.
 
     `target`: the file or folder, an address, or CLIPBOARD. `label_now`: returns the current label of the content; it
-    may be called often and in any thread. `named`: the name of the content, for the text of an error.
+    may be called often and in any thread. `content_name`: the name of the content, for the text of an error.
 
     If `what` is "label", the request is to change the label of the item `target` to `becomes`. Lowering it from secret
     needs consent like an export, because the content can be exported without consent afterwards.
@@ -97,7 +97,7 @@ class ExportRequest:
     what: ExportKind
     target: str
     label_now: Callable[[], Label]
-    named: str = ""
+    content_name: str = ""
     becomes: Label | None = None
 
     def check(self, *, is_agreed: bool) -> Label:
@@ -108,7 +108,7 @@ class ExportRequest:
         """
         label = self.label_now()
         if self.needs_consent(label) and not is_agreed:
-            raise AppError("secret_export" if self.becomes is None else "secret_lowering", what=self.named)
+            raise AppError("secret_export" if self.becomes is None else "secret_lowering", what=self.content_name)
         return label
 
     def needs_consent(self, label: Label) -> bool:
@@ -169,7 +169,7 @@ class Permit:
     def require(self) -> None:
         """Raise AppError("secret_export") if the content has become secret since the permit was given."""
         if self._label != HIGHEST_LABEL and self._export.label_now() == HIGHEST_LABEL:
-            raise AppError("secret_export", what=self._export.named)
+            raise AppError("secret_export", what=self._export.content_name)
 
 
 def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permit:

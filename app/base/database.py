@@ -238,7 +238,7 @@ class Database:
 
     def __init__(self, db: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._db = db
-        self.now = clock  # seconds since 1970
+        self.clock = clock  # seconds since 1970
         self.path = path
         self._version: int = db.execute("PRAGMA data_version").fetchone()[0]
 
@@ -369,7 +369,7 @@ class Database:
         if version == len(migrations):
             return
         if version > 0 and backup_folder is not None:
-            name = f"kotae-before-v{len(migrations)}-{int(self.now())}-{os.getpid()}.sqlite"
+            name = f"kotae-before-v{len(migrations)}-{int(self.clock())}-{os.getpid()}.sqlite"
             copy_database(self.path, free_path(backup_folder / name))
         with self.transaction():
             # Another process may have migrated the file meanwhile.

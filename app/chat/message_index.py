@@ -26,7 +26,7 @@ class SearchHit:
 
     conversation_id: int
     title: str
-    at: float  # when the message was written or the conversation last used, in seconds since 1970 (UTC)
+    time: float  # when the message was written or the conversation last used, in seconds since 1970 (UTC)
     message_id: int | None = None
     role: str = ""  # question | answer
     text: str = ""  # text of the newest matching message; "" for a hit by title

@@ -36,7 +36,7 @@ class ConversationOrganizer:
             self._db.write("UPDATE conversation SET title = ? WHERE id = ?", title_of(title), conversation_id)
 
     def pin(self, conversation_ids: Sequence[int], *, is_pinned: bool = True) -> None:
-        self._set("pinned_at", self._db.now() if is_pinned else None, conversation_ids)
+        self._set("pinned_at", self._db.clock() if is_pinned else None, conversation_ids)
 
     # ------------------------------------------------------------------ folders
 
@@ -76,7 +76,7 @@ class ConversationOrganizer:
 
     def bin(self, conversation_ids: Sequence[int]) -> None:
         """Move conversations to the bin, which erases nothing; `restore` undoes it."""
-        self._set("binned_at", max(0.0, self._db.now()), conversation_ids)
+        self._set("binned_at", max(0.0, self._db.clock()), conversation_ids)
 
     def restore(self, conversation_ids: Sequence[int]) -> None:
         self._set("binned_at", None, conversation_ids)
@@ -120,7 +120,7 @@ class ConversationOrganizer:
         self.mark_for_erasure(incomplete)
         rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
         old = record.expired_items(
-            "conversations", {str(row[0]): records.stored_moment(row[1]) for row in rows}, self._db.now(), BIN_DAYS
+            "conversations", {str(row[0]): records.stored_moment(row[1]) for row in rows}, self._db.clock(), BIN_DAYS
         )
         self.mark_for_erasure([int(name) for name in old])
         return len(incomplete) + len(old)

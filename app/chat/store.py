@@ -178,7 +178,7 @@ class Store(ModelStore):
         Unless `keeps_draft`, the same transaction removes the draft, which became the question, and restores the draft
         that an edit had replaced.
         """
-        now = self._db.now()
+        now = self._db.clock()
         with self._db.transaction():
             if not keeps_draft:
                 self._db.write(
@@ -203,7 +203,7 @@ class Store(ModelStore):
     def add_answer(self, question_id: int, details: AnswerDetails) -> Message:
         """Add an empty answer with the status "streaming" below the question."""
         question = self.message(question_id)
-        now = self._db.now()
+        now = self._db.clock()
         with self._db.transaction():
             return self._add_message(
                 Message(0, question.conversation_id, question_id, "answer", "", "streaming", now, details)

@@ -47,12 +47,12 @@ class FolderDifference:
     """The difference between the sources of a collection and its documents.
 
     `missing`: as in `ScanResult`, and unreadable folders that contain documents; their documents do not count as
-    `gone`.
+    `removed_ids`.
     """
 
     new: list[Path]
     changed: list[int]  # ids of documents
-    gone: list[int]
+    removed_ids: list[int]
     missing: list[Path]
 
 
@@ -215,11 +215,14 @@ def _is_hidden(status: os.stat_result) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AddedFiles:
-    """The result of adding paths. `known`: files that the collection already had; other fields as in `ScanResult`."""
+    """The result of adding paths.
+
+    `known_files`: files that the collection already had; other fields as in `ScanResult`.
+    """
 
     collection_id: int
     new: list[int] = field(default_factory=list)  # ids of documents
-    known: int = 0
+    known_files: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     missing: list[Path] = field(default_factory=list)
 
@@ -228,13 +231,13 @@ class AddedFiles:
 class RefreshResult:
     """The result of a refresh, as numbers of documents.
 
-    `gone`: ids of documents that are still to be removed. `missing`: sources that do not exist now.
+    `removed_ids`: ids of documents that are still to be removed. `missing`: sources that do not exist now.
     """
 
     collection_id: int
     new: int = 0
     changed: int = 0
-    gone: list[int] = field(default_factory=list)
+    removed_ids: list[int] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
 
 
@@ -289,12 +292,12 @@ def refresh_collection(
     excluded = library.excluded_paths(collection_id)
     new = library.add_documents(collection_id, [path for path in found.new if str(path) not in excluded])
     library.read_again(found.changed)
-    ids = set(found.gone)
+    ids = set(found.removed_ids)
     gone = {document.path for document in documents if document.id in ids}
     for source in library.sources(collection_id):
         if str(source) in gone:
             library.remove_source(collection_id, source)
-    return RefreshResult(collection_id, len(new), len(found.changed), found.gone, found.missing)
+    return RefreshResult(collection_id, len(new), len(found.changed), found.removed_ids, found.missing)
 
 
 def empty_queue(library: Library) -> None:

@@ -131,7 +131,7 @@ class Library:
                 name,
                 label,
                 is_builtin,
-                self._db.now(),
+                self._db.clock(),
             )
 
     def rename_collection(self, collection_id: int, name: str) -> None:
@@ -326,7 +326,7 @@ class Library:
                     collection_id,
                     str(path),
                     shown_name(path),
-                    self._db.now(),
+                    self._db.clock(),
                 )
                 if self._db.changes() > before:
                     added.append(row_id)
@@ -431,7 +431,7 @@ class Library:
                 document.error_code,
                 json.dumps(document.error_facts, ensure_ascii=False, default=str),
                 json.dumps(dataclasses.asdict(document.report), ensure_ascii=False),
-                self._db.now(),
+                self._db.clock(),
                 document.id,
             )
 

@@ -71,13 +71,13 @@ def read(path: Path) -> QuestionFile:
     questions_table_unreadable), questions_no_text, data_not_json, data_several_lists, and as `table_reader` does.
     """
     found = _records(_bytes(path), path)
-    if len(found.found) > ROWS:
+    if len(found.records) > ROWS:
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
     columns, questions, skipped = _sorted(found)
     if not questions:
         raise _unreadable(path, _why_none(found, columns, skipped))
     named, renamed = with_ids(question for _, question in questions)
-    label = confidentiality.label_of_rows(row.values for row in found.found)
+    label = confidentiality.label_of_rows(row.values for row in found.records)
     lines = tuple(row.line for row, _ in questions)
     doubts = tuple(
         BadRow(row.line, code, detail)
@@ -178,7 +178,7 @@ def _sorted(data_records: DataRecords) -> tuple[QuestionColumns, list[tuple[Data
     """Return the field of each column, the rows that are questions, and the rows that are not."""
     columns, rows = (
         question_rows.find_columns(data_records.columns if data_records.has_names else ()),
-        data_records.found,
+        data_records.records,
     )
     if (
         not data_records.has_names and len(data_records.columns) == 1
@@ -186,7 +186,7 @@ def _sorted(data_records: DataRecords) -> tuple[QuestionColumns, list[tuple[Data
         (only,) = data_records.columns
         columns = QuestionColumns({"question": (only,)}, (), ())
         rows = rows[1:] if rows and is_known_column(str(rows[0].values.get(only))) else rows
-    questions, skipped = [], list(data_records.bad)
+    questions, skipped = [], list(data_records.bad_rows)
     for row in rows if "question" in columns.fields else ():
         try:
             questions.append((row, question_rows.question_of(row, columns)))
@@ -196,8 +196,8 @@ def _sorted(data_records: DataRecords) -> tuple[QuestionColumns, list[tuple[Data
 
 
 def _why_none(data_records: DataRecords, columns: QuestionColumns, skipped: Sequence[BadRow]) -> str:
-    if data_records.found and "question" not in columns.fields:
-        first = data_records.found[0].values
+    if data_records.records and "question" not in columns.fields:
+        first = data_records.records[0].values
         names = data_records.columns if data_records.has_names else [shorten(value) for value in first.values()]
         return phrase("evaluation.questions_no_column", columns=list_columns(names))
     if not skipped:

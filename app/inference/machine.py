@@ -173,11 +173,11 @@ class MemoryBudget:
 class MemoryVerdict:
     """States whether a model fits.
 
-    `verdict`: comfortable | tight | insufficient. `place`: memory | graphics | both (split between them).
+    `verdict`: comfortable | tight | insufficient. `memory_kind`: memory | graphics | both (split between them).
     """
 
     verdict: str
-    place: str
+    memory_kind: str
     available_bytes: int  # free memory in that place
     short_bytes: int = 0  # missing bytes; 0: it fits
 

@@ -138,7 +138,7 @@ class ModelFit:
     """Holds the memory that a model needs with one context length, and whether it fits."""
 
     context_tokens: int
-    needed: MemoryEstimate
+    memory_estimate: MemoryEstimate
     judgement: MemoryVerdict
     budget: MemoryBudget
     parameters: int  # approximate
@@ -191,11 +191,11 @@ class FitConditions:
     def _result(self, fit: ModelFit, card: ModelCard | None, estimate: Estimate) -> FitResult:
         advice, predicted = FitAdvice(), None
         if fit.judgement.verdict == "insufficient":
-            weights_bytes = fit.needed.weights_bytes
+            weights_bytes = fit.memory_estimate.weights_bytes
             advice = advise(estimate, fit.context_tokens, self.budget, card, weights_bytes, catalogue.load())
         if self.speed is not None and (card is None or card.kind == "chat"):
             active_share = card.active_share if card else 1.0
-            predicted = speed.predict(self.speed, fit.needed, fit.parameters, active_share)
+            predicted = speed.predict(self.speed, fit.memory_estimate, fit.parameters, active_share)
         return FitResult(fit, advice, predicted)
 
 

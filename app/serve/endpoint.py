@@ -65,7 +65,7 @@ class ServedModels:
         self._documents = documents
         self._exports_log = exports_log
         self._model = model
-        self._named = tuple(named_collections)
+        self._named_collections = tuple(named_collections)
         self._is_agreed = is_agreed
 
     def all(self) -> list[ServedModel]:
@@ -91,10 +91,14 @@ class ServedModels:
         )
 
     def _candidates(self) -> list[ServedModel]:
-        collections = self._named or self._unrestricted_collections()
+        collections = self._named_collections or self._unrestricted_collections()
         models = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
-        if len(self._named) > 1:
-            models.append(ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in self._named)}", self._named))
+        if len(self._named_collections) > 1:
+            models.append(
+                ServedModel(
+                    f"{MODEL_ID}/{'+'.join(one.name for one in self._named_collections)}", self._named_collections
+                )
+            )
         return models
 
     def _is_offered(self, served: ServedModel) -> bool:

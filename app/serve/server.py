@@ -92,7 +92,7 @@ class _Input(io.RawIOBase):
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._left_bytes = 0
-        self._until = 0.0
+        self._deadline = 0.0
 
     def expect(self, size_bytes: int, limit_s: float) -> None:
         """Allow reading at most `size_bytes` more bytes until `limit_s` from now."""
@@ -101,14 +101,14 @@ class _Input(io.RawIOBase):
 
     def set_deadline(self, limit_s: float) -> None:
         """Set the deadline to `limit_s` from now."""
-        self._until = time.monotonic() + limit_s
+        self._deadline = time.monotonic() + limit_s
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         """Read into the buffer. Raises TimeoutError after the deadline, and HttpError (431) beyond the limit."""
-        remaining_s = self._until - time.monotonic()
+        remaining_s = self._deadline - time.monotonic()
         if remaining_s <= 0:
             raise TimeoutError
         if self._left_bytes <= 0:

@@ -78,12 +78,12 @@ _SPEED_TOKENS = 24
 class ExportSource:
     """The base model that a run has trained, with the run.
 
-    `gguf`: the base as the GGUF file that answers questions; None if the base is only a `folder`. `asked`: the run's
-    spec.
+    `gguf`: the base as the GGUF file that answers questions; None if the base is only a `folder`. `requested`: the
+    run's spec.
     """
 
     run: Path
-    asked: RunSpec
+    requested: RunSpec
     gguf: Path | None
     sha256: str  # hash of `gguf`
     folder: Path  # may be missing if there is a `gguf`
@@ -206,7 +206,7 @@ def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
     `cache`: the folder for the base in f16. Raises AppError: holdout_unreadable, and as `hf_folders.read_hf_model`
     does.
     """
-    run, asked = source.run, source.asked
+    run, asked = source.run, source.requested
     model = hf_folders.read_hf_model(source.folder)
     name = asked.name or run.name
     build = gguf_build.plan_build(BuildRequest(model, QUANTIZED, run, name=name))

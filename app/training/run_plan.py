@@ -51,11 +51,11 @@ TrainerProcess = subprocess.Popen[bytes]
 class ProcessWatch:
     """Callbacks for a trainer process; an exception from either ends the process.
 
-    `began` receives the process, which any thread may kill; `heard` receives each of its events.
+    `began` receives the process, which any thread may kill; `on_event` receives each of its events.
     """
 
     began: Callable[[TrainerProcess], None] = lambda _process: None
-    heard: Callable[[Event], None] = lambda _event: None
+    on_event: Callable[[Event], None] = lambda _event: None
 
 
 def trainer_events(
@@ -83,7 +83,7 @@ def trainer_events(
                     watch.began(child)
                     for line in child.stdout:
                         event = run_journal.read_event(line)
-                        watch.heard(event)
+                        watch.on_event(event)
                         yield event
                 except ValueError as error:  # the process was killed while writing a line
                     raise AppError("training_environment_broken", path=argv[0], reason=mode) from error

@@ -63,7 +63,7 @@ class ConfidentialityGuard:
         question = phrase("uikit.lower_the_label_of_the")
         body = phrase("uikit.the_text_of_this_collection")
         label = phrase(f"common.label.{export.becomes or HIGHEST_LABEL}")
-        question = question.format(name=export.named, label=label)
+        question = question.format(name=export.content_name, label=label)
         self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 
     def ask_before_training(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:

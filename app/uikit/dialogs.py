@@ -176,15 +176,15 @@ class BugReporter:
         self._theme = theme
         self._parent = parent
         self._actions = {"log": save_log, "report": make_report}
-        self._seen: set[str] = set()
+        self._reported: set[str] = set()
 
     def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Dialog | None:
         """Open a dialog for an uncaught exception and return it; None if this bug was shown before."""
         text = "".join(traceback.format_exception(kind, error, trace))
         fingerprint = _bug_fingerprint(kind, trace)
-        if fingerprint in self._seen:
+        if fingerprint in self._reported:
             return None
-        self._seen.add(fingerprint)
+        self._reported.add(fingerprint)
         dialog = Dialog(
             self._theme,
             phrase("uikit.something_unexpected_happened"),

@@ -143,9 +143,9 @@ class UndoStack(QObject):
         """
         super().__init__(parent)
         self._toast = toast
-        self._stored = find_stored
+        self._find_stored = find_stored
         self._entries: list[UndoEntry] = []
-        self._offered: UndoEntry | None = None  # the entry that the toast shows
+        self._shown_entry: UndoEntry | None = None  # the entry that the toast shows
         changed.connect(self._drop_erased)
         toast.expired.connect(self._on_toast_expired)
         app = QApplication.instance()
@@ -170,9 +170,9 @@ class UndoStack(QObject):
         forget: Undo | None = None,
     ) -> None:
         """Add an action and show it in the toast. `text`, `title`: as for `Toast.offer`; others: as for `UndoEntry`."""
-        if self._offered is not None and self._offered.key != key:
+        if self._shown_entry is not None and self._shown_entry.key != key:
             self._on_toast_expired()  # with the same key, the new entry replaces the one in the toast
-        entry = self._offered = self.push(undo, conversation_ids, key)
+        entry = self._shown_entry = self.push(undo, conversation_ids, key)
         entry.forget = forget
         self._toast.offer(text, lambda: self._undo_entry(entry), title)
 
@@ -206,12 +206,12 @@ class UndoStack(QObject):
 
     def _drop(self, entries: Collection[UndoEntry]) -> None:
         self._entries = [entry for entry in self._entries if entry not in entries]
-        if self._offered in entries:
-            self._offered = None
+        if self._shown_entry in entries:
+            self._shown_entry = None
             self._toast.hide()
 
     def _on_toast_expired(self) -> None:
-        offered, self._offered = self._offered, None
+        offered, self._shown_entry = self._shown_entry, None
         if offered is not None and offered.forget is not None:
             self._drop([offered])
             offered.forget()
@@ -219,7 +219,7 @@ class UndoStack(QObject):
     def _drop_erased(self) -> None:
         ids = frozenset[int]().union(*(entry.conversation_ids for entry in self._entries))
         if ids:
-            stored = self._stored(ids)
+            stored = self._find_stored(ids)
             self._drop([entry for entry in self._entries if not entry.conversation_ids <= stored])
 
 

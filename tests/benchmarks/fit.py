@@ -57,12 +57,12 @@ def _measured(
             done = child.ask(QUESTION, max_tokens=16)[1]
             grown = process.memory_info().rss - before
         evaluated = done.usage.prompt_tokens - done.usage.cached_tokens
-        predicted = speed.predict(here, of_file.needed, of_file.parameters)
+        predicted = speed.predict(here, of_file.memory_estimate, of_file.parameters)
         yield {
             "model": card.id,
             "context": context,
             "measured_bytes": grown,
-            "error_of_file_percent": round((of_file.needed.total_bytes / grown - 1) * 100, 1),
+            "error_of_file_percent": round((of_file.memory_estimate.total_bytes / grown - 1) * 100, 1),
             "error_of_card_percent": round((by_card / grown - 1) * 100, 1),
             "prompt": [round(predicted.prompt, 1), round(evaluated / done.timings.prompt_s, 1)],
             "answer": [round(predicted.answer, 2), round(done.usage.answer_tokens / done.timings.answer_s, 2)],

@@ -40,7 +40,7 @@ def ask(engine: EngineClient, model: LocalModel, first_passage: int, turns: tupl
         turns,
         Settings(context_tokens=CONTEXT_TOKENS),
         choices_in_force(model, Choices(temperature=0, max_tokens=16, seed=1)),
-        wanted=RetrievalRequest(Path(), (), turns, given, given),
+        retrieval=RetrievalRequest(Path(), (), turns, given, given),
     )
     outcome, text = asking.ask(engine, request)
     return outcome.done, text

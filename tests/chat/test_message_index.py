@@ -109,7 +109,7 @@ def test_emphasis_does_not_cut_a_sentence(store: Store) -> None:
 
 def test_newer_hits_come_first_and_are_counted_by_conversation(store: Store) -> None:
     times = iter(range(1_000, 9_000))
-    store.database.now = lambda: float(next(times))
+    store.database.clock = lambda: float(next(times))
     _, first = store_thread(store, "橋脚とは", "橋脚は柱です。")
     store_thread(store, "配筋とは", "鉄筋の並べ方です。")
     second, _ = store_thread(store, "橋脚の数は", "二つです。")

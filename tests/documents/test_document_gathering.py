@@ -141,7 +141,7 @@ def test_the_search_can_be_ended_amid_it(folder: Path) -> None:
 def test_files_are_added_once(gathering: Gathering, folder: Path) -> None:
     first = gathering.add(folder, folder / "a.pdf")
     again = gathering.add(folder / "a.pdf")
-    assert (len(first.new), first.known, again.new, again.known) == (3, 0, [], 1)
+    assert (len(first.new), first.known_files, again.new, again.known_files) == (3, 0, [], 1)
     assert gathering.names() == ["a.pdf", "b.DOCX", "c.md"]
     assert gathering.library.sources(gathering.id) == [folder, folder / "a.pdf"]
 
@@ -176,7 +176,7 @@ def test_new_changed_and_vanished_files_are_told_apart(read_folder: Gathering, f
     (folder / "a.pdf").write_text("longer than before", encoding="utf-8")
     (folder / "下" / "b.DOCX").unlink()
     done = read_folder.refresh()
-    assert (done.new, done.changed, len(done.gone), done.missing) == (1, 1, 1, [])
+    assert (done.new, done.changed, len(done.removed_ids), done.missing) == (1, 1, 1, [])
     assert [document.name for document in read_folder.library.waiting()] == ["a.pdf", "new.txt"]
 
 
@@ -188,7 +188,7 @@ def test_of_a_folder_that_is_not_there_nothing_leaves(gathering: Gathering, fold
     folder.rename(tmp_path / "移した")
     alone.unlink()
     done = gathering.refresh()
-    assert [gathering.library.document(one).name for one in done.gone] == ["単独.txt"]
+    assert [gathering.library.document(one).name for one in done.removed_ids] == ["単独.txt"]
     assert done.missing == [folder]
     assert gathering.library.sources(gathering.id) == [folder]
 
@@ -206,10 +206,10 @@ def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(
             (folder / "下").rename(tmp_path / "切れた")
 
     done = gathering.refresh(drop)
-    assert [gathering.library.document(one).name for one in done.gone] == ["a.pdf"]
+    assert [gathering.library.document(one).name for one in done.removed_ids] == ["a.pdf"]
     assert done.missing == [folder / "下"]
     later = gathering.refresh()
-    assert (len(later.gone), later.missing) == (3, [])  # it is another place now
+    assert (len(later.removed_ids), later.missing) == (3, [])  # it is another place now
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
@@ -228,7 +228,7 @@ def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(gathering:
             found = compare_with_sources([folder], gathering.library.documents(gathering.id))
         finally:
             os.seteuid(0)
-    assert (found.new, found.gone, found.missing) == ([], [], [folder / "下" / "a.pdf"])
+    assert (found.new, found.removed_ids, found.missing) == ([], [], [folder / "下" / "a.pdf"])
 
 
 def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(gathering: Gathering, folder: Path) -> None:
@@ -243,7 +243,7 @@ def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(read_folder: Gatherin
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     done = read_folder.refresh()
-    assert (done.gone, done.missing) == ([], [folder])
+    assert (done.removed_ids, done.missing) == ([], [folder])
 
 
 def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gathering: Gathering, folder: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_preference_counts_for_the_system_whatever_its_letter_was() -> None:
     pairing = pairing_of(12)
     gains = {pair.question.id: 1 for pair in pairing.pairs} | {"q1": -1, "q2": 0}
     found = blind.blind_outcome(pairing, preferring(pairing, gains))
-    assert (found.n, found.first_wins, found.second_wins, found.same, found.both_wrong) == (12, 1, 10, 1, 0)
+    assert (found.n, found.first_wins, found.second_wins, found.ties, found.both_wrong) == (12, 1, 10, 1, 0)
     assert found.difference is not None
     assert found.difference.mean == pytest.approx(9 / 12)
     assert (found.verdict, found.difference.holds_zero) == ("second", False)
@@ -197,7 +197,7 @@ def test_kappa_is_1_where_a_person_prefers_what_the_judge_scores_higher() -> Non
     pairing = blind.blind_pairing(judged_by_scores(30), BASE, TUNED)
     found = blind.agreement_of(pairing, as_judged(pairing))
     assert pairing.basis == "scores"
-    assert (found.n, found.same, found.kappa, found.missing_votes) == (30, 30, 1.0, 0)
+    assert (found.n, found.same_votes, found.kappa, found.missing_votes) == (30, 30, 1.0, 0)
 
 
 def test_kappa_of_a_case_reckoned_by_hand() -> None:
@@ -210,7 +210,7 @@ def test_kappa_of_a_case_reckoned_by_hand() -> None:
     gains = {id: min(0, int(gain)) for id, gain in pairing.judged.items()}
     found = blind.agreement_of(pairing, preferring(pairing, gains))
     assert found.kappa == pytest.approx(1 - (1 / 3) / 1)
-    assert found.same == 20
+    assert found.same_votes == 20
 
 
 def test_both_wrong_counts_as_no_preference() -> None:

@@ -138,7 +138,7 @@ def test_the_first_table_shows_what_systems_are_compared_by_also_of_categories(
     assert f"分野ごとの値：{means}。" in first.notes
     measure, name = tables.measures(found)[0], found.questions.questions[0].category
     ids = {one.id for one in found.questions.questions if one.category == name}
-    values = [measure.of(row) for row in found.systems[1].rows if row.question_id in ids]
+    values = [measure.value_of(row) for row in found.systems[1].rows if row.question_id in ids]
     known = [value for value in values if value is not None]
     assert tables.category_means(found).rows[1][1] == pytest.approx(sum(known) / len(known))
 
@@ -342,11 +342,11 @@ def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judge
 
 def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged: Evaluation) -> None:
     better, worse = answer_table.changes(judged, judged.systems[2], MEASURES["score"])
-    gains = [one.after - one.before for one in better]
+    gains = [one.second_score - one.first_score for one in better]
     assert gains == sorted(gains, reverse=True)
     assert 0 < len(gains) <= answer_table.MOST
-    assert all(one.after < one.before for one in worse)
-    assert all(one.first.seed == one.second.seed for one in (*better, *worse))
+    assert all(one.second_score < one.first_score for one in worse)
+    assert all(one.first_row.seed == one.second_row.seed for one in (*better, *worse))
 
 
 def test_an_empty_answer_is_zero_without_a_question_to_the_judge() -> None:

@@ -37,7 +37,7 @@ def study(tmp_path: Path, folder: Path) -> Study:
         tmp_path / "x",
         tmp_path / "bases",
     )
-    return write_study(folder, *plan.contenders, kind="quantizations", context_tokens=512, made=plan.made)
+    return write_study(folder, *plan.contenders, kind="quantizations", context_tokens=512, made=plan.made_models)
 
 
 def needed(study: Study, number: int) -> int:

@@ -38,7 +38,7 @@ def compared(first: SystemResult, second: SystemResult, asked: Sequence[Question
 def test_a_steady_difference_is_one() -> None:
     before, after = [0.1, 0.5, 0.9, 0.3] * 10, [0.3, 0.6, 0.9, 0.6] * 10
     found = compared(system(before), system(after), questions(40))
-    assert (found.first, found.second) == (pytest.approx(0.45), pytest.approx(0.6))
+    assert (found.first_mean, found.second_mean) == (pytest.approx(0.45), pytest.approx(0.6))
     assert found.by_question.mean == pytest.approx(0.15)
     assert (found.wins, found.ties, found.losses, found.verdict) == (30, 10, 0, "better")
     assert found.by_group is None
@@ -48,10 +48,10 @@ def test_a_steady_difference_is_one() -> None:
 
 def test_a_failed_answer_has_a_score_of_nothing_and_an_unjudged_one_none() -> None:
     failed = ResultRow("0", 0, "", "failed", RuleScores(score=0.0), total_s=0.1)
-    assert MEASURES["score"].of(failed) == 0.0
-    assert MEASURES["judge"].of(failed) is None
+    assert MEASURES["score"].value_of(failed) == 0.0
+    assert MEASURES["judge"].value_of(failed) is None
     judged = ResultRow("0", 0, "答え", "answered", RuleScores(char_f1=0.4), JudgeScore(2))
-    assert (MEASURES["judge"].of(judged), MEASURES["char_f1"].of(judged)) == (2, 0.4)
+    assert (MEASURES["judge"].value_of(judged), MEASURES["char_f1"].value_of(judged)) == (2, 0.4)
 
 
 def test_what_differs_no_more_than_chance_is_unclear() -> None:

@@ -350,8 +350,8 @@ def test_held_out_rows_that_no_question_set_can_hold_are_no_questions(tmp_path: 
 
 
 def test_questions_are_asked_of_the_base_and_of_each_size_once(planned: PlannedScaleStudy) -> None:
-    model = local_models.describe(Path(planned.asked.base))
-    found = scale_plan.planned_systems(model, planned.asked, planned.trainings)
+    model = local_models.describe(Path(planned.requested.base))
+    found = scale_plan.planned_systems(model, planned.requested, planned.trainings)
     assert len({one.system.id for one in found}) == 4
     assert [one.system.adapter for one in found] == [
         "",

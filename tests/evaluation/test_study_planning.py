@@ -170,7 +170,7 @@ def test_forms_of_a_whole_file_are_made_of_it(whole: QuantizationSource, plan: P
     found = plan(whole)
     assert [one.system.quantization for one in found.contenders] == ["F32", "Q8_0", "Q4_K_M"]
     assert found.contenders[0].model.path == whole.model.path
-    assert {(made.form, made.source) for made in found.made} == {
+    assert {(made.form, made.source) for made in found.made_models} == {
         (form, whole.model.path) for form in ("Q8_0", "Q4_K_M")
     }
     assert {one.family for one in found.contenders} == {"base"}
@@ -193,10 +193,14 @@ def test_a_quantized_file_is_unpacked_once_and_stands_for_its_own_form(
 ) -> None:
     found = plan(quantized)
     assert [one.model.path == quantized.model.path for one in found.contenders] == [False, False, True]
-    assert [(made.form, made.is_shared) for made in found.made] == [("folder", True), ("F16", False), ("Q8_0", False)]
-    assert found.made[1].source == found.made[0].path
+    assert [(made.form, made.is_shared) for made in found.made_models] == [
+        ("folder", True),
+        ("F16", False),
+        ("Q8_0", False),
+    ]
+    assert found.made_models[1].source == found.made_models[0].path
     sha256 = hashlib.sha256(Path(quantized.model.path).read_bytes()).hexdigest()
-    assert (found.made[0].source_form, found.made[0].source_sha256) == ("Q4_K_M", sha256)
+    assert (found.made_models[0].source_form, found.made_models[0].source_sha256) == ("Q4_K_M", sha256)
 
 
 def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(
@@ -209,13 +213,13 @@ def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(
     assert [one.family for one in found.contenders] == ["base"] * 3 + ["tuned"] * 4
     assert [bool(one.system.adapter) for one in found.contenders] == [False] * 6 + [True]
     assert found.contenders[6].model.path == quantized.model.path
-    merged = next(made for made in found.made if made.adapter)
-    assert merged.source == next(made.path for made in found.made if made.form == "F16" and not made.adapter)
+    merged = next(made for made in found.made_models if made.adapter)
+    assert merged.source == next(made.path for made in found.made_models if made.form == "F16" and not made.adapter)
 
 
 def test_the_strength_of_an_adapter_holds_for_merged_forms_too(whole: QuantizationSource, plan: Plan) -> None:
     found = plan(whole, tuned=(whole.model, Tuning("/a.gguf", 0.5)))
-    assert [made.strength for made in found.made if made.adapter] == [0.5]
+    assert [made.strength for made in found.made_models if made.adapter] == [0.5]
     assert found.contenders[-1].system.strength == 0.5
 
 

@@ -73,7 +73,7 @@ def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
         )
         for free in ((4, 14), (4, 8), (4, 5), (2, 5), (9, 0))
     }
-    assert [(found.verdict, found.place) for found in verdicts.values()] == [
+    assert [(found.verdict, found.memory_kind) for found in verdicts.values()] == [
         ("comfortable", "graphics"),
         ("tight", "graphics"),
         ("tight", "both"),
@@ -92,14 +92,14 @@ def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
 def test_a_card_is_judged_before_there_is_a_file(available_gb: float, verdict: str) -> None:
     found = fitting(SWALLOW, place(available_gb))
     assert found.judgement.verdict == verdict
-    assert found.needed.kv_bytes == 1 << 29
+    assert found.memory_estimate.kv_bytes == 1 << 29
     assert not found.is_rough
     assert found.parameters == pytest.approx(8.03e9, rel=0.01)
 
 
 def test_a_quantized_cache_needs_less_and_no_context_beyond_the_models_own_is_counted() -> None:
     full, half = fitting(SWALLOW, place(64)), fitting(SWALLOW, place(64), kv_type="q8_0")
-    assert half.needed.kv_bytes < full.needed.kv_bytes * 0.6
+    assert half.memory_estimate.kv_bytes < full.memory_estimate.kv_bytes * 0.6
     assert fitting(SWALLOW, place(64), context=32_768).context_tokens == 8192
 
 
@@ -107,7 +107,7 @@ def test_a_quantized_cache_needs_less_and_no_context_beyond_the_models_own_is_co
 def test_a_card_without_dimensions_says_that_it_is_rough() -> None:
     found = fitting("gemma-4-e4b-it", place(8))
     assert found.is_rough
-    assert found.needed.total_bytes == found.needed.weights_bytes + 10**9
+    assert found.memory_estimate.total_bytes == found.memory_estimate.weights_bytes + 10**9
     assert 6e9 < found.parameters < 10e9
 
 
@@ -115,7 +115,7 @@ def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
     header = read_header(tiny_model)
     found = model_fit.fit_of_file(header, 8192, place(8))
     assert found.context_tokens == 512
-    assert found.needed == memory_estimate.estimate_memory(header, 512)
+    assert found.memory_estimate == memory_estimate.estimate_memory(header, 512)
     assert found.parameters == header.parameters
 
 

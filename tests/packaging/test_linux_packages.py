@@ -216,7 +216,7 @@ def qt_library(name):
 def test_a_librarys_needs_are_read_from_its_headers():
     found = elf.read(qt_library("libQt6Gui.so.6"))
     assert found.machine == platform.machine()
-    assert {"libEGL.so.1", "libfontconfig.so.1", "libQt6Core.so.6", "libc.so.6"} <= set(found.needed)
+    assert {"libEGL.so.1", "libfontconfig.so.1", "libQt6Core.so.6", "libc.so.6"} <= set(found.needed_libraries)
     assert elf.newest(found.versions, "GLIBC_") >= (2, 17)
 
 
@@ -226,7 +226,7 @@ def test_a_librarys_needs_are_read_from_its_headers():
 def test_what_is_no_whole_program_is_none(tmp_path, data):
     (tmp_path / "x").write_bytes(data)
     found = elf.read(tmp_path / "x")
-    assert found is None or found.needed == ()
+    assert found is None or found.needed_libraries == ()
 
 
 def test_the_newest_version_counts():

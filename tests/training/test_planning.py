@@ -141,7 +141,9 @@ def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, 
     previews = tuple(events.Preview(line, (events.PreviewToken(1, "橋", True),)) for line in (1, 2))
     heard: list[events.Event] = []
     said = [effective(asked), *previews, events.Phase("probing"), computed, measured]
-    plan = run_plan.plan_run(asked, told(tmp_path, *said), cpu, measures=True, watch=ProcessWatch(heard=heard.append))
+    plan = run_plan.plan_run(
+        asked, told(tmp_path, *said), cpu, measures=True, watch=ProcessWatch(on_event=heard.append)
+    )
     assert (plan.measured, plan.total_s, plan.needed_bytes) == (measured, 77.0, 2 * GB)
     assert plan.allowed_bytes == min(8 * GB, 6 * GB + plan.memory.libraries)
     assert (plan.previews, plan.fits) == (previews, True)

@@ -106,7 +106,7 @@ class _Writer:
     """A writer of one parsed text as inert Markdown. `depth`, `behind`: as for `make_inert`."""
 
     def __init__(self, depth: int, behind: str) -> None:
-        self._depth, self._behind = depth, behind
+        self._depth, self._text_behind = depth, behind
 
     def blocks(self, parent: SyntaxTreeNode) -> list[str]:
         """Return the lines of the blocks in a document, a quotation or a list item."""
@@ -191,7 +191,7 @@ class _Writer:
 
     def _address(self, address: str, *, in_table: bool) -> str:
         """Return an address as code in the format `behind`."""
-        return self._behind.replace("{}", _code(address, in_table=in_table))
+        return self._text_behind.replace("{}", _code(address, in_table=in_table))
 
 
 def _one_line(text: str) -> str:

@@ -202,12 +202,12 @@ class CopyProgress:
         self._report = report
         self._total = total_bytes
         self._passes = passes
-        self._done = 0
+        self._done_bytes = 0
 
     def add(self, count: int) -> None:
         """Add `count` bytes that were read or written, and report how many bytes of the file are done so far."""
-        self._done += count
-        self._report(min(self._done // self._passes, self._total), self._total)
+        self._done_bytes += count
+        self._report(min(self._done_bytes // self._passes, self._total), self._total)
 
 
 def hash_file(path: Path, meter: CopyProgress) -> str:

@@ -261,7 +261,7 @@ class OneTaskService(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._task: LongTask | None = None
-        self._done: Callable[[Any], None] = lambda _result: None  # what to call with the task's result
+        self._on_done: Callable[[Any], None] = lambda _result: None  # what to call with the task's result
         self.worked_s = 0.0  # duration of the last task
 
     @property
@@ -275,12 +275,12 @@ class OneTaskService(QObject):
     def _run(self, work: Callable[[TaskProgress], T], on_done: Callable[[T], None]) -> None:
         """Start a task, unless another one is running. At its end `on_done` is called or `failed` emitted."""
         if self._task is None:
-            self._done = on_done
+            self._on_done = on_done
             self._task = run_long(work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled)
 
     def _on_ended(self, result: Any) -> None:
         self._end_task()
-        self._done(result)
+        self._on_done(result)
 
     def _on_cancelled(self) -> None:
         self._on_failed(AppError("cancelled"))

@@ -80,7 +80,7 @@ class ChildProcess(QObject):
         self._fault = self._fault_detail = ""  # the cause and detail of `kill`
         self._last_event: Any = None
         self._process: QProcess | None = None
-        self._how: tuple[str, str] | None = None  # cause and detail of the end, while lines are still unread
+        self._end_cause: tuple[str, str] | None = None  # cause and detail of the end, while lines are still unread
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._on_ready_read)
         self._deadline = QTimer(self, singleShot=True)
@@ -95,7 +95,9 @@ class ChildProcess(QObject):
     def is_running(self) -> bool:
         """Return whether the child runs, or has ended but `exited` was not emitted yet."""
         process = self._process
-        return process is not None and (self._how is not None or process.state() != QProcess.ProcessState.NotRunning)
+        return process is not None and (
+            self._end_cause is not None or process.state() != QProcess.ProcessState.NotRunning
+        )
 
     @property
     def is_stopping(self) -> bool:
@@ -177,7 +179,7 @@ class ChildProcess(QObject):
             return
         self._is_stopping = True
         process.closeWriteChannel()
-        if self._how is not None:
+        if self._end_cause is not None:
             self._on_ready_read()
         elif not process.waitForFinished(STOP_GRACE_MS):  # also False where the child could not even start
             process.kill()
@@ -219,8 +221,8 @@ class ChildProcess(QObject):
                 return
         if process is not None and process is self._process and process.bytesAvailable() > LINE_BYTES_MOST:
             self.kill("garbled", "a line without an end")
-        if self._how is not None and process is self._process:
-            self._report_end(*self._how)
+        if self._end_cause is not None and process is self._process:
+            self._report_end(*self._end_cause)
 
     def _take(self, line: bytes) -> None:
         self._heard_at = time.monotonic()
@@ -247,15 +249,15 @@ class ChildProcess(QObject):
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         if status == QProcess.ExitStatus.CrashExit:
-            self._how = ("killed" if code == _SIGKILL else "crashed", _signal_name(code))
+            self._end_cause = ("killed" if code == _SIGKILL else "crashed", _signal_name(code))
         else:
-            self._how = ("finished" if code == 0 else "crashed", f"exit code {code}")
+            self._end_cause = ("finished" if code == 0 else "crashed", f"exit code {code}")
         self._on_ready_read()
 
     def _report_end(self, cause: str, detail: str) -> None:
         for timer in (self._rest, self._deadline, self._watch):
             timer.stop()
-        last_event, self._last_event, self._how = self._last_event, None, None
+        last_event, self._last_event, self._end_cause = self._last_event, None, None
         if self._process is not None:
             self._process.deleteLater()
             self._process = None

@@ -25,16 +25,16 @@ class Preferences(QObject):
         """
         super().__init__(parent)
         self._path = path
-        self._held = dict(overrides or {})
-        self._kept = settings.load(path)
-        self.value: Settings = dataclasses.replace(self._kept, **self._held)
+        self._overrides = dict(overrides or {})
+        self._stored = settings.load(path)
+        self.value: Settings = dataclasses.replace(self._stored, **self._overrides)
 
     def change(self, **fields: Any) -> None:
         """Store changed fields of the settings. If the file cannot be written, emit `failed` and change nothing.
 
         Changes that another process, such as a command, has stored meanwhile are kept.
         """
-        kept = settings.load_stored(self._path) or self._kept
+        kept = settings.load_stored(self._path) or self._stored
         new = dataclasses.replace(kept, **fields)
         try:
             if new != kept:
@@ -42,9 +42,9 @@ class Preferences(QObject):
         except OSError as error:
             self.failed.emit(AppError("settings_unsaved", path=str(self._path), reason=error.strerror or str(error)))
             return
-        self._kept = new = settings.apply_policy(self._path, new)
-        self._held = {name: value for name, value in self._held.items() if name not in fields}
-        new = dataclasses.replace(new, **self._held)
+        self._stored = new = settings.apply_policy(self._path, new)
+        self._overrides = {name: value for name, value in self._overrides.items() if name not in fields}
+        new = dataclasses.replace(new, **self._overrides)
         if new != self.value:
             self.value = new
             self.changed.emit(new)

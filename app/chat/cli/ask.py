@@ -117,7 +117,7 @@ def _print(
     loop: _AnswerLoop, outcome: AnswerOutcome, request: AnswerRequest, output: Output, training_label: Label
 ) -> None:
     """Print the answer. `training_label` is the label of the data that the model was trained on."""
-    wanted = request.wanted
+    wanted = request.retrieval
     asked = collection_lookup.current_label_of_scope(wanted.documents, wanted.scope) if wanted else DEFAULT_LABEL
     label = highest_label((asked, training_label))
     answer = batch_run.answer_of_outcome(0, loop.text, outcome, request.model, label)

@@ -37,7 +37,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     found = question_table.read_batch_file(path)
     _describe_file(found, output)
     request = command_request.request_from_options(options, where, find_run)
-    scope = request.wanted.scope if request.wanted else ()
+    scope = request.retrieval.scope if request.retrieval else ()
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
         request.is_agreed, training_label=functools.partial(

@@ -145,7 +145,7 @@ class BundleRefusedError(Exception):
     def __init__(self, reason: str, message_number: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.at = message_number
+        self.message_number = message_number
 
 
 def bundle_from_dict(data: Any) -> Bundle:

@@ -89,7 +89,7 @@ class _PartialConversation:
     folder: str
     leaf_id: int | None  # id in the file of the message that is shown last
     ids: dict[int, int]  # new id of each stored message, by its id in the file
-    rest: list[Sequence[Message]]  # messages that are not stored yet, one sequence for each transaction
+    remaining_messages: list[Sequence[Message]]  # messages that are not stored yet, one sequence for each transaction
 
 
 class _Import:
@@ -112,11 +112,11 @@ class _Import:
             new = [found for bundle, fingerprints in marked if (found := self._add(bundle, fingerprints)) is not None]
         self._new_ids += [one.id for one in new]
         for one in new:
-            while one.rest:
+            while one.remaining_messages:
                 time.sleep(PAUSE_S)
                 with self._db.transaction():
                     self._check(one.id)
-                    self._store.add_messages(one.id, one.rest.pop(0), one.ids)
+                    self._store.add_messages(one.id, one.remaining_messages.pop(0), one.ids)
             self._destinations[one.id] = one.folder, one.ids[one.leaf_id or 0]
 
     def finish(self) -> ImportedConversations:
@@ -232,7 +232,7 @@ def import_remarks(result: ImportedConversations) -> str:
 def refusal_line(refused: ImportRefusal) -> str:
     """Return one line that names a refused conversation and the reason."""
     reason = phrase(f"common.refused.{refused.reason}")
-    if refused.at:
-        reason = phrase("common.refused_at", at=refused.at, reason=reason)
+    if refused.message_number:
+        reason = phrase("common.refused_at", at=refused.message_number, reason=reason)
     key = "common.refused_line" if refused.title else "common.refused_line_untitled"
     return phrase(key, number=refused.number, title=refused.title, reason=reason)

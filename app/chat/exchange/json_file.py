@@ -58,7 +58,7 @@ class JsonStream:
         self._file = file
         self._report = report
         self._text = ""
-        self._at = 0
+        self._index = 0
         self._has_ended = False
 
     def members(self) -> Iterator[str]:
@@ -96,7 +96,7 @@ class JsonStream:
         self._peek()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = _DECODER.raw_decode(self._text, self._index)
             except json.JSONDecodeError as error:
                 if not self._read():
                     raise (BrokenJsonError if self._has_ended else JsonTooLongError) from error
@@ -104,7 +104,7 @@ class JsonStream:
                 raise BrokenJsonError from error
             else:
                 if end + AHEAD_CHARACTERS < len(self._text) or not self._read():
-                    self._at = end
+                    self._index = end
                     return value
 
     def end(self) -> None:
@@ -116,18 +116,18 @@ class JsonStream:
         """Skip an array, an object or a string of any length without keeping it in memory."""
         depth, is_text = 0, False
         while True:
-            end = self._at
-            for mark in _MARKS.finditer(self._text, self._at):
+            end = self._index
+            for mark in _MARKS.finditer(self._text, self._index):
                 end = mark.end()
                 if mark[0] == '"':
                     is_text = not is_text
                 elif not is_text:
                     depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0)
                 if depth <= 0 and not is_text:
-                    self._at = end
+                    self._index = end
                     return
             is_cut = end < len(self._text) and self._text.endswith("\\")  # the escaped character is in the next piece
-            self._at = len(self._text) - is_cut
+            self._index = len(self._text) - is_cut
             if not self._read():
                 raise BrokenJsonError
 
@@ -137,16 +137,16 @@ class JsonStream:
 
     def _accept(self, expected: str) -> bool:
         is_next = self._peek() == expected
-        self._at += is_next
+        self._index += is_next
         return is_next
 
     def _peek(self) -> str:
         """Skip white space and return the next character without consuming it; "" at the end."""
         while True:
-            while self._at < len(self._text):
-                if self._text[self._at] not in _SPACE:
-                    return self._text[self._at]
-                self._at += 1
+            while self._index < len(self._text):
+                if self._text[self._index] not in _SPACE:
+                    return self._text[self._index]
+                self._index += 1
             if not self._read():
                 return ""
 
@@ -156,7 +156,7 @@ class JsonStream:
 
         Return False at the end of the file, or when the value is longer than `VALUE_CHARACTERS_MAX`.
         """
-        rest = self._text[self._at :]
+        rest = self._text[self._index :]
         if self._has_ended or len(rest) > VALUE_CHARACTERS_MAX:
             return False
         more = self._file.read(max(PIECE_CHARACTERS, min(len(rest), VALUE_CHARACTERS_MAX - len(rest))))
@@ -164,7 +164,7 @@ class JsonStream:
         if not more:
             self._has_ended = True
             return False
-        self._text, self._at = rest + more, 0
+        self._text, self._index = rest + more, 0
         if strict_json.is_crowded(self._text):  # so many values would need far more memory than conversations do
             raise BrokenJsonError
         return True
@@ -188,14 +188,14 @@ FILE_BYTES_MAX = 2_000_000_000
 class ImportRefusal:
     """A conversation that cannot be imported: its number in the file from 1, its title ("": none) and the reason.
 
-    `at` is as in BundleRefusedError. The reason "rest" covers this conversation and all after it, because the file
+    `message_number` is as in BundleRefusedError. The reason "rest" covers this conversation and all after it, because the file
     breaks off.
     """
 
     number: int
     title: str
     reason: str
-    at: int = 0
+    message_number: int = 0
 
 
 def write_conversations(file: BinaryIO, bundles: Iterable[Bundle], exported_at: float) -> None:
@@ -283,4 +283,4 @@ def _bundle(number: int, data: Any) -> Bundle | ImportRefusal:
     try:
         return conversation_bundle.bundle_from_dict(data)
     except BundleRefusedError as error:
-        return ImportRefusal(number, conversation_bundle.title_from_dict(data), error.reason, error.at)
+        return ImportRefusal(number, conversation_bundle.title_from_dict(data), error.reason, error.message_number)

@@ -62,7 +62,9 @@ class AnswerRequest:
     choices: Choices = PROGRAM_DEFAULTS  # every field except the seed is set
     adapters: tuple[AdapterUse, ...] | None = None  # None: the adapter of the model or of its card, if any
     force_load: bool = False  # True: load even if the memory seems too small
-    wanted: RetrievalRequest | None = None  # what to search for in documents; None: the model answers without documents
+    retrieval: RetrievalRequest | None = (
+        None  # what to search for in documents; None: the model answers without documents
+    )
     grammar: str = ""  # GBNF grammar that the answer must follow; "": none
     json_schema: str = ""  # JSON Schema that the answer must follow instead of `grammar`; "": none
     stop: tuple[str, ...] = ()  # texts that end the answer, in addition to those of the model's prompt form
@@ -130,7 +132,7 @@ class AnswerRun(QObject):
         self._count_id = self._text = ""
         self._retrieved: RetrievedPassages | None = None
         self._packed: PackedPrompt | None = None
-        self._done: Done | None = None  # set once the text is complete; the run cannot be stopped any more
+        self._done_event: Done | None = None  # set once the text is complete; the run cannot be stopped any more
         self.stage = AnswerStage()
 
     def start(self) -> None:
@@ -152,17 +154,17 @@ class AnswerRun(QObject):
         request = self.request
         if self._is_over:
             return
-        if request.wanted is None:
+        if request.retrieval is None:
             self._plan()
             return
         self._stage("searching")
-        if self._embedding is None or request.wanted.given:
+        if self._embedding is None or request.retrieval.given_sources:
             self._retrieve(None)
         else:
-            self._embedding.find_meaning(request.wanted.question, self._retrieve)
+            self._embedding.find_meaning(request.retrieval.question, self._retrieve)
 
     def _retrieve(self, meaning: "SemanticQuery | None") -> None:
-        request, wanted, embedding = self.request, self.request.wanted, self._embedding
+        request, wanted, embedding = self.request, self.request.retrieval, self._embedding
         if self._is_over or wanted is None:
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
@@ -190,9 +192,9 @@ class AnswerRun(QObject):
             self._plan()
             return
         nothing = Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
-        self._done = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
+        self._done_event = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
         self.text_received.emit(retrieved.answer)
-        self._finish(self._done, retrieved.grounding)
+        self._finish(self._done_event, retrieved.grounding)
 
     def _plan(self) -> None:
         request, loaded_model, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
@@ -203,7 +205,7 @@ class AnswerRun(QObject):
     def stop(self) -> None:
         """Stop the answer. Once the model is asked, the run finishes with stop reason "cancelled"; before that, it
         emits `stopped`."""
-        if self._is_over or self._done is not None:
+        if self._is_over or self._done_event is not None:
             return
         if self._ask_id:
             self._engine.cancel(self._ask_id)
@@ -233,9 +235,9 @@ class AnswerRun(QObject):
         request, system, turns = self.request, self.request.choices.system_prompt or "", self.request.turns
         if self._packed is not None:
             system, turns = self._packed.system, self._packed.turns
-        elif self._retrieved is not None and request.wanted is not None:
+        elif self._retrieved is not None and request.retrieval is not None:
             self._count_id = self._engine.new_id()
-            counted = retrieval_augmentation.prompts_to_count(self._retrieved, request.wanted, self._model, system)
+            counted = retrieval_augmentation.prompts_to_count(self._retrieved, request.retrieval, self._model, system)
             self._engine.send(Tokenize(self._count_id, counted))
             return
         form = local_models.form_of(self._model)
@@ -256,11 +258,11 @@ class AnswerRun(QObject):
     def _pack_prompt(self, token_counts: tuple[int, ...]) -> None:
         request, facts = self.request, self._engine.facts
         assert self._retrieved is not None
-        assert request.wanted is not None
+        assert request.retrieval is not None
         context, system = facts.context_tokens if facts else 0, request.choices.system_prompt or ""
         try:
             self._packed = retrieval_augmentation.pack_prompt(
-                self._retrieved, request.wanted, token_counts, context, request.choices.max_tokens or 1, system
+                self._retrieved, request.retrieval, token_counts, context, request.choices.max_tokens or 1, system
             )
         except AppError as error:
             self._fail(error)
@@ -320,11 +322,11 @@ class AnswerRun(QObject):
     def _check(self, event: Done) -> None:
         """Compare the sentences of a finished answer with its passages in the background; without passages, finish at
         once."""
-        packed, wanted, text = self._packed, self.request.wanted, self._text.strip()
+        packed, wanted, text = self._packed, self.request.retrieval, self._text.strip()
         if packed is None or wanted is None:
             self._finish(event, None)
             return
-        self._done = event
+        self._done_event = event
         self._stage("checking")
         background.run(
             lambda: retrieval_augmentation.check_answer(packed, wanted.question, text),
@@ -338,13 +340,13 @@ class AnswerRun(QObject):
             self.finished.emit(AnswerOutcome(event, self._load_s, time.monotonic() - self._started_at, grounding))
 
     def _on_died(self, child_exit: ChildExit) -> None:
-        if self._done is not None:  # only the check is still running, without the engine
+        if self._done_event is not None:  # only the check is still running, without the engine
             return
         self._fail(exit_error(child_exit))
 
     def _on_exited(self) -> None:
         """Fail when another part of the program has stopped the engine."""
-        if self._uses_engine and self._done is None and not self._engine.awaits(self._load_id):
+        if self._uses_engine and self._done_event is None and not self._engine.awaits(self._load_id):
             self._fail(self._engine.refusal or AppError("engine_died", cause="stopped"))
 
     def _fail(self, error: AppError) -> None:
@@ -375,7 +377,7 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     Raises AppError("remote_no_network" | "remote_not_agreed"), and "remote_secret" when the conversation or a searched
     collection is confidential.
     """
-    model, wanted = request.model, request.wanted
+    model, wanted = request.model, request.retrieval
     assert model.remote is not None
     load_plan.require_network(model, request.settings)
     model_registry.require_sendable(model, request.label)

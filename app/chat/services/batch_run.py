@@ -208,8 +208,8 @@ class BatchRun(QObject):
         batch, turns = self.batch, (Turn(self._question(line).text),)
         wanted = RetrievalRequest(batch.documents, batch.scope, turns) if batch.scope else None
         return AnswerRequest(
-            batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted, label=self._scope_label,
-            is_agreed=batch.is_agreed,
+            batch.model, turns, batch.settings, batch.choices, batch.adapters, retrieval=wanted,
+            label=self._scope_label, is_agreed=batch.is_agreed,
         )  # fmt: skip
 
     def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:

@@ -390,7 +390,7 @@ class ChatSession(OpenConversation):
         choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM_DEFAULTS)
         wanted = answer_settings.retrieval_request(self._documents, plan, turns, self._store.line(question_id))
         request = AnswerRequest(
-            model, turns, settings, choices, force_load=force_load, wanted=wanted, label=label,
+            model, turns, settings, choices, force_load=force_load, retrieval=wanted, label=label,
             is_agreed=conversation_privacy.has_remote_consent(self._store, answer.conversation_id, model),
         )  # fmt: skip
         run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)

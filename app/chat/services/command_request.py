@@ -247,7 +247,7 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
         settings=stored,
         choices=choices_in_force(model, own, preset.choices),
         adapters=adapter.in_use if adapter else None,
-        wanted=RetrievalRequest(where.documents, scope, turns) if scope else None,
+        retrieval=RetrievalRequest(where.documents, scope, turns) if scope else None,
         is_agreed=model.remote is not None and options.allow_remote,
     )
 
@@ -258,7 +258,7 @@ def command_engine(
 ) -> Iterator[tuple[EngineClient, Embedding | None]]:
     """Yield the engine of a command, and its embedding (None without documents); shut both down afterwards."""
     app = core_application()
-    with QuestionEmbedder(where, output) if request.wanted else nullcontext() as embedder:
+    with QuestionEmbedder(where, output) if request.retrieval else nullcontext() as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / log_name)
         remote_servers.give_remote_key(engine, request.model, options)
         try:

@@ -34,8 +34,9 @@ NEAREST_OFFERED = 5  # passages to quote from, or to offer when the documents do
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRequest:
-    """The documents to search for the last of `turns`. With `given` passages, such as those of an answer to summarize,
-    nothing is searched.
+    """The documents to search for the last of `turns`.
+
+    With `given_sources` passages, such as those of an answer to summarize, nothing is searched.
 
     With `may_quote` False even a small model writes the answer, instead of quotations from the documents.
     """
@@ -43,8 +44,10 @@ class RetrievalRequest:
     documents: Path  # path of the documents' database
     scope: tuple[CollectionRef, ...]
     turns: tuple[Turn, ...]
-    given: tuple[CitedSource, ...] = ()
-    before: tuple[CitedSource, ...] = ()  # sources of the previous answer, to which marks [n] in the turns refer
+    given_sources: tuple[CitedSource, ...] = ()
+    previous_sources: tuple[
+        CitedSource, ...
+    ] = ()  # sources of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
 
     @property
@@ -96,11 +99,11 @@ def retrieve(
     embedding model do.
     """
     started = time.monotonic()
-    if request.given:
+    if request.given_sources:
         passages = tuple(
-            grounding_record.passage_of(source, number) for number, source in enumerate(request.given, start=1)
+            grounding_record.passage_of(source, number) for number, source in enumerate(request.given_sources, start=1)
         )
-        return RetrievedPassages(passages, request.given, 0.0)
+        return RetrievedPassages(passages, request.given_sources, 0.0)
     library = Library.beside(request.documents)
     try:
         searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
@@ -152,7 +155,11 @@ def pack_prompt(
         raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
     known = {passage.section_id: source for passage, source in zip(retrieved.passages, retrieved.sources, strict=True)}
     sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
-    turns = request.turns if _are_same_sources(sources, request.before) else tuple(map(_without_marks, request.turns))
+    turns = (
+        request.turns
+        if _are_same_sources(sources, request.previous_sources)
+        else tuple(map(_without_marks, request.turns))
+    )
     grounding = Grounding(sources=sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
     return PackedPrompt(passages, packing.build_system_text(passages, own_system), turns, grounding)
 

@@ -60,7 +60,7 @@ class BatchPage(Page):
         self._open_folder = open_folder
         self._pickers = pickers or Pickers()
         self._path = Path()
-        self._found: BatchFile | None = None
+        self._batch_file: BatchFile | None = None
         self._out = Path()  # the file of answers of the last batch
         self._began_at = 0.0
         self._unfinished: UnfinishedBatch | None = None
@@ -80,8 +80,8 @@ class BatchPage(Page):
 
     def focus_first(self) -> None:
         running = self.running.resume_button if self._batches.is_paused else self.running.pause_button
-        first = self.setup.start_button if self.shown is self.setup else self.choose_button
-        (running if self.shown is self.running else first).setFocus(Qt.FocusReason.ShortcutFocusReason)
+        first = self.setup.start_button if self.shown_widget is self.setup else self.choose_button
+        (running if self.shown_widget is self.running else first).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -134,7 +134,7 @@ class BatchPage(Page):
 
     def _show(self, widget: QWidget) -> None:
         """Show one of the three views. A QStackedWidget would be as high as its highest page."""
-        self.shown = widget
+        self.shown_widget = widget
         for part in self._parts:
             part.setVisible(part is widget)
 
@@ -183,8 +183,8 @@ class BatchPage(Page):
             self.setup.show_target(out if out.suffix else out.with_name(out.name + ".xlsx"))
 
     def _on_read(self, batch_file: BatchFile) -> None:
-        is_other = self._found is None or self._found.sha256 != batch_file.sha256
-        self._found = batch_file
+        is_other = self._batch_file is None or self._batch_file.sha256 != batch_file.sha256
+        self._batch_file = batch_file
         self.setup.show_file(batch_file, self._path)
         if is_other:
             answers = phrase("chat.name_answers", name=self._path.stem)
@@ -199,7 +199,7 @@ class BatchPage(Page):
         self.setup.show_model(with_note(model.name if model else "", sending_note(place) if place else ""))
 
     def _show_collections(self) -> None:
-        if self._found is not None:
+        if self._batch_file is not None:
             asked = {ref.name for ref in self._session.scope} if not self.setup.scope() else set()
             collections = [one for one in self._documents.collections() if one.sections]
             self.setup.show_collections(collections, asked)
@@ -207,9 +207,9 @@ class BatchPage(Page):
     # ------------------------------------------------------------------- running
 
     def _start(self) -> None:
-        if self._found is not None:
+        if self._batch_file is not None:
             self.banner.hide()
-            self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
+            self._batches.prepare(self._batch_file, self._path, self.setup.out, self.setup.scope())
 
     def _on_prepared(self, batch: Batch) -> None:
         """Begin the batch, after the user's consent if questions go to a remote model or the answers are confidential.
@@ -241,7 +241,7 @@ class BatchPage(Page):
         self.running.show_status(status, is_paused=self._batches.is_paused)
 
     def _on_finished(self, summary: BatchSummary) -> None:
-        self._found = None
+        self._batch_file = None
         self._show(self.empty)
         what = phrase("chat.n_answered", n=f"{summary.answered:,}")
         sentence = "\n".join(part for part in (batch_views.summary_text(summary), str(self._out)) if part)
@@ -266,10 +266,10 @@ class BatchPage(Page):
         self._batches.find_unfinished()
 
     def _on_failed(self, error: AppError) -> None:
-        if self.shown is self.running:
+        if self.shown_widget is self.running:
             self._unfinished = None
             self._report_end(phrase("chat.asking_in_batch_has_stopped"))
-            self._show(self.setup if self._found is not None else self.empty)
+            self._show(self.setup if self._batch_file is not None else self.empty)
             self._batches.find_unfinished()
         self._failure = error
         self.banner.show_error(error)

@@ -93,9 +93,9 @@ class BatchSetupView(QWidget):
             if is_there:
                 question = batch_file.questions[number]
                 line.setText(phrase("chat.row_n_text", n=question.line, text=" ".join(question.text.split())))
-        rest = len(batch_file.questions) - PREVIEWED
-        self.rest.setText(phrase("common.n_more", n=f"{rest:,}"))
-        self.rest.setVisible(rest > 0)
+        rest_label = len(batch_file.questions) - PREVIEWED
+        self.rest.setText(phrase("common.n_more", n=f"{rest_label:,}"))
+        self.rest.setVisible(rest_label > 0)
 
     def show_target(self, out: Path) -> None:
         self.out = out
@@ -142,7 +142,7 @@ class BatchSetupView(QWidget):
         self.rest = Label(role="caption", tone="muted")
         self.skipped = Label(tone="warning", wraps=True)
         self._scope_column = make_column(spacing_px=0)
-        self.without = Label(phrase("chat.answered_without_documents_no_sources"), tone="text2", wraps=True)
+        self.no_documents_note = Label(phrase("chat.answered_without_documents_no_sources"), tone="text2", wraps=True)
         self.model = ElidedLabel()
         self.target = ElidedLabel()
         self.target_button = Button(theme, phrase("chat.change"), compact=True)
@@ -153,7 +153,7 @@ class BatchSetupView(QWidget):
             self._named(phrase("chat.question_column_2"), make_row((self.columns, 1), Stretch())),
             self._named("", make_column(*self.preview, self.rest, spacing_px=2)),
             self._named("", self.skipped),
-            self._named(phrase("chat.scope"), make_column(self._scope_column, self.without, spacing_px=2)),
+            self._named(phrase("chat.scope"), make_column(self._scope_column, self.no_documents_note, spacing_px=2)),
             self._named(phrase("common.batch_column.model"), self.model),
             self._named(phrase("chat.save_answers_to"), make_row((self.target, 1), self.target_button, spacing_px=12)),
             4,
@@ -170,7 +170,7 @@ class BatchSetupView(QWidget):
         return make_row((words, 0, place), (content, 1), spacing_px=12)
 
     def _show_scope(self) -> None:
-        self.without.setVisible(not self.scope())
+        self.no_documents_note.setVisible(not self.scope())
 
 
 class BatchProgressView(QFrame):
@@ -182,7 +182,7 @@ class BatchProgressView(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setProperty("surface", "raised")
-        self.what = ElidedLabel()
+        self.work_label = ElidedLabel()
         self.amount = Label(role="caption", tone="text2", wraps=True)
         self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
         self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)
@@ -190,14 +190,14 @@ class BatchProgressView(QFrame):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("chat.ask_in_batch"))
-        row = make_row((self.what, 1), self.pause_button, self.resume_button, self.stop_button, spacing_px=12)
+        row = make_row((self.work_label, 1), self.pause_button, self.resume_button, self.stop_button, spacing_px=12)
         make_column(row, self.amount, self.bar, into=self, margins_px=(16, 8, 8, 10), spacing_px=6)
         self.stop_button.clicked.connect(self._on_stop_clicked)
 
     def begin(self) -> None:
         self.stop_button.setEnabled(True)
         self.stop_button.setText(phrase("common.stop_here"))
-        self.what.setText(phrase("chat.looking_where_to_go_on"))
+        self.work_label.setText(phrase("chat.looking_where_to_go_on"))
         self.amount.setText("")
         self.bar.setValue(0)
         self._show_paused(is_paused=False)
@@ -206,7 +206,7 @@ class BatchProgressView(QFrame):
     def show_status(self, status: BatchStatus, *, is_paused: bool) -> None:
         question = " ".join(status.question.split())
         words = phrase("chat.paused") if is_paused else phrase("chat.answering_question")
-        self.what.setText(words.format(question=question))
+        self.work_label.setText(words.format(question=question))
         percent = round(100 * status.done / max(1, status.total))
         done = phrase("chat.a_of_b_p", a=f"{status.done:,}", b=f"{status.total:,}", p=percent)
         left = format_time_left(status.left_s) if status.left_s and not is_paused else ""

@@ -74,7 +74,7 @@ class ChatPage(Page):
         )
         self._build()
         self._drafts = ComposerDrafts(session, self.composer, self)
-        self.sources = SourceOpener(self.transcript, self.panel, self.beside, documents, open_url, self)
+        self.sources = SourceOpener(self.transcript, self.panel, self.splitter, documents, open_url, self)
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
         self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
         self._rating = RatingController(self._theme, session, self.transcript, self)
@@ -104,8 +104,8 @@ class ChatPage(Page):
         parts = (self.header, self.find_bar, self._banner_row, self.trial_notice, (self.stack, 1))
         make_column(*parts, CentredRow(self._theme, foot), into=self._conversation, spacing_px=0)
         self.panel = SourcePanel(self._theme)
-        self.beside = SourceSplitter(self._theme, self._conversation, self.panel)
-        make_column(self.beside, into=self)
+        self.splitter = SourceSplitter(self._theme, self._conversation, self.panel)
+        make_column(self.splitter, into=self)
 
     def _connect(self) -> None:
         session, header = self._session, self.header
@@ -125,7 +125,7 @@ class ChatPage(Page):
         header.keep_requested.connect(self._on_keep_requested)
         header.field.left_by_key.connect(self.focus_first)
         self.scoping.shown.connect(self._show_scope)
-        self.beside.changed.connect(self._on_beside_changed)
+        self.splitter.changed.connect(self._on_beside_changed)
         self._conversations.problem_occurred.connect(self._errors.show_error)
         self._errors.banner_changed.connect(self._lay_out)
         self._connect_messages()
@@ -171,7 +171,7 @@ class ChatPage(Page):
         return self.scoping.label_now()
 
     def focus_first(self) -> None:
-        if self.beside.is_over:
+        if self.splitter.is_over:
             self.panel.focus_first()
         else:
             self.composer.setFocus()
@@ -342,7 +342,7 @@ class ChatPage(Page):
     def _on_beside_changed(self) -> None:
         """Move the focus to a visible widget after the source panel was opened, closed or resized."""
         self._show_busy()
-        if self.beside.is_over or not self.sources.is_open:
+        if self.splitter.is_over or not self.sources.is_open:
             self.focus_first()
 
     def _on_keep_requested(self) -> None:

@@ -197,7 +197,7 @@ class SourceOpener(QObject):
 
     def _on_drawn(self, picture: PagePicture) -> None:
         source = self._source()
-        if source is None or self._document is None or picture.wanted.document_id != self._document.id:
+        if source is None or self._document is None or picture.request.document_id != self._document.id:
             return
         last = min(source.page_last, source.page + PAGES_SEARCHED - 1, picture.pages)
         if self._is_searching_page and not picture.places and self._page < last:

@@ -133,7 +133,7 @@ def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
                 "collection": one.name,
                 "new": outcome.new,
                 "changed": outcome.changed,
-                "removed": len(outcome.gone),
+                "removed": len(outcome.removed_ids),
                 "missing": [str(path) for path in outcome.missing],
             }
             for one, outcome in zip(known, done, strict=True)

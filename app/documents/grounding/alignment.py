@@ -87,7 +87,7 @@ def _excepted(before: Statement, statement: Statement) -> Statement:
     return Statement(
         statement.text, tuple(units), (*statement.frames, frame),
         statement.keys | before.keys, statement.kanji + before.kanji,
-        needed=statement.keys - before.keys, excepted_count=len(statement.units),
+        required_keys=statement.keys - before.keys, excepted_count=len(statement.units),
     )  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def _fit(
     done_to = frame.keys - frame.unit.keys
     if done_to and other.keys - other.unit.keys and not done_to & other.keys:  # 検査を行う, 交換を行う
         return 0.0
-    if source.needed and not source.needed & frame.scope:
+    if source.required_keys and not source.required_keys & frame.scope:
         return 0.0
     is_same_case = shares_value(statement, source)
     is_of_rest = bool((statement.keys - frame.keys) & source.keys) or bool(done_to & other.keys) or is_same_case
@@ -219,11 +219,12 @@ def _fit(
         return 0.0
     arguments = sum(
         weights.get(key, 0.0)
-        for key in (frame.argument_keys | source.needed & frame.scope) & (other.argument_keys | source.needed)
+        for key in (frame.argument_keys | source.required_keys & frame.scope)
+        & (other.argument_keys | source.required_keys)
     )
     together = sum(weights.get(key, 0.0) for key in statement.keys & source.keys)
     share = 0.1 + arguments + 0.2 * together + (_CASE if is_same_case else 0.0)
-    return 2 * share if source.needed else share
+    return 2 * share if source.required_keys else share
 
 
 def shares_value(statement: Statement, source: Statement) -> bool:

@@ -110,7 +110,7 @@ def find_contradictions(statement: Statement, facts: SourceFacts) -> list[Place]
     }
     found = {place for place in found if not _is_verbatim(statement, place, facts)}
     found |= {*precedence.find_reversed_order(statement, facts), *_scopes(statement, near, facts, bool(kept))}
-    return sorted({*found, *(own.at for own in turned)})
+    return sorted({*found, *(own.span for own in turned)})
 
 
 def _has_same_object(statement: Statement, source: Statement, frame: PredicateFrame) -> bool:
@@ -121,7 +121,7 @@ def _has_same_object(statement: Statement, source: Statement, frame: PredicateFr
     done_to = [unit for unit in frame.arguments if not lexicon.is_agent(unit.text) and not unit.is_general]
     shared = [unit for unit in done_to if unit.keys & statement.keys]
     is_same = any(unit.role == "object" for unit in shared) or 2 * len(shared) >= len(done_to)
-    return bool(shared) and is_same and not source.needed
+    return bool(shared) and is_same and not source.required_keys
 
 
 def _is_verbatim(statement: Statement, span: Place, facts: SourceFacts) -> bool:
@@ -422,9 +422,9 @@ def _scopes(
 def _is_of_exception(statement: Statement, at: int, near_statements: Sequence[Statement]) -> bool:
     """Whether だけ at offset `at` limits the subject of an exception in the source: 二枚貝だけは."""
     own = next((one for one in reversed(statement.units) if one.end <= at), None)
-    if near_statements[0].needed or near_statements[0].text.startswith("ただし"):
+    if near_statements[0].required_keys or near_statements[0].text.startswith("ただし"):
         return True
-    exceptions = [one for one in near_statements if one.needed or one.text.startswith("ただし")]
+    exceptions = [one for one in near_statements if one.required_keys or one.text.startswith("ただし")]
     return own is not None and any(own.keys & one.keys for one in exceptions)
 
 

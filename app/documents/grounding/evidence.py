@@ -55,7 +55,7 @@ _PLAIN_WORDS = frozenset(_PLAIN_KATAKANA.split())
 class ProperName:
     """A name in a text. `start`, `end`: offsets in the text. `kind`: code | latin | katakana | kanji."""
 
-    written: str
+    text: str
     start: int
     end: int
     kind: str
@@ -90,7 +90,7 @@ def searchable_text(texts: Sequence[str]) -> str:
 
 def contains_name(name: ProperName, source: str) -> bool:
     """Whether a text from `searchable_text` contains the name, or two parts that together form it."""
-    bare = _bare_name(name.written)
+    bare = _bare_name(name.text)
     if name.kind == "kanji":
         bare = _PREFIX.sub("", bare)
     if name.kind in ("code", "latin"):
@@ -196,12 +196,12 @@ COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 @dataclass(frozen=True, slots=True)
 class ValueMention:
-    """A value or date with the words around it. `written`: the value as the text writes it."""
+    """A value or date with the words around it. `text`: the value as the text writes it."""
 
     value: Quantity | Date
     words: WordWeights
-    written: str
-    behind: str = ""  # the character after a number without a known unit: 住 of 2住戸; "" for none
+    text: str
+    next_character: str = ""  # the character after a number without a known unit: 住 of 2住戸; "" for none
     is_alone: bool = True  # no counted noun follows, so its unit may be in the table's header
 
 
@@ -243,7 +243,7 @@ class Evidence:
             if isinstance(one.value, Quantity)
             and not (quantity.per and one.value.is_per)  # 1回の運転は15分 does not say how often
             and _is_same(quantity, one.value, factors if one.is_alone else ())
-            and not (behind and not quantity.unit and one.behind and behind != one.behind)
+            and not (behind and not quantity.unit and one.next_character and behind != one.next_character)
         ]
         if not same:
             return self._follows(quantity)
@@ -281,7 +281,7 @@ class Evidence:
         value = mention.value
         if getattr(value, "is_per", False):  # the base of a rate
             return False
-        factors = self._factors(value, mention.written) if isinstance(value, Quantity) else ()
+        factors = self._factors(value, mention.text) if isinstance(value, Quantity) else ()
         own = other = 0.0
         for one in self.values:
             relation = _relation(value, one.value, factors)

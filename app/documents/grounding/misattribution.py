@@ -218,9 +218,9 @@ _OTHERS = re.compile("その他|他の|ほか|以外|それぞれ")
 
 @dataclass(frozen=True, slots=True)
 class LabelledEntry:
-    """The items that a table row or list line has for its label. `place`: (table or list, column)."""
+    """The items that a table row or list line has for its label. `span`: (table or list, column)."""
 
-    place: tuple[int, int]
+    span: tuple[int, int]
     label: str
     items: frozenset[str]
 
@@ -248,8 +248,8 @@ def _of_others(part: str, label: str, entries: Sequence[LabelledEntry], full_tex
     own = [one for one in entries if one.label == label]
     mine = frozenset(item for one in own for item in one.items)
     everywhere = [item for one in entries for item in one.items]
-    for place in dict.fromkeys(one.place for one in own if not any(item in part for item in one.items)):
-        theirs = {item for one in entries if one.place == place and one.label != label for item in one.items}
+    for place in dict.fromkeys(one.span for one in own if not any(item in part for item in one.items)):
+        theirs = {item for one in entries if one.span == place and one.label != label for item in one.items}
         for item in sorted(theirs - mine):
             at = part.find(item)
             if at < 0 or item in label or _DENIES.match(part, at + len(item)):

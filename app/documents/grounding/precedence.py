@@ -33,14 +33,14 @@ _MAX = 200  # phrases of a statement that are examined
 
 @dataclass(frozen=True, slots=True)
 class Precedence:
-    """Two groups of phrases whose order a statement gives: `first` comes before `then`.
+    """Two groups of phrases whose order a statement gives: `earlier` comes before `later`.
 
-    `at`: the phrase whose ending has the word of order (後, 前).
+    `order_phrase`: the phrase whose ending has the word of order (後, 前).
     """
 
-    first: tuple[Phrase, ...]
-    then: tuple[Phrase, ...]
-    at: Phrase
+    earlier: tuple[Phrase, ...]
+    later: tuple[Phrase, ...]
+    order_phrase: Phrase
 
 
 def parse_precedences(statement: Statement) -> list[Precedence]:
@@ -140,11 +140,11 @@ def find_reversed_order(statement: Statement, facts: SourceFacts) -> Iterable[Pl
     chains = [other for one in facts.statements for other in _sequence(one)] if orders else []
     for own in orders:
         is_turned = any(_is_turned(own, other) for other in theirs) or any(
-            _is_turned(own, other) and _has_acts(own.then, other.first) and _has_acts(own.first, other.then)
+            _is_turned(own, other) and _has_acts(own.later, other.earlier) and _has_acts(own.earlier, other.later)
             for other in chains
         )
         if is_turned and not any(_is_kept(own, other) for other in theirs):
-            yield own.at.start, own.at.end + len(re.split("[。、]", own.at.tail)[0][:14])
+            yield own.order_phrase.start, own.order_phrase.end + len(re.split("[。、]", own.order_phrase.tail)[0][:14])
 
 
 def _sequence(source: Statement) -> Iterable[Precedence]:
@@ -169,15 +169,15 @@ def _has_acts(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> bool:
 
 def _is_turned(own: Precedence, other: Precedence) -> bool:
     """Whether the answer's order has more in common with the reverse of the source's order than with that order."""
-    straight = _shared(own.first, other.first) + _shared(own.then, other.then)
-    one, two = _shared(own.first, other.then), _shared(own.then, other.first)
+    straight = _shared(own.earlier, other.earlier) + _shared(own.later, other.later)
+    one, two = _shared(own.earlier, other.later), _shared(own.later, other.earlier)
     return one > 0 and two > 0 and one + two > straight
 
 
 def _is_kept(own: Precedence, other: Precedence) -> bool:
     """Whether the answer's order has at least as much in common with the source's order as with its reverse."""
-    one, two = _shared(own.first, other.first), _shared(own.then, other.then)
-    crossed = _shared(own.first, other.then) + _shared(own.then, other.first)
+    one, two = _shared(own.earlier, other.earlier), _shared(own.later, other.later)
+    crossed = _shared(own.earlier, other.later) + _shared(own.later, other.earlier)
     return one > 0 and two > 0 and one + two >= crossed
 
 

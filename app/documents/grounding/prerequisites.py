@@ -64,14 +64,14 @@ class Prerequisite:
     """An action and its condition, as phrases of one statement.
 
     `does`: the predicate of the action. `is_together`: whether the action goes with the condition (True) or with its
-    absence (False). `at`: start and end of the pair in the text. `values`: the values in the condition.
+    absence (False). `span`: start and end of the pair in the text. `values`: the values in the condition.
     """
 
     condition: tuple[Phrase, ...]
     act: tuple[Phrase, ...]
     does: Phrase
     is_together: bool
-    at: Place
+    span: Place
     values: tuple[Quantity, ...] = ()
     keys: frozenset[object] = frozenset()  # keys of the predicate; for 給油を受ける also those of 給油
     is_strict: bool = False  # whether the statement has 限り, なければ…ない or the like
@@ -303,7 +303,9 @@ def compare_prerequisites(
     """
     near_statements = list(near_statements)
     theirs = [
-        (other, bool(one.needed or one.excepted_count)) for one in near_statements for other in parse_prerequisites(one)
+        (other, bool(one.required_keys or one.excepted_count))
+        for one in near_statements
+        for other in parse_prerequisites(one)
     ]
     kept: list[Prerequisite] = []
     turned: list[Prerequisite] = []

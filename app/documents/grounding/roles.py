@@ -173,7 +173,7 @@ def _is_possessor_of_action(name: Phrase, frame: PredicateFrame, facts: SourceFa
 
     False if a sentence of the source states an exception for this action.
     """
-    if any(one.needed & frame.scope for one in facts.statements):
+    if any(one.required_keys & frame.scope for one in facts.statements):
         return False
     return any(
         unit.role == "of" and following.keys & frame.unit.keys and is_same_name(name, unit)

@@ -196,11 +196,11 @@ _COLUMNS_MIN = 3  # smallest number in a header without a rule, as two columns a
 
 @dataclass(frozen=True, slots=True)
 class TableHeader:
-    """The header row of a table. `start`, `end`: offsets of the row in the text. `last`: the end of the table."""
+    """The header row of a table. `start`, `end`: offsets of the row in the text. `last_line`: the end of the table."""
 
     start: int
     end: int
-    last: int
+    last_line: int
 
 
 def find_table_headers(text: str) -> list[TableHeader]:

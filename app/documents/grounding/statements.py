@@ -153,7 +153,7 @@ class Statement:
     kanji: str = ""
     values: tuple[Quantity, ...] = ()
     origin: tuple[int, ...] = ()  # offset in `text` -> offset in the original sentence; (): identical
-    needed: frozenset[object] = frozenset()  # an exception applies only to sentences with one of these keys
+    required_keys: frozenset[object] = frozenset()  # an exception applies only to sentences with one of these keys
     has_exception: bool = False  # the next sentence is an exception
     excepted_count: int = (
         0  # the first phrases, for which the rule before この限りでない does not hold; -1: derived from a clause

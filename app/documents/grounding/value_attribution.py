@@ -31,13 +31,13 @@ _BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれ�
 class AttributedValue:
     """A value with the keys (statements.keys_of) of the words that it belongs to.
 
-    `own`: keys of its own clause or table cell. `all`: also keys of the sentence's topic and of words after the value.
-    `is_cell`: whether it is from a table. `sentence`: the sentence with the value; "" for a table.
+    `own_keys`: keys of its own clause or table cell. `all_keys`: also keys of the sentence's topic and of words after
+    the value. `is_cell`: whether it is from a table. `sentence`: the sentence with the value; "" for a table.
     """
 
     value: Quantity
-    own: frozenset[object]
-    all: frozenset[object]
+    own_keys: frozenset[object]
+    all_keys: frozenset[object]
     is_cell: bool = False
     sentence: str = ""
 
@@ -141,11 +141,11 @@ def group_values(owned: Sequence[AttributedValue], keys: frozenset[object]) -> l
     groups: dict[str, list[AttributedValue]] = {}
     for one in owned:
         groups.setdefault(one.sentence, []).append(one)
-    named = [one for one in owned if one.own & keys]
+    named = [one for one in owned if one.own_keys & keys]
     return [
-        [one.value for one in group if one.value.unit != "%" or one.own & keys]
+        [one.value for one in group if one.value.unit != "%" or one.own_keys & keys]
         for group in (named, *groups.values())
-        if any(one.own & keys for one in group)
+        if any(one.own_keys & keys for one in group)
     ]
 
 
@@ -271,7 +271,7 @@ def _as_ranges(attributed: Sequence[AttributedValue], text: str) -> list[Attribu
         after = joined[behind]
         between = text[one.value.bound_end or one.value.end : after.value.start]
         if behind > at and re.fullmatch(r"[\s~～〜ー―–-]*|から(?:\d+[^\d、。]{1,3})?|、?かつ|で", between):
-            own, everything = one.own | after.own, one.all | after.all
+            own, everything = one.own_keys | after.own_keys, one.all_keys | after.all_keys
             joined[at] = dataclasses.replace(one, own=own, all=everything)
             joined[behind] = dataclasses.replace(after, own=own, all=everything)
     return joined
@@ -327,13 +327,13 @@ def is_exchanged(
         return True
     if not held or _JOINED.search(text) or claimed.value.unit.startswith("第") or claimed.value.is_per:
         return None
-    if claimed.is_cell and not any(claimed.all & one.all for one in held):
-        return True if any(claimed.all & one.all for one in source) else None
+    if claimed.is_cell and not any(claimed.all_keys & one.all_keys for one in held):
+        return True if any(claimed.all_keys & one.all_keys for one in source) else None
     if _fits_other_value_better(claimed, held, [other for other in source if _is_other(other, claimed)]):
         return True
     if any(_are_crossed(claimed, held, also, source) for also in besides):
         return True
-    if not claimed.is_cell and any(not one.all for one in held):  # the source does not say what it belongs to
+    if not claimed.is_cell and any(not one.all_keys for one in held):  # the source does not say what it belongs to
         return None
     for one in held:
         rivals = [other for other in source if _is_other(other, claimed) and one.is_cell == other.is_cell]
@@ -355,9 +355,9 @@ def _are_crossed(
     others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(claimed.value)]
     if len(others) != 1 or (source_values[0].sentence == others[0].sentence and not source_values[0].is_cell):
         return False
-    mine, theirs = source_values[0].all - others[0].all, others[0].all - source_values[0].all
-    is_said = bool(claimed.own & theirs) and not claimed.own & mine
-    return is_said and bool(also.own & mine)
+    mine, theirs = source_values[0].all_keys - others[0].all_keys, others[0].all_keys - source_values[0].all_keys
+    is_said = bool(claimed.own_keys & theirs) and not claimed.own_keys & mine
+    return is_said and bool(also.own_keys & mine)
 
 
 def _has_other_bound(
@@ -386,14 +386,14 @@ def _fits_other_value_better(
 
     `source_values`: occurrences of the same value in the source. `others`: other values of the source.
     """
-    if len(claimed.own) < _ALIGNED_KEYS or not others:
+    if len(claimed.own_keys) < _ALIGNED_KEYS or not others:
         return False
     best = max((_share(claimed, one) for one in source_values), default=0.0)
     return any(_share(claimed, other) >= max(_ALIGNED, best + _ALIGNED_LEAD) for other in others)
 
 
 def _share(claimed: AttributedValue, other: AttributedValue) -> float:
-    return len(claimed.own & other.all) / len(claimed.own)
+    return len(claimed.own_keys & other.all_keys) / len(claimed.own_keys)
 
 
 def _is_other(other: AttributedValue, claimed: AttributedValue) -> bool:
@@ -418,13 +418,13 @@ def _is_rival(
 
     `source_value`: an occurrence of the claimed value in the source. `besides`, `text`: as in `is_exchanged`.
     """
-    mine, theirs = source_value.all - other.all, other.all - source_value.all
+    mine, theirs = source_value.all_keys - other.all_keys, other.all_keys - source_value.all_keys
     if source_value.is_cell:
-        has_mine, has_theirs = bool(claimed.all & mine), bool(claimed.all & theirs)
+        has_mine, has_theirs = bool(claimed.all_keys & mine), bool(claimed.all_keys & theirs)
     else:
-        mine_own, theirs_own = source_value.own - other.all, other.own - source_value.all
-        has_mine = bool(claimed.all & (mine_own or mine))
-        has_theirs = bool(claimed.own & theirs_own)
+        mine_own, theirs_own = source_value.own_keys - other.all_keys, other.own_keys - source_value.all_keys
+        has_mine = bool(claimed.all_keys & (mine_own or mine))
+        has_theirs = bool(claimed.own_keys & theirs_own)
         if not mine and source_value.sentence != other.sentence:  # an earlier sentence names what it belongs to
             return None
     if has_theirs and has_mine and _BOTH.search(text):

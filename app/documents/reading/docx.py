@@ -148,7 +148,7 @@ class Numbering:
         self._lists: dict[str, str] = {}  # list id -> id of its abstract list
         self._starts: dict[tuple[str, int], int] = {}
         self._counts: dict[str, dict[int, int]] = {}  # id of an abstract list -> level -> last number
-        self._begun: set[tuple[str, int]] = set()
+        self._started_levels: set[tuple[str, int]] = set()
         for element in children_of(archive, part, "") if part else ():
             if name_of(element) == "abstractNum":
                 levels = [one for one in element if name_of(one) == "lvl"]
@@ -173,10 +173,10 @@ class Numbering:
             return ""
         counts = self._counts.setdefault(abstract, {})
         start = levels[level].start
-        if (list_id, level) in self._starts and (list_id, level) not in self._begun:
+        if (list_id, level) in self._starts and (list_id, level) not in self._started_levels:
             counts.pop(level, None)
             start = self._starts[list_id, level]
-        self._begun.add((list_id, level))
+        self._started_levels.add((list_id, level))
         counts[level] = counts[level] + 1 if level in counts else start
         for deeper in [one for one in counts if one > level]:
             del counts[deeper]

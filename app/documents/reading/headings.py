@@ -281,20 +281,20 @@ class ArticleNumbering:
 
     def __init__(self) -> None:
         self.has_any = False  # whether the document has any article
-        self._seen: set[int] = set()  # article numbers since the last 第1条
+        self._article_numbers: set[int] = set()  # article numbers since the last 第1条
         self._last = 0
 
     def clear(self) -> None:
         """Restart the numbers, because the main text has ended and articles after it count from 第1条."""
-        self._seen.clear()
+        self._article_numbers.clear()
         self._last = 0
 
     def take(self, ordinal: int, ranks: Collection[int]) -> None:
         """Record an article that is a heading. `ranks`: ranks of the numbered headings that contain it."""
-        if self._seen or ordinal == 1 or not ranks:
+        if self._article_numbers or ordinal == 1 or not ranks:
             if ordinal == 1:
-                self._seen.clear()
-            self._seen.add(ordinal)
+                self._article_numbers.clear()
+            self._article_numbers.add(ordinal)
             self.has_any = True
             self._last = ordinal
 
@@ -309,7 +309,7 @@ class ArticleNumbering:
         if ARTICLE not in ranks and any(rank > ARTICLE for rank in ranks):
             return False  # a document of 1.1 and 1.2 has no articles
         ordinal = number.ordinal
-        if ordinal == 1 or not self._seen:
+        if ordinal == 1 or not self._article_numbers:
             return ordinal == 1 or not ranks
-        is_missing = ordinal - 1 in self._seen and ordinal not in self._seen
-        return ordinal > self._last or is_missing or ("条の" in article and ordinal in self._seen)
+        is_missing = ordinal - 1 in self._article_numbers and ordinal not in self._article_numbers
+        return ordinal > self._last or is_missing or ("条の" in article and ordinal in self._article_numbers)

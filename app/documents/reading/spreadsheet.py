@@ -264,7 +264,7 @@ def _cpu_limit_s(size_bytes: int) -> float:
 
 class _Reader:
     def __init__(self, book: Any, archive: zipfile.ZipFile, on_progress: ProgressCallback, processor_s: float) -> None:
-        self._until = time.process_time() + processor_s
+        self._deadline = time.process_time() + processor_s
         self._book = book
         self._archive = archive
         self._on_progress = on_progress
@@ -304,7 +304,7 @@ class _Reader:
         for number, cells in enumerate(sheet.iter_rows(), start=1):
             if number % PROGRESS_EVERY == 0:
                 self._on_progress(number, 0)
-                if time.process_time() > self._until:
+                if time.process_time() > self._deadline:
                     raise TimeoutError
             self._cells += max(1, len(cells))
             if number > limits.TABLE_ROWS or self._cells > CELLS:

@@ -146,7 +146,7 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
         section_end, about = extent
         if found and _LIMITS.match(text, part.start):
             continue  # the excerpt before includes it
-        head = next((one for one in heads if one.start <= part.start < one.last), None)
+        head = next((one for one in heads if one.start <= part.start < one.last_line), None)
         if head and part.start < head.end:
             continue  # column names are not an answer
         head_text = text[head.start : head.end] if head else ""

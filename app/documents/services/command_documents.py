@@ -91,7 +91,7 @@ class CommandReading:
             if label is not None:
                 documents.set_label(collection_id, label, permit)
         added: AddedFiles = self._wait_for(documents.added, lambda: documents.add(collection_id, paths))
-        if added.known:
+        if added.known_files:
             self._refresh(collection_id)
         self.finish()
         return added

@@ -357,7 +357,7 @@ class DocumentLibrary(QObject):
         self.added.emit(added)
 
     def _on_refreshed(self, refreshed: collection_updates.RefreshResult) -> None:
-        self._delete(refreshed.gone)
+        self._delete(refreshed.removed_ids)
         self.queue.look()
         self.changed.emit()
         self.refreshed.emit(refreshed)

@@ -34,7 +34,7 @@ class DocumentWriteQueue(QObject):
         self._path = path
         self._queued: deque[tuple[Work[Any], Callable[[Any], None]]] = deque()
         self._task: background.LongTask | None = None
-        self._done: Callable[[Any], None] = lambda _result: None  # callback of the running task
+        self._on_done: Callable[[Any], None] = lambda _result: None  # callback of the running task
 
     @property
     def is_working(self) -> bool:
@@ -56,7 +56,7 @@ class DocumentWriteQueue(QObject):
             self._task = None
             self.counted.emit(0)
             return
-        work, self._done = self._queued.popleft()
+        work, self._on_done = self._queued.popleft()
 
         def run(progress: TaskProgress) -> Any:
             with closing(Library.beside(self._path)) as library:
@@ -67,7 +67,7 @@ class DocumentWriteQueue(QObject):
 
     def _on_done(self, result: Any) -> None:
         try:
-            self._done(result)
+            self._on_done(result)
         finally:
             self._next()
 

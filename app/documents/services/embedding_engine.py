@@ -38,7 +38,7 @@ class EmbeddingEngine(QObject):
         self._client.died.connect(self._on_died)
         self._model: LocalModel | None = None
         self._waiting: deque[tuple[tuple[str, ...], Done]] = deque()
-        self._sent: dict[str, Done] = {}
+        self._callbacks: dict[str, Done] = {}
         self._load_id = ""
         self._is_planning = False
 
@@ -59,7 +59,7 @@ class EmbeddingEngine(QObject):
     def close(self) -> None:
         """End the child. Blocks for less than a second."""
         self._waiting.clear()
-        self._sent.clear()
+        self._callbacks.clear()
         self._model = None
         self._client.shut_down()
 
@@ -102,16 +102,16 @@ class EmbeddingEngine(QObject):
         while self._waiting:
             texts, done = self._waiting.popleft()
             request_id = self._client.new_id()
-            self._sent[request_id] = done
+            self._callbacks[request_id] = done
             self._client.send(Embed(request_id, texts))
 
     def _on_event(self, event: Event) -> None:
         match event:
             case Ready():
                 self._send()
-            case Embedded() if event.id in self._sent:
-                self._sent.pop(event.id)(event.vectors)
-            case Failed() if event.id in self._sent or event.id == self._load_id:
+            case Embedded() if event.id in self._callbacks:
+                self._callbacks.pop(event.id)(event.vectors)
+            case Failed() if event.id in self._callbacks or event.id == self._load_id:
                 self._give_up(AppError(event.code, **event.facts))
 
     def _on_died(self, child_exit: ChildExit) -> None:
@@ -119,8 +119,8 @@ class EmbeddingEngine(QObject):
 
     def _give_up(self, error: AppError) -> None:
         """Answer all requests with None after a failure."""
-        requests = [*self._sent.values(), *(done for _, done in self._waiting)]
-        self._sent.clear()
+        requests = [*self._callbacks.values(), *(done for _, done in self._waiting)]
+        self._callbacks.clear()
         self._waiting.clear()
         self.failed.emit(error)
         for done in requests:

@@ -152,7 +152,7 @@ class PagePicture:
     image.
     """
 
-    wanted: PageRequest
+    request: PageRequest
     pages: int
     width: int
     height: int
@@ -169,7 +169,7 @@ class PagePictures(QObject):
     def __init__(self, reader: ReadingChild, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._reader = reader
-        self._kept: OrderedDict[PageRequest, PagePicture] = OrderedDict()
+        self._cache: OrderedDict[PageRequest, PagePicture] = OrderedDict()
         self._pending: PageRequest | None = None
         self._drawing: PageRequest | None = None
         self._is_closed = False
@@ -183,17 +183,17 @@ class PagePictures(QObject):
             return
         self._idle_timer.stop()
         self._pending = request
-        if request in self._kept:
-            self._kept.move_to_end(request)
+        if request in self._cache:
+            self._cache.move_to_end(request)
             self._pending = None
-            self.drawn.emit(self._kept[request])
+            self.drawn.emit(self._cache[request])
         elif self._drawing is None:
             self._begin(request)
 
     def forget(self) -> None:
         """Drop the pending request and the stored images, because files may change."""
         self._pending = None
-        self._kept.clear()
+        self._cache.clear()
         self._idle_timer.start()
 
     def close(self) -> None:
@@ -219,9 +219,9 @@ class PagePictures(QObject):
         if isinstance(outcome, Rendered):
             picture = _picture(drawn, outcome)
             if picture is not None:
-                self._kept[drawn] = picture
-                while len(self._kept) > PICTURES_KEPT:
-                    self._kept.popitem(last=False)
+                self._cache[drawn] = picture
+                while len(self._cache) > PICTURES_KEPT:
+                    self._cache.popitem(last=False)
         wanted = self._pending
         if wanted is None:
             return
@@ -229,8 +229,8 @@ class PagePictures(QObject):
             self._begin(wanted)
             return
         self._pending = None
-        if drawn in self._kept:
-            self.drawn.emit(self._kept[drawn])
+        if drawn in self._cache:
+            self.drawn.emit(self._cache[drawn])
         else:
             self.failed.emit(drawn, _why(outcome))
 

@@ -45,7 +45,7 @@ class CollectionDialog(Dialog):
         label: Label = "internal",
     ) -> None:  # fmt: skip
         """Build the dialog. `done`: the text of the button. `used_names`: names of other collections."""
-        self._taken = set(used_names)
+        self._used_names = set(used_names)
         self.field = QLineEdit(name)
         self.field.setMaxLength(NAME_MAX)
         self.field.setAccessibleName(phrase("documents.name_of_the_collection"))
@@ -80,7 +80,7 @@ class CollectionDialog(Dialog):
         name = self.field.text().strip()
         if not name:
             self._refuse(phrase("common.enter_a_name"))
-        elif name in self._taken:
+        elif name in self._used_names:
             self._refuse(phrase("documents.there_is_a_collection_with"))
         else:
             self.given.emit(name, self.label.currentData())
@@ -319,12 +319,12 @@ class CollectionActions(QObject):
         if added.missing:
             what = phrase("documents.some_things_were_not_found")
             self._banner.show_message("warning", what, ", ".join(str(path) for path in added.missing[:3]))
-        elif count and not skipped and not added.known:
+        elif count and not skipped and not added.known_files:
             return  # the table shows them
         else:
             done = phrase("documents.n_documents_added", n=f"{count:,}")
             nothing = phrase("documents.there_was_no_document_that")
-            known = phrase("documents.already_there_n", n=f"{added.known:,}") if added.known else ""
+            known = phrase("documents.already_there_n", n=f"{added.known_files:,}") if added.known_files else ""
             left = phrase("documents.not_taken_list", list=skipped) if skipped else ""
             level, what = ("success", done) if count else ("warning", nothing)
             self._banner.show_message(level, what, join_facts(known, left))
@@ -337,7 +337,7 @@ class CollectionActions(QObject):
             sentence = phrase("documents.what_was_read_can_still")
             self._banner.show_message("warning", what, sentence)
         elif is_by_user:
-            changes = (result.new, result.changed, len(result.gone))
+            changes = (result.new, result.changed, len(result.removed_ids))
             numbers = phrase("documents.new_a_changed_b_gone", a=changes[0], b=changes[1], c=changes[2])
             what = phrase("documents.updated") if any(changes) else phrase("documents.no_documents_have_changed")
             self._banner.show_message("success", what, numbers if any(changes) else "")

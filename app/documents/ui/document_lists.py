@@ -315,7 +315,7 @@ class DocumentView(QTreeView):
     def __init__(self, theme: Theme, documents: ShownDocuments) -> None:
         super().__init__()
         self._theme = theme
-        self._shown = documents
+        self._documents = documents
         self.setModel(documents)
         self.setItemDelegate(DocumentDelegate(theme, self))
         self.setProperty("framed", True)
@@ -341,7 +341,7 @@ class DocumentView(QTreeView):
     def choose(self, document_ids: set[int]) -> None:
         """Select these documents, as far as they are shown, and move the keyboard focus to the first."""
         flags = self.selectionModel().SelectionFlag
-        indexes = [self._shown.index(row, NAME) for row in range(self._shown.rowCount())]
+        indexes = [self._documents.index(row, NAME) for row in range(self._documents.rowCount())]
         wanted = [index for index in indexes if index.data(DocumentRole).id in document_ids]
         self.selectionModel().clear()
         for index in wanted:

@@ -30,7 +30,7 @@ class QueueRow(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._status = QueueStatus()
-        self._found = 0  # files found while folders are scanned
+        self._found_files = 0  # files found while folders are scanned
         self._time_left = TimeLeftText()
         self._began_at = time.monotonic()
         self._second = QTimer(self, interval=1000)
@@ -51,12 +51,12 @@ class QueueRow(QFrame):
 
     def show_found(self, count: int) -> None:
         """Show the number of files found in folders so far; 0: the scan has ended."""
-        self._found = count
+        self._found_files = count
         self._refresh()
 
     def _build(self, theme: Theme) -> None:
         self.setProperty("surface", "raised")
-        self.what = ElidedLabel()
+        self.work_label = ElidedLabel()
         self.amount = Label(role="caption", tone="text2")
         self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
         self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)
@@ -65,14 +65,14 @@ class QueueRow(QFrame):
         self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("documents.reading_documents"))
-        text_row = make_row((self.what, 1), spacing_px=12)
+        text_row = make_row((self.work_label, 1), spacing_px=12)
         for button in (self.pause_button, self.resume_button, self.cancel_button):
             text_row.addWidget(button)
         make_column(text_row, self.amount, self.bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=6)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
 
     def _on_cancel_clicked(self) -> None:
-        if self._found and not self._is_reading:
+        if self._found_files and not self._is_reading:
             self.cancel_scan_requested.emit()
         else:
             self.cancel_requested.emit()
@@ -83,11 +83,11 @@ class QueueRow(QFrame):
 
     def _refresh(self) -> None:
         status = self._status
-        is_shown = self._is_reading or self._found > 0
+        is_shown = self._is_reading or self._found_files > 0
         is_running = status.phase in ("reading", "indexing")
         self._second.start() if is_running else self._second.stop()
         self._show_buttons(status)
-        self.what.setText(self._what(status))
+        self.work_label.setText(self._what(status))
         self.amount.setText(self._amount(status))
         self.amount.setVisible(bool(self.amount.text()))
         self.bar.setVisible(self._is_reading)
@@ -112,7 +112,9 @@ class QueueRow(QFrame):
                 return phrase("documents.reading_name", name=status.name)
             case "reading" | "indexing":
                 return phrase("documents.preparing_to_go_on_reading")
-        return phrase("documents.looking_through_folders_n_files", n=f"{self._found:,}") if self._found else ""
+        return (
+            phrase("documents.looking_through_folders_n_files", n=f"{self._found_files:,}") if self._found_files else ""
+        )
 
     def _amount(self, status: QueueStatus) -> str:
         if not self._is_reading:

@@ -208,7 +208,7 @@ def parse(text: str) -> list[Quantity]:
 class _Placed(NamedTuple):
     """A number with its bound, its place in a range, and its role in a rate."""
 
-    found: _Found
+    mention: _Found
     bound: re.Match[str] | None
     is_start: bool  # whether it starts a range
     is_end: bool

@@ -49,8 +49,8 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if status:
             return status
         stages.finish(folder)
-    texts = [eval_output.as_text(one.folder, one.found, one.sections) for one in stages.finished]
-    data = {"stages": [eval_output.as_json(one.folder, one.found, one.sections) for one in stages.finished]}
+    texts = [eval_output.as_text(one.folder, one.evaluation, one.sections) for one in stages.finished]
+    data = {"stages": [eval_output.as_json(one.folder, one.evaluation, one.sections) for one in stages.finished]}
     output.result(data, "\n\n\n".join(texts))
     return 0
 
@@ -93,7 +93,7 @@ def _create(stages: PaperStages, stage: str, where: Paths, output: Output) -> Pa
     if stage == "scale":
         return eval_scale.create(stages.scale_request(), stages.material, where, output)
     best = stages.best()
-    by = phrase(f"evaluation.paper_best_by.{best.by}")
+    by = phrase(f"evaluation.paper_best_by.{best.measure_name}")
     output.note("evaluation.paper_best", name=best.result.system.name, by=by)
     if stage == "quant":
         return eval_studies.create(stages.quant_request(best), where, output)

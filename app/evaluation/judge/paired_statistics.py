@@ -29,10 +29,13 @@ _EQUAL = 1e-9  # rounding difference of equal sums
 
 @dataclass(frozen=True, slots=True)
 class ComparedMeasure:
-    """A measure of answers; higher is better. `of`: function that returns a row's value, or None without a value."""
+    """A measure of answers; higher is better.
+
+    `value_of`: function that returns a row's value, or None without a value.
+    """
 
     name: str
-    of: Callable[[ResultRow], float | None]
+    value_of: Callable[[ResultRow], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,15 @@ class MeanScore:
 class Comparison:
     """A comparison of two systems by one measure, over the questions for which both have a value.
 
-    `first`, `second`: mean value of each system. `by_question`, `by_group`: interval of the mean of second minus first,
-    by question and by group as in MeanScore. `wins`, `losses`: number of questions that the second system answers
-    better or worse. `verdict`: whether the second is better or worse. `left_out`: number of questions without a value
-    of both. `is_voted`: the values come from votes, which may leave most questions undecided.
+    `first_mean`, `second_mean`: mean value of each system. `by_question`, `by_group`: interval of the mean of second
+    minus first, by question and by group as in MeanScore. `wins`, `losses`: number of questions that the second system
+    answers better or worse. `verdict`: whether the second is better or worse. `left_out`: number of questions without a
+    value of both. `is_voted`: the values come from votes, which may leave most questions undecided.
     """
 
     measure: str
-    first: float
-    second: float
+    first_mean: float
+    second_mean: float
     by_question: ConfidenceInterval
     by_group: ConfidenceInterval | None
     wins: int
@@ -241,7 +244,7 @@ def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, fl
     """Return for each question id the mean of its values over the seeds."""
     found: dict[str, list[float]] = {}
     for row in result.rows:
-        if (value := measure.of(row)) is not None:
+        if (value := measure.value_of(row)) is not None:
             found.setdefault(row.question_id, []).append(value)
     return {question: statistics.fmean(values) for question, values in found.items()}
 
@@ -252,7 +255,7 @@ def _deviation_over_seeds(
     ids = {question.id for question in questions}
     by_seed: dict[int, list[float]] = {}
     for row in result.rows:
-        if row.question_id in ids and (value := measure.of(row)) is not None:
+        if row.question_id in ids and (value := measure.value_of(row)) is not None:
             by_seed.setdefault(row.seed, []).append(value)
     return statistics.stdev(map(statistics.fmean, by_seed.values())) if len(by_seed) > 1 else None
 

@@ -29,16 +29,16 @@ MOST = 3  # largest number of questions shown of a pair of systems in each direc
 
 @dataclass(frozen=True, slots=True)
 class ScoreChange:
-    """One question answered by two systems. `before`, `after`: mean of each over the seeds.
+    """One question answered by two systems. `first_score`, `second_score`: mean of each over the seeds.
 
-    `first`, `second`: one answer each.
+    `first_row`, `second_row`: one answer each.
     """
 
     question: Question
-    before: float
-    after: float
-    first: ResultRow
-    second: ResultRow
+    first_score: float
+    second_score: float
+    first_row: ResultRow
+    second_row: ResultRow
 
 
 def every_answer(evaluation: Evaluation) -> ValueGrid:
@@ -82,8 +82,10 @@ def changes(
         before, after = (_values(rows.get(id, []), measure) for id in (first, result.system.id))
         if before and after:
             found.append(_change(question, before, after))
-    better = sorted((one for one in found if one.after > one.before), key=lambda one: one.before - one.after)
-    worse = sorted((one for one in found if one.after < one.before), key=lambda one: one.after - one.before)
+    better = [one for one in found if one.second_score > one.first_score]
+    worse = [one for one in found if one.second_score < one.first_score]
+    better.sort(key=lambda one: one.first_score - one.second_score)
+    worse.sort(key=lambda one: one.second_score - one.first_score)
     return better[:MOST], worse[:MOST]
 
 
@@ -150,7 +152,7 @@ def _row(question: Question, result: SystemResult, row: ResultRow) -> tuple[Valu
 
 
 def _values(rows: list[ResultRow], measure: ComparedMeasure) -> list[tuple[float, ResultRow]]:
-    return [(value, row) for row in rows if (value := measure.of(row)) is not None]
+    return [(value, row) for row in rows if (value := measure.value_of(row)) is not None]
 
 
 def _change(

@@ -229,13 +229,13 @@ class BlindPairing:
 class JudgeAgreement:
     """The agreement of a person with the judge.
 
-    `n`: number of blind votes for which the judge has a preference. `same`: number of those votes that agree with the
-    judge. `most`: the largest `n` that is still possible. `kappa`: Cohen's kappa with quadratic weights; None: too few
-    votes, or undefined (both always preferred the same system).
+    `n`: number of blind votes for which the judge has a preference. `same_votes`: number of those votes that agree with
+    the judge. `most`: the largest `n` that is still possible. `kappa`: Cohen's kappa with quadratic weights; None: too
+    few votes, or undefined (both always preferred the same system).
     """
 
     n: int
-    same: int
+    same_votes: int
     most: int
     kappa: float | None
     has_judge: bool
@@ -260,7 +260,7 @@ class BlindOutcome:
     n: int
     first_wins: int
     second_wins: int
-    same: int
+    ties: int
     both_wrong: int
     when_open: int
     decided: int
@@ -303,7 +303,7 @@ class BlindComparison:
 
     def __init__(self, pairing: BlindPairing, blind_file: BlindFile) -> None:
         self.pairing = pairing
-        self._kept = blind_file
+        self._blind_file = blind_file
         self._ids = [pair.question.id for pair in pairing.pairs]
 
     @property
@@ -313,7 +313,7 @@ class BlindComparison:
         Votes on questions that the pairing no longer has are left out.
         """
         known = set(self._ids)
-        kept = self._kept.votes(self.pairing.first.id, self.pairing.second.id)
+        kept = self._blind_file.votes(self.pairing.first.id, self.pairing.second.id)
         return tuple(one for one in kept if one.question in known)
 
     @property
@@ -338,22 +338,22 @@ class BlindComparison:
             return
         voted = Voted(pair.question.id, vote, pair.a_system, pair.b_system, self._names_were_shown)
         is_last = len(self.votes) + 1 == len(self._ids)
-        self._kept.add(voted, *([self._reveal_event] if is_last and not self._names_were_shown else []))
+        self._blind_file.add(voted, *([self._reveal_event] if is_last and not self._names_were_shown else []))
 
     def undo(self) -> None:
         """Retract the newest vote, so that its pair is the current one again. Raises AppError as `BlindFile.add`."""
         if self.votes:
             last = self.votes[-1]
-            self._kept.add(Retracted(last.question, last.a, last.b))
+            self._blind_file.add(Retracted(last.question, last.a, last.b))
 
     def reveal(self) -> None:
         """Reveal the names of the systems. Raises AppError as `BlindFile.add`."""
         if not self._names_were_shown:
-            self._kept.add(self._reveal_event)
+            self._blind_file.add(self._reveal_event)
 
     @property
     def _names_were_shown(self) -> bool:
-        return self._kept.is_revealed(self.pairing.first.id, self.pairing.second.id)
+        return self._blind_file.is_revealed(self.pairing.first.id, self.pairing.second.id)
 
     @property
     def _reveal_event(self) -> Revealed:
@@ -376,7 +376,7 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
         len(votes),
         first_wins=sum(gain < 0 for gain in gains),
         second_wins=sum(gain > 0 for gain in gains),
-        same=kinds.count("same"),
+        ties=kinds.count("same"),
         both_wrong=kinds.count("both_wrong"),
         when_open=sum(one.is_open for one in votes),
         decided=compared.decided if compared else 0,
@@ -404,7 +404,7 @@ def _mean(result: SystemResult, measure: ComparedMeasure) -> float:
 
     It has no interval, which would take long to compute.
     """
-    values = [value for row in result.rows if (value := measure.of(row)) is not None]
+    values = [value for row in result.rows if (value := measure.value_of(row)) is not None]
     return statistics.fmean(values) if values else 0.0
 
 

@@ -189,7 +189,7 @@ def _vote_rows(comparison: BlindComparison) -> Iterator[tuple[str, ...]]:
 
 def _outcome_row(outcome: BlindOutcome) -> tuple[str, ...]:
     names = {"first": outcome.first.name, "second": outcome.second.name}
-    counts = (outcome.n, outcome.first_wins, outcome.second_wins, outcome.same, outcome.both_wrong, outcome.when_open)
+    counts = (outcome.n, outcome.first_wins, outcome.second_wins, outcome.ties, outcome.both_wrong, outcome.when_open)
     has_interval = outcome.difference is not None and outcome.verdict != "few"
     interval = (outcome.difference.mean, outcome.difference.low, outcome.difference.high) if has_interval else ()  # type: ignore[union-attr]
     kappa = outcome.agreement.kappa

@@ -149,8 +149,8 @@ def _system(
         result.system,
         mean.by_question.mean if mean else None,
         _span(tables.enough(mean.by_question)) if mean else None,
-        _mean(value >= full for value in _values(result.rows, measure.of)) if measure else None,
-        _mean(_values(result.rows, MEASURES["citation"].of)),
+        _mean(value >= full for value in _values(result.rows, measure.value_of)) if measure else None,
+        _mean(_values(result.rows, MEASURES["citation"].value_of)),
         (sum(row.marks.has_abstained for row in missing), len(missing)) if missing else None,
         _mean(row.total_s for row in result.rows if row.total_s and row.verdict != "failed"),
         _counts(result.rows, has_judged=has_judged),
@@ -161,7 +161,7 @@ def _counts(rows: Sequence[ResultRow], *, has_judged: bool) -> tuple[int, ...]:
     if has_judged:
         found = [row.judgement.score for row in rows if row.judgement and row.judgement.score is not None]
     else:
-        found = [_step(value) for value in _values(rows, MEASURES["score"].of)]
+        found = [_step(value) for value in _values(rows, MEASURES["score"].value_of)]
     return tuple(found.count(score) for score in range(4)) if found else ()
 
 

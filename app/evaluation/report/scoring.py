@@ -131,7 +131,7 @@ def _preference_row(
         sum(one.winner is None and one.is_known for one in preferences),
     )
     counts = [winners.count(winner) for winner in ("b", "tie", "a")]
-    gain = f"{compared.second:+.2f}" if compared else "-"
+    gain = f"{compared.second_mean:+.2f}" if compared else "-"
     return (system.name, *map(str, (*counts, turned, unread)), gain)
 
 

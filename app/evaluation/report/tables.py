@@ -36,7 +36,7 @@ def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
     is_trusted = evaluation.judge is not None and evaluation.judge.is_trusted
     order = ("judge", "score") if is_trusted else ("score", "judge")
     rows = [row for result in evaluation.systems for row in result.rows]
-    return tuple(MEASURES[name] for name in order if any(MEASURES[name].of(row) is not None for row in rows))
+    return tuple(MEASURES[name] for name in order if any(MEASURES[name].value_of(row) is not None for row in rows))
 
 
 # ------------------------------------------------------------------------- systems
@@ -73,8 +73,8 @@ def paper(evaluation: Evaluation) -> ValueGrid:
         shares = [100 * scores.count(score) / len(scores) if scores else None for score in judge_prompt.SCORES]
         return (
             *(result.system.name, result.system.model_name, result.system.quantization),
-            *(_mean(result.rows, MEASURES["judge"].of), *shares),
-            *((_mean(result.rows, MEASURES["score"].of),) if has_score else ()),
+            *(_mean(result.rows, MEASURES["judge"].value_of), *shares),
+            *((_mean(result.rows, MEASURES["score"].value_of),) if has_score else ()),
             _mean(result.rows, _seconds),
             _size(result),
         )
@@ -99,7 +99,7 @@ def category_means(evaluation: Evaluation) -> ValueGrid:
     counted = next(iter(measures(evaluation)), MEASURES["score"])
     columns = [column_of("system"), *(GridColumn(_category_name(name), DIGITS[counted.name]) for name in names)]
     rows = [
-        (result.system.name, *(_mean(_of_category(evaluation, result, name), counted.of) for name in names))
+        (result.system.name, *(_mean(_of_category(evaluation, result, name), counted.value_of) for name in names))
         for result in evaluation.systems
     ]
     note = phrase(
@@ -146,9 +146,9 @@ def marks(evaluation: Evaluation) -> ValueGrid:
         answerable = [row for row in rows if is_answerable[row.question_id]]
         return (
             result.system.name,
-            _mean(answerable, MEASURES["score"].of) if has_unanswerable else None,
-            *(_percent(rows, MEASURES[name].of) for name in ("must_include", "numbers")),
-            _mean(rows, MEASURES["char_f1"].of),
+            _mean(answerable, MEASURES["score"].value_of) if has_unanswerable else None,
+            *(_percent(rows, MEASURES[name].value_of) for name in ("must_include", "numbers")),
+            _mean(rows, MEASURES["char_f1"].value_of),
             _percent(rows, lambda row: row.marks.is_exact),
             _share([row for row in rows if not is_answerable[row.question_id]], lambda row: row.marks.has_abstained),
             _share(answerable, lambda row: row.marks.has_abstained),
@@ -180,7 +180,7 @@ def documents(evaluation: Evaluation) -> ValueGrid:
         ranks = [rank for row in result.rows if (rank := row.marks.gold_rank) is not None]
         return (
             result.system.name,
-            *(_percent(result.rows, MEASURES[name].of) for name in ("citation", "gold_cited")),
+            *(_percent(result.rows, MEASURES[name].value_of) for name in ("citation", "gold_cited")),
             *(100 * _fmean(0 < rank <= depth for rank in ranks) if ranks else None for depth in DEPTHS),
             _fmean(1 / rank if rank else 0.0 for rank in ranks) if ranks else None,
         )

@@ -137,7 +137,7 @@ class Evaluations(QObject):
             if self._work_token is turn:
                 on_done(found)
             elif isinstance(found, _PreparedStudy):
-                found.held.release()
+                found.locked_study.release()
 
         background.run(
             work, deliver, lambda error: self._finish_run(error, "failed") if self._work_token is turn else None
@@ -196,7 +196,7 @@ class Evaluations(QObject):
         run.finished.connect(self._on_run_finished)
         run.stopped.connect(self._on_run_stopped)
         run.failed.connect(self._on_run_failed)
-        run.start(prepared.held)
+        run.start(prepared.locked_study)
 
     def _on_progressed(self, progress: StepProgress) -> None:
         self.progress = progress
@@ -241,7 +241,7 @@ class Evaluations(QObject):
 
 @dataclass(frozen=True, slots=True)
 class _PreparedStudy:
-    held: "LockedStudy"
+    locked_study: "LockedStudy"
     trainer: Trainer | AppError
     settings: Settings
 

@@ -92,7 +92,7 @@ class StudyRun(ArtifactRunner):
         self._questions: QuestionSet | None = None
         self._to_judge: AnswersToJudge | None = None
         self._waits_for_engine = False  # the next step starts when the engine has released its memory
-        self._done = 0
+        self._done_steps = 0
         engine.exited.connect(self._on_engine_gone)
 
     @property
@@ -136,7 +136,7 @@ class StudyRun(ArtifactRunner):
         self._in_background(functools.partial(_find_next_step, study, folder, count), self._on_found)
 
     def _on_found(self, outcome: tuple[ArtifactStep | None, int]) -> None:
-        step, self._done = outcome
+        step, self._done_steps = outcome
         study, questions = self._asked()
         if step is not None:
             self._run_steps([step])
@@ -174,7 +174,7 @@ class StudyRun(ArtifactRunner):
     def _position(self) -> tuple[int, int]:
         study = self._plan()[0]
         steps = study_steps.total_steps(study) + (study.judge is not None)
-        return min(self._done + 1, steps), steps
+        return min(self._done_steps + 1, steps), steps
 
     # --------------------------------------------------------------------- verdict
 

@@ -149,7 +149,7 @@ class AnswersTask(StepTask):
         adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
         wanted = RetrievalRequest(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
         return AnswerRequest(
-            contender.model, turns, self._settings, self._choices(), adapters, wanted=wanted, force_load=True
+            contender.model, turns, self._settings, self._choices(), adapters, retrieval=wanted, force_load=True
         )
 
     def _choices(self) -> Choices:

@@ -38,7 +38,7 @@ REDUCED, REDUCED_QUESTIONS = 25, 20  # without a GPU: one row in 25, and 20 ques
 class FinishedStage:
     study: Study
     folder: Path
-    found: Evaluation
+    evaluation: Evaluation
     sections: tuple[ReportSection, ...]
 
 
@@ -46,13 +46,13 @@ class FinishedStage:
 class BestSystem:
     """The best tuned system.
 
-    `by`: the measure that chose it: decides (the deciding measure) | judge | holdout (loss).
+    `measure_name`: the measure that chose it: decides (the deciding measure) | judge | holdout (loss).
     """
 
     result: SystemResult
     contender: ComparedSystem
     material: SubsetFiles  # the data that it was trained on
-    by: str
+    measure_name: str
 
 
 @dataclass
@@ -96,11 +96,11 @@ class PaperStages:
         The best system is chosen by the measure that decides; if that has no value for one of the systems, by the judge
         as in the paper; or else by the loss on the hold-out.
         """
-        tuned = [(one, result) for one in self.finished for result in one.found.systems if result.system.adapter]
+        tuned = [(one, result) for one in self.finished for result in one.evaluation.systems if result.system.adapter]
         value_of, measure_of = paired_statistics.value_of, paired_statistics.measure_of
         ways: dict[str, Callable[[FinishedStage, SystemResult], float | None]] = {
-            "decides": lambda one, result: value_of(one.found, result, measure_of(one.found)),
-            "judge": lambda one, result: value_of(one.found, result, MEASURES["judge"]),
+            "decides": lambda one, result: value_of(one.evaluation, result, measure_of(one.evaluation)),
+            "judge": lambda one, result: value_of(one.evaluation, result, MEASURES["judge"]),
             "holdout": lambda one, result: -scale_results.holdout_nats(_training_of(one.study, result)),
         }
         found = ((by, _values(way, tuned)) for by, way in ways.items())
@@ -151,8 +151,8 @@ class PaperStages:
                 planned = scale_plan.trainings_of(
                     place, one, best_system.material, self.where, models, command, converter
                 )
-                model = base_models.model_of_run(planned.asked, models)
-                contenders += scale_plan.planned_systems(model, planned.asked, planned.trainings)
+                model = base_models.model_of_run(planned.requested, models)
+                contenders += scale_plan.planned_systems(model, planned.requested, planned.trainings)
                 trainings += planned.trainings
             study = planning.plan_study(
                 folder.name, "bases", self.questions, compared_systems.assign_ids(contenders), request.asking,

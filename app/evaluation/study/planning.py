@@ -49,7 +49,7 @@ class QuantizationSource:
 @dataclass(frozen=True, slots=True)
 class QuantizationPlan:
     contenders: tuple[ComparedSystem, ...]
-    made: tuple[MadeModel, ...]
+    made_models: tuple[MadeModel, ...]
 
 
 def plan(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
@@ -75,7 +75,7 @@ def plan(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> t
     else:
         found = _quantization_plan(request, evaluations / id, where, models)
         contenders = found.contenders
-        others |= {"made": found.made, "has_likelihoods": any(one.reference for one in questions.questions)}
+        others |= {"made": found.made_models, "has_likelihoods": any(one.reference for one in questions.questions)}
     study = plan_study(id, request.kind(models), questions, contenders, asking, **others)
     if repeats_itself(study):
         raise AppError("wish_repeats_of_card", count=asking.seeds)

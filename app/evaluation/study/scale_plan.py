@@ -64,7 +64,7 @@ class PlannedScaleStudy:
     """
 
     trainings: tuple[Training, ...]  # in the order of training
-    asked: RunSpec  # the spec of the largest run, as requested
+    requested: RunSpec  # the spec of the largest run, as requested
     largest: RunPlan
     seconds: float
     disk_bytes: int
@@ -319,10 +319,10 @@ def create_scale_study(
     try:
         contenders: tuple[ComparedSystem, ...] = ()
         if questions is not None:
-            model = base_models.model_of_run(planned.asked, models)
+            model = base_models.model_of_run(planned.requested, models)
             contenders = tuple(
                 dataclasses.replace(one, label=confidentiality.highest_label((one.label, material.label)))
-                for one in planned_systems(model, planned.asked, planned.trainings)
+                for one in planned_systems(model, planned.requested, planned.trainings)
             )
         questions = questions or holdout_questions(material, folder)
         label = confidentiality.highest_label((questions.label, material.label))

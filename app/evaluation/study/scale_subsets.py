@@ -85,7 +85,7 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
         imported = file_import.import_file(data)
         made, unusable, label = (
             data_split.split_rows(imported.rows),
-            len(imported.bad),
+            len(imported.bad_rows),
             confidentiality.label_from(imported.label),
         )
         train, validation, holdout = (_json_lines(made.part(part)) for part in rows.PARTS)
@@ -107,7 +107,7 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     """
     found = file_import.import_file(data)
     by_place = {row.line - 1: row for row in found.rows}
-    unusable = {one.line - 1 for one in found.bad}
+    unusable = {one.line - 1 for one in found.bad_rows}
     drawn = [places[: len(places) // divisor] for places in _read_indices(indices)]
     for places in drawn:
         outside = next((place for place in places if place not in by_place and place not in unusable), None)
@@ -123,7 +123,7 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     kept = [row for row in validation if row.id not in like]
     return SubsetFiles(
         data.stem, tuple(subsets), _json_lines(kept), _json_lines(holdout),
-        is_nested=False, unusable=len(found.bad), label=confidentiality.label_from(found.label),
+        is_nested=False, unusable=len(found.bad_rows), label=confidentiality.label_from(found.label),
     )  # fmt: skip
 
 

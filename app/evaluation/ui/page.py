@@ -58,7 +58,7 @@ class EvaluationPage(ListDetailPage):
         self._secrecy = ConfidentialityGuard(theme, paths.exports_log)
         self._listed = ListedEntries()
         self._live: Mapping[str, str] = {}  # progress of the running study, by its id
-        self._wanted: EntryKey | None = None  # an entry to show as soon as it is in the list
+        self._pending_entry: EntryKey | None = None  # an entry to show as soon as it is in the list
         self._is_reading = False
         self._is_to_read = False  # the list is to be read once more after the current reading
         self._is_to_choose = False  # choose an entry after reading
@@ -109,7 +109,7 @@ class EvaluationPage(ListDetailPage):
 
     def open(self, key: EntryKey) -> None:
         """Show an entry, now or as soon as it is in the list."""
-        self._wanted = key
+        self._pending_entry = key
         self.refresh()
 
     def close_content(self) -> None:
@@ -215,9 +215,9 @@ class EvaluationPage(ListDetailPage):
         self.contents.show_listed(is_listed=bool(listed))
         self._show_list(self._live)
         shown, key = self.contents.entry, self.contents.key
-        wanted, now = listed.find(self._wanted), listed.find(key)
+        wanted, now = listed.find(self._pending_entry), listed.find(key)
         if wanted is not None:
-            self._wanted = None
+            self._pending_entry = None
             self._show(wanted)
         elif key is not None and now is None:
             self.close_content()
@@ -251,7 +251,7 @@ class EvaluationPage(ListDetailPage):
 
     def _show_chosen(self, entry: ListedEntry) -> None:
         if entry != self.contents.entry:
-            self._wanted = None  # the user's choice replaces the request
+            self._pending_entry = None  # the user's choice replaces the request
             self.banner.hide()
             self._show(entry)
 

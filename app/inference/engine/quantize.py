@@ -85,20 +85,20 @@ class _QuantizationProgress:
         self._sizes = {name: tensor.size_bytes for name, tensor in header.tensors.items()}
         self._total = sum(self._sizes.values())
         self._send = send
-        self._current_bytes = self._done = 0
+        self._current_bytes = self._done_bytes = 0
         self._sent_at = 0.0
 
     def read_line(self, line: str) -> None:
         found = _TENSOR.match(line)
         if found is None:
             return
-        self._done += self._current_bytes
+        self._done_bytes += self._current_bytes
         self._current_bytes = self._sizes.get(found[1], 0)
         now = time.monotonic()
         if now - self._sent_at >= _REPORT_EVERY_S:
             self._sent_at = now
             with contextlib.suppress(BrokenPipeError):  # no exception may reach native code
-                self._send(Progress(self._done, self._total))
+                self._send(Progress(self._done_bytes, self._total))
 
 
 def _set_metadata(api: Any, params: Any, texts: dict[str, str]) -> Any:

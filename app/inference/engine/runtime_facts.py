@@ -29,18 +29,18 @@ class CpuLoadMeter:
 
     def __init__(self) -> None:
         self._process = psutil.Process()
-        self._at = time.monotonic()
+        self._read_at = time.monotonic()
         self._all, self._own = self._readings()
         self._busy_cores = 0.0
 
     def busy_cores(self) -> float:
         """Return how many cores other processes occupy, measured at most once a second."""
         now = time.monotonic()
-        if now - self._at >= MEASURED_EVERY_S:
+        if now - self._read_at >= MEASURED_EVERY_S:
             everything, own = self._readings()
             others = (everything - self._all) - (own - self._own)
-            self._busy_cores = max(0.0, others / (now - self._at))
-            self._at, self._all, self._own = now, everything, own
+            self._busy_cores = max(0.0, others / (now - self._read_at))
+            self._read_at, self._all, self._own = now, everything, own
         return self._busy_cores
 
     def _readings(self) -> tuple[float, float]:

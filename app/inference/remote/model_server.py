@@ -166,8 +166,8 @@ class RemoteServer:
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AppError("remote_bad_key")
         self.address = address
-        self.place: ServerAddress = local_model.parse_address(address)
-        self.shown = local_model.address_label(address)
+        self.address: ServerAddress = local_model.parse_address(address)
+        self.label = local_model.address_label(address)
         self._key = key
         self._targets: Sequence[tuple[int, Any]] = ()  # socket families and addresses, in the system's order
 
@@ -176,14 +176,14 @@ class RemoteServer:
 
         Raises AppError: remote_name_unknown, remote_public.
         """
-        host, port = self.place.host, self.place.port
+        host, port = self.address.host, self.address.port
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise AppError("remote_name_unknown", host=host) from error
         local = [(family, target) for family, _, _, _, target in found if addresses.is_local_address(str(target[0]))]
         if not local:
-            raise AppError("remote_public", address=self.shown)
+            raise AppError("remote_public", address=self.label)
         for _, target in local:
             network_guard.allow_address(str(target[0]), port)
         self._targets = local
@@ -195,11 +195,11 @@ class RemoteServer:
         """
         with self._response(path, body, ResponseDeadline(SHORT_S), from_root=from_root) as response:
             text = _read_body(response)
-        check_response(response, text, self.shown)
+        check_response(response, text, self.label)
         try:
             return strict_json.loads(text)
         except ValueError as error:
-            raise AppError("remote_garbage", address=self.shown) from error
+            raise AppError("remote_garbage", address=self.label) from error
 
     @contextlib.contextmanager
     def stream(
@@ -212,7 +212,7 @@ class RemoteServer:
         """
         with self._response(path, body, deadline, cancellation) as response:
             if response.status != 200:
-                check_response(response, _read_body(response), self.shown)
+                check_response(response, _read_body(response), self.label)
             yield response
 
     @contextlib.contextmanager
@@ -226,24 +226,24 @@ class RemoteServer:
         from_root: bool = False,
     ) -> Iterator[http.client.HTTPResponse]:
         is_over = threading.Event()
-        connection = http.client.HTTPConnection(self.place.host, self.place.port)
+        connection = http.client.HTTPConnection(self.address.host, self.address.port)
         try:
-            with explain_connection_errors(self.shown):
+            with explain_connection_errors(self.label):
                 plain = self._connect()
                 watch = (plain.dup(), deadline, cancellation, is_over)  # TLS detaches the original socket
                 threading.Thread(target=_watch_connection, args=watch, name="watch", daemon=True).start()
                 connection.sock = self._with_tls(plain)
                 connection.sock.settimeout(None)
                 data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-                target = path if from_root else self.place.path + path
+                target = path if from_root else self.address.path + path
                 connection.request("GET" if data is None else "POST", target, data, self._headers())
                 response = connection.getresponse()
                 yield response
             if deadline.broken:  # closing it looked like the end of an answer without a length
-                raise AppError(deadline.broken, address=self.shown)
+                raise AppError(deadline.broken, address=self.label)
         except AppError as error:
             if deadline.broken:  # we closed the connection, which caused the error
-                raise AppError(deadline.broken, address=self.shown) from error
+                raise AppError(deadline.broken, address=self.label) from error
             raise
         finally:
             is_over.set()
@@ -257,10 +257,10 @@ class RemoteServer:
     def _with_tls(self, plain: socket.socket) -> socket.socket:
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.place.scheme == "http":
+            if self.address.scheme == "http":
                 return plain
             # Certificates are checked against the operating system's trust store.
-            return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(plain, server_hostname=self.place.host)
+            return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(plain, server_hostname=self.address.host)
         except BaseException:
             plain.close()
             raise
@@ -311,11 +311,11 @@ def list_models(server: RemoteServer) -> list[OfferedModel]:
     answer = server.json("/models")
     entries = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(entries, list):
-        raise AppError("remote_garbage", address=server.shown)
+        raise AppError("remote_garbage", address=server.label)
     found = [_offered(entry) for entry in entries[:MODELS_MAX] if isinstance(entry, dict)]
     named = [one for one in found if one.name]
     if not named:
-        raise AppError("remote_no_models", address=server.shown)
+        raise AppError("remote_no_models", address=server.label)
     return named
 
 

@@ -175,7 +175,7 @@ class RemoteBackend:
         server.look_up()
         offered = next((one for one in model_server.list_models(server) if one.name == remote.model), None)
         if offered is None:
-            raise AppError("remote_model_unknown", address=server.shown, model=remote.model)
+            raise AppError("remote_model_unknown", address=server.label, model=remote.model)
         emit(LoadProgress(command.id, 0.5))
         if cancellation.is_set:
             raise AppError("cancelled")
@@ -189,7 +189,7 @@ class RemoteBackend:
             trained_context_tokens=context,
             resident_bytes=psutil.Process().memory_info().rss,
             load_s=time.monotonic() - started,
-            remote=server.shown,
+            remote=server.label,
         )
         return self._facts
 
@@ -199,7 +199,7 @@ class RemoteBackend:
     def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
         server, facts, counter = self._require_model()
         if command.adapters or command.grammar or command.json_schema:
-            raise AppError("remote_cannot", address=server.shown)
+            raise AppError("remote_cannot", address=server.label)
         prompt_tokens = self._count(command.prompt)
         is_known = counter.is_exact or not self._knows_limit
         if is_known and prompt_tokens >= facts.context_tokens:
@@ -253,7 +253,7 @@ class RemoteBackend:
         first = started = time.monotonic()
         try:
             with server.stream("/chat/completions", body, deadline, cancellation) as response:
-                for text in read_answer(response, summary, body["max_tokens"], deadline, server.shown):
+                for text in read_answer(response, summary, body["max_tokens"], deadline, server.label):
                     if cancellation.is_set:
                         break
                     self.progress += 1

@@ -345,7 +345,7 @@ class EngineReservation(QObject):
         super().__init__()
         self._engine = engine
         self._is_answering = is_answering
-        self._then: Callable[[], None] | None = None
+        self._go_on: Callable[[], None] | None = None
         self._poll = QTimer(self, interval=POLL_MS)
         self._poll.timeout.connect(self._end_when_free)
         engine.exited.connect(self._run_then)
@@ -361,7 +361,7 @@ class EngineReservation(QObject):
         `refusal`: the error for requests meanwhile. `go_on`: called once the engine is gone, when memory can be
         measured.
         """
-        self._engine.refusal, self._then = refusal, go_on
+        self._engine.refusal, self._go_on = refusal, go_on
         if self._is_busy():
             self._poll.start()
         else:
@@ -369,7 +369,7 @@ class EngineReservation(QObject):
 
     def give_back(self) -> None:
         self._poll.stop()
-        self._engine.refusal = self._then = None
+        self._engine.refusal = self._go_on = None
 
     # ------------------------------------------------------------------- private
 
@@ -387,7 +387,7 @@ class EngineReservation(QObject):
 
     def _run_then(self) -> None:
         if not self._poll.isActive():
-            then, self._then = self._then, None
+            then, self._go_on = self._go_on, None
             if then is not None:
                 then()
 

@@ -62,7 +62,7 @@ class Download:
     title: str
     quantization: str
     names: tuple[str, ...]  # names of its files
-    place: str  # host or folder of the source
+    source: str  # host or folder of the source
     total_bytes: int
     done_bytes: int
     state: str
@@ -76,6 +76,6 @@ class NetworkContact:
     """Records a machine contacted since the program's start, because the user requested a download or an answer."""
 
     host: str
-    at: float  # seconds since 1970
+    time: float  # seconds since 1970
     title: str  # the model's; "": files of the training environment
     is_answering: bool = False  # True: prompts were sent to it

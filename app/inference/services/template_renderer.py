@@ -44,7 +44,7 @@ class TemplateRenderer(QObject):
 
     def __init__(self, command: list[str], request: dict[str, object], event: Done, failed: Failed) -> None:
         super().__init__()
-        self._done: Done = event
+        self._done_event: Done = event
         self._failed: Failed = failed
         self._child = ChildProcess(command, None, _decode, self)
         self._child.exited.connect(self._on_exited)
@@ -66,7 +66,7 @@ class TemplateRenderer(QObject):
         elif answer.segments is None:
             self._fail(invisible_characters.to_single_line(answer.error)[:REASON_MOST])
         else:
-            self._done(tuple(Segment(text, markup) for text, markup in answer.segments))
+            self._done_event(tuple(Segment(text, markup) for text, markup in answer.segments))
 
     def _fail(self, reason: str) -> None:
         self._failed(AppError("template_failed", reason=reason))

@@ -118,7 +118,7 @@ class _DownloadSession:
     """Runs one download until it ends or Ctrl+C pauses it."""
 
     def __init__(self, downloads: Downloads, settings: Settings, output: Output, source: str, token: str) -> None:
-        self._downloads, self._settings, self._output, self._place = downloads, settings, output, source
+        self._downloads, self._settings, self._output, self._source = downloads, settings, output, source
         self._may_use_stored_token = token == "" and source == ""
         if token:
             downloads.set_token(token, source)
@@ -135,7 +135,7 @@ class _DownloadSession:
     def run(self, card: ModelCard, file: ModelFile) -> None:
         self._card = card
         try:
-            self._downloads.start(card, file, self._place)
+            self._downloads.start(card, file, self._source)
             if self.problem is None and self.model is None:
                 self.waiting.run()
         finally:

@@ -161,13 +161,13 @@ def _machine_speed(is_measuring: bool, where: Paths, output: Output) -> MachineS
 def _fit_data(judged: _JudgedModel) -> dict[str, Any]:
     found, advice = judged.result.fit, judged.result.advice
     judgement = found.judgement
-    return dataclasses.asdict(found.needed) | {
+    return dataclasses.asdict(found.memory_estimate) | {
         "available_bytes": judgement.available_bytes,
         "verdict": judgement.verdict,
         "model": judged.id,
         "quantization": judged.quantization,
         "context_tokens": found.context_tokens,
-        "place": judgement.place,
+        "place": judgement.memory_kind,
         "short_bytes": judgement.short_bytes,
         "memory_bytes": found.budget.total_bytes,
         "others_bytes": found.budget.others_bytes,
@@ -184,9 +184,9 @@ def _fit_data(judged: _JudgedModel) -> dict[str, Any]:
 
 def _fit_lines(output: Output, judged: _JudgedModel) -> list[str]:
     found, advice, predicted = judged.result.fit, judged.result.advice, judged.result.predicted
-    needed, judgement = found.needed, found.judgement
+    needed, judgement = found.memory_estimate, found.judgement
     sizes = {"total_bytes": needed.total_bytes, "available_bytes": judgement.available_bytes}
-    verdict = "both" if judgement.place == "both" and judgement.verdict == "tight" else judgement.verdict
+    verdict = "both" if judgement.memory_kind == "both" and judgement.verdict == "tight" else judgement.verdict
     if verdict == "comfortable" and predicted is not None and predicted.is_slow:
         verdict = "slow"
     parts = output.phrase("models.fit_rough" if found.is_rough else "models.fit_parts", **dataclasses.asdict(needed))

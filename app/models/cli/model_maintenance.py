@@ -229,14 +229,14 @@ def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, ou
         added = presets.add_new(outcome.presets)
     output.end_progress()
     lines = [str(describe_error(problem)) for problem in outcome.problems]
-    keys = ["models.kit_model_here" if model in outcome.here else "models.added" for model in outcome.models]
+    keys = ["models.kit_model_here" if model in outcome.existing else "models.added" for model in outcome.models]
     lines += [output.phrase(key, name=one.name, id=one.id) for key, one in zip(keys, outcome.models, strict=True)]
     lines += [output.phrase("models.kit_model_unchecked", name=model.name) for model in outcome.unchecked]
     lines += [output.phrase("models.kit_model_waits", name=stem) for stem in outcome.waiting]
     data = {
         "models": [
             {"id": model.id, "name": model.name, "path": model.path}
-            | {"is_published": model not in outcome.unchecked, "was_here": model in outcome.here}
+            | {"is_published": model not in outcome.unchecked, "was_here": model in outcome.existing}
             for model in outcome.models
         ],
         "presets": [preset.name for preset in added],

@@ -379,21 +379,21 @@ class RunningHash:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
         self._hash = hashlib.sha256()
-        self._at = 0
+        self._offset = 0
 
     def follow(self, end: int, limit_bytes: int) -> bool:
         """Hash up to `limit_bytes` more bytes, not beyond offset `end`; return whether `end` is reached.
 
         Raises ChangedError if the file has become shorter.
         """
-        limit = min(end, self._at + limit_bytes)
-        while self._at < limit:
-            block = self._file.read(min(_BLOCK_BYTES, limit - self._at))
+        limit = min(end, self._offset + limit_bytes)
+        while self._offset < limit:
+            block = self._file.read(min(_BLOCK_BYTES, limit - self._offset))
             if not block:
                 raise ChangedError
             self._hash.update(block)
-            self._at += len(block)
-        return self._at >= end
+            self._offset += len(block)
+        return self._offset >= end
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()

@@ -41,10 +41,10 @@ _NAMES_TRIED = 99
 
 @dataclass(frozen=True, slots=True)
 class JoinedModel:
-    """Holds a joined model's files. `made`: those of `paths` that are new. With `problems` both are empty."""
+    """Holds a joined model's files. `created_files`: those of `paths` that are new. With `problems` both are empty."""
 
     paths: tuple[Path, ...] = ()
-    made: tuple[Path, ...] = ()
+    created_files: tuple[Path, ...] = ()
     problems: tuple[AppError, ...] = ()
 
 
@@ -242,12 +242,12 @@ class KitPresets(Protocol):
 class ImportedModels:
     """Holds the outcome of an import.
 
-    `here`: those of `models` whose files existed already, so that the kit's parts were not read. `waiting`: names of
-    the models that were not imported because of `problems`.
+    `existing`: those of `models` whose files existed already, so that the kit's parts were not read. `waiting`: names
+    of the models that were not imported because of `problems`.
     """
 
     models: list[LocalModel] = field(default_factory=list)
-    here: list[LocalModel] = field(default_factory=list)
+    existing: list[LocalModel] = field(default_factory=list)
     presets: Sequence[Any] = ()  # as `ReadPresets` returns them
     waiting: list[str] = field(default_factory=list)
     problems: list[AppError] = field(default_factory=list)
@@ -294,12 +294,12 @@ def _import_model(model: KitModel, joiner: KitJoiner, register: Register, outcom
             described = _describe(model, joined)
             listed = register(described)
         except AppError as error:
-            for path in joined.made:  # only new files
+            for path in joined.created_files:  # only new files
                 path.unlink(missing_ok=True)
             problems = [error]
         else:
             outcome.models.append(listed)
-            outcome.here += [] if joined.made else [listed]
+            outcome.existing += [] if joined.created_files else [listed]
             licence = joined.paths[0].with_name(f"{joined.paths[0].stem}-licence.txt")
             if not licence.exists():
                 write_atomically(licence, _licence_for(described, model).encode("utf-8"))

@@ -411,7 +411,7 @@ class Downloads(QObject):
             title=entry.title,
             quantization=entry.quantization,
             names=tuple(file.name for file in entry.files),
-            place=host_of(entry.place or hub_address(self._preferences.value)) or entry.place,
+            source=host_of(entry.place or hub_address(self._preferences.value)) or entry.place,
             total_bytes=entry.size_bytes,
             done_bytes=received,
             state=step.phase if is_active else entry.state,

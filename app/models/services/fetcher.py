@@ -87,7 +87,7 @@ class Fetcher(QObject):
         self._pace = pace
         self._ids = itertools.count(1)
         self._job: QueuedDownload | None = None
-        self._place = ""
+        self._source = ""
         self._folder = Path()
         self._access = NetworkAccess()
         self._limit = 0
@@ -112,7 +112,7 @@ class Fetcher(QObject):
         `source`: the hub's address or the source.
         """
         assert self._job is None
-        self._job, self._place, self._folder, self._access, self._limit = queued, source, folder, access, bytes_per_s
+        self._job, self._source, self._folder, self._access, self._limit = queued, source, folder, access, bytes_per_s
         self._is_pausing, self._may_restart = False, True
         self._send_next()
 
@@ -160,7 +160,9 @@ class Fetcher(QObject):
         self._step = FetchStep()
         revision = job.revision or "main"
         if job.needs_listing:
-            command: messages.Command = ListFiles(self._command_id, self._place, job.repository, revision, self._access)
+            command: messages.Command = ListFiles(
+                self._command_id, self._source, job.repository, revision, self._access
+            )
         else:
             command = self._fetch_command(job, file, revision)
         self._child.send(json_lines.encode_line(command))
@@ -168,7 +170,7 @@ class Fetcher(QObject):
     def _fetch_command(self, job: QueuedDownload, file: QueuedFile, revision: str) -> Fetch:
         return Fetch(
             self._command_id,
-            _origin(job, file, self._place, revision),
+            _origin(job, file, self._source, revision),
             str(self._folder),
             file.name,
             file.size_bytes,

@@ -57,7 +57,7 @@ class ModelMaintenance(OneTaskService):
     @property
     def is_importing(self) -> bool:
         """Return whether a kit is being imported."""
-        return self.is_working and self._done == self._on_kit_read
+        return self.is_working and self._on_done == self._on_kit_read
 
     @property
     def models_folder(self) -> Path:

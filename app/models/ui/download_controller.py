@@ -39,7 +39,7 @@ class DownloadConsent(Dialog):
 
     def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
         """Build the dialog. `source`: the text that names the file's source."""
-        self.read = QCheckBox(phrase("models.i_have_read_the_licence"))
+        self.licence_check = QCheckBox(phrase("models.i_have_read_the_licence"))
         self.licence_button = Button(theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
         self.source_button = Button(theme, phrase("models.choose_a_source"), "link", "folder-input")
@@ -59,10 +59,10 @@ class DownloadConsent(Dialog):
             width_px=WIDTH_PX,
         )
         self.buttons["accept"].setEnabled(False)
-        self.read.toggled.connect(self._on_read)
+        self.licence_check.toggled.connect(self._on_read)
         self.source_button.clicked.connect(self.reject)
         self.source_button.clicked.connect(self.source_requested)
-        self.read.setFocus()
+        self.licence_check.setFocus()
 
     def _build_content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
         facts = FactList(theme)
@@ -79,7 +79,7 @@ class DownloadConsent(Dialog):
         terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(TERMS_SIDES_PX))
         content, left = QWidget(), Qt.AlignmentFlag.AlignLeft
         make_column(
-            terms, (self.licence_button, 0, left), (self.source_button, 0, left), self.read, self._reason,
+            terms, (self.licence_button, 0, left), (self.source_button, 0, left), self.licence_check, self._reason,
             into=content, margins_px=(0, 4, 0, 0), spacing_px=8,
         )  # fmt: skip
         return content

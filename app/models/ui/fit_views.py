@@ -91,9 +91,9 @@ def memory_parts(judged: FitResult) -> dict[str, int]:
 
     The memory is the GPU's if the whole model fits there, else the main memory.
     """
-    needed, budget = judged.fit.needed, judged.fit.budget
+    needed, budget = judged.fit.memory_estimate, judged.fit.budget
     total, others = budget.total_bytes, budget.others_bytes
-    if judged.fit.judgement.place == "graphics":
+    if judged.fit.judgement.memory_kind == "graphics":
         total, others = budget.graphics_total_bytes, budget.graphics_total_bytes - budget.graphics_bytes
     free = max(0, total - others - needed.total_bytes)
     sizes = {"weights": needed.weights_bytes, "kv": needed.kv_bytes, "compute": needed.compute_bytes}
@@ -241,6 +241,6 @@ class QuantizationChooser(CardGrid):
     def _memory(self, fit: FitResult | None) -> str:
         if fit is None:
             return ""
-        total = fit.fit.needed.total_bytes
+        total = fit.fit.memory_estimate.total_bytes
         size = f"{total / 1e9:.1f} GB" if total >= 1e8 else format_size(total)
         return phrase("common.about_size", size=size) if fit.fit.is_rough else size

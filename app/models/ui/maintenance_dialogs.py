@@ -227,7 +227,7 @@ def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) ->
 
 def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) -> Dialog:
     """Return a dialog about damaged or missing parts of a kit. `chosen`: again or cancel."""
-    new = [model.name for model in outcome.models if model not in outcome.here]
+    new = [model.name for model in outcome.models if model not in outcome.existing]
     added = phrase("models.imported_names", names=localization.join_names(new))
     waiting = phrase("models.not_imported_yet_names", names=localization.join_names(outcome.waiting))
     body = "\n".join(line for line, has in ((added, new), (waiting, outcome.waiting)) if has)

@@ -159,14 +159,14 @@ class MaintenancePresenter(StatusStrip):
             dialog.chosen.connect(self._on_problems_dialog_closed)
             dialog.open()
         else:
-            new = [model.name for model in outcome.models if model not in outcome.here]
+            new = [model.name for model in outcome.models if model not in outcome.existing]
             what = phrase("models.models_imported_from_the_kit", n=len(new))
-            if outcome.here and not new:
+            if outcome.existing and not new:
                 what = phrase("models.the_models_of_the_kit")
             presets = phrase("models.presets_n", n=len(outcome.presets)) if outcome.presets else ""
             lines = [join_facts(localization.join_names(new), presets)]
             for key, models in (
-                ("models.the_files_of_names_are", outcome.here),
+                ("models.the_files_of_names_are", outcome.existing),
                 ("models.the_content_of_names_cannot", outcome.unchecked),
             ):
                 names = localization.join_names([model.name for model in models])

@@ -56,7 +56,7 @@ class ModelDetail(QFrame):
         self._navigation = navigation
         self._entry: ModelEntry | None = None
         self._context_facts = DetailContext()
-        self._chosen = ""  # the chosen quantization
+        self._quantization = ""  # the chosen quantization
         self._build()
         self.download_button.clicked.connect(self._on_download_clicked)
         self.files.chosen.connect(self._on_file_chosen)
@@ -66,7 +66,7 @@ class ModelDetail(QFrame):
         model, card, facts = entry.model, entry.card, context.facts
         self._context_facts = context
         if self._entry is None or self._entry.key != entry.key:
-            self._chosen = entry.quantization
+            self._quantization = entry.quantization
         self._entry = entry
         self._title.setText(entry.title)
         tuned = model.tuned if model is not None else None
@@ -237,10 +237,10 @@ class ModelDetail(QFrame):
         self._files_title.setVisible(len(files) > 0)
         self.files.setVisible(len(files) > 0)
         if files:
-            self.files.set_files(files, entry.judged, self._chosen)
+            self.files.set_files(files, entry.judged, self._quantization)
 
     def _show_fit(self) -> None:
-        judged = self._entry.judged.get(self._chosen) if self._entry else None
+        judged = self._entry.judged.get(self._quantization) if self._entry else None
         for widget in (self._fit, self._reason_of_fit, self._memory_title, self._memory):
             widget.setVisible(judged is not None)
         self._advice.setVisible(judged is not None and model_text.fit_advice(judged) != "")
@@ -251,10 +251,12 @@ class ModelDetail(QFrame):
         self._reason_of_fit.setText(model_text.fit_reason(judged))
         self._advice.setText(model_text.fit_advice(judged))
         where = (
-            phrase("models.gpu_memory_use") if judged.fit.judgement.place == "graphics" else phrase("models.memory_use")
+            phrase("models.gpu_memory_use")
+            if judged.fit.judgement.memory_kind == "graphics"
+            else phrase("models.memory_use")
         )
         context = phrase("models.context_n", n=f"{judged.fit.context_tokens:,}")
-        self._memory_title.setText(with_note(where, join_facts(self._chosen, context)))
+        self._memory_title.setText(with_note(where, join_facts(self._quantization, context)))
         self._memory.show_fit(judged)
 
     def _show_effective(self, model: LocalModel | None, facts: EngineFacts | None, judged: FitResult | None) -> None:
@@ -265,7 +267,7 @@ class ModelDetail(QFrame):
         self._effective.setVisible(facts is not None)
         if facts is not None:
             is_same = judged is not None and judged.fit.context_tokens == facts.context_tokens
-            predicted = judged.fit.needed if judged is not None and is_same and not facts.repack else None
+            predicted = judged.fit.memory_estimate if judged is not None and is_same and not facts.repack else None
             self._effective.set_facts(
                 model_text.remote_engine_facts(facts) if facts.remote else model_text.engine_facts(facts, predicted)
             )
@@ -359,13 +361,13 @@ class ModelDetail(QFrame):
     def _file_to_download(self) -> ModelFile | None:
         """Return the file of the chosen quantization; None if it exists, is being downloaded, or has no source."""
         card = self._entry.card if self._entry else None
-        file = card.file_of(self._chosen) if card and not (self._entry and self._entry.is_tuned) else None
+        file = card.file_of(self._quantization) if card and not (self._entry and self._entry.is_tuned) else None
         if file is None or not file.repository:
             return None
         entry = self._entry
         assert entry is not None
-        is_here = entry.model is not None and entry.quantization == self._chosen
-        is_coming = entry.download is not None and entry.download.quantization == self._chosen
+        is_here = entry.model is not None and entry.quantization == self._quantization
+        is_coming = entry.download is not None and entry.download.quantization == self._quantization
         return None if is_here or is_coming else file
 
     def _on_download_clicked(self) -> None:
@@ -374,7 +376,7 @@ class ModelDetail(QFrame):
             self.download_requested.emit(self._entry.card, file)
 
     def _on_file_chosen(self, quantization: str) -> None:
-        self._chosen = quantization
+        self._quantization = quantization
         self._show_fit()
         if self._entry is not None:
             self._show_actions(self._entry)

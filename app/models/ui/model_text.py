@@ -54,8 +54,8 @@ def fit_verdict(judged: FitResult) -> str:
 def fit_reason(judged: FitResult) -> str:
     """Return the verdict as a sentence with the memory needed, free, and used by other programs."""
     judgement = judged.fit.judgement
-    needed, free = judged.fit.needed.total_bytes, judgement.available_bytes
-    key = "tight_in_both" if judgement.verdict == "tight" and judgement.place == "both" else judgement.verdict
+    needed, free = judged.fit.memory_estimate.total_bytes, judgement.available_bytes
+    key = "tight_in_both" if judgement.verdict == "tight" and judgement.memory_kind == "both" else judgement.verdict
     text = phrase(f"models.fit_reason.{key}", need=_gb(needed), free=_gb(free), short=_gb(judgement.short_bytes))
     if is_slow(judged):
         return join_sentences(text, phrase("models.it_is_slow_though_and", speed=predicted_speed(judged.predicted)))

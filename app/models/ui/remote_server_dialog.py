@@ -43,9 +43,9 @@ class RemoteServerDialog(Dialog):
     def __init__(self, theme: Theme, parent: QWidget, *, before: LocalModel | None = None, can_store: bool) -> None:
         """Build the dialog. `before`: the model to change; None: a new one. `can_store`: a password store exists."""
         self._check: RemoteCheck | None = None
-        self._found: tuple[RemoteModel, ...] = ()
+        self._models: tuple[RemoteModel, ...] = ()
         self._checked_address = ""
-        self._before = before
+        self._old_model = before
         self._most_px = max(theme.px(LEAST_PX), parent.height() - theme.px(OTHERS_PX))
         self._build_fields(theme, can_store=can_store)
         accept = phrase("models.change") if before else phrase("common.add")
@@ -144,25 +144,25 @@ class RemoteServerDialog(Dialog):
         if self._check is not None:
             self._check.cancel()
             self._check.deleteLater()
-        self._check, self._found = None, ()
+        self._check, self._models = None, ()
         self.model.clear()
         self._show_note("", "muted")
 
     def _on_found(self, models: tuple[RemoteModel, ...]) -> None:
         self._check = None
-        self._found = models
+        self._models = models
         self.model.addItems([one.model for one in models])
-        before = self._before.remote if self._before else None
+        before = self._old_model.remote if self._old_model else None
         place = next((n for n, one in enumerate(models) if before and one.model == before.model), 0)
         self.model.setCurrentIndex(place)
         self._show_note(phrase("models.connected_models_n", n=len(models)), "success")
-        self._show_chosen(is_new=self._before is None)
+        self._show_chosen(is_new=self._old_model is None)
         self._refresh()
         self.model.setFocus()
 
     def _show_chosen(self, *, is_new: bool) -> None:
         """Show the chosen model. `is_new`: true if the name field is to be filled with this model's name."""
-        one = self._found[self.model.currentIndex()]
+        one = self._models[self.model.currentIndex()]
         self.model.setToolTip(plain_tooltip(one.model))
         if is_new:
             self.name.setText(one.model.rpartition("/")[2])
@@ -183,10 +183,10 @@ class RemoteServerDialog(Dialog):
         self.note.setVisible(bool(words))
 
     def _refresh(self) -> None:
-        self._second.setVisible(bool(self._found))
+        self._second.setVisible(bool(self._models))
         self.check_button.setEnabled(self._check is None and bool(self.address.text().strip()))
-        self.buttons["use"].setEnabled(bool(self._found))
-        is_ready = bool(self._found) or self._check is not None or bool(self.note.text())
+        self.buttons["use"].setEnabled(bool(self._models))
+        is_ready = bool(self._models) or self._check is not None or bool(self.note.text())
         if not is_ready:
             words = phrase("models.check_the_connection_to_choose")
             if not self.check_button.isEnabled():
@@ -202,12 +202,12 @@ class RemoteServerDialog(Dialog):
         needed = layout.totalHeightForWidth(self.width() - SIDES_PX)
         self.area.setFixedHeight(min(self._most_px, needed))
         self.fit_height()
-        if self._found:
+        if self._models:
             QTimer.singleShot(0, self, lambda: self.area.verticalScrollBar().setValue(self._second.y()))
 
     def _on_chosen(self, key: str) -> None:
-        if key == "use" and self._found:
-            one = self._found[self.model.currentIndex()]
+        if key == "use" and self._models:
+            one = self._models[self.model.currentIndex()]
             remote = RemoteModel(self._checked_address, one.model, round(self.context.number() or 0))
             secret = self.key.text().strip()
             self.chosen_remote.emit(remote, self.name.text().strip(), secret, self.store.isChecked() and bool(secret))

@@ -145,7 +145,7 @@ class ProgramStart:
         self._environment = dict(os.environ)
         self._is_on_record = False
         self._wants_restart = False
-        self.last = StartRecord()
+        self.last_start = StartRecord()
         self.is_safe = is_safe_requested
         try:
             self._where = paths.locate(data_dir)
@@ -156,8 +156,8 @@ class ProgramStart:
         if self.instance.take():  # a second window ends at once, and does not count as a start
             self._begin(self._where)
         diagnostics.set_up_logging(self._where.logs)
-        if self.last.state != diagnostics.CLOSED:
-            log.warning("the last window did not end properly: %s, safe mode: %s", self.last, self.is_safe)
+        if self.last_start.state != diagnostics.CLOSED:
+            log.warning("the last window did not end properly: %s, safe mode: %s", self.last_start, self.is_safe)
         if self.is_safe:
             draw_by_software(os.environ)
 
@@ -205,8 +205,8 @@ class ProgramStart:
     # ------------------------------------------------------------------- private
 
     def _begin(self, where: Paths) -> None:
-        self.last = diagnostics.read_start_record(diagnostics.start_record_file(where))
-        self.is_safe = self.is_safe or self.last.is_safe_mode_due
+        self.last_start = diagnostics.read_start_record(diagnostics.start_record_file(where))
+        self.is_safe = self.is_safe or self.last_start.is_safe_mode_due
         self._is_on_record = True
         self._note(diagnostics.record_program_start)
 

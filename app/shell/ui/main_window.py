@@ -122,7 +122,7 @@ class MainWindow(QMainWindow):
         self._training_setup = training_setup
         self._trainings = trainings
         self._evaluations = evaluations
-        self._place = geometry
+        self._geometry = geometry
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
@@ -130,14 +130,14 @@ class MainWindow(QMainWindow):
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
-        self.sidebar.conversations.folded = self._place.folded()
+        self.sidebar.conversations.folded = self._geometry.folded()
         self._on_conversations_changed()
         opened = session.conversation
         self.sidebar.show_open(opened.id if opened else None)
         self.status_line.set_shows_details(preferences.value.shows_details)
         self.status_line.show_status(engine.status)
         self._on_page_chosen("ask")
-        if not self._place.restore(self):
+        if not self._geometry.restore(self):
             self.resize(*DEFAULT_SIZE)
 
     @property
@@ -205,7 +205,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.keeps_place:
-            self._place.save(self, self.sidebar.conversations.folded)
+            self._geometry.save(self, self.sidebar.conversations.folded)
         super().closeEvent(event)
 
     # ------------------------------------------------------------------- building
@@ -390,7 +390,7 @@ class MainWindow(QMainWindow):
     def _show_downloads(self) -> None:
         downloads, setup = self._downloads, self._training_setup
         found = [*downloads.contacts(), *setup.contacts(), *self._engine.contacts]
-        contacts = sorted(found, key=lambda contact: contact.at)
+        contacts = sorted(found, key=lambda contact: contact.time)
         online, is_sending = downloads.online_count + setup.online_count, self._engine.is_sending
         is_model = downloads.online_count > 0
         self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)

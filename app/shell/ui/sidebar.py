@@ -159,13 +159,13 @@ class TrafficIndicator(QAbstractButton):
         self._contacts: list[NetworkContact] = []
         self._icon = IconLabel(theme, "shield-check", "success")
         self.state = Label(role="caption", strong=True)
-        self.since = Label(role="caption", tone="muted")
+        self.since_label = Label(role="caption", tone="muted")
         make_row(
             self._icon,
             Label(phrase("shell.network"), role="caption", tone="text2"),
             self.state,
             Stretch(),
-            self.since,
+            self.since_label,
             into=self,
             margins_px=(18, 12, 18, 12),
             spacing_px=8,
@@ -210,7 +210,7 @@ class TrafficIndicator(QAbstractButton):
             phrase("shell.model_download") if self._is_model else phrase("shell.fetching_the_training_environment")
         )
         sent = phrase("shell.sending_a_question") if self._is_sending else count
-        self.since.setText(fetched if self._online else sent)
+        self.since_label.setText(fetched if self._online else sent)
         warning, download, safe = ("external-link", "warning"), ("download", "accent"), ("shield-check", "success")
         is_warned = refused or self._is_sending
         self._icon.show_icon(*(download if self._online else warning if is_warned else safe))
@@ -218,10 +218,10 @@ class TrafficIndicator(QAbstractButton):
         leads = phrase("shell.press_to_check_that_nothing")
         self.setToolTip(plain_tooltip("\n".join(filter(None, (text, leads)))).replace("\n", "<br>"))
         self.setAccessibleName(phrase("shell.network"))
-        self.setAccessibleDescription(" ".join((self.state.text(), self.since.text(), text, leads)).strip())
+        self.setAccessibleDescription(" ".join((self.state.text(), self.since_label.text(), text, leads)).strip())
 
     def _contact_line(self, contact: NetworkContact) -> str:
-        when = time.strftime("%H:%M", time.localtime(contact.at))
+        when = time.strftime("%H:%M", time.localtime(contact.time))
         words = phrase("shell.download_of_title_time_started", title=contact.title, time=when)
         if contact.is_answering:
             words = phrase("shell.question_sent_to_title_time", title=contact.title, time=when)

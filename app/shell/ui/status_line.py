@@ -55,7 +55,7 @@ class StatusLine(QWidget):
         self._speed_part.setVisible(has_answered)
         self._first_part.setVisible(has_answered)
         self.speed.setText(f"{status.tokens_per_s:.1f} tok/s")
-        self.first.setText(phrase("shell.first_token_s_s", s=f"{status.first_token_s:.1f}"))
+        self.first_label.setText(phrase("shell.first_token_s_s", s=f"{status.first_token_s:.1f}"))
 
     def show_work(self, key: str) -> None:
         """Show which work uses the memory of the model for questions: training | evaluation, or "" for none."""
@@ -90,12 +90,12 @@ class StatusLine(QWidget):
         self.context = Label(role="caption", tone="text2")
         self.warning = Label(phrase("shell.almost_full"), role="caption", tone="warning", strong=True)
         self.speed = Label(role="caption", tone="text2")
-        self.first = Label(role="caption", tone="text2")
+        self.first_label = Label(role="caption", tone="text2")
         self._device_part = StatusPart(self._sending, self.device)
         self._state_part = StatusPart(self.state, self.loading, self.load_left)
         self._context_part = self._build_context()
         self._speed_part = StatusPart(self.speed)
-        self._first_part = StatusPart(self.first)
+        self._first_part = StatusPart(self.first_label)
         row = make_row(self.model, into=self, margins_px=(18, 0, 18, 0), spacing_px=14)
         for part in (self._device_part, self._state_part, self._context_part, self._speed_part, self._first_part):
             row.addWidget(part)

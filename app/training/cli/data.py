@@ -99,7 +99,7 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
         check.save_report(out, imported, found, permit=permit)
     base = options.base if tokens else ""
     output.result(check.report_object(imported, found), "\n".join(_check_text(imported, found, base, out, output)))
-    return 1 if imported.bad or found.findings else 0
+    return 1 if imported.bad_rows or found.findings else 0
 
 
 def _tokens(base: str, imported: ImportedRows, where: Paths, output: Output) -> list[int] | None:
@@ -118,20 +118,20 @@ def _check_text(
 ) -> Iterator[str]:
     yield from _source(imported, output)
     yield from _preview(imported, output)
-    if imported.bad:
+    if imported.bad_rows:
         yield ""
-        yield output.phrase("training.data_bad", count=len(imported.bad))
-        yield from (f"  {_reason(row, output)}" for row in imported.bad[:SHOWN_BAD])
-        if len(imported.bad) > SHOWN_BAD:
+        yield output.phrase("training.data_bad", count=len(imported.bad_rows))
+        yield from (f"  {_reason(row, output)}" for row in imported.bad_rows[:SHOWN_BAD])
+        if len(imported.bad_rows) > SHOWN_BAD:
             key = "training.data_more_out" if out else "training.data_more_without_out"
-            yield "  " + output.phrase(key, count=len(imported.bad) - SHOWN_BAD, path=out)
+            yield "  " + output.phrase(key, count=len(imported.bad_rows) - SHOWN_BAD, path=out)
     if imported.rows:
         yield ""
         yield output.phrase(
             "training.data_findings"
             if report.findings
             else "training.data_clean_rest"
-            if imported.bad
+            if imported.bad_rows
             else "training.data_clean"
         )
     for finding in report.findings:
@@ -151,10 +151,10 @@ def _source(imported: ImportedRows, output: Output) -> Iterator[str]:
         place = output.phrase("training.data_head_encoding", encoding=file_import.encoding_name(imported.encoding))
     shape = output.phrase(f"training.data_shape.{imported.shape}")
     yield output.phrase(
-        "training.data_head_some" if imported.bad else "training.data_head",
+        "training.data_head_some" if imported.bad_rows else "training.data_head",
         name=imported.name,
         count=f"{len(imported.rows):,}",
-        total=f"{len(imported.rows) + len(imported.bad):,}",
+        total=f"{len(imported.rows) + len(imported.bad_rows):,}",
         shape=shape,
         encoding=place,
     )
@@ -388,7 +388,7 @@ def _split_source(imported: ImportedRows) -> dict[str, Any]:
         "name": imported.name,
         "sha256": imported.sha256,
         "rows": len(imported.rows),
-        "unusable_rows": len(imported.bad),
+        "unusable_rows": len(imported.bad_rows),
         "mapping": imported.mapping.as_dict(),
     } | Lineage.of_stored_label(imported.label, imported.origins).as_json()
 
@@ -407,8 +407,8 @@ def _split_text(imported: ImportedRows, split: Split, folder: Path, output: Outp
     mapping = imported.mapping.as_dict()
     if mapping.get("group"):
         yield output.phrase("training.split_group", column=mapping["group"])
-    if imported.bad:
-        yield output.phrase("common.split_unusable", count=f"{len(imported.bad):,}")
+    if imported.bad_rows:
+        yield output.phrase("common.split_unusable", count=f"{len(imported.bad_rows):,}")
     if imported.label:
         yield output.phrase("training.split_label", label=output.phrase(f"common.label.{imported.label}"))
 
@@ -442,7 +442,7 @@ def _removed(split: Split, output: Output) -> Iterator[str]:
     for one in split.removed[:SHOWN_REMOVED]:
         similarity = f"{one.similarity:.2f}"
         key = f"training.split_removal.{one.reason}"
-        yield "  " + output.phrase(key, line=one.row.line, other=one.other.line, similarity=similarity)
+        yield "  " + output.phrase(key, line=one.row.line, other=one.similar_row.line, similarity=similarity)
     if len(split.removed) > SHOWN_REMOVED:
         yield "  " + output.phrase("training.split_removed_more", count=f"{len(split.removed) - SHOWN_REMOVED:,}")
 
@@ -505,12 +505,12 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
         return _write_table(pairs, path, out, output, permit)
     pairs = pair_files.load_pairs(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
     found = pair_files.read_review_table(path, pairs)
-    if found.kept:
-        permit = _pass_out("pairs", _known(found.kept), path, out, where, is_allowed=options.allow_secret)
+    if found.kept_pairs:
+        permit = _pass_out("pairs", _known(found.kept_pairs), path, out, where, is_allowed=options.allow_secret)
         with permit.open_atomically(out) as file:
-            file.write(rows_to_lines(found.kept))
+            file.write(rows_to_lines(found.kept_pairs))
     output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
-    return 0 if found.kept and not found.problems else 1
+    return 0 if found.kept_pairs and not found.problems else 1
 
 
 def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
@@ -542,9 +542,9 @@ def _review_object(review: PairReview, out: Path) -> dict[str, Any]:
         for one in review.problems
     ]
     return {
-        "out": str(out) if review.kept else None,
+        "out": str(out) if review.kept_pairs else None,
         "total": review.total,
-        "kept": len(review.kept),
+        "kept": len(review.kept_pairs),
         "accepted": review.accepted,
         "edited": review.edited,
         "rejected": review.rejected,
@@ -555,8 +555,13 @@ def _review_object(review: PairReview, out: Path) -> dict[str, Any]:
 
 
 def _review_text(review: PairReview, out: Path) -> list[str]:
-    facts = {"kept": len(review.kept), "accepted": review.accepted, "edited": review.edited, "total": review.total}
-    lines = [phrase("training.review_done" if review.kept else "training.review_nothing", path=out, **facts)]
+    facts = {
+        "kept": len(review.kept_pairs),
+        "accepted": review.accepted,
+        "edited": review.edited,
+        "total": review.total,
+    }
+    lines = [phrase("training.review_done" if review.kept_pairs else "training.review_nothing", path=out, **facts)]
     counts = {name: getattr(review, name) for name in ("rejected", "undecided", "missing")}
     lines += [phrase(f"training.review_note.{name}", count=count) for name, count in counts.items() if count]
     shown = review.problems[:SHOWN_PROBLEMS]

@@ -117,11 +117,16 @@ class _GenerationOutput(CommandEventLoop):
 
     def _on_progressed(self, progress: GenerationProgress) -> None:
         done, total = progress.round.done, progress.round.total
-        facts: dict[str, Any] = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
+        facts: dict[str, Any] = {
+            "accepted": progress.accepted,
+            "wanted": progress.pair_count,
+            "done": done,
+            "total": total,
+        }
         if self._printed_at is None:
             name = self.generation.job.collection.name
             self._output.note(
-                "training.generation_begun", name=name, passages=progress.passages, wanted=progress.wanted
+                "training.generation_begun", name=name, passages=progress.passages, wanted=progress.pair_count
             )
         facts["left"] = format_time_left(progress.round.left_s)
         if sys.stderr.isatty():
@@ -150,11 +155,11 @@ def _print(waiting: _GenerationOutput, job: GenerationJob, output: Output) -> in
     if not isinstance(generated, GenerationOutcome):
         facts = asdict(generated) if generated is not None else {}
         key = "training.generation_interrupted_counted" if facts else "training.generation_interrupted"
-        text = output.phrase(key, wanted=job.wanted, **facts)
+        text = output.phrase(key, wanted=job.pair_count, **facts)
         output.result(_of_job(job) | {"state": "waiting"} | facts, text)
         return 128 + signal.SIGINT
     output.result(as_object(generated), "\n".join(_text(generated, output)))
-    return 0 if len(generated.standing.accepted) >= job.wanted else 1
+    return 0 if len(generated.standing.accepted) >= job.pair_count else 1
 
 
 def _of_job(job: GenerationJob) -> dict[str, Any]:
@@ -164,7 +169,7 @@ def _of_job(job: GenerationJob) -> dict[str, Any]:
         "label": job.collection.label,
         "model": job.model.id,
         "seed": job.seed,
-        "wanted": job.wanted,
+        "wanted": job.pair_count,
     }
 
 
@@ -198,8 +203,8 @@ def _text(generated: GenerationOutcome, output: Output) -> list[str]:
             "  "
             + output.phrase("training.generation_reason", what=phrase(f"training.pair_refusal.{reason}"), count=count)
         )
-    if accepted < job.wanted:
-        lines.append(output.phrase("training.generation_few", wanted=job.wanted))
+    if accepted < job.pair_count:
+        lines.append(output.phrase("training.generation_few", wanted=job.pair_count))
     if accepted:
         lines.append(output.phrase("training.generation_next", path=job.out, table=job.out.with_suffix(".xlsx").name))
     return lines

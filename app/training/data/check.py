@@ -142,7 +142,7 @@ def check_rows(
         found[code].append(place)
     return DataCheckReport(
         rows=len(rows),
-        bad=len(imported.bad),
+        bad=len(imported.bad_rows),
         turns=sum(len(row.messages) > 3 for row in rows),
         systems=sum(row.messages[0].role == "system" for row in rows),
         groups=len({row.group for row in rows} - {""}),
@@ -279,7 +279,7 @@ def report_object(imported: ImportedRows, report: DataCheckReport) -> dict[str, 
     """Return the whole report as an object for JSON."""
     bad = [
         {"line": row.line, "code": row.code, "message": phrase(f"common.data_bad.{row.code}"), "detail": row.detail}
-        for row in imported.bad
+        for row in imported.bad_rows
     ]
     findings = [
         {
@@ -324,7 +324,7 @@ def place_detail(code: str, row_place: RowPlace) -> str:
 
 def _lines(imported: ImportedRows, report: DataCheckReport) -> Iterator[tuple[int, str, str, str]]:
     """Yield the report's lines (line number, finding, detail, text) in the order of the file."""
-    bad = [(row.line, phrase(f"common.data_bad.{row.code}"), *_detail_and_text(row)) for row in imported.bad]
+    bad = [(row.line, phrase(f"common.data_bad.{row.code}"), *_detail_and_text(row)) for row in imported.bad_rows]
     places = [
         (place.line, phrase(f"training.data_found.{finding.code}"), place_detail(finding.code, place), place.text)
         for finding in report.findings

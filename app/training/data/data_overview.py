@@ -59,12 +59,16 @@ class FlawedRows:
     def __init__(self, rows: Curation, bad_rows: Sequence[BadRow]) -> None:
         self._rows = rows
         self._flagged = [item for item in rows.items if item.flags]
-        self._bad = tuple(bad_rows)
-        self._found = Counter(flag for item in self._flagged for flag in item.flags)
+        self._bad_rows = tuple(bad_rows)
+        self._flag_counts = Counter(flag for item in self._flagged for flag in item.flags)
 
     def kinds(self) -> list[tuple[str, int]]:
         """Return (kind, current number of rows) for each kind that occurs."""
-        counts = [(OPEN, self.open), *((code, self._found[code]) for code in CODES), (UNUSABLE, len(self._bad))]
+        counts = [
+            (OPEN, self.open),
+            *((code, self._flag_counts[code]) for code in CODES),
+            (UNUSABLE, len(self._bad_rows)),
+        ]
         return [(kind, count) for kind, count in counts if count]
 
     @property
@@ -74,13 +78,13 @@ class FlawedRows:
     def of(self, kind: str) -> list[FlawedRow]:
         """Return the rows of a kind; for "" all rows with a grave flaw and the unusable lines."""
         if kind == UNUSABLE:
-            return list(self._bad)
+            return list(self._bad_rows)
         if kind == OPEN:
             return [item for item in self._flagged if self._rows.state_of(item) == "left_out"]
         if kind:
             return [item for item in self._flagged if kind in item.flags]
         grave: list[FlawedRow] = [item for item in self._flagged if not HARMLESS_FLAGS.issuperset(item.flags)]
-        return sorted([*grave, *self._bad], key=line_number)
+        return sorted([*grave, *self._bad_rows], key=line_number)
 
 
 def line_number(row: FlawedRow) -> int:

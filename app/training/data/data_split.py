@@ -49,15 +49,15 @@ PAPER = SplitSettings(measure=PAPER_MEASURE, keeps_alike=False)
 
 @dataclass(frozen=True, slots=True)
 class RowRemoval:
-    """A row that the split removed. `reason`: "same" | "near_holdout". `other`: the row that is kept instead."""
+    """A row that the split removed. `reason`: "same" | "near_holdout". `similar_row`: the row that is kept instead."""
 
     row: TrainingRow
     reason: str
-    other: TrainingRow
+    similar_row: TrainingRow
     similarity: float
 
     def as_record(self) -> RemovedRow:
-        row, other = self.row, self.other
+        row, other = self.row, self.similar_row
         return RemovedRow(row.id, row.line, self.reason, other.id, other.line, round(self.similarity, 4))
 
 
@@ -157,7 +157,7 @@ def _parts(
 
     twins: dict[str, list[str]] = {}  # a row also belongs to the groups of its removed duplicates
     for one in same:
-        twins.setdefault(one.other.id, []).append(one.row.group)
+        twins.setdefault(one.similar_row.id, []).append(one.row.group)
     for place, row in enumerate(rows):
         for group in filter(None, (row.group, *twins.get(row.id, ()))):
             join(groups.setdefault(group, place), place)

@@ -45,7 +45,7 @@ class ImportedRows:
 
     name: str
     rows: tuple[TrainingRow, ...]
-    bad: tuple[BadRow, ...]  # in the order of the file
+    bad_rows: tuple[BadRow, ...]  # in the order of the file
     shape: Shape
     mapping: ColumnMapping
     sha256: str = ""  # the file's hash
@@ -76,7 +76,7 @@ def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRow
     imported = replace(imported, sha256=hashlib.sha256(raw).hexdigest(), encoding=codec)
     if len(imported.rows) > ROWS:
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
-    if not imported.rows and not imported.bad:
+    if not imported.rows and not imported.bad_rows:
         raise AppError("data_only_heading" if imported.mapping.answer else "data_no_rows", name=path.name)
     if not wanted.group and len({row.group for row in imported.rows}) == 1:  # a single group separates nothing
         rows = tuple(replace(row, group="") for row in imported.rows)
@@ -148,7 +148,7 @@ def _samples(data_records: DataRecords) -> tuple[DataRecord, ...]:
     """Return the first records; values that JSON cannot represent, such as dates, become text."""
     return tuple(
         DataRecord(one.line, {name: _cut(value) for name, value in one.values.items()})
-        for one in data_records.found[:SAMPLES]
+        for one in data_records.records[:SAMPLES]
     )
 
 
@@ -166,12 +166,12 @@ def _cut(value: Any, depth: int = 8) -> Any:
 
 def _of_records(data_records: DataRecords, name: str, requested: ColumnMapping) -> ImportedRows:
     mapping, shape = _mapping(data_records, name, requested)
-    made = [records.row_from_record(record, mapping) for record in data_records.found]
-    bad = sorted([*data_records.bad, *(one for one in made if isinstance(one, BadRow))], key=lambda one: one.line)
+    made = [records.row_from_record(record, mapping) for record in data_records.records]
+    bad = sorted([*data_records.bad_rows, *(one for one in made if isinstance(one, BadRow))], key=lambda one: one.line)
     return ImportedRows(
         name=name,
         rows=tuple(one for one in made if isinstance(one, TrainingRow)),
-        bad=tuple(bad),
+        bad_rows=tuple(bad),
         shape=shape,
         mapping=mapping,
         columns=data_records.columns,
@@ -179,8 +179,8 @@ def _of_records(data_records: DataRecords, name: str, requested: ColumnMapping) 
         other_sheets=data_records.other_sheets,
         blank=data_records.blank,
         samples=_samples(data_records),
-        label=confidentiality.label_of_rows_or_none(record.values for record in data_records.found) or "",
-        origins=collection_lookup.origins_of_rows(record.values for record in data_records.found),
+        label=confidentiality.label_of_rows_or_none(record.values for record in data_records.records) or "",
+        origins=collection_lookup.origins_of_rows(record.values for record in data_records.records),
     )
 
 
@@ -188,7 +188,7 @@ def _mapping(data_records: DataRecords, name: str, requested: ColumnMapping) -> 
     requested = names.resolve_mapping(
         requested, data_records.columns, data_records.columns if data_records.is_table else ()
     )
-    column, shape = records.find_conversations(data_records.found, data_records.columns)
+    column, shape = records.find_conversations(data_records.records, data_records.columns)
     if column and not (requested.question or requested.answer):
         guessed = names.guess_mapping([one for one in data_records.columns if one != column], requested)
         return ColumnMapping(system=guessed.system, group=guessed.group, messages=column), shape
@@ -198,7 +198,7 @@ def _mapping(data_records: DataRecords, name: str, requested: ColumnMapping) -> 
         left, right = data_records.columns
         is_turned = mapping.question == right or mapping.answer == left
         mapping = ColumnMapping(*((right, left) if is_turned else (left, right)))
-    if data_records.found and not (mapping.question and mapping.answer):
+    if data_records.records and not (mapping.question and mapping.answer):
         raise AppError("data_no_columns", name=name, columns=names.list_columns(data_records.columns))
     return mapping, "alpaca" if (mapping.question, mapping.answer) == records.ALPACA else "columns"
 

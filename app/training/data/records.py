@@ -51,8 +51,8 @@ class DataRecords:
     empty rows. `sheet`, `other_sheets`: the sheet of a workbook that was read, and the others.
     """
 
-    found: list[DataRecord] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+    records: list[DataRecord] = field(default_factory=list)
+    bad_rows: list[BadRow] = field(default_factory=list)
     columns: tuple[str, ...] = ()
     is_table: bool = False
     has_names: bool = True
@@ -212,8 +212,8 @@ def _of_lines(text: str) -> DataRecords:
 
     blank: list[int] = []
     read = _sorted(numbered_values())
-    last = max([record.line for record in read.found] + [row.line for row in read.bad], default=0)
-    return DataRecords(read.found, read.bad, read.columns, blank=sum(line < last for line in blank))
+    last = max([record.line for record in read.records] + [row.line for row in read.bad_rows], default=0)
+    return DataRecords(read.records, read.bad_rows, read.columns, blank=sum(line < last for line in blank))
 
 
 def _of_items(text: str, start: int) -> DataRecords:

@@ -168,11 +168,11 @@ _Step = QuestionAnswerPair | StandalonePrompt | str  # accepted pair, prompt to 
 class GenerationPlan:
     """The input of a generation.
 
-    `wanted`: number of pairs. `not_there`: the answer text for questions that the collection does not answer.
+    `pair_count`: number of pairs. `not_there`: the answer text for questions that the collection does not answer.
     """
 
     passages: tuple[Passage, ...]
-    wanted: int
+    pair_count: int
     not_there: str
 
 
@@ -180,7 +180,7 @@ class GenerationPlan:
 class GenerationStatus:
     """The state of a generation. `prompts`: those still without a reply; if empty, the generation is finished."""
 
-    wanted: int
+    pair_count: int
     prompts: list[StandalonePrompt] = field(default_factory=list)
     accepted: list[QuestionAnswerPair] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)  # number for each reason
@@ -195,7 +195,7 @@ class GenerationStatus:
     @property
     def has_room(self) -> bool:
         """Return whether pairs would still be missing even if all open prompts gave accepted pairs."""
-        return len(self.accepted) + len(self.prompts) + self.expected < self.wanted
+        return len(self.accepted) + len(self.prompts) + self.expected < self.pair_count
 
     def enter(self, step: _Step) -> _Step:
         """Record the step and return it; a pair that repeats an accepted one is recorded as a rejection."""
@@ -219,7 +219,7 @@ def max_passages(pair_count: int) -> int:
 
 def compute_status(plan: GenerationPlan, replies: Replies, lacks: Lacks) -> GenerationStatus:
     """Compute the status from the replies. `lacks` must always judge by the same collection."""
-    status = GenerationStatus(plan.wanted)
+    status = GenerationStatus(plan.pair_count)
     used: Counter[str] = Counter()
     for number, passage in enumerate(plan.passages, start=1):
         if not status.has_room:

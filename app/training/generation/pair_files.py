@@ -130,11 +130,11 @@ class ReviewProblem:
 class PairReview:
     """The decisions of a table.
 
-    `kept`: the accepted and edited pairs, in the order of the pairs' file. The counts include each pair once:
+    `kept_pairs`: the accepted and edited pairs, in the order of the pairs' file. The counts include each pair once:
     `undecided` have no decision; `missing` have no row in the table.
     """
 
-    kept: tuple[_Pair, ...]
+    kept_pairs: tuple[_Pair, ...]
     total: int
     accepted: int = 0
     edited: int = 0

@@ -179,7 +179,7 @@ class RunProgress:
 
     state: str
     standing: RunStatus = field(default_factory=RunStatus)
-    asked: RunSpec | None = None  # with all settings once they are decided; None: the file is damaged
+    requested: RunSpec | None = None  # with all settings once they are decided; None: the file is damaged
     began_at: float = 0.0  # seconds since 1970 of the last start; 0: not started
     is_resumed: bool = False  # the last start resumed from a checkpoint
     is_judged: bool = False
@@ -274,7 +274,7 @@ class ProgressReader:
         return RunProgress(
             state=state,
             standing=self._history.status,
-            asked=run_folders.effective_spec(folder),
+            requested=run_folders.effective_spec(folder),
             began_at=started.time if started else 0.0,
             is_resumed=bool(started and started.resumed_step),
             is_judged=(folder / run_folders.GATE).is_file(),

@@ -77,14 +77,14 @@ class AdapterTrial(QObject):
         self._settings = settings
         self._ready: _Ready | None = None
         self._run: AnswerRun | None = None
-        self._asked: object = None  # identifies the current `start`; None: none is running
+        self._request_token: object = None  # identifies the current `start`; None: none is running
         self._text = ""
         self._is_looping = False
-        self._known: tuple[str, TrialAnswers] | None = None  # the last question with the base's answer
+        self._last_question: tuple[str, TrialAnswers] | None = None  # the last question with the base's answer
 
     @property
     def is_running(self) -> bool:
-        return self._asked is not None
+        return self._request_token is not None
 
     def start(self, question: str, strength: float) -> None:
         """Answer the question with both sides. `strength`: 0 (only the base) to MOST_STRENGTH; 1 is as trained.
@@ -94,21 +94,21 @@ class AdapterTrial(QObject):
         """
         assert not self.is_running
         assert 0 <= strength <= MOST_STRENGTH
-        asked = self._asked = object()
+        asked = self._request_token = object()
         if self._ready is not None:
             self._begin(self._ready, question, strength)
             return
         folder, models = self._folder, tuple(self._models())
         background.run(
             lambda: _prepared(folder, models),
-            lambda ready: self._begin(ready, question, strength) if self._asked is asked else None,
-            lambda error: self._fail(error) if self._asked is asked else None,
+            lambda ready: self._begin(ready, question, strength) if self._request_token is asked else None,
+            lambda error: self._fail(error) if self._request_token is asked else None,
         )
 
     def stop(self) -> None:
         """Stop answering; the text received so far is kept."""
         if self.is_running:
-            self._asked = None
+            self._request_token = None
             run, self._run = self._run, None
             if run is not None:
                 run.stop()  # the engine stops writing
@@ -124,8 +124,8 @@ class AdapterTrial(QObject):
             self._fail(AppError("trial_engine_busy"))
             return
         tuned = (AdapterUse(ready.adapter, strength),)
-        if self._known is not None and self._known[0] == question:
-            self.answered.emit("base", self._known[1])
+        if self._last_question is not None and self._last_question[0] == question:
+            self.answered.emit("base", self._last_question[1])
             self._answer("tuned", question, tuned, self._finish)
             return
         # The tuned model answers first: it ends its answers, while a base may write to the limit.
@@ -142,9 +142,9 @@ class AdapterTrial(QObject):
         run.text_received.connect(lambda text: self._on_text(side, text))
         run.finished.connect(lambda outcome: self._on_answered(side, question, outcome, go_on))
         run.failed.connect(self._fail)
-        asked = self._asked
+        asked = self._request_token
         self.began.emit(side)
-        if self._asked is asked:  # a slot of the signal may have stopped the trial
+        if self._request_token is asked:  # a slot of the signal may have stopped the trial
             run.start()
 
     def _on_text(self, side: Side, text: str) -> None:
@@ -158,19 +158,19 @@ class AdapterTrial(QObject):
         self._let_go()
         found = TrialAnswers(self._text.strip(), outcome.total_s, outcome.done.stop_reason in _CUT)
         if side == "base":
-            self._known = question, found
-        asked = self._asked
+            self._last_question = question, found
+        asked = self._request_token
         self.answered.emit(side, found)
-        if self._asked is asked:
+        if self._request_token is asked:
             go_on()
 
     def _finish(self) -> None:
-        self._asked = None
+        self._request_token = None
         self.finished.emit()
 
     def _fail(self, error: AppError) -> None:
         self._let_go()
-        self._asked = None
+        self._request_token = None
         self.failed.emit(error)
 
     def _let_go(self) -> None:

@@ -315,7 +315,7 @@ class DraftEditor(QObject):
     def _on_imported(self, file: ImportOrigin, rows: Curation, path: Path) -> None:
         found = file.imported
         data = DraftData(
-            found.name, 0, 0, unusable=len(found.bad), folder=str(rows.folder), file=str(path),
+            found.name, 0, 0, unusable=len(found.bad_rows), folder=str(rows.folder), file=str(path),
             mapping=found.mapping.as_dict(), label=found.label,
         )  # fmt: skip
         self._on_rows(rows, data, file)

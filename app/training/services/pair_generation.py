@@ -42,7 +42,7 @@ SEARCHED = 20  # most passages searched for an answer to an unanswerable questio
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """A job to generate pairs. `out`: the output file. `wanted`: number of pairs. `seed`: order of the passages.
+    """A job to generate pairs. `out`: the output file. `pair_count`: number of pairs. `seed`: order of the passages.
 
     `is_agreed`: the user agreed to pairs from confidential documents.
     """
@@ -50,7 +50,7 @@ class GenerationJob:
     where: Paths
     collection: DocumentCollection
     out: Path
-    wanted: int
+    pair_count: int
     seed: int
     model: LocalModel
     settings: Settings
@@ -90,12 +90,12 @@ class GenerationOutcome:
 class GenerationProgress:
     """The progress of a generation.
 
-    `accepted`: pairs accepted before this round, of `wanted`; `round`: progress within the round. `passages`: number of
-    suitable passages.
+    `accepted`: pairs accepted before this round, of `pair_count`; `round`: progress within the round. `passages`:
+    number of suitable passages.
     """
 
     accepted: int
-    wanted: int
+    pair_count: int
     round: PromptRunProgress
     passages: int
 
@@ -150,7 +150,7 @@ class PairGeneration(QObject):
         self._prepared: _Prepared | None = None
         self._replies: dict[StandalonePrompt, ModelReply] = {}
         self._lacking: dict[str, bool] = {}
-        self._standing = GenerationStatus(job.wanted)
+        self._standing = GenerationStatus(job.pair_count)
         self._run: PromptRun | None = None
         self._started_at = 0.0
         self._is_over = self._is_writing = False
@@ -247,7 +247,7 @@ class PairGeneration(QObject):
     def _on_progressed(self, progress: PromptRunProgress) -> None:
         assert self._prepared is not None
         passages = len(self._prepared.selected.passages)
-        self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.wanted, progress, passages))
+        self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.pair_count, progress, passages))
 
     def _on_replied(self, replies: dict[StandalonePrompt, ModelReply]) -> None:
         self._forget_run()
@@ -294,12 +294,14 @@ def _prepared(job: GenerationJob) -> _Prepared:
     check_target(job.out)
     library = Library.beside(job.where.documents)
     try:
-        selected = passages.select_passages(library, job.collection, job.seed, generation_plan.max_passages(job.wanted))
+        selected = passages.select_passages(
+            library, job.collection, job.seed, generation_plan.max_passages(job.pair_count)
+        )
     finally:
         library.close()
     if not selected.passages:
         raise AppError("generation_no_passages", name=job.collection.name, sections=selected.sections)
-    made = GenerationPlan(selected.passages, job.wanted, prompts.prompt_text("not_there"))
+    made = GenerationPlan(selected.passages, job.pair_count, prompts.prompt_text("not_there"))
     return _Prepared(made, selected, _writer(job))
 
 

@@ -48,12 +48,12 @@ class PresetForecasts(QObject):
         super().__init__(parent)
         self._paths = paths
         self._models = models
-        self._asked: tuple[Any, ...] = ()
+        self._request: tuple[Any, ...] = ()
         self._task: LongTask | None = None
         self._question = 0  # number of the last start; results of earlier ones are dropped
-        self._made: _Prepared | None = None
+        self._prepared: _Prepared | None = None
         self._left: list[str] = []  # presets still to forecast
-        self.found: dict[str, PresetForecast] = {}  # the keys are presets
+        self.forecasts: dict[str, PresetForecast] = {}  # the keys are presets
         self.error: AppError | None = None  # the reason if there are no forecasts
 
     @property
@@ -64,11 +64,11 @@ class PresetForecasts(QObject):
         """Start the forecasts if their input has changed, and stop earlier ones. The draft's own preset comes first."""
         frozen, settings = draft.frozen, {k: v for k, v in draft.settings.items() if k not in _WITHOUT_COST}
         asked = (draft.base, frozen.folder if frozen else "", settings)
-        if asked == self._asked:
+        if asked == self._request:
             return
-        self._asked = asked
+        self._request = asked
         self.stop()
-        self.found, self.error = {}, None
+        self.forecasts, self.error = {}, None
         if draft.base and frozen is not None:
             self._left = sorted(PRESETS, key=lambda preset: preset != draft.preset)
             paths, models = self._paths, self._models()
@@ -92,11 +92,11 @@ class PresetForecasts(QObject):
             return
         self._task = None
         if isinstance(result, PresetForecast):
-            self.found[self._left.pop(0)] = result
+            self.forecasts[self._left.pop(0)] = result
         else:
-            self._made = result
+            self._prepared = result
         if self._left:
-            made, preset = self._made, self._left[0]
+            made, preset = self._prepared, self._left[0]
             assert made is not None
             self._do(lambda progress: _outlook(made, preset, progress))
         self.changed.emit()
@@ -109,7 +109,7 @@ class PresetForecasts(QObject):
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    asked: RunSpec
+    requested: RunSpec
     settings: Mapping[str, Any]
     device: PlannedDevice
 
@@ -150,6 +150,6 @@ def _outlook(prepared: _Prepared, preset: str, progress: TaskProgress) -> Preset
 def _plan(prepared: _Prepared, preset: str, without: str, progress: TaskProgress) -> RunPlan:
     """Return the plan of a preset. `without`: a setting to reset to the preset's value; "" for none."""
     progress.check()
-    fields = spec.to_json(prepared.asked) | {"preset": preset}
+    fields = spec.to_json(prepared.requested) | {"preset": preset}
     asked = spec.from_json({name: value for name, value in fields.items() if name != without})
     return run_plan.plan_run(asked, None, lambda _kind: prepared.device)

@@ -38,7 +38,7 @@ class TerminalRun(CommandEventLoop):
         super().__init__(self._pause)
         self._run = run
         self._id = run_id
-        self._begun = on_begun
+        self._on_begun = on_begun
         self._output = output
         run.event_received.connect(self._on_event)
         for ended in (run.finished, run.paused, run.cancelled):
@@ -61,7 +61,7 @@ class TerminalRun(CommandEventLoop):
     def _begin(self) -> None:
         try:
             self._run.start()
-            self._begun()
+            self._on_begun()
         except AppError as error:
             self.fail(error)
 

@@ -69,7 +69,7 @@ class TrainingRunner(QObject):
         self.outcome = ""  # how the last run ended: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
         self._is_judging = False
-        self._turn: object = None  # identifies the current background preparation; None: there is none
+        self._preparation: object = None  # identifies the current background preparation; None: there is none
         self._began_at = 0.0
 
     @property
@@ -177,19 +177,21 @@ class TrainingRunner(QObject):
     def _prepare(self, take: Callable[[Trainer], H], go_on: Callable[[Trainer, H], None]) -> None:
         """Run `take` in the background, which locks the run, then `go_on`; release a lock that is no longer needed."""
         locate = self._locate
-        turn = self._turn = object()
+        turn = self._preparation = object()
 
         def work() -> tuple[Trainer, H]:
             trainer = locate()  # may have to wait for a sleeping drive
             return trainer, take(trainer)
 
         def go_on_if_current(outcome: tuple[Trainer, H]) -> None:
-            if self._turn is turn:
+            if self._preparation is turn:
                 go_on(*outcome)
             else:
                 outcome[1].release()
 
-        background.run(work, go_on_if_current, lambda error: self._end(error, "failed") if self._turn is turn else None)
+        background.run(
+            work, go_on_if_current, lambda error: self._end(error, "failed") if self._preparation is turn else None
+        )
 
     def _train(self, folder: Path) -> None:
         def begin(trainer: Trainer, locked: LockedRun) -> None:
@@ -246,7 +248,7 @@ class TrainingRunner(QObject):
         self._forget_run()
         if self._gate is not None:
             self._gate.deleteLater()
-        self.folder = self._gate = self.progress = self._turn = None
+        self.folder = self._gate = self.progress = self._preparation = None
         self._is_judging = False
         self.form = ""
 

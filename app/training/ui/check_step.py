@@ -155,7 +155,7 @@ class CheckStep(WizardStep):
         if blocking:
             self._mark.show_icon("circle-x", "danger")
             self.verdict.setText(phrase("training.cannot_start_like_this_n", n=blocking))
-        elif warnings := sum(line.level == training_texts.WARN for line in self.findings.shown):
+        elif warnings := sum(line.level == training_texts.WARN for line in self.findings.lines):
             self._mark.show_icon("triangle-alert", "warning")
             self.verdict.setText(phrase("training.ready_to_start_with_n", n=warnings))
         else:
@@ -224,14 +224,14 @@ class FindingsView(QWidget):
         super().__init__()
         self._theme = theme
         self._show_step = show_step
-        self.shown: list[CheckLine] = []
+        self.lines: list[CheckLine] = []
         self.rows: list[FindingRow] = []
         self._column = make_column(into=self, spacing_px=10)
 
     def show_lines(self, lines: Sequence[CheckLine]) -> None:
-        if list(lines) == self.shown:
+        if list(lines) == self.lines:
             return
-        self.shown = list(lines)
+        self.lines = list(lines)
         self.rows = [FindingRow(self._theme, line) for line in lines]
         refill(self._column, self.rows)
         for row in self.rows:

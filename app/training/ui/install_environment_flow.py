@@ -70,7 +70,7 @@ class InstallEnvironmentDialog(Dialog):
             self._choose_variant,
         )
         self.kind.setAccessibleName(phrase("training.kind_of_parts"))
-        self.place = PathRow(theme, phrase("training.place"), "", can_clear=False)
+        self.folder_row = PathRow(theme, phrase("training.place"), "", can_clear=False)
         self.room = Label(wraps=True)
         self.network = Label(wraps=True)
         offline = () if wheels else (DialogButton("offline", phrase("common.make_it_offline")),)
@@ -87,7 +87,7 @@ class InstallEnvironmentDialog(Dialog):
             content=self._content(),
         )
         self._is_allowed = wheels is not None or setup.may_use_network
-        self.place.choose_requested.connect(self._choose_place)
+        self.folder_row.choose_requested.connect(self._choose_place)
         self._show_checking(base)
         if base is None:
             setup.propose(self._on_proposed)
@@ -95,14 +95,14 @@ class InstallEnvironmentDialog(Dialog):
             self._measure(base)
 
     def fit_height(self, *inner: QWidget | None) -> None:
-        super().fit_height(*inner, self.place, self.place.parentWidget())
+        super().fit_height(*inner, self.folder_row, self.folder_row.parentWidget())
 
     def _content(self) -> QWidget:
         content, kind = QWidget(), QWidget()
         make_row(Label(phrase("training.kind_of_parts"), strong=True), (self.kind, 1), into=kind, spacing_px=12)
         kind.setVisible(self._has_variants)
-        self.place.setContentsMargins(-12, 0, -12, 0)
-        make_column(self.place, kind, self.room, self.network, into=content, spacing_px=8)
+        self.folder_row.setContentsMargins(-12, 0, -12, 0)
+        make_column(self.folder_row, kind, self.room, self.network, into=content, spacing_px=8)
         return content
 
     def _choose_variant(self, variant: str) -> None:
@@ -126,8 +126,8 @@ class InstallEnvironmentDialog(Dialog):
         self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, base, self.variant)
 
     def _show_checking(self, base: Path | None) -> None:
-        self.place.show_path(str(base or "…"))
-        self.place.path.setAccessibleName(str(base or ""))
+        self.folder_row.show_path(str(base or "…"))
+        self.folder_row.path.setAccessibleName(str(base or ""))
         self.buttons["make"].setEnabled(False)
         self.room.set_tone("text")
         self.room.setText(phrase("common.checking"))
@@ -202,7 +202,7 @@ class InstallEnvironmentFlow(NoticeColumn):
         self._theme = theme
         self._setup = setup
         self._pickers = pickers
-        self._shown = ""  # name of the shown phase
+        self._shown_phase = ""  # name of the shown phase
         self.progress.cancelled.connect(setup.cancel)
         setup.began.connect(self._on_began)
         setup.progressed.connect(self._on_progressed)
@@ -249,12 +249,12 @@ class InstallEnvironmentFlow(NoticeColumn):
 
     def _on_began(self) -> None:
         self.banner.hide()
-        self._shown = self._setup.phase.name
+        self._shown_phase = self._setup.phase.name
         self.progress.start(install_phase_text(self._setup.phase), self._setup.elapsed_s)
 
     def _on_progressed(self, phase: Phase) -> None:
-        if phase.name != self._shown:  # only some phases have known progress
-            self._shown = phase.name
+        if phase.name != self._shown_phase:  # only some phases have known progress
+            self._shown_phase = phase.name
             self.progress.start(install_phase_text(phase), self._setup.elapsed_s)
         self.progress.say(install_phase_text(phase))
         self.progress.set_progress(phase.done_bytes, phase.total_bytes, is_brief=True)

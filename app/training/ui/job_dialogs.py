@@ -53,7 +53,7 @@ class JobFolderDialog(Dialog):
         self._pickers = pickers
         self._picker_title = picker_title
         self._folder: Path | None = None
-        self.place = path_row
+        self.path_row = path_row
         self.banner = Banner(theme, can_close=False)
         self.progress = ProgressRow(theme, can_cancel=False)
         path_row.setContentsMargins(-12, 0, -12, 0)
@@ -72,14 +72,14 @@ class JobFolderDialog(Dialog):
 
     def _show_folder(self, folder: Path) -> None:
         self._folder = folder
-        self.place.show_path(str(folder))
+        self.path_row.show_path(str(folder))
         self.banner.hide()
         self._button.setEnabled(True)
         self._button.setFocus()
         self.fit_height()
 
     def _set_busy(self, *, is_busy: bool) -> None:
-        for widget in (self._button, self.place):
+        for widget in (self._button, self.path_row):
             widget.setEnabled(not is_busy)
 
     def _begin(self, what: str) -> None:
@@ -225,4 +225,4 @@ class ImportJobDialog(JobFolderDialog):
     def _on_failed(self, error: AppError) -> None:
         self._task = None
         super()._on_failed(error)
-        self.place.choose_button.setFocus()
+        self.path_row.choose_button.setFocus()

@@ -104,9 +104,9 @@ class ModelStep(WizardStep):
 
     def _show_forecasts(self) -> None:
         draft, forecasts = self._work.draft, self.forecasts
-        self.cards.show_presets(draft.preset, forecasts.found, is_working=forecasts.is_working)
+        self.cards.show_presets(draft.preset, forecasts.forecasts, is_working=forecasts.is_working)
         self.about.setText(self._forecast_note(draft))
-        forecast = forecasts.found.get(draft.preset)
+        forecast = forecasts.forecasts.get(draft.preset)
         decided = {name: getattr(forecast.plan.spec, name) for name in self.expert.fields} if forecast else {}
         left = decided | dict(forecast.left) if forecast else {}
         fixed = {"rank": draft.start.rank, "alpha": draft.start.alpha} if draft.start else {}
@@ -146,15 +146,15 @@ class BaseModelField(QWidget):
         super().__init__()
         self._theme = theme
         self._pickers = pickers
-        self._shown: tuple[str, tuple[LocalModel, ...]] | None = None
+        self._shown_choices: tuple[str, tuple[LocalModel, ...]] | None = None
         self._build()
         theme.changed.connect(self._resize)
         self._resize()
 
     def show_base(self, base: str, models: Sequence[LocalModel]) -> None:
-        if self._shown == (base, tuple(models)):
+        if self._shown_choices == (base, tuple(models)):
             return
-        self._shown = (base, tuple(models))
+        self._shown_choices = (base, tuple(models))
         names = local_models.distinct_names(models)
         refused = {model.id: error for model in models if (error := base_models.training_refusal(model)) is not None}
         choices = [(names[model.id], model.id) for model in models if model.id not in refused]
@@ -224,7 +224,7 @@ class BaseModelField(QWidget):
 
     def _on_read(self, outcome: tuple[str, HfModel]) -> None:
         base, model = outcome
-        if self._shown is not None and self._shown[0] == base:
+        if self._shown_choices is not None and self._shown_choices[0] == base:
             parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
             self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
 

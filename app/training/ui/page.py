@@ -57,7 +57,7 @@ class TrainingPage(ListDetailPage):
         self._paths = paths
         self._trainings = trainings
         self._steps = steps
-        self._shown = TrainingsOverview()
+        self._overview = TrainingsOverview()
         self._live: Mapping[EntryKey, str] = {}  # progress texts of the run in progress
         self.content: DraftWizard | RunWizard | None = None
         self._refresh_timer, self._step_timer = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
@@ -107,7 +107,7 @@ class TrainingPage(ListDetailPage):
         background.run(lambda: training_list.list_trainings(self._paths), self._show_overview, self.say)
 
     def _show_overview(self, overview: TrainingsOverview) -> None:
-        self._shown = overview
+        self._overview = overview
         self.search.setVisible(len(overview.entries) >= SEARCH_FROM or bool(self.search.text()))
         self._show_list(self._live)
         self._header.title.setText(self._title())
@@ -115,8 +115,8 @@ class TrainingPage(ListDetailPage):
 
     def _show_list(self, live: Mapping[EntryKey, str]) -> None:
         self._live = live
-        rows = training_texts.list_rows(self._shown.search(self.search.text()), live)
-        self._show_rows(rows, has_entries=bool(self._shown.entries))
+        rows = training_texts.list_rows(self._overview.search(self.search.text()), live)
+        self._show_rows(rows, has_entries=bool(self._overview.entries))
 
     def open(self, key: EntryKey) -> None:
         """Show a training. `key`: ("draft" | "run", id)."""
@@ -143,8 +143,8 @@ class TrainingPage(ListDetailPage):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.refresh()
-        if self.content is None and self._shown.in_progress:
-            self.list.setCurrentIndex(self.entries.index_of(training_texts.entry_key(self._shown.in_progress[0])))
+        if self.content is None and self._overview.in_progress:
+            self.list.setCurrentIndex(self.entries.index_of(training_texts.entry_key(self._overview.in_progress[0])))
 
     # ------------------------------------------------------------------ building
 
@@ -175,7 +175,7 @@ class TrainingPage(ListDetailPage):
         self.list.rename_requested.connect(lambda: self._with_entry(actions.edit))
         self.list.remove_requested.connect(lambda: self._with_entry(actions.remove))
         self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: actions.menu(entry, at)))
-        self.search.textChanged.connect(lambda: self._show_overview(self._shown))
+        self.search.textChanged.connect(lambda: self._show_overview(self._overview))
         self._refresh_timer.timeout.connect(self._refresh_in_background)
         self._step_timer.timeout.connect(self._show_step_progress)
         self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)

@@ -105,7 +105,7 @@ def format_gigabytes(size_bytes: float) -> str:
 
 
 def base_name(course: RunProgress) -> str:
-    spec = course.asked
+    spec = course.requested
     if spec is None:
         return "–"
     path = Path(spec.base)

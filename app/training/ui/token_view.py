@@ -38,10 +38,10 @@ class TokenView(QFrame):
         self.setProperty("surface", "card")
         self._theme = theme
         self._previews: Sequence[Preview] = ()
-        self._place = 0
+        self._index = 0
         self.title = Label(role="heading3", wraps=True)
-        self.before = IconButton(theme, "chevron-left", phrase("training.previous_example"), "←")
-        self.after = IconButton(theme, "chevron-right", phrase("training.next_example"), "→")
+        self.previous_button = IconButton(theme, "chevron-left", phrase("training.previous_example"), "←")
+        self.next_button = IconButton(theme, "chevron-right", phrase("training.next_example"), "→")
         self.text = TokenText(theme)
         self.facts = Label(role="caption", tone="muted", wraps=True)
         self._legend = (
@@ -50,14 +50,14 @@ class TokenView(QFrame):
             Label(phrase("training.marks_of_the_conversation"), "caption", "muted"),
         )
         self._build()
-        self.before.clicked.connect(lambda: self.show_place(self._place - 1))
-        self.after.clicked.connect(lambda: self.show_place(self._place + 1))
+        self.previous_button.clicked.connect(lambda: self.show_place(self._index - 1))
+        self.next_button.clicked.connect(lambda: self.show_place(self._index + 1))
         self.text.focus_changed.connect(self.update)
-        self.text.turned.connect(lambda by: self.show_place(self._place + by))
+        self.text.turned.connect(lambda by: self.show_place(self._index + by))
         theme.changed.connect(self._on_theme_changed)
 
     def _on_theme_changed(self) -> None:
-        self.show_place(self._place)
+        self.show_place(self._index)
 
     def show_previews(self, previews: Sequence[Preview]) -> None:
         """Show the first of the examples; if they are the same as before, stay at the current one."""
@@ -70,7 +70,7 @@ class TokenView(QFrame):
         count = len(self._previews)
         if not 0 <= index < count:
             return
-        self._place = index
+        self._index = index
         preview = self._previews[index]
         title = phrase("training.example_i_of_n", i=index + 1, n=count)
         trained = sum(token.is_trained for token in preview.tokens)
@@ -82,8 +82,8 @@ class TokenView(QFrame):
         self.facts.setText(facts)
         self.text.show_pieces(run_plan.preview_pieces(preview.tokens))
         self.text.setAccessibleName(join_facts(title, facts))
-        self.before.setEnabled(index > 0)
-        self.after.setEnabled(index + 1 < count)
+        self.previous_button.setEnabled(index > 0)
+        self.next_button.setEnabled(index + 1 < count)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -96,7 +96,7 @@ class TokenView(QFrame):
 
     def _build(self) -> None:
         self._legend[0].setStyleSheet("text-decoration: underline")
-        head = make_row((self.title, 1), self.before, self.after, spacing_px=4)
+        head = make_row((self.title, 1), self.previous_button, self.next_button, spacing_px=4)
         make_column(
             head, FlowBox(*self._legend), self.text, self.facts, into=self, margins_px=(16, 12, 16, 12), spacing_px=8
         )

@@ -144,7 +144,7 @@ class RichText(QTextBrowser):
         super().__init__(parent)
         self._theme = theme
         self._stream: StreamedDocument | None = None
-        self._shown: markdown.SafeDocument | None = None
+        self._shown_document: markdown.SafeDocument | None = None
         self._width = theme.metric("column_width")
         self._query_words: tuple[str, ...] = ()  # words to highlight
         self._places: list[Place] = []
@@ -252,9 +252,9 @@ class RichText(QTextBrowser):
         if kept is not None:
             self.setTextCursor(kept)
         self._highlight_words()
-        if self._shown is not None:
-            self._shown.deleteLater()
-        self._shown = document
+        if self._shown_document is not None:
+            self._shown_document.deleteLater()
+        self._shown_document = document
 
     def _style(self, document: markdown.SafeDocument) -> None:
         """Style a document before it is laid out."""

@@ -38,8 +38,8 @@ class Banner(QFrame):
         self.level = level
         self.setProperty("surface", level)
         self._icon.show_icon(_ICONS[level], level)
-        self._what.setText(heading)
-        self._what.set_tone(level)
+        self._heading.setText(heading)
+        self._heading.set_tone(level)
         self._sentence.setText(sentence)
         self._sentence.setVisible(bool(sentence))
         self._set_actions(actions)
@@ -66,9 +66,9 @@ class Banner(QFrame):
 
     def _build(self, can_close: bool) -> None:
         self._icon = IconLabel(self._theme, "triangle-alert", "warning")
-        self._what = Label(strong=True, wraps=True)
+        self._heading = Label(strong=True, wraps=True)
         self._sentence = Label(tone="text2", wraps=True)
-        words = make_column(self._what, self._sentence, spacing_px=2)
+        words = make_column(self._heading, self._sentence, spacing_px=2)
         self._buttons = make_row(spacing_px=8)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._content.setSpacing(8)

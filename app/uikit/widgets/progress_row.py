@@ -79,7 +79,7 @@ class ProgressRow(QFrame):
 
     def say(self, label: str) -> None:
         """Show another text about the same work, whose time continues."""
-        self._what.setText(label)
+        self._label.setText(label)
         self._bar.setAccessibleName(label)
 
     def set_progress(self, done: int, total: int, *, is_bytes: bool = False, is_brief: bool = False) -> None:
@@ -115,13 +115,13 @@ class ProgressRow(QFrame):
 
     def _build(self, can_cancel: bool) -> None:
         self.setProperty("surface", "raised")
-        self._what = ElidedLabel()
+        self._label = ElidedLabel()
         self._amount = Label(role="caption", tone="text2")
         self.cancel_button = Button(self._theme, phrase("common.cancel_2"), compact=True)
         self._bar = QProgressBar()
         self._bar.setRange(0, STEPS)
         self._bar.setTextVisible(False)
-        row = make_row((self._what, 1), self._amount, self.cancel_button, spacing_px=12)
+        row = make_row((self._label, 1), self._amount, self.cancel_button, spacing_px=12)
         make_column(row, self._bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=8)
         self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window
 

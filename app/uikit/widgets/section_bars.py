@@ -123,10 +123,10 @@ class StepRail(QWidget):
         for place, step in enumerate(self.steps):
             step.show_state(DONE if place < now else NOW if place == now else LATER, can_go_back=place >= first)
         words = phrase("uikit.i_n_step")
-        self._short.setText(words.format(i=now + 1, n=len(self.steps), step=self.steps[now].text()))
+        self._short_label.setText(words.format(i=now + 1, n=len(self.steps), step=self.steps[now].text()))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self._short.minimumSizeHint().width(), self.steps[0].sizeHint().height())
+        return QSize(self._short_label.minimumSizeHint().width(), self.steps[0].sizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -135,7 +135,7 @@ class StepRail(QWidget):
     def _build(self) -> None:
         # The row never widens its parent, because it can shorten itself.
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._short = ElidedLabel(strong=True)
+        self._short_label = ElidedLabel(strong=True)
         row = make_row(into=self, spacing_px=GAP_PX)
         for place, step in enumerate(self.steps):
             if place:
@@ -143,7 +143,7 @@ class StepRail(QWidget):
                 self._lines.append(line)
                 row.addWidget(line, 1)
             row.addWidget(step)
-        row.addWidget(self._short, 1)
+        row.addWidget(self._short_label, 1)
 
     def _connect(self) -> None:
         for place, step in enumerate(self.steps):
@@ -160,7 +160,7 @@ class StepRail(QWidget):
         is_short = self.width() < widths + len(self._lines) * (STEP_LINE_PX + 2 * GAP_PX)
         for widget in (*self.steps, *self._lines):
             widget.setVisible(not is_short)
-        self._short.setVisible(is_short)
+        self._short_label.setVisible(is_short)
 
 
 class RailStep(QAbstractButton):

@@ -69,7 +69,7 @@ class BatchWindow(Window):
     def choose(self, path: Path) -> None:
         self.batch._pickers = Pickers(open=lambda *_: str(path), save=lambda *_: str(path))
         self.click(self.batch.choose_button)
-        self.wait(lambda: self.batch.shown is self.setup)
+        self.wait(lambda: self.batch.shown_widget is self.setup)
 
     def said(self) -> str:
         self.wait(self.banner.isVisible)
@@ -112,12 +112,12 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: BatchWindow, file: Path) 
         "4 行目　何時までですか？",
     ]
     assert "1 行は質問にできません：3 行目（質問が空です）" in setup.skipped.text()
-    assert setup.without.isVisible()
+    assert setup.no_documents_note.isVisible()
     assert setup.out == file.with_name("問い合わせ_回答.xlsx")
     ended: list[str] = []
     desk.parts.navigation.work_ended.connect(lambda words, _seconds: ended.append(words))
     desk.click(setup.start_button)
-    desk.wait(lambda: desk.batch.shown is desk.batch.empty and desk.banner.isVisible())
+    desk.wait(lambda: desk.batch.shown_widget is desk.batch.empty and desk.banner.isVisible())
     assert ended == [phrase("chat.asking_in_batch_has_finished")]
     assert desk.said().startswith("2 件に回答しました。")
     assert "質問にできない行 1 行" in desk.said()
@@ -149,7 +149,7 @@ def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: BatchWi
         assert event.isAccepted() == is_taken
     drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, buttons, keys)
     desk.batch.dropEvent(drop)
-    desk.wait(lambda: desk.batch.shown is desk.setup)
+    desk.wait(lambda: desk.batch.shown_widget is desk.setup)
 
 
 def test_a_broken_file_is_said_in_words(desk: BatchWindow, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_broken_file_is_said_in_words(desk: BatchWindow, tmp_path: Path) -> No
     broken.write_bytes(b"PK\x03\x04")
     desk.batch.open_file(broken)
     assert "壊れた.xlsx を読めません" in desk.said()
-    assert desk.batch.shown is desk.batch.empty
+    assert desk.batch.shown_widget is desk.batch.empty
 
 
 def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
@@ -170,10 +170,10 @@ def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
     out = desk.setup.out
     desk.click(desk.setup.start_button)
     desk.wait(lambda: running.bar.value() == 1)
-    assert running.what.text().startswith("答えています：!slow")
+    assert running.work_label.text().startswith("答えています：!slow")
     assert running.amount.text().startswith("1／3 件（33 %）")
     desk.click(running.pause_button)
-    assert running.what.text() == "一時停止しています"
+    assert running.work_label.text() == "一時停止しています"
     desk.click(running.resume_button)
     desk.click(running.stop_button)
     assert desk.said().startswith("1／3 件で止めました。")
@@ -212,12 +212,12 @@ def test_confidential_documents_are_asked_after_a_yes(
     desk.wait(lambda: len(setup._rows) == 1)
     if not setup._rows[0].is_checked:
         setup._rows[0].box.click()
-    assert not setup.without.isVisible()
+    assert not setup.no_documents_note.isVisible()
     desk.click(setup.start_button)
     desk.wait(lambda: desk.batch._secrecy.dialog is not None)
     desk.batch._secrecy.dialog.buttons["cancel"].click()
     assert not setup.out.exists()
-    assert desk.batch.shown is setup
+    assert desk.batch.shown_widget is setup
     desk.batch._secrecy.dialog = None
     setup.out.write_text("別の人の回答", "utf-8")
     desk.click(setup.start_button)

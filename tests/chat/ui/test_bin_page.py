@@ -107,7 +107,7 @@ def test_an_empty_bin_says_so_and_leads_back(open_bin, store, qtbot):
     binned(store, "一", "二", "三")
     parts, page = open_bin()
     page.list.selectAll()
-    assert page._chosen.text() == "3 件を選んでいます"
+    assert page._selection_label.text() == "3 件を選んでいます"
     qtbot.mouseClick(page.restore_button, LEFT)
     assert len(parts.conversations.all()) == 3
     assert parts.window.focusWidget() is page.ask_button

@@ -479,7 +479,7 @@ def test_presets_go_to_a_file_and_come_back_under_names_that_are_free(section, e
     path = tmp_path / "組の設定.json"
     section._presets.add("action", "英語に", Choices(temperature=0.0), "英訳して")
     export(path, "短く", "英語に")
-    assert "2 件" in section.banner._what.text()
+    assert "2 件" in section.banner._heading.text()
     read(path)
     qtbot.waitUntil(lambda: "短く（2）" in names(section))
     found = all_presets(section._presets)
@@ -510,11 +510,11 @@ def test_what_is_no_file_or_place_of_presets_is_refused_in_words(section, read, 
     before = names(section)
     read(tmp_path / "x.json")
     qtbot.waitUntil(section.banner.isVisible)
-    assert "プリセットのファイルではない" in section.banner._what.text()
+    assert "プリセットのファイルではない" in section.banner._heading.text()
     assert names(section) == before
     section.banner.dismiss()
     export(tmp_path / "missing" / "x.json", "短く")
-    assert "書き出し先のフォルダが見つかりません" in section.banner._what.text()
+    assert "書き出し先のフォルダが見つかりません" in section.banner._heading.text()
 
 
 def test_bad_entries_are_named_and_the_good_ones_are_there(section, read, tmp_path, qtbot):

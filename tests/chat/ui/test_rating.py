@@ -83,7 +83,7 @@ def test_a_good_answer_is_marked_and_stored_and_chosen_again_it_is_neither(
     rated.choose("良い")
     assert (rated.mark(), rated.stored()) == ("良い", (GOOD, ""))
     assert [rated.entries()[name].isChecked() for name in ("良い", "悪い")] == [True, False]
-    assert rated.row()._more.accessibleDescription().startswith("良い")
+    assert rated.row()._more_button.accessibleDescription().startswith("良い")
     rated.choose("悪い")
     rated.editor().cancel_button.click()
     assert (rated.mark(), rated.stored()) == ("良い", (GOOD, ""))
@@ -132,7 +132,7 @@ def test_the_mark_is_there_when_the_conversation_is_opened_and_the_answer_is_sho
 
 
 def test_by_the_keyboard_alone_an_answer_is_rated_and_the_keyboard_stays(rated: Rated) -> None:
-    more = rated.row()._more
+    more = rated.row()._more_button
     more.setFocus()
     press(more, Qt.Key.Key_Return)
     menu = QApplication.activePopupWidget()
@@ -140,7 +140,7 @@ def test_by_the_keyboard_alone_an_answer_is_rated_and_the_keyboard_stays(rated: 
         press(menu, Qt.Key.Key_Down)
     press(menu, Qt.Key.Key_Return)
     assert rated.stored() == (GOOD, "")
-    assert rated.row()._more is more
+    assert rated.row()._more_button is more
     assert more.hasFocus()
 
 

@@ -80,7 +80,7 @@ def test_rows_out_of_sight_are_not_worked_out() -> None:
     results = SearchResultModel()
     results.show_hits([SearchHit(number, "題", 1.0, number, "question", "橋脚") for number in range(200)], "橋脚")
     results.result(3)
-    assert len(results._made) == 1
+    assert len(results._rows_by_index) == 1
 
 
 @pytest.mark.parametrize(

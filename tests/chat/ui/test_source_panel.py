@@ -49,7 +49,7 @@ def test_a_source_is_shown_with_its_place_and_what_was_used_of_it_until_another_
     assert (panel.number.text(), panel.title.text()) == ("1", "出典 1／2")
     assert panel.path.text() == "規程 › 管理編.pdf › 第2章 設備"
     assert panel.clause.text() == "2.3 発電機"
-    assert panel.used.text() == "回答に使った箇所 1"
+    assert panel.usage.text() == "回答に使った箇所 1"
     assert marked(double.page) == ["発電機は、毎月1回運転する。"]
     assert [row.is_open for row in view._end.sources_footer.rows.values()] == [True, False]
     double.open(question(1))
@@ -92,11 +92,11 @@ def test_one_goes_from_source_to_source(double: Double) -> None:
     shown(double, RIGHT)
     panel = double.page.panel
     double.page.sources.open(2, 1)
-    assert (panel.before.isEnabled(), panel.after.isEnabled()) == (False, True)
-    panel.after.click()
+    assert (panel.previous_button.isEnabled(), panel.next_button.isEnabled()) == (False, True)
+    panel.next_button.click()
     assert (panel.number.text(), panel.title.text()) == ("2", "出典 2／2")
     assert panel.clause.text() == "<b>記録</b>.md"
-    assert (panel.before.isEnabled(), panel.after.isEnabled()) == (True, False)
+    assert (panel.previous_button.isEnabled(), panel.next_button.isEnabled()) == (True, False)
 
 
 def test_it_opens_and_closes_by_key(double: Double) -> None:
@@ -111,11 +111,11 @@ def test_it_opens_and_closes_by_key(double: Double) -> None:
 def test_what_was_compared_or_is_only_near_is_not_said_to_be_used(double: Double) -> None:
     panel = double.page.panel
     buttons(shown(double, WRONG))["原文を見る"].click()
-    assert panel.used.text().startswith("回答と照合した箇所")
+    assert panel.usage.text().startswith("回答と照合した箇所")
     assert "燃料は72時間分を備える。" in marked(double.page)
     shown(double, "資料にありません。", Grounding("not_in_documents", SOURCES), tokens=0)
     double.page.sources.open(2, 2)
-    assert panel.used.text() == phrase("chat.near_the_question_not_used")
+    assert panel.usage.text() == phrase("chat.near_the_question_not_used")
     assert marked(double.page) == []
 
 

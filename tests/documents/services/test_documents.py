@@ -174,7 +174,7 @@ def test_changes_of_a_folder_are_followed(driver: DocumentsDriver, files: Path) 
     (files / "2.txt").unlink()
     (files / "4.txt").write_text("新しい\n", encoding="utf-8")
     done = driver.refresh(collection)
-    assert (done.new, done.changed, len(done.gone)) == (1, 1, 1)
+    assert (done.new, done.changed, len(done.removed_ids)) == (1, 1, 1)
     assert driver.states(collection) == {"1.txt": "done", "3.txt": "done", "4.txt": "done"}
     assert driver.texts() == ["かぶりの3", "新しい", "橋台だけ", "橋脚の3"]
 

@@ -51,7 +51,7 @@ def wait_for(documents: DocumentLibrary, qtbot: QtBot) -> Callable[..., list[Pag
     def wait(*wanted: PageRequest) -> list[PagePicture | AppError]:
         found: list[PagePicture | AppError] = []
         answered: list[PageRequest] = []
-        documents.pictures.drawn.connect(lambda one: (found.append(one), answered.append(one.wanted)))
+        documents.pictures.drawn.connect(lambda one: (found.append(one), answered.append(one.request)))
         documents.pictures.failed.connect(lambda one, error: (found.append(error), answered.append(one)))
         for one in wanted:
             documents.pictures.request(one)
@@ -68,7 +68,7 @@ def test_the_last_page_that_was_asked_for_comes_with_the_places_of_what_was_used
 ) -> None:
     wishes = [PageRequest(document_id, page, 600, (SENTENCE,)) for page in (1, 3, 2)]
     (picture,) = wait_for(*wishes)
-    assert (picture.wanted, picture.pages, picture.width, len(picture.places)) == (wishes[-1], 3, 600, 1)
+    assert (picture.request, picture.pages, picture.width, len(picture.places)) == (wishes[-1], 3, 600, 1)
     assert len(picture.rgb) == 3 * picture.width * picture.height
     documents.pictures._reader.stop()
     (again,) = wait_for(wishes[-1])
@@ -93,9 +93,9 @@ def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up_and_none
     pictures.request(PageRequest(document_id, 1, 500))
     pictures.forget()
     qtbot.waitUntil(lambda: not pictures._reader.is_working, timeout=TIMEOUT_MS)
-    assert not pictures._kept
+    assert not pictures._cache
     (picture,) = wait_for(PageRequest(document_id, 2, 500))
-    assert picture.wanted.page == 2
+    assert picture.request.page == 2
     pictures.close()
     with qtbot.assertNotEmitted(pictures.drawn, wait=50):
         pictures.request(PageRequest(document_id, 3, 500))

@@ -57,11 +57,11 @@ class PageDriver(DocumentsDriver):
         self.page._refill()
 
     def names(self) -> list[str]:
-        shown = self.page.shown
+        shown = self.page.documents
         return [shown.index(row, NAME).data() for row in range(shown.rowCount())]
 
     def shown_states(self) -> list[str]:
-        shown = self.page.shown
+        shown = self.page.documents
         return [shown.index(row, STATE).data() for row in range(shown.rowCount())]
 
     def drop(self, *paths: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_table_is_sorted_and_filtered(filled: PageDriver) -> None:
     filled.put("か.txt", "doubtful", ReadingReport(pages=84, pages_without_text=tuple(range(1, 13)), sections=2))
     filled.page.view.sortByColumn(PROBLEMS, Qt.SortOrder.DescendingOrder)
     assert filled.names()[0] == "か.txt"
-    assert filled.page.shown.index(0, PROBLEMS).data() == "12"
+    assert filled.page.documents.index(0, PROBLEMS).data() == "12"
     filled.page.view.sortByColumn(NAME, Qt.SortOrder.DescendingOrder)
     assert filled.names() == ["さ.txt", "か.txt", "あ.txt"]
     filled.page.filter.setText("か TXT")
@@ -342,13 +342,13 @@ def test_the_queue_is_paused_resumed_and_cancelled(filled: PageDriver, folder: P
     (folder / "は.txt").write_text("slow", encoding="utf-8")
     filled.drop(folder / "は.txt")
     queue = filled.page.queue
-    filled.wait(lambda: queue.isVisible() and "は.txt" in queue.what.text())
+    filled.wait(lambda: queue.isVisible() and "は.txt" in queue.work_label.text())
     queue.pause_button.setFocus()
     QTest.keyClick(queue.pause_button, Qt.Key.Key_Space)
     assert queue.resume_button.isVisible()
     assert queue.resume_button.hasFocus()
     filled.click(queue.resume_button)
-    filled.wait(lambda: "は.txt" in queue.what.text())
+    filled.wait(lambda: "は.txt" in queue.work_label.text())
     filled.click(queue.cancel_button)
     filled.settle()
     assert not queue.isVisible()

@@ -210,7 +210,7 @@ def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Des
         wanted = RetrievalRequest(
             desk.scene.where.documents, scope, turns
         )  # such a small model is not asked: they are quoted
-        return AnswerRequest(desk.model, turns, Settings(), wanted=wanted)
+        return AnswerRequest(desk.model, turns, Settings(), retrieval=wanted)
 
     queue = AnswerQueue(desk.scene.engine, child_commands.template(), request_of, desk.scene.engine)
     answered: list[int] = []

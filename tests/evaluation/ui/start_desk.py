@@ -123,12 +123,12 @@ class StartDesk(Driver):
     def reckoned(self, dialog: StudyDialog) -> str:
         """What is said of what it takes, or why not."""
         told = dialog.forecasting
-        self.until(lambda: told.found is not None or told.error is not None)
+        self.until(lambda: told.forecast is not None or told.error is not None)
         return dialog.forecast.text() or dialog.reason.text()
 
     def begin(self, dialog: StudyDialog) -> StudyRequest:
         """It is made at once."""
-        self.until(lambda: dialog.forecasting.found is not None)
+        self.until(lambda: dialog.forecasting.forecast is not None)
         self.click(dialog.start_button)
         (wish,) = self.wishes
         dialog.accept()

@@ -128,7 +128,7 @@ def test_the_keys_1_to_4_lead_to_the_result_and_names_are_told_only_there(open_d
 
 def test_digits_vote_nowhere_but_in_the_comparison_and_a_held_key_votes_once(open_desk: Open) -> None:
     desk = open_desk(blind_study(6))
-    desk.view.start.first.setFocus()
+    desk.view.start.first_chooser.setFocus()
     desk.press(Qt.Key.Key_1)
     assert desk.votes == []
     desk.begin()
@@ -234,14 +234,14 @@ def test_other_systems_are_chosen_and_the_same_one_twice_is_refused_with_the_rea
     desk = open_desk(blind_study(6, answers={(DOCUMENTS, 1): "同じ", (TUNED, 1): "同じ"}))
     start = desk.view.start
     assert start.chosen == (BASE, TUNED)
-    start.first.setCurrentIndex(2)
+    start.first_chooser.setCurrentIndex(2)
     assert (start.begin_button.isEnabled(), start.reason.text()) == (False, "違う構成を 2 つ選んでください。")
-    start.first.setCurrentIndex(1)
+    start.first_chooser.setCurrentIndex(1)
     assert start.facts.text() == "比べる問いは 5 問です。回答が同じ 1 問は除きます。"
     desk.begin()
     desk.press(Qt.Key.Key_1)
     desk.view.voting.leave_button.click()
-    start.first.setCurrentIndex(0)
+    start.first_chooser.setCurrentIndex(0)
     assert start.begin_button.text() == "比べ始める", "the vote was on the other two"
 
 

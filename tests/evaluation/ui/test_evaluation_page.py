@@ -147,7 +147,7 @@ class Scene(Driver):
         self.click(dialog.kinds.answers["models"].radio)
         for row in dialog.models.models.rows.values():
             row.box.setChecked(True)
-        self.until(lambda: dialog.forecasting.found is not None)
+        self.until(lambda: dialog.forecasting.forecast is not None)
         return dialog
 
     def click_row(self, name: str, keys: Qt.KeyboardModifier = NO_MODIFIER) -> None:
@@ -206,7 +206,7 @@ def test_what_a_set_shows_is_secret_once_the_documents_are_that_it_is_of(scene: 
     asked = Question("q1", "金額は？", "五百億です。", collections=("入札",))
     question_sets.store(scene.where.questions, "窓口", [asked])
     page = scene.open_page("SetView")
-    scene.until(lambda: page.contents.set_view().work.shown is not None)
+    scene.until(lambda: page.contents.set_view().work.displayed is not None)
     assert clipboard_guard.label_at(scene.shown()) == "internal"
     shutil.rmtree(scene.where.questions)  # no selection reads the set again
     assert clipboard_guard.label_at(scene.shown()) == page.label_now() == "internal"
@@ -532,9 +532,9 @@ def test_several_results_stand_in_one_table(scene: Scene, *, is_narrow: bool) ->
     scene.choose_in_menu("並べて比べる")
     scene.until(lambda: page._header.title.text() == "2 件の結果")
     view = page.contents.result_view()
-    scene.until(lambda: view.shown is not None)
-    assert view.shown is not None
-    assert len({one.system.name for one in view.shown.systems}) == len(view.shown.systems) == 4
+    scene.until(lambda: view.view_data is not None)
+    assert view.view_data is not None
+    assert len({one.system.name for one in view.view_data.systems}) == len(view.view_data.systems) == 4
     if not is_narrow:
         scene.click_row("二つ目")
         scene.until(lambda: page._header.title.text() == "二つ目　窓口")
@@ -578,7 +578,7 @@ def test_a_set_gets_another_name_from_the_list(scene: Scene, *, is_narrow: bool)
     scene.set("窓口")
     page = scene.narrow() if is_narrow else scene.open_page("SetView")
     scene.choose("窓口")
-    scene.until(lambda: is_narrow or page.contents.set_view().work.shown is not None)
+    scene.until(lambda: is_narrow or page.contents.set_view().work.displayed is not None)
     scene.press(Qt.Key.Key_F2, at=page.list)
     scene.until(lambda: page.contents.set_view().dialog is not None)
     dialog = page.contents.set_view().dialog

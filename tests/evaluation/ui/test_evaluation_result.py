@@ -64,10 +64,10 @@ class Desk(Driver):
     def show(self, result: Result) -> ResultViewData:
         """What is shown of it."""
         self.view.show_result(*result)
-        self.until(lambda: self.view.shown is not None)
+        self.until(lambda: self.view.view_data is not None)
         settle()
-        assert self.view.shown is not None
-        return self.view.shown
+        assert self.view.view_data is not None
+        return self.view.view_data
 
     def show_tab(self, key: str) -> None:
         self.click(self.view.tabs.buttons[key])
@@ -333,13 +333,13 @@ def test_the_first_column_of_a_table_stays_while_the_others_scroll(
     desk = open_desk(560, 520)
     desk.show(documents)
     table = desk.overview.sections[0].findChildren(TextTable)[0]
-    assert not table.first.isVisibleTo(table)
+    assert not table.first_column.isVisibleTo(table)
     bar = table.horizontalScrollBar()
     assert bar.maximum() > 0
     bar.setValue(bar.maximum())
-    assert table.first.isVisibleTo(table)
-    assert table.first.width() == table.columnWidth(0)
-    assert table.first.columnAt(5) == 0
+    assert table.first_column.isVisibleTo(table)
+    assert table.first_column.width() == table.columnWidth(0)
+    assert table.first_column.columnAt(5) == 0
 
 
 # -------------------------------------------------------------- other kinds of study
@@ -560,7 +560,7 @@ def test_until_it_is_worked_out_the_page_says_that_it_is_being_read(desk: Desk, 
     assert desk.is_shown(desk.view.waiting)
     assert desk.view.waiting.text() == "読み込み中…"
     assert not desk.view.export_button.isEnabled()
-    desk.until(lambda: desk.view.shown is not None)
+    desk.until(lambda: desk.view.view_data is not None)
     assert not desk.is_shown(desk.view.waiting)
     assert desk.view.export_button.isEnabled()
     assert desk.advice.verdict.text().startswith("「元のモデル + 資料」を勧めます")

@@ -83,7 +83,7 @@ def test_the_head_says_how_many_questions_which_version_and_what_is_known(open_d
     assert head.title.text() == NAME
     assert head.facts.text().startswith("3 問　機密　版 1（")
     assert head.facts.text().endswith("、窓口.xlsx）")
-    assert head.known.text() == "模範解答 2、必ず含む語 1、根拠 1、資料にない問い 1"
+    assert head.known_answers.text() == "模範解答 2、必ず含む語 1、根拠 1、資料にない問い 1"
     assert (head.not_scored.isVisible(), head.versions.isVisible()) == (False, False)
     desk.store(Question("", "何階ですか。"), Question("", "どこですか。", "東"), name="別")
     desk.show("別")
@@ -306,14 +306,14 @@ def test_an_older_version_can_be_read_and_put_back_but_not_changed(desk: Desk) -
     view.head.versions.activated.emit(1)
     desk.settle()
     assert len(desk.shown()) == 3
-    assert "前の版（版 1）を表示しています。" in view.past.accessibleName()
+    assert "前の版（版 1）を表示しています。" in view.old_version_banner.accessibleName()
     buttons = (view.add_button, view.edit_button, view.remove_button, view.evaluate_button)
     assert not any(button.isEnabled() for button in buttons)
     desk.qtbot.keyClick(view.table, Qt.Key.Key_Delete)
-    view.past.action_requested.emit("return")
+    view.old_version_banner.action_requested.emit("return")
     desk.settle()
     assert (desk.version(), len(desk.texts_kept()), len(desk.shown())) == (3, 3, 3)
-    assert not view.past.isVisible()
+    assert not view.old_version_banner.isVisible()
     assert desk.undone[0][0] == "版 1 に戻しました。"
     desk.undo()
     assert desk.texts_kept() == [QUESTIONS[0].text]
@@ -324,11 +324,11 @@ def test_a_damaged_version_says_so_and_the_one_before_can_be_put_back(desk: Desk
     (desk.folder / NAME / "2.jsonl").write_text("half a li")
     desk.show()
     view = desk.view
-    assert "この版は読めません。" in view.past.accessibleName()
+    assert "この版は読めません。" in view.old_version_banner.accessibleName()
     assert (desk.shown(), view.evaluate_button.isEnabled(), view.tools.isVisible()) == ([], False, False)
     view.work.open(NAME, 1)
     desk.settle()
-    view.past.action_requested.emit("return")
+    view.old_version_banner.action_requested.emit("return")
     desk.settle()
     assert (desk.version(), desk.texts_kept()) == (3, TEXTS)
 
@@ -336,7 +336,7 @@ def test_a_damaged_version_says_so_and_the_one_before_can_be_put_back(desk: Desk
 def test_a_damaged_set_says_what_to_do(desk: Desk) -> None:
     (desk.folder / NAME / "about.json").write_text("{")
     desk.show()
-    told = desk.view.past.accessibleName()
+    told = desk.view.old_version_banner.accessibleName()
     assert told.startswith("この質問集は読めません。")
     assert "取り込み直してください" in told
     assert not any(action.isEnabled() for action in desk.view.header_actions[:2])

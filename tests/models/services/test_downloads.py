@@ -186,7 +186,7 @@ def test_what_failed_without_network_goes_on_from_a_folder(desk: Desk, small: St
     desk.failure(lambda: desk.begin(card))
     failed = desk.only()
     desk.begin(card, str(stick.parent))
-    assert (desk.only().id, desk.only().state, desk.only().place) == (failed.id, "running", str(stick.parent))
+    assert (desk.only().id, desk.only().state, desk.only().source) == (failed.id, "running", str(stick.parent))
     assert desk.finish().files[0].sha256 == small.sha256()
     assert desk.downloads.contacts() == []
 

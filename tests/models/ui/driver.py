@@ -70,7 +70,7 @@ class DownloadsDriver(ModelsDriver):
 
     def start(self) -> None:
         dialog = self.consent()
-        dialog.read.setChecked(True)
+        dialog.licence_check.setChecked(True)
         self.click(dialog.buttons["accept"])
 
     def start_and_receive(self) -> None:

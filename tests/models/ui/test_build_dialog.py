@@ -53,7 +53,7 @@ def source(tmp_path) -> Path:
 
 def test_a_folder_becomes_models_in_the_list_and_the_steps_are_shown_as_they_go(driver, source):
     seen = []
-    driver.controller.progressed.connect(lambda _: seen.append(driver.strip.progress._what.text()))
+    driver.controller.progressed.connect(lambda _: seen.append(driver.strip.progress._label.text()))
     dialog = driver.asked(source)
     assert "Swallow-tiny" in words(dialog.source)
     dialog.list.rows["Q8_0"].box.setChecked(True)

@@ -108,7 +108,7 @@ def test_a_model_comes_from_a_folder_that_is_given_once(driver, tmp_path, is_all
     driver.click(dialog.buttons["next"])
     consent = driver.dialog(DownloadConsent)
     assert str(driver.stick.parent) in words(consent)
-    consent.read.setChecked(True)
+    consent.licence_check.setChecked(True)
     (model,) = driver.until_clicked(driver.downloads.finished, consent.buttons["accept"])
     assert model.card_id == "tiny"
     assert driver.downloads.contacts() == []

@@ -47,12 +47,12 @@ def test_row_and_sidebar_show_how_far_it_is_and_a_key_pauses_it(open_page, large
     with Hub(large, SLOW) as hub:
         driver = open_page(hub)
         traffic = driver.window.sidebar.traffic
-        assert (traffic.state.text(), traffic.since.text()) == ("なし", "起動後 0 件")
+        assert (traffic.state.text(), traffic.since_label.text()) == ("なし", "起動後 0 件")
         driver.start_and_receive()
         assert driver.titles()[0] == "ダウンロード"
         assert "MB（" in driver.row.state.text() or "GB（" in driver.row.state.text()
         driver.wait(lambda: traffic.state.text() == "1 件")
-        assert traffic.since.text() == "モデルの取得"
+        assert traffic.since_label.text() == "モデルの取得"
         driver.window.activateWindow()
         driver.wait(driver.window.isActiveWindow)
         driver.row.pause_button.setFocus()
@@ -61,7 +61,7 @@ def test_row_and_sidebar_show_how_far_it_is_and_a_key_pauses_it(open_page, large
         assert "一時停止中" in driver.row.state.text()
         driver.wait(driver.row.resume_button.hasFocus)
         driver.wait(lambda: traffic.state.text() == "なし")
-        assert traffic.since.text() == "起動後 1 件"
+        assert traffic.since_label.text() == "起動後 1 件"
         assert "127.0.0.1" in traffic.toolTip()
         assert "あなたの操作" in traffic.toolTip()
         hub.change(bytes_per_s=0)

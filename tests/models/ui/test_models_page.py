@@ -86,8 +86,8 @@ def test_effective_values_stand_under_the_loaded_model_beside_what_was_predicted
     assert "8,192 トークン" not in driver.shown()
     predicted = driver.page._entry.usual.fit
     loaded(driver, str(tiny_model), predicted.context_tokens)
-    assert f"6.40 GB（予測 {format_size(predicted.needed.total_bytes)}）" in driver.shown()
-    assert f"0.41 GB（予測 {format_size(predicted.needed.compute_bytes)}）" in driver.shown()
+    assert f"6.40 GB（予測 {format_size(predicted.memory_estimate.total_bytes)}）" in driver.shown()
+    assert f"0.41 GB（予測 {format_size(predicted.memory_estimate.compute_bytes)}）" in driver.shown()
 
 
 def test_taking_a_model_off_the_list_keeps_its_file_and_the_keyboard_in_the_list(driver, tmp_path, qtbot):

@@ -229,7 +229,7 @@ def test_the_mark_stands_as_long_as_the_model_is_chosen(desk: Desk, script: Scri
     assert desk.window.status_line.device.text() == said
     assert desk.window.status_line.device.isVisible()
     traffic = desk.window.sidebar.traffic
-    assert traffic.since.text() == "起動後 2 件"  # connected, asked
+    assert traffic.since_label.text() == "起動後 2 件"  # connected, asked
     assert script.address in traffic.accessibleDescription()
     desk.preferences.change(model_id="tiny")
     assert desk.mark() == ""
@@ -302,13 +302,13 @@ def test_a_file_of_questions_is_sent_only_after_a_yes(desk: Desk, script: Script
     assert page.consent is not None
     assert f"http://{script.address}/v1" in page.consent.accessibleDescription()
     desk.click(page.consent.buttons["cancel"])
-    assert page.shown is page.setup
+    assert page.shown_widget is page.setup
     assert len(script.requests) == before
     first = page.consent
     batch.click(page.setup.start_button)
     batch.wait(lambda: page.consent is not first)
     desk.click(page.consent.buttons["send"])
-    batch.wait(lambda: page.shown is page.empty and page.banner.isVisible())
+    batch.wait(lambda: page.shown_widget is page.empty and page.banner.isVisible())
     assert len(script.questions) == 2
     facts = [cell for sheet in openpyxl.load_workbook(out) for row in sheet.iter_rows(values_only=True) for cell in row]
     assert [cell for cell in facts if str(cell).endswith(f" @ {script.address}")]

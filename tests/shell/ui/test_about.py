@@ -136,16 +136,16 @@ def test_a_file_that_was_carried_here_is_compared(check, content, listed, words)
 def test_a_pasted_sum_is_compared_as_it_is_pasted(check, qtbot):
     dialog = check()
     facts = dialog.findChild(UpdateFacts)
-    facts.told.setText(hashlib.sha256(b"new").hexdigest().upper())
+    facts.checksum_field.setText(hashlib.sha256(b"new").hexdigest().upper())
     assert facts.verdict.text().startswith("✓")
-    assert facts.how.isVisible()
+    assert facts.instructions.isVisible()
     assert clipped(dialog) == []
-    assert facts.told.hasFocus()
-    facts.told.setText("0" * 64)
-    qtbot.keyClick(facts.told, Qt.Key.Key_Return)
+    assert facts.checksum_field.hasFocus()
+    facts.checksum_field.setText("0" * 64)
+    qtbot.keyClick(facts.checksum_field, Qt.Key.Key_Return)
     assert dialog.isVisible()
     assert facts.verdict.text().startswith("×")
-    assert not facts.how.isVisible()
+    assert not facts.instructions.isVisible()
 
 
 def test_what_was_not_compared_is_not_said_to_be_whole(check):
@@ -153,11 +153,11 @@ def test_what_was_not_compared_is_not_said_to_be_whole(check):
     assert "確かめました" not in words_of(dialog)
     facts = dialog.findChild(UpdateFacts)
     for part in (hashlib.sha256(b"new").hexdigest()[:-1], "ハッシュ", hashlib.sha512(b"new").hexdigest()):
-        facts.told.setText(part)
+        facts.checksum_field.setText(part)
         assert facts.verdict.text().startswith("▲ 貼り付けた文字に、SHA-256 の全体")
-        assert not facts.how.isVisible()
+        assert not facts.instructions.isVisible()
         assert clipped(dialog) == []
-    facts.told.setText(" ")
+    facts.checksum_field.setText(" ")
     assert facts.verdict.text().startswith("▲ 比べる値がありません")
 
 
@@ -165,8 +165,8 @@ def test_what_was_not_compared_is_not_said_to_be_whole(check):
 def test_an_empty_file_is_called_empty(check, listed):
     facts = check(content=b"", listed=listed).findChild(UpdateFacts)
     assert facts.verdict.text().startswith("× ファイルが空です")
-    assert not facts.told.isVisible()
-    assert not facts.how.isVisible()
+    assert not facts.checksum_field.isVisible()
+    assert not facts.instructions.isVisible()
 
 
 @pytest.mark.parametrize(

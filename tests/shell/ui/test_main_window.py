@@ -128,7 +128,7 @@ def test_the_status_line_shows_what_is_in_force(open_window):
     assert line.device.text() == "CPU 7 スレッド"
     assert line.context.text() == "3,412／8,192 トークン"
     assert line.speed.text() == "44.9 tok/s"
-    assert line.first.text() == "最初の語まで 0.6 秒"
+    assert line.first_label.text() == "最初の語まで 0.6 秒"
     assert not line.warning.isVisible()
 
 
@@ -313,10 +313,10 @@ def test_how_fast_an_answer_was_is_for_those_who_want_details(open_window):
     line = parts.window.status_line
     line.show_status(ANSWERED)
     assert not line.speed.isVisible()
-    assert not line.first.isVisible()
+    assert not line.first_label.isVisible()
     parts.preferences.change(shows_details=True)
     assert line.speed.isVisible()
-    assert line.first.isVisible()
+    assert line.first_label.isVisible()
     parts.preferences.change(shows_details=False)
     assert not line.speed.isVisible()
 

@@ -33,7 +33,7 @@ def kept(folder: Path, text: str = CSV + TROUBLED) -> tuple[Path, Curation, Impo
 def test_what_a_file_was_is_told_without_its_rows(tmp_path: Path) -> None:
     path, _, read = kept(tmp_path)
     assert (read.imported.columns, read.imported.encoding) == (("質問", "回答", "章"), "cp932")
-    assert [(row.line, row.code) for row in read.imported.bad] == [(24, "empty_question")]
+    assert [(row.line, row.code) for row in read.imported.bad_rows] == [(24, "empty_question")]
     assert read.imported.samples[0].values["回答"] == "0 年ごとに行う。"
     assert (read.imported.rows, read.standing(path)) == ((), "same")
     path.write_text("質問,回答\n", "utf-8")
@@ -68,7 +68,7 @@ def test_the_columns_of_a_file_are_told_where_nobody_knows_what_they_mean(tmp_pa
 
 def test_what_became_of_all_rows_adds_up(tmp_path: Path) -> None:
     _, rows, read = kept(tmp_path)
-    bad = read.imported.bad
+    bad = read.imported.bad_rows
     assert data_overview.count_rows(rows, len(bad)) == DataOverview(24, used=20, duplicates=1, flawed=2, unusable=1)
     rows.decide(Decision(21, "accepted"))
     rows.decide(Decision(1, "rejected"))
@@ -79,7 +79,7 @@ def test_what_became_of_all_rows_adds_up(tmp_path: Path) -> None:
 
 def test_rows_with_flaws_are_found_by_kind(tmp_path: Path) -> None:
     _, rows, read = kept(tmp_path)
-    flaws = FlawedRows(rows, read.imported.bad)
+    flaws = FlawedRows(rows, read.imported.bad_rows)
     assert flaws.kinds() == [
         ("open", 3), ("json_debris", 1), ("unfinished", 1), ("same_row", 1), ("personal_phone", 1), ("unusable", 1)
     ]  # fmt: skip

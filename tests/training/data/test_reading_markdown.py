@@ -54,7 +54,7 @@ def test_headings_above_are_the_group_and_lines_are_counted(tmp_path: Path) -> N
     )
     found = file_import.import_file(path)
     assert [(row.line, row.group) for row in found.rows] == [(6, "庁舎 > 門"), (9, "庁舎 > 窓口")]
-    assert (found.shape, found.mapping.as_dict(), found.bad) == ("markdown", {}, ())
+    assert (found.shape, found.mapping.as_dict(), found.bad_rows) == ("markdown", {}, ())
 
 
 def test_one_title_above_all_is_no_group(tmp_path: Path) -> None:

@@ -22,14 +22,14 @@ def pairs(found: ImportedRows) -> list[tuple[str, str]]:
 @pytest.mark.fault("S11")
 def test_an_odd_file_gives_its_rows_and_names_those_that_are_none(tmp_path: Path, odd: Odd) -> None:
     found = file_import.import_file(write(tmp_path / odd.name, odd.content), odd.wanted)
-    assert [(row.line, row.code) for row in found.bad] == list(odd.bad)
+    assert [(row.line, row.code) for row in found.bad_rows] == list(odd.bad)
     assert pairs(found) == list(odd.pairs)
     assert found.shape == odd.shape
     assert found.encoding == ("" if isinstance(odd.content, list) else odd.encoding)
     assert not odd.where or [row.line for row in found.rows] == odd.where
     assert odd.mapping is None or found.mapping.as_dict() == {name: at for name, at in odd.mapping.items() if at}
     assert odd.check(found)
-    for row in found.bad:
+    for row in found.bad_rows:
         assert phrase(f"common.data_bad.{row.code}", detail=row.detail)
         assert len(row.detail) <= 100
         assert "\n" not in row.detail
@@ -131,4 +131,4 @@ def test_values_as_deep_as_can_be_read_are_named_too(tmp_path: Path) -> None:
         found = file_import.import_file(
             write(tmp_path / "a.jsonl", f'{deep}\n{{"question": {deep}, "answer": "x"}}'.encode())
         )
-        assert [row.line for row in found.bad] == [1, 2]
+        assert [row.line for row in found.bad_rows] == [1, 2]

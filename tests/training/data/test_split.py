@@ -54,8 +54,8 @@ def test_the_paper_names_what_it_removed_and_why() -> None:
     held_out = set(ids(made.holdout))
     for one in made.removed:
         assert one.reason == "near_holdout"
-        assert one.other.id in held_out
-        assert abs(one.row.line - one.other.line) == 100
+        assert one.similar_row.id in held_out
+        assert abs(one.row.line - one.similar_row.line) == 100
         assert 0.45 <= one.similarity < 1
 
 
@@ -63,7 +63,7 @@ def test_rows_that_are_the_same_are_kept_once_and_listed() -> None:
     rows = distinct(60)
     rows += [row(61, rows[3].question, rows[3].answer + "\n"), row(62, rows[3].question, rows[3].answer)]
     made = data_split.split_rows(rows)
-    assert [(one.row.line, one.reason, one.other.line, one.similarity) for one in made.removed] == [
+    assert [(one.row.line, one.reason, one.similar_row.line, one.similarity) for one in made.removed] == [
         (61, "same", 4, 1.0),
         (62, "same", 4, 1.0),
     ]

@@ -81,7 +81,7 @@ def test_what_is_accepted_and_edited_is_kept_and_everything_is_counted(
     found = reviewed(pairs, tmp_path, decided, kind)
     assert (found.total, found.accepted, found.edited, found.rejected, found.undecided) == (4, 1, 1, 1, 1)
     assert (found.missing, found.problems) == (0, ())
-    first, second = found.kept
+    first, second = found.kept_pairs
     assert first == pairs[0] | {"review": "accepted"}
     assert (second["id"], second["question"]) == (pairs[1]["id"], "水中の部材では、かぶりは何mm以上ですか。")
     assert second["must_include"] == ["100mm", "70mm"]
@@ -106,20 +106,20 @@ def test_a_row_that_cannot_be_used_is_named_and_kept_out(
     pairs: list[dict[str, Any]], tmp_path: Path, at: int, cells: dict[int, str], code: str
 ) -> None:
     found = reviewed(pairs, tmp_path, {(at, column): value for column, value in cells.items()})
-    assert found.kept == ()
+    assert found.kept_pairs == ()
     assert found.problems == (ReviewProblem(at + 2, code),)
     assert phrase(f"training.review_note.{code}")
 
 
 def test_an_accepted_row_with_changes_counts_as_edited(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
     found = reviewed(pairs, tmp_path, {(0, 0): "○", (0, 2): "70mm以上とすること。"})
-    assert (found.accepted, found.edited, found.kept[0]["answer"]) == (0, 1, "70mm以上とすること。")
+    assert (found.accepted, found.edited, found.kept_pairs[0]["answer"]) == (0, 1, "70mm以上とすること。")
 
 
 def test_what_a_changed_question_says_itself_the_answer_need_not(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
     assert pairs[0]["must_include"] == ["70mm"]
     edited = {(0, 0): "修正", (0, 1): "かぶりを70mm以上とするのは、どのような部材ですか。"}
-    assert reviewed(pairs, tmp_path, edited).kept[0]["must_include"] == []
+    assert reviewed(pairs, tmp_path, edited).kept_pairs[0]["must_include"] == []
 
 
 def test_rows_may_be_sorted_taken_out_and_stand_there_twice(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_rows_may_be_sorted_taken_out_and_stand_there_twice(pairs: list[dict[str
         table.append(list(table[0]))
 
     found = reviewed(pairs, tmp_path, decide)
-    assert [pair["id"] for pair in found.kept] == [pairs[at]["id"] for at in (0, 2, 3)]
+    assert [pair["id"] for pair in found.kept_pairs] == [pairs[at]["id"] for at in (0, 2, 3)]
     assert found.missing == 1
     assert found.problems == (ReviewProblem(5, "twice"),)
 
@@ -241,7 +241,7 @@ def test_the_clause_is_that_of_the_quote() -> None:
 
 def test_training_data_are_read_of_it(tmp_path: Path) -> None:
     found = file_import.import_file(written(tmp_path / "組.jsonl"))
-    assert not found.bad
+    assert not found.bad_rows
     assert found.mapping.as_dict() == {"question": "question", "answer": "answer", "group": "group"}
     assert [(row.question, row.answer, row.group) for row in found.rows] == [
         (QUESTION, ANSWER, "基準.pdf"),

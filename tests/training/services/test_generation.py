@@ -124,7 +124,7 @@ def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     before = reply_journal.read(job.journal)
     assert (stopped.accepted, stopped.replies) == (0, len(before))
     assert 1 <= len(before) < 6
-    assert (told[0].wanted, told[0].passages) == (3, 3)
+    assert (told[0].pair_count, told[0].passages) == (3, 3)
     again = desk.generation(job)
     rounds: list[int] = []
     again.progressed.connect(lambda one: rounds.append(one.round.done))

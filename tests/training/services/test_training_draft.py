@@ -67,7 +67,7 @@ def test_what_was_decided_stands_after_a_reopening_and_can_be_undone_there(desk:
     again.open()
     opened = desk.wait(again)
     assert again.origin == desk.draft.origin
-    assert [row.code for row in again.origin.imported.bad] == ["empty_question"]
+    assert [row.code for row in again.origin.imported.bad_rows] == ["empty_question"]
     assert (opened.frozen, opened.data) == (frozen, desk.draft.draft.data)
     assert opened.is_complete("data")
     assert (again.undo(), again.draft.data.used) == (1, 20)

@@ -54,21 +54,21 @@ def test_each_preset_is_told_and_the_draft_s_own_first(
     outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
 ) -> None:
     told: list[tuple[str, ...]] = []
-    outlooks.changed.connect(lambda: told.append(tuple(outlooks.found)))
+    outlooks.changed.connect(lambda: told.append(tuple(outlooks.forecasts)))
     look(outlooks, dataclasses.replace(draft, preset="thorough"), qtbot)
     assert told[:3] == [(), (), ("thorough",)]
-    assert set(outlooks.found) == set(PRESETS)
-    ranks = {preset: one.plan.spec.rank for preset, one in outlooks.found.items()}
+    assert set(outlooks.forecasts) == set(PRESETS)
+    ranks = {preset: one.plan.spec.rank for preset, one in outlooks.forecasts.items()}
     assert ranks == {"light": 8, "standard": 16, "thorough": 32, "paper-2603.18037": 16}
-    assert outlooks.found["light"].plan.time.total_s < outlooks.found["thorough"].plan.time.total_s
-    assert not outlooks.found["light"].plan.counts.is_exact
+    assert outlooks.forecasts["light"].plan.time.total_s < outlooks.forecasts["thorough"].plan.time.total_s
+    assert not outlooks.forecasts["light"].plan.counts.is_exact
 
 
 def test_a_changed_setting_is_told_with_what_the_preset_would_take(
     outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
 ) -> None:
     look(outlooks, draft.with_settings(rank=64, epochs=30.0, samples=("橋は？",)), qtbot)
-    standard = outlooks.found["standard"]
+    standard = outlooks.forecasts["standard"]
     assert (standard.plan.spec.rank, standard.left["rank"], standard.left["epochs"]) == (64, 16, 3.0)
     assert standard.plan.spec.learning_rate == 2e-4  # of a long run: what is left open follows what is not
 
@@ -77,14 +77,14 @@ def test_only_what_changes_the_cost_is_estimated_anew(
     outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
 ) -> None:
     look(outlooks, draft, qtbot)
-    found = outlooks.found
+    found = outlooks.forecasts
     for same in (draft.with_settings(seed=7), dataclasses.replace(draft, preset="light", name="別の名前")):
         outlooks.look(same)
         assert not outlooks.is_working
-        assert outlooks.found is found
+        assert outlooks.forecasts is found
     outlooks.look(draft.with_settings(rank=4))
     assert outlooks.is_working
-    assert outlooks.found == {}
+    assert outlooks.forecasts == {}
 
 
 def test_another_base_ends_what_went_on(
@@ -95,8 +95,8 @@ def test_another_base_ends_what_went_on(
     look(outlooks, dataclasses.replace(draft, base=str(larger)), qtbot)
     small = PresetForecasts(where, tuple)
     look(small, draft, qtbot)
-    assert len(outlooks.found) == len(PRESETS)
-    needed = [one.found["standard"].plan.memory.total for one in (outlooks, small)]
+    assert len(outlooks.forecasts) == len(PRESETS)
+    needed = [one.forecasts["standard"].plan.memory.total for one in (outlooks, small)]
     assert needed[0] > needed[1]
 
 
@@ -108,7 +108,7 @@ def test_why_there_are_none_is_told(
     outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot, changes: dict[str, object], code: str
 ) -> None:
     look(outlooks, dataclasses.replace(draft, **changes), qtbot)
-    assert (outlooks.error.code, outlooks.found) == (code, {})
+    assert (outlooks.error.code, outlooks.forecasts) == (code, {})
 
 
 def test_a_model_of_the_list_is_looked_up_there(where: Paths, draft: TrainingDraft, qtbot: QtBot) -> None:
@@ -116,10 +116,10 @@ def test_a_model_of_the_list_is_looked_up_there(where: Paths, draft: TrainingDra
     outlooks = PresetForecasts(where, lambda: (model,))
     look(outlooks, dataclasses.replace(draft, base="小さい"), qtbot)
     assert outlooks.error is None
-    assert outlooks.found["standard"].plan.spec.base == model.path
+    assert outlooks.forecasts["standard"].plan.spec.base == model.path
 
 
 def test_without_data_or_a_base_nothing_is_estimated(outlooks: PresetForecasts, draft: TrainingDraft) -> None:
     for less in (dataclasses.replace(draft, base=""), dataclasses.replace(draft, frozen=None)):
         outlooks.look(less)
-        assert (outlooks.is_working, outlooks.found, outlooks.error) == (False, {}, None)
+        assert (outlooks.is_working, outlooks.forecasts, outlooks.error) == (False, {}, None)

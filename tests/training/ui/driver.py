@@ -249,8 +249,8 @@ class DataDriver(Driver):
     def ask(self, wanted: int = 10) -> Any:
         self.click(self.step.empty.pairs_button)
         dialog = self.dialog(GeneratePairsDialog)
-        dialog.wanted.setMinimum(1)
-        dialog.wanted.setValue(wanted)
+        dialog.pair_count.setMinimum(1)
+        dialog.pair_count.setValue(wanted)
         return dialog
 
     def make(self, wanted: int) -> None:

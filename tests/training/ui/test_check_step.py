@@ -177,7 +177,7 @@ def test_a_trial_says_what_it_does_with_the_bar_of_its_phase_and_can_be_cancelle
     half = Phase("converting_base", 600_000_000, 1_200_000_000)
     step = driver.checked(PLAN, half, *([] if has_bar else [Phase(phase)]), scripted_trainer.WAIT)
     driver.click(step.forecast.trial_button)
-    driver.until(lambda: step.progress._what.text() == phrase(f"training.run_phase.{phase}"))
+    driver.until(lambda: step.progress._label.text() == phrase(f"training.run_phase.{phase}"))
     assert step.progress._bar.isVisible() is has_bar
     driver.click(step.progress.cancel_button)
     driver.wait()
@@ -255,13 +255,13 @@ def test_examples_are_turned_by_buttons_and_by_arrow_keys_and_come_back_with_ano
     step = driver.checked(PLAN)
     tokens = step.tokens
     step.focus_first()
-    assert (tokens.title.text(), tokens.before.isEnabled()) == ("例 1／2", False)
+    assert (tokens.title.text(), tokens.previous_button.isEnabled()) == ("例 1／2", False)
     driver.press(tokens.text, Qt.Key.Key_Right)
     assert (tokens.title.text(), tokens.text.toPlainText()) == ("例 2／2", "何時？五時です。")
-    assert not tokens.after.isEnabled()
+    assert not tokens.next_button.isEnabled()
     driver.press(tokens.text, Qt.Key.Key_Right)
     assert tokens.title.text() == "例 2／2"
-    driver.click(tokens.before)
+    driver.click(tokens.previous_button)
     assert tokens.title.text() == "例 1／2"
     driver.work.plan = None  # as in a draft that is opened again
     step.show_draft()

@@ -123,7 +123,7 @@ def test_rows_with_flaws_are_mended_kept_and_left_out_by_the_keyboard(troubled: 
     ]  # fmt: skip
     assert editor.problems.texts == ["電話番号らしい（「03-1234-5678」）"]
     press(tab.view, Qt.Key.Key_A)  # kept; the next one is shown
-    assert editor.place.text() == "33 行目"
+    assert editor.heading.text() == "33 行目"
     press(tab.view, Qt.Key.Key_E)
     assert editor.answer.hasFocus()
     editor.answer.selectAll()
@@ -131,14 +131,14 @@ def test_rows_with_flaws_are_mended_kept_and_left_out_by_the_keyboard(troubled: 
     press(editor.answer, Qt.Key.Key_Return, CONTROL)
     assert tab.view.hasFocus()
     assert editor.problems.texts == ["質問も回答も同じ行がある", "もとの行は 2 行目です。"]
-    assert "0 年ごとに行う。" in editor.like.text()
+    assert "0 年ごとに行う。" in editor.similar_row.text()
     press(tab.view, Qt.Key.Key_R)
     rows = troubled.work.curation
     assert [rows.state_of(item) for item in rows.items[30:]] == ["accepted", "edited", "rejected"]
     assert rows.row_of(rows.items[31]).answer == "5 years."
     assert troubled.counts == {"total": "34", "used": "32", "rejected": "1", "unusable": "1"}
     press(tab.view, Qt.Key.Key_Z, CONTROL)
-    assert (rows.state_of(rows.items[32]), editor.place.text()) == ("left_out", "35 行目")
+    assert (rows.state_of(rows.items[32]), editor.heading.text()) == ("left_out", "35 行目")
 
 
 def test_what_cannot_be_kept_is_told_and_what_was_written_stays(troubled: DataDriver) -> None:

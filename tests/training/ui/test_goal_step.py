@@ -253,7 +253,7 @@ def test_a_folder_for_another_machine_is_made_once_there_are_data_and_a_base(
     assert not dialog.buttons["make"].isEnabled()
     driver.place.mkdir()
     (driver.place / "taken").touch()
-    driver.click(dialog.place.choose_button)
+    driver.click(dialog.path_row.choose_button)
     driver.click(dialog.buttons["make"])
     planned.wait()
     assert dialog.banner.isVisible()

@@ -60,7 +60,7 @@ def driver(where: Paths, theme: Theme, qtbot: QtBot) -> PageDriver:
 
 def choose(driver: PageDriver, dialog: ImportJobDialog, folder: Path) -> None:
     dialog._pickers = Pickers(folder=lambda *_: str(folder))
-    driver.click(dialog.place.choose_button)
+    driver.click(dialog.path_row.choose_button)
 
 
 def refused(driver: PageDriver, dialog: ImportJobDialog, reason: str) -> None:

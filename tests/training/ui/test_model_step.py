@@ -178,7 +178,7 @@ def test_settings_that_have_no_field_are_told_and_can_be_taken_back(driver: Mode
 
 def test_more_memory_than_the_computer_has_is_said_on_the_card(driver: ModelDriver) -> None:
     step = driver.open()
-    card, plan = step.cards.cards["light"], step.forecasts.found["light"].plan
+    card, plan = step.cards.cards["light"], step.forecasts.forecasts["light"].plan
     assert not card.note.isVisible()
     small = dataclasses.replace(plan.device, memory_bytes=1_000_000)
     card.show_plan(dataclasses.replace(plan, device=small), is_working=False)

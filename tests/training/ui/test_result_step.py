@@ -154,12 +154,12 @@ def test_a_run_in_use_can_be_rolled_back(driver: ResultDriver) -> None:
 
 def test_what_a_run_that_goes_on_from_an_adapter_is_held_against_is_said(driver: ResultDriver) -> None:
     step = driver.open(adopted())
-    assert not step.before.isVisible()
+    assert not step.resumed_note.isVisible()
     asked = run_folders.read(driver.folder).spec
     assert asked is not None
     run_folders.write_spec(driver.folder, dataclasses.replace(asked, adapter="start"))
     driver.read()
-    assert step.before.isVisible()
+    assert step.resumed_note.isVisible()
 
 
 def test_what_somebody_should_look_at_is_the_sentence_itself(driver: ResultDriver) -> None:
@@ -223,7 +223,7 @@ def test_a_worsened_answer_is_in_sight_and_one_may_turn_through_all(driver: Resu
     assert worse in words(pairs)
     assert not pairs.back_button.isEnabled()
     driver.click(pairs.next_button)
-    assert pairs.place.text() == "3–4／20"
+    assert pairs.position.text() == "3–4／20"
     driver.click(pairs.back_button)
     driver.click(pairs.buttons["base"])
     assert worse not in words(pairs)

@@ -70,7 +70,7 @@ def test_a_row_like_another_has_that_beside_it_as_it_was_changed_and_a_link_away
     driver.tab.show_item(1)
     driver.edit("守衛室にあります。")
     driver.tab.show_item(3)
-    like = source.like
+    like = source.similar_row
     assert (like.question.text(), like.answer.text()) == ("鍵はどこですか。", "守衛室にあります。")
     settle()
     assert driver.editor.width() < width

@@ -131,7 +131,7 @@ def test_the_dialog_that_needs_it_offers_it_and_goes_on_when_it_is_there(driver:
     driver.choose("make")
     assert (build.banner.isHidden(), build.making.progress.isVisible()) == (True, True)
     seen = set()
-    driver.setup.progressed.connect(lambda _: seen.add(build.making.progress._what.text()))
+    driver.setup.progressed.connect(lambda _: seen.add(build.making.progress._label.text()))
     with driver.signal("finished"):
         pass
     fetching = phrase("training.install_phase.fetch", package="torch")
@@ -151,12 +151,12 @@ def test_what_leaves_the_machine_is_shown_and_cancelling_ends_it(
         driver.choose("make")
         driver.wait(index.stalled.is_set)
         driver.wait(lambda: "127.0.0.1" in traffic.toolTip())
-        assert (traffic.state.text(), traffic.since.text()) == ("1 件", "学習環境の取得")
+        assert (traffic.state.text(), traffic.since_label.text()) == ("1 件", "学習環境の取得")
         assert "学習環境の部品の取得" in traffic.toolTip()
         with driver.signal("cancelled"):
             driver.click(panel.making.progress.cancel_button)
     assert not panel.making.progress.isVisible()
-    assert (traffic.state.text(), traffic.since.text()) == ("なし", "起動後 1 件")
+    assert (traffic.state.text(), traffic.since_label.text()) == ("なし", "起動後 1 件")
     driver.wait(panel.make_button.isEnabled)
     assert not EnvironmentFolders(where.data).part.exists()
 
@@ -217,7 +217,7 @@ def test_one_made_elsewhere_is_shown_but_not_deleted_here(
     monkeypatch.setenv(VARIABLE, sys.executable)
     panel = driver.open()
     assert panel.state.text().startswith("▲ 使えません（")
-    assert "Kotae が作ったものではありません" in panel.place.text()
+    assert "Kotae が作ったものではありません" in panel.folder_label.text()
     assert not panel.remove_button.isVisible()
 
 
@@ -238,14 +238,14 @@ def test_it_is_made_at_a_chosen_place_shown_in_the_settings_and_deleted(
     driver.wait(dialog.buttons["make"].isEnabled)
     for folder, said in ((tmp_path / "none", "見つかりません"), (drive, "使います（空き")):
         driver.pick(dialog, folder)
-        driver.click(dialog.place.choose_button)
+        driver.click(dialog.folder_row.choose_button)
         driver.wait(lambda said=said: said in dialog.room.text())
         assert dialog.buttons["make"].isEnabled() == folder.exists()
     driver.choose("make")
     assert not panel.make_button.isEnabled()
     driver.until_made()
     assert "torch 1.0" in panel.versions.text()
-    assert str(drive) in panel.place.text().replace("\u200b", "")
+    assert str(drive) in panel.folder_label.text().replace("\u200b", "")
     assert driver.parts.preferences.value.training_folder == str(drive)
     assert panel.make_button.text() == "作り直す"
     driver.click(panel.remove_button)
@@ -269,7 +269,7 @@ def test_a_refusal_of_the_place_before_says_nothing_of_the_one_that_is_chosen(
     dialog = driver.ask()
     for folder in (tmp_path / "none", tmp_path):
         driver.pick(dialog, folder)
-        driver.click(dialog.place.choose_button)
+        driver.click(dialog.folder_row.choose_button)
     driver.wait(lambda: late and dialog.buttons["make"].isEnabled())
     shown = dialog.room.text()
     failed, error = late[0]
@@ -308,7 +308,7 @@ def test_a_kit_is_written_and_made_from(
         dialog = panel.ask_for_kit()
         assert not dialog.buttons["write"].isEnabled()
         assert "キットのフォルダを選んでください" in dialog.note.text()
-        driver.click(dialog.place.choose_button)
+        driver.click(dialog.folder_row.choose_button)
         with driver.signal("kit_written"):
             driver.click(dialog.buttons["write"])
     assert phrase("training.the_training_environment_kit_is") in words(panel.making.banner)

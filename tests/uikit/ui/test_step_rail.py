@@ -49,10 +49,10 @@ def test_what_is_not_done_cannot_be_chosen(rail, qtbot, place):
 def test_a_narrow_rail_shows_the_number_and_the_name_of_the_step_that_is_now(rail):
     rail.resize(140, 40)
     assert not any(step.isVisible() for step in rail.steps)
-    assert rail._short.text() == "2／3　データ"
+    assert rail._short_label.text() == "2／3　データ"
     rail.resize(600, 40)
     assert all(step.isVisible() for step in rail.steps)
-    assert not rail._short.isVisible()
+    assert not rail._short_label.isVisible()
 
 
 def test_larger_text_shortens_the_rail(rail, theme, qapp):
@@ -60,4 +60,4 @@ def test_larger_text_shortens_the_rail(rail, theme, qapp):
 
     rail.resize(rail.sizeHint().width() + 60, 40)
     theme.apply(qapp, Settings(theme="light", text_scale_percent=200))
-    assert rail._short.isVisible()
+    assert rail._short_label.isVisible()

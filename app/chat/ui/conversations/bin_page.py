@@ -159,8 +159,8 @@ class BinPage(Page):
         self.list = BinView(self._theme, self.binned)
         self.restore_button = Button(self._theme, phrase("chat.restore"), icon="undo-2")
         self.erase_button = Button(self._theme, phrase("chat.delete_permanently"), "danger")
-        self._chosen = Label(role="caption", tone="text2")
-        buttons = make_row(self.restore_button, self.erase_button, Stretch(), self._chosen, spacing_px=8)
+        self._selection_label = Label(role="caption", tone="text2")
+        buttons = make_row(self.restore_button, self.erase_button, Stretch(), self._selection_label, spacing_px=8)
         filled = QWidget()
         words = Label(phrase("chat.conversations_leave_the_bin_for"), tone="text2", wraps=True)
         margins = (PAGE_MARGIN_PX, 16, PAGE_MARGIN_PX, 16)
@@ -209,7 +209,7 @@ class BinPage(Page):
     def _show_chosen(self) -> None:
         count = len(self.list.chosen_ids())
         several = phrase("chat.n_selected", n=count) if count > 1 else ""
-        self._chosen.setText(several if count else phrase("chat.select_conversations_first"))
+        self._selection_label.setText(several if count else phrase("chat.select_conversations_first"))
         self.restore_button.setEnabled(count > 0)
         self.erase_button.setEnabled(count > 0)
 

@@ -27,11 +27,11 @@ OUTSIDE = 0  # the place of conversations without a folder; ids of folders begin
 class ListRow:
     """A conversation, or the heading of a folder or day, for which `conversation` is None.
 
-    `place` is the group of the row: pinned | folder | day.
+    `group` is the group of the row: pinned | folder | day.
     """
 
     text: str
-    place: str
+    group: str
     conversation: Conversation | None = None
     folder: Folder | None = None
     count: int = 0
@@ -63,8 +63,10 @@ class ConversationList(QAbstractListModel):
         self._drafts: Collection[int] = frozenset()
         self._collections: Sequence[DocumentCollection] = ()
         self.collections_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # by id; set by the window
-        self._asked: dict[int, list[CollectionRef]] = {}  # results of `collections_of`, for painted rows only
-        self._written: tuple[Message, ...] = ()
+        self._collections_by_row: dict[
+            int, list[CollectionRef]
+        ] = {}  # results of `collections_of`, for painted rows only
+        self._written_messages: tuple[Message, ...] = ()
         self._filter = ""
         self._open_id: int | None = None
         self._now = datetime.now()
@@ -83,7 +85,7 @@ class ConversationList(QAbstractListModel):
         """Set the rows. `conversations` are sorted by last use, the latest first; `drafts` are the ids of those with an
         unsent draft. `now` None: the current time."""
         self._conversations, self.folders, self._drafts = conversations, folders, drafts
-        self._asked = {}
+        self._collections_by_row = {}
         self.folded &= {folder.id for folder in folders}
         self._refill(now)
 
@@ -115,9 +117,9 @@ class ConversationList(QAbstractListModel):
     def set_written(self, message: Message | None) -> None:
         """Record the question just sent, then the answer that is being written; None when the answer has ended."""
         if message is None or message.role == "question":
-            self._written = ()
+            self._written_messages = ()
         if message is not None:
-            self._written += (message,)
+            self._written_messages += (message,)
         self._emit_all_changed()
 
     @property
@@ -158,9 +160,9 @@ class ConversationList(QAbstractListModel):
         row = self._rows[index.row()]
         if row.folder is not None:
             return row.folder.id
-        if row.place == "folder" and row.conversation is not None:
+        if row.group == "folder" and row.conversation is not None:
             return row.conversation.folder_id
-        return OUTSIDE if row.place == "day" else None
+        return OUTSIDE if row.group == "day" else None
 
     def row(self, index: int) -> ListRow:
         return self._rows[index]
@@ -286,14 +288,14 @@ class ConversationList(QAbstractListModel):
         if when.date() >= self._now.date():
             time = clock
         elif when.date() == self._now.date() - timedelta(days=1):
-            time = clock if row.place == "day" else f"{phrase('chat.yesterday')} {clock}"
-        elif row.place == "day" or when.year == self._now.year:
+            time = clock if row.group == "day" else f"{phrase('chat.yesterday')} {clock}"
+        elif row.group == "day" or when.year == self._now.year:
             time = format_day(when)
         else:
             time = format_date(when)
         if conversation.imported_at is not None:
             time = join_facts(time, phrase("chat.imported_in_list"))
-        folder_id = conversation.folder_id if row.place == "pinned" else None
+        folder_id = conversation.folder_id if row.group == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
         return time, self._label(conversation), folder
 
@@ -303,13 +305,13 @@ class ConversationList(QAbstractListModel):
         The header of the open conversation shows the same label. Return None if neither the user nor a document has
         determined one, and the highest label if the stored details of an answer are damaged.
         """
-        written = [one for one in self._written if one.conversation_id == conversation.id]
-        if conversation.id not in self._asked:
+        written = [one for one in self._written_messages if one.conversation_id == conversation.id]
+        if conversation.id not in self._collections_by_row:
             try:
-                self._asked[conversation.id] = self.collections_of(conversation.id)
+                self._collections_by_row[conversation.id] = self.collections_of(conversation.id)
             except AppError:  # the stored details of an answer are damaged, so that its sources are unknown
                 return HIGHEST_LABEL
-        scope = (*conversation.scope, *self._asked[conversation.id])
+        scope = (*conversation.scope, *self._collections_by_row[conversation.id])
         asked = conversation_privacy.collection_labels(self._collections, scope, written)
         is_unanswered = bool(written) and written[0].parent_id is None and conversation_privacy.is_unanswered(written)
         label = conversation_privacy.displayed_label(conversation.label, asked, is_unanswered=is_unanswered)

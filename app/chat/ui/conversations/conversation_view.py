@@ -116,7 +116,7 @@ class ConversationDelegate(QStyledItemDelegate):
         if is_ticked:
             list_rows.draw_soft_background(painter, theme, area)
         list_rows.draw_ground(painter, theme, area, is_chosen=is_open and not self.has_several, option=option)
-        indent = theme.px(INDENT_PX) if row.place == "folder" else 0
+        indent = theme.px(INDENT_PX) if row.group == "folder" else 0
         text = area.adjusted(10 + indent, theme.px(4), -8, -theme.px(4))
         if is_ticked:
             text.setRight(_draw_icon(painter, theme, area.adjusted(0, 0, -8, 0), "check", "accent", 16))

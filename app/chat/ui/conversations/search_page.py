@@ -42,7 +42,7 @@ class SearchResultRow:
     line: Snippet
     date: str
     kind: str  # question, answer or title, in the language of the window
-    more: str  # text with the number of further matching messages; "" without any
+    more_text: str  # text with the number of further matching messages; "" without any
 
 
 class SearchResultModel(QAbstractListModel):
@@ -54,22 +54,22 @@ class SearchResultModel(QAbstractListModel):
         self._hits: Sequence[SearchHit] = ()
         self._words: Sequence[str] = ()
         self._now = datetime.now()
-        self._made: dict[int, SearchResultRow] = {}
+        self._rows_by_index: dict[int, SearchResultRow] = {}
 
     def show_hits(self, hits: Sequence[SearchHit], query: str, now: datetime | None = None) -> None:
         self.beginResetModel()
         self._hits, self._words = hits, search_text.split_query(query)
         self._now = now or datetime.now()
-        self._made.clear()
+        self._rows_by_index.clear()
         self.endResetModel()
 
     def hit(self, index: Index) -> SearchHit | None:
         return self._hits[index.row()] if index.isValid() else None
 
     def result(self, row: int) -> SearchResultRow:
-        if row not in self._made:
-            self._made[row] = self._make(self._hits[row])
-        return self._made[row]
+        if row not in self._rows_by_index:
+            self._rows_by_index[row] = self._make(self._hits[row])
+        return self._rows_by_index[row]
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._hits)
@@ -82,7 +82,7 @@ class SearchResultModel(QAbstractListModel):
                 return plain_tooltip(self._hits[index.row()].title)
             case Qt.ItemDataRole.AccessibleTextRole:
                 result = self.result(index.row())
-                return join_facts(result.hit.title, result.date, result.kind, result.line.text, result.more)
+                return join_facts(result.hit.title, result.date, result.kind, result.line.text, result.more_text)
         return None
 
     def _make(self, hit: SearchHit) -> SearchResultRow:
@@ -94,7 +94,7 @@ class SearchResultModel(QAbstractListModel):
             kind = phrase(f"common.batch_column.{hit.role}")
             more = phrase("common.n_more", n=f"{hit.count - 1:,}") if hit.count > 1 else ""
         imported = phrase("chat.imported_in_list") if hit.is_imported else ""
-        return SearchResultRow(hit, title, line, self._date(hit.at), join_facts(imported, kind), more)
+        return SearchResultRow(hit, title, line, self._date(hit.time), join_facts(imported, kind), more)
 
     def _date(self, at: float) -> str:
         when = datetime.fromtimestamp(at)
@@ -136,7 +136,7 @@ class SearchResultDelegate(QStyledItemDelegate):
         )
         inner.translate(0, height + theme.px(3))
         second = QRect(inner.topLeft(), QSize(inner.width(), height))
-        self._paint_line(painter, second, result.line, result.kind, result.more, 400, quiet)
+        self._paint_line(painter, second, result.line, result.kind, result.more_text, 400, quiet)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         painter.restore()
 

@@ -28,7 +28,7 @@ _SIDE = 16
 
 @dataclass(frozen=True, slots=True)
 class DisplayedSource:
-    """A source to show. `number` is its mark in the answer; it is number `place` of the `count` sources that the answer
+    """A source to show. `number` is its mark in the answer; it is number `index` of the `count` sources that the answer
     shows.
 
     `places` are the used passages as (start, end) in its text. `can_open`: its file is one of the user's documents.
@@ -38,7 +38,7 @@ class DisplayedSource:
 
     source: CitedSource
     number: int
-    place: int
+    index: int
     count: int
     places: tuple[tuple[int, int], ...] = ()
     can_open: bool = False
@@ -70,10 +70,10 @@ class SourcePanel(QWidget):
     def show_source(self, displayed: DisplayedSource) -> None:
         source = displayed.source
         self.number.setText(str(displayed.number))
-        self.title.setText(phrase("chat.source_i_n", i=displayed.place, n=displayed.count))
+        self.title.setText(phrase("chat.source_i_n", i=displayed.index, n=displayed.count))
         self._fit()
-        self.before.setEnabled(displayed.place > 1)
-        self.after.setEnabled(displayed.place < displayed.count)
+        self.previous_button.setEnabled(displayed.index > 1)
+        self.next_button.setEnabled(displayed.index < displayed.count)
         self.open_button.setVisible(displayed.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
@@ -81,7 +81,7 @@ class SourcePanel(QWidget):
         self.clause.setText(untrusted_text.make_harmless(clause))
         self._tag.setVisible(bool(source.tag))
         self._tag_words.setText(untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS])
-        self.used.setText(self._usage_text(displayed))
+        self.usage.setText(self._usage_text(displayed))
         self._swatch.setVisible(bool(displayed.places))
         self.text.show_text(source.text, displayed.places)
         self.problem.hide()
@@ -92,7 +92,7 @@ class SourcePanel(QWidget):
 
     def show_picture(self, picture: PagePicture) -> None:
         """Show the page image in place of the text."""
-        self._page = picture.wanted.page
+        self._page = picture.request.page
         self._page_count = picture.pages
         self.page_field.setText(str(self._page))
         self.pages.setText(phrase("chat.n_pages", n=f"{picture.pages:,}"))
@@ -143,10 +143,14 @@ class SourcePanel(QWidget):
         self.stack.addWidget(self.text)
         self.stack.addWidget(self.view)
         self._swatch = MarkSwatch(self._theme)
-        self.used = ElidedLabel(role="caption", tone="text2")
+        self.usage = ElidedLabel(role="caption", tone="text2")
         self.copy_button = make_icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
         foot = make_row(
-            self._swatch, (self.used, 1), self.copy_button, margins_px=self._margins(8, 8), spacing_px=self._theme.px(8)
+            self._swatch,
+            (self.usage, 1),
+            self.copy_button,
+            margins_px=self._margins(8, 8),
+            spacing_px=self._theme.px(8),
         )
         make_column(
             self._head, Separator(), self._build_place(), Separator(), self._pages_row, self.problem, (self.stack, 1),
@@ -164,12 +168,12 @@ class SourcePanel(QWidget):
         self.number = Label(role="caption", tone="accent", strong=True)
         set_surface(self.number, "number")
         self.title = Label(role="heading3")
-        self.before = IconButton(theme, "chevron-left", phrase("chat.previous_source"))
-        self.after = IconButton(theme, "chevron-right", phrase("chat.next_source"))
+        self.previous_button = IconButton(theme, "chevron-left", phrase("chat.previous_source"))
+        self.next_button = IconButton(theme, "chevron-right", phrase("chat.next_source"))
         self.open_button = make_icon_button(theme, phrase("chat.open_file"), "external-link", "quiet", compact=True)
         self.close_button = IconButton(theme, "x", phrase("chat.close_the_source"), "Esc")
         middle = Qt.AlignmentFlag.AlignVCenter
-        left = (self.back_button, self.number, self.title, self.before, self.after)
+        left = (self.back_button, self.number, self.title, self.previous_button, self.next_button)
         self._head_row = make_row(
             *((widget, 0, middle) for widget in left), Stretch(), self.open_button, self.close_button,
             into=self._head, spacing_px=theme.px(6),
@@ -218,8 +222,8 @@ class SourcePanel(QWidget):
         return whole
 
     def _connect(self) -> None:
-        self.before.clicked.connect(lambda: self.step_requested.emit(-1))
-        self.after.clicked.connect(lambda: self.step_requested.emit(1))
+        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
+        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
         self.page_before.clicked.connect(lambda: self._go_to(self._page - 1))
         self.page_after.clicked.connect(lambda: self._go_to(self._page + 1))
         self.page_field.editingFinished.connect(self._on_page_typed)

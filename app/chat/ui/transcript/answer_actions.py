@@ -166,11 +166,11 @@ class AnswerActions(QWidget):
         self._options = options
         self._requests = requests
         self._is_busy = False
-        self._again: Button | None = None
+        self._regenerate_button: Button | None = None
         self.pager: Pager | None = None
         self._quick: list[tuple[Preset, Button]] = []
         self._rating = RatingMark(theme, self)
-        self._more = IconButton(theme, "ellipsis", phrase("chat.more_actions_for_this_answer"))
+        self._more_button = IconButton(theme, "ellipsis", phrase("chat.more_actions_for_this_answer"))
         self._build()
         self.show_rated(message)
 
@@ -194,13 +194,13 @@ class AnswerActions(QWidget):
         """Show the new rating of the same message."""
         self._message = message
         self._rating.show_rating(message)
-        self._more.setAccessibleDescription(join_facts(rating_text(message), facts_line(self._details)))
+        self._more_button.setAccessibleDescription(join_facts(rating_text(message), facts_line(self._details)))
 
     def set_busy(self, is_busy: bool) -> None:
         """Disable everything that would start an answer, while one is being written."""
         self._is_busy = is_busy
         words = plain_tooltip(phrase("chat.available_when_the_answer_has")) if is_busy else ""
-        for button in (self._again, *(button for _, button in self._quick)):
+        for button in (self._regenerate_button, *(button for _, button in self._quick)):
             if button is not None:
                 button.setEnabled(not is_busy)
                 button.setToolTip(words)
@@ -299,11 +299,13 @@ class AnswerActions(QWidget):
                 cited.clicked.connect(self.copy_cited)
                 self._right.addWidget(cited)
         if self._message.status != "failed":  # the error box of a failed answer has this button
-            self._again = make_icon_button(self._theme, phrase("chat.regenerate"), "refresh-cw", "quiet", compact=True)
-            self._again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
-            self._right.addWidget(self._again)
-        self._more.clicked.connect(lambda: self._show_menu(self._more))
-        self._right.addWidget(self._more)
+            self._regenerate_button = make_icon_button(
+                self._theme, phrase("chat.regenerate"), "refresh-cw", "quiet", compact=True
+            )
+            self._regenerate_button.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
+            self._right.addWidget(self._regenerate_button)
+        self._more_button.clicked.connect(lambda: self._show_menu(self._more_button))
+        self._right.addWidget(self._more_button)
 
     def _add_quick(self, preset: Preset) -> None:
         button = Button(self._theme, escape_mnemonic(preset.name), "quiet", compact=True, parent=self)

@@ -101,8 +101,8 @@ def rotate_page(raw: RawPage) -> tuple[PageRotation, RawPage]:
     for glyph in raw.glyphs:
         edges = turn.forth((glyph.left, glyph.top, glyph.right, glyph.bottom))
         glyph.left, glyph.top, glyph.right, glyph.bottom = edges
-    horizontal = [_turned_rule(turn, (rule.start, rule.place, rule.end, rule.place)) for rule in raw.horizontal]
-    vertical = [_turned_rule(turn, (rule.place, rule.start, rule.place, rule.end)) for rule in raw.vertical]
+    horizontal = [_turned_rule(turn, (rule.start, rule.position, rule.end, rule.position)) for rule in raw.horizontal]
+    vertical = [_turned_rule(turn, (rule.position, rule.start, rule.position, rule.end)) for rule in raw.vertical]
     is_quarter = turn.direction != "left"
     raw.horizontal, raw.vertical = (vertical, horizontal) if is_quarter else (horizontal, vertical)
     raw.width, raw.height = (raw.height, raw.width) if is_quarter else (raw.width, raw.height)

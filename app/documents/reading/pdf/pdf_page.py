@@ -41,9 +41,9 @@ class Glyph:
 
 @dataclass(slots=True)
 class RuledLine:
-    """A straight horizontal or vertical line from `start` to `end`. `place`: its position on the other axis."""
+    """A straight horizontal or vertical line from `start` to `end`. `position`: its position on the other axis."""
 
-    place: float
+    position: float
     start: float
     end: float
 

@@ -32,7 +32,7 @@ class TextPage:
     """A page in reading order. `height`: the page's height after rotation, in points."""
 
     number: int  # from 1
-    turn: PageRotation
+    rotation: PageRotation
     height: float
     items: list[PageItem] = field(default_factory=list)
 
@@ -263,8 +263,8 @@ class _Open:
 
     text: str
     size: float
-    first: PageLine
-    last: PageLine
+    first_line: PageLine
+    last_line: PageLine
     item: PageItem
     page: int
     boxes: list[PageBox]
@@ -339,8 +339,8 @@ class _Flow:
         is_same_page = self._open is not None and self._open.boxes[-1].page == page.number
         if self._open is not None and self._continues(self._open, item, line, is_same_page):
             self._open.text = text_blocks.join_lines(self._open.text, line.text)
-            self._open.last, self._open.item = line, item
-            self._open.boxes = _with_box(self._open.boxes, box, page.turn)
+            self._open.last_line, self._open.item = line, item
+            self._open.boxes = _with_box(self._open.boxes, box, page.rotation)
         else:
             self._close()
             self._open = _Open(line.text, line.size, line, line, item, page.number, [box])
@@ -349,20 +349,20 @@ class _Flow:
         is_same_size = abs(before.size - line.size) <= 0.12 * before.size
         if before.is_closed or not is_same_size or _SIGN.match(line.text) or _CAPTION.match(line.text):
             return False
-        is_same_column = is_same_page and before.item.left == item.left and line.top >= before.last.top
-        distance = (line.top + line.bottom - before.last.top - before.last.bottom) / 2
+        is_same_column = is_same_page and before.item.left == item.left and line.top >= before.last_line.top
+        distance = (line.top + line.bottom - before.last_line.top - before.last_line.bottom) / 2
         if self._is_large(before.size) and len(before.text) + len(line.text) <= HEADING_LONGEST:
             return is_same_column and distance <= 1.8 * line.size and not _NUMBERED.match(line.text)
         if is_same_column and distance > 1.35 * (item.pitch or 1.5 * line.size):
             return False
-        is_full = _is_full(before.last, before.item, line)
+        is_full = _is_full(before.last_line, before.item, line)
         if not is_full or (_NUMBERED.match(line.text) and before.text.endswith(("。", ".", "：", ":", ")", "）"))):
             return False
-        indent = line.left - item.left - (before.last.left - before.item.left)
+        indent = line.left - item.left - (before.last_line.left - before.item.left)
         is_listed = _SIGN.match(before.text) is not None or _NUMBERED.match(before.text) is not None
         if indent > 0.7 * line.size:
-            return is_listed and before.last is before.first
-        return indent > -0.7 * line.size or before.last is before.first
+            return is_listed and before.last_line is before.first_line
+        return indent > -0.7 * line.size or before.last_line is before.first_line
 
     def _is_large(self, size: float) -> bool:
         return size >= LARGER * self._usual
@@ -406,7 +406,7 @@ def _drop_contents(page: TextPage) -> None:
 
 
 def _box(page: TextPage, edges: Edges) -> PageBox:
-    return PageBox(page.number, *(round(edge, 1) for edge in page.turn.back(edges)))
+    return PageBox(page.number, *(round(edge, 1) for edge in page.rotation.back(edges)))
 
 
 def _with_box(boxes: list[PageBox], box: PageBox, rotation: PageRotation) -> list[PageBox]:

@@ -58,17 +58,17 @@ def find_ruled_tables(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
 def _merged(rules: Sequence[RuledLine]) -> list[RuledLine]:
     """Join the pieces of a line, and the two edges of a thin bar."""
     found: list[RuledLine] = []
-    for rule in sorted(rules, key=lambda rule: (round(rule.place / NEAR_PT), rule.start)):
+    for rule in sorted(rules, key=lambda rule: (round(rule.position / NEAR_PT), rule.start)):
         last = next(
             (
                 one
                 for one in reversed(found[-4:])
-                if abs(one.place - rule.place) <= NEAR_PT and rule.start <= one.end + NEAR_PT
+                if abs(one.position - rule.position) <= NEAR_PT and rule.start <= one.end + NEAR_PT
             ),
             None,
         )
         if last is None:
-            found.append(RuledLine(rule.place, rule.start, rule.end))
+            found.append(RuledLine(rule.position, rule.start, rule.end))
         else:
             last.end = max(last.end, rule.end)
     return found
@@ -98,8 +98,8 @@ def _group_meeting_lines(
 
 def _meets(horizontal: RuledLine, vertical: RuledLine) -> bool:
     return (
-        horizontal.start - NEAR_PT <= vertical.place <= horizontal.end + NEAR_PT
-        and vertical.start - NEAR_PT <= horizontal.place <= vertical.end + NEAR_PT
+        horizontal.start - NEAR_PT <= vertical.position <= horizontal.end + NEAR_PT
+        and vertical.start - NEAR_PT <= horizontal.position <= vertical.end + NEAR_PT
     )
 
 
@@ -108,10 +108,10 @@ class _Grid:
 
     def __init__(self, horizontal: list[RuledLine], vertical: list[RuledLine]) -> None:
         self._horizontal, self._vertical = horizontal, vertical
-        self._tops = _places([rule.place for rule in horizontal])
+        self._tops = _places([rule.position for rule in horizontal])
         # Japanese tables are often open at the sides.
         ends = [min(rule.start for rule in horizontal), max(rule.end for rule in horizontal)]
-        lefts = _places([rule.place for rule in vertical])
+        lefts = _places([rule.position for rule in vertical])
         if lefts:
             lefts = [
                 *([ends[0]] if ends[0] < lefts[0] - 10 else []),
@@ -183,7 +183,7 @@ class _Grid:
 
     def _is_ruled(self, rules: Sequence[RuledLine], position: float, start: float, end: float) -> bool:
         middle = (start + end) / 2
-        return any(abs(rule.place - position) <= NEAR_PT and rule.start <= middle <= rule.end for rule in rules)
+        return any(abs(rule.position - position) <= NEAR_PT and rule.start <= middle <= rule.end for rule in rules)
 
 
 def _places(values: Sequence[float]) -> list[float]:

@@ -40,8 +40,8 @@ class BlindStartPanel(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.first = _box(phrase("evaluation.setting_to_compare_1"))
-        self.second = _box(phrase("evaluation.setting_to_compare_2"))
+        self.first_chooser = _box(phrase("evaluation.setting_to_compare_1"))
+        self.second_chooser = _box(phrase("evaluation.setting_to_compare_2"))
         self.about = Label(phrase("evaluation.the_answers_of_two_settings"), wraps=True)
         self.note = Label(phrase("evaluation.which_is_which_stays_hidden"), "caption", "text2", wraps=True)
         self.facts = Label(tone="text2", wraps=True)
@@ -53,10 +53,10 @@ class BlindStartPanel(QWidget):
     @property
     def chosen(self) -> tuple[str, str]:
         """Return the ids of the two systems, which may be equal."""
-        return self.first.currentData() or "", self.second.currentData() or ""
+        return self.first_chooser.currentData() or "", self.second_chooser.currentData() or ""
 
     def show_systems(self, evaluation: Evaluation, system_ids: tuple[str, str]) -> None:
-        for box, wanted in ((self.first, system_ids[0]), (self.second, system_ids[1])):
+        for box, wanted in ((self.first_chooser, system_ids[0]), (self.second_chooser, system_ids[1])):
             with QSignalBlocker(box):
                 box.clear()
                 for one in evaluation.systems:
@@ -91,9 +91,9 @@ class BlindStartPanel(QWidget):
     def _build(self) -> None:
         self.card = Card(phrase("evaluation.blind_sheet"))
         name = Label(phrase("evaluation.settings_to_compare"), tone="text2")
-        name.setBuddy(self.first)
+        name.setBuddy(self.first_chooser)
         boxes = make_column(name, spacing_px=6)
-        for box in (self.first, self.second):
+        for box in (self.first_chooser, self.second_chooser):
             boxes.addLayout(make_row((box, 1000), Stretch()))
             box.currentIndexChanged.connect(lambda _: self._on_chosen())
         buttons = FlowBox(self.begin_button, self.result_button)
@@ -104,12 +104,12 @@ class BlindStartPanel(QWidget):
         self._restyle()
 
     def _on_chosen(self) -> None:
-        for box in (self.first, self.second):
+        for box in (self.first_chooser, self.second_chooser):
             box.setToolTip(plain_tooltip(box.currentText()))  # a long name is cut off in the box
         self.pair_chosen.emit()
 
     def _restyle(self) -> None:
-        for box in (self.first, self.second):
+        for box in (self.first_chooser, self.second_chooser):
             box.setMaximumWidth(self._theme.px(BOX_PX))
 
 

@@ -94,7 +94,7 @@ def agreement(judge_agreement: JudgeAgreement) -> str:
     if judge_agreement.missing_votes:
         text = phrase("evaluation.agreement_with_the_judge_appears")
         return text.format(n=judge_agreement.missing_votes)
-    facts = {"n": f"{judge_agreement.n:,}", "same": f"{judge_agreement.same:,}"}
+    facts = {"n": f"{judge_agreement.n:,}", "same": f"{judge_agreement.same_votes:,}"}
     if judge_agreement.kappa is None:
         text = phrase("evaluation.you_and_the_judge_chose")
         return text.format(**facts)

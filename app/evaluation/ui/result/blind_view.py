@@ -78,7 +78,7 @@ class BlindResultPanel(QWidget):
         counts = (
             (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.first.name)), outcome.first_wins),
             (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.second.name)), outcome.second_wins),
-            (blind_texts.vote("same"), outcome.same),
+            (blind_texts.vote("same"), outcome.ties),
             (blind_texts.vote("both_wrong"), outcome.both_wrong),
         )
         self.rows = [(name, f"{count:,}", format_percent(count / max(1, outcome.n))) for name, count in counts]
@@ -113,8 +113,8 @@ class BlindView(QWidget):
         super().__init__()
         self._theme = theme
         self._folder: Path | None = None
-        self._found: Evaluation | None = None
-        self._kept: BlindFile | None = None
+        self._evaluation: Evaluation | None = None
+        self._blind_file: BlindFile | None = None
         self.comparison: BlindComparison | None = None  # None: one system is chosen twice, or nothing can be compared
         self._request_number = 0
         self._is_busy = False  # a file is being read or written
@@ -129,9 +129,9 @@ class BlindView(QWidget):
 
     def show_study(self, folder: Path, evaluation: Evaluation) -> None:
         """Show a study with results; if it is already shown, nothing changes."""
-        if folder == self._folder and evaluation is self._found:
+        if folder == self._folder and evaluation is self._evaluation:
             return
-        self._folder, self._found, self._kept, self.comparison = folder, evaluation, None, None
+        self._folder, self._evaluation, self._blind_file, self.comparison = folder, evaluation, None, None
         self.banner.hide()
         self._show(self.nothing)
         self._request_number += 1
@@ -240,22 +240,22 @@ class BlindView(QWidget):
         background.run(lambda: BlindFile(folder), done, partial(self._on_unreadable, number))
 
     def _on_read(self, number: int, cause: AppError | None, blind_file: BlindFile) -> None:
-        if number != self._request_number or self._found is None:
+        if number != self._request_number or self._evaluation is None:
             return  # another study is shown by now
         self._is_busy = False
-        self._kept = blind_file
+        self._blind_file = blind_file
         if cause is not None:
             self._show_again()
             self._show_error(cause)
-        elif (chosen := blind.suggested_systems(self._found)) is not None:
-            self.start.show_systems(self._found, chosen)
+        elif (chosen := blind.suggested_systems(self._evaluation)) is not None:
+            self.start.show_systems(self._evaluation, chosen)
             self._choose_pair()
             self._show(self.start)
 
     def _on_unreadable(self, number: int, error: AppError) -> None:
         if number == self._request_number:
             self._is_busy = False
-            self._kept = self.comparison = None
+            self._blind_file = self.comparison = None
             self.nothing.setText("")
             self._show(self.nothing)
             self._show_error(error, can_retry=True)
@@ -265,8 +265,8 @@ class BlindView(QWidget):
         if self._is_busy:
             return
         self._is_busy = True
-        done = partial(self._on_written, self._kept, self.comparison, on_written)
-        background.run(work, done, partial(self._on_not_written, self._kept))
+        done = partial(self._on_written, self._blind_file, self.comparison, on_written)
+        background.run(work, done, partial(self._on_not_written, self._blind_file))
 
     def _on_written(
         self,
@@ -275,7 +275,7 @@ class BlindView(QWidget):
         on_written: Callable[[], None],
         _nothing: object,
     ) -> None:
-        if blind_file is not self._kept:
+        if blind_file is not self._blind_file:
             return  # another study is shown by now
         self._is_busy = False
         self.banner.hide()
@@ -286,9 +286,9 @@ class BlindView(QWidget):
 
     def _on_not_written(self, blind_file: BlindFile | None, error: AppError) -> None:
         """Report the error; if another process has stored votes meanwhile, read and show them."""
-        if blind_file is self._kept:
+        if blind_file is self._blind_file:
             self._is_busy = False
-        if blind_file is self._kept and error.code == "blind_changed":
+        if blind_file is self._blind_file and error.code == "blind_changed":
             self._read(error)
         else:
             self._show_error(error)
@@ -316,13 +316,13 @@ class BlindView(QWidget):
     def _choose_pair(self) -> None:
         one, other = self.start.chosen
         self.comparison = None
-        if self._found is not None and self._kept is not None and one != other:
-            self.comparison = BlindComparison(blind.blind_pairing(self._found, one, other), self._kept)
+        if self._evaluation is not None and self._blind_file is not None and one != other:
+            self.comparison = BlindComparison(blind.blind_pairing(self._evaluation, one, other), self._blind_file)
         self.start.show_comparison(self.comparison)
 
     def _show(self, panel: QWidget) -> None:
         self.stack.setCurrentIndex(self._panels.index(panel))
-        first = {self.start: self.start.first, self.result: self.result.leave_button}
+        first = {self.start: self.start.first_chooser, self.result: self.result.leave_button}
         self.setFocusProxy(first.get(panel, panel))
 
     def _show_again(self) -> None:
@@ -352,11 +352,11 @@ class BlindView(QWidget):
         self._choose_pair()
         self._show(self.start)
         if has_keyboard:
-            self.start.first.setFocus(Qt.FocusReason.OtherFocusReason)
+            self.start.first_chooser.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_action(self, _key: str) -> None:
         """Read again, after the user moved the damaged file away."""
-        folder, found, self._found = self._folder, self._found, None
+        folder, found, self._evaluation = self._folder, self._evaluation, None
         if folder is not None and found is not None:
             self.show_study(folder, found)
 

@@ -109,7 +109,7 @@ class ComparisonCard(Card):
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
         self._theme = theme
-        self._found: ResultViewData | None = None
+        self._view_data: ResultViewData | None = None
         self._is_wide = True
         self.about = Label(role="caption", tone="text2", wraps=True)
         self.rows = RowGrid(theme)
@@ -118,7 +118,7 @@ class ComparisonCard(Card):
         self.hide()
 
     def show_result(self, result: ResultViewData) -> None:
-        self._found = result
+        self._view_data = result
         self.setVisible(bool(result.systems))
         count = len(result.systems)
         self.title.setText(
@@ -132,14 +132,14 @@ class ComparisonCard(Card):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if self._found is not None and self._fits() != self._is_wide:
+        if self._view_data is not None and self._fits() != self._is_wide:
             self._is_wide = not self._is_wide
-            self._fill(self._found)
+            self._fill(self._view_data)
 
     # ------------------------------------------------------------------- private
 
     def _fits(self) -> bool:
-        columns = self._columns(self._found) if self._found else []
+        columns = self._columns(self._view_data) if self._view_data else []
         return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * (len(columns) + 1))
 
     def _columns(self, result: ResultViewData) -> list[ComparisonColumn]:
@@ -276,7 +276,7 @@ class DifferencesCard(Card):
         super().__init__("")
         self.title.setText(phrase("evaluation.differences_and_how_sure_they"))
         self._theme = theme
-        self._found: ResultViewData | None = None
+        self._view_data: ResultViewData | None = None
         self._is_wide = True
         self.rows = RowGrid(theme)
         self.notes = Label(role="caption", tone="text2", wraps=True)
@@ -286,7 +286,7 @@ class DifferencesCard(Card):
         self.hide()
 
     def show_result(self, result: ResultViewData) -> None:
-        self._found = result
+        self._view_data = result
         self.setVisible(bool(result.differences))
         self.notes.setText("\n".join(result.notes))
         self.notes.setVisible(bool(result.notes))
@@ -303,7 +303,7 @@ class DifferencesCard(Card):
 
     def _fill(self) -> None:
         self.rows.clear()
-        found = self._found
+        found = self._view_data
         if found is None or not found.differences:
             return
         spans = [one.span for one in found.differences if one.span is not None]

@@ -83,14 +83,14 @@ class TextTable(QTableView):
 
     def _build_first_column(self) -> None:
         """Set up the view of the first column, which stays visible when the table scrolls sideways."""
-        first = self.first
-        first.setModel(self.cells)
-        first.setSelectionModel(self.selectionModel())
-        first.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        first.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        first_column = self.first
+        first_column.setModel(self.cells)
+        first_column.setSelectionModel(self.selectionModel())
+        first_column.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        first_column.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for column in range(1, self.cells.columnCount()):
-            first.setColumnHidden(column, True)
-        first.hide()
+            first_column.setColumnHidden(column, True)
+        first_column.hide()
         self.horizontalScrollBar().valueChanged.connect(self._place_first)
 
     def _place_first(self) -> None:

@@ -200,7 +200,7 @@ class QuestionsTab(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._found: ResultViewData | None = None
+        self._view_data: ResultViewData | None = None
         self._question_id = ""
         self.questions = ScoredQuestions()
         self.view = ScoredQuestionView(theme, self.questions)
@@ -223,7 +223,7 @@ class QuestionsTab(QWidget):
         theme.changed.connect(self._arrange_panes)
 
     def show_result(self, result: ResultViewData) -> None:
-        self._found, self._question_id = result, ""
+        self._view_data, self._question_id = result, ""
         self.questions.show_result(result)
         names = list(dict.fromkeys(one.question.category for one in result.questions))
         self.categories.clear()
@@ -296,12 +296,12 @@ class QuestionsTab(QWidget):
         self.view.scrollTo(index)
 
     def _show_current(self) -> None:
-        if self._found is None:
+        if self._view_data is None:
             return
         one = self.current
         if one is not None:
             self._question_id = one.question.id
-        self.detail.show_question(one, self._found)
+        self.detail.show_question(one, self._view_data)
         self._area.verticalScrollBar().setValue(0)
 
 

@@ -47,7 +47,7 @@ class _Result:
 
     folder: Path
     study: Study
-    found: Evaluation
+    evaluation: Evaluation
     sections: tuple[ReportSection, ...]
 
 
@@ -75,7 +75,7 @@ class EvaluationResultView(QWidget):
         self._blind: BlindView | None = None
         self._number = 0  # number of the last request
         self._saved: Path | None = None  # the last written file
-        self.shown: ResultViewData | None = None  # None: still being computed
+        self.view_data: ResultViewData | None = None  # None: still being computed
         self.exporting = FileExport(self, secrecy, pickers or Pickers())
         self._documents = documents
         self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
@@ -102,7 +102,7 @@ class EvaluationResultView(QWidget):
     def label_now(self) -> confidentiality.Label:
         if self._result is None:
             return confidentiality.HIGHEST_LABEL
-        return current_labels.label_of_evaluation(self._result.found, self._documents)
+        return current_labels.label_of_evaluation(self._result.evaluation, self._documents)
 
     def show_result(
         self, folder: Path, study: Study, evaluation: Evaluation, sections: Sequence[ReportSection]
@@ -110,7 +110,7 @@ class EvaluationResultView(QWidget):
         """Show the results of a study. `sections`: the report in results.json."""
         self._number += 1
         number = self._number
-        self._result, self.shown = _Result(folder, study, evaluation, tuple(sections)), None
+        self._result, self.view_data = _Result(folder, study, evaluation, tuple(sections)), None
         self.banner.hide()
         self.waiting.setText(phrase("evaluation.loading"))
         self._show_tabs(study, evaluation)
@@ -165,7 +165,7 @@ class EvaluationResultView(QWidget):
 
     def _export(self, title: str, kinds: str, suffix: str) -> None:
         assert self._result is not None
-        result, found = self._result, self._result.found
+        result, found = self._result, self._result.evaluation
         # not for a merged table, whose systems have other ids than in the first study's votes
         of_votes = result.folder if len(result.study.contenders) == len(found.systems) else None
 
@@ -188,7 +188,7 @@ class EvaluationResultView(QWidget):
         def made() -> Path:
             from app.evaluation.report import report
 
-            return path if path.is_file() else report.write(result.found, result.sections, result.folder)
+            return path if path.is_file() else report.write(result.evaluation, result.sections, result.folder)
 
         self.exporting.work(made, open_file)
 
@@ -220,7 +220,7 @@ class EvaluationResultView(QWidget):
     def _on_read(self, number: int, view_data: ResultViewData) -> None:
         if number != self._number:
             return  # another study was chosen by now
-        self.shown = view_data
+        self.view_data = view_data
         self.overview.show_result(view_data)
         self.questions.show_result(view_data)
         self._area.verticalScrollBar().setValue(0)
@@ -228,13 +228,13 @@ class EvaluationResultView(QWidget):
         self._settle()
 
     def _settle(self) -> None:
-        is_ready = self.shown is not None and not self.exporting.is_working
+        is_ready = self.view_data is not None and not self.exporting.is_working
         self.export_button.setEnabled(is_ready)
         self.report_button.setEnabled(is_ready)
         self._show_page(self.tabs.key)
 
     def _show_page(self, key: str) -> None:
-        if self.shown is None:
+        if self.view_data is None:
             self.pages.setCurrentWidget(self.waiting)
         elif key == "overview":
             self.pages.setCurrentWidget(self._area)
@@ -251,12 +251,12 @@ class EvaluationResultView(QWidget):
             self._blind = BlindView(self._theme)
             self._blind.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 20)
             self.pages.addWidget(self._blind)
-        self._blind.show_study(self._result.folder, self._result.found)
+        self._blind.show_study(self._result.folder, self._result.evaluation)
         self.pages.setCurrentWidget(self._blind)
 
     def _show_obstacle(self) -> None:
         """Show whether the recommended system can be used with the current models."""
-        system = self.shown.advised if self.shown else None
+        system = self.view_data.advised if self.view_data else None
         if system is None:
             return
         why_not = use_obstacle(system, self._models())

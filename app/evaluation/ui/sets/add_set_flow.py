@@ -77,7 +77,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
     ) -> None:
         super().__init__(theme, parent)
         self._folder = folder
-        self._taken = imported
+        self._imported = imported
         self.naming = NameForm(theme, folder, sets, imported.name, imported.floor, is_new=False)
         self.naming.show_questions(imported.questions)
         self.naming.changed.connect(self.note_change)
@@ -91,7 +91,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
 
     def label_now(self) -> Secrecy:
         """Return the label of the questions to import, which does not depend on the page behind the dialog."""
-        return self._taken.floor
+        return self._imported.floor
 
     def save(self) -> str:
         if not self.naming.check():
@@ -100,7 +100,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         return phrase("evaluation.put_the_name_right")
 
     def work(self) -> StoreWork:
-        taken, naming = self._taken, self.naming
+        taken, naming = self._imported, self.naming
         name, label, after = naming.name.text().strip(), naming.chosen_label, naming.after
         return lambda: question_sets.store(
             self._folder, name, taken.questions, label, taken.source, expected_sha256=after

@@ -20,20 +20,20 @@ from app.evaluation.ui.sets.question_set_table import searchable
 class DisplayedSet:
     """A version as it was read.
 
-    `found` None: the version is damaged, see `error`; `kept` None: the whole set is damaged.
+    `question_set` None: the version is damaged, see `error`; `stored_set` None: the whole set is damaged.
     """
 
     name: str
-    kept: StoredQuestionSet | None
+    stored_set: StoredQuestionSet | None
     version: QuestionSetVersion | None = None
-    found: QuestionSet | None = None
+    question_set: QuestionSet | None = None
     texts: Sequence[str] = ()  # the texts to search, one for each question
-    origins: frozenset[Origin] = frozenset()  # documents and collections that determine the label of `found`
+    origins: frozenset[Origin] = frozenset()  # documents and collections that determine the label of `question_set`
     error: AppError | None = None
 
     @property
     def is_newest(self) -> bool:
-        return self.kept is not None and self.version == self.kept.newest
+        return self.stored_set is not None and self.version == self.stored_set.newest
 
 
 class OpenQuestionSet(QObject):
@@ -49,14 +49,14 @@ class OpenQuestionSet(QObject):
         super().__init__()
         self._folder = folder
         self.name = ""
-        self.shown: DisplayedSet | None = None  # None: nothing was read yet
+        self.displayed: DisplayedSet | None = None  # None: nothing was read yet
         self.is_storing = False
         self._request_number = 0
 
     def open(self, name: str, number: int = 0) -> None:
         """Read a version of a set. `number`: version number; 0: the newest."""
         if name != self.name:
-            self.shown = None
+            self.displayed = None
         self.name = name
         self._request_number += 1
         done = functools.partial(self._on_read, self._request_number)
@@ -66,8 +66,8 @@ class OpenQuestionSet(QObject):
         self, displayed: DisplayedSet, questions: Sequence[Question], source: str
     ) -> Callable[[], QuestionSet]:
         """Return the function that stores the questions as the next version; `displayed` must still be the newest."""
-        assert displayed.kept is not None
-        folder, kept, wanted = self._folder, displayed.kept, tuple(questions)
+        assert displayed.stored_set is not None
+        folder, kept, wanted = self._folder, displayed.stored_set, tuple(questions)
         return lambda: question_sets.store(folder, kept.name, wanted, None, source, expected_sha256=kept.newest.sha256)
 
     def store(self, questions: Sequence[Question], source: str, done_text: str) -> None:
@@ -75,11 +75,11 @@ class OpenQuestionSet(QObject):
 
         `done_text`: a text on the change, for the signal `stored`.
         """
-        if self.is_storing or self.shown is None or self.shown.kept is None:
+        if self.is_storing or self.displayed is None or self.displayed.stored_set is None:
             return
         self.is_storing = True
-        done = functools.partial(self._on_stored, self.shown.kept.newest.number, done_text)
-        background.run(self.store_work(self.shown, questions, source), done, self._on_refused)
+        done = functools.partial(self._on_stored, self.displayed.stored_set.newest.number, done_text)
+        background.run(self.store_work(self.displayed, questions, source), done, self._on_refused)
 
     def restore_version(self, name: str, number: int, expected_sha256: str, source: str) -> None:
         """Store the questions of version `number` again, if the newest version still has the SHA-256 `expected_sha256`.
@@ -104,7 +104,7 @@ class OpenQuestionSet(QObject):
 
     def _on_read(self, request_number: int, displayed: DisplayedSet) -> None:
         if request_number == self._request_number:
-            self.shown = displayed
+            self.displayed = displayed
             self.read.emit(displayed)
 
     def _on_stored(self, number: int, done_text: str, question_set: QuestionSet) -> None:

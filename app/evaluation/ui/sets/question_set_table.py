@@ -178,7 +178,7 @@ class QuestionTable(QTableView):
     def __init__(self, theme: Theme, table_model: QuestionTableModel) -> None:
         super().__init__()
         self._theme = theme
-        self._shown = table_model
+        self._table_model = table_model
         self.setModel(table_model)
         self.setItemDelegate(QuestionDelegate(theme, self))
         self.setProperty("framed", True)
@@ -199,18 +199,18 @@ class QuestionTable(QTableView):
 
     @property
     def current(self) -> Question | None:
-        return self._shown.question(self.currentIndex().row())
+        return self._table_model.question(self.currentIndex().row())
 
     def chosen(self) -> list[Question]:
         """Return the selected questions from top to bottom."""
         found = sorted(index.row() for index in self.selectionModel().selectedRows(TEXT))
-        return [question for row in found if (question := self._shown.question(row)) is not None]
+        return [question for row in found if (question := self._table_model.question(row)) is not None]
 
     def choose_row(self, row: int) -> None:
         """Select the row `row`, or the nearest one that exists."""
-        last = self._shown.rowCount() - 1
+        last = self._table_model.rowCount() - 1
         if last >= 0:
-            self.setCurrentIndex(self._shown.index(max(0, min(row, last)), TEXT))
+            self.setCurrentIndex(self._table_model.index(max(0, min(row, last)), TEXT))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_F2):
@@ -220,7 +220,7 @@ class QuestionTable(QTableView):
             if not event.isAutoRepeat():
                 self.remove_requested.emit()
         elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End) and not event.modifiers():
-            self.choose_row(0 if event.key() == Qt.Key.Key_Home else self._shown.rowCount() - 1)
+            self.choose_row(0 if event.key() == Qt.Key.Key_Home else self._table_model.rowCount() - 1)
         else:
             super().keyPressEvent(event)
 
@@ -274,7 +274,7 @@ class SetHead(QWidget):
         self._theme = theme
         self.title = ElidedLabel("", "heading2")
         self.facts = Label("", tone="text2", wraps=True)
-        self.known = Label("", tone="text2", wraps=True)
+        self.known_answers = Label("", tone="text2", wraps=True)
         self.not_scored = Label("", tone="warning", wraps=True)
         self.versions = QComboBox()
         self.versions.setAccessibleName(phrase("common.version"))
@@ -285,7 +285,7 @@ class SetHead(QWidget):
     def show_name(self, name: str) -> None:
         """Show only the name, before the set is read."""
         self.title.setText(name)
-        for part in (self.facts, self.known, self.not_scored, self.versions):
+        for part in (self.facts, self.known_answers, self.not_scored, self.versions):
             part.hide()
 
     def show_version(
@@ -304,7 +304,7 @@ class SetHead(QWidget):
         known_questions = questions or ()
         for label, text in (
             (self.facts, facts),
-            (self.known, question_set_texts.known_answers(known_questions)),
+            (self.known_answers, question_set_texts.known_answers(known_questions)),
             (self.not_scored, question_set_texts.not_scored_warning(known_questions)),
         ):
             label.setText(text)
@@ -314,10 +314,10 @@ class SetHead(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        for label in (self.facts, self.known, self.not_scored):
+        for label in (self.facts, self.known_answers, self.not_scored):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         row = make_row((self.title, 1), self.versions, spacing_px=8)
-        make_column(row, self.facts, self.known, self.not_scored, into=self, spacing_px=4)
+        make_column(row, self.facts, self.known_answers, self.not_scored, into=self, spacing_px=4)
 
     def _fill_versions(self, stored_set: StoredQuestionSet, set_version: QuestionSetVersion) -> None:
         """List the versions, newest first."""

@@ -61,7 +61,7 @@ class SetView(QWidget):
         self._theme = theme
         self._folder = folder
         self._documents = documents
-        self._wanted = ""  # id of the question to select next
+        self._pending_question = ""  # id of the question to select next
         self._wanted_row = 0
         self._renaming = ""  # the set whose rename dialog is about to open
         self._exported: Path | None = None  # the file that the banner names
@@ -70,7 +70,7 @@ class SetView(QWidget):
         self.exporting = FileExport(self, secrecy, pickers or Pickers())
         self.head = SetHead(theme)
         self.banner = Banner(theme)
-        self.past = Banner(theme, can_close=False)  # an older or damaged version is shown
+        self.old_version_banner = Banner(theme, can_close=False)  # an older or damaged version is shown
         self.questions = QuestionTableModel()
         self.questions.setParent(self)
         self.table = QuestionTable(theme, self.questions)
@@ -98,18 +98,18 @@ class SetView(QWidget):
 
         It is needed at every selection, so the set is not read again.
         """
-        shown = self.work.shown
-        if shown is None or shown.found is None:
+        shown = self.work.displayed
+        if shown is None or shown.question_set is None:
             return confidentiality.HIGHEST_LABEL
-        return collection_lookup.label_of_origins(self._documents, shown.origins, shown.found.label)
+        return collection_lookup.label_of_origins(self._documents, shown.origins, shown.question_set.label)
 
     def show_set(self, name: str) -> None:
         """Show the newest version of a set."""
         if name != self.name:
             self.search.clear()
             self.banner.hide()
-            self.past.hide()
-            self._wanted, self._wanted_row = "", 0
+            self.old_version_banner.hide()
+            self._pending_question, self._wanted_row = "", 0
             self.questions.show_questions((), ())
             self.head.show_name(name)
         self.work.open(name)
@@ -123,7 +123,7 @@ class SetView(QWidget):
         self.tools = FlowBox(self.add_button, self.edit_button, self.remove_button, self._search_box)
         content = QWidget()
         self._column = make_column(
-            self.head, self.banner, self.past, self.tools, self.nothing, (self.table, 1), Stretch(0),
+            self.head, self.banner, self.old_version_banner, self.tools, self.nothing, (self.table, 1), Stretch(0),
             into=content, margins_px=None, spacing_px=12,
         )  # fmt: skip
         self.nothing.hide()
@@ -137,7 +137,7 @@ class SetView(QWidget):
         self.work.renamed.connect(self._on_renamed)
         self.work.failed.connect(self._on_failed)
         self.head.version_chosen.connect(lambda number: self.work.open(self.name, number))
-        self.past.action_requested.connect(lambda _key: self._return_to_shown())
+        self.old_version_banner.action_requested.connect(lambda _key: self._return_to_shown())
         self.banner.action_requested.connect(lambda _key: self._open_folder())
         self.exporting.saved.connect(self._on_exported)
         self.exporting.failed.connect(self._on_failed)
@@ -166,16 +166,20 @@ class SetView(QWidget):
     # ------------------------------------------------------------------- showing
 
     def _on_read(self, displayed: DisplayedSet) -> None:
-        self.questions.show_questions(displayed.found.questions if displayed.found is not None else (), displayed.texts)
-        if displayed.kept is not None and displayed.version is not None:
+        self.questions.show_questions(
+            displayed.question_set.questions if displayed.question_set is not None else (), displayed.texts
+        )
+        if displayed.stored_set is not None and displayed.version is not None:
             self.head.show_version(
-                displayed.kept, displayed.version, displayed.found.questions if displayed.found else None
+                displayed.stored_set,
+                displayed.version,
+                displayed.question_set.questions if displayed.question_set else None,
             )
         else:
             self.head.show_name(displayed.name)
         self._show_past(displayed)
         self._show_rows()
-        row = self.questions.row_of(self._wanted) if self._wanted else self._wanted_row
+        row = self.questions.row_of(self._pending_question) if self._pending_question else self._wanted_row
         self.table.choose_row(row if row >= 0 else self._wanted_row)
         self._allow()
 
@@ -184,19 +188,23 @@ class SetView(QWidget):
         if displayed.error is not None:
             what = (
                 phrase("evaluation.this_question_set_cannot_be")
-                if displayed.kept is None
+                if displayed.stored_set is None
                 else phrase("evaluation.this_version_cannot_be_read")
             )
             advice = phrase("evaluation.put_it_back_from_a")
-            if displayed.kept is not None and len(displayed.kept.versions) > 1:
+            if displayed.stored_set is not None and len(displayed.stored_set.versions) > 1:
                 advice = phrase("evaluation.choose_an_earlier_version_at")
-            self.past.show_message("danger", what, join_facts(describe_error(displayed.error).message, advice))
+            self.old_version_banner.show_message(
+                "danger", what, join_facts(describe_error(displayed.error).message, advice)
+            )
         elif not displayed.is_newest and displayed.version is not None:
             what = phrase("evaluation.an_earlier_version_version_n", n=displayed.version.number)
             advice = phrase("evaluation.editing_and_evaluating_are_done")
-            self.past.show_message("warning", what, advice, (("return", phrase("evaluation.go_back_to_this_version")),))
+            self.old_version_banner.show_message(
+                "warning", what, advice, (("return", phrase("evaluation.go_back_to_this_version")),)
+            )
         else:
-            self.past.hide()
+            self.old_version_banner.hide()
 
     def _show_rows(self) -> None:
         """Show the rows that match the search, and the tools if there are any questions."""
@@ -210,8 +218,8 @@ class SetView(QWidget):
 
     def _allow(self) -> None:
         """Enable the possible actions. The banner, or the text in place of the table, says why others are disabled."""
-        shown = self.work.shown
-        is_whole = shown is not None and shown.found is not None
+        shown = self.work.displayed
+        is_whole = shown is not None and shown.question_set is not None
         can_change = is_whole and shown is not None and shown.is_newest and not self.work.is_storing
         has_chosen = bool(self.table.selectionModel().selectedRows())
         self.add_button.setEnabled(can_change)
@@ -257,7 +265,7 @@ class SetView(QWidget):
             return
         one, several = phrase("evaluation.deleted_question"), phrase("evaluation.deleted_n_questions")
         done_text = _with_question(one, chosen[0]) if len(chosen) == 1 else several.format(n=f"{len(chosen):,}")
-        self._wanted, self._wanted_row = "", self.table.currentIndex().row() - len(chosen) + 1
+        self._pending_question, self._wanted_row = "", self.table.currentIndex().row() - len(chosen) + 1
         self.work.store(rest, phrase("evaluation.question_deleted"), done_text)
         self._allow()
 
@@ -280,10 +288,10 @@ class SetView(QWidget):
         dialog.open()
 
     def export(self) -> None:
-        shown = self.work.shown
-        if shown is None or shown.found is None:
+        shown = self.work.displayed
+        if shown is None or shown.question_set is None:
             return
-        found = shown.found
+        found = shown.question_set
         self.exporting.ask(
             found.name,
             phrase("evaluation.export_the_question_set_to"),
@@ -296,8 +304,8 @@ class SetView(QWidget):
 
     def _now(self) -> QuestionSet | None:
         """Return the newest version, from which changes start; None if an older or damaged version is shown."""
-        shown = self.work.shown
-        return shown.found if shown is not None and shown.is_newest else None
+        shown = self.work.displayed
+        return shown.question_set if shown is not None and shown.is_newest else None
 
     def _write(
         self, question: Question | None, done_text: str, merged: Callable[[Question], Sequence[Question]]
@@ -307,7 +315,7 @@ class SetView(QWidget):
         `done_text`: a text on the change. `merged`: returns all questions of the set, including the edited one.
         """
         source = phrase("evaluation.add_question") if question is None else phrase("evaluation.edit_question")
-        shown = self.work.shown
+        shown = self.work.displayed
         assert shown is not None
         assert shown.version is not None
         number = shown.version.number
@@ -320,7 +328,7 @@ class SetView(QWidget):
             ids = [one.id for one in question_set.questions]
             if question is not None and question.id in ids:
                 at = ids.index(question.id)
-            self._wanted, self._wanted_row = ids[at], at
+            self._pending_question, self._wanted_row = ids[at], at
             self._on_stored(question_set, number, _with_question(done_text, question_set.questions[at]))
             self.changed.emit()
 
@@ -328,11 +336,11 @@ class SetView(QWidget):
         dialog.open()
 
     def _return_to_shown(self) -> None:
-        shown = self.work.shown
-        if shown is not None and shown.found is not None and shown.version is not None:
+        shown = self.work.displayed
+        if shown is not None and shown.question_set is not None and shown.version is not None:
             source = phrase("evaluation.back_to_version_n", n=shown.version.number)
             done_text = phrase("evaluation.went_back_to_version_n", n=shown.version.number)
-            self.work.store(shown.found.questions, source, done_text)
+            self.work.store(shown.question_set.questions, source, done_text)
 
     def _on_stored(self, question_set: QuestionSet, number: int, done_text: str) -> None:
         self._allow()  # another set may be shown by now
@@ -382,12 +390,12 @@ class SetView(QWidget):
         """Return the menu of the set."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        shown, theme = self.work.shown, self._theme
+        shown, theme = self.work.displayed, self._theme
         add = menu.addAction(theme.icon("plus"), phrase("evaluation.add_question_2"), self.add)
         add.setEnabled(self.add_button.isEnabled())
         export = menu.addAction(theme.icon("file-up"), phrase("evaluation.export_excel_csv_json_lines"), self.export)
         export.setEnabled(self.export_button.isEnabled())
-        if shown is not None and shown.kept is not None:
+        if shown is not None and shown.stored_set is not None:
             menu.addAction(phrase("common.rename"), self.rename)
         menu.addSeparator()
         folder = self._folder / self.name

@@ -50,7 +50,7 @@ WAIT_MS = 250  # milliseconds after the last key press
 class ForecastController(QObject):
     """Forecasts in the background the time and space that the study of `request` will take.
 
-    The result is `found` or `error`; both are None while the forecast is computed, or without a request.
+    The result is `forecast` or `error`; both are None while the forecast is computed, or without a request.
     """
 
     changed = Signal()
@@ -59,7 +59,7 @@ class ForecastController(QObject):
         super().__init__(parent)
         self._model = model
         self.request: StudyRequest | None = None
-        self.found: StudyForecast | None = None
+        self.forecast: StudyForecast | None = None
         self.error: AppError | None = None
         self._computing: StudyRequest | None = None  # the request whose forecast is being computed
         self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
@@ -74,7 +74,7 @@ class ForecastController(QObject):
             request = dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=""))
         if request == self.request:
             return
-        self.request, self.found, self.error = request, None, None
+        self.request, self.forecast, self.error = request, None, None
         self._wait.start() if request is not None else self._wait.stop()
         self.changed.emit()
 
@@ -95,7 +95,7 @@ class ForecastController(QObject):
         if computed != self.request:  # the user has changed the request meanwhile
             self._compute()
             return
-        self.found, self.error = forecast, error
+        self.forecast, self.error = forecast, error
         self.changed.emit()
 
 
@@ -302,7 +302,7 @@ class StudyDialog(QDialog):
         self._show_footer()
 
     def _show_footer(self) -> None:
-        found, error, problem = self.forecasting.found, self.forecasting.error or self._failure, self.problem
+        found, error, problem = self.forecasting.forecast, self.forecasting.error or self._failure, self.problem
         if found is not None and found.disk_bytes > found.free_bytes:
             problem = "disk"
         can_begin = not problem and self.forecasting.error is None
@@ -355,7 +355,7 @@ class StudyDialog(QDialog):
     # ------------------------------------------------------------------------ end
 
     def _begin(self) -> None:
-        self._is_awaited = self.forecasting.found is None
+        self._is_awaited = self.forecasting.forecast is None
         if self._is_awaited:
             self._show_footer()
         elif not self.problem:

@@ -173,7 +173,7 @@ class QuestionsPart(DialogPart):
         """Create the controls. `set_name`: name of the requested set; "": none."""
         super().__init__(theme)
         self._sets = offer.sets
-        self._wanted: str | None = set_name or None  # None: the user has not chosen; "": none of the sets
+        self._chosen_set: str | None = set_name or None  # None: the user has not chosen; "": none of the sets
         self._shipped = 0
         self._kind = ""
         self.set = ChoiceBox()
@@ -206,14 +206,14 @@ class QuestionsPart(DialogPart):
         elif self._kind == "scale":
             none = [(phrase("evaluation.none_judged_by_the_hold"), "")]
         first = kept[0][1] if kept and self._kind != "scale" else ""
-        self.set.offer([*kept, *none], first if self._wanted is None else self._wanted)
+        self.set.offer([*kept, *none], first if self._chosen_set is None else self._chosen_set)
         self._show_limit()
 
     def _show_limit(self) -> None:
         self.rows[1].setVisible(self._kind != "scale" or bool(self.set.value))
 
     def _on_chosen(self) -> None:
-        self._wanted = self.set.value
+        self._chosen_set = self.set.value
         self._show_limit()
         self.changed.emit()
 

@@ -47,7 +47,7 @@ class UpdateFacts(QWidget):
 
     def __init__(self, theme: Theme, file: UpdateFile) -> None:
         super().__init__()
-        self._found = file
+        self._update_file = file
         facts = FactList(theme)
         sums = (
             (phrase("shell.sha_256"), _in_pieces(file.sha256)),
@@ -57,29 +57,29 @@ class UpdateFacts(QWidget):
         versions = ((phrase("common.version"), version), (phrase("shell.this_version_2"), __version__))
         facts.set_facts(sums if file.add_on else (*versions, *sums))
         self.verdict = Label(wraps=True, strong=True)
-        self.told = QLineEdit()
-        self.told.setAccessibleName(phrase("shell.the_sha_256_that_the"))
-        self.told.setPlaceholderText(phrase("shell.paste_the_sha_256_that"))
-        self.told.setVisible(_needs_checksum(file))
-        self.how = Label(tone="text2", wraps=True)
-        self.how.setText(_how_to_import(file.add_on) if file.add_on else how_to_install(file))
-        self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.checksum_field = QLineEdit()
+        self.checksum_field.setAccessibleName(phrase("shell.the_sha_256_that_the"))
+        self.checksum_field.setPlaceholderText(phrase("shell.paste_the_sha_256_that"))
+        self.checksum_field.setVisible(_needs_checksum(file))
+        self.instructions = Label(tone="text2", wraps=True)
+        self.instructions.setText(_how_to_import(file.add_on) if file.add_on else how_to_install(file))
+        self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = make_column(into=self, spacing_px=8)
-        for widget in (facts, self.told, self.verdict, self.how):
+        for widget in (facts, self.checksum_field, self.verdict, self.instructions):
             column.addWidget(widget)
-        self.told.textChanged.connect(self._judge)
+        self.checksum_field.textChanged.connect(self._judge)
         self._judge()
 
     def _judge(self) -> None:
-        pasted = self.told.text()
-        is_same, is_whole = self._found.matches_checksum(pasted), self._found.matches_listed_checksum
-        if self._found.is_empty:
+        pasted = self.checksum_field.text()
+        is_same, is_whole = self._update_file.matches_checksum(pasted), self._update_file.matches_listed_checksum
+        if self._update_file.is_empty:
             is_same, tone = False, "danger"
             words = phrase("shell.the_file_is_empty_0")
         elif is_same is None and is_whole is False:
             is_same, tone = False, "danger"
             words = phrase("shell.it_differs_from_the_list")
-        elif is_same is None and self._found.add_on:
+        elif is_same is None and self._update_file.add_on:
             words, tone = phrase("shell.kotae_checks_whether_it_is"), "text2"
         elif is_same is None and pasted.strip():
             words = phrase("shell.the_pasted_text_holds_no")
@@ -97,7 +97,7 @@ class UpdateFacts(QWidget):
         self.verdict.setText(words)
         self.verdict.set_tone(tone)
         # The instructions of an unverified file are hidden, because it must not be installed.
-        self.how.setVisible(bool(is_same) or (is_same is None and bool(self._found.add_on)))
+        self.instructions.setVisible(bool(is_same) or (is_same is None and bool(self._update_file.add_on)))
         layout = self.layout()
         assert layout is not None
         layout.invalidate()
@@ -118,7 +118,8 @@ def update_file_dialog(theme: Theme, file: UpdateFile, parent: QWidget) -> Dialo
         width_px=WIDTH_PX,
     )
     if needs_checksum:
-        facts.told.setFocus()  # so that Enter after pasting does not close the dialog before the user reads the result
+        # So that Enter after pasting does not close the dialog before the user reads the result.
+        facts.checksum_field.setFocus()
         facts.judged.connect(dialog.fit_height)
     return dialog
 
@@ -203,12 +204,12 @@ class AboutSection(SettingsSection):
 
     def _fill(self) -> None:
         self._add_version()
-        self.how = Label(self._how_to_update(), wraps=True)
-        self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.how.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.instructions = Label(self._how_to_update(), wraps=True)
+        self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.instructions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._add(
             phrase("shell.installing_a_newer_version"),
-            self.how,
+            self.instructions,
             phrase("shell.kotae_never_looks_for_newer"),
             is_wide=True,
         )

@@ -96,7 +96,7 @@ class SettingsPage(Page):
         network = NetworkSection(theme, preferences, paths, phrase("shell.network_2"), downloads)
         training = TrainingSection(theme, preferences, paths, phrase("shell.training"), make_training)
         about = AboutSection(theme, preferences, paths, phrase("shell.about_kotae"), navigation)
-        self._named: dict[str, SettingsSection | PresetsSection] = {
+        self._sections_by_name: dict[str, SettingsSection | PresetsSection] = {
             "models": models, "network": network, "training": training, "about": about, "presets": self.presets,
         }  # fmt: skip
         self.sections: tuple[tuple[str, SettingsSection | PresetsSection], ...] = (
@@ -127,11 +127,11 @@ class SettingsPage(Page):
 
     def show_named(self, name: str) -> None:
         """Show a section. `name`: models | network | training | presets | about."""
-        self.show_section([part for _, part in self.sections].index(self._named[name]))
+        self.show_section([part for _, part in self.sections].index(self._sections_by_name[name]))
 
     @property
     def storage(self) -> ModelsFolderPanel:
-        section = self._named["models"]
+        section = self._sections_by_name["models"]
         assert isinstance(section, ModelSection)
         assert isinstance(section.storage, ModelsFolderPanel)
         return section.storage

@@ -55,7 +55,7 @@ class TrainingKitDialog(Dialog):
         self._lock: PackageLock | None = next(iter(self._locks), None)
         self.kind = Chooser([(lock_words(lock), lock) for lock in self._locks], self._pick)
         self.kind.setAccessibleName(phrase("shell.pc_that_will_use_it"))
-        self.place = PathRow(theme, phrase("shell.folder_of_the_kit"), "", can_clear=False)
+        self.folder_row = PathRow(theme, phrase("shell.folder_of_the_kit"), "", can_clear=False)
         self.python = PathRow(theme, phrase("shell.python_to_go_with_it"), "")
         self.note = Label(wraps=True)
         super().__init__(
@@ -69,7 +69,7 @@ class TrainingKitDialog(Dialog):
             parent,
             content=self._content(),
         )
-        self.place.choose_requested.connect(self._choose_place)
+        self.folder_row.choose_requested.connect(self._choose_place)
         self.python.choose_requested.connect(self._choose_python)
         self.python.cleared.connect(lambda: self._set_archive(""))
         self._show()
@@ -84,7 +84,7 @@ class TrainingKitDialog(Dialog):
         return KitJob(self._folder, self._lock.system, locks.dotted(self._lock.python), self._archive)
 
     def fit_height(self, *inner: QWidget | None) -> None:
-        super().fit_height(*inner, self.place, self.python, self.place.parentWidget())
+        super().fit_height(*inner, self.folder_row, self.python, self.folder_row.parentWidget())
 
     # ------------------------------------------------------------------- private
 
@@ -93,7 +93,7 @@ class TrainingKitDialog(Dialog):
         column = make_column(into=content, spacing_px=8)
         kind = make_column(Label(self.kind.accessibleName(), strong=True), self.kind, spacing_px=2)
         column.addLayout(kind)
-        for path_row in (self.place, self.python):
+        for path_row in (self.folder_row, self.python):
             path_row.setContentsMargins(-12, 0, -12, 0)
             column.addWidget(path_row)
         column.addWidget(self.note)
@@ -120,7 +120,7 @@ class TrainingKitDialog(Dialog):
         self._show()
 
     def _show(self) -> None:
-        self.place.show_path(self._folder)
+        self.folder_row.show_path(self._folder)
         self.python.show_path(Path(self._archive).name if self._archive else "")
         self.python.show_note(self._python_words(), "muted")
         size = f"{self._lock.size_bytes / 1e9:,.1f}\u00a0GB" if self._lock else ""
@@ -170,7 +170,7 @@ class TrainingPanel(QWidget):
         self.report: EnvironmentReport | None = None  # None until the environment is examined
         self.state = Label(wraps=True, strong=True)
         self.versions = Label(role="caption", tone="muted", wraps=True)
-        self.place = Label(role="caption", tone="muted", wraps=True)
+        self.folder_label = Label(role="caption", tone="muted", wraps=True)
         self.make_button = Button(theme, phrase("common.make_the_training_environment"))
         self.offline_button = Button(theme, phrase("common.make_it_offline"))
         self.open_button = Button(theme, phrase("common.open_folder"), icon="folder-open")
@@ -184,7 +184,7 @@ class TrainingPanel(QWidget):
             self.kit_button,
         )
         column = make_column(into=self, spacing_px=6)
-        for widget in (self.state, self.versions, self.place, buttons, self.making):
+        for widget in (self.state, self.versions, self.folder_label, buttons, self.making):
             column.addWidget(widget)
         self._connect()
 
@@ -269,8 +269,8 @@ class TrainingPanel(QWidget):
         self._show_state(found)
         self.versions.setText(_versions(found.probe) if found and found.probe else "")
         self.versions.setVisible(bool(self.versions.text()))
-        self.place.setText(self._place_text(found) if found else "")
-        self.place.setVisible(bool(self.place.text()))
+        self.folder_label.setText(self._place_text(found) if found else "")
+        self.folder_label.setVisible(bool(self.folder_label.text()))
         has_own, has_left = bool(found and found.is_own), bool(found and found.left_bytes)
         self.make_button.setText(
             phrase("shell.make_it_again") if has_own else phrase("common.make_the_training_environment")

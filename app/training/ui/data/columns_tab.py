@@ -45,7 +45,7 @@ class ColumnsTab(QWidget):
     def __init__(self, theme: Theme, work: DraftEditor, read_again: Callable[[ColumnMapping], None]) -> None:
         super().__init__()
         self._work = work
-        self._shown: ImportOrigin | None = None
+        self._shown_origin: ImportOrigin | None = None
         self._folder = ""  # folder of the shown rows
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
@@ -81,7 +81,7 @@ class ColumnsTab(QWidget):
             return
         self.name.setText(data.source)
         if data.folder != self._folder:
-            self._folder, self._shown = data.folder, origin
+            self._folder, self._shown_origin = data.folder, origin
             self._show_origin(origin)
         self.file_state.hide()
         if origin is not None:
@@ -113,7 +113,7 @@ class ColumnsTab(QWidget):
 
     def _update_button(self) -> None:
         """Enable or disable the button, and show the reason if it is disabled."""
-        read = self._shown.imported.mapping if self._shown is not None else None
+        read = self._shown_origin.imported.mapping if self._shown_origin is not None else None
         is_same = read is not None and self.form.mapping == _without_guesses(
             {field: getattr(read, field) for field in _fields(read.messages)}
         )
@@ -192,7 +192,7 @@ class ColumnMappingForm(QWidget):
         self._samples: Sequence[DataRecord] = ()
         self.boxes: dict[str, Chooser] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
-        self._beside: list[QBoxLayout] = []  # layouts of each field with its description
+        self._field_layouts: list[QBoxLayout] = []  # layouts of each field with its description
         self.obstacle = Label(tone="warning", wraps=True)
         self.preview_title = Label(tone="text2", wraps=True)
         self.preview = ColumnPreview(theme)
@@ -238,7 +238,7 @@ class ColumnMappingForm(QWidget):
             self.boxes[field] = box
             self._rows[field] = (name, box, about)
             beside = make_row(box, (about, 1))
-            self._beside.append(beside)
+            self._field_layouts.append(beside)
             name.setMinimumHeight(self._theme.metric("button_height"))
             grid.addWidget(name, line, 0, Qt.AlignmentFlag.AlignTop)
             grid.addLayout(beside, line, 1)
@@ -248,7 +248,7 @@ class ColumnMappingForm(QWidget):
         """Move the descriptions below their fields if there is no space next to them."""
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(TURN_BELOW_PX)
-        for beside, box in zip(self._beside, self.boxes.values(), strict=True):
+        for beside, box in zip(self._field_layouts, self.boxes.values(), strict=True):
             turn(beside, is_row=is_wide)
             beside.setSpacing(self._theme.px(12 if is_wide else 2))
             fix_width(box, self._theme.px(BOX_PX) if is_wide else None)

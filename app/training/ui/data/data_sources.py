@@ -196,7 +196,7 @@ class GeneratePairsDialog(Dialog):
         `collections`: those with text. `model_id`: the model that answers questions now, which is preselected.
         """
         self.collection = QComboBox()
-        self.wanted = QSpinBox()
+        self.pair_count = QSpinBox()
         self.model = QComboBox()
         self.collection_facts = Label(role="caption", tone="text2", wraps=True)
         self.model_facts = Label(role="caption", tone="warning", wraps=True)
@@ -222,7 +222,7 @@ class GeneratePairsDialog(Dialog):
     @property
     def entered(self) -> tuple[DocumentCollection, int, LocalModel]:
         """Return the collection, the number of pairs, and the model that writes them."""
-        return self.collection.currentData(), self.wanted.value(), self.model.currentData()
+        return self.collection.currentData(), self.pair_count.value(), self.model.currentData()
 
     # ------------------------------------------------------------- private methods
 
@@ -231,11 +231,13 @@ class GeneratePairsDialog(Dialog):
     ) -> None:
         for one in collections:
             self.collection.addItem(one.name, one)
-        self.wanted.setRange(LEAST_PAIRS, MOST_PAIRS)
-        self.wanted.setSingleStep(10)
-        self.wanted.setValue(USUAL_PAIRS)
-        self.wanted.setGroupSeparatorShown(True)
-        self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding has no effect here
+        self.pair_count.setRange(LEAST_PAIRS, MOST_PAIRS)
+        self.pair_count.setSingleStep(10)
+        self.pair_count.setValue(USUAL_PAIRS)
+        self.pair_count.setGroupSeparatorShown(True)
+        self.pair_count.lineEdit().setTextMargins(
+            TEXT_MARGIN_PX, 0, 0, 0
+        )  # the style sheet's padding has no effect here
         for model in models:
             self.model.addItem(model.name, model)
             if model.id == model_id:
@@ -246,7 +248,7 @@ class GeneratePairsDialog(Dialog):
         grid = make_grid(spacing_px=(12, 6), stretch=1)
         rows: tuple[tuple[str, QComboBox | QSpinBox, Label | None], ...] = (
             (phrase("training.collection"), self.collection, self.collection_facts),
-            (phrase("training.pairs"), self.wanted, None),
+            (phrase("training.pairs"), self.pair_count, None),
             (phrase("common.batch_column.model"), self.model, self.model_facts),
         )
         for place, (name, field, facts) in enumerate(rows):

@@ -172,7 +172,9 @@ class PairGenerationRow(NoticeColumn):
     def _on_progressed(self, draft_id: str, progress: GenerationProgress) -> None:
         if draft_id != self._draft_id:
             return
-        words = phrase("training.making_questions_and_answers_a", a=f"{progress.accepted:,}", b=f"{progress.wanted:,}")
+        words = phrase(
+            "training.making_questions_and_answers_a", a=f"{progress.accepted:,}", b=f"{progress.pair_count:,}"
+        )
         if progress.round.total != self._total:  # a new round: restart its time
             self._total = progress.round.total
             self.progress.start(words)
@@ -185,7 +187,7 @@ class PairGenerationRow(NoticeColumn):
             return
         self.progress.finish()
         standing = outcome.standing
-        accepted, wanted = len(standing.accepted), outcome.job.wanted
+        accepted, wanted = len(standing.accepted), outcome.job.pair_count
         reasons = [
             phrase("training.generation_reason", what=phrase(f"training.pair_refusal.{reason}"), count=f"{count:,}")
             for reason, count in standing.rejected.most_common(REASONS_MOST)

@@ -146,16 +146,19 @@ class ChartWithTable(QWidget):
         self.figures = NumberTableModel((column, phrase("training.rows")), 0)
         self.table = NumberTableView(theme, self.figures, title)
         self.toggle = Button(theme, phrase("training.show_as_a_table"), compact=True)
-        self.rest = Label(role="caption", tone="text2", wraps=True)
+        self.rest_label = Label(role="caption", tone="text2", wraps=True)
         head = make_row((Label(title, "heading3", wraps=True), 1), (self.toggle, 0, Qt.AlignmentFlag.AlignTop))
-        make_column(head, chart, self.table, self.rest, into=self, spacing_px=8)
+        make_column(head, chart, self.table, self.rest_label, into=self, spacing_px=8)
         self.table.hide()
         self.toggle.clicked.connect(self._toggle_table)
 
     def show_bars(self, bars: Sequence[NamedCount], rows: Sequence[tuple[str, ...]], rest: str = "") -> None:
-        """Show the bars, and `rows` in the table. `rest`: a text about counts that the chart omits; "" for none."""
-        self.rest.setText(rest)
-        self.rest.setVisible(bool(rest))
+        """Show the bars, and `rows` in the table.
+
+        `rest_label`: a text about counts that the chart omits; "" for none.
+        """
+        self.rest_label.setText(rest)
+        self.rest_label.setVisible(bool(rest))
         description = phrase("common.data_gap").join(f"{name} {count}" for name, count in rows)
         self.chart.show_bars(bars, description)
         self.figures.set_rows(rows)
@@ -174,7 +177,7 @@ class LengthsTab(QWidget):
         self._work = work
         self._show_row = show_row
         self._requested: tuple[Curation, int] | None = None
-        self._found: DataDistribution | None = None
+        self._distribution: DataDistribution | None = None
         self.state = Label(tone="text2", wraps=True)
         self.questions = Label(tone="text2", wraps=True)
         self.answers_summary = Label(tone="text2", wraps=True)
@@ -235,7 +238,7 @@ class LengthsTab(QWidget):
         requested, distribution = outcome
         if requested != self._requested:
             return
-        self._found = distribution
+        self._distribution = distribution
         self._measured.setVisible(distribution is not None)
         self.state.setVisible(distribution is None)
         self.state.setText(phrase("training.there_are_no_rows_that"))
@@ -283,5 +286,5 @@ class LengthsTab(QWidget):
         return row_texts.question_category_name(share.name) if is_category else row_texts.one_line(share.name)
 
     def _on_activated(self, index: QModelIndex) -> None:
-        if self._found is not None:
-            self._show_row(self._found.outliers[index.row()].number)
+        if self._distribution is not None:
+            self._show_row(self._distribution.outliers[index.row()].number)

@@ -45,32 +45,32 @@ class ProblemListModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self._rows: Curation | None = None
-        self._shown: list[FlawedRow] = []
+        self._rows: list[FlawedRow] = []
 
     def show_rows(self, rows: Curation, flawed_rows: list[FlawedRow]) -> None:
         self.beginResetModel()
-        self._rows, self._shown = rows, flawed_rows
+        self._rows, self._rows = rows, flawed_rows
         self.endResetModel()
 
     def touch(self) -> None:
         """Redraw all rows after a decision."""
-        if self._shown:
-            self.dataChanged.emit(self.index(0), self.index(len(self._shown) - 1))
+        if self._rows:
+            self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
 
     def flawed(self, row: int) -> FlawedRow | None:
-        return self._shown[row] if 0 <= row < len(self._shown) else None
+        return self._rows[row] if 0 <= row < len(self._rows) else None
 
     def row_of(self, number: int) -> int:
         """Return the list row of the item with that number; -1 if the item is not listed."""
-        found = (row for row, one in enumerate(self._shown) if isinstance(one, CurationItem) and one.number == number)
+        found = (row for row, one in enumerate(self._rows) if isinstance(one, CurationItem) and one.number == number)
         return next(found, -1)
 
     def following(self, row: int) -> int:
         """Return the next list row that needs a decision, continuing at the top after the last; `row` if none does."""
         assert self._rows is not None
-        around: tuple[int, ...] = (*range(row + 1, len(self._shown)), *range(row))
+        around: tuple[int, ...] = (*range(row + 1, len(self._rows)), *range(row))
         for at in around:
-            one = self._shown[at]
+            one = self._rows[at]
             if isinstance(one, CurationItem) and self._rows.state_of(one) == "left_out":
                 return at
         return row
@@ -78,7 +78,7 @@ class ProblemListModel(QAbstractListModel):
     # -------------------------------------------------------------- Qt's methods
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._shown)
+        return 0 if parent.isValid() else len(self._rows)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         one = self.flawed(index.row())
@@ -135,13 +135,13 @@ class ProblemEditor(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._item: CurationItem | None = None
-        self._before = ("", "")
+        self._stored_texts = ("", "")
         self._edits: dict[int, tuple[str, str]] = {}  # unsaved texts by the item's number
-        self.place = Label(role="heading3")
+        self.heading = Label(role="heading3")
         self.state = Label(role="caption", tone="text2")
         self.problems = IconLines(theme, is_tinted=True)
         self.earlier = Label(tone="text2", wraps=True)
-        self.like = Label(tone="text2", wraps=True)
+        self.similar_row = Label(tone="text2", wraps=True)
         self.question = CorrectedField(theme, phrase("common.batch_column.question"), *QUESTION_LINES)
         self.answer = CorrectedField(theme, phrase("common.batch_column.answer"), *ANSWER_LINES)
         self.hint = Label(tone="text2", wraps=True)
@@ -157,7 +157,7 @@ class ProblemEditor(QWidget):
         """Show an item. `row`: its current texts. `other_item`: the item that it resembles; None if there is none."""
         self._remember_edit()
         self._item = item
-        self.place.setText(phrase("training.data_preview", line=f"{row.line:,}"))
+        self.heading.setText(phrase("training.data_preview", line=f"{row.line:,}"))
         self.state.setText(row_texts.state_name(state))
         self.problems.show_lines(
             [("triangle-alert", "warning", line) for line in row_texts.flaw_lines(item, other_item)]
@@ -167,26 +167,26 @@ class ProblemEditor(QWidget):
             phrase("training.data_said", role=phrase(f"training.data_role.{one.role}"), text=one.text)
             for one in (other_item.row.messages[-2:] if other_item is not None else ())
         ]
-        self._show_other(self.like, "\n".join(similar))
-        self._before = (row.question, row.answer)
-        self._write(*self._edits.get(item.number, self._before))
+        self._show_other(self.similar_row, "\n".join(similar))
+        self._stored_texts = (row.question, row.answer)
+        self._write(*self._edits.get(item.number, self._stored_texts))
         self._fields.show()
         self.hint.setText(phrase("training.correct_the_texts_and_press"))
 
     def show_bad(self, bad_row: BadRow) -> None:
         self._remember_edit()
         self._item = None
-        self.place.setText(phrase("training.data_preview", line=f"{bad_row.line:,}"))
+        self.heading.setText(phrase("training.data_preview", line=f"{bad_row.line:,}"))
         self.state.setText(row_texts.problem_kind_name("unusable"))
         self.problems.show_lines([("circle-x", "danger", row_texts.bad_row_text(bad_row))])
         self._show_other(self.earlier, "")
-        self._show_other(self.like, bad_row.detail)
+        self._show_other(self.similar_row, bad_row.detail)
         self._fields.hide()
         self.hint.setText(phrase("training.it_cannot_be_mended_here"))
 
     @property
     def is_changed(self) -> bool:
-        return self._item is not None and self._texts() != self._before
+        return self._item is not None and self._texts() != self._stored_texts
 
     def decide(self, kind: Literal["accepted", "rejected"]) -> None:
         if self._item is not None:
@@ -211,7 +211,7 @@ class ProblemEditor(QWidget):
     # ------------------------------------------------------------- private methods
 
     def _build(self) -> None:
-        head = make_row((self.place, 1), self.state)
+        head = make_row((self.heading, 1), self.state)
         fields = make_column(into=self._fields, spacing_px=6)
         for title, field in (
             (phrase("common.batch_column.question"), self.question),
@@ -227,7 +227,7 @@ class ProblemEditor(QWidget):
         make_column(
             head,
             self.problems,
-            self.like,
+            self.similar_row,
             self.earlier,
             self._fields,
             self.hint,
@@ -264,7 +264,7 @@ class ProblemEditor(QWidget):
         return self.question.toPlainText(), self.answer.toPlainText()
 
     def _cancel_edit(self) -> None:
-        self._write(*self._before)
+        self._write(*self._stored_texts)
         self.left.emit()
 
     def _show_other(self, label: Label, text: str) -> None:
@@ -282,7 +282,7 @@ class ProblemsTab(QWidget):
         self._theme = theme
         self._work = work
         self._show_error = show_error
-        self._shown: Curation | None = None
+        self._curation: Curation | None = None
         self._flaws: FlawedRows | None = None
         self.kinds = QComboBox()
         self.kinds.setAccessibleName(phrase("training.kind_of_problem"))
@@ -300,9 +300,9 @@ class ProblemsTab(QWidget):
         rows, origin = self._work.curation, self._work.origin
         if rows is None:
             return
-        if rows is not self._shown:
-            self._shown = rows
-            self._flaws = FlawedRows(rows, origin.imported.bad if origin is not None else ())
+        if rows is not self._curation:
+            self._curation = rows
+            self._flaws = FlawedRows(rows, origin.imported.bad_rows if origin is not None else ())
             self._fill_kinds("")
             self._fill()
             return
@@ -362,9 +362,9 @@ class ProblemsTab(QWidget):
 
     def _fill(self, *_: object) -> None:
         assert self._flaws is not None
-        assert self._shown is not None
+        assert self._curation is not None
         kind = self.kinds.currentData() or ""
-        self.problems.show_rows(self._shown, self._flaws.of(kind))
+        self.problems.show_rows(self._curation, self._flaws.of(kind))
         is_empty = not self.problems.rowCount()
         self.nothing.setText(phrase("training.no_rows_have_problems") if not kind else phrase("training.none_are_left"))
         self.nothing.setVisible(is_empty)
@@ -377,9 +377,9 @@ class ProblemsTab(QWidget):
         one = self.view.currentIndex().data(ItemRole)
         if isinstance(one, BadRow):
             self.editor.show_bad(one)
-        elif isinstance(one, CurationItem) and self._shown is not None:
-            other = self._shown.items[one.like - 1] if one.like else None
-            self.editor.show_item(one, self._shown.row_of(one), self._shown.state_of(one), other)
+        elif isinstance(one, CurationItem) and self._curation is not None:
+            other = self._curation.items[one.like - 1] if one.like else None
+            self.editor.show_item(one, self._curation.row_of(one), self._curation.state_of(one), other)
 
     # ------------------------------------------------------------------ deciding
 

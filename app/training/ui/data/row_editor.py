@@ -43,7 +43,7 @@ class RowEditor(QWidget):
         self._show_item = show_item
         self.item: CurationItem | None = None
         self._row: TrainingRow | None = None
-        self._like: CurationItem | None = None
+        self._similar: CurationItem | None = None
         self._checked_row: TrainingRow | None = None  # the row that was checked last
         self._is_filling = False
         self._check_timer = QTimer(self, singleShot=True, interval=CHECK_DELAY_MS)
@@ -64,7 +64,7 @@ class RowEditor(QWidget):
         for field in (self.question, self.answer):
             if not field.finish_input_conversion():
                 field.clearFocus()
-        self.item, self._row, self._like = item, row, similar
+        self.item, self._row, self._similar = item, row, similar
         self.position.setText(position_text)
         self.earlier.show_words(row_texts.earlier_turns_text(row))
         self.quote.show_evidence(item.evidence)
@@ -187,13 +187,13 @@ class RowEditor(QWidget):
         if sum(len(message.text) for message in messages) <= AT_ONCE_CHARACTERS:
             self._on_checked((row, curation.inspect_row(row, evidence)))
         else:
-            self.checks.show_item(self.item, None, self._like)
+            self.checks.show_item(self.item, None, self._similar)
             background.run(lambda: (row, curation.inspect_row(row, evidence)), self._on_checked)
 
     def _on_checked(self, outcome: tuple[TrainingRow, RowInspection]) -> None:
         row, inspection = outcome
         if self.item is not None and row is self._checked_row:
-            self.checks.show_item(self.item, inspection, self._like)
+            self.checks.show_item(self.item, inspection, self._similar)
 
 
 class EarlierTurns(QFrame):

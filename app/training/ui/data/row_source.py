@@ -30,21 +30,21 @@ class RowSourceView(QWidget):
         """Create the view. `show_item`: called with the number of an item to show."""
         super().__init__()
         self.passage = PassageView(theme, navigation)
-        self.like = SimilarRowView(theme, show_item)
-        make_column(self.passage, self.like, Stretch(), into=self, spacing_px=0)
+        self.similar_row = SimilarRowView(theme, show_item)
+        make_column(self.passage, self.similar_row, Stretch(), into=self, spacing_px=0)
 
     def show_item(self, item: CurationItem, others: int, similar: tuple[CurationItem, TrainingRow] | None) -> None:
         """Show an item. `others`: number of other pairs from its passage. `similar`: a similar item and its texts."""
         self.passage.setVisible(item.evidence is not None)
-        self.like.setVisible(item.evidence is None and similar is not None)
+        self.similar_row.setVisible(item.evidence is None and similar is not None)
         if item.evidence is not None:
             self.passage.show_evidence(item.evidence, others)
         elif similar is not None:
-            self.like.show_row(*similar)
+            self.similar_row.show_row(*similar)
 
     @property
     def is_empty(self) -> bool:
-        return self.passage.isHidden() and self.like.isHidden()
+        return self.passage.isHidden() and self.similar_row.isHidden()
 
     @property
     def mark_top(self) -> int:

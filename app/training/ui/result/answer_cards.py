@@ -87,7 +87,7 @@ class AnswerPairsCard(Card):
         self.whole_button.setCheckable(True)
         self.back_button = IconButton(theme, "chevron-left", phrase("training.previous_questions"))
         self.next_button = IconButton(theme, "chevron-right", phrase("training.next_questions"))
-        self.place = Label(role="caption", tone="text2")
+        self.position = Label(role="caption", tone="text2")
         self._list = make_column(spacing_px=10)
         self._build()
         self.sides.buttonClicked.connect(self._show_page)
@@ -114,7 +114,7 @@ class AnswerPairsCard(Card):
 
     def _build(self) -> None:
         pages = QWidget()
-        make_row(self.back_button, self.place, self.next_button, into=pages, spacing_px=4)
+        make_row(self.back_button, self.position, self.next_button, into=pages, spacing_px=4)
         for widget in (self.counts, self.about, FlowBox(*self.buttons.values(), self.whole_button, pages)):
             self.column.addWidget(widget)
         self.column.addLayout(self._list)
@@ -129,7 +129,7 @@ class AnswerPairsCard(Card):
         views = [_AnswerPairView(self._theme, pair, side, is_whole=is_whole) for pair in self.shown]
         refill(self._list, [widget for view in views for widget in (Separator(), view)][1:])
         count, last = len(self._pairs), self._first + len(self.shown)
-        self.place.setText(phrase("training.a_b_of_n", a=self._first + 1, b=last, n=count))
+        self.position.setText(phrase("training.a_b_of_n", a=self._first + 1, b=last, n=count))
         self.back_button.setEnabled(self._first > 0)
         self.next_button.setEnabled(last < count)
         self.whole_button.setVisible(any(_is_long(text) for pair in self._pairs for text in _answer_texts(pair)))

@@ -69,7 +69,7 @@ class ResultStep(WizardStep):
         self.rollback_button = Button(theme, phrase("common.back_to_the_base_model"), "", "undo-2")
         self.verdict = VerdictCard(theme)
         self.in_use = Label(tone="success", wraps=True)
-        self.before = Label(phrase("training.this_training_went_on_from"), "caption", "text2", wraps=True)
+        self.resumed_note = Label(phrase("training.this_training_went_on_from"), "caption", "text2", wraps=True)
         self.gate_table = GateTable(theme)
         self.forms = FormsCard(theme)
         self.categories = CategoriesCard(theme)
@@ -104,7 +104,7 @@ class ResultStep(WizardStep):
         make_column(
             self.verdict,
             self.in_use,
-            self.before,
+            self.resumed_note,
             self._columns,
             (self.compare_button, 0, Qt.AlignmentFlag.AlignLeft),
             into=self._content,
@@ -140,7 +140,7 @@ class ResultStep(WizardStep):
     def _on_read(self, view: RunResult) -> None:
         self.view = view
         self.verdict.show_result(view)
-        self.before.setVisible(view.is_further)
+        self.resumed_note.setVisible(view.is_further)
         self.gate_table.setVisible(bool(view.conditions))
         self.gate_table.show_conditions(view.conditions)
         self.forms.show_choices(view.forms)
@@ -208,10 +208,10 @@ class GateTable(TableCard):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, phrase("training.acceptance_gate"))
-        self._found: tuple[GateCondition, ...] = ()
+        self._conditions: tuple[GateCondition, ...] = ()
 
     def show_conditions(self, conditions: Sequence[GateCondition]) -> None:
-        self._found = tuple(conditions)
+        self._conditions = tuple(conditions)
         self._fill()
 
     # ------------------------------------------------------------- private methods
@@ -231,9 +231,9 @@ class GateTable(TableCard):
             self.grid.rule(4)
         else:
             self.grid.grid.setColumnStretch(0, 1)
-        for at, one in enumerate(self._found):
+        for at, one in enumerate(self._conditions):
             self._add(one)
-            if at + 1 < len(self._found):
+            if at + 1 < len(self._conditions):
                 self.grid.rule(4 if self._is_wide else 2)
 
     def _add(self, condition: GateCondition) -> None:

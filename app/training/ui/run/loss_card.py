@@ -261,7 +261,7 @@ class StepMetrics(QWidget):
         step = course.standing.step
         if step is None:
             return
-        is_graphics = course.asked is not None and course.asked.device == "cuda"
+        is_graphics = course.requested is not None and course.requested.device == "cuda"
         self.memory.name.setText(phrase("training.gpu_memory") if is_graphics else phrase("common.memory"))
         self.rate.show_points(course.rate, run_texts.format_learning_rate(step.learning_rate), step.total)
         self.norm.show_points(course.norm, f"{step.gradient_norm:.2f}", step.total)

@@ -107,7 +107,7 @@ class SampleAnswersCard(Card):
         super().__init__(phrase("training.how_answers_change"))
         self._answers: tuple[SampleAnswers, ...] = ()
         self._place = 0
-        self._shown: SampleAnswers | None = None
+        self._answers: SampleAnswers | None = None
         self.before_button = IconButton(theme, "chevron-left", phrase("training.previous_question"))
         self.after_button = IconButton(theme, "chevron-right", phrase("training.next_question"))
         self.count = Label(role="caption", tone="text2")
@@ -140,8 +140,8 @@ class SampleAnswersCard(Card):
         self.before_button.setEnabled(self._place > 0)
         self.after_button.setEnabled(self._place + 1 < count)
         answers = self._answers[self._place] if self._answers else None
-        if answers != self._shown or not self._list.count():
-            self._shown = answers
+        if answers != self._answers or not self._list.count():
+            self._answers = answers
             refill(self._list, self._texts(answers))
 
     def _texts(self, answers: SampleAnswers | None) -> Iterator[QWidget]:
