@@ -189,7 +189,7 @@ class AppContext:
     def is_first_run(self) -> bool:
         """Return whether Kotae was never used with this data folder: the first-run dialog was never closed, and no
         conversation is stored."""
-        return not (self.preferences.value.first_run_done or self.conversations.all())
+        return not (self.preferences.value.first_run_done or self.conversations.all_conversations())
 
     def is_environment_in_use(self) -> bool:
         """Return whether a running job uses the training environment, so that the environment must not be changed."""
@@ -354,7 +354,7 @@ class AppContext:
     def _label_of_all(self) -> Label:
         """Return the highest label of all conversations, including those in the bin."""
         collections = collections_now(self.paths.documents)
-        kept = [*self.conversations.all(), *self.conversations.binned()]
+        kept = [*self.conversations.all_conversations(), *self.conversations.binned()]
         return conversation_privacy.highest_effective_label(self.store, kept, collections)
 
 

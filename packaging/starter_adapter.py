@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         print(wording.describe_error(error), file=sys.stderr)
         return 3
     for name in PARTS:
-        print(f"{name:<10} {counts(made.part(name))}")
+        print(f"{name:<10} {counts(made.rows_of(name))}")
     if not report.is_sound:
         print(f"known from training: {report.near} rows, groups {', '.join(report.shared_groups)}", file=sys.stderr)
     return 0 if report.is_sound else 1

@@ -19,12 +19,12 @@ def _panel(parts: AppContext, *there: EnginePack) -> EnginePacksPanel:
     folder.mkdir()
     for pack in there:
         (folder / pack.file).write_bytes(bytes(pack.size_bytes))
-    known = engine_packs.known
-    engine_packs.known = lambda: PACKS  # type: ignore[assignment]
+    known = engine_packs.known_packs
+    engine_packs.known_packs = lambda: PACKS  # type: ignore[assignment]
     try:
         parts.window.show_settings("models")
     finally:
-        engine_packs.known = known
+        engine_packs.known_packs = known
     (panel,) = parts.window.findChildren(EnginePacksPanel)
     area = next(area for area in parts.window.findChildren(QScrollArea) if area.isAncestorOf(panel))
     area.ensureWidgetVisible(panel)

@@ -193,14 +193,14 @@ def answering(parts: AppContext) -> None:
 
 
 def chat(parts: AppContext) -> None:
-    parts.session.open(parts.conversations.all()[0].id)
+    parts.session.open(parts.conversations.all_conversations()[0].id)
     answering(parts)
 
 
 def chat_low(parts: AppContext) -> None:
     chat(parts)
     parts.window.status_line.show_status(dataclasses.replace(parts.engine.status, used_tokens=7600))
-    parts.window.list_actions.bin([parts.conversations.all()[2].id])
+    parts.window.list_actions.bin([parts.conversations.all_conversations()[2].id])
 
 
 def new(parts: AppContext) -> None:
@@ -213,7 +213,7 @@ def drawer(parts: AppContext) -> None:
 
 
 def folders(parts: AppContext) -> None:
-    ids = [conversation.id for conversation in parts.conversations.all()]
+    ids = [conversation.id for conversation in parts.conversations.all_conversations()]
     office, inspections = FOLDERS[current_language()]
     parts.conversations.add_folder(office, ids[3:5])
     parts.conversations.add_folder(inspections, ids[5:])
@@ -227,7 +227,7 @@ def folders_several(parts: AppContext) -> None:
     folders(parts)
     sidebar = parts.window.sidebar
     sidebar.conversations.fold(parts.conversations.folders()[0].id, is_folded=True)
-    ids = [conversation.id for conversation in parts.conversations.all()]
+    ids = [conversation.id for conversation in parts.conversations.all_conversations()]
     sidebar.list.choose(ids[:3], sidebar.conversations.index_of(ids[2]))
     sidebar.list._show_menu()
 
@@ -252,7 +252,7 @@ def sidebar_menu(parts: AppContext) -> None:
 
 def bin(parts: AppContext) -> None:
     chat(parts)
-    ids = [conversation.id for conversation in parts.conversations.all()]
+    ids = [conversation.id for conversation in parts.conversations.all_conversations()]
     parts.window.list_actions.bin(ids[4:6])
     parts.window.list_actions.bin(ids[2:3])
     parts.window._on_page_chosen("bin")
@@ -625,14 +625,14 @@ def presets(parts: AppContext) -> None:
 def preset_editor(parts: AppContext) -> None:
     presets(parts)
     section = parts.window.page("settings").presets
-    section.edit(parts.presets.all("chat")[1])
+    section.edit(parts.presets.presets_of_kind("chat")[1])
 
 
 def preset_editor_details(parts: AppContext) -> None:
     parts.preferences.change(shows_details=True)
     presets(parts)
     section = parts.window.page("settings").presets
-    section.edit(parts.presets.all("chat")[0])
+    section.edit(parts.presets.presets_of_kind("chat")[0])
     pause(0.1)
     area = section.editor.findChild(QScrollArea)
     area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
@@ -640,7 +640,7 @@ def preset_editor_details(parts: AppContext) -> None:
 
 def action_editor(parts: AppContext) -> None:
     presets(parts)
-    editor = parts.window.page("settings").presets.edit(parts.presets.all("action")[0])
+    editor = parts.window.page("settings").presets.edit(parts.presets.presets_of_kind("action")[0])
     editor.name.clear()
     editor.save_button.click()
 
@@ -796,12 +796,12 @@ def edit(parts: AppContext) -> None:
 
 def temporary(parts: AppContext) -> None:
     answering(parts)
-    parts.session.new(is_temporary=True)
+    parts.session.open_new(is_temporary=True)
 
 
 def temporary_left(parts: AppContext) -> None:
     """Left for another conversation, with the way back."""
-    parts.session.new(is_temporary=True)
+    parts.session.open_new(is_temporary=True)
     parts.session._store.add_question("内緒の質問")
     parts.session.conversation = parts.session._store.conversations()[0]
     parts.session.keep_draft(UnsentDraft("書きかけ"))
@@ -861,7 +861,7 @@ def exported(parts: AppContext) -> None:
 
 def import_result(parts: AppContext) -> None:
     chat(parts)
-    third = parts.conversations.all()[2].title
+    third = parts.conversations.all_conversations()[2].title
     refused = (ImportRefusal(3, third, "role", 4), ImportRefusal(8, "", "uid"), ImportRefusal(15, "", "rest"))
     parts.desk._on_imported(ImportedConversations(12, 1, 3, 1, checked=20, unchecked=3, refused=refused))
 

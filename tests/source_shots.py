@@ -134,7 +134,7 @@ def checked(answer: str) -> Grounding:
 
 def sources_new(parts: AppContext) -> None:
     opened(parts)
-    parts.session.new()
+    parts.session.open_new()
 
 
 def sources(parts: AppContext) -> None:

@@ -23,7 +23,7 @@ SUM = "5f3a" * 16
 
 
 def _said(parts: AppContext, last: StartRecord, *, is_safe: bool = False) -> None:
-    parts.session.open(parts.conversations.all()[0].id)
+    parts.session.open(parts.conversations.all_conversations()[0].id)
     where = parts.paths
     show_notices(parts.window, where, last, is_safe, lambda: None)
 
@@ -87,7 +87,7 @@ def update_file_pack(parts: AppContext) -> None:
 
 def report(parts: AppContext) -> None:
     """Of facts that are the same everywhere."""
-    parts.session.open(parts.conversations.all()[0].id)
+    parts.session.open(parts.conversations.all_conversations()[0].id)
     window = ReportWindow(parts.theme, parts.paths, {"standard"}, parts.window)
     window._on_composed(problem_report.compose(parts.paths, 1_795_000_000, {"Qt": "6.11.3"}, {"standard"}))
     window.show()

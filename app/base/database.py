@@ -277,7 +277,7 @@ class Database:
         return database
 
     @classmethod
-    def beside(cls, path: Path, clock: Callable[[], float] = time.time) -> "Database":
+    def open_second(cls, path: Path, clock: Callable[[], float] = time.time) -> "Database":
         """Open a second connection, for another thread, to a file that `open` has already checked and migrated."""
         try:
             return cls(_connected(path), path, clock)

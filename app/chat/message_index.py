@@ -100,7 +100,7 @@ class MessageIndex:
         )
         hits = [_hit(row, 7) for row in rows]
         hits += self._titled(words, {hit.conversation_id for hit in hits})
-        hits.sort(key=lambda hit: hit.at, reverse=True)
+        hits.sort(key=lambda hit: hit.time, reverse=True)
         is_complete = len(hits) <= CONVERSATIONS_MAX and all(row["total"] < MESSAGES_MAX for row in rows)
         return SearchResult(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
 

@@ -89,7 +89,7 @@ class ConversationOrganizer:
             " WHERE binned_at >= 0 ORDER BY binned_at DESC, id DESC",
         )
 
-    def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
+    def stored_ids(self, conversation_ids: Collection[int]) -> frozenset[int]:
         """Return which of these conversations still exist, in the list or in the bin."""
         rows = self._db.read(
             "SELECT id FROM conversation WHERE ifnull(binned_at, 0) >= 0 AND id IN (SELECT value FROM json_each(?))",

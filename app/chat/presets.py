@@ -52,7 +52,7 @@ class Choices:
     max_tokens: int | None = None
     seed: int | None = None  # None at every level: each answer gets a new random seed
 
-    def over(self, below: "Choices") -> "Choices":
+    def with_defaults(self, below: "Choices") -> "Choices":
         """Return these choices, with each None replaced by the value of `below`."""
         return Choices(
             **{
@@ -129,9 +129,9 @@ def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
     below = PROGRAM_DEFAULTS
     if card is not None:
         recommended = Choices(system_prompt=card.system_prompt or None, **dataclasses.asdict(card.sampling))
-        below = recommended.over(below)
+        below = recommended.with_defaults(below)
     for level in reversed(levels):
-        below = level.over(below)
+        below = level.with_defaults(below)
     return below
 
 
@@ -159,7 +159,7 @@ class PresetTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def all(self, language: str = "ja") -> list[Preset]:
+    def all_presets(self, language: str = "ja") -> list[Preset]:
         """Return the presets that come with Kotae, as changed by the user, then the user's own, sorted by name."""
         found = self._db.read_as(_preset_from_row, "SELECT * FROM preset ORDER BY name, id")
         stored = {preset.id: preset for preset in found}

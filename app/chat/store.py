@@ -99,9 +99,9 @@ class Store(ModelStore):
 
     def conversation(self, conversation_id: int) -> Conversation | None:
         """Return a conversation, or None when it does not exist."""
-        return next(iter(self.some([conversation_id])), None)
+        return next(iter(self.conversations_of([conversation_id])), None)
 
-    def some(self, conversation_ids: Sequence[int]) -> list[Conversation]:
+    def conversations_of(self, conversation_ids: Sequence[int]) -> list[Conversation]:
         """Return the conversations with these ids that exist, in the order of the ids."""
         found = self._db.read_as(
             conversation_from_row,

@@ -119,7 +119,7 @@ def current_label_of_scope(documents: Path, scope: Sequence[CollectionRef]) -> L
     """Return `label_of_scope` for the current state of the documents' database. Raises AppError as `Database` does."""
     if not scope:
         return DEFAULT_LABEL
-    with contextlib.closing(Library.beside(documents)) as library:
+    with contextlib.closing(Library.open_second(documents)) as library:
         return label_of_scope(library.labelled(), scope)
 
 
@@ -143,7 +143,7 @@ def label_of_origins(documents: Path, origins: Names[Origin], least_label: Label
         return least_label
     collections, names = ({one[at] for one in origins if one[at]} for at in (0, 1))
     try:
-        with contextlib.closing(Library.beside(documents)) as library:
+        with contextlib.closing(Library.open_second(documents)) as library:
             return highest_label((least_label, *library.labels_of(collections, names)))
     except AppError:
         return HIGHEST_LABEL

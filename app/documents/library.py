@@ -53,7 +53,7 @@ def collections_now(path: Path) -> list[DocumentCollection] | None:
     if not path.is_file():
         return []
     try:
-        with contextlib.closing(Library.beside(path)) as library:
+        with contextlib.closing(Library.open_second(path)) as library:
             return library.labelled()
     except AppError:
         return None
@@ -62,8 +62,8 @@ def collections_now(path: Path) -> list[DocumentCollection] | None:
 class Library:
     """A connection to the documents' database.
 
-    Its methods raise AppError as `Database` does. An instance belongs to one thread; `beside` opens one for another
-    thread.
+    Its methods raise AppError as `Database` does. An instance belongs to one thread; `open_second` opens one for
+    another thread.
     """
 
     def __init__(self, database: Database) -> None:
@@ -85,9 +85,9 @@ class Library:
             raise
 
     @classmethod
-    def beside(cls, path: Path) -> "Library":
+    def open_second(cls, path: Path) -> "Library":
         """Open another connection to an existing database, for another thread or process."""
-        return cls(Database.beside(path))
+        return cls(Database.open_second(path))
 
     def close(self) -> None:
         self._db.close()

@@ -43,7 +43,7 @@ class QuestionColumns:
     golds: tuple[dict[str, str], ...]
     unused: tuple[str, ...]
 
-    def named(self) -> dict[str, str]:
+    def column_texts(self) -> dict[str, str]:
         """Return for each field, and for all gold passages together, the names of its columns as one text to show.
 
         The field "document" is called "document_group" where it serves as the group.

@@ -48,7 +48,7 @@ def folder_in_use() -> Path | None:
 
 
 @functools.cache
-def known() -> tuple[EnginePack, ...]:
+def known_packs() -> tuple[EnginePack, ...]:
     """Return the packs that this version may load; none in a checkout."""
     try:
         listed = json.loads((resources() / LIST_NAME).read_text("utf-8"))
@@ -59,7 +59,7 @@ def known() -> tuple[EnginePack, ...]:
 
 def installed(folder: Path) -> tuple[EnginePack, ...]:
     """Return the packs whose library is in `folder` with the right size; `verified` also compares the content."""
-    return tuple(pack for pack in known() if _size(folder / pack.file) == pack.size_bytes)
+    return tuple(pack for pack in known_packs() if _size(folder / pack.file) == pack.size_bytes)
 
 
 def verified(folder: Path) -> tuple[Path, ...]:
@@ -99,7 +99,7 @@ def remove(folder: Path) -> None:
 
 def _pack_in(archive: zipfile.ZipFile, source: Path) -> EnginePack:
     sizes = {member.filename: member.file_size for member in archive.infolist()}
-    for pack in known():
+    for pack in known_packs():
         if sizes.get(pack.file) == pack.size_bytes:
             return pack
     raise AppError("engine_pack_unknown", path=str(source))

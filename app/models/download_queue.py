@@ -327,7 +327,7 @@ def delete_parts(folder: Path, queued: QueuedDownload) -> None:
     for file in queued.files:
         places = PartPaths(folder / file.name)
         places.discard()
-        places.bad.unlink(missing_ok=True)
+        places.bad_path.unlink(missing_ok=True)
         places.lock.unlink(missing_ok=True)
         if file.has_arrived and not file.was_here and _is_there(places.target, file.size_bytes):
             places.target.unlink(missing_ok=True)

@@ -40,9 +40,9 @@ class ModelStore:
         return cls(Database.open(path, backups, clock))
 
     @classmethod
-    def beside(cls, path: Path) -> Self:
+    def open_second(cls, path: Path) -> Self:
         """Open a second connection to an open database, for another thread."""
-        return cls(Database.beside(path))
+        return cls(Database.open_second(path))
 
     @classmethod
     def in_memory(cls) -> Self:

@@ -82,7 +82,7 @@ def all_locks(system: str = "") -> tuple[PackageLock, ...]:
     return tuple(sorted(found, key=lambda lock: (lock.python, lock.variant), reverse=True))
 
 
-def named(name: str) -> PackageLock | None:
+def find_lock(name: str) -> PackageLock | None:
     """Return the lock of this name; None if this version of Kotae has none."""
     path = folder() / f"{name}.txt"
     return _lock(path) if _NAME.fullmatch(name) and path.is_file() else None

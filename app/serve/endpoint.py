@@ -68,12 +68,15 @@ class ServedModels:
         self._named_collections = tuple(named_collections)
         self._is_agreed = is_agreed
 
-    def all(self) -> list[ServedModel]:
+    def offered_models(self) -> list[ServedModel]:
         """Return the models that clients may use now. Raises the AppErrors of reading the documents' database."""
         return [one for one in self._candidates() if self._is_offered(one)]
 
     def find(self, name: str) -> ServedModel | None:
-        """Return the model with this id; None if clients may not use it now or there is none. Raises as `all`."""
+        """Return the model with this id; None if clients may not use it now or there is none.
+
+        Raises as `offered_models`.
+        """
         return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
 
     def export_of(self, served: ServedModel, address: str) -> ExportRequest:
@@ -116,7 +119,7 @@ class ServedModels:
     def _unrestricted_collections(self) -> tuple[CollectionRef, ...]:
         if not self._documents.is_file():
             return ()
-        library = Library.beside(self._documents)
+        library = Library.open_second(self._documents)
         try:
             return tuple(
                 CollectionRef(one.id, one.name)
@@ -135,7 +138,7 @@ class CompletionResponse:
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, text: str, outcome: AnswerOutcome) -> dict[str, Any]:
+    def whole_answer(self, text: str, outcome: AnswerOutcome) -> dict[str, Any]:
         """Return the object for an answer that is not streamed."""
         text = text.strip()
         content = text + _lines_below(text, outcome.grounding)
@@ -238,7 +241,7 @@ class Endpoint:
 
     def _models(self, connection: HttpConnection) -> None:
         try:
-            served_models = self._served_models.all()
+            served_models = self._served_models.offered_models()
         except AppError as error:
             raise completion_request.http_error_of(error) from error
         connection.send(200, _model_list(served_models, self._started))
@@ -280,7 +283,7 @@ def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionRespo
     text = ""
     for item in _items(connection, job):
         if isinstance(item, AnswerOutcome):
-            connection.send(200, reply.whole(text, item))
+            connection.send(200, reply.whole_answer(text, item))
         else:
             text += item or ""
 

@@ -223,8 +223,8 @@ class RequestQueue(QObject):
         return dataclasses.replace(
             self._request,
             turns=request.turns,
-            choices=request.choices.over(self._request.choices),
-            wanted=RetrievalRequest(self._documents, job.scope, request.turns) if job.scope else None,
+            choices=request.choices.with_defaults(self._request.choices),
+            retrieval=RetrievalRequest(self._documents, job.scope, request.turns) if job.scope else None,
             json_schema=request.json_schema,
             stop=request.stop,
         )

@@ -39,7 +39,7 @@ class EntryListView(NamedList):
         return self.currentIndex().data(EntryRole) if self.currentIndex().isValid() else None
 
     @property
-    def chosen(self) -> list[Any]:
+    def selected_entries(self) -> list[Any]:
         """Return the selected entries from top to bottom."""
         return [index.data(EntryRole) for index in sorted(self.selectedIndexes(), key=lambda index: index.row())]
 

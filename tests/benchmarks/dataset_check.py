@@ -71,7 +71,7 @@ def main() -> None:
     print("    pairs:", len(paper))
     for name, settings in (("", split_record.SplitSettings()), (" (paper)", data_split.PAPER)):
         parts = timed(f"split{name}", lambda settings=settings: data_split.split_rows(rows, settings))
-        counts = {part: len(parts.part(part)) for part in PARTS} | {"removed": len(parts.removed)}
+        counts = {part: len(parts.rows_of(part)) for part in PARTS} | {"removed": len(parts.removed)}
         print("   ", counts)
         report = timed(f"leakage{name}", lambda parts=parts: data_split.report_leakage(parts))
         print("    nearest:", report.histogram, "near:", report.near)

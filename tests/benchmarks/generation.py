@@ -35,7 +35,7 @@ Asked = tuple[Passage, str, StandalonePrompt]  # with the style
 
 
 def asked(where: Paths, collection: str, count: int, *, is_free: bool) -> list[Asked]:
-    library = Library.beside(where.documents)
+    library = Library.open_second(where.documents)
     selected = passages.select_passages(library, library.collection(collection), 0, count)
     library.close()
     used: Counter[str] = Counter()

@@ -38,7 +38,7 @@ def main() -> None:
             whole.append(log_p.copy())
         writer.close()
         first.close()
-        rests = [1 - float(np.exp(np.sort(row)[-about.kept :].astype(np.float64)).sum()) for row in whole]
+        rests = [1 - float(np.exp(np.sort(row)[-about.kept_tokens :].astype(np.float64)).sum()) for row in whole]
         print(f"mass of the rest: mean {np.mean(rests):.4f}, highest {np.max(rests):.4f}")
         for form in FORMS:
             compare(requantized(model, folder, form), folder / "reference", about, ids, places, whole, form)
@@ -66,7 +66,8 @@ def compare(path: Path, reference: Path, about: ReferenceHeader, ids, places, wh
     assert all(low <= high + 1e-6 for low, high in zip(kept, full, strict=True))
     short = 1 - np.mean(kept) / np.mean(full)
     print(
-        f"{form}: {np.mean(kept):.5f} nats over {about.kept} and the rest, whole {np.mean(full):.5f}: {short:.1%} less"
+        f"{form}: {np.mean(kept):.5f} nats over {about.kept_tokens} and the rest, "
+        f"whole {np.mean(full):.5f}: {short:.1%} less"
     )
 
 

@@ -180,7 +180,7 @@ def _long(count: int = 12) -> dict[str, Any]:
 def test_a_long_conversation_arrives_in_turns_between_which_others_write(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Store.beside(store.path)
+    other = Store.open_second(store.path)
     seen: list[tuple[int, int]] = []
 
     def write_meanwhile(_seconds: float) -> None:

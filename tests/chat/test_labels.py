@@ -134,7 +134,7 @@ def test_a_conversation_counts_as_what_the_collections_it_has_to_do_with_are_now
 
     assert now("secret") == ["secret", "secret", "secret", "internal"]
     assert now("public") == stored == ["internal", "internal", "public", "internal"]  # nothing is lowered
-    both, there = store.some([plain, by_answer]), [DocumentCollection(7, "基準", "secret")]
+    both, there = store.conversations_of([plain, by_answer]), [DocumentCollection(7, "基準", "secret")]
     assert conversation_privacy.highest_effective_label(store, both, there) == "secret"
     assert [label_of(store, one) for one in ids] == stored
 
@@ -263,7 +263,7 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
     with contextlib.closing(Library.open(file)) as library:
         collection = library.add_collection("規程", "internal")
         ids = [ask(store, AnswerDetails(scope=(CollectionRef(collection, "規程"),))) for _ in range(3)]
-        found = store.some(ids)
+        found = store.conversations_of(ids)
         there = library.labelled()
         out = tmp_path / "out"
         out.mkdir()

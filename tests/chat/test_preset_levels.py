@@ -172,19 +172,19 @@ def test_the_standard_preset_leaves_everything_to_the_card():
 
 def test_a_changed_one_stands_in_its_place_and_comes_back_as_it_was(store):
     table = PresetTable(store.database)
-    before = table.all()
+    before = table.all_presets()
     changed = Preset("brief", "chat", "ごく短く", Choices(max_tokens=64))
     table.put([changed])
-    assert [preset.id for preset in table.all()] == [preset.id for preset in before]
-    found = next(preset for preset in table.all() if preset.id == "brief")
+    assert [preset.id for preset in table.all_presets()] == [preset.id for preset in before]
+    found = next(preset for preset in table.all_presets() if preset.id == "brief")
     assert (found.name, found.choices, found.is_built_in) == ("ごく短く", Choices(max_tokens=64), True)
     table.remove("brief")
-    assert table.all() == before
+    assert table.all_presets() == before
 
 
 def test_the_users_own_come_last_by_name(store):
     table = PresetTable(store.database)
     table.put([Preset("2", "chat", "乙"), Preset("1", "chat", "丙"), Preset("3", "action", "丁", request="訳して")])
-    own = [preset for preset in table.all() if not preset.is_built_in]
+    own = [preset for preset in table.all_presets() if not preset.is_built_in]
     assert [preset.name for preset in own] == sorted(["乙", "丙", "丁"])
-    assert table.all()[-3:] == own
+    assert table.all_presets()[-3:] == own

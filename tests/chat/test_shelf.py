@@ -196,7 +196,7 @@ def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(store: Store, sh
 def test_an_erased_sentence_is_in_no_file_while_the_program_runs(
     where: Paths, store: Store, shelf: ConversationOrganizer, clock: Clock, is_old: bool
 ) -> None:
-    other = Store.beside(where.database)
+    other = Store.open_second(where.database)
     conversation(store, "残る質問", "残る答え")
     erased = branched(store)
     assert other.conversation(erased) is not None

@@ -126,7 +126,7 @@ class DocumentsDriver:
 
     def texts(self) -> list[str]:
         """Return the texts of all sections that are stored."""
-        with closing(Library.beside(self.where.documents)) as library:
+        with closing(Library.open_second(self.where.documents)) as library:
             return [row[0] for row in library.database.read("SELECT text FROM section ORDER BY text")]
 
     def close(self) -> None:

@@ -322,7 +322,7 @@ def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(
 ) -> None:
     gathering.add(folder)
     waiting = gathering.library.waiting()
-    other = Library.beside(gathering.library.path)
+    other = Library.open_second(gathering.library.path)
     other.remove_documents([waiting[0].id])
     other.close()
     with pytest.raises(AppError) as refused:

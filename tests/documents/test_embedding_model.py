@@ -91,7 +91,7 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
     assert chosen.vectors.count() == 3
     monkeypatch.setattr(semantic_index, "OLD_LEAST", 0)
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([2], 2)
-    assert chosen.vectors.known() == {(1, text_digest(texts[1]))}
+    assert chosen.vectors.stored_keys() == {(1, text_digest(texts[1]))}
     library.close()
 
 

@@ -51,7 +51,7 @@ def test_the_nearest_are_those_of_an_exact_search(store: VectorFile) -> None:
 
 
 def test_without_a_file_nothing_is_near(store: VectorFile) -> None:
-    assert (store.nearest(unit(1)[0], 5), store.known(), store.count()) == ([], set(), 0)
+    assert (store.nearest(unit(1)[0], 5), store.stored_keys(), store.count()) == ([], set(), 0)
 
 
 def test_a_limit_beyond_all_rows_gives_all(store: VectorFile) -> None:
@@ -59,7 +59,7 @@ def test_a_limit_beyond_all_rows_gives_all(store: VectorFile) -> None:
     store.add([7, 8, 9], [1, 2, 3], made)
     found = store.nearest(made[1], 50)
     assert found[0].section_id == 8
-    assert {(one.section_id, one.digest) for one in found} == {(7, 1), (8, 2), (9, 3)} == store.known()
+    assert {(one.section_id, one.digest) for one in found} == {(7, 1), (8, 2), (9, 3)} == store.stored_keys()
 
 
 def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: VectorFile) -> None:
@@ -68,9 +68,9 @@ def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: 
     whole = store.path.read_bytes()
     for left in range(len(whole) // 2 + 1, len(whole), 7):
         store.path.write_bytes(whole[:left])
-        assert store.known() == {(1, 1)}
+        assert store.stored_keys() == {(1, 1)}
         store.add([3, 4], [3, 4], made[2:])
-        assert store.known() == {(1, 1), (3, 3), (4, 4)}
+        assert store.stored_keys() == {(1, 1), (3, 3), (4, 4)}
         assert store.nearest(made[3], 1)[0].section_id == 4
 
 
@@ -81,7 +81,7 @@ def test_rows_that_a_power_cut_has_emptied_are_made_again(store: VectorFile) -> 
     data[size + 20 : size + 20 + DIMENSIONS // 2] = bytes(DIMENSIONS // 2)  # half of the second row's numbers
     data[2 * size :] = bytes(size)
     store.path.write_bytes(data)
-    assert store.known() == {(1, 1)}
+    assert store.stored_keys() == {(1, 1)}
 
 
 def test_old_rows_are_left_out_when_the_file_is_written_anew(store: VectorFile) -> None:
@@ -89,7 +89,7 @@ def test_old_rows_are_left_out_when_the_file_is_written_anew(store: VectorFile) 
     store.add([1, 2, 3], [1, 2, 3], made[:3])
     store.add([2, 2, 4], [20, 2, 4], made[3:])
     store.keep_only({(1, 1), (2, 2), (4, 4)})
-    assert store.known() == {(1, 1), (2, 2), (4, 4)}
+    assert store.stored_keys() == {(1, 1), (2, 2), (4, 4)}
     assert store.count() == 3
     assert store.nearest(made[4], 1)[0] == dataclasses.replace(store.nearest(made[4], 1)[0], section_id=2, digest=2)
 
@@ -130,7 +130,7 @@ def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store
             os.kill(writer.pid, signal.SIGKILL)
             lines = [line for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
         reported = int(lines[-1]) if lines else reported
-        known = store.known()
+        known = store.stored_keys()
         assert {(n, n) for n in range(reported)} <= known
         assert all(section_id == digest for section_id, digest in known)
         for number in sorted(known)[::97]:

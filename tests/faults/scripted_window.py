@@ -82,7 +82,7 @@ def _attend(parts: Any, seed: int | None) -> None:
         if not parts.window.isVisible():
             QTimer.singleShot(1, parts.window, begin)
             return
-        tell("ready", pid=os.getpid(), conversations=len(parts.conversations.all()))
+        tell("ready", pid=os.getpid(), conversations=len(parts.conversations.all_conversations()))
         commands.listen()
         if person is not None:
             person.act()
@@ -132,7 +132,7 @@ def _witness(parts: Any) -> object:
             folders = {folder.id: folder.name for folder in parts.conversations.folders()}
             return {
                 c.id: (c.title, folders.get(c.folder_id, ""), c.pinned_at is not None)
-                for c in parts.conversations.all()
+                for c in parts.conversations.all_conversations()
             }
 
         def _on_opened(self, _conversation: Any, messages: list[Any]) -> None:
@@ -280,7 +280,10 @@ class Hands:
 
     def pin(self, conversation_id: int) -> bool:
         tell("arranging", conversation=conversation_id)
-        is_pinned = next(c.pinned_at for c in self._parts.conversations.all() if c.id == conversation_id) is not None
+        is_pinned = (
+            next(c.pinned_at for c in self._parts.conversations.all_conversations() if c.id == conversation_id)
+            is not None
+        )
         self._parts.conversations.pin([conversation_id], is_pinned=not is_pinned)
         return True
 
@@ -310,7 +313,7 @@ class Hands:
         return self.click("再生成")
 
     def conversation_ids(self) -> list[int]:
-        return [conversation.id for conversation in self._parts.conversations.all()]
+        return [conversation.id for conversation in self._parts.conversations.all_conversations()]
 
     def _row(self, conversation_id: int) -> Any:
         """The list with its current row on this conversation."""

@@ -82,7 +82,7 @@ class Desk:
         return {document.path: document for document in self.documents.documents(made.args[0])}
 
     def library(self) -> Library:
-        return Library.beside(self.where.documents)
+        return Library.open_second(self.where.documents)
 
     def passages(self, document_id: int) -> list[Passage]:
         library = self.library()

@@ -134,7 +134,7 @@ def test_whatever_is_killed_when_all_is_read_once(
 
 
 def put_back(database: Path, *states: str) -> None:
-    library = Library.beside(database)
+    library = Library.open_second(database)
     try:
         documents = [one for collection in library.collections() for one in library.documents(collection.id)]
         library.read_again([one.id for one in documents if not states or one.state in states])
@@ -159,7 +159,7 @@ def test_a_file_that_changes_while_readers_are_killed_is_there_as_it_is_now(
             end(process)
     last = folder / f"{FILES - 1:02}.md"
     last.unlink()
-    library = Library.beside(database)
+    library = Library.open_second(database)
     gone = [one.id for one in library.documents(library.collection("基準").id) if one.name == last.name]
     library.remove_documents(gone)
     library.close()

@@ -56,7 +56,7 @@ def plant(base: Path, key: str | None) -> Path:
     ran = base / "ran"
     for place in (
         EnvironmentFolders(base).final / "bin",
-        EnvironmentFolders(base).old / "bin",
+        EnvironmentFolders(base).old_folder / "bin",
         EnvironmentFolders(base).pythons / "3" / "bin",
     ):
         place.mkdir(parents=True)
@@ -251,7 +251,7 @@ def test_a_trigger_that_came_with_a_database_changes_no_label(name: str, tmp_pat
         )
     db.close()
     Library.open(where.documents).close()
-    database = Database.beside(where.documents)
+    database = Database.open_second(where.documents)
     with database.transaction():
         database.write("INSERT INTO collection(name, label, created_at) VALUES ('a', 'secret', 0)")
     assert [row["label"] for row in database.read("SELECT label FROM collection")] == ["secret"]
@@ -287,7 +287,11 @@ def test_a_database_with_values_that_stand_for_nothing_is_damaged(case: str, tmp
     store = Store.open(where.database, where.backups)
     try:
         presets = PresetTable(store.database)
-        read = presets.all if "preset" in case else functools.partial(model_registry.list_models, store, where.models)
+        read = (
+            presets.all_presets
+            if "preset" in case
+            else functools.partial(model_registry.list_models, store, where.models)
+        )
         with pytest.raises(AppError, match="database_damaged"):
             read()
     finally:

@@ -345,7 +345,7 @@ def test_what_lies_in_a_newly_chosen_place_is_not_started(
     stick: Stick, planted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drive = EnvironmentFolders(stick.work / "drive")
-    homes = {"python": drive.pythons / "x" / "bin", "environment": drive.final / "bin", "part": drive.part}
+    homes = {"python": drive.pythons / "x" / "bin", "environment": drive.final / "bin", "part": drive.part_folder}
     homes[planted].mkdir(parents=True)
     for program in ("python", "python3"):
         (homes[planted] / program).write_text(f"#!/bin/sh\ntouch '{stick.ran}'\n", "utf-8")

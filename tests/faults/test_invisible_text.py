@@ -74,7 +74,7 @@ def test_what_a_document_hides_is_in_neither_index_nor_prompt_and_is_counted(
     count = written(tmp_path / "資料")
     done = kotae("docs", "add", "規程", str(tmp_path / "資料"), "--json", data=where.data)
     assert json.loads(done.stdout)["invisible"]["documents"] == count, done.stdout + done.stderr
-    with closing(Library.beside(where.documents)) as library:
+    with closing(Library.open_second(where.documents)) as library:
         own = next(one.id for one in library.collections() if one.name == "規程")
         documents = library.documents(own)
         assert {one.report.invisible > 0 for one in documents} == {True}

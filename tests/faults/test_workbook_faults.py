@@ -196,7 +196,10 @@ def test_of_a_row_of_a_million_cells_only_the_first_are_kept() -> None:
 
 
 def test_a_budget_grows_with_the_file() -> None:
-    small, large = workbook_child.WorkbookBudget.of(10_000), workbook_child.WorkbookBudget.of(100 * MEGABYTE)
+    small, large = (
+        workbook_child.WorkbookBudget.for_file_size(10_000),
+        workbook_child.WorkbookBudget.for_file_size(100 * MEGABYTE),
+    )
     assert small.memory_bytes < 110 * MEGABYTE
     assert small.processor_s < 2
     assert large.cells > 20 * small.cells

@@ -20,7 +20,7 @@ PACK = EnginePack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LI
 
 @pytest.fixture(autouse=True)
 def listed(monkeypatch):
-    monkeypatch.setattr(engine_packs, "known", lambda: (PACK,))
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: (PACK,))
     yield
     engine_packs.use_folder(None)
 
@@ -104,7 +104,7 @@ def test_what_is_no_whole_pack_is_said_to_be_none(tmp_path, folder):
 
 
 def test_without_a_list_no_pack_is_known(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr(engine_packs, "known", lambda: ())
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: ())
     with pytest.raises(AppError, match="engine_pack_unknown"):
         engine_packs.install(packed(tmp_path / "a.zip"), folder)
 
@@ -112,7 +112,7 @@ def test_without_a_list_no_pack_is_known(tmp_path, folder, monkeypatch):
 def test_a_library_that_cannot_be_read_does_not_keep_the_engine_from_starting(folder, monkeypatch):
     (folder / PACK.file).mkdir(parents=True)
     size_bytes = (folder / PACK.file).stat().st_size
-    monkeypatch.setattr(engine_packs, "known", lambda: (dataclasses.replace(PACK, size_bytes=size_bytes),))
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: (dataclasses.replace(PACK, size_bytes=size_bytes),))
     assert engine_packs.verified(folder) == ()
 
 

@@ -69,7 +69,7 @@ def test_the_shipped_locks_are_whole() -> None:
     files = sorted(locks.folder().glob("*-py*.txt"))
     assert files
     for path in files:
-        lock = locks.named(path.stem)
+        lock = locks.find_lock(path.stem)
         assert lock is not None, path
         assert path.read_text("utf-8").count("--hash=") == len(lock.files) > 40, path
         versions = {file.package: file.version for file in lock.files}
@@ -86,7 +86,7 @@ def test_each_kind_of_machine_has_a_lock_and_the_newest_python_is_first(system: 
 
 @pytest.mark.parametrize("name", ["", "../requirements", "cpu-linux-x86_64-py399", "cpu-linux-x86_64-py311.txt"])
 def test_a_name_that_is_no_lock_finds_none(name: str) -> None:
-    assert locks.named(name) is None
+    assert locks.find_lock(name) is None
 
 
 def test_what_is_not_locked_is_refused_with_what_is() -> None:

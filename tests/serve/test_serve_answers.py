@@ -65,9 +65,9 @@ def test_a_model_that_has_learned_from_secret_documents_is_offered_with_a_yes_on
     (run / "lineage.json").write_text(json.dumps({"label": "secret"}), "utf-8")
     model = dataclasses.replace(local_models.describe(base), path=str(run / "merged.gguf"))
     documents, log = data / "documents.sqlite", data / "exports.log"
-    assert ServedModels(documents, log, model).all() == []
+    assert ServedModels(documents, log, model).offered_models() == []
     agreed = ServedModels(documents, log, model, is_agreed=True)
-    (offer,) = agreed.all()
+    (offer,) = agreed.offered_models()
     agreed.permit_answer(offer, "127.0.0.1:1")
     assert json.loads(log.read_text("utf-8"))["label"] == "secret"
 
@@ -81,7 +81,7 @@ def test_named_collections_are_no_longer_offered_once_they_are_confidential(
     named = ("--collection", "基準", "--collection", "要領")
     with serving(data, "--model", str(base), *named) as served, served.client() as client:
         before = [model.id for model in client.models.list().data]
-        library = Library.beside(data / "documents.sqlite")
+        library = Library.open_second(data / "documents.sqlite")
         library.set_label(library.collection("基準").id, "secret")
         library.close()
         after = [model.id for model in client.models.list().data]
@@ -98,7 +98,7 @@ def test_named_collections_are_no_longer_offered_once_they_are_confidential(
 
 
 def test_a_collection_that_becomes_confidential_is_no_longer_offered(own_served: Served, data: Path) -> None:
-    library = Library.beside(data / "documents.sqlite")
+    library = Library.open_second(data / "documents.sqlite")
     library.set_label(library.collection("基準").id, "secret")
     library.close()
     with own_served.client() as client:

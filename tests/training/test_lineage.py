@@ -49,7 +49,7 @@ def documents(tmp_path: Path) -> Path:
 
 
 def change(documents: Path, act: Callable[[Library, int], object]) -> None:
-    library = Library.beside(documents)
+    library = Library.open_second(documents)
     act(library, library.collection("規則").id)
     library.close()
 

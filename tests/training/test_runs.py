@@ -66,7 +66,7 @@ def test_a_finished_run_knows_its_losses_and_what_it_was_decided_to_be(make: Mak
     found = make("a", "good").standing
     assert isinstance(found.end, events.Finished)
     assert found.base_loss == 3.1
-    assert (found.best.step, found.best.loss) == (12, found.end.best_loss)
+    assert (found.best_evaluation.step, found.best_evaluation.loss) == (12, found.end.best_loss)
     assert found.effective.spec["rank"] == 16
     assert [finding.code for finding in found.findings] == ["few_rows"]
     assert [sample.step for sample in found.samples] == [12]
@@ -96,7 +96,7 @@ def test_a_run_out_of_memory_says_what_was_tried(make: Make) -> None:
 
 def test_a_run_that_has_not_begun_waits(make: Make) -> None:
     run = make("a")
-    assert (run.state, run.standing.step, run.standing.best) == ("waiting", None, None)
+    assert (run.state, run.standing.step, run.standing.best_evaluation) == ("waiting", None, None)
 
 
 def test_lines_of_no_event_are_passed_over(make: Make) -> None:

@@ -216,7 +216,7 @@ def test_a_kit_with_a_lock_of_its_own_is_not_installed(tmp_path: Path, wheels: P
 def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: PackageLock, wheels: Path) -> None:
     folder = tmp_path / "kit"
     lock.path.rename(lock.path.with_name("cpu-plan9-sparc-py311.txt"))
-    foreign = locks.named("cpu-plan9-sparc-py311")
+    foreign = locks.find_lock("cpu-plan9-sparc-py311")
     write(folder, foreign, wheels)
     error = refused(kit.lock_of, kit.read_kit(folder), folder)
     assert (error.code, error.facts["system"]) == ("training_kit_system", "plan9-sparc")
@@ -236,10 +236,10 @@ def test_a_python_goes_when_nothing_is_made_from_it(archive: Path, where: Enviro
     base_pythons.discard_unused_pythons(where, where.base)
     assert base_pythons.own_programs(where) == [used]
     assert not unused.exists()
-    where.final.rename(where.old)
+    where.final.rename(where.old_folder)
     base_pythons.discard_unused_pythons(where, where.base)
     assert base_pythons.own_programs(where) == [used]
-    (where.old / "pyvenv.cfg").unlink()
+    (where.old_folder / "pyvenv.cfg").unlink()
     base_pythons.discard_unused_pythons(where, where.base)
     assert not where.pythons.exists()
 

@@ -181,7 +181,7 @@ def test_an_attempt_elsewhere_is_found_again_counted_and_deleted(data: Path, dri
     assert report_environment(data).left_bytes == 3000
     folders.remove_all(data)
     assert folders.proposed_base(data) == data
-    assert not EnvironmentFolders(drive).part.exists()
+    assert not EnvironmentFolders(drive).part_folder.exists()
 
 
 def test_an_attempt_on_a_drive_that_is_away_stays_noted_until_it_can_be_deleted(data: Path, drive: Path) -> None:
@@ -213,7 +213,7 @@ def test_deleting_takes_the_one_of_the_chosen_drive(data: Path, drive: Path) -> 
 def where(tmp_path: Path) -> EnvironmentFolders:
     made = EnvironmentFolders(tmp_path)
     folders.prepare_part(made)
-    for folder in (made.final, made.old, made.half):
+    for folder in (made.final, made.old_folder, made.half):
         folder.mkdir()
         (folder / "is").write_text(folder.name, "utf-8")
     return made
@@ -225,18 +225,18 @@ def content(folder: Path) -> str:
 
 def test_the_new_one_the_one_in_use_and_the_one_before_move_up(where: EnvironmentFolders) -> None:
     folders.replace_current(where)
-    assert (content(where.final), content(where.old)) == (where.half.name, where.final.name)
-    assert not where.part.exists()
+    assert (content(where.final), content(where.old_folder)) == (where.half.name, where.final.name)
+    assert not where.part_folder.exists()
 
 
 def test_where_it_is_refused_all_is_as_it_was(where: EnvironmentFolders) -> None:
     (where.half / "is").unlink()
     where.half.rmdir()
     refused(folders.replace_current, where)
-    assert (content(where.final), content(where.old)) == (where.final.name, where.old.name)
+    assert (content(where.final), content(where.old_folder)) == (where.final.name, where.old_folder.name)
 
 
 def test_what_an_attempt_has_put_aside_goes_with_the_next(where: EnvironmentFolders) -> None:
-    where.old.rename(where.discarded / "old")
+    where.old_folder.rename(where.discarded / "old")
     folders.prepare_part(where)
     assert list(where.discarded.iterdir()) == []

@@ -112,7 +112,7 @@ def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, lis
     AppError("table_unreadable" | "table_locked" | "table_crowded").
     """
     sheets: list[tuple[str, list[TableRow]]] = []
-    allowed = workbook_child.WorkbookBudget.of(len(raw))
+    allowed = workbook_child.WorkbookBudget.for_file_size(len(raw))
     known: dict[str, str] = {}  # each text is kept once, because a sheet repeats the same ones thousands of times
     with _child(raw, max_rows, allowed) as events:
         for event in _checked_events(events, max_rows, allowed):

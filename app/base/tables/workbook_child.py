@@ -27,7 +27,7 @@ _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.
 
 @dataclass(frozen=True, slots=True)
 class WorkbookBudget:
-    """The limits for reading a workbook, which `of` computes from the size of its file.
+    """The limits for reading a workbook, which `for_file_size` computes from the size of its file.
 
     A cell takes about 5 bytes in the zipped file, and openpyxl reads it in 5 microseconds.
     """
@@ -38,7 +38,7 @@ class WorkbookBudget:
     characters: int
 
     @classmethod
-    def of(cls, size_bytes: int) -> "WorkbookBudget":
+    def for_file_size(cls, size_bytes: int) -> "WorkbookBudget":
         return cls(
             memory_bytes=min(100_000_000 + 12 * size_bytes, 2_000_000_000),
             processor_s=1.5 + size_bytes / 200_000,
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """
     writer = claim_stdout()
     raw = sys.stdin.buffer.read()
-    allowed = WorkbookBudget.of(len(raw))
+    allowed = WorkbookBudget.for_file_size(len(raw))
     try:
         _import()
         sandbox.confine(reads=())

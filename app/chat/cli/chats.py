@@ -110,7 +110,7 @@ def _check_target(target: Path, *, is_file: bool) -> None:
 def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> Permit:
     """Return the permit to export these conversations. `is_allowed`: the user has allowed confidential ones. Raises
     AppError("secret_export" | "conversation_gone")."""
-    found = store.some(ids)
+    found = store.conversations_of(ids)
     gone = set(ids).difference(one.id for one in found)
     if gone:
         raise AppError("conversation_gone", id=min(gone))

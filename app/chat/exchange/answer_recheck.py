@@ -48,7 +48,7 @@ def open_checker(documents: Path | None, pulse: Callable[[], None]) -> "Iterator
     library: Library | None = None
     if documents is not None and documents.is_file():
         try:
-            library = Library.beside(documents)
+            library = Library.open_second(documents)
         except AppError:
             library = None
     try:

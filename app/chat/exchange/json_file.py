@@ -188,8 +188,8 @@ FILE_BYTES_MAX = 2_000_000_000
 class ImportRefusal:
     """A conversation that cannot be imported: its number in the file from 1, its title ("": none) and the reason.
 
-    `message_number` is as in BundleRefusedError. The reason "rest" covers this conversation and all after it, because the file
-    breaks off.
+    `message_number` is as in BundleRefusedError. The reason "rest" covers this conversation and all after it, because
+    the file breaks off.
     """
 
     number: int

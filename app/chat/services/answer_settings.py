@@ -116,7 +116,7 @@ def replan(answer: Message) -> AnswerDetails:
     before = answer.details
     assert can_repeat(before)
     settings = {name: getattr(before, name) for name in _SETTINGS}
-    choices = Choices(seed=before.seed).over(before.choices or Choices())
+    choices = Choices(seed=before.seed).with_defaults(before.choices or Choices())
     return AnswerDetails(**settings, choices=choices, reproduces_id=answer.id)
 
 

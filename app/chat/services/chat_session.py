@@ -219,7 +219,7 @@ class ChatSession(OpenConversation):
             question, here = self._store.line(answer.id)[-2], self.conversation
             label = conversation_privacy.effective_label(here, self.messages(), collections_now(self._documents))
             agreed = "" if self.needs_remote_consent else self._origin
-            self.new(here.folder_id, is_temporary=self.is_temporary)
+            self.open_new(here.folder_id, is_temporary=self.is_temporary)
             self._agreed_origin = agreed  # the user has agreed to send this same question
             self._new = dataclasses.replace(self._new, preset_id=here.preset_id, choices=here.choices, scope=here.scope)
             self._ask(question.text, None, keeps_draft=True, label=label)
@@ -387,7 +387,7 @@ class ChatSession(OpenConversation):
             return
         settings = dataclasses.replace(self._preferences.value, context_tokens=plan.context_tokens)
         turns = answer_settings.prompt_turns(self._store.thread(answer.conversation_id), answer.id, plan.left_out_turns)
-        choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM_DEFAULTS)
+        choices = Choices(seed=plan.seed).with_defaults(plan.choices or PROGRAM_DEFAULTS)
         wanted = answer_settings.retrieval_request(self._documents, plan, turns, self._store.line(question_id))
         request = AnswerRequest(
             model, turns, settings, choices, force_load=force_load, retrieval=wanted, label=label,

@@ -214,7 +214,7 @@ def find_preset(reference: str, where: Paths) -> Preset:
 
 def _preset_by_name(reference: str, presets: PresetLibrary) -> Preset:
     """Return a preset by name or id. Raises AppError("unknown_preset")."""
-    known = presets.all("chat")
+    known = presets.presets_of_kind("chat")
     found = next((preset for preset in known if reference in (preset.name, preset.id)), None)
     if found is None:
         raise AppError("unknown_preset", wanted=reference, known=" / ".join(preset.name for preset in known))

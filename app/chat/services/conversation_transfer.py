@@ -46,9 +46,9 @@ class ConversationTransfer(QObject):
 
     def label_of(self, ids: Sequence[int]) -> Label:
         """Return the highest current label of the conversations that still exist. May be called in any thread."""
-        with contextlib.closing(Store.beside(self._store.path)) as store:
+        with contextlib.closing(Store.open_second(self._store.path)) as store:
             return conversation_privacy.highest_effective_label(
-                store, store.some(ids), collections_now(self._documents)
+                store, store.conversations_of(ids), collections_now(self._documents)
             )
 
     def labelled(self, bundle: Bundle) -> Bundle:
@@ -120,5 +120,5 @@ class ConversationTransfer(QObject):
 
 def _with_store(path: Path, work: Callable[[Store, TaskProgress], object], progress: TaskProgress) -> object:
     """Run `work` with a store of its own, because a sqlite connection belongs to the thread that opened it."""
-    with contextlib.closing(Store.beside(path)) as store:
+    with contextlib.closing(Store.open_second(path)) as store:
         return work(store, progress)

@@ -27,7 +27,7 @@ class Conversations(QObject):
         self._organizer = ConversationOrganizer(store.database)
         self._index = MessageIndex(store.database)
 
-    def all(self) -> list[Conversation]:
+    def all_conversations(self) -> list[Conversation]:
         """Return the conversations outside the bin, the most recently used first."""
         return self._store.conversations()
 
@@ -37,11 +37,11 @@ class Conversations(QObject):
     def binned(self) -> list[Conversation]:
         return self._organizer.binned()
 
-    def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
+    def stored_ids(self, conversation_ids: Collection[int]) -> frozenset[int]:
         """Return which of these conversations still exist, in the list or in the bin."""
-        return self._organizer.stored(conversation_ids)
+        return self._organizer.stored_ids(conversation_ids)
 
-    def asked(self, conversation_id: int) -> list[CollectionRef]:
+    def referenced_collections(self, conversation_id: int) -> list[CollectionRef]:
         """Return the collections that the answers of a conversation searched or cite, in all branches, each once."""
         return [ref for _, ref in conversation_privacy.referenced_collections(self._store, [conversation_id])]
 
@@ -74,7 +74,7 @@ class Conversations(QObject):
     def remove_folder(self, folder_id: int) -> Callable[[], object] | None:
         """Remove a folder but not its conversations. Return a function that undoes this, or None if it failed."""
         folder = next(folder for folder in self.folders() if folder.id == folder_id)
-        everything = [*self.all(), *self.binned()]
+        everything = [*self.all_conversations(), *self.binned()]
         inside = [conversation.id for conversation in everything if conversation.folder_id == folder_id]
         if not self._change(lambda: self._organizer.remove_folder(folder_id)):
             return None

@@ -55,13 +55,13 @@ class OpenConversation(QObject):
         """Return all messages of the open conversation, in every branch."""
         return self._store.tree(self.conversation.id) if self.conversation else []
 
-    def asked(self) -> list[CollectionRef]:
+    def referenced_collections(self) -> list[CollectionRef]:
         """Return the collections that the answers of all branches searched or cite. This is faster than reading
         `messages`."""
         ids = [self.conversation.id] if self.conversation else []
         return [ref for _, ref in conversation_privacy.referenced_collections(self._store, ids)]
 
-    def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
+    def open_new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
         """Open an empty conversation. Its first question stores it, on the disk or, for a temporary one, in memory."""
         self._leave()
         self._store = Store.in_memory() if is_temporary else self._disk
@@ -218,4 +218,4 @@ class OpenConversation(QObject):
             return
         self.conversation = self._store.conversation(self.conversation.id)
         if self.conversation is None or self.conversation.binned_at is not None:
-            self.new()
+            self.open_new()

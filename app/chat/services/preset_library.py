@@ -25,13 +25,13 @@ class PresetLibrary(QObject):
         super().__init__(parent)
         self._table = PresetTable(store.database)
 
-    def all(self, kind: str) -> list[Preset]:
+    def presets_of_kind(self, kind: str) -> list[Preset]:
         """Return the presets of a kind: chat | action."""
-        return [preset for preset in self._table.all(wording.current_language()) if preset.kind == kind]
+        return [preset for preset in self._table.all_presets(wording.current_language()) if preset.kind == kind]
 
     def chat_preset(self, preset_id: str | None) -> Preset:
         """Return the preset with this id, or the standard one if there is none."""
-        presets = {preset.id: preset for preset in self.all("chat")}
+        presets = {preset.id: preset for preset in self.presets_of_kind("chat")}
         return presets.get(preset_id or STANDARD_PRESET) or presets[STANDARD_PRESET]
 
     def original(self, preset_id: str) -> Preset | None:
@@ -42,7 +42,7 @@ class PresetLibrary(QObject):
 
     def free_name(self, kind: str, name: str) -> str:
         """Return `name`, with a number appended if a preset of this kind has that name."""
-        return presets.unique_name(name, {preset.name for preset in self.all(kind)})
+        return presets.unique_name(name, {preset.name for preset in self.presets_of_kind(kind)})
 
     def add(self, kind: str, name: str, choices: Choices, request: str = "") -> Preset | None:
         preset = Preset(uuid.uuid4().hex, kind, name, choices, request)
@@ -51,7 +51,7 @@ class PresetLibrary(QObject):
     def add_all(self, imported: Iterable[Preset]) -> list[Preset]:
         """Add presets from another installation under new ids and unused names, all or none. Return them, [] if that
         failed."""
-        taken = {kind: {preset.name for preset in self.all(kind)} for kind in KINDS}
+        taken = {kind: {preset.name for preset in self.presets_of_kind(kind)} for kind in KINDS}
         added: list[Preset] = []
         for preset in imported:
             name = presets.unique_name(preset.name, taken[preset.kind])
@@ -61,18 +61,18 @@ class PresetLibrary(QObject):
 
     def add_new(self, imported: Iterable[Preset]) -> list[Preset]:
         """Add presets as `add_all` does, except those that already exist here with the same name and content."""
-        here = [dataclasses.replace(preset, id="") for kind in KINDS for preset in self.all(kind)]
+        here = [dataclasses.replace(preset, id="") for kind in KINDS for preset in self.presets_of_kind(kind)]
         new = [preset for preset in imported if dataclasses.replace(preset, id="") not in here]
         return self.add_all(new) if new else []
 
-    def own(self) -> list[Preset]:
+    def own_presets(self) -> list[Preset]:
         """Return the presets that the user wrote or changed."""
-        return [preset for kind in KINDS for preset in self.all(kind) if preset != self.original(preset.id)]
+        return [preset for kind in KINDS for preset in self.presets_of_kind(kind) if preset != self.original(preset.id)]
 
     def to_kit(self) -> bytes:
         """Return a preset file of the presets that the user wrote or changed, for a transfer kit of models; b"" if
         there are none."""
-        own = self.own()
+        own = self.own_presets()
         return preset_files.to_bytes(own) if own else b""
 
     def from_kit(self, content: bytes) -> PresetFile:

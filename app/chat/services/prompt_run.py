@@ -300,7 +300,7 @@ class PromptRun(QObject):
 
     def _request_of(self, key: Hashable) -> AnswerRequest:
         job, prompt = self._job, self._prompts[str(key)]
-        own = Choices(system_prompt=prompt.system, max_tokens=prompt.max_tokens).over(job.choices)
+        own = Choices(system_prompt=prompt.system, max_tokens=prompt.max_tokens).with_defaults(job.choices)
         choices = choices_in_force(job.model, own)
         turns = (Turn(prompt.question),)
         return AnswerRequest(job.model, turns, job.settings, choices, job.adapters, grammar=prompt.grammar)

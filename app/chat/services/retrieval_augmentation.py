@@ -104,7 +104,7 @@ def retrieve(
             grounding_record.passage_of(source, number) for number, source in enumerate(request.given_sources, start=1)
         )
         return RetrievedPassages(passages, request.given_sources, 0.0)
-    library = Library.beside(request.documents)
+    library = Library.open_second(request.documents)
     try:
         searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
         is_enough = retrieved_passages.judge_answerability(

@@ -93,9 +93,9 @@ class BatchSetupView(QWidget):
             if is_there:
                 question = batch_file.questions[number]
                 line.setText(phrase("chat.row_n_text", n=question.line, text=" ".join(question.text.split())))
-        rest_label = len(batch_file.questions) - PREVIEWED
-        self.rest.setText(phrase("common.n_more", n=f"{rest_label:,}"))
-        self.rest.setVisible(rest_label > 0)
+        hidden = len(batch_file.questions) - PREVIEWED
+        self.rest_label.setText(phrase("common.n_more", n=f"{hidden:,}"))
+        self.rest_label.setVisible(hidden > 0)
 
     def show_target(self, out: Path) -> None:
         self.out = out
@@ -139,7 +139,7 @@ class BatchSetupView(QWidget):
         self.columns.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.columns.setMinimumWidth(theme.px(COLUMN_PX))
         self.preview = [ElidedLabel(tone="text2") for _ in range(PREVIEWED)]
-        self.rest = Label(role="caption", tone="muted")
+        self.rest_label = Label(role="caption", tone="muted")
         self.skipped = Label(tone="warning", wraps=True)
         self._scope_column = make_column(spacing_px=0)
         self.no_documents_note = Label(phrase("chat.answered_without_documents_no_sources"), tone="text2", wraps=True)
@@ -151,7 +151,7 @@ class BatchSetupView(QWidget):
             make_row((self.name, 1), self.other_button, spacing_px=12),
             self.facts,
             self._named(phrase("chat.question_column_2"), make_row((self.columns, 1), Stretch())),
-            self._named("", make_column(*self.preview, self.rest, spacing_px=2)),
+            self._named("", make_column(*self.preview, self.rest_label, spacing_px=2)),
             self._named("", self.skipped),
             self._named(phrase("chat.scope"), make_column(self._scope_column, self.no_documents_note, spacing_px=2)),
             self._named(phrase("common.batch_column.model"), self.model),

@@ -177,7 +177,7 @@ class ChatHeader(PageHeader):
         return self.width() < self._theme.px(NARROW_PX + (TAG_PX if self._session.is_temporary else 0))
 
     def _labels_of_documents(self) -> list[Label]:
-        return self._scoping.labels(self._transcript.messages, self._session.asked())
+        return self._scoping.labels(self._transcript.messages, self._session.referenced_collections())
 
     # -------------------------------------------------------------------- menus
 
@@ -189,8 +189,8 @@ class ChatHeader(PageHeader):
         else:
             menu.addAction(phrase("chat.settings_of_this_conversation"), navigation.answer_settings_requested.emit)
         menu.addSeparator()
-        menu.addAction(phrase("common.new_question"), lambda: session.new())
-        menu.addAction(phrase("common.temporary_chat"), lambda: session.new(is_temporary=True))
+        menu.addAction(phrase("common.new_question"), lambda: session.open_new())
+        menu.addAction(phrase("common.temporary_chat"), lambda: session.open_new(is_temporary=True))
         menu.addAction(phrase("chat.ask_in_batch_2"), lambda: navigation.page_requested.emit("batch"))
         menu.addSeparator()
         if session.conversation is not None:
@@ -229,7 +229,7 @@ class ChatHeader(PageHeader):
     def _fill_presets(self, menu: QMenu) -> None:
         menu.clear()
         current_id = self._session.preset.id
-        for preset in self._presets.all("chat"):
+        for preset in self._presets.presets_of_kind("chat"):
             _add_choice(menu, preset.name, preset.id == current_id, self._choose_preset, preset.id)
         menu.addSeparator()
         menu.addAction(phrase("chat.settings_of_this_conversation"), self._navigation.answer_settings_requested.emit)

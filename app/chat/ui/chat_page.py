@@ -133,7 +133,7 @@ class ChatPage(Page):
         self.find_bar.left.connect(self.focus_first)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_requested.connect(self._edit_last_question)
-        self.composer.submitted.connect(lambda text: self.consent.before(lambda: self._on_submitted(text)))
+        self.composer.submitted.connect(lambda text: self.consent.run_with_consent(lambda: self._on_submitted(text)))
         self.composer.stop_requested.connect(session.stop)
         self.empty.example_chosen.connect(self.composer.replace_text)
 
@@ -250,7 +250,7 @@ class ChatPage(Page):
 
     def _show_presets(self) -> None:
         self.header.show_presets()
-        actions = tuple(self._presets.all("action"))
+        actions = tuple(self._presets.presets_of_kind("action"))
         self.transcript.show_answers_as(AnswerDisplayOptions(actions, self._preferences.value.shows_details))
 
     def _show_busy(self) -> None:
@@ -317,7 +317,7 @@ class ChatPage(Page):
         """Call `act`, which begins a new answer for an existing one, after the user's consent if it goes to a remote
         model."""
         self._errors.clear()
-        self.consent.before(lambda: act(answer_id, *more))
+        self.consent.run_with_consent(lambda: act(answer_id, *more))
         self.focus_first()
 
     def _on_edit_requested(self, question_id: int) -> None:

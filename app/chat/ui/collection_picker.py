@@ -51,7 +51,7 @@ class CollectionPicker(QWidget):
         theme.changed.connect(self._lay_out)
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def chosen_collections(self) -> tuple[str, ...]:
         return tuple(choice.name for choice in self._choices if choice.is_asked)
 
     def show_choices(self, choices: Sequence[CollectionChoice]) -> None:
@@ -126,7 +126,7 @@ class CollectionPicker(QWidget):
         self._lay_out()
 
     def _show_text(self) -> None:
-        names = self.asked
+        names = self.chosen_collections
         self.caption.setText(
             phrase("chat.documents_to_search") if names else phrase("chat.answers_without_documents_no_sources")
         )

@@ -243,7 +243,9 @@ class PresetEditor(EditorWindow):
         return phrase("chat.new_preset"), phrase("chat.keeps_instructions_and_settings_for")
 
     def _problem(self, name: str) -> str:
-        others = [preset.name for preset in self._presets.all(self._preset.kind) if preset.id != self._preset.id]
+        others = [
+            preset.name for preset in self._presets.presets_of_kind(self._preset.kind) if preset.id != self._preset.id
+        ]
         field: QWidget = self.name
         if not name:
             words = phrase("chat.enter_a_name")
@@ -337,7 +339,7 @@ class ConversationSettings(EditorWindow):
         return self._deviation_box
 
     def _show(self, choices: Choices) -> None:
-        self.preset.set_choices([(preset.name, preset.id) for preset in self._presets.all("chat")])
+        self.preset.set_choices([(preset.name, preset.id) for preset in self._presets.presets_of_kind("chat")])
         self.preset.show_value(self._preset.id)
         self.form.show_choices(choices, in_force(self._card, self._preset.choices))
         self._show_deviations()
@@ -366,7 +368,7 @@ class ConversationSettings(EditorWindow):
     def _on_keep_clicked(self) -> None:
         """Open an editor for a new preset with these settings; once saved, it becomes this conversation's preset."""
         name = self._presets.free_name("chat", self._preset.name)
-        new = Preset("", "chat", name, self.form.choices().over(self._preset.choices))
+        new = Preset("", "chat", name, self.form.choices().with_defaults(self._preset.choices))
         self.editor = PresetEditor(
             self._theme, self._presets, new, self._card, shows_details=self._shows_details, parent=self
         )

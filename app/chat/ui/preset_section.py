@@ -221,7 +221,7 @@ class PresetsSection(QWidget):
     # -------------------------------------------------------------------- showing
 
     @property
-    def chosen(self) -> Preset | None:
+    def chosen_preset(self) -> Preset | None:
         entry: PresetEntry | None = self.list.currentIndex().data(EntryRole)
         return entry.preset if entry is not None else None
 
@@ -233,7 +233,7 @@ class PresetsSection(QWidget):
             [
                 PresetEntry(preset, preset.id == default_id, self._is_changed(preset))
                 for kind in KINDS
-                for preset in self._presets.all(kind)
+                for preset in self._presets.presets_of_kind(kind)
             ]
         )
         self.list.setCurrentIndex(self.entries.index_of(chosen_id, max(row, 0)))
@@ -268,23 +268,23 @@ class PresetsSection(QWidget):
         self.edit(Preset("", kind, "", Choices()))
 
     def _edit_chosen(self) -> None:
-        if self.chosen is not None:
-            self.edit(self.chosen)
+        if self.chosen_preset is not None:
+            self.edit(self.chosen_preset)
 
     def _copy(self) -> None:
-        chosen = self.chosen
+        chosen = self.chosen_preset
         if chosen is not None:
             name = self._presets.free_name(chosen.kind, chosen.name)
             self._choose(self._presets.add(chosen.kind, name, chosen.choices, chosen.request))
 
     def _use(self) -> None:
-        if self.chosen is not None:
-            self._preferences.change(preset_id=self.chosen.id)
+        if self.chosen_preset is not None:
+            self._preferences.change(preset_id=self.chosen_preset.id)
             self.list.setFocus()  # the button that had the focus is hidden now
 
     def _remove(self) -> None:
         """Remove one of the user's presets, or the user's changes of one that comes with Kotae, with an undo."""
-        chosen = self.chosen
+        chosen = self.chosen_preset
         if chosen is None or not self._presets.remove(chosen.id):
             return
         words = phrase("chat.name_was_reset") if chosen.is_built_in else phrase("chat.name_was_deleted")
@@ -303,8 +303,8 @@ class PresetsSection(QWidget):
     # ----------------------------------------------------------------------- files
 
     def export_dialog(self) -> "PresetExportDialog":
-        presets = [preset for kind in KINDS for preset in self._presets.all(kind)]
-        dialog = PresetExportDialog(self._theme, presets, self._presets.own(), self.window())
+        presets = [preset for kind in KINDS for preset in self._presets.presets_of_kind(kind)]
+        dialog = PresetExportDialog(self._theme, presets, self._presets.own_presets(), self.window())
         dialog.chosen.connect(lambda key: self._export(dialog.marked()) if key == "export" else None)
         return dialog
 
@@ -350,8 +350,8 @@ class PresetsSection(QWidget):
     # ---------------------------------------------------------------------- events
 
     def _on_current_changed(self, _current: QModelIndex, _previous: QModelIndex) -> None:
-        if self.chosen is not None:
-            self._chosen_id = self.chosen.id
+        if self.chosen_preset is not None:
+            self._chosen_id = self.chosen_preset.id
         self._show_actions()
 
     def _show_menu(self, position: QPoint) -> None:

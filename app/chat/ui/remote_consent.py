@@ -52,7 +52,7 @@ class RemoteConsent(QObject):
         preferences.changed.connect(self._show)
         self._show()
 
-    def before(self, go: Callable[[], object]) -> None:
+    def run_with_consent(self, go: Callable[[], object]) -> None:
         """Call `go` at once, or after the user agrees. A question that would be refused anyway needs no consent."""
         session, model = self._session, self._session.model
         is_allowed = self._preferences.value.network_allowed

@@ -165,7 +165,7 @@ def _read(
         with QuestionEmbedder(where, output) as meanings:
             meanings.complete()
     except KeyboardInterrupt:
-        with closing(Library.beside(where.documents)) as library:
+        with closing(Library.open_second(where.documents)) as library:
             left = len(library.waiting())
         if output.is_json:
             output.result({"collection": name, "state": "interrupted", "unfinished": left}, "")

@@ -56,7 +56,7 @@ def _only_under_its_condition(statement: Statement, before: Statement | None) ->
         needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
     bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 share a synonym group
     bases = bases - lexicon.GRAMMATICAL - lexicon.GENERAL
-    return dataclasses.replace(statement, needed=(bases - before.keys if before else bases) or bases)
+    return dataclasses.replace(statement, required_keys=(bases - before.keys if before else bases) or bases)
 
 
 def _without_excepted(statement: Statement) -> Iterable[Statement]:
@@ -72,7 +72,7 @@ def _without_excepted(statement: Statement) -> Iterable[Statement]:
         frame = dataclasses.replace(main, unit=flipped, lead=(*taken, *main.lead))
         needed = frozenset(key for part in taken for key in part.keys if isinstance(key, str))
         yield dataclasses.replace(
-            statement, frames=(frame,), needed=needed - lexicon.GENERAL, values=(), excepted_count=-1
+            statement, frames=(frame,), required_keys=needed - lexicon.GENERAL, values=(), excepted_count=-1
         )
 
 

@@ -89,7 +89,10 @@ class _Check:
     def __init__(self, answer: str, passages: Sequence[Passage], question: str) -> None:
         self._answer, self._passages, self._question = answer, passages, question
         self._sources = [evidence.prepare_passage(passage) for passage in passages]
-        self._everything, self._question = evidence.merge_evidence(self._sources), evidence.prepare_text(question)
+        self._everything, self._question_evidence = (
+            evidence.merge_evidence(self._sources),
+            evidence.prepare_text(question),
+        )
         self._source_text = "\n\n".join(passage.section.text for passage in passages)
         self._together: dict[tuple[int, ...], SourceFacts] = {}
         self._text, self._origin = answer_markup.strip_markup(answer)
@@ -103,7 +106,7 @@ class _Check:
         wanted = evidence.content_terms(text)
         marks = answer_markup.find_marks(notation.flatten(written)[0])
         cited = [at - 1 for mark in marks for at in mark.numbers if 0 < at <= len(self._sources)]
-        tied = _tied(text, wanted, cited, self._sources, self._question)
+        tied = _tied(text, wanted, cited, self._sources, self._question_evidence)
         together = evidence.merge_evidence([self._sources[at] for at in tied])
         is_foreign = _is_foreign(text, together if tied else self._everything)
         has_value = bool(quantities.parse(text) or notation.parse_dates(text))
@@ -168,7 +171,7 @@ class _Check:
         right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
         found = [
             place
-            for place in _missing(text, together, self._question)
+            for place in _missing(text, together, self._question_evidence)
             if not self._counts_itself(number, place) and not self._numbers_its_row(number, place)
         ]
         groups = value_attribution.group_values(facts.attributed, statement.keys if statement else frozenset())

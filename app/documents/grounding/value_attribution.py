@@ -272,8 +272,8 @@ def _as_ranges(attributed: Sequence[AttributedValue], text: str) -> list[Attribu
         between = text[one.value.bound_end or one.value.end : after.value.start]
         if behind > at and re.fullmatch(r"[\s~～〜ー―–-]*|から(?:\d+[^\d、。]{1,3})?|、?かつ|で", between):
             own, everything = one.own_keys | after.own_keys, one.all_keys | after.all_keys
-            joined[at] = dataclasses.replace(one, own=own, all=everything)
-            joined[behind] = dataclasses.replace(after, own=own, all=everything)
+            joined[at] = dataclasses.replace(one, own_keys=own, all_keys=everything)
+            joined[behind] = dataclasses.replace(after, own_keys=own, all_keys=everything)
     return joined
 
 

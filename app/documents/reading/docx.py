@@ -73,7 +73,7 @@ class Styles:
     hidden: set[str] = field(default_factory=set)  # ids of styles with hidden text
 
     @classmethod
-    def of(cls, archive: zipfile.ZipFile, part: str | None) -> "Styles":
+    def read_from(cls, archive: zipfile.ZipFile, part: str | None) -> "Styles":
         styles = cls()
         for element in children_of(archive, part, "") if part else ():
             if name_of(element) == "style":
@@ -270,7 +270,7 @@ class _Reader:
         self._archive = archive
         self._part = part
         self._on_progress = on_progress
-        self._styles = Styles.of(archive, related.get("styles"))
+        self._styles = Styles.read_from(archive, related.get("styles"))
         self._numbering = Numbering(archive, related.get("numbering"))
         self._notes = {
             kind: _notes(archive, related[f"{kind}s"]) for kind in ("footnote", "endnote") if f"{kind}s" in related

@@ -97,7 +97,7 @@ class ReadingWorker:
         interrupted = self._reading
         if interrupted is not None:
             with contextlib.suppress(AppError):
-                library = Library.beside(self._database)
+                library = Library.open_second(self._database)
                 library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # the main thread may be writing sections
                 library.interrupt(interrupted.document_id)
         os._exit(0)
@@ -184,7 +184,7 @@ class ReadingWorker:
             return
         error = AppError(code)
         with contextlib.suppress(AppError):
-            Library.beside(self._database).fail(command.document_id, error)
+            Library.open_second(self._database).fail(command.document_id, error)
         self._send(Failed(command.id, error.code, error.facts))
         os._exit(3)
 

@@ -86,7 +86,7 @@ class VectorFile:
         except OSError as error:
             raise self._failure(error) from error
 
-    def known(self) -> set[tuple[int, int]]:
+    def stored_keys(self) -> set[tuple[int, int]]:
         """Return (section id, digest) of the intact rows; after a power cut, rows may be zeros."""
         rows = self._rows()
         found: set[tuple[int, int]] = set()
@@ -320,9 +320,9 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
     """
     if not documents.is_file():
         return EmbeddingBacklog([], 0)
-    with closing(Database.beside(documents)) as database:
+    with closing(Database.open_second(documents)) as database:
         pairs = _pairs(database)
-    known = vectors.known()
+    known = vectors.stored_keys()
     if vectors.count() - len(known & pairs) > max(OLD_LEAST, OLD_SHARE * len(pairs)):
         vectors.keep_only(known & pairs)
     return EmbeddingBacklog(sorted(section_id for section_id, _ in pairs - known), len(pairs))
@@ -330,7 +330,7 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
 
 def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
     """Return section id -> text to embed, for those of the sections that still exist."""
-    with closing(Database.beside(documents)) as database:
+    with closing(Database.open_second(documents)) as database:
         return dict(
             database.read_as(
                 embedded_section,

@@ -331,7 +331,7 @@ class DocumentLibrary(QObject):
 
     def _on_opened(self, was_damaged: bool) -> None:
         self._is_opening = False
-        self._library = Library.beside(self._path)
+        self._library = Library.open_second(self._path)
         self._library.database.is_changed_elsewhere()  # only later changes are reported
         interrupted = self._library.documents_to_remove()
         self._removing.update(interrupted)

@@ -34,7 +34,7 @@ class DocumentWriteQueue(QObject):
         self._path = path
         self._queued: deque[tuple[Work[Any], Callable[[Any], None]]] = deque()
         self._task: background.LongTask | None = None
-        self._on_done: Callable[[Any], None] = lambda _result: None  # callback of the running task
+        self._callback: Callable[[Any], None] = lambda _result: None  # callback of the running task
 
     @property
     def is_working(self) -> bool:
@@ -56,10 +56,10 @@ class DocumentWriteQueue(QObject):
             self._task = None
             self.counted.emit(0)
             return
-        work, self._on_done = self._queued.popleft()
+        work, self._callback = self._queued.popleft()
 
         def run(progress: TaskProgress) -> Any:
-            with closing(Library.beside(self._path)) as library:
+            with closing(Library.open_second(self._path)) as library:
                 library.database.read(f"PRAGMA busy_timeout = {WRITE_PATIENCE_MS}")
                 return work(library, lambda count: progress.report(count, 0))
 
@@ -67,7 +67,7 @@ class DocumentWriteQueue(QObject):
 
     def _on_done(self, result: Any) -> None:
         try:
-            self._on_done(result)
+            self._callback(result)
         finally:
             self._next()
 

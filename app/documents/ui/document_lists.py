@@ -333,7 +333,7 @@ class DocumentView(QTreeView):
         self.clicked.connect(lambda: self.report_requested.emit())
         theme.changed.connect(self._resize_columns)
 
-    def chosen(self) -> list[Document]:
+    def selected_documents(self) -> list[Document]:
         """Return the selected documents from top to bottom."""
         indexes = sorted(self.selectionModel().selectedRows(NAME), key=QModelIndex.row)
         return [index.data(DocumentRole) for index in indexes]

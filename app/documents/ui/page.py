@@ -98,7 +98,7 @@ class DocumentsPage(Page):
         """
         if not self._documents.path.is_file():
             return confidentiality.LABELS[0]
-        with contextlib.closing(Library.beside(self._documents.path)) as library:
+        with contextlib.closing(Library.open_second(self._documents.path)) as library:
             return confidentiality.highest_label(one.label for one in library.collections())
 
     def focus_first(self) -> None:
@@ -225,7 +225,7 @@ class DocumentsPage(Page):
         view.report_requested.connect(self._on_report_requested)
         view.doubleClicked.connect(lambda: self._with_one(collection_actions.open))
         view.remove_requested.connect(self._remove_documents)
-        view.read_again_requested.connect(lambda: collection_actions.read_again(view.chosen()))
+        view.read_again_requested.connect(lambda: collection_actions.read_again(view.selected_documents()))
         view.menu_requested.connect(lambda place: self.document_menu().popup(place))
         report.back_button.clicked.connect(self._on_back_requested)
         report.open_button.clicked.connect(lambda: self._with_one(collection_actions.open))
@@ -271,7 +271,7 @@ class DocumentsPage(Page):
         collections = self._documents.collections()
         if not any(one.id == self._chosen_id for one in collections):
             self._chosen_id = next((one.id for one in collections if not one.is_builtin), 0)
-        chosen = {document.id for document in self.view.chosen()}
+        chosen = {document.id for document in self.view.selected_documents()}
         self.list.selectionModel().blockSignals(True)
         self.collections.set_rows([collection_row(one) for one in collections])
         index = self.collections.index_of(self._chosen_id)
@@ -279,7 +279,7 @@ class DocumentsPage(Page):
         self.list.selectionModel().blockSignals(False)
         self.list.viewport().update()
         self.table.set_documents(self._documents.documents(self._chosen_id) if self._chosen_id else [])
-        if chosen != {document.id for document in self.view.chosen()}:
+        if chosen != {document.id for document in self.view.selected_documents()}:
             self.view.choose(chosen)
         self._show_collection()
         self._show_report()
@@ -304,7 +304,7 @@ class DocumentsPage(Page):
         self._lay_out()
 
     def _show_report(self) -> None:
-        chosen = self.view.chosen()
+        chosen = self.view.selected_documents()
         self.report.show_document(chosen[0] if len(chosen) == 1 else None, self._documents.standing)
         self._lay_out()
 
@@ -374,7 +374,12 @@ class DocumentsPage(Page):
 
     def document_menu(self) -> QMenu:
         """Return a menu of the actions on the selected documents."""
-        menu, chosen, actions, icon = self._new_menu(), self.view.chosen(), self.collection_actions, self._theme.icon
+        menu, chosen, actions, icon = (
+            self._new_menu(),
+            self.view.selected_documents(),
+            self.collection_actions,
+            self._theme.icon,
+        )
         if len(chosen) == 1:
             menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
             menu.addAction(
@@ -433,7 +438,7 @@ class DocumentsPage(Page):
 
     def _remove_documents(self) -> None:
         if self.collection is not None and not self._is_builtin:
-            self.collection_actions.remove(self.collection, self.view.chosen())
+            self.collection_actions.remove(self.collection, self.view.selected_documents())
 
     def _on_report_requested(self) -> None:
         self._is_report_shown = True

@@ -93,7 +93,7 @@ def _described(evaluation: Evaluation, result: SystemResult) -> list[str]:
         if mean is not None:
             one, name = mean.by_question, phrase(f"evaluation.measure.{measure.name}")
             facts = {"mean": f"{one.mean:.3f}", "low": f"{one.low:.3f}", "high": f"{one.high:.3f}"}
-            key = "evaluation.eval_mean" if tables.enough(one) else "evaluation.eval_mean_few"
+            key = "evaluation.eval_mean" if tables.wide_enough(one) else "evaluation.eval_mean_few"
             lines.append(phrase(key, measure=name, **facts))
     one_row = dataclasses.replace(evaluation, systems=(result,))
     shown = grids.as_report_table(

@@ -92,7 +92,7 @@ def _create(stages: PaperStages, stage: str, where: Paths, output: Output) -> Pa
     """Create the study of a stage and return its folder."""
     if stage == "scale":
         return eval_scale.create(stages.scale_request(), stages.material, where, output)
-    best = stages.best()
+    best = stages.best_system()
     by = phrase(f"evaluation.paper_best_by.{best.measure_name}")
     output.note("evaluation.paper_best", name=best.result.system.name, by=by)
     if stage == "quant":

@@ -64,7 +64,7 @@ def print_file_summary(file: QuestionFile, output: Output) -> None:
     """Print which columns of a file were used, and which rows are not questions."""
     key = "evaluation.questions_found_sheet" if file.sheet else "evaluation.questions_found"
     output.note(key, name=file.name, sheet=file.sheet, count=len(file.questions))
-    output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(file.columns.named())))
+    output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(file.columns.column_texts())))
     if file.columns.unused:
         output.note("common.data_unused", columns=" / ".join(map(shorten, file.columns.unused[:SHOWN_ROWS])))
     if file.other_sheets:

@@ -81,8 +81,8 @@ def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> It
     for first, *others in families:
         for one in others:
             if (loss := loss_between(first, one, questions)) is not None:
-                by_group = tables.enough(loss.by_group)
-                intervals = (loss.by_question.mean, tables.enough(loss.by_question), by_group)
+                by_group = tables.wide_enough(loss.by_group)
+                intervals = (loss.by_question.mean, tables.wide_enough(loss.by_question), by_group)
                 rows.append((one.system.name, first.system.name, *intervals))
                 has_few_groups |= loss.by_group is not None and by_group is None
     columns = [column_of("system"), column_of("compared_with")]
@@ -333,7 +333,7 @@ def _quality_verdict(evaluation: Evaluation, first: SystemResult, result: System
         _loss_difference(evaluation, first, result),
         _comparison(evaluation, first, result, paired_statistics.measure_of(evaluation)),
     )
-    has_scores = compared is not None and tables.enough(compared.by_question) is not None
+    has_scores = compared is not None and tables.wide_enough(compared.by_question) is not None
     if loss is not None and loss.verdict == "loses":
         return "loses"
     if loss is not None and _divergence(result) > DIVERGENCE_NATS:
@@ -361,7 +361,7 @@ def _quality_sentence(evaluation: Evaluation, first: SystemResult, result: Syste
 def _loss_difference(evaluation: Evaluation, first: SystemResult, result: SystemResult) -> LossDifference | None:
     """Return the loss of `result` minus that of `first`; None if it was not measured on enough questions."""
     loss = loss_between(first, result, evaluation.questions.questions)
-    return loss if loss is not None and tables.enough(loss.by_question) else None
+    return loss if loss is not None and tables.wide_enough(loss.by_question) else None
 
 
 def _divergence(result: SystemResult) -> float:

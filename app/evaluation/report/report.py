@@ -126,7 +126,7 @@ def _interval_plot(evaluation: Evaluation, measure: ComparedMeasure) -> str:
     digits, rows = tables.DIGITS[measure.name], list[PlotRow]()
     for result in evaluation.systems:
         found = paired_statistics.mean(result, evaluation.questions.questions, measure)
-        if found is not None and tables.enough(found.by_question):
+        if found is not None and tables.wide_enough(found.by_question):
             rows.append(_plot_row(result, found.by_question, GridColumn("", digits)))
     return plots.interval_plot(phrase(f"evaluation.report_plot.{measure.name}"), rows)
 
@@ -161,7 +161,7 @@ def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSect
     rows = [
         _plot_row(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
         for pair in found
-        if tables.enough(pair.comparison.by_question)
+        if tables.wide_enough(pair.comparison.by_question)
     ]
     return ReportSection(
         phrase("evaluation.report_section.differences", measure=phrase(f"evaluation.measure.{measure.name}")),

@@ -148,7 +148,7 @@ def _system(
     return SystemViewData(
         result.system,
         mean.by_question.mean if mean else None,
-        _span(tables.enough(mean.by_question)) if mean else None,
+        _span(tables.wide_enough(mean.by_question)) if mean else None,
         _mean(value >= full for value in _values(result.rows, measure.value_of)) if measure else None,
         _mean(_values(result.rows, MEASURES["citation"].value_of)),
         (sum(row.marks.has_abstained for row in missing), len(missing)) if missing else None,
@@ -226,7 +226,7 @@ def _difference(
         first.system.name,
         second.system.name,
         comparison.by_question.mean,
-        _span(tables.enough(comparison.decisive)),
+        _span(tables.wide_enough(comparison.decisive)),
         "few" if comparison.has_few else comparison.verdict,
         sentence,
     )

@@ -266,11 +266,11 @@ def differences(evaluation: Evaluation, system_pairs: Sequence[SystemPair]) -> V
     rows: list[tuple[Value, ...]] = []
     for pair in system_pairs:
         one = pair.comparison
-        intervals = (one.by_question.mean, enough(one.by_question), enough(one.by_group))
+        intervals = (one.by_question.mean, wide_enough(one.by_question), wide_enough(one.by_group))
         counts = (one.wins, one.ties, one.losses)
         rows.append((pair.result.system.name, *intervals, *counts, phrase(f"evaluation.report_verdict.{one.verdict}")))
     notes = [phrase("evaluation.report.note_difference", first=evaluation.systems[0].system.name)]
-    if any(pair.comparison.by_group is not None and not enough(pair.comparison.by_group) for pair in system_pairs):
+    if any(pair.comparison.by_group is not None and not wide_enough(pair.comparison.by_group) for pair in system_pairs):
         notes.append(phrase("evaluation.report.note_few_groups", least=LEAST_UNITS))
     if len(system_pairs) > 1:
         notes.append(phrase("evaluation.report.note_several", count=len(system_pairs)))
@@ -295,7 +295,7 @@ def categories(evaluation: Evaluation) -> ValueGrid:
     return ValueGrid(tuple(columns), tuple(rows), (phrase("evaluation.report.note_few", least=LEAST_UNITS),))
 
 
-def enough(interval: ConfidenceInterval | None) -> ConfidenceInterval | None:
+def wide_enough(interval: ConfidenceInterval | None) -> ConfidenceInterval | None:
     """Return the interval; None if it rests on fewer than `LEAST_UNITS` units, which would make it too narrow."""
     return interval if interval is not None and interval.units >= LEAST_UNITS else None
 
@@ -323,7 +323,7 @@ def _with_interval(
     found = paired_statistics.mean(result, questions, measure)
     if found is None:
         return None, None, None
-    return found.by_question.mean, enough(found.by_question), found.spread
+    return found.by_question.mean, wide_enough(found.by_question), found.spread
 
 
 def _size(result: SystemResult) -> float | None:

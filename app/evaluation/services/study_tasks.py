@@ -153,7 +153,7 @@ class AnswersTask(StepTask):
         )
 
     def _choices(self) -> Choices:
-        own = Choices(seed=self._step.seed).over(self._study.choices)
+        own = Choices(seed=self._step.seed).with_defaults(self._study.choices)
         return choices_in_force(self._step.contender.model, own)
 
     def _head(self) -> JournalHeader:

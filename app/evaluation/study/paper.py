@@ -90,7 +90,7 @@ class PaperStages:
         """Add the results of a stage's study, which the next stages need."""
         self.finished.append(FinishedStage(studies.read(folder), folder, *studies.read_results(folder)))
 
-    def best(self) -> BestSystem:
+    def best_system(self) -> BestSystem:
         """Return the best tuned system so far; of equal ones the earlier. Raises AppError("evaluation_damaged").
 
         The best system is chosen by the measure that decides; if that has no value for one of the systems, by the judge

@@ -110,7 +110,7 @@ def plan_study(
         "label": compared_systems.highest_label(contenders, (questions.label,)),
         "contenders": contenders,
         "seeds": tuple(range(asking.seeds)),
-        "choices": own.over(asking.preset),
+        "choices": own.with_defaults(asking.preset),
         "created_at": time.time(),
     }
     same = ("context_tokens", "judge", "judge_preset", "rated", "has_pairs")

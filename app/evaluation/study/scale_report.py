@@ -52,7 +52,7 @@ class LossCurve:
     high: float
     rms: float
 
-    def at(self, rows: float) -> float:
+    def loss_at(self, rows: float) -> float:
         return self.a + self.b * math.pow(rows, -self.c)
 
 
@@ -400,7 +400,7 @@ def _plot(results: ScaleResults, drawn: LossCurve | None) -> str:
     if drawn is not None:
         places = [first + (last - first) * at / _CURVE_POINTS for at in range(_CURVE_POINTS + 1)]
         series.append(
-            PlotSeries(phrase("evaluation.scale_series_curve"), "two", [(rows, drawn.at(rows)) for rows in places])
+            PlotSeries(phrase("evaluation.scale_series_curve"), "two", [(rows, drawn.loss_at(rows)) for rows in places])
         )
     return plots.line_plot(phrase("evaluation.scale_plot"), phrase("evaluation.scale_column.rows"), series)
 

@@ -88,7 +88,7 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
             len(imported.bad_rows),
             confidentiality.label_from(imported.label),
         )
-        train, validation, holdout = (_json_lines(made.part(part)) for part in rows.PARTS)
+        train, validation, holdout = (_json_lines(made.rows_of(part)) for part in rows.PARTS)
     lines = [line for line in train.splitlines(keepends=True) if line.strip()]
     wanted = list(sizes) or _default(len(lines))
     _check(wanted, len(lines))

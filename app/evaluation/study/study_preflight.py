@@ -28,7 +28,7 @@ def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
     """Return a hash of the contents of the documents in a scope, whatever their paths are; "" without a scope."""
     if not scope:
         return ""
-    library = Library.beside(database)
+    library = Library.open_second(database)
     try:
         known = library.collections()
         names, ids = {one.name: one.id for one in known}, {one.id for one in known}

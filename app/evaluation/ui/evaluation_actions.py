@@ -270,7 +270,7 @@ class UseCandidateAction(QObject):
             self.failed.emit(error)
             return
         before = self._session.model_id
-        self._session.new()
+        self._session.open_new()
         self._session.ask_of(tuple(CollectionRef(known[name].id, name) for name in system.collections))
         self._session.use_model(model.id)
         self._navigation.page_requested.emit("ask")

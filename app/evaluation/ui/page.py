@@ -260,7 +260,7 @@ class EvaluationPage(ListDetailPage):
         self.contents.rename_set()
 
     def _with_chosen(self, act: Callable[[list[ListedEntry]], object]) -> None:
-        chosen = self.list.chosen
+        chosen = self.list.selected_entries
         if chosen:
             act(chosen)
 

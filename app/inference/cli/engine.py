@@ -22,7 +22,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    known, installed = engine_packs.known(), engine_packs.installed(where.engine_packs)
+    known, installed = engine_packs.known_packs(), engine_packs.installed(where.engine_packs)
     lines = [
         output.phrase("inference.engine_pack", name=pack.name, size=format_size(pack.size_bytes)) for pack in installed
     ]

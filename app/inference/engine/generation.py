@@ -236,7 +236,7 @@ class GenerationLoop:
             self._decode_s = decoder.decode_s - decoded_s
             self._send(self._stream.flush())
 
-    def done(self, reason: str, prompt_tokens: int, cached_tokens: int, seed: int) -> Done:
+    def done_event(self, reason: str, prompt_tokens: int, cached_tokens: int, seed: int) -> Done:
         usage = Usage(prompt_tokens, cached_tokens, self._count)
         timings = Timings(self._prompt_s, self._first_token_s, self._answer_s, self._decode_s, self._decoder.threads)
         return Done(self._command.id, reason, usage, timings, seed)

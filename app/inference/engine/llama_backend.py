@@ -233,7 +233,7 @@ class LlamaBackend(NativeModel):
             except AppError:
                 self._clear()  # the cache's content is unknown
                 raise
-        return answer.done(reason, len(prompt), cached, seed)
+        return answer.done_event(reason, len(prompt), cached, seed)
 
     def _check_length(self, prompt: Sequence[Segment]) -> None:
         """Raise AppError("context_full") for a prompt that cannot fit, counting no more of it than necessary.

@@ -52,7 +52,7 @@ class ReferenceHeader:
     digest: str
 
     @property
-    def kept(self) -> int:
+    def kept_tokens(self) -> int:
         return min(KEPT_PER_PLACE, self.vocabulary)
 
     def to_line(self) -> bytes:
@@ -64,7 +64,7 @@ class ReferenceHeader:
 
         `ids` and `log_p`: the kept tokens, unordered; `rest`: the mass of all others; `first`: the likeliest token.
         """
-        lengths = (self.kept,)
+        lengths = (self.kept_tokens,)
         return np.dtype([("rest", "<f4"), ("first", "<i4"), ("ids", "<i4", lengths), ("log_p", "<f4", lengths)])
 
     @property
@@ -85,7 +85,7 @@ class ReferenceWriter:
         """Write the record of the next place. `log_p`: its log-probabilities, [vocabulary]."""
         header = self._header
         record = np.zeros((), header.record)
-        ids = np.argpartition(log_p, header.vocabulary - header.kept)[-header.kept :]
+        ids = np.argpartition(log_p, header.vocabulary - header.kept_tokens)[-header.kept_tokens :]
         record["ids"], record["log_p"] = ids, log_p[ids]
         record["rest"] = max(0.0, 1.0 - float(np.exp(record["log_p"].astype(np.float64)).sum()))
         record["first"] = log_p.argmax()

@@ -166,7 +166,7 @@ class RemoteServer:
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AppError("remote_bad_key")
         self.address = address
-        self.address: ServerAddress = local_model.parse_address(address)
+        self.parsed_address: ServerAddress = local_model.parse_address(address)
         self.label = local_model.address_label(address)
         self._key = key
         self._targets: Sequence[tuple[int, Any]] = ()  # socket families and addresses, in the system's order
@@ -176,7 +176,7 @@ class RemoteServer:
 
         Raises AppError: remote_name_unknown, remote_public.
         """
-        host, port = self.address.host, self.address.port
+        host, port = self.parsed_address.host, self.parsed_address.port
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -226,7 +226,7 @@ class RemoteServer:
         from_root: bool = False,
     ) -> Iterator[http.client.HTTPResponse]:
         is_over = threading.Event()
-        connection = http.client.HTTPConnection(self.address.host, self.address.port)
+        connection = http.client.HTTPConnection(self.parsed_address.host, self.parsed_address.port)
         try:
             with explain_connection_errors(self.label):
                 plain = self._connect()
@@ -235,7 +235,7 @@ class RemoteServer:
                 connection.sock = self._with_tls(plain)
                 connection.sock.settimeout(None)
                 data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-                target = path if from_root else self.address.path + path
+                target = path if from_root else self.parsed_address.path + path
                 connection.request("GET" if data is None else "POST", target, data, self._headers())
                 response = connection.getresponse()
                 yield response
@@ -257,10 +257,12 @@ class RemoteServer:
     def _with_tls(self, plain: socket.socket) -> socket.socket:
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.address.scheme == "http":
+            if self.parsed_address.scheme == "http":
                 return plain
             # Certificates are checked against the operating system's trust store.
-            return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(plain, server_hostname=self.address.host)
+            return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(
+                plain, server_hostname=self.parsed_address.host
+            )
         except BaseException:
             plain.close()
             raise

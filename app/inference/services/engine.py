@@ -128,7 +128,7 @@ class EngineClient(QObject):
     def _send_with_key(self, command: Command) -> None:
         """Send a command to the child. A server's key is added only here, so that no stored command contains it."""
         if isinstance(command, Load) and command.remote is not None:
-            command = dataclasses.replace(command, key=self.remote_keys.known(command.remote.address))
+            command = dataclasses.replace(command, key=self.remote_keys.key_of(command.remote.address))
         self._child.send(json_lines.encode_line(command))
         if isinstance(command, Load | Ask) and self._address:
             place = local_model.address_label(self._address)

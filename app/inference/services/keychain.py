@@ -83,6 +83,6 @@ class RemoteKeys:
         if origin not in self._keys:
             self._keys[origin] = stored_token(origin)
 
-    def known(self, address: str) -> str:
+    def key_of(self, address: str) -> str:
         """Return the key; "" if there is none."""
         return self._keys.get(origin_of(address), "")

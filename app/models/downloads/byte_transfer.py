@@ -116,7 +116,7 @@ class ByteTransfer:
         self._id = command_id
         self._source, self._part, self._identity, self._pace = source, part, identity, pace
         self._lock = threading.Lock()
-        self._pieces = deque(self._split(part.missing()))
+        self._pieces = deque(self._split(part.find_gaps()))
         self._halt = threading.Event()
         self._failure: Exception | None = None
         self._permanent_error: PermanentError | None = None  # why the last connection gave up
@@ -160,7 +160,7 @@ class ByteTransfer:
     def _raise_failure(self, control: TransferControl) -> None:
         if self._failure is not None:
             raise self._failure
-        if self._part.missing():
+        if self._part.find_gaps():
             if control.stopping.is_set():  # the connections saw it before this thread
                 raise TransferStopped
             assert self._permanent_error is not None

@@ -130,7 +130,7 @@ class _FileFetch:
                     if checkpoint.sha256 in ("", found):
                         return self._finish(checkpoint, found)
                     places = self._places
-                    places.part.replace(places.bad)
+                    places.part_path.replace(places.bad_path)
                     checkpoint = self._next_repair(checkpoint)
                 return self._repair(checkpoint, identity)
             except ChangedError:
@@ -222,7 +222,7 @@ class _FileFetch:
 
     def _next_repair(self, checkpoint: PartCheckpoint) -> PartCheckpoint:
         """Return the checkpoint of the next repair: the first compares all bytes, the second those that differed."""
-        agreed = ByteRanges(checkpoint.differing).missing(0, checkpoint.size_bytes)
+        agreed = ByteRanges(checkpoint.differing).find_gaps(0, checkpoint.size_bytes)
         same = () if checkpoint.attempt == 0 else tuple(agreed)
         checkpoint = dataclasses.replace(checkpoint, attempt=checkpoint.attempt + 1, ranges=same, differing=())
         part_file.write_checkpoint(self._places, checkpoint)
@@ -238,7 +238,7 @@ class _FileFetch:
                 return self._finish(checkpoint, found)
             if checkpoint.attempt >= MAX_REPAIRS or not replaced:
                 self._places.forget()
-                raise AppError("download_damaged", name=self._places.target.name, path=str(self._places.bad))
+                raise AppError("download_damaged", name=self._places.target.name, path=str(self._places.bad_path))
             checkpoint = self._next_repair(checkpoint)
 
     def _finish(self, checkpoint: PartCheckpoint, found: str) -> Done:
@@ -249,7 +249,7 @@ class _FileFetch:
         places.data(checkpoint.attempt).replace(places.target)
         sync_folder(places.target.parent)
         places.forget()
-        places.bad.unlink(missing_ok=True)  # left by an earlier attempt
+        places.bad_path.unlink(missing_ok=True)  # left by an earlier attempt
         is_verified = checkpoint.sha256 != ""
         return Done(
             self._command.id, str(places.target), checkpoint.size_bytes, found, is_verified, self._repaired_bytes

@@ -71,7 +71,7 @@ class ByteRanges:
         self._ranges = sorted([*apart, (start, end)])
         self._total = sum(high - low for low, high in self._ranges)
 
-    def missing(self, start: int, end: int) -> list[ByteRange]:
+    def find_gaps(self, start: int, end: int) -> list[ByteRange]:
         """Return the gaps between `start` and `end`, in order."""
         gaps = []
         for low, high in self._ranges:
@@ -124,11 +124,11 @@ class PartPaths:
         return self.target.with_name(self.target.name + suffix)
 
     @property
-    def part(self) -> Path:
+    def part_path(self) -> Path:
         return self._beside(".part")
 
     @property
-    def bad(self) -> Path:
+    def bad_path(self) -> Path:
         """Return the path of a complete file whose checksum is wrong."""
         return self._beside(".bad")
 
@@ -137,7 +137,7 @@ class PartPaths:
         return self._beside(".part.json")
 
     @property
-    def now(self) -> Path:
+    def unsynced_path(self) -> Path:
         return self._beside(".part.now")
 
     @property
@@ -145,15 +145,15 @@ class PartPaths:
         return self._beside(".part.lock")
 
     def data(self, attempt: int) -> Path:
-        return self.bad if attempt else self.part
+        return self.bad_path if attempt else self.part_path
 
     def discard(self) -> None:
-        self.part.unlink(missing_ok=True)
+        self.part_path.unlink(missing_ok=True)
         self.forget()
 
     def forget(self) -> None:
         """Delete the records of the download, the checkpoint last: `NAME.part.now` is invalid without it."""
-        for path in (self.now, temporary_path(self.checkpoint), self.checkpoint):
+        for path in (self.unsynced_path, temporary_path(self.checkpoint), self.checkpoint):
             path.unlink(missing_ok=True)
 
 
@@ -225,7 +225,7 @@ class PartFile:
         self._ranges, self._differing = ByteRanges(checkpoint.ranges), ByteRanges(checkpoint.differing)
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._unrecorded = 0  # bytes
-        self._unsynced = _UnsyncedRecord(places.now)
+        self._unsynced = _UnsyncedRecord(places.unsynced_path)
         self.check_space(RESERVE_BYTES)
         with self._translate_errors():
             if self._path.is_symlink():
@@ -241,9 +241,9 @@ class PartFile:
     def prefix_end(self) -> int:
         return self._ranges.prefix_end
 
-    def missing(self) -> list[ByteRange]:
+    def find_gaps(self) -> list[ByteRange]:
         with self._writing:
-            return self._ranges.missing(0, self._checkpoint.size_bytes)
+            return self._ranges.find_gaps(0, self._checkpoint.size_bytes)
 
     def write(self, start: int, data: bytes) -> int:
         """Write the bytes of `data` that are missing at offset `start`; return their number.
@@ -252,7 +252,7 @@ class PartFile:
         """
         new = 0
         with self._writing, self._translate_errors():
-            for low, high in self._ranges.missing(start, min(start + len(data), self._checkpoint.size_bytes)):
+            for low, high in self._ranges.find_gaps(start, min(start + len(data), self._checkpoint.size_bytes)):
                 self._put(low, memoryview(data)[low - start : high - start])
                 self._ranges.add(low, high)
                 new += high - low
@@ -319,7 +319,7 @@ class PartFile:
             with self._syncing, self._writing:
                 self._file.close()
                 self._unsynced.close()
-        self._places.now.unlink(missing_ok=True)  # the checkpoint contains all ranges
+        self._places.unsynced_path.unlink(missing_ok=True)  # the checkpoint contains all ranges
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Any:

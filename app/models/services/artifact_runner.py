@@ -76,7 +76,7 @@ class JobTask(StepTask):
         super().__init__(parent)
         self._step = step
         self._environment = environment
-        self._workplace = workplace
+        self._job_place = workplace
         self._lock: filelock.BaseFileLock | None = None
         self._child: ChildProcess | None = None
         self._is_stopping = self._is_killed = False
@@ -101,7 +101,7 @@ class JobTask(StepTask):
         except AppError as error:
             self._end(error)
         except OSError as error:
-            self._end(drive_error(error, step.path.parent, self._workplace.unwritable))
+            self._end(drive_error(error, step.path.parent, self._job_place.unwritable))
 
     def stop(self) -> None:
         self._is_stopping = True
@@ -128,7 +128,7 @@ class JobTask(StepTask):
         return True
 
     def _start_child(self) -> None:
-        step, place = self._step, self._workplace
+        step, place = self._step, self._job_place
         require_space(step.path.parent, step.writes_bytes)
         log = Path(f"{place.log}{step.kind}.log")
         decode = functools.partial(json_lines.decode, kinds=convert_job.EVENTS, key="event")
@@ -140,7 +140,7 @@ class JobTask(StepTask):
 
     def _write_job(self) -> list[str]:
         """Write the job for the child and return the child's command. Raises AppError, OSError."""
-        job, path = self._step.job, self._workplace.job
+        job, path = self._step.job, self._job_place.job
         if isinstance(job, Score):
             model_jobs.write_score_job(job, path)
             return child_commands.scorer(path)
@@ -235,7 +235,7 @@ class ArtifactRunner(QObject):
         super().__init__(parent)
         self._environment = environment
         self._release: Callable[[], object] | None = None
-        self._workplace: Workplace | None = None
+        self._job_place: Workplace | None = None
         self._steps: list[ArtifactStep] = []
         self._count = 0  # number of all steps since the start
         self._task: StepTask | None = None
@@ -264,7 +264,7 @@ class ArtifactRunner(QObject):
     def _begin(self, release: Callable[[], object], workplace: Workplace) -> None:
         """Start a run that holds a lock; `release` releases the lock at the end."""
         assert not self.is_running
-        self._release, self._workplace = release, workplace
+        self._release, self._job_place = release, workplace
         self._steps, self._count, self._is_stopping = [], 0, False
 
     def _require_converter(self, steps: Iterable[ArtifactStep]) -> None:
@@ -287,8 +287,8 @@ class ArtifactRunner(QObject):
 
     def _task_of(self, step: ArtifactStep) -> StepTask:
         """Return the task of a step: here the making of a file. Raises AppError, OSError."""
-        assert self._workplace is not None
-        return JobTask(step, self._environment, self._workplace, self)
+        assert self._job_place is not None
+        return JobTask(step, self._environment, self._job_place, self)
 
     def _run(
         self,
@@ -358,8 +358,8 @@ class ArtifactRunner(QObject):
 
     def _attempt(self, act: Callable[[], None]) -> None:
         """Call `act`; if it raises AppError or OSError, end the run with that error."""
-        assert self._workplace is not None
-        place = self._workplace
+        assert self._job_place is not None
+        place = self._job_place
         try:
             act()
         except AppError as error:

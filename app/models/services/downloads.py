@@ -244,7 +244,7 @@ class Downloads(QObject):
         while not (self._active_id or self._is_closing):
             entry = next((entry for entry in self._queue if entry.state == "waiting"), None)
             if entry is None:
-                QTimer.singleShot(0, self, self._fetcher.rest)
+                QTimer.singleShot(0, self, self._fetcher.stop_idle_child)
                 return
             try:
                 self._begin(entry)

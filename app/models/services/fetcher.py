@@ -137,7 +137,7 @@ class Fetcher(QObject):
         if self._job is not None:
             self._child.send(json_lines.encode_line(SetLimit(self._command_id, bytes_per_s)))
 
-    def rest(self) -> None:
+    def stop_idle_child(self) -> None:
         """Stop an idle child, so that no process exists that could use the network."""
         if self._job is None:
             self._child.stop()

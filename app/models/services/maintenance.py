@@ -102,7 +102,7 @@ class ModelMaintenance(OneTaskService):
         """Move the models folder. The engine must not be loading meanwhile; models in other folders stay there."""
 
         def work(progress: TaskProgress) -> FolderMoveResult:
-            with ModelStore.beside(self._store.path) as store:
+            with ModelStore.open_second(self._store.path) as store:
                 return models_folder.move(self._where, target, store, progress.report)
 
         self._run(work, self._on_moved)
@@ -136,7 +136,7 @@ class ModelMaintenance(OneTaskService):
         """Import a kit, then emit `kit_read`, which also reports the errors of incomplete models."""
 
         def work(progress: TaskProgress) -> ImportedModels:
-            with ModelStore.beside(self._store.path) as store:
+            with ModelStore.open_second(self._store.path) as store:
                 return kit_import.import_kit(
                     folder,
                     self._where.models,

@@ -93,7 +93,7 @@ class ModelLibrary(OneTaskService):
         path, models_folder, keep = self._store.path, self.folder, frozenset(self._removed_adapters)
 
         def work() -> LocalModel:
-            with ModelStore.beside(path) as store:
+            with ModelStore.open_second(path) as store:
                 return publish(store, models_folder, keep)
 
         background.run(work, self._on_trained_added, self._on_trained_refused)

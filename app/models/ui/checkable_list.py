@@ -57,7 +57,7 @@ class CheckableList(QFrame):
         """Return the keys of the checked rows that can be changed."""
         return [key for key, row in self._free() if row.is_checked]
 
-    def first(self) -> QWidget | None:
+    def first_box(self) -> QWidget | None:
         return next((row.box for _key, row in self._free()), None)
 
     def _free(self) -> Iterable[tuple[str, CheckRow]]:

@@ -99,7 +99,7 @@ class DownloadSourceDialog(Dialog):
     The dialog contacts no host. Only the last input counts: choosing a folder clears the address.
     """
 
-    place_chosen = Signal(str)  # the argument `place` of `Downloads.start`
+    place_chosen = Signal(str)  # the argument `source` of `Downloads.start`
 
     def __init__(
         self,
@@ -136,12 +136,12 @@ class DownloadSourceDialog(Dialog):
         )
         self.folder.choose_requested.connect(self._choose_folder)
         self.field.textEdited.connect(self._on_edited)
-        self.chosen.connect(lambda key: self.place_chosen.emit(self.place) if key == "next" else None)
+        self.chosen.connect(lambda key: self.place_chosen.emit(self.source) if key == "next" else None)
         self._refresh()
         self.folder.choose_button.setFocus()
 
     @property
-    def place(self) -> str:
+    def source(self) -> str:
         """Return the chosen place; "" while there is no usable one."""
         if self._folder:
             return self._folder if self._has_file else ""
@@ -191,10 +191,10 @@ class DownloadSourceDialog(Dialog):
         self._refresh()
 
     def _refresh(self) -> None:
-        is_wrong = bool(self.field.text().strip()) and not self.place
+        is_wrong = bool(self.field.text().strip()) and not self.source
         self.note.setText(phrase("models.enter_an_address_that_begins") if is_wrong else self._about)
         self.note.set_tone("danger" if is_wrong else "muted")
-        self.buttons["next"].setEnabled(self.place != "")
+        self.buttons["next"].setEnabled(self.source != "")
         self.list.fit(self.width() - self._theme.px(SIDES_PX))
         self.fit_height()
 

@@ -84,7 +84,7 @@ class FoundModelsDialog(Dialog):
         if found_models.skipped:
             self._add_skipped(found_models.skipped)
         self._show_count()
-        first = self.list.first()
+        first = self.list.first_box()
         (first or self.buttons["cancel"]).setFocus()
         self.list.fit(self.width() - self._theme.px(SIDES_PX))
         self.fit_height()
@@ -186,7 +186,7 @@ class KitExportDialog(Dialog):
         self.list.changed.connect(self._show_sum)
         self._show_sum()
         self.list.fit(self.width() - theme.px(SIDES_PX))
-        (self.list.first() or self.buttons["cancel"]).setFocus()
+        (self.list.first_box() or self.buttons["cancel"]).setFocus()
 
     def _show_sum(self) -> None:
         marked = self.list.marked()

@@ -54,7 +54,7 @@ class MaintenanceProgress(QObject):
         self._progress = progress
         self._banner = banner
         self._end_signal: SignalInstance | None = None  # ends the running task; None: no task begun here is running
-        self._on_done: Callable[..., None] = self.ended.emit
+        self._callback: Callable[..., None] = self.ended.emit
         upkeep.progressed.connect(self._on_progressed)
         upkeep.failed.connect(self._on_failed)
         progress.cancelled.connect(self._on_cancelled)
@@ -74,7 +74,7 @@ class MaintenanceProgress(QObject):
                 self._banner.show_message("warning", phrase("models.other_work_on_the_models"), sentence)
             return False
         self._banner.hide()
-        self._end_signal, self._on_done = signal, on_done
+        self._end_signal, self._callback = signal, on_done
         signal.connect(self._on_done)
         self._progress.start(what)
         start()
@@ -92,7 +92,7 @@ class MaintenanceProgress(QObject):
 
     def _on_done(self, *result: Any) -> None:
         self._end()
-        self._on_done(*result)
+        self._callback(*result)
         self.ended.emit()
 
     def _on_failed(self, error: AppError) -> None:

@@ -176,7 +176,7 @@ class _ServeRun:
     def _on_loaded(self) -> None:
         self._server.start()
         self._output.end_progress()
-        models = [served.id for served in self._served_models.all()]
+        models = [served.id for served in self._served_models.offered_models()]
         address = self._server.address
         data = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
         text = self._output.phrase("serve.serve_ready", address=address, bearer=self._key, models="  ".join(models))

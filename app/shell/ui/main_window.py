@@ -215,7 +215,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(window_layout.render_app_icon())
         self.setMinimumSize(*MINIMUM_SIZE)
         self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
-        self.sidebar.conversations.collections_of = self._conversations.asked
+        self.sidebar.conversations.collections_of = self._conversations.referenced_collections
         self.stack = QStackedWidget()
         self.stack.addWidget(self.page("ask"))
         self.status_line = StatusLine(self.theme)
@@ -230,7 +230,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
         self.menu_button = IconButton(self.theme, "menu", phrase("shell.conversations_and_pages"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
-        self.undo_stack = UndoStack(self.toast, self._conversations.changed, self._conversations.stored, self)
+        self.undo_stack = UndoStack(self.toast, self._conversations.changed, self._conversations.stored_ids, self)
         self.list_actions = ConversationActions(self._conversations, self.sidebar.list, self.undo_stack, self)
 
     def _page_list(self) -> tuple[tuple[str, str, str], ...]:
@@ -365,11 +365,11 @@ class MainWindow(QMainWindow):
         self.page(key).focus_first()
 
     def _on_new_requested(self, folder_id: int | None = None) -> None:
-        self._session.new(folder_id)
+        self._session.open_new(folder_id)
         self._on_page_chosen("ask")
 
     def _on_temporary_requested(self) -> None:
-        self._session.new(is_temporary=True)
+        self._session.open_new(is_temporary=True)
         self._on_page_chosen("ask")
 
     def _on_search_requested(self, query: str = "") -> None:
@@ -384,7 +384,9 @@ class MainWindow(QMainWindow):
 
     def _on_conversations_changed(self) -> None:
         stored = self._conversations
-        self.sidebar.show_conversations(stored.all(), stored.folders(), stored.with_drafts(), len(stored.binned()))
+        self.sidebar.show_conversations(
+            stored.all_conversations(), stored.folders(), stored.with_drafts(), len(stored.binned())
+        )
         self.sidebar.traffic.refresh()
 
     def _show_downloads(self) -> None:

@@ -364,7 +364,7 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     is_dropped = options.drop_flagged
     made = data_split.split_rows([row for row in imported.rows if not is_dropped or row.line not in flagged], settings)
     if not is_dropped:
-        kept = {row.line for name in PARTS for row in made.part(name)}
+        kept = {row.line for name in PARTS for row in made.rows_of(name)}
         flagged = {line: codes for line, codes in flagged.items() if line in kept}
     report = data_split.report_leakage(made)
     source = _split_source(imported) | {"flagged": _by_code(flagged), "flagged_dropped": is_dropped}
@@ -400,7 +400,7 @@ def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
 
 
 def _split_text(imported: ImportedRows, split: Split, folder: Path, output: Output) -> Iterator[str]:
-    counts = {name: f"{len(split.part(name)):,}" for name in PARTS}
+    counts = {name: f"{len(split.rows_of(name)):,}" for name in PARTS}
     yield output.phrase(
         "training.split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts
     )

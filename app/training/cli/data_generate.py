@@ -177,7 +177,7 @@ def as_object(generated: GenerationOutcome) -> dict[str, Any]:
     standing, selected = generated.standing, generated.selected
     return _of_job(generated.job) | {
         "out": str(generated.file) if generated.file else None,
-        "asked": standing.asked,
+        "asked": standing.judged_pairs,
         "accepted": len(standing.accepted),
         "rejected": {reason: standing.rejected[reason] for reason in REJECTION_REASONS if standing.rejected[reason]},
         "categories": dict(Counter(pair.candidate.category for pair in standing.accepted)),
@@ -191,7 +191,7 @@ def as_object(generated: GenerationOutcome) -> dict[str, Any]:
 
 def _text(generated: GenerationOutcome, output: Output) -> list[str]:
     standing, job = generated.standing, generated.job
-    accepted, asked = len(standing.accepted), standing.asked
+    accepted, asked = len(standing.accepted), standing.judged_pairs
     facts = {"accepted": accepted, "asked": asked, "passages": standing.passages, "name": job.collection.name}
     lines = [
         output.phrase("training.generation_done" if accepted else "training.generation_none", path=job.out, **facts)

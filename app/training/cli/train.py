@@ -74,9 +74,9 @@ def _environment(options: argparse.Namespace, where: Paths, output: Output) -> i
 def _remove(where: Paths, output: Output) -> int:
     bases = dict.fromkeys((base_folder(where.data), where.data))
     there = [EnvironmentFolders(base) for base in bases]
-    freed = sum(folder_size_bytes(folder) for one in there for folder in (one.final, one.old, one.pythons))
+    freed = sum(folder_size_bytes(folder) for one in there for folder in (one.final, one.old_folder, one.pythons))
     freed += sum(
-        folder_size_bytes(EnvironmentFolders(base).part)
+        folder_size_bytes(EnvironmentFolders(base).part_folder)
         for base in dict.fromkeys((*bases, *folders.list_attempts(where.data)))
     )
     folders.remove_all(where.data)
@@ -92,7 +92,7 @@ def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output:
     try:
         seconds = run_setup(where, output, lambda setup: setup.start(wheels, base, variant))
     except (AppError, KeyboardInterrupt):
-        left = folder_size_bytes(EnvironmentFolders(base).part)
+        left = folder_size_bytes(EnvironmentFolders(base).part_folder)
         if left:
             output.note("training.training_kept", left_bytes=left)
         raise

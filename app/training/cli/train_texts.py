@@ -28,7 +28,7 @@ _SETTINGS = (
 
 
 def run_line(run: TrainingRunFolder) -> str:
-    standing, best, gate = run.standing, run.standing.best, gate_of(run)
+    standing, best, gate = run.standing, run.standing.best_evaluation, gate_of(run)
     state = phrase(f"training.run_state.{run.state}")
     if run.is_from_elsewhere:
         state = phrase("training.run_state.elsewhere", state=state)
@@ -167,7 +167,7 @@ def _total(standing: RunStatus) -> int | str:
 
 
 def run_as_json(run: TrainingRunFolder) -> dict[str, Any]:
-    standing, end, best = run.standing, run.standing.end, run.standing.best
+    standing, end, best = run.standing, run.standing.end, run.standing.best_evaluation
     step = standing.step
     problem, gate = problem_of(run), gate_of(run)
     report_path = run.folder / run_folders.REPORT

@@ -142,7 +142,9 @@ class Curation:
         """
         self.folder = folder
         self._path = folder / DECISIONS
-        self._decisions: list[tuple[Decision, Decision | None]] = []  # each decision with the one that it replaced
+        self._decision_history: list[
+            tuple[Decision, Decision | None]
+        ] = []  # each decision with the one that it replaced
         self._decisions: dict[int, Decision] = {}
         self.revision = 0
         try:
@@ -183,7 +185,7 @@ class Curation:
 
         Raises AppError("draft_changed" | "draft_unwritable" | "drive_space").
         """
-        if not self._decisions:
+        if not self._decision_history:
             return 0
         self._write({"undo": True})
         return self._revert()
@@ -192,7 +194,7 @@ class Curation:
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._decisions)
+        return bool(self._decision_history)
 
     def state_of(self, item: CurationItem) -> RowState:
         decision = self._decisions.get(item.number)
@@ -220,7 +222,7 @@ class Curation:
     def _apply(self, decision: Decision) -> None:
         """Apply a decision in memory. Raises IndexError for an unknown number."""
         self._require(decision.number)
-        self._decisions.append((decision, self._decisions.get(decision.number)))
+        self._decision_history.append((decision, self._decisions.get(decision.number)))
         self._set_decision(decision.number, decision)
 
     def _require(self, number: int) -> None:
@@ -229,7 +231,7 @@ class Curation:
             raise IndexError(number)
 
     def _revert(self) -> int:
-        decision, before = self._decisions.pop()
+        decision, before = self._decision_history.pop()
         self._set_decision(decision.number, before)
         return decision.number
 

@@ -75,7 +75,7 @@ class FlawedRows:
     def open(self) -> int:
         return self._rows.counts["left_out"]
 
-    def of(self, kind: str) -> list[FlawedRow]:
+    def rows_of_kind(self, kind: str) -> list[FlawedRow]:
         """Return the rows of a kind; for "" all rows with a grave flaw and the unusable lines."""
         if kind == UNUSABLE:
             return list(self._bad_rows)

@@ -71,7 +71,7 @@ class Split:
     holdout: tuple[TrainingRow, ...]
     removed: tuple[RowRemoval, ...]  # in the order of the file
 
-    def part(self, name: str) -> tuple[TrainingRow, ...]:
+    def rows_of(self, name: str) -> tuple[TrainingRow, ...]:
         return {"train": self.train, "validation": self.validation, "holdout": self.holdout}[name]
 
 
@@ -217,7 +217,7 @@ def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: Lea
         manifest = SplitManifest(
             seed=split.settings.seed,
             source=source,
-            files={name: _write_part(temporary / f"{name}.jsonl", split.part(name)) for name in PARTS},
+            files={name: _write_part(temporary / f"{name}.jsonl", split.rows_of(name)) for name in PARTS},
             settings=split.settings,
             removed=tuple(one.as_record() for one in split.removed),
             leakage=leakage,

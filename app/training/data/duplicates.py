@@ -59,7 +59,7 @@ def same_answers(rows: Sequence[TrainingRow]) -> tuple[list[tuple[int, int]], fr
             if message.role == "assistant" and len(text := normalized(message.text)) >= ANSWER_CHARACTERS:
                 owners[text].add(place)
     rows_of = list(owners.values())
-    holders = _holders(NGramSets.of(list(owners), DEFAULT_MEASURE.n), rows_of)
+    holders = _holders(NGramSets.from_texts(list(owners), DEFAULT_MEASURE.n), rows_of)
     pairs = {
         (min(pair), max(pair))
         for text, others in holders.items()
@@ -82,7 +82,7 @@ def near_duplicates(rows: Sequence[TrainingRow], threshold: float = 0.8, n: int 
 
     The time grows with the number of pairs that share a rare n-gram: quadratic for rows made from one template.
     """
-    grams = NGramSets.of([_text(row, part) for row in rows], n)
+    grams = NGramSets.from_texts([_text(row, part) for row in rows], n)
     pairs = [
         (min(row, other), max(row, other), similarity)
         for row, candidates in _candidates(grams, threshold)
@@ -95,7 +95,7 @@ def nearest_rows(
     rows: Sequence[TrainingRow], row_indices: Sequence[int], among: Sequence[int], measure: SimilarityMeasure
 ) -> list[tuple[int, float]]:
     """Return for each of `row_indices` the index of the most similar row of `among` and their Jaccard index."""
-    grams = NGramSets.of([_text(row, measure.part) for row in rows], measure.n)
+    grams = NGramSets.from_texts([_text(row, measure.part) for row in rows], measure.n)
     others = np.asarray(among, np.int64)
     postings = _Postings.of(grams, others, grams.sizes[others])
     found = []
@@ -116,7 +116,7 @@ class NGramSets:
     kinds: int  # number of different n-grams
 
     @classmethod
-    def of(cls, texts: Sequence[str], n: int) -> "NGramSets":
+    def from_texts(cls, texts: Sequence[str], n: int) -> "NGramSets":
         codes, owner = _codes([text.ljust(n, "\0") for text in texts], n)
         names, kinds = _numbered(codes)
         rank = np.empty(kinds, np.int64)

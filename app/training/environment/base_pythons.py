@@ -214,7 +214,7 @@ def discard_unused_pythons(where: EnvironmentFolders, data: Path) -> None:
     """Delete Kotae's own Pythons that neither the current nor the previous environment of this data folder uses."""
     if not where.pythons.is_dir():
         return
-    ours = [folder for folder in (where.final, where.old) if training_environment.is_ours(folder, data)]
+    ours = [folder for folder in (where.final, where.old_folder) if training_environment.is_ours(folder, data)]
     used = {folder for home in map(_base_python_of, ours) if home for folder in Path(home).resolve().parents}
     for folder in where.pythons.iterdir():
         if folder.resolve() not in used:

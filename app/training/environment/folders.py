@@ -49,7 +49,7 @@ class EnvironmentFolders:
         return self.base / training_environment.FOLDER
 
     @property
-    def old(self) -> Path:
+    def old_folder(self) -> Path:
         """Return the previous environment's folder, which `training_environment.locate` uses between two renames."""
         return self.base / training_environment.OLD_FOLDER
 
@@ -64,13 +64,13 @@ class EnvironmentFolders:
         return self.base / f"{training_environment.FOLDER}.python"
 
     @property
-    def part(self) -> Path:
+    def part_folder(self) -> Path:
         """Return the folder of the unfinished environment and of downloaded files, which the next attempt reuses."""
         return self.base / f"{training_environment.FOLDER}.part"
 
     @property
     def half(self) -> Path:
-        return self.part / "environment"
+        return self.part_folder / "environment"
 
     @property
     def discarded(self) -> Path:
@@ -78,22 +78,22 @@ class EnvironmentFolders:
 
         Renaming an environment into it takes it out of use at once; a half-deleted environment could still be used.
         """
-        return self.part / "discarded"
+        return self.part_folder / "discarded"
 
     @property
     def wheels(self) -> Path:
         """Return the folder of files that were downloaded or joined from a kit's parts."""
-        return self.part / "wheels"
+        return self.part_folder / "wheels"
 
     @property
     def cache(self) -> Path:
         """Return uv's cache of unpacked wheels. It is on the same drive, so that uv need not copy the files again."""
-        return self.part / "cache"
+        return self.part_folder / "cache"
 
     @property
     def temporary(self) -> Path:
         """Return the folder for temporary files: the system's own may be in memory and smaller than one wheel."""
-        return self.part / "tmp"
+        return self.part_folder / "tmp"
 
 
 @contextlib.contextmanager
@@ -117,30 +117,30 @@ def locked(folders: EnvironmentFolders) -> Iterator[None]:
 
 def prepare_part(folders: EnvironmentFolders) -> None:
     """Create the folders for an attempt and delete an earlier attempt's files except downloads. Raises AppError."""
-    with drive_errors(folders.part, UNWRITABLE):
+    with drive_errors(folders.part_folder, UNWRITABLE):
         for folder in (folders.half, folders.cache, folders.temporary, folders.discarded):
             if folder.exists():
                 shutil.rmtree(folder)
-        for folder in (folders.part, folders.wheels, folders.cache, folders.temporary, folders.discarded):
+        for folder in (folders.part_folder, folders.wheels, folders.cache, folders.temporary, folders.discarded):
             folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def finish_renaming(folders: EnvironmentFolders) -> None:
     """Complete the renames of a program that ended between two of them. Raises AppError."""
     with drive_errors(folders.final, UNWRITABLE):
-        if folders.old.exists() and not folders.final.exists():
-            folders.old.rename(folders.final)
+        if folders.old_folder.exists() and not folders.final.exists():
+            folders.old_folder.rename(folders.final)
         if folders.swapped.exists():
-            folders.swapped.rename(folders.final if not folders.final.exists() else folders.old)
+            folders.swapped.rename(folders.final if not folders.final.exists() else folders.old_folder)
 
 
 def replace_current(folders: EnvironmentFolders) -> None:
     """Replace the current environment by the new one; if a rename fails, undo the earlier ones. Raises AppError."""
     renames = [(folders.half, folders.final)]
     if folders.final.exists():
-        renames.insert(0, (folders.final, folders.old))
-        if folders.old.exists():
-            renames.insert(0, (folders.old, folders.discarded / "old"))
+        renames.insert(0, (folders.final, folders.old_folder))
+        if folders.old_folder.exists():
+            renames.insert(0, (folders.old_folder, folders.discarded / "old"))
     done: list[tuple[Path, Path]] = []
     try:
         for source, target in renames:
@@ -151,7 +151,7 @@ def replace_current(folders: EnvironmentFolders) -> None:
             with contextlib.suppress(OSError):
                 target.rename(source)
         raise drive_error(error, folders.final, UNWRITABLE) from error
-    shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt deletes what remains
+    shutil.rmtree(folders.part_folder, ignore_errors=True)  # the next attempt deletes what remains
 
 
 def restore_previous(base: Path) -> None:
@@ -159,22 +159,24 @@ def restore_previous(base: Path) -> None:
     folders = EnvironmentFolders(base)
     with locked(folders):
         finish_renaming(folders)
-        if not folders.old.exists():
-            raise AppError("training_no_previous", path=str(folders.old))
+        if not folders.old_folder.exists():
+            raise AppError("training_no_previous", path=str(folders.old_folder))
         with drive_errors(folders.final, UNWRITABLE):
             folders.final.rename(folders.swapped)
-            folders.old.rename(folders.final)
-            folders.swapped.rename(folders.old)
+            folders.old_folder.rename(folders.final)
+            folders.swapped.rename(folders.old_folder)
 
 
 def discard_part(base: Path) -> None:
     """Delete the files of an attempt, including downloaded packages, unless another program is using them."""
     folders = EnvironmentFolders(base)
     until = time.monotonic() + ENDING_S
-    while folders.part.exists() and time.monotonic() < until:  # a killed process may still hold the lock or write
+    while (
+        folders.part_folder.exists() and time.monotonic() < until
+    ):  # a killed process may still hold the lock or write
         with contextlib.suppress(AppError), locked(folders):
-            shutil.rmtree(folders.part, ignore_errors=True)
-        if folders.part.exists():
+            shutil.rmtree(folders.part_folder, ignore_errors=True)
+        if folders.part_folder.exists():
             time.sleep(0.05)
 
 
@@ -215,7 +217,7 @@ def _discard_parts(data: Path, kept_path: Path | None = None) -> list[Path]:
     others = [base for base in list_attempts(data) if kept_path is None or not is_same(base, kept_path)]
     for base in others:
         discard_part(base)
-    return [base for base in others if not base.is_dir() or EnvironmentFolders(base).part.exists()]
+    return [base for base in others if not base.is_dir() or EnvironmentFolders(base).part_folder.exists()]
 
 
 def _read_attempts(data: Path) -> list[str]:
@@ -246,15 +248,15 @@ def remove_all(data: Path) -> None:
 def remove_environment(base: Path) -> None:
     """Delete the environment inside `base` and the files of unfinished attempts there. Raises AppError."""
     folders = EnvironmentFolders(base)
-    there = (folders.final, folders.old, folders.swapped, folders.pythons)
-    if not any(folder.exists() for folder in (*there, folders.part)):
+    there = (folders.final, folders.old_folder, folders.swapped, folders.pythons)
+    if not any(folder.exists() for folder in (*there, folders.part_folder)):
         return
     with locked(folders), drive_errors(folders.final, UNWRITABLE):
-        folders.part.mkdir(mode=0o700, exist_ok=True)
+        folders.part_folder.mkdir(mode=0o700, exist_ok=True)
         for number, folder in enumerate(there):
             if folder.exists():  # the rename takes it out of use before it is half deleted
-                folder.rename(folders.part / f"removed-{number}")
-        shutil.rmtree(folders.part)
+                folder.rename(folders.part_folder / f"removed-{number}")
+        shutil.rmtree(folders.part_folder)
 
 
 def write_stamp(folder: Path, lock: PackageLock, key: str) -> None:
@@ -271,13 +273,14 @@ def is_current(folder: Path) -> bool:
         return True
     except ValueError:
         return False
-    lock = locks.named(str(stamp.get("lock"))) if isinstance(stamp, dict) else None
+    lock = locks.find_lock(str(stamp.get("lock"))) if isinstance(stamp, dict) else None
     return lock is not None and stamp.get("digest") == lock.digest
 
 
 _RELATIVE = EnvironmentFolders(Path())
 _RESERVED_NAMES = {
-    path.name for path in (_RELATIVE.final, _RELATIVE.old, _RELATIVE.swapped, _RELATIVE.pythons, _RELATIVE.part)
+    path.name
+    for path in (_RELATIVE.final, _RELATIVE.old_folder, _RELATIVE.swapped, _RELATIVE.pythons, _RELATIVE.part_folder)
 }
 
 
@@ -319,7 +322,12 @@ def require_free_base(base: Path, data: Path) -> None:
         return
     begun = any(is_same(base, attempt) for attempt in list_attempts(data))
     where = EnvironmentFolders(base)
-    for folder in (where.final, where.old, where.swapped, *(() if begun else (where.pythons, where.part))):
+    for folder in (
+        where.final,
+        where.old_folder,
+        where.swapped,
+        *(() if begun else (where.pythons, where.part_folder)),
+    ):
         if os.path.lexists(folder):
             raise AppError("training_place_taken", path=str(folder))
 
@@ -366,7 +374,8 @@ def report_environment(data: Path) -> EnvironmentReport:
     base = training_environment.base_folder(data)
     bases = [EnvironmentFolders(one) for one in dict.fromkeys((base, data))]
     left = sum(
-        folder_size_bytes(EnvironmentFolders(one).part) for one in dict.fromkeys((base, data, *list_attempts(data)))
+        folder_size_bytes(EnvironmentFolders(one).part_folder)
+        for one in dict.fromkeys((base, data, *list_attempts(data)))
     )
     try:
         environment = training_environment.locate(data)
@@ -375,7 +384,7 @@ def report_environment(data: Path) -> EnvironmentReport:
         error = AppError("training_place_missing", path=str(base)) if is_away else none
         return EnvironmentReport(None, problem=error, left_bytes=left, base=proposed_base(data))
     folder = environment.python.parent.parent
-    where = next((one for one in bases if folder in (one.final, one.old)), None)
+    where = next((one for one in bases if folder in (one.final, one.old_folder)), None)
     probe, problem = None, None
     try:
         probe = training_environment.check(environment)
@@ -391,6 +400,6 @@ def report_environment(data: Path) -> EnvironmentReport:
         is_own=where is not None,
         is_current=is_current(folder),
         left_bytes=left,
-        previous_bytes=folder_size_bytes(where.old) if where and folder != where.old else 0,
+        previous_bytes=folder_size_bytes(where.old_folder) if where and folder != where.old_folder else 0,
         base=base,
     )

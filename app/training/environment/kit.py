@@ -158,7 +158,7 @@ def lock_of(kit: TrainingKit, folder: Path) -> PackageLock:
     Raises AppError: training_kit_other, training_kit_system, training_kit_unlisted, python_archive_unknown,
     python_archive_other.
     """
-    lock = locks.named(kit.lock)
+    lock = locks.find_lock(kit.lock)
     if lock is None or lock.digest != kit.lock_sha256:
         raise AppError("training_kit_other", path=str(folder), lock=kit.lock)
     if lock.system != locks.this_system():

@@ -107,7 +107,7 @@ def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, vari
                 stdin=subprocess.DEVNULL,  # no one could answer a prompt, so it must fail
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                cwd=where.part,
+                cwd=where.part_folder,
                 env=variables,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )

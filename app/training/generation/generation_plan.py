@@ -188,7 +188,7 @@ class GenerationStatus:
     expected: int = 0  # paraphrases to request once their first question is accepted
 
     @property
-    def asked(self) -> int:
+    def judged_pairs(self) -> int:
         """Return the number of pairs that were accepted or rejected."""
         return len(self.accepted) + self.rejected.total()
 

@@ -109,7 +109,7 @@ class RunStatus:
         return self.evaluations[0].loss if self.evaluations and self.evaluations[0].step == 0 else None
 
     @property
-    def best(self) -> EvaluationStep | None:
+    def best_evaluation(self) -> EvaluationStep | None:
         return min(self.evaluations, key=lambda evaluation: evaluation.loss, default=None)
 
     @property

@@ -239,7 +239,7 @@ def _plots(history: RunHistory) -> list[str]:
 
 
 def _best(history: RunHistory) -> str:
-    best = history.status.best
+    best = history.status.best_evaluation
     return phrase("training.report.best_here", step=best.step, loss=f"{best.loss:.4f}") if best else ""
 
 

@@ -292,7 +292,7 @@ def _prepared(job: GenerationJob) -> _Prepared:
     Raises AppError as `check_target` does, and "generation_no_passages" | "file_unreadable".
     """
     check_target(job.out)
-    library = Library.beside(job.where.documents)
+    library = Library.open_second(job.where.documents)
     try:
         selected = passages.select_passages(
             library, job.collection, job.seed, generation_plan.max_passages(job.pair_count)
@@ -324,7 +324,7 @@ def _compute_status(
     `lacking`: a cache of whether the collection lacks an answer to a question, since each round judges all replies
     again.
     """
-    library = Library.beside(job.where.documents)
+    library = Library.open_second(job.where.documents)
 
     def lacks(question: str) -> bool:
         if question not in lacking:

@@ -101,7 +101,7 @@ class TerminalRun(CommandEventLoop):
             self._output.progress("common.run_phase", phase=phase)
 
     def _show_step(self, event: TrainingStep) -> None:
-        best = self._run.standing.best
+        best = self._run.standing.best_evaluation
         self._output.progress(
             "common.run_step",
             step=event.step,

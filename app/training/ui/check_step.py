@@ -21,7 +21,7 @@ from app.uikit import localization
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill, turn
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, announce, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -256,7 +256,7 @@ class FindingRow(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         is_stacked = self.width() < self._theme.px(STACKED_BELOW_PX)
-        turn(self._words, is_row=not is_stacked)
+        set_direction(self._words, is_row=not is_stacked)
         self._words.setSpacing(2 if is_stacked else 12)
         self._words.setAlignment(self.button, Qt.AlignmentFlag.AlignLeft if is_stacked else Qt.AlignmentFlag.AlignTop)
 

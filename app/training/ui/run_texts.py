@@ -235,7 +235,7 @@ def error_message(error: AppError, course: RunProgress | None) -> ErrorMessage:
 
 def overfitting_warning(course: RunProgress) -> str:
     """Return a warning that the validation loss rises; "" if it does not, or if the run has ended."""
-    evaluations, best = course.standing.evaluations, course.standing.best
+    evaluations, best = course.standing.evaluations, course.standing.best_evaluation
     if course.state != "running" or best is None or not run_progress.is_overfitting(evaluations):
         return ""
     return phrase("training.validation_loss_rose_n_times", n=run_progress.count_rises(evaluations), s=f"{best.step:,}")

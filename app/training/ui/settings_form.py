@@ -12,7 +12,7 @@ from app.base.wording import phrase
 from app.training import training_errors
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import LayoutItem, Stretch, make_column, make_row, turn
+from app.uikit.widgets.containers import LayoutItem, Stretch, make_column, make_row, set_direction
 from app.uikit.widgets.fields import AutoSpin, TextField, replace_text, storable_text
 from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser, SettingRow
 from app.uikit.widgets.labels import Label
@@ -227,7 +227,7 @@ class SettingField(QWidget):
         self.reset_button.setVisible(is_changed)
 
     def set_narrow(self, is_narrow: bool) -> None:
-        turn(self._box, is_row=not is_narrow)
+        set_direction(self._box, is_row=not is_narrow)
         self._box.setSpacing(4 if is_narrow else 12)
 
     def setAccessibleName(self, name: str) -> None:

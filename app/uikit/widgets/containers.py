@@ -113,7 +113,7 @@ def refill(box: QBoxLayout, widgets: Iterable[QWidget]) -> None:
         widget.show()  # Qt would show it only later, which flickers
 
 
-def turn(box: QBoxLayout, *, is_row: bool) -> None:
+def set_direction(box: QBoxLayout, *, is_row: bool) -> None:
     """Arrange the items of a layout beside each other (`is_row`) or below each other."""
     box.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
 

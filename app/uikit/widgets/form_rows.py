@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column, make_row, turn
+from app.uikit.widgets.containers import make_column, make_row, set_direction
 from app.uikit.widgets.labels import ElidedLabel, Label
 
 LABEL_WIDTH_PX = 168
@@ -47,7 +47,7 @@ class SettingRow(QWidget):
 
     def set_stacked(self, is_stacked: bool) -> None:
         """Put the label above the control (`is_stacked`) or beside it."""
-        turn(self._row, is_row=not is_stacked)
+        set_direction(self._row, is_row=not is_stacked)
         self._row.setSpacing(4 if is_stacked else 16)
 
     def show_note(self, words: str) -> None:
@@ -311,7 +311,7 @@ class AnswerChoiceCard(ChoiceCard):
         """Put the sentence beside the name, aligned with those of other cards, or on a narrow card below it."""
         theme = self._theme
         is_wide = self.width() >= theme.px(SIDE_BY_SIDE_PX)
-        turn(self._row, is_row=is_wide)
+        set_direction(self._row, is_row=is_wide)
         self._row.setContentsMargins(14, 8, 14, 8)
         self._row.setSpacing(12 if is_wide else 2)
         self.radio.setMinimumWidth(theme.px(self._name_px) if is_wide else 0)

@@ -42,7 +42,7 @@ def test_the_answer_is_one_json_object_with_sources_and_claims(ask_json: Ask) ->
 
 
 def test_the_answer_says_the_label_that_its_collection_has_now(ask_json: Ask, trial_data: Path) -> None:
-    with closing(Library.beside(trial_data / "documents.sqlite")) as library:
+    with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
         collection = library.collection("基準").id
         library.set_label(collection, "secret")
         try:

@@ -40,7 +40,7 @@ def test_the_first_question_edited_keeps_everything_that_followed_it(scene: Scen
     scene.ask("二")
     scene.finish(lambda: scene.session.edit(first.parent_id, "壱"))
     assert texts(scene) == ["壱", "壱"]
-    assert len(scene.conversations.all()) == 1
+    assert len(scene.conversations.all_conversations()) == 1
     scene.session.show_branch(scene.thread()[0].id, -1)
     assert texts(scene) == ["一", "一", "二", "二"]
     assert len(scene.store.tree(scene.session.conversation.id)) == 6

@@ -76,7 +76,7 @@ def test_streamed_text_is_in_the_database_while_it_streams_and_stopping_keeps_it
 
 def test_an_empty_question_is_not_taken_and_one_without_a_model_is_kept_and_the_way_out_said(scene: Scene) -> None:
     assert scene.refusal(lambda: scene.session.ask(" \n　")) == "empty_question"
-    assert scene.conversations.all() == []
+    assert scene.conversations.all_conversations() == []
     scene.library.remove("tiny")
     assert scene.refusal(lambda: scene.session.ask("問い")) == "no_model"
     assert texts(scene)[0] == "問い"
@@ -118,7 +118,7 @@ def test_the_branch_is_shown_before_it_is_said_why_it_could_not_be_answered(scen
 
 def test_an_answer_goes_on_while_another_conversation_is_read(scene: Scene) -> None:
     other = scene.ask("別の話").conversation_id
-    scene.session.new()
+    scene.session.open_new()
     left = begin(scene)
     heard: list[object] = []
     scene.session.text_received.connect(lambda *piece: heard.append(piece))
@@ -133,12 +133,12 @@ def test_an_answer_goes_on_while_another_conversation_is_read(scene: Scene) -> N
     assert (answer.status, answer.text) == ("done", SLOW)
     assert scene.ask("もう聞ける").text == "もう聞ける"
     assert [m.text for m in scene.session.messages()] == ["別の話"] * 2 + ["もう聞ける"] * 2
-    assert [c.title for c in scene.conversations.all()] == ["別の話", SLOW]
+    assert [c.title for c in scene.conversations.all_conversations()] == ["別の話", SLOW]
 
 
 def test_who_comes_back_to_an_answer_sees_all_of_it_and_the_rest_as_it_comes(scene: Scene) -> None:
     left = begin(scene)
-    scene.session.new()
+    scene.session.open_new()
     shown: list[str] = []
     scene.session.conversation_opened.connect(lambda _here, messages: shown.append(messages[-1].text))
     scene.session.text_received.connect(lambda _id, piece: shown.append(piece))
@@ -153,20 +153,20 @@ def test_who_comes_back_to_an_answer_sees_all_of_it_and_the_rest_as_it_comes(sce
 
 def test_what_is_moved_to_the_bin_is_answered_no_further(scene: Scene) -> None:
     left = begin(scene)
-    scene.session.new()
+    scene.session.open_new()
     scene.conversations.bin([left])
     assert not scene.session.is_busy
     assert scene.store.thread(left)[-1].status == "stopped"
 
 
 def test_a_temporary_conversation_that_is_left_is_answered_no_further_and_forgotten_for_good(scene: Scene) -> None:
-    scene.session.new(is_temporary=True)
+    scene.session.open_new(is_temporary=True)
     begin(scene)
-    scene.session.new()
+    scene.session.open_new()
     assert not scene.session.is_busy
     scene.session.reopen_temporary()
     assert scene.session.messages()[-1].status == "stopped"
-    scene.session.new()
+    scene.session.open_new()
     scene.session.forget_temporary()
     scene.session.reopen_temporary()
     assert not scene.session.is_temporary
@@ -177,7 +177,7 @@ def test_the_binned_open_conversation_is_closed_and_comes_back(scene: Scene) -> 
     scene.conversations.bin([kept])
     assert scene.session.conversation is None
     scene.conversations.restore([kept])
-    assert [c.id for c in scene.conversations.all()] == [kept]
+    assert [c.id for c in scene.conversations.all_conversations()] == [kept]
 
 
 def test_closing_while_an_answer_streams_keeps_its_text(scene: Scene) -> None:
@@ -242,7 +242,7 @@ def test_a_new_conversation_asks_the_same_question_as_the_old_one(full: tuple[Sc
     scene.session.answer_by("standard", Choices(max_tokens=9))
     assert resolve(scene, "new").text == "今" * 9
     assert texts(scene) == ["今" * 120, "今" * 9]
-    assert len(scene.conversations.all()) == 2
+    assert len(scene.conversations.all_conversations()) == 2
     assert (scene.session.conversation.folder_id, scene.session.choices.max_tokens) == (folder_id, 9)
     assert scene.session.label == "internal"
 
@@ -263,7 +263,7 @@ def test_a_new_conversation_with_the_question_of_a_secret_one_is_secret(
     else:
         assert scene.session.give_label("secret")
     resolve(scene, "new")
-    assert len(scene.conversations.all()) == 2
+    assert len(scene.conversations.all_conversations()) == 2
     assert scene.session.label == "secret"
 
 
@@ -273,19 +273,19 @@ def test_a_full_context_is_no_longer_asked_about_in_another_conversation(scene: 
     asked: list[ContextOverflow] = []
     scene.session.overflow.counted.connect(asked.append)
     scene.ask("今" * 400)
-    scene.session.new()
+    scene.session.open_new()
     assert scene.ask("別").text == "別"
     assert asked == []
 
 
 def test_what_is_left_out_of_one_temporary_conversation_is_not_left_out_of_the_next(scene: Scene) -> None:
     scene.preferences.change(context_tokens=512)
-    scene.session.new(is_temporary=True)
+    scene.session.open_new(is_temporary=True)
     scene.ask("0" * 60)
     with scene.qtbot.waitSignal(scene.session.overflow.counted):
         scene.session.ask("今" * 200)
     assert resolve(scene, "drop").details.left_out_turns == 1
-    scene.session.new(is_temporary=True)
+    scene.session.open_new(is_temporary=True)
     scene.ask("合言葉は山です")
     assert scene.ask("合言葉は？").details.left_out_turns == 0
 

@@ -33,12 +33,12 @@ def test_every_conversation_has_its_draft_and_so_has_the_new_one(scene: Scene) -
     assert session.draft() == UnsentDraft(), "the question that was sent is no draft any more"
     one = conversation_id(scene)
     session.keep_draft(UnsentDraft("一の続き"))
-    session.new()
+    session.open_new()
     assert session.draft() == UnsentDraft()
     session.keep_draft(UnsentDraft("次の会話"))
     session.open(one)
     assert session.draft() == UnsentDraft("一の続き")
-    session.new()
+    session.open_new()
     assert session.draft() == UnsentDraft("次の会話")
     assert scene.conversations.with_drafts() == {one}
 
@@ -55,7 +55,7 @@ def test_a_draft_of_an_edit_knows_its_question_and_what_was_set_aside(scene: Sce
 def test_an_action_leaves_the_draft_alone(scene: Scene) -> None:
     answer = scene.ask("一")
     scene.session.keep_draft(UnsentDraft("書きかけ"))
-    scene.finish(lambda: scene.session.act(answer.id, scene.presets.all("action")[0]))
+    scene.finish(lambda: scene.session.act(answer.id, scene.presets.presets_of_kind("action")[0]))
     assert scene.session.draft() == UnsentDraft("書きかけ")
 
 
@@ -69,7 +69,7 @@ def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(s
     scene.ask("一")
     one = conversation_id(scene)
     scene.session.about_to_leave.connect(lambda: scene.session.keep_draft(UnsentDraft("間に合った")))
-    scene.session.new()
+    scene.session.open_new()
     assert ConversationOrganizer(scene.store.database).draft(one) == UnsentDraft("間に合った")
 
 
@@ -115,7 +115,7 @@ def test_a_conversation_keeps_its_preset_and_what_it_has_otherwise(scene: Scene)
     answer = scene.ask("一")
     assert (answer.details.choices.max_tokens, answer.details.choices.temperature) == (256, 0.1)
     one = conversation_id(scene)
-    session.new()
+    session.open_new()
     assert (session.preset.id, session.choices) == ("standard", Choices())
     session.open(one)
     assert (session.preset.id, session.choices) == ("brief", Choices(temperature=0.1))
@@ -136,7 +136,7 @@ def files_with(folder: Path, text: str) -> list[str]:
 def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> None:
     session = scene.session
     scene.ask("目印：" + CANARY[::-1])
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     session.keep_draft(UnsentDraft(CANARY))
     answer = scene.ask(CANARY)
     session.keep_draft(UnsentDraft(CANARY + "の続き", answer.parent_id, CANARY))
@@ -147,8 +147,8 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     ):
         scene.finish(act)
     assert session.is_temporary
-    assert len(scene.conversations.all()) == 1
-    session.new()
+    assert len(scene.conversations.all_conversations()) == 1
+    session.open_new()
     database.make_daily_backup(scene.where.database, scene.where.backups, 1.8e9)
     data = scene.where.database.parent
     assert files_with(data, CANARY[::-1]), "what is kept is found by the same search"
@@ -158,10 +158,10 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
 
 def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Scene) -> None:
     session = scene.session
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     scene.ask("甲")
     session.keep_draft(UnsentDraft("続き"))
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     scene.ask("乙")
     session.reopen_temporary()
     assert session.is_temporary
@@ -175,14 +175,14 @@ def test_what_was_typed_in_a_temporary_conversation_can_be_taken_back_and_an_emp
     scene: Scene,
 ) -> None:
     session = scene.session
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     session.keep_draft(UnsentDraft("まだ聞いていない"))
     with scene.qtbot.waitSignal(session.temporary_left):
-        session.new()
+        session.open_new()
     assert session.draft() == UnsentDraft()
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     with scene.qtbot.assertNotEmitted(session.temporary_left):
-        session.new()
+        session.open_new()
     session.reopen_temporary()
     assert (session.is_temporary, session.conversation) == (True, None)
     assert session.draft() == UnsentDraft("まだ聞いていない")
@@ -190,23 +190,23 @@ def test_what_was_typed_in_a_temporary_conversation_can_be_taken_back_and_an_emp
 
 def test_a_temporary_conversation_kept_after_all_is_stored_with_every_branch(scene: Scene) -> None:
     session = scene.session
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     answer = scene.ask("残す")
     scene.finish(lambda: session.edit(answer.parent_id, "残します"))
     session.keep_temporary()
     assert not session.is_temporary
     assert [message.text for message in scene.thread()] == ["残します", "残します"]
     assert len(scene.store.tree(conversation_id(scene))) == 4
-    assert [conversation.title for conversation in scene.conversations.all()] == ["残す"]
+    assert [conversation.title for conversation in scene.conversations.all_conversations()] == ["残す"]
     with scene.qtbot.assertNotEmitted(session.temporary_left):
-        session.new()
+        session.open_new()
 
 
 def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_number(scene: Scene) -> None:
     session = scene.session
     scene.ask("保存")
     stored = conversation_id(scene)
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     scene.ask("一時")
     assert conversation_id(scene) == stored
     scene.conversations.bin([stored])
@@ -219,7 +219,7 @@ def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_numb
 
 def test_closing_the_program_forgets_temporary_conversations(scene: Scene) -> None:
     session = scene.session
-    session.new(is_temporary=True)
+    session.open_new(is_temporary=True)
     with scene.qtbot.waitSignal(session.text_received, timeout=20_000):
         session.ask("!slow " + CANARY)
     session.close()
@@ -257,7 +257,7 @@ def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(
 
 def test_a_conversation_in_the_bin_is_not_opened_by_a_list_that_still_shows_it(scene: Scene) -> None:
     answer = scene.ask("一")
-    scene.session.new()
+    scene.session.open_new()
     scene.conversations.bin([answer.conversation_id])
     scene.session.open(answer.conversation_id)
     assert scene.session.conversation is None

@@ -11,10 +11,10 @@ def test_a_folder_comes_back_also_around_what_lies_in_the_bin(store, qtbot):
     folder_id = conversations.add_folder("橋梁", [shown, binned])
     conversations.bin([binned])
     undo = conversations.remove_folder(folder_id)
-    assert {c.folder_id for c in conversations.all()} == {None}
+    assert {c.folder_id for c in conversations.all_conversations()} == {None}
     undo()
     conversations.restore([binned])
-    assert {c.id: c.folder_id for c in conversations.all()} == {shown: folder_id, binned: folder_id}
+    assert {c.id: c.folder_id for c in conversations.all_conversations()} == {shown: folder_id, binned: folder_id}
 
 
 def test_what_is_erased_is_gone_from_the_bin_at_once_and_from_the_database_soon(store, qtbot, monkeypatch):

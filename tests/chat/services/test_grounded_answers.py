@@ -87,7 +87,7 @@ def test_when_the_model_says_so_it_is_not_in_the_documents_either(grounded: Scen
 def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversation_that_is_kept(
     scene: Scene, library: Library
 ) -> None:
-    scene.session.new(is_temporary=True)
+    scene.session.open_new(is_temporary=True)
     scene.session.ask_of((CollectionRef(1, "基準"),))
     answer = scene.ask("土に接する部材の鉄筋のかぶりは何mmですか")
     kept = answer.details.grounding
@@ -103,7 +103,7 @@ def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversati
 
 def test_the_scope_belongs_to_the_conversation_and_without_one_nothing_is_searched(grounded: Scene) -> None:
     first = grounded.ask(RIGHT).conversation_id
-    grounded.session.new()
+    grounded.session.open_new()
     assert grounded.session.scope == ()
     answer = grounded.ask(RIGHT)
     assert (answer.text, answer.details.grounding, answer.details.scope) == (RIGHT, None, ())
@@ -152,7 +152,7 @@ def test_an_action_rests_on_the_passages_of_its_answer_and_a_repetition_asks_the
     grounded: Scene,
 ) -> None:
     answer = grounded.ask(RIGHT)
-    (action, *_) = grounded.presets.all("action")
+    (action, *_) = grounded.presets.presets_of_kind("action")
     acted = grounded.finish(lambda: grounded.session.act(answer.id, action))
     assert acted.details.is_action
     assert acted.details.grounding.sources == answer.details.grounding.sources

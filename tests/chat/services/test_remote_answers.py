@@ -177,12 +177,12 @@ def test_nothing_is_sent_before_the_user_agrees_and_then_all_of_that_conversatio
     assert script.requests == []
     assert agreed(scene, "二").text == "東京です"
     assert not scene.session.needs_remote_consent
-    scene.session.new()
+    scene.session.open_new()
     assert scene.session.needs_remote_consent
     scene.session.agree_to_remote()  # before its first question
     assert not scene.session.needs_remote_consent
     first = scene.ask("一").conversation_id
-    scene.session.new()
+    scene.session.open_new()
     assert scene.session.needs_remote_consent
     scene.session.open(first)
     assert not scene.session.needs_remote_consent

@@ -67,7 +67,7 @@ def test_the_label_of_many_is_found_with_few_questions_to_the_database(
     store.database._db.set_trace_callback(asked.append)
     assert transfer.label_of([*ids, 999]) == "internal"
     there = [DocumentCollection(1, "内規", "secret")]
-    found = store.some([*reversed(ids), 999])
+    found = store.conversations_of([*reversed(ids), 999])
     assert set(conversation_privacy.effective_labels(store, found, there).values()) == {"internal"}
     store.database._db.set_trace_callback(None)
     assert [one.id for one in found] == ids[::-1]

@@ -275,7 +275,7 @@ class Session(QObject):
         """Those that the page was given last."""
         return self._given
 
-    def asked(self) -> list[CollectionRef]:
+    def referenced_collections(self) -> list[CollectionRef]:
         return []
 
     def draft(self) -> UnsentDraft:
@@ -306,7 +306,7 @@ def _noted(name: str) -> Callable[..., bool]:
 
 for _name in (
     *("ask", "edit", "act", "reproduce", "regenerate", "show_branch", "resolve_overflow", "stop"),
-    *("new", "keep_temporary", "use_model", "answer_by"),
+    *("open_new", "keep_temporary", "use_model", "answer_by"),
 ):
     setattr(Session, _name, _noted(_name))
 

@@ -62,7 +62,7 @@ def test_the_last_thrown_away_is_chosen_and_enter_brings_it_back(open_bin, store
     assert parts.window.focusWidget() is page.list
     qtbot.keyClick(page.list, Qt.Key.Key_Return)
     assert shown(page) == ["一"]
-    assert [one.id for one in parts.conversations.all()] == [ids[1]]
+    assert [one.id for one in parts.conversations.all_conversations()] == [ids[1]]
     assert page.list.chosen_ids() == [ids[0]]
     parts.window.undo_stack.undo()
     assert shown(page) == ["二", "一"]
@@ -99,7 +99,7 @@ def test_who_says_so_erases_what_was_chosen_or_everything(open_bin, store, qtbot
     assert "ごみ箱の 2 件をすべて完全に削除しますか" in words(dialog)
     dialog.buttons["erase"].click()
     assert parts.conversations.binned() == []
-    assert [one.id for one in parts.conversations.all()] == [kept]
+    assert [one.id for one in parts.conversations.all_conversations()] == [kept]
     assert not parts.window.sidebar.bin_button.note
 
 
@@ -109,7 +109,7 @@ def test_an_empty_bin_says_so_and_leads_back(open_bin, store, qtbot):
     page.list.selectAll()
     assert page._selection_label.text() == "3 件を選んでいます"
     qtbot.mouseClick(page.restore_button, LEFT)
-    assert len(parts.conversations.all()) == 3
+    assert len(parts.conversations.all_conversations()) == 3
     assert parts.window.focusWidget() is page.ask_button
     assert not page.empty_button.isVisible()
     assert phrase("chat.the_bin_is_empty_deleted") in words(page)

@@ -134,7 +134,7 @@ def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(
     window.answered(lambda: window.session.resolve_overflow("new"))
     assert window.shown() == ["う" * 60] * 2
     assert window.composer.text() == ""
-    window.session.new()
+    window.session.open_new()
     assert window.composer.text() == "kakikake"
 
 
@@ -148,7 +148,7 @@ def test_a_draft_is_not_kept_in_another_conversation_while_a_conversion_is_open(
     assert stored(window, one) == UnsentDraft("一の続き")
     convert(window.editor, "", "橋")
     qtbot.waitUntil(lambda: window.editor.text() == "一の続き")
-    window.session.new()
+    window.session.open_new()
     assert stored(window, one) == UnsentDraft("一の続き")
     assert window.composer.text() == "kakikake"
 
@@ -168,7 +168,7 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
     assert page.header.tag.isVisible()
     window.ask(CANARY)
     assert window.window.sidebar.conversations.open_id is None
-    assert [conversation.title for conversation in parts.conversations.all()] == ["保存する"]
+    assert [conversation.title for conversation in parts.conversations.all_conversations()] == ["保存する"]
     window.type("tsuzuki")
     assert page.header.title.text() == CANARY
     window.window._on_new_requested()
@@ -184,7 +184,7 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
     assert window.composer.text() == "tsuzuki"
     window.window._on_new_requested()
     assert files_with(where, "tsuzuki") == []
-    window.session.new(is_temporary=True)
+    window.session.open_new(is_temporary=True)
     window.type("mada-kiite-inai")  # before its first question
     window.window._on_new_requested()
     assert window.composer.text() == ""
@@ -195,7 +195,7 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
 
 
 def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(window: Window) -> None:
-    window.session.new(is_temporary=True)
+    window.session.open_new(is_temporary=True)
     window.ask("残す")
     window.type("tsuzuki")
     window.page.header.keep_requested.emit()

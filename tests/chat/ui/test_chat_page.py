@@ -80,7 +80,7 @@ def test_the_menu_starts_a_question_copies_exports_and_opens_the_record(double: 
     logs, exports = heard(double.navigation.log_requested), heard(double.navigation.export_requested)
     menu = double.menu()
     menu["新しい質問"].trigger()
-    assert double.calls == [("new",)]
+    assert double.calls == [("open_new",)]
     menu["会話をコピー"].trigger()
     assert clipboard() == "質問：何ですか\n\n回答：**これ**です"
     menu["記録を見る"].trigger()
@@ -104,7 +104,7 @@ def test_the_preset_menu_lists_presets_and_checks_the_one_in_force(double: Doubl
     button.menu().aboutToShow.emit()
     listed = entries(button.menu())
     own, all_presets = "この会話だけの設定…", "プリセットを編集…"
-    assert list(listed) == [*(preset.name for preset in double.presets.all("chat")), own, all_presets]
+    assert list(listed) == [*(preset.name for preset in double.presets.presets_of_kind("chat")), own, all_presets]
     assert [name for name, action in listed.items() if action.isChecked()] == ["標準"]
     double.session.choices = Choices(temperature=0.1)
     listed[double.presets.chat_preset("exact").name].trigger()
@@ -118,7 +118,7 @@ def test_the_preset_menu_lists_presets_and_checks_the_one_in_force(double: Doubl
     listed[own].trigger()
     listed[all_presets].trigger()
     assert (len(answering), settings) == (1, [("presets",)])
-    double.session.preset = dataclasses.replace(double.presets.all("chat")[0], name="いつもの & 短い")
+    double.session.preset = dataclasses.replace(double.presets.presets_of_kind("chat")[0], name="いつもの & 短い")
     double.presets.put(double.session.preset)
     assert "いつもの && 短い" in button.text()
 
@@ -165,7 +165,7 @@ def test_a_temporary_conversation_says_so_wherever_one_looks(double: Double) -> 
         return [double.header.tag.isVisible(), *("保存しません" in text for text in told)]
 
     double.menu()["一時的な会話"].trigger()
-    assert double.calls == [("new", True)]
+    assert double.calls == [("open_new", True)]
     double.session.is_temporary = True
     double.open_new()
     assert places() == [True] * 3
@@ -223,7 +223,7 @@ def test_what_is_asked_of_an_answer_reaches_the_session(double: Double) -> None:
     double.press(Key.Key_Left, ALT)
     double.press(Key.Key_Right, ALT)
     assert double.calls == [
-        ("act", 2, double.presets.all("action")[0]),
+        ("act", 2, double.presets.presets_of_kind("action")[0]),
         ("reproduce", 2),
         ("show_branch", 2, -1),
         ("show_branch", 2, 1),

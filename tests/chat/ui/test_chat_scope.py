@@ -115,7 +115,7 @@ def test_own_documents_come_before_the_manual_and_nobody_has_to_ask_them(put, op
     assert scope.editor.placeholderText() == phrase("chat.ask_about_your_documents")
     scope.line.chips[0].findChild(IconButton).click()
     assert scope.asked() == []
-    scope.session.new()
+    scope.session.open_new()
     assert scope.asked() == []
     scope.session.open(kept)
     assert scope.editor.placeholderText() == "続けて質問できます"
@@ -139,7 +139,7 @@ def test_what_was_chosen_is_asked_by_new_conversations_too_and_each_keeps_its_ow
     scope.session.open(kept)
     assert (scope.asked(), scope.chips()) == ([], [])
     scope.toggle("点検記録")
-    scope.session.new()
+    scope.session.open_new()
     assert scope.asked() == scope.chips() == ["点検記録"]
     assert scope.parts.preferences.value.scope == ("点検記録",)
     scope.toggle("基準")

@@ -79,7 +79,7 @@ def show(section, qtbot):
 
 
 def all_presets(presets) -> dict[str, Preset]:
-    return {preset.name: preset for kind in ("chat", "action") for preset in presets.all(kind)}
+    return {preset.name: preset for kind in ("chat", "action") for preset in presets.presets_of_kind(kind)}
 
 
 def choose(section, name: str) -> Preset:
@@ -113,7 +113,7 @@ def test_the_list_has_both_kinds_under_headings_and_marks_the_one_of_new_convers
     assert (
         shown.index("会話のプリセット") < shown.index("標準") < shown.index(phrase("chat.quick_actions_below_answers"))
     )
-    assert shown[-1] in [preset.name for preset in section._presets.all("action")]
+    assert shown[-1] in [preset.name for preset in section._presets.presets_of_kind("action")]
     marked = [section.entries.index(row).data(EntryRole) for row in range(len(shown))]
     assert [entry.preset.name for entry in marked if entry and entry.is_default] == ["標準"]
     assert section.chosen.id == STANDARD_PRESET
@@ -235,7 +235,7 @@ def test_a_quick_action_has_a_request_and_no_system_prompt(section, click):
 
 def test_what_does_not_do_is_refused_in_words(open_editor, scene, qtbot, click):
     editor = open_editor()
-    before = scene.presets.all("chat")
+    before = scene.presets.presets_of_kind("chat")
     for name, problem in (
         ("", phrase("chat.enter_a_name")),
         ("　 ", phrase("chat.enter_a_name")),
@@ -253,7 +253,7 @@ def test_what_does_not_do_is_refused_in_words(open_editor, scene, qtbot, click):
         click(editor.save_button)
         assert part in editor.problem.text()
     assert editor.isVisible()
-    assert scene.presets.all("chat") == before
+    assert scene.presets.presets_of_kind("chat") == before
     close(editor, qtbot)
 
 
@@ -325,17 +325,17 @@ def test_numbers_can_be_typed_full_width_and_an_emptied_field_is_left_to_the_mod
 
 
 def test_leaving_with_changes_asks_first(open_editor, scene, qtbot, click):
-    editor = open_editor(scene.presets.all("chat")[0])
+    editor = open_editor(scene.presets.presets_of_kind("chat")[0])
     editor.reject()
     assert not editor.isVisible()
-    editor = open_editor(scene.presets.all("chat")[0])
+    editor = open_editor(scene.presets.presets_of_kind("chat")[0])
     qtbot.keyClicks(editor.name, "x")
     for answer, stays in (("cancel", True), ("leave", False)):
         press(editor, Key.Key_Escape)
         assert editor.isVisible()
         click(QApplication.activeModalWidget().buttons[answer])
         assert editor.isVisible() == stays
-    assert scene.presets.all("chat")[0].name == "標準"
+    assert scene.presets.presets_of_kind("chat")[0].name == "標準"
 
 
 def test_a_full_disk_is_said_and_what_cannot_be_stored_stays_in_the_editor(section, scene, monkeypatch, qtbot, click):
@@ -377,7 +377,7 @@ def test_what_is_set_for_a_conversation_reaches_its_next_answer_only(scene, sett
     assert first.details.choices.temperature != 0.1
     assert (second.temperature, second.system_prompt) == (0.1, "短く。")
     assert scene.thread()[1].details.choices == first.details.choices
-    scene.session.new()
+    scene.session.open_new()
     assert scene.ask("別の会話").details.choices == first.details.choices
 
 
@@ -426,7 +426,7 @@ def test_what_is_otherwise_becomes_a_preset_of_its_own(scene, settings, click):
 
 
 def test_a_temporary_conversation_has_settings_of_its_own_and_cancelling_changes_none(scene, settings, qtbot, click):
-    scene.session.new(is_temporary=True)
+    scene.session.open_new(is_temporary=True)
     window = settings()
     qtbot.keyClicks(window.form.spins["temperature"], "0.1")
     click(window.cancel_button)
@@ -439,7 +439,7 @@ def test_a_temporary_conversation_has_settings_of_its_own_and_cancelling_changes
     click(window.save_button)
     found = scene.ask("質問").details.choices
     assert (found.temperature, found.system_prompt) == (0.1, "")
-    scene.session.new()
+    scene.session.open_new()
     assert scene.session.choices == Choices()
 
 
@@ -554,4 +554,4 @@ def test_the_page_of_questions_opens_both_and_a_deletion_is_undone_by_the_toast(
     choose(section, "検査")
     click(section.delete_button)
     click(parts.window.toast.undo_button)
-    assert own in parts.presets.all("chat")
+    assert own in parts.presets.presets_of_kind("chat")

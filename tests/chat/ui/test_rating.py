@@ -31,7 +31,7 @@ class Rated:
 
     def open(self, text: str = TEXT, status: str = "done", *, is_temporary: bool = False) -> None:
         if is_temporary:
-            self.session.new(is_temporary=True)
+            self.session.open_new(is_temporary=True)
         store, details = self.session._store, AnswerDetails("m", grounding=Grounding())
         answer = store.add_answer(store.add_question("点検は？").id, details)
         store.finish_answer(answer.id, text, status, details)

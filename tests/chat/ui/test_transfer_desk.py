@@ -94,7 +94,7 @@ def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_win
     for number in range(3):
         answered(store, f"題 {number}", "答え")
     window = opened()
-    window.window.sidebar.list.export_requested.emit([one.id for one in window.conversations.all()][1:])
+    window.window.sidebar.list.export_requested.emit([one.id for one in window.conversations.all_conversations()][1:])
     assert window.desk.dialog.accessibleDescription() == "選んだ 2 件の会話"
     assert sorted(path.name for path in window.export("markdown")) == ["題 0.md", "題 1.md"]
     window.path = tmp_path / "すべて.json"
@@ -102,13 +102,13 @@ def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_win
     assert window.desk.dialog.formats.value == "json"
     assert window.export("json") == [window.path]
     assert len(window.read("すべて.json")) == 3
-    window.conversations.bin([found.id for found in window.conversations.all()])
+    window.conversations.bin([found.id for found in window.conversations.all_conversations()])
     window.conversations.erase([found.id for found in window.conversations.binned()])
     window.desk.export_all()
     assert "まだありません" in window.banner
     with qtbot.waitSignal(window.desk._transfer.imported):
         window.window.sidebar.import_requested.emit()
-    assert len(window.conversations.all()) == 3
+    assert len(window.conversations.all_conversations()) == 3
     assert "3 件の会話を取り込みました。" in window.banner
     assert window.window.sidebar.conversations.rowCount() > 0
 
@@ -129,7 +129,7 @@ def test_nothing_is_written_when_the_dialog_or_the_desktops_window_is_cancelled(
 def test_a_temporary_conversation_is_exported_from_memory(store: Store, opened, tmp_path: Path, qtbot: QtBot) -> None:
     answered(store, "保存した会話", "同じ番号")
     window = opened()
-    window.session.new(is_temporary=True)
+    window.session.open_new(is_temporary=True)
     window.session.ask("書かれない質問")
     qtbot.waitUntil(lambda: not window.session.is_busy)
     window.path = tmp_path / "a.json"
@@ -189,7 +189,7 @@ def test_a_second_piece_of_work_waits_and_the_first_can_be_cancelled(
         window.desk.export_all()
         assert "続けています" in window.banner
         window.strip.progress.cancel_button.click()
-    assert len(window.conversations.all()) == 1
+    assert len(window.conversations.all_conversations()) == 1
     assert not window.strip.progress.isVisible()
 
 
@@ -217,7 +217,7 @@ def test_a_json_file_dropped_on_window_or_field_is_imported_and_no_text(
     ended = heard(window.desk.ended)
     with qtbot.waitSignal(window.desk._transfer.imported):
         assert drop(window.window, place, str(file))
-    assert len(window.conversations.all()) == 1
+    assert len(window.conversations.all_conversations()) == 1
     assert editor.text() == ""
     ((words, seconds),) = ended
     assert words == "会話を取り込みました", "told to whoever is away"

@@ -59,7 +59,7 @@ def test_what_is_added_is_read_and_found(driver: DocumentsDriver, files: Path) -
     driver.wait_until_read()
     assert set(driver.states(collection).values()) == {"done"}
     assert driver.documents.reader_pid == 0
-    with closing(Library.beside(driver.where.documents)) as library:
+    with closing(Library.open_second(driver.where.documents)) as library:
         found = passage_search.search(library, "橋脚", [collection])
     assert len(found) == 3
     assert driver.problems == []
@@ -277,7 +277,7 @@ def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(
     driver: DocumentsDriver, files: Path
 ) -> None:
     driver.collection_amid(files, "1.txt")
-    with closing(Library.beside(driver.where.documents)) as library:
+    with closing(Library.open_second(driver.where.documents)) as library:
         library.add_collection("規程")
     stood: list[QueueStatus] = []
     driver.documents.queue.status_changed.connect(stood.append)
@@ -319,7 +319,7 @@ def test_labels_survive_the_database_that_said_them(where: Paths, make_driver: M
         library.database.read("PRAGMA ignore_check_constraints = 1")
         with library.database.transaction():
             library.database.write("UPDATE collection SET label = 'top' WHERE id = ?", ids["別の版"])
-    with closing(Library.beside(where.documents)) as library:  # not yet in the file itself, only in its log
+    with closing(Library.open_second(where.documents)) as library:  # not yet in the file itself, only in its log
         library.set_label(ids["入札"], "secret")
         log = where.documents.with_name(where.documents.name + "-wal").read_bytes()
     raw = bytearray(where.documents.read_bytes())
@@ -399,11 +399,11 @@ def test_what_was_being_removed_when_all_ended_leaves_at_the_next_start(
 ) -> None:
     first = make_driver()
     kept = first.collection(files, name="残る")
-    with closing(Library.beside(first.where.documents)) as library:
+    with closing(Library.open_second(first.where.documents)) as library:
         library.exclude([first.document(kept, "2.txt").id])
     first.documents.remove_collection(first.collection(files))
     first.close()
-    with closing(Library.beside(first.where.documents)) as library:
+    with closing(Library.open_second(first.where.documents)) as library:
         assert [one.name for one in library.collections()] == ["残る"]
         assert len(library.collections_to_remove()) == 1
     second = make_driver()

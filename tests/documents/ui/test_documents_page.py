@@ -85,7 +85,7 @@ class PageDriver(DocumentsDriver):
     def put(self, name: str, state: str, report: ReadingReport) -> None:
         """As another reader would have left it."""
         document = self.document(self.page._chosen_id, name)
-        with closing(Library.beside(self.where.documents)) as library:
+        with closing(Library.open_second(self.where.documents)) as library:
             library.put(dataclasses.replace(document, state=state, report=report), [])
         self.page._refill()
 
@@ -282,7 +282,7 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
 def test_what_became_secret_in_another_process_is_asked_about_though_the_page_shows_an_old_label(
     filled: PageDriver,
 ) -> None:
-    with closing(Library.beside(filled.where.documents)) as library:
+    with closing(Library.open_second(filled.where.documents)) as library:
         library.set_label(filled.page._chosen_id, "secret")
     assert filled.page.collection.label == "internal"
     filled.page.collection_actions.label(filled.page.collection, "public")
@@ -300,13 +300,13 @@ def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: PageDrive
     view.setFocus()
     QTest.keyClick(view, Qt.Key.Key_End)
     QTest.keyClick(view, Qt.Key.Key_Home)
-    assert [one.name for one in view.chosen()] == ["あ.txt"]
+    assert [one.name for one in view.selected_documents()] == ["あ.txt"]
     (folder / "あ.txt").write_text("一\n二\n三\n", encoding="utf-8")
     QTest.keyClick(view, Qt.Key.Key_F5)
     filled.wait(lambda: filled.documents.documents(filled.page._chosen_id)[0].report.sections == 3)
     filled.settle()
     QTest.keyClick(view, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
-    assert [one.name for one in view.chosen()] == ["あ.txt", "か.txt"]
+    assert [one.name for one in view.selected_documents()] == ["あ.txt", "か.txt"]
     assert not filled.page.report.isVisible()  # of one document only
 
 

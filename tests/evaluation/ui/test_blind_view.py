@@ -233,7 +233,7 @@ def test_a_vote_is_taken_back_from_the_result(open_desk: Open) -> None:
 def test_other_systems_are_chosen_and_the_same_one_twice_is_refused_with_the_reason(open_desk: Open) -> None:
     desk = open_desk(blind_study(6, answers={(DOCUMENTS, 1): "同じ", (TUNED, 1): "同じ"}))
     start = desk.view.start
-    assert start.chosen == (BASE, TUNED)
+    assert start.chosen_systems == (BASE, TUNED)
     start.first_chooser.setCurrentIndex(2)
     assert (start.begin_button.isEnabled(), start.reason.text()) == (False, "違う構成を 2 つ選んでください。")
     start.first_chooser.setCurrentIndex(1)

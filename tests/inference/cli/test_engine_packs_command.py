@@ -29,7 +29,7 @@ def test_a_checkout_knows_no_gpu_parts(kotae, pack):
 
 def test_a_pack_is_taken_listed_and_removed(kotae, pack, monkeypatch):
     known = EnginePack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
-    monkeypatch.setattr(engine_packs, "known", lambda: (known,))
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: (known,))
     status, told, _ = kotae("engine", "add", str(pack))
     assert (status, told["sha256"]) == (0, known.sha256)
     assert [one["name"] for one in kotae("engine", "list")[1]["packs"]] == ["vulkan"]

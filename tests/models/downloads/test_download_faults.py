@@ -150,7 +150,7 @@ def _check(result: Done | AppError, events: list[Event], case: Case, hub: Hub, w
     if case.saying is not None:
         assert any(isinstance(event, case.saying) for event in events)
     if case.code == "download_damaged":
-        assert PartPaths(target).bad.stat().st_size == CONTENT.size
+        assert PartPaths(target).bad_path.stat().st_size == CONTENT.size
 
 
 @pytest.mark.parametrize("state", ["half done", "nearly done"])

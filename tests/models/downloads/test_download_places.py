@@ -158,11 +158,11 @@ def test_a_file_that_is_here_whole_is_only_verified(tmp_path: Path) -> None:
 def test_who_comes_second_deletes_nothing_of_the_first(tmp_path: Path) -> None:
     places, control = PartPaths(tmp_path / FILE), TransferControl()
     with Hub(CONTENT) as hub, filelock.FileLock(places.lock, timeout=0):
-        places.part.write_bytes(b"of the first")
+        places.part_path.write_bytes(b"of the first")
         for _ in range(2):
             assert refused(command(hub, tmp_path), control).code == "download_running"
         assert places.lock.exists()
-        assert places.part.read_bytes() == b"of the first"
+        assert places.part_path.read_bytes() == b"of the first"
 
 
 # ------------------------------------------------------------------------------------------------ who owns the target

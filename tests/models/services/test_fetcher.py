@@ -44,7 +44,7 @@ def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp
         hub.change(bytes_per_s=0)
         qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
     assert ends == [FetchResult("done")]
-    fetcher.rest()
+    fetcher.stop_idle_child()
 
 
 @pytest.mark.parametrize(

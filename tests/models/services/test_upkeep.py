@@ -106,7 +106,7 @@ def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: Q
             other.maintenance.import_kit(tmp_path / "kit")
         assert signal.args[0].problems == []
         assert [model.id for model in other.library.models()] == ["m"]
-        assert [preset.name for preset in other.presets.own()] == ["橋の点検"]
+        assert [preset.name for preset in other.presets.own_presets()] == ["橋の点検"]
     store.close()
 
 

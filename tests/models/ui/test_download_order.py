@@ -128,6 +128,6 @@ def test_an_address_counts_when_it_is_one(driver, qtbot):
         driver.wait(dialog.buttons["next"].isEnabled)
         qtbot.keyClicks(dialog.field, address)
         assert dialog.buttons["next"].isEnabled() == is_good, address
-        assert dialog.place == (address if is_good else "")
+        assert dialog.source == (address if is_good else "")
         assert ("http:// か https:// で始まる" in words(dialog)) != is_good
     dialog.reject()

@@ -182,7 +182,7 @@ def test_an_empty_file_is_called_empty(check, listed):
     ],
 )
 def test_what_is_no_new_version_but_ours_is_named_and_where_it_is_added(check, monkeypatch, name, what, where_to):
-    monkeypatch.setattr(engine_packs, "known", lambda: (EnginePack("vulkan", "libggml-vulkan.so", 1, "0" * 64),))
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: (EnginePack("vulkan", "libggml-vulkan.so", 1, "0" * 64),))
     dialog = check(name, b'{"format": "kotae-training-kit"}')
     told = words_of(dialog)
     assert what in told
@@ -193,7 +193,7 @@ def test_what_is_no_new_version_but_ours_is_named_and_where_it_is_added(check, m
 
 
 def test_a_part_for_graphics_cards_that_this_kotae_takes_none_of_is_not_sent_on(check, monkeypatch):
-    monkeypatch.setattr(engine_packs, "known", lambda: ())
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: ())
     told = words_of(check("kotae-vulkan-0.3.36-linux-x86_64.zip"))
     assert "GPU の部品に対応していない" in told
     assert "ファイルから追加" not in told

@@ -20,7 +20,7 @@ LIMIT_MS = 60_000
 
 @pytest.fixture(autouse=True)
 def listed(monkeypatch):
-    monkeypatch.setattr(engine_packs, "known", lambda: (PACK,))
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: (PACK,))
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_a_conversation_is_found_renamed_binned_and_taken_back(keyboard: Keyboar
     keyboard.press(Key.Key_A, Modifier.ControlModifier)
     keyboard.write("鉄筋")
     keyboard.press(Key.Key_Return)
-    qtbot.waitUntil(lambda: [c.title for c in parts.conversations.all()].count("鉄筋") == 1)
+    qtbot.waitUntil(lambda: [c.title for c in parts.conversations.all_conversations()].count("鉄筋") == 1)
     qtbot.waitUntil(lambda: keyboard.focus is parts.window.sidebar.list)
     keyboard.press(Key.Key_Delete)
     assert [conversation.title for conversation in parts.conversations.binned()] == ["鉄筋"]

@@ -157,7 +157,7 @@ def assert_all_may_change_once_its_windows_are_closed(app: QApplication, parts: 
     parts.presets.changed.emit()
     parts.conversations.note_change()
     parts.engine.status_changed.emit(EngineStatus("off"))
-    parts.session.new()
+    parts.session.open_new()
     screenshots.pause()
     assert screenshots.other_windows(app, parts) == []
 

@@ -66,5 +66,5 @@ def test_standards_name_their_authors_and_nobody_else(kasensabo: Path) -> None:
 def test_a_split_of_real_rows_is_sound(rows: list[TrainingRow]) -> None:
     assert len(near_duplicates(rows)) < 20
     made = data_split.split_rows(rows)
-    assert [len(made.part(name)) for name in PARTS] == [4978, 200, 400]
+    assert [len(made.rows_of(name)) for name in PARTS] == [4978, 200, 400]
     assert data_split.report_leakage(made).is_sound

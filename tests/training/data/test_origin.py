@@ -83,10 +83,10 @@ def test_rows_with_flaws_are_found_by_kind(tmp_path: Path) -> None:
     assert flaws.kinds() == [
         ("open", 3), ("json_debris", 1), ("unfinished", 1), ("same_row", 1), ("personal_phone", 1), ("unusable", 1)
     ]  # fmt: skip
-    assert [data_overview.line_number(one) for one in flaws.of("")] == [22, 23, 24, 25]
+    assert [data_overview.line_number(one) for one in flaws.rows_of_kind("")] == [22, 23, 24, 25]
     rows.decide(Decision(21, "rejected"))
-    assert (flaws.open, [data_overview.line_number(one) for one in flaws.of("open")]) == (2, [23, 25])
-    (phone,) = flaws.of("personal_phone")
+    assert (flaws.open, [data_overview.line_number(one) for one in flaws.rows_of_kind("open")]) == (2, [23, 25])
+    (phone,) = flaws.rows_of_kind("personal_phone")
     assert isinstance(phone, curation.CurationItem)
     assert data_overview.personal_texts(phone.row, "personal_phone") == ["03-1234-5678"]
     assert data_overview.personal_texts(phone.row, "unfinished") == []

@@ -18,7 +18,7 @@ from tests.training.driver import code_of, refused
 def test_nothing_comes_apart_and_nothing_is_lost(seed: int) -> None:
     rows = troubled(seed)
     made = data_split.split_rows(rows, SplitSettings(seed=seed))
-    parts = {name: made.part(name) for name in PARTS}
+    parts = {name: made.rows_of(name) for name in PARTS}
     lines = [one.line for part in parts.values() for one in part] + [one.row.line for one in made.removed]
     assert sorted(lines) == [one.line for one in rows]
     for what in (lambda one: one.group or one.id, lambda one: one.question):
@@ -76,7 +76,7 @@ def test_a_row_that_stands_for_a_twin_stays_with_the_twins_group() -> None:
     rows += [dataclasses.replace(one, line=one.line + 61, group="第2章") for one in distinct(4, seed=9)]
     for seed in range(10):
         made = data_split.split_rows(rows, SplitSettings(seed=seed))
-        where = {name for name in PARTS for one in made.part(name) if one.group in ("第1章", "第2章")}
+        where = {name for name in PARTS for one in made.rows_of(name) if one.group in ("第1章", "第2章")}
         assert len(where) == 1
 
 
@@ -93,7 +93,7 @@ def test_a_row_that_stands_for_a_twin_stays_with_the_twins_group() -> None:
 )
 def test_parts_have_the_size_they_should(count: int, settings: SplitSettings, sizes: tuple[int, int, int]) -> None:
     made = data_split.split_rows(distinct(count), settings)
-    assert tuple(len(made.part(name)) for name in PARTS) == sizes
+    assert tuple(len(made.rows_of(name)) for name in PARTS) == sizes
 
 
 def test_the_order_of_the_file_makes_no_difference_and_the_seed_does() -> None:
@@ -106,8 +106,8 @@ def test_the_order_of_the_file_makes_no_difference_and_the_seed_does() -> None:
         data_split.split_rows(shuffled),
         data_split.split_rows(one_of_each, SplitSettings(seed=1)),
     )
-    assert [ids(first.part(name)) for name in PARTS] == [ids(second.part(name)) for name in PARTS]
-    assert [ids(first.part(name)) for name in PARTS] != [ids(other.part(name)) for name in PARTS]
+    assert [ids(first.rows_of(name)) for name in PARTS] == [ids(second.rows_of(name)) for name in PARTS]
+    assert [ids(first.rows_of(name)) for name in PARTS] != [ids(other.rows_of(name)) for name in PARTS]
 
 
 def test_the_first_rows_of_training_are_a_mixture_of_all() -> None:
@@ -132,9 +132,9 @@ def test_twins_do_not_count() -> None:
 def test_large_groups_are_held_out_whole() -> None:
     rows = [dataclasses.replace(one, group=f"第{one.line % 5}編") for one in distinct(100)]
     made = data_split.split_rows(rows)
-    assert [len(made.part(name)) for name in PARTS] == [60, 20, 20]
+    assert [len(made.rows_of(name)) for name in PARTS] == [60, 20, 20]
     rows = [dataclasses.replace(one, group=f"第{one.line % 3}編") for one in distinct(99)]
-    assert [len(data_split.split_rows(rows).part(name)) for name in PARTS] == [33, 33, 33]
+    assert [len(data_split.split_rows(rows).rows_of(name)) for name in PARTS] == [33, 33, 33]
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -156,7 +156,7 @@ def test_the_same_answer_to_other_questions_stays_together(settings: SplitSettin
     ]
     for seed in range(5):
         made = data_split.split_rows(rows, dataclasses.replace(settings, seed=seed))
-        answers = [{one.answer for one in made.part(name)} for name in PARTS]
+        answers = [{one.answer for one in made.rows_of(name)} for name in PARTS]
         assert sum(map(len, answers)) == 20
         assert data_split.report_leakage(made).is_sound
 

@@ -34,8 +34,10 @@ def test_a_folder_holds_rows_and_what_they_come_from(tmp_path: Path) -> None:
     made = data_split.split_rows(troubled(5))
     for name in PARTS:
         raw = (folder / f"{name}.jsonl").read_bytes()
-        assert manifest.files[name] == SplitFile(f"{name}.jsonl", len(made.part(name)), hashlib.sha256(raw).hexdigest())
-        assert [json.loads(line) for line in raw.splitlines()] == [one.as_json() for one in made.part(name)]
+        assert manifest.files[name] == SplitFile(
+            f"{name}.jsonl", len(made.rows_of(name)), hashlib.sha256(raw).hexdigest()
+        )
+        assert [json.loads(line) for line in raw.splitlines()] == [one.as_json() for one in made.rows_of(name)]
     assert manifest.source == SOURCE
     assert len(manifest.removed) == len(made.removed) > 0
     assert manifest.leakage.near == 0

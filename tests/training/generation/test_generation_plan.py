@@ -73,7 +73,7 @@ def carried_out(
 def test_as_many_pairs_come_out_as_are_wanted_and_no_more_is_asked() -> None:
     model = Model()
     found, replies = carried_out(plan_of(12), model)
-    assert len(found.accepted) == found.asked == 12
+    assert len(found.accepted) == found.judged_pairs == 12
     categories = Counter(pair.candidate.category for pair in found.accepted)
     assert categories[PARAPHRASE] == model.kinds["paraphrase"] == 3
     assert categories[UNANSWERABLE] == model.kinds["unanswerable"] == 1
@@ -86,7 +86,7 @@ def test_what_is_rejected_is_asked_for_anew_of_other_passages() -> None:
     found, _ = carried_out(plan_of(10), Model(*SUBJECTS[:6]))
     assert len(found.accepted) == 10
     assert found.rejected == {"quote_not_in_passage": 6}
-    assert found.asked == 16
+    assert found.judged_pairs == 16
 
 
 def test_it_ends_when_no_passages_are_left_and_everything_is_counted() -> None:
@@ -95,7 +95,7 @@ def test_it_ends_when_no_passages_are_left_and_everything_is_counted() -> None:
     assert [pair.candidate.category for pair in found.accepted] == [UNANSWERABLE] * 2
     found, replies = carried_out(plan_of(50, count=12), Model(), lacks=False)
     assert found.rejected == {"answerable_after_all": 2}
-    assert found.asked == len(found.accepted) + 2 == 18
+    assert found.judged_pairs == len(found.accepted) + 2 == 18
     assert len(replies) == 18 + 16
 
 

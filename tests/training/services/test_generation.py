@@ -54,7 +54,7 @@ class Desk:
         where = self.scene.where
         if not where.documents.exists():
             library_of(where.documents, {"基準.md": sections}).close()
-        library = Library.beside(where.documents)
+        library = Library.open_second(where.documents)
         collection = library.collection("基準")
         library.close()
         return GenerationJob(
@@ -68,7 +68,7 @@ class Desk:
         return dataclasses.replace(job, is_agreed=True)
 
     def make_secret(self) -> None:
-        library = Library.beside(self.scene.where.documents)
+        library = Library.open_second(self.scene.where.documents)
         library.set_label(library.collection("基準").id, "secret")
         library.close()
 
@@ -96,7 +96,7 @@ def desk(scene: Scene, model: LocalModel, tmp_path: Path) -> Desk:
 
 def test_pairs_are_written_with_their_evidence_and_nothing_is_left_beside(desk: Desk) -> None:
     found = desk.generated(desk.job(2, section(0), section(1)))
-    assert (found.standing.asked, len(found.standing.accepted)) == (2, 2)
+    assert (found.standing.judged_pairs, len(found.standing.accepted)) == (2, 2)
     rows = desk.rows()
     assert all(row["gold"][0]["quote"] in row["provenance"]["passage"] for row in rows)
     assert {(row["provenance"]["model"], row["quality"], row["origin"]) for row in rows} == {
@@ -110,7 +110,7 @@ def test_what_is_rejected_is_counted_and_other_passages_are_asked(desk: Desk) ->
     found = desk.generated(desk.job(3, section(0, score=1), section(1), section(2, aside=" と思います"), section(3)))
     # What this model says of a second passage is the same pair again where it is asked for another question.
     assert found.standing.rejected == {"low_quality": 1, "unreadable": 1, "near_duplicate": 1}
-    assert (found.standing.asked, found.standing.passages, len(desk.rows())) == (5, 4, 2)
+    assert (found.standing.judged_pairs, found.standing.passages, len(desk.rows())) == (5, 4, 2)
 
 
 def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
@@ -263,7 +263,7 @@ class DraftDesk:
 
     def collection(self, *sections: Any) -> DocumentCollection:
         library_of(self.where.documents, {"基準.md": sections}).close()
-        library = Library.beside(self.where.documents)
+        library = Library.open_second(self.where.documents)
         found = library.collection("基準")
         library.close()
         return found
@@ -326,7 +326,7 @@ def test_a_second_one_a_missing_model_and_confidential_text_are_refused(drafted:
     other = GenerationRequest(1, "基準", "無い", 2, "pairs-1.jsonl")
 
     assert code_of(making.begin, drafted.draft_id, other, collection) == "pairs_model_gone"
-    library = Library.beside(drafted.where.documents)
+    library = Library.open_second(drafted.where.documents)
     library.set_label(collection.id, "secret")  # since its list was shown
     assert code_of(making.begin, drafted.draft_id, wish, collection) == "secret_export"
     library.set_label(collection.id, "internal", permit_to_lower(collection.name))

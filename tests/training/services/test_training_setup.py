@@ -102,7 +102,7 @@ class Making:
 
     def cancel(self) -> None:
         self.heard(self.setup.cancelled, self.setup.cancel)
-        assert not self.folders.part.exists()
+        assert not self.folders.part_folder.exists()
 
     def use(self, index: Index) -> None:
         """Let the index of packages be this one."""
@@ -175,8 +175,8 @@ def test_it_is_made_from_a_folder_of_wheels_and_works_where_it_was_moved_to(maki
     assert (found.is_own, found.problem, found.left_bytes) == (True, None, 0)
     assert found.size_bytes > 1_000_000
     assert not marker.exists()  # where it was
-    assert (making.folders.old / marker.name).exists()
-    assert not making.folders.part.exists()
+    assert (making.folders.old_folder / marker.name).exists()
+    assert not making.folders.part_folder.exists()
     assert making.setup.contacts() == []
     names = list(dict.fromkeys(phase.name for phase in making.phases))
     assert names == ["prepare", "fetch", "venv", "install", "check"]
@@ -266,7 +266,7 @@ def test_where_nothing_may_go_out_nothing_is_started(making: Making) -> None:
     making.preferences.change(network_allowed=False)
     making.ended()
     assert making.codes == ["training_network_forbidden"]
-    assert not making.folders.part.exists()
+    assert not making.folders.part_folder.exists()
 
 
 def test_an_index_that_cannot_be_reached_is_named(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,19 +334,19 @@ def test_it_is_deleted_with_what_an_attempt_has_left(making: Making) -> None:
 
 def test_one_that_was_left_between_two_renames_is_found_and_put_back(making: Making) -> None:
     making.ended(making.wheels)
-    making.folders.final.rename(making.folders.old)
+    making.folders.final.rename(making.folders.old_folder)
     assert making.report().problem is None
     assert making.report().previous_bytes == 0
     (making.wheels / "peft-1.0-py3-none-any.whl").unlink()
     making.ended(making.wheels)
     assert making.report().python == making.folders.final / "bin/python"
-    assert not making.folders.old.exists()
+    assert not making.folders.old_folder.exists()
 
 
 @pytest.fixture
 def small_disk(where: Paths) -> Iterator[Path]:
     """64 MB, in the place of the side folder."""
-    with small_drive(EnvironmentFolders(where.data).part, "size=64m") as part:
+    with small_drive(EnvironmentFolders(where.data).part_folder, "size=64m") as part:
         yield part
 
 
@@ -423,7 +423,7 @@ def test_cancelling_on_another_drive_leaves_nothing_there(making: Making, drive:
     making.setup.start(making.wheels, drive)
     making.until(lambda: EnvironmentFolders(drive).half.exists())
     making.cancel()
-    assert not EnvironmentFolders(drive).part.exists()
+    assert not EnvironmentFolders(drive).part_folder.exists()
     assert folders.proposed_base(making.where.data) == making.where.data
 
 
@@ -449,9 +449,9 @@ def test_the_same_folder_by_another_path_keeps_what_was_just_made(making: Making
 def test_begun_elsewhere_what_an_interrupted_attempt_has_fetched_is_deleted(making: Making, drive: Path) -> None:
     making.damage("safetensors")
     making.ended(making.wheels, drive)
-    assert EnvironmentFolders(drive).part.exists()
+    assert EnvironmentFolders(drive).part_folder.exists()
     making.ended(making.wheels, making.where.data)
-    assert not EnvironmentFolders(drive).part.exists()
+    assert not EnvironmentFolders(drive).part_folder.exists()
     assert folders.proposed_base(making.where.data) == making.where.data
     assert making.codes == ["training_wheel_damaged", "training_wheel_damaged"]
 

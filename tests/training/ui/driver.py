@@ -240,7 +240,7 @@ class DataDriver(Driver):
     def collect(self, *sections: Any, label: Label = "internal") -> None:
         """Make a collection of documents with these sections."""
         library_of(self.where.documents, {"基準.md": sections}).close()
-        library = Library.beside(self.where.documents)
+        library = Library.open_second(self.where.documents)
         library.set_label(library.collection("基準").id, label)
         library.close()
         self.until(lambda: self.documents.is_open)

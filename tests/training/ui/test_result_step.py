@@ -219,7 +219,7 @@ def test_a_worsened_answer_is_in_sight_and_one_may_turn_through_all(driver: Resu
     pairs = driver.open(adopted()).pairs
     worse = "百ミリだと思います。"
     assert pairs.counts.text() == "良くなった 19　変わらない 0　悪くなった 1"
-    assert [pair.kind for pair in pairs.shown] == ["worse", "better"]
+    assert [pair.kind for pair in pairs.shown_pairs] == ["worse", "better"]
     assert worse in words(pairs)
     assert not pairs.back_button.isEnabled()
     driver.click(pairs.next_button)

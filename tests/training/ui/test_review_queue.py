@@ -85,7 +85,7 @@ def test_what_was_decided_is_passed_over_and_the_beginning_follows_the_end(drive
     driver.decide("aa")
     assert driver.number == 1
     driver.decide("aa")
-    assert (driver.number, driver.tab.items.left) == (2, 0)
+    assert (driver.number, driver.tab.items.open_count) == (2, 0)
     assert driver.foot.note.text() == phrase("training.review_finished")
 
 
@@ -263,7 +263,7 @@ def test_of_a_file_the_rows_that_were_left_out_are_gone_through_and_the_others_i
     of_file.edit("時刻を書きます。")
     assert of_file.number == 3
     of_file.decide("r")
-    assert (of_file.number, of_file.tab.items.left) == (3, 0)
+    assert (of_file.number, of_file.tab.items.open_count) == (3, 0)
     assert of_file.states(1, 2, 3, 4) == ["used", "edited", "rejected", "used"]
     of_file.tab.show_item(1)
     of_file.decide("ra")

@@ -158,7 +158,7 @@ def test_what_leaves_the_machine_is_shown_and_cancelling_ends_it(
     assert not panel.making.progress.isVisible()
     assert (traffic.state.text(), traffic.since_label.text()) == ("なし", "起動後 1 件")
     driver.wait(panel.make_button.isEnabled)
-    assert not EnvironmentFolders(where.data).part.exists()
+    assert not EnvironmentFolders(where.data).part_folder.exists()
 
 
 def test_somebody_in_another_program_is_told_when_it_has_ended(driver: EnvironmentDriver) -> None:

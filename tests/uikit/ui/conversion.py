@@ -132,14 +132,14 @@ def state() -> tuple[object, ...]:
 
 def rename(parts: AppContext) -> None:
     view = parts.window.sidebar.list
-    view.setCurrentIndex(parts.window.sidebar.conversations.index_of(parts.conversations.all()[0].id))
+    view.setCurrentIndex(parts.window.sidebar.conversations.index_of(parts.conversations.all_conversations()[0].id))
     view.rename_current()
 
 
 def many_documents(parts: AppContext) -> None:
     """So many that there is a field to filter them by."""
     document_shots.documents(parts)
-    library = Library.beside(parts.documents._path)
+    library = Library.open_second(parts.documents._path)
     library.add_documents(library.collections()[0].id, [Path(f"/x/{number}.pdf") for number in range(FILTER_FROM)])
     library.close()
     page = parts.window.page("documents")

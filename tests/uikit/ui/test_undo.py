@@ -20,7 +20,7 @@ def press(parts, qtbot) -> None:
 
 
 def titles(parts) -> list[str]:
-    return [one.title for one in parts.conversations.all()]
+    return [one.title for one in parts.conversations.all_conversations()]
 
 
 def binned(parts, title: str) -> int:
@@ -38,7 +38,7 @@ def test_the_last_deed_is_taken_back_first_whatever_it_was(parts, qtbot):
     section.delete_button.click()
     assert parts.window.toast.isVisible()
     press(parts, qtbot)
-    assert own in parts.presets.all("chat")
+    assert own in parts.presets.presets_of_kind("chat")
     assert titles(parts) == []
     assert not parts.window.toast.isVisible()
     press(parts, qtbot)
@@ -47,7 +47,7 @@ def test_the_last_deed_is_taken_back_first_whatever_it_was(parts, qtbot):
 
 def test_a_temporary_conversation_comes_back_from_the_empty_field(parts, qtbot):
     binned(parts, "昔の会話")
-    parts.session.new(is_temporary=True)
+    parts.session.open_new(is_temporary=True)
     Window(parts, qtbot).ask("大事")
     parts.window._on_new_requested()
     assert parts.window.focusWidget() is parts.window.page("ask").composer.editor
@@ -59,7 +59,7 @@ def test_a_temporary_conversation_comes_back_from_the_empty_field(parts, qtbot):
 
 def test_of_temporary_conversations_only_the_last_is_offered(parts, qtbot):
     for text in ("一つ目", "二つ目"):
-        parts.session.new(is_temporary=True)
+        parts.session.open_new(is_temporary=True)
         Window(parts, qtbot).ask(text)
     parts.window._on_new_requested()
     parts.window.undo_stack.undo()
@@ -77,7 +77,7 @@ def test_a_field_with_something_typed_keeps_the_key(parts, qtbot):
         press(parts, qtbot)
     assert editor.text() == ""
     assert titles(parts) == []
-    parts.session.new()
+    parts.session.open_new()
     parts.window.sidebar.list.setFocus()
     press(parts, qtbot)
     assert titles(parts) == ["昔の会話"]

@@ -71,7 +71,7 @@ class ConversationActions(QObject):
 
     def remove_folder(self, folder_id: int) -> None:
         name = next(folder.name for folder in self._conversations.folders() if folder.id == folder_id)
-        inside = [one.id for one in self._conversations.all() if one.folder_id == folder_id]
+        inside = [one.id for one in self._conversations.all_conversations() if one.folder_id == folder_id]
         undo = self._conversations.remove_folder(folder_id)
         if undo is not None:
             text = phrase("chat.deleted_the_folder_title_its")
@@ -84,11 +84,11 @@ class ConversationActions(QObject):
             self.bin_undone.emit(ids[0])
 
     def _title(self, ids: Sequence[int]) -> str:
-        return next((one.title for one in self._conversations.all() if one.id in ids), "")
+        return next((one.title for one in self._conversations.all_conversations() if one.id in ids), "")
 
     def _folders_of(self, ids: Sequence[int]) -> dict[int, int | None]:
         wanted = set(ids)
-        return {one.id: one.folder_id for one in self._conversations.all() if one.id in wanted}
+        return {one.id: one.folder_id for one in self._conversations.all_conversations() if one.id in wanted}
 
     def _move_back(self, before: dict[int, int | None]) -> None:
         for folder_id in set(before.values()):

@@ -92,7 +92,7 @@ class TransferController(QObject):
         if not ids or self._is_busy():
             return
         chosen = set(ids)
-        found = [conversation for conversation in self._conversations.all() if conversation.id in chosen]
+        found = [conversation for conversation in self._conversations.all_conversations() if conversation.id in chosen]
         if not found:
             self._show_error(AppError("conversation_gone", id=ids[0]))
             return
@@ -103,7 +103,7 @@ class TransferController(QObject):
 
     def export_all(self) -> None:
         """Export all conversations outside the bin."""
-        every = self._conversations.all()
+        every = self._conversations.all_conversations()
         if not every:
             self._show_banner("warning", phrase("chat.there_are_no_conversations_to"))
         elif not self._is_busy():

@@ -91,7 +91,7 @@ class MessageView(QWidget):
         self._pages: list[str] = []
         self._column = make_column(into=self, spacing_px=0)
         self.text = CitedText(theme, self)
-        self._more_button: Button | None = None
+        self._expand_button: Button | None = None
         self.text.link_chosen.connect(requests.link_chosen)
         self.text.cursorPositionChanged.connect(self._on_caret_moved)
 
@@ -136,10 +136,10 @@ class MessageView(QWidget):
             self.text.show_plain(self._pages.pop(0))
         self.text.setVisible(bool(shown))
         if self._pages:
-            self._more_button = Button(self._theme, "", compact=True, parent=self)
-            self._more_button.clicked.connect(self._show_more)
+            self._expand_button = Button(self._theme, "", compact=True, parent=self)
+            self._expand_button.clicked.connect(self._show_more)
             self._column.insertWidget(
-                self._column.indexOf(self.text) + 1, self._more_button, 0, Qt.AlignmentFlag.AlignLeft
+                self._column.indexOf(self.text) + 1, self._expand_button, 0, Qt.AlignmentFlag.AlignLeft
             )
             self._count_rest()
 
@@ -149,10 +149,10 @@ class MessageView(QWidget):
         self.resized.emit()
 
     def _count_rest(self) -> None:
-        assert self._more_button is not None
+        assert self._expand_button is not None
         rest = sum(map(len, self._pages))
-        self._more_button.setText(phrase("chat.show_more_n_characters_left", n=f"{rest:,}"))
-        self._more_button.setVisible(rest > 0)
+        self._expand_button.setText(phrase("chat.show_more_n_characters_left", n=f"{rest:,}"))
+        self._expand_button.setVisible(rest > 0)
 
     def _on_caret_moved(self) -> None:
         if self.text.hasFocus():

@@ -90,7 +90,7 @@ class TranscriptColumn:
     width: int
 
     @classmethod
-    def of(cls, page_width: int, theme: Theme) -> "TranscriptColumn":
+    def for_page_width(cls, page_width: int, theme: Theme) -> "TranscriptColumn":
         """Return a column of 640 px at a text size of 100 %; in a narrow page, one with only 16 px at each side."""
         width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * theme.px(SIDE_PX)))
         return cls(max(0, (page_width - width) // 2), width)
@@ -167,7 +167,7 @@ class RowsView(QAbstractScrollArea):
         self._theme = theme
         self._heights = RowHeights()
         self.views: dict[int, MessageView] = {}  # by row; only those that are visible, near, or have the focus
-        self._column = TranscriptColumn.of(self.width(), theme)
+        self._column = TranscriptColumn.for_page_width(self.width(), theme)
         self._follows = True  # True: the view stays at the end when rows grow or are added
         self._is_placing = False
         self._fill_timer = QTimer(self, singleShot=True, interval=FILL_MS)
@@ -208,7 +208,7 @@ class RowsView(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        column = TranscriptColumn.of(self.width(), self._theme)
+        column = TranscriptColumn.for_page_width(self.width(), self._theme)
         if column.width == self._column.width:
             self._column = column
             self._place()

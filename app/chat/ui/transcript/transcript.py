@@ -369,7 +369,7 @@ class Transcript(RowsView):
         """Make all widgets again, because text keeps the colours and sizes of its creation."""
         anchor = self._anchor()
         self._drop_from(0)
-        self._column = TranscriptColumn.of(self.width(), self._theme)
+        self._column = TranscriptColumn.for_page_width(self.width(), self._theme)
         self._heights = self._estimated()
         self._place(anchor)
         self._place_latest_button()

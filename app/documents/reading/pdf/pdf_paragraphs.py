@@ -111,13 +111,13 @@ class Outline:
                     return LocatedTitle(title, entry.level, lines)
         return None
 
-    def before(self, line: PageLine) -> Iterator[tuple[str, int]]:
+    def entries_above(self, line: PageLine) -> Iterator[tuple[str, int]]:
         """Yield (title, level) of entries that point above the line and whose title is not printed on the page."""
         while self._waiting and self._waiting[0].title not in self._printed and self._is_passed(self._waiting[0], line):
             entry = self._waiting.pop(0)
             yield entry.title, entry.level
 
-    def rest(self) -> Iterator[tuple[str, int]]:
+    def remaining_entries(self) -> Iterator[tuple[str, int]]:
         """Yield (title, level) of the entries that are not located by the end of the page."""
         for entry in self._waiting:
             yield entry.title, entry.level
@@ -306,7 +306,7 @@ class _Flow:
                 self._close()
                 self._take_table(line, page)
                 continue
-            for title, level in self._outline.before(line):
+            for title, level in self._outline.entries_above(line):
                 self._close()
                 self._blocks.append((Block("heading", title, level, page=page.number), False))
             following = [one.content for one in page.items[place : place + 2]]
@@ -316,7 +316,7 @@ class _Flow:
                 place += len(found.lines) - 1
             else:
                 self._take_line(item, line, page)
-        for title, level in self._outline.rest():
+        for title, level in self._outline.remaining_entries():
             self._close()
             self._blocks.append((Block("heading", title, level, page=page.number), False))
 

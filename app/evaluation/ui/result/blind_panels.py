@@ -51,7 +51,7 @@ class BlindStartPanel(QWidget):
         self._build()
 
     @property
-    def chosen(self) -> tuple[str, str]:
+    def chosen_systems(self) -> tuple[str, str]:
         """Return the ids of the two systems, which may be equal."""
         return self.first_chooser.currentData() or "", self.second_chooser.currentData() or ""
 

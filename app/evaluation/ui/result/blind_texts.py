@@ -78,7 +78,7 @@ def when_open(count: int) -> str:
     return text.format(n=f"{count:,}")
 
 
-def left(count: int) -> str:
+def votes_left_text(count: int) -> str:
     return phrase("evaluation.left_to_decide_n", n=f"{count:,}") if count else ""
 
 

@@ -51,7 +51,7 @@ class BlindResultPanel(QWidget):
             (self.difference, blind_texts.difference(outcome)),
             (self.agreement, blind_texts.agreement(outcome.agreement)),
             (self.when_open, blind_texts.when_open(outcome.when_open) if outcome.when_open else ""),
-            (self.left, blind_texts.left(left)),
+            (self.left, blind_texts.votes_left_text(left)),
         )
         for label, text in texts:
             label.setText(text)
@@ -314,7 +314,7 @@ class BlindView(QWidget):
         background.run(partial(blind.blind_outcome, comparison.pairing, votes), self._on_computed, self._show_error)
 
     def _choose_pair(self) -> None:
-        one, other = self.start.chosen
+        one, other = self.start.chosen_systems
         self.comparison = None
         if self._evaluation is not None and self._blind_file is not None and one != other:
             self.comparison = BlindComparison(blind.blind_pairing(self._evaluation, one, other), self._blind_file)

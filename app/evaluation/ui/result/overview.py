@@ -68,8 +68,8 @@ class TextTable(QTableView):
         self.cells.setParent(self)
         self.setModel(self.cells)
         self.setAccessibleName(name)
-        self.first = QTableView(self)  # the first column, shown over the scrolled ones
-        for view in (self, self.first):
+        self.first_column = QTableView(self)  # the first column, shown over the scrolled ones
+        for view in (self, self.first_column):
             _dress(view, theme)
         self._build_first_column()
         theme.changed.connect(self._fit)
@@ -83,7 +83,7 @@ class TextTable(QTableView):
 
     def _build_first_column(self) -> None:
         """Set up the view of the first column, which stays visible when the table scrolls sideways."""
-        first_column = self.first
+        first_column = self.first_column
         first_column.setModel(self.cells)
         first_column.setSelectionModel(self.selectionModel())
         first_column.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -95,15 +95,15 @@ class TextTable(QTableView):
 
     def _place_first(self) -> None:
         """Show the fixed first column only while the table is scrolled; otherwise the column would be there twice."""
-        self.first.setVisible(self.horizontalScrollBar().value() > 0)
+        self.first_column.setVisible(self.horizontalScrollBar().value() > 0)
         height = self.horizontalHeader().height() + self.viewport().height()
-        self.first.setGeometry(0, 0, self.columnWidth(0), height)
-        self.first.setColumnWidth(0, self.columnWidth(0))
+        self.first_column.setGeometry(0, 0, self.columnWidth(0), height)
+        self.first_column.setColumnWidth(0, self.columnWidth(0))
 
     def _fit(self) -> None:
         theme, header = self._theme, self.horizontalHeader()
         height = theme.metric("row_compact")
-        for view in (self, self.first):
+        for view in (self, self.first_column):
             view.verticalHeader().setDefaultSectionSize(height)
         widths = [self._width(column) for column in range(self.cells.columnCount())]
         room = self.viewport().width()

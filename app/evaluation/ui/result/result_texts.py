@@ -39,12 +39,12 @@ def signed(value: float, digits: int) -> str:
     return text if text.strip("+\u22120.,") else text.lstrip("+\u2212")  # a number rounded to zero has no sign
 
 
-def between(low: str, high: str) -> str:
+def range_text(low: str, high: str) -> str:
     return phrase("evaluation.low_to_high", low=low, high=high)
 
 
 def span(bounds: Span | None, digits: int) -> str:
-    return between(number(bounds.low, digits), number(bounds.high, digits)) if bounds is not None else NONE
+    return range_text(number(bounds.low, digits), number(bounds.high, digits)) if bounds is not None else NONE
 
 
 def signed_span(bounds: Span | None, digits: int) -> str:

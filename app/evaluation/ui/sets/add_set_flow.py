@@ -101,7 +101,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
 
     def work(self) -> StoreWork:
         taken, naming = self._imported, self.naming
-        name, label, after = naming.name.text().strip(), naming.chosen_label, naming.after
+        name, label, after = naming.name.text().strip(), naming.chosen_label, naming.expected_sha256
         return lambda: question_sets.store(
             self._folder, name, taken.questions, label, taken.source, expected_sha256=after
         )  # fmt: skip
@@ -351,7 +351,7 @@ def conversation_reader(database: Path, documents: Path) -> Callable[[], Collect
     """Return a function for `AddSet` that reads the conversations over a database connection of its own."""
 
     def collect() -> CollectedQuestions:
-        store = Store.beside(database)
+        store = Store.open_second(database)
         try:
             return conversation_questions.collect_questions(store, collections_now(documents))
         finally:

@@ -72,8 +72,8 @@ class NameForm(QWidget):
         return LABELS[LABELS.index(self.label.currentData())]
 
     @property
-    def after(self) -> str:
-        """Return the argument `after` for `question_sets.store`.
+    def expected_sha256(self) -> str:
+        """Return the argument `expected_sha256` for `question_sets.store`.
 
         It makes storing fail if the set has changed since the form was shown.
         """

@@ -201,7 +201,7 @@ class QuestionTable(QTableView):
     def current(self) -> Question | None:
         return self._table_model.question(self.currentIndex().row())
 
-    def chosen(self) -> list[Question]:
+    def selected_questions(self) -> list[Question]:
         """Return the selected questions from top to bottom."""
         found = sorted(index.row() for index in self.selectionModel().selectedRows(TEXT))
         return [question for row in found if (question := self._table_model.question(row)) is not None]

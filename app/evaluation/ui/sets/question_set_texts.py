@@ -83,7 +83,8 @@ def one_line(text: str) -> str:
 def column_mapping(columns: QuestionColumns) -> list[tuple[str, str]]:
     """Return each recognised field with the names of its columns."""
     return [
-        (phrase(f"evaluation.question_column.{field}"), shorten(column)) for field, column in columns.named().items()
+        (phrase(f"evaluation.question_column.{field}"), shorten(column))
+        for field, column in columns.column_texts().items()
     ]
 
 

@@ -253,7 +253,7 @@ class SetView(QWidget):
 
     def remove(self) -> None:
         """Delete the selected questions, but not all: a set needs at least one."""
-        now, chosen = self._now(), self.table.chosen()
+        now, chosen = self._now(), self.table.selected_questions()
         if not self.remove_button.isEnabled() or now is None:
             return
         ids = {one.id for one in chosen}

@@ -147,7 +147,7 @@ def _describe_file(file: UpdateFile) -> str:
 
 def _how_to_import(add_on: str) -> str:
     """Return how to import an add-on. `add_on`: engine_pack | model_kit | training_kit."""
-    if add_on == "engine_pack" and not engine_packs.known():
+    if add_on == "engine_pack" and not engine_packs.known_packs():
         return phrase("shell.this_kotae_takes_no_parts")
     if add_on == "engine_pack":
         return phrase("shell.open_settings_models_and_storage")

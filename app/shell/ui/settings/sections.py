@@ -295,7 +295,7 @@ class ModelSection(SettingsSection):
         self.storage = self._make_storage()
         about = phrase("shell.imported_kits_and_downloaded_models")
         self._add(phrase("shell.model_folder"), self.storage, about, is_wide=True)
-        if engine_packs.known():
+        if engine_packs.known_packs():
             self.packs = EnginePacksPanel(self._theme, self._paths)
             about = phrase("shell.computes_on_a_graphics_card")
             self._add(phrase("shell.part_for_graphics_cards"), self.packs, about, is_wide=True)

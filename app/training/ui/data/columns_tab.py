@@ -31,7 +31,7 @@ from app.uikit.widgets.containers import (
     make_grid,
     make_row,
     make_scrollable,
-    turn,
+    set_direction,
 )
 from app.uikit.widgets.form_rows import Chooser
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label
@@ -249,7 +249,7 @@ class ColumnMappingForm(QWidget):
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(TURN_BELOW_PX)
         for beside, box in zip(self._field_layouts, self.boxes.values(), strict=True):
-            turn(beside, is_row=is_wide)
+            set_direction(beside, is_row=is_wide)
             beside.setSpacing(self._theme.px(12 if is_wide else 2))
             fix_width(box, self._theme.px(BOX_PX) if is_wide else None)
 

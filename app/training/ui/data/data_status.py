@@ -17,7 +17,7 @@ from app.training.ui.data import row_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import FlowBox, NoticeColumn, make_row, turn
+from app.uikit.widgets.containers import FlowBox, NoticeColumn, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -73,7 +73,7 @@ class RowCountStrip(QWidget):
         policy = self._split.sizePolicy()
         policy.setHorizontalPolicy(QSizePolicy.Policy.Maximum if is_wide else QSizePolicy.Policy.Preferred)
         self._split.setSizePolicy(policy)
-        turn(self._row, is_row=is_wide)
+        set_direction(self._row, is_row=is_wide)
 
     def show_rows(self, overview: DataOverview) -> None:
         for name, shown in self.counts.items():

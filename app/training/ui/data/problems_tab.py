@@ -31,7 +31,7 @@ from app.uikit.widgets.containers import (
     make_column,
     make_row,
     make_scrollable,
-    turn,
+    set_direction,
 )
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip
@@ -45,32 +45,34 @@ class ProblemListModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self._rows: Curation | None = None
-        self._rows: list[FlawedRow] = []
+        self._shown_rows: list[FlawedRow] = []
 
     def show_rows(self, rows: Curation, flawed_rows: list[FlawedRow]) -> None:
         self.beginResetModel()
-        self._rows, self._rows = rows, flawed_rows
+        self._rows, self._shown_rows = rows, flawed_rows
         self.endResetModel()
 
     def touch(self) -> None:
         """Redraw all rows after a decision."""
-        if self._rows:
-            self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
+        if self._shown_rows:
+            self.dataChanged.emit(self.index(0), self.index(len(self._shown_rows) - 1))
 
     def flawed(self, row: int) -> FlawedRow | None:
-        return self._rows[row] if 0 <= row < len(self._rows) else None
+        return self._shown_rows[row] if 0 <= row < len(self._shown_rows) else None
 
     def row_of(self, number: int) -> int:
         """Return the list row of the item with that number; -1 if the item is not listed."""
-        found = (row for row, one in enumerate(self._rows) if isinstance(one, CurationItem) and one.number == number)
+        found = (
+            row for row, one in enumerate(self._shown_rows) if isinstance(one, CurationItem) and one.number == number
+        )
         return next(found, -1)
 
     def following(self, row: int) -> int:
         """Return the next list row that needs a decision, continuing at the top after the last; `row` if none does."""
         assert self._rows is not None
-        around: tuple[int, ...] = (*range(row + 1, len(self._rows)), *range(row))
+        around: tuple[int, ...] = (*range(row + 1, len(self._shown_rows)), *range(row))
         for at in around:
-            one = self._rows[at]
+            one = self._shown_rows[at]
             if isinstance(one, CurationItem) and self._rows.state_of(one) == "left_out":
                 return at
         return row
@@ -78,7 +80,7 @@ class ProblemListModel(QAbstractListModel):
     # -------------------------------------------------------------- Qt's methods
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._rows)
+        return 0 if parent.isValid() else len(self._shown_rows)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         one = self.flawed(index.row())
@@ -341,7 +343,7 @@ class ProblemsTab(QWidget):
     def _lay_out(self) -> None:
         """Place the editor below the list if both do not fit side by side."""
         is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
-        turn(self._row, is_row=not is_stacked)
+        set_direction(self._row, is_row=not is_stacked)
         self._rules[0].setVisible(not is_stacked)
         self._rules[1].setVisible(is_stacked)
         fix_width(self._side, None if is_stacked else self._theme.px(LIST_PX))
@@ -355,7 +357,7 @@ class ProblemsTab(QWidget):
         assert self._flaws is not None
         self.kinds.clear()
         kinds = self._flaws.kinds()
-        for kind, count in (("", len(self._flaws.of(""))), *kinds):
+        for kind, count in (("", len(self._flaws.rows_of_kind(""))), *kinds):
             self.kinds.addItem(phrase("training.kind_n", kind=row_texts.problem_kind_name(kind), n=f"{count:,}"), kind)
         self.kinds.setCurrentIndex(max(0, self.kinds.findData(chosen_kind)))
         self.kinds.setVisible(bool(kinds))
@@ -364,7 +366,7 @@ class ProblemsTab(QWidget):
         assert self._flaws is not None
         assert self._curation is not None
         kind = self.kinds.currentData() or ""
-        self.problems.show_rows(self._curation, self._flaws.of(kind))
+        self.problems.show_rows(self._curation, self._flaws.rows_of_kind(kind))
         is_empty = not self.problems.rowCount()
         self.nothing.setText(phrase("training.no_rows_have_problems") if not kind else phrase("training.none_are_left"))
         self.nothing.setVisible(is_empty)

@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import Stretch, fix_width, make_column, make_row, make_scrollable, turn
+from app.uikit.widgets.containers import Stretch, fix_width, make_column, make_row, make_scrollable, set_direction
 from app.uikit.widgets.labels import Separator, set_surface
 
 # Widths from which the source is placed beside the row, and the row beside the list.
@@ -72,7 +72,7 @@ class ReviewLayout(QWidget):
     def lay_out(self) -> None:
         px, width = self._theme.px, self.width()
         is_stacked, is_beside = self.is_stacked, self.is_source_beside
-        turn(self._columns, is_row=not is_stacked)
+        set_direction(self._columns, is_row=not is_stacked)
         self._below_list.setVisible(is_stacked)
         self._beside_list.setVisible(not is_stacked)
         self._place_source(is_beside)

@@ -111,7 +111,7 @@ class ReviewListModel(QAbstractListModel):
         return self._curation.state_of(item)
 
     @property
-    def left(self) -> int:
+    def open_count(self) -> int:
         return sum(self._curation.counts[state] for state in _DUE) if self._curation is not None else 0
 
     def count(self, item_filter: Filter) -> int:
@@ -122,7 +122,7 @@ class ReviewListModel(QAbstractListModel):
         row = bisect_left(self._shown, number)
         return self.index(row) if row < len(self._shown) and self._shown[row] == number else QModelIndex()
 
-    def first(self) -> int:
+    def first_number(self) -> int:
         """Return the first listed item that needs a decision, else the first listed one; 0 if the list is empty."""
         wanted = (number for number in self._shown if self.state_of(self.item(number)) in _DUE)
         return next(wanted, self._shown[0] if self._shown else 0)
@@ -200,7 +200,7 @@ class ReviewList(QWidget):
 
     def show_progress(self, seconds: float | None) -> None:
         """Show the progress. `seconds`: estimated time for the remaining items; None if it is unknown."""
-        total, left = self._items.total, self._items.left
+        total, left = self._items.total, self._items.open_count
         amount = phrase("training.a_b", a=f"{total - left:,}", b=f"{total:,}")
         self.amount.setText(amount if total else phrase("training.nothing_needs_review"))
         self.bar.setVisible(total > 0)

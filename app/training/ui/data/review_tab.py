@@ -181,7 +181,7 @@ class ReviewTab(QWidget):
         """Fill the list. `number`: the item to show if the filter includes it, otherwise the first one."""
         self._revision = self._curation.revision if self._curation is not None else -1
         self.items.show_curation(self._curation, item_filter)
-        self._select(number if self.items.index_of(number).isValid() else self.items.first())
+        self._select(number if self.items.index_of(number).isValid() else self.items.first_number())
         self._show_progress()
 
     def _select(self, number: int) -> None:
@@ -213,13 +213,13 @@ class ReviewTab(QWidget):
         self._show_foot()
 
     def _show_progress(self) -> None:
-        self.list.show_progress(self._pace.seconds(self.items.left))
+        self.list.show_progress(self._pace.seconds(self.items.open_count))
         self._show_foot()
 
     def _show_foot(self) -> None:
         can_undo = self._curation is not None and self._curation.can_undo
         self.foot.show_state(
-            can_decide=self.item is not None, can_undo=can_undo, total=self.items.total, left=self.items.left
+            can_decide=self.item is not None, can_undo=can_undo, total=self.items.total, left=self.items.open_count
         )
 
     def _on_failed(self, error: AppError) -> None:
@@ -260,7 +260,7 @@ class ReviewTab(QWidget):
 
     def _announcement(self, kind: DecisionKind) -> str:
         text = phrase(f"training.decision.{kind}")
-        return text if self.items.left else phrase("training.done_review_finished", done=text)
+        return text if self.items.open_count else phrase("training.done_review_finished", done=text)
 
     def _begin_edit(self) -> None:
         if self.item is not None:

@@ -19,7 +19,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import Card, FlowBox, Stretch, make_column, make_row, refill, turn
+from app.uikit.widgets.containers import Card, FlowBox, Stretch, make_column, make_row, refill, set_direction
 from app.uikit.widgets.labels import Label, Separator, announce
 
 WIDE_PX = 440
@@ -55,7 +55,7 @@ class SideBySideAnswers(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        turn(self._row, is_row=self.width() >= self._theme.px(WIDE_PX))
+        set_direction(self._row, is_row=self.width() >= self._theme.px(WIDE_PX))
 
 
 PAIRS_PER_PAGE = 2
@@ -107,7 +107,7 @@ class AnswerPairsCard(Card):
         self._show_page()
 
     @property
-    def shown(self) -> tuple[AnswerPair, ...]:
+    def shown_pairs(self) -> tuple[AnswerPair, ...]:
         return self._pairs[self._first : self._first + PAIRS_PER_PAGE]
 
     # ------------------------------------------------------------- private methods
@@ -126,9 +126,9 @@ class AnswerPairsCard(Card):
     def _show_page(self, *_: object) -> None:
         side = next(key for key, button in self.buttons.items() if button.isChecked())
         is_whole = self.whole_button.isChecked()
-        views = [_AnswerPairView(self._theme, pair, side, is_whole=is_whole) for pair in self.shown]
+        views = [_AnswerPairView(self._theme, pair, side, is_whole=is_whole) for pair in self.shown_pairs]
         refill(self._list, [widget for view in views for widget in (Separator(), view)][1:])
-        count, last = len(self._pairs), self._first + len(self.shown)
+        count, last = len(self._pairs), self._first + len(self.shown_pairs)
         self.position.setText(phrase("training.a_b_of_n", a=self._first + 1, b=last, n=count))
         self.back_button.setEnabled(self._first > 0)
         self.next_button.setEnabled(last < count)

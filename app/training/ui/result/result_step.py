@@ -27,7 +27,7 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, Stretch, make_column, make_row, turn
+from app.uikit.widgets.containers import Card, CardGrid, Stretch, make_column, make_row, set_direction
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.svg_plot import SvgPlot
 
@@ -93,7 +93,7 @@ class ResultStep(WizardStep):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        turn(self._columns, is_row=self.width() >= self._theme.px(WIDE_PX))
+        set_direction(self._columns, is_row=self.width() >= self._theme.px(WIDE_PX))
 
     # ------------------------------------------------------------- private methods
 

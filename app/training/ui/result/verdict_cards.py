@@ -21,7 +21,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row, turn
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -96,7 +96,7 @@ class VerdictCard(QFrame):
 
     def _turn(self) -> None:
         is_row = self.width() >= self._theme.px(VERDICT_WIDE_PX)
-        turn(self._content, is_row=is_row)
+        set_direction(self._content, is_row=is_row)
         self._content.setSpacing(20 if is_row else 10)
         side = QSizePolicy.Policy.Maximum if is_row else QSizePolicy.Policy.Preferred
         policy = QSizePolicy(side, QSizePolicy.Policy.Minimum)

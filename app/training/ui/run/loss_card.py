@@ -90,7 +90,7 @@ def listing_stride(steps: int) -> int:
 
 def _step_rows(course: RunProgress) -> list[tuple[str, ...]]:
     """Return the table's cells for each evaluation and each listed step."""
-    evaluations, best = {one.step: one for one in course.evaluations}, course.standing.best
+    evaluations, best = {one.step: one for one in course.evaluations}, course.standing.best_evaluation
     stride = listing_stride(len(course.steps))
     steps = {one.step: one for one in course.steps if one.step % stride == 0 or one.step in evaluations}
     rows: list[tuple[str, ...]] = []
@@ -192,7 +192,7 @@ def _summary(course: RunProgress) -> str:
     return phrase(
         "training.before_base_best_best_n",
         base=run_texts.format_loss(standing.base_loss),
-        best=run_texts.format_loss(standing.best.loss if standing.best else None),
+        best=run_texts.format_loss(standing.best_evaluation.loss if standing.best_evaluation else None),
         n=standing.last_step,
     )
 
@@ -230,7 +230,7 @@ def _loss_plot(course: RunProgress | None, size: tuple[float, float]) -> str:
 def _notes(course: RunProgress, top: float) -> Iterator[PlotNote]:
     """Yield notes on the loss before training, the best loss and the current step."""
     standing, step = course.standing, course.standing.step
-    base, best = standing.base_loss, standing.best
+    base, best = standing.base_loss, standing.best_evaluation
     if base is not None and math.isfinite(base):
         yield PlotNote(0, base, phrase("training.before_loss", loss=run_texts.format_loss(base)))
     if best is not None and best.step > 0:

@@ -13,7 +13,7 @@ from app.uikit import localization
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.containers import Card, FlowBox, fix_width, make_column, make_row, refill, turn
+from app.uikit.widgets.containers import Card, FlowBox, fix_width, make_column, make_row, refill, set_direction
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from trainer.events import Finished, Sample
 
@@ -59,7 +59,7 @@ class RunFacts(QWidget):
 
     def show_course(self, course: RunProgress) -> None:
         self._course = course
-        standing, step, best = course.standing, course.standing.step, course.standing.best
+        standing, step, best = course.standing, course.standing.step, course.standing.best_evaluation
         is_training = course.state == "running"
         values = {
             "state": join_facts(run_texts.state_name(course), run_texts.epochs_text(course)),
@@ -96,7 +96,7 @@ class RunFacts(QWidget):
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(WIDE_PX)
         fix_width(self._side, self._theme.px(BAR_PX) if is_wide else None)
-        turn(self._row, is_row=is_wide)
+        set_direction(self._row, is_row=is_wide)
 
 
 MOST = 5  # most answers to show: the first and the last ones
@@ -107,7 +107,7 @@ class SampleAnswersCard(Card):
         super().__init__(phrase("training.how_answers_change"))
         self._answers: tuple[SampleAnswers, ...] = ()
         self._place = 0
-        self._answers: SampleAnswers | None = None
+        self._shown_answers: SampleAnswers | None = None
         self.before_button = IconButton(theme, "chevron-left", phrase("training.previous_question"))
         self.after_button = IconButton(theme, "chevron-right", phrase("training.next_question"))
         self.count = Label(role="caption", tone="text2")
@@ -140,8 +140,8 @@ class SampleAnswersCard(Card):
         self.before_button.setEnabled(self._place > 0)
         self.after_button.setEnabled(self._place + 1 < count)
         answers = self._answers[self._place] if self._answers else None
-        if answers != self._answers or not self._list.count():
-            self._answers = answers
+        if answers != self._shown_answers or not self._list.count():
+            self._shown_answers = answers
             refill(self._list, self._texts(answers))
 
     def _texts(self, answers: SampleAnswers | None) -> Iterator[QWidget]:

@@ -21,7 +21,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, Stretch, fix_width, make_column, make_grid, make_row, turn
+from app.uikit.widgets.containers import Card, Stretch, fix_width, make_column, make_grid, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, Separator
 
 WIDE_PX = 860  # from this width on, health checks and answers are beside the curves
@@ -59,7 +59,7 @@ class RunStep(WizardStep):
             self.follower.look()
 
     def focus_first(self) -> None:
-        first = self._actions.first or self.loss.table_button
+        first = self._actions.first_button or self.loss.table_button
         first.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_reopened(self) -> None:
@@ -81,7 +81,7 @@ class RunStep(WizardStep):
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(WIDE_PX)
         fix_width(self._side, self._theme.px(SIDE_PX) if is_wide else None)
-        turn(self._columns, is_row=is_wide)
+        set_direction(self._columns, is_row=is_wide)
 
     # ------------------------------------------------------------------ building
 
@@ -237,7 +237,7 @@ class RunActions(QObject):
         self.abort_button.clicked.connect(self.ask_to_abort)
 
     @property
-    def first(self) -> Button | None:
+    def first_button(self) -> Button | None:
         """Return the first visible and enabled button; None if there is none."""
         return next((one for one in self.buttons if not one.isHidden() and one.isEnabled()), None)
 
