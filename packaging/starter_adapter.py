@@ -154,7 +154,7 @@ def validation_groups(rows: Sequence[TrainingRow]) -> set[str]:
         sizes[row.group] = sizes.get(row.group, 0) + 1
     taken: set[str] = set()
     left = VALIDATION_ROWS
-    for group in sorted(sizes, key=_place):
+    for group in sorted(sizes, key=_hash_as_number):
         if sizes[group] <= left:
             taken.add(group)
             left -= sizes[group]
@@ -178,10 +178,10 @@ def counts(rows: Sequence[TrainingRow]) -> str:
 
 
 def _ordered(rows: Iterable[TrainingRow]) -> tuple[TrainingRow, ...]:
-    return tuple(sorted(rows, key=lambda row: _place(row.id)))
+    return tuple(sorted(rows, key=lambda row: _hash_as_number(row.id)))
 
 
-def _place(name: str) -> str:
+def _hash_as_number(name: str) -> str:
     """Stands for a random number: the same in every version of Python."""
     return hashlib.sha256(f"{SEED} {name}".encode()).hexdigest()
 

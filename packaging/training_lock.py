@@ -87,7 +87,7 @@ def _write(variant: str, system: str, python: tuple[int, int], find_links: str |
     lines = ["# Written by packaging/training_lock.py. Not for editing. FILE SIZE, then what uv reads."]
     tags = list(_tags(system, python))
     for package in sorted(packages.values(), key=lambda package: package["name"]):
-        file, size, sha256 = _best(package, tags)
+        file, size, sha256 = _best_file(package, tags)
         lines += [f"# {file} {size}", f"{package['name']}=={package['version']} \\", f"    --hash=sha256:{sha256}"]
     LOCKED.mkdir(exist_ok=True)
     path = LOCKED / f"{name}.txt"
@@ -114,7 +114,7 @@ def _tags(system: str, python: tuple[int, int]) -> Iterator[Tag]:
     yield from compatible_tags(python, f"cp{python[0]}{python[1]}", platforms)
 
 
-def _best(package: dict[str, Any], tags: list[Tag]) -> tuple[str, int, str]:
+def _best_file(package: dict[str, Any], tags: list[Tag]) -> tuple[str, int, str]:
     """Name, size in bytes and sha256 of the file that is taken there."""
     ranked = []
     for wheel in package["wheels"]:

@@ -328,7 +328,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.training.environment.kit:*",
         "app.training.environment.base_pythons:*",
     },
-    "a temporary file beside, which a means above puts in place": {"app.base.files.output_file:_beside"},
+    "a temporary file beside, which a means above puts in place": {"app.base.files.output_file:_temporary_file_beside"},
     "into a file that is open already": {
         "app.base.tables.table_writer:WorkbookWriter.save",
         "app.chat.batch.answer_file:write_workbook",

@@ -133,7 +133,7 @@ def job_from_json(data: Mapping[str, Any]) -> Job:
     kind = _JOBS.get(str(data.get("kind")))
     if kind is None:
         raise ValueError(f"unknown kind of job: {data.get('kind')!r}")
-    job: Job = _made(kind, {key: value for key, value in data.items() if key not in ("version", "kind")})
+    job: Job = _create(kind, {key: value for key, value in data.items() if key not in ("version", "kind")})
     return job
 
 
@@ -205,7 +205,7 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     kind = EVENTS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"unknown event: {data.get('event')!r}")
-    event: Event = _made(kind, {key: value for key, value in data.items() if key != "event"})
+    event: Event = _create(kind, {key: value for key, value in data.items() if key != "event"})
     return event
 
 
@@ -216,7 +216,7 @@ def _fields(value: Job | Event) -> dict[str, Any]:
     return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
 
 
-def _made(kind: Any, values: dict[str, Any]) -> Any:
+def _create(kind: Any, values: dict[str, Any]) -> Any:
     try:
         return kind(**values)
     except TypeError as error:

@@ -340,7 +340,7 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, _state: Any, control: Any, **_others: Any) -> None:
         """Decide what follows a step. A pause skips the step's evaluation; the resumed run makes it first."""
-        wanted, is_save_due = self._wanted()
+        wanted, is_save_due = self._pending_command()
         control.should_save = control.should_save or control.should_evaluate  # the best step needs a checkpoint
         if wanted is not None:
             self._end(wanted, control)
@@ -364,7 +364,7 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         control.should_training_stop = True
         control.should_save = command != "cancel"
 
-    def _wanted(self) -> tuple[str | None, bool]:
+    def _pending_command(self) -> tuple[str | None, bool]:
         """Return the command and whether a save is due; all processes of a distributed run get the same result.
 
         A command that any process received counts for all, and so does a due save.

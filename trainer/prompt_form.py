@@ -49,7 +49,7 @@ def example_pieces(form: TrainingPromptForm, messages: Messages) -> list[list[Fo
     begin an answer with markup that later prompts omit) each answer has its own example.
     """
     if not form.is_completion and form.answer.startswith(form.answer_start):
-        return [_whole(form, messages)]
+        return [_single_text_pieces(form, messages)]
     answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
     return [prompt_pieces(form, messages[:at]) + _learned(form, messages[at]["content"]) for at in answers]
 
@@ -66,7 +66,7 @@ def prompt_pieces(form: TrainingPromptForm, messages: Messages) -> list[FormPiec
     return _merged(found)
 
 
-def _whole(form: TrainingPromptForm, messages: Messages) -> list[FormPiece]:
+def _single_text_pieces(form: TrainingPromptForm, messages: Messages) -> list[FormPiece]:
     found: list[FormPiece] = []
     for role, text in _turns(form, messages):
         if role != "assistant":

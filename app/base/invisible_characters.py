@@ -139,14 +139,14 @@ class StreamFilter:
         while cut and _INVISIBLE.match(text, cut - 1):
             cut -= 1
         self._held = text[cut:][:_HELD_MAX] + end
-        return self._shown(text[:cut])
+        return self._visible_text(text[:cut])
 
     def flush(self) -> str:
         """Return the filtered rest that was held back. Call it after the last piece."""
         text, self._held = self._held, ""
-        return self._shown(text)
+        return self._visible_text(text)
 
-    def _shown(self, text: str) -> str:
+    def _visible_text(self, text: str) -> str:
         text = _replace_surrogates(_BLANK.sub(" ", _LINE_BREAK.sub("\n", text)))
         shown = _replaced(self._before + text, len(self._before), _if_part)
         self._before = (self._before + shown)[-_BEFORE_MAX:]

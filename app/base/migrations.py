@@ -7,7 +7,7 @@ from collections.abc import Callable
 from app.base import invisible_characters, search_text
 
 
-def _first(db: sqlite3.Connection) -> None:
+def _first_version(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TABLE conversation (
             id INTEGER PRIMARY KEY,
@@ -184,7 +184,7 @@ def _imported_conversations(db: sqlite3.Connection) -> None:
         details = json.loads(stored)
         kept = details.get("grounding") or {}
         sources = [(one.get("path"), one.get("text")) for one in kept.get("sources") or ()]
-        is_repeated = bool(details.get("is_action")) and set(sources) <= set(_before(db, before, of_here))
+        is_repeated = bool(details.get("is_action")) and set(sources) <= set(_earlier_sources(db, before, of_here))
         if details.get("scope") or is_repeated:
             of_here[answer_id] = sources
             continue
@@ -193,7 +193,7 @@ def _imported_conversations(db: sqlite3.Connection) -> None:
         db.execute("UPDATE conversation SET imported_at = updated_at WHERE id = ?", (conversation_id,))
 
 
-def _before(
+def _earlier_sources(
     db: sqlite3.Connection, message_id: int | None, of_here: dict[int, list[tuple[str, str]]]
 ) -> list[tuple[str, str]]:
     """Return the path and text of each source of the nearest earlier answer generated here; [] for none.
@@ -224,7 +224,7 @@ def _remove_invisible_characters(db: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
-    _first,
+    _first_version,
     _add_folders_drafts_presets_search,
     _text_set_aside_by_an_edit,
     _marks_of_model_files,

@@ -85,7 +85,7 @@ def _entries(document: Any) -> list[Any]:
         raise AppError("preset_file_foreign")
     version, entries = document.get("version"), document.get("presets")
     if version != VERSION or isinstance(version, bool):
-        raise AppError("preset_file_newer", version=_shown(version), known=VERSION)
+        raise AppError("preset_file_newer", version=_value_text(version), known=VERSION)
     if not isinstance(entries, list):
         raise AppError("preset_file_foreign")
     if not entries:
@@ -127,14 +127,14 @@ def _fits(field: str, value: Any) -> bool:
 
 def _require(number: int, field: str, value: Any, is_right: bool) -> None:
     if not is_right:
-        raise AppError("preset_entry_value", number=number, field=_short(field), value=_shown(value))
+        raise AppError("preset_entry_value", number=number, field=_shorten(field), value=_value_text(value))
 
 
-def _shown(value: Any) -> str:
-    return _short(json.dumps(value, ensure_ascii=False, default=str))
+def _value_text(value: Any) -> str:
+    return _shorten(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     """Shorten a text for an error message, and replace lone surrogates, which no output can encode."""
     return shorten(text.encode("utf-8", "replace").decode("utf-8"), _SHOWN_MAX)
 

@@ -361,7 +361,7 @@ def make_cyclonedx(components: Sequence[Component], version: str, made_at: datet
     `version`: Kotae's own.
     """
     stamp = made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    parts = [_part(component) for component in components]
+    parts = [_cyclonedx_component(component) for component in components]
     references = [part["bom-ref"] for part in parts]
     root = f"pkg:generic/kotae@{quote(version)}"
     return {
@@ -387,7 +387,7 @@ def make_cyclonedx(components: Sequence[Component], version: str, made_at: datet
     }
 
 
-def _part(component: Component) -> dict[str, Any]:
+def _cyclonedx_component(component: Component) -> dict[str, Any]:
     """Return a component as an entry of the CycloneDX field `components`; a field without a known value is omitted."""
     part: dict[str, Any] = {
         "type": _TYPES[component.kind],

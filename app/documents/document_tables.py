@@ -16,7 +16,7 @@ from app.documents import terms
 from app.documents.records import DocumentSection, PageBox, Passage
 
 
-def _first(db: sqlite3.Connection) -> None:
+def _first_version(db: sqlite3.Connection) -> None:
     _create_collections(db)
     _create_documents(db)
     _create_sections(db)
@@ -159,7 +159,11 @@ def _former_names(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _documents_with_hidden_text, _former_names)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _first_version,
+    _documents_with_hidden_text,
+    _former_names,
+)
 
 
 class SectionTable:

@@ -121,7 +121,7 @@ def question_of(record: DataRecord, columns: QuestionColumns) -> Question:
     If the reference says that the documents do not have the answer, and the row quotes no passage, the question counts
     as unanswerable whatever its other columns say. Raises RowRefusedError.
     """
-    row = {field: _first(record.values, found) for field, found in columns.fields.items()}
+    row = {field: _first_value(record.values, found) for field, found in columns.fields.items()}
     text = text_from_value(row.get("question"), "question")
     if not text:
         raise RowRefusedError("empty_question", shorten(_name(row.get("id"))))
@@ -159,7 +159,7 @@ def doubts(record: DataRecord, columns: QuestionColumns, question: Question) -> 
         yield "not_scored", ""
 
 
-def _first(values: dict[str, Any], columns: Sequence[str]) -> Any:
+def _first_value(values: dict[str, Any], columns: Sequence[str]) -> Any:
     """Return the first value of the columns that is not empty; None if all are."""
     return next((value for column in columns if (value := values.get(column)) not in (None, "", [])), None)
 

@@ -51,22 +51,22 @@ def with_note(text: str, note: str) -> str:
 
 
 def format_day(when: date) -> str:
-    return _written(when, phrase("uikit.mmm_d"))
+    return _format_date(when, phrase("uikit.mmm_d"))
 
 
 def format_month(when: date) -> str:
-    return _written(when, phrase("uikit.mmmm"))
+    return _format_date(when, phrase("uikit.mmmm"))
 
 
 def format_month_and_year(when: date) -> str:
-    return _written(when, phrase("uikit.mmmm_yyyy"))
+    return _format_date(when, phrase("uikit.mmmm_yyyy"))
 
 
 def format_date(when: date) -> str:
-    return _written(when, phrase("uikit.mmm_d_yyyy"))
+    return _format_date(when, phrase("uikit.mmm_d_yyyy"))
 
 
-def _written(when: date, form: str) -> str:
+def _format_date(when: date, form: str) -> str:
     """Format a date in the language. `form`: a format of Qt, such as "MMM d"."""
     return QLocale().toString(QDate(when.year, when.month, when.day), form)
 

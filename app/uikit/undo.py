@@ -53,7 +53,7 @@ class Toast(QFrame):
         self._words, self._title = text, title
         text = text.replace("{title}", title)
         self.setAccessibleName(text)
-        self._place()
+        self._move_to_corner()
         self.show()
         self.raise_()
         self._timer.start()
@@ -61,7 +61,7 @@ class Toast(QFrame):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize and self.isVisible():
-            self._place()
+            self._move_to_corner()
         return super().eventFilter(watched, event)
 
     def _build(self) -> None:
@@ -85,7 +85,7 @@ class Toast(QFrame):
             undo, self._undo = self._undo, None
             undo()
 
-    def _place(self) -> None:
+    def _move_to_corner(self) -> None:
         self.ensurePolished()
         page = self._page.rect()
         page.moveTopLeft(self._page.mapTo(self._room, QPoint()))

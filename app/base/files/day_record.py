@@ -109,16 +109,21 @@ def _read(file: Path) -> dict[str, Any] | None:
     try:
         state = strict_json.load_file(file)
         noted = {
-            kind: {str(key): (_whole(day), _date(at)) for key, (day, at) in days.items()}
+            kind: {str(key): (_checked_integer(day), _date(at)) for key, (day, at) in days.items()}
             for kind, days in state["noted"].items()
         }
         rest_s, up_s = _seconds(state["rest_s"]), _seconds(state["uptime_s"])
-        return {"days": _whole(state["days"]), "rest_s": min(rest_s, DAY_S - 1), "uptime_s": up_s, "noted": noted}
+        return {
+            "days": _checked_integer(state["days"]),
+            "rest_s": min(rest_s, DAY_S - 1),
+            "uptime_s": up_s,
+            "noted": noted,
+        }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def _whole(value: Any) -> int:
+def _checked_integer(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1_000_000:
         raise ValueError(value)
     return value

@@ -61,7 +61,7 @@ def free_path(path: Path) -> Path:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file completely or not at all: to a temporary name in the same folder, fsync, rename. Raises OSError."""
-    with _beside(path, content) as temporary:
+    with _temporary_file_beside(path, content) as temporary:
         temporary.replace(path)
 
 
@@ -70,7 +70,7 @@ def create_atomically(path: Path, content: bytes) -> None:
 
     Raises OSError.
     """
-    with _beside(path, content) as temporary:
+    with _temporary_file_beside(path, content) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -80,7 +80,7 @@ def create_atomically(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _beside(path: Path, content: bytes) -> Iterator[Path]:
+def _temporary_file_beside(path: Path, content: bytes) -> Iterator[Path]:
     """Write a temporary file in the folder of `path` and yield its path; delete it at the end unless it was renamed."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     temporary = Path(name)

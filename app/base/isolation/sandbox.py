@@ -76,7 +76,7 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
     handled = _WRITING | _EXECUTE
     if reads is not None:
         handled |= _READING
-        rules += [(path, _READING) for path in (*_own(), *reads)]
+        rules += [(path, _READING) for path in (*_program_folders(), *reads)]
     _confined = landlock_version() > 0 and _restrict(handled, rules, _SCOPED, _CONNECT_AND_BIND)
     return _confined
 
@@ -88,7 +88,7 @@ def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
     """
     if not _confined:
         return act()
-    rules = [(path, _READING) for path in (*_own(), *reads)]
+    rules = [(path, _READING) for path in (*_program_folders(), *reads)]
     outcome: list[tuple[Made | None, BaseException | None]] = []
 
     def confined() -> None:
@@ -119,7 +119,7 @@ def graphics_paths() -> Iterator[Path]:
 
 
 @functools.cache
-def _own() -> tuple[Path, ...]:
+def _program_folders() -> tuple[Path, ...]:
     """Return the folders of this program, of Python and of the system, except those that contain the home folder."""
     packages = [Path(entry) for entry in sys.path if entry]
     root = Path(__file__).resolve().parents[3]

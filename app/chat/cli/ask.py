@@ -161,11 +161,11 @@ def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
     for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
         quote = shorten(" ".join(source.text.split()), QUOTED_CHARACTERS)
-        lines += [f"[{number}] {_place(source, output)}", f"    {quote}"]
+        lines += [f"[{number}] {_source_text(source, output)}", f"    {quote}"]
     return "\n" + "\n".join(lines).lstrip("\n")
 
 
-def _place(source: CitedSource, output: Output) -> str:
+def _source_text(source: CitedSource, output: Output) -> str:
     page = output.phrase("common.page", page=source.page) if source.page else ""
     parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page)
     return "  ".join(part for part in parts if part)

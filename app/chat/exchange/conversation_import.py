@@ -152,7 +152,7 @@ class _Import:
     def _add(self, bundle: Bundle, fingerprints: Sequence[str]) -> _PartialConversation | None:
         """Store a conversation with the first of its messages; return None when it is stored already."""
         uid, is_copy = bundle.conversation.uid, False
-        while (stored := self._stored(uid)) is not None:
+        while (stored := self._stored_bundle(uid)) is not None:
             if set(fingerprints) <= set(message_fingerprints(stored)):
                 binned_at = stored.conversation.binned_at
                 self._count("already_there" if binned_at in (None, BEING_IMPORTED) else "in_bin")
@@ -186,7 +186,7 @@ class _Import:
             pinned_at=None if pinned_at is None else min(pinned_at, self._now),
         )
 
-    def _stored(self, uid: str) -> Bundle | None:
+    def _stored_bundle(self, uid: str) -> Bundle | None:
         rows = self._db.read("SELECT id FROM conversation WHERE uid = ? AND binned_at IS NOT ?", uid, BEING_ERASED)
         conversation = self._store.conversation(rows[0][0]) if rows else None
         return Bundle(conversation, tuple(self._store.tree(conversation.id))) if conversation else None

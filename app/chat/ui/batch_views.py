@@ -150,19 +150,23 @@ class BatchSetupView(QWidget):
         make_column(
             make_row((self.name, 1), self.other_button, spacing_px=12),
             self.facts,
-            self._named(phrase("chat.question_column_2"), make_row((self.columns, 1), Stretch())),
-            self._named("", make_column(*self.preview, self.rest_label, spacing_px=2)),
-            self._named("", self.skipped),
-            self._named(phrase("chat.scope"), make_column(self._scope_column, self.no_documents_note, spacing_px=2)),
-            self._named(phrase("common.batch_column.model"), self.model),
-            self._named(phrase("chat.save_answers_to"), make_row((self.target, 1), self.target_button, spacing_px=12)),
+            self._named_row(phrase("chat.question_column_2"), make_row((self.columns, 1), Stretch())),
+            self._named_row("", make_column(*self.preview, self.rest_label, spacing_px=2)),
+            self._named_row("", self.skipped),
+            self._named_row(
+                phrase("chat.scope"), make_column(self._scope_column, self.no_documents_note, spacing_px=2)
+            ),
+            self._named_row(phrase("common.batch_column.model"), self.model),
+            self._named_row(
+                phrase("chat.save_answers_to"), make_row((self.target, 1), self.target_button, spacing_px=12)
+            ),
             4,
             (self.start_button, 0, Qt.AlignmentFlag.AlignLeft),
             into=self,
             spacing_px=14,
         )
 
-    def _named(self, name: str, content: QWidget | QVBoxLayout | QHBoxLayout) -> QHBoxLayout:
+    def _named_row(self, name: str, content: QWidget | QVBoxLayout | QHBoxLayout) -> QHBoxLayout:
         words = Label(name, tone="muted")
         words.setFixedWidth(self._theme.px(NAME_PX))
         is_line = isinstance(content, QHBoxLayout)

@@ -76,7 +76,7 @@ class CollectionSelection(QObject):
     @property
     def asks_manual(self) -> bool:
         """Return whether Kotae's own manual is among the chosen collections."""
-        return any(one is not None and one.is_builtin for one, _ in self._asked())
+        return any(one is not None and one.is_builtin for one, _ in self._resolved_scope())
 
     # ------------------------------------------------------------------ private
 
@@ -115,11 +115,11 @@ class CollectionSelection(QObject):
         read = [one for one in collections if one.sections > 0]
         return [one for one in read if not one.is_builtin] or read
 
-    def _asked(self) -> list[tuple[DocumentCollection | None, CollectionRef]]:
+    def _resolved_scope(self) -> list[tuple[DocumentCollection | None, CollectionRef]]:
         return collection_lookup.resolve_scope(self._collections, self._session.scope)
 
     def _show(self) -> None:
-        asked = self._asked()
+        asked = self._resolved_scope()
         ids = {one.id for one, _ in asked if one is not None}
         choices = [
             CollectionChoice(one.name, one.documents, one.id in ids, unfinished=one.unfinished, label=one.label)

@@ -166,8 +166,8 @@ class PresetsSection(QWidget):
         sentence = phrase("chat.instructions_and_settings_for_answers")
         self.new_button = Button(self._theme, phrase("chat.new"), icon="plus")
         new_menu = QMenu(self)
-        new_menu.addAction(phrase("chat.preset_for_conversations"), lambda: self._new("chat"))
-        new_menu.addAction(phrase("chat.quick_action"), lambda: self._new("action"))
+        new_menu.addAction(phrase("chat.preset_for_conversations"), lambda: self._create_preset("chat"))
+        new_menu.addAction(phrase("chat.quick_action"), lambda: self._create_preset("action"))
         self.new_button.setMenu(new_menu)
         self.import_button = Button(self._theme, phrase("chat.import"))
         self.export_button = Button(self._theme, phrase("chat.export"))
@@ -264,7 +264,7 @@ class PresetsSection(QWidget):
         self.editor.open()
         return self.editor
 
-    def _new(self, kind: str) -> None:
+    def _create_preset(self, kind: str) -> None:
         self.edit(Preset("", kind, "", Choices()))
 
     def _edit_chosen(self) -> None:

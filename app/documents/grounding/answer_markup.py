@@ -109,7 +109,7 @@ def strip_markup(answer: str) -> tuple[str, list[int]]:
     for found in _MARKUP.finditer(text):
         kept.append(text[begin : found.start()])
         places += origin[begin : found.start()]
-        shown = _shown(found)
+        shown = _visible_text(found)
         kept.append(shown)
         places += [origin[found.start()]] * len(shown)
         begin = found.end()
@@ -118,7 +118,7 @@ def strip_markup(answer: str) -> tuple[str, list[int]]:
     return "".join(kept), [*places, len(answer)]
 
 
-def _shown(match: re.Match[str]) -> str:
+def _visible_text(match: re.Match[str]) -> str:
     if match["escaped"]:
         return ""
     if match["circled"]:

@@ -125,7 +125,7 @@ class _Check:
         named = tuple(dict.fromkeys(missing))
         return Claim(self._answer[start:end], start, end, tuple(at + 1 for at in tied), is_supported, named)
 
-    def _known(self, numbers: tuple[int, ...]) -> SourceFacts:
+    def _merged_facts(self, numbers: tuple[int, ...]) -> SourceFacts:
         """Return the merged facts of the passages with these indexes, cached for the other sentences of the answer."""
         if numbers not in self._together:
             facts = [alignment.collect_facts(self._passages[at]) for at in numbers]
@@ -137,7 +137,7 @@ class _Check:
 
         An example is 料理 for 調理した食品.
         """
-        known = self._known(tuple(tied))
+        known = self._merged_facts(tuple(tied))
         kanji = set(statements.kanji_of(known.body))
         shared = [bool(unit.keys & known.keys or set(unit.kanji) & kanji) for unit in statement.units]
         return bool(shared) and sum(shared) >= _SHARED_MIN * len(shared)
@@ -152,17 +152,17 @@ class _Check:
         """
         missing: list[str] = []
         for numbers in [tied] if is_cited else [tied, range(len(self._sources))]:
-            known = self._known(tuple(numbers))
+            known = self._merged_facts(tuple(numbers))
             pieces = [piece for part in text.split("。") if (piece := answer_markup.comparable_text(part))]
             if pieces and all(piece in known.sentences for piece in pieces):
                 return [], True
             together = evidence.merge_evidence([self._sources[at] for at in tied])
-            missing = self._missing(number, text, statement, together, known)
+            missing = self._missing_parts(number, text, statement, together, known)
             if not missing:
                 break
         return missing, False
 
-    def _missing(
+    def _missing_parts(
         self, number: int, text: str, statement: Statement | None, together: Evidence, facts: SourceFacts
     ) -> list[str]:
         """Return the parts of a sentence that the sources lack or contradict."""
@@ -171,7 +171,7 @@ class _Check:
         right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
         found = [
             place
-            for place in _missing(text, together, self._question_evidence)
+            for place in _missing_places(text, together, self._question_evidence)
             if not self._counts_itself(number, place) and not self._numbers_its_row(number, place)
         ]
         groups = value_attribution.group_values(facts.attributed, statement.keys if statement else frozenset())
@@ -339,7 +339,7 @@ def _has_values(text: str, source: Evidence, question: Evidence) -> bool:
     is_measured = any(value.unit for value in quantities.parse(text))
     kanji = set(re.findall("[一-鿿]", text))
     shared = sum(sign in source.searchable for sign in kanji)
-    return is_measured and shared >= _SHARED_MIN * len(kanji) > 0 and not _missing(text, source, question)
+    return is_measured and shared >= _SHARED_MIN * len(kanji) > 0 and not _missing_places(text, source, question)
 
 
 def _fit(text: str, terms: frozenset[str], source: Evidence, question: Evidence) -> float:
@@ -348,7 +348,7 @@ def _fit(text: str, terms: frozenset[str], source: Evidence, question: Evidence)
     It is the share of the sentence's terms that the source has, divided by 1 plus the number of missing values and
     names.
     """
-    missing = len(_missing(text, source, question))
+    missing = len(_missing_places(text, source, question))
     return _coverage(terms, source) / (1 + missing)
 
 
@@ -366,7 +366,7 @@ def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return kept
 
 
-def _missing(text: str, source: Evidence, question: Evidence) -> list[tuple[int, int]]:
+def _missing_places(text: str, source: Evidence, question: Evidence) -> list[tuple[int, int]]:
     """Return the places of values, dates and names that the source lacks, in order.
 
     Names of the question (`question`) are allowed.

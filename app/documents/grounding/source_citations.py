@@ -91,7 +91,7 @@ def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tu
     count = len(missing) + len(values)
     chosen: list[tuple[int, int]] = []
     while len(chosen) < PLACES_OF_CLAIM_MAX and len(missing) + len(values) > (1 - _COVERED_ENOUGH) * count:
-        rated = [(*_held(missing, values, text[start:end]), (start, end)) for start, end in parts]
+        rated = [(*_missing_in_sentence(missing, values, text[start:end]), (start, end)) for start, end in parts]
         terms, held, best = max(rated, key=lambda one: len(one[0]) + len(one[1]), default=(frozenset(), [], (0, 0)))
         if len(terms) + len(held) < _SHARE_MIN * count:
             break
@@ -101,7 +101,9 @@ def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tu
     return chosen
 
 
-def _held(missing: frozenset[str], values: list[Quantity], text: str) -> tuple[frozenset[str], list[Quantity]]:
+def _missing_in_sentence(
+    missing: frozenset[str], values: list[Quantity], text: str
+) -> tuple[frozenset[str], list[Quantity]]:
     """Return the missing terms and values that this sentence has."""
     there = quantities.parse(text)
     return missing & evidence.content_terms(text), [value for value in values if any(map(value.is_same, there))]

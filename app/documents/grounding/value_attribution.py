@@ -183,7 +183,7 @@ def attribute_sentence(text: str, parse: Parse = parse_values_with_intervals) ->
         begin = max([joint, *(one.end for one in same), *closes, *(end for end in clefts if end <= value.start)])
         begin = _own_topic(words, values, value, begin, text)
         part = [unit for unit in words if begin <= unit.start and unit.end <= value.start]
-        behind = _behind(text, value, values[at + 1 :], words)
+        behind = _phrases_after_value(text, value, values[at + 1 :], words)
         cleft = _CLEFT.match(text, max(value.end, value.bound_end))
         if cleft:  # 32mなのはA棟で
             end = min([text.find(sign, cleft.end()) % (len(text) + 1) for sign in "、。"])
@@ -277,7 +277,9 @@ def _as_ranges(attributed: Sequence[AttributedValue], text: str) -> list[Attribu
     return joined
 
 
-def _behind(text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Phrase]) -> list[Phrase]:
+def _phrases_after_value(
+    text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Phrase]
+) -> list[Phrase]:
     """Return the phrases after a value that it belongs to: 幅 of 2mの幅, and the predicate at the end of its clause."""
     rest = [unit for unit in words if unit.start >= value.end]
     closing = next(

@@ -290,10 +290,10 @@ class _Reader:
                 blocks += self._table(element, 0)
             elif not (name_of(element) == "sdt" and is_contents(element)):
                 for part in parts_of(element):
-                    blocks += self._any(part, 0)
+                    blocks += self._paragraph_or_table(part, 0)
         return ReadDocument(blocks, self._title, ReadingReport(tables=self._tables))
 
-    def _any(self, element: Element, depth: int) -> Iterator[Block]:
+    def _paragraph_or_table(self, element: Element, depth: int) -> Iterator[Block]:
         return self._paragraph(element, depth) if name_of(element) == "p" else self._table(element, depth)
 
     def _blocks_inside(self, container: Element, depth: int) -> Iterator[Block]:
@@ -301,7 +301,7 @@ class _Reader:
         if depth == DEEPEST:
             raise AppError("document_too_deep")
         for part in parts_of(container):
-            yield from self._any(part, depth + 1)
+            yield from self._paragraph_or_table(part, depth + 1)
 
     def _paragraph(self, element: Element, depth: int) -> Iterator[Block]:
         properties = child(element, "pPr")

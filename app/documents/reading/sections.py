@@ -241,16 +241,16 @@ def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[DocumentSec
     items: list[_Entry] = []
     for group in groups:
         if group[0].item and len(groups) > 1:
-            items = _after(items, group[0])
+            items = _entries_after(items, group[0])
         path = (*clause.path, *(item.text for item in items)) if len(groups) > 1 else clause.path
         found.append(_section(path, clause.tag, group))
         for piece in group:
             if piece.item:
-                items = _after(items, piece)
+                items = _entries_after(items, piece)
     return found
 
 
-def _after(items: list[_Entry], piece: _Piece) -> list[_Entry]:
+def _entries_after(items: list[_Entry], piece: _Piece) -> list[_Entry]:
     number = headings.parse_item(headings.fold(piece.item))
     rank = number.rank if number else 0
     return [*(item for item in items if item.rank < rank), _Entry(piece.item, rank, 0, 0)]

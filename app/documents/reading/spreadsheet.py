@@ -155,10 +155,10 @@ def _date(value: datetime.date | datetime.time, number_format: str) -> str:
         return value.isoformat().replace("T00:00:00", "").replace("T", " ")
     found = [match for match in _PARTS.finditer(chosen) if match[0]]
     codes = [(match[3] or "").lower() for match in found]
-    return "".join(_part(value, match, codes, place) for place, match in enumerate(found)).strip()
+    return "".join(_format_part(value, match, codes, place) for place, match in enumerate(found)).strip()
 
 
-def _part(value: Any, match: re.Match[str], codes: list[str], index: int) -> str:
+def _format_part(value: Any, match: re.Match[str], codes: list[str], index: int) -> str:
     code = codes[index]
     if not code:
         return match[1] or match[2] or match[4] or ""
@@ -167,7 +167,7 @@ def _part(value: Any, match: re.Match[str], codes: list[str], index: int) -> str
         around = [one for one in codes[:index] if one][-1:] + [one for one in codes[index + 1 :] if one][:1]
         is_minute = any(one.startswith("h") for one in around[:1]) or any(one.startswith("s") for one in around[-1:])
         if is_minute:
-            return _two(getattr(value, "minute", 0), code)
+            return _two_digits(getattr(value, "minute", 0), code)
     if code[0] in "hs" or code in ("am/pm",) or code[0] == ".":
         return _time(value, code, has_half)
     return _day(value, code) if isinstance(value, datetime.date) else ""
@@ -178,9 +178,9 @@ def _time(value: Any, code: str, has_half: bool) -> str:
     if code == "am/pm":
         return "AM" if hour < 12 else "PM"
     if code.startswith("h"):
-        return _two((hour % 12 or 12) if has_half else hour, code)
+        return _two_digits((hour % 12 or 12) if has_half else hour, code)
     if code.startswith("s"):
-        return _two(getattr(value, "second", 0), code)
+        return _two_digits(getattr(value, "second", 0), code)
     return "." + f"{getattr(value, 'microsecond', 0):06}"[: len(code) - 1]
 
 
@@ -201,13 +201,13 @@ def _day(value: datetime.date, code: str) -> str:
         "ddd": _ENGLISH_DAYS[day.weekday()],
     }
     if code.startswith("d"):
-        return texts["ddd"] if len(code) > 2 else _two(day.day, code)
+        return texts["ddd"] if len(code) > 2 else _two_digits(day.day, code)
     if code.startswith("m"):
-        return day.strftime("%b") if len(code) > 2 else _two(day.month, code)
+        return day.strftime("%b") if len(code) > 2 else _two_digits(day.month, code)
     return texts.get(code, str(day.year))
 
 
-def _two(number: int, code: str) -> str:
+def _two_digits(number: int, code: str) -> str:
     return f"{number:02}" if len(code) > 1 else str(number)
 
 
@@ -315,7 +315,7 @@ class _Reader:
                 yield row
 
     def _row(self, cells: Any, number: int, raw: SheetDetails, above: dict[int, str]) -> list[str]:
-        row = [self._shown(cell) for cell in cells]
+        row = [self._cell_text(cell) for cell in cells]
         while row and not row[-1]:
             row.pop()
         if len(row) > limits.TABLE_COLUMNS:
@@ -331,7 +331,7 @@ class _Reader:
             row[first + 1 : last + 1] = [text_blocks.MERGED_CELL] * (last - first)
         return row
 
-    def _shown(self, cell: Any) -> str:
+    def _cell_text(self, cell: Any) -> str:
         if cell.value is None:
             return ""
         return re.sub(r"\s+", " ", format_value(cell.value, cell.number_format or "")).strip()

@@ -187,7 +187,7 @@ class SemanticQuery:
         AppError("vectors_unusable").
         """
         by_words = [section_id for section_id, _ in scored]
-        near = self._near(library.database, collection_ids)
+        near = self._nearest_sections(library.database, collection_ids)
         texts = {**_texts(library.database, by_words, collection_ids), **near}
         seen: set[str] = set()  # drops forms and remarks that a document repeats
         found = []
@@ -204,7 +204,7 @@ class SemanticQuery:
         best = widen_sections(library, scored, retrieved_passages.PASSAGES_JUDGED)
         return retrieved_passages.judge_answerability(library, self.question, best).is_enough
 
-    def _near(self, database: Database, collection_ids: Sequence[int]) -> dict[int, str]:
+    def _nearest_sections(self, database: Database, collection_ids: Sequence[int]) -> dict[int, str]:
         """Return section id -> text of the nearest sections, the nearest first.
 
         Rows whose section is gone or has changed are left out.

@@ -87,7 +87,7 @@ class QueueRow(QFrame):
         is_running = status.phase in ("reading", "indexing")
         self._second.start() if is_running else self._second.stop()
         self._show_buttons(status)
-        self.work_label.setText(self._what(status))
+        self.work_label.setText(self._work_text(status))
         self.amount.setText(self._amount(status))
         self.amount.setVisible(bool(self.amount.text()))
         self.bar.setVisible(self._is_reading)
@@ -102,7 +102,7 @@ class QueueRow(QFrame):
         if had_focus:  # keep the focus at this place
             (self.resume_button if status.phase == "paused" else self.pause_button).setFocus()
 
-    def _what(self, status: QueueStatus) -> str:
+    def _work_text(self, status: QueueStatus) -> str:
         match status.phase:
             case "paused":
                 return phrase("documents.reading_is_paused")

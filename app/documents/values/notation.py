@@ -243,7 +243,7 @@ _PERIODS = {
 }  # fmt: skip
 
 
-def _written() -> dict[str, Unit]:
+def _units_by_notation() -> dict[str, Unit]:
     units = {counter: Unit(counter) for counter in (*_COUNTERS.split(), *REFERENCES)}
     for symbol, kana, name, factor, prefixes in _PREFIXED:
         units |= {symbol: Unit(name, factor), kana: Unit(name, factor)}
@@ -258,7 +258,7 @@ def _written() -> dict[str, Unit]:
     return units
 
 
-_BY_SPELLING = _written()
+_BY_SPELLING = _units_by_notation()
 
 
 def _pattern(spelling: str) -> str:

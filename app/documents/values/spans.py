@@ -62,7 +62,7 @@ def derive_values(text: str) -> list[Quantity | Date]:
     values = quantities.parse(text)
     return [
         *_lengths(text, days), *_ends(text, days, values), *_hours(text, values), *_counts(text), *_ones(text),
-        *_frequency_intervals(values), *_whole(values), *_cycles(text),
+        *_frequency_intervals(values), *_integer_limits(values), *_cycles(text),
     ]  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _listed(before: str) -> int:
 
 def parse_intervals(text: str) -> list[Quantity]:
     """Return the intervals of a text (毎週, 隔月, 2年ごと) as frequencies, such as once per week, at their places."""
-    found = _named(text)
+    found = _named_intervals(text)
     for value in quantities.parse(text):
         each = _EACH_TIME.match(text, value.end) if value.unit in ("か月", "s") and value.value > 0 else None
         if each:
@@ -179,7 +179,7 @@ def parse_implied_counts(text: str) -> list[Quantity]:
     return sorted(found, key=lambda one: one.start)
 
 
-def _named(text: str) -> list[Quantity]:
+def _named_intervals(text: str) -> list[Quantity]:
     found: list[Quantity] = []
     for one in _INTERVAL.finditer(text):
         unit, size = notation.period_unit(one["unit"] or one["each"], is_every_other=bool(one["other"]))
@@ -196,7 +196,7 @@ def other_intervals(text: str, values: Sequence[Quantity]) -> list[Quantity]:
     lengths = {(one.unit, one.value) for one in values} | {one.per for one in values}
     return [
         one
-        for one in _named(text)
+        for one in _named_intervals(text)
         if often and one.per not in lengths and not any(one.is_same(other) for other in often)
     ]
 
@@ -292,7 +292,7 @@ def once_per_period(value: Quantity, head: str) -> Iterator[Quantity]:
         yield _once(value.unit, value.value, value.start, value.end)
 
 
-def _whole(values: list[Quantity]) -> Iterator[Quantity]:
+def _integer_limits(values: list[Quantity]) -> Iterator[Quantity]:
     """Yield the same limits with the other bound, for values that are whole numbers: 59歳以下 for 60歳未満."""
     for value in values:
         by, bound = _NEXT.get(value.bound, (0, ""))

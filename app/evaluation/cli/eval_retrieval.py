@@ -78,8 +78,8 @@ def _misses(outcomes: list[RetrievalOutcome]) -> list[dict[str, Any]]:
 def _text(data: dict[str, Any]) -> str:
     lines = []
     for name, row in (("", data), *data["by_type"].items()):
-        recalls = "  ".join(f"@{depth} {_shown(row[f'recall_at_{depth}'])}" for depth in RETRIEVAL_DEPTHS)
-        facts = {"name": name, "count": row["questions"], "mrr": _shown(row["mrr"])}
+        recalls = "  ".join(f"@{depth} {_percent_text(row[f'recall_at_{depth}'])}" for depth in RETRIEVAL_DEPTHS)
+        facts = {"name": name, "count": row["questions"], "mrr": _percent_text(row["mrr"])}
         lines.append(phrase("evaluation.eval_recall", recalls=recalls, **facts))
     wrongly, answerable = data["abstained"]["of_answerable"]
     rightly, unanswerable = data["abstained"]["of_unanswerable"]
@@ -96,5 +96,5 @@ def _text(data: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _shown(share: float | None) -> str:
+def _percent_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.3f}"

@@ -108,10 +108,10 @@ def _print_doubts(doubts: Sequence[BadRow], output: Output) -> None:
     note_first(output, facts, "evaluation.questions_doubt", "evaluation.questions_doubts_more")
     lines = [str(row.line) for row in doubts if row.code == "not_scored"]
     if lines:
-        output.note("evaluation.questions_not_scored", count=len(lines), lines=_first(lines))
+        output.note("evaluation.questions_not_scored", count=len(lines), lines=_first_names(lines))
 
 
-def _first(named: Sequence[str]) -> str:
+def _first_names(named: Sequence[str]) -> str:
     return phrase("common.data_gap").join(named[:NAMED_ROWS]) + ("…" if len(named) > NAMED_ROWS else "")
 
 
@@ -193,13 +193,13 @@ def _page(question_set: QuestionSet, about: StoredQuestionSet) -> Iterator[str]:
     yield ""
     for one in questions[:SHOWN_ROWS]:
         yield f"{shorten(one.id)}\t{shorten(one.text, SHOWN_CHARACTERS)}"
-        yield from (f"    {line}" for line in _known(one))
+        yield from (f"    {line}" for line in _answer_lines(one))
     if len(questions) > SHOWN_ROWS:
         name = f"{question_set.name}@{question_set.version}"
         yield phrase("evaluation.question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
 
 
-def _known(question: Question) -> Iterator[str]:
+def _answer_lines(question: Question) -> Iterator[str]:
     """Yield the right answer of a question as short lines: reference, required words, number of gold passages."""
     if not question.is_answerable:
         yield phrase("evaluation.question_shown_unanswerable")
@@ -228,7 +228,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     _print_renamed(renamed, output)
     repeated = _repeated(files)
     if repeated:
-        output.note("evaluation.questions_repeated", count=len(repeated), rows=_first(repeated))
+        output.note("evaluation.questions_repeated", count=len(repeated), rows=_first_names(repeated))
     newest, before = (
         question_sets.newest_version(where.questions, options.name),
         _newest_version_or_none(options.name, where),

@@ -144,13 +144,13 @@ def _places(table_file: question_table.QuestionTableFile, name: str) -> tuple[di
     """
     first = table_file.rows[0].cells if table_file.rows and not table_file.columns else table_file.columns
     plain = [column_mapping.normalize_name(_text(cell)) for cell in first]
-    places = dict(_known(plain))
+    places = dict(_find_known_columns(plain))
     if "answer" not in places or "score" not in places or not {"id", "question"} & places.keys():
         raise AppError("ratings_columns", name=name)
     return places, table_file.rows if table_file.columns else table_file.rows[1:]
 
 
-def _known(plain: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _find_known_columns(plain: Sequence[str]) -> Iterator[tuple[str, int]]:
     for name, words in (_words() | {"question": column_mapping.known_column_names()["question"]}).items():
         at = next((plain.index(word) for word in map(column_mapping.normalize_name, words) if word in plain), None)
         if at is not None:

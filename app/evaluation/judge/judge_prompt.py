@@ -70,7 +70,11 @@ def score_request(
         return JudgeScore(None, trouble="unknown")
     shown = answer[: chosen["answer_characters"]]
     cut = len(answer) - len(shown)
-    blocks = _known(question, passages, chosen) if chosen["has_reference"] else [_framed("question", question.text)]
+    blocks = (
+        _question_blocks(question, passages, chosen)
+        if chosen["has_reference"]
+        else [_framed("question", question.text)]
+    )
     blocks.append(_framed("answer", shown))
     if cut and "cut" in chosen:
         blocks.append(chosen["cut"].format(characters=cut))
@@ -145,7 +149,7 @@ def _is_anything_known(question: Question, passages: Sequence[str]) -> bool:
 
 def _pair(question: Question, answers: tuple[str, str], passages: Sequence[str]) -> JudgePrompt:
     chosen = _texts()["pair"]
-    blocks = _known(question, passages, _texts()["presets"]["kotae"])
+    blocks = _question_blocks(question, passages, _texts()["presets"]["kotae"])
     cut = 0
     for number, answer in enumerate(answers, start=1):
         shown = answer[: chosen["answer_characters"]]
@@ -161,7 +165,7 @@ def _prompt(system: str, blocks: Sequence[str], grammar: str, cut_characters: in
     return JudgePrompt(system, "\n\n".join(blocks), grammar, MAX_TOKENS, cut_characters)
 
 
-def _known(question: Question, passages: Sequence[str], options: dict[str, Any]) -> list[str]:
+def _question_blocks(question: Question, passages: Sequence[str], options: dict[str, Any]) -> list[str]:
     """Return the blocks of a prompt for the question and, if there are any, its right answer and its sources."""
     blocks = [_framed("question", question.text)]
     if not question.is_answerable:

@@ -243,7 +243,7 @@ def _questions(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> l
     found = []
     for question, given in answer_table.by_question(evaluation):
         answers = [_answer(evaluation, result, row) for result, rows in given for row in rows]
-        required, gold = " / ".join(question.must_include), [(one.quote, _place(one)) for one in question.gold]
+        required, gold = " / ".join(question.must_include), [(one.quote, _place_text(one)) for one in question.gold]
         scores = [_points(answer_table.mean(rows, measured[0])) for _, rows in given] if measured else []
         found.append(_Question(question, required, gold, " / ".join(scores), answers))
     return found
@@ -268,7 +268,7 @@ def _answer(evaluation: Evaluation, result: SystemResult, row: ResultRow) -> _An
     )
 
 
-def _place(gold: Gold) -> str:
+def _place_text(gold: Gold) -> str:
     page = phrase("evaluation.report.page", page=gold.page) if gold.page else ""
     return " > ".join(filter(None, (gold.document, *gold.heading, page)))
 

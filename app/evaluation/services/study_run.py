@@ -120,11 +120,11 @@ class StudyRun(ArtifactRunner):
             case Training():
                 return TrainingTask(step.path, self._trainer, self)
             case PendingLikelihood():
-                return LikelihoodTask(step.job, *self._asked(), self._workplace, self)
+                return LikelihoodTask(step.job, *self._require_study(), self._workplace, self)
             case PendingAnswers():
                 return AnswersTask(
-                    step.job, *self._asked(), self._engine, self, documents=self._documents, settings=self._settings,
-                    embedding=self._embedding,
+                    step.job, *self._require_study(), self._engine, self, documents=self._documents,
+                    settings=self._settings, embedding=self._embedding,
                 )  # fmt: skip
             case PromptJob():
                 return PromptsTask(step.job, self._engine, self)
@@ -137,7 +137,7 @@ class StudyRun(ArtifactRunner):
 
     def _on_found(self, outcome: tuple[ArtifactStep | None, int]) -> None:
         step, self._done_steps = outcome
-        study, questions = self._asked()
+        study, questions = self._require_study()
         if step is not None:
             self._run_steps([step])
         elif study.judge is not None:
@@ -164,7 +164,7 @@ class StudyRun(ArtifactRunner):
             super()._next()
 
     def _on_made(self, step: ArtifactStep, result: Any) -> None:
-        (study, questions), to_judge = self._asked(), self._to_judge
+        (study, questions), to_judge = self._require_study(), self._to_judge
         if step.kind == "judge":
             assert to_judge is not None
             self._conclude(lambda: scoring.judged_answers(study, to_judge, questions, result))
@@ -192,16 +192,16 @@ class StudyRun(ArtifactRunner):
 
         `judged` runs in the background too, because it reads all the replies.
         """
-        (study, questions), folder = self._asked(), self._folder
+        (study, questions), folder = self._require_study(), self._folder
         total = self._position()[1]
         self.progressed.emit(StepProgress("conclude", study.name, 0, 0, total, total))
         background.run(lambda: scoring.score_study(study, folder, questions, judged()), self._finish, self._fail)
 
     def _plan(self) -> tuple[Study, Path, int]:
-        study, questions = self._asked()
+        study, questions = self._require_study()
         return study, self._folder, len(questions.questions)
 
-    def _asked(self) -> tuple[Study, QuestionSet]:
+    def _require_study(self) -> tuple[Study, QuestionSet]:
         assert self._study is not None
         assert self._questions is not None
         return self._study, self._questions

@@ -116,7 +116,7 @@ class PaperStages:
         return BestSystem(result, of.study.contender(result.system.id), material, by)
 
     def scale_request(self) -> StudyRequest:
-        return self._named(self.request, "scale")
+        return self._with_stage_name(self.request, "scale")
 
     def quant_request(self, best_system: BestSystem) -> StudyRequest:
         """Return the request for quantizing the best tuned model and its base."""
@@ -128,7 +128,7 @@ class PaperStages:
             "quantizations", self.request.asking, questions=self.questions, models=(base,),
             tuned=AdaptedModel(best_system.contender.model, tuning), forms=tuple(PAPER_FORMS.split(",")),
         )  # fmt: skip
-        return self._named(request, "quant")
+        return self._with_stage_name(request, "quant")
 
     def create_bases(
         self,
@@ -142,7 +142,7 @@ class PaperStages:
         `command`, `converter`: as in `scale_plan.trainings_of`, whose errors are raised. An error leaves no files
         behind.
         """
-        request = self._named(self.request, "bases")
+        request = self._with_stage_name(self.request, "bases")
         folder = work_folder.timestamped_path(self.where.evaluations, request.asking.name, time.time())
         contenders, trainings = list[ComparedSystem](), list[Training]()
         try:
@@ -164,7 +164,7 @@ class PaperStages:
             raise
         return folder
 
-    def _named(self, request: StudyRequest, stage: str) -> StudyRequest:
+    def _with_stage_name(self, request: StudyRequest, stage: str) -> StudyRequest:
         return dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=self.name_of(stage)))
 
     def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:

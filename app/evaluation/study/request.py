@@ -117,7 +117,7 @@ class StudyRequest:
 
     def problems(self) -> Iterator[AppError]:
         """Yield what is missing or wrong in the request, as far as no file has to be read."""
-        yield from self._missing()
+        yield from self._missing_parts()
         yield from self._numbers()
         for row in self.rows():
             if local_models.is_embedding_model(row):
@@ -129,7 +129,7 @@ class StudyRequest:
         """Return all models of the request, the judge last."""
         return [model_of(one) for one in (*self.models, self.tuned, self.asking.judge) if one is not None]
 
-    def _missing(self) -> Iterator[AppError]:
+    def _missing_parts(self) -> Iterator[AppError]:
         if self.compares == "scale" and not self.data:
             yield AppError("wish_data")
         if not self.models and not self.base and self.compares != "judge":

@@ -166,13 +166,15 @@ class HoldoutLosses:
         seeds = {run.training.seed: run for run in before}
         pairs = [(seeds[run.training.seed], run) for run in after if run.training.seed in seeds]
         by_seed = tuple((sum(one.nll) - sum(other.nll)) / sum(self.tokens) for other, one in pairs)
-        return self._between(_mean_losses(before), _mean_losses(after), by_seed)
+        return self._change_between(_mean_losses(before), _mean_losses(after), by_seed)
 
     def from_base(self, after: Sequence[MeasuredRun]) -> LossChange:
         by_seed = tuple((sum(run.nll) - sum(self.base)) / sum(self.tokens) for run in after)
-        return self._between(self.base, _mean_losses(after), by_seed)
+        return self._change_between(self.base, _mean_losses(after), by_seed)
 
-    def _between(self, before: Sequence[float], after: Sequence[float], by_seed: tuple[float, ...]) -> LossChange:
+    def _change_between(
+        self, before: Sequence[float], after: Sequence[float], by_seed: tuple[float, ...]
+    ) -> LossChange:
         grouped = bootstrap.difference_interval(before, after, self.tokens, self.groups) if self.groups else None
         return LossChange(bootstrap.difference_interval(before, after, self.tokens), grouped, by_seed)
 

@@ -115,7 +115,7 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
             raise AppError("scale_index_outside", path=str(indices), index=outside, data=str(data))
     used = {place for places in drawn for place in places} & by_place.keys()
     free = {row.id: row for place, row in by_place.items() if place not in used}
-    holdout, validation = _held(free.values(), divisor)
+    holdout, validation = _held_out_rows(free.values(), divisor)
     like = _ids_like_holdout(holdout, [*validation, *(by_place[place] for place in sorted(used))])
     subsets = [_make_subset(places, by_place, like) for places in drawn]
     subsets.sort(key=lambda one: one.rows)
@@ -163,7 +163,7 @@ def _read_indices(indices: Path) -> list[list[int]]:
     return list(data.values())
 
 
-def _held(free: Iterable[TrainingRow], divisor: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
+def _held_out_rows(free: Iterable[TrainingRow], divisor: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
     """Return the rows of hold-out and validation. Raises AppError("scale_no_holdout").
 
     The rows are ordered by id, which is as good as random, because an id is a hash of the row's text.

@@ -121,10 +121,12 @@ def memory_shortages(study: Study, folder: Path, budget: MemoryBudget) -> list[M
             headers[root] = read_header(root)
         is_quoted = bool(one.scope) and one.may_quote and excerpts.is_known_too_small(one.model)  # no model is loaded
         if study.has_likelihoods or not is_quoted:
-            found.append((_needed(one.system.size_bytes, headers[root], study.context_tokens), one.system.name, False))
+            found.append(
+                (_estimate_memory(one.system.size_bytes, headers[root], study.context_tokens), one.system.name, False)
+            )
     if study.judge is not None:
         judge = study.judge
-        needed = _needed(judge.size_bytes, read_header(judge.path), judge_prompt.CONTEXT_TOKENS)
+        needed = _estimate_memory(judge.size_bytes, read_header(judge.path), judge_prompt.CONTEXT_TOKENS)
         found.append((needed, judge.name, True))
     return [
         MemoryShortage(name, needed.total_bytes, is_judge)
@@ -133,7 +135,7 @@ def memory_shortages(study: Study, folder: Path, budget: MemoryBudget) -> list[M
     ]
 
 
-def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> MemoryEstimate:
+def _estimate_memory(weights: int, root: GgufHeader | None, context_tokens: int) -> MemoryEstimate:
     """Estimate the memory for a model of `weights` bytes.
 
     `root`: header of the file from which the model is made, whose cache and buffers have the same size. None: the model

@@ -63,7 +63,7 @@ def next_step(study: Study, folder: Path, count: int) -> ArtifactStep | None:
             return ArtifactStep("train", Path(training.folder), training, Path(training.folder).name)
     for contender in study.contenders:
         for step in _measuring(study, folder, contender, count):
-            return _missing(study, contender.model.path) or step
+            return _step_for_missing_file(study, contender.model.path) or step
     return None
 
 
@@ -188,7 +188,7 @@ def _measuring(study: Study, folder: Path, contender: ComparedSystem, count: int
     if study.has_likelihoods:
         is_alone = sum(one.family == contender.family for one in study.contenders) == 1
         reference = None if is_alone else _references(study, folder).get(contender.family)
-        is_first = reference is not None and _first(study, contender.family) is contender
+        is_first = reference is not None and _first_system(study, contender.family) is contender
         target = likelihood_file(folder, system.id)
         is_lost = (
             is_first
@@ -209,7 +209,7 @@ def _is_reference_needed(study: Study, folder: Path, family: str) -> bool:
 
     It is needed until the likelihoods of all systems of the family but the first have been measured.
     """
-    others = [one for one in study.contenders if one.family == family and one is not _first(study, family)]
+    others = [one for one in study.contenders if one.family == family and one is not _first_system(study, family)]
     return any(not likelihood_file(folder, one.system.id).is_file() for one in others)
 
 
@@ -218,7 +218,7 @@ def _references(study: Study, folder: Path) -> dict[str, Path]:
     return {family: folder / studies.LIKELIHOODS / f"{REFERENCE}{number}" for number, family in enumerate(families)}
 
 
-def _first(study: Study, family: str) -> ComparedSystem:
+def _first_system(study: Study, family: str) -> ComparedSystem:
     return next(one for one in study.contenders if one.family == family)
 
 
@@ -233,7 +233,7 @@ def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambd
     return found
 
 
-def _missing(study: Study, path: str) -> ArtifactStep | None:
+def _step_for_missing_file(study: Study, path: str) -> ArtifactStep | None:
     """Return the step that makes the next missing file for `path`; None if no file is missing."""
     by_path = {one.path: one for one in study.made}
     absent = [by_path[one] for one in _waited_for(study, path) if not Path(one).exists()]

@@ -171,11 +171,11 @@ def failure_message(error: AppError) -> ErrorMessage:
     if error.code == "evaluation_damaged" or error.code in _RUNS_LOST:
         return ErrorMessage(message.message, phrase("evaluation.do_the_evaluation_again"))
     if error.code in _RUNS_TO_GO_ON:
-        return ErrorMessage(message.message, join_sentences(_before(error.code), _going_on(error)))
+        return ErrorMessage(message.message, join_sentences(_advice_before_resume(error.code), _going_on(error)))
     return message
 
 
-def _before(code: str) -> str:
+def _advice_before_resume(code: str) -> str:
     """Return the advice on what to do before a training resumes; "" if there is none."""
     return {
         "run_killed": phrase("common.close_other_programs"),

@@ -109,7 +109,7 @@ class Sampler:
 
     def _candidates(self, logits: Logits) -> Ids:
         """Return the ids of the likely tokens; with a grammar, of the allowed ones, even if none of them is likely."""
-        ids = self._likely(logits)
+        ids = self._likely_ids(logits)
         if self._grammar is None:
             return ids
         accepted = ids[self._grammar.allowed(ids)]
@@ -120,7 +120,7 @@ class Sampler:
             raise AppError("grammar_invalid", reason="no token continues it")
         return accepted
 
-    def _likely(self, logits: Logits) -> Ids:
+    def _likely_ids(self, logits: Logits) -> Ids:
         """Return the ids of all tokens whose logit is within a gap of the best one.
 
         With top-k, use the smallest gap of 4, 8 and 16 that leaves at least k tokens; otherwise NEGLIGIBLE_LOGIT_GAP,

@@ -314,7 +314,7 @@ def list_models(server: RemoteServer) -> list[OfferedModel]:
     entries = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(entries, list):
         raise AppError("remote_garbage", address=server.label)
-    found = [_offered(entry) for entry in entries[:MODELS_MAX] if isinstance(entry, dict)]
+    found = [_offered_model(entry) for entry in entries[:MODELS_MAX] if isinstance(entry, dict)]
     named = [one for one in found if one.name]
     if not named:
         raise AppError("remote_no_models", address=server.label)
@@ -369,7 +369,7 @@ class TokenCounter:
         return _tokens(answer.get("count")) or (len(listed) if isinstance(listed, list) else 0)
 
 
-def _offered(entry: dict[str, Any]) -> OfferedModel:
+def _offered_model(entry: dict[str, Any]) -> OfferedModel:
     """Return the model that an entry of the server's list describes; its name is "" if it is not acceptable.
 
     The context length is in max_model_len (vLLM), meta.n_ctx (llama-server) or context_length (other servers).

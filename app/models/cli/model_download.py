@@ -42,7 +42,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run the download and return the exit status: 0, or 130 after Ctrl+C; the same command then resumes it."""
-    card, file = _chosen(options.model, options.quant)
+    card, file = _find_file(options.model, options.quant)
     token = _token_in(options.token_file) if options.token_file else ""
     app = core_application()
     store = ModelStore.open(where.database, where.backups)
@@ -64,7 +64,7 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return _report_outcome(session, output)
 
 
-def _chosen(name: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
+def _find_file(name: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
     """Return the card named `name` and its file: of `quantization`, else Q4_K_M, else the smallest.
 
     Raises AppError: download_unknown_card, download_unknown_card_near, download_trial, download_no_source,

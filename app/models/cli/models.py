@@ -46,7 +46,7 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     if not settings.load(where.settings).network_allowed:
         raise AppError("remote_network_off")
     key = read_key(options.key_from) if options.key_from is not None else keychain.stored_token(origin_of(address))
-    chosen = _chosen(_request_models(address, key), options.model, address)
+    chosen = _choose_model(_request_models(address, key), options.model, address)
     if options.keep_key and key:
         keychain.store_token(key, origin_of(address))
     remote = RemoteModel(address, chosen.model, options.context or 0)
@@ -80,7 +80,7 @@ def _request_models(address: str, key: str) -> tuple[RemoteModel, ...]:
     return outcome[0]
 
 
-def _chosen(models: tuple[RemoteModel, ...], reference: str | None, address: str) -> RemoteModel:
+def _choose_model(models: tuple[RemoteModel, ...], reference: str | None, address: str) -> RemoteModel:
     names = [one.model for one in models]
     if reference is None and len(models) == 1:
         return models[0]

@@ -120,29 +120,29 @@ class PartPaths:
 
     target: Path
 
-    def _beside(self, suffix: str) -> Path:
+    def _with_suffix(self, suffix: str) -> Path:
         return self.target.with_name(self.target.name + suffix)
 
     @property
     def part_path(self) -> Path:
-        return self._beside(".part")
+        return self._with_suffix(".part")
 
     @property
     def bad_path(self) -> Path:
         """Return the path of a complete file whose checksum is wrong."""
-        return self._beside(".bad")
+        return self._with_suffix(".bad")
 
     @property
     def checkpoint(self) -> Path:
-        return self._beside(".part.json")
+        return self._with_suffix(".part.json")
 
     @property
     def unsynced_path(self) -> Path:
-        return self._beside(".part.now")
+        return self._with_suffix(".part.now")
 
     @property
     def lock(self) -> Path:
-        return self._beside(".part.lock")
+        return self._with_suffix(".part.lock")
 
     def data(self, attempt: int) -> Path:
         return self.bad_path if attempt else self.part_path

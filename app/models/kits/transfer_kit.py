@@ -224,7 +224,10 @@ def _kit(document: dict[str, Any]) -> Kit:
             _refuse(f"{where}.stem")
         if model.licence != model.licence.encode("utf-8", "replace").decode("utf-8"):
             _refuse(f"{where}.licence")
-        files = [_named(file, f"{where}.files[{one}]", number + one) for one, file in enumerate(model.files, start=1)]
+        files = [
+            _with_standard_names(file, f"{where}.files[{one}]", number + one)
+            for one, file in enumerate(model.files, start=1)
+        ]
         if len({file.sha256 for file in files}) != len(files):
             _refuse(f"{where}.files")
         number += len(files)
@@ -244,10 +247,10 @@ def kit_file_from(entry: Any, where: str, number: int) -> KitFile:
 
     Raises AppError("kit_manifest_refused").
     """
-    return _named(_convert(entry, KitFile, where), where, number)
+    return _with_standard_names(_convert(entry, KitFile, where), where, number)
 
 
-def _named(file: KitFile, where: str, number: int) -> KitFile:
+def _with_standard_names(file: KitFile, where: str, number: int) -> KitFile:
     """Return the file with the standard names of its parts; names in the table are ignored."""
     if sum(part.size_bytes for part in file.parts) != file.size_bytes:
         _refuse(f"{where}.size_bytes")
@@ -290,11 +293,11 @@ class PartWriter:
             is_single = keeps_name and size <= self._part_bytes
             while left:
                 name = path.name if is_single else part_name(number, len(parts) + 1)
-                parts.append(self._part(reader, path, name, min(left, self._part_bytes), whole))
+                parts.append(self._write_part(reader, path, name, min(left, self._part_bytes), whole))
                 left -= parts[-1].size_bytes
         return KitFile(size, whole.hexdigest(), tuple(parts))
 
-    def _part(self, reader: BinaryIO, source: Path, name: str, size: int, file_hash: PartHash) -> KitPart:
+    def _write_part(self, reader: BinaryIO, source: Path, name: str, size: int, file_hash: PartHash) -> KitPart:
         """Write a part unless it exists with the right content. `file_hash` is updated with its bytes."""
         target, part = self._folder / name, hashlib.sha256()
         if not target.is_symlink() and target.is_file() and target.stat().st_size == size:

@@ -141,19 +141,19 @@ def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) ->
         (phrase("common.context_length"), tokens(facts.context_tokens)),
         (phrase("common.threads"), f"{facts.threads}"),
         (phrase("models.batch"), tokens(facts.batch_tokens)),
-        (phrase("common.repacking_of_weights"), _done(facts.repack)),
+        (phrase("common.repacking_of_weights"), _done_text(facts.repack)),
         (phrase("common.kv_precision"), facts.kv_type),
-        (phrase("models.flash_attention"), _done(facts.flash_attention)),
+        (phrase("models.flash_attention"), _done_text(facts.flash_attention)),
         (phrase("models.weights"), _size_with_prediction(facts.weights_bytes, expected.weights_bytes)),
         (phrase("models.kv_cache"), _size_with_prediction(facts.kv_bytes, expected.kv_bytes)),
-        _rest(facts, expected),
+        _other_memory_row(facts, expected),
         (phrase("models.memory_in_use"), _size_with_prediction(facts.resident_bytes, expected.total_bytes)),
         (phrase("models.loading"), _seconds(facts.load_s)),
         (phrase("models.warm_up"), _seconds(facts.warm_up_s)),
     ]
 
 
-def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
+def _other_memory_row(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
     """Return the row for the memory besides weights and cache; the prediction includes vocabulary and process."""
     rest = facts.resident_bytes - facts.weights_bytes - facts.kv_bytes
     if rest < facts.compute_bytes:  # the weights are in a graphics processor's memory
@@ -186,7 +186,7 @@ def _device_text(facts: EngineFacts) -> str:
     return with_note("CPU", phrase(f"models.gpu_reason.{facts.gpu_reason}") if facts.gpu_reason else "")
 
 
-def _done(is_done: bool) -> str:
+def _done_text(is_done: bool) -> str:
     return phrase("models.yes_2") if is_done else phrase("models.no_2")
 
 

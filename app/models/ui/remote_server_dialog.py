@@ -111,8 +111,16 @@ class RemoteServerDialog(Dialog):
     def _build_content(self) -> QWidget:
         hint = phrase("models.only_servers_on_this_pc")
         self.context_hint = _caption("")
-        first = (*_named(self.address), _caption(hint), *_named(self.key), self.store, _caption(self._about_key()))
-        self._second = _column(*_named(self.model), *_named(self.context), self.context_hint, *_named(self.name))
+        first = (
+            *_with_label(self.address),
+            _caption(hint),
+            *_with_label(self.key),
+            self.store,
+            _caption(self._about_key()),
+        )
+        self._second = _column(
+            *_with_label(self.model), *_with_label(self.context), self.context_hint, *_with_label(self.name)
+        )
         self._fields = _column(*first, self.check_button, self.note, self._second)
         self._fields.setContentsMargins(0, 0, SCROLL_PX, 0)
         self.area = make_scrollable(self._fields)
@@ -221,7 +229,7 @@ def _field(name: str, most: int) -> QLineEdit:
     return field
 
 
-def _named(field: QWidget) -> tuple[Label, QWidget]:
+def _with_label(field: QWidget) -> tuple[Label, QWidget]:
     label = Label(field.accessibleName(), strong=True)
     label.setBuddy(field)
     return label, field

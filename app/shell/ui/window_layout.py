@@ -33,14 +33,14 @@ class WindowGeometry:
 
     def restore(self, window: QWidget) -> bool:
         try:
-            geometry = base64.b64decode(self._stored()["geometry"], validate=True)
+            geometry = base64.b64decode(self._read_stored()["geometry"], validate=True)
         except (ValueError, KeyError, TypeError):
             return False
         return window.restoreGeometry(QByteArray(geometry))
 
     def folded(self) -> frozenset[int]:
         """Return the stored ids of the folded folders of conversations."""
-        ids = self._stored().get("folded")
+        ids = self._read_stored().get("folded")
         return frozenset(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else frozenset()
 
     def save(self, window: QWidget, folded: Collection[int] = ()) -> None:
@@ -50,7 +50,7 @@ class WindowGeometry:
         with contextlib.suppress(OSError):
             write_atomically(self._path, json.dumps(stored).encode("ascii"))
 
-    def _stored(self) -> dict[str, Any]:
+    def _read_stored(self) -> dict[str, Any]:
         try:
             stored = strict_json.load_file(self._path)
         except (OSError, ValueError):

@@ -372,7 +372,7 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
         manifest = data_split.write_split(made, folder, source, report)
     output.end_progress()
     lines = [*_split_text(imported, made, folder, output), *_flagged(source, len(flagged), options.file, output)]
-    lines += [*_removed(made, output), *_leakage(made, report, output), *_few(made, output)]
+    lines += [*_removed(made, output), *_leakage(made, report, output), *_few_rows_warnings(made, output)]
     output.result({"folder": str(folder), **asdict(manifest)}, "\n".join(lines))
     return 0 if report.is_sound else 1
 
@@ -426,7 +426,7 @@ def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -
     yield output.phrase(key, count=f"{count:,}", kinds=output.phrase("common.data_gap").join(kinds), file=file)
 
 
-def _few(split: Split, output: Output) -> Iterator[str]:
+def _few_rows_warnings(split: Split, output: Output) -> Iterator[str]:
     """Yield warnings about too few rows, which the training checks and the verdict would give only later."""
     if len(split.train) < FEW_TRAINED:
         yield output.phrase("training.split_few_trained", count=len(split.train), least=FEW_TRAINED)
@@ -501,19 +501,21 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     check_new_target(out, allowed, "review_format", name=path.name, out=out.name)
     if kind == LINES:
         pairs = pair_files.load_pairs(path)
-        permit = _pass_out("pairs", _known(pairs), path, out, where, is_allowed=options.allow_secret)
+        permit = _pass_out("pairs", _lineage_of_pairs(pairs), path, out, where, is_allowed=options.allow_secret)
         return _write_table(pairs, path, out, output, permit)
     pairs = pair_files.load_pairs(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
     found = pair_files.read_review_table(path, pairs)
     if found.kept_pairs:
-        permit = _pass_out("pairs", _known(found.kept_pairs), path, out, where, is_allowed=options.allow_secret)
+        permit = _pass_out(
+            "pairs", _lineage_of_pairs(found.kept_pairs), path, out, where, is_allowed=options.allow_secret
+        )
         with permit.open_atomically(out) as file:
             file.write(rows_to_lines(found.kept_pairs))
     output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
     return 0 if found.kept_pairs and not found.problems else 1
 
 
-def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
+def _lineage_of_pairs(pairs: Sequence[dict[str, Any]]) -> Lineage:
     """Return the lineage of the pairs' documents, because both files of a review contain passages of them."""
     return Lineage(confidentiality.label_of_rows(pairs), collection_lookup.origins_of_rows(pairs))
 

@@ -172,13 +172,13 @@ def tokens_text(preview: Preview) -> str:
     """Return the preview as text: trained tokens in brackets, bars between the others, line ends made visible."""
     text, before = "", ""
     for token in preview.tokens[:_SHOWN_TOKENS]:
-        shown = _shown(token)
+        shown = _token_text(token)
         text += f"[{shown}]" if token.is_trained else f"{before}{shown}"
         before = "" if token.is_trained else "|"
     return text + ("…" if len(preview.tokens) > _SHOWN_TOKENS else "")
 
 
-def _shown(token: PreviewToken) -> str:
+def _token_text(token: PreviewToken) -> str:
     text = token.text.replace("\n", "⏎")
     return invisible_characters.remove(text) or "·"
 

@@ -185,10 +185,10 @@ def find_flaws(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
         for code in codes:
             if code not in seen and (code != "unfinished" or message.role == "assistant"):
                 seen.add(code)
-                yield code, RowPlace(row.line, _shown(message.text))
+                yield code, RowPlace(row.line, _both_ends(message.text))
 
 
-def _shown(text: str) -> str:
+def _both_ends(text: str) -> str:
     """Return the beginning and the end of a text, since most flaws are at the end."""
     return (
         shorten(text)

@@ -100,8 +100,8 @@ def _lines(text: str) -> Iterator[_Line]:
         heading, bold = _HEADING.match(line), _BOLD_LINE.match(line)
         level = len(heading[1]) if heading else _BOLD_LEVEL if bold else 0
         title = heading[2].rstrip().rstrip("#").rstrip() if heading else bold[1] if bold else ""
-        question = _behind("question", line)
-        answer = _behind("answer", line) if question is None else None
+        question = _text_after_sign("question", line)
+        answer = _text_after_sign("answer", line) if question is None else None
         yield _Line(number, line, False, question, answer, level, title)
 
 
@@ -112,7 +112,7 @@ def _front_matter(lines: list[str]) -> int:
     return next((at + 1 for at, line in enumerate(lines[1:40], start=1) if line.strip() in ("---", "...")), 0)
 
 
-def _behind(kind: str, line: str) -> str | None:
+def _text_after_sign(kind: str, line: str) -> str | None:
     """Return the text after the question or answer sign that `kind` names; None if the line does not begin with one."""
     found = _MARKS[kind].match(line)
     if found is None or (found["sign"] == "." and found["text"] and not (found["gap"] or found["closed"])):
@@ -130,7 +130,7 @@ def _entries(lines: list[_Line], *, has_signs: bool) -> Iterator[_Entry | BadRow
     entry: _Entry | None = None
     stray: list[_Line] = []
     for line in lines:
-        question = line.question if has_signs else _asked(line)
+        question = line.question if has_signs else _question_text(line)
         ends = line.level in range(1, _BOLD_LEVEL) and line.answer is None and (entry is None or _ends(entry, line))
         if question is not None or ends:
             yield from [entry] if entry else []
@@ -149,7 +149,7 @@ def _entries(lines: list[_Line], *, has_signs: bool) -> Iterator[_Entry | BadRow
     yield from _outside(stray)
 
 
-def _asked(line: _Line) -> str | None:
+def _question_text(line: _Line) -> str | None:
     return _SECTION.sub("", line.title, count=1) if line.level and _ASKS.search(line.title) else None
 
 

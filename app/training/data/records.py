@@ -67,13 +67,13 @@ class DuplicateKeyObject(dict[str, Any]):
 
 def shorten(value: object, limit: int = DETAIL_CHARACTERS) -> str:
     """Return the value as one line of at most `limit` characters, without characters that control a terminal."""
-    text = value if isinstance(value, str) else _written(value)
+    text = value if isinstance(value, str) else _value_text(value)
     line = " ".join(text[: 20 * limit].split())
     cut = line if len(line) <= limit and len(text) <= 20 * limit else f"{line[: limit - 1]}…"
     return invisible_characters.replace_with_mark(cut)
 
 
-def _written(value: object) -> str:
+def _value_text(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
     except RecursionError:  # the encoder allows less nesting than the decoder

@@ -239,21 +239,21 @@ def compute_status(plan: GenerationPlan, replies: Replies, lacks: Lacks) -> Gene
 
 
 def _pair(passage: Passage, category: str, prompt: StandalonePrompt, replies: Replies, lacks: Lacks) -> _Step:
-    written = _written(prompt, replies, "quote", "question", "answer")
+    written = _reply_fields(prompt, replies, "quote", "question", "answer")
     if not isinstance(written, tuple):
         return written
     return _judged(PairCandidate(passage, category, *written), replies, lacks)
 
 
 def _paraphrase(pair: QuestionAnswerPair, replies: Replies, lacks: Lacks) -> _Step:
-    written = _written(prompts.paraphrase_prompt(pair.candidate), replies, "question")
+    written = _reply_fields(prompts.paraphrase_prompt(pair.candidate), replies, "question")
     if not isinstance(written, tuple):
         return written
     return _judged(replace(pair.candidate, category=PARAPHRASE, question=written[0]), replies, lacks)
 
 
 def _unanswerable(passage: Passage, not_there: str, replies: Replies, lacks: Lacks) -> _Step:
-    written = _written(prompts.unanswerable_prompt(passage), replies, "question")
+    written = _reply_fields(prompts.unanswerable_prompt(passage), replies, "question")
     if not isinstance(written, tuple):
         return written
     candidate = PairCandidate(passage, UNANSWERABLE, "", written[0], not_there)
@@ -275,7 +275,7 @@ def _judged(candidate: PairCandidate, replies: Replies, lacks: Lacks) -> _Step:
     return QuestionAnswerPair(candidate, score) if score >= SCORE_MIN else "low_quality"
 
 
-def _written(prompt: StandalonePrompt, replies: Replies, *names: str) -> StandalonePrompt | str | tuple[str, ...]:
+def _reply_fields(prompt: StandalonePrompt, replies: Replies, *names: str) -> StandalonePrompt | str | tuple[str, ...]:
     """Return the texts of the named fields in the reply, the prompt if it has no reply yet, or a rejection reason."""
     reply = replies.get(prompt)
     if reply is None or reply.stop_reason == FAILED:

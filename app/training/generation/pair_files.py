@@ -261,7 +261,7 @@ class _TableRow:
 def _rows(path: Path) -> Iterator[_TableRow]:
     filled = [row for row in question_table.read_question_table(path).rows if any(map(_text, row.cells))]
     head = [normalize_name(_text(cell)) for cell in filled[0].cells] if filled else []
-    places = {name: at for name in COLUMNS if (at := _place(name, head)) is not None}
+    places = {name: at for name in COLUMNS if (at := _column_index(name, head)) is not None}
     missing = [prompts.review_words(name)[0] for name in NEEDED if name not in places]
     if missing:
         raise AppError("review_no_columns", name=path.name, missing=missing)
@@ -269,12 +269,12 @@ def _rows(path: Path) -> Iterator[_TableRow]:
         yield _TableRow(row.line, {name: _cell(row, at) for name, at in places.items()})
 
 
-def _place(name: str, head: Sequence[str]) -> int | None:
-    return next((head.index(word) for word in _known(name) if word in head), None)
+def _column_index(name: str, head: Sequence[str]) -> int | None:
+    return next((head.index(word) for word in _known_column_names(name) if word in head), None)
 
 
 @functools.cache
-def _known(name: str) -> tuple[str, ...]:
+def _known_column_names(name: str) -> tuple[str, ...]:
     return tuple(map(normalize_name, prompts.review_words(name)))
 
 

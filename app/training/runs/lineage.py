@@ -122,7 +122,7 @@ def lineage_of_adapter(path: Path, seen_folders: set[Path] | None = None) -> Lin
     """
     run = next((one for one in list(path.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
     if run is None:
-        return _read_lineage(_beside(path))
+        return _read_lineage(_note_path(path))
     seen_folders = set() if seen_folders is None else seen_folders
     if run in seen_folders:
         return Lineage()
@@ -140,10 +140,10 @@ def write_lineage_note(adapter: Path, merged: Path) -> None:
     known = lineage_of_adapter(adapter).as_json()
     if known:
         with drive_errors(merged.parent, "build_unwritable"):
-            write_atomically(_beside(merged), json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
+            write_atomically(_note_path(merged), json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def _beside(file: Path) -> Path:
+def _note_path(file: Path) -> Path:
     return file.with_name(f"{file.stem}.{LINEAGE_FILE}")
 
 

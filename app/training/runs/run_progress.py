@@ -285,10 +285,10 @@ class ProgressReader:
             raw=raw,
             smooth=smooth,
             validation=_marked(evaluations),
-            rate=_small([(one.step, one.learning_rate) for one in steps]),
-            norm=_small([(one.step, one.gradient_norm) for one in steps]),
-            speed=_small([(one.step, one.tokens_per_s) for one in steps]),
-            memory=_small([(one.step, float(one.memory_bytes)) for one in steps]),
+            rate=_thin_out([(one.step, one.learning_rate) for one in steps]),
+            norm=_thin_out([(one.step, one.gradient_norm) for one in steps]),
+            speed=_thin_out([(one.step, one.tokens_per_s) for one in steps]),
+            memory=_thin_out([(one.step, float(one.memory_bytes)) for one in steps]),
             answers=self._answers(),
             watched=health_checks(history, is_awake=self._is_awake),
         )
@@ -321,7 +321,7 @@ def _marked(evaluations: Sequence[EvaluationStep]) -> CurvePoints:
     return plots.thin_points(plots.finite_points([(one.step, one.loss) for one in evaluations]), MARKED_POINTS)
 
 
-def _small(points: Sequence[tuple[float, float]]) -> CurvePoints:
+def _thin_out(points: Sequence[tuple[float, float]]) -> CurvePoints:
     return _thinned(plots.finite_points(points), SMALL_POINTS)
 
 

@@ -64,7 +64,7 @@ def render_report(folder: Path) -> str:
         form_columns=_COLUMNS,
         forms=[_form(row, gate) for row in gate.forms] if gate else [],
         plots=[Markup(drawn) for drawn in _plots(history) if drawn],  # noqa: S704  names in it are escaped
-        best=_best(history),
+        best=_best_evaluation_text(history),
         answers=_answers(gate.answers) if gate else [],
         samples=_samples(history),
         tables=_tables(run, history),
@@ -238,7 +238,7 @@ def _plots(history: RunHistory) -> list[str]:
     ]
 
 
-def _best(history: RunHistory) -> str:
+def _best_evaluation_text(history: RunHistory) -> str:
     best = history.status.best_evaluation
     return phrase("training.report.best_here", step=best.step, loss=f"{best.loss:.4f}") if best else ""
 
@@ -344,10 +344,10 @@ def _adjustment(adjusted: Adjusted) -> tuple[str, str]:
 def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the texts of names and values; a name without a text of its own, such as a library's, stays as it is."""
     named = [(wording.phrase_or(f"training.report_of.{key}", key), value) for key, value in values.items()]
-    return [(name, _shown(value)) for name, value in named if value not in (None, "", {}, [], ())]
+    return [(name, _value_text(value)) for name, value in named if value not in (None, "", {}, [], ())]
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, bool):
         return phrase("training.report.yes" if value else "training.report.no")
     if isinstance(value, str):

@@ -201,7 +201,7 @@ class DraftEditor(QObject):
         def work(progress: TaskProgress) -> Path:
             if is_taken:
                 raise AppError("begin_memory_taken")
-            asked = self._asked(draft)
+            asked = self._requested_spec(draft)
             progress.check()
             made.append(run_folders.create(asked, takes_data=True))
             return made[0]
@@ -239,7 +239,7 @@ class DraftEditor(QObject):
         def work(progress: TaskProgress) -> tuple[RemoteJob, Path]:
             trainer = self._trainer()
             # The other machine converts the adapter to GGUF, so the job must contain a converter.
-            asked = self._asked(
+            asked = self._requested_spec(
                 draft, trainer.converter if trainer is not None else str(shipped_tools.find_converter()[0])
             )
             progress.check()
@@ -373,7 +373,7 @@ class DraftEditor(QObject):
 
     # ------------------------------------------------------------- in the worker thread
 
-    def _asked(self, draft: TrainingDraft, converter_folder: str | None = None) -> Any:
+    def _requested_spec(self, draft: TrainingDraft, converter_folder: str | None = None) -> Any:
         """Return the spec of the run. `converter_folder`: None for the converter of the training environment.
 
         Raises AppError as `spec_builder.build_spec` does.
@@ -398,7 +398,7 @@ class DraftEditor(QObject):
                 progress.report(event.done, event.total)
 
         watch = ProcessWatch(lambda process: progress.on_cancel(process.kill), on_event)
-        asked = self._asked(draft)
+        asked = self._requested_spec(draft)
         progress.check()
         try:
             plan = run_plan.plan_run(

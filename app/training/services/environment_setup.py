@@ -115,13 +115,13 @@ class EnvironmentSetup(QObject):
         """Determine in the background the default folder for the environment, and pass it to `on_done`."""
         from app.training.environment import folders
 
-        background.run(lambda: folders.proposed_base(self._data), on_done, _never)
+        background.run(lambda: folders.proposed_base(self._data), on_done, _ignore_error)
 
     def look(self, on_done: "Callable[[EnvironmentReport], None]") -> None:
         """Pass the state of the environment to `on_done`. This takes seconds in the background: torch is imported."""
         from app.training.environment.folders import report_environment
 
-        background.run(lambda: report_environment(self._data), on_done, _never)
+        background.run(lambda: report_environment(self._data), on_done, _ignore_error)
 
     def estimate(
         self,
@@ -298,5 +298,5 @@ class EnvironmentSetup(QObject):
             self.failed.emit(AppError("training_network_forbidden"))
 
 
-def _never(error: AppError) -> None:
+def _ignore_error(error: AppError) -> None:
     raise error  # unexpected: a report contains its problem instead of raising it

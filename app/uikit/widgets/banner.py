@@ -45,7 +45,7 @@ class Banner(QFrame):
         self._set_actions(actions)
         self.setAccessibleName(join_facts(heading, sentence))
         repolish(self)
-        self._turn()
+        self._arrange()
         self.show()
 
     def show_error(self, error: AppError, actions: tuple[tuple[str, str], ...] = (), level: str = "danger") -> None:
@@ -62,7 +62,7 @@ class Banner(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._turn()
+        self._arrange()
 
     def _build(self, can_close: bool) -> None:
         self._icon = IconLabel(self._theme, "triangle-alert", "warning")
@@ -80,7 +80,7 @@ class Banner(QFrame):
             close.hide()
         make_row(self._icon, (self._content, 1), close, into=self, margins_px=(12, 8, 8, 8), spacing_px=12)
 
-    def _turn(self) -> None:
+    def _arrange(self) -> None:
         buttons = self._buttons.sizeHint().width()
         fits = self.width() - buttons - self._theme.px(100) >= self._theme.px(WORDS_PX)
         is_row = fits or self._buttons.count() == 0

@@ -142,12 +142,12 @@ class FlowBox(QWidget):
 
     def sizeHint(self) -> QSize:
         """Return the size of all widgets in one line."""
-        sizes = [widget.sizeHint() for widget in self._shown()]
+        sizes = [widget.sizeHint() for widget in self._visible_widgets()]
         width = sum(size.width() for size in sizes) + FLOW_SPACING_PX * max(0, len(sizes) - 1)
         return QSize(width, max((size.height() for size in sizes), default=0))
 
     def minimumSizeHint(self) -> QSize:
-        width = max((widget.sizeHint().width() for widget in self._shown()), default=0)
+        width = max((widget.sizeHint().width() for widget in self._visible_widgets()), default=0)
         return QSize(width, self.sizeHint().height())
 
     def heightForWidth(self, width: int) -> int:
@@ -155,33 +155,33 @@ class FlowBox(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._place()
+        self._arrange()
 
     def event(self, event: QEvent) -> bool:
         """Place the widgets again if the size that one of them needs has changed."""
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
-            self._place()
+            self._arrange()
         return super().event(event)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() in _REASONS:
             self.updateGeometry()
-            self._place()
+            self._arrange()
         return False
 
-    def _place(self) -> None:
-        for widget, place in zip(self._shown(), self._places(self.width()), strict=True):
+    def _arrange(self) -> None:
+        for widget, place in zip(self._visible_widgets(), self._places(self.width()), strict=True):
             widget.setGeometry(place)
 
-    def _shown(self) -> list[QWidget]:
+    def _visible_widgets(self) -> list[QWidget]:
         return [widget for widget in self._widgets if not widget.isHidden()]
 
     def _places(self, width: int) -> list[QRect]:
         """Return the place of each shown widget for a width."""
         places: list[QRect] = []
         left = top = line = 0
-        for widget in self._shown():
+        for widget in self._visible_widgets():
             size = widget.sizeHint()
             if left > 0 and left + size.width() > width:
                 left, top, line = 0, top + line + FLOW_SPACING_PX, 0

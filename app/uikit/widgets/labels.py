@@ -68,12 +68,12 @@ class ElidedLabel(Label):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.contentsRect(), int(self.alignment()), self._shown())
+        painter.drawText(self.contentsRect(), int(self.alignment()), self._elided_text())
 
     def _update_tooltip(self) -> None:
-        self.setToolTip(plain_tooltip(self.text()) if self._shown() != self.text() else "")
+        self.setToolTip(plain_tooltip(self.text()) if self._elided_text() != self.text() else "")
 
-    def _shown(self) -> str:
+    def _elided_text(self) -> str:
         metrics = QFontMetrics(self.font())
         return metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width())
 

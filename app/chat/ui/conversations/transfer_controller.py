@@ -99,7 +99,7 @@ class TransferController(QObject):
         what = phrase("chat.n_selected_conversations", n=len(found))
         if len(found) == 1:
             what = phrase("chat.this_conversation_title", title=found[0].title)
-        self._ask(what, self._stored(found))
+        self._ask(what, self._pending_export(found))
 
     def export_all(self) -> None:
         """Export all conversations outside the bin."""
@@ -109,7 +109,7 @@ class TransferController(QObject):
         elif not self._is_busy():
             what = phrase("chat.all_conversations_n_without_the", n=f"{len(every):,}")
             # JSON is preselected even for one conversation: a user who exports all probably wants to import them again.
-            self._ask(what, replace(self._stored(every), name=_name_of_many(), count=max(2, len(every))))
+            self._ask(what, replace(self._pending_export(every), name=_name_of_many(), count=max(2, len(every))))
 
     def export_open(self) -> None:
         """Export the open conversation, also one that exists only in memory."""
@@ -173,7 +173,7 @@ class TransferController(QObject):
     def _open_bundle(self, conversation: Conversation) -> Bundle:
         return Bundle(replace(conversation, label=self._session.label), tuple(self._session.messages()))
 
-    def _stored(self, conversations: Sequence[Conversation]) -> PendingExport:
+    def _pending_export(self, conversations: Sequence[Conversation]) -> PendingExport:
         ids = [conversation.id for conversation in conversations]
         is_one = len(conversations) == 1
         return PendingExport(

@@ -75,11 +75,11 @@ class ScoredQuestions(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return one.question.text
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(join_facts(one.question.text, *self._named(one)))
+            return plain_tooltip(join_facts(one.question.text, *self._named_scores(one)))
         if role == FactsRole:
             return self._facts(one)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return join_facts(one.question.text, *self._named(one), one.question.category)
+            return join_facts(one.question.text, *self._named_scores(one), one.question.category)
         return one if role == QuestionRole else None
 
     def _facts(self, question: QuestionViewData) -> str:
@@ -87,7 +87,7 @@ class ScoredQuestions(QAbstractListModel):
         scores = " / ".join(map(result_texts.points_of, question.means))
         return join_facts(scores, question.question.category)
 
-    def _named(self, question: QuestionViewData) -> list[str]:
+    def _named_scores(self, question: QuestionViewData) -> list[str]:
         """Return the score of each system as a text with the system's name."""
         scores = zip(self._systems, question.means, strict=True)
         return [f"{name}\u00a0{result_texts.points_of(mean)}" for name, mean in scores]
@@ -229,7 +229,7 @@ class QuestionsTab(QWidget):
         self.categories.clear()
         self.categories.addItem(phrase("evaluation.all_categories"), None)
         for name in names:
-            self.categories.addItem(_short(name or phrase("evaluation.no_category")), name)
+            self.categories.addItem(_short_name(name or phrase("evaluation.no_category")), name)
             self.categories.setItemData(self.categories.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
         self.spread_button.setVisible(len(result.systems) > 1)
@@ -305,5 +305,5 @@ class QuestionsTab(QWidget):
         self._area.verticalScrollBar().setValue(0)
 
 
-def _short(name: str) -> str:
+def _short_name(name: str) -> str:
     return name if len(name) <= NAME_CHARACTERS else name[:NAME_CHARACTERS] + "…"

@@ -82,7 +82,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         self.naming.show_questions(imported.questions)
         self.naming.changed.connect(self.note_change)
         self.column.addWidget(self.naming)
-        self.parts = [self._part(part) for part in parts if part.lines or part.facts]
+        self.parts = [self._create_part(part) for part in parts if part.lines or part.facts]
         for shown in self.parts:
             self.column.addWidget(shown)
         self.column.addStretch(1)
@@ -108,7 +108,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
 
     # ------------------------------------------------------------------- private
 
-    def _part(self, part: ImportPart) -> QWidget:
+    def _create_part(self, part: ImportPart) -> QWidget:
         shown = QWidget()
         column = make_column(Label(part.title, tone=part.tone, strong=True, wraps=True), into=shown, spacing_px=4)
         if part.facts:

@@ -239,12 +239,12 @@ class SetView(QWidget):
     # ------------------------------------------------------------------ changing
 
     def add(self) -> None:
-        if self.add_button.isEnabled() and (now := self._now()) is not None:
+        if self.add_button.isEnabled() and (now := self._newest_version()) is not None:
             done_text = phrase("evaluation.added_question")
             self._write(None, done_text, lambda question: (*now.questions, question))
 
     def edit(self) -> None:
-        now, question = self._now(), self.table.current
+        now, question = self._newest_version(), self.table.current
         if self.edit_button.isEnabled() and now is not None and question is not None:
             done_text = phrase("evaluation.changed_question")
             self._write(
@@ -253,7 +253,7 @@ class SetView(QWidget):
 
     def remove(self) -> None:
         """Delete the selected questions, but not all: a set needs at least one."""
-        now, chosen = self._now(), self.table.selected_questions()
+        now, chosen = self._newest_version(), self.table.selected_questions()
         if not self.remove_button.isEnabled() or now is None:
             return
         ids = {one.id for one in chosen}
@@ -302,7 +302,7 @@ class SetView(QWidget):
             lambda out, permit: question_files.write(out, found.questions, permit=permit),
         )
 
-    def _now(self) -> QuestionSet | None:
+    def _newest_version(self) -> QuestionSet | None:
         """Return the newest version, from which changes start; None if an older or damaged version is shown."""
         shown = self.work.displayed
         return shown.question_set if shown is not None and shown.is_newest else None

@@ -212,10 +212,10 @@ class ColumnMappingForm(QWidget):
     @property
     def mapping(self) -> ColumnMapping:
         """Return the chosen mapping; fields without a column are set to NO_COLUMN, so that the import guesses none."""
-        return _without_guesses(self._chosen)
+        return _without_guesses(self._chosen_columns)
 
     @property
-    def _chosen(self) -> dict[str, str]:
+    def _chosen_columns(self) -> dict[str, str]:
         """Return the column of each field that can be chosen; "" for a field without a column."""
         return {field: self.boxes[field].value for field in _fields(self._messages)}
 
@@ -266,13 +266,13 @@ class ColumnMappingForm(QWidget):
             self.preview.show_records(self._samples)
         else:
             self.preview_title.setText(phrase("training.the_first_rows_will_be"))
-            mapping = ColumnMapping(**self._chosen, messages=self._messages)
+            mapping = ColumnMapping(**self._chosen_columns, messages=self._messages)
             self.preview.show_rows([records.row_from_record(one, mapping) for one in self._samples])
         self.preview_title.setVisible(not self.preview.isHidden())
 
     def _obstacle(self) -> str:
         """Return the reason why the file cannot be imported with this mapping; "" if it can."""
-        chosen = self._chosen
+        chosen = self._chosen_columns
         if not self._messages and not all(chosen[field] for field in NEEDED):
             return phrase("training.choose_the_columns_of_questions")
         taken = [column for column in chosen.values() if column]

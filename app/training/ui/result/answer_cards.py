@@ -92,8 +92,8 @@ class AnswerPairsCard(Card):
         self._build()
         self.sides.buttonClicked.connect(self._show_page)
         self.whole_button.clicked.connect(self._show_page)
-        self.back_button.clicked.connect(lambda: self._turn(-PAIRS_PER_PAGE))
-        self.next_button.clicked.connect(lambda: self._turn(PAIRS_PER_PAGE))
+        self.back_button.clicked.connect(lambda: self._turn_page(-PAIRS_PER_PAGE))
+        self.next_button.clicked.connect(lambda: self._turn_page(PAIRS_PER_PAGE))
         self.hide()
 
     def show_pairs(self, pairs: Sequence[AnswerPair]) -> None:
@@ -119,7 +119,7 @@ class AnswerPairsCard(Card):
             self.column.addWidget(widget)
         self.column.addLayout(self._list)
 
-    def _turn(self, step: int) -> None:
+    def _turn_page(self, step: int) -> None:
         self._first += step
         self._show_page()
 

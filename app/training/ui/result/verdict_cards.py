@@ -68,7 +68,7 @@ class VerdictCard(QFrame):
             label.setVisible(bool(label.text()))
         self.setAccessibleName(join_facts(self.word.text(), self.sentence.text()))
         repolish(self)
-        self._turn()
+        self._set_direction()
 
     def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
         """Enable the buttons. `why_not`: the reason why one of them is disabled; "" if none is."""
@@ -83,7 +83,7 @@ class VerdictCard(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._turn()
+        self._set_direction()
 
     # ------------------------------------------------------------- private methods
 
@@ -94,7 +94,7 @@ class VerdictCard(QFrame):
         texts = make_column(self.sentence, self.reasons, self.detail, self.warning, self.why_not, spacing_px=4)
         self._content = make_row(head, (texts, 1), self._buttons, into=self, margins_px=(20, 14, 16, 14), spacing_px=20)
 
-    def _turn(self) -> None:
+    def _set_direction(self) -> None:
         is_row = self.width() >= self._theme.px(VERDICT_WIDE_PX)
         set_direction(self._content, is_row=is_row)
         self._content.setSpacing(20 if is_row else 10)

@@ -106,7 +106,7 @@ class SampleAnswersCard(Card):
     def __init__(self, theme: Theme) -> None:
         super().__init__(phrase("training.how_answers_change"))
         self._answers: tuple[SampleAnswers, ...] = ()
-        self._place = 0
+        self._index = 0
         self._shown_answers: SampleAnswers | None = None
         self.before_button = IconButton(theme, "chevron-left", phrase("training.previous_question"))
         self.after_button = IconButton(theme, "chevron-right", phrase("training.next_question"))
@@ -120,13 +120,13 @@ class SampleAnswersCard(Card):
 
     def show_course(self, course: RunProgress) -> None:
         self._answers = course.answers
-        self._place = min(self._place, max(0, len(self._answers) - 1))
+        self._index = min(self._index, max(0, len(self._answers) - 1))
         self._show()
 
     # ------------------------------------------------------------- private methods
 
     def _step(self, step: int) -> None:
-        self._place += step
+        self._index += step
         self._show()
         button = self.before_button if step < 0 else self.after_button
         if not button.isEnabled():  # keeps the focus on these buttons
@@ -136,10 +136,10 @@ class SampleAnswersCard(Card):
         count = len(self._answers)
         for widget in (self.before_button, self.count, self.after_button):
             widget.setVisible(count > 1)
-        self.count.setText(phrase("training.question_i_n", i=self._place + 1, n=count))
-        self.before_button.setEnabled(self._place > 0)
-        self.after_button.setEnabled(self._place + 1 < count)
-        answers = self._answers[self._place] if self._answers else None
+        self.count.setText(phrase("training.question_i_n", i=self._index + 1, n=count))
+        self.before_button.setEnabled(self._index > 0)
+        self.after_button.setEnabled(self._index + 1 < count)
+        answers = self._answers[self._index] if self._answers else None
         if answers != self._shown_answers or not self._list.count():
             self._shown_answers = answers
             refill(self._list, self._texts(answers))
