@@ -113,8 +113,8 @@ def as_text(listed: Sequence[Component]) -> str:
         by_text.setdefault(each.notice, []).append(each)
     blocks = []
     for notice, owners in by_text.items():
-        names = [f"{each.name} {each.version}".strip() + f" ({each.licence})" for each in owners]
-        holders = dict.fromkeys(each.copyright for each in owners if each.copyright)
+        names = [f"{owner.name} {owner.version}".strip() + f" ({owner.licence})" for owner in owners]
+        holders = dict.fromkeys(owner.copyright for owner in owners if owner.copyright)
         blocks.append("\n".join([_RULE, *names, *holders, _RULE, "", notice, ""]))
     return "\n".join([*head, "", *blocks])
 

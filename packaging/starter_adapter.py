@@ -131,7 +131,7 @@ def messages(row: dict[str, Any]) -> list[RowMessage]:
 
 def passages(entries: Sequence[dict[str, Any]]) -> list[Passage]:
     """As a search gives them. Rows name no collection: prompts do not hold it."""
-    documents = list(dict.fromkeys(one["document"] for one in entries))
+    documents = list(dict.fromkeys(entry["document"] for entry in entries))
     return [
         Passage(
             section_id=number,

@@ -38,7 +38,7 @@ def main() -> int:
     releases = _listed()
     for system, called in _SYSTEMS.items():
         for python in PYTHONS:
-            wanted = [one for one in releases if _is_of(one, called, python)]
+            wanted = [release for release in releases if _is_of(release, called, python)]
             wanted.sort(key=lambda one: int(one["version_parts"]["patch"]), reverse=True)
             if len(wanted) < RELEASES:
                 raise SetupError(f"{system}, Python {python[0]}.{python[1]}: uv knows {len(wanted)}")
@@ -76,10 +76,10 @@ def _expected(entry: dict[str, Any]) -> str:
                 "--mirror", mirror.as_uri(), "--install-dir", f"{folder}/pythons", "--cache-dir", f"{folder}/cache",
                 "--color", "never"]  # fmt: skip
         run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
-    found = _EXPECTED.search(run.stderr)
-    if run.returncode == 0 or found is None:
+    match = _EXPECTED.search(run.stderr)
+    if run.returncode == 0 or match is None:
         raise SetupError(f"{entry['key']}: uv has not named the hash that it expects: {run.stderr.strip()}")
-    return found[1]
+    return match[1]
 
 
 if __name__ == "__main__":

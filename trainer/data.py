@@ -226,7 +226,7 @@ def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
     longest = max(len(example.ids) for example in examples)
 
     def rows(filler: int, values: Callable[[EncodedExample], list[int]]) -> Any:
-        filled = [values(one) + [filler] * (longest - len(one.ids)) for one in examples]
+        filled = [values(example) + [filler] * (longest - len(example.ids)) for example in examples]
         return torch.tensor(filled, dtype=torch.int64)
 
     return {

@@ -80,11 +80,11 @@ def report_findings(
     previews: int = PREVIEWS,
 ) -> None:
     """Send the findings and the first `previews` examples token by token. Raises RunError("preflight_blocked")."""
-    found = collect_findings(material, base, rows, encodings)
-    journal.send(PreflightFindings(tuple(found)))
+    findings = collect_findings(material, base, rows, encodings)
+    journal.send(PreflightFindings(tuple(findings)))
     for example in material.train[:previews]:
         journal.send(preview_example(material.tokens, example, PREVIEW_TOKENS))
-    blocking = [finding.code for finding in found if finding.level == "block"]
+    blocking = [finding.code for finding in findings if finding.level == "block"]
     if blocking:
         raise RunError("preflight_blocked", codes=blocking)
 

@@ -136,7 +136,7 @@ def interval_plot(
     drawn = [row for row in rows if all(map(_is_finite, row.estimates))]
     if not drawn:
         return ""
-    scale = interval_scale([one for row in drawn for one in row.estimates], has_zero=has_zero)
+    scale = interval_scale([estimate for row in drawn for estimate in row.estimates], has_zero=has_zero)
     swatches = [(name, _draw_line_sample(one.style, has_mark=True, is_open=one.is_open)) for name, one in legend]
     parts, lines = _draw_legend(swatches, EDGE, _LINE if title else 0, width)
     top = _LINE * (lines + bool(title)) + (10 if title or lines else 0)

@@ -51,6 +51,6 @@ def rated_answers(
     )
     within = {row[2] for row in rows}
     known = conversation_privacy.effective_labels(
-        store, [one for one in store.conversations() if one.id in within], collections
+        store, [conversation for conversation in store.conversations() if conversation.id in within], collections
     )
     return [(store.message(row[0]), store.message(row[1]), known[row[2]]) for row in rows if row[2] in known]

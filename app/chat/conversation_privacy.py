@@ -31,11 +31,11 @@ def collection_labels(
     These are the collections of `scope`, those that its answers searched or cite, and those that the answering models
     were trained on. A deleted collection counts with its last label.
     """
-    known = [one.details for one in messages if one.details is not None]
+    known = [message.details for message in messages if message.details is not None]
     refs = [ref for details in known for ref in details.scope]
     for details in known:
         ids = {ref.name: ref.id for ref in details.scope}
-        refs += [CollectionRef(ids.get(one.collection, 0), one.collection) for one in details.named_sources]
+        refs += [CollectionRef(ids.get(source.collection, 0), source.collection) for source in details.named_sources]
         refs += [CollectionRef(0, name) for name in details.learned]  # collections in the model's training data
     return _labels_of(collections, {*scope, *refs})
 
@@ -55,14 +55,14 @@ def highest_effective_label(
 
     The answers are read only when the stored labels do not yet decide the result.
     """
-    found = confidentiality.highest_label(one.label for one in conversations)
+    label = confidentiality.highest_label(conversation.label for conversation in conversations)
     most = (
         confidentiality.HIGHEST_LABEL
         if collections is None
-        else confidentiality.highest_label(one.label for one in collections)
+        else confidentiality.highest_label(collection.label for collection in collections)
     )
-    if LABELS.index(found) >= LABELS.index(most):
-        return found
+    if LABELS.index(label) >= LABELS.index(most):
+        return label
     return confidentiality.highest_label(effective_labels(store, conversations, collections).values())
 
 

@@ -64,22 +64,22 @@ def scan_sources(
     Folders are searched with their subfolders. `note`: receives the number of files found so far. `given`: paths that
     the user added by name, which do not count as skipped in a folder.
     """
-    found = ScanResult()
+    scan_result = ScanResult()
     for source in sources:
         if not _is_text(os.fspath(source)):
-            found.skipped["name"] += 1
+            scan_result.skipped["name"] += 1
             continue
         try:
             kind = source.stat().st_mode
             if stat.S_ISDIR(kind):
-                _walk(source, found, note, given)
+                _walk(source, scan_result, note, given)
             elif stat.S_ISREG(kind):
-                found.files.append(source)
+                scan_result.files.append(source)
             else:
-                found.skipped["unreadable"] += 1
+                scan_result.skipped["unreadable"] += 1
         except (OSError, ValueError):  # ValueError: a NUL in the name
-            found.missing.append(source)
-    return found
+            scan_result.missing.append(source)
+    return scan_result
 
 
 def compare_with_sources(
@@ -90,11 +90,11 @@ def compare_with_sources(
     Names, sizes and dates are compared. A file that was added by name and is no longer in its folder counts as gone;
     but a missing folder may be on another drive, so its documents do not.
     """
-    found = scan_sources(sources, note)
+    scan_result = scan_sources(sources, note)
     known = {document.path: document for document in documents}
-    there = {str(path) for path in found.files}
-    missing = [source for source in found.missing if str(source) not in known or not source.parent.is_dir()]
-    out_of_sight = {*missing, *found.unreadable}
+    there = {str(path) for path in scan_result.files}
+    missing = [source for source in scan_result.missing if str(source) not in known or not source.parent.is_dir()]
+    out_of_sight = {*missing, *scan_result.unreadable}
     gone, changed, kept = [], [], set[Path]()
     for document in documents:
         path = Path(document.path)
@@ -105,8 +105,8 @@ def compare_with_sources(
             kept |= places
         else:
             gone.append(document.id)
-    new = [path for path in dict.fromkeys(found.files) if str(path) not in known]
-    lost = (path for path in found.unreadable if path in kept)
+    new = [path for path in dict.fromkeys(scan_result.files) if str(path) not in known]
+    lost = (path for path in scan_result.unreadable if path in kept)
     return FolderDifference(new, changed, gone, list(dict.fromkeys((*missing, *lost))))
 
 
@@ -254,11 +254,11 @@ def add_paths(
     known = library.sources(collection_id)
     held = {path for path in there for source in known if source in path.parents and includes(source, path)}
     library.add_sources(collection_id, [path for path in there if path not in held])
-    found = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
-    files = list(dict.fromkeys(found.files))
+    scan_result = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
+    files = list(dict.fromkeys(scan_result.files))
     library.include_again(collection_id, files)
     new = library.add_documents(collection_id, files)
-    return AddedFiles(collection_id, new, len(files) - len(new), found.skipped, found.missing)
+    return AddedFiles(collection_id, new, len(files) - len(new), scan_result.skipped, scan_result.missing)
 
 
 def restore_paths(
@@ -288,16 +288,16 @@ def refresh_collection(
 ) -> RefreshResult:
     """Put new and changed files of the sources into the queue, and return what changed."""
     documents = library.documents(collection_id)
-    found = compare_with_sources(library.sources(collection_id), documents, note)
+    difference = compare_with_sources(library.sources(collection_id), documents, note)
     excluded = library.excluded_paths(collection_id)
-    new = library.add_documents(collection_id, [path for path in found.new if str(path) not in excluded])
-    library.read_again(found.changed)
-    ids = set(found.removed_ids)
+    new = library.add_documents(collection_id, [path for path in difference.new if str(path) not in excluded])
+    library.read_again(difference.changed)
+    ids = set(difference.removed_ids)
     gone = {document.path for document in documents if document.id in ids}
     for source in library.sources(collection_id):
         if str(source) in gone:
             library.remove_source(collection_id, source)
-    return RefreshResult(collection_id, len(new), len(found.changed), found.removed_ids, found.missing)
+    return RefreshResult(collection_id, len(new), len(difference.changed), difference.removed_ids, difference.missing)
 
 
 def empty_queue(library: Library) -> None:
@@ -327,8 +327,8 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
     Return the ids of documents to be removed: the manual in another language, or of a program that was moved.
     """
     collections = library.collections()
-    own = next((one for one in collections if one.is_builtin), None)
-    free = free_name(name, {one.name for one in collections if one is not own})
+    own = next((collection for collection in collections if collection.is_builtin), None)
+    free = free_name(name, {collection.name for collection in collections if collection is not own})
     collection_id = library.add_collection(free, "public", is_builtin=True) if own is None else own.id
     if own is not None and own.name != free:
         library.rename_collection(own.id, free)

@@ -70,14 +70,14 @@ def read(path: Path) -> QuestionFile:
     Raises AppError: question_file_missing, data_is_folder, batch_format, questions_unreadable (for tables
     questions_table_unreadable), questions_no_text, data_not_json, data_several_lists, and as `table_reader` does.
     """
-    found = _records(_bytes(path), path)
-    if len(found.records) > ROWS:
+    data_records = _records(_bytes(path), path)
+    if len(data_records.records) > ROWS:
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
-    columns, questions, skipped = _sorted(found)
+    columns, questions, skipped = _sorted(data_records)
     if not questions:
-        raise _unreadable(path, _why_none(found, columns, skipped))
+        raise _unreadable(path, _why_none(data_records, columns, skipped))
     named, renamed = with_ids(question for _, question in questions)
-    label = confidentiality.label_of_rows(row.values for row in found.records)
+    label = confidentiality.label_of_rows(row.values for row in data_records.records)
     lines = tuple(row.line for row, _ in questions)
     doubts = tuple(
         BadRow(row.line, code, detail)
@@ -85,8 +85,8 @@ def read(path: Path) -> QuestionFile:
         for code, detail in question_rows.doubts(row, columns, question)
     )
     return QuestionFile(
-        path.name, named, columns, tuple(skipped), renamed, found.blank, found.sheet, found.other_sheets, label,
-        lines, doubts,
+        path.name, named, columns, tuple(skipped), renamed, data_records.blank, data_records.sheet,
+        data_records.other_sheets, label, lines, doubts,
     )  # fmt: skip
 
 
@@ -229,7 +229,7 @@ def check_target(out: Path) -> None:
 
 def write(out: Path, questions: Sequence[Question], *, permit: Permit) -> None:
     """Write the questions in the format of the suffix. Raises AppError as `Permit.open_atomically`."""
-    golds = max((len(one.gold) for one in questions), default=0)
+    golds = max((len(question.gold) for question in questions), default=0)
     head = question_rows.table_head(golds)
     with permit.open_atomically(out) as file:
         if out.suffix.lower() == JSON_LINES:

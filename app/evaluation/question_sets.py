@@ -99,20 +99,22 @@ def find(folder: Path, name: str) -> QuestionSet:
     Raises AppError: question_set_unknown, question_set_version, question_set_damaged.
     """
     versioned = _VERSIONED.fullmatch(name)
-    found = load_versions(folder, versioned[1] if versioned else name)
-    number = int(versioned[2]) if versioned else found.newest.number
-    version = next((one for one in found.versions if one.number == number), None)
+    question_set = load_versions(folder, versioned[1] if versioned else name)
+    number = int(versioned[2]) if versioned else question_set.newest.number
+    version = next((one for one in question_set.versions if one.number == number), None)
     if version is None:
-        known = " / ".join(f"{found.name}@{one.number}" for one in found.versions[-5:])
-        raise AppError("question_set_version", name=found.name, version=number, known=known)
-    path = folder / found.name / _file(version.number)
+        known = " / ".join(f"{question_set.name}@{one.number}" for one in question_set.versions[-5:])
+        raise AppError("question_set_version", name=question_set.name, version=number, known=known)
+    path = folder / question_set.name / _file(version.number)
     try:
         raw = strict_json.read_bytes(path)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     if hashlib.sha256(raw).hexdigest() != version.sha256:
         raise _damaged(path, phrase("evaluation.question_set_changed"))
-    return QuestionSet(found.name, number, version.sha256, question_files.from_lines(raw, str(path)), found.label)
+    return QuestionSet(
+        question_set.name, number, version.sha256, question_files.from_lines(raw, str(path)), question_set.label
+    )
 
 
 def load(name_or_path: str, folder: Path, report_file: Callable[[QuestionFile], None] | None = None) -> QuestionSet:

@@ -215,7 +215,10 @@ def merge_evaluations(evaluations: Sequence[Evaluation]) -> Evaluation:
     for other in evaluations[1:]:
         if other.questions.questions != first.questions.questions:
             raise AppError("evaluation_other_questions", id=other.id, first=first.id)
-    judges = {(one.judge.model_name, one.judge.preset) if one.judge else None for one in evaluations}
+    judges = {
+        (evaluation.judge.model_name, evaluation.judge.preset) if evaluation.judge else None
+        for evaluation in evaluations
+    }
     is_judged = len(judges) == 1
     systems: list[SystemResult] = []
     for one in evaluations:
@@ -225,11 +228,11 @@ def merge_evaluations(evaluations: Sequence[Evaluation]) -> Evaluation:
             )
             kept = result if is_judged else _without_judgements(result)
             systems.append(dataclasses.replace(kept, system=system))
-    seeds = tuple(dict.fromkeys(seed for one in evaluations for seed in one.seeds))
-    all_judges = [one.judge for one in evaluations if one.judge is not None]
+    seeds = tuple(dict.fromkeys(seed for evaluation in evaluations for seed in evaluation.seeds))
+    all_judges = [evaluation.judge for evaluation in evaluations if evaluation.judge is not None]
     judge = min(all_judges, key=_judge_rank) if is_judged and all_judges else None
     questions = dataclasses.replace(
-        first.questions, label=confidentiality.highest_label(one.questions.label for one in evaluations)
+        first.questions, label=confidentiality.highest_label(evaluation.questions.label for evaluation in evaluations)
     )
     return dataclasses.replace(first, questions=questions, systems=tuple(systems), seeds=seeds, judge=judge)
 

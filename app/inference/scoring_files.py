@@ -86,14 +86,14 @@ def read_holdout(path: Path) -> Holdout:
         examples = tuple(_example(entry) for entry in data["examples"])
         unmatched = list(examples)
         chats = tuple(_chat(entry, unmatched) for entry in data.get("chats", ()))
-        found = Holdout(examples, chats, _ids(data["end_ids"]), str(data.get("precision", "")))
+        holdout = Holdout(examples, chats, _ids(data["end_ids"]), str(data.get("precision", "")))
     except OSError as error:
         raise AppError("holdout_unreadable", path=str(path), reason=error.strerror or str(error)) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise AppError("holdout_unreadable", path=str(path), reason=f"{type(error).__name__}: {error}"[:200]) from error
-    if not found.positions:
+    if not holdout.positions:
         raise AppError("holdout_unreadable", path=str(path), reason="no example")
-    return found
+    return holdout
 
 
 def without_costs(holdout: Holdout) -> Holdout:

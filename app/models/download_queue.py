@@ -189,7 +189,7 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
             raise
         raise AppError("download_no_model", file=name, reason=outline_error(error.code)) from error
     hashes = {file.name: file.sha256 for file in queued.files}
-    fingerprints = tuple(dataclasses.replace(one, sha256=hashes.get(one.name) or one.sha256) for one in model.files)
+    fingerprints = tuple(dataclasses.replace(file, sha256=hashes.get(file.name) or file.sha256) for file in model.files)
     card = catalogue.load().card(queued.card_id)
     if card is None:
         return dataclasses.replace(model, files=fingerprints)

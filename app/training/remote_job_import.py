@@ -60,13 +60,13 @@ def check_adapter(folder: Path, effective: RunSpec, base: Path) -> None:
 
     `effective`: the spec with all settings decided. Raises AppError: hf_*, job_adapter_differs.
     """
-    found = hf_folders.read_adapter_shapes(folder)
-    if (found.rank, found.alpha) != (effective.rank, effective.alpha):
-        raise _adapter_differs(folder, f"r={found.rank}, alpha={found.alpha:g}")
+    adapter_shapes = hf_folders.read_adapter_shapes(folder)
+    if (adapter_shapes.rank, adapter_shapes.alpha) != (effective.rank, effective.alpha):
+        raise _adapter_differs(folder, f"r={adapter_shapes.rank}, alpha={adapter_shapes.alpha:g}")
     if base.is_dir():
         hf_folders.read_hf_adapter(folder, hf_folders.read_hf_model(base))
     header = gguf.read_header(base) if base.is_file() else None
-    for target, shape in found.shapes.items():
+    for target, shape in adapter_shapes.shapes.items():
         place = _TARGET_NAME.fullmatch(target)
         if place is None or place[2] not in _ADAPTED_TENSORS:
             raise _adapter_differs(folder, target)
@@ -333,7 +333,7 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
     """
     if not (run / run_folders.HOLDOUT).exists():
         return
-    found = holdouts.read_holdout(run / run_folders.HOLDOUT)
+    holdout = holdouts.read_holdout(run / run_folders.HOLDOUT)
     try:
         raw = read_plain(rows, _ROWS_BYTES)
         if hashlib.sha256(raw).hexdigest() != sha256:
@@ -343,9 +343,11 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
         asked = [row["messages"][:-1] for row in parsed]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _read_error(error, rows, AppError("job_changed", path=str(rows))) from error
-    chats = [list(chat.messages) for chat in found.chats]
-    plain = [[{"role": one.get("role"), "content": one.get("content")} for one in messages] for messages in asked]
-    if {example.line for example in found.examples} != numbers or chats != plain[: len(chats)]:
+    chats = [list(chat.messages) for chat in holdout.chats]
+    plain = [
+        [{"role": message.get("role"), "content": message.get("content")} for message in messages] for messages in asked
+    ]
+    if {example.line for example in holdout.examples} != numbers or chats != plain[: len(chats)]:
         raise AppError("job_changed", path=str(run / run_folders.HOLDOUT))
 
 

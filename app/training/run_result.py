@@ -140,7 +140,7 @@ def read_result(folder: Path) -> RunResult:
         gate = quality_gate.read_gate(folder)
     except AppError as problem:
         error = problem if problem.code != "gate_missing" else None
-    found = RunResult(
+    run_result = RunResult(
         run.name,
         error=error,
         can_judge=(folder / run_folders.HOLDOUT).is_file(),
@@ -150,9 +150,9 @@ def read_result(folder: Path) -> RunResult:
         is_from_elsewhere=run.is_from_elsewhere,
     )
     if gate is None:
-        return found
+        return run_result
     return replace(
-        found,
+        run_result,
         gate=gate,
         conditions=conditions(gate),
         categories=_categories_of(folder),
@@ -175,7 +175,7 @@ def level_of(change: ConfidenceInterval) -> Level:
 
 def _conditions(gate: GateResult) -> Iterator[GateCondition]:
     row, base = gate.row(gate.proposed), gate.row(BASE)
-    measured = {one.form: one for one in gate.forms}
+    measured = {form.form: form for form in gate.forms}
     before, after = gate.base_nll, gate.adapter_nll
     if before is None or after is None:
         before, after = base.nll, measured[BASE_ADAPTER].nll if BASE_ADAPTER in measured else row.nll
@@ -241,7 +241,11 @@ def categories(examples: Sequence[HeldOutExample], names: Mapping[int, str], col
 
     `names`: the category of each line. `column_kind`: the kind of these categories, as in CategoryLosses.
     """
-    known = [one for one in examples if one.trained and np.isfinite([one.base_nll, one.adapter_nll]).all()]
+    known = [
+        example
+        for example in examples
+        if example.trained and np.isfinite([example.base_nll, example.adapter_nll]).all()
+    ]
     counts = Counter(name for one in known if (name := names.get(one.line, "")))
     large = [name for name, count in counts.most_common(_MOST_CATEGORIES) if count >= LEAST_UNITS]
     if len(large) >= 2:

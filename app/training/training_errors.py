@@ -71,8 +71,8 @@ def error_from_file(path: str, error: Exception) -> AppError:
         reason = wording.phrase("training.spec_is_folder")
     elif isinstance(error, OSError):
         reason = error.strerror or str(error)
-    elif found := re.fullmatch(r"(\S+) is no JSON", str(error)):
-        reason = wording.phrase("training.spec_no_number", text=found[1])
+    elif match := re.fullmatch(r"(\S+) is no JSON", str(error)):
+        reason = wording.phrase("training.spec_no_number", text=match[1])
     else:
         key = _UNREADABLE.get(str(error))
         reason = wording.phrase(key) if key else str(error)

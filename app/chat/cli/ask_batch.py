@@ -34,13 +34,13 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     if not options.out:
         raise AppError("batch_no_out")
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
-    found = question_table.read_batch_file(path)
-    _describe_file(found, output)
+    batch_file = question_table.read_batch_file(path)
+    _describe_file(batch_file, output)
     request = command_request.request_from_options(options, where, find_run)
     scope = request.retrieval.scope if request.retrieval else ()
     batch = Batch(
-        found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
-        request.is_agreed, training_label=functools.partial(
+        batch_file, path, out, request.model, request.settings, request.choices, where.documents, scope,
+        request.adapters, request.is_agreed, training_label=functools.partial(
             command_request.training_label, where.documents, label_of, request.model, request.adapters
         ),
     )  # fmt: skip
@@ -53,7 +53,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
             loop.run()
         finally:
             batch_run.abandon()
-    return _print(loop, found, out, output)
+    return _print(loop, batch_file, out, output)
 
 
 def _describe_file(batch_file: BatchFile, output: Output) -> None:

@@ -110,16 +110,16 @@ def _check_target(target: Path, *, is_file: bool) -> None:
 def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> Permit:
     """Return the permit to export these conversations. `is_allowed`: the user has allowed confidential ones. Raises
     AppError("secret_export" | "conversation_gone")."""
-    found = store.conversations_of(ids)
-    gone = set(ids).difference(one.id for one in found)
+    conversations = store.conversations_of(ids)
+    gone = set(ids).difference(one.id for one in conversations)
     if gone:
         raise AppError("conversation_gone", id=min(gone))
-    labels = conversation_privacy.effective_labels(store, found, collections_now(where.documents))
-    secret = [one for one in found if labels[one.id] == confidentiality.HIGHEST_LABEL]
+    labels = conversation_privacy.effective_labels(store, conversations, collections_now(where.documents))
+    secret = [one for one in conversations if labels[one.id] == confidentiality.HIGHEST_LABEL]
     export = ExportRequest(
         "conversation" if len(ids) == 1 else "conversations",
         str(target.absolute()),
-        lambda: conversation_privacy.highest_effective_label(store, found, collections_now(where.documents)),
+        lambda: conversation_privacy.highest_effective_label(store, conversations, collections_now(where.documents)),
         " / ".join(one.title for one in secret[:SHOWN_TITLES]),
     )
     return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)

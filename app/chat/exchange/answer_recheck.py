@@ -104,18 +104,18 @@ class ImportedAnswerChecker:
         Also return None for an answer that states that the documents contain no answer: checking that would need a
         search of all documents.
         """
-        found: list[Passage] = []
+        passages: list[Passage] = []
         for source in quoted:
             passage = self._passage(source)
             if passage is None:
                 return None
-            found.append(passage)
-        claimed = claims.check_claims(answer, found, question)
+            passages.append(passage)
+        claimed = claims.check_claims(answer, passages, question)
         if not claimed or claims.states_not_found(answer, claimed):
             return None
-        own = tuple(grounding_record.source_of(passage, self._sha256(passage)) for passage in found)
+        own = tuple(grounding_record.source_of(passage, self._sha256(passage)) for passage in passages)
         unchecked = claims.count_unchecked(answer, claimed)
-        return source_citations.locate_sources(Grounding("answered", own, claimed, unchecked=unchecked), found)
+        return source_citations.locate_sources(Grounding("answered", own, claimed, unchecked=unchecked), passages)
 
     def _sha256(self, passage: Passage) -> str:
         document = self._library.document(passage.document_id) if self._library is not None else None

@@ -65,11 +65,11 @@ def import_conversations(
     with answer_recheck.open_checker(documents, lambda: report(*read)) as checker:
         try:
             pending: list[Bundle] = []
-            for found in json_file.read_conversations(path, note):
-                if isinstance(found, ImportRefusal):
-                    importing.refused.append(found)
+            for conversation in json_file.read_conversations(path, note):
+                if isinstance(conversation, ImportRefusal):
+                    importing.refused.append(conversation)
                     continue
-                pending.append(checker.check_answers(found))
+                pending.append(checker.check_answers(conversation))
                 if len(pending) >= TURN_CONVERSATIONS or _characters(pending) >= TURN_CHARACTERS:
                     importing.add(pending)
                     pending = []

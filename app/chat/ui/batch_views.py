@@ -112,7 +112,7 @@ class BatchSetupView(QWidget):
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
-        self._refs = [CollectionRef(one.id, one.name) for one in collections]
+        self._refs = [CollectionRef(collection.id, collection.name) for collection in collections]
         self._rows = []
         for one in collections:
             facts = join_facts(phrase("chat.n_documents", n=f"{one.documents:,}"), phrase(f"common.label.{one.label}"))

@@ -89,8 +89,8 @@ class SourceOpener(QObject):
             return
         self._answer_id, self._number = answer_id, number
         source = grounding.sources[number - 1]
-        found = self._documents.documents_of(source)
-        same = [one for one in found if not source.sha256 or one.sha256 == source.sha256]
+        documents = self._documents.documents_of(source)
+        same = [one for one in documents if not source.sha256 or one.sha256 == source.sha256]
         self._document, self._others = (same[0], same[1:]) if same else (None, [])
         is_used = grounding.verdict == "answered"
         places = tuple(source_citations.places_in_source(grounding, number)) if is_used else ()
@@ -104,7 +104,7 @@ class SourceOpener(QObject):
         self._page, self._is_searching_page = source.page, True
         if self._document is not None:
             self._show_document()
-        elif found:  # the document has changed since the answer
+        elif documents:  # the document has changed since the answer
             self._panel.show_problem(AppError("source_changed", path=source.path or source.document))
         else:
             self._panel.show_problem(AppError("source_left"), can_locate=self._collection() is not None)

@@ -145,13 +145,13 @@ class OfflineCheckRun:
         kernel = run_probe("filter", KernelProbe)
         measured = self._measure(chosen)
         self._report_stage("surroundings")
-        remote = [one for one in models if one.remote is not None]
+        remote = [model for model in models if model.remote is not None]
         facts = environment_facts.collect_facts({"data": self._where.data, "models": self._where.models}, remote)
         mode, policy = self._mode()
         return CheckResult(
             __version__, time.time(), f"{platform.platform()} ({platform.machine()})", chosen.name if chosen else "",
             kernel.filter_state, mode, policy, measured, facts,
-            self._hashes([one for one in models if one.remote is None]), kernel.confinement,
+            self._hashes([model for model in models if model.remote is None]), kernel.confinement,
         )  # fmt: skip
 
     def stop(self) -> None:

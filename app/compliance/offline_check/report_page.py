@@ -91,14 +91,14 @@ def render_page(result: CheckResult, parts: Sequence[Component], listed: str, li
         made_at=format_time(result.made_at),
         colour=_COLOURS[result.verdict], verdict=verdict_title(result), about=verdict_text(result),
         head=list(_head(result)), methods=list(_methods(result)),
-        flows=[_scenario_row(one) for one in result.measured.flows],
-        facts=[(one.level, phrase(f"compliance.page_fact.{one.key}", detail=one.detail)) for one in result.facts],
+        flows=[_scenario_row(flow) for flow in result.measured.flows],
+        facts=[(fact.level, phrase(f"compliance.page_fact.{fact.key}", detail=fact.detail)) for fact in result.facts],
         residual=[
             (phrase(f"compliance.page_residual.{key}"), phrase(f"compliance.page_residual_do.{key}"))
             for key in RESIDUAL
         ],
-        block=_blocking_instructions(), files=[_file_row(one) for one in result.files],
-        first_files=[_file_row(one) for one in _front_page_files(result)],
+        block=_blocking_instructions(), files=[_file_row(file) for file in result.files],
+        first_files=[_file_row(file) for file in _front_page_files(result)],
         components=parts, components_title=phrase("compliance.page.section_components", count=len(parts)),
         licences=_licences(parts),
         sbom_name=listed_name, sbom_link=f"data:application/vnd.cyclonedx+json;base64,{packed}",

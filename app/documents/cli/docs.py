@@ -79,7 +79,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     started = time.monotonic()
 
     def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
-        before = next((one for one in reading.documents.collections() if one.name == name), None)
+        before = next((collection for collection in reading.documents.collections() if collection.name == name), None)
         if before is not None:
             _check_not_own(before)
         permit = None
@@ -87,9 +87,11 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
             export = reading.documents.label_change_request(before, label)
             permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
         added = reading.add(name, label, named, permit)
-        if all(one.id != added.collection_id for one in reading.documents.collections()):
+        if all(collection.id != added.collection_id for collection in reading.documents.collections()):
             raise AppError("collection_removed_meanwhile", name=name)
-        documents = [one for one in reading.documents.documents(added.collection_id) if _is_below(one, named)]
+        documents = [
+            document for document in reading.documents.documents(added.collection_id) if _is_below(document, named)
+        ]
         data: dict[str, Any] = {
             "collection": name,
             "state": "done",
@@ -119,7 +121,7 @@ def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
     It is 0; 1 if something could not be read or a source is missing; 3 for an expected error; 130 if interrupted.
     """
     with closing(collection_lookup.open_library(where.documents)) as library:
-        known = [one for one in library.collections() if not one.is_builtin]
+        known = [collection for collection in library.collections() if not collection.is_builtin]
         if options.collection is not None:
             known = [collection_lookup.find_collection(library, options.collection)]
             _check_not_own(known[0])
@@ -240,7 +242,7 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.collection is not None:
         return _list_documents(options.collection, where, output)
     with closing(collection_lookup.open_library(where.documents)) as library:
-        if not any(one.is_builtin for one in library.collections()):
+        if not any(collection.is_builtin for collection in library.collections()):
             provide_manual(where, output, phrase("common.manual_collection"))
         known = library.collections()
         rows = [
@@ -278,12 +280,14 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         with QuestionEmbedder(where, output) as meanings:
             meaning = meanings.embed_question(options.query)
         started = time.monotonic()
-        found = passage_search.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
+        found_passages = passage_search.search(
+            library, options.query, [collection.id], options.k, where.glossary, meaning
+        )
         seconds = time.monotonic() - started
     if collection.unfinished:
         output.note("documents.docs_still_reading", n=collection.unfinished)
-    lines = [line for passage in found for line in docs_output.passage_lines(passage, options.query)]
-    passages = [docs_output.passage_data(passage) for passage in found]
+    lines = [line for passage in found_passages for line in docs_output.passage_lines(passage, options.query)]
+    passages = [docs_output.passage_data(passage) for passage in found_passages]
     output.result(
         {"passages": passages, "seconds": round(seconds, 4)}, "\n".join(lines or [phrase("documents.docs_not_found")])
     )

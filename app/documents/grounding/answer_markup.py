@@ -106,13 +106,13 @@ def strip_markup(answer: str) -> tuple[str, list[int]]:
     pieces = _without_emphasis(pieces)
     text, origin = "".join(character for character, _ in pieces), [at for _, at in pieces]
     kept, places, begin = [], [], 0
-    for found in _MARKUP.finditer(text):
-        kept.append(text[begin : found.start()])
-        places += origin[begin : found.start()]
-        shown = _visible_text(found)
+    for match in _MARKUP.finditer(text):
+        kept.append(text[begin : match.start()])
+        places += origin[begin : match.start()]
+        shown = _visible_text(match)
         kept.append(shown)
-        places += [origin[found.start()]] * len(shown)
-        begin = found.end()
+        places += [origin[match.start()]] * len(shown)
+        begin = match.end()
     kept.append(text[begin:])
     places += origin[begin:]
     return "".join(kept), [*places, len(answer)]
@@ -144,11 +144,11 @@ def _without_emphasis(pieces: list[tuple[str, int]]) -> list[tuple[str, int]]:
         text = "".join(character for character, _ in pieces)
         marks = {at for found in _LINE_MARK.finditer(text) for at in range(*found.span())}
         gone: set[int] = set()
-        for found in _EMPHASIS.finditer(text):
-            start, end = found.span()
+        for match in _EMPHASIS.finditer(text):
+            start, end = match.span()
             if start in marks:
                 continue
-            length = len(found["sign"])
+            length = len(match["sign"])
             gone |= {*range(start, start + length), *range(end - length, end)}
         if not gone:
             break

@@ -378,10 +378,11 @@ def _missing_places(text: str, source: Evidence, question: Evidence) -> list[tup
         if not source.holds(value, text[value.start : value.end], evidence.character_after(text, value.end))
     ]
     found += [
-        (one.start, one.end) for one in spans.other_intervals(text, [*source.quantities, *source.derived_quantities])
+        (interval.start, interval.end)
+        for interval in spans.other_intervals(text, [*source.quantities, *source.derived_quantities])
     ]
     found += [(day.start, day.end) for day in days if not source.holds_date(day)]
-    taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)]
+    taken = [*((value.start, value.end) for value in values), *((day.start, day.end) for day in days)]
     known = source.searchable + "\n" + question.searchable
     for name in evidence.parse_names(text):
         is_value = any(start < name.end and name.start < end for start, end in taken)

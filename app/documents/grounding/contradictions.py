@@ -258,7 +258,7 @@ def _is_kept_with(sentence: Statement, source: PredicateFrame, answer: Predicate
     """
     if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
         return False
-    later = [one.unit for one in sentence.frames if one.unit.number > source.unit.number]
+    later = [frame.unit for frame in sentence.frames if frame.unit.number > source.unit.number]
     if (
         later
         and re.fullmatch("し?て", source.unit.tail)

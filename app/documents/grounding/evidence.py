@@ -238,12 +238,12 @@ class Evidence:
         """
         factors = self._factors(quantity, value_text)
         same = [
-            one.value
-            for one in self.values
-            if isinstance(one.value, Quantity)
-            and not (quantity.per and one.value.is_per)  # 1回の運転は15分 does not say how often
-            and _is_same(quantity, one.value, factors if one.is_alone else ())
-            and not (behind and not quantity.unit and one.next_character and behind != one.next_character)
+            value.value
+            for value in self.values
+            if isinstance(value.value, Quantity)
+            and not (quantity.per and value.value.is_per)  # 1回の運転は15分 does not say how often
+            and _is_same(quantity, value.value, factors if value.is_alone else ())
+            and not (behind and not quantity.unit and value.next_character and behind != value.next_character)
         ]
         if not same:
             return self._follows(quantity)
@@ -259,9 +259,11 @@ class Evidence:
                 return True
             if any(one.is_per and one.unit == quantity.unit and one.number != 1 for one in self.quantities):
                 return False
-            each = {one.value.per[0] for one in self.values if isinstance(one.value, Quantity) and one.value.per}
+            each = {
+                value.value.per[0] for value in self.values if isinstance(value.value, Quantity) and value.value.per
+            }
             each |= {one.unit.rpartition("/")[2] for one in self.quantities if "/" in one.unit}
-            each |= {one.name.rpartition("/")[2] for one in self.head_units if "/" in one.name}
+            each |= {unit.name.rpartition("/")[2] for unit in self.head_units if "/" in unit.name}
             if quantity.unit in each and (
                 quantity.number == 1 or not any(one.is_per and one.unit == quantity.unit for one in self.quantities)
             ):
@@ -372,7 +374,7 @@ def prepare_passage(passage: Passage) -> Evidence:
     names_of_it = (*section.heading, section.tag, *section.captions, passage.document, passage.collection)
     where = prepare_text(" / ".join(names_of_it), " ".join(f"{page}ページ" for page in pages))
     numbered = tuple(  # keep 第3章, but not a section number such as 3.2
-        one for one in where.values if isinstance(one.value, Date) or one.value.unit
+        value for value in where.values if isinstance(value.value, Date) or value.value.unit
     )
     pieces = [
         section.text[one.start : one.end] for one in sentences.split_for_comparison(section.text) if one.kind == "text"

@@ -100,19 +100,23 @@ def _words_of_other_topic(
     `source_clauses`: phrases of each clause of the source. `answer_phrases`: for the index of a clause, the phrases of
     the answer that occur in it.
     """
-    for one in answer_phrases:
+    for answer_phrase in answer_phrases:
         for two in answer_phrases:
             about = _about(source_clauses[two])
-            if one == two or not about or all(_is_mentioned(unit, statement) for unit in about):
+            if answer_phrase == two or not about or all(_is_mentioned(unit, statement) for unit in about):
                 continue
-            if not any(_is_same(unit, other) for unit in answer_phrases[one] for other in _about(source_clauses[one])):
+            if not any(
+                _is_same(unit, other)
+                for unit in answer_phrases[answer_phrase]
+                for other in _about(source_clauses[answer_phrase])
+            ):
                 continue
             for unit in answer_phrases[two]:
                 same = [other for other in source_clauses[two] if unit.text == other.text and unit.role == other.role]
                 rivals = [
                     other
-                    for other in source_clauses[one][len(_about(source_clauses[one])) :]
-                    if _has_same_role(unit, statement.units, other, source_clauses[one])
+                    for other in source_clauses[answer_phrase][len(_about(source_clauses[answer_phrase])) :]
+                    if _has_same_role(unit, statement.units, other, source_clauses[answer_phrase])
                 ]
                 if same and rivals and not any(_is_mentioned(other, statement) for other in rivals):
                     yield unit.start, unit.end
@@ -229,8 +233,8 @@ def find_swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
     """Yield the places of items in a sentence that tables and lists of the source have only for other labels."""
     flat, origin = notation.flatten(text)
     whole = notation.flatten(source)[0]
-    found = parse_entries(whole)
-    named = {one.label for one in found if one.label in flat}
+    labelled_entries = parse_entries(whole)
+    named = {one.label for one in labelled_entries if one.label in flat}
     labels = [one for one in named if not any(one != other and one in other for other in named)]
     if not labels or _OTHERS.search(flat):
         return
@@ -238,18 +242,18 @@ def find_swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
     for part in [flat] if len(labels) == 1 else re.split("(?<=[、。])", flat):
         named = {label for label in labels if label in part}
         if len(named) == 1:
-            for at, item in _of_others(part, named.pop(), found, whole):
+            for at, item in _of_others(part, named.pop(), labelled_entries, whole):
                 yield origin(start + at), origin(start + at + len(item))
         start += len(part)
 
 
 def _of_others(part: str, label: str, entries: Sequence[LabelledEntry], full_text: str) -> Iterator[tuple[int, str]]:
     """Yield items of a clause that the source has only for labels other than `label`, as (offset, item)."""
-    own = [one for one in entries if one.label == label]
+    own = [entry for entry in entries if entry.label == label]
     mine = frozenset(item for one in own for item in one.items)
-    everywhere = [item for one in entries for item in one.items]
+    everywhere = [item for entry in entries for item in entry.items]
     for place in dict.fromkeys(one.span for one in own if not any(item in part for item in one.items)):
-        theirs = {item for one in entries if one.span == place and one.label != label for item in one.items}
+        theirs = {item for entry in entries if entry.span == place and entry.label != label for item in entry.items}
         for item in sorted(theirs - mine):
             at = part.find(item)
             if at < 0 or item in label or _DENIES.match(part, at + len(item)):

@@ -113,15 +113,17 @@ def _clauses(units: Sequence[Phrase], at: int) -> tuple[tuple[Phrase, ...], tupl
     """
     begin = _begin(units, at)
     cleft = next(
-        (one.number for one in reversed(units[begin:at]) if one.kind and statements.CLEFT.search(one.tail)), None
+        (unit.number for unit in reversed(units[begin:at]) if unit.kind and statements.CLEFT.search(unit.tail)), None
     )
     if cleft is not None:
         return _content(units[cleft + 1 : at + 1]), _content(units[begin : cleft + 1])
-    topic = next((one.number + 1 for one in reversed(units[begin:at]) if one.role == "topic"), begin)
-    end = next((one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units) - 1)
+    topic = next((unit.number + 1 for unit in reversed(units[begin:at]) if unit.role == "topic"), begin)
+    end = next(
+        (unit.number for unit in units[at + 1 :] if unit.kind and re.search("[、。]", unit.tail)), len(units) - 1
+    )
     rest = units[at + 1 : end + 1]
     nested = next((number + 1 for number, one in enumerate(rest) if side_of(one)), 0)
-    of_it = [one for one in units[begin:topic] if not lexicon.is_agent(one.text)]
+    of_it = [unit for unit in units[begin:topic] if not lexicon.is_agent(unit.text)]
     return _content(units[topic : at + 1]), _content([*of_it, *rest[nested:]])
 
 

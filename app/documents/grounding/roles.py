@@ -23,7 +23,9 @@ def find_exchanged_roles(statement: Statement, near_statements: Sequence[Stateme
     Arguments of causative verbs are ignored, since the acting person may be object or addressee: 人に作業をさせる,
     人を作業に就かせる.
     """
-    made_to = {one.number for frame in statement.frames if _CAUSES.match(frame.unit.tail) for one in frame.arguments}
+    made_to = {
+        argument.number for frame in statement.frames if _CAUSES.match(frame.unit.tail) for argument in frame.arguments
+    }
     own = [
         (unit, role)
         for unit in statement.units
@@ -188,8 +190,8 @@ def _is_action(unit: Phrase) -> bool:
 
 def _actors(frame: PredicateFrame, sentence: Statement) -> list[Phrase]:
     """Return the actors of a predicate: named in its clause, or else before it in the sentence."""
-    before = [one for one in sentence.units if one.number < frame.unit.number and one.number >= 0]
-    found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
+    before = [unit for unit in sentence.units if unit.number < frame.unit.number and unit.number >= 0]
+    found = [filler for filler in _fillers(frame, "subject") if lexicon.is_agent(filler.text)]
     found = found or [
         one
         for one in frame.lead
@@ -279,14 +281,16 @@ def _exchanged_subject(
     for mine in _fillers(frame, "subject"):
         if not lexicon.is_agent(mine.text):
             continue
-        receives = [one for one in _fillers(other, "to") if is_same_name(one, mine)]
-        addressees = [one for one in _fillers(frame, "to") if lexicon.is_agent(one.text) and not _overlaps(one, mine)]
-        if receives and addressees and not any(lexicon.is_agent(one.text) for one in _fillers(other, "subject")):
+        receives = [filler for filler in _fillers(other, "to") if is_same_name(filler, mine)]
+        addressees = [
+            filler for filler in _fillers(frame, "to") if lexicon.is_agent(filler.text) and not _overlaps(filler, mine)
+        ]
+        if receives and addressees and not any(lexicon.is_agent(filler.text) for filler in _fillers(other, "subject")):
             return mine.start, mine.end  # 保護者が園に知らせる for 保護者に知らせる
         for theirs in _actors(other, source):
             if _overlaps(mine, theirs):
                 continue
-            if _has_part(source.units, mine) and any(is_same_name(theirs, one) for one in statement.units):
+            if _has_part(source.units, mine) and any(is_same_name(theirs, unit) for unit in statement.units):
                 return mine.start, mine.end
     return None
 

@@ -78,19 +78,19 @@ def _stops(text: str, start: int, end: int) -> list[int]:
     """Return where sentences of a line end: at full stops outside brackets."""
     stops: list[int] = []
     closed = start  # everything before it is outside of brackets
-    for found in _END.finditer(text, start, end):
-        if found.start() < closed:
+    for match in _END.finditer(text, start, end):
+        if match.start() < closed:
             continue
-        opened = _open_bracket(text, closed, found.start())
+        opened = _open_bracket(text, closed, match.start())
         if opened is not None:
             closing = _closing(text, opened, end)
             if closing is not None:
                 closed = closing
                 continue
-        if found.group() in (".", "．") and _is_abbreviation(text, start, found):
+        if match.group() in (".", "．") and _is_abbreviation(text, start, match):
             continue
-        cited = answer_markup.MARKS_AT_END.match(text, found.end(), end)
-        closed = cited.end() if cited else found.end()
+        cited = answer_markup.MARKS_AT_END.match(text, match.end(), end)
+        closed = cited.end() if cited else match.end()
         stops.append(closed)
     return stops
 
@@ -205,7 +205,7 @@ class TableHeader:
 
 def find_table_headers(text: str) -> list[TableHeader]:
     """Return the header of each table that has one, in order."""
-    found: list[TableHeader] = []
+    table_headers: list[TableHeader] = []
     rows: list[tuple[int, int]] = []
     has_rule = False
     at = 0
@@ -217,10 +217,10 @@ def find_table_headers(text: str) -> list[TableHeader]:
                 rows.append((at, at + len(line)))
         else:
             if len(rows) > 1 and _is_header(text[slice(*rows[0])], has_rule=has_rule):
-                found.append(TableHeader(*rows[0], rows[-1][1]))
+                table_headers.append(TableHeader(*rows[0], rows[-1][1]))
             rows, has_rule = [], False
         at += len(line) + 1
-    return found
+    return table_headers
 
 
 def is_table_row(line: str) -> bool:

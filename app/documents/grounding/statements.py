@@ -197,7 +197,10 @@ def parse_statement(text: str) -> Statement:
 
 def _units(text: str) -> list[Phrase]:
     values = quantities.parse(text)
-    taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in notation.parse_dates(text))]
+    taken = [
+        *((one.start, one.end) for one in values),
+        *((date.start, date.end) for date in notation.parse_dates(text)),
+    ]
     taken += [found.span() for found in _GRAMMAR.finditer(text)]
     for value in values:  # 5回を下回らない is a bound, not a negation
         if re.search("な|ません", text[value.end : value.bound_end]):
@@ -242,19 +245,19 @@ def _with_ends(units: list[Phrase]) -> list[Phrase]:
     立替えは、離島での給油を除いて認めない prohibits 立替え, not 給油.
     """
     for at, unit in enumerate(units):
-        found = _OF_TOPIC.match(unit.tail)
+        match = _OF_TOPIC.match(unit.tail)
         topic = next((one.number for one in reversed(units[:at]) if _TOPIC.fullmatch(one.tail)), None)
-        if not found or topic is None or units[topic].kind not in ("", modality.PLAIN):
+        if not match or topic is None or units[topic].kind not in ("", modality.PLAIN):
             continue
-        if re.match("[にで]は", found["own"]) and topic != at - 1:
+        if re.match("[にで]は", match["own"]) and topic != at - 1:
             continue
-        kind = modality.classify_modality(found["rest"])
+        kind = modality.classify_modality(match["rest"])
         is_act = units[topic].is_act or lexicon.is_everyday(units[topic].head.text)  # 持込み
         if kind == modality.PLAIN or not is_act:
             continue
         units[topic] = dataclasses.replace(units[topic], kind=kind)
-        is_clause = modality.CONDITION.match(found["own"]) is not None
-        own = _kind(unit.words, found["own"], found["own"])
+        is_clause = modality.CONDITION.match(match["own"]) is not None
+        own = _kind(unit.words, match["own"], match["own"])
         units[at] = dataclasses.replace(unit, kind=own, is_condition=bool(own) and is_clause)
     return units
 
@@ -429,7 +432,7 @@ def _frames(units: Sequence[Phrase]) -> list[PredicateFrame]:
             continue
         lead = list(units[begin:at])
         has_topic = any(one.role == "topic" and not one.kind for one in lead)
-        own_topics = [one for one in topics if one.number < at and one not in lead and not has_topic]
+        own_topics = [topic for topic in topics if topic.number < at and topic not in lead and not has_topic]
         lead += [units[clefts[at]]] if at in clefts else []
         keys = set(unit.keys)
         if unit.head.base in lexicon.LITTLE:

@@ -18,10 +18,10 @@ def find_absent_nouns(statement: Statement, facts: SourceFacts, is_label: bool =
     words have no particles.
     """
     near: Sequence[Statement] | None = None
-    found: list[Place] = []
+    spans: list[Place] = []
     for unit in statement.units:
         if facts.statements and _is_stranger(unit, statement, facts):
-            found.append((unit.start, unit.end))
+            spans.append((unit.start, unit.end))
             continue
         words = [word for word in unit.words if _is_absent(word, unit, facts)]
         if not words:
@@ -30,8 +30,8 @@ def find_absent_nouns(statement: Statement, facts: SourceFacts, is_label: bool =
             near = alignment.nearest_statements(statement, facts, alignment.weigh_shared_words(statement, facts)) or []
         if is_label or _replaces(unit, words[0], statement, near):
             is_name = unit.head.is_noun or unit.head.kind.startswith("接尾辞")
-            found.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))
-    return found
+            spans.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))
+    return spans
 
 
 def _replaces(unit: Phrase, word: Word, statement: Statement, near_statements: Sequence[Statement]) -> bool:

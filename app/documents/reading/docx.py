@@ -178,7 +178,7 @@ class Numbering:
             start = self._starts[list_id, level]
         self._started_levels.add((list_id, level))
         counts[level] = counts[level] + 1 if level in counts else start
-        for deeper in [one for one in counts if one > level]:
+        for deeper in [count for count in counts if count > level]:
             del counts[deeper]
         return self._text(levels, level, counts)
 
@@ -334,7 +334,7 @@ class _Reader:
 
     def _table(self, element: Element, depth: int) -> Iterator[Block]:
         rows = [one for one in element if name_of(one) == "tr" and child(child(one, "trPr"), "del") is None]
-        cells = [one for row in rows for one in _cells(row)]
+        cells = [cell for row in rows for cell in _cells(row)]
         if len(cells) == 1:  # a frame around text
             yield from self._blocks_inside(cells[0], depth)
             return

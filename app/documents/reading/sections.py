@@ -164,7 +164,7 @@ class _Splitter:
         entry = _Entry(text, rank, block.level, ordinal, is_running)
         parents = _parents(self._stack, entry)
         if rank == headings.ARTICLE:
-            self._articles.take(ordinal, [one.rank for one in parents if one.rank])
+            self._articles.take(ordinal, [parent.rank for parent in parents if parent.rank])
         elif rank == headings.CHAPTER and not ordinal:
             self._articles.clear()
         self._stack = [*parents, entry]
@@ -237,17 +237,17 @@ def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[DocumentSec
 
     So the second half of item （２） has （２） in its path.
     """
-    found: list[DocumentSection] = []
+    sections: list[DocumentSection] = []
     items: list[_Entry] = []
     for group in groups:
         if group[0].item and len(groups) > 1:
             items = _entries_after(items, group[0])
         path = (*clause.path, *(item.text for item in items)) if len(groups) > 1 else clause.path
-        found.append(_section(path, clause.tag, group))
+        sections.append(_section(path, clause.tag, group))
         for piece in group:
             if piece.item:
                 items = _entries_after(items, piece)
-    return found
+    return sections
 
 
 def _entries_after(items: list[_Entry], piece: _Piece) -> list[_Entry]:
@@ -261,7 +261,7 @@ def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> DocumentSe
     boxes: list[PageBox] = []
     for piece in group:
         boxes += [box for box in piece.block.boxes if box not in boxes]
-    captions = [found[0] for piece in group if piece.block.kind == "caption" and (found := _CAPTION.match(piece.text))]
+    captions = [match[0] for piece in group if piece.block.kind == "caption" and (match := _CAPTION.match(piece.text))]
     text = group[0].text
     for before, piece in itertools.pairwise(group):
         is_one_paragraph = piece.block is before.block  # a paragraph that was cut into sentences

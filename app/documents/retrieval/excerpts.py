@@ -138,13 +138,13 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
     ]
     heads = sentences.find_table_headers(text)
     parts = sentences.split_sentences(text)
-    found: list[Excerpt] = []
+    excerpts: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
         extent = next(((end, heading) for start, end, heading in extents if start <= part.start < end), None)
         if extent is None:
             continue  # a heading between two sections is not quoted
         section_end, about = extent
-        if found and _LIMITS.match(text, part.start):
+        if excerpts and _LIMITS.match(text, part.start):
             continue  # the excerpt before includes it
         head = next((one for one in heads if one.start <= part.start < one.last_line), None)
         if head and part.start < head.end:
@@ -165,8 +165,8 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
         end = max(end, items_end)
         has = own.intersection(weights) if sentences.is_table_row(text[part.start : part.end]) else None
         score *= 1 / (1 + 0.1 * (number - 1))
-        found.append(Excerpt(number, text[part.start : end], part.start, end, score, head_text, has, is_cut))
-    return found
+        excerpts.append(Excerpt(number, text[part.start : end], part.start, end, score, head_text, has, is_cut))
+    return excerpts
 
 
 def _weights(sentence_terms: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:

@@ -45,8 +45,8 @@ def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit:
         if at is not None:
             kept[section_id] = _extent(near, at, taken)
             taken.update(row[0] for row in kept[section_id])
-    found = table.passages([(section_id, score) for section_id, score in scored if section_id in kept])
-    return [join_parts(passage, [section for _, section in kept[passage.section_id]]) for passage in found]
+    passages = table.passages([(section_id, score) for section_id, score in scored if section_id in kept])
+    return [join_parts(passage, [section for _, section in kept[passage.section_id]]) for passage in passages]
 
 
 def _extent(

@@ -80,7 +80,12 @@ class CommandReading:
         """
         documents = self.documents
         there = next(
-            (one for one in documents.collections() if one.name == invisible_characters.remove(name).strip()), None
+            (
+                collection
+                for collection in documents.collections()
+                if collection.name == invisible_characters.remove(name).strip()
+            ),
+            None,
         )
         if there is None:
             collection_id: int = self._wait_for(
@@ -178,15 +183,18 @@ def provide_manual(where: Paths, output: Output, name: str) -> None:
     name that the collection has now, the manual keeps its language.
     """
     with closing(collection_lookup.open_library(where.documents)) as library:
-        own = next((one for one in library.collections() if one.is_builtin), None)
+        own = next((collection for collection in library.collections() if collection.is_builtin), None)
         documents = library.documents(own.id) if own else []
     name, folder = name.strip(), paths.resources() / "manual"
     file = folder / f"manual.{wording.current_language()}.md"
     if name != phrase("common.manual_collection"):
         if own is None or name != own.name:
             return
-        file = next((folder / one.name for one in documents if (folder / one.name).is_file()), file)
-    there = next((one for one in documents if one.path == str(file) and one.state in ("done", "doubtful")), None)
+        file = next((folder / document.name for document in documents if (folder / document.name).is_file()), file)
+    there = next(
+        (document for document in documents if document.path == str(file) and document.state in ("done", "doubtful")),
+        None,
+    )
     if there is None or there.sha256 != hashlib.sha256(file.read_bytes()).hexdigest():
         with CommandReading(where, output) as reading:
             reading.provide_manual(file, name)

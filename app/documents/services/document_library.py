@@ -153,7 +153,7 @@ class DocumentLibrary(QObject):
             if self._library is not None
             else []
         )
-        there = {one.id: one.name for one in self.collections()}
+        there = {collection.id: collection.name for collection in self.collections()}
         found = [one for one in found if one.id not in self._removing and one.collection_id in there]
 
         def unlikeliness(document: Document) -> tuple[bool, bool, bool]:

@@ -65,7 +65,7 @@ class CollectionDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()
         theme = self._theme
-        one: DocumentCollection = index.data(EntryRole)
+        collection: DocumentCollection = index.data(EntryRole)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         area: QRect = option.rect.adjusted(4, 1, -4, -1)
         list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
@@ -73,15 +73,15 @@ class CollectionDelegate(QStyledItemDelegate):
         above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
         below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
         tone = "text2" if is_chosen else "muted"
-        count = f"{one.documents:,}"
+        count = f"{collection.documents:,}"
         width = QFontMetrics(theme.font("caption")).horizontalAdvance(count) + 1
         list_rows.draw_text(
             painter, theme, QRect(above.right() - width, above.top(), width, above.height()), count, "caption", tone
         )
         name = above.adjusted(0, 0, -(width + theme.px(8)), 0)
-        list_rows.draw_text(painter, theme, name, one.name, "ui", "text", weight=600 if is_chosen else 400)
-        taken = confidentiality_guard.draw_label(painter, theme, below, one.label, tone)
-        self._draw_sign(painter, one, below.adjusted(taken + theme.px(8), 0, 0, 0))
+        list_rows.draw_text(painter, theme, name, collection.name, "ui", "text", weight=600 if is_chosen else 400)
+        taken = confidentiality_guard.draw_label(painter, theme, below, collection.label, tone)
+        self._draw_sign(painter, collection, below.adjusted(taken + theme.px(8), 0, 0, 0))
         painter.restore()
 
     def _draw_sign(self, painter: QPainter, collection: DocumentCollection, area: QRect) -> None:

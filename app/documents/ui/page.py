@@ -269,11 +269,11 @@ class DocumentsPage(Page):
     def _refill(self) -> None:
         self._is_stale = False
         collections = self._documents.collections()
-        if not any(one.id == self._chosen_id for one in collections):
-            self._chosen_id = next((one.id for one in collections if not one.is_builtin), 0)
+        if not any(collection.id == self._chosen_id for collection in collections):
+            self._chosen_id = next((collection.id for collection in collections if not collection.is_builtin), 0)
         chosen = {document.id for document in self.view.selected_documents()}
         self.list.selectionModel().blockSignals(True)
-        self.collections.set_rows([collection_row(one) for one in collections])
+        self.collections.set_rows([collection_row(collection) for collection in collections])
         index = self.collections.index_of(self._chosen_id)
         self.list.setCurrentIndex(index)
         self.list.selectionModel().blockSignals(False)

@@ -291,27 +291,27 @@ def _lies_in(mention: _Found, used_spans: list[tuple[int, int]]) -> bool:
 
 
 def _numbers(flat: str) -> Iterator[_Found]:
-    for found in _NUMBER.finditer(flat):
-        if found["code"] or _WORDS.match(flat, found.start("kanji") if found["kanji"] else len(flat)):
+    for match in _NUMBER.finditer(flat):
+        if match["code"] or _WORDS.match(flat, match.start("kanji") if match["kanji"] else len(flat)):
             continue
-        special = _special(found)
-        if special is not None or found["clock"]:  # a clock without a value is invalid, such as 25時70分
+        special = _special(match)
+        if special is not None or match["clock"]:  # a clock without a value is invalid, such as 25時70分
             yield from [special] if special else []
             continue
-        number = _value(found)
+        number = _value(match)
         if number is None:
             continue
-        written = found["unit"] or found["kanji_unit"]
-        unit = notation.unit_of(written) if written else notation.unit_of("円") if found["yen"] is not None else None
-        if found["slope"]:
+        written = match["unit"] or match["kanji_unit"]
+        unit = notation.unit_of(written) if written else notation.unit_of("円") if match["yen"] is not None else None
+        if match["slope"]:
             unit = _SLOPE
-        if found["share_bottom"]:
-            yield _Found(number * 100, _PERCENT, found.start(), found.end(), number=number)
+        if match["share_bottom"]:
+            yield _Found(number * 100, _PERCENT, match.start(), match.end(), number=number)
             continue
-        speed = found["speed"] or found["kanji_speed"]
+        speed = match["speed"] or match["kanji_speed"]
         per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
-        is_ordinal = bool(found["ordinal"] or found["ordinal_kanji"]) or (written in notation.REFERENCES)
-        yield _Found(number, unit, found.start(), found.end(), "第" if is_ordinal else "", per)
+        is_ordinal = bool(match["ordinal"] or match["ordinal_kanji"]) or (written in notation.REFERENCES)
+        yield _Found(number, unit, match.start(), match.end(), "第" if is_ordinal else "", per)
 
 
 def _special(match: re.Match[str]) -> _Found | None:

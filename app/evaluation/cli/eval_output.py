@@ -52,7 +52,7 @@ def as_json(folder: Path | None, evaluation: Evaluation, sections: Sequence[Repo
             for pair in tables.pairs(evaluation, measure)
         ],
         "advice": [sentence for section in sections for sentence in section.sentences],
-        "sections": [_section(one) for one in sections],
+        "sections": [_section(section) for section in sections],
         "report": str(folder / studies.REPORT) if folder is not None else None,
     }  # fmt: skip
 

@@ -33,7 +33,7 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
         ids = [collection_lookup.find_collection(library, name).id for name in options.collection]
         with QuestionEmbedder(where, output) as meanings:
             meanings.complete()
-            found = {one.text: meanings.embed_question(one.text) for one in questions}
+            found = {question.text: meanings.embed_question(question.text) for question in questions}
 
         def search(text: str, limit: int) -> list[Any]:
             return passage_search.search(library, text, ids, limit, where.glossary, found[text])

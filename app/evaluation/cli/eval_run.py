@@ -67,9 +67,9 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
     """Run a study without printing its results. Return the exit status as `run_study`."""
     study = studies.read(folder)
-    for one in study_preflight.memory_shortages(study, folder, machine.measure_memory()):
-        key = "evaluation.eval_memory_short_judge" if one.is_judge else "evaluation.eval_memory_short"
-        output.note(key, name=one.name, need=format_size(one.need_bytes))
+    for shortage in study_preflight.memory_shortages(study, folder, machine.measure_memory()):
+        key = "evaluation.eval_memory_short_judge" if shortage.is_judge else "evaluation.eval_memory_short"
+        output.note(key, name=shortage.name, need=format_size(shortage.need_bytes))
     running: ArtifactSession | None = None
     try:
         running = _run(folder, study, where, output)
@@ -88,7 +88,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
 def _run(folder: Path, study: Study, where: Paths, output: Output) -> ArtifactSession:
     """Run a study until it ends or is interrupted. Raises as `StudyRun.start`, and KeyboardInterrupt."""
     app = core_application()
-    has_documents = any(one.scope for one in study.contenders)
+    has_documents = any(contender.scope for contender in study.contenders)
     with QuestionEmbedder(where, output) if has_documents else nullcontext() as meanings:
         if meanings is not None:
             meanings.complete()  # otherwise the last answers would be retrieved in another way than the first

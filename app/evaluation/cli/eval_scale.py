@@ -110,7 +110,7 @@ def _print_plan(planned: PlannedScaleStudy, material: SubsetFiles, output: Outpu
         output.note("common.split_unusable", count=f"{material.unusable:,}")
     if not largest.counts.is_exact:
         output.note("evaluation.scale_estimate_guessed")
-    sizes = phrase("common.setting_between").join(f"{one.rows:,}" for one in material.subsets)
+    sizes = phrase("common.setting_between").join(f"{subset.rows:,}" for subset in material.subsets)
     output.note(
         "evaluation.scale_estimate",
         runs=len(planned.trainings),
@@ -124,9 +124,9 @@ def _print_plan(planned: PlannedScaleStudy, material: SubsetFiles, output: Outpu
             "common.plan_short", allowed=format_size(largest.allowed_bytes), total=format_size(largest.memory.total)
         )
     removed = [
-        phrase("evaluation.scale_removed_of", rows=f"{one.rows + one.removed:,}", removed=one.removed)
-        for one in material.subsets
-        if one.removed
+        phrase("evaluation.scale_removed_of", rows=f"{subset.rows + subset.removed:,}", removed=subset.removed)
+        for subset in material.subsets
+        if subset.removed
     ]
     if removed:
         output.note("evaluation.scale_removed", counts=phrase("common.setting_between").join(removed))

@@ -176,12 +176,12 @@ def _page(question_set: QuestionSet, about: StoredQuestionSet) -> Iterator[str]:
     yield phrase("evaluation.question_set_head", **_facts(question_set))
     yield phrase(
         "evaluation.question_set_contents",
-        reference=sum(bool(one.reference) for one in questions),
-        must_include=sum(bool(one.must_include) for one in questions),
-        gold=sum(bool(one.gold) for one in questions),
-        unanswerable=sum(not one.is_answerable for one in questions),
+        reference=sum(bool(question.reference) for question in questions),
+        must_include=sum(bool(question.must_include) for question in questions),
+        gold=sum(bool(question.gold) for question in questions),
+        unanswerable=sum(not question.is_answerable for question in questions),
     )
-    categories = Counter(one.category for one in questions if one.category).most_common()
+    categories = Counter(question.category for question in questions if question.category).most_common()
     if categories:
         counted = phrase("common.data_gap").join(f"{shorten(name)} {count}" for name, count in categories)
         yield phrase("evaluation.question_set_categories", categories=counted)
@@ -224,7 +224,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     files = [question_files.read(Path(file)) for file in options.files]
     for found in files:
         print_file_summary(found, output)
-    questions, renamed = question_files.with_ids(one for found in files for one in found.questions)
+    questions, renamed = question_files.with_ids(question for found in files for question in found.questions)
     _print_renamed(renamed, output)
     repeated = _repeated(files)
     if repeated:
@@ -354,17 +354,17 @@ def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> in
     """
     store = Store.open(where.database, where.backups)
     try:
-        found = conversation_questions.collect_questions(store, collections_now(where.documents))
+        questions = conversation_questions.collect_questions(store, collections_now(where.documents))
     finally:
         store.close()
-    for reason, count in found.left_out.items():
+    for reason, count in questions.left_out.items():
         output.note(f"evaluation.chat_questions.{reason}", count=count)
-    if not found.questions:
+    if not questions.questions:
         raise AppError("no_rated_answers")
     before = question_sets.newest_version(where.questions, options.name)
     source = phrase("evaluation.chat_questions_source")
-    stored = question_sets.store(where.questions, options.name, found.questions, found.label, source)
+    stored = question_sets.store(where.questions, options.name, questions.questions, questions.label, source)
     is_new = stored.version > before
-    data = _described(stored) | {"is_new": is_new, "left_out": found.left_out}
+    data = _described(stored) | {"is_new": is_new, "left_out": questions.left_out}
     output.result(data, _stored_message(stored, is_new=is_new))
     return 0

@@ -59,8 +59,8 @@ def read(path: Path, questions: Sequence[Question]) -> Ratings:
 
     Raises AppError("ratings_columns" | "ratings_none"), and as `question_table.read_question_table`.
     """
-    found = question_table.read_question_table(path)
-    places, body = _places(found, path.name)
+    table_file = question_table.read_question_table(path)
+    places, body = _places(table_file, path.name)
     by_id = {question.id: question for question in questions}
     by_text = {normalized(question.text): question for question in questions}
     cases: list[CalibrationCase] = []

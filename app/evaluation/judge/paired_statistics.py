@@ -158,9 +158,9 @@ def compare_values(
         statistics.fmean(after[question.id] for question in known),
         by_question,
         by_group,
-        wins=sum(one > _EQUAL for one in differences),
-        ties=sum(abs(one) <= _EQUAL for one in differences),
-        losses=sum(one < -_EQUAL for one in differences),
+        wins=sum(difference > _EQUAL for difference in differences),
+        ties=sum(abs(difference) <= _EQUAL for difference in differences),
+        losses=sum(difference < -_EQUAL for difference in differences),
         verdict=_verdict(by_question, by_group),
         left_out=len(questions) - len(known),
     )

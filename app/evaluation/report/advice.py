@@ -63,8 +63,8 @@ def loss_between(first: SystemResult, second: SystemResult, questions: Sequence[
 
     None: there is no reference that both read in the same number of tokens.
     """
-    known = {one.line: one for one in first.likelihoods}
-    pairs = [(known[one.line], one) for one in second.likelihoods if one.line in known]
+    known = {likelihood.line: likelihood for likelihood in first.likelihoods}
+    pairs = [(known[likelihood.line], likelihood) for likelihood in second.likelihoods if likelihood.line in known]
     pairs = [(before, after) for before, after in pairs if before.tokens == after.tokens]
     if not pairs:
         return None
@@ -246,7 +246,8 @@ def _best_recommendation(evaluation: Evaluation) -> Recommendation:
     measure = paired_statistics.measure_of(evaluation)
     means = _means(evaluation, measure)
     known = sorted(
-        (one for one in evaluation.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean
+        (system for system in evaluation.systems if system.system.id in means),
+        key=lambda one: -means[one.system.id].mean,
     )
     if len(known) < 2:
         return [_missing_sentence(evaluation)], None
@@ -321,7 +322,7 @@ def _family_recommendation(evaluation: Evaluation, family: Family) -> Recommenda
         phrase(key, measure=phrase(f"evaluation.measure.{paired_statistics.measure_of(evaluation).name}"), **facts)
     ]
     sentences += [_quality_sentence(evaluation, first, one, verdicts[one.system.id]) for one in others]
-    return [one for one in sentences if one], smallest.system
+    return [sentence for sentence in sentences if sentence], smallest.system
 
 
 def _quality_verdict(evaluation: Evaluation, first: SystemResult, result: SystemResult) -> str:

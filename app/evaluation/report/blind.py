@@ -365,8 +365,8 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
 
     Takes a moment for hundreds of votes, because the interval is drawn 10,000 times.
     """
-    gains = [_gain(one, pairing.second.id) for one in votes]
-    kinds = [one.vote for one in votes]
+    gains = [_gain(vote, pairing.second.id) for vote in votes]
+    kinds = [vote.vote for vote in votes]
     compared = paired_statistics.compare_votes(
         "blind", _gains(pairing, votes), [pair.question for pair in pairing.pairs]
     )
@@ -378,7 +378,7 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
         second_wins=sum(gain > 0 for gain in gains),
         ties=kinds.count("same"),
         both_wrong=kinds.count("both_wrong"),
-        when_open=sum(one.is_open for one in votes),
+        when_open=sum(vote.is_open for vote in votes),
         decided=compared.decided if compared else 0,
         difference=compared.decisive if compared else None,
         verdict=_verdict(compared),
@@ -444,9 +444,9 @@ def _judged(
         return {}, ""
     if first is evaluation.systems[0]:
         asked = [
-            one
-            for one in evaluation.preferences
-            if one.system_id == second.system.id and one.seed in evaluation.seeds[:1]
+            preference
+            for preference in evaluation.preferences
+            if preference.system_id == second.system.id and preference.seed in evaluation.seeds[:1]
         ]
         if asked:
             return {one.question_id: GAINS[one.winner] for one in asked if one.winner is not None}, "pairs"

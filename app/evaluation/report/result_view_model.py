@@ -46,7 +46,7 @@ def build_result_view(
         (advice_sections[0], sections[len(advice_sections) :]) if advice_sections else _verdict_section(study, sections)
     )
     has_judged = any(
-        row.judgement and row.judgement.score is not None for one in evaluation.systems for row in one.rows
+        row.judgement and row.judgement.score is not None for system in evaluation.systems for row in system.rows
     )
     differences, notes = _differences(study, evaluation, measure) if measure is not None else ((), ())
     return ResultViewData(
@@ -59,7 +59,7 @@ def build_result_view(
         advice=head.sentences if head else (),
         advised=advised.system,
         doubt=_doubt(evaluation, measured),
-        systems=tuple(_system(evaluation, one, measure, has_judged=has_judged) for one in evaluation.systems),
+        systems=tuple(_system(evaluation, system, measure, has_judged=has_judged) for system in evaluation.systems),
         differences=differences,
         notes=notes,
         has_judged_counts=has_judged,

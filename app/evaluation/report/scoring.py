@@ -49,7 +49,7 @@ def pairs_to_judge(study: Study, folder: Path, questions: QuestionSet) -> dict[P
     The keys are places of the other system's answers. Raises AppError("batch_journal_damaged").
     """
     found: dict[Place, PairToJudge] = {}
-    systems = [one.system.id for one in study.contenders]
+    systems = [contender.system.id for contender in study.contenders]
     for seed in study.seeds:
         for other in systems[1:]:
             before = study_steps.answers_of(folder, systems[0], seed)
@@ -99,7 +99,7 @@ def preference_section(
     rows, lines, undecided = list[tuple[str, ...]](), list[str](), list[str]()
     comparisons = list[Comparison]()
     for system in systems[1:]:
-        preferences = [one for one in all_preferences if one.system_id == system.id]
+        preferences = [preference for preference in all_preferences if preference.system_id == system.id]
         compared = paired_statistics.compare_votes("pairs", _preference_gains(preferences), questions.questions)
         rows.append(_preference_row(preferences, system, compared))
         if compared is not None:
@@ -206,11 +206,11 @@ def score_study(study: Study, folder: Path, questions: QuestionSet, judged: Judg
 
     Raises AppError as `build_evaluation` and the writers.
     """
-    found = build_evaluation(study, folder, questions, judged)
-    sections = advice.advise(study, folder, found).sections
+    evaluation = build_evaluation(study, folder, questions, judged)
+    sections = advice.advise(study, folder, evaluation).sections
     if judged is not None:
         if judged.preferences:
-            systems, is_trusted = [one.system for one in found.systems], bool(judged.measured.is_trusted)
+            systems, is_trusted = [system.system for system in evaluation.systems], bool(judged.measured.is_trusted)
             sections += (preference_section(judged.preferences, systems, questions, is_trusted=is_trusted),)
         lines = (judge_calibration.calibration_sentence(judged.measured),)
         sections += (
@@ -218,9 +218,9 @@ def score_study(study: Study, folder: Path, questions: QuestionSet, judged: Judg
                 phrase("evaluation.judge_title"), lines, (), (judge_calibration.calibration_table(judged.measured),)
             ),
         )
-    report.write(found, sections, folder)
-    studies.write_results(found, sections, folder)  # last, because this file marks the study as finished
-    return found
+    report.write(evaluation, sections, folder)
+    studies.write_results(evaluation, sections, folder)  # last, because this file marks the study as finished
+    return evaluation
 
 
 def build_evaluation(

@@ -53,7 +53,7 @@ def forecast(
 ) -> StudyForecast:
     """Forecast a study without reading a model; "scale" takes some seconds. Raises AppError as `make`."""
     with _window_messages():
-        known = [_unread(one) for one in models]
+        known = [_unread(model) for model in models]
         tuned = _unread_choice(request.tuned) if request.tuned else None
         unread_request = dataclasses.replace(request, models=tuple(map(_unread_choice, request.models)), tuned=tuned)
         if request.compares == "scale":
@@ -64,8 +64,10 @@ def forecast(
         answers = len(study.contenders) * len(questions.questions) * len(study.seeds)
         return StudyForecast(
             systems=len(study.contenders),
-            names=tuple(one.system.name for one in study.contenders),
-            quotes=next((one.system.name for one in study.contenders if one.scope and one.may_quote), ""),
+            names=tuple(contender.system.name for contender in study.contenders),
+            quotes=next(
+                (contender.system.name for contender in study.contenders if contender.scope and contender.may_quote), ""
+            ),
             questions=len(questions.questions),
             answers=answers,
             judged=answers if study.judge else 0,
@@ -170,10 +172,10 @@ def _total_answer_seconds(
     which the systems' files are made, see `_answer_seconds`.
     """
     total = 0.0
-    for one in contenders:
-        if one.scope and one.may_quote:
+    for contender in contenders:
+        if contender.scope and contender.may_quote:
             continue
-        found = _answer_seconds(one.model, source, asking, questions, paths, has_documents=bool(one.scope))
+        found = _answer_seconds(contender.model, source, asking, questions, paths, has_documents=bool(contender.scope))
         if found is None:
             return None
         total += found * seeds
@@ -203,7 +205,7 @@ def _answer_seconds(
     count = len(questions.questions)
     own = len(asking.preset.system_prompt or "") + MARKUP_TOKENS
     # about one token for each character at most
-    prompt_tokens = sum(len(one.text) + own for one in questions.questions)
+    prompt_tokens = sum(len(question.text) + own for question in questions.questions)
     if has_documents:
         prompt_tokens = count * max(0, asking.context_tokens - asking.max_tokens)
     return prompt_tokens / found.prompt + factor * count * asking.max_tokens / found.answer

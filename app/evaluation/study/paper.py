@@ -173,13 +173,13 @@ class PaperStages:
         Raises AppError("paper_other_stage").
         """
         judge = self.request.asking.judge
-        specs = [run_folders.read(Path(one.folder)).spec for one in study.trainings]
-        trained = {Path(one.folder) for finished in self.finished for one in finished.study.trainings}
+        specs = [run_folders.read(Path(training.folder)).spec for training in study.trainings]
+        trained = {Path(training.folder) for finished in self.finished for training in finished.study.trainings}
         is_same = (
             studies.questions_of(folder, study).questions == self.questions.questions
             and (study.judge.path if study.judge else "") == (judge.path if judge else "")
-            and {one.rows for one in study.trainings} <= {one.rows for one in self.material.subsets}
-            and {Path(one.base) for one in specs if one is not None} == set(paths)
+            and {training.rows for training in study.trainings} <= {subset.rows for subset in self.material.subsets}
+            and {Path(spec.base) for spec in specs if spec is not None} == set(paths)
             and all(Path(one.adapter).parent in trained for one in study.made if one.adapter)
         )
         if not is_same:

@@ -75,7 +75,10 @@ def plan(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> t
     else:
         found = _quantization_plan(request, evaluations / id, where, models)
         contenders = found.contenders
-        others |= {"made": found.made_models, "has_likelihoods": any(one.reference for one in questions.questions)}
+        others |= {
+            "made": found.made_models,
+            "has_likelihoods": any(question.reference for question in questions.questions),
+        }
     study = plan_study(id, request.kind(models), questions, contenders, asking, **others)
     if repeats_itself(study):
         raise AppError("wish_repeats_of_card", count=asking.seeds)
@@ -304,8 +307,8 @@ def _family(
             files=model.files if path == model.path else (), size_bytes=_size(source, form),
         )  # fmt: skip
         named = phrase("evaluation.quant_named", family=phrase(f"evaluation.system_way.{family}"), form=name)
-        one = compared_systems.renamed(compared_systems.compared_system(file, None), named)
-        found.append(dataclasses.replace(one, family=family, label=compared_systems.trained_on(file, tuning)))
+        system = compared_systems.renamed(compared_systems.compared_system(file, None), named)
+        found.append(dataclasses.replace(system, family=family, label=compared_systems.trained_on(file, tuning)))
     return found
 
 

@@ -225,12 +225,14 @@ def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
 
     Raises AppError("evaluation_unwritable" | "drive_space").
     """
-    parts = {f"train-{one.rows}": one.raw for one in material.subsets}
+    parts = {f"train-{subset.rows}": subset.raw for subset in material.subsets}
     parts |= {"validation": material.validation, "holdout": material.holdout}
     about = {
         "name": material.name,
         "is_nested": material.is_nested,
-        "subsets": [{"rows": one.rows, "removed": one.removed, "unusable": one.unusable} for one in material.subsets],
+        "subsets": [
+            {"rows": subset.rows, "removed": subset.removed, "unusable": subset.unusable} for subset in material.subsets
+        ],
     }
     try:
         for name, raw in parts.items():
@@ -321,8 +323,8 @@ def create_scale_study(
         if questions is not None:
             model = base_models.model_of_run(planned.requested, models)
             contenders = tuple(
-                dataclasses.replace(one, label=confidentiality.highest_label((one.label, material.label)))
-                for one in planned_systems(model, planned.requested, planned.trainings)
+                dataclasses.replace(system, label=confidentiality.highest_label((system.label, material.label)))
+                for system in planned_systems(model, planned.requested, planned.trainings)
             )
         questions = questions or holdout_questions(material, folder)
         label = confidentiality.highest_label((questions.label, material.label))

@@ -81,9 +81,9 @@ def extrapolated_curve(
     with three seeds but in 83 % with one, whose chance deviation cannot be estimated
     (`tests/benchmarks/scale_study.py`).
     """
-    values = [np.asarray(one, np.float64) for one in runs]
+    values = [np.asarray(run, np.float64) for run in runs]
     weights = np.asarray(tokens, np.float64)
-    losses = [float(one.mean(0).sum() / weights.sum()) for one in values]
+    losses = [float(value.mean(0).sum() / weights.sum()) for value in values]
     found = fit_power_law(sizes, losses)
     if found is None:
         return None
@@ -143,9 +143,9 @@ def _resampled(values: Sequence[_Floats], weights: _Floats, groups: Sequence[str
     counts = random.multinomial(units, np.full(units, 1 / units), _RESAMPLES)[:, members].astype(np.float64)
     tokens = counts @ weights
     found = []
-    for one in values:
-        sums = counts @ one.T  # resamples x seeds
-        drawn = random.integers(0, len(one), (_RESAMPLES, len(one)))
+    for value in values:
+        sums = counts @ value.T  # resamples x seeds
+        drawn = random.integers(0, len(value), (_RESAMPLES, len(value)))
         found.append(np.take_along_axis(sums, drawn, 1).mean(1) / tokens)
     return np.stack(found, 1)
 
@@ -353,7 +353,7 @@ def _controls(results: ScaleResults) -> ReportTable:
 
 def _courses(results: ScaleResults) -> ReportTable:
     lines = []
-    for run in [*results.main_runs, *(one.run for one in results.controls)]:
+    for run in [*results.main_runs, *(control.run for control in results.controls)]:
         training, course = run.training, run.course
         rows = f"{training.rows:,}"
         lines.append(

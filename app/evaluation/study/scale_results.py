@@ -188,7 +188,7 @@ def measure(study: Study) -> ScaleResults:
     if not all(map(study_steps.is_trained, trainings)):
         raise AppError("evaluation_not_finished", id=study.id)
     holdouts = [run_folders.read_holdout(Path(training.folder)) for training in trainings]
-    if len({one.digest for one in holdouts}) > 1:
+    if len({holdout.digest for holdout in holdouts}) > 1:
         raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_other_holdouts"))
     first = holdouts[0]
     losses = HoldoutLosses(
@@ -251,7 +251,7 @@ def combine_runs(losses: HoldoutLosses, runs: Sequence[MeasuredRun]) -> ScaleRes
 
 
 def training_curve_of(history: RunHistory) -> TrainingCurve:
-    validation = tuple((one.step, one.loss) for one in history.evaluations)
+    validation = tuple((evaluation.step, evaluation.loss) for evaluation in history.evaluations)
     training = _means(history, [step for step, _ in validation if step > 0])
     best = min(validation, key=lambda one: one[1], default=(0, math.nan))
     last = history.steps[-1].step if history.steps else 0

@@ -107,7 +107,7 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     """
     found = file_import.import_file(data)
     by_place = {row.line - 1: row for row in found.rows}
-    unusable = {one.line - 1 for one in found.bad_rows}
+    unusable = {bad_row.line - 1 for bad_row in found.bad_rows}
     drawn = [places[: len(places) // divisor] for places in _read_indices(indices)]
     for places in drawn:
         outside = next((place for place in places if place not in by_place and place not in unusable), None)
@@ -119,7 +119,7 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     like = _ids_like_holdout(holdout, [*validation, *(by_place[place] for place in sorted(used))])
     subsets = [_make_subset(places, by_place, like) for places in drawn]
     subsets.sort(key=lambda one: one.rows)
-    _check([one.rows for one in subsets], len(by_place))
+    _check([subset.rows for subset in subsets], len(by_place))
     kept = [row for row in validation if row.id not in like]
     return SubsetFiles(
         data.stem, tuple(subsets), _json_lines(kept), _json_lines(holdout),

@@ -47,7 +47,7 @@ def require_unchanged(study: Study, folder: Path, count: int, database: Path) ->
     evaluation_model_changed, evaluation_adapter_changed, evaluation_documents_changed, file_unreadable.
     """
     waiting = study_steps.unfinished_systems(study, folder, count)
-    known = {one.model.path: one for one in study.contenders}
+    known = {contender.model.path: contender for contender in study.contenders}
     for path in dict.fromkeys(study_steps.root_of(study, one.model.path) for one in waiting):
         if path in known:
             _require_model(study, known[path])
@@ -115,14 +115,20 @@ def memory_shortages(study: Study, folder: Path, budget: MemoryBudget) -> list[M
     count = len(studies.questions_of(folder, study).questions)
     headers: dict[str, GgufHeader | None] = {}
     found = []
-    for one in study_steps.unfinished_systems(study, folder, count):
-        root = study_steps.root_of(study, one.model.path)
+    for system in study_steps.unfinished_systems(study, folder, count):
+        root = study_steps.root_of(study, system.model.path)
         if root not in headers:
             headers[root] = read_header(root)
-        is_quoted = bool(one.scope) and one.may_quote and excerpts.is_known_too_small(one.model)  # no model is loaded
+        is_quoted = (
+            bool(system.scope) and system.may_quote and excerpts.is_known_too_small(system.model)
+        )  # no model is loaded
         if study.has_likelihoods or not is_quoted:
             found.append(
-                (_estimate_memory(one.system.size_bytes, headers[root], study.context_tokens), one.system.name, False)
+                (
+                    _estimate_memory(system.system.size_bytes, headers[root], study.context_tokens),
+                    system.system.name,
+                    False,
+                )
             )
     if study.judge is not None:
         judge = study.judge

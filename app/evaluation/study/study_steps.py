@@ -301,10 +301,10 @@ def study_status(study: Study, folder: Path) -> StudyStatus:
     Raises AppError("evaluation_damaged").
     """
     count = len(studies.questions_of(folder, study).questions)
-    left = {one.system.id for one in unfinished_systems(study, folder, count)}
+    left = {system.system.id for system in unfinished_systems(study, folder, count)}
     return StudyStatus(
         tuple(_system_progress(study, folder, count, left)),
-        sum(is_trained(one) for one in study.trainings),
+        sum(is_trained(training) for training in study.trainings),
         len(study.trainings),
         done_steps(study, folder, count),
         total_steps(study) + (study.judge is not None),

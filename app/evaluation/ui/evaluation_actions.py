@@ -174,13 +174,13 @@ class EvaluationActions(EntryActions):
         """Move the entries into the bin, up to the first that cannot be moved."""
         removed: list[ListedEntry] = []
         failure: AppError | None = None
-        for one in entries:
+        for entry in entries:
             try:
-                self._remove(one)
+                self._remove(entry)
             except AppError as error:
                 failure = error
                 break
-            removed.append(one)
+            removed.append(entry)
         if removed:
             several_deleted = phrase("evaluation.n_items_were_deleted", n=len(removed))
             one_deleted = phrase("common.name_was_deleted", name=_name(removed[0]))
@@ -260,7 +260,7 @@ class UseCandidateAction(QObject):
 
         Emits `failed` with an error of `use_obstacle`, or system_no_collection.
         """
-        models, known = self._models(), {one.name: one for one in self._collections()}
+        models, known = self._models(), {collection.name: collection for collection in self._collections()}
         error = use_obstacle(system, models)
         missing = next((name for name in system.collections if name not in known), None)
         if error is None and missing is not None:

@@ -247,8 +247,8 @@ class StudyView(QWidget):
             self._read_folder()
         if progress.kind == "answers":
             systems = self._systems_now(progress)
-            self._answered = max(self._answered, sum(one.answered for one in systems))
-            self.progress.set_progress(self._answered, sum(one.questions for one in systems))
+            self._answered = max(self._answered, sum(system.answered for system in systems))
+            self.progress.set_progress(self._answered, sum(system.questions for system in systems))
         elif progress.total:
             self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind == "make")
 

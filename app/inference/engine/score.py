@@ -285,11 +285,11 @@ class _ScoringRun:
         require_space(path.parent, self._header.size_bytes)
         writer = ReferenceWriter(part_path(str(path)), self._header)
         try:
-            found = self._score_examples(None, writer)
+            example_scores = self._score_examples(None, writer)
         finally:
             writer.close()
         model_jobs.put_in_place(part_path(str(path)), path)
-        return found
+        return example_scores
 
     def _score_examples(
         self, reader: ReferenceReader | None, writer: ReferenceWriter | None

@@ -41,8 +41,8 @@ def not_gguf_error(head: bytes, size: int) -> AppError:
     if head[:4] in _OLD_GGML:
         return AppError("gguf_old_version", version=0)
     if _LFS.match(head):
-        found = _LFS_SIZE.search(head)
-        return AppError("not_gguf_lfs", need_bytes=int(found[1]) if found else 0)
+        match = _LFS_SIZE.search(head)
+        return AppError("not_gguf_lfs", need_bytes=int(match[1]) if match else 0)
     text = _as_text(head)
     if text is not None and _WEB_PAGE.match(text):
         return AppError("not_gguf_html")

@@ -173,7 +173,7 @@ class RemoteBackend:
             raise AppError("remote_bad_address", address=local_model.address_label(self._address))
         server = RemoteServer(self._address, command.key)
         server.look_up()
-        offered = next((one for one in model_server.list_models(server) if one.name == remote.model), None)
+        offered = next((model for model in model_server.list_models(server) if model.name == remote.model), None)
         if offered is None:
             raise AppError("remote_model_unknown", address=server.label, model=remote.model)
         emit(LoadProgress(command.id, 0.5))
@@ -332,4 +332,4 @@ def _check_server(address: str, line: bytes) -> dict[str, object]:
     except AppError as error:
         return {"error": error.code, "facts": error.facts}
     entries = [dataclasses.replace(one, context_tokens=n) for one, n in zip(found, context_tokens, strict=True)]
-    return {"models": [dataclasses.asdict(one) for one in entries]}
+    return {"models": [dataclasses.asdict(entry) for entry in entries]}

@@ -114,10 +114,10 @@ class HttpSource:
             if response.status_code == 200:
                 _check_same(identity, response, int(response.headers.get("Content-Length", identity.size_bytes)))
                 raise NoRangesError
-            found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            if found is None or int(found[1]) != start:
+            match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if match is None or int(match[1]) != start:
                 raise BadRangeError
-            _check_same(identity, response, identity.size_bytes if found[3] == "*" else int(found[3]))
+            _check_same(identity, response, identity.size_bytes if match[3] == "*" else int(match[3]))
             yield from response.iter_raw()
 
     def read_whole(self, identity: FileIdentity) -> Iterator[bytes]:

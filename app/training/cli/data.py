@@ -87,7 +87,7 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
         check.check_target(out)
     imported = file_import.import_file(Path(options.file), mapping_of(options))
     tokens = _tokens(options.base, imported, where, output) if options.base else None
-    found = check.check_rows(
+    check_report = check.check_rows(
         imported,
         tokens,
         lambda step, done, total: output.progress(f"training.data_checking.{step}", done=done, total=total),
@@ -96,10 +96,12 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if out is not None:
         known = Lineage.of_stored_label(imported.label, imported.origins)
         permit = _pass_out("rows", known, Path(options.file), out, where, is_allowed=options.allow_secret)
-        check.save_report(out, imported, found, permit=permit)
+        check.save_report(out, imported, check_report, permit=permit)
     base = options.base if tokens else ""
-    output.result(check.report_object(imported, found), "\n".join(_check_text(imported, found, base, out, output)))
-    return 1 if imported.bad_rows or found.findings else 0
+    output.result(
+        check.report_object(imported, check_report), "\n".join(_check_text(imported, check_report, base, out, output))
+    )
+    return 1 if imported.bad_rows or check_report.findings else 0
 
 
 def _tokens(base: str, imported: ImportedRows, where: Paths, output: Output) -> list[int] | None:
@@ -504,15 +506,15 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
         permit = _pass_out("pairs", _lineage_of_pairs(pairs), path, out, where, is_allowed=options.allow_secret)
         return _write_table(pairs, path, out, output, permit)
     pairs = pair_files.load_pairs(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
-    found = pair_files.read_review_table(path, pairs)
-    if found.kept_pairs:
+    pair_review = pair_files.read_review_table(path, pairs)
+    if pair_review.kept_pairs:
         permit = _pass_out(
-            "pairs", _lineage_of_pairs(found.kept_pairs), path, out, where, is_allowed=options.allow_secret
+            "pairs", _lineage_of_pairs(pair_review.kept_pairs), path, out, where, is_allowed=options.allow_secret
         )
         with permit.open_atomically(out) as file:
-            file.write(rows_to_lines(found.kept_pairs))
-    output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
-    return 0 if found.kept_pairs and not found.problems else 1
+            file.write(rows_to_lines(pair_review.kept_pairs))
+    output.result(_review_object(pair_review, out), "\n".join(_review_text(pair_review, out)))
+    return 0 if pair_review.kept_pairs and not pair_review.problems else 1
 
 
 def _lineage_of_pairs(pairs: Sequence[dict[str, Any]]) -> Lineage:
@@ -540,8 +542,8 @@ def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output:
 
 def _review_object(review: PairReview, out: Path) -> dict[str, Any]:
     problems = [
-        {"line": one.line, "code": one.code, "message": phrase(f"training.review_note.{one.code}")}
-        for one in review.problems
+        {"line": problem.line, "code": problem.code, "message": phrase(f"training.review_note.{problem.code}")}
+        for problem in review.problems
     ]
     return {
         "out": str(out) if review.kept_pairs else None,

@@ -56,10 +56,10 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
         lines = [run.id, *train_texts.outcome(run, run.standing.end), phrase("common.run_report", path=path)]
         output.result(train_texts.run_as_json(run), "\n".join(lines))
         return 0
-    found = quality_gate.read_gate(run.folder)
+    gate_result = quality_gate.read_gate(run.folder)
     if not (run.folder / run_folders.REPORT).is_file():
         run_report.write_report(run.folder)
-    return print_verdict(run, found, output)
+    return print_verdict(run, gate_result, output)
 
 
 def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "GateResult":
@@ -81,8 +81,8 @@ def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "
     if judging.result is None:
         output.note("common.run_gate_interrupted", id=folder.name)
         raise KeyboardInterrupt
-    found: GateResult = judging.result
-    return found
+    gate_result: GateResult = judging.result
+    return gate_result
 
 
 def gate_progress_lines(output: Output) -> "StepLines":

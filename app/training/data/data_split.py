@@ -279,7 +279,7 @@ def report_leakage(split: Split) -> LeakageReport:
         answers_known=tuple(KnownAnswer(rows[place].id, rows[other].id) for place, other in known.items()),
         shared_groups=_shared_groups(split),
         most_similar=max(similarities),
-        histogram=tuple(sum(_bin(one) == at for one in similarities) for at in range(SIMILARITY_BINS)),
+        histogram=tuple(sum(_bin(similarity) == at for similarity in similarities) for at in range(SIMILARITY_BINS)),
         nearest=tuple(
             NearestRow(row.id, rows[place].id, round(similarity, 4))
             for row, (place, similarity) in zip(split.holdout, found, strict=False)

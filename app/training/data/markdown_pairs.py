@@ -69,8 +69,8 @@ def read_pairs(text: str) -> tuple[list[TrainingRow], list[BadRow]]:
     has_signs = any(line.question is not None for line in lines)
     rows: list[TrainingRow] = []
     bad: list[BadRow] = []
-    for found in _entries(lines, has_signs=has_signs):
-        made = _row(found) if isinstance(found, _Entry) else found
+    for entry in _entries(lines, has_signs=has_signs):
+        made = _row(entry) if isinstance(entry, _Entry) else entry
         if isinstance(made, TrainingRow):
             rows.append(made)
         else:

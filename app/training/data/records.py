@@ -110,15 +110,15 @@ def records_from_table(rows: Sequence[TableRow], requested: ColumnMapping, *, is
     bad = [
         BadRow(row.line, row.problem or "above_heading", shorten(_joined_cells(row))) for row in filled[: heading or 0]
     ]
-    found: list[DataRecord] = []
+    records: list[DataRecord] = []
     for row in filled[heading + 1 :] if heading is not None else filled:
         cells = table_reader.trim_cells(row.cells)
         if row.problem or len(cells) > most:
             bad.append(BadRow(row.line, row.problem or "too_many_cells", shorten(_joined_cells(row))))
         else:
-            found.append(DataRecord(row.line, dict(zip(columns, cells, strict=False))))
+            records.append(DataRecord(row.line, dict(zip(columns, cells, strict=False))))
     blank = sum(row.line <= filled[-1].line for row in rows) - len(filled) if filled else 0
-    return DataRecords(found, bad, columns, is_table=True, has_names=heading is not None, blank=blank)
+    return DataRecords(records, bad, columns, is_table=True, has_names=heading is not None, blank=blank)
 
 
 def _filled(rows: Sequence[TableRow]) -> list[TableRow]:
@@ -264,7 +264,7 @@ def _of_object(text: str, name: str) -> DataRecords:
 
 
 def _sorted(places: Iterable[tuple[int, Any]]) -> DataRecords:
-    found: list[DataRecord] = []
+    records: list[DataRecord] = []
     bad: list[BadRow] = []
     columns: dict[str, None] = {}
     for line, value in places:
@@ -275,12 +275,12 @@ def _sorted(places: Iterable[tuple[int, Any]]) -> DataRecords:
         elif not isinstance(value, dict):
             bad.append(BadRow(line, "not_object", shorten(value)))
         else:
-            found.append(DataRecord(line, value))
+            records.append(DataRecord(line, value))
             for key, held in value.items():
                 columns[key] = None
                 if isinstance(held, dict):
                     columns |= {f"{key}.{inner}": None for inner in held}
-    return DataRecords(found, bad, tuple(columns))
+    return DataRecords(records, bad, tuple(columns))
 
 
 def _is_list_of_objects(value: object) -> bool:

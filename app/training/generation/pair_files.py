@@ -197,7 +197,7 @@ def _pair(line: str) -> _Pair | None:
         texts = [pair[name] for name in ("id", "question", "answer", "category", "group")]
         texts += [origin["document"], origin["passage"], *origin["heading"], *quotes]
         is_sound = (
-            all(isinstance(one, str) for one in texts)
+            all(isinstance(text, str) for text in texts)
             and isinstance(origin["heading"], list)
             and type(origin["page"]) is int
             and (quality is None or type(quality) is int)

@@ -120,7 +120,7 @@ def lineage_of_adapter(path: Path, seen_folders: set[Path] | None = None) -> Lin
 
     `seen_folders`: run folders that were already read, to avoid cycles.
     """
-    run = next((one for one in list(path.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
+    run = next((parent for parent in list(path.parents)[:_FOLDERS] if (parent / base_models.SPEC).is_file()), None)
     if run is None:
         return _read_lineage(_note_path(path))
     seen_folders = set() if seen_folders is None else seen_folders

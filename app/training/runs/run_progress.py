@@ -268,7 +268,7 @@ class ProgressReader:
     def _course(self, state: str) -> RunProgress:
         history, folder = self._history, self._folder
         steps, evaluations = tuple(history.steps), history.evaluations
-        losses = plots.finite_points([(one.step, one.loss) for one in steps])
+        losses = plots.finite_points([(step.step, step.loss) for step in steps])
         raw, smooth = _thinned(losses), _thinned(plots.smooth_exponentially(losses))
         started = history.started
         return RunProgress(
@@ -285,10 +285,10 @@ class ProgressReader:
             raw=raw,
             smooth=smooth,
             validation=_marked(evaluations),
-            rate=_thin_out([(one.step, one.learning_rate) for one in steps]),
-            norm=_thin_out([(one.step, one.gradient_norm) for one in steps]),
-            speed=_thin_out([(one.step, one.tokens_per_s) for one in steps]),
-            memory=_thin_out([(one.step, float(one.memory_bytes)) for one in steps]),
+            rate=_thin_out([(step.step, step.learning_rate) for step in steps]),
+            norm=_thin_out([(step.step, step.gradient_norm) for step in steps]),
+            speed=_thin_out([(step.step, step.tokens_per_s) for step in steps]),
+            memory=_thin_out([(step.step, float(step.memory_bytes)) for step in steps]),
             answers=self._answers(),
             watched=health_checks(history, is_awake=self._is_awake),
         )

@@ -207,7 +207,7 @@ def _answer(row: AnswerRow) -> _Answer:
 
 def _plots(history: RunHistory) -> list[str]:
     losses = [(float(step.step), step.loss) for step in history.steps]
-    validation = [(float(one.step), one.loss) for one in history.evaluations]
+    validation = [(float(evaluation.step), evaluation.loss) for evaluation in history.evaluations]
     is_long = len(losses) > _LONG_STEPS
     train = [PlotSeries(phrase("training.report.series_train"), "one raw" if is_long else "one", losses)]
     if is_long:
@@ -276,8 +276,8 @@ def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tup
             phrase("training.report.findings"),
             "",
             [
-                (phrase(f"training.report_level.{one.level}"), training_errors.finding_text(one))
-                for one in history.status.findings
+                (phrase(f"training.report_level.{finding.level}"), training_errors.finding_text(finding))
+                for finding in history.status.findings
             ],
         ),
         (phrase("training.report.adjusted"), "", [_adjustment(one) for one in history.adjusted]),

@@ -305,7 +305,7 @@ class ConversationList(QAbstractListModel):
         The header of the open conversation shows the same label. Return None if neither the user nor a document has
         determined one, and the highest label if the stored details of an answer are damaged.
         """
-        written = [one for one in self._written_messages if one.conversation_id == conversation.id]
+        written = [message for message in self._written_messages if message.conversation_id == conversation.id]
         if conversation.id not in self._collections_by_row:
             try:
                 self._collections_by_row[conversation.id] = self.collections_of(conversation.id)

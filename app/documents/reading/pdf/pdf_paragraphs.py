@@ -310,10 +310,10 @@ class _Flow:
                 self._close()
                 self._blocks.append((Block("heading", title, level, page=page.number), False))
             following = [one.content for one in page.items[place : place + 2]]
-            found = self._outline.match(line, [one for one in following if isinstance(one, PageLine)])
-            if found is not None:
-                self._heading(item, found.lines, found.title, found.level, page)
-                place += len(found.lines) - 1
+            match = self._outline.match(line, [one for one in following if isinstance(one, PageLine)])
+            if match is not None:
+                self._heading(item, match.lines, match.title, match.level, page)
+                place += len(match.lines) - 1
             else:
                 self._take_line(item, line, page)
         for title, level in self._outline.remaining_entries():

@@ -57,21 +57,21 @@ def find_ruled_tables(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
 
 def _merged(rules: Sequence[RuledLine]) -> list[RuledLine]:
     """Join the pieces of a line, and the two edges of a thin bar."""
-    found: list[RuledLine] = []
+    ruled_lines: list[RuledLine] = []
     for rule in sorted(rules, key=lambda rule: (round(rule.position / NEAR_PT), rule.start)):
         last = next(
             (
                 one
-                for one in reversed(found[-4:])
+                for one in reversed(ruled_lines[-4:])
                 if abs(one.position - rule.position) <= NEAR_PT and rule.start <= one.end + NEAR_PT
             ),
             None,
         )
         if last is None:
-            found.append(RuledLine(rule.position, rule.start, rule.end))
+            ruled_lines.append(RuledLine(rule.position, rule.start, rule.end))
         else:
             last.end = max(last.end, rule.end)
-    return found
+    return ruled_lines
 
 
 def _group_meeting_lines(

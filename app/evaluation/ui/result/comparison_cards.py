@@ -188,15 +188,15 @@ class ComparisonCard(Card):
         if scale:
             rows.put(_axis(self._theme, scale), before + 1)
         rows.rule(count)
-        for number, one in enumerate(result.systems):
-            if one.system == result.advised:
+        for number, system in enumerate(result.systems):
+            if system.system == result.advised:
                 rows.ground("accent_soft")
-            rows.put(Label(one.system.name, strong=True, wraps=True), 0)
+            rows.put(Label(system.system.name, strong=True, wraps=True), 0)
             for at, column in enumerate(columns):
-                rows.put(Label(column.text(one)), self._grid_column(at, before), is_number=True)
+                rows.put(Label(column.text(system)), self._grid_column(at, before), is_number=True)
             if scale:
-                rows.put(system_plot(self._theme, scale, one.span, number), before + 1)
-            rows.put(self._use_button(one), last)
+                rows.put(system_plot(self._theme, scale, system.span, number), before + 1)
+            rows.put(self._use_button(system), last)
             if number + 1 < len(result.systems):
                 rows.rule(count)
 
@@ -211,14 +211,14 @@ class ComparisonCard(Card):
         if scale:
             rows.put(_axis(self._theme, scale), 0, span=2)
             rows.rule(2)
-        for number, one in enumerate(result.systems):
-            rows.put(Label(one.system.name, strong=True, wraps=True), 0)
-            rows.put(self._use_button(one), 1)
+        for number, system in enumerate(result.systems):
+            rows.put(Label(system.system.name, strong=True, wraps=True), 0)
+            rows.put(self._use_button(system), 1)
             rows.next_row()
             if scale:
-                rows.put(system_plot(self._theme, scale, one.span, number), 0, span=2)
+                rows.put(system_plot(self._theme, scale, system.span, number), 0, span=2)
                 rows.next_row()
-            facts = [f"{column.name}\u00a0{column.text(one)}" for column in columns]
+            facts = [f"{column.name}\u00a0{column.text(system)}" for column in columns]
             rows.put(_fact_box(facts, self._theme.px(INDENT_PX)), 0, span=2)
             if number + 1 < len(result.systems):
                 rows.rule(2)
@@ -306,7 +306,7 @@ class DifferencesCard(Card):
         found = self._view_data
         if found is None or not found.differences:
             return
-        spans = [one.span for one in found.differences if one.span is not None]
+        spans = [difference.span for difference in found.differences if difference.span is not None]
         scale = _scale(spans, has_zero=True) if spans else None
         count = 5 if self._is_wide else 2
         self._fill_head(scale, count)

@@ -245,7 +245,7 @@ class BreakdownCard(Card):
         self.hide()
 
     def show_result(self, result: ResultViewData) -> None:
-        counted = [sum(one.counts) for one in result.systems if one.counts]
+        counted = [sum(system.counts) for system in result.systems if system.counts]
         self.setVisible(bool(counted))
         is_plain = len(result.questions) == max(counted, default=0)  # each question was answered once
         title = phrase("evaluation.scores_n_questions") if is_plain else phrase("evaluation.scores_n_answers")
@@ -255,7 +255,7 @@ class BreakdownCard(Card):
         else:
             self.about.setText(phrase("evaluation.from_the_left_0_below"))
         self._names = result_texts.points(result)
-        self._bars = [PlotBar(one.system.name, one.counts) for one in result.systems if one.counts]
+        self._bars = [PlotBar(system.system.name, system.counts) for system in result.systems if system.counts]
         self.plot.redraw()
         description = "\n".join(self._counts_text(bar) for bar in self._bars)
         self.plot.setAccessibleName(description)

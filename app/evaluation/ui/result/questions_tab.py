@@ -225,7 +225,7 @@ class QuestionsTab(QWidget):
     def show_result(self, result: ResultViewData) -> None:
         self._view_data, self._question_id = result, ""
         self.questions.show_result(result)
-        names = list(dict.fromkeys(one.question.category for one in result.questions))
+        names = list(dict.fromkeys(question.question.category for question in result.questions))
         self.categories.clear()
         self.categories.addItem(phrase("evaluation.all_categories"), None)
         for name in names:
@@ -233,7 +233,7 @@ class QuestionsTab(QWidget):
             self.categories.setItemData(self.categories.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
         self.spread_button.setVisible(len(result.systems) > 1)
-        order = " / ".join(one.system.name for one in result.systems)
+        order = " / ".join(system.system.name for system in result.systems)
         self.legend.setText(phrase("evaluation.figures_from_the_left_names", names=order))
         self.legend.setVisible(bool(result.measure) and len(result.systems) > 1)
         self._choose()

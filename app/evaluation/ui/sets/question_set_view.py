@@ -257,7 +257,7 @@ class SetView(QWidget):
         if not self.remove_button.isEnabled() or now is None:
             return
         ids = {one.id for one in chosen}
-        rest = [one for one in now.questions if one.id not in ids]
+        rest = [question for question in now.questions if question.id not in ids]
         if not rest:
             what = phrase("evaluation.not_all_questions_can_be")
             advice = phrase("evaluation.a_set_needs_at_least")

@@ -39,7 +39,7 @@ class DocumentsPart(DialogPart):
             [(offer.name(model), model) for model in bases],
             study_dialog_rules.first_base(offer.models, bases, offer.current_model_id),
         )
-        own = [one.name for one in offer.collections if not one.is_builtin]
+        own = [collection.name for collection in offer.collections if not collection.is_builtin]
         self.scope.show_rows(collection_rows(offer.collections), own if len(own) == 1 else ())
         self._show_tuned()
         self.base.changed.connect(self._on_base_chosen)

@@ -229,8 +229,8 @@ class GeneratePairsDialog(Dialog):
     def _fill(
         self, collections: Sequence[DocumentCollection], models: Sequence[LocalModel], model_id: str | None
     ) -> None:
-        for one in collections:
-            self.collection.addItem(one.name, one)
+        for collection in collections:
+            self.collection.addItem(collection.name, collection)
         self.pair_count.setRange(LEAST_PAIRS, MOST_PAIRS)
         self.pair_count.setSingleStep(10)
         self.pair_count.setValue(USUAL_PAIRS)

@@ -231,8 +231,8 @@ class GateTable(TableCard):
             self.grid.rule(4)
         else:
             self.grid.grid.setColumnStretch(0, 1)
-        for at, one in enumerate(self._conditions):
-            self._add(one)
+        for at, condition in enumerate(self._conditions):
+            self._add(condition)
             if at + 1 < len(self._conditions):
                 self.grid.rule(4 if self._is_wide else 2)
 

@@ -270,8 +270,8 @@ class FormsCard(TableCard):
                 self.grid.put(Label(name, "caption", "muted"), column, is_number=0 < column < COLUMNS - 1)
             self.grid.rule(COLUMNS)
         self.grid.grid.setColumnStretch(0, 1)
-        for one in self._choices:
-            self._add(one)
+        for choice in self._choices:
+            self._add(choice)
         if focused in self.buttons:
             self.buttons[focused].setFocus()
 
