@@ -354,7 +354,7 @@ EXCUSED: dict[str, set[str]] = {
     "the check that nothing is sent, which tries ways out with nothing to send": {
         "app.compliance.offline_check.check_run:*",
         "app.compliance.offline_check.coordinator:_command",
-        "app.compliance.offline_check.coordinator:_flow",
+        "app.compliance.offline_check.coordinator:_run_scenario",
         "app.compliance.offline_check.coordinator:isolate",
         "app.compliance.offline_check.report_page:write_page",
         "app.compliance.offline_check.coordinator:_confinement",

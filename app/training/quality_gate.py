@@ -1,11 +1,8 @@
 """Decide from measurements alone whether a run's result should be used, in which form, and why.
 
-A form is a file, or a base with an adapter, in which the trained model can be used: the adapter on the base's own file,
-the merged model in F16, or one of its quantizations.
-
-Verdict `adopt`: the model is better on unseen examples, ends its answers, writes Japanese, and loses nothing in the
-form. `check`: a person should look at it first. `reject`: it answers worse, or not in the way it was trained.
-`gate.json` in a run's folder holds the whole result for the report and the window.
+Verdict `adopt`: the model is better on unseen examples, ends its answers, writes Japanese, and loses nothing as a file
+of that form (adapter, F16, Q4_K_M, …). `check`: a person should look at it first. `reject`: it answers worse, or not in
+the way it was trained. `gate.json` in a run's folder holds the whole result for the report and the window.
 """
 
 import dataclasses
@@ -355,11 +352,7 @@ def _change(base: Scores, scores: Scores, groups: Sequence[str]) -> ConfidenceIn
 
 
 def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> ConfidenceInterval:
-    """Return how much training changed the loss of the hold-out examples.
-
-    It is measured by the trainer, in the precision of the training; if the trainer did not report it, by the engine,
-    with the adapter on the base's own file.
-    """
+    """Return how training changed the loss, as the trainer measured it, or else the engine on the base's own file."""
     before, after = ([getattr(one, name) for one in holdout.examples] for name in ("base_nll", "adapter_nll"))
     if not all(map(math.isfinite, (*before, *after))):
         return _change(measured[BASE], measured[BASE_ADAPTER], groups)

@@ -374,12 +374,8 @@ class DocumentsPage(Page):
 
     def document_menu(self) -> QMenu:
         """Return a menu of the actions on the selected documents."""
-        menu, chosen, actions, icon = (
-            self._new_menu(),
-            self.view.selected_documents(),
-            self.collection_actions,
-            self._theme.icon,
-        )
+        menu, actions, icon = self._new_menu(), self.collection_actions, self._theme.icon
+        chosen = self.view.selected_documents()
         if len(chosen) == 1:
             menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
             menu.addAction(

@@ -414,29 +414,25 @@ def _is_each(base: _Found, mention: _Found, flat: str) -> bool:
         return True
     if base.unit is None or mention.unit is None or base.prefix or flat[base.end : mention.start].strip():
         return False
-    return (mention.unit.name == "回" and base.unit.name in ("s", "か月")) or (
-        base.value == 1 and base.unit.name != "階"
-    )
+    is_frequency = mention.unit.name == "回" and base.unit.name in ("s", "か月")
+    return is_frequency or (base.value == 1 and base.unit.name != "階")
 
 
 def _how_often(mention: _Found, flat: str) -> _Found:
     """Return a frequency or amount with its period: one month for 月2回. A count in 度 (年に1度) gets the unit 回."""
+    unit_name = mention.unit.name if mention.unit else ""
     before = (
-        _EVERY.search(flat, max(0, mention.start - 16), mention.start) if mention.unit and not mention.prefix else None
+        _EVERY.search(flat, max(0, mention.start - 16), mention.start) if unit_name and not mention.prefix else None
     )
     is_each_time = mention.per is not None and mention.per[0] in ("か月", "s")
-    if before and not is_each_time and mention.unit and mention.unit.name not in ("か月", "s", "時"):
+    if before and not is_each_time and unit_name not in ("か月", "s", "時"):
         every = before["every"] or before["other"] or before["each"]
         unit, size = notation.period_unit(every, is_every_other=bool(before["other"]))
         if mention.per:  # 1人につき週4食
             unit, size = "·".join(sorted([unit, mention.per[0]])), size * mention.per[1]
         mention = mention._replace(per=(unit, size))
     is_time = mention.per is not None and mention.per[0] in ("s", "か月")
-    return (
-        mention._replace(unit=notation.unit_of("回"))
-        if is_time and mention.unit and mention.unit.name == "度"
-        else mention
-    )
+    return mention._replace(unit=notation.unit_of("回")) if is_time and unit_name == "度" else mention
 
 
 def _with_shared_units(flat: str, mentions: list[_Found]) -> list[_Found]:
