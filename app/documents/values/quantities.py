@@ -421,9 +421,8 @@ def _is_each(base: _Found, mention: _Found, flat: str) -> bool:
 def _how_often(mention: _Found, flat: str) -> _Found:
     """Return a frequency or amount with its period: one month for 月2回. A count in 度 (年に1度) gets the unit 回."""
     unit_name = mention.unit.name if mention.unit else ""
-    before = (
-        _EVERY.search(flat, max(0, mention.start - 16), mention.start) if unit_name and not mention.prefix else None
-    )
+    is_counted = unit_name and not mention.prefix
+    before = _EVERY.search(flat, max(0, mention.start - 16), mention.start) if is_counted else None
     is_each_time = mention.per is not None and mention.per[0] in ("か月", "s")
     if before and not is_each_time and unit_name not in ("か月", "s", "時"):
         every = before["every"] or before["other"] or before["each"]

@@ -85,7 +85,7 @@ def all_presets(presets) -> dict[str, Preset]:
 def choose(section, name: str) -> Preset:
     preset = all_presets(section._presets)[name]
     section.list.setCurrentIndex(section.entries.index_of(preset.id))
-    assert section.chosen == preset
+    assert section.chosen_preset == preset
     return preset
 
 
@@ -116,7 +116,7 @@ def test_the_list_has_both_kinds_under_headings_and_marks_the_one_of_new_convers
     assert shown[-1] in [preset.name for preset in section._presets.presets_of_kind("action")]
     marked = [section.entries.index(row).data(EntryRole) for row in range(len(shown))]
     assert [entry.preset.name for entry in marked if entry and entry.is_default] == ["標準"]
-    assert section.chosen.id == STANDARD_PRESET
+    assert section.chosen_preset.id == STANDARD_PRESET
     text = section.entries.index_of(STANDARD_PRESET).data(Qt.ItemDataRole.AccessibleTextRole)
     assert text == "標準　新しい会話で使用　すべてモデルの推奨どおり"
 
@@ -151,7 +151,7 @@ def test_only_what_can_be_done_with_a_preset_is_offered_by_buttons_and_context_m
     assert list(entries(menu)) == ["編集", "複製", "新しい会話で使う"]
     entries(menu)["複製"].trigger()
     menu.close()
-    assert section.chosen.name == "短く（2）"
+    assert section.chosen_preset.name == "短く（2）"
 
 
 def test_a_copy_has_another_name_is_used_by_new_conversations_and_once_deleted_can_be_brought_back(
@@ -160,11 +160,11 @@ def test_a_copy_has_another_name_is_used_by_new_conversations_and_once_deleted_c
     original = choose(section, "短く")
     for name in ("短く（2）", "短く（3）"):
         click(section.copy_button)
-        own = section.chosen
+        own = section.chosen_preset
         assert (own.name, own.choices, own.is_built_in) == (name, original.choices, False)
     click(section.use_button)
     assert scene.preferences.value.preset_id == own.id
-    assert scene.session.preset == section.chosen == own
+    assert scene.session.preset == section.chosen_preset == own
     assert not section.use_button.isVisible()
     click(section.delete_button)
     assert own.name not in names(section)
@@ -172,7 +172,7 @@ def test_a_copy_has_another_name_is_used_by_new_conversations_and_once_deleted_c
     ((text, undo),) = section.undone
     assert text == "「短く（3）」を削除しました。"
     undo()
-    assert section.chosen == scene.session.preset == own
+    assert section.chosen_preset == scene.session.preset == own
 
 
 def test_after_deleting_the_neighbour_is_chosen(section, click):
@@ -182,7 +182,7 @@ def test_after_deleting_the_neighbour_is_chosen(section, click):
     row = section.list.currentIndex().row()
     click(section.delete_button)
     assert abs(section.list.currentIndex().row() - row) <= 1
-    assert section.chosen.name != "標準"
+    assert section.chosen_preset.name != "標準"
 
 
 def test_what_came_with_kotae_goes_back_to_what_it_was_and_that_can_be_undone(section, store, click):
@@ -192,10 +192,10 @@ def test_what_came_with_kotae_goes_back_to_what_it_was_and_that_can_be_undone(se
     assert "初期値から変更" in section.list.currentIndex().data(Qt.ItemDataRole.AccessibleTextRole)
     assert not section.delete_button.isVisible()
     click(section.reset_button)
-    assert section.chosen == before
+    assert section.chosen_preset == before
     assert not section.reset_button.isVisible()
     section.undone[0][1]()
-    assert section.chosen == changed
+    assert section.chosen_preset == changed
     section._presets.put(before)  # changed back by hand
     assert not section.reset_button.isVisible()
     assert store.database.read("SELECT * FROM preset") == []
@@ -213,9 +213,9 @@ def test_a_preset_is_made_in_the_editor_and_chosen_in_the_list(section, qtbot, c
     qtbot.keyClicks(editor.form.spins["temperature"], "0.2")
     click(editor.save_button)
     assert not editor.isVisible()
-    assert section.chosen.name == "検査"
-    assert section.chosen.choices.temperature == 0.2
-    assert section.chosen.choices.system_prompt.encode("utf-8").decode("utf-8").startswith("検査員として答えて")
+    assert section.chosen_preset.name == "検査"
+    assert section.chosen_preset.choices.temperature == 0.2
+    assert section.chosen_preset.choices.system_prompt.encode("utf-8").decode("utf-8").startswith("検査員として答えて")
 
 
 def test_a_quick_action_has_a_request_and_no_system_prompt(section, click):
@@ -229,7 +229,7 @@ def test_a_quick_action_has_a_request_and_no_system_prompt(section, click):
     assert editor.problem.text() == phrase("chat.write_the_request")
     editor.request.setPlainText("今の回答を英語に訳してください。")
     click(editor.save_button)
-    made = section.chosen
+    made = section.chosen_preset
     assert (made.kind, made.name, made.request) == ("action", "英語に", "今の回答を英語に訳してください。")
 
 
@@ -308,8 +308,8 @@ def test_enter_on_a_row_opens_its_editor_and_a_number_that_is_not_touched_stays_
     assert section.editor.name.text() == "精密"
     section.editor.name.setText("精密な")
     click(section.editor.save_button)
-    assert section.chosen == dataclasses.replace(own, name="精密な")
-    assert isinstance(section.chosen.choices.seed, int)
+    assert section.chosen_preset == dataclasses.replace(own, name="精密な")
+    assert isinstance(section.chosen_preset.choices.seed, int)
 
 
 def test_numbers_can_be_typed_full_width_and_an_emptied_field_is_left_to_the_model(open_editor, scene, qtbot, click):
@@ -486,7 +486,7 @@ def test_presets_go_to_a_file_and_come_back_under_names_that_are_free(section, e
     assert found["短く（2）"].choices == found["短く"].choices
     assert not found["短く（2）"].is_built_in
     assert found["英語に（2）"].request == "英訳して"
-    assert section.chosen.name == "短く（2）"
+    assert section.chosen_preset.name == "短く（2）"
     ((text, undo),) = section.undone
     assert text == "2 件のプリセットを取り込みました。"
     undo()
