@@ -124,7 +124,7 @@ def test_a_rating_that_cannot_be_refuses_the_conversation(store: Store, tmp_path
     refused = conversation(message(), message(2, 1, "answer", **wrong))
     (tmp_path / "a.json").write_text(json.dumps(document(refused)))
     found = import_conversations(store, tmp_path / "a.json", nothing).refused
-    assert [(one.reason, one.number) for one in found] == [("rating", 2)]
+    assert [(one.reason, one.message_number) for one in found] == [("rating", 2)]
 
 
 def test_a_rated_question_and_a_broken_correction_are_refused(store: Store, tmp_path: Path) -> None:
@@ -132,4 +132,4 @@ def test_a_rated_question_and_a_broken_correction_are_refused(store: Store, tmp_
     both = document(conversation(message(rating=1)), conversation(message(), broken, uid="a" * 32))
     (tmp_path / "a.json").write_text(json.dumps(both))
     found = import_conversations(store, tmp_path / "a.json", nothing).refused
-    assert [(one.reason, one.number) for one in found] == [("rating", 1), ("characters", 2)]
+    assert [(one.reason, one.message_number) for one in found] == [("rating", 1), ("characters", 2)]

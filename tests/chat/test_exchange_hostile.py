@@ -111,7 +111,7 @@ def test_a_bad_conversation_is_named_and_the_good_ones_are_taken(
     finally:
         sys.set_int_max_str_digits(4300)
     result = taken(store, tmp_path)
-    assert [(found.number, found.reason, found.number) for found in result.refused] == [(2, *reason)]
+    assert [(found.number, found.reason, found.message_number) for found in result.refused] == [(2, *reason)]
     assert result.imported == len(store.conversations()) == 2
     assert wording.phrase(f"common.refused.{reason[0]}")
 
@@ -289,5 +289,5 @@ def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
 def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation_bundle, "MESSAGE_CHARACTERS_MAX", 10)
     result = taken(store, tmp_path, GOOD, conversation(message(), answer(text="長" * 11)))
-    assert [(found.reason, found.number) for found in result.refused] == [("long", 2)]
+    assert [(found.reason, found.message_number) for found in result.refused] == [("long", 2)]
     assert wording.phrase("common.refused.long")

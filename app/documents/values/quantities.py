@@ -423,8 +423,7 @@ def _how_often(mention: _Found, flat: str) -> _Found:
     unit_name = mention.unit.name if mention.unit else ""
     is_counted = unit_name and not mention.prefix
     before = _EVERY.search(flat, max(0, mention.start - 16), mention.start) if is_counted else None
-    is_each_time = mention.per is not None and mention.per[0] in ("か月", "s")
-    if before and not is_each_time and unit_name not in ("か月", "s", "時"):
+    if before and unit_name not in ("か月", "s", "時") and not (mention.per and mention.per[0] in ("か月", "s")):
         every = before["every"] or before["other"] or before["each"]
         unit, size = notation.period_unit(every, is_every_other=bool(before["other"]))
         if mention.per:  # 1人につき週4食
