@@ -97,9 +97,12 @@ def test_a_bundle_tells_its_age_by_the_clock_alone(make_section, days, years):
 
 def test_an_address_is_text_to_be_copied_and_nothing_is_a_link(make_section):
     section = make_section(built(1, home="https://kotae.example/download"))
-    assert (section.home.text(), section.home.isReadOnly()) == ("https://kotae.example/download", True)
-    section.home.selectAll()
-    section.home.copy()
+    assert (section.publisher_address.text(), section.publisher_address.isReadOnly()) == (
+        "https://kotae.example/download",
+        True,
+    )
+    section.publisher_address.selectAll()
+    section.publisher_address.copy()
     assert QApplication.clipboard().text() == "https://kotae.example/download"
     assert not hasattr(make_section(built(1)), "home")
 
