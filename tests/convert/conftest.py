@@ -1,9 +1,7 @@
 """The training environment, tiny models made in it, and the table of the proofs after all tests."""
 
-import dataclasses
-import json
-import os
-import subprocess
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import filelock
@@ -13,10 +11,9 @@ from app.base.errors import AppError
 from app.models import training_environment
 from app.models.training_environment import TrainingEnvironment
 from tests.convert.conversion import convert
-from tests.convert.proof import CASES, HEADER, Case, rows
+from tests.convert.proof import HEADER, Case, rows
+from tests.trainer.training_runs import RunServer, shared_folder, shared_server, tiny_folder
 from trainer.convert_job import GgufToHf
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -34,16 +31,14 @@ def converter(environment: TrainingEnvironment) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny_models(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Path]:
-    """All cases, made by one process: torch is loaded once."""
-    root = tmp_path_factory.mktemp("模型")
-    folders = {case: root / case.name for case in CASES}
-    plan = [{**dataclasses.asdict(case), "folder": str(folder)} for case, folder in folders.items()]
-    (root / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    argv = [str(environment.python), str(HERE / "tiny_hf.py"), str(root / "plan.json")]
-    run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
-    assert run.returncode == 0, run.stderr[-3000:]
-    return folders
+def server(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFactory) -> RunServer:
+    return shared_server(environment.python, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
+    """A case's folder, made when it is first asked for."""
+    return functools.partial(tiny_folder, environment.python, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +46,7 @@ def starter_folder(
     environment: TrainingEnvironment, starter_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The trial model out of GGUF; not to be changed. It takes a minute: made once for all processes of a test run."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "starter folder"
+    folder = shared_folder(tmp_path_factory) / "starter folder"
     with filelock.FileLock(f"{folder}.lock"):
         if not folder.exists():
             done = convert(environment, GgufToHf(str(starter_model), str(folder)), tmp_path_factory.mktemp("starter"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from app.models.training_environment import TrainingEnvironment
+from tests.trainer.training_runs import RunServer
 from trainer import convert_job
 from trainer.convert_job import Event, Failed, Finished, Job, Progress
 
@@ -47,14 +48,23 @@ class Conversion:
         return list(iter(self.read, None))
 
 
-def events_of(environment: TrainingEnvironment, job: Job, folder: Path) -> list[Event]:
-    with Conversion(environment, job, folder) as conversion:
-        return conversion.read_all()
+def events_of(by: TrainingEnvironment | RunServer, job: Job, folder: Path) -> list[Event]:
+    """In a process as the program starts it, or in one that has loaded the libraries."""
+    if isinstance(by, TrainingEnvironment):
+        with Conversion(by, job, folder) as conversion:
+            return conversion.read_all()
+    job_file = folder / "job.json"
+    job_file.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+    by.start(job_file, call="convert")
+    status, lines = by.wait(), by.events.read_bytes().splitlines()
+    events = [convert_job.event_from_json(json.loads(line)) for line in lines]
+    assert status == (0 if isinstance(events[-1], Finished) else 1)
+    return events
 
 
-def convert(environment: TrainingEnvironment, job: Job, folder: Path) -> Finished:
+def convert(by: TrainingEnvironment | RunServer, job: Job, folder: Path) -> Finished:
     """Runs a job that must succeed."""
-    events = events_of(environment, job, folder)
+    events = events_of(by, job, folder)
     last = events[-1]
     assert isinstance(last, Finished), last
     assert Path(job.target).exists()
@@ -64,9 +74,9 @@ def convert(environment: TrainingEnvironment, job: Job, folder: Path) -> Finishe
     return last
 
 
-def failure(environment: TrainingEnvironment, job: Job, folder: Path) -> Failed:
+def failure(by: TrainingEnvironment | RunServer, job: Job, folder: Path) -> Failed:
     """Runs a job that must fail, and leave nothing."""
-    last = events_of(environment, job, folder)[-1]
+    last = events_of(by, job, folder)[-1]
     assert isinstance(last, Failed), last
     assert not Path(job.target).is_file()
     assert not convert_job.part_path(job.target).exists()

@@ -1,6 +1,7 @@
 """The cases of the proof and its table."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,10 @@ class Case:
     @property
     def name(self) -> str:
         return f"{self.family}-{'tied' if self.tied else 'untied'}"
+
+    def as_plan(self) -> dict[str, Any]:
+        """For tiny_hf.py. The weights are random, and others in each case."""
+        return {"family": self.family, "tied": self.tied, "with_adapter": self.with_adapter, "seed": CASES.index(self)}
 
 
 CASES = [

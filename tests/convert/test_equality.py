@@ -3,15 +3,16 @@
 Tiny random models with tokenizers trained on Japanese; float32 transformers is the reference, f16 the conversion.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
 from tests.convert import engine_side, texts
 from tests.convert.conversion import convert
 from tests.convert.proof import CASES, Case, rows
+from tests.trainer.training_runs import RunServer
 from trainer.convert.lora_merge import pack_weights, unpack_weights
 from trainer.convert_job import Finished, HfToGguf, LoraToGguf, Merge
 
@@ -35,15 +36,15 @@ def _one_a_family(case: Case) -> bool:
     [pytest.param(case, id=case.name, marks=() if _one_a_family(case) else pytest.mark.slow) for case in CASES],
 )
 def test_tokens_logits_and_merges_are_equal(
-    case: Case, tiny_models: dict[Case, Path], environment: TrainingEnvironment, converter: str, tmp_path: Path
+    case: Case, tiny_model: Callable[[Case], Path], server: RunServer, converter: str, tmp_path: Path
 ) -> None:
-    folder = tiny_models[case]
+    folder = tiny_model(case)
     base = tmp_path / "base.gguf"
-    finished = convert(environment, HfToGguf(str(folder / "base"), str(base), converter), tmp_path)
+    finished = convert(server, HfToGguf(str(folder / "base"), str(base), converter), tmp_path)
     pre_tokenizer = finished.notes.get("pre_tokenizer", "")
     assert (pre_tokenizer, finished.notes["outtype"]) == (PRE_TOKENIZERS[case.family], "f16")
     equal, top_1, divergence = compare(folder / "reference.npz", base)
-    difference = merge_difference(folder, base, environment, converter, tmp_path) if case.with_adapter else None
+    difference = merge_difference(folder, base, server, converter, tmp_path) if case.with_adapter else None
     rows.append(
         f"| {case.family} | {'tied' if case.tied else 'untied'} | {pre_tokenizer} "
         f"| {equal} of {texts.COUNT} | {top_1:.4f} | {divergence:.1e} "
@@ -55,21 +56,20 @@ def test_tokens_logits_and_merges_are_equal(
     assert difference is None or difference <= 1e-3
 
 
-@pytest.mark.parametrize("outtype", ["f32", "bf16"])
 def test_the_other_types_hold_the_same_weights(
-    outtype: str, tiny_models: dict[Case, Path], environment: TrainingEnvironment, converter: str, tmp_path: Path
+    tiny_model: Callable[[Case], Path], server: RunServer, converter: str, tmp_path: Path
 ) -> None:
     """bf16 rounds once. Logits are not compared: with bf16 weights llama.cpp multiplies in bf16."""
-    source, f16, other = str(tiny_models[CASES[0]] / "base"), tmp_path / "f16.gguf", tmp_path / "other.gguf"
-    convert(environment, HfToGguf(source, str(f16), converter), tmp_path)
-    assert convert(environment, HfToGguf(source, str(other), converter, outtype), tmp_path).notes["outtype"] == outtype
-    expected, found = engine_side.tensors(f16), engine_side.tensors(other)
-    assert expected.keys() == found.keys()
-    for name, weights in expected.items():
-        rounded = (
-            unpack_weights(pack_weights(weights, "BF16"), "BF16") if outtype == "bf16" and weights.ndim > 1 else weights
-        )
-        assert np.array_equal(found[name], rounded.reshape(weights.shape)), name
+    source, held = str(tiny_model(CASES[0]) / "base"), {}
+    for outtype in ("f16", "f32", "bf16"):
+        target = tmp_path / f"{outtype}.gguf"
+        assert convert(server, HfToGguf(source, str(target), converter, outtype), tmp_path).notes["outtype"] == outtype
+        held[outtype] = engine_side.tensors(target)
+    assert held["f16"].keys() == held["f32"].keys() == held["bf16"].keys()
+    for name, weights in held["f16"].items():
+        rounded = unpack_weights(pack_weights(weights, "BF16"), "BF16") if weights.ndim > 1 else weights
+        assert np.array_equal(held["f32"][name], weights), name
+        assert np.array_equal(held["bf16"][name], rounded.reshape(weights.shape)), name
 
 
 def compare(reference_file: Path, gguf_file: Path) -> tuple[int, float, float]:
@@ -88,17 +88,15 @@ def compare(reference_file: Path, gguf_file: Path) -> tuple[int, float, float]:
     )
 
 
-def merge_difference(
-    folder: Path, base: Path, environment: TrainingEnvironment, converter: str, tmp_path: Path
-) -> float:
+def merge_difference(folder: Path, base: Path, server: RunServer, converter: str, tmp_path: Path) -> float:
     """Merged as GGUF, against merged by peft and converted."""
     adapter, merged, by_peft = (tmp_path / name for name in ("adapter.gguf", "merged.gguf", "by-peft.gguf"))
     lora = LoraToGguf(str(folder / "adapter"), str(folder / "base"), str(adapter), converter)
-    assert convert(environment, lora, tmp_path).notes["alpha"] == 32
-    finished: Finished = convert(environment, Merge(str(base), str(adapter), str(merged), converter), tmp_path)
+    assert convert(server, lora, tmp_path).notes["alpha"] == 32
+    finished: Finished = convert(server, Merge(str(base), str(adapter), str(merged), converter), tmp_path)
     layers = 6 if "gemma" in folder.name else 4
     assert finished.notes == {"merged_tensors": 7 * layers, "strength": 1.0}
-    convert(environment, HfToGguf(str(folder / "merged"), str(by_peft), converter, "f16"), tmp_path)
+    convert(server, HfToGguf(str(folder / "merged"), str(by_peft), converter, "f16"), tmp_path)
     assert engine_side.metadata(merged) == engine_side.metadata(base)
     assert engine_side.largest_difference(base, merged) > 0.05  # an adapter that changes nothing would prove nothing
     return engine_side.largest_difference(merged, by_peft)

@@ -1,7 +1,6 @@
 """The scoring child says of converted weights what transformers and peft say of the folders that they came from."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,20 @@ from app.inference.engine.model_jobs import Score
 from tests import hf_models
 from tests.convert.conversion import convert
 from tests.inference.engine import held_out, jobs
+from tests.trainer.training_runs import RunServer
 from trainer.convert_job import HfToGguf, LoraToGguf
 
-HERE = Path(__file__).parent
 PAIRS = [("首都は？", "東京です。"), ("橋脚のかぶりは？", "百ミリ以上とします。" * 8), ("water", "100 degrees")]
 
 
-def test_likelihoods_are_those_of_transformers_and_peft(environment, converter: str, tmp_path: Path) -> None:
+def test_likelihoods_are_those_of_transformers_and_peft(server: RunServer, converter: str, tmp_path: Path) -> None:
     base, adapter = hf_models.model(tmp_path / "base"), hf_models.adapter(tmp_path / "lora", size=0.1)
     holdout = held_out.write(tmp_path / "holdout.json", PAIRS, chats=[])
-    argv = [str(environment.python), str(HERE / "nll_hf.py"), str(base), str(adapter), str(holdout)]
-    run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
-    assert run.returncode == 0, run.stderr[-2000:]
-    expected = json.loads(run.stdout.splitlines()[-1])
+    server.call("likelihoods", base, adapter, holdout, tmp_path / "expected.json")
+    expected = json.loads((tmp_path / "expected.json").read_text("utf-8"))
     plain, lora = tmp_path / "base.gguf", tmp_path / "lora.gguf"
-    convert(environment, HfToGguf(str(base), str(plain), converter, "f32"), tmp_path)
-    convert(environment, LoraToGguf(str(adapter), str(base), str(lora), converter), tmp_path)
+    convert(server, HfToGguf(str(base), str(plain), converter, "f32"), tmp_path)
+    convert(server, LoraToGguf(str(adapter), str(base), str(lora), converter), tmp_path)
 
     def close(model: Path, adapter: str, wanted: list[float]) -> None:
         job = Score(str(model), str(holdout), str(tmp_path / "scores.json"), adapter=adapter)

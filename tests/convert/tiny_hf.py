@@ -1,16 +1,12 @@
 """The training environment's side of the proofs: tiny models with trained tokenizers, and what transformers says.
 
-`<trainer python> tiny_hf.py PLAN.json`: for each case in the plan, a folder with `base/` (float16), `reference.npz`
-(token ids and float32 logits) and, where asked for, `adapter/` and `merged/` (peft's merge, float32).
+`main`: a folder with `base/` (float16), `reference.npz` (token ids and float32 logits) and, where the plan asks for
+them, `adapter/` and `merged/` (peft's merge, float32).
 """
 
 import io
 import json
-import os
-import sys
 from pathlib import Path
-
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 import sentencepiece
@@ -263,13 +259,9 @@ def make_adapter(base: Path, adapter: Path, merged: Path, seed: int) -> None:
 
 
 def main(plan_file: str) -> None:
-    for number, case in enumerate(json.loads(Path(plan_file).read_text(encoding="utf-8"))):
-        folder = Path(case["folder"])
-        make_base(folder / "base", case["family"], case["tied"], seed=number)
-        write_reference(folder / "base", folder / "reference.npz")
-        if case["with_adapter"]:
-            make_adapter(folder / "base", folder / "adapter", folder / "merged", seed=1000 + number)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
+    folder, seed = Path(plan["folder"]), plan["seed"]
+    make_base(folder / "base", plan["family"], plan["tied"], seed)
+    write_reference(folder / "base", folder / "reference.npz")
+    if plan["with_adapter"]:
+        make_adapter(folder / "base", folder / "adapter", folder / "merged", seed=1000 + seed)

@@ -1,32 +1,29 @@
 """Tiny bases with trained tokenizers, made once in the training environment."""
 
 import json
-import subprocess
+import shutil
 from pathlib import Path
 
 import pytest
 
 from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import converter, environment, starter_folder  # noqa: F401  (the same environment)
+from tests.convert.conftest import converter, environment, server, starter_folder  # noqa: F401  (the same environment)
+from tests.convert.proof import CASES
+from tests.trainer.training_runs import tiny_base, tiny_folder  # noqa: F401  (a fixture)
 
 FAMILIES = ("llama", "qwen2", "gemma3", "gemma3-spm")
-TINY_HF = Path(__file__).parents[1] / "convert" / "tiny_hf.py"
 
 
 @pytest.fixture(scope="session")
 def tiny_bases(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:  # noqa: F811
     """Family -> folder with config, weights and tokenizer. Not to be changed: copy it."""
-    root = tmp_path_factory.mktemp("土台")
-    plan = [
-        {"family": family, "tied": True, "with_adapter": False, "folder": str(root / family)} for family in FAMILIES
-    ]
-    (root / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    argv = [str(environment.python), str(TINY_HF), str(root / "plan.json")]
-    made = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
-    assert made.returncode == 0, made.stderr[-3000:]
-    _name_controls(root / "gemma3-spm" / "base" / "tokenizer_config.json")
-    _unname_control(root / "qwen2" / "base" / "tokenizer.json")
-    return {family: root / family / "base" for family in FAMILIES}
+    cases = {case.family: case for case in CASES if case.tied}
+    bases = {name: tiny_folder(environment.python, tmp_path_factory, cases[name]) / "base" for name in FAMILIES}
+    for family in ("gemma3-spm", "qwen2"):
+        bases[family] = Path(shutil.copytree(bases[family], tmp_path_factory.mktemp("土台") / family))
+    _name_controls(bases["gemma3-spm"] / "tokenizer_config.json")
+    _unname_control(bases["qwen2"] / "tokenizer.json")
+    return bases
 
 
 def _name_controls(file: Path) -> None:

@@ -1,7 +1,6 @@
 """Our loss beside transformers' own, and what a loaded model is made of: measured in the training environment."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +33,13 @@ CONFIGS = {
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
-def report(request: dict[str, Any]) -> None:
-    """On standard output; ends the process."""
+def main(base: str, told: str) -> None:
     estimate.CHUNK_ELEMENTS = 7 * SHAPE["vocab_size"]  # several chunks, the last one shorter
     found = {
         "losses": {f"{family} {dtype}": compared(family, dtype) for family in CONFIGS for dtype in TYPES},
-        "loaded": {precision: loaded(request, precision) for precision in ("nf4", "bf16")},
+        "loaded": {precision: loaded(base, precision) for precision in ("nf4", "bf16")},
     }
-    os.write(1, json.dumps(found).encode())
-    os._exit(0)
+    Path(told).write_text(json.dumps(found), encoding="utf-8")
 
 
 def adapted_model(family: str, dtype: str) -> Any:
@@ -111,7 +108,7 @@ def taught(adapted: Any, given: dict[str, torch.Tensor], count: int) -> tuple[fl
     return float(value.detach()), torch.cat(gradients), seen[0].grad.float()
 
 
-def loaded(request: dict[str, Any], precision: str) -> dict[str, Any]:
+def loaded(base: str, precision: str) -> dict[str, Any]:
     """Types of the parts after loading, and of what is trained."""
     spec = RunSpec(
         "x",
@@ -125,7 +122,7 @@ def loaded(request: dict[str, Any], precision: str) -> dict[str, Any]:
         alpha=8,
         gradient_checkpointing=True,
     )
-    adapted = model.load_model(spec, inspect_base(Path(request["base"])))
+    adapted = model.load_model(spec, inspect_base(Path(base)))
     inner = adapted.base_model.model
     given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}
     difference = model.with_own_loss(adapted, given)

@@ -1,7 +1,8 @@
-"""Training runs forked from a process that has loaded the libraries, and the faults that tests put into them.
+"""Processes forked from one that has loaded the libraries: training runs, with the faults that tests put into them, and
+all else that tests ask of the training environment.
 
-`<trainer python> run_server.py`: a request a line on standard input, {"argv", "events", "fault", ...}; the answers are
-the process id, and when it has ended its status.
+`<trainer python> run_server.py`: a request a line on standard input, {"call", "argv", "events", "fault", ...}; the
+answers are the process id, and when it has ended its status.
 """
 
 import json
@@ -9,10 +10,12 @@ import os
 import resource
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "convert"))
 
 from trainer import offline
 
@@ -235,17 +238,8 @@ def watched(request: dict[str, Any]) -> None:
     run.model.load_model, loop.TrainingLoop.begin = load, begin
 
 
-def checked(request: dict[str, Any]) -> None:
-    """No run: our loss and transformers' own."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    import loss_checks
-
-    loss_checks.report(request)
-
-
 _FAULTS = (
     asked,
-    checked,
     connecting,
     full_disk,
     killed_after_evaluation,
@@ -263,6 +257,56 @@ _FAULTS = (
 FAULTS = {fault.__name__: fault for fault in _FAULTS}
 
 
+def tiny_model(plan: str) -> None:
+    import tiny_hf
+
+    tiny_hf.main(plan)
+
+
+def spaced_model(folder: str) -> None:
+    import tiny_spm
+
+    tiny_spm.main(Path(folder))
+
+
+def losses(base: str, found: str) -> None:
+    import loss_checks
+
+    loss_checks.main(base, found)
+
+
+def likelihoods(base: str, adapter: str, holdout: str, told: str) -> None:
+    import nll_hf
+
+    nll_hf.main(base, adapter, holdout, told)
+
+
+def parts(base: str, folder: str) -> None:
+    import trainer_parts
+
+    trainer_parts.main(base, folder)
+
+
+def answers(asked: str, answered: str) -> None:
+    import trainer_side
+
+    trainer_side.main(asked, answered)
+
+
+def convert(job: str) -> None:
+    """It ends with its input, which stays open here."""
+    from trainer.convert import __main__ as converting
+
+    os.dup2(os.pipe()[0], 0)
+    converting.main([job])
+
+
+CALLS: dict[str, Callable[..., object]] = {
+    call.__name__: call for call in (answers, convert, likelihoods, losses, parts, tiny_model)
+}
+CALLS["train"] = lambda *arguments: main(list(arguments))
+
+
 def serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
@@ -274,8 +318,8 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(request: dict[str, Any]) -> None:
-    """The run, in this process; never returns."""
+def _become(request: dict[str, Any]) -> NoReturn:
+    """What is asked for, in this process."""
     for descriptor, path, flags in (
         (0, request.get("commands", os.devnull), os.O_RDONLY),
         (1, request["events"], os.O_WRONLY | os.O_CREAT | os.O_APPEND),
@@ -285,8 +329,11 @@ def _become(request: dict[str, Any]) -> None:
         os.close(opened)
     if request["fault"]:
         FAULTS[request["fault"]](request)
-    main(request["argv"])
+    CALLS[request["call"]](*request["argv"])
+    os._exit(0)
 
 
 if __name__ == "__main__":
+    if os.fork():
+        os._exit(0)  # tests look for children that are left, and this one serves many of them
     serve()

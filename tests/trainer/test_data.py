@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.chats import CHATS, rows
+from tests.trainer.training_runs import RunServer
 from trainer import data
 from trainer.events import RunError
 
@@ -50,9 +50,7 @@ def written(folder: Path, conversations: list[Any]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def encoded(
-    environment: TrainingEnvironment, tiny_bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Json:
+def encoded(server: RunServer, tiny_bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Json:
     folder = tmp_path_factory.mktemp("data")
     files = {"lines": written(folder, list(LINES.values()))}
     (folder / "chats").mkdir()
@@ -67,7 +65,7 @@ def encoded(
     asked["all"] = request("lines", "drop", loss="all")
     asked["chats"] = request("chats", "refuse", context=100_000)
     asked["whole"] = request("lines", "refuse", context=100_000)
-    return trainer_side.ask(environment.python, asked, folder)
+    return trainer_side.ask(server, asked, folder)
 
 
 # ------------------------------------------------------------------- reading

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
+from tests.trainer.training_runs import RunServer
 
 START = "{% if add_generation_prompt %}{{ %START% }}{% endif %}"
 
@@ -76,9 +76,7 @@ UNKNOWN = {
 
 
 @pytest.fixture(scope="module")
-def answers(
-    environment: TrainingEnvironment, tiny_bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+def answers(server: RunServer, tiny_bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     def request(family: str, text: str | None, form: str = "") -> dict[str, Any]:
         given = {"form": as_json(form_of(CARD_FORMS[form]))} if form else {}
         return {"call": "form_of", "folder": str(tiny_bases[family]), "template": text} | given
@@ -88,7 +86,7 @@ def answers(
     asked["other form"] = request("qwen2", CHATML, "gemma")
     asked["no template"] = request("qwen2", None, "chatml")
     asked["without thought"] = request("qwen2", QWEN3, "chatml")
-    return trainer_side.ask(environment.python, asked, tmp_path_factory.mktemp("template"))
+    return trainer_side.ask(server, asked, tmp_path_factory.mktemp("template"))
 
 
 @pytest.mark.parametrize("name", KNOWN)

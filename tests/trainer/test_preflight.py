@@ -14,11 +14,11 @@ import pytest
 
 from app.base import wording
 from app.base.paths import resources
-from app.models.training_environment import TrainingEnvironment
 from app.training import training_errors
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.test_folder_for_converter import write_safetensors
+from tests.trainer.training_runs import RunServer
 from trainer import adapter, preflight
 from trainer.events import PreflightFinding
 
@@ -231,7 +231,7 @@ def seeded(kitchen: Kitchen) -> list[tuple[str, Json, Json | None]]:
 
 
 @pytest.fixture(scope="module")
-def answers(kitchen: Kitchen, seeded: list[Any], environment: TrainingEnvironment) -> Json:
+def answers(kitchen: Kitchen, seeded: list[Any], server: RunServer) -> Json:
     """One process for all of them."""
     asked = {f"seeded {at}": request for at, (_, request, _) in enumerate(seeded)}
     asked |= dict(harmless(kitchen))
@@ -239,7 +239,7 @@ def answers(kitchen: Kitchen, seeded: list[Any], environment: TrainingEnvironmen
     blocked = kitchen.request(validation=[], spec=form(end="<end_of_turn>"))
     asked["blocked"] = blocked | {"call": "report", "events": str(kitchen.folder / "blocked.jsonl")}
     asked["told"] = kitchen.request() | {"call": "report", "events": str(kitchen.folder / "told.jsonl")}
-    return trainer_side.ask(environment.python, asked, kitchen.folder)
+    return trainer_side.ask(server, asked, kitchen.folder)
 
 
 def test_each_defect_is_found_and_nothing_else(seeded: list[Any], answers: Json) -> None:

@@ -1,8 +1,6 @@
 """The trainer's token ids are llama.cpp's, for prompts, answers and their ends; and what people see of a token."""
 
-import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,12 @@ from app.inference.engine.backend import Cancellation
 from app.inference.engine.llama_backend import LlamaBackend
 from app.inference.engine.messages import Load
 from app.inference.prompts import Segment
-from app.models.training_environment import TrainingEnvironment
 from tests.convert.conversion import convert
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, engine_prompt, form_of
 from tests.trainer.chats import CHATS
 from tests.trainer.conftest import FAMILIES
+from tests.trainer.training_runs import RunServer
 from trainer.convert_job import HfToGguf
 
 # The forms that a family's control tokens allow; the first and the last need none.
@@ -37,9 +35,7 @@ def request(folder: Path, form: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def answers(
-    environment: TrainingEnvironment, tiny_bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+def answers(server: RunServer, tiny_bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("tokens")
     broken = folder / "broken"
     broken.mkdir()
@@ -51,12 +47,12 @@ def answers(
     asked["missing"] = {"call": "facts", "folder": str(folder / "missing")}
     asked["empty"] = {"call": "facts", "folder": str(folder)}
     asked["broken"] = {"call": "facts", "folder": str(broken)}
-    return trainer_side.ask(environment.python, asked, folder)
+    return trainer_side.ask(server, asked, folder)
 
 
 @pytest.fixture(scope="module")
 def ggufs(
-    environment: TrainingEnvironment,
+    server: RunServer,
     converter: str,
     tiny_bases: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
@@ -67,11 +63,10 @@ def ggufs(
         folder = root / family
         folder.mkdir()
         job = HfToGguf(str(tiny_bases[family]), str(folder / "base.gguf"), converter)
-        convert(environment, job, folder)
+        convert(server, job, folder)
         return folder / "base.gguf"
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(FAMILIES, pool.map(made, FAMILIES), strict=True))
+    return {family: made(family) for family in FAMILIES}
 
 
 @contextmanager
@@ -173,15 +168,14 @@ def test_folders_without_a_tokenizer_are_refused(answers: dict[str, Any]) -> Non
 
 @pytest.mark.slow
 def test_ids_are_those_of_llama_cpp_where_a_space_comes_before_each_text(
-    environment: TrainingEnvironment, converter: str, tmp_path: Path
+    server: RunServer, converter: str, tmp_path: Path
 ) -> None:
     base, gguf = tmp_path / "base", tmp_path / "base.gguf"
-    made = [str(environment.python), str(Path(__file__).with_name("tiny_spm.py")), str(base)]
-    subprocess.run(made, check=True, capture_output=True)
-    convert(environment, HfToGguf(str(base), str(gguf), converter), tmp_path)
+    server.call("spaced_model", base)
+    convert(server, HfToGguf(str(base), str(gguf), converter), tmp_path)
     asked = {form: request(base, form) for form in ("question_answer", "sarashina", "instruction")}
     asked["facts"] = {"call": "facts", "folder": str(base)}
-    found = trainer_side.ask(environment.python, asked, tmp_path)
+    found = trainer_side.ask(server, asked, tmp_path)
     with engine(gguf) as backend:
         for form in ("question_answer", "sarashina", "instruction"):
             compare(backend, form, found[form], found["facts"]["eos_id"])
@@ -190,11 +184,11 @@ def test_ids_are_those_of_llama_cpp_where_a_space_comes_before_each_text(
 @pytest.mark.model
 @pytest.mark.slow
 def test_ids_of_the_trial_model_are_those_of_its_own_file(
-    environment: TrainingEnvironment, starter_model: Path, starter_folder: Path, tmp_path: Path
+    server: RunServer, starter_model: Path, starter_folder: Path, tmp_path: Path
 ) -> None:
     asked = {form: request(starter_folder, form) for form in ("question_answer", "gemma")}
     asked["facts"] = {"call": "facts", "folder": str(starter_folder)}
-    found = trainer_side.ask(environment.python, asked, tmp_path)
+    found = trainer_side.ask(server, asked, tmp_path)
     with engine(starter_model) as backend:
         for form in ("question_answer", "gemma"):
             compare(backend, form, found[form], found["facts"]["eos_id"])

@@ -1,30 +1,19 @@
 """What parts of the trainer make of several cards and processes, of too little memory, and of damaged bases."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import environment  # noqa: F401  (a fixture)
-from tests.trainer.training_runs import ONE_THREAD, tiny_base  # noqa: F401  (a fixture)
-
-PARTS = Path(__file__).with_name("trainer_parts.py")
+from tests.trainer.training_runs import RunServer
 
 
 @pytest.fixture(scope="module")
-def found(
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Any]:
+def found(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("parts")
-    argv = [str(environment.python), "-X", "utf8", str(PARTS), str(tiny_base), str(folder)]
-    ended = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False, env=ONE_THREAD)
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    server.call("parts", tiny_base, folder)
     answers: dict[str, Any] = json.loads((folder / "found.json").read_text("utf-8"))
     return answers
 

@@ -4,12 +4,10 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import environment  # noqa: F401  (a fixture)
 from tests.trainer.training_runs import (
     SETTINGS,
     STEPS,
@@ -18,7 +16,6 @@ from tests.trainer.training_runs import (
     curve,
     left_over,
     row,
-    tiny_base,  # noqa: F401  (a fixture)
     write_spec,
 )
 from trainer.events import Adjusted, Checkpoint, Event, Failed, Finished, Started
@@ -50,30 +47,27 @@ def long_rows(folder: Path, times: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def failures(
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Failures:
+def failures(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Failures:
     root = tmp_path_factory.mktemp("failures")
     told: dict[str, list[Event]] = {}
-    with RunServer(environment.python, root) as server:
-        told["once"] = server.run(write_spec(root / "once", tiny_base), fault="poisoned_once")
-        told["no clipping"] = server.run(
-            write_spec(root / "no clipping", tiny_base, clip_norm=0.0, max_steps=6), fault="poisoned_once"
-        )
-        told["always"] = server.run(write_spec(root / "always", tiny_base), fault="poisoned_always")
-        told["too far"] = server.run(write_spec(root / "too far", tiny_base), fault="poisoned_far")
-        told["home"] = server.run(write_spec(root / "home", tiny_base, max_steps=1), fault="connecting")
-        told["no room"] = server.run(write_spec(root / "no room", tiny_base), fault="no_room_loading")
-        told["bf16"] = server.run(
-            write_spec(root / "bf16", tiny_base, precision=None, compute="bf16"), fault="plain_processor"
-        )
-        told["no card"] = server.run(write_spec(root / "no card", tiny_base, device="cuda"))
-        for name, times, room in (("roomy", 16, 4096), ("narrow", 16, 60), ("none", 40, 4)):
-            spec = write_spec(root / name, tiny_base, **LONG, **long_rows(root / f"{name} rows", times))
-            told[name] = server.run(spec, fault="little_memory", room_bytes=room * MIB)
-        return Failures(told, root, server.log.read_text("utf-8", errors="replace"))
+
+    def run(name: str, fault: str = "", options: dict[str, Any] | None = None, **changes: Any) -> None:
+        told[name] = server.run(write_spec(root / name, tiny_base, **changes), fault=fault, **(options or {}))
+
+    run("once", "poisoned_once")
+    run("no clipping", "poisoned_once", clip_norm=0.0, max_steps=6)
+    run("always", "poisoned_always")
+    run("too far", "poisoned_far")
+    before = server.log.stat().st_size
+    run("home", "connecting", max_steps=1)
+    log = server.log.read_bytes()[before:].decode("utf-8", "replace")
+    run("no room", "no_room_loading")
+    run("bf16", "plain_processor", precision=None, compute="bf16")
+    run("no card", device="cuda")
+    for name, times, room in (("roomy", 16, 4096), ("narrow", 16, 60), ("none", 40, 4)):
+        rows = long_rows(root / f"{name} rows", times)
+        run(name, "little_memory", {"room_bytes": room * MIB}, **LONG, **rows)
+    return Failures(told, root, log)
 
 
 def adjusted(told: list[Event]) -> list[Adjusted]:

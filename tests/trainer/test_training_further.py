@@ -9,14 +9,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import environment  # noqa: F401  (a fixture)
 from tests.trainer.training_runs import (
     RunServer,
     adapter_difference,
     curve,
     row,
-    tiny_base,  # noqa: F401  (a fixture)
     write_rows,
     write_spec,
 )
@@ -37,11 +34,7 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ended(
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Ended:
+def ended(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     root = tmp_path_factory.mktemp("further")
     told: dict[str, list[Event]] = {}
     rows = write_rows(root / "rows")
@@ -49,26 +42,25 @@ def ended(
     lines = (json.dumps(row(number), ensure_ascii=False) + "\n" for number in range(100, 112))
     others.write_text("".join(lines), encoding="utf-8")
     more = rows | {"train": str(others)}
-    with RunServer(environment.python, root) as server:
 
-        def run(name: str, fault: str = "", **changes: Any) -> None:
-            options: dict[str, Any] = {"commands_told": ["pause"], "within": "step", "at": 2} if fault else {}
-            options["fault"] = fault
-            told[name] = server.run(write_spec(root / name, tiny_base, **more | changes), **options)
+    def run(name: str, fault: str = "", **changes: Any) -> None:
+        options: dict[str, Any] = {"commands_told": ["pause"], "within": "step", "at": 2} if fault else {}
+        options["fault"] = fault
+        told[name] = server.run(write_spec(root / name, tiny_base, **more | changes), **options)
 
-        run("first", train=rows["train"], epochs=1.0)
-        further: dict[str, Any] = {"adapter": str(root / "first/adapter"), "rank": None, "alpha": None, "epochs": 1.0}
-        run("second", **further)
-        run("paused", fault="asked", **further)
-        told["gone on"] = server.run(root / "paused.json", "--resume")
-        run("known", **further | {"holdout": rows["train"]})
-        shutil.copytree(root / "first/adapter", root / "cut")
-        weights = root / "cut" / adapter.WEIGHTS
-        weights.write_bytes(weights.read_bytes()[:-8])
-        run("cut", **further | {"adapter": str(root / "cut")})
-        server.start(write_spec(root / "planned", tiny_base, **more | further), "--plan")
-        server.wait()
-        told["planned"] = server.told()
+    run("first", train=rows["train"], epochs=1.0)
+    further: dict[str, Any] = {"adapter": str(root / "first/adapter"), "rank": None, "alpha": None, "epochs": 1.0}
+    run("second", **further)
+    run("paused", fault="asked", **further)
+    told["gone on"] = server.run(root / "paused.json", "--resume")
+    run("known", **further | {"holdout": rows["train"]})
+    shutil.copytree(root / "first/adapter", root / "cut")
+    weights = root / "cut" / adapter.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-8])
+    run("cut", **further | {"adapter": str(root / "cut")})
+    server.start(write_spec(root / "planned", tiny_base, **more | further), "--plan")
+    server.wait()
+    told["planned"] = server.told()
     return Ended(told, root)
 
 

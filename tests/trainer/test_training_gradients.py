@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import environment  # noqa: F401  (a fixture)
 from tests.trainer.training_runs import (
     SETTINGS,
     STEPS,
@@ -16,7 +14,6 @@ from tests.trainer.training_runs import (
     adapter_difference,
     curve,
     largest_difference,
-    tiny_base,  # noqa: F401  (a fixture)
     write_spec,
 )
 from trainer.events import Event, Finished, ResolvedRecipe, TrainingStep
@@ -34,25 +31,19 @@ class Measured(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def measured(
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Measured:
+def measured(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
     root = tmp_path_factory.mktemp("gradients")
-    with RunServer(environment.python, root) as server:
-        server.start(root / "none.json", fault="checked", base=str(tiny_base))
-        assert server.wait() == 0, server.said()
-        checks = json.loads(server.events.read_text("utf-8"))
-        curves, folders = {}, {}
-        for micro, accumulation in CUTS:
-            folder = folders[micro, accumulation] = root / f"{micro}x{accumulation}"
-            cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0}
-            curves[micro, accumulation] = curve(server.run(write_spec(folder, tiny_base, **cut)))
-        notes = root / "notes.json"
-        told = server.run(
-            write_spec(root / "run", tiny_base, weight_decay=0.01, max_steps=1000), fault="watched", notes=str(notes)
-        )
+    server.call("losses", tiny_base, root / "losses.json")
+    checks = json.loads((root / "losses.json").read_text("utf-8"))
+    curves, folders = {}, {}
+    for micro, accumulation in CUTS:
+        folder = folders[micro, accumulation] = root / f"{micro}x{accumulation}"
+        cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0}
+        curves[micro, accumulation] = curve(server.run(write_spec(folder, tiny_base, **cut)))
+    notes = root / "notes.json"
+    told = server.run(
+        write_spec(root / "run", tiny_base, weight_decay=0.01, max_steps=1000), fault="watched", notes=str(notes)
+    )
     return Measured(checks, curves, folders, told, json.loads(notes.read_text("utf-8")))
 
 

@@ -2,29 +2,27 @@
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import environment  # noqa: F401  (a fixture)
 from tests.models.test_hf_folder import Canary
 from tests.trainer.training_runs import (
     STEPS,
-    Run,
     RunServer,
     adapter_difference,
     curve,
     events_in,
     largest_difference,
     left_over,
-    tiny_base,  # noqa: F401  (a fixture)
+    wait_until,
     weights_of,
     write_rows,
     write_spec,
@@ -118,69 +116,64 @@ def poison(checkpoint: Path, name: str, canary: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ended(
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Ended:
+def ended(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     root = tmp_path_factory.mktemp("resume")
     told: dict[str, list[Event]] = {}
-    with RunServer(environment.python, root) as server:
-        alone = write_spec(root / "alone", tiny_base)
-        (root / "alone/checkpoints/checkpoint-0.part").mkdir(parents=True)  # begun once, and ended before it could save
-        told["alone"] = server.run(alone)
-        told["begun again"] = server.run(alone)
-        told["not begun"] = server.run(write_spec(root / "nothing", tiny_base), "--resume")
+    alone = write_spec(root / "alone", tiny_base)
+    (root / "alone/checkpoints/checkpoint-0.part").mkdir(parents=True)  # begun once, and ended before it could save
+    told["alone"] = server.run(alone)
+    told["begun again"] = server.run(alone)
+    told["not begun"] = server.run(write_spec(root / "nothing", tiny_base), "--resume")
 
-        paused = write_spec(root / "paused", tiny_base)
-        told["paused"] = server.run(paused, **asking("pause"))
-        told["paused again"] = server.run(paused, "--resume", **asking("pause", "finish"))
-        for name in ("cancelled", "finished", "damaged", "all damaged"):
-            _copy(root / "paused", root / name)
-        _place(root / "cancelled.json", converter=str(root / "new converter"), bases=str(root / "new bases"))
-        told["cancelled"] = server.run(root / "cancelled.json", "--resume", **asking("pause", "cancel"))
-        told["finished"] = server.run(root / "finished.json", "--resume", **asking("finish"))
-        told["finished again"] = server.run(root / "finished.json", "--resume")
-        damage(root / "damaged/checkpoints/checkpoint-2")
-        told["damaged"] = server.run(root / "damaged.json", "--resume")
-        for checkpoint in (root / "all damaged/checkpoints").iterdir():
-            damage(checkpoint)
-        told["all damaged"] = server.run(root / "all damaged.json", "--resume")
+    paused = write_spec(root / "paused", tiny_base)
+    told["paused"] = server.run(paused, **asking("pause"))
+    told["paused again"] = server.run(paused, "--resume", **asking("pause", "finish"))
+    for name in ("cancelled", "finished", "damaged", "all damaged"):
+        _copy(root / "paused", root / name)
+    _place(root / "cancelled.json", converter=str(root / "new converter"), bases=str(root / "new bases"))
+    told["cancelled"] = server.run(root / "cancelled.json", "--resume", **asking("pause", "cancel"))
+    told["finished"] = server.run(root / "finished.json", "--resume", **asking("finish"))
+    told["finished again"] = server.run(root / "finished.json", "--resume")
+    damage(root / "damaged/checkpoints/checkpoint-2")
+    told["damaged"] = server.run(root / "damaged.json", "--resume")
+    for checkpoint in (root / "all damaged/checkpoints").iterdir():
+        damage(checkpoint)
+    told["all damaged"] = server.run(root / "all damaged.json", "--resume")
 
-        for name in OTHERWISE:
-            _copy(root / "paused", root / name)
-            OTHERWISE[name](root / name, tiny_base)
-            told[name] = server.run(root / f"{name}.json", "--resume", fault=TWO if name == TWO else "")
-        for name in PICKLES:
-            run = root / f"poisoned {Path(name).stem}"
-            _copy(root / "paused", run)
-            for checkpoint in (run / "checkpoints").iterdir():
-                poison(checkpoint, name, root / "canary")
-            told[name] = server.run(run.with_suffix(".json"), "--resume")
+    for name in OTHERWISE:
+        _copy(root / "paused", root / name)
+        OTHERWISE[name](root / name, tiny_base)
+        told[name] = server.run(root / f"{name}.json", "--resume", fault=TWO if name == TWO else "")
+    for name in PICKLES:
+        run = root / f"poisoned {Path(name).stem}"
+        _copy(root / "paused", run)
+        for checkpoint in (run / "checkpoints").iterdir():
+            poison(checkpoint, name, root / "canary")
+        told[name] = server.run(run.with_suffix(".json"), "--resume")
 
-        rows = write_rows(root / "changed rows")
-        hashes = {"train": "0" * 64}
-        told["changed"] = server.run(write_spec(root / "other", tiny_base, hashes=hashes, **rows))
-        frozen = write_spec(root / "frozen", tiny_base, **write_rows(root / "frozen rows"))
-        server.run(frozen, **asking("pause"))
-        with (root / "frozen rows/train.jsonl").open("a", encoding="utf-8") as rows_file:
-            rows_file.write("\n")
-        told["changed since"] = server.run(frozen, "--resume")
-        over = {"epochs": 20.0, "learning_rate": 0.3, "patience": 2, "evaluations_per_epoch": 6}
-        told["over"] = server.run(write_spec(root / "over", tiny_base, **over))
-        late = write_spec(root / "late", tiny_base, **over)
-        server.start(late, fault="killed_after_evaluation", step=told["over"][-1].step - 1)  # type: ignore[union-attr]
-        assert server.wait() == -signal.SIGKILL
-        told["late"] = server.run(late, "--resume")
-        exporting = write_spec(root / "exporting", tiny_base)
-        server.start(exporting, fault="killed_exporting")
-        assert server.wait() == -signal.SIGKILL
-        (root / "exporting/effective.json").write_text('{"fold', encoding="utf-8")
-        told["exporting"] = server.run(exporting, "--resume")
-        early = write_spec(root / "early", tiny_base)
-        told["early"] = server.run(early, "--commands", commands=commands(root, "pause"))
-        told["early again"] = server.run(early, "--resume", "--commands", commands=commands(root, "cancel"))
-        _interrupt_evaluations(server, write_spec(root / "evaluations", tiny_base), told)
+    rows = write_rows(root / "changed rows")
+    hashes = {"train": "0" * 64}
+    told["changed"] = server.run(write_spec(root / "other", tiny_base, hashes=hashes, **rows))
+    frozen = write_spec(root / "frozen", tiny_base, **write_rows(root / "frozen rows"))
+    server.run(frozen, **asking("pause"))
+    with (root / "frozen rows/train.jsonl").open("a", encoding="utf-8") as rows_file:
+        rows_file.write("\n")
+    told["changed since"] = server.run(frozen, "--resume")
+    over = {"epochs": 20.0, "learning_rate": 0.3, "patience": 2, "evaluations_per_epoch": 6}
+    told["over"] = server.run(write_spec(root / "over", tiny_base, **over))
+    late = write_spec(root / "late", tiny_base, **over)
+    server.start(late, fault="killed_after_evaluation", step=told["over"][-1].step - 1)  # type: ignore[union-attr]
+    assert server.wait() == -signal.SIGKILL
+    told["late"] = server.run(late, "--resume")
+    exporting = write_spec(root / "exporting", tiny_base)
+    server.start(exporting, fault="killed_exporting")
+    assert server.wait() == -signal.SIGKILL
+    (root / "exporting/effective.json").write_text('{"fold', encoding="utf-8")
+    told["exporting"] = server.run(exporting, "--resume")
+    early = write_spec(root / "early", tiny_base)
+    told["early"] = server.run(early, "--commands", commands=commands(root, "pause"))
+    told["early again"] = server.run(early, "--resume", "--commands", commands=commands(root, "cancel"))
+    _interrupt_evaluations(server, write_spec(root / "evaluations", tiny_base), told)
     return Ended(told, root)
 
 
@@ -220,51 +213,44 @@ def finished(told: list[Event]) -> Finished:
 # ----------------------------------------------------------- what stops it, and how
 
 
-SIGNALS: dict[str, Callable[[Run], None]] = {
-    "a command": lambda run: run.ask("pause"),
-    "SIGTERM": lambda run: run.process.send_signal(signal.SIGTERM),
-    "SIGHUP": lambda run: run.process.send_signal(signal.SIGHUP),
-    "SIGUSR1": lambda run: run.process.send_signal(signal.SIGUSR1),
-    "the end of its input": lambda run: run.process.stdin.close(),  # type: ignore[union-attr]
+WAYS: dict[str, Callable[[int, BinaryIO], object]] = {
+    "a command": lambda _run, commands: commands.write(b'{"command": "pause"}\n'),
+    "SIGTERM": lambda run, _commands: os.kill(run, signal.SIGTERM),
+    "SIGHUP": lambda run, _commands: os.kill(run, signal.SIGHUP),
+    "SIGUSR1": lambda run, _commands: os.kill(run, signal.SIGUSR1),
+    "the end of its input": lambda _run, commands: commands.close(),
 }
 
 
-def stopped_by(ways: list[str], python: Path, spec: Path) -> list[Event]:
-    """Stopped once in each way, two steps after it went on; then to its end. All that was told."""
+def stopped_in_each_way(server: RunServer, spec: Path) -> list[Event]:
+    """Two steps after it began or went on; then to its end. All that was told."""
     told: list[Event] = []
-    for number, way in enumerate([*ways, ""]):
-        with Run(python, spec, "--commands", *["--resume"] * (number > 0)) as run:
-            if way:
-                run.read_to_step(2 * number + 1)
-                SIGNALS[way](run)
-                last = run.end()
-                assert isinstance(last, Paused), way
-                assert last.step == max(event.step for event in run.told if isinstance(event, TrainingStep))
-            else:
-                run.end()
-            told += run.told
-    return told
+    commands = spec.with_suffix(".commands")
+    os.mkfifo(commands)
+    for number, way in enumerate(WAYS):
+        process = server.start(spec, "--commands", *["--resume"] * (number > 0), commands=str(commands))
+        with commands.open("wb", buffering=0) as written:
+            wait_until(lambda first=2 * number + 1: any(step >= first for step in steps_told(server.told())))
+            WAYS[way](process, written)
+            assert server.wait() == 0, way
+        told += server.told()
+        assert told[-1] == Paused(max(steps_told(server.told()))), way
+    return told + server.run(spec, "--resume")
 
 
-@pytest.mark.parametrize(
-    "ways",
-    [
-        ["the end of its input", "SIGHUP"],
-        pytest.param(["SIGUSR1", "a command", "SIGTERM"], marks=pytest.mark.slow),
-    ],
-)
+def steps_told(told: Iterable[Event]) -> list[int]:
+    return [event.step for event in told if isinstance(event, TrainingStep)]
+
+
 @pytest.mark.fault("F6")
 def test_whatever_pauses_it_it_ends_as_if_nothing_had_been(
-    ways: list[str],
-    ended: Ended,
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path: Path,
+    ended: Ended, server: RunServer, tiny_base: Path, tmp_path: Path
 ) -> None:
-    told = stopped_by(ways, environment.python, write_spec(tmp_path / "run", tiny_base))
+    told = stopped_in_each_way(server, write_spec(tmp_path / "run", tiny_base))
     starts = [event.resumed_step for event in told if isinstance(event, Started)]
     pauses = [event.step for event in told if isinstance(event, Paused)]
     assert starts == [0, *pauses]
+    assert len(pauses) == len(WAYS)
     assert events_in(tmp_path / "run" / "events.jsonl") == told
     assert curve(told) == curve(ended.told["alone"])  # to the last bit, on a processor
     assert adapter_difference(tmp_path / "run", ended.root / "alone") == 0.0

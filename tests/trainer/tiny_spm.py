@@ -1,14 +1,8 @@
-"""In the training environment: a tiny base whose vocabulary wants a space before each text, as Llama 2's does.
-
-`<trainer python> tiny_spm.py FOLDER`
-"""
+"""In the training environment: a tiny base whose vocabulary wants a space before each text, as Llama 2's does."""
 
 import io
 import json
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "convert"))
 
 import sentencepiece
 import texts
@@ -57,7 +51,3 @@ def main(folder: Path) -> None:
     controls = {str(id): {"content": text, **flags} for id, text in enumerate(texts_of)}
     named = NAMES | {"added_tokens_decoder": controls}
     (folder / "tokenizer_config.json").write_text(json.dumps(named), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

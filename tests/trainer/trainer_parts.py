@@ -1,7 +1,7 @@
-"""Parts of the trainer alone, in the training environment: `<trainer python> trainer_parts.py BASE FOLDER`.
+"""Parts of the trainer alone, in the training environment: `main(BASE, FOLDER)`, in a process of the run server.
 
 What they make of what a test cannot bring about: several cards or processes, a card's errors, a base that sets traps.
-Prints an object, check -> what was found.
+Writes an object, check -> what was found.
 """
 
 import dataclasses
@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 from transformers import TrainerControl, TrainingArguments
@@ -282,7 +280,3 @@ def main(base: str, folder: str) -> None:
         "session": session_of_the_converter(),
     }
     (place / "found.json").write_text(json.dumps(found), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

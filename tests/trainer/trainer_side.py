@@ -1,27 +1,26 @@
 """The training environment's side of the trainer's tests: calls to its modules, asked for and answered in JSON.
 
-`<trainer python> trainer_side.py REQUESTS.json ANSWERS.json`: for each request {"call": NAME, ...} its result, or
-{"error": [code, facts]}. One process for all of a test file's questions: it takes seconds to start.
+`main(REQUESTS.json, ANSWERS.json)`, in a process of the run server: for each request {"call": NAME, ...} its result, or
+{"error": [code, facts]}.
 """
 
 import dataclasses
 import functools
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.trainer.training_runs import RunServer  # not in the environment
 
 Json = dict[str, Any]
 
 
-def ask(python: Path, requests: dict[str, Json], folder: Path) -> dict[str, Any]:
+def ask(server: "RunServer", requests: dict[str, Json], folder: Path) -> dict[str, Any]:
     """The program's side: name -> request in, name -> answer out."""
     asked, answered = folder / "requests.json", folder / "answers.json"
     asked.write_text(json.dumps(list(requests.values())), encoding="utf-8")
-    argv = [str(python), "-X", "utf8", __file__, str(asked), str(answered)]
-    run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
-    assert run.returncode == 0, run.stderr[-3000:]
+    server.call("answers", asked, answered)
     return dict(zip(requests, json.loads(answered.read_text(encoding="utf-8")), strict=True))
 
 
@@ -184,7 +183,6 @@ CALLS = {call.__name__: call for call in (encode, examples, facts, findings, for
 
 def main(asked: str, answered: str) -> None:
     """Requests with `is_open` are answered before the network is refused."""
-    sys.path.insert(0, str(Path(__file__).parents[2]))
     from trainer import offline
 
     requests = json.loads(Path(asked).read_text(encoding="utf-8"))
@@ -203,7 +201,3 @@ def answer(request: Json) -> Any:
         return CALLS[request["call"]](request)
     except RunError as error:
         return {"error": [error.code, error.facts]}
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

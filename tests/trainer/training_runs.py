@@ -1,5 +1,6 @@
 """Training runs for tests: a tiny base, a few dozen rows, and the real process, whose events are read as they come."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -11,16 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import filelock
 import numpy as np
 import pytest
 
 from app.base import json_lines
 from app.models.training_environment import TrainingEnvironment
+from tests.convert.proof import Case
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from trainer import events, start
 from trainer.events import TERMINAL, Checkpoint, EvaluationStep, Event, Phase, Started, TrainingStep
 
-TINY_HF = Path(__file__).parents[1] / "convert" / "tiny_hf.py"
 SERVER = Path(__file__).with_name("run_server.py")
 LONGEST_S = 240.0
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # of models this small, more of them only get in each other's way
@@ -50,14 +52,22 @@ PLACES = ("橋", "堰堤", "擁壁", "水路", "トンネル")
 # ------------------------------------------------------------- bases and rows
 
 
-def make_bases(python: Path, folder: Path, families: Iterable[str]) -> dict[str, Path]:
-    """Family -> folder with config, weights and tokenizer."""
-    plan = [{"family": name, "tied": True, "with_adapter": False, "folder": str(folder / name)} for name in families]
-    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    argv = [str(python), str(TINY_HF), str(folder / "plan.json")]
-    made = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False, env=ONE_THREAD)
-    assert made.returncode == 0, made.stderr[-3000:]
-    return {case["family"]: folder / case["family"] / "base" for case in plan}
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """The same for all processes of a test run."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def tiny_folder(python: Path, factory: pytest.TempPathFactory, case: Case) -> Path:
+    """A case's `base/` with config, weights and tokenizer, and what else tiny_hf.py makes; made once, not changed."""
+    folder = shared_folder(factory) / "土台" / case.name
+    folder.parent.mkdir(exist_ok=True)
+    with filelock.FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            plan = folder.with_suffix(".json")
+            plan.write_text(json.dumps({**case.as_plan(), "folder": str(folder)}), encoding="utf-8")
+            shared_server(python, factory).call("tiny_model", str(plan))
+    return folder
 
 
 def row(number: int) -> dict[str, Any]:
@@ -70,15 +80,10 @@ def row(number: int) -> dict[str, Any]:
     return {"messages": [{"role": role, "content": text} for role, text in zip(roles, turns, strict=False)]}
 
 
-_made: dict[str, Path] = {}
-
-
 @pytest.fixture(scope="session")
 def tiny_base(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of half a million parameters, the same for all files of tests."""
-    if not _made:
-        _made.update(make_bases(environment.python, tmp_path_factory.mktemp("土台"), ["llama"]))
-    return _made["llama"]
+    return tiny_folder(environment.python, tmp_path_factory, Case("llama", tied=True)) / "base"
 
 
 def write_rows(folder: Path, counts: dict[str, int] | None = None) -> dict[str, str]:
@@ -254,7 +259,8 @@ def complete(python: Path, spec: Path, *flags: str) -> list[Event]:
 class RunServer:
     """Runs that are forked from a process in which the libraries are loaded: a second each instead of seven.
 
-    Each is a process of its own, with the trainer's own main. `fault`: one of FAULTS in run_server.py.
+    Each is a process of its own, with the trainer's own main, or another one of run_server.py's CALLS. `fault`: one of
+    its FAULTS. The server is no child of the tests, which look for children that are left: it ends with its input.
     """
 
     def __init__(self, python: Path, folder: Path) -> None:
@@ -269,6 +275,7 @@ class RunServer:
                 stderr=log,
                 env=ONE_THREAD,
             )
+        assert self._process.wait() == 0, self.said()
 
     def __enter__(self) -> "RunServer":
         return self
@@ -276,18 +283,27 @@ class RunServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(LONGEST_S)
+        self._process.stdout.read()  # until it has ended
         self._process.stdout.close()
 
-    def start(self, spec: Path, *flags: str, fault: str = "", **options: Any) -> int:
-        """Its process id. Its events come into `told`, the next time that `wait` returns."""
+    def start(self, *arguments: object, call: str = "train", fault: str = "", **options: Any) -> int:
+        """Its process id. What it says on standard output comes into `events`."""
         self._count += 1
         self.events = self._folder / f"events-{self._count}.jsonl"
-        self._send({"argv": [str(spec), *flags], "events": str(self.events), "fault": fault, **options})
+        argv = [str(argument) for argument in arguments]
+        self._send({"call": call, "argv": argv, "events": str(self.events), "fault": fault, **options})
         return int(self._answer())
+
+    def call(self, name: str, *arguments: object) -> None:
+        """To its end, which must be a good one."""
+        self.start(*arguments, call=name)
+        assert self.wait() == 0, self.said()
 
     def wait(self) -> int:
         """Its exit status; of a killed one, the negative number of the signal."""
@@ -321,6 +337,17 @@ class RunServer:
         line = self._process.stdout.readline()
         assert line, self.said()
         return line
+
+
+_servers: list[RunServer] = []
+
+
+def shared_server(python: Path, factory: pytest.TempPathFactory) -> RunServer:
+    """One for all tests of this process."""
+    if not _servers:
+        _servers.append(RunServer(python, factory.mktemp("server")))
+        atexit.register(_servers[0].close)
+    return _servers[0]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
