@@ -10,8 +10,10 @@ import pytest
 from app.base.errors import AppError
 from app.models import training_environment
 from app.models.training_environment import TrainingEnvironment
+from tests import model_files as models
 from tests.convert.conversion import convert
 from tests.convert.proof import HEADER, Case, rows
+from tests.model_files import TinyShape
 from tests.trainer.training_runs import RunServer, shared_folder, shared_server, tiny_folder
 from trainer.convert_job import GgufToHf
 
@@ -39,6 +41,18 @@ def server(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFa
 def tiny_model(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
     """A case's folder, made when it is first asked for."""
     return functools.partial(tiny_folder, environment.python, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def large_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base of a quarter of a gigabyte and an adapter for it; not to be changed."""
+    base, adapter = (shared_folder(tmp_path_factory) / f"large {name}.gguf" for name in ("base", "adapter"))
+    shape = TinyShape(layers=1, embedding=1024, heads=16, heads_kv=4, feed_forward=8192, vocabulary=16_000)
+    with filelock.FileLock(f"{base}.lock"):
+        if not adapter.exists():
+            models.tiny_llama(base, shape=shape)
+            models.tiny_adapter(adapter, shape=shape, rank=16)
+    return base, adapter
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from app.models.training_environment import TrainingEnvironment
 from tests import model_files as models
 from tests.convert.conversion import Conversion, convert, events_of, failure
 from tests.convert.proof import CASES, Case
-from tests.model_files import TinyShape
 from trainer.convert.report import JobError, LogTail, as_job_errors
 from trainer.convert_job import (
     EXIT_PARENT_GONE,
@@ -30,8 +29,6 @@ from trainer.convert_job import (
     part_path,
 )
 
-LARGE = TinyShape(layers=2, embedding=1024, heads=16, heads_kv=4, feed_forward=8192, vocabulary=32_000)
-
 
 @pytest.fixture(scope="module")
 def folder(tiny_model: Callable[[Case], Path]) -> Path:
@@ -43,13 +40,10 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "写し"))
 
 
-@pytest.fixture(scope="module")
-def long_merge(converter: str, tmp_path_factory: pytest.TempPathFactory) -> Merge:
-    """Half a gigabyte, so that there is time to interrupt it."""
-    root = tmp_path_factory.mktemp("large")
-    base = models.tiny_llama(root / "base.gguf", shape=LARGE)
-    adapter = models.tiny_adapter(root / "adapter.gguf", shape=LARGE)
-    return Merge(str(base), str(adapter), str(root / "merged.gguf"), converter)
+@pytest.fixture
+def long_merge(large_files: tuple[Path, Path], converter: str, tmp_path: Path) -> Merge:
+    """There is time to interrupt it."""
+    return Merge(*map(str, large_files), str(tmp_path / "merged.gguf"), converter)
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -172,7 +166,7 @@ def test_a_script_reaches_neither_the_network_nor_the_program_nor_the_events(
 def test_no_native_code_opens_a_socket_either(folder, environment, converter, tmp_path) -> None:
     job, trace = HfToGguf(str(folder), str(tmp_path / "a.gguf"), converter), tmp_path / "trace.txt"
     (tmp_path / "job.json").write_text(json.dumps(job_to_json(job)), encoding="utf-8")
-    strace = ["strace", "-f", "-qq", "-e", "trace=%network", "-e", "signal=none", "-o", str(trace)]
+    strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=%network", "-e", "signal=none", "-o", str(trace)]
     argv = [*strace, *environment.command("trainer.convert", str(tmp_path / "job.json"))]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
@@ -208,7 +202,6 @@ def test_what_a_killed_process_left_goes_with_the_next(long_merge: Merge, enviro
     assert part_path(long_merge.target).exists()
     assert not Path(long_merge.target).exists()
     convert(environment, long_merge, tmp_path)
-    Path(long_merge.target).unlink()
 
 
 @pytest.mark.fault("F2")

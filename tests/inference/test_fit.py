@@ -162,7 +162,7 @@ def assert_close(estimate: memory_estimate.MemoryEstimate, measured: int) -> Non
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("context", [2048, 4096, 8192])
+@pytest.mark.parametrize("context", [2048, pytest.param(4096, marks=pytest.mark.slow), 8192])
 @pytest.mark.fault("F5")
 def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Path, tmp_path: Path) -> None:
     measured = growth(starter_model, tmp_path, context, "あ " * 540)
@@ -173,11 +173,12 @@ def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Pat
 @pytest.mark.parametrize(
     "options",
     [
-        {"kv_type": "q8_0"}, {"kv_type": "q4_0"}, {"batch_tokens": 128},
+        {"kv_type": "q4_0"}, {"batch_tokens": 128},
         *(
             pytest.param(options, marks=pytest.mark.slow)
             for options in (
-                {"repack": True}, {"kv_type": "q8_0", "repack": True}, {"kv_type": "q4_0", "batch_tokens": 128},
+                {"kv_type": "q8_0"}, {"repack": True}, {"kv_type": "q8_0", "repack": True},
+                {"kv_type": "q4_0", "batch_tokens": 128},
                 {"repack": True, "batch_tokens": 256}, {"batch_tokens": 1024},
             )
         ),

@@ -296,6 +296,7 @@ class RunServer:
         """Its process id. What it says on standard output comes into `events`."""
         self._count += 1
         self.events = self._folder / f"events-{self._count}.jsonl"
+        self.events.touch()
         argv = [str(argument) for argument in arguments]
         self._send({"call": call, "argv": argv, "events": str(self.events), "fault": fault, **options})
         return int(self._answer())

@@ -17,7 +17,7 @@ from tests.model_files import TinyShape
 from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Event, Phase, Progress, Started, part_path
 
 WIDE = TinyShape(embedding=256, feed_forward=512)  # rows that a block of 256 divides
-LONG = TinyShape(layers=4, embedding=512, feed_forward=2048)  # a second of work for one thread
+LONG = TinyShape(layers=6, embedding=256, feed_forward=1024)  # a second of work for one thread
 
 
 @pytest.fixture
@@ -113,8 +113,9 @@ def test_a_job_that_is_given_up_leaves_no_file_under_its_name(tmp_path: Path, ho
     assert isinstance(events[-1], Progress)
     assert not Path(work.target).exists()
     assert part_path(work.target).exists() == (how == "kill")  # and the next try deletes that
-    jobs.finished(work, tmp_path)
-    assert not part_path(work.target).exists()
+    if how == "kill":
+        jobs.finished(work, tmp_path)
+        assert not part_path(work.target).exists()
 
 
 def test_a_source_that_is_quantized_already_or_damaged_is_refused_in_words(tmp_path: Path, model: Path) -> None:
@@ -137,7 +138,7 @@ def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path: P
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False).returncode:
         pytest.skip("no right to mount")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)

@@ -187,7 +187,7 @@ DRIPS = {
 
 @pytest.mark.fault("S19")
 def test_a_server_that_drips_is_left_at_the_limit_that_is_stated(script: Script, tmp_path: Path, tally: Tally) -> None:
-    with RemoteChild(script.address, tmp_path / "child.log", (0.5, 0.5, 1.5)) as child:
+    with RemoteChild(script.address, tmp_path / "child.log", (0.5, 0.5, 0.9)) as child:
         child.load_remote()
         for name, (answer, code) in DRIPS.items():
             script.answers[CHAT] = answer
