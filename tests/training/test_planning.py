@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.inference import machine
+from app.inference import machine, speed
 from app.inference.machine import Gpu
+from app.inference.speed import MachineSpeed
 from app.training import run_plan
 from app.training.run_plan import PlannedDevice, PreviewPiece, ProcessWatch, RunPlan, TokenCounts, preview_pieces
 from tests import hf_models
@@ -204,11 +205,15 @@ def test_a_row_that_is_none_is_named(asked: RunSpec) -> None:
     assert (error.code, error.facts["line"]) == ("run_data_invalid", 2)
 
 
-def test_a_processor_is_measured_and_has_memory(tmp_path: Path) -> None:
-    device = run_plan.find_device("cpu", tmp_path / "speed.json")
-    assert device.kind == "cpu"
-    assert device.flops_per_s > 1e8
-    assert 0 < device.free_bytes <= device.memory_bytes
+def test_a_processor_is_measured_once_and_has_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = [MachineSpeed(1e10, 1e9, 1, 1.0)]
+    monkeypatch.setattr(speed, "measure", measured.pop)
+    monkeypatch.setattr(machine, "physical_cores", lambda: 4)
+    for _ in range(2):
+        device = run_plan.find_device("cpu", tmp_path / "speed.json")
+        assert device.kind == "cpu"
+        assert device.flops_per_s == 2 * 1e9 * 4 * run_plan.TRAINED_MULTIPLICATIONS
+        assert 0 < device.free_bytes <= device.memory_bytes
 
 
 def test_a_base_that_leaves_a_length_to_its_library_is_said_to_be_unreadable(asked: RunSpec, tmp_path: Path) -> None:

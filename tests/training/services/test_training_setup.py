@@ -24,6 +24,7 @@ from app.training.environment import folders
 from app.training.environment.folders import EnvironmentFolders, EnvironmentReport, report_environment
 from app.training.environment.messages import Phase
 from app.training.services.environment_setup import EnvironmentSetup
+from tests.inference.remote.servers import scripted_server
 from tests.training.driver import processes_below, small_drive
 from tests.wheelhouse import Index, make_wheel, make_wheels, write_lock
 
@@ -492,9 +493,11 @@ def test_a_python_that_this_machine_lacks_is_fetched_from_where_uv_is_told_to_an
         path.unlink()
     write_lock(making.locked, making.wheels, python=other)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", "http://127.0.0.1:1/pythons")
     marker = making.an_earlier_one()
-    making.ended()
+    with scripted_server() as mirror:  # has none
+        monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", f"http://{mirror.address}/pythons")
+        making.ended()
+    assert [request.line.partition("/cpython-")[0].split("/")[1] for request in mirror.requests] == ["pythons"]
     (error,) = making.errors
     assert (error.code, error.facts["host"]) == ("python_unfetched", "127.0.0.1")
     assert [contact.host for contact in making.setup.contacts()] == ["127.0.0.1"]
