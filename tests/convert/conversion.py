@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -14,13 +15,15 @@ from trainer.convert_job import Event, Failed, Finished, Job, Progress
 class Conversion:
     """`with Conversion(environment, job, folder) as conversion:` … The log is in `conversion.log`."""
 
-    def __init__(self, environment: TrainingEnvironment, job: Job, folder: Path) -> None:
+    def __init__(
+        self, environment: TrainingEnvironment, job: Job, folder: Path, watched_by: Sequence[str] = ()
+    ) -> None:
         self.job_file = folder / "job.json"
         self.job_file.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
         self.log = folder / "convert.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                environment.command("trainer.convert", str(self.job_file)),
+                [*watched_by, *environment.command("trainer.convert", str(self.job_file))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

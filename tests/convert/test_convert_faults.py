@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,10 +15,12 @@ from app.models.training_environment import TrainingEnvironment
 from tests import model_files as models
 from tests.convert.conversion import Conversion, convert, events_of, failure
 from tests.convert.proof import CASES, Case
+from tests.training.driver import small_drive
 from trainer.convert.report import JobError, LogTail, as_job_errors
 from trainer.convert_job import (
     EXIT_PARENT_GONE,
     EXIT_UNREADABLE_JOB,
+    Event,
     Finished,
     GgufToHf,
     HfToGguf,
@@ -25,7 +28,6 @@ from trainer.convert_job import (
     Phase,
     Progress,
     Started,
-    job_to_json,
     part_path,
 )
 
@@ -53,19 +55,44 @@ def edit(path: Path, **changes: object) -> None:
 # ----------------------------------------------------------- what is said
 
 
-def test_events_begin_with_the_protocol_and_phases_come_in_order(folder, environment, converter, tmp_path) -> None:
-    target = tmp_path / "答え {ftype} 100%.gguf"
-    events = events_of(environment, HfToGguf(str(folder), str(target), converter), tmp_path)
+class Converted(NamedTuple):
+    target: Path
+    events: list[Event]
+    trace: str | None  # its system calls of the network; None where nothing may be traced
+
+
+@pytest.fixture(scope="module")
+def converted(folder, environment, converter, tmp_path_factory) -> Converted:
+    root = tmp_path_factory.mktemp("converted")
+    target, trace = root / "答え {ftype} 100%.gguf", root / "trace.txt"
+    job = HfToGguf(str(folder), str(target), converter)
+    strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=%network", "-e", "signal=none", "-o", str(trace)]
+    if shutil.which("strace") is not None:
+        with Conversion(environment, job, root, strace) as conversion:
+            events = conversion.read_all()
+        if events:
+            return Converted(target, events, trace.read_text("utf-8"))
+    return Converted(target, events_of(environment, job, root), None)
+
+
+def test_events_begin_with_the_protocol_and_phases_come_in_order(converted: Converted) -> None:
+    events = converted.events
     assert isinstance(events[0], Started)
     assert events[0].protocol == 1
     phases = [event.name for event in events if isinstance(event, Phase)]
     assert phases == ["loading", "reading", "writing", "saving"]
     finished = events[-1]
     assert isinstance(finished, Finished)
-    assert (finished.path, finished.notes["outtype"]) == (str(target), "f16")
+    assert (finished.path, finished.notes["outtype"]) == (str(converted.target), "f16")
     last = [event for event in events if isinstance(event, Progress)][-1]
     assert last.done_bytes == last.total_bytes
-    assert last.total_bytes == pytest.approx(target.stat().st_size, rel=0.1)
+    assert last.total_bytes == pytest.approx(converted.target.stat().st_size, rel=0.1)
+
+
+def test_no_native_code_opens_a_socket(converted: Converted) -> None:
+    if converted.trace is None:
+        pytest.skip("tracing is not installed or not allowed here")
+    assert [line for line in converted.trace.splitlines() if "AF_INET" in line] == []
 
 
 @pytest.mark.fault("S5")
@@ -162,23 +189,6 @@ def test_a_script_reaches_neither_the_network_nor_the_program_nor_the_events(
     assert log.count("noise") == 2
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_no_native_code_opens_a_socket_either(folder, environment, converter, tmp_path) -> None:
-    job, trace = HfToGguf(str(folder), str(tmp_path / "a.gguf"), converter), tmp_path / "trace.txt"
-    (tmp_path / "job.json").write_text(json.dumps(job_to_json(job)), encoding="utf-8")
-    strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=%network", "-e", "signal=none", "-o", str(trace)]
-    argv = [*strace, *environment.command("trainer.convert", str(tmp_path / "job.json"))]
-    with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
-    ) as process:
-        assert process.stdout is not None
-        lines = list(process.stdout)
-    if not lines:
-        pytest.skip("tracing is not allowed here")
-    assert json.loads(lines[-1])["event"] == "finished"
-    assert [line for line in trace.read_text("utf-8").splitlines() if "AF_INET" in line] == []
-
-
 # ------------------------------------------------------- cut short
 
 
@@ -208,18 +218,12 @@ def test_what_a_killed_process_left_goes_with_the_next(long_merge: Merge, enviro
 def test_a_disk_without_room_is_refused_before_anything_is_written(
     long_merge: Merge, environment: TrainingEnvironment, converter: str, tmp_path: Path
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)], check=False).returncode:
-        pytest.skip("mounting needs root")
-    try:
+    with small_drive(tmp_path / "disk", "size=48m") as disk:
         job = Merge(long_merge.base, long_merge.adapter, str(disk / "merged.gguf"), converter)
         failed = failure(environment, job, tmp_path)
         assert failed.code == "disk_full"
         assert failed.facts["needed_bytes"] == Path(long_merge.base).stat().st_size
         assert list(disk.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")

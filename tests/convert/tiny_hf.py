@@ -129,33 +129,35 @@ GEMMA_NAMES = {
 }
 
 
-class SentencePiece:
-    """Gemma's tokenizer as it is published: tokenizer.model, trained by sentencepiece."""
+GEMMA_PIECES = {
+    "vocab_size": VOCABULARY,
+    "model_type": "bpe",
+    "byte_fallback": True,
+    "split_digits": True,
+    "character_coverage": 0.999,
+    "normalization_rule_name": "identity",
+    "add_dummy_prefix": False,
+    "remove_extra_whitespaces": False,
+    "allow_whitespace_only_pieces": True,
+    "user_defined_symbols": ["<mask>", "<start_of_turn>", "<end_of_turn>", "\n"],
+    "pad_id": 0,
+    "eos_id": 1,
+    "bos_id": 2,
+    "unk_id": 3,
+    "pad_piece": "<pad>",
+    "eos_piece": "<eos>",
+    "bos_piece": "<bos>",
+    "minloglevel": 2,
+}
 
-    def __init__(self) -> None:
+
+class SentencePiece:
+    """A tokenizer as tokenizer.model, trained by sentencepiece; Gemma's, but for the `changes`."""
+
+    def __init__(self, **changes: object) -> None:
         model = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts.corpus()),
-            model_writer=model,
-            vocab_size=VOCABULARY,
-            model_type="bpe",
-            byte_fallback=True,
-            split_digits=True,
-            character_coverage=0.999,
-            normalization_rule_name="identity",
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            allow_whitespace_only_pieces=True,
-            user_defined_symbols=["<mask>", "<start_of_turn>", "<end_of_turn>", "\n"],
-            pad_id=0,
-            eos_id=1,
-            bos_id=2,
-            unk_id=3,
-            pad_piece="<pad>",
-            eos_piece="<eos>",
-            bos_piece="<bos>",
-            minloglevel=2,
-        )
+        settings = GEMMA_PIECES | changes
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(texts.corpus()), model_writer=model, **settings)
         self._model = model.getvalue()
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
 

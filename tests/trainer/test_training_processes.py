@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import environment  # noqa: F401  (a fixture)
 from tests.trainer.training_runs import (
     Run,
     adapter_difference,
@@ -15,7 +14,6 @@ from tests.trainer.training_runs import (
     events_in,
     largest_difference,
     left_over,
-    tiny_base,  # noqa: F401  (a fixture)
     write_spec,
 )
 from trainer.events import Failed, Finished, Paused, ResolvedRecipe
@@ -25,16 +23,16 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo")]
 
 
-def test_two_processes_train_what_one_does(
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+def in_two(environment: TrainingEnvironment, spec: Path, *flags: str) -> Run:
+    launching = [str(environment.python), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return Run(environment.python, spec, command=[*launching, "-m", "trainer", str(spec), *flags], cwd=ROOT)
+
+
+def test_two_processes_train_what_one_does(environment: TrainingEnvironment, tiny_base: Path, tmp_path: Path) -> None:
     alone = write_spec(tmp_path / "alone", tiny_base, dropout=0.0, micro_batch=2)
     told = complete(environment.python, alone)
     shared = write_spec(tmp_path / "shared", tiny_base, dropout=0.0, micro_batch=1)
-    launching = [str(environment.python), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    with Run(environment.python, shared, command=[*launching, "-m", "trainer", str(shared)], cwd=ROOT) as run:
+    with in_two(environment, shared) as run:
         last = run.end()
     assert isinstance(last, Finished)
     assert last.step == 12
@@ -46,18 +44,14 @@ def test_two_processes_train_what_one_does(
 
 
 def test_what_one_process_has_begun_two_do_not_go_on_with(
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path: Path,
+    environment: TrainingEnvironment, tiny_base: Path, tmp_path: Path
 ) -> None:
     spec = write_spec(tmp_path / "run", tiny_base)
     with Run(environment.python, spec, "--commands") as run:
         run.read_to_step(2)
         run.ask("pause")
         assert isinstance(run.end(), Paused)
-    launching = [str(environment.python), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [*launching, "-m", "trainer", str(spec), "--resume"]
-    with Run(environment.python, spec, command=command, cwd=ROOT) as run:
+    with in_two(environment, spec, "--resume") as run:
         last = run.end()
     assert isinstance(last, Failed)
     assert (last.code, last.facts) == ("resume_differs", {"field": "processes", "before": 1, "now": 2})

@@ -1,11 +1,8 @@
 """In the training environment: a tiny base whose vocabulary wants a space before each text, as Llama 2's does."""
 
-import io
 import json
 from pathlib import Path
 
-import sentencepiece
-import texts
 import tiny_hf
 import transformers
 
@@ -19,32 +16,26 @@ NAMES = {
 }
 
 
-class SpacedSentencePiece(tiny_hf.SentencePiece):
-    def __init__(self) -> None:
-        model = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts.corpus()),
-            model_writer=model,
-            vocab_size=2500,
-            model_type="bpe",
-            byte_fallback=True,
-            character_coverage=0.999,
-            normalization_rule_name="identity",
-            add_dummy_prefix=True,
-            remove_extra_whitespaces=False,
-            user_defined_symbols=["<|user|>", "<|assistant|>", "<|system|>"],
-            unk_id=0,
-            bos_id=1,
-            eos_id=2,
-            minloglevel=2,
-        )
-        self._model = model.getvalue()
-        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
+def tokenizer() -> tuple[tiny_hf.SentencePiece, dict[str, object]]:
+    spaced = {
+        "vocab_size": 2500,
+        "split_digits": False,
+        "allow_whitespace_only_pieces": False,
+        "add_dummy_prefix": True,
+        "user_defined_symbols": ["<|user|>", "<|assistant|>", "<|system|>"],
+        "unk_id": 0,
+        "bos_id": 1,
+        "eos_id": 2,
+        "pad_id": -1,
+        "bos_piece": "<s>",
+        "eos_piece": "</s>",
+    }
+    return tiny_hf.SentencePiece(**spaced), NAMES
 
 
 def main(folder: Path) -> None:
     config = transformers.LlamaConfig(**tiny_hf.SHAPE)
-    tiny_hf.FAMILIES["spaced"] = lambda: (lambda: (SpacedSentencePiece(), NAMES), config)
+    tiny_hf.FAMILIES["spaced"] = lambda: (tokenizer, config)
     tiny_hf.make_base(folder, "spaced", tied=True, seed=1)
     flags = dict.fromkeys(("lstrip", "rstrip", "normalized", "single_word"), False) | {"special": True}
     texts_of = ["<unk>", "<s>", "</s>", "<|user|>", "<|assistant|>", "<|system|>"]

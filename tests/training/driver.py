@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,13 +14,16 @@ import psutil
 import pytest
 
 from app.base.errors import AppError
+from app.models import training_environment
+from app.models.training_environment import VARIABLE
 from app.training.data.rows import PARTS
 from app.training.runs.run_journal import JOURNAL_FILE
 from trainer import events
 from trainer.events import Event
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
-TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
+ROOT = Path(__file__).parents[2]
+TRANSCRIPTS = ROOT / "tests" / "transcripts"
 
 
 def refused(call: Callable[..., object], *arguments: Any, **options: Any) -> AppError:
@@ -75,6 +79,15 @@ def small_drive(folder: Path, options: str) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def without_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's: neither an environment nor pip's settings."""
+    for name in [name for name in os.environ if name.startswith("PIP_")] + [VARIABLE, "HTTP_PROXY", "http_proxy"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
 
 
 def processes_below(folder: Path) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 import ctypes
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import gguf as gguf_writer
@@ -14,6 +13,7 @@ from app.inference.engine.model_jobs import Quantize
 from tests import model_files as models
 from tests.inference.engine import jobs
 from tests.model_files import TinyShape
+from tests.training.driver import small_drive
 from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Event, Phase, Progress, Started, part_path
 
 WIDE = TinyShape(embedding=256, feed_forward=512)  # rows that a block of 256 divides
@@ -134,23 +134,14 @@ def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path: P
     assert (done.returncode, done.stdout) == (EXIT_UNREADABLE_JOB, b"")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False).returncode:
-        pytest.skip("no right to mount")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 @pytest.mark.fault("F2")
-def test_a_full_disk_is_named_and_nothing_stays_on_it(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_named_and_nothing_stays_on_it(tmp_path: Path) -> None:
     long = models.tiny_llama(tmp_path / "long.gguf", shape=LONG)
-    failed = jobs.failure(Quantize(str(long), str(small_disk / "q8.gguf"), "Q8_0"), tmp_path)
-    assert failed.code == "drive_space"
-    assert failed.facts["path"] == str(small_disk)
-    assert list(small_disk.iterdir()) == []
+    with small_drive(tmp_path / "disk", "size=2m") as disk:
+        failed = jobs.failure(Quantize(str(long), str(disk / "q8.gguf"), "Q8_0"), tmp_path)
+        assert failed.code == "drive_space"
+        assert failed.facts["path"] == str(disk)
+        assert list(disk.iterdir()) == []
 
 
 def test_a_folder_that_is_gone_is_named(tmp_path: Path, model: Path) -> None:

@@ -4,14 +4,12 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.base import wording
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.cli import main
@@ -21,12 +19,6 @@ from app.training.cli.data import model_of
 ROOT = Path(__file__).parents[3]
 CLEAN = "質問,回答\r\n門の鍵はどこにありますか。,守衛室にあります。\r\n受付は何時までですか。,17 時までです。\r\n"
 FLAWED = CLEAN + ",回答だけです。\r\n" * 25 + "連絡先はどこですか。,電話は 03-1234-5678 です。\r\n"
-
-
-@pytest.fixture(autouse=True)
-def japanese_afterwards() -> Iterator[None]:
-    yield
-    wording.use_language("ja")
 
 
 @pytest.fixture

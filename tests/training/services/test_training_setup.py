@@ -19,16 +19,14 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.models import package_locks as locks
 from app.models import training_environment
-from app.models.training_environment import VARIABLE
 from app.training.environment import folders
 from app.training.environment.folders import EnvironmentFolders, EnvironmentReport, report_environment
 from app.training.environment.messages import Phase
 from app.training.services.environment_setup import EnvironmentSetup
 from tests.inference.remote.servers import scripted_server
-from tests.training.driver import processes_below, small_drive
+from tests.training.driver import processes_below, small_drive, without_an_environment
 from tests.wheelhouse import Index, make_wheel, make_wheels, write_lock
 
-ROOT = Path(__file__).parents[3]
 LIMIT_MS = 120_000
 
 # The child as it is, but for what it installs.
@@ -120,12 +118,7 @@ class Making:
 
 @pytest.fixture
 def make(where: Paths, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Making]]:
-    """Nothing of the developer's: neither an environment nor pip's settings."""
-    for name in [name for name in os.environ if name.startswith("PIP_")] + [VARIABLE, "HTTP_PROXY", "http_proxy"]:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
+    without_an_environment(monkeypatch)
     wheels = make_wheels(tmp_path / "学習 wheels")
     locked = write_lock(tmp_path / "locked", wheels)
     monkeypatch.setattr(locks, "folder", lambda: locked)

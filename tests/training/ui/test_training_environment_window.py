@@ -1,6 +1,5 @@
 """The training environment in the window: offered where it is missing, made with its progress, looked at, deleted."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,6 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.models import package_locks as locks
-from app.models import training_environment
 from app.models.training_environment import VARIABLE
 from app.shell.ui.background_work import Notifier
 from app.training.environment.folders import EnvironmentFolders
@@ -26,7 +24,8 @@ from app.training.ui.install_environment_flow import InstallEnvironmentDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
 from app.uikit.widgets.buttons import Button
-from tests.training.services.test_training_setup import _CHILD, ROOT, processes_below
+from tests.training.driver import processes_below, without_an_environment
+from tests.training.services.test_training_setup import _CHILD
 from tests.training.ui.driver import Driver, words
 from tests.wheelhouse import Index, make_wheels, write_lock
 
@@ -103,11 +102,7 @@ def driver(
     qtbot: QtBot,
 ) -> Iterator[EnvironmentDriver]:
     """Nothing of the developer's; the real child installs tiny wheels."""
-    for name in [name for name in os.environ if name.startswith("PIP_")] + [VARIABLE]:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
+    without_an_environment(monkeypatch)
     made = EnvironmentDriver(open_window(), qtbot, wheels)
     made.setup._child._command = [sys.executable, "-P", "-c", _CHILD, str(locked)]
     yield made
