@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from app import cli as main
+from app.inference import speed
+from app.inference.speed import MachineSpeed
 from app.models.training_environment import VARIABLE, TrainingEnvironment
 from app.training.cli import train_plan
 from app.training.cli.train_plan import tokens_text
@@ -29,7 +31,10 @@ Kotae = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def kotae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Kotae:
     """Runs `kotae ARGUMENTS` in this process: exit status, standard output, standard error."""
-    monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "データ"))
+    data = tmp_path / "データ"
+    data.mkdir()
+    speed.save(data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
+    monkeypatch.setenv("KOTAE_DATA_DIR", str(data))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def run(*arguments: str) -> tuple[int, str, str]:
