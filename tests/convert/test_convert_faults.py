@@ -172,7 +172,7 @@ for attempt in {list(ATTEMPTS)!r}:
         eval(attempt)
     except Exception as error:
         print("attempt:", type(error).__name__)
-raise SystemExit(3)
+raise RuntimeError("over")
 """
 
 
@@ -183,7 +183,7 @@ def test_a_script_reaches_neither_the_network_nor_the_program_nor_the_events(
     own = Path(shutil.copytree(converter, tmp_path / "llama.cpp"))
     (own / "convert_hf_to_gguf.py").write_text(SCRIPT, encoding="utf-8")
     failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), str(own)), tmp_path)
-    assert failed.code == "converter_failed"
+    assert (failed.code, failed.facts["reason"]) == ("converter_failed", "RuntimeError: over")
     log = (tmp_path / "convert.log").read_text("utf-8").splitlines()
     assert [line for line in log if line.startswith("attempt:")] == [f"attempt: {error}" for error in ATTEMPTS.values()]
     assert log.count("noise") == 2
@@ -254,3 +254,4 @@ def test_every_end_has_a_code(error, code, tmp_path) -> None:
     with pytest.raises(JobError) as caught, as_job_errors(tmp_path / "a.gguf", LogTail()):
         raise error
     assert caught.value.code == code
+    assert code != "training_environment_broken" or caught.value.facts["reason"] == "No module named 'torch'"

@@ -19,7 +19,7 @@ PAIRS = [("首都は？", "東京です。"), ("橋脚のかぶりは？", "百�
 def test_likelihoods_are_those_of_transformers_and_peft(server: RunServer, converter: str, tmp_path: Path) -> None:
     base, adapter = hf_models.model(tmp_path / "base"), hf_models.adapter(tmp_path / "lora", size=0.1)
     holdout = held_out.write(tmp_path / "holdout.json", PAIRS, chats=[])
-    server.call("likelihoods", base, adapter, holdout, tmp_path / "expected.json")
+    server.call("nll_hf", base, adapter, holdout, tmp_path / "expected.json")
     expected = json.loads((tmp_path / "expected.json").read_text("utf-8"))
     plain, lora = tmp_path / "base.gguf", tmp_path / "lora.gguf"
     convert(server, HfToGguf(str(base), str(plain), converter, "f32"), tmp_path)

@@ -2,18 +2,19 @@
 all else that tests ask of the training environment.
 
 `<trainer python> run_server.py`: a request a line on standard input, {"call", "argv", "events", "fault", ...}; the
-answers are the process id, and when it has ended its status.
+answers are the process id, and when it has ended its status. `call`: "train", "convert", or a module of this folder or
+of tests/convert, whose `main` is called. `fault`: a function of this module.
 """
 
 import gc
+import importlib
 import json
 import os
 import resource
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "convert"))
@@ -28,6 +29,7 @@ from peft import get_peft_model  # noqa: F401
 
 from trainer import loop, run, storage
 from trainer.__main__ import main
+from trainer.convert import __main__ as converting
 
 
 def poisoned_once(_request: dict[str, Any]) -> None:
@@ -239,75 +241,6 @@ def watched(request: dict[str, Any]) -> None:
     run.model.load_model, loop.TrainingLoop.begin = load, begin
 
 
-_FAULTS = (
-    asked,
-    connecting,
-    full_disk,
-    killed_after_evaluation,
-    in_two_processes,
-    killed_exporting,
-    little_memory,
-    no_room_loading,
-    plain_processor,
-    poisoned_always,
-    poisoned_far,
-    poisoned_once,
-    slow_saving,
-    watched,
-)
-FAULTS = {fault.__name__: fault for fault in _FAULTS}
-
-
-def tiny_model(plan: str) -> None:
-    import tiny_hf
-
-    tiny_hf.main(plan)
-
-
-def spaced_model(folder: str) -> None:
-    import tiny_spm
-
-    tiny_spm.main(Path(folder))
-
-
-def losses(base: str, found: str) -> None:
-    import loss_checks
-
-    loss_checks.main(base, found)
-
-
-def likelihoods(base: str, adapter: str, holdout: str, told: str) -> None:
-    import nll_hf
-
-    nll_hf.main(base, adapter, holdout, told)
-
-
-def parts(base: str, folder: str) -> None:
-    import trainer_parts
-
-    trainer_parts.main(base, folder)
-
-
-def answers(asked: str, answered: str) -> None:
-    import trainer_side
-
-    trainer_side.main(asked, answered)
-
-
-def convert(job: str) -> None:
-    """It ends with its input, which stays open here."""
-    from trainer.convert import __main__ as converting
-
-    os.dup2(os.pipe()[0], 0)
-    converting.main([job])
-
-
-CALLS: dict[str, Callable[..., object]] = {
-    call.__name__: call for call in (answers, convert, likelihoods, losses, parts, tiny_model)
-}
-CALLS["train"] = lambda *arguments: main(list(arguments))
-
-
 def serve() -> None:
     gc.freeze()  # a run's collections do not look through the libraries, and so do not copy their memory
     for line in sys.stdin:
@@ -320,7 +253,7 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(request: dict[str, Any]) -> NoReturn:
+def _become(request: dict[str, Any]) -> None:
     """What is asked for, in this process."""
     for descriptor, path, flags in (
         (0, request.get("commands", os.devnull), os.O_RDONLY),
@@ -330,9 +263,16 @@ def _become(request: dict[str, Any]) -> NoReturn:
         os.dup2(opened, descriptor)
         os.close(opened)
     if request["fault"]:
-        FAULTS[request["fault"]](request)
-    CALLS[request["call"]](*request["argv"])
-    os._exit(0)
+        globals()[request["fault"]](request)
+    call, arguments = request["call"], request["argv"]
+    if call == "train":
+        main(arguments)
+    elif call == "convert":
+        os.dup2(os.pipe()[0], 0)  # it ends with its input, which stays open here
+        converting.main(arguments)
+    else:
+        importlib.import_module(call).main(*arguments)
+        os._exit(0)
 
 
 if __name__ == "__main__":

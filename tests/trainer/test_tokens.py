@@ -171,7 +171,7 @@ def test_ids_are_those_of_llama_cpp_where_a_space_comes_before_each_text(
     server: RunServer, converter: str, tmp_path: Path
 ) -> None:
     base, gguf = tmp_path / "base", tmp_path / "base.gguf"
-    server.call("spaced_model", base)
+    server.call("tiny_spm", base)
     convert(server, HfToGguf(str(base), str(gguf), converter), tmp_path)
     asked = {form: request(base, form) for form in ("question_answer", "sarashina", "instruction")}
     asked["facts"] = {"call": "facts", "folder": str(base)}

@@ -12,8 +12,8 @@ from tests.trainer.training_runs import RunServer
 
 @pytest.fixture(scope="module")
 def found(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("parts")
-    server.call("parts", tiny_base, folder)
+    folder = tmp_path_factory.mktemp("trainer_parts")
+    server.call("trainer_parts", tiny_base, folder)
     answers: dict[str, Any] = json.loads((folder / "found.json").read_text("utf-8"))
     return answers
 

@@ -33,7 +33,7 @@ class Measured(NamedTuple):
 @pytest.fixture(scope="module")
 def measured(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
     root = tmp_path_factory.mktemp("gradients")
-    server.call("losses", tiny_base, root / "losses.json")
+    server.call("loss_checks", tiny_base, root / "losses.json")
     checks = json.loads((root / "losses.json").read_text("utf-8"))
     curves, folders = {}, {}
     for micro, accumulation in CUTS:

@@ -33,7 +33,8 @@ def tokenizer() -> tuple[tiny_hf.SentencePiece, dict[str, object]]:
     return tiny_hf.SentencePiece(**spaced), NAMES
 
 
-def main(folder: Path) -> None:
+def main(path: str) -> None:
+    folder = Path(path)
     config = transformers.LlamaConfig(**tiny_hf.SHAPE)
     tiny_hf.FAMILIES["spaced"] = lambda: (tokenizer, config)
     tiny_hf.make_base(folder, "spaced", tied=True, seed=1)

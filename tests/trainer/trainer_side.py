@@ -20,7 +20,7 @@ def ask(server: "RunServer", requests: dict[str, Json], folder: Path) -> dict[st
     """The program's side: name -> request in, name -> answer out."""
     asked, answered = folder / "requests.json", folder / "answers.json"
     asked.write_text(json.dumps(list(requests.values())), encoding="utf-8")
-    server.call("answers", asked, answered)
+    server.call("trainer_side", asked, answered)
     return dict(zip(requests, json.loads(answered.read_text(encoding="utf-8")), strict=True))
 
 

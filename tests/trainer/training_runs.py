@@ -66,7 +66,7 @@ def tiny_folder(python: Path, factory: pytest.TempPathFactory, case: Case) -> Pa
         if not folder.exists():
             plan = folder.with_suffix(".json")
             plan.write_text(json.dumps({**case.as_plan(), "folder": str(folder)}), encoding="utf-8")
-            shared_server(python, factory).call("tiny_model", str(plan))
+            shared_server(python, factory).call("tiny_hf", plan)
     return folder
 
 
@@ -259,8 +259,8 @@ def complete(python: Path, spec: Path, *flags: str) -> list[Event]:
 class RunServer:
     """Runs that are forked from a process in which the libraries are loaded: a second each instead of seven.
 
-    Each is a process of its own, with the trainer's own main, or another one of run_server.py's CALLS. `fault`: one of
-    its FAULTS. The server is no child of the tests, which look for children that are left: it ends with its input.
+    Each is a process of its own, with the trainer's own main, or what else run_server.py calls, with one of its
+    faults. The server is no child of the tests, which look for children that are left: it ends with its input.
     """
 
     def __init__(self, python: Path, folder: Path) -> None:
@@ -301,9 +301,9 @@ class RunServer:
         self._send({"call": call, "argv": argv, "events": str(self.events), "fault": fault, **options})
         return int(self._answer())
 
-    def call(self, name: str, *arguments: object) -> None:
+    def call(self, module: str, *arguments: object) -> None:
         """To its end, which must be a good one."""
-        self.start(*arguments, call=name)
+        self.start(*arguments, call=module)
         assert self.wait() == 0, self.said()
 
     def wait(self) -> int:

@@ -16,7 +16,7 @@ from app.cli import main
 from app.documents.library import Library
 from app.training.cli.data import FEW_TRAINED
 from app.training.data import split_record
-from app.training.data.rows import PARTS, TrainingRow
+from app.training.data.rows import TrainingRow
 from tests.faults.ledger import Tally
 from tests.training.data.split_rows import distinct
 from trainer import preflight
@@ -211,14 +211,6 @@ def test_rows_to_be_looked_at_can_be_left_out(tmp_path: Path, capsys: pytest.Cap
     assert sum(part.rows for part in manifest.files.values()) == 28
     assert manifest.source["flagged"] == {"mojibake": [2], "personal": [3]}
     assert manifest.source["flagged_dropped"] is True
-
-
-def test_no_group_is_in_two_files(split: tuple[Path, str]) -> None:
-    groups = [
-        {json.loads(line)["group"] for line in (split[0] / f"{part}.jsonl").read_text("utf-8").splitlines()}
-        for part in PARTS
-    ]
-    assert sum(map(len, groups)) == len(set.union(*groups))
 
 
 def test_a_seed_says_which_rows_and_shares_say_how_many(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from app.training.ui.check_step import CheckStep
 from app.uikit.theme import Theme
 from tests.convert.conftest import environment  # noqa: F401  (the training environment)
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
-from tests.trainer.training_runs import make_bases
+from tests.trainer.training_runs import tiny_base  # noqa: F401
 from tests.training.ui.driver import CHECK, START, Planned, offered
 
 pytestmark = pytest.mark.slow
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def planned(
     environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
     where: Paths,
     tmp_path: Path,
     qtbot: QtBot,
     theme: Theme,
 ) -> Iterator[Planned]:
     planned = Planned(where, tmp_path, qtbot, theme, Trainer(environment))
-    base = make_bases(environment.python, tmp_path, ["llama"])["llama"]
     form = as_json(form_of(CARD_FORMS["llama3"]))  # the tiny base brings no chat template
-    planned.work.change(base=str(base), settings={"device": "cpu", "precision": "f32", "form": form})
+    planned.work.change(base=str(tiny_base), settings={"device": "cpu", "precision": "f32", "form": form})
     yield planned
     background.shut_down()
 
