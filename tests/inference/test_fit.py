@@ -162,7 +162,7 @@ def assert_close(estimate: memory_estimate.MemoryEstimate, measured: int) -> Non
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("context", [2048, pytest.param(4096, marks=pytest.mark.slow), 8192])
+@pytest.mark.parametrize("context", [*(pytest.param(size, marks=pytest.mark.slow) for size in (2048, 4096)), 8192])
 @pytest.mark.fault("F5")
 def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Path, tmp_path: Path) -> None:
     measured = growth(starter_model, tmp_path, context, "あ " * 540)

@@ -178,7 +178,35 @@ def report(request: Json) -> Any:
     return {"events": events, "failed": failed}
 
 
-CALLS = {call.__name__: call for call in (encode, examples, facts, findings, form_of, report, texts)}
+def products(_request: Json) -> Any:
+    """What is measured with halved products, with failing ones, and as it is."""
+    import bitsandbytes
+
+    from trainer import doctor
+
+    right = bitsandbytes.matmul_4bit
+
+    def half(*arguments: Any, **named: Any) -> Any:
+        return right(*arguments, **named) * 0.5
+
+    def none(*_arguments: Any, **_named: Any) -> Any:
+        raise RuntimeError("no kernel image\nmore")
+
+    found = []
+    for bitsandbytes.matmul_4bit in (half, none, right):
+        found.append(doctor.measure_product_error("cpu"))
+    return found
+
+
+def told_by_the_doctor(request: Json) -> None:
+    """It tells standard output."""
+    from trainer import doctor
+
+    doctor.main(request["libraries"])
+
+
+_CALLS = (encode, examples, facts, findings, form_of, products, report, texts, told_by_the_doctor)
+CALLS = {call.__name__: call for call in _CALLS}
 
 
 def main(asked: str, answered: str) -> None:
