@@ -4,7 +4,6 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from app.models.training_environment import TrainingEnvironment
 from tests.trainer.training_runs import RunServer
@@ -32,9 +31,7 @@ class Conversion:
     def __enter__(self) -> "Conversion":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()

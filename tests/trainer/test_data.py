@@ -71,6 +71,12 @@ def encoded(server: RunServer, tiny_bases: dict[str, Path], tmp_path_factory: py
 # ------------------------------------------------------------------- reading
 
 
+def refused(file: Path, sha256: str = "") -> RunError:
+    with pytest.raises(RunError) as caught:
+        data.read_rows(file, sha256)
+    return caught.value
+
+
 def test_rows_are_read_with_their_lines(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     first = {"id": "a1", "messages": conversation(1), "group": "第1章"}
@@ -104,19 +110,16 @@ def test_what_is_no_row_is_refused_with_its_line(line: str, tmp_path: Path) -> N
     file = tmp_path / "rows.jsonl"
     good = json.dumps({"messages": conversation(1)})
     file.write_text(f"{good}\n\n{line}\n{good}\n", encoding="utf-8")
-    with pytest.raises(RunError) as caught:
-        data.read_rows(file)
-    assert caught.value.code == "data_invalid"
-    assert (caught.value.facts["path"], caught.value.facts["line"]) == (str(file), 3)
-    assert BAD_ROWS[line] in caught.value.facts["reason"]
+    error = refused(file)
+    assert (error.code, error.facts["path"], error.facts["line"]) == ("data_invalid", str(file), 3)
+    assert BAD_ROWS[line] in error.facts["reason"]
 
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_bytes(json.dumps({"messages": conversation(1)}, ensure_ascii=False).encode("cp932"))
-    with pytest.raises(RunError) as caught:
-        data.read_rows(file)
-    assert (caught.value.code, caught.value.facts["reason"]) == ("data_invalid", "no UTF-8")
+    error = refused(file)
+    assert (error.code, error.facts["reason"]) == ("data_invalid", "no UTF-8")
 
 
 def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
@@ -125,15 +128,12 @@ def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
     assert len(data.read_rows(file, frozen)) == 1
     with file.open("a", encoding="utf-8") as stream:
         stream.write("\n")
-    with pytest.raises(RunError) as caught:
-        data.read_rows(file, frozen)
-    assert (caught.value.code, caught.value.facts) == ("data_changed", {"path": str(file)})
+    error = refused(file, frozen)
+    assert (error.code, error.facts) == ("data_changed", {"path": str(file)})
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RunError) as caught:
-        data.read_rows(tmp_path / "none.jsonl")
-    assert caught.value.code == "data_missing"
+    assert refused(tmp_path / "none.jsonl").code == "data_missing"
 
 
 # ------------------------------------------------------------------ too long

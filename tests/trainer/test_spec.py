@@ -49,6 +49,12 @@ FULL = RunSpec(
 )
 
 
+def refused(**changes: object) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        spec.from_json(LEAST | changes)
+    return caught.value
+
+
 @pytest.mark.parametrize("one", [RunSpec(**LEAST), FULL], ids=["least", "full"])
 def test_a_spec_comes_back_from_json_as_it_was(one: RunSpec) -> None:
     assert spec.from_json(json.loads(json.dumps(spec.to_json(one)))) == one
@@ -63,18 +69,16 @@ def test_what_is_left_out_is_left_to_the_recipe() -> None:
 @pytest.mark.parametrize("field", LEAST)
 @pytest.mark.parametrize("value", ["", None, 3])
 def test_a_run_needs_its_files(field: str, value: object) -> None:
-    with pytest.raises(SpecError) as caught:
-        spec.from_json(LEAST | {field: value})
-    assert (caught.value.field, caught.value.value) == (field, value)
+    error = refused(**{field: value})
+    assert (error.field, error.value) == (field, value)
     without = {name: path for name, path in LEAST.items() if name != field}
     with pytest.raises(SpecError, match=field):
         spec.from_json(without)
 
 
 def test_an_unknown_field_is_named() -> None:
-    with pytest.raises(SpecError) as caught:
-        spec.from_json(LEAST | {"learning_rat": 1e-4})
-    assert (caught.value.field, caught.value.expected) == ("learning_rat", "a field of RunSpec")
+    error = refused(learning_rat=1e-4)
+    assert (error.field, error.expected) == ("learning_rat", "a field of RunSpec")
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])
@@ -91,9 +95,8 @@ def test_each_choice_is_taken(field: str, value: str) -> None:
 @pytest.mark.parametrize("field", CHOICES)
 @pytest.mark.parametrize("value", ["", "other", 3, ["nf4"]])
 def test_anything_else_is_refused_with_the_choices(field: str, value: object) -> None:
-    with pytest.raises(SpecError) as caught:
-        spec.from_json(LEAST | {field: value})
-    assert (caught.value.field, caught.value.expected) == (field, " | ".join(CHOICES[field]))
+    error = refused(**{field: value})
+    assert (error.field, error.expected) == (field, " | ".join(CHOICES[field]))
 
 
 @pytest.mark.parametrize(
@@ -105,9 +108,7 @@ def test_anything_else_is_refused_with_the_choices(field: str, value: object) ->
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_refused(field: str, value: object) -> None:
-    with pytest.raises(SpecError) as caught:
-        spec.from_json(LEAST | {field: value})
-    assert caught.value.field == field
+    assert refused(**{field: value}).field == field
 
 
 @pytest.mark.parametrize("field", RANGES)
@@ -116,9 +117,7 @@ def test_numbers_are_taken_in_their_range_alone(field: str) -> None:
     for value in (low, high):
         assert getattr(spec.from_json(LEAST | {field: value}), field) == value
     for value in (*outside, "1", True, math.nan, [1]):
-        with pytest.raises(SpecError) as caught:
-            spec.from_json(LEAST | {field: value})
-        assert caught.value.field == field
+        assert refused(**{field: value}).field == field
 
 
 @pytest.mark.parametrize(
@@ -134,9 +133,7 @@ def test_numbers_are_taken_in_their_range_alone(field: str) -> None:
     ],
 )
 def test_a_form_needs_a_place_for_each_text(form: object, field: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        spec.from_json(LEAST | {"form": form})
-    assert caught.value.field == field
+    assert refused(form=form).field == field
 
 
 def test_every_form_of_the_catalogue_is_read() -> None:
