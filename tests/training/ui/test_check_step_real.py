@@ -42,7 +42,7 @@ def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Pl
     failures: list[object] = []
     planned.work.failed.connect(failures.append)
     planned.act(CHECK)
-    planned.wait()
+    planned.until(lambda: not planned.work.is_busy, seconds=240)  # torch is loaded for real
     assert failures == []
     assert planned.work.plan is not None
     assert len(planned.work.plan.previews) == 20
@@ -53,7 +53,7 @@ def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Pl
     assert "の点検は" not in learned
     assert [token.is_trained for token in planned.work.plan.previews[0].tokens][-1]  # the answer's end
     step.forecast.trial_button.click()
-    planned.wait()
+    planned.until(lambda: not planned.work.is_busy, seconds=240)  # torch is loaded for real
     assert failures == []
     assert planned.work.draft.forecast is not None
     assert planned.work.draft.forecast.is_measured
