@@ -340,9 +340,12 @@ def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -
 
 def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None:
     run = make("a", "crashed")
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()", str(run.folder / run_folders.SPEC)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    waiting = "import sys; print('up', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", waiting, str(run.folder / run_folders.SPEC)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
+        assert process.stdout is not None
+        process.stdout.readline()  # a process that has just been started has no command line for a moment
         run = after(run, events.Started(1, process.pid, 5.0))
         assert run.state == "running"
         assert code_of(run_folders.lock_run, run.folder) == "run_ending"
