@@ -92,7 +92,7 @@ def failed(call: Callable[[], Any]) -> Any:
 def saving_when_another_process_wants_it() -> Any:
     other = torch.tensor([[0, 1]])
     going: Any = SimpleNamespace(
-        run_control=SimpleNamespace(wanted=None),
+        run_control=SimpleNamespace(requested_command=None),
         args=SimpleNamespace(world_size=2, device="cpu"),
         accelerator=SimpleNamespace(gather=lambda told: torch.cat([told, other])),
     )

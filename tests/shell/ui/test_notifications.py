@@ -149,14 +149,14 @@ class Told(QObject):
     [
         ("downloads", "finished", "モデルのダウンロードが終わりました"),
         ("downloads", "failed", "モデルのダウンロードが止まりました"),
-        ("upkeep", "verified", "モデルの検証が終わりました"),
-        ("upkeep", "kit_written", "持ち運びキットを書き出しました"),
-        ("upkeep", "kit_read", "持ち運びキットの取り込みが終わりました"),
-        ("upkeep", "folder_moved", "モデルの保存先を移しました"),
+        ("maintenance", "verified", "モデルの検証が終わりました"),
+        ("maintenance", "kit_written", "持ち運びキットを書き出しました"),
+        ("maintenance", "kit_read", "持ち運びキットの取り込みが終わりました"),
+        ("maintenance", "folder_moved", "モデルの保存先を移しました"),
     ],
 )
 def test_long_work_on_models_is_told_without_its_name(desktop, window, alerted, service, signal, words):
-    services = {"downloads": Told(), "upkeep": Told()}
+    services = {"downloads": Told(), "maintenance": Told()}
     desktop.notifier(window).follow_models(**services)
     getattr(services[service], signal).emit("Llama-3-Swallow-8B")
     assert desktop.shown == [words]
