@@ -99,7 +99,7 @@ def _prepare(arguments: list[str]) -> None:
 
 def _guard(arguments: list[str]) -> None:
     """Restrict what this process may reach on the network, before any module of its role is imported."""
-    network_guard.install_filter_for(arguments)
+    network_guard.install_socket_filter_for(arguments)
     if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the second role goes offline once it has its packages
         network_guard.permit_downloads()
     elif arguments[:1] == ["--remote-engine"]:

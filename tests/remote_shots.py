@@ -63,7 +63,7 @@ def models_remote(parts: AppContext) -> None:
     screenshots.models(parts)
     page = parts.window.page("models")
     page.show_model(model.id)
-    page._on_clicked(page.list.currentIndex())
+    page._on_entry_clicked(page.list.currentIndex())
 
 
 def models_remote_stopped(parts: AppContext) -> None:

@@ -293,7 +293,7 @@ def models_trial_added(parts: AppContext) -> None:
     ))  # fmt: skip
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("model:trial"))
-    page._on_clicked(page.list.currentIndex())
+    page._on_entry_clicked(page.list.currentIndex())
 
 
 def models_refused(parts: AppContext) -> None:
@@ -304,7 +304,7 @@ def models_refused(parts: AppContext) -> None:
 def models_detail(parts: AppContext) -> None:
     models(parts)
     page = parts.window.page("models")
-    page._on_clicked(page.list.currentIndex())
+    page._on_entry_clicked(page.list.currentIndex())
 
 
 def models_menu(parts: AppContext) -> None:
@@ -363,7 +363,7 @@ def models_damaged(parts: AppContext) -> None:
     parts.maintenance._on_verified(verdicts)
     parts.window.page("models").maintenance_strip._on_verified(verdicts)
     page = parts.window.page("models")
-    page._on_clicked(page.list.currentIndex())
+    page._on_entry_clicked(page.list.currentIndex())
 
 
 def kit_export(parts: AppContext) -> None:
@@ -417,7 +417,7 @@ def models_downloading(parts: AppContext) -> None:
 def models_download_detail(parts: AppContext) -> None:
     models_downloading(parts)
     page = parts.window.page("models")
-    page._on_clicked(page.list.currentIndex())
+    page._on_entry_clicked(page.list.currentIndex())
 
 
 def models_download_failed(parts: AppContext) -> None:
@@ -433,7 +433,7 @@ def models_offline(parts: AppContext) -> None:
     models(parts)
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("card:qwen2.5-7b-instruct"))
-    page._on_clicked(page.list.currentIndex())
+    page._on_entry_clicked(page.list.currentIndex())
 
 
 def download_consent(parts: AppContext) -> None:

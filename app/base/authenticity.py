@@ -189,7 +189,7 @@ def write_registered(path: Path, content: bytes) -> None:
     write_atomically(path, content)
 
 
-def is_registered(name: str, content: bytes) -> bool:
+def is_content_written_by_kotae(name: str, content: bytes) -> bool:
     """Return whether `write_registered` has written a file with this name and content into any folder."""
     digest = _digest(name, content)
     if digest not in _registry.digests:
@@ -197,10 +197,10 @@ def is_registered(name: str, content: bytes) -> bool:
     return digest in _registry.digests
 
 
-def is_registered_file(path: Path) -> bool:
+def is_file_written_by_kotae(path: Path) -> bool:
     """Return whether `write_registered` has written the file with its present content; False if it is unreadable."""
     try:
-        return is_registered(path.name, read_regular(path, _FILE_BYTES))
+        return is_content_written_by_kotae(path.name, read_regular(path, _FILE_BYTES))
     except OSError:
         return False
 

@@ -347,7 +347,7 @@ class Database:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            is_counted, before = _has_count(self._db), self._db.total_changes
+            is_counted, before = _has_change_count(self._db), self._db.total_changes
             try:
                 yield
                 if is_counted and self._db.total_changes > before:
@@ -394,7 +394,7 @@ class Database:
                 self._db.execute(sql)
 
 
-def _has_count(db: sqlite3.Connection) -> bool:
+def _has_change_count(db: sqlite3.Connection) -> bool:
     """Return whether this database counts its changes. That of the documents does not, because it has no backups."""
     return any(row[1] == "changes" for row in db.execute("PRAGMA table_info(last_id)"))
 

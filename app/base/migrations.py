@@ -110,10 +110,12 @@ def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
 
 
 def _message_branch_index_and_faster_erasing(db: sqlite3.Connection) -> None:
-    """Replace an index, and turn off secure-delete of the full-text index.
+    """Make it faster to find the branches of a message, and to erase messages.
 
-    Without the new index, sqlite would look for the branches of a first question in all conversations. secure-delete
-    takes milliseconds for each erased message; one merge of the full-text index afterwards takes less.
+    Branches are messages with one parent, such as two answers to a question. A conversation's first question has no
+    parent; without the new index, sqlite would look through the messages of all conversations for its branches.
+    secure-delete takes milliseconds for each message erased from the full-text index, so it is turned off. Erasing
+    messages (`ConversationOrganizer.erase_some`) later removes their terms from the file by merging the index.
     """
     db.execute("DROP INDEX message_conversation")
     db.execute("CREATE INDEX message_branches ON message(conversation_id, parent_id)")

@@ -171,7 +171,7 @@ def _folded_with_origin(text: str) -> tuple[str, list[int]]:
     """Return the folded text, and the index in `text` for each of its characters and for its end."""
     pieces: list[str] = []
     origin: list[int] = []
-    for start, end in _pieces(text):
+    for start, end in _foldable_spans(text):
         piece = fold(text[start:end])
         pieces.append(piece)
         is_simple = len(piece) == end - start
@@ -180,7 +180,7 @@ def _folded_with_origin(text: str) -> tuple[str, list[int]]:
     return "".join(pieces), origin
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
+def _foldable_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of consecutive pieces that can be folded separately.
 
     A piece is a run of characters that fold one to one, Markdown's signs, or a character with its combining marks.

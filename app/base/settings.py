@@ -31,13 +31,13 @@ def system_policy_file() -> Path:
     The path does not depend on environment variables, because users can set those.
     """
     if sys.platform == "win32":
-        return _program_data() / "Kotae" / POLICY_FILE
+        return _windows_program_data() / "Kotae" / POLICY_FILE
     if sys.platform == "darwin":
         return Path("/Library/Application Support/Kotae") / POLICY_FILE
     return Path("/etc/kotae") / POLICY_FILE
 
 
-def forbidding_policy(data: Path, system: Path | None = None) -> Path | None:
+def policy_forbidding_network(data: Path, system: Path | None = None) -> Path | None:
     """Return the policy file that forbids the network; None if none does. `data`: the data folder.
 
     `system`: the policy file for the machine; None: `system_policy_file()`.
@@ -67,7 +67,7 @@ def forbids_network(file: Path) -> bool:
 
 def is_network_off(data: Path) -> bool:
     """Return whether a policy or the settings forbid the network to processes that use this data folder."""
-    return forbidding_policy(data) is not None or _is_switched_off(data / "settings.json")
+    return policy_forbidding_network(data) is not None or _is_switched_off(data / "settings.json")
 
 
 def _is_switched_off(settings: Path) -> bool:
@@ -78,7 +78,7 @@ def _is_switched_off(settings: Path) -> bool:
     return isinstance(stored, dict) and stored.get("network_allowed") is False
 
 
-def _program_data() -> Path:
+def _windows_program_data() -> Path:
     import ctypes
 
     buffer = ctypes.create_unicode_buffer(260)
@@ -187,7 +187,7 @@ def apply_policy(path: Path, settings: Settings) -> Settings:
 
     `path`: the settings file, whose folder may contain a policy file.
     """
-    if settings.network_allowed and forbidding_policy(path.parent) is not None:
+    if settings.network_allowed and policy_forbidding_network(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)
     return settings
 
@@ -206,7 +206,7 @@ def save(path: Path, settings: Settings) -> None:
 
     If a policy has switched the network off, the stored `network_allowed` is kept. Raises OSError.
     """
-    if not settings.network_allowed and forbidding_policy(path.parent) is not None:
+    if not settings.network_allowed and policy_forbidding_network(path.parent) is not None:
         chosen = load_stored(path) or Settings()
         settings = dataclasses.replace(settings, network_allowed=chosen.network_allowed)
     text = json.dumps(dataclasses.asdict(settings) | _find_unknown_values(path, settings), ensure_ascii=False, indent=1)

@@ -171,7 +171,7 @@ def _records(raw: bytes, path: Path) -> DataRecords:
 
 def _unquoted(cell: Cell) -> Cell:
     """Remove the apostrophe that `table_writer` puts before text that a spreadsheet would take for a formula."""
-    return table_writer.remove_quote(cell) if isinstance(cell, str) else cell
+    return table_writer.remove_formula_apostrophe(cell) if isinstance(cell, str) else cell
 
 
 def _sorted(data_records: DataRecords) -> tuple[QuestionColumns, list[tuple[DataRecord, Question]], list[BadRow]]:

@@ -67,7 +67,8 @@ class Holdout:
     precision: str = ""  # precision of the base model in training
 
     @property
-    def positions(self) -> int:
+    def scored_positions(self) -> int:
+        """Return the number of trained tokens in all examples, whose probabilities a scoring measures."""
         return sum(len(example.trained) for example in self.examples)
 
     @property
@@ -91,7 +92,7 @@ def read_holdout(path: Path) -> Holdout:
         raise AppError("holdout_unreadable", path=str(path), reason=error.strerror or str(error)) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise AppError("holdout_unreadable", path=str(path), reason=f"{type(error).__name__}: {error}"[:200]) from error
-    if not holdout.positions:
+    if not holdout.scored_positions:
         raise AppError("holdout_unreadable", path=str(path), reason="no example")
     return holdout
 

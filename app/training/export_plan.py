@@ -310,7 +310,7 @@ def remaining_steps(export: ExportPlan, done_steps: Collection[str]) -> list[Art
             steps += steps_to_make(export, MERGED_F16)
         if form in quantized:
             steps.append(_quantize_step(export, form, export.file(form)))
-        writes = export.holdout.positions * _REFERENCE_BYTES if form == F16_ADAPTER else 0
+        writes = export.holdout.scored_positions * _REFERENCE_BYTES if form == F16_ADAPTER else 0
         drops = (export.file(form),) if form in quantized and form != QUANTIZED[0].name else ()
         score = _score_job(export, form, export.score_file(form), measures=True)
         steps.append(ArtifactStep("score", export.score_file(form), score, form, writes, drops))

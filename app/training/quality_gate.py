@@ -362,7 +362,7 @@ def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups
 def _trained(holdout: Holdout) -> tuple[float | None, float | None]:
     """Return the loss of base and adapter in training precision (nats per token); None if it was not reported."""
     sums = [sum(example.base_nll for example in holdout.examples), sum(one.adapter_nll for one in holdout.examples)]
-    base, adapter = (total / holdout.positions if math.isfinite(total) else None for total in sums)
+    base, adapter = (total / holdout.scored_positions if math.isfinite(total) else None for total in sums)
     return base, adapter
 
 
@@ -407,7 +407,7 @@ def read_gate(folder: Path) -> GateResult:
         raise AppError("gate_missing", id=folder.name) from error
     except (OSError, ValueError) as error:
         raise AppError("gate_unreadable", path=str(path), reason=str(error)[:200]) from error
-    if not authenticity.is_registered(FILE_NAME, raw):
+    if not authenticity.is_content_written_by_kotae(FILE_NAME, raw):
         raise AppError("gate_from_elsewhere", id=folder.name)
     return gate
 

@@ -65,19 +65,19 @@ class EmptyState(QWidget):
         super().__init__()
         self.button = buttons[0]
         self.message = Label(message, "heading3", wraps=True)
-        self._first = (FlowBox(*buttons), Label(example, tone="muted", wraps=True))
+        self._beginnings = (FlowBox(*buttons), Label(example, tone="muted", wraps=True))
         column = make_column(
             Stretch(2), into=self, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=12
         )
-        for widget in (self.message, *self._first):
+        for widget in (self.message, *self._beginnings):
             column.addWidget(widget)
         column.addStretch(3)
 
-    def show_message(self, message: str, *, is_first: bool) -> None:
-        """Show another message. `is_first`: show the buttons and the example too, because there are no entries yet."""
+    def show_message(self, message: str, *, is_list_empty: bool) -> None:
+        """Show another message. `is_list_empty`: show the buttons and the example too."""
         self.message.setText(message)
-        for widget in self._first:
-            widget.setVisible(is_first)
+        for widget in self._beginnings:
+            widget.setVisible(is_list_empty)
 
 
 class EntryActions(QObject):
@@ -274,7 +274,7 @@ class ListDetailPage(Page):
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         if self._selects_several:
             self.list.setSelectionMode(NamedList.SelectionMode.ExtendedSelection)
-            self.list.clicked.connect(self._on_clicked)  # opens also the current entry, if other content is shown
+            self.list.clicked.connect(self._on_entry_clicked)  # opens also the current entry, if other content is shown
             self.list.activated.connect(self._choose)
 
     def _connect_actions(self, actions: EntryActions) -> None:
@@ -284,7 +284,11 @@ class ListDetailPage(Page):
         actions.failed.connect(self.say)
 
     def _lay_out(self) -> None:
-        """Show the list, the content or both. If this hides the list or its button with the focus, focus the other."""
+        """Show the list and the content beside each other, or in a narrow window only one of them.
+
+        A narrow window shows the list while no entry is open or several can be selected, and otherwise the content with
+        a button back to the list. If what had the focus, the list or that button, is hidden, the other gets the focus.
+        """
         is_narrow, is_empty = self.is_narrow, self.is_empty
         has_list = self._has_entries and (not is_narrow or is_empty)
         is_alone = has_list and is_narrow and self._selects_several
@@ -320,7 +324,7 @@ class ListDetailPage(Page):
         if not (self._selects_several and self.is_narrow):
             self._choose()
 
-    def _on_clicked(self) -> None:
+    def _on_entry_clicked(self) -> None:
         is_picking = bool(QGuiApplication.keyboardModifiers())  # the click with Ctrl or Shift changes the selection
         if not (self.is_narrow and is_picking):
             self._choose()

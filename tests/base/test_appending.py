@@ -26,7 +26,7 @@ NOTE = USE + (
 )
 KNOWS = USE + (
     "print([w for w in sys.argv[3:] for n in range(int(sys.argv[2]))"
-    " if not made_here.is_registered('gate.json', f'{w} {n}'.encode())])"
+    " if not made_here.is_content_written_by_kotae('gate.json', f'{w} {n}'.encode())])"
 )
 
 

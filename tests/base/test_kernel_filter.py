@@ -33,7 +33,7 @@ def other():
 thread = threading.Thread(target=other)
 thread.start()
 begin.wait()
-told = {"state": no_network.install_filter()}
+told = {"state": no_network.install_socket_filter()}
 go.set()
 thread.join()
 families = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "bluetooth": 31, "vsock": 40, "xdp": 44}
@@ -47,7 +47,7 @@ told["x32"] = call(x32 + 41, 2, 2, 0) if os.uname().machine == "x86_64" else [Fa
 told["file"] = os.path.exists("/")
 child = "from app.base.isolation.network_guard import can_create_socket as can; print([*map(can, (1, 2, 10))])"
 told["child"] = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout.strip()
-told["again"] = no_network.install_filter()
+told["again"] = no_network.install_socket_filter()
 print(json.dumps(told))
 """
 
@@ -100,7 +100,7 @@ def test_files_are_as_before_and_a_second_filter_changes_nothing(probe):
 def test_without_it_the_same_process_makes_sockets():
     code = (
         "from app.base.isolation import network_guard as n;"
-        "print([n.can_create_socket(f) for f in (1, 2)], n.filter_state())"
+        "print([n.can_create_socket(f) for f in (1, 2)], n.socket_filter_state())"
     )
     assert run(code).strip() == "[True, True] off"
 
@@ -110,7 +110,7 @@ def test_the_variable_of_the_check_lifts_nothing_where_there_is_a_network(probe)
     code = (
         "from pathlib import Path; from app.base.isolation import network_guard as n;"
         "names = {line.partition(':')[0].strip() for line in Path('/proc/net/dev').read_text().splitlines()[2:]};"
-        "print(n.install_filter() == ('counted' if names <= {'lo'} else 'on'))"
+        "print(n.install_socket_filter() == ('counted' if names <= {'lo'} else 'on'))"
     )
     assert run(code, KOTAE_OFFLINE_CHECK="1").strip() == "True"
 
@@ -123,8 +123,8 @@ from pathlib import Path
 from app.base.isolation import network_guard as no_network
 from app.base import settings as network_policy
 network_policy.system_policy_file = lambda: Path(sys.argv[1])
-no_network.install_filter_for(sys.argv[2:])
-print(no_network.filter_state())
+no_network.install_socket_filter_for(sys.argv[2:])
+print(no_network.socket_filter_state())
 """
 
 
@@ -206,12 +206,12 @@ def test_a_policy_that_is_not_understood_forbids(tmp_path, content, is_forbidden
     file = tmp_path / "policy.toml"
     file.write_bytes(content)
     assert settings.forbids_network(file) is is_forbidden
-    assert settings.forbidding_policy(tmp_path, tmp_path / "none") == (file if is_forbidden else None)
-    assert settings.forbidding_policy(tmp_path / "other", file) == (file if is_forbidden else None)
+    assert settings.policy_forbidding_network(tmp_path, tmp_path / "none") == (file if is_forbidden else None)
+    assert settings.policy_forbidding_network(tmp_path / "other", file) == (file if is_forbidden else None)
 
 
 def test_without_a_file_nothing_is_forbidden(tmp_path):
-    assert settings.forbidding_policy(tmp_path, tmp_path / "none" / "policy.toml") is None
+    assert settings.policy_forbidding_network(tmp_path, tmp_path / "none" / "policy.toml") is None
     assert not settings.is_network_off(tmp_path)
 
 

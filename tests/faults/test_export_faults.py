@@ -246,7 +246,7 @@ def test_no_cell_of_a_csv_file_begins_as_a_formula_and_each_is_read_back(tally: 
     text = made.getvalue().decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert all(row[0].startswith("'") for row in rows)
-    assert [table_writer.remove_quote(row[0]) for row in rows[1:]] == [
+    assert [table_writer.remove_formula_apostrophe(row[0]) for row in rows[1:]] == [
         invisible_characters.remove(one) for one in FORMULAS
     ]
     for delimiter in ";\t|":  # a program that separates otherwise still finds quoted cells
@@ -259,7 +259,7 @@ def test_no_cell_of_a_csv_file_begins_as_a_formula_and_each_is_read_back(tally: 
 @pytest.mark.parametrize("text", ["", "10日", "'引用'", "1-2", "a=b", "・項目", "（＝等しい）", "年次"])
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
     assert not table_writer.is_formula_like(text)
-    assert table_writer.remove_quote(text) == text
+    assert table_writer.remove_formula_apostrophe(text) == text
 
 
 class Acting(HTMLParser):

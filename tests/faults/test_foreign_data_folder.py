@@ -231,7 +231,7 @@ def test_files_of_ours_that_never_end_are_not_read_to_their_end(tmp_path: Path, 
     assert folders.list_attempts(tmp_path) == []
     assert not training_environment.is_ours(tmp_path / "environment", tmp_path)
     authenticity.use_registry(tmp_path)
-    assert not authenticity.is_registered("run.json", b"x")
+    assert not authenticity.is_content_written_by_kotae("run.json", b"x")
     tally.tried(4)
 
 

@@ -163,7 +163,7 @@ def test_what_may_have_a_network_still_reaches_into_nobody(other: Other) -> None
     """A child that fetches has sockets of its own, and takes none of others."""
     code = (
         "import json, sys; from app.base.isolation import network_guard; from tests.faults import isolation_probe as p;"
-        "network_guard.install_filter_for([sys.argv[1]]); tries = p.attempts(json.loads(sys.argv[2]));"
+        "network_guard.install_socket_filter_for([sys.argv[1]]); tries = p.attempts(json.loads(sys.argv[2]));"
         "print([p._outcome(tries[n]) for n in ('trace it', 'read its memory', 'write its memory', 'take its socket')],"
         "network_guard.can_create_socket(2))"
     )

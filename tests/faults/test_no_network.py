@@ -201,7 +201,8 @@ def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path: Path) 
     if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     code = (
-        "import os, sys; from app.base.isolation import network_guard; assert network_guard.install_filter() == 'on';"
+        "import os, sys; from app.base.isolation import network_guard;"
+        "assert network_guard.install_socket_filter() == 'on';"
         "os.execv(sys.executable, [sys.executable, '-m', 'tests.faults.network_probe', 'download'])"
     )
     env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))

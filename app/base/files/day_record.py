@@ -73,10 +73,11 @@ class DayRecord:
         return {name for name, one in self.track(kind, dated, now).items() if one.is_expired(now, days)}
 
     def track(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, TrackedItem]:
-        """Count the time that has passed, record the items that are new, and return the age of each.
+        """Add the days that the machine has run since the last call, record new items, and return each item's age.
 
-        `dated`: all existing items of a kind with their dates; the record drops other items of that kind. `now`: the
-        clock's time. Both are in seconds since 1970.
+        An age has the counted days since the item was first recorded, the clock's date then, and the item's own date:
+        the clock alone may be wrong. `dated`: all existing items of a kind with their dates; the record drops other
+        items of that kind. `now`: the clock's time. Dates and `now` are in seconds since 1970.
         """
         with _lock:
             state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}

@@ -119,7 +119,7 @@ def open_atomically(target: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
-def require_zip_date() -> None:
+def require_clock_fit_for_zip() -> None:
     """Raise AppError("clock_unfit") if the clock is outside 1980 to 2107, the years of zip (Word and Excel) files."""
     year = time.gmtime().tm_year
     if not 1981 <= year <= 2106:  # one year less at each end, because local time differs from UTC

@@ -92,7 +92,7 @@ _NVIDIA = "nvidia-modprobe"
 _state = "off"
 
 
-def install_filter_for(arguments: Sequence[str]) -> None:
+def install_socket_filter_for(arguments: Sequence[str]) -> None:
     """Install the filter for the role that the arguments select. Call it before the process has threads.
 
     `arguments`: the arguments of the command line, without the program.
@@ -100,10 +100,10 @@ def install_filter_for(arguments: Sequence[str]) -> None:
     global _state
     first = arguments[0] if arguments else ""
     if first in OFFLINE_ROLES:
-        install_filter(_HEADLESS)
+        install_socket_filter(_HEADLESS)
     elif first in FETCHING_ROLES:
         if settings.forbids_network(settings.system_policy_file()):
-            install_filter()
+            install_socket_filter()
         else:
             _protect_other_processes()
     elif _command(arguments) != "serve" and settings.is_network_off(settings.data_folder_of_arguments(arguments)):
@@ -111,10 +111,10 @@ def install_filter_for(arguments: Sequence[str]) -> None:
         if _command(arguments) == "" and is_display_remote():
             _state = "display"
         else:
-            install_filter()
+            install_socket_filter()
 
 
-def filter_state() -> str:
+def socket_filter_state() -> str:
     """Return the state of the filter in this process.
 
     on | off | unsupported (this system has no filter) | refused (by the kernel) | counted (not installed, because the
@@ -137,8 +137,8 @@ def is_filter_supported() -> bool:
     return sys.platform == "linux" and os.uname().machine in _MACHINES and sys.byteorder == "little"
 
 
-def install_filter(scope: str = _SHOWING) -> str:
-    """Install the filter for this process, all its threads and its future children. Return `filter_state()`.
+def install_socket_filter(scope: str = _SHOWING) -> str:
+    """Install the filter for this process, all its threads and its future children. Return `socket_filter_state()`.
 
     `scope`: as for `_compile_filter`.
     """

@@ -243,7 +243,8 @@ def find_separator(text: str, candidates: str) -> str:
     """Return the candidate that splits the first rows most evenly, and into the most cells; else the first one."""
     sample = text[:SAMPLE_CHARACTERS]
 
-    def evenness(separator: str) -> tuple[float, int]:
+    def rate_separator(separator: str) -> tuple[float, int]:
+        """Return the share of rows that have the most frequent number of cells, and that number; 0.0 for one cell."""
         try:
             reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
             counts = [len(row) for _, row in zip(range(SAMPLE_ROWS), reader, strict=False) if row]
@@ -252,7 +253,7 @@ def find_separator(text: str, candidates: str) -> str:
         usual = max(set(counts), key=counts.count, default=0)
         return (counts.count(usual) / len(counts) if usual > 1 else 0.0), usual
 
-    return max(candidates, key=evenness)
+    return max(candidates, key=rate_separator)
 
 
 def read_delimited(text: str, name: str) -> Iterator[TableRow]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from app.base import invisible_characters
-from app.base.files.output_file import require_zip_date
+from app.base.files.output_file import require_clock_fit_for_zip
 
 CELL_CHARACTERS = 32_767  # Excel's limit
 FORMULA_SIGNS = frozenset("=+-@")  # NFKC converts full-width, small and superscript forms to these
@@ -34,7 +34,7 @@ def is_formula_like(text: str) -> bool:
     return first != "" and (first in _MINUS or unicodedata.normalize("NFKC", first)[:1] in FORMULA_SIGNS)
 
 
-def remove_quote(cell: str) -> str:
+def remove_formula_apostrophe(cell: str) -> str:
     """Return the text of a cell without the apostrophe that `write_csv` puts before formulas."""
     return cell[1:] if cell.startswith("'") and is_formula_like(cell.lstrip("'")) else cell
 
@@ -113,8 +113,11 @@ class WorkbookWriter:
             sheet.append([self._cell(sheet, value, self._plain) for value in row])
 
     def save(self, file: BinaryIO) -> None:
-        """Write the workbook to a file. Raises AppError("clock_unfit")."""
-        require_zip_date()
+        """Write the workbook to a file.
+
+        Raises AppError("clock_unfit") if the machine's clock shows a year that an Excel file cannot store as its date.
+        """
+        require_clock_fit_for_zip()
         self._book.save(file)
 
     def _free_title(self, title: str) -> str:
@@ -173,7 +176,7 @@ def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[objec
 def _harmless(cells: Sequence[object]) -> list[object]:
     """Return the cells with an apostrophe before each text that looks like a formula. Numbers such as -5 are unchanged.
 
-    A formula that already has an apostrophe gets another one, so that `remove_quote` restores the text.
+    A formula that already has an apostrophe gets another one, so that `remove_formula_apostrophe` restores the text.
     """
     shown = [invisible_characters.remove(cell) if isinstance(cell, str) else cell for cell in cells]
     return [f"'{cell}" if isinstance(cell, str) and _needs_quote(cell) else cell for cell in shown]

@@ -65,11 +65,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
         sandbox.limit_memory((sandbox.address_space_bytes() or 1_000_000_000) + allowed.memory_bytes)
         threading.Thread(target=_watch, args=(writer, allowed.processor_s), daemon=True).start()
         _read(raw, int(arguments[0]), allowed, writer)
-        _end(writer, "")
+        _send_end_and_exit(writer, "")
     except (MemoryError, RecursionError, _CrowdedError):
-        _end(writer, "crowded")
+        _send_end_and_exit(writer, "crowded")
     except Exception:  # noqa: BLE001  openpyxl raises any exception for a damaged file
-        _end(writer, "damaged")
+        _send_end_and_exit(writer, "damaged")
 
 
 def _import() -> None:
@@ -87,11 +87,15 @@ def _watch(writer: EventWriter, limit_s: float) -> None:
     until = time.process_time() + limit_s
     while time.process_time() < until:
         time.sleep(_WATCH_INTERVAL_S)
-    _end(writer, "crowded")
+    _send_end_and_exit(writer, "crowded")
 
 
-def _end(writer: EventWriter, problem: str) -> NoReturn:
-    """Send the last event and exit. `problem`: locked | crowded | damaged, or "" after success."""
+def _send_end_and_exit(writer: EventWriter, problem: str) -> NoReturn:
+    """Send the last event and exit.
+
+    `problem`: locked (by a password, or an old .xls file) | crowded (more cells, characters, memory or time than
+    `WorkbookBudget` allows) | damaged | "" (none: the workbook was read).
+    """
     writer.send({"end": problem})
     os._exit(0)
 
@@ -100,11 +104,11 @@ def _read(raw: bytes, max_rows: int, budget: WorkbookBudget, writer: EventWriter
     from openpyxl import load_workbook
 
     if raw.startswith(b"\xd0\xcf\x11\xe0"):  # an old .xls, or a workbook with a password
-        _end(writer, "locked")
+        _send_end_and_exit(writer, "locked")
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         problem = sandbox.archive_problem(archive)
     if problem:
-        _end(writer, {"protected": "locked", "bomb": "crowded"}.get(problem, "damaged"))
+        _send_end_and_exit(writer, {"protected": "locked", "bomb": "crowded"}.get(problem, "damaged"))
     cells, characters = budget.cells, budget.characters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings about features that are not read

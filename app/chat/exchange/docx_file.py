@@ -21,7 +21,7 @@ from docx.shared import Mm, Pt, RGBColor
 from markdown_it.token import Token
 
 from app.base.files.inert_markdown import parse
-from app.base.files.output_file import require_zip_date
+from app.base.files.output_file import require_clock_fit_for_zip
 from app.base.invisible_characters import remove  # Word cannot open a file with some of them
 from app.base.wording import phrase
 from app.chat import answer_check
@@ -424,6 +424,6 @@ def _add_remark(document: WordDocument, text: str) -> None:
 
 def _saved(document: WordDocument) -> bytes:
     file = io.BytesIO()
-    require_zip_date()
+    require_clock_fit_for_zip()
     document.save(file)
     return file.getvalue()

@@ -179,7 +179,7 @@ class OfflineCheckRun:
         return local_models.answering_model(by_size, settings.load(self._where.settings).model_id)
 
     def _mode(self) -> tuple[str, str]:
-        policy = settings.forbidding_policy(self._where.data)
+        policy = settings.policy_forbidding_network(self._where.data)
         if policy is not None:
             return "policy", str(policy)
         return ("nobody" if settings.load(self._where.settings).network_allowed else "settings"), ""

@@ -316,7 +316,7 @@ def probe_guard() -> NoReturn:
 
 def probe_filter() -> NoReturn:
     """Print a `KernelProbe`: the states of the kernel filter and of Landlock on this machine, as in `CheckResult`."""
-    state = network_guard.install_filter()
+    state = network_guard.install_socket_filter()
     if state == "on" and (
         network_guard.can_create_socket(socket.AF_INET) or network_guard.can_create_socket(socket.AF_INET6)
     ):

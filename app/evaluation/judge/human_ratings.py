@@ -172,7 +172,7 @@ def _score(cell: Cell) -> int | None:
 
 def _answer(cell: Cell) -> str:
     """Return the answer without the apostrophe that `table_writer` puts before what looks like a formula."""
-    return table_writer.remove_quote(_text(cell))
+    return table_writer.remove_formula_apostrophe(_text(cell))
 
 
 def _text(cell: Cell) -> str:

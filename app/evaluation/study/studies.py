@@ -159,7 +159,7 @@ def read(folder: Path) -> Study:
         found = json_lines.convert_message(data, {"Study": Study})
     except (OSError, ValueError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
-    if not authenticity.is_registered(STUDY, raw):
+    if not authenticity.is_content_written_by_kotae(STUDY, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)
     return dataclasses.replace(
         found,
@@ -327,7 +327,7 @@ def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
         _check_results(found.evaluation)
     except (OSError, ValueError, TypeError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
-    if not authenticity.is_registered(RESULTS, raw):
+    if not authenticity.is_content_written_by_kotae(RESULTS, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)
     return found.evaluation, found.sections
 

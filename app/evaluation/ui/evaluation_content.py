@@ -179,11 +179,11 @@ class EvaluationContent(QStackedWidget):
         show = functools.partial(self._on_combined, number, first)
         background.run(read, show, functools.partial(self._on_unreadable, number))
 
-    def show_listed(self, *, is_listed: bool) -> None:
-        """Choose the text of the hint. `is_listed`: there are entries, and beside them a button to add a set."""
+    def show_hint(self, *, has_entries: bool) -> None:
+        """Choose the text of the hint. `has_entries`: the list has entries, and beside them a button to add a set."""
         first = phrase("evaluation.add_a_question_set_to")
-        message = phrase("evaluation.choose_one_from_the_list") if is_listed else first
-        self.nothing.show_message(message, is_first=not is_listed)
+        message = phrase("evaluation.choose_one_from_the_list") if has_entries else first
+        self.nothing.show_message(message, is_list_empty=not has_entries)
 
     # ------------------------------------------------------------------- private
 

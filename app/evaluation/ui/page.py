@@ -212,7 +212,7 @@ class EvaluationPage(ListDetailPage):
         self._is_reading = False
         had_focus = self.contents.nothing.button.hasFocus()
         self._listed = listed
-        self.contents.show_listed(is_listed=bool(listed))
+        self.contents.show_hint(has_entries=bool(listed))
         self._show_list(self._live)
         shown, key = self.contents.entry, self.contents.key
         wanted, now = listed.find(self._pending_entry), listed.find(key)

@@ -57,7 +57,10 @@ _Tensor._fields_ = [
 
 
 def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
-    """Evaluate a text and write the column means to `part` (NPZ). `report` gets the tokens done and the total.
+    """Evaluate a text, and write an importance matrix to `part` (NPZ): the mean squares of each weight's inputs.
+
+    It has a vector for each weight matrix, with a mean for each of its input columns. `report` gets the tokens done and
+    the total.
 
     Raises AppError: the codes of `gguf.check_model`; imatrix_experts, imatrix_text_unreadable, imatrix_text_short,
     model_unreadable, context_failed, decode_failed, imatrix_failed.
@@ -166,12 +169,13 @@ class _MeasuredModel(NativeModel):
         stops the evaluation.
         """
         try:
-            return self._record(_Tensor.from_address(address), asks)
+            return self._add_input_squares(_Tensor.from_address(address), asks)
         except Exception as error:  # noqa: BLE001  no exception may reach native code; raised after the decode
             self._problem = error
             return False
 
-    def _record(self, product: _Tensor, asks: bool) -> bool:
+    def _add_input_squares(self, product: _Tensor, asks: bool) -> bool:
+        """Add the squares of a matrix product's inputs to the sums of its weight. Return as for `_on_step`."""
         if product.op != _MUL_MAT or not product.src[0] or not product.src[1]:
             return not asks
         weight, values = product.src[0].contents, product.src[1].contents

@@ -266,7 +266,7 @@ class LlamaBackend(NativeModel):
 
         A text longer than the context is cut; its final token stays, since some models pool there.
         """
-        tokens = self.tokens_of(text, with_frame=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
+        tokens = self.tokens_of(text, with_begin_end=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
         self._clear()

@@ -75,16 +75,16 @@ class NativeModel:
             found += self.tokens_of(segment.text, has_markup=segment.markup)
         return found
 
-    def tokens_of(self, text: str, *, has_markup: bool = False, with_frame: bool = False) -> list[int]:
+    def tokens_of(self, text: str, *, has_markup: bool = False, with_begin_end: bool = False) -> list[int]:
         """Return the tokens of a text.
 
-        `has_markup`: parse control tokens in the text. `with_frame`: add the begin and end tokens that the model's
+        `has_markup`: parse control tokens in the text. `with_begin_end`: add the begin and end tokens that the model's
         metadata requires. Raises AppError("text_unreadable").
         """
         encoded = text.encode("utf-8", "replace")
         size = len(encoded) + 8
         out = (api.llama_token * size)()
-        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, size, with_frame, has_markup)
+        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, size, with_begin_end, has_markup)
         if count < 0:
             raise AppError("text_unreadable")
         return out[:count]

@@ -182,7 +182,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     try:
         holdout = kept or to_holdout(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary)
-        model.open(*_context_tokens(job, holdout))
+        model.open(*_longest_text_and_chat_tokens(job, holdout))
         run = _ScoringRun(model, job, holdout, send)
         scores = run.run()
     finally:
@@ -213,7 +213,7 @@ def _example(text: ScoredText, model: ScoredModel) -> HeldOutExample:
     return HeldOutExample(text.line, ids, (NOT_TRAINED,) * prompt + ids[prompt:])
 
 
-def _context_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:
+def _longest_text_and_chat_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:
     """Return the tokens of the longest text to read at once, and of the longest prompt with its answer."""
     asked = job.chats if job.answers else ()
     first = job.chats[:1] if job.speed_tokens else ()
@@ -230,14 +230,17 @@ def _require_known_ids(holdout: Holdout, job: Score, vocabulary: int) -> None:
 
 
 class _ScoringRun:
-    """Scores one model: first the examples, then the answers."""
+    """Measures one model: how likely it finds the tokens of the hold-out examples, and then the answers it writes.
+
+    The answers are to the prompts of the hold-out conversations, and are checked against the answers kept back.
+    """
 
     def __init__(self, model: ScoredModel, job: Score, holdout: Holdout, send: Send) -> None:
         self._model = model
         self._job = job
         self._holdout = holdout
         self._send = send
-        self._header = ReferenceHeader(holdout.positions, model.vocabulary, holdout.digest)
+        self._header = ReferenceHeader(holdout.scored_positions, model.vocabulary, holdout.digest)
         self._done = 0
         self._sent_at = 0.0
         answers = sum(len(chat.ids) + chat.limit for chat in job.chats) if job.answers else 0

@@ -108,11 +108,15 @@ class ScoredModel(NativeModel):
 
         `stop`: the end of all batches. `logit_indices`: the indices whose logits are needed.
         """
-        end = self._end_by_rows(begin, stop, logit_indices)
+        end = self._end_of_fitting_tokens(begin, stop, logit_indices)
         missing = LEAST_TOKENS - (stop - end)
         return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
 
-    def _end_by_rows(self, begin: int, stop: int, logit_indices: set[int]) -> int:
+    def _end_of_fitting_tokens(self, begin: int, stop: int, logit_indices: set[int]) -> int:
+        """Return the index after the last token from `begin` on that fits into one batch.
+
+        A batch has at most `batch_tokens` tokens, and at most `rows` of them may need logits.
+        """
         rows = 0
         full: int = min(stop, begin + self.batch_tokens)
         for at in range(begin, full):

@@ -171,7 +171,7 @@ class RemoteServer:
         self._key = key
         self._targets: Sequence[tuple[int, Any]] = ()  # socket families and addresses, in the system's order
 
-    def look_up(self) -> None:
+    def resolve_host(self) -> None:
         """Resolve the host name and keep its local addresses for all later connections.
 
         Raises AppError: remote_name_unknown, remote_public.
@@ -270,7 +270,7 @@ class RemoteServer:
     def _connect(self) -> socket.socket:
         """Connect to the first address that answers: `localhost` has two, and most servers listen on one."""
         if not self._targets:
-            self.look_up()
+            self.resolve_host()
         for family, target in self._targets:
             plain = socket.socket(family, socket.SOCK_STREAM)
             try:

@@ -172,7 +172,7 @@ class RemoteBackend:
         if remote is None or remote.address != self._address:
             raise AppError("remote_bad_address", address=local_model.address_label(self._address))
         server = RemoteServer(self._address, command.key)
-        server.look_up()
+        server.resolve_host()
         offered = next((model for model in model_server.list_models(server) if model.name == remote.model), None)
         if offered is None:
             raise AppError("remote_model_unknown", address=server.label, model=remote.model)
@@ -324,7 +324,7 @@ def _check_server(address: str, line: bytes) -> dict[str, object]:
     """
     try:
         server = RemoteServer(address, str(json.loads(line or b"{}").get("key", "")))
-        server.look_up()
+        server.resolve_host()
         found = model_server.list_models(server)
         context_tokens = [
             model_server.find_context_tokens(server, one) if len(found) == 1 else one.context_tokens for one in found

@@ -356,10 +356,9 @@ class EngineReservation(QObject):
         return self._poll.isActive()
 
     def take(self, refusal: AppError, go_on: Callable[[], None]) -> None:
-        """Reserve the engine.
+        """Wait until the engine computes no answer, end its process, which frees its memory, and then call `go_on`.
 
-        `refusal`: the error for requests meanwhile. `go_on`: called once the engine is gone, when memory can be
-        measured.
+        `refusal`: the error that requests get until `give_back`.
         """
         self._engine.refusal, self._go_on = refusal, go_on
         if self._is_busy():

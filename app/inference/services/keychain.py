@@ -1,6 +1,6 @@
 """Keep the hub's token and keys of model servers in the system's password store, only at the user's request.
 
-Needs the optional package `keyring`; Kotae itself never writes a token to a file. `RemoteKeys` keeps keys in memory.
+Both are called credentials. Needs the optional package `keyring`; Kotae itself never writes one to a file. `RemoteKeys` keeps keys in memory.
 """
 
 import importlib
@@ -14,10 +14,10 @@ USER = "huggingface.co"
 PLACE = f"https://{USER}"  # the token is sent to this hub only
 
 
-def stored_token(user: str = USER) -> str:
-    """Return the stored token; "" if there is no token or no password store.
+def stored_credential(user: str = USER) -> str:
+    """Return the stored token or key; "" if there is none or no password store.
 
-    The system may ask the user to unlock the store. `user`: the host that the token is for.
+    The system may ask the user to unlock the store. `user`: the host of the hub, or the origin of a model server.
     """
     try:
         return str(_keyring().get_password(SERVICE, user) or "")
@@ -25,14 +25,14 @@ def stored_token(user: str = USER) -> str:
         return ""
 
 
-def store_token(token: str, user: str = USER) -> None:
-    """Store a token. Raises AppError("keychain_unavailable")."""
+def store_credential(token: str, user: str = USER) -> None:
+    """Store a token or key; `user` as for `stored_credential`. Raises AppError("keychain_unavailable")."""
     _change_store(lambda keyring: keyring.set_password(SERVICE, user, token))
 
 
-def forget_token(user: str = USER) -> None:
-    """Delete a token. Raises AppError("keychain_unavailable")."""
-    if stored_token(user):
+def forget_credential(user: str = USER) -> None:
+    """Delete a token or key; `user` as for `stored_credential`. Raises AppError("keychain_unavailable")."""
+    if stored_credential(user):
         _change_store(lambda keyring: keyring.delete_password(SERVICE, user))
 
 
@@ -81,7 +81,7 @@ class RemoteKeys:
         """Read the stored key. Do not call it in the window's thread: the system may ask to unlock the store."""
         origin = origin_of(address)
         if origin not in self._keys:
-            self._keys[origin] = stored_token(origin)
+            self._keys[origin] = stored_credential(origin)
 
     def key_of(self, address: str) -> str:
         """Return the key; "" if there is none."""

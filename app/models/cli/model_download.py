@@ -212,7 +212,7 @@ def stored_hub_token(source: str) -> str:
     """
     if origin_of(source) != origin_of(keychain.PLACE):
         return ""
-    return os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_token()
+    return os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_credential()
 
 
 def _report_outcome(session: _DownloadSession, output: Output) -> int:

@@ -45,10 +45,10 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     address = local_model.normalize_address(options.address)
     if not settings.load(where.settings).network_allowed:
         raise AppError("remote_network_off")
-    key = read_key(options.key_from) if options.key_from is not None else keychain.stored_token(origin_of(address))
+    key = read_key(options.key_from) if options.key_from is not None else keychain.stored_credential(origin_of(address))
     chosen = _choose_model(_request_models(address, key), options.model, address)
     if options.keep_key and key:
-        keychain.store_token(key, origin_of(address))
+        keychain.store_credential(key, origin_of(address))
     remote = RemoteModel(address, chosen.model, options.context or 0)
     with ModelStore.open(where.database, where.backups) as store:
         model = model_registry.describe_remote_model(

@@ -187,8 +187,8 @@ class ModelsPage(Page):
         self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
         self.found_button.clicked.connect(self.maintenance_strip.search_other_programs)
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
-        self.list.clicked.connect(self._on_clicked)
-        self.list.activated.connect(self._on_clicked)
+        self.list.clicked.connect(self._on_entry_clicked)
+        self.list.activated.connect(self._on_entry_clicked)
         self.detail.use_button.clicked.connect(lambda: self._with_model(self.using.use))
         self.detail.verify_button.clicked.connect(
             lambda: self._with_model(lambda model: self.maintenance_strip.verify([model.id]))
@@ -335,7 +335,7 @@ class ModelsPage(Page):
             self._chosen_key = entry.key
             self._show_detail()
 
-    def _on_clicked(self, _index: QModelIndex) -> None:
+    def _on_entry_clicked(self, _index: QModelIndex) -> None:
         self._is_detail_shown = True
         self._lay_out()
 

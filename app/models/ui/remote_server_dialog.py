@@ -283,7 +283,7 @@ class RemoteServerController(QObject):
             self._engine.remote_keys.give(remote.address, key)
         if is_stored:
             origin = origin_of(remote.address)
-            background.run(lambda: keychain.store_token(key, origin), lambda _: None, self._on_not_stored)
+            background.run(lambda: keychain.store_credential(key, origin), lambda _: None, self._on_not_stored)
         loaded = self._engine.loaded
         if loaded is not None and loaded.remote is not None and not self._engine.is_computing:
             self._engine.end()  # the next question connects with the new values

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         key = load_or_create_key(where.data, is_renewed=options.new_key)
     app = core_application()
     listener = _listener(options.port, output)
-    network_guard.install_filter()  # from now on neither this process nor its children can create another socket
+    network_guard.install_socket_filter()  # from now on neither this process nor its children can create another socket
     with listener, QuestionEmbedder(where, output) if where.documents.is_file() else nullcontext() as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
         embedding = embedder.embedding if embedder else None

@@ -116,7 +116,7 @@ def _source(job: InstallJob) -> Path | None:
 def forbid_network() -> None:
     """Block the network for this process and every process that it starts from now on, including uv."""
     network_guard.enforce_offline()
-    network_guard.install_filter()
+    network_guard.install_socket_filter()
 
 
 def _provide_python(job: InstallJob, plan: InstallPlan, where: EnvironmentFolders, report: SendEvent) -> BasePython:

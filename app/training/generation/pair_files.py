@@ -284,7 +284,7 @@ def _cell(row: TableRow, at: int) -> str:
 
 def _text(cell: Cell) -> str:
     """Return the cell's text without the apostrophe that a CSV has before formulas."""
-    return table_writer.remove_quote("" if cell is None else str(cell).replace("\r\n", "\n").strip())
+    return table_writer.remove_formula_apostrophe("" if cell is None else str(cell).replace("\r\n", "\n").strip())
 
 
 def _decided(texts: Mapping[str, str], pair: _Pair) -> _Pair | str:

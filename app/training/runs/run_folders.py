@@ -150,7 +150,7 @@ def is_from_elsewhere(folder: Path) -> bool:
 
 def is_planned_here(folder: Path) -> bool:
     """Return whether this program wrote the run's spec; a foreign spec may name any file of this machine."""
-    return authenticity.is_registered_file(folder / SPEC)
+    return authenticity.is_file_written_by_kotae(folder / SPEC)
 
 
 def require_planned_here(run: TrainingRunFolder) -> None:

@@ -332,7 +332,7 @@ def _verdict(path: Path) -> str:
     """Return the verdict in the file; "" if there is none that this program wrote."""
     try:
         raw = strict_json.read_bytes(path)
-        found = strict_json.loads(raw)["verdict"] if authenticity.is_registered(path.name, raw) else ""
+        found = strict_json.loads(raw)["verdict"] if authenticity.is_content_written_by_kotae(path.name, raw) else ""
     except (OSError, ValueError, TypeError, LookupError):
         return ""
     return found if found in _VERDICTS else ""

@@ -27,7 +27,7 @@ from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill
-from app.uikit.widgets.form_rows import AnswerChoice
+from app.uikit.widgets.form_rows import DescribedChoice
 from app.uikit.widgets.labels import FactList, IconLabel, Label
 
 if TYPE_CHECKING:
@@ -333,10 +333,10 @@ def _remark_text(remark: CapabilityNote) -> str:
     return wording.phrase(f"training.ability.{remark.code}", **remark.facts).replace(" GB", "\u00a0GB")
 
 
-def goal_choice(theme: Theme) -> AnswerChoice:
+def goal_choice(theme: Theme) -> DescribedChoice:
     """Return a control for the question 何をしたいですか with its answers, each with advice."""
     texts = {goal: (phrase(f"training.goal_answer.{goal}"), phrase(f"training.goal_advice.{goal}")) for goal in GOALS}
-    choice = AnswerChoice(theme, texts, ANSWER_PX)
+    choice = DescribedChoice(theme, texts, ANSWER_PX)
     for answer in choice.answers.values():  # the arrow is only visual, not part of the accessible text
         answer.about.setText(f"→ {answer.about.text()}")
     return choice

@@ -66,7 +66,7 @@ def parse(text: str) -> SafeDocument:
     document = SafeDocument()
     text = untrusted_text.make_harmless(text)
     if is_bounded(text):
-        document.setMarkdown(_prepare(text), _FEATURES)
+        document.setMarkdown(_adapt_to_qt(text), _FEATURES)
         _disarm(document)
     else:
         document.setPlainText(text)
@@ -131,7 +131,7 @@ def _is_too_deep(line: str) -> bool:
     return len(line) - len(line.lstrip()) > 8 * NESTING_MAX or bool(_NESTED.match(line))
 
 
-def _prepare(text: str) -> str:
+def _adapt_to_qt(text: str) -> str:
     """Change Markdown text so that Qt shows all of it, with its line breaks.
 
     A line break inside a paragraph, which Qt would turn into a space, gets the mark `untrusted_text.LINE_BREAK`. A
@@ -231,7 +231,7 @@ def _without_link(style: QTextCharFormat) -> QTextCharFormat:
 
 
 def _replace_characters(cursor: QTextCursor, block: QTextBlock) -> None:
-    """Replace the line break marks of `_prepare` in a block by line separators, and unsafe characters by visible ones.
+    """Replace in a block the line break marks of `_adapt_to_qt` by line separators, unsafe characters by visible ones.
 
     Unsafe characters can come from entities such as &#x202e;. Outside code, also insert the display helpers of
     `untrusted_text`, which control where lines break.

@@ -193,7 +193,7 @@ class RichText(QTextBrowser):
         cursor.insertBlock()
         cursor.insertText(untrusted_text.make_harmless(text))
         if self._query_words:
-            self._highlight_words()
+            self._show_highlights()
 
     def mark(self, query_words: Sequence[str], current: int | None = None) -> int:
         """Highlight these words, also in texts shown later. Return the number of their places.
@@ -202,7 +202,7 @@ class RichText(QTextBrowser):
         """
         if query_words or self._query_words:
             self._query_words, self._current = tuple(query_words), current
-            self._highlight_words()
+            self._show_highlights()
         return len(self._places)
 
     def mark_rect(self) -> QRect:
@@ -212,10 +212,10 @@ class RichText(QTextBrowser):
             cursor.setPosition(self._places[min(self._current, len(self._places) - 1)][0])
         return self.cursorRect(cursor)
 
-    def _highlight_words(self) -> None:
-        self.setExtraSelections(self._marks())
+    def _show_highlights(self) -> None:
+        self.setExtraSelections(self._highlights())
 
-    def _marks(self) -> list[QTextEdit.ExtraSelection]:
+    def _highlights(self) -> list[QTextEdit.ExtraSelection]:
         """Find the words and return their highlights. The current one has an outline."""
         self._places = word_places(self.document(), self._query_words) if self._query_words else []
         current = None if self._current is None else min(self._current, len(self._places) - 1)
@@ -251,7 +251,7 @@ class RichText(QTextBrowser):
         self.setDocument(document)
         if kept is not None:
             self.setTextCursor(kept)
-        self._highlight_words()
+        self._show_highlights()
         if self._shown_document is not None:
             self._shown_document.deleteLater()
         self._shown_document = document

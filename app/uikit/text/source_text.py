@@ -43,13 +43,13 @@ class SourceText(QScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._fit_page()
+        self._fit_sheet_width()
 
     def _show_page(self) -> None:
         self.sheet.show_text(self._text, self._places)
-        self._fit_page()
+        self._fit_sheet_width()
 
-    def _fit_page(self) -> None:
+    def _fit_sheet_width(self) -> None:
         self.sheet.fit(self.width() - self.verticalScrollBar().sizeHint().width())
 
 

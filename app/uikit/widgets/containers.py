@@ -303,7 +303,7 @@ class CardGrid(QWidget):
     def next_row(self) -> None:
         self._row += 1
 
-    def rule(self, columns: int) -> None:
+    def add_separator(self, columns: int) -> None:
         """Finish the current row with a separating line across `columns` columns."""
         self._row += 1
         self.put(Separator(), 0, span=columns)

@@ -151,7 +151,7 @@ class AutoSpin(QDoubleSpinBox):
     # --------------------------------------------------------------------- typing
 
     def event(self, event: QEvent) -> bool:
-        """Let typing replace the text of 自動, inside which Qt would accept no characters."""
+        """Let typing replace the text of 自動 (automatic), inside which Qt would accept no characters."""
         words = self.specialValueText()
         is_auto_text = self.text() == words and not words.removesuffix(self.suffix()).isdecimal()
         if is_auto_text and _is_typing(event):
@@ -187,9 +187,10 @@ class AutoSpin(QDoubleSpinBox):
         return text.rstrip("0").rstrip(".") if "." in text else text
 
     def _is_auto(self, text: str) -> bool:
-        """Return whether a text of the field means 自動: it is empty, or the text of 自動.
+        """Return whether a text of the field means "automatic": it is empty, or the field's text for "automatic".
 
-        The text of 自動 may be a number such as 1 回; typing exactly that also selects 自動.
+        That text is 自動, but a field may show its usual number instead, such as 1 回 (once); typing exactly that
+        also selects "automatic".
         """
         return text == self.specialValueText() or not text.removesuffix(self.suffix()).strip()
 

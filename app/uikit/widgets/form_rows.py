@@ -257,12 +257,12 @@ class CardChoice(QWidget):
         radio.setFocus(Qt.FocusReason.OtherFocusReason)
 
 
-class AnswerChoice(CardChoice):
+class DescribedChoice(CardChoice):
     """A choice among a few answers, each with a sentence."""
 
     def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
         """`answers`: the name and sentence for each key. `name_px`: the width of the names beside the sentences."""
-        self.answers = {key: AnswerChoiceCard(theme, *words, name_px) for key, words in answers.items()}
+        self.answers = {key: DescribedChoiceCard(theme, *words, name_px) for key, words in answers.items()}
         super().__init__(self.answers)
         column = make_column(into=self, spacing_px=SPACING_PX)
         for answer in self.answers.values():
@@ -274,7 +274,7 @@ SPACING_PX = 8
 MARK_PX = 24  # width of the radio button with its gap
 
 
-class AnswerChoiceCard(ChoiceCard):
+class DescribedChoiceCard(ChoiceCard):
     """A card with an answer and a sentence. `show_obstacle` disables it and shows the reason instead."""
 
     def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:

@@ -47,12 +47,12 @@ def as_it_was() -> Iterator[None]:
 def test_a_token_is_kept_until_it_is_forgotten() -> None:
     keyring.set_keyring(_Memory())
     assert keychain.is_available()
-    assert keychain.stored_token() == ""
-    keychain.forget_token()  # nothing to forget
-    keychain.store_token("hf_token")
-    assert keychain.stored_token() == "hf_token"
-    keychain.forget_token()
-    assert keychain.stored_token() == ""
+    assert keychain.stored_credential() == ""
+    keychain.forget_credential()  # nothing to forget
+    keychain.store_credential("hf_token")
+    assert keychain.stored_credential() == "hf_token"
+    keychain.forget_credential()
+    assert keychain.stored_credential() == ""
 
 
 def test_without_a_store_it_is_said() -> None:
@@ -60,19 +60,19 @@ def test_without_a_store_it_is_said() -> None:
 
     keyring.set_keyring(fail.Keyring())
     assert not keychain.is_available()
-    assert keychain.stored_token() == ""
+    assert keychain.stored_credential() == ""
     with pytest.raises(AppError, match="keychain_unavailable"):
-        keychain.store_token("hf_token")
+        keychain.store_credential("hf_token")
 
 
 def test_a_store_that_stays_locked_is_said() -> None:
     keyring.set_keyring(_Locked())
     with pytest.raises(AppError, match="KeyringLocked"):
-        keychain.store_token("hf_token")
+        keychain.store_credential("hf_token")
 
 
 def test_without_the_package_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert not keychain.is_available()
     with pytest.raises(AppError, match="keychain_unavailable"):
-        keychain.store_token("hf_token")
+        keychain.store_credential("hf_token")

@@ -97,7 +97,7 @@ def test_taking_a_model_off_the_list_keeps_its_file_and_the_keyboard_in_the_list
         driver.window.resize(width, 800)
         driver.library.update(dataclasses.replace(OWN, path=str(file)))
         driver.choose("model:own")
-        driver.page._on_clicked(driver.list.currentIndex())
+        driver.page._on_entry_clicked(driver.list.currentIndex())
         driver.detail.remove_button.setFocus()
         qtbot.keyClick(driver.detail.remove_button, Qt.Key.Key_Space)
         dialog = driver.dialog()

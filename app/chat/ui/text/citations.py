@@ -38,15 +38,15 @@ class CitedText(RichText):
         """Highlight the marks of the source that is open next to the conversation; None highlights none."""
         if self._grounding is not None and number != self._source:
             self._source = number
-            self._highlight_words()
+            self._show_highlights()
 
     def _style(self, document: markdown.SafeDocument) -> None:
         super()._style(document)
         if self._grounding is not None:
             link(document, self._grounding.sources, self._theme)
 
-    def _marks(self) -> list[QTextEdit.ExtraSelection]:
-        found = super()._marks()
+    def _highlights(self) -> list[QTextEdit.ExtraSelection]:
+        found = super()._highlights()
         if self._grounding is None:
             return found
         return [*selections(self.document(), self._grounding, self._source, self._theme), *found]

@@ -89,7 +89,7 @@ class BlindResultPanel(QWidget):
         for column, head in enumerate(heads):
             table.put(Label(head, "caption", "muted"), column, is_number=column > 0)
             table.grid.setColumnStretch(column, 1 if column == 0 else 0)
-        table.rule(len(heads))
+        table.add_separator(len(heads))
         for at, cells in enumerate(self.rows):
             for column, cell in enumerate(cells):
                 label = Label(cell, wraps=column == 0, strong=at == len(self.rows) - 1)
@@ -97,7 +97,7 @@ class BlindResultPanel(QWidget):
                     label.setAccessibleName(join_facts(cells[0], heads[column], cell))
                 table.put(label, column, is_number=column > 0)
             if at + 1 < len(self.rows):
-                table.rule(len(heads))
+                table.add_separator(len(heads))
             else:
                 table.next_row()
 

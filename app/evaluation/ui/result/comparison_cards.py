@@ -187,7 +187,7 @@ class ComparisonCard(Card):
         rows.grid.setColumnStretch(before + 1, 4 if scale else 0)
         if scale:
             rows.put(_axis(self._theme, scale), before + 1)
-        rows.rule(count)
+        rows.add_separator(count)
         for number, system in enumerate(result.systems):
             if system.system == result.advised:
                 rows.ground("accent_soft")
@@ -198,7 +198,7 @@ class ComparisonCard(Card):
                 rows.put(system_plot(self._theme, scale, system.span, number), before + 1)
             rows.put(self._use_button(system), last)
             if number + 1 < len(result.systems):
-                rows.rule(count)
+                rows.add_separator(count)
 
     def _grid_column(self, at: int, before: int) -> int:
         """Return the grid column of column `at`. Grid column 0 is the name; the plot follows `before` columns."""
@@ -210,7 +210,7 @@ class ComparisonCard(Card):
         rows.grid.setColumnStretch(0, 1)
         if scale:
             rows.put(_axis(self._theme, scale), 0, span=2)
-            rows.rule(2)
+            rows.add_separator(2)
         for number, system in enumerate(result.systems):
             rows.put(Label(system.system.name, strong=True, wraps=True), 0)
             rows.put(self._use_button(system), 1)
@@ -221,7 +221,7 @@ class ComparisonCard(Card):
             facts = [f"{column.name}\u00a0{column.text(system)}" for column in columns]
             rows.put(_fact_box(facts, self._theme.px(INDENT_PX)), 0, span=2)
             if number + 1 < len(result.systems):
-                rows.rule(2)
+                rows.add_separator(2)
 
     def _use_button(self, system: SystemViewData) -> Button:
         """Return the button for using a system. Whether the model still exists is checked when it is clicked."""
@@ -316,7 +316,7 @@ class DifferencesCard(Card):
             else:
                 self._add_narrow(one, found.digits, scale)
             if at + 1 < len(found.differences):
-                self.rows.rule(count)
+                self.rows.add_separator(count)
 
     def _fill_head(self, scale: PlotScale | None, count: int) -> None:
         rows = self.rows
@@ -335,12 +335,12 @@ class DifferencesCard(Card):
             rows.grid.setColumnMinimumWidth(0, self._theme.px(PAIR_NAME_PX))
             for column, stretch in enumerate((5, 0, 0, 4 if scale else 0, 0)):
                 rows.grid.setColumnStretch(column, stretch)
-            rows.rule(count)
+            rows.add_separator(count)
             return
         rows.grid.setColumnStretch(0, 1)
         if scale:
             rows.put(_axis(self._theme, scale), 0, span=2)
-            rows.rule(count)
+            rows.add_separator(count)
 
     def _add_wide(self, difference: SystemDifference, digits: int, scale: PlotScale | None) -> None:
         self.rows.put(self._name(difference), 0)

@@ -35,7 +35,7 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import AutoSpin
-from app.uikit.widgets.form_rows import AnswerChoice
+from app.uikit.widgets.form_rows import DescribedChoice
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -124,7 +124,7 @@ class StudyDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
         self.setAccessibleName(self.windowTitle())
-        self.kinds = AnswerChoice(
+        self.kinds = DescribedChoice(
             theme, {kind: study_dialog_rules.kind_text(kind) for kind in study_dialog_rules.KINDS}, KIND_PX
         )
         self.questions = QuestionsPart(theme, offer, question_set)

@@ -15,7 +15,7 @@ from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.base.settings import Settings, forbidding_policy, is_web_address
+from app.base.settings import Settings, is_web_address, policy_forbidding_network
 from app.base.wording import ErrorMessage, describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
@@ -117,7 +117,7 @@ class NetworkSection(SettingsSection):
         super().__init__(theme, preferences, paths, title)
 
     def show_settings(self, settings: Settings) -> None:
-        policy = forbidding_policy(self._paths.data)
+        policy = policy_forbidding_network(self._paths.data)
         self.block.setChecked(not settings.network_allowed)
         self.block.setEnabled(policy is None)
         self._block_row.show_note(self._protection_text(settings, str(policy) if policy else ""))
@@ -173,7 +173,7 @@ class NetworkSection(SettingsSection):
         While traffic is allowed, return how to end a block by the kernel, or "" without one. `policy` is the path of
         the file by which an administrator forbids traffic; "": there is none.
         """
-        is_closed = network_guard.filter_state() == "on"
+        is_closed = network_guard.socket_filter_state() == "on"
         if settings.network_allowed:
             return phrase("shell.close_kotae_and_open_it") if is_closed else ""
         words = phrase("shell.kotae_refuses_all_traffic")
@@ -181,7 +181,7 @@ class NetworkSection(SettingsSection):
             words = phrase("shell.an_administrator_has_forbidden_it", path=policy)
         if is_closed:
             return _two_sentences(words, phrase("shell.the_systems_kernel_lets_no"))
-        if network_guard.is_filter_supported() and network_guard.filter_state() == "off":
+        if network_guard.is_filter_supported() and network_guard.socket_filter_state() == "off":
             return _two_sentences(words, phrase("shell.from_the_next_start_of"))
         return _two_sentences(words, phrase("shell.on_this_machine_the_kernel"))
 
@@ -247,10 +247,12 @@ class NetworkSection(SettingsSection):
 
     def _store(self, token: str) -> None:
         done = phrase("shell.kept_in_the_systems_password")
-        background.run(lambda: keychain.store_token(token), functools.partial(self._show_done, done), self._on_failed)
+        background.run(
+            lambda: keychain.store_credential(token), functools.partial(self._show_done, done), self._on_failed
+        )
 
     def _use_stored(self) -> None:
-        background.run(keychain.stored_token, self._on_stored, self._on_failed)
+        background.run(keychain.stored_credential, self._on_stored, self._on_failed)
 
     def _on_stored(self, token: str) -> None:
         if token:
@@ -260,7 +262,7 @@ class NetworkSection(SettingsSection):
 
     def _forget_token(self) -> None:
         done = phrase("shell.the_stored_token_was_deleted")
-        background.run(keychain.forget_token, functools.partial(self._show_done, done), self._on_failed)
+        background.run(keychain.forget_credential, functools.partial(self._show_done, done), self._on_failed)
 
     def _show_done(self, words: str, _nothing: None) -> None:
         self._token_row.show_note(words)

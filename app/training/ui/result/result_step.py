@@ -228,13 +228,13 @@ class GateTable(TableCard):
             for column, (name, stretch) in enumerate(zip(names, (4, 4, 5, 0), strict=True)):
                 self.grid.put(Label(name, "caption", "muted"), column)
                 self.grid.grid.setColumnStretch(column, stretch)
-            self.grid.rule(4)
+            self.grid.add_separator(4)
         else:
             self.grid.grid.setColumnStretch(0, 1)
         for at, condition in enumerate(self._conditions):
             self._add(condition)
             if at + 1 < len(self._conditions):
-                self.grid.rule(4 if self._is_wide else 2)
+                self.grid.add_separator(4 if self._is_wide else 2)
 
     def _add(self, condition: GateCondition) -> None:
         name, wanted, found = verdict_texts.condition_texts(condition)
@@ -302,7 +302,7 @@ class CategoriesCard(Card):
         for column, name in enumerate(names):
             self.table.put(Label(name, "caption", "muted"), column, is_number=True)
             self.table.grid.setColumnStretch(column, 1 if column else 0)
-        self.table.rule(len(names))
+        self.table.add_separator(len(names))
         for row in losses.rows:
             self.table.put(
                 Label(verdict_texts.category_name(row.name), "caption", strong=True, wraps=True), 0, span=len(names)
@@ -315,7 +315,7 @@ class CategoriesCard(Card):
             )
             for column, cell in enumerate((f"{row.count:,}", *texts)):
                 self.table.put(Label(cell, "caption", wraps=column > 0), column, is_number=True)
-            self.table.rule(len(names))
+            self.table.add_separator(len(names))
 
     def _show_table(self, is_table: bool) -> None:
         self.table_button.setText(

@@ -268,7 +268,7 @@ class FormsCard(TableCard):
             names = (phrase("training.form"), phrase("common.size"), "tok/s", phrase("training.loss_added"), "")
             for column, name in enumerate(names):
                 self.grid.put(Label(name, "caption", "muted"), column, is_number=0 < column < COLUMNS - 1)
-            self.grid.rule(COLUMNS)
+            self.grid.add_separator(COLUMNS)
         self.grid.grid.setColumnStretch(0, 1)
         for choice in self._choices:
             self._add(choice)
@@ -295,7 +295,7 @@ class FormsCard(TableCard):
             names = ("{v}", "{v} tok/s", phrase("training.loss_v"))
             text = join_facts(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
             self.grid.put(Label(text if choice.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
-        self.grid.rule(COLUMNS if self._is_wide else 2)
+        self.grid.add_separator(COLUMNS if self._is_wide else 2)
 
     def _cells(self, choice: FormChoice) -> tuple[str, str, str]:
         row = choice.row
