@@ -391,7 +391,7 @@ def run(data_dir: str | None, requested_language: str | None = None, is_safe: bo
     theme.apply(app, Settings())
     try:
         where = start.where()
-        catalogue.use_own_cards(where.cards)
+        catalogue.set_user_cards_folder(where.cards)
         desktop.keep_visited_folders(where.data)
         start.choose_packs()
         if not start.instance.acquire():

@@ -127,7 +127,7 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
             parser.error(f"argument {SAFE_MODE}: not allowed with argument {options.command}")
         run: Command = options.run
         where = paths.locate(options.data_dir)
-        catalogue.use_own_cards(where.cards)
+        catalogue.set_user_cards_folder(where.cards)
         engine_packs.use_folder(where.engine_packs)
         return run(options, where, output)
     except AppError as error:

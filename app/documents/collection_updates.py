@@ -324,7 +324,8 @@ def _is_there(path: Path) -> bool:
 def provide_manual(library: Library, file: Path, name: str) -> list[int]:
     """Create or update the collection with Kotae's manual, and queue the manual if its text has changed.
 
-    Return the ids of documents to be removed: the manual in another language, or of a program that was moved.
+    Return the ids of documents to be removed: the manual in another language, or at its path before Kotae's folder was
+    moved.
     """
     collections = library.collections()
     own = next((collection for collection in collections if collection.is_builtin), None)

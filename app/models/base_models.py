@@ -77,7 +77,7 @@ def read_base_folder(path: Path) -> HfModel:
     return model
 
 
-def require_form(base: BaseModel) -> None:
+def require_chat_template(base: BaseModel) -> None:
     """Raise AppError("base_no_template") for a folder that defines no chat template."""
     if base.form is None and base.path.is_dir():
         _require_template(hf_folders.read_hf_model(base.path))

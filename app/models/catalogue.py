@@ -173,13 +173,13 @@ class Catalogue:
         return next((form for form in self.forms.values() if form.marker and form.marker in template), None)
 
 
-_own_cards: Path | None = None
+_user_cards_folder: Path | None = None
 
 
-def use_own_cards(folder: Path) -> None:
+def set_user_cards_folder(folder: Path) -> None:
     """Set the folder of the user's own cards. Call once at startup; the folder need not exist."""
-    global _own_cards
-    _own_cards = folder
+    global _user_cards_folder
+    _user_cards_folder = folder
     load.cache_clear()
 
 
@@ -190,7 +190,7 @@ def load() -> Catalogue:
     A mistake in a card of the user is added to `problems` and not raised.
     """
     book = load_shipped(resources() / "models.toml")
-    return add_own_cards(book, _own_cards) if _own_cards is not None else book
+    return add_own_cards(book, _user_cards_folder) if _user_cards_folder is not None else book
 
 
 def _normalized(name: str) -> str:

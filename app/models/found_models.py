@@ -209,7 +209,10 @@ class _FolderFinder:
         return self.cache() / "llama.cpp"
 
     def jan(self) -> Iterator[Path]:
-        """Yield ~/jan (until 2024) and the folders of the Electron application, of which `llamacpp` is the newer."""
+        """Yield the folders where Jan, another program for local models, keeps its models.
+
+        Jan used ~/jan until 2024. Since then it uses `models` and later `llamacpp/models` in its application data.
+        """
         yield self.home / "jan" / "models"
         if self.platform == "win32":
             base = self.variable("APPDATA") or self.home / "AppData" / "Roaming"

@@ -90,7 +90,7 @@ class BuildPlan:
 
     def key(self, form: str) -> str:
         """Return a key that distinguishes the file of this quantization from others built of the same sources."""
-        return _key(form, self.name, next((step.path.name for step in self.steps if step.kind == "imatrix"), ""))
+        return _result_key(form, self.name, next((step.path.name for step in self.steps if step.kind == "imatrix"), ""))
 
     def file_name(self, form: str, number: int = 1) -> str:
         stem = safe_name(self.name, "model").replace(" ", "-")
@@ -134,7 +134,7 @@ def _steps(request: BuildRequest, name: str, outtype: str, folder: Path) -> list
         steps.append(ArtifactStep("imatrix", path, measure, writes_bytes=columns + _OVERHEAD_BYTES))
     for form in request.forms:
         size = quantizations.estimate_bytes(form, pairs) + overhead
-        key = _key(form.name, name, Path(imatrix).name).encode("utf-8", "replace")
+        key = _result_key(form.name, name, Path(imatrix).name).encode("utf-8", "replace")
         path = folder / f"{form.name}-{hashlib.sha256(key).hexdigest()[:8]}.weights"
         quantize = Quantize(str(f16), str(path), form.name, imatrix, _metadata(request, name))
         steps.append(ArtifactStep("quantize", path, quantize, form.name, size))
@@ -168,7 +168,7 @@ def _source_id(request: BuildRequest) -> str:
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]
 
 
-def _key(form: str, name: str, imatrix_file: str) -> str:
+def _result_key(form: str, name: str, imatrix_file: str) -> str:
     return "\n".join((form, name, imatrix_file))
 
 

@@ -101,9 +101,9 @@ def is_published(model: LocalModel) -> bool:
 def with_adapters(
     model: LocalModel, adapters: tuple[AdapterUse, ...] | None
 ) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
-    """Return the model with the prompt form to use, and the adapters to answer with.
+    """Return the model with the prompt form to use (how messages become its prompt), and the adapters to answer with.
 
-    `adapters`: those requested; None: the model's own, or that of its card if there is one.
+    `adapters`: those requested; None: the model's own, or that of its card in the catalogue if there is one.
     """
     if adapters is None and model.adapter and model.tuned is not None:
         return model, (AdapterUse(model.adapter, model.tuned.strength),)
@@ -246,10 +246,10 @@ def promised_sha256(model: LocalModel, path: Path) -> str:
     published = [file for file in card.files if file.quantization == model.quantization] if card else []
     size_bytes = path.stat().st_size
     sha256 = next((file.sha256 for file in published if file.size_bytes == size_bytes), "")
-    return sha256 or _origin_sha256(path)
+    return sha256 or _sha256_in_store_name(path)
 
 
-def _origin_sha256(path: Path) -> str:
+def _sha256_in_store_name(path: Path) -> str:
     """Return the hash in the name of a file of Ollama's store or, behind a link, of the Hugging Face cache; else ""."""
     target = path.resolve()
     is_hub_blob = target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name) is not None

@@ -44,7 +44,10 @@ class SizeFit:
 
 
 def fit_sizes(available_bytes: int, context_tokens: int, kv_type: str = "f16") -> tuple[SizeFit, ...]:
-    """Judge every size for `available_bytes` of memory, smallest first."""
+    """Return for each size of model in `SHAPES`, smallest first, whether it fits into `available_bytes` of memory.
+
+    `context_tokens`: the length of the context. `kv_type`: the number type of the context's cache, such as f16 or q8_0.
+    """
     return tuple(_size_fit(name, shape, available_bytes, context_tokens, kv_type) for name, shape in SHAPES.items())
 
 
@@ -227,7 +230,7 @@ def advise(
 ) -> FitAdvice:
     """Suggest changes for a model that does not fit. `weights_bytes`: size of that model's file."""
     contexts = [choice for choice in reversed(CONTEXT_CHOICES) if choice < context]
-    shorter = next((choice for choice in contexts if _fits(estimate(choice), budget)), None)
+    shorter = next((choice for choice in contexts if _fits_into_memory(estimate(choice), budget)), None)
     lighter = _lighter(card, weights_bytes, context, budget) if card else None
     other = _largest_fitting_card(card, weights_bytes, context, budget, book)
     return FitAdvice(shorter, lighter.quantization if lighter else "", other)
@@ -241,7 +244,7 @@ def usual_file(card: ModelCard) -> ModelFile | None:
 def _lighter(card: ModelCard, weights_bytes: int, context: int, budget: MemoryBudget) -> ModelFile | None:
     """Return the largest file of the card that is smaller than `weights_bytes` and fits; None if there is none."""
     lighter = [file for file in card.files if file.size_bytes < weights_bytes * 0.98]
-    fitting = [file for file in lighter if _fits(estimate_card(card, file, context), budget)]
+    fitting = [file for file in lighter if _fits_into_memory(estimate_card(card, file, context), budget)]
     return max(fitting, key=lambda file: file.size_bytes, default=None)
 
 
@@ -260,7 +263,7 @@ def _largest_fitting_card(
     return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
 
 
-def _fits(estimate: MemoryEstimate, budget: MemoryBudget) -> bool:
+def _fits_into_memory(estimate: MemoryEstimate, budget: MemoryBudget) -> bool:
     return machine.judge_memory(estimate, budget).verdict != "insufficient"
 
 

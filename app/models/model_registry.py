@@ -141,7 +141,7 @@ def provenance_fields(model: LocalModel) -> Mapping[str, Any]:
     }
 
 
-def learned_fields(model: LocalModel) -> Mapping[str, Any]:
+def training_data_fields(model: LocalModel) -> Mapping[str, Any]:
     """Return the fields of AnswerDetails with the confidentiality label of the model's training data."""
     tuned = model.tuned
     if tuned is None:

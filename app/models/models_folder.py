@@ -268,7 +268,7 @@ def _copy_all(plan: FolderMove, report: ReportBytes) -> None:
     for name in plan.names:
         source, target = plan.source / name, plan.target / name
         if _exists(target):
-            if not _is_same(source, target, meter):
+            if not _have_same_content(source, target, meter):
                 raise AppError("move_target_taken", path=str(target))
         else:
             _copy(source, target, plan.noted[name], meter)
@@ -276,7 +276,7 @@ def _copy_all(plan: FolderMove, report: ReportBytes) -> None:
         _require_unchanged(plan.source / name, plan.noted[name])
 
 
-def _is_same(source: Path, target: Path, meter: CopyProgress) -> bool:
+def _have_same_content(source: Path, target: Path, meter: CopyProgress) -> bool:
     """Return whether both files are equal: a copy by an interrupted move, or by the user."""
     if target.is_symlink() or not target.is_file() or source.stat().st_size != target.stat().st_size:
         return False

@@ -78,14 +78,16 @@ def this_system() -> str:
 def all_locks(system: str = "") -> tuple[PackageLock, ...]:
     """Return the locks for a kind of machine ("": this one), newest Python first."""
     wanted = system or this_system()
-    found = [lock for path in folder().glob("*.txt") if (lock := _lock(path)) is not None and lock.system == wanted]
+    found = [
+        lock for path in folder().glob("*.txt") if (lock := _read_lock(path)) is not None and lock.system == wanted
+    ]
     return tuple(sorted(found, key=lambda lock: (lock.python, lock.variant), reverse=True))
 
 
 def find_lock(name: str) -> PackageLock | None:
     """Return the lock of this name; None if this version of Kotae has none."""
     path = folder() / f"{name}.txt"
-    return _lock(path) if _NAME.fullmatch(name) and path.is_file() else None
+    return _read_lock(path) if _NAME.fullmatch(name) and path.is_file() else None
 
 
 def has_card() -> bool:
@@ -128,7 +130,7 @@ def dotted(python: Sequence[int]) -> str:
     return ".".join(str(number) for number in python)
 
 
-def _lock(path: Path) -> PackageLock | None:
+def _read_lock(path: Path) -> PackageLock | None:
     found = _NAME.fullmatch(path.stem)
     if found is None:
         return None

@@ -133,7 +133,9 @@ def python_in(folder: Path) -> Path:
 
 
 def check(environment: TrainingEnvironment) -> EnvironmentProbe:
-    """Check the environment's libraries, converter and products in 4 bits. Takes seconds: not for the UI thread.
+    """Check the environment: its libraries, the converter, and matrix products with 4-bit weights on each device.
+
+    It takes seconds, so do not call it in the window's thread.
 
     Raises AppError: training_environment_broken (path, reason), training_products_wrong (path, device, reason).
     """

@@ -72,7 +72,7 @@ def build_spec(fields: SpecFields, where: Paths, models: Collection[LocalModel],
         files = _part_files(given)
         base = base_models.resolve_base(given["base"], models)
         if "form" not in given:
-            base_models.require_form(base)
+            base_models.require_chat_template(base)
         name = given.get("name") or Path(given.get("data") or given["train"]).stem
         made: dict[str, Any] = {
             "folder": str(work_folder.timestamped_path(where.runs, name, time.time())),

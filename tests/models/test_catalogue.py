@@ -26,14 +26,14 @@ context_tokens = 8192
 def folder(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "cards"
     folder.mkdir()
-    catalogue.use_own_cards(folder)
+    catalogue.set_user_cards_folder(folder)
     yield folder
-    catalogue.use_own_cards(tmp_path / "absent")
+    catalogue.set_user_cards_folder(tmp_path / "absent")
 
 
 def put(folder: Path, text: str, name: str = "own.toml") -> None:
     (folder / name).write_text(text, "utf-8")
-    catalogue.use_own_cards(folder)
+    catalogue.set_user_cards_folder(folder)
 
 
 # ------------------------------------------------------------------- the shipped cards

@@ -335,11 +335,11 @@ def test_a_folder_without_a_chat_template_is_refused_with_the_way_on(tmp_path: P
     folder = hf_models.model(tmp_path / "土台")
     error = refused(base_models.read_base_folder, folder)
     assert error.code == "base_no_template"
-    assert code_of(base_models.require_form, base_models.resolve_base(str(folder), ())) == "base_no_template"
+    assert code_of(base_models.require_chat_template, base_models.resolve_base(str(folder), ())) == "base_no_template"
     assert "Instruct" in wording.describe_error(error).next
     about = folder / "tokenizer_config.json"
     about.write_text(json.dumps(json.loads(about.read_text("utf-8")) | {"chat_template": "{{ messages }}"}), "utf-8")
-    base_models.require_form(base_models.resolve_base(str(folder), ()))
+    base_models.require_chat_template(base_models.resolve_base(str(folder), ()))
     assert base_models.read_base_folder(folder).folder == folder
     shutil.rmtree(folder)
     (hf_models.model(folder) / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")

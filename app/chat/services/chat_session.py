@@ -62,7 +62,7 @@ class ChatSession(OpenConversation):
         documents: Path,
         parent: QObject | None = None,
         embedding: Embedding | None = None,
-        learned: LearnedDetails = model_registry.learned_fields,
+        learned: LearnedDetails = model_registry.training_data_fields,
     ) -> None:
         """Prepare to answer. `documents` is the path of the documents' database, which need not exist before a question
         searches it. `learned` returns the fields that record a model's training data; a caller may pass a function that
@@ -452,7 +452,7 @@ class ModelPreloader(QObject):
         if not self.is_on:
             return
         if self._embedding is not None and session.scope:
-            self._embedding.prepare()
+            self._embedding.load_model()
         model = session.model
         is_needed = engine.facts is None and engine.loading is None and not session.is_busy and not engine.refusal
         if model is None or model.remote is not None or not is_needed or self._prepared_id == model.id:

@@ -42,7 +42,7 @@ def _run() -> NoReturn:
     wording.use_language(asked.language)
     try:
         where = paths.locate(asked.data)
-        catalogue.use_own_cards(where.cards)
+        catalogue.set_user_cards_folder(where.cards)
         check = OfflineCheckRun(where, lambda stage, done: coordinator.send_message(CheckStage(stage, done)))
         threading.Thread(target=_stop_with_input, args=(check.stop,), daemon=True).start()
         result = check.run()

@@ -59,12 +59,14 @@ def document_line(document: Document) -> str:
 def attention_data(document: Document) -> dict[str, Any]:
     """Return the JSON entry for a doubtful or failed document."""
     error = describe_error(document.failure) if document.failure else None
-    reason = error or ErrorMessage("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
+    reason = error or ErrorMessage(
+        "".join(reading_warnings(document)), phrase("documents.docs_look", name=document.name)
+    )
     place = {"document": document.name, "path": document.path, "state": document.state}
     return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
 
 
-def doubts(document: Document) -> list[str]:
+def reading_warnings(document: Document) -> list[str]:
     """Return sentences that say what the user should check in a document."""
     report = document.report
     sentences = []
@@ -92,7 +94,7 @@ def report_lines(document: Document) -> list[str]:
     ]
     lines = [f"{phrase(f'documents.docs_report.{key}')}\t{value}" for key, value in rows if value]
     error = describe_error(document.failure) if document.failure else None
-    return [*lines, *doubts(document), *([str(error)] if error else [])]
+    return [*lines, *reading_warnings(document), *([str(error)] if error else [])]
 
 
 def section_data(section: DocumentSection) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
         dataclasses.replace(one, has_exception=behind and not is_one)
         for one, is_one, behind in zip(found, excepted, [*excepted[1:], False], strict=True)
     ]
-    inside = [without for one in found for without in _without_excepted(one)]
+    inside = [without for one in found for without in _opposites_for_excepted_words(one)]
     limited = [_only_under_its_condition(one, before) for before, one in pairwise([None, *found]) if one]
     return [*limited, *inside, *(_excepted(before, one) for before, one in pairs)]
 
@@ -59,8 +59,11 @@ def _only_under_its_condition(statement: Statement, before: Statement | None) ->
     return dataclasses.replace(statement, required_keys=(bases - before.keys if before else bases) or bases)
 
 
-def _without_excepted(statement: Statement) -> Iterable[Statement]:
-    """Yield the opposite of a sentence, for the words that one of its clauses excludes (交差点を除いて落とす)."""
+def _opposites_for_excepted_words(statement: Statement) -> Iterable[Statement]:
+    """Yield the opposite of a sentence for the words that one of its clauses excepts.
+
+    For 交差点を除いて落とす (slow down except at crossings) it means 交差点では落とさない.
+    """
     for unit in statement.units:
         main = statement.frames[-1] if statement.frames else None
         if main is None or main.unit is unit or not _EXCLUDED.match(unit.tail):

@@ -147,7 +147,7 @@ def _changed_modalities(
             continue
         if _is_carried(frame.unit, statement) or _is_only_alone(frame.unit, statement):
             continue
-        if _is_of_the_rest(frame.unit, statement):
+        if _negates_only_outside_limit(frame.unit, statement):
             continue
         rated = frames[frame.unit.number]
         near = [(one, other) for one, other in rated if not _is_about_other_thing(frame, one, other)]
@@ -217,7 +217,7 @@ def _is_about_other_thing(frame: PredicateFrame, source: Statement, other: Predi
     return any((one.unit.kind in modality.NEGATIVE) == is_denied for one in having)
 
 
-def _is_of_the_rest(unit: Phrase, statement: Statement) -> bool:
+def _negates_only_outside_limit(unit: Phrase, statement: Statement) -> bool:
     """Whether the predicate negates only things outside a limit: 使えるのはA面だけで、ほかでは使えない."""
     limit = _ONLY.search(statement.text, 0, unit.start) if unit.kind in modality.NEGATIVE else None
     if limit is None or not _OTHERS.search(statement.text, limit.end(), unit.start):
@@ -315,13 +315,13 @@ def _directions(statement: Statement, facts: SourceFacts, free: frozenset[int]) 
         own = _direction(unit)
         if not own or unit.number in free:
             continue
-        there = {_direction(other) for one in facts.statements for other in one.units if _is_same(unit, other)}
+        there = {_direction(other) for one in facts.statements for other in one.units if _share_words(unit, other)}
         if own == "after":  # 散布後 for 散布した
             there |= {
                 "after"
                 for one in facts.statements
                 for other in one.units
-                if re.match("し?[たっ]", other.tail) and _is_same(unit, other)
+                if re.match("し?[たっ]", other.tail) and _share_words(unit, other)
             }
         if there & _AXES[own] and own not in there:
             yield unit.start, unit.end + len(_ending(unit))
@@ -376,8 +376,8 @@ def _is_converse(statement: Statement, value: Quantity, facts: SourceFacts) -> b
     of = next((one for one in reversed(statement.units) if one.end <= value.start), None)
     pairs = [(one, other) for one in facts.statements for other in one.values if value.is_same(other)]
     return of is not None and any(
-        any(_is_same(of, unit) for unit in one.units if unit.start >= other.end)
-        and not any(_is_same(of, unit) for unit in one.units if unit.end <= other.start)
+        any(_share_words(of, unit) for unit in one.units if unit.start >= other.end)
+        and not any(_share_words(of, unit) for unit in one.units if unit.end <= other.start)
         for one, other in pairs
     )
 
@@ -398,7 +398,7 @@ def _direction(unit: Phrase) -> str:
     return found.lastgroup or "" if found else ""
 
 
-def _is_same(phrase: Phrase, other: Phrase) -> bool:
+def _share_words(phrase: Phrase, other: Phrase) -> bool:
     return bool(phrase.keys & other.keys)
 
 

@@ -242,7 +242,7 @@ class Evidence:
             for value in self.values
             if isinstance(value.value, Quantity)
             and not (quantity.per and value.value.is_per)  # 1回の運転は15分 does not say how often
-            and _is_same(quantity, value.value, factors if value.is_alone else ())
+            and _is_same_value(quantity, value.value, factors if value.is_alone else ())
             and not (behind and not quantity.unit and value.next_character and behind != value.next_character)
         ]
         if not same:
@@ -286,8 +286,8 @@ class Evidence:
         factors = self._factors(value, mention.text) if isinstance(value, Quantity) else ()
         own = other = 0.0
         for one in self.values:
-            relation = _relation(value, one.value, factors)
-            if relation == "other" and any(_relation(also.value, one.value) == "same" for also in besides):
+            relation = _compare_values(value, one.value, factors)
+            if relation == "other" and any(_compare_values(also.value, one.value) == "same" for also in besides):
                 continue
             if relation:
                 fit = word_overlap(mention.words, one.words, self.rarity)
@@ -428,7 +428,7 @@ def question_terms(question: str) -> frozenset[str]:
     return found | frozenset(terms.extract_terms(question)) if is_empty else found
 
 
-def _is_same(claimed: Quantity, source_value: Quantity, factors: Sequence[float]) -> bool:
+def _is_same_value(claimed: Quantity, source_value: Quantity, factors: Sequence[float]) -> bool:
     """Whether the values are equal.
 
     `factors`: conversion factors to try if the source's number has no unit.
@@ -450,8 +450,12 @@ def bound_of(value: Quantity) -> str:
     return value.bound or (">=" if value.is_range_start else "<=" if value.is_range_end else "")
 
 
-def _relation(claimed: Quantity | Date, source_value: Quantity | Date, factors: Sequence[float] = ()) -> str:
-    """Return "same", "other" (a different value that could replace it) or "" (not comparable)."""
+def _compare_values(claimed: Quantity | Date, source_value: Quantity | Date, factors: Sequence[float] = ()) -> str:
+    """Return how a value of the answer compares with one of the source: same | other | "".
+
+    other: a different value, which could replace it. "": not comparable, such as a length and a date. `factors`:
+    conversion factors to try if the source's number has no unit.
+    """
     if isinstance(claimed, Date):
         if not isinstance(source_value, Date):
             return ""
@@ -461,7 +465,7 @@ def _relation(claimed: Quantity | Date, source_value: Quantity | Date, factors: 
         return "other" if is_as_exact and bool(claimed.day) <= bool(source_value.day) else ""
     if not isinstance(source_value, Quantity):
         return ""
-    if _is_same(claimed, source_value, factors):
+    if _is_same_value(claimed, source_value, factors):
         bounds = {claimed.bound, source_value.bound} - {""}
         is_bound_same = len(bounds) < 2 or source_value.is_range_start or bounds in COMPLEMENTS
         return "same" if is_bound_same else "other"

@@ -35,7 +35,7 @@ def find_crossed_parts(statement: Statement, near_statements: Sequence[Statement
     mixed = [
         found
         for at, part in enumerate(own)
-        if len(found := _merged(_labels(part, [one for one, _ in theirs]), _of_values(at, values, theirs))) > 1
+        if len(found := _with_values(_labels(part, [one for one, _ in theirs]), _of_values(at, values, theirs))) > 1
     ]
     for one, two in combinations(mixed, 2):
         if len(one.keys() & two.keys()) > 1:
@@ -78,7 +78,9 @@ def _is_value(quantity: Quantity, other: Quantity) -> bool:
     return quantity.is_same(other) and quantity.bound == other.bound
 
 
-def _merged(units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]) -> dict[int, list[Phrase | Quantity]]:
+def _with_values(
+    units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]
+) -> dict[int, list[Phrase | Quantity]]:
     return {number: [*units.get(number, ()), *values.get(number, ())] for number in units.keys() | values.keys()}
 
 
@@ -106,7 +108,7 @@ def _words_of_other_topic(
             if answer_phrase == two or not about or all(_is_mentioned(unit, statement) for unit in about):
                 continue
             if not any(
-                _is_same(unit, other)
+                _is_same_name_or_act(unit, other)
                 for unit in answer_phrases[answer_phrase]
                 for other in _about(source_clauses[answer_phrase])
             ):
@@ -140,7 +142,7 @@ def _has_same_role(unit: Phrase, units: Sequence[Phrase], other: Phrase, others:
 
 
 def _is_mentioned(unit: Phrase, statement: Statement) -> bool:
-    return any(_is_same(unit, one) for one in statement.units)
+    return any(_is_same_name_or_act(unit, one) for one in statement.units)
 
 
 def _parts(sentence: Statement) -> list[list[Phrase]]:
@@ -178,7 +180,7 @@ def _labels(part: Sequence[Phrase], theirs: Sequence[Sequence[Phrase]]) -> dict[
         if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # belongs to all clauses, or to none
             continue
         there = [number for number, other in enumerate(theirs) if any(unit.text == one.text for one in other)]
-        for is_like in (_has_head_of, _is_same):
+        for is_like in (_has_head_of, _is_same_name_or_act):
             there = there or [number for number, other in enumerate(theirs) if any(is_like(unit, one) for one in other)]
         if len(there) == 1:
             found.setdefault(there[0], []).append(unit)
@@ -191,7 +193,7 @@ def _is_in_another(unit: Phrase, part: Sequence[Phrase], parts: Sequence[Sequenc
     if any(unit.text == one.text for one in others):
         return True
     is_own = len(unit.words) > 1 and any(one.text != unit.text and one.kanji[-1:] == unit.kanji[-1:] for one in others)
-    return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 differs from 初転圧
+    return not is_own and any(_is_same_name_or_act(unit, one) for one in others)  # 二次転圧 differs from 初転圧
 
 
 def _has_head_of(phrase: Phrase, other: Phrase) -> bool:
@@ -199,7 +201,7 @@ def _has_head_of(phrase: Phrase, other: Phrase) -> bool:
     return phrase.is_act and other.is_act and phrase.head.base == other.head.base
 
 
-def _is_same(phrase: Phrase, other: Phrase) -> bool:
+def _is_same_name_or_act(phrase: Phrase, other: Phrase) -> bool:
     if _length(phrase) == _length(other) and roles.is_same_name(
         phrase, other
     ):  # so that コンテナ貨物 differs from ばら積み貨物
@@ -286,7 +288,7 @@ def parse_entries(text: str) -> tuple[LabelledEntry, ...]:
         if is_row:
             rows.append(cells)
         elif labelled:
-            items = frozenset(filter(None, map(_bare, _BETWEEN.split(labelled["items"]))))
+            items = frozenset(filter(None, map(_label_before_value, _BETWEEN.split(labelled["items"]))))
             listed.append(LabelledEntry((group, 0), labelled["label"], items))
     return tuple(found)
 
@@ -294,11 +296,11 @@ def parse_entries(text: str) -> tuple[LabelledEntry, ...]:
 def _of_rows(rows: list[list[str]], group: int) -> Iterator[LabelledEntry]:
     for row in rows[1:]:
         for column, cell in enumerate(row[1:], 1):
-            item = _bare(cell)
+            item = _label_before_value(cell)
             yield LabelledEntry((group, column), row[0], frozenset([item] if item else []))
 
 
-def _bare(item: str) -> str:
+def _label_before_value(item: str) -> str:
     """Return the words of an item before its value, or "" for a value or a text that is too short to search for."""
     values = quantities.parse(item)
     words = item[: values[0].start] if values else item

@@ -166,7 +166,7 @@ def _with_object(act: Phrase, source: Statement) -> tuple[Phrase, ...]:
 
 def _has_acts(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> bool:
     """Whether both groups of phrases share an action, and not only an object."""
-    return any(_is_same(one, two) for two in theirs if two.kind for one in own if one.kind)
+    return any(_share_words_or_acts(one, two) for two in theirs if two.kind for one in own if one.kind)
 
 
 def _is_turned(own: Precedence, other: Precedence) -> bool:
@@ -184,8 +184,8 @@ def _is_kept(own: Precedence, other: Precedence) -> bool:
 
 
 def _shared(own: Sequence[Phrase], other: Sequence[Phrase]) -> int:
-    return sum(any(_is_same(one, two) for two in other) for one in own)
+    return sum(any(_share_words_or_acts(one, two) for two in other) for one in own)
 
 
-def _is_same(phrase: Phrase, other: Phrase) -> bool:
+def _share_words_or_acts(phrase: Phrase, other: Phrase) -> bool:
     return bool(phrase.keys & other.keys) or alignment.are_alike_acts(phrase, other)

@@ -313,7 +313,7 @@ def compare_prerequisites(
     for own in parse_prerequisites(statement):
         rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
         best = max((fit for fit, _, _ in rated), default=0.0)
-        same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and _agree(own, other)]
+        same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and _have_same_meaning(own, other)]
         if not rated and any(_says_the_same(own, other) for other, _ in theirs):
             kept.append(own)
         elif same and any(_names_other_actor(own, other) for fit, other, _ in rated if fit == best):
@@ -335,8 +335,11 @@ def _has_end(own: Prerequisite, rated: Sequence[tuple[float, Prerequisite, bool]
     return any(share_of_words(ends, (*other.condition, *other.act)) for _, other, _ in rated)
 
 
-def _agree(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether a pair of the answer and a pair of the source have the same meaning."""
+def _have_same_meaning(own: Prerequisite, other: Prerequisite) -> bool:
+    """Whether a condition and action of the answer and those of the source have the same meaning.
+
+    Both are about the same thing. `own`: of the answer. `other`: of the source.
+    """
     pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
     is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
     is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
@@ -361,7 +364,7 @@ def _is_denied(unit: Phrase, pair: Prerequisite) -> bool:
 
 def _fit(own: Prerequisite, other: Prerequisite) -> float:
     """Return how similar two pairs are in condition and action, 0 to 1; 0 if they are about different things."""
-    if own.values and other.values and not any(_is_same(one, two) for one in own.values for two in other.values):
+    if own.values and other.values and not any(_is_same_value(one, two) for one in own.values for two in other.values):
         return 0.0
     straight = _mutual_overlap(own.condition, other.condition) * _action_overlap(own, other.act)
     if straight or own.is_in_time or other.is_in_time:
@@ -369,7 +372,7 @@ def _fit(own: Prerequisite, other: Prerequisite) -> float:
     return _mutual_overlap(own.condition, other.act) * _action_overlap(own, other.condition)
 
 
-def _is_same(quantity: Quantity, other: Quantity) -> bool:
+def _is_same_value(quantity: Quantity, other: Quantity) -> bool:
     return quantity.is_same(other) and {quantity.bound, other.bound} not in evidence.COMPLEMENTS
 
 

@@ -39,12 +39,12 @@ def find_exchanged_roles(statement: Statement, near_statements: Sequence[Stateme
         for two, others in own[at + 1 :]:
             if its == others or is_same_name(one, two):
                 continue
-            is_turned = any(_has(theirs, one, others, two, its) for theirs in roles)
-            if is_turned and not any(_has(theirs, one, its, two, others) for theirs in roles):
+            is_turned = any(_has_names_in_roles(theirs, one, others, two, its) for theirs in roles)
+            if is_turned and not any(_has_names_in_roles(theirs, one, its, two, others) for theirs in roles):
                 yield one.start, one.end
 
 
-def _has(
+def _has_names_in_roles(
     source_roles: Sequence[tuple[Phrase, object]],
     phrase: Phrase,
     phrase_role: object,
@@ -101,7 +101,7 @@ def is_same_name(phrase: Phrase, other: Phrase) -> bool:
     部長 and 人事部長 may be the same, 所属長 and 人事部長 are not.
     """
     shorter, longer = (phrase, other) if len(phrase.words) <= len(other.words) else (other, phrase)
-    return not any(keys.isdisjoint(longer.all_keys) for keys in shorter.word_keys)
+    return not any(keys.isdisjoint(longer.phrase_and_word_keys) for keys in shorter.word_keys)
 
 
 def _has_same_words(phrase: Phrase, other: Phrase) -> bool:
@@ -235,7 +235,7 @@ def _other_filler(
 
     def is_better(unit: Phrase) -> bool:
         """Whether the statement shares more words with the answer than each statement that has the phrase."""
-        rest = statement.keys - unit.all_keys
+        rest = statement.keys - unit.phrase_and_word_keys
         others = (len(one.keys & rest) for one in facts.statements if _is_in(unit, one))
         return len(source.keys & rest) > max(others, default=0)
 

@@ -91,7 +91,7 @@ def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tu
     count = len(missing) + len(values)
     chosen: list[tuple[int, int]] = []
     while len(chosen) < PLACES_OF_CLAIM_MAX and len(missing) + len(values) > (1 - _COVERED_ENOUGH) * count:
-        rated = [(*_missing_in_sentence(missing, values, text[start:end]), (start, end)) for start, end in parts]
+        rated = [(*_missing_found_in_sentence(missing, values, text[start:end]), (start, end)) for start, end in parts]
         terms, held, best = max(rated, key=lambda one: len(one[0]) + len(one[1]), default=(frozenset(), [], (0, 0)))
         if len(terms) + len(held) < _SHARE_MIN * count:
             break
@@ -101,10 +101,10 @@ def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tu
     return chosen
 
 
-def _missing_in_sentence(
+def _missing_found_in_sentence(
     missing: frozenset[str], values: list[Quantity], text: str
 ) -> tuple[frozenset[str], list[Quantity]]:
-    """Return the missing terms and values that this sentence has."""
+    """Return those of the missing terms and values that occur in the sentence `text`."""
     there = quantities.parse(text)
     return missing & evidence.content_terms(text), [value for value in values if any(map(value.is_same, there))]
 

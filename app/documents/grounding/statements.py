@@ -98,7 +98,7 @@ class Phrase:
         return tuple(map(keys_of, self.words))
 
     @functools.cached_property
-    def all_keys(self) -> frozenset[object]:
+    def phrase_and_word_keys(self) -> frozenset[object]:
         return self.keys.union(*self.word_keys)
 
     @functools.cached_property
@@ -257,7 +257,7 @@ def _with_ends(units: list[Phrase]) -> list[Phrase]:
             continue
         units[topic] = dataclasses.replace(units[topic], kind=kind)
         is_clause = modality.CONDITION.match(match["own"]) is not None
-        own = _kind(unit.words, match["own"], match["own"])
+        own = _modality_of(unit.words, match["own"], match["own"])
         units[at] = dataclasses.replace(unit, kind=own, is_condition=bool(own) and is_clause)
     return units
 
@@ -322,7 +322,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Phrase:
     tail = text[group[-1].end : end]
     role = _ROLE.match(_SKIPPED.sub("", tail))
     ending = _own_ending(tail)
-    kind = _kind(group, tail, ending)
+    kind = _modality_of(group, tail, ending)
     is_concession = modality.CONCESSION.search(re.split(r"\d", ending)[0]) is not None  # 認めれば60℃以下でも
     is_condition = bool(kind) and (modality.CONDITION.match(ending) is not None or is_concession)
     content = [word for word in group if not word.is_suffix] or group  # 通知書 and 証明書 share no word
@@ -342,7 +342,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Phrase:
     )  # fmt: skip
 
 
-def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
+def _modality_of(group: Sequence[Word], tail: str, ending: str) -> str:
     """Return the modality of a predicate, and "" for other phrases."""
     last = group[-1]
     is_verb = last.kind.startswith(("動詞", "形容詞")) and not (

@@ -58,7 +58,7 @@ def _replaces(unit: Phrase, word: Word, statement: Statement, near_statements: S
                 left_out = [one for one in left_out if one is other.head and one is not other.words[0]]
             if left_out:  # 豚もも肉 for 鶏もも肉
                 return True
-    return _replaces_a_value(unit, statement, near_statements)
+    return _stands_for_a_value(unit, statement, near_statements)
 
 
 def _is_stranger(unit: Phrase, statement: Statement, facts: SourceFacts) -> bool:
@@ -77,8 +77,11 @@ def _is_stranger(unit: Phrase, statement: Statement, facts: SourceFacts) -> bool
     return not stem or not all(sign in named for sign in stem)  # 医師 for 主治医
 
 
-def _replaces_a_value(unit: Phrase, statement: Statement, near_statements: Sequence[Statement]) -> bool:
-    """Whether the word replaces a value: 室温で保存できる for 4℃で保存できる."""
+def _stands_for_a_value(unit: Phrase, statement: Statement, near_statements: Sequence[Statement]) -> bool:
+    """Whether a word of the answer stands where the source has a value: 室温で保存できる for 4℃で保存できる.
+
+    `unit`: the word.
+    """
     end = next((one for one in statement.units[unit.number + 1 :] if one.kind), None)
     if end is None or not unit.role or unit.tail[:1] not in "でにへをが":
         return False

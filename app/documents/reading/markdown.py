@@ -217,7 +217,11 @@ class _Reader:
         unmarked = _MARKER.sub("", raw)
         if anchor := _ANCHOR.search(unmarked):
             title = strip_inline(_ANCHOR.sub("", unmarked))
-            if title and (anchor.start() == 0 or len(title) < headings.LONGEST) and self._is_title(anchor[1], title):
+            if (
+                title
+                and (anchor.start() == 0 or len(title) < headings.LONGEST)
+                and self._is_heading_anchor(anchor[1], title)
+            ):
                 self._heading(self._numbers.get(anchor[1], title), 0)
                 return
         bold = _BOLD.fullmatch(unmarked.strip())
@@ -227,7 +231,7 @@ class _Reader:
         text = strip_inline(raw)
         if self._is_in_contents and (len(re.findall(r"\d", text)) > len(text) / 12 and "。" not in text):
             return
-        numbered = self._numbers.get(_key(strip_inline(unmarked)))
+        numbered = self._numbers.get(_title_key(strip_inline(unmarked)))
         if numbered and unmarked != raw:
             self._heading(numbered, 0)
         elif (
@@ -239,7 +243,8 @@ class _Reader:
         else:
             self._add("paragraph", text)
 
-    def _is_title(self, anchor: str, title: str) -> bool:
+    def _is_heading_anchor(self, anchor: str, title: str) -> bool:
+        """Return whether an anchor before a paragraph marks it as a heading. `title`: the paragraph's text."""
         return anchor in self._numbers or (anchor.startswith("_Toc") and not headings.reads_like_prose(title))
 
     def _heading(self, raw: str, level: int) -> None:
@@ -278,7 +283,7 @@ def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
         found[match[2]] = entry
         number = headings.parse_number(headings.fold(entry))
         if number is not None and number.ordinal:
-            titles.setdefault(_key(headings.fold(entry)[number.length :]), set()).add(entry)
+            titles.setdefault(_title_key(headings.fold(entry)[number.length :]), set()).add(entry)
     found.update((title, next(iter(entries))) for title, entries in titles.items() if len(entries) == 1)
     return found
 
@@ -309,6 +314,6 @@ def _is_no_heading(bold: str) -> bool:
     return headings.reads_like_prose(folded) or bool(_CAPTION.match(folded))
 
 
-def _key(title: str) -> str:
+def _title_key(title: str) -> str:
     """Return a title in the form that comparisons of titles use."""
     return headings.fold(title).replace(" ", "")

@@ -121,10 +121,10 @@ class Embedding(QObject):
 
         self._set_model(semantic_index.choose_model(models, self._documents))
 
-    def prepare(self) -> None:
-        """Load the model before a question is asked."""
+    def load_model(self) -> None:
+        """Load the embedding model, so that the next question is embedded sooner; do nothing if none is chosen."""
         if self._model is not None:
-            self._engine.prepare()
+            self._engine.load_model()
 
     def close(self) -> None:
         """End the child. Sections without a vector get one after the next start."""
@@ -195,7 +195,9 @@ class Embedding(QObject):
             self._update_status()
             return
         self._update_status()
-        background.run(look, lambda backlog: self._on_looked(epoch, backlog), lambda error: self._stop(epoch, error))
+        background.run(
+            look, lambda backlog: self._on_looked(epoch, backlog), lambda error: self._stop_after_failure(epoch, error)
+        )
 
     def set_paused(self, is_paused: bool) -> None:
         """Pause embedding while an answer is being written, or continue. A batch that has begun is finished."""
@@ -208,7 +210,7 @@ class Embedding(QObject):
     def _on_chosen(self, choice: int, model: "EmbeddingModel | None") -> None:
         if choice != self._choices:
             return
-        if not _is_same(model, self._model):
+        if not _is_same_model(model, self._model):
             self._set_model(model)
         if model is None:
             self._update_status()
@@ -256,7 +258,9 @@ class Embedding(QObject):
 
             return semantic_index.texts_to_embed(documents, ids)
 
-        background.run(read, lambda texts: self._embed(epoch, texts), lambda error: self._stop(epoch, error))
+        background.run(
+            read, lambda texts: self._embed(epoch, texts), lambda error: self._stop_after_failure(epoch, error)
+        )
 
     def _embed(self, epoch: int, texts: dict[int, str]) -> None:
         model = self._model
@@ -274,7 +278,7 @@ class Embedding(QObject):
                 background.run(
                     lambda: _add(model, texts, rows),
                     lambda _nothing: self._on_added(epoch),
-                    lambda error: self._stop(epoch, error),
+                    lambda error: self._stop_after_failure(epoch, error),
                 )
 
         self._engine.embed([model.document_prefix + text for text in texts.values()], done)
@@ -300,10 +304,13 @@ class Embedding(QObject):
         background.run(forget, lambda _nothing: None, lambda _error: None)
 
     def _on_failed(self, error: AppError) -> None:
-        self._stop(self._epoch, error)
+        self._stop_after_failure(self._epoch, error)
 
-    def _stop(self, epoch: int, error: AppError) -> None:
-        """Stop after a failure: try once more, and after another failure wait for the next `look`."""
+    def _stop_after_failure(self, epoch: int, error: AppError) -> None:
+        """Stop after a failure: try once more, and after another failure wait for the next `look`.
+
+        `epoch`: the value of `_epoch` when the failed work began; nothing happens if another model is used since.
+        """
         if epoch != self._epoch or not (self._is_working or self._is_looking):
             return
         self._missing.extend(self._batch_ids)
@@ -346,7 +353,7 @@ class Embedding(QObject):
         return "working" if self._missing or self._is_working else "idle"
 
 
-def _is_same(model: "EmbeddingModel | None", other: "EmbeddingModel | None") -> bool:
+def _is_same_model(model: "EmbeddingModel | None", other: "EmbeddingModel | None") -> bool:
     if model is None or other is None:
         return model is other
     return model.model.path == other.model.path and model.vectors.path == other.vectors.path

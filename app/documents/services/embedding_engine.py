@@ -63,7 +63,7 @@ class EmbeddingEngine(QObject):
         self._model = None
         self._client.shut_down()
 
-    def prepare(self) -> None:
+    def load_model(self) -> None:
         """Load the model unless it is loaded or loading."""
         model = self._model
         if model is None or self.is_ready or self._is_planning or self._client.loading is not None:
@@ -77,7 +77,7 @@ class EmbeddingEngine(QObject):
         if self.is_ready:
             self._send()
         else:
-            self.prepare()
+            self.load_model()
 
     # ------------------------------------------------------------------ private
 
@@ -85,7 +85,7 @@ class EmbeddingEngine(QObject):
         self._is_planning = False
         path, context_tokens = planned
         if self._model is None or self._model.path != path:
-            self.prepare()  # another model was chosen meanwhile
+            self.load_model()  # another model was chosen meanwhile
             return
         self._load_id = self._client.new_id()
         # gpu_layers=0 leaves the graphics memory to the model that answers.

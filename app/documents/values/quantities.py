@@ -124,7 +124,7 @@ class Quantity:
             return any(a.is_same(dataclasses.replace(b, per=None)) for a, b in ((self.rate, other), (other.rate, self)))
         if (self.per and "/" in other.unit) or (other.per and "/" in self.unit):
             return self.rate.is_same(other.rate)
-        relation = _relation(self.unit, other.unit)
+        relation = _unit_relation(self.unit, other.unit)
         if relation == "same":
             return self.has_value_of(other)
         if relation == "share":
@@ -162,11 +162,11 @@ class Quantity:
 
 
 @functools.lru_cache(maxsize=4096)
-def _relation(unit: str, other: str) -> str:
+def _unit_relation(unit: str, other: str) -> str:
     """Return how values in two units compare: same | share | heads | scaled | "".
 
-    share: one of them is %. heads: the units before the same / differ, such as kg/m and t/m. "": they are not
-    comparable.
+    same: as numbers. share: one unit is % and the other value has none. heads: the units before the same / differ, such
+    as kg/m and t/m. scaled: by the factor in `_ALIKE`. "": they are not comparable.
     """
     if unit == other or (_is_nth(unit) and _is_nth(other) and "第" in (unit, other)):
         return "same"

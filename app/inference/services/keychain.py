@@ -1,6 +1,7 @@
 """Keep the hub's token and keys of model servers in the system's password store, only at the user's request.
 
-Both are called credentials. Needs the optional package `keyring`; Kotae itself never writes one to a file. `RemoteKeys` keeps keys in memory.
+Both are called credentials. Needs the optional package `keyring`; Kotae itself never writes a credential to a file.
+`RemoteKeys` keeps keys in memory.
 """
 
 import importlib

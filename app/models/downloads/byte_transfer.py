@@ -221,7 +221,7 @@ class ByteTransfer:
             self._put_back(piece if is_whole else (at, end), is_whole)
             self._wait(error, patience, send)
         except NoRangesError:
-            self._use_whole()
+            self._switch_to_whole_file()
         except BadRangeError:
             self._put_back(piece, is_whole)
             self._on_bad_range(patience, send)
@@ -238,11 +238,11 @@ class ByteTransfer:
     def _on_bad_range(self, patience: RetryBackoff, send: Send) -> None:
         self._bad_ranges += 1
         if self._bad_ranges >= BAD_RANGES:
-            self._use_whole()
+            self._switch_to_whole_file()
         else:
             self._wait(TransientError("server"), patience, send)
 
-    def _use_whole(self) -> None:
+    def _switch_to_whole_file(self) -> None:
         """Let one connection read the file from its beginning; bytes already written are skipped."""
         with self._lock:
             if not self._is_whole:

@@ -44,7 +44,7 @@ class PackageListener(Protocol):
         """Report each host once, before it is contacted."""
 
     def progressed(self, package: str, done_bytes: int) -> None:
-        """Report progress. `done_bytes`: total of all files."""
+        """Report progress. `package`: the one being received. `done_bytes`: the bytes of all files received so far."""
 
 
 def fetch_packages(

@@ -258,7 +258,7 @@ class PartFile:
                 new += high - low
             self._unrecorded += new
         if self._unrecorded >= self._step:
-            self._record()
+            self._record_ranges()
         return new
 
     def _put(self, start: int, data: memoryview) -> None:
@@ -272,8 +272,11 @@ class PartFile:
             written = self._file.write(data) or 0
             data = data[written:]
 
-    def _record(self, *, is_last: bool = False) -> None:
-        """Record the written ranges on disk. Threads that are due for another record wait here."""
+    def _record_ranges(self, *, is_last: bool = False) -> None:
+        """Record on disk which ranges of the file are written. `is_last`: sync the data too, even if that is not due.
+
+        Meanwhile another thread that wants to record ranges waits here.
+        """
         with self._syncing, self._translate_errors():
             with self._writing:
                 if self._file.closed:
@@ -314,7 +317,7 @@ class PartFile:
     def close(self) -> None:
         """Sync and close the file. The lock order keeps another thread from syncing a closed file."""
         try:
-            self._record(is_last=True)
+            self._record_ranges(is_last=True)
         finally:
             with self._syncing, self._writing:
                 self._file.close()

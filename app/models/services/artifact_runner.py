@@ -175,7 +175,10 @@ class JobTask(StepTask):
         background.run(self._delete_partial, end_step, end_step)
 
     def _error(self, child_exit: ChildExit) -> AppError:
-        """Return the error to show. An adapter that does not fit gets a code of its own, with another advice."""
+        """Return the error to show.
+
+        An adapter that was trained on another base gets a code of its own, whose advice is about building a model.
+        """
         event = child_exit.last_event
         if isinstance(event, Failed):
             code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code

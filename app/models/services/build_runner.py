@@ -223,9 +223,9 @@ class BuildRunner(ArtifactRunner):
     def _on_made(self, step: ArtifactStep, result: Finished) -> None:
         plan = self._plan
         assert plan is not None
-        self._in_background(lambda: _verify(step, plan), lambda _nothing: self._note(step, result))
+        self._in_background(lambda: _verify(step, plan), lambda _nothing: self._record_made_step(step, result))
 
-    def _note(self, step: ArtifactStep, event: Finished) -> None:
+    def _record_made_step(self, step: ArtifactStep, event: Finished) -> None:
         assert self._folder is not None
         size = self._folder.note(step)
         self.reports.append(StepReport(step.title, event.seconds, event.peak_rss_bytes, size, dict(event.notes)))
@@ -246,11 +246,11 @@ class BuildRunner(ArtifactRunner):
         self._report(phase="trial")
         self._in_background(
             lambda: local_models.describe(step.path),
-            lambda model: self._try(step, model),
+            lambda model: self._run_smoke_test(step, model),
             lambda error: self._on_trial_failed(step, error),
         )
 
-    def _try(self, step: ArtifactStep, model: LocalModel) -> None:
+    def _run_smoke_test(self, step: ArtifactStep, model: LocalModel) -> None:
         self._run(
             SmokeTestRun(self._engine, self._logs / "build-trial.log", model, self),
             lambda trial: self._publish(step, trial),

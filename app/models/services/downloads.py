@@ -113,7 +113,7 @@ class Downloads(QObject):
         return next((item for item in self.items() if (item.card_id, item.quantization) == wanted), None)
 
     @property
-    def online_count(self) -> int:
+    def network_task_count(self) -> int:
         """Return how many downloads use the network now, for the display 外部通信."""
         job = self._fetcher.job
         return 1 if job is not None and download_queue.is_online(job.place) else 0
@@ -153,7 +153,7 @@ class Downloads(QObject):
 
     def pause(self, download_id: str) -> None:
         entry = self._entry(download_id)
-        if entry is not None and entry.state in ("waiting", "running") and not self._is_arriving(entry):
+        if entry is not None and entry.state in ("waiting", "running") and not self._is_being_added(entry):
             self._stop(entry, "paused")
 
     def resume(self, download_id: str) -> None:
@@ -170,7 +170,7 @@ class Downloads(QObject):
         The partial files stay until `discard_cancelled`, so that `undo_cancel` can restore it.
         """
         entry = self._entry(download_id)
-        if entry is not None and not self._is_arriving(entry):
+        if entry is not None and not self._is_being_added(entry):
             self._stop(entry, "cancelled")
 
     def undo_cancel(self, download_id: str) -> None:
@@ -230,7 +230,8 @@ class Downloads(QObject):
         """Replace the entry with the same id."""
         self._queue = [entry if other.id == entry.id else other for other in self._queue]
 
-    def _is_arriving(self, entry: QueuedDownload) -> bool:
+    def _is_being_added(self, entry: QueuedDownload) -> bool:
+        """Return whether the download is complete and its model is just being added to the list."""
         return self._is_adding and entry.id == self._active_id
 
     def _stop(self, entry: QueuedDownload, state: str) -> None:
@@ -375,7 +376,7 @@ class Downloads(QObject):
 
     def _on_preferences(self, settings: Settings) -> None:
         self._fetcher.limit(settings.download_limit_bytes_per_s)
-        if not settings.network_allowed and self.online_count:
+        if not settings.network_allowed and self.network_task_count:
             self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 
     # ------------------------------------------------------------------- file and view

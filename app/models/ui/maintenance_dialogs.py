@@ -58,7 +58,7 @@ class FoundModelsDialog(Dialog):
         self._show_count()
 
     def showEvent(self, event: QShowEvent) -> None:
-        if not self._work.is_running_here and not self.list.rows:
+        if not self._work.is_own_task_running and not self.list.rows:
             self.search()
         super().showEvent(event)
 
@@ -129,7 +129,7 @@ class FoundModelsDialog(Dialog):
             self.state.setText("")
 
     def _on_chosen(self, key: str) -> None:
-        if self._work.is_running_here:
+        if self._work.is_own_task_running:
             self._upkeep.cancel()
         if key == "add":
             self.paths_chosen.emit(self.list.marked())
@@ -183,12 +183,12 @@ class KitExportDialog(Dialog):
             content=_column(self.list, self.sum),
             width_px=KIT_WIDTH_PX,
         )
-        self.list.changed.connect(self._show_sum)
-        self._show_sum()
+        self.list.changed.connect(self._show_total_size)
+        self._show_total_size()
         self.list.fit(self.width() - theme.px(SIDES_PX))
         (self.list.first_box() or self.buttons["cancel"]).setFocus()
 
-    def _show_sum(self) -> None:
+    def _show_total_size(self) -> None:
         marked = self.list.marked()
         total = sum(self._sizes[model_id] for model_id in marked)
         words = phrase("models.models_n_size_as_much", n=len(marked), size=format_size(total))

@@ -1,4 +1,7 @@
-"""Run the maintenance of models on the page モデル: verify them, find those of other programs, handle kits."""
+"""Run the maintenance of models on the page モデル: verify them, find those of other programs, write and read kits.
+
+A kit is a folder with models and their presets that carries them to another machine, such as on a memory stick.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

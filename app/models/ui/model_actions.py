@@ -134,7 +134,7 @@ class UseModelAction(QObject):
         if is_needed:
             self.consent_dialog().open()
         else:
-            self._use(self.model)
+            self._use_for_questions(self.model)
 
     def _on_consent_given(self, key: str) -> None:
         model = self.model
@@ -142,9 +142,9 @@ class UseModelAction(QObject):
             return
         if key == "allow":
             self._library.allow_template(model.id)
-        self._use(model)
+        self._use_for_questions(model)
 
-    def _use(self, model: LocalModel) -> None:
+    def _use_for_questions(self, model: LocalModel) -> None:
         self.model = None
         self._preferences.change(model_id=model.id)
         self._navigation.page_requested.emit("ask")

@@ -79,7 +79,7 @@ class ModelDetail(QFrame):
         self._show_fit()
         self.licence_button.setVisible(bool(card and card.licence_url))
         is_loaded = model is not None and facts is not None and facts.path == model.path
-        self._show_effective(model, facts if is_loaded else None, entry.usual)
+        self._show_engine_facts(model, facts if is_loaded else None, entry.usual)
         self._show_verified(context.last_verified if model is not None else None)
         self._show_actions(entry)
 
@@ -259,7 +259,7 @@ class ModelDetail(QFrame):
         self._memory_title.setText(with_note(where, join_facts(self._quantization, context)))
         self._memory.show_fit(judged)
 
-    def _show_effective(self, model: LocalModel | None, facts: EngineFacts | None, judged: FitResult | None) -> None:
+    def _show_engine_facts(self, model: LocalModel | None, facts: EngineFacts | None, judged: FitResult | None) -> None:
         is_file = model is not None and model.remote is None
         self._effective_title.setVisible(is_file or facts is not None)
         self._effective_hint.setVisible(is_file and facts is None)

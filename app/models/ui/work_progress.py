@@ -60,7 +60,7 @@ class MaintenanceProgress(QObject):
         progress.cancelled.connect(self._on_cancelled)
 
     @property
-    def is_running_here(self) -> bool:
+    def is_own_task_running(self) -> bool:
         return self._end_signal is not None
 
     def begin(self, what: str, start: Callable[[], None], signal: SignalInstance, on_done: Callable[..., None]) -> bool:
@@ -69,7 +69,7 @@ class MaintenanceProgress(QObject):
         `what`: the text of the progress. `signal`: ends the task; `on_done` is called with its arguments.
         """
         if self._upkeep.is_working:
-            if not self.is_running_here:
+            if not self.is_own_task_running:
                 sentence = phrase("common.choose_again_when_it_has")
                 self._banner.show_message("warning", phrase("models.other_work_on_the_models"), sentence)
             return False
@@ -87,7 +87,7 @@ class MaintenanceProgress(QObject):
         self._progress.finish()
 
     def _on_progressed(self, done: int, total: int) -> None:
-        if self.is_running_here:
+        if self.is_own_task_running:
             self._progress.set_progress(done, total, is_bytes=True)
 
     def _on_done(self, *result: Any) -> None:
@@ -96,14 +96,14 @@ class MaintenanceProgress(QObject):
         self.ended.emit()
 
     def _on_failed(self, error: AppError) -> None:
-        if self.is_running_here:
+        if self.is_own_task_running:
             self._end()
             if error.code != "cancelled":
                 self._banner.show_error(error)
             self.ended.emit()
 
     def _on_cancelled(self) -> None:
-        if self.is_running_here:
+        if self.is_own_task_running:
             self._upkeep.cancel()
 
 
@@ -200,10 +200,10 @@ class ImportPresenter(QObject):
         if self._count == 1 and self._problems:
             self.explain(self._problems[0][1])
         elif self._problems:
-            self._explain_several()
+            self._explain_failed_imports()
         self.ended.emit()
 
-    def _explain_several(self) -> None:
+    def _explain_failed_imports(self) -> None:
         what = phrase("models.m_of_n_could_not", n=self._count, m=len(self._problems))
         reasons = [
             phrase("common.name_value", name=name, value=describe_error(error)) for name, error in self._problems

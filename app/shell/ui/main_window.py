@@ -393,8 +393,8 @@ class MainWindow(QMainWindow):
         downloads, setup = self._downloads, self._training_setup
         found = [*downloads.contacts(), *setup.contacts(), *self._engine.contacts]
         contacts = sorted(found, key=lambda contact: contact.time)
-        online, is_sending = downloads.online_count + setup.online_count, self._engine.is_sending
-        is_model = downloads.online_count > 0
+        online, is_sending = downloads.network_task_count + setup.network_task_count, self._engine.is_sending
+        is_model = downloads.network_task_count > 0
         self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:

@@ -98,7 +98,7 @@ class EnvironmentSetup(QObject):
         return time.monotonic() - self._started_at
 
     @property
-    def online_count(self) -> int:
+    def network_task_count(self) -> int:
         """Return 1 while packages are downloaded, otherwise 0, for the display of network activity (外部通信)."""
         return int(self._is_online and self._child.is_running)
 
@@ -293,7 +293,7 @@ class EnvironmentSetup(QObject):
                 self.failed.emit(AppError("training_setup_died", cause=child_exit.reason))
 
     def _on_preferences(self, settings: Settings) -> None:
-        if not settings.network_allowed and self.online_count:
+        if not settings.network_allowed and self.network_task_count:
             self._child.stop()
             self.failed.emit(AppError("training_network_forbidden"))
 

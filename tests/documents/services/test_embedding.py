@@ -99,7 +99,7 @@ def test_without_an_embedding_model_nothing_is_started_or_written(
 ) -> None:
     service = driver.start(described(tiny_model))
     driver.qtbot.wait(300)
-    service.prepare()
+    service.load_model()
     service.look()
     assert (service.standing, service.is_on, service.pid) == (EmbeddingStatus(), False, 0)
     assert driver.meaning("賃金") is None

@@ -70,4 +70,4 @@ def run(
         return Said(status, said.out, said.err)
 
     yield run
-    catalogue.use_own_cards(tmp_path / "absent")
+    catalogue.set_user_cards_folder(tmp_path / "absent")

@@ -123,7 +123,7 @@ def desk(store: Store, where: Paths, qtbot: QtBot, monkeypatch: pytest.MonkeyPat
     desk = Desk(store, where, qtbot)
     yield desk
     desk.close()
-    catalogue.use_own_cards(where.data / "absent")
+    catalogue.set_user_cards_folder(where.data / "absent")
 
 
 def authorizations(hub: Hub) -> set[str | None]:
@@ -161,11 +161,11 @@ def test_the_parts_of_a_split_model_are_one_download(desk: Desk, small: Stored, 
 def test_it_is_told_how_far_it_is_how_fast_how_long_still_and_who_was_spoken_to(desk: Desk, large: Stored) -> None:
     told: list[Download] = []
     desk.downloads.progressed.connect(told.append)
-    assert (desk.downloads.online_count, desk.downloads.child_pid) == (0, 0)
+    assert (desk.downloads.network_task_count, desk.downloads.child_pid) == (0, 0)
     with Hub(large, Fault("redirect", bytes_per_s=12 * MIB)) as hub:
         desk.begin(desk.card(hub))
         desk.wait(lambda: any(download.seconds_left for download in told))
-        assert desk.downloads.online_count == 1
+        assert desk.downloads.network_task_count == 1
         hub.change(bytes_per_s=0)
         desk.finish()
     done = [download.done_bytes for download in told]
@@ -174,7 +174,7 @@ def test_it_is_told_how_far_it_is_how_fast_how_long_still_and_who_was_spoken_to(
     assert max(download.bytes_per_s for download in told) > MIB
     contacts = [(contact.host, contact.title) for contact in desk.downloads.contacts()]
     assert contacts == [("127.0.0.1", "小さなモデル"), ("127.0.0.2", "小さなモデル")]
-    assert desk.downloads.online_count == 0
+    assert desk.downloads.network_task_count == 0
     desk.wait(lambda: desk.downloads.child_pid == 0)  # nothing is left that could use the network
 
 
@@ -274,7 +274,7 @@ def test_a_cancelled_download_can_be_had_back_until_it_is_discarded(desk: Desk, 
         item = desk.only()
         desk.downloads.cancel(item.id)
         assert desk.downloads.items() == []
-        desk.wait(lambda: desk.downloads.online_count == 0)
+        desk.wait(lambda: desk.downloads.network_task_count == 0)
         desk.downloads.undo_cancel(item.id)
         assert desk.only().state == "paused"
         assert desk.only().done_bytes > MIB
@@ -348,7 +348,7 @@ from app.base.services.preferences import Preferences
 
 app = QCoreApplication([])
 where = paths.locate(sys.argv[1])
-catalogue.use_own_cards(where.cards)
+catalogue.set_user_cards_folder(where.cards)
 store = Store.open(where.database, where.backups)
 downloads = Downloads(ModelLibrary(store, where.models), Preferences(where.settings), children.downloader_command(),
                       where.logs / "download.log", where.data / "downloads.json")
@@ -475,7 +475,7 @@ def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
         desk.card(hub, sha256="")
         with (desk.where.cards / "tiny.toml").open("a", encoding="utf-8") as file:
             file.write('shape = "llama-3-swallow-8b-instruct-v0.1"\n')
-        catalogue.use_own_cards(desk.where.cards)
+        catalogue.set_user_cards_folder(desk.where.cards)
         card = catalogue.load().card("tiny")
         assert card is not None
         target = desk.where.models / FILE

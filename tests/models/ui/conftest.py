@@ -36,4 +36,4 @@ def downloads_end(
     for driver in opened:
         driver.downloads.close()
     background.shut_down()
-    catalogue.use_own_cards(where.data / "absent")
+    catalogue.set_user_cards_folder(where.data / "absent")

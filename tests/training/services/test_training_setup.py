@@ -113,7 +113,7 @@ class Making:
         self.use(index)
         self.setup.start()
         self.until(index.stalled.is_set)
-        assert self.setup.online_count == 1
+        assert self.setup.network_task_count == 1
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_over_the_network_the_machines_are_counted_and_the_proxy_is_used(
     }
     assert index.logins == {"Basic dXNlcjpzZWNyZXRA"}
     assert [contact.host for contact in making.setup.contacts()] == ["packages.example"]
-    assert making.setup.online_count == 0
+    assert making.setup.network_task_count == 0
     logs = "".join(path.read_text("utf-8", "replace") for path in making.where.logs.glob("training-*"))
     assert "torch" in logs
     assert "secret" not in logs

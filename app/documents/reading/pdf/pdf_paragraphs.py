@@ -104,7 +104,7 @@ class Outline:
             lines = [line, *following[: count - 1]]
             text = fold_for_comparison("".join(one.text for one in lines))
             for entry in self._waiting:
-                if _is_same(text, fold_for_comparison(entry.title)):
+                if _is_same_title(text, fold_for_comparison(entry.title)):
                     self._waiting.remove(entry)
                     printed = " ".join(one.text.strip() for one in lines)
                     title = entry.title if len(fold_for_comparison(entry.title)) > len(text) else printed
@@ -130,7 +130,7 @@ class Outline:
         return line.top >= self._page.height - entry.y - 2 and line.top <= self._page.height
 
 
-def _is_same(text: str, title: str) -> bool:
+def _is_same_title(text: str, title: str) -> bool:
     """Whether text and title are equal, apart from a number that only one of them has."""
     if text == title:
         return True

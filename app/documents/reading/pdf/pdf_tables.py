@@ -36,7 +36,7 @@ class PdfTable:
 
 def find_ruled_tables(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
     """Return the tables with ruled lines, and the glyphs outside of them."""
-    horizontal, vertical = _merged(raw.horizontal), _merged(raw.vertical)
+    horizontal, vertical = _merged_rules(raw.horizontal), _merged_rules(raw.vertical)
     if not horizontal or not vertical or max(len(horizontal), len(vertical)) > RULES_MOST:
         return [], raw.glyphs
     tables: list[PdfTable] = []
@@ -55,7 +55,7 @@ def find_ruled_tables(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
     return tables, rest
 
 
-def _merged(rules: Sequence[RuledLine]) -> list[RuledLine]:
+def _merged_rules(rules: Sequence[RuledLine]) -> list[RuledLine]:
     """Join the pieces of a line, and the two edges of a thin bar."""
     ruled_lines: list[RuledLine] = []
     for rule in sorted(rules, key=lambda rule: (round(rule.position / NEAR_PT), rule.start)):

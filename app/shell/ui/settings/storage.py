@@ -67,7 +67,7 @@ class ModelsFolderPanel(QWidget):
         self.path.setText(make_breakable(str(folder)))
         free = _free_bytes(folder)
         self.room.setText(phrase("shell.n_gb_free", n=f"{free / 1e9:,.0f}") if free is not None else "")
-        self.move_button.setEnabled(not self._work.is_running_here)
+        self.move_button.setEnabled(not self._work.is_own_task_running)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
