@@ -406,7 +406,7 @@ def run(data_dir: str | None, requested_language: str | None = None, is_safe: bo
         database.end_interrupted_answers()
         where = where if start.is_safe else _finish_move(where, preferences, database)
         context = build(where, theme, preferences, database)
-        context.conversations.erase_old(DayRecord(where.data))
+        context.conversations.erase_expired_from_bin(DayRecord(where.data))
     except AppError as error:
         print(describe_error(error), file=sys.stderr)  # noqa: T201  for a start from a terminal
         dialogs.problem_dialog(theme, error).exec()

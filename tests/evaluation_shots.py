@@ -27,7 +27,7 @@ from app.evaluation.records import (
 )
 from app.evaluation.report import advice, report
 from app.evaluation.study import compared_systems, studies, study_steps
-from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.compared_systems import AdapterInUse, DocumentScope
 from app.evaluation.study.studies import ComparedSystem, Study
 from app.evaluation.ui.page import EvaluationPage
 from app.evaluation.ui.result.blind_view import BlindView
@@ -114,7 +114,7 @@ def _model(parts: AppContext) -> LocalModel:
 
 def _four_ways(parts: AppContext) -> tuple[ComparedSystem, ...]:
     model = _model(parts)
-    tuning = Tuning(str(_where(parts).runs / "tone" / "adapter.gguf"), name="tone")
+    tuning = AdapterInUse(str(_where(parts).runs / "tone" / "adapter.gguf"), name="tone")
     collection = document_shots.NAMES[current_language()][0][0]
     return compared_systems.four_ways(
         model, (model, tuning), DocumentScope((CollectionRef(1, collection),)), quotes=False

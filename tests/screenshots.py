@@ -519,7 +519,7 @@ def settings_moving(parts: AppContext) -> None:
 
 def settings_move(parts: AppContext) -> None:
     settings_models(parts)
-    parts.window.page("settings").storage.ask(Path("/media/yamada/kotae/models"))
+    parts.window.page("settings").storage.ask_to_move(Path("/media/yamada/kotae/models"))
 
 
 def proxy_login(parts: AppContext) -> None:

@@ -289,7 +289,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.training.data.curation:*",
         "app.training.data.file_import:write_origin",
         "app.training.drafts:*",
-        "app.training.export_plan:move_into_place",
+        "app.training.export_plan:move_form_file_into_run",
         "app.training.quality_gate:write_gate",
         "app.training.generation.pair_records:write_request",
         "app.training.remote_job_import:*",

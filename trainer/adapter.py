@@ -139,7 +139,7 @@ def row_id(messages: Sequence[Any]) -> str:
     return hashlib.sha256(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def known_rows(folder: Path) -> frozenset[str]:
+def trained_row_ids(folder: Path) -> frozenset[str]:
     """Return the ids of the rows on which an adapter was trained; empty if its folder has no list of them."""
     try:
         return frozenset((folder / ROWS).read_text(encoding="ascii", errors="replace").split())

@@ -71,13 +71,13 @@ class TrainedShape:
         return self.layers * sum(rows * columns for rows, columns in self.matrices)
 
     @property
-    def table_weights(self) -> int:
+    def embedding_and_head_weights(self) -> int:
         """Return the number of weights in the token embedding and in the output head, if that is not tied to it."""
         return self.vocabulary * self.width * (1 if self.is_tied else 2)
 
     @property
     def parameters(self) -> int:
-        return self.linear_weights + self.table_weights + self.other_weights
+        return self.linear_weights + self.embedding_and_head_weights + self.other_weights
 
     def lora_weights(self, rank: int) -> int:
         """Return the number of weights in the LoRA matrices A and B of all layers."""
@@ -152,7 +152,7 @@ def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> 
     working = max(again + passing, _head_bytes(shape, positions, number))
     return TrainingMemory(
         weights=round(shape.linear_weights * (_NF4_BYTES if is_packed else number)),
-        tables=(shape.table_weights + shape.other_weights) * number,
+        tables=(shape.embedding_and_head_weights + shape.other_weights) * number,
         adapter=lora * 8,
         optimizer=round(lora * optimizer_bytes(spec)),
         kept=kept,

@@ -142,7 +142,7 @@ def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: 
 
 
 def _known_rows(material: TrainingInputs, rows: SplitRows) -> set[str]:
-    before = adapter.known_rows(Path(material.spec.adapter)) if material.spec.adapter else frozenset()
+    before = adapter.trained_row_ids(Path(material.spec.adapter)) if material.spec.adapter else frozenset()
     return {*before, *(adapter.row_id(row.messages) for row in (*rows.train, *rows.validation))}
 
 

@@ -165,7 +165,7 @@ class FakeTrainer:
         return 0
 
     def _known_rows(self) -> set[str]:
-        known = set(adapters.known_rows(Path(self.spec.adapter))) if self.spec.adapter else set()
+        known = set(adapters.trained_row_ids(Path(self.spec.adapter))) if self.spec.adapter else set()
         for file in (self.spec.train, self.spec.validation):
             lines = Path(file).read_text("utf-8").splitlines() if Path(file).is_file() else []
             known |= {adapters.row_id(json.loads(line)["messages"]) for line in lines if '"messages"' in line}

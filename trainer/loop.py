@@ -229,6 +229,10 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     # ----------------------------------------------------------------------- checkpoints
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        """Save a checkpoint of this run completely or not at all, and report it.
+
+        It overrides a method of transformers; `trial` (of a search for hyperparameters) is not used.
+        """
         started, step = time.monotonic(), self.state.global_step
         self.journal.send(Phase("saving", step, self.state.max_steps))
         part = self.folder / f"checkpoint-{step}.part"
@@ -343,7 +347,7 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         wanted, is_save_due = self._pending_command()
         control.should_save = control.should_save or control.should_evaluate  # the best step needs a checkpoint
         if wanted is not None:
-            self._end(wanted, control)
+            self._end_training(wanted, control)
             control.should_evaluate = wanted == "finish" and args.eval_strategy != "no"
         elif is_save_due:
             control.should_save = True
@@ -354,12 +358,12 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
             loop.end_reason = "early_stopping"
             control.should_training_stop = True
         if loop.run_control.is_over and not loop.end_reason:
-            self._end(str(loop.run_control.requested_command), control)
+            self._end_training(str(loop.run_control.requested_command), control)
 
     def on_save(self, *_arguments: Any, **_others: Any) -> None:
         self._saved_at = time.monotonic()
 
-    def _end(self, command: str, control: Any) -> None:
+    def _end_training(self, command: str, control: Any) -> None:
         self._loop.end_reason = command
         control.should_training_stop = True
         control.should_save = command != "cancel"

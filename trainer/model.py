@@ -123,7 +123,7 @@ def free_bytes(device: str) -> int:
 # ------------------------------------------------------------------ the loss
 
 
-def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
+def install_loss_if_equal(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
     """Install our loss, unless it differs from the model's own on `example`.
 
     Return the relative difference; None if the model keeps its own loss.

@@ -116,14 +116,15 @@ def preview_example(tokens: BaseTokenizer, example: EncodedExample, count: int) 
     """Return a preview of the first `count` tokens of an example."""
     ends = set(tokens.end_ids)
 
-    def kind(at: int, id: int) -> str:
+    def token_kind(at: int, id: int) -> str:
         if at == 0 and id == tokens.bos_id:
             return "bos"
         return "end" if id in ends else "control" if id in tokens.control_ids else ""
 
     pairs = zip(example.ids[:count], example.labels[:count], strict=True)
     shown = (
-        PreviewToken(id, tokens.text_of(id), label != UNTRAINED, kind(at, id)) for at, (id, label) in enumerate(pairs)
+        PreviewToken(id, tokens.text_of(id), label != UNTRAINED, token_kind(at, id))
+        for at, (id, label) in enumerate(pairs)
     )
     return Preview(example.line, tuple(shown))
 
@@ -160,7 +161,7 @@ def _check_rows(
     yield from _line_findings("validation_shared", spec.validation, _shared_lines(rows.validation, rows.train))
     used_rows = [*rows.train, *rows.validation]
     yield from _line_findings("holdout_shared", spec.holdout, _shared_lines(rows.holdout, used_rows))
-    known = adapter.known_rows(Path(spec.adapter)) if spec.adapter else frozenset()
+    known = adapter.trained_row_ids(Path(spec.adapter)) if spec.adapter else frozenset()
     lines = [row.line for row in rows.holdout if known and adapter.row_id(row.messages) in known]
     yield from _line_findings("holdout_known", spec.holdout, lines)
     files = {name: getattr(spec, name) for name in ("train", "validation", "holdout")}

@@ -63,7 +63,7 @@ def prompt_pieces(form: TrainingPromptForm, messages: Messages) -> list[FormPiec
     found.append(FormPiece(form.answer_start, markup=True))
     if form.is_completion:
         return [FormPiece("".join(piece.text for piece in found))]
-    return _merged(found)
+    return _join_markup(found)
 
 
 def _single_text_pieces(form: TrainingPromptForm, messages: Messages) -> list[FormPiece]:
@@ -77,7 +77,7 @@ def _single_text_pieces(form: TrainingPromptForm, messages: Messages) -> list[Fo
         found.append(FormPiece(after.removeprefix(form.end) if form.end else after, markup=True))
     while not found[-1].is_end:  # markup after the last answer belongs to the next question
         found.pop()
-    return _merged(found)
+    return _join_markup(found)
 
 
 def _learned(form: TrainingPromptForm, text: str) -> list[FormPiece]:
@@ -100,8 +100,11 @@ def _filled(pattern: str, text: str) -> list[FormPiece]:
     return [FormPiece(before, markup=True), FormPiece(text), FormPiece(after, markup=True)]
 
 
-def _merged(pieces: list[FormPiece]) -> list[FormPiece]:
-    """Drop empty pieces and join neighbouring markup, as the engine tokenizes it."""
+def _join_markup(pieces: list[FormPiece]) -> list[FormPiece]:
+    """Drop empty pieces, and join neighbouring pieces of markup (the form's own text), except those that end an answer.
+
+    The engine tokenizes markup as one text, which can give other tokens than its pieces.
+    """
     merged: list[FormPiece] = []
     for piece in pieces:
         if not piece.text and not piece.is_end:

@@ -105,7 +105,7 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     is_small = facts.parameters < BILLION
     room = _memory_tier(facts, device, spec.memory_share)
     precision = decide("precision", lambda: _precision(facts, device))
-    decide("compute", lambda: _compute(facts, device) if precision == "nf4" else precision)
+    decide("compute", lambda: _computing_precision(facts, device) if precision == "nf4" else precision)
     decide("optimizer", lambda: _optimizer(facts, device))
     decide("gradient_checkpointing", lambda: not (device == "cpu" and is_small))
     decide("context_tokens", lambda: room.context_tokens[facts.tokens_longest > room.context_tokens[0]])
@@ -153,7 +153,7 @@ def _precision(facts: RecipeFacts, device: str) -> str:
     return "bf16" if facts.has_bf16 else "f32"
 
 
-def _compute(facts: RecipeFacts, device: str) -> str:
+def _computing_precision(facts: RecipeFacts, device: str) -> str:
     """Return "bf16" if it is not emulated, otherwise "f16" on a card (before Ampere) and "f32" on a processor."""
     if facts.has_bf16:
         return "bf16"

@@ -255,7 +255,7 @@ def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     shortest = min(prepared.material.train, key=lambda example: len(example.ids))
     batch = data.collate([shortest], prepared.material.tokens.pad_id)
     device = next(adapted.parameters()).device
-    model.with_own_loss(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
+    model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
     return adapted
 
 

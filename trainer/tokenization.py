@@ -212,7 +212,7 @@ def form_from_template(tokenizer: Any) -> TrainingPromptForm | None:
     for has_system in (True, False):
         found = _derive_form(tokens, _messages_of(_MARKERS, has_system))
         if found is not None:
-            return found if _is_same(found, tokens, _messages_of(_OTHER_TEXTS, has_system)) else None
+            return found if _renders_like_template(found, tokens, _messages_of(_OTHER_TEXTS, has_system)) else None
     return None
 
 
@@ -230,8 +230,8 @@ def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
     if _render(tokens, whole) is None:  # the template accepts no system message
         whole = turns
     prompts["turns"] = whole[:-1]
-    found = [name for name, messages in prompts.items() if not _is_same_prompt(form, tokens, messages)]
-    return found if _is_same_end(form, tokens, whole) else [*found, "end"]
+    found = [name for name, messages in prompts.items() if not _renders_prompt_like_template(form, tokens, messages)]
+    return found if _renders_end_like_template(form, tokens, whole) else [*found, "end"]
 
 
 # ------------------------------------------------------------------- cutting
@@ -318,22 +318,25 @@ def _render(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = Fal
 # ----------------------------------------------------------------- comparing
 
 
-def _is_same(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
-    return _is_same_prompt(form, tokens, messages[:-1]) and _is_same_end(form, tokens, messages)
+def _renders_like_template(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
+    """Return whether form and chat template give the same token ids for the prompt, the last answer and its end."""
+    return _renders_prompt_like_template(form, tokens, messages[:-1]) and _renders_end_like_template(
+        form, tokens, messages
+    )
 
 
-def _is_same_prompt(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
-    return _is_equal(forms.prompt_pieces(form, messages), _render(tokens, messages, with_start=True), tokens)
+def _renders_prompt_like_template(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
+    return _has_ids_of(forms.prompt_pieces(form, messages), _render(tokens, messages, with_start=True), tokens)
 
 
-def _is_same_end(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
+def _renders_end_like_template(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
     """Return whether form and template give the same last answer and end; the template's final line feed is ignored."""
     rendered = _render(tokens, messages)
     pieces = forms.example_pieces(form, messages)[-1]
-    return rendered is not None and _is_equal(pieces, rendered.removesuffix("\n"), tokens)
+    return rendered is not None and _has_ids_of(pieces, rendered.removesuffix("\n"), tokens)
 
 
-def _is_equal(pieces: Sequence[FormPiece], rendered: str | None, tokens: BaseTokenizer) -> bool:
+def _has_ids_of(pieces: Sequence[FormPiece], rendered: str | None, tokens: BaseTokenizer) -> bool:
     """Return whether the token ids are equal: `rendered` is tokenized as a whole, our text piece by piece."""
     if rendered is None:
         return False

@@ -68,9 +68,11 @@ class MessageIndex:
                 " ".join(search_text.index_terms(new)),
             )
 
-    def merge_deleted(self) -> bool:
-        """Remove some of the deleted terms from the file and return whether more remain; the caller has begun a
-        transaction."""
+    def purge_some_deleted_terms(self) -> bool:
+        """Remove some terms of deleted messages from the index's file; return whether more may remain.
+
+        The caller has begun a transaction.
+        """
         before = self._db.changes()
         self._db.write("INSERT INTO message_terms(message_terms, rank) VALUES ('merge', ?)", -MERGED_PAGES)
         return self._db.changes() - before > 1  # as the sqlite documentation defines whether a merge did any work

@@ -108,7 +108,7 @@ class ConversationOrganizer:
                 json.dumps(list(conversation_ids)),
             )
 
-    def mark_old_for_erasure(self, record: DayRecord) -> int:
+    def mark_expired_for_erasure(self, record: DayRecord) -> int:
         """Mark the conversations that have been in the bin for more than 30 days for erasure, and return how many are
         marked.
 
@@ -136,7 +136,7 @@ class ConversationOrganizer:
         with self._db.transaction():
             if self._is_erasing():
                 self._erase_messages()
-            elif not self._index.merge_deleted():
+            elif not self._index.purge_some_deleted_terms():
                 self._db.write("UPDATE last_id SET has_leftovers = 0")
         if self._has_leftovers():
             return True

@@ -112,14 +112,14 @@ def _preset(number: int, entry: Any) -> Preset:
     values = {key: value for key, value in entry.items() if key != "choices"}
     wanted = ("kind", "name", "request") if values.get("kind") == "action" else ("kind", "name")
     for field in [*wanted, *(key for key in values if key not in wanted)]:
-        _require(number, field, values.get(field), _fits(field, values.get(field)) and field in wanted)
+        _require(number, field, values.get(field), _is_valid_value(field, values.get(field)) and field in wanted)
     choices = entry.get("choices", {})
     for field, value in choices.items():
         _require(number, field, value, is_valid_choice(field, value))
     return Preset("", values["kind"], values["name"], Choices(**choices), values.get("request", ""))
 
 
-def _fits(field: str, value: Any) -> bool:
+def _is_valid_value(field: str, value: Any) -> bool:
     if field == "kind":
         return value in KINDS
     return is_preset_name(value) if field == "name" else is_storable_text(value) and value.strip() != ""

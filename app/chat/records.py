@@ -163,7 +163,7 @@ def details_from_json(stored_json: str | None) -> AnswerDetails | None:
     type."""
     if stored_json is None:
         return None
-    values = {key: value for key, value in json.loads(stored_json).items() if _fits(key, value)}
+    values = {key: value for key, value in json.loads(stored_json).items() if _is_field_of_type(key, value)}
     if values.get("choices") is not None:
         values["choices"] = Choices.from_dict(values["choices"])
     learned = values.get("learned")
@@ -179,7 +179,7 @@ _KINDS = {name: kind for name, kind in _FIELDS.items() if kind in (str, int, flo
 _KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # these may also be None, which is their default
 
 
-def _fits(key: str, value: object) -> bool:
+def _is_field_of_type(key: str, value: object) -> bool:
     """Return whether the field exists and the value has its type. Fields of compound types are checked where they are
     parsed."""
     kind = _KINDS.get(key, object)

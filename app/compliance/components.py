@@ -111,11 +111,13 @@ def sort_components(components: Iterable[Component]) -> tuple[Component, ...]:
 
 
 def find(components: Iterable[Component], name: str) -> Component | None:
-    """Return the component with this name, compared by `key`; None if there is none."""
-    return next((component for component in components if key(component.name) == key(name)), None)
+    """Return the component with this name, compared by `comparable_name`; None if there is none."""
+    return next(
+        (component for component in components if comparable_name(component.name) == comparable_name(name)), None
+    )
 
 
-def key(name: str) -> str:
+def comparable_name(name: str) -> str:
     """Return a name in lower case with - for each _ . - and space, to compare names as pip does."""
     return "-".join(name.casefold().replace("_", " ").replace(".", " ").replace("-", " ").split())
 
@@ -300,7 +302,7 @@ def table_components(table: dict[str, Any], distributions: dict[str, Distributio
 
     for entry in table["component"]:
         owner = distributions.get(canonicalize_name(entry["in"])) if "in" in entry else None
-        if ("in" in entry and owner is None) or not _fits(entry.get("platforms")):
+        if ("in" in entry and owner is None) or not _is_for_this_system(entry.get("platforms")):
             continue
         texts = [_text(file) for file in entry.get("texts", ())]
         if "from_distribution" in entry and owner is not None:
@@ -317,7 +319,7 @@ def table_components(table: dict[str, Any], distributions: dict[str, Distributio
         )
 
 
-def _fits(platforms: list[str] | None) -> bool:
+def _is_for_this_system(platforms: list[str] | None) -> bool:
     return platforms is None or sys.platform in platforms
 
 

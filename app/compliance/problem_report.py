@@ -83,17 +83,21 @@ def scrub(text: str, where: Paths, names: Sequence[str], *, has_tracebacks: bool
     for name in names:
         if name in text:
             text = text.replace(name, REDACTED)
-    kept = _without_messages(text.splitlines(), keeps_others=not has_tracebacks)
+    kept = _hide_messages(text.splitlines(), keeps_other_lines=not has_tracebacks)
     places, people = _places(where), _people()
     return "\n".join(_scrub_line(line, places, people) for line in kept)
 
 
-def _without_messages(lines: Sequence[str], *, keeps_others: bool) -> Iterator[str]:
+def _hide_messages(lines: Sequence[str], *, keeps_other_lines: bool) -> Iterator[str]:
+    """Yield the lines of a log, of an error's line only its class, and other lines hidden.
+
+    Records and the lines of a traceback are kept. `keeps_other_lines`: so are all lines that are none of these.
+    """
     is_frame = False
     for line in lines:
         kind = _KIND.match(line)
         is_frame = line.startswith('  File "') or (is_frame and line.startswith(_SOURCE))
-        is_kept = is_frame or keeps_others or _RECORD.match(line) or _TRACE.match(line)
+        is_kept = is_frame or keeps_other_lines or _RECORD.match(line) or _TRACE.match(line)
         yield kind[1] if kind is not None else line if is_kept else REDACTED
 
 
@@ -198,11 +202,11 @@ def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_prese
     yield wording.phrase("compliance.report_title", version=diagnostics.read_build_facts().version)
     yield wording.phrase("compliance.report_promise")
     for heading, facts in (
-        ("compliance.report_program", _program(now, qt_versions)),
-        ("compliance.report_machine", _machine(where)),
-        ("compliance.report_settings", _settings(where, shown_presets)),
-        ("compliance.report_data", _data(where)),
-        ("compliance.report_start", _start(where)),
+        ("compliance.report_program", _program_facts(now, qt_versions)),
+        ("compliance.report_machine", _machine_facts(where)),
+        ("compliance.report_settings", _setting_facts(where, shown_presets)),
+        ("compliance.report_data", _database_facts(where)),
+        ("compliance.report_start", _program_start_facts(where)),
     ):
         yield ""
         yield f"== {wording.phrase(heading)}"
@@ -216,7 +220,7 @@ def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_prese
             yield text
 
 
-def _program(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+def _program_facts(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, object]]:
     facts = diagnostics.read_build_facts()
     yield "Kotae", facts.version
     yield (
@@ -232,7 +236,7 @@ def _program(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, 
         yield name, _version(name)
 
 
-def _machine(where: Paths) -> Iterator[tuple[str, object]]:
+def _machine_facts(where: Paths) -> Iterator[tuple[str, object]]:
     memory = psutil.virtual_memory()
     yield wording.phrase("compliance.report_system"), platform.platform()
     yield (
@@ -249,7 +253,7 @@ def _machine(where: Paths) -> Iterator[tuple[str, object]]:
         yield wording.phrase("compliance.report_disk"), "?"
 
 
-def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
+def _setting_facts(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
     """Yield each setting with its value, or with whether it is set."""
     chosen, defaults = settings.load_stored(where.settings) or Settings(), Settings()
     for field in dataclasses.fields(Settings):
@@ -263,7 +267,7 @@ def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[st
             yield field.name, wording.phrase("compliance.report_set" if is_set else "compliance.report_not_set")
 
 
-def _data(where: Paths) -> Iterator[tuple[str, object]]:
+def _database_facts(where: Paths) -> Iterator[tuple[str, object]]:
     for file in (where.database, where.documents):
         yield (
             file.name,
@@ -272,7 +276,7 @@ def _data(where: Paths) -> Iterator[tuple[str, object]]:
     yield wording.phrase("compliance.report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
 
 
-def _start(where: Paths) -> Iterator[tuple[str, object]]:
+def _program_start_facts(where: Paths) -> Iterator[tuple[str, object]]:
     record = diagnostics.read_start_record(diagnostics.start_record_file(where))
     yield from dataclasses.asdict(record).items()
 

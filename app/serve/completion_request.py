@@ -144,9 +144,9 @@ def parse_request(raw: bytes) -> CompletionRequest:
     return CompletionRequest(
         model=model,
         turns=turns,
-        choices=_choices(data, system),
+        choices=_parse_answer_settings(data, system),
         stop=_stop_texts(data.get("stop")),
-        json_schema=_json_schema(data.get("response_format")),
+        json_schema=_required_json_schema(data.get("response_format")),
         is_streamed=_flag(data, "stream"),
         includes_usage=_flag(options or {}, "include_usage", "stream_options."),
     )
@@ -225,7 +225,7 @@ def _part_text(part: Any, field: str) -> str:
 # -------------------------------------------------------------------------------------------------------- settings
 
 
-def _choices(data: dict[str, Any], system: str | None) -> Choices:
+def _parse_answer_settings(data: dict[str, Any], system: str | None) -> Choices:
     longest = "max_completion_tokens" if data.get("max_completion_tokens") is not None else "max_tokens"
     tokens = _integer(data, longest, 1, None)
     seed = _integer(data, "seed", -_SEED_LARGEST - 1, _SEED_LARGEST)
@@ -249,7 +249,8 @@ def _stop_texts(value: Any) -> tuple[str, ...]:
     return tuple(_text(one, "stop") for one in stops)
 
 
-def _json_schema(value: Any) -> str:
+def _required_json_schema(value: Any) -> str:
+    """Return the JSON schema that the request's `response_format` requires of the answer, as JSON; "" for none."""
     if value is None:
         return ""
     if not isinstance(value, dict):

@@ -79,8 +79,11 @@ class ServedModels:
         """
         return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
 
-    def export_of(self, served: ServedModel, address: str) -> ExportRequest:
-        """Return the request to send a model's answers to a client. `address`: of the client; "": not known yet."""
+    def export_request_for(self, served: ServedModel, address: str) -> ExportRequest:
+        """Return the request for permission to send a model's answers out of Kotae to a client.
+
+        `address`: that of the client, as HOST:PORT; "": not known yet.
+        """
         return ExportRequest("served", address, lambda: self._label_now(served), served.id)
 
     def permit_answer(self, served: ServedModel, address: str) -> Permit:
@@ -90,7 +93,7 @@ class ServedModels:
         those of reading the documents' database.
         """
         return confidentiality.permit_export(
-            self.export_of(served, address), self._exports_log, is_agreed=self._is_agreed
+            self.export_request_for(served, address), self._exports_log, is_agreed=self._is_agreed
         )
 
     def _candidates(self) -> list[ServedModel]:
@@ -310,12 +313,13 @@ def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionRes
             text += item
             connection.send_event(reply.text_chunk(item))
         else:
-            _end(connection, job, reply, text, item)
+            _send_rest(connection, job, reply, text, item)
 
 
-def _end(
+def _send_rest(
     connection: HttpConnection, job: CompletionJob, reply: CompletionResponse, text: str, outcome: AnswerOutcome
 ) -> None:
+    """Send what follows the text of a streamed answer, and end the stream: sources, outcome, token counts, [DONE]."""
     below = _lines_below(text.strip(), outcome.grounding)
     if below:
         connection.send_event(reply.text_chunk(below))

@@ -56,7 +56,7 @@ class ModelLoader(QObject):
             case LoadProgress(id=self._id):
                 self.progressed.emit(event.fraction)
             case Ready(id=self._id):
-                self._end()
+                self._disconnect_engine()
                 self.done.emit()
             case Failed(id=self._id):
                 self._fail(AppError(event.code, **event.facts))
@@ -65,10 +65,10 @@ class ModelLoader(QObject):
         self._fail(AppError("serve_engine_gone"))
 
     def _fail(self, error: AppError) -> None:
-        self._end()
+        self._disconnect_engine()
         self.failed.emit(error)
 
-    def _end(self) -> None:
+    def _disconnect_engine(self) -> None:
         self._engine.event_received.disconnect(self._on_event)
         self._engine.died.disconnect(self._on_died)
 
@@ -94,7 +94,11 @@ class CompletionJob:
     """
 
     def __init__(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> None:
-        """`permit`: is checked again before the answer begins and while its text is sent."""
+        """`scope`: the collections to search. `permit`: the permission to send the answer to the client.
+
+        The permit is checked again before the answer begins and while its text is sent, because a collection may become
+        secret meanwhile.
+        """
         self.request = request
         self.permit = permit
         self.scope = scope
@@ -129,7 +133,9 @@ class RequestQueue(QObject):
     ) -> None:
         """`request`: the model and the default settings of every answer; a client's settings override them.
 
-        `embedding`: embeds questions about documents; None: only full-text search.
+        `engine`: loads the model and writes the answers. `template_command`: starts the child process that renders a
+        model's chat template. `documents`: the database of documents. `embedding`: embeds questions about documents;
+        None: only full-text search.
         """
         super().__init__(parent)
         self._engine = engine

@@ -388,7 +388,8 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def answering(self, connection: socket.socket) -> Iterator[None]:
         """Count the request as being answered during the block, so that `stop` waits for it.
 
-        Afterwards the connection counts as the newest one without the key.
+        Afterwards the connection counts as one that has not sent the API key, and as the newest of these: its next
+        request must send the key again, and older ones are closed first to make room (`process_request`).
         """
         with self._changed:
             self._count += 1

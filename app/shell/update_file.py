@@ -36,14 +36,14 @@ Report = Callable[[int, int], None]  # takes bytes done and total bytes; an exce
 class UpdateFile:
     """The facts about a file.
 
-    `expected` is the SHA-256 in the list next to the file; "" without a list or an entry. Someone who changed the file
-    could also change the list, so the list reveals damage but not a forgery. `add_on` is engine_pack | model_kit |
+    `listed_sha256` is the SHA-256 in the list next to the file; "" without a list or an entry. Someone who changed the
+    file could also change the list, so the list reveals damage but not a forgery. `add_on` is engine_pack | model_kit |
     training_kit if the file is one of these or a part of one, else "".
     """
 
     path: Path
     sha256: str
-    expected: str = ""
+    listed_sha256: str = ""
     add_on: str = ""
     is_empty: bool = False  # 0 bytes, as after a download that never began
 
@@ -64,7 +64,7 @@ class UpdateFile:
     @property
     def matches_listed_checksum(self) -> bool | None:
         """Return whether the file has the SHA-256 in the list next to it; None without a list or an entry."""
-        return self.expected == self.sha256 if self.expected else None
+        return self.listed_sha256 == self.sha256 if self.listed_sha256 else None
 
     def matches_checksum(self, text: str) -> bool | None:
         """Return whether the file has the SHA-256 in a text that the user has pasted from the publisher.
@@ -96,7 +96,7 @@ def inspect_update_file(path: Path, report: Report = lambda _done, _total: None)
                 report(done, size_bytes)
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
-    return UpdateFile(path, digest.hexdigest(), _expected(path), _add_on(path), is_empty=done == 0)
+    return UpdateFile(path, digest.hexdigest(), _listed_sha256(path), _add_on(path), is_empty=done == 0)
 
 
 def _add_on(path: Path) -> str:
@@ -123,7 +123,7 @@ def _has_manifest_beside(path: Path, table: str, format_name: str) -> bool:
         return False
 
 
-def _expected(path: Path) -> str:
+def _listed_sha256(path: Path) -> str:
     for sums in (path.with_name(_SUMS), path.with_name(f"{path.name}.sha256")):
         try:
             with open_regular(sums) as file:

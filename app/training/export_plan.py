@@ -281,8 +281,8 @@ def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[Artif
     return [*steps_to_make(export, form), ArtifactStep("answer", export.answer_file(form), answer, form)]
 
 
-def add_answers(export: ExportPlan, form: str, scores: Scores) -> Scores:
-    """Add the answers from the form's answer file to its scores `scores`, and store and return the result.
+def merge_answer_file_into_scores(export: ExportPlan, form: str, scores: Scores) -> Scores:
+    """Take the answers that the form wrote from its answer file into its `scores`; store and return the result.
 
     Raises AppError as `read_scores` does, and OSError.
     """
@@ -401,7 +401,7 @@ def delete_unneeded(export: ExportPlan, keep: Collection[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def publish(export: ExportPlan, form: str) -> str:
+def publish_in_run_folder(export: ExportPlan, form: str) -> str:
     """Move the file to publish for a form into the run's folder, and delete the other forms and earlier results.
 
     Return the file's name; "" if the base's own file is used. The base in f16 stays in its cache. Raises
@@ -414,11 +414,15 @@ def publish(export: ExportPlan, form: str) -> str:
             *(export.build.file_name(one) for one in (MERGED_F16, *(form.name for form in QUANTIZED))),
         ):
             (export.run / old).unlink(missing_ok=True)  # a result of an earlier gate
-    return move_into_place(export, form)
+    return move_form_file_into_run(export, form)
 
 
-def move_into_place(export: ExportPlan, form: str) -> str:
-    """Move a form's file as `publish` does, but keep what an earlier gate published."""
+def move_form_file_into_run(export: ExportPlan, form: str) -> str:
+    """Move the model file of a form into the run's folder, and keep what an earlier gate published there.
+
+    `form`: a quantization, or another way to store the tuned model (the forms of `app.training.quality_gate`). Return
+    the file's name; "" if the base's own file is used. Raises AppError("run_unwritable").
+    """
     name = ""
     with drive_errors(export.run, "run_unwritable"):
         path = export.final_file(form)

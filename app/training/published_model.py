@@ -39,7 +39,7 @@ def publish(
     run = run_folders.read(folder)
     trained, asked = run.require_adapter(), run.require_spec()
     if form != BASE_ADAPTER:
-        return _merged(run, asked, trained, form, store, models_folder)
+        return _add_merged_model(run, asked, trained, form, store, models_folder)
     base = _base(run, asked, store)
     if base is None:
         raise AppError("tuned_base_gone", name=run.name, base=Path(asked.base).name, path=asked.base)
@@ -57,7 +57,7 @@ def publish(
     return _add_once(model, store, models_folder)
 
 
-def _merged(
+def _add_merged_model(
     run: TrainingRunFolder, requested: RunSpec, adapter: Path, form: str, store: ModelStore, models_folder: Path
 ) -> LocalModel:
     path = run_result.form_file(run.folder, form)
@@ -83,7 +83,7 @@ def _merged(
 
 def _add_once(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
     listed = model_registry.list_models(store, models_folder)
-    known = next((other for other in listed if _is_same(other, model)), None)
+    known = next((other for other in listed if _has_same_files_and_origin(other, model)), None)
     if known is not None:
         return known
     here = next((other for other in listed if other.path == model.path and not model.adapter), None)
@@ -97,7 +97,7 @@ def _add_once(model: LocalModel, store: ModelStore, models_folder: Path) -> Loca
     return next(other for other in model_registry.list_models(store, models_folder) if other.id == id)
 
 
-def _is_same(other: LocalModel, model: LocalModel) -> bool:
+def _has_same_files_and_origin(other: LocalModel, model: LocalModel) -> bool:
     """Return whether both have the same files and provenance; the names of the run and the base may differ."""
     if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
         return False

@@ -53,11 +53,11 @@ class EditorWindow(QDialog):
         for spin in self.findChildren(AutoSpin):
             spin.interpretText()  # so that a partly typed number counts as a change
         if self._is_dirty:
-            self.leave_dialog().open()
+            self.make_leave_dialog().open()
         else:
             super().reject()
 
-    def leave_dialog(self) -> Dialog:
+    def make_leave_dialog(self) -> Dialog:
         dialog = Dialog(
             self._theme,
             phrase("uikit.close_without_saving_your_changes"),

@@ -165,7 +165,7 @@ def test_what_a_crash_left_half_imported_goes_at_the_next_start(store: Store) ->
     with store.database.transaction():
         store.database.write("UPDATE conversation SET binned_at = ? WHERE id = ?", BEING_IMPORTED, lost)
     assert ConversationOrganizer(store.database).binned() == []
-    assert ConversationOrganizer(store.database).mark_old_for_erasure(DayRecord(store.database.path.parent)) == 1
+    assert ConversationOrganizer(store.database).mark_expired_for_erasure(DayRecord(store.database.path.parent)) == 1
     ConversationOrganizer(store.database).erase([])
     assert store.database.read("SELECT * FROM message") == []
     assert store.conversation(lost) is None
@@ -230,7 +230,9 @@ def test_an_import_that_another_start_has_cleaned_up_says_so(
     monkeypatch.setattr(conversation_import, "PAUSE_S", 0)
     record = DayRecord(store.database.path.parent)
     monkeypatch.setattr(
-        conversation_import.time, "sleep", lambda _s: ConversationOrganizer(store.database).mark_old_for_erasure(record)
+        conversation_import.time,
+        "sleep",
+        lambda _s: ConversationOrganizer(store.database).mark_expired_for_erasure(record),
     )
     monkeypatch.setattr(conversation_import, "TURN_CONVERSATIONS", 1)
     with pytest.raises(AppError, match="import_disturbed"):

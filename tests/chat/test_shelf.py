@@ -146,13 +146,13 @@ def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(
     old, kept = conversation(store, "古い"), conversation(store, "残す")
     shelf.bin([old])
     record = DayRecord(where.data)
-    assert shelf.mark_old_for_erasure(record) == 0
+    assert shelf.mark_expired_for_erasure(record) == 0
     clock.now += BIN_DAYS * DAY_S
-    assert shelf.mark_old_for_erasure(pass_days(where.data, PROOF_DAYS)) == 0
+    assert shelf.mark_expired_for_erasure(pass_days(where.data, PROOF_DAYS)) == 0
     young = conversation(store, "新しい")
     shelf.bin([young])
     clock.now += DAY_S
-    assert shelf.mark_old_for_erasure(record) == 1
+    assert shelf.mark_expired_for_erasure(record) == 1
     shelf.erase([])
     assert store.conversation(old) is None
     assert [c.id for c in shelf.binned()] == [young]
@@ -203,9 +203,9 @@ def test_an_erased_sentence_is_in_no_file_while_the_program_runs(
     shelf.bin([erased])
     assert SECRET.encode() in _bytes_of(where)
     if is_old:
-        assert shelf.mark_old_for_erasure(DayRecord(where.data)) == 0
+        assert shelf.mark_expired_for_erasure(DayRecord(where.data)) == 0
         clock.now += BIN_DAYS * DAY_S + 1
-        assert shelf.mark_old_for_erasure(pass_days(where.data, PROOF_DAYS)) == 1
+        assert shelf.mark_expired_for_erasure(pass_days(where.data, PROOF_DAYS)) == 1
     else:
         shelf.mark_for_erasure([erased])
     while shelf.erase_some():
@@ -249,7 +249,7 @@ def test_what_was_given_up_before_a_crash_goes_at_the_next_start(
     shelf.bin([erased])
     shelf.mark_for_erasure([erased])
     again = ConversationOrganizer(store.database)
-    again.mark_old_for_erasure(DayRecord(where.data))
+    again.mark_expired_for_erasure(DayRecord(where.data))
     again.erase([])
     assert store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 

@@ -144,7 +144,7 @@ def test_the_first_table_shows_what_systems_are_compared_by_also_of_categories(
 
 
 def test_answers_that_nobody_could_judge_count_for_no_mean_and_are_counted(judged: Evaluation) -> None:
-    row = shown(tables.marks(judged))[0]
+    row = shown(tables.rule_scores(judged))[0]
     assert row["採点できた回答"] == "38/40"  # two failed
     assert row["エラー"] == "2/40"
     scores = [one.judgement.score for one in judged.systems[0].rows if one.judgement]
@@ -168,7 +168,7 @@ def test_many_categories_have_a_table_of_their_own_and_very_many_none(
 
 
 def test_abstaining_is_told_apart_by_whether_it_is_right(judged: Evaluation) -> None:
-    rows = shown(tables.marks(judged))
+    rows = shown(tables.rule_scores(judged))
     abstained = [one.marks.has_abstained for one in judged.systems[1].rows]
     assert rows[1]["資料にない質問に「ない」"] == f"{sum(abstained)}/4"
     assert rows[1]["答えられる質問に「ない」"] == "0/36"
@@ -180,12 +180,12 @@ def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(b
         ResultRow(one.id, 1, "資料にありません。", "answered", RuleScores(float(not one.is_answerable)))
         for one in asked
     ]
-    grid = tables.marks(with_rows(by_rules, *rows))
+    grid = tables.rule_scores(with_rows(by_rules, *rows))
     assert shown(grid)[0]["答えられる質問の得点（0〜1）"] == "0.000"
     assert any("いつも「ない」と答えれば得点 1" in note for note in grid.notes)
     answerable = tuple(one for one in asked if one.is_answerable)
     only = dataclasses.replace(by_rules, questions=dataclasses.replace(by_rules.questions, questions=answerable))
-    alone = tables.marks(with_rows(only, *rows[: len(answerable)]))
+    alone = tables.rule_scores(with_rows(only, *rows[: len(answerable)]))
     assert "答えられる質問の得点（0〜1）" not in [column.name for column in alone.columns]
     assert len(alone.notes) == 1
 
@@ -203,10 +203,10 @@ def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules: 
     broken = RuleScores(score=0.0, is_broken=True)
     rows = [ResultRow("q1", 1, "長い", "length", broken), ResultRow("q2", 1, "", "answered", broken)]
     rows.append(ResultRow("q3", 1, "答え", "answered", RuleScores(score=1.0)))
-    grid = tables.marks(with_rows(by_rules, *rows))
+    grid = tables.rule_scores(with_rows(by_rules, *rows))
     assert [shown(grid)[0][name] for name in ("途中で切れた", "繰り返し・空")] == ["1/3", "1/3"]
     assert "「回答の長さ」を増やすと" in grid.notes[-1]
-    assert not any("回答の長さ" in note for note in tables.marks(with_rows(by_rules, *rows[1:])).notes)
+    assert not any("回答の長さ" in note for note in tables.rule_scores(with_rows(by_rules, *rows[1:])).notes)
 
 
 def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged: Evaluation) -> None:
@@ -236,7 +236,7 @@ def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
     assert grids.as_report_table(tables.documents(bare)).head == ("構成",)
     assert grids.as_report_table(tables.models(bare)).head == ("構成", "メモリの見込み（GB）", "大きさ（GB）")
     assert "得点の標準偏差（シード間）" not in grids.as_report_table(tables.means(bare)).head
-    assert "エラー" not in grids.as_report_table(tables.marks(bare)).head
+    assert "エラー" not in grids.as_report_table(tables.rule_scores(bare)).head
 
 
 def test_the_loss_is_of_all_tokens(judged: Evaluation) -> None:

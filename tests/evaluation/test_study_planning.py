@@ -16,7 +16,7 @@ from app.chat.presets import Choices
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.study import compared_systems, planning, studies
-from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.compared_systems import AdapterInUse
 from app.evaluation.study.planning import QuantizationPlan, QuantizationSource
 from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.evaluation.study.studies import ComparedSystem, MadeModel, RatedAnswer, Study
@@ -180,7 +180,7 @@ def test_every_form_is_asked_as_the_card_of_the_model_says(quantized: Quantizati
     card = starter.card()
     model = dataclasses.replace(quantized.model, card_id=card.id, form_id=card.form)
     whole = dataclasses.replace(quantized, model=model)
-    tuned = (dataclasses.replace(model, form_id=card.adapter_form), Tuning("/a.gguf"))
+    tuned = (dataclasses.replace(model, form_id=card.adapter_form), AdapterInUse("/a.gguf"))
     found = plan(whole, tuned=tuned)
     cards = [catalogue.load().card(one.model.card_id) for one in found.contenders]
     penalties = {presets.in_force(one).repeat_penalty for one in cards}
@@ -206,7 +206,7 @@ def test_a_quantized_file_is_unpacked_once_and_stands_for_its_own_form(
 def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(
     quantized: QuantizationSource, plan: Plan
 ) -> None:
-    tuned = (quantized.model, Tuning("/a.gguf", name="学習"))
+    tuned = (quantized.model, AdapterInUse("/a.gguf", name="学習"))
     found = plan(quantized, tuned=tuned)
     names = [one.system.name for one in found.contenders]
     assert names[3:] == ["学習後 F16", "学習後 Q8_0", "学習後 Q4_K_M", "学習後 Q4_K_M + アダプター"]
@@ -218,7 +218,7 @@ def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(
 
 
 def test_the_strength_of_an_adapter_holds_for_merged_forms_too(whole: QuantizationSource, plan: Plan) -> None:
-    found = plan(whole, tuned=(whole.model, Tuning("/a.gguf", 0.5)))
+    found = plan(whole, tuned=(whole.model, AdapterInUse("/a.gguf", 0.5)))
     assert [made.strength for made in found.made_models if made.adapter] == [0.5]
     assert found.contenders[-1].system.strength == 0.5
 
@@ -227,7 +227,7 @@ def test_the_strength_of_an_adapter_holds_for_merged_forms_too(whole: Quantizati
 def test_the_adapter_stands_beside_the_form_of_fewest_bits_wherever_it_is_named(
     whole: QuantizationSource, plan: Plan, named: str
 ) -> None:
-    found = plan(whole, named, (whole.model, Tuning("/a.gguf")))  # token tables of some forms are stored alike
+    found = plan(whole, named, (whole.model, AdapterInUse("/a.gguf")))  # token tables of some forms are stored alike
     assert found.contenders[-1].system.quantization == "Q4_K_M"
 
 

@@ -9,7 +9,7 @@ from app.base.errors import AppError
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.evaluation.study import compared_systems, study_preflight, study_steps
-from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.compared_systems import AdapterInUse, DocumentScope
 from app.evaluation.study.studies import MadeModel, Study
 from app.inference.local_model import FileFingerprint, LocalModel
 from tests.evaluation.driver import answer, write_study
@@ -29,7 +29,7 @@ class Desk:
         documents = (
             DocumentScope(scope, sha256=study_preflight.documents_sha256(self.database, scope)) if scope else None
         )
-        tuning = Tuning(str(adapter)) if adapter else None
+        tuning = AdapterInUse(str(adapter)) if adapter else None
         asked = compared_systems.assign_ids([compared_systems.compared_system(self.model, tuning, documents)])
         return write_study(self.folder, *asked)
 

@@ -72,7 +72,7 @@ class World:
     def start(self, now: float) -> None:
         """What a start of the window and its first minute delete and make."""
         self.now = now
-        self.shelf.mark_old_for_erasure(DayRecord(self.where.data))
+        self.shelf.mark_expired_for_erasure(DayRecord(self.where.data))
         while self.shelf.erase_some():
             pass
         database.make_daily_backup(self.where.database, self.where.backups, now)

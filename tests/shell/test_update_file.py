@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
 def test_the_list_of_sums_beside_it_is_looked_into(file: Path, line: str) -> None:
     file.with_name("SHA256SUMS").write_text(f"{line}\n", "utf-8")
     found = update_file.inspect_update_file(file)
-    assert (found.sha256, found.expected, found.matches_listed_checksum) == (SUM, SUM, True)
+    assert (found.sha256, found.listed_sha256, found.matches_listed_checksum) == (SUM, SUM, True)
 
 
 def test_a_sum_in_a_file_of_its_own_name_is_looked_into(file: Path) -> None:

@@ -125,7 +125,7 @@ def loaded(base: str, precision: str) -> dict[str, Any]:
     adapted = model.load_model(spec, inspect_base(Path(base)))
     inner = adapted.base_model.model
     given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}
-    difference = model.with_own_loss(adapted, given)
+    difference = model.install_loss_if_equal(adapted, given)
     adapted.train()
     adapted(**given).loss.backward()
     trained = [one for one in adapted.parameters() if one.requires_grad]

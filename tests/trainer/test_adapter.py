@@ -108,8 +108,8 @@ def test_a_row_has_the_id_that_it_has_in_a_split(tmp_path: Path) -> None:
         adapter.row_id([{"content": one["content"], "role": one["role"]} for one in written_row["messages"]]) == row.id
     )
     adapter.write_rows(tmp_path, [row.id, row.id])
-    assert adapter.known_rows(tmp_path) == {row.id}
-    assert adapter.known_rows(tmp_path / "none") == frozenset()
+    assert adapter.trained_row_ids(tmp_path) == {row.id}
+    assert adapter.trained_row_ids(tmp_path / "none") == frozenset()
 
 
 def test_the_copy_of_it_counts_on_the_disk() -> None:

@@ -87,7 +87,7 @@ def test_what_it_went_on_from_is_written_down(ended: Ended) -> None:
     assert (settled["adapter"], settled["hashes"]["adapter"]) == (str(before.folder), before.sha256)
     record = json.loads((after.folder / adapter.RECORD).read_bytes())
     assert record["went_on_from"] == before.sha256
-    known, earlier = adapter.known_rows(after.folder), adapter.known_rows(before.folder)
+    known, earlier = adapter.trained_row_ids(after.folder), adapter.trained_row_ids(before.folder)
     assert (len(earlier), len(known)) == (28, 28 + 12)
     assert earlier < known
 

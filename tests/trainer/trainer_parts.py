@@ -231,7 +231,7 @@ def loss_that_differs() -> Any:
     logging.getLogger("trainer.model").addHandler(handler)
     adapted = SimpleNamespace(base_model=SimpleNamespace(model=SimpleNamespace(forward=None)))
     with replaced(model, install_loss=lambda _model: None, loss_difference=lambda *_others: 0.5):
-        return [model.with_own_loss(adapted, {}), lines]
+        return [model.install_loss_if_equal(adapted, {}), lines]
 
 
 def settings_of_an_answer() -> Any:

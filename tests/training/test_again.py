@@ -151,7 +151,7 @@ def test_a_run_takes_along_what_it_is_trained_on_and_from(
         part: str(folder / run_folders.DATA / f"{part}.jsonl") for part in PARTS
     }
     assert adapter.read(Path(taken.adapter)).sha256 == asked.hashes["adapter"]
-    assert adapter.known_rows(Path(taken.adapter)) == {"a" * 16}
+    assert adapter.trained_row_ids(Path(taken.adapter)) == {"a" * 16}
     moved = folder.rename(folder.with_name("移した"))
     again_read = run_folders.read(moved).spec
     assert Path(again_read.train).is_file()

@@ -102,7 +102,7 @@ def test_a_merged_file_in_f16_is_given_out_with_the_runs_name(export: ExportPlan
     (step,) = export_plan.steps_to_finish(export, "F16")
     step.path.write_bytes(b"of the run's name")
     assert export_plan.steps_to_finish(export, "F16") == []
-    name = export_plan.publish(export, "F16")
+    name = export_plan.publish_in_run_folder(export, "F16")
     assert name == "助手-F16.gguf"
     assert (export.run / name).read_bytes() == b"of the run's name"
     assert list(export.folder.glob("*.gguf")) == []
@@ -158,7 +158,7 @@ def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(expo
     (step,) = export_plan.steps_to_answer(export, "F16", silent)
     assert (step.kind, step.name) == ("answer", "F16")
     scoring_files.write_scores(Scores((), (ANSWER,), write_tokens_per_s=8.5), step.path)
-    found = export_plan.add_answers(export, "F16", silent)
+    found = export_plan.merge_answer_file_into_scores(export, "F16", silent)
     assert found == replace(silent, answers=(ANSWER,), write_tokens_per_s=8.5)
     assert export_plan.read_scores(export) == {"F16": found}
     assert export_plan.steps_to_answer(export, "F16", found) == []
@@ -175,7 +175,7 @@ def test_only_the_form_that_is_proposed_stays(export: ExportPlan) -> None:
     (export.run / "助手-Q6_K.gguf").write_bytes(b"of an earlier gate")
     (export.run / "own.gguf").write_bytes(b"somebody's")
     (export.run / run_folders.GATE).write_text("{}", encoding="utf-8")
-    name = export_plan.publish(export, "Q8_0")
+    name = export_plan.publish_in_run_folder(export, "Q8_0")
     assert {path.name for path in export.run.rglob("*.gguf")} == {"adapter.gguf", "own.gguf", name}
     assert (export.run / name).read_bytes() == b"Q8_0"
     assert not (export.run / run_folders.GATE).exists()  # it names a file that is gone
@@ -185,10 +185,10 @@ def test_a_base_of_the_users_is_never_touched(export: ExportPlan, tmp_path: Path
     own = models.tiny_llama(tmp_path / "own.gguf")
     with_own = replace(export, base=own)
     export_plan.delete_unneeded(with_own, ())
-    assert export_plan.publish(with_own, "base+adapter") == ""
+    assert export_plan.publish_in_run_folder(with_own, "base+adapter") == ""
     assert own.is_file()
     export.file("base").write_bytes(b"made here")
-    assert export_plan.publish(export, "base+adapter") == "base.gguf"
+    assert export_plan.publish_in_run_folder(export, "base+adapter") == "base.gguf"
     assert (export.run / "base.gguf").read_bytes() == b"made here"
 
 

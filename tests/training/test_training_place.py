@@ -179,7 +179,7 @@ def test_an_attempt_elsewhere_is_found_again_counted_and_deleted(data: Path, dri
     (EnvironmentFolders(drive).cache / "torch").write_bytes(bytes(3000))
     assert folders.proposed_base(data) == drive
     assert report_environment(data).left_bytes == 3000
-    folders.remove_all(data)
+    folders.remove_environment_and_attempts(data)
     assert folders.proposed_base(data) == data
     assert not EnvironmentFolders(drive).part_folder.exists()
 
@@ -204,7 +204,7 @@ def test_deleting_takes_the_one_of_the_chosen_drive(data: Path, drive: Path) -> 
     there = make(drive / "training-environment")
     folders.write_stamp(there.parent.parent, LOCK, training_environment.key(data))
     assert report_environment(data).is_own
-    folders.remove_all(data)
+    folders.remove_environment_and_attempts(data)
     assert not EnvironmentFolders(drive).final.exists()
     assert sorted(path.name for path in data.iterdir()) == ["settings.json", "training-environment.key"]
 

@@ -101,7 +101,10 @@ def put_converter_first_on_path(folder: Path) -> None:
 
 
 def run_script(script: Path, arguments: list[str], part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
-    """Run one of the converter's scripts and store its decisions in `notes`.
+    """Run one of the converter's scripts, which writes the GGUF file `part`.
+
+    Store in `notes` what the script has decided itself: `outtype`, the number type of most weights, and
+    `pre_tokenizer`, the tokenizer's name if it had to be derived.
 
     Call `put_converter_first_on_path` and `refuse_remote_code` before.
     """
@@ -267,7 +270,7 @@ def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str,
 def lora_to_gguf(job: LoraToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
     """Convert an adapter into GGUF in f32, as adapters are small and rounding would harm a merge.
 
-    Return for the event `Finished` the adapter's `alpha`, and what the converter decided.
+    Return for the event `Finished` the adapter's `alpha`, and the notes of `run_script`.
     """
     adapter, base = Path(job.adapter), Path(job.base)
     hf_folder.read_config(base)

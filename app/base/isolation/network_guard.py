@@ -179,7 +179,7 @@ def is_attempt_counted() -> bool:
 
 
 def can_create_socket(family: int) -> bool:
-    """Return whether the system creates a socket of a family (AF_*), bypassing Python's guard. Nothing is sent."""
+    """Return whether the system creates a socket of a family (AF_*), bypassing the guard. Nothing is sent."""
     system = ctypes.CDLL(None, use_errno=True)
     number: int = system.socket(family, 2, 0)  # SOCK_DGRAM
     if number >= 0:

@@ -169,7 +169,7 @@ def find_questions(table_file: QuestionTableFile, name: str, column: int | None 
     filled = [row for row in table_file.rows if row.problem or any(_text(cell) for cell in row.cells)]
     width = max((len(row.cells) for row in filled), default=0)
     columns, body = _headed(filled, table_file.columns, width)
-    named = _named_surely(columns)
+    named = _question_column_by_heading(columns)
     found = _column(columns, body, width) if named is None else named
     chosen = found if column is None else min(column, max(0, width - 1))
     questions, skipped = _sorted(body, chosen)
@@ -208,7 +208,7 @@ def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[t
     if named or not rows or rows[0].problem:
         return (*named, *[""] * (width - len(named))), rows
     first = [_text(cell) for cell in rows[0].cells]
-    is_known = _named_surely(first) is not None
+    is_known = _question_column_by_heading(first) is not None
     is_heading = is_known or (
         len(rows) > 1
         and width > 1  # a single column without a known heading may well begin with a question
@@ -223,7 +223,7 @@ def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[t
     return tuple(first + [""] * (width - len(first))), rows[1:]
 
 
-def _named_surely(columns: Sequence[str]) -> int | None:
+def _question_column_by_heading(columns: Sequence[str]) -> int | None:
     """Return the number of the column whose heading is one of the known headings of questions, or None."""
     plain = [names.normalize_name(name) for name in columns]
     return next((plain.index(heading) for heading in _words()["headings"] if heading in plain), None)

@@ -74,7 +74,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
             return 0
         _check_target(target, is_file=options.format == "json")
         collections = collections_now(where.documents)
-        permit = _permit(store, ids, target, where, is_allowed=options.allow_secret)
+        permit = _permit_export(store, ids, target, where, allows_secret=options.allow_secret)
 
         def report(done: int, total: int) -> None:
             output.progress("chat.exporting", done=done, total=total)
@@ -107,8 +107,8 @@ def _check_target(target: Path, *, is_file: bool) -> None:
         raise AppError("export_folder_gone", path=str(folder))
 
 
-def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> Permit:
-    """Return the permit to export these conversations. `is_allowed`: the user has allowed confidential ones. Raises
+def _permit_export(store: Store, ids: list[int], target: Path, where: Paths, *, allows_secret: bool) -> Permit:
+    """Return the permit to export these conversations. `allows_secret`: the user has allowed confidential ones. Raises
     AppError("secret_export" | "conversation_gone")."""
     conversations = store.conversations_of(ids)
     gone = set(ids).difference(one.id for one in conversations)
@@ -122,7 +122,7 @@ def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allo
         lambda: conversation_privacy.highest_effective_label(store, conversations, collections_now(where.documents)),
         " / ".join(one.title for one in secret[:SHOWN_TITLES]),
     )
-    return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
+    return confidentiality.permit_export(export, where.exports_log, is_agreed=allows_secret)
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -173,7 +173,7 @@ class _DocumentText:
         for _ in range(_STARTS_MAX):
             if start < 0:
                 return None
-            end = self._end(start, needed)
+            end = self._end_of_lines(start, needed)
             if end is not None:
                 first, last = self._section_at(start), self._section_at(end - 1)
                 length = self._ends[last] - (self._ends[first - 1] if first else 0)
@@ -182,7 +182,7 @@ class _DocumentText:
             start = self._all.find(needed[0], start + 1)
         return None
 
-    def _end(self, start: int, needed: Sequence[str]) -> int | None:
+    def _end_of_lines(self, start: int, needed: Sequence[str]) -> int | None:
         """Return the position where the last line ends if the first begins at `start`, or None when a line is missing.
         Only headings, which a passage repeats, may be missing."""
         at = start + len(needed[0])

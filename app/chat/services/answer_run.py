@@ -212,13 +212,13 @@ class AnswerRun(QObject):
             return
         if self._load_id:
             self._engine.cancel(self._load_id)
-        self._end()
+        self._end_run()
         self.stopped.emit()
 
     def abandon(self) -> None:
         """End the run without emitting any more signals, whatever the engine still does."""
         if not self._is_over:
-            self._end()
+            self._end_run()
 
     # ------------------------------------------------------------------- stages
 
@@ -336,7 +336,7 @@ class AnswerRun(QObject):
 
     def _finish(self, event: Done, grounding: Grounding | None) -> None:
         if not self._is_over:
-            self._end()
+            self._end_run()
             self.finished.emit(AnswerOutcome(event, self._load_s, time.monotonic() - self._started_at, grounding))
 
     def _on_died(self, child_exit: ChildExit) -> None:
@@ -351,10 +351,10 @@ class AnswerRun(QObject):
 
     def _fail(self, error: AppError) -> None:
         if not self._is_over:
-            self._end()
+            self._end_run()
             self.failed.emit(error)
 
-    def _end(self) -> None:
+    def _end_run(self) -> None:
         self._is_over = True
         self._engine.release(self)
         self._engine.event_received.disconnect(self._on_event)

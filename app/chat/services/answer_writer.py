@@ -71,22 +71,24 @@ class AnswerWriter(QObject):
         is_stopped = outcome.done.stop_reason == "cancelled"
         details = dataclasses.replace(self._details(), stop_reason=outcome.done.stop_reason, **outcome.as_fields())
         if self._repeated is not None:
-            is_same = _is_same(self._repeated, text, is_stopped=is_stopped)
+            is_same = _repeats_earlier_answer(self._repeated, text, is_stopped=is_stopped)
             is_part = is_same is not None and self._repeated.status == "stopped"
             details = dataclasses.replace(details, is_same=is_same, is_part=is_part)
-        self._end(text, "stopped" if is_stopped else "done", details, outcome, None)
+        self._finish_answer(text, "stopped" if is_stopped else "done", details, outcome, None)
 
     def _on_stopped(self) -> None:
-        self._end(self._text, "stopped", dataclasses.replace(self._details(), stop_reason="cancelled"), None, None)
+        self._finish_answer(
+            self._text, "stopped", dataclasses.replace(self._details(), stop_reason="cancelled"), None, None
+        )
 
     def _on_failed(self, error: AppError) -> None:
         details = dataclasses.replace(self._details(), stop_reason="failed", error_code=error.code)
-        self._end(self._text, "failed", details, None, error)
+        self._finish_answer(self._text, "failed", details, None, error)
 
     def _details(self) -> AnswerDetails:
         return dataclasses.replace(self.answer.details or AnswerDetails(), grounding=self.run.grounding)
 
-    def _end(
+    def _finish_answer(
         self, text: str, status: str, details: AnswerDetails, outcome: AnswerOutcome | None, error: AppError | None
     ) -> None:
         self._save_timer.stop()
@@ -119,7 +121,7 @@ class AnswerWriter(QObject):
         self._save_timer.start()
 
 
-def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
+def _repeats_earlier_answer(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
     """Return whether the text repeats the earlier answer, or None when the repetition was stopped.
 
     If the earlier answer was stopped, only its text is compared with the beginning of the new one.

@@ -213,12 +213,12 @@ class BatchRun(QObject):
         )  # fmt: skip
 
     def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:
-        self._record(answer_of_outcome(line, text, outcome, self.batch.model, self._scope_label))
+        self._store_answer(answer_of_outcome(line, text, outcome, self.batch.model, self._scope_label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
-        self._record(failed_answer(line, error, self.batch.model, self._scope_label))
+        self._store_answer(failed_answer(line, error, self.batch.model, self._scope_label))
 
-    def _record(self, result: BatchAnswer) -> None:
+    def _store_answer(self, result: BatchAnswer) -> None:
         assert self._journal is not None
         try:
             self._journal.add(result)
@@ -241,13 +241,13 @@ class BatchRun(QObject):
         background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_unsaved)
 
     def _on_unsaved(self, error: AppError) -> None:
-        self._end()
+        self._release()
         self.failed.emit(self._error or error)
 
     def _on_saved(self, report: BatchReport) -> None:
         summary = _summary_of(report)
         batch_journal = self._journal
-        self._end()
+        self._release()
         if self._error is not None:
             self.failed.emit(self._error)
         elif summary.waiting:
@@ -257,7 +257,7 @@ class BatchRun(QObject):
                 batch_journal.remove()
             self.finished.emit(summary)
 
-    def _end(self) -> None:
+    def _release(self) -> None:
         if self._journal is not None:
             self._journal.close()
         self._lock.unlock()

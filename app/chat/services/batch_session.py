@@ -260,8 +260,11 @@ class BatchSession(QObject):
 
 
 def _find_unfinished(memory: Path) -> UnfinishedBatch | None:
-    """Return the last batch if it was interrupted; None if it is complete, unknown, or on a drive that is not
-    connected."""
+    """Return the last batch if it was interrupted.
+
+    None: it is complete, no batch was begun, its journal is not one that this data folder wrote, or its drive is not
+    connected. `memory`: the file that holds the path of the last batch's file of answers.
+    """
     try:
         out = Path(strict_json.load_file(memory)["out"])
     except (OSError, ValueError, KeyError, TypeError):

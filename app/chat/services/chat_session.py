@@ -142,7 +142,7 @@ class ChatSession(OpenConversation):
         conversation_id = self._disk.message(message_id).conversation_id
         self.open(conversation_id)
         if not self.is_busy and self._change(lambda: self._store.show_message(message_id)):
-            self._show(conversation_id)
+            self._show_conversation(conversation_id)
 
     def keep_temporary(self) -> None:
         """Store the temporary conversation on the disk and continue there."""
@@ -154,7 +154,7 @@ class ChatSession(OpenConversation):
         if self._change(lambda: stored.append(self._disk.add_tree(conversation, messages))):
             self._store.close()
             self._store = self._disk
-            self._show(stored[0])
+            self._show_conversation(stored[0])
             self._conversations.note_change()
 
     # ------------------------------------------------------------------- answers
@@ -206,7 +206,7 @@ class ChatSession(OpenConversation):
         """Show the previous (`step` -1) or next (1) message with the same parent, and the messages below it."""
         is_free = self._writer is None or self.is_answering_elsewhere
         if is_free and self._change(lambda: self._store.show_branch(message_id, step)):
-            self._show(self._store.message(message_id).conversation_id)
+            self._show_conversation(self._store.message(message_id).conversation_id)
 
     def resolve_overflow(self, choice: str) -> None:
         """Apply what the user chose for a conversation that no longer fits the context: "drop" its oldest turns,
@@ -265,7 +265,7 @@ class ChatSession(OpenConversation):
         the window offers."""
         self._agreed_origin = ""
         if self.is_temporary:
-            self._abandon()
+            self._abandon_answer()
         self.overflow.forget()
         self._engine.forget_usage()
 
@@ -274,9 +274,9 @@ class ChatSession(OpenConversation):
         if self._writer is not None and self._writer.store is self._disk:
             here = self._disk.conversation(self._writer.answer.conversation_id)
             if here is None or here.binned_at is not None:
-                self._abandon()
+                self._abandon_answer()
 
-    def _abandon(self) -> None:
+    def _abandon_answer(self) -> None:
         """End the answer that is being written, and store its text so far."""
         self.stop()
         if self._writer is not None:  # the engine has not confirmed the stop yet
@@ -286,13 +286,13 @@ class ChatSession(OpenConversation):
         here = self.conversation
         return here is not None and writer.store is self._store and writer.answer.conversation_id == here.id
 
-    def _show(self, conversation_id: int | None) -> None:
+    def _show_conversation(self, conversation_id: int | None) -> None:
         """Show a conversation; if an answer is being written in it, store its text first so that it is shown
         completely."""
         writer = self._writer
         if writer is not None and writer.answer.conversation_id == conversation_id and writer.store is self._store:
             writer.save()
-        super()._show(conversation_id)
+        super()._show_conversation(conversation_id)
         if writer is not None and self._is_here(writer):
             self.stage_changed.emit(writer.run.stage)
 
@@ -335,7 +335,7 @@ class ChatSession(OpenConversation):
         if leaf_id == parent_id and not is_apart:
             self.message_added.emit(question)
         else:
-            self._show(question.conversation_id)  # a new branch hides the messages below the old one
+            self._show_conversation(question.conversation_id)  # a new branch hides the messages below the old one
         line = self._store.line(question.id)
         plan = self._answer_settings.plan(self.conversation, line, own_choices or Choices(), is_action=is_action)
         self._conversations.note_change()
@@ -379,7 +379,7 @@ class ChatSession(OpenConversation):
             answer = self._store.add_answer(question_id, plan)
             self.message_added.emit(answer)
         if not is_next:
-            self._show(answer.conversation_id)
+            self._show_conversation(answer.conversation_id)
         if model is None:
             failed = dataclasses.replace(plan, error_code="no_model")
             self.answer_finished.emit(self._store.finish_answer(answer.id, "", "failed", failed))

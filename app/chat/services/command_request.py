@@ -75,7 +75,7 @@ def choose_adapter(text: str, runs_folder: Path, find_run: FindRun) -> AdapterCh
         if error.code != "run_unknown":
             raise
         before, _, after = name.rpartition(":")
-        if before and _is_known(before, runs_folder, find_run):
+        if before and _names_adapter_or_run(before, runs_folder, find_run):
             raise _strength_error(after) from error
         raise AppError("adapter_unknown", wanted=name) from error
     if not (run / base_models.ADAPTER).is_file():
@@ -113,7 +113,7 @@ def _adapter_file(name: str) -> Path | None:
     return None
 
 
-def _is_known(name: str, runs_folder: Path, find_run: FindRun) -> bool:
+def _names_adapter_or_run(name: str, runs_folder: Path, find_run: FindRun) -> bool:
     try:
         return _adapter_file(name) is not None or bool(find_run(runs_folder, name))
     except AppError as error:

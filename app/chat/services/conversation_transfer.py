@@ -103,13 +103,13 @@ class ConversationTransfer(QObject):
             path = self._store.path
             self._task = background.run_long(
                 lambda progress: _with_store(path, work, progress),
-                functools.partial(self._end, done_signal),
-                functools.partial(self._end, self.failed),
+                functools.partial(self._end_task, done_signal),
+                functools.partial(self._end_task, self.failed),
                 self.progressed.emit,
-                functools.partial(self._end, self.cancelled),
+                functools.partial(self._end_task, self.cancelled),
             )
 
-    def _end(self, ended: SignalInstance, *result: object) -> None:
+    def _end_task(self, ended: SignalInstance, *result: object) -> None:
         if self._task is not None:
             self.worked_s = self._task.elapsed_s
         self._task = None

@@ -98,10 +98,12 @@ class Conversations(QObject):
         self._change(lambda: self._organizer.mark_for_erasure(conversation_ids))
         self._erase_some()
 
-    def erase_old(self, record: DayRecord) -> None:
-        """Erase the conversations that have been in the bin for more than 30 days. `record` measures days by the
-        machine's uptime too, because the clock may be wrong."""
-        self._change(lambda: self._organizer.mark_old_for_erasure(record))
+    def erase_expired_from_bin(self, record: DayRecord) -> None:
+        """Erase the conversations that have been in the bin for more than 30 days.
+
+        `record`: measures the days by the machine's uptime too, because the clock may be wrong.
+        """
+        self._change(lambda: self._organizer.mark_expired_for_erasure(record))
         self._erase_some()
 
     def refresh(self) -> None:
@@ -114,8 +116,10 @@ class Conversations(QObject):
         self.changed.emit()
 
     def _erase_some(self) -> None:
-        """Erase in short steps, so that the window stays responsive. What remains when the window closes is erased at
-        the next start."""
+        """Erase the conversations that are marked for erasure, in short steps, so that the window stays responsive.
+
+        What remains when the window closes is erased at the next start.
+        """
         try:
             is_more = self._organizer.erase_some()
         except AppError as error:

@@ -66,7 +66,7 @@ class OpenConversation(QObject):
         self._leave()
         self._store = Store.in_memory() if is_temporary else self._disk
         self._new = dataclasses.replace(NEW_CONVERSATION, folder_id=folder_id)
-        self._show(None)
+        self._show_conversation(None)
 
     def open(self, conversation_id: int) -> None:
         """Open a conversation of the list. Do nothing if it is open already, in the bin or erased."""
@@ -77,7 +77,7 @@ class OpenConversation(QObject):
             return  # the list in which the user clicked is not refreshed yet
         self._leave()
         self._store = self._disk
-        self._show(conversation_id)
+        self._show_conversation(conversation_id)
 
     def reopen_temporary(self) -> None:
         """Open the temporary conversation that the user left last."""
@@ -85,7 +85,7 @@ class OpenConversation(QObject):
         if left is not None:
             self._leave()
             self._store = left
-            self._show(next((kept.id for kept in left.conversations()), None))
+            self._show_conversation(next((kept.id for kept in left.conversations()), None))
 
     def forget_temporary(self) -> None:
         """Close the temporary conversation that the user left last; it cannot be reopened."""
@@ -117,7 +117,7 @@ class OpenConversation(QObject):
 
         Return False when storing them failed; `problem_occurred` then gives the reason.
         """
-        return self._settle(
+        return self._store_setting(
             lambda here: self._store.store_answer_settings(here, preset_id, choices),
             preset_id=preset_id,
             choices=choices,
@@ -131,7 +131,7 @@ class OpenConversation(QObject):
     def ask_of(self, scope: Sequence[CollectionRef]) -> bool:
         """Set the collections that later questions search. Return False when storing them failed, with
         `problem_occurred`."""
-        return self._settle(lambda here: self._store.set_scope(here, scope), scope=tuple(scope))
+        return self._store_setting(lambda here: self._store.set_scope(here, scope), scope=tuple(scope))
 
     @property
     def label(self) -> Label:
@@ -142,7 +142,7 @@ class OpenConversation(QObject):
     def give_label(self, label: Label) -> bool:
         """Set the label, but never below that of the documents. Return False when storing it failed, with
         `problem_occurred`."""
-        is_done = self.conversation is not None and self._settle(
+        is_done = self.conversation is not None and self._store_setting(
             lambda here: conversation_privacy.set_label(self._store, here, label)
         )
         if is_done:
@@ -170,9 +170,11 @@ class OpenConversation(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _settle(self, store: Callable[[int], object], **fields: Any) -> bool:
-        """Store a setting by calling `store` with the conversation's id. Without a question yet, keep `fields` in
-        `_new` instead."""
+    def _store_setting(self, store: Callable[[int], object], **fields: Any) -> bool:
+        """Store a setting by calling `store` with the conversation's id; return False if that failed.
+
+        A conversation without a question is not stored yet: then keep the setting's `fields` in `_new` instead.
+        """
         here = self.conversation
         if here is None:
             self._new = dataclasses.replace(self._new, **fields)
@@ -203,7 +205,7 @@ class OpenConversation(QObject):
             return False
         return True
 
-    def _show(self, conversation_id: int | None) -> None:
+    def _show_conversation(self, conversation_id: int | None) -> None:
         """Show a conversation; None shows one without a question yet."""
         self.conversation = None
         messages: list[Message] = []

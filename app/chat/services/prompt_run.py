@@ -109,7 +109,7 @@ class AnswerQueue(QObject):
         if self._run is not None:
             self._run.stop()
         elif self._answer is None:
-            self._end(None)
+            self._emit_ended_once(None)
 
     def abandon(self) -> None:
         """End at once and emit no more signals."""
@@ -124,7 +124,7 @@ class AnswerQueue(QObject):
         if self._is_over:
             return
         if not self.pending or self._is_stopping:
-            self._end(None)
+            self._emit_ended_once(None)
             return
         self.asked.emit(self.pending[0])
         if self._held_by or self._is_over:
@@ -164,7 +164,7 @@ class AnswerQueue(QObject):
 
     def _end_unpermitted(self, error: AppError) -> None:
         self._answer = None
-        self._end(error)
+        self._emit_ended_once(error)
 
     def _on_failed(self, error: AppError) -> None:
         is_engine_failure = error.code in ENGINE_FAILURES
@@ -179,11 +179,11 @@ class AnswerQueue(QObject):
             self._next()
             return
         self._forget_run()
-        self._end(error)
+        self._emit_ended_once(error)
 
     def _on_stopped(self) -> None:
         self._forget_run()
-        self._end(None)
+        self._emit_ended_once(None)
 
     def _pop(self) -> Hashable:
         self._tries = 0
@@ -194,7 +194,7 @@ class AnswerQueue(QObject):
             self._run.deleteLater()
             self._run = None
 
-    def _end(self, error: AppError | None) -> None:
+    def _emit_ended_once(self, error: AppError | None) -> None:
         if not self._is_over:
             self._is_over = True
             self.ended.emit(error)

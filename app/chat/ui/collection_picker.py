@@ -25,12 +25,12 @@ CHIP_PX = 220  # width in px; longer names end in …
 class CollectionChoice:
     """A collection in the menu. `unfinished` is the number of its documents that are not read yet.
 
-    `is_there` is False for a chosen collection that was removed.
+    `is_chosen`: the next question searches it. `is_there` is False for a chosen collection that was removed.
     """
 
     name: str
     documents: int = 0
-    is_asked: bool = False
+    is_chosen: bool = False
     is_there: bool = True
     unfinished: int = 0
     label: Label = LABELS[0]
@@ -52,7 +52,7 @@ class CollectionPicker(QWidget):
 
     @property
     def chosen_collections(self) -> tuple[str, ...]:
-        return tuple(choice.name for choice in self._choices if choice.is_asked)
+        return tuple(choice.name for choice in self._choices if choice.is_chosen)
 
     def show_choices(self, choices: Sequence[CollectionChoice]) -> None:
         if tuple(choices) == self._choices:
@@ -63,7 +63,7 @@ class CollectionPicker(QWidget):
             self._row.removeWidget(chip)
             chip.hide()
             chip.deleteLater()
-        self.chips = [CollectionChip(self._theme, choice, self) for choice in choices if choice.is_asked]
+        self.chips = [CollectionChip(self._theme, choice, self) for choice in choices if choice.is_chosen]
         for place, chip in enumerate(self.chips, start=self._row.indexOf(self.caption) + 1):
             chip.removed.connect(self._exclude)
             self._row.insertWidget(place, chip)
@@ -91,9 +91,9 @@ class CollectionPicker(QWidget):
                 )
             )
             action.setCheckable(True)
-            action.setChecked(choice.is_asked)
+            action.setChecked(choice.is_chosen)
             action.setData(choice.name)
-            action.toggled.connect(lambda is_asked, name=choice.name: self._choose(name, is_asked=is_asked))
+            action.toggled.connect(lambda is_chosen, name=choice.name: self._set_chosen(name, is_chosen=is_chosen))
         menu.addSeparator()
         menu.addAction(phrase("chat.add_documents"), lambda: self._navigation.page_requested.emit("documents"))
         return menu
@@ -156,12 +156,12 @@ class CollectionPicker(QWidget):
         return with_note(count, reading)
 
     def _exclude(self, name: str) -> None:
-        self._choose(name, is_asked=False)
+        self._set_chosen(name, is_chosen=False)
 
-    def _choose(self, name: str, *, is_asked: bool) -> None:
-        names = [choice.name for choice in self._choices if choice.is_asked and choice.name != name]
+    def _set_chosen(self, name: str, *, is_chosen: bool) -> None:
+        names = [choice.name for choice in self._choices if choice.is_chosen and choice.name != name]
         order = [choice.name for choice in self._choices]
-        self.changed.emit(tuple(sorted([*names, name], key=order.index) if is_asked else names))
+        self.changed.emit(tuple(sorted([*names, name], key=order.index) if is_chosen else names))
 
 
 class CollectionChip(QFrame):

@@ -125,6 +125,6 @@ class CollectionSelection(QObject):
             CollectionChoice(one.name, one.documents, one.id in ids, unfinished=one.unfinished, label=one.label)
             for one in self._collections
         ]
-        gone = [CollectionChoice(ref.name, is_asked=True, is_there=False) for one, ref in asked if one is None]
+        gone = [CollectionChoice(ref.name, is_chosen=True, is_there=False) for one, ref in asked if one is None]
         self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
         self.shown.emit()

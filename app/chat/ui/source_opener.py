@@ -182,8 +182,10 @@ class SourceOpener(QObject):
             self._documents.pictures.request(wanted)
 
     def _check_file(self, document: Document) -> None:
-        """Check that the file exists. A document without pages is shown as text only, so a missing file would go
-        unnoticed."""
+        """Check in the background that the file exists; if not, show in the panel that the source is gone.
+
+        A document without pages is shown as text only, so a missing file would go unnoticed.
+        """
 
         def look() -> tuple[Document, bool]:
             return document, _exists(Path(document.path))

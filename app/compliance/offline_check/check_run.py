@@ -70,10 +70,10 @@ def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[H
     `report`: gets the bytes done and the total of the files to read.
     """
     waiting = [(model, path, mark) for model in models for path, mark in _parts(model)]
-    total = sum(_size(path) for _, path, mark in waiting if not _is_known(path, mark))
+    total = sum(_size(path) for _, path, mark in waiting if not _is_unchanged(path, mark))
     meter = CopyProgress(report, total)
     for model, path, mark in waiting:
-        if mark is not None and _is_known(path, mark):
+        if mark is not None and _is_unchanged(path, mark):
             yield HashedFile("model", model.name, str(path), mark.size_bytes, mark.sha256, "stored")
             continue
         try:
@@ -96,7 +96,7 @@ def _parts(model: LocalModel) -> Iterator[tuple[Path, FileFingerprint | None]]:
         yield path, marks.get(path.name)
 
 
-def _is_known(path: Path, mark: FileFingerprint | None) -> bool:
+def _is_unchanged(path: Path, mark: FileFingerprint | None) -> bool:
     if mark is None or not mark.sha256:
         return False
     try:

@@ -274,7 +274,7 @@ def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
 
 
 def _logged_refusals(folder: Path) -> tuple[str, ...]:
-    """Return the network accesses that Python's guard has refused, according to the logs of the processes."""
+    """Return the accesses that the guard of `network_guard` has refused, as lines of the processes' logs name them."""
     logs = sorted([*folder.glob("*.log"), *(folder / "data" / "logs").glob("*.log")])
     lines = (line for log in logs for line in log.read_text("utf-8", "replace").splitlines())
     return tuple(line.partition(_REFUSED)[2] for line in lines if _REFUSED in line)
@@ -308,7 +308,7 @@ _PORT = 9  # the discard service
 def probe_guard() -> NoReturn:
     """Try to reach the network in several ways, and print a `GuardProbe`: the number of attempts and of refusals.
 
-    An attempt is refused by Python's guard, or by the kernel before it.
+    An attempt is refused by the guard of `network_guard` in this process, or by the kernel before it.
     """
     ways = _ways_out()
     _send_and_exit(GuardProbe(len(ways), sum(map(_is_refused, ways))))
@@ -338,9 +338,9 @@ def _confinement() -> str:
 
 
 def try_to_leak() -> NoReturn:
-    """Try to reach the network by native calls, which bypass Python's guard, and print the number of attempts.
+    """Try to reach the network by native calls and print the number of attempts.
 
-    Call it only in an empty network namespace.
+    Native calls bypass the guard of `network_guard`.     Call it only in an empty network namespace.
     """
     assert network_guard.is_attempt_counted()
     system = ctypes.CDLL(None, use_errno=True)

@@ -41,22 +41,29 @@ _RECALL = r"SOFTWARE\Policies\Microsoft\Windows\WindowsAI"
 
 def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()) -> tuple[CheckFact, ...]:
     """Return the facts. `folders`: the folders "data" and "models". `elsewhere`: models on other machines."""
-    facts = [_remote(elsewhere), _display(), *_variables(), *_plugins(), *_dumps(), _swap()]
+    facts = [
+        _remote_model_fact(elsewhere),
+        _display_fact(),
+        *_variable_facts(),
+        *_python_plugin_facts(),
+        *_core_dump_facts(),
+        _swap_fact(),
+    ]
     for what, folder in folders.items():
-        facts += [_cloud(what, folder), _drive(what, folder)]
-    return (*facts, *_windows())
+        facts += [_cloud_folder_fact(what, folder), _drive_fact(what, folder)]
+    return (*facts, *_windows_facts())
 
 
-def _remote(models: Sequence[LocalModel]) -> CheckFact:
+def _remote_model_fact(models: Sequence[LocalModel]) -> CheckFact:
     places = sorted({address_label(one.remote.address) for one in models if one.remote is not None})
     return CheckFact("remote", "warning", ", ".join(places)) if places else CheckFact("remote_none", "ok")
 
 
-def _display() -> CheckFact:
+def _display_fact() -> CheckFact:
     return CheckFact("display", "warning") if network_guard.is_display_remote() else CheckFact("display_none", "ok")
 
 
-def _variables() -> Iterator[CheckFact]:
+def _variable_facts() -> Iterator[CheckFact]:
     proxies = sorted(name for name in os.environ if name.lower() in _PROXIES)
     yield CheckFact("proxies", "note", ", ".join(proxies)) if proxies else CheckFact("proxies_none", "ok")
     own = set(network_guard.SWITCHES)
@@ -67,7 +74,7 @@ def _variables() -> Iterator[CheckFact]:
         yield CheckFact("preloaded", "warning", ", ".join(loaded))
 
 
-def _plugins() -> Iterator[CheckFact]:
+def _python_plugin_facts() -> Iterator[CheckFact]:
     """Yield facts about code that Python runs in addition to Kotae. A frozen program loads none."""
     if getattr(sys, "frozen", False):
         yield CheckFact("plugins_none", "ok")
@@ -87,7 +94,8 @@ def _runs_code(path: Path) -> bool:
     return any(line.startswith(("import ", "import\t")) for line in lines)
 
 
-def _dumps() -> Iterator[CheckFact]:
+def _core_dump_facts() -> Iterator[CheckFact]:
+    """Yield whether the system may write this process's memory to a file when it crashes; nothing on Windows."""
     if sys.platform == "win32":
         return
     import resource
@@ -96,13 +104,13 @@ def _dumps() -> Iterator[CheckFact]:
     yield CheckFact("dumps_off", "ok") if is_off else CheckFact("dumps_on", "warning")
 
 
-def _swap() -> CheckFact:
+def _swap_fact() -> CheckFact:
     if not psutil.swap_memory().total:
         return CheckFact("swap_none", "ok")
     return CheckFact("swap", "note")
 
 
-def _cloud(what: str, folder: Path) -> CheckFact:
+def _cloud_folder_fact(what: str, folder: Path) -> CheckFact:
     parts = [part.casefold() for part in folder.resolve().parts]
     clouds = tomllib.loads((resources() / "report" / _CLOUDS).read_text("utf-8"))
     for name, marks in clouds.items():
@@ -111,7 +119,7 @@ def _cloud(what: str, folder: Path) -> CheckFact:
     return CheckFact(f"cloud_{what}_none", "ok", str(folder))
 
 
-def _drive(what: str, folder: Path) -> CheckFact:
+def _drive_fact(what: str, folder: Path) -> CheckFact:
     kind = _drive_kind(folder.resolve())
     if kind:
         return CheckFact(f"drive_{what}", "warning", f"{kind}: {folder}")
@@ -130,7 +138,7 @@ def _drive_kind(folder: Path) -> str:
     return nearest.fstype if nearest is not None and nearest.fstype in _NETWORK_DRIVES else ""
 
 
-def _windows() -> Iterator[CheckFact]:
+def _windows_facts() -> Iterator[CheckFact]:
     """Yield facts about Windows features that store or send copied text or the content of the screen."""
     if sys.platform != "win32":
         return

@@ -49,10 +49,12 @@ class MeasuredTraffic:
     `isolation`: namespace (an empty network, with counters) | filtered (the kernel refuses all sockets, so that nothing
     can be counted) | unsupported (by this system) | refused (by this machine's settings).
 
-    `guard`: how many attempts on purpose of a process with Python's guard were refused, and how many there were.
-    `leak`: the counters for a process without the guard that tried on purpose; None without counters. `kernel`: the
-    counters for all scenarios together; None without counters. `sockets`: internet sockets seen in Kotae's processes.
-    `samples`: how often at least one process could be inspected. `refusals`: accesses that the guard refused in flows.
+    The guard is the part of `app.base.isolation.network_guard` that refuses network access inside a Python process.
+    `guard`: how many attempts on purpose of a process with the guard were refused, and how many there were. `leak`: the
+    counters for a process without the guard that tried on purpose; None without counters. `flows`: the results of the
+    scenarios (what Kotae does while it is measured). `kernel`: the counters for all scenarios together; None without
+    counters. `sockets`: internet sockets seen in Kotae's processes. `samples`: how often at least one process could be
+    inspected. `refusals`: accesses that the guard refused during the scenarios, as its log lines name them.
     """
 
     isolation: str

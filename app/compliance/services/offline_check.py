@@ -40,7 +40,7 @@ class OfflineCheck(QObject):
         return self._child.is_running
 
     @property
-    def report(self) -> Path:
+    def report_path(self) -> Path:
         """Return the path of the last check's page; before the first check, the path that its page would get.
 
         The name of a page contains the time of its check, so that no page is overwritten.

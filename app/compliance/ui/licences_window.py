@@ -30,7 +30,7 @@ STACK_BELOW_PX = 640  # in a narrower window the list is above the text
 Index = QModelIndex | QPersistentModelIndex
 
 
-def _kind(component: Component) -> str:
+def _kind_name(component: Component) -> str:
     return {
         "python": phrase("compliance.python_package"),
         "native": phrase("compliance.library"),
@@ -40,7 +40,7 @@ def _kind(component: Component) -> str:
 
 
 def _row(component: Component) -> EntryRow:
-    summary = join_facts(_kind(component), component.version, component.licence)
+    summary = join_facts(_kind_name(component), component.version, component.licence)
     return EntryRow(component.name, entry=component, description=summary, about=summary)
 
 
@@ -88,7 +88,7 @@ class LicencesWindow(QDialog):
         """Select the component with this name in the list, if there is one."""
         for row in range(self._filtered.rowCount()):
             index = self._filtered.index(row, 0)
-            if components.key(index.data(EntryRole).name) == components.key(name):
+            if components.comparable_name(index.data(EntryRole).name) == components.comparable_name(name):
                 self.list.setCurrentIndex(index)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -216,7 +216,7 @@ class LicencesWindow(QDialog):
         chosen: Component | None = index.data(EntryRole) if index.isValid() else None
         self.status_label.setText("" if chosen else phrase("compliance.choose_a_part_to_copy"))
         self.name.setText(join_facts(chosen.name, chosen.version) if chosen else "")
-        self.facts.setText(join_facts(_kind(chosen), chosen.licence) if chosen else "")
+        self.facts.setText(join_facts(_kind_name(chosen), chosen.licence) if chosen else "")
         self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))) if chosen else "")
         self.text.setPlainText(chosen.notice if chosen else "")
         self.copy_button.setEnabled(chosen is not None)

@@ -28,7 +28,7 @@ class OfflineCheckPanel(QWidget):
         self._connect()
 
     def show_outcome(self, outcome: CheckOutcome) -> None:
-        self._end()
+        self._end_progress()
         self.banner.show_message(_LEVELS[outcome.verdict], outcome.title, outcome.about)
 
     def _build(self) -> None:
@@ -46,12 +46,12 @@ class OfflineCheckPanel(QWidget):
     def _connect(self) -> None:
         self.button.clicked.connect(self.start)
         self.progress.cancelled.connect(self._on_cancelled)
-        self.report_button.clicked.connect(lambda: open_file(self._check.report))
-        self.folder_button.clicked.connect(lambda: open_folder(self._check.report.parent))
+        self.report_button.clicked.connect(lambda: open_file(self._check.report_path))
+        self.folder_button.clicked.connect(lambda: open_folder(self._check.report_path.parent))
         self._check.stage_changed.connect(self._on_stage_changed)
         self._check.finished.connect(self.show_outcome)
         self._check.failed.connect(self._on_failed)
-        self._check.cancelled.connect(self._end)
+        self._check.cancelled.connect(self._end_progress)
 
     def start(self) -> None:
         if not self._check.is_running:
@@ -73,11 +73,11 @@ class OfflineCheckPanel(QWidget):
         self._check.cancel()
 
     def _on_failed(self, error: AppError) -> None:
-        self._end()
+        self._end_progress()
         sentence = describe_error(error)
         self.banner.show_message("warning", sentence.message, sentence.next)
 
-    def _end(self) -> None:
+    def _end_progress(self) -> None:
         has_focus = self.progress.hasFocus() or self.progress.cancel_button.hasFocus()
         self._show_buttons(is_idle=True)
         if has_focus:
@@ -87,7 +87,7 @@ class OfflineCheckPanel(QWidget):
 
     def _show_buttons(self, *, is_idle: bool) -> None:
         """Show or hide the buttons; those for the page of the last check only if it exists."""
-        has_report = self._check.report.is_file()
+        has_report = self._check.report_path.is_file()
         self.button.setVisible(is_idle)
         for button in (self.report_button, self.folder_button):
             button.setVisible(is_idle and has_report)

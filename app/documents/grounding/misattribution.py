@@ -35,7 +35,7 @@ def find_crossed_parts(statement: Statement, near_statements: Sequence[Statement
     mixed = [
         found
         for at, part in enumerate(own)
-        if len(found := _with_values(_labels(part, [one for one, _ in theirs]), _of_values(at, values, theirs))) > 1
+        if len(found := _items_by_clause(_labels(part, [one for one, _ in theirs]), _of_values(at, values, theirs))) > 1
     ]
     for one, two in combinations(mixed, 2):
         if len(one.keys() & two.keys()) > 1:
@@ -78,7 +78,7 @@ def _is_value(quantity: Quantity, other: Quantity) -> bool:
     return quantity.is_same(other) and quantity.bound == other.bound
 
 
-def _with_values(
+def _items_by_clause(
     units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]
 ) -> dict[int, list[Phrase | Quantity]]:
     return {number: [*units.get(number, ()), *values.get(number, ())] for number in units.keys() | values.keys()}

@@ -97,7 +97,7 @@ def _described(evaluation: Evaluation, result: SystemResult) -> list[str]:
             lines.append(phrase(key, measure=name, **facts))
     one_row = dataclasses.replace(evaluation, systems=(result,))
     shown = grids.as_report_table(
-        grids.without_empty(grids.join_grids(tables.marks(one_row), tables.models(one_row)), kept_columns=0)
+        grids.without_empty(grids.join_grids(tables.rule_scores(one_row), tables.models(one_row)), kept_columns=0)
     )
     for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True):
         if cell != grids.NONE and name not in _summary_columns(evaluation):

@@ -16,7 +16,7 @@ from app.base.wording import help_text, phrase
 from app.evaluation.cli import eval_output, eval_run, eval_scale, eval_sets, eval_studies
 from app.evaluation.services import study_making
 from app.evaluation.study import paper, scale_subsets
-from app.evaluation.study.paper import PaperStages
+from app.evaluation.study.paper import PaperReplication
 from app.evaluation.study.request import LIMITS, AnswerParameters, StudyRequest
 from app.models import base_models, model_registry
 from app.training.run_plan import best_card
@@ -42,7 +42,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     stages = _stages(options, where, output)
     for stage in stages.stages():
         output.note("evaluation.paper_stage", name=stages.name_of(stage))
-        entry = stages.find(stage)
+        entry = stages.find_study(stage)
         folder = entry.folder if entry is not None else _create(stages, stage, where, output)
         is_finished = entry is not None and entry.state == "finished"
         status = 0 if is_finished else eval_run.carry_out(folder, where, output)
@@ -55,7 +55,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperStages:
+def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperReplication:
     folder = Path(options.folder).expanduser()
     commands.check_limit("--divide", options.divide, *LIMITS["divide"])
     commands.check_limit("--limit", options.limit, *LIMITS["limit"])
@@ -85,10 +85,10 @@ def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperS
         training_preset=paper.PRESET,
     )
     material = scale_subsets.subsets_of(request)
-    return PaperStages(options.name, request, questions, material, options.base, paths, where)
+    return PaperReplication(options.name, request, questions, material, options.base, paths, where)
 
 
-def _create(stages: PaperStages, stage: str, where: Paths, output: Output) -> Path:
+def _create(stages: PaperReplication, stage: str, where: Paths, output: Output) -> Path:
     """Create the study of a stage and return its folder."""
     if stage == "scale":
         return eval_scale.create(stages.scale_request(), stages.material, where, output)

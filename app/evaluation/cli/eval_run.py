@@ -194,7 +194,7 @@ def _export(
 ) -> int:
     out = Path(options.out).expanduser()
     export.check_target(out)
-    permit = _permit(evaluation, out, where, is_allowed=options.allow_secret)
+    permit = _permit_export(evaluation, out, where, allows_secret=options.allow_secret)
     export.save(evaluation, sections, out, folder, permit=permit)
     data = {"id": evaluation.id, "name": evaluation.name, "out": str(out)}
     output.result(data, phrase("evaluation.eval_exported", name=evaluation.name, path=out))
@@ -206,7 +206,7 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     commands.check_limit("--n", options.n, 1, 10_000)
     answers, out = human_ratings.draw_answers(found, options.n), Path(options.out).expanduser()
     human_ratings.check_target(out)
-    permit = _permit(found, out, where, is_allowed=options.allow_secret)
+    permit = _permit_export(found, out, where, allows_secret=options.allow_secret)
     human_ratings.write_blank(out, answers, permit=permit)
     asked = found.questions
     facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
@@ -216,14 +216,18 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _permit(evaluation: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
+def _permit_export(evaluation: Evaluation, out: Path, where: Paths, *, allows_secret: bool) -> Permit:
+    """Return the permit to write an evaluation's answers to `out`. `allows_secret`: even secret ones (--allow-secret).
+
+    Raises AppError as `confidentiality.permit_export`.
+    """
     export = ExportRequest(
         "answers",
         str(out.absolute()),
         lambda: current_labels.label_of_evaluation(evaluation, where.documents),
         evaluation.name,
     )
-    return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
+    return confidentiality.permit_export(export, where.exports_log, is_agreed=allows_secret)
 
 
 def _finished(reference: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[ReportSection, ...]]:

@@ -24,7 +24,7 @@ from app.evaluation.judge.human_ratings import Ratings, SkippedRating
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.services import study_making
 from app.evaluation.study import compared_systems, planning
-from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.compared_systems import AdapterInUse
 from app.evaluation.study.request import LIMITS, MAX_TOKENS, PAPER_FORMS, AdaptedModel, AnswerParameters, StudyRequest
 from app.evaluation.study.studies import RatedAnswer
 from app.inference.local_model import LocalModel
@@ -33,7 +33,15 @@ from app.training.runs import lineage, run_folders
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
-    set_command(parser, {"questions": _questions, "documents": _documents, "judge": _judge, "quant": _quant}[name])
+    set_command(
+        parser,
+        {
+            "questions": _run_questions_study,
+            "documents": _run_documents_study,
+            "judge": _run_judge_study,
+            "quant": _run_quant_study,
+        }[name],
+    )
     if name == "quant":
         parser.add_argument("model", metavar="ID|FILE|DIR", nargs="+", help=help_text("eval quant model"))
         parser.add_argument("--quant", metavar="FORM,…", default=PAPER_FORMS, help=help_text("eval quant --quant"))
@@ -137,7 +145,7 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAn
 # ------------------------------------------------------------------------ commands
 
 
-def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _run_questions_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run `kotae eval questions`: compare models and adapters. Return the exit status as `eval_run.run_study`."""
     adapters = [_adapter(one, where) for one in options.adapter or ()]
     models = [model_registry.choose_model(one, where) for one in options.model]
@@ -147,7 +155,7 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
     return _begin(options, judge, where, output, compares="models", models=tuple(asked), scope=scope)
 
 
-def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _run_documents_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run `kotae eval documents`: compare a model without and with documents, and with an adapter.
 
     Return the exit status as `eval_run.run_study`.
@@ -162,7 +170,7 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
     return _begin(options, judge, where, output, compares="documents", scope=scope, **fields)
 
 
-def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _run_judge_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run `kotae eval judge`: measure the judge itself, without asking any system.
 
     Return the exit status as `eval_run.run_study`.
@@ -170,7 +178,7 @@ def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return _begin(options, judge_of(options, where), where, output, compares="judge")
 
 
-def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _run_quant_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run `kotae eval quant`: compare quantizations of one model, or several models as they are.
 
     Return the exit status as `eval_run.run_study`.
@@ -235,7 +243,7 @@ def _adapted(model: LocalModel, adapter: AdapterChoice, where: Paths) -> Adapted
         return AdaptedModel(model, None)
     name = command_request.run_name(adapter.run) if adapter.run else compared_systems.adapter_name(adapter.use.path)
     label = lineage.lineage_of_adapter(Path(adapter.use.path)).label_now(where.documents)
-    tuning = Tuning(adapter.use.path, adapter.use.strength, name, label)
+    tuning = AdapterInUse(adapter.use.path, adapter.use.strength, name, label)
     return AdaptedModel(command_request.in_form_of_run(model, adapter), tuning)
 
 

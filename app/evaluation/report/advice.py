@@ -93,7 +93,10 @@ def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> It
 
 
 def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
-    """Return plots of loss by file size with a line for each of the named families, three lines to a plot."""
+    """Return plots of loss by file size with a line for each of the named families, three lines to a plot.
+
+    A family are the systems whose models share a tokenizer, such as the quantizations of one model.
+    """
     lines = [(name, points) for name, family in families.items() if (points := _by_size(family))]
     for at in range(0, len(lines), len(_STYLES)):
         some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)

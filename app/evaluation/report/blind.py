@@ -99,7 +99,7 @@ class BlindFile:
             self._seen_bytes = len(raw)
             self._whole_bytes = raw.rfind(b"\n") + 1  # a line cut off by a power failure is dropped
             for entry in _read_events(raw[: self._whole_bytes]):
-                self._note(entry)
+                self._apply_event(entry)
         except (OSError, ValueError, TypeError) as error:
             raise AppError("blind_damaged", path=str(self.path), reason=str(error)[:200]) from error
 
@@ -121,11 +121,11 @@ class BlindFile:
         with self._locked():
             self._append(raw)
         for entry in entries:
-            self._note(entry)
+            self._apply_event(entry)
 
     # ------------------------------------------------------------------- private
 
-    def _note(self, entry: BlindEvent) -> None:
+    def _apply_event(self, entry: BlindEvent) -> None:
         pair = frozenset((entry.a, entry.b))
         votes = self._votes.setdefault(pair, {})
         match entry:

@@ -70,10 +70,10 @@ def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> st
         facts=evaluation_facts(evaluation),
         sections=[_drawn(one) for one in (*sections, *(_sections(evaluation, measured) if evaluation.systems else ()))],
         pairs=_pairs(evaluation, measured[0]) if measured else [],
-        pairs_note=_note("evaluation.report.note_pairs", evaluation, measured),
+        pairs_note=_note_text("evaluation.report.note_pairs", evaluation, measured),
         points=_points,
         questions=_questions(evaluation, measured) if evaluation.systems else [],
-        questions_note=_note("evaluation.report.note_answers", evaluation, measured),
+        questions_note=_note_text("evaluation.report.note_answers", evaluation, measured),
     )
 
 
@@ -88,7 +88,7 @@ def _banner(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> tupl
     return (text, False) if judge.is_trusted else (text + by, True)
 
 
-def _note(key: str, evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
+def _note_text(key: str, evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
     measure = phrase(f"evaluation.measure.{measured[0].name}") if measured else ""
     return phrase(key, first=_first_name(evaluation), measure=measure)
 
@@ -110,7 +110,7 @@ def _sections(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> li
 
 
 _TABLES: dict[str, Callable[[Evaluation], ValueGrid]] = {
-    "marks": tables.marks,
+    "marks": tables.rule_scores,
     "documents": tables.documents,
     "models": tables.models,
     "categories": lambda evaluation: grids.without_repeats(tables.categories(evaluation), columns=2),

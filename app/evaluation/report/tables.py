@@ -44,7 +44,9 @@ def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
 
 def summary(evaluation: Evaluation) -> ValueGrid:
     """Return a table of all measures."""
-    return grids.join_grids(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
+    return grids.join_grids(
+        *(make(evaluation) for make in (paper, category_means, means, rule_scores, documents, models))
+    )
 
 
 def results(evaluation: Evaluation) -> list[ValueGrid]:
@@ -129,7 +131,7 @@ def means(evaluation: Evaluation) -> ValueGrid:
     return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
 
-def marks(evaluation: Evaluation) -> ValueGrid:
+def rule_scores(evaluation: Evaluation) -> ValueGrid:
     """Return a table of the scores by rules, and of abstentions and unusable answers."""
     is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
     has_unanswerable = not all(is_answerable.values())

@@ -53,9 +53,11 @@ def forecast(
 ) -> StudyForecast:
     """Forecast a study without reading a model; "scale" takes some seconds. Raises AppError as `make`."""
     with _window_messages():
-        known = [_unread(model) for model in models]
-        tuned = _unread_choice(request.tuned) if request.tuned else None
-        unread_request = dataclasses.replace(request, models=tuple(map(_unread_choice, request.models)), tuned=tuned)
+        known = [_with_quick_fingerprint(model) for model in models]
+        tuned = _choice_with_quick_fingerprint(request.tuned) if request.tuned else None
+        unread_request = dataclasses.replace(
+            request, models=tuple(map(_choice_with_quick_fingerprint, request.models)), tuned=tuned
+        )
         if request.compares == "scale":
             return _scale_forecast(unread_request, paths, known, trainer)
         study, questions = planning.plan(unread_request, paths, known)
@@ -99,8 +101,8 @@ def planner_and_converter(trainer: Trainer | None, paths: Paths) -> tuple[Callab
     return found.command if found.can_judge else None, found.converter  # the fake trainer of tests cannot plan
 
 
-def _unread(model: LocalModel) -> LocalModel:
-    """Return the model with a fingerprint from the file's status, so that no gigabytes are hashed."""
+def _with_quick_fingerprint(model: LocalModel) -> LocalModel:
+    """Return the model with a fingerprint of its file's present size and time, without reading the file to hash it."""
     path = Path(model.path)
     try:
         status = path.stat()
@@ -111,11 +113,11 @@ def _unread(model: LocalModel) -> LocalModel:
     return dataclasses.replace(model, files=(mark, *model.files[1:]))
 
 
-def _unread_choice(requested: RequestedModel) -> RequestedModel:
+def _choice_with_quick_fingerprint(requested: RequestedModel) -> RequestedModel:
     return (
-        dataclasses.replace(requested, model=_unread(requested.model))
+        dataclasses.replace(requested, model=_with_quick_fingerprint(requested.model))
         if isinstance(requested, AdaptedModel)
-        else _unread(requested)
+        else _with_quick_fingerprint(requested)
     )
 
 

@@ -19,8 +19,8 @@ from app.training.runs import lineage, run_folders
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """An adapter file (GGUF) in use. `label`: label of its training data.
+class AdapterInUse:
+    """An adapter file (GGUF) with which a model is asked. `label`: confidentiality label of its training data.
 
     `name`: name to show; "": the adapter is that of the model card.
     """
@@ -41,7 +41,9 @@ class DocumentScope:
     sha256: str = ""  # see `documents_sha256` of ComparedSystem
 
 
-def compared_system(model: LocalModel, tuning: Tuning | None, documents: DocumentScope | None = None) -> ComparedSystem:
+def compared_system(
+    model: LocalModel, tuning: AdapterInUse | None, documents: DocumentScope | None = None
+) -> ComparedSystem:
     """Return a system without an id.
 
     `tuning` None: the model alone, even without the adapter of its model card. Reads the whole model file if its hash
@@ -73,13 +75,13 @@ def compared_system(model: LocalModel, tuning: Tuning | None, documents: Documen
     )
 
 
-def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
+def trained_on(model: LocalModel, tuning: AdapterInUse | None = None) -> Label:
     """Return the highest label of the data that the model and the adapter were trained on."""
     own = lineage.lineage_of_model(model).label or confidentiality.DEFAULT_LABEL
     return confidentiality.highest_label((own, tuning.label if tuning is not None else confidentiality.DEFAULT_LABEL))
 
 
-def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
+def with_card_adapter(model: LocalModel) -> tuple[LocalModel, AdapterInUse | None]:
     """Return the model with the adapter of its model card and its prompt format, as the app answers by default.
 
     If the card has no adapter, the model is returned unchanged with None.
@@ -87,7 +89,7 @@ def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
     shipped = local_models.adapter_of(model)
     if shipped is None:
         return model, None
-    return dataclasses.replace(model, form_id=shipped.form_id), Tuning(str(shipped.path))
+    return dataclasses.replace(model, form_id=shipped.form_id), AdapterInUse(str(shipped.path))
 
 
 def assign_ids(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ...]:
@@ -103,12 +105,13 @@ def assign_ids(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ..
 
 
 def four_ways(
-    model: LocalModel, tuned: tuple[LocalModel, Tuning | None] | None, documents: DocumentScope, *, quotes: bool
+    model: LocalModel, tuned: tuple[LocalModel, AdapterInUse | None] | None, documents: DocumentScope, *, quotes: bool
 ) -> tuple[ComparedSystem, ...]:
     """Return the systems of a study of documents: base, base with documents, tuned, and tuned with documents.
 
     `quotes`: add a system that quotes the documents, as the app does with a model that is too small to answer from
-    them. `tuned`: the model in the prompt format of its training; without a Tuning the adapter is merged into the file.
+    them. `tuned`: the model in the prompt format of its training; without an
+    AdapterInUse the adapter is merged into the file.
     """
     asked = dataclasses.replace(documents, may_quote=False)
     base, after, read = (phrase(f"evaluation.system_way.{way}") for way in ("base", "tuned", "documents"))
@@ -146,7 +149,7 @@ def adapter_name(path: str) -> str:
     return file.parent.name if file.name == run_folders.ADAPTER else file.stem
 
 
-def _name(model: LocalModel, tuning: Tuning | None, documents: DocumentScope | None) -> str:
+def _name(model: LocalModel, tuning: AdapterInUse | None, documents: DocumentScope | None) -> str:
     name = model.name
     if tuning is not None:
         adapter = tuning.name or phrase("evaluation.system_card_adapter")
@@ -166,5 +169,5 @@ def renamed(system: ComparedSystem, name: str) -> ComparedSystem:
 
 
 def highest_label(contenders: Sequence[ComparedSystem], others: Sequence[Label] = ()) -> Label:
-    """Return the highest label of the systems and `others`."""
+    """Return the strictest confidentiality label of the systems and `others`: the last of these in LABELS."""
     return confidentiality.highest_label((*(one.label for one in contenders), *others), confidentiality.DEFAULT_LABEL)

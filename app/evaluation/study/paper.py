@@ -21,7 +21,7 @@ from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import MEASURES
 from app.evaluation.records import Evaluation, QuestionSet, ReportSection, SystemResult
 from app.evaluation.study import compared_systems, planning, scale_plan, scale_results, studies
-from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.compared_systems import AdapterInUse
 from app.evaluation.study.request import PAPER_FORMS, AdaptedModel, StudyRequest
 from app.evaluation.study.scale_subsets import SubsetFiles
 from app.evaluation.study.studies import ComparedSystem, Study, StudyEntry, Training
@@ -56,8 +56,8 @@ class BestSystem:
 
 
 @dataclass
-class PaperStages:
-    """The stages of one replication of the paper; an existing study is resumed, or its results are used.
+class PaperReplication:
+    """One replication of the paper. A stage whose study exists already is resumed, or its results are used.
 
     `request`: request for the first stage, without a name. `bases`: names that the user gave; `paths`: their files.
     """
@@ -77,7 +77,7 @@ class PaperStages:
     def name_of(self, stage: str) -> str:
         return f"{self.name} {phrase(f'evaluation.paper_stage_kind.{stage}')}"
 
-    def find(self, stage: str) -> StudyEntry | None:
+    def find_study(self, stage: str) -> StudyEntry | None:
         """Return the existing study of a stage; None if there is none. Raises AppError("paper_other_stage")."""
         entries = studies.list_all(self.where.evaluations)
         found = next((one for one in entries if one.study and one.study.name == self.name_of(stage)), None)
@@ -122,7 +122,7 @@ class PaperStages:
         """Return the request for quantizing the best tuned model and its base."""
         path = best_system.result.system.adapter
         label = lineage.lineage_of_adapter(Path(path)).label_now(self.where.documents)
-        tuning = Tuning(path, name=compared_systems.adapter_name(path), label=label)
+        tuning = AdapterInUse(path, name=compared_systems.adapter_name(path), label=label)
         base = local_models.describe(Path(best_system.result.system.model))
         request = StudyRequest(
             "quantizations", self.request.asking, questions=self.questions, models=(base,),

@@ -25,7 +25,7 @@ from app.documents.retrieval import excerpts
 from app.evaluation.records import QuestionSet
 from app.evaluation.study import compared_systems, studies, study_preflight, study_steps
 from app.evaluation.study import request as study_request
-from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.compared_systems import AdapterInUse, DocumentScope
 from app.evaluation.study.request import PAPER_FORMS, AnswerParameters, RequestedModel, StudyRequest
 from app.evaluation.study.studies import MODELS, ComparedSystem, MadeModel, Study
 from app.inference import gguf, quantizations
@@ -232,7 +232,7 @@ def source_of_folder(folder: Path) -> QuantizationSource:
 def plan_quantizations(
     source: QuantizationSource,
     forms: Sequence[Quantization],
-    tuned: tuple[LocalModel, Tuning] | None,
+    tuned: tuple[LocalModel, AdapterInUse] | None,
     study: Path,
     cache: Path,
 ) -> QuantizationPlan:
@@ -285,7 +285,7 @@ def _family(
     source: QuantizationSource,
     forms: Sequence[Quantization],
     model: LocalModel,
-    tuning: Tuning | None,
+    tuning: AdapterInUse | None,
     f16_file: str,
     folder: Path,
     made_models: dict[str, MadeModel],
@@ -312,7 +312,7 @@ def _family(
     return found
 
 
-def _unmerged(base: ComparedSystem, model: LocalModel, tuning: Tuning) -> ComparedSystem:
+def _unmerged(base: ComparedSystem, model: LocalModel, tuning: AdapterInUse) -> ComparedSystem:
     """Return the smallest quantized base with the adapter applied at run time.
 
     Quantizing a merged model can undo its training.

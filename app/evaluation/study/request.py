@@ -19,7 +19,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import QuestionSet
 from app.evaluation.study import compared_systems
-from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.compared_systems import AdapterInUse
 from app.evaluation.study.studies import RatedAnswer
 from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry
@@ -69,7 +69,7 @@ class AdaptedModel:
     """A model in the prompt format in which it is asked, with an adapter. `tuning` None: without any adapter."""
 
     model: LocalModel
-    tuning: Tuning | None
+    tuning: AdapterInUse | None
 
 
 # A LocalModel is asked as the app asks it: with the adapter of its row in the model list, or of its model card.
@@ -222,7 +222,7 @@ def base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 
 def with_adapter(
     requested: RequestedModel, models: Sequence[LocalModel], documents: Path
-) -> tuple[LocalModel, Tuning | None]:
+) -> tuple[LocalModel, AdapterInUse | None]:
     """Return the model in the prompt format in which it is asked, and its adapter. Raises AppError("tuned_base_gone").
 
     `documents`: the documents database, which gives the current label of the training data.
@@ -233,7 +233,7 @@ def with_adapter(
         return compared_systems.with_card_adapter(requested)
     base = dataclasses.replace(base_of(requested, models), form_id=requested.form_id)
     label = lineage.lineage_of_model(requested).label_now(documents)
-    return base, Tuning(requested.adapter, requested.tuned.strength, requested.tuned.run_name, label)
+    return base, AdapterInUse(requested.adapter, requested.tuned.strength, requested.tuned.run_name, label)
 
 
 def base_and_tuned(request: StudyRequest, models: Sequence[LocalModel]) -> tuple[LocalModel, RequestedModel | None]:

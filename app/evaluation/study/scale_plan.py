@@ -26,7 +26,7 @@ from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.study import compared_systems, planning, studies
 from app.evaluation.study import request as study_request
-from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.compared_systems import AdapterInUse
 from app.evaluation.study.request import StudyRequest
 from app.evaluation.study.scale_subsets import SubsetFiles
 from app.evaluation.study.studies import ComparedSystem, Training
@@ -136,7 +136,7 @@ def planned_systems(model: LocalModel, requested: RunSpec, trainings: Sequence[T
     for one in trainings:
         if one.is_control or one.seed != trainings[0].seed:
             continue
-        use = Tuning(
+        use = AdapterInUse(
             str(Path(one.folder) / run_folders.ADAPTER),
             name=phrase("evaluation.scale_size", rows=f"{one.rows:,}"),
         )

@@ -64,7 +64,7 @@ def fit_power_law(sizes: Sequence[int], losses: Sequence[float]) -> tuple[float,
     if len(sizes) < LEAST_SIZES:
         return None
     ns, measured = np.asarray(sizes, np.float64), np.asarray(losses, np.float64)
-    a, b, at = (one[0] for one in _fits(ns, measured[None]))
+    a, b, at = (one[0] for one in _fit_power_laws(ns, measured[None]))
     c = _EXPONENTS[at]
     if b <= 0 or at in (0, len(_EXPONENTS) - 1) or _rms(measured - (a + b * ns**-c)) > _MISFIT * np.ptp(measured):
         return None
@@ -91,7 +91,7 @@ def extrapolated_curve(
     ns = np.asarray(sizes, np.float64)
     gain = float(_gain(ns[-1], np.asarray([b]), np.asarray([c]))[0])
     drawn = _resampled(values, weights, groups)
-    _, factors, places = _fits(ns, drawn)
+    _, factors, places = _fit_power_laws(ns, drawn)
     gains = _gain(ns[-1], factors, _EXPONENTS[places])
     units = len(set(groups)) if groups else len(weights)
     tail = bootstrap.tail_share(units)
@@ -108,7 +108,7 @@ def _gain(largest: float, b: _Floats, c: _Floats) -> _Floats:
     return found
 
 
-def _fits(sizes: _Floats, losses: _Floats) -> tuple[_Floats, _Floats, npt.NDArray[np.int64]]:
+def _fit_power_laws(sizes: _Floats, losses: _Floats) -> tuple[_Floats, _Floats, npt.NDArray[np.int64]]:
     """Return a, b, and the index of c in _EXPONENTS for each row of `losses` (resamples x sizes).
 
     For a fixed c the least squares are linear; where a or b would be negative, it is set to 0 and the other one fitted.

@@ -115,7 +115,7 @@ def _served_models_of(options: argparse.Namespace, where: Paths, model: LocalMod
         collection_lookup.open_library(where.documents).close()
     served_models = ServedModels(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
     for served in (ServedModel(MODEL_ID), *(ServedModel(one.name, (one,)) for one in named)):
-        served_models.export_of(served, "").check(is_agreed=options.allow_secret)
+        served_models.export_request_for(served, "").check(is_agreed=options.allow_secret)
     return served_models
 
 

@@ -1,1 +1,3 @@
-"""Provide the Qt objects of the whole program: start record, signals, Qt's messages, housekeeping."""
+"""Provide the Qt objects of the whole program: the record of starts, signals of the system, Qt's messages,
+housekeeping.
+"""

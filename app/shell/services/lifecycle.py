@@ -52,18 +52,18 @@ def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
 
     `on_refused` is called before the process ends.
     """
-    is_plugin_loaded = False
+    is_display_plugin_loaded = False
 
     def note(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
-        nonlocal is_plugin_loaded
+        nonlocal is_display_plugin_loaded
         if kind == QtMsgType.QtDebugMsg:  # Qt prints these only on request
             print(qFormatLogMessage(kind, context, text), file=sys.stderr)  # noqa: T201
             return
         log.warning("Qt: %s", text)
-        is_plugin_loaded = is_plugin_loaded or context.category == _DISPLAY
+        is_display_plugin_loaded = is_display_plugin_loaded or context.category == _DISPLAY
         if kind == QtMsgType.QtFatalMsg:
             on_refused()
-            _end(_display_error(is_plugin_loaded))
+            _print_and_exit(_make_display_error(is_display_plugin_loaded))
 
     before = qInstallMessageHandler(note)
     try:
@@ -72,14 +72,14 @@ def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
         qInstallMessageHandler(before)
 
 
-def _display_error(is_plugin_loaded: bool) -> AppError:
+def _make_display_error(is_display_plugin_loaded: bool) -> AppError:
     requested = " ".join(f"{name}={os.environ[name]}" for name in _VARIABLES if os.environ.get(name)) or sys.platform
-    if is_plugin_loaded:
+    if is_display_plugin_loaded:
         return AppError("display_unreachable", display=requested)
     return AppError("display_part_missing", display=requested)
 
 
-def _end(error: AppError) -> None:
+def _print_and_exit(error: AppError) -> None:
     """Print the error and end the process at once, because Qt aborts when its message handler returns."""
     print(describe_error(error), file=sys.stderr, flush=True)  # noqa: T201
     logging.shutdown()
@@ -184,7 +184,7 @@ class ProgramStart:
         if not self._is_on_record:
             return
         self._is_on_record = False
-        self._note(diagnostics.record_end)
+        self._change_start_record(diagnostics.record_end)
         self.instance.release()
         if self._wants_restart:
             arguments = [argument for argument in sys.argv[1:] if not argument.startswith(SAFE_FLAG)]
@@ -208,13 +208,13 @@ class ProgramStart:
         self.last_start = diagnostics.read_start_record(diagnostics.start_record_file(where))
         self.is_safe = self.is_safe or self.last_start.is_safe_mode_due
         self._is_on_record = True
-        self._note(diagnostics.record_program_start)
+        self._change_start_record(diagnostics.record_program_start)
 
     def _on_up(self) -> None:
         if self._is_on_record:
-            self._note(diagnostics.record_window_up)
+            self._change_start_record(diagnostics.record_window_up)
 
-    def _note(self, change: Callable[[Path], None]) -> None:
+    def _change_start_record(self, change: Callable[[Path], None]) -> None:
         try:
             change(diagnostics.start_record_file(self.where()))
         except OSError as error:  # a full disk must not prevent the window from opening

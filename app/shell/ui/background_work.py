@@ -202,8 +202,9 @@ class CloseGuard(QObject):
     """Keeps the program running without a window while a model is being trained or a trained model is being evaluated.
 
     Starting Kotae again shows the window again (`app.base.services.single_instance`). Without a window the program ends
-    `linger_ms` after the training. A study stops when the window closes, and a notification informs the user; its
-    results are saved and the page offers to resume. A shutdown of the system pauses both.
+    `linger_ms` after the training. A study (on the page of evaluations) stops when the window closes, and a
+    notification informs the user; its results are saved and the page offers to resume. A shutdown of the system pauses
+    trainings and studies.
     """
 
     def __init__(

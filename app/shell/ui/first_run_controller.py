@@ -51,7 +51,7 @@ class FirstRunController(QObject):
         dialog.kit_requested.connect(self._import_kit)
         dialog.example_chosen.connect(self._page.suggest_question)
         dialog.example_chosen.connect(window.show_questions)
-        dialog.finished.connect(self._end)
+        dialog.finished.connect(self._end_first_run)
         dialog.open()
         return dialog
 
@@ -72,7 +72,7 @@ class FirstRunController(QObject):
         if window.isVisible() and window.current_page == "models" and not is_shown:
             self.show().go_on(problem)
 
-    def _end(self) -> None:
+    def _end_first_run(self) -> None:
         """End the first run. If a model is still being added, the models page shows its progress."""
         self._preferences.change(first_run_done=True)
         if self._library.is_working:

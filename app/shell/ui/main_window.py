@@ -130,7 +130,7 @@ class MainWindow(QMainWindow):
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
-        self.sidebar.conversations.folded = self._geometry.folded()
+        self.sidebar.conversations.folded = self._geometry.folded_folder_ids()
         self._on_conversations_changed()
         opened = session.conversation
         self.sidebar.show_open(opened.id if opened else None)
@@ -405,7 +405,7 @@ class MainWindow(QMainWindow):
     def _on_message_added(self, message: Message) -> None:
         if not self._session.is_temporary:
             self.sidebar.show_open(message.conversation_id)
-            self.sidebar.conversations.set_written(message)
+            self.sidebar.conversations.set_message_in_progress(message)
 
     def _on_answer_settings_changed(self) -> None:
         """Update the list of conversations, because its settings influence the open conversation's label."""
@@ -413,8 +413,8 @@ class MainWindow(QMainWindow):
             self._on_conversations_changed()
 
     def _on_answer_finished(self, _message: Message) -> None:
-        """Update the list of conversations, because an answer may change the label of its conversation."""
-        self.sidebar.conversations.set_written(None)
+        """Update the list of conversations, because an answer may change its conversation's confidentiality label."""
+        self.sidebar.conversations.set_message_in_progress(None)
         self._on_conversations_changed()
 
     def _on_temporary_left(self) -> None:

@@ -61,7 +61,7 @@ class NavigationButton(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         theme = self._theme
         painter = QPainter(self)
-        area = self._ground()
+        area = self._background_rect()
         list_rows.draw_ground(painter, theme, area, is_chosen=self.isChecked(), option=self._option())
         size = theme.px(16)
         token = "accent" if self.isChecked() else "text2"
@@ -77,12 +77,12 @@ class NavigationButton(QAbstractButton):
     def words_area(self) -> QRect:
         """Return the area of the text to the right of the icon."""
         right = self._note_width() + self._theme.px(8) if self.note else 0
-        return self._ground().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8 - right, 0)
+        return self._background_rect().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8 - right, 0)
 
     def _note_width(self) -> int:
         return QFontMetrics(self._theme.font("caption")).horizontalAdvance(self.note) + 1
 
-    def _ground(self) -> QRect:
+    def _background_rect(self) -> QRect:
         return self.rect().adjusted(8, 0, -8, 0)
 
     def _option(self) -> QStyleOptionViewItem:

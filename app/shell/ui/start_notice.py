@@ -27,7 +27,10 @@ TEXT_PX = 400  # height of the visible text in px
 
 
 class StartNotice(QWidget):
-    """A banner at the foot of the window. It is hidden while its banner is closed."""
+    """Tells at the foot of the window what was special about this start: safe mode, a crash before, or a new version.
+
+    It is hidden when there is nothing to tell, and after the user has closed its banner.
+    """
 
     restart_requested = Signal()
     report_requested = Signal()

@@ -38,7 +38,7 @@ class WindowGeometry:
             return False
         return window.restoreGeometry(QByteArray(geometry))
 
-    def folded(self) -> frozenset[int]:
+    def folded_folder_ids(self) -> frozenset[int]:
         """Return the stored ids of the folded folders of conversations."""
         ids = self._read_stored().get("folded")
         return frozenset(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else frozenset()

@@ -62,7 +62,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     model = model_registry.choose_model(options.model, where)
     chosen = settings.load(where.settings)
     job = GenerationJob(where, collection, out, options.n, options.seed, model, chosen, options.allow_secret)
-    job.export.check(is_agreed=options.allow_secret)
+    job.export_request.check(is_agreed=options.allow_secret)
     if excerpts.is_too_small(model):
         output.note("training.generation_small_model", model=model.name)
     kept = len(reply_journal.read(job.journal))

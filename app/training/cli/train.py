@@ -79,7 +79,7 @@ def _remove(where: Paths, output: Output) -> int:
         folder_size_bytes(EnvironmentFolders(base).part_folder)
         for base in dict.fromkeys((*bases, *folders.list_attempts(where.data)))
     )
-    folders.remove_all(where.data)
+    folders.remove_environment_and_attempts(where.data)
     output.result({"freed_bytes": freed}, output.phrase("training.training_removed", freed_bytes=freed))
     return 0
 

@@ -237,7 +237,7 @@ def _write_attempts(data: Path, left_files: list[Path], tried: str) -> None:
             (data / ATTEMPT).unlink(missing_ok=True)
 
 
-def remove_all(data: Path) -> None:
+def remove_environment_and_attempts(data: Path) -> None:
     """Delete Kotae's environment, wherever it is, and the files of all attempts. Raises AppError."""
     bases = (training_environment.base_folder(data), data)
     for base in dict.fromkeys(base for base in bases if base.is_dir()):

@@ -125,7 +125,10 @@ def write_kit(
 
 
 def read_kit(folder: Path) -> TrainingKit:
-    """Read a kit's table. Raises AppError: kit_missing, kit_newer, training_kit_damaged."""
+    """Read the table of contents of a kit, a folder with all packages for a machine without a network.
+
+    Raises AppError: kit_missing, kit_newer, training_kit_damaged.
+    """
     try:
         return _read(folder)
     except AppError as error:

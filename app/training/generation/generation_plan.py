@@ -43,22 +43,22 @@ Lacks = Callable[[str], bool]  # returns whether the collection lacks an answer 
 def rejection_reason(candidate: PairCandidate, lacks: Lacks) -> str:
     """Return the first reason to reject the candidate that needs neither a model nor other pairs; "" if none."""
     if candidate.category == UNANSWERABLE:
-        return _question_reason(candidate) or ("" if lacks(candidate.question) else "answerable_after_all")
+        return _question_rejection(candidate) or ("" if lacks(candidate.question) else "answerable_after_all")
     return (
-        _quote_reason(candidate)
-        or _question_reason(candidate)
-        or _answer_reason(candidate)
-        or _support_reason(candidate)
+        _quote_rejection(candidate)
+        or _question_rejection(candidate)
+        or _answer_rejection(candidate)
+        or _support_rejection(candidate)
     )
 
 
-def _quote_reason(candidate: PairCandidate) -> str:
+def _quote_rejection(candidate: PairCandidate) -> str:
     if len(duplicates.normalized(candidate.quote)) < QUOTE_MIN:
         return "quote_too_short"
     return "" if candidate.quote in candidate.passage.section.text else "quote_not_in_passage"
 
 
-def _question_reason(candidate: PairCandidate) -> str:
+def _question_rejection(candidate: PairCandidate) -> str:
     text = candidate.question
     if not text:
         return "question_empty"
@@ -93,7 +93,7 @@ def _names_matter(candidate: PairCandidate) -> bool:
     return not evidence.content_terms(candidate.question).isdisjoint(evidence.prepare_passage(candidate.passage).terms)
 
 
-def _answer_reason(candidate: PairCandidate) -> str:
+def _answer_rejection(candidate: PairCandidate) -> str:
     text = candidate.answer
     if len(text) < ANSWER_MIN:
         return "answer_too_short"
@@ -126,7 +126,7 @@ def _is_given_away(candidate: PairCandidate) -> bool:
     return bool(terms) and terms <= evidence.content_terms(question)
 
 
-def _support_reason(candidate: PairCandidate) -> str:
+def _support_rejection(candidate: PairCandidate) -> str:
     """Return "" if the quote supports the answer's quantities, dates, names and words, otherwise the reason."""
     source = _of_quote(candidate)
     found = evidence.prepare_text(candidate.quote)

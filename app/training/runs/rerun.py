@@ -125,7 +125,7 @@ def _with_rows(
     rows = drafts.free_folder(where.drafts, draft.id, drafts.ROWS)
     target = drafts.free_folder(where.drafts, draft.id, drafts.SPLIT)
     with drive_errors(where.drafts / draft.id, "draft_unwritable"):
-        if before and before.data and before.frozen and manifest and _is_of(before, manifest):
+        if before and before.data and before.frozen and manifest and _has_rows_of_split(before, manifest):
             file_permissions.copy_folder(Path(before.data.folder), rows)
             data = dataclasses.replace(before.data, folder=str(rows))
         else:
@@ -139,7 +139,7 @@ def _with_rows(
     return data, DraftSplit.of_manifest(target, data.revision, manifest)
 
 
-def _is_of(draft: TrainingDraft, manifest: SplitManifest) -> bool:
+def _has_rows_of_split(draft: TrainingDraft, manifest: SplitManifest) -> bool:
     """Return whether the draft still has the rows from which the split was made."""
     assert draft.data is not None
     assert draft.frozen is not None

@@ -207,7 +207,7 @@ def find(runs: Path, reference: str) -> TrainingRunFolder:
 
 
 def find_folder(runs: Path, reference: str) -> Path:
-    """Return the folder of the run that `find` finds.
+    """Return the folder of a run. `reference`: its folder's path, id, name, or a part of id or name, as for `find`.
 
     Raises AppError: run_unknown, run_ambiguous.
     """

@@ -177,9 +177,10 @@ class _Answer:
 
 
 def _answers(rows: Sequence[AnswerRow]) -> list[tuple[str, list[_Answer]]]:
-    """Return the answers that gained most and those that lost most, each group with its heading.
+    """Return the answers that became most likely by the training and most unlikely, each group with its heading.
 
-    Flawed answers, and those without a known change, do not count as gains.
+    What is compared is how likely the base and the tuned model find the answer that was kept back. An answer that the
+    tuned model wrote with a flaw, and one without a known change, does not count as an improvement.
     """
     ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
     better = [row for row in ranked if (row.change_nats or 0.0) < 0 and not row.tuned_flaw]
@@ -282,7 +283,7 @@ def _tables(run: run_folders.TrainingRunFolder, history: RunHistory) -> list[tup
         ),
         (phrase("training.report.adjusted"), "", [_adjustment(one) for one in history.adjusted]),
         (phrase("training.report.versions"), "", _pairs(history.started.versions) if history.started else []),
-        (phrase("training.report.finished"), "", _pairs(_end(history))),
+        (phrase("training.report.finished"), "", _pairs(_end_facts(history))),
     ]
     return [table for table in tables if table[2]]
 
@@ -312,7 +313,7 @@ def _counted(path: str) -> tuple[int, str]:
     return rows, digest.hexdigest()
 
 
-def _end(history: RunHistory) -> dict[str, Any]:
+def _end_facts(history: RunHistory) -> dict[str, Any]:
     end = history.finished
     if end is None:
         return {}

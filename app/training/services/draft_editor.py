@@ -163,7 +163,7 @@ class DraftEditor(QObject):
         source, start = split_source(self.draft.data, self.curation, self.origin), self.draft.start
 
         def work(progress: TaskProgress) -> DraftSplit:
-            known = adapter.known_rows(Path(start.folder)) if start else frozenset()
+            known = adapter.trained_row_ids(Path(start.folder)) if start else frozenset()
             return _split_rows(rows, revision, source, folder, known, progress)
 
         self._do("freezing", work, self._on_frozen, [folder])
@@ -273,22 +273,22 @@ class DraftEditor(QObject):
             partial(self._on_done, created, on_done),
             partial(self._on_failed, created),
             self._on_progressed,
-            partial(self._end, created),
+            partial(self._end_task, created),
         )
         self.began.emit(what)
 
     def _on_done(self, created: Sequence[Path], on_done: Callable[[Any], None], result: Any) -> None:
         is_cancelled = self._task is not None and self._task.progress.is_cancelled
-        self._end(created, (lambda: None) if is_cancelled else partial(on_done, result))
+        self._end_task(created, (lambda: None) if is_cancelled else partial(on_done, result))
 
     def _on_failed(self, created: Sequence[Path], error: AppError) -> None:
         is_question = error.code == "data_no_columns"
-        self._end(created, self.columns_unknown.emit if is_question else partial(self.failed.emit, error))
+        self._end_task(created, self.columns_unknown.emit if is_question else partial(self.failed.emit, error))
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progressed.emit(done, total)
 
-    def _end(self, created: Sequence[Path], go_on: Callable[[], None] = lambda: None) -> None:
+    def _end_task(self, created: Sequence[Path], go_on: Callable[[], None] = lambda: None) -> None:
         self._task = None
         try:
             go_on()

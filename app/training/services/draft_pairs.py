@@ -83,7 +83,7 @@ class DraftPairGeneration(QObject):
         folder, paths = self._paths.drafts / draft_id, self._paths
         out, settings = self.target(draft_id, request), self._preferences.value
         job = GenerationJob(paths, collection, out, request.wanted, request.seed, model, settings, is_agreed)
-        job.export.check(is_agreed=is_agreed)
+        job.export_request.check(is_agreed=is_agreed)
         pair_records.write_request(folder, request)
         self.draft_id, self.progress = draft_id, None
         run = self._run = PairGeneration(self._engine, self._template_command, job, self)

@@ -204,7 +204,7 @@ class EnvironmentSetup(QObject):
 
         if not self._is_taken():
             self._started_at = time.monotonic()
-            self._clear(lambda: folders.remove_all(self._data), self.removed)
+            self._clear(lambda: folders.remove_environment_and_attempts(self._data), self.removed)
 
     def go_back(self) -> None:
         """Restore the previous environment; ends with `previous_restored` or `failed`."""

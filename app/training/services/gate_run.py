@@ -87,7 +87,9 @@ class GateRun(ArtifactRunner):
             self._delete_worse_forms(self._steps[1:])
         elif step.kind == "answer":
             assert self._export is not None
-            self._measured[step.name] = export_plan.add_answers(self._export, step.name, self._measured[step.name])
+            self._measured[step.name] = export_plan.merge_answer_file_into_scores(
+                self._export, step.name, self._measured[step.name]
+            )
         self._advance()
 
     def _delete_worse_forms(self, remaining_steps: list[ArtifactStep]) -> None:
@@ -108,7 +110,9 @@ class GateRun(ArtifactRunner):
         assert self._export is not None
         export, measured, available, form = self._export, self._measured, self._available_bytes, self._form
         if form:
-            self._in_background(lambda: export_plan.move_into_place(export, form), lambda _name: self._finish(None))
+            self._in_background(
+                lambda: export_plan.move_form_file_into_run(export, form), lambda _name: self._finish(None)
+            )
             return
         proposed = quality_gate.choose_form(measured, available)
         missing = export_plan.steps_to_answer(export, proposed, measured[proposed])
@@ -146,7 +150,9 @@ def _publish_verdict(export: ExportPlan, measured: dict[str, Scores], available_
     groups = quality_gate.groups_of_lines(export.groups, lines) if export.groups else ()
     is_foreign = run_folders.is_from_elsewhere(export.run)
     found = quality_gate.judge(export.holdout, measured, available_bytes, groups, is_from_elsewhere=is_foreign)
-    found = dataclasses.replace(found, file=export_plan.publish(export, found.proposed), made_at=time.time())
+    found = dataclasses.replace(
+        found, file=export_plan.publish_in_run_folder(export, found.proposed), made_at=time.time()
+    )
     quality_gate.write_gate(found, export.run)
     run_report.write_report(export.run)
     return found

@@ -57,7 +57,7 @@ class GenerationJob:
     is_agreed: bool = False
 
     @property
-    def export(self) -> ExportRequest:
+    def export_request(self) -> ExportRequest:
         """Return the export request for the pairs; its label covers the collection and the model's training data."""
         return ExportRequest(
             "pairs",
@@ -203,7 +203,7 @@ class PairGeneration(QObject):
             return
         self._standing = standing
         if not standing.prompts:
-            self._write()
+            self._save_pairs()
             return
         job = self.job
         asked = PromptJob(job.model, job.settings, tuple(standing.prompts), job.journal)
@@ -223,7 +223,9 @@ class PairGeneration(QObject):
         """
         job = self.job
         if self._permit is None:
-            self._permit = confidentiality.permit_export(job.export, job.where.exports_log, is_agreed=job.is_agreed)
+            self._permit = confidentiality.permit_export(
+                job.export_request, job.where.exports_log, is_agreed=job.is_agreed
+            )
         self._permit.require()
         return self._permit
 
@@ -232,7 +234,7 @@ class PairGeneration(QObject):
         if text.strip():
             self._pass_gate()
 
-    def _write(self) -> None:
+    def _save_pairs(self) -> None:
         assert self._prepared is not None
         self._is_writing = True
         writer, seconds = self._prepared.writer, time.monotonic() - self._started_at

@@ -119,7 +119,7 @@ class TrainingRunner(QObject):
         else:
             self.start(folder)
 
-    def make(self, folder: Path, form: str) -> None:
+    def make_model_file(self, folder: Path, form: str) -> None:
         """Make the file of a judged run's form that was not proposed. `made` follows with the error, if any.
 
         Raises AppError as `start` does.

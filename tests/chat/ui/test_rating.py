@@ -113,7 +113,9 @@ def test_leaving_the_editor_with_a_correction_asks_first(rated: Rated, qtbot: Qt
     editor = rated.editor()
     qtbot.keyClicks(editor.text, "2")
     press(editor.text, Qt.Key.Key_Escape)
-    (asked,) = editor.findChildren(type(editor.leave_dialog()), options=Qt.FindChildOption.FindDirectChildrenOnly)[:1]
+    (asked,) = editor.findChildren(type(editor.make_leave_dialog()), options=Qt.FindChildOption.FindDirectChildrenOnly)[
+        :1
+    ]
     assert editor.isVisible()
     asked.buttons["cancel"].click()
     assert editor.text.toPlainText() == "2年に一度です。"

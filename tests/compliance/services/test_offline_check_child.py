@@ -30,11 +30,11 @@ def check(qtbot: QtBot, where: Paths, temporary: Path) -> OfflineCheck:
 
 
 def test_it_tells_how_far_it_is_and_leaves_a_page_beside_the_one_before(check: OfflineCheck, qtbot: QtBot) -> None:
-    assert not check.report.exists()
-    before = check.report.with_name("kotae-offline-check-20260102-030405.html")
+    assert not check.report_path.exists()
+    before = check.report_path.with_name("kotae-offline-check-20260102-030405.html")
     before.parent.mkdir(parents=True)
     before.write_text("前の報告書", "utf-8")
-    assert check.report == before
+    assert check.report_path == before
     stages: list[str] = []
     check.stage_changed.connect(lambda stage, _done: stages.append(stage))
     with qtbot.waitSignal(check.finished, timeout=LIMIT_MS) as ended:
@@ -45,7 +45,7 @@ def test_it_tells_how_far_it_is_and_leaves_a_page_beside_the_one_before(check: O
     assert outcome.verdict in ("clean", "limited")
     assert outcome.title in Path(outcome.report).read_text("utf-8")
     assert Path(outcome.report).with_suffix(".cdx.json").is_file()
-    assert check.report == Path(outcome.report) != before
+    assert check.report_path == Path(outcome.report) != before
     assert before.read_text("utf-8") == "前の報告書"
     assert [stage for stage in STAGES if stage != "answer"] == list(dict.fromkeys(stages))  # there is no model
 
@@ -61,7 +61,7 @@ def test_cancelled_it_ends_all_that_it_has_started(check: OfflineCheck, qtbot: Q
     gone, alive = psutil.wait_procs(family, timeout=60)
     assert alive == [], gone
     qtbot.waitUntil(lambda: list(temporary.iterdir()) == [])
-    assert not check.report.exists()
+    assert not check.report_path.exists()
 
 
 def test_it_can_be_started_again_after_a_child_that_died(check: OfflineCheck, qtbot: QtBot) -> None:
@@ -78,7 +78,7 @@ def test_it_can_be_started_again_after_a_child_that_died(check: OfflineCheck, qt
 
 
 def test_a_page_that_cannot_be_written_is_said(check: OfflineCheck, qtbot: QtBot) -> None:
-    check.report.parent.write_text("ここに報告書のフォルダは作れない", "utf-8")
+    check.report_path.parent.write_text("ここに報告書のフォルダは作れない", "utf-8")
     with qtbot.waitSignal(check.failed, timeout=LIMIT_MS) as failed:
         check.start()
     assert failed.args[0].code == "offline_check_unwritable"

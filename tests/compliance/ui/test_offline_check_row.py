@@ -55,7 +55,7 @@ def test_the_check_is_started_keeps_the_keyboard_to_its_end_and_its_page_is_open
     assert not shown.progress.isVisible()
     qtbot.mouseClick(shown.report_button, LEFT)
     qtbot.mouseClick(shown.folder_button, LEFT)
-    assert opened == [shown._check.report, shown._check.report.parent]
+    assert opened == [shown._check.report_path, shown._check.report_path.parent]
     assert opened[0].is_file()
 
 
@@ -97,7 +97,7 @@ def test_who_has_gone_on_to_another_setting_is_not_called_back(network, qtbot):
     [("clean", "success"), ("limited", "success"), ("incomplete", "warning"), ("leak", "danger")],
 )
 def test_the_outcome_has_its_colour(network, verdict, level):
-    network.check.show_outcome(CheckOutcome(verdict, "見出し", "説明", str(network.check._check.report)))
+    network.check.show_outcome(CheckOutcome(verdict, "見出し", "説明", str(network.check._check.report_path)))
     assert network.check.banner.property("surface") == level
     assert "見出し\n説明" in words(network.check.banner)
 

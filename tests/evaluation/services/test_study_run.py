@@ -156,7 +156,7 @@ def test_the_judge_scores_what_there_is_to_score(desk: Desk) -> None:
 
 def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> None:
     told = '!say {"reason": "理由", "winner": 1, "score": 2}'  # what stands first, whatever it is
-    tuned = compared_systems.compared_system(desk.model, compared_systems.Tuning("/a.gguf"))
+    tuned = compared_systems.compared_system(desk.model, compared_systems.AdapterInUse("/a.gguf"))
     contenders = compared_systems.assign_ids([*systems(desk.model), dataclasses.replace(tuned, model=desk.model)])
     texts = [f"{number} {told}" for number in range(2)]
     desk.study(*texts, contenders=contenders, judge=desk.model, has_pairs=True)

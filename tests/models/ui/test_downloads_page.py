@@ -146,12 +146,12 @@ def test_a_paused_download_goes_on_where_the_models_were_moved_to(open_page, lar
         driver.start_and_receive()
         driver.window.show_settings("models")
         storage = driver.window.page("settings").storage
-        assert storage.ask(tmp_path / "new") is None
+        assert storage.ask_to_move(tmp_path / "new") is None
         assert "一時停止してから、移動してください。" in words(storage.banner)
         driver.downloads.pause(driver.only().id)
         driver.wait(lambda: driver.downloads.network_task_count == 0)
         received = driver.only().done_bytes
-        dialog = storage.ask(tmp_path / "new")
+        dialog = storage.ask_to_move(tmp_path / "new")
         driver.until_clicked(driver.parts.maintenance.folder_moved, dialog.buttons["move"])
         hub.change(bytes_per_s=0)
         before = hub.sent_bytes

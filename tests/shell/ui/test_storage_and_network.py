@@ -76,7 +76,7 @@ def test_the_models_are_moved_and_their_new_place_is_known_everywhere(parts, sto
 
 
 def test_a_move_into_itself_is_explained(parts, storage, qtbot, where):
-    dialog = storage.ask(where.models / "inside")
+    dialog = storage.ask_to_move(where.models / "inside")
     with qtbot.waitSignal(parts.maintenance.failed):
         qtbot.mouseClick(dialog.buttons["move"], LEFT)
     assert "離れた場所のフォルダを指定してください" in words(storage.banner)
@@ -85,7 +85,7 @@ def test_a_move_into_itself_is_explained(parts, storage, qtbot, where):
 
 def test_nothing_is_moved_while_the_model_answers(parts, storage, tmp_path):
     parts.engine.status = dataclasses.replace(EngineStatus(), state="answering")
-    assert storage.ask(tmp_path / "new") is None
+    assert storage.ask_to_move(tmp_path / "new") is None
     assert "回答が終わってから、移動してください。" in words(storage.banner)
 
 

@@ -128,7 +128,7 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
     further = reopened(rerun.continue_training(desk.where, run_folders.read(folder), ()))
     assert further.draft.step == "data"
     frozen = desk.frozen(80, further)
-    known = adapter.known_rows(folder / run_folders.PEFT_ADAPTER)
+    known = adapter.trained_row_ids(folder / run_folders.PEFT_ADAPTER)
     held = (Path(frozen.folder) / "holdout.jsonl").read_text("utf-8").splitlines()
     assert held
     assert {json.loads(line)["id"] for line in held}.isdisjoint(known)

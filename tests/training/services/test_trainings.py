@@ -259,7 +259,7 @@ def test_a_form_is_made_without_anything_being_trained(scene: Scene) -> None:
     scene.trainings.started.connect(begun.append)
     scene.trainings.made.connect(lambda run, error: made.append((run, error)))
     folder = scene.run()
-    scene.trainings.make(folder, "Q8_0")
+    scene.trainings.make_model_file(folder, "Q8_0")
     assert (scene.trainings.form, scene.trainings.is_judging) == ("Q8_0", False)
     assert scene.engine.refusal is not None
     scene.until(lambda: bool(made))
@@ -276,7 +276,11 @@ def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
     second = run_folders.create(
         RunSpec(str(scene.folder / "二つ目"), str(scene.folder), "train.jsonl", "validation.jsonl")
     )
-    for begin in (scene.trainings.start, scene.trainings.judge, lambda folder: scene.trainings.make(folder, "Q8_0")):
+    for begin in (
+        scene.trainings.start,
+        scene.trainings.judge,
+        lambda folder: scene.trainings.make_model_file(folder, "Q8_0"),
+    ):
         error = refused(begin, second)
         assert (error.code, error.facts["id"]) == ("run_busy", first.name)
     assert (scene.trainings.folder, scene.trainings.is_waiting) == (first, True)

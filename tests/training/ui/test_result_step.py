@@ -268,7 +268,7 @@ def test_a_form_that_is_not_there_is_made_before_it_is_used(
         trainings.folder, trainings.form = folder, form
         trainings.making.emit(StepProgress("quantize", form, 1, 2, 2, 2))
 
-    monkeypatch.setattr(trainings, "make", make)
+    monkeypatch.setattr(trainings, "make_model_file", make)
     monkeypatch.setattr(trainings, "pause", lambda: driver.asked.append("pause"))
     driver.click(forms.make_button)
     assert forms.progress.isVisible()

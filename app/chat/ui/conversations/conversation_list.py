@@ -114,7 +114,7 @@ class ConversationList(QAbstractListModel):
         self._collections = collections
         self._emit_all_changed()
 
-    def set_written(self, message: Message | None) -> None:
+    def set_message_in_progress(self, message: Message | None) -> None:
         """Record the question just sent, then the answer that is being written; None when the answer has ended."""
         if message is None or message.role == "question":
             self._written_messages = ()

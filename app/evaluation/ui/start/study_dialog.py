@@ -63,7 +63,7 @@ class ForecastController(QObject):
         self.error: AppError | None = None
         self._computing: StudyRequest | None = None  # the request whose forecast is being computed
         self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
-        self._wait.timeout.connect(self._compute)
+        self._wait.timeout.connect(self._compute_forecast)
 
     def set_request(self, request: StudyRequest | None) -> None:
         """Forecast the study of a request, WAIT_MS after the last change; None: clear the forecast.
@@ -78,7 +78,7 @@ class ForecastController(QObject):
         self._wait.start() if request is not None else self._wait.stop()
         self.changed.emit()
 
-    def _compute(self) -> None:
+    def _compute_forecast(self) -> None:
         request, model = self.request, self._model
         if request is None or self._computing is not None:
             return
@@ -86,14 +86,14 @@ class ForecastController(QObject):
         models = tuple(model.models())
         background.run(
             lambda: study_making.forecast(request, model.paths, models, model.trainer()),
-            functools.partial(self._end, error=None),
-            functools.partial(self._end, None),
+            functools.partial(self._take_forecast, error=None),
+            functools.partial(self._take_forecast, None),
         )
 
-    def _end(self, forecast: StudyForecast | None, error: AppError | None) -> None:
+    def _take_forecast(self, forecast: StudyForecast | None, error: AppError | None) -> None:
         computed, self._computing = self._computing, None
         if computed != self.request:  # the user has changed the request meanwhile
-            self._compute()
+            self._compute_forecast()
             return
         self.forecast, self.error = forecast, error
         self.changed.emit()
@@ -180,11 +180,11 @@ class StudyDialog(QDialog):
         if self._is_making:
             self.progress.cancel_button.click()
         elif self._has_changes:
-            self.leave_dialog().open()
+            self.make_leave_dialog().open()
         else:
             super().reject()
 
-    def leave_dialog(self) -> Dialog:
+    def make_leave_dialog(self) -> Dialog:
         dialog = Dialog(
             self._theme,
             phrase("evaluation.close_without_running_the_evaluation"),

@@ -187,18 +187,18 @@ class QuestionsPart(DialogPart):
     def show_kind(self, kind: str) -> None:
         """Offer the sets that fit a kind. `kind`: one of `study_dialog_rules.KINDS`, or ""."""
         self._kind = kind
-        self._offer()
+        self._offer_question_sets()
 
     def show_shipped(self, count: int) -> None:
         """Show the number of questions that are shipped with the app."""
         self._shipped = count
-        self._offer()
+        self._offer_question_sets()
 
     def request_fields(self) -> dict[str, Any]:
         limit = self.limit.number()
         return {"question_set": self.set.value or "", "limit": int(limit) if limit is not None else None}
 
-    def _offer(self) -> None:
+    def _offer_question_sets(self) -> None:
         kept = [(with_note(one.name, _questions_text(one.newest.count)), one.name) for one in self._sets]
         none: list[tuple[str, str]] = []
         if self._kind in ("models", "quantizations"):

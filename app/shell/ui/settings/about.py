@@ -40,8 +40,11 @@ WIDTH_PX = 620
 
 
 class UpdateFacts(QWidget):
-    """Compares the file's checksum with the one that the user pastes from the publisher. A list next to the file can
-    only reveal damage, not a forgery."""
+    """Shows the facts about an update file, and compares its checksum with the one that the user pastes.
+
+    The pasted checksum comes from the publisher. One in a list next to the file can only reveal damage, not a forgery.
+    `judged`: emitted after each comparison.
+    """
 
     judged = Signal()
 
@@ -51,7 +54,7 @@ class UpdateFacts(QWidget):
         facts = FactList(theme)
         sums = (
             (phrase("shell.sha_256"), _in_pieces(file.sha256)),
-            (phrase("shell.in_the_list"), _in_pieces(file.expected)),
+            (phrase("shell.in_the_list"), _in_pieces(file.listed_sha256)),
         )
         version = file.version or phrase("shell.the_name_does_not_tell")
         versions = ((phrase("common.version"), version), (phrase("shell.this_version_2"), __version__))

@@ -73,7 +73,7 @@ class ModelsFolderPanel(QWidget):
         super().showEvent(event)
         self.refresh()
 
-    def ask(self, target: Path) -> Dialog | None:
+    def ask_to_move(self, target: Path) -> Dialog | None:
         """Ask whether to move the folder to `target`. If it cannot be moved now, show the reason in the banner and
         return None."""
         reason = self._obstacle()
@@ -109,7 +109,7 @@ class ModelsFolderPanel(QWidget):
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
         path = self._pickers.folder(self.window(), phrase("shell.choose_a_folder_for_the"), home)
         if path:
-            self.ask(Path(path))
+            self.ask_to_move(Path(path))
 
     def _obstacle(self) -> str:
         """Return why the folder cannot be moved now and what to do; "" if it can be moved."""

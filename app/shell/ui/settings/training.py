@@ -72,7 +72,7 @@ class TrainingKitDialog(Dialog):
         self.folder_row.choose_requested.connect(self._choose_place)
         self.python.choose_requested.connect(self._choose_python)
         self.python.cleared.connect(lambda: self._set_archive(""))
-        self._show()
+        self._show_choices()
 
     @property
     def variant(self) -> str:
@@ -101,13 +101,13 @@ class TrainingKitDialog(Dialog):
 
     def _pick(self, lock: PackageLock) -> None:
         self._lock = lock
-        self._show()
+        self._show_choices()
 
     def _choose_place(self) -> None:
         path = self._pickers.folder(self, phrase("shell.choose_the_folder_of_the"), self._folder)
         if path:
             self._folder = path
-            self._show()
+            self._show_choices()
 
     def _choose_python(self) -> None:
         kinds = phrase("shell.python_archives_tar_gz_tgz")
@@ -117,9 +117,9 @@ class TrainingKitDialog(Dialog):
 
     def _set_archive(self, path: str) -> None:
         self._archive = path
-        self._show()
+        self._show_choices()
 
-    def _show(self) -> None:
+    def _show_choices(self) -> None:
         self.folder_row.show_path(self._folder)
         self.python.show_path(Path(self._archive).name if self._archive else "")
         self.python.show_note(self._python_words(), "muted")
@@ -195,11 +195,11 @@ class TrainingPanel(QWidget):
         self.remove_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_remove))
         self.back_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_restore_previous))
         self.kit_button.clicked.connect(self.ask_for_kit)
-        self.making.changed.connect(self._show)
+        self.making.changed.connect(self._show_report)
         setup = self._setup
         for signal in (setup.finished, setup.removed, setup.previous_restored, setup.cancelled, setup.failed):
             signal.connect(self._examine)
-        self._show()
+        self._show_report()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -262,9 +262,9 @@ class TrainingPanel(QWidget):
 
     def _on_examined(self, report: "EnvironmentReport") -> None:
         self.report = report
-        self._show()
+        self._show_report()
 
-    def _show(self) -> None:
+    def _show_report(self) -> None:
         found = self.report
         self._show_state(found)
         self.versions.setText(_versions(found.probe) if found and found.probe else "")

@@ -183,7 +183,7 @@ class ResultStep(WizardStep):
 
     def _make(self, form: str) -> None:
         try:
-            self._trainings.make(self._folder, form)
+            self._trainings.make_model_file(self._folder, form)
         except AppError as error:
             self.forms.finish(error)
             return
