@@ -416,14 +416,14 @@ def run(data_dir: str | None, requested_language: str | None = None, is_safe: bo
         log.exception("start")
         dialogs.problem_dialog(theme, AppError("start_failed", path=str(where.logs))).exec()
         return 3
-    return _show(app, context, where, start)
+    return _show_window(app, context, where, start)
 
 
-def _show(app: desktop.Application, context: AppContext, where: Paths, start: ProgramStart) -> int:
+def _show_window(app: desktop.Application, context: AppContext, where: Paths, start: ProgramStart) -> int:
     report_bugs(context.theme, context.window, where)
     start.instance.raise_requested.connect(context.window.come_to_front)
     app.applicationStateChanged.connect(lambda state: _on_state_changed(state, context))
-    SignalHandlers(app).requested.connect(lambda: _end(context.window))
+    SignalHandlers(app).requested.connect(lambda: _close_for_signal(context.window))
 
     def restart() -> None:
         start.restart()
@@ -465,7 +465,7 @@ def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
         context.documents.check_for_changes()
 
 
-def _end(window: MainWindow) -> None:
+def _close_for_signal(window: MainWindow) -> None:
     """Close the window and end Qt after a signal of the system such as SIGTERM.
 
     `run` then stops a running training after its checkpoint, whether or not the window closed.

@@ -87,7 +87,7 @@ def batch_setup(parts: AppContext) -> None:
 def batch_running(parts: AppContext) -> None:
     page = _page(parts)
     page.running.begin()
-    page._show(page.running)
+    page._show_view(page.running)
     page._on_progressed(BatchStatus(41, 118, QUESTIONS[current_language()][4], 640))
 
 
@@ -99,7 +99,7 @@ def batch_done(parts: AppContext) -> None:
 
 def batch_failed(parts: AppContext) -> None:
     page = _page(parts)
-    page._show(page.running)
+    page._show_view(page.running)
     page._on_failed(AppError("disk_full", path="/media/usb"))
 
 

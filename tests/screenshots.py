@@ -340,7 +340,7 @@ def models_found(parts: AppContext) -> None:
         ],
     )  # fmt: skip
     dialog = parts.window.page("models").maintenance_strip.search_other_programs()
-    dialog._work._end()
+    dialog._work._end_own_task()
     parts.maintenance.cancel()
     dialog.show_findings(found)
     next(iter(dialog.list.rows.values())).box.setChecked(True)

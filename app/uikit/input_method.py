@@ -226,7 +226,7 @@ class ConversionGuard(QObject):
         if self.is_converting and not before:
             self._begin()
         elif before and not self.is_converting:
-            self._end()
+            self._end_conversion()
 
     def _begin(self) -> None:
         if isinstance(self._field, QPlainTextEdit):  # Qt would paint the placeholder over the preedit here
@@ -241,7 +241,7 @@ class ConversionGuard(QObject):
         if self._window is not None:
             self._window.installEventFilter(self)
 
-    def _end(self) -> None:
+    def _end_conversion(self) -> None:
         if isinstance(self._field, QPlainTextEdit):
             self._field.setPlaceholderText(self._placeholder)
         if self._window is not None and isValid(self._window):

@@ -325,7 +325,7 @@ def keys(facts: Sequence[CheckFact]) -> set[str]:
      ("dropboxes", ""), ("inbox", ""), ("資料", "")],
 )  # fmt: skip
 def test_a_folder_that_a_cloud_takes_away_is_named(tmp_path: Path, parts: str, cloud: str) -> None:
-    fact = environment_facts._cloud("data", tmp_path / parts)
+    fact = environment_facts._cloud_folder_fact("data", tmp_path / parts)
     assert (fact.level, fact.detail.partition(":")[0]) == ("warning", cloud) if cloud else fact.level == "ok"
 
 

@@ -209,7 +209,7 @@ def test_a_kit_with_a_lock_of_its_own_is_not_installed(tmp_path: Path, wheels: P
     make_wheel(wheels, "peft", requires="evil")  # of the same name as that which Kotae knows
     (other,) = write_lock(tmp_path / "other", wheels).iterdir()
     folder = tmp_path / "kit"
-    write(folder, locks._lock(other), wheels)
+    write(folder, locks._read_lock(other), wheels)
     assert code_of(kit.lock_of, kit.read_kit(folder), folder) == "training_kit_other"
 
 

@@ -205,7 +205,7 @@ def _result_receiver() -> _ResultReceiver:
     return _ResultReceiver()
 
 
-def _start(task: Task) -> None:
+def _start_task(task: Task) -> None:
     _result_receiver()  # it must be created in this thread, not in the pool's
     QThreadPool.globalInstance().start(_Job(task))
 
@@ -220,7 +220,7 @@ def run(
     AppError is raised there too.
     """
     task = Task(work, on_done, failed)
-    _start(task)
+    _start_task(task)
     return task
 
 
@@ -237,7 +237,7 @@ def run_long(
     file must remove it if an exception ends the work, including TaskCancelled.
     """
     task = LongTask(work, on_done, failed, progressed, cancelled)
-    _start(task)
+    _start_task(task)
     return task
 
 

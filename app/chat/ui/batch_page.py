@@ -118,7 +118,7 @@ class BatchPage(Page):
         self.running = BatchProgressView(self._theme)
         self.empty = self._build_empty()
         self._parts = (self.empty, self.setup, self.running)
-        self._show(self.empty)
+        self._show_view(self.empty)
         content = QWidget()
         set_surface(content, "base")
         make_column(self.banner, *self._parts, Stretch(), into=content, margins_px=(0, 20, 0, 20), spacing_px=16)
@@ -132,7 +132,7 @@ class BatchPage(Page):
         scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         make_column(self._header, (scrolled, 1), into=self, spacing_px=0)
 
-    def _show(self, widget: QWidget) -> None:
+    def _show_view(self, widget: QWidget) -> None:
         """Show one of the three views. A QStackedWidget would be as high as its highest page."""
         self.shown_widget = widget
         for part in self._parts:
@@ -163,7 +163,7 @@ class BatchPage(Page):
             button.clicked.connect(self._choose_file)
         setup.columns.activated.connect(lambda column: self._batches.read(self._path, column))
         setup.target_button.clicked.connect(self._choose_target)
-        setup.start_button.clicked.connect(self._start)
+        setup.start_button.clicked.connect(self._start_batch)
         running.pause_button.clicked.connect(batches.pause)
         running.resume_button.clicked.connect(batches.resume)
         running.stop_requested.connect(batches.stop)
@@ -190,7 +190,7 @@ class BatchPage(Page):
             answers = phrase("chat.name_answers", name=self._path.stem)
             self.setup.show_target(complete_suffix(self._path.with_name(answers), ".xlsx"))
         self._show_collections()
-        self._show(self.setup)
+        self._show_view(self.setup)
         self.setup.start_button.setFocus()
 
     def _show_model(self) -> None:
@@ -206,7 +206,7 @@ class BatchPage(Page):
 
     # ------------------------------------------------------------------- running
 
-    def _start(self) -> None:
+    def _start_batch(self) -> None:
         if self._batch_file is not None:
             self.banner.hide()
             self._batches.prepare(self._batch_file, self._path, self.setup.out, self.setup.scope())
@@ -234,7 +234,7 @@ class BatchPage(Page):
         self._out = batch.out
         self._began_at = time.monotonic()
         self.running.begin()
-        self._show(self.running)
+        self._show_view(self.running)
         self._batches.begin(batch, permit)
 
     def _on_progressed(self, status: BatchStatus) -> None:
@@ -242,7 +242,7 @@ class BatchPage(Page):
 
     def _on_finished(self, summary: BatchSummary) -> None:
         self._batch_file = None
-        self._show(self.empty)
+        self._show_view(self.empty)
         what = phrase("chat.n_answered", n=f"{summary.answered:,}")
         sentence = "\n".join(part for part in (batch_views.summary_text(summary), str(self._out)) if part)
         again = (("again", phrase("common.try_again")),) if summary.failed else ()
@@ -257,7 +257,7 @@ class BatchPage(Page):
         self._navigation.work_ended.emit(words, time.monotonic() - self._began_at)
 
     def _on_stopped(self, summary: BatchSummary) -> None:
-        self._show(self.empty)
+        self._show_view(self.empty)
         total = summary.answered + summary.failed + summary.waiting
         what = phrase("chat.stopped_at_a_of_b", a=f"{summary.answered:,}", b=f"{total:,}")
         sentence = phrase("chat.the_answers_so_far_are", path=self._out)
@@ -269,7 +269,7 @@ class BatchPage(Page):
         if self.shown_widget is self.running:
             self._unfinished = None
             self._report_end(phrase("chat.asking_in_batch_has_stopped"))
-            self._show(self.setup if self._batch_file is not None else self.empty)
+            self._show_view(self.setup if self._batch_file is not None else self.empty)
             self._batches.find_unfinished()
         self._failure = error
         self.banner.show_error(error)

@@ -133,10 +133,10 @@ class ModelAvailability(QObject):
             upkeep.progressed, upkeep.kit_read, upkeep.failed,
             downloads.changed,
         ):  # fmt: skip
-            signal.connect(self._show)
-        self._show()
+            signal.connect(self._show_progress_of_models)
+        self._show_progress_of_models()
 
-    def _show(self) -> None:
+    def _show_progress_of_models(self) -> None:
         self._empty.show_model_progress(
             is_adding=self._library.is_working or self._upkeep.is_importing,
             is_downloading=any(item.state not in ("paused", "failed") for item in self._downloads.items()),

@@ -46,7 +46,7 @@ class CollectionSelection(QObject):
         self._labelled: list[DocumentCollection] = []  # the collections with their current labels
         self._is_chosen = False  # whether the user has chosen collections for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
-        session.answer_settings_changed.connect(self._show)
+        session.answer_settings_changed.connect(self._show_collections)
         documents.changed.connect(self._on_documents_changed)
         line.changed.connect(self._on_chosen)
         self._on_documents_changed()
@@ -84,14 +84,14 @@ class CollectionSelection(QObject):
         self._is_chosen = False
         if conversation is None:
             self._ask_default()
-        self._show()
+        self._show_collections()
 
     def _on_documents_changed(self) -> None:
         self._collections, self._labelled = self._documents.collections(), self._documents.labelled()
         self.collections_known.emit(self._labelled)
         if self._session.conversation is None and not self._is_chosen:
             self._ask_default()
-        self._show()
+        self._show_collections()
 
     def _on_chosen(self, names: tuple[str, ...]) -> None:
         known = {one.name: CollectionRef(one.id, one.name) for one in self._collections}
@@ -118,7 +118,7 @@ class CollectionSelection(QObject):
     def _resolved_scope(self) -> list[tuple[DocumentCollection | None, CollectionRef]]:
         return collection_lookup.resolve_scope(self._collections, self._session.scope)
 
-    def _show(self) -> None:
+    def _show_collections(self) -> None:
         asked = self._resolved_scope()
         ids = {one.id for one, _ in asked if one is not None}
         choices = [

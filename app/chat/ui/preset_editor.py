@@ -301,7 +301,7 @@ class ConversationSettings(EditorWindow):
         self.preset = Chooser([], self._on_preset_chosen)
         self.form = ChoicesForm(theme, BELOW_PRESET, shows_details=shows_details)
         self._fill()
-        self._show(session.choices)
+        self._show_answer_settings(session.choices)
         self.form.changed.connect(self._on_changed)
         self.preset.setFocus()
 
@@ -338,7 +338,7 @@ class ConversationSettings(EditorWindow):
         )
         return self._deviation_box
 
-    def _show(self, choices: Choices) -> None:
+    def _show_answer_settings(self, choices: Choices) -> None:
         self.preset.set_choices([(preset.name, preset.id) for preset in self._presets.presets_of_kind("chat")])
         self.preset.show_value(self._preset.id)
         self.form.show_choices(choices, in_force(self._card, self._preset.choices))
@@ -353,7 +353,7 @@ class ConversationSettings(EditorWindow):
         """Change the preset, but keep the settings that differ from it."""
         choices = self.form.choices()
         self._preset = self._presets.chat_preset(preset_id)
-        self._show(choices)
+        self._show_answer_settings(choices)
         self.note_change()
 
     def _on_changed(self) -> None:
@@ -361,7 +361,7 @@ class ConversationSettings(EditorWindow):
         self.note_change()
 
     def _on_revert_clicked(self) -> None:
-        self._show(Choices())
+        self._show_answer_settings(Choices())
         self.note_change()
         self.preset.setFocus()  # the button that had the focus is hidden now
 
@@ -377,5 +377,5 @@ class ConversationSettings(EditorWindow):
 
     def _on_kept(self, preset: Preset) -> None:
         self._preset = preset
-        self._show(Choices())
+        self._show_answer_settings(Choices())
         self.note_change()

@@ -207,7 +207,7 @@ class PresetsSection(QWidget):
         self.export_button.clicked.connect(lambda: self.export_dialog().open())
         self.edit_button.clicked.connect(self._edit_chosen)
         self.copy_button.clicked.connect(self._copy)
-        self.use_button.clicked.connect(self._use)
+        self.use_button.clicked.connect(self._use_for_new_conversations)
         self.reset_button.clicked.connect(self._remove)
         self.delete_button.clicked.connect(self._remove)
         self.banner.action_requested.connect(self._on_folder_requested)
@@ -277,7 +277,7 @@ class PresetsSection(QWidget):
             name = self._presets.free_name(chosen.kind, chosen.name)
             self._choose(self._presets.add(chosen.kind, name, chosen.choices, chosen.request))
 
-    def _use(self) -> None:
+    def _use_for_new_conversations(self) -> None:
         if self.chosen_preset is not None:
             self._preferences.change(preset_id=self.chosen_preset.id)
             self.list.setFocus()  # the button that had the focus is hidden now

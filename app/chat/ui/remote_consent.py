@@ -48,9 +48,9 @@ class RemoteConsent(QObject):
         self._composer = composer
         self._parent = parent
         self.dialog: Dialog | None = None  # the dialog that was opened last
-        library.changed.connect(self._show)
-        preferences.changed.connect(self._show)
-        self._show()
+        library.changed.connect(self._show_remote_mark)
+        preferences.changed.connect(self._show_remote_mark)
+        self._show_remote_mark()
 
     def run_with_consent(self, go: Callable[[], object]) -> None:
         """Call `go` at once, or after the user agrees. A question that would be refused anyway needs no consent."""
@@ -69,7 +69,7 @@ class RemoteConsent(QObject):
         self.dialog.chosen.connect(on_chosen)
         self.dialog.open()
 
-    def _show(self) -> None:
+    def _show_remote_mark(self) -> None:
         model = self._session.model
         place = model_registry.server_address(model) if model is not None else ""
         self._composer.remote_mark.show_place(place, is_allowed=self._preferences.value.network_allowed)

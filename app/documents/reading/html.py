@@ -190,17 +190,17 @@ class _Reader:
             node = next(children, None)
             if node is None:
                 walk.pop()
-                self._end(tag)
+                self._end_element(tag)
             elif node.is_text_node:
                 if not self._is_annotation:
                     self._text.append(node.text_content or "")
-            elif self._start(node):
+            elif self._start_element(node):
                 walk.append((node.tag or "", node.iter(include_text=True)))
         self._end_part()
 
     # -------------------------------------------------------------------- elements
 
-    def _start(self, node: LexborNode) -> bool:
+    def _start_element(self, node: LexborNode) -> bool:
         """Begin an element and return whether its content is read."""
         self._elements += 1
         if self._elements % PROGRESS_EVERY == 0:
@@ -225,10 +225,10 @@ class _Reader:
         if tag in ("html", "body") or not _is_invisible(attributes):
             return True
         self.notes = ("hidden_text",)
-        self._end(tag)  # an item or a cell still takes its place, without its text
+        self._end_element(tag)  # an item or a cell still takes its place, without its text
         return False
 
-    def _end(self, tag: str) -> None:
+    def _end_element(self, tag: str) -> None:
         if tag in _TABLE:
             self._end_of_table(tag)
         elif tag in _BLOCKS:

@@ -106,7 +106,7 @@ class ReadingChild(QObject):
             self.progressed.emit(event)
         else:
             self._child.unwatch()
-            self._end(event)
+            self._emit_ended(event)
 
     def _check_memory(self) -> None:
         if _resident_bytes(self._child.pid) > self._memory_limit_bytes:
@@ -114,9 +114,9 @@ class ReadingChild(QObject):
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         if child_exit.cause != "stopped" and self.is_working:
-            self._end(child_exit)
+            self._emit_ended(child_exit)
 
-    def _end(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
+    def _emit_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
         self._command_id = ""
         self.ended.emit(outcome)
 

@@ -214,7 +214,7 @@ class ReadingQueue(QObject):
             self.pause()
             self.failed.emit(AppError(outcome.code, **outcome.facts))
         else:
-            self._end(document)
+            self._end_document(document)
 
     def _on_child_exited(self, document: Document, child_exit: ChildExit) -> None:
         if child_exit.cause == "not_started":
@@ -230,10 +230,10 @@ class ReadingQueue(QObject):
         code = _CODES.get(child_exit.cause, "document_crashed")
         error = AppError(code, name=document.name, limit_bytes=limits.MEMORY_BYTES)
         self._write_queue.do(
-            lambda library, _note: library.fail(document.id, error), lambda _nothing: self._end(document)
+            lambda library, _note: library.fail(document.id, error), lambda _nothing: self._end_document(document)
         )
 
-    def _end(self, document: Document) -> None:
+    def _end_document(self, document: Document) -> None:
         if self._document is document:  # otherwise it was removed meanwhile
             self._document = None
             self._done_count += 1

@@ -289,14 +289,14 @@ class CollectionActions(QObject):
         return dialog
 
     def open(self, document: Document) -> None:
-        self._show(document, Path(document.path), desktop.open_file)
+        self._open_existing(document, Path(document.path), desktop.open_file)
 
     def show_folder(self, document: Document) -> None:
-        self._show(document, Path(document.path).parent, desktop.open_folder)
+        self._open_existing(document, Path(document.path).parent, desktop.open_folder)
 
     # ------------------------------------------------------------------- private
 
-    def _show(self, document: Document, path: Path, show: Callable[[Path], None]) -> None:
+    def _open_existing(self, document: Document, path: Path, show: Callable[[Path], None]) -> None:
         try:
             is_there = path.exists()
         except OSError:

@@ -152,10 +152,10 @@ class MeaningLine(Label):
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__(role="caption", tone="text2", wraps=True)
-        embedding.status_changed.connect(self._show)
-        self._show(embedding.standing)
+        embedding.status_changed.connect(self._show_status)
+        self._show_status(embedding.standing)
 
-    def _show(self, status: EmbeddingStatus) -> None:
+    def _show_status(self, status: EmbeddingStatus) -> None:
         self.setText(self._words(status))
         self.setVisible(bool(self.text()))
 

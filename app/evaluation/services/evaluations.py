@@ -111,7 +111,7 @@ class Evaluations(QObject):
             self.is_stopping = True
             self._run.stop()
         elif self.folder is not None:
-            self._end(None, "stopped")
+            self._emit_ended(None, "stopped")
 
     def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
         """Stop the study as the app ends, and wait up to `limit_s` seconds. Return False if a trainer is still saving.
@@ -215,11 +215,11 @@ class Evaluations(QObject):
         """Remember the result and end the study once its engine has released the memory."""
         self._last = error, outcome
         if self._own_engine is None or self._own_engine.end() == 0:
-            self._end(error, outcome)
+            self._emit_ended(error, outcome)
 
     def _on_own_engine_gone(self) -> None:
         if self._last is not None:
-            self._end(*self._last)
+            self._emit_ended(*self._last)
 
     def _release_run(self) -> None:
         """Forget the ended study, and return its memory to the window's engine."""
@@ -232,7 +232,7 @@ class Evaluations(QObject):
         self.folder = self.progress = self._run = self._study = self._work_token = self._last = None
         self.is_stopping = False
 
-    def _end(self, error: AppError | None, outcome: str) -> None:
+    def _emit_ended(self, error: AppError | None, outcome: str) -> None:
         folder = self.folder
         self._release_run()
         self.outcome = outcome

@@ -218,11 +218,11 @@ class EvaluationPage(ListDetailPage):
         wanted, now = listed.find(self._pending_entry), listed.find(key)
         if wanted is not None:
             self._pending_entry = None
-            self._show(wanted)
+            self._show_entry(wanted)
         elif key is not None and now is None:
             self.close_content()
         elif isinstance(now, StudyEntry) and now != shown:
-            self._show(now)  # the study has started or ended
+            self._show_entry(now)  # the study has started or ended
         elif self._is_to_choose:
             self._choose_first()
         self._is_to_choose = False
@@ -243,9 +243,9 @@ class EvaluationPage(ListDetailPage):
         if not self.is_narrow:
             found += [*self._listed.studies, *self._listed.sets]
         if found:
-            self._show(found[0])
+            self._show_entry(found[0])
 
-    def _show(self, entry: ListedEntry) -> None:
+    def _show_entry(self, entry: ListedEntry) -> None:
         self.contents.show_entry(entry)
         self._mark_shown()
 
@@ -253,7 +253,7 @@ class EvaluationPage(ListDetailPage):
         if entry != self.contents.entry:
             self._pending_entry = None  # the user's choice replaces the request
             self.banner.hide()
-            self._show(entry)
+            self._show_entry(entry)
 
     def _rename_chosen(self) -> None:
         self._choose()

@@ -137,7 +137,7 @@ class StudyView(QWidget):
             self.progress.finish()
             self.warnings.hide()
         self._entry = entry
-        self._show()
+        self._show_study()
         self._read_folder()
         self._check_memory()
 
@@ -191,7 +191,7 @@ class StudyView(QWidget):
 
     # ------------------------------------------------------------------- showing
 
-    def _show(self) -> None:
+    def _show_study(self) -> None:
         entry, study = self._entry, self._study
         if entry is not None and study is not None:
             self.name.setText(study.name)
@@ -331,7 +331,7 @@ class StudyView(QWidget):
         self._standing = status
         if not self.is_ours:
             self._follow(status.state)
-        self._show()
+        self._show_study()
 
     def _on_unreadable(self, folder: Path, error: AppError) -> None:
         self._is_reading = False
@@ -365,13 +365,13 @@ class StudyView(QWidget):
 
     def _on_started(self, folder: Path) -> None:
         self._errors.pop(folder, None)
-        self._show()
+        self._show_study()
         if self.is_ours:
             self._check_memory()
 
     def _on_progressed(self, _progress: object) -> None:
         if self.is_ours:
-            self._show()
+            self._show_study()
 
     def _on_ended(self, folder: Path, error: AppError | None) -> None:
         if error is not None:
@@ -379,12 +379,12 @@ class StudyView(QWidget):
         if self._entry is not None and folder == self.folder:
             state = "finished" if self._evaluations.outcome == "finished" else "waiting"
             self._entry = dataclasses.replace(self._entry, state=state)
-        self._show()
+        self._show_study()
         self._read_folder()
 
     def _on_pause(self) -> None:
         self._evaluations.stop()
-        self._show()
+        self._show_study()
 
     def _on_go_on(self) -> None:
         if self.folder is not None:
@@ -392,7 +392,7 @@ class StudyView(QWidget):
                 self._evaluations.start(self.folder)
             except AppError as error:
                 self.failed.emit(error)
-            self._show()
+            self._show_study()
 
 
 def _memory_shortages(study: Study, folder: Path) -> list[MemoryShortage]:

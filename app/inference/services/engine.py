@@ -108,7 +108,7 @@ class EngineClient(QObject):
         if is_ending and self._address and not isinstance(command, Load):
             return  # it was meant for the ending child; the next child may contact another server
         if not self._child.is_running:
-            self._start()
+            self._start_child()
             if not self._child.is_running:  # the child could not be started, and `died` has reported that
                 return
         if isinstance(command, Load):
@@ -231,7 +231,7 @@ class EngineClient(QObject):
 
     # -------------------------------------------------------------------- events
 
-    def _start(self) -> None:
+    def _start_child(self) -> None:
         self._child.start()
         self._set_status(EngineStatus("starting", model_name=self.status.model_name))
 
@@ -364,7 +364,7 @@ class EngineReservation(QObject):
         if self._is_busy():
             self._poll.start()
         else:
-            self._end()
+            self._end_engine()
 
     def give_back(self) -> None:
         self._poll.stop()
@@ -378,9 +378,9 @@ class EngineReservation(QObject):
     def _end_when_free(self) -> None:
         if not self._is_busy():
             self._poll.stop()
-            self._end()
+            self._end_engine()
 
-    def _end(self) -> None:
+    def _end_engine(self) -> None:
         if not self._engine.end():
             self._run_then()
 

@@ -95,13 +95,13 @@ class JobTask(StepTask):
             if step.is_shared and not self._hold():
                 self._retry.start()
             elif step.is_shared and step.path.exists():
-                self._end(None)
+                self._end_step(None)
             else:
                 self._start_child()
         except AppError as error:
-            self._end(error)
+            self._end_step(error)
         except OSError as error:
-            self._end(drive_error(error, step.path.parent, self._job_place.unwritable))
+            self._end_step(drive_error(error, step.path.parent, self._job_place.unwritable))
 
     def stop(self) -> None:
         self._is_stopping = True
@@ -161,7 +161,7 @@ class JobTask(StepTask):
         if self._is_killed:
             return
         if child_exit.cause == "finished" and isinstance(child_exit.last_event, Finished):
-            self._end(child_exit.last_event)
+            self._end_step(child_exit.last_event)
             return
 
         def end_step(_outcome: object) -> None:
@@ -170,7 +170,7 @@ class JobTask(StepTask):
             if self._is_stopping:
                 self._on_stopped()
             else:
-                self._end(self._error(child_exit))
+                self._end_step(self._error(child_exit))
 
         background.run(self._delete_partial, end_step, end_step)
 
@@ -194,7 +194,7 @@ class JobTask(StepTask):
         with contextlib.suppress(OSError):  # a virus scanner holds it (Windows): the next build deletes it
             part.unlink(missing_ok=True)
 
-    def _end(self, result: Any) -> None:
+    def _end_step(self, result: Any) -> None:
         job = self._step.job
         if isinstance(result, AppError) and result.code == "reference_unreadable" and isinstance(job, Score):
             with contextlib.suppress(OSError):
@@ -382,18 +382,18 @@ class ArtifactRunner(QObject):
             self.progressed.emit(StepProgress(phase or step.kind, step.name, done, total, *self._position(), left_s))
 
     def _finish(self, result: Any) -> None:
-        self._end()
+        self._end_run()
         self.finished.emit(result)
 
     def _fail(self, error: AppError) -> None:
-        self._end()
+        self._end_run()
         self.failed.emit(error)
 
     def _on_stopped(self) -> None:
-        self._end()
+        self._end_run()
         self.stopped.emit()
 
-    def _end(self) -> None:
+    def _end_run(self) -> None:
         """End the task and release the lock."""
         if self._task is not None:
             self._task.kill()

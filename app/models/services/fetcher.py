@@ -130,7 +130,7 @@ class Fetcher(QObject):
         """Stop the child and emit `ended` with this result."""
         self._command_id = ""  # ignore its late events
         self._child.stop()
-        self._end(result)
+        self._end_job(result)
 
     def limit(self, bytes_per_s: int) -> None:
         self._limit = bytes_per_s
@@ -150,7 +150,7 @@ class Fetcher(QObject):
         assert job is not None
         file = next((file for file in job.files if not file.has_arrived), None)
         if file is None:
-            self._end(FetchResult("done"))
+            self._end_job(FetchResult("done"))
             return
         if not self._child.is_running:
             self._child.start()
@@ -194,9 +194,9 @@ class Fetcher(QObject):
             case Done():
                 self._on_done(event, job)
             case Failed():
-                self._end(FetchResult("failed", AppError(event.code, **event.facts)))
+                self._end_job(FetchResult("failed", AppError(event.code, **event.facts)))
             case FetchPaused():
-                self._end(FetchResult("paused"))
+                self._end_job(FetchResult("paused"))
             case Progress():
                 trouble = self._step.trouble if event.done_bytes <= self._step.done_bytes else ""
                 phase = self._step.phase if self._step.phase == "repairing" else "running"
@@ -219,7 +219,7 @@ class Fetcher(QObject):
         try:
             self._job = download_queue.with_listing(job, event.commit, listed)
         except AppError as error:
-            self._end(FetchResult("failed", error))
+            self._end_job(FetchResult("failed", error))
             return
         self.learned.emit(self._job)
         self._send_next_unless_ended()
@@ -238,7 +238,7 @@ class Fetcher(QObject):
         self._job = dataclasses.replace(job, files=files)
         self.learned.emit(self._job)
         if self._is_pausing and not all(file.has_arrived for file in files):
-            self._end(FetchResult("paused"))
+            self._end_job(FetchResult("paused"))
         else:
             self._send_next_unless_ended()
 
@@ -254,11 +254,11 @@ class Fetcher(QObject):
             self._may_restart = False
             self._send_next()
         elif self._is_pausing:
-            self._end(FetchResult("paused"))
+            self._end_job(FetchResult("paused"))
         else:
-            self._end(FetchResult("failed", AppError("download_crashed", detail=child_exit.reason)))
+            self._end_job(FetchResult("failed", AppError("download_crashed", detail=child_exit.reason)))
 
-    def _end(self, result: FetchResult) -> None:
+    def _end_job(self, result: FetchResult) -> None:
         if self._job is not None:
             self._job, self._command_id = None, ""
             self.ended.emit(result)

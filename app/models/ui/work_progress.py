@@ -80,7 +80,7 @@ class MaintenanceProgress(QObject):
         start()
         return True
 
-    def _end(self) -> None:
+    def _end_own_task(self) -> None:
         if self._end_signal is not None:
             self._end_signal.disconnect(self._on_done)
         self._end_signal = None
@@ -91,13 +91,13 @@ class MaintenanceProgress(QObject):
             self._progress.set_progress(done, total, is_bytes=True)
 
     def _on_done(self, *result: Any) -> None:
-        self._end()
+        self._end_own_task()
         self._callback(*result)
         self.ended.emit()
 
     def _on_failed(self, error: AppError) -> None:
         if self.is_own_task_running:
-            self._end()
+            self._end_own_task()
             if error.code != "cancelled":
                 self._banner.show_error(error)
             self.ended.emit()
@@ -144,14 +144,14 @@ class ImportPresenter(QObject):
             self._add_next()
 
     def add_starter(self) -> None:
-        self._start(phrase("common.adding_the_trial_model"))
+        self._start_progress(phrase("common.adding_the_trial_model"))
         self._library.add_starter()
         self.began.emit()
 
     def take_over(self) -> None:
         """Show the progress of a running import from now on, because the dialog that has begun it is closed."""
         if self._library.is_working:
-            self._start(phrase("common.adding_a_model"))
+            self._start_progress(phrase("common.adding_a_model"))
 
     def explain(self, error: AppError) -> None:
         self._progress.finish()
@@ -160,7 +160,7 @@ class ImportPresenter(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _start(self, what: str) -> None:
+    def _start_progress(self, what: str) -> None:
         self._banner.hide()
         self._count, self._problems = 1, []
         self._progress.start(what)

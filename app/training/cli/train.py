@@ -135,9 +135,9 @@ class _SetupOutput(CommandEventLoop):
         super().__init__(self._interrupt)
         self._setup = setup
         self._output = output
-        setup.progressed.connect(self._show)
+        setup.progressed.connect(self._show_phase)
         self._pulse = QTimer(interval=1000)  # some steps report nothing until they end
-        self._pulse.timeout.connect(self._show)
+        self._pulse.timeout.connect(self._show_phase)
         setup.contacted.connect(self._on_contacted)
         setup.finished.connect(self.stop)
         setup.kit_written.connect(self.finish)
@@ -158,7 +158,7 @@ class _SetupOutput(CommandEventLoop):
         self._setup.close()
         self.stop()
 
-    def _show(self) -> None:
+    def _show_phase(self) -> None:
         phase = self._setup.phase
         facts = {"package": phase.package, "done_bytes": phase.done_bytes, "total_bytes": phase.total_bytes}
         self._output.progress(f"training.environment_phase.{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)

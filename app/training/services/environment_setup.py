@@ -225,7 +225,7 @@ class EnvironmentSetup(QObject):
             self.failed.emit(AppError(code))
         return bool(code)
 
-    def _settle(self, base: Path) -> None:
+    def _use_new_environment(self, base: Path) -> None:
         """Use the new environment inside `base` from now on, delete one in another folder, and emit `finished`."""
         from app.training.environment import folders
 
@@ -285,7 +285,7 @@ class EnvironmentSetup(QObject):
             case Done(base=folder) if self._is_kit:
                 self.kit_written.emit(folder)
             case Done(base=folder):
-                self._settle(Path(folder))
+                self._use_new_environment(Path(folder))
             case Failed() as failure:
                 self.failed.emit(failure.as_error())
             case _:

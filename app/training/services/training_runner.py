@@ -133,7 +133,7 @@ class TrainingRunner(QObject):
         elif self._gate is not None:
             self._gate.stop()
         elif self.is_training:
-            self._end(None, "paused")
+            self._emit_end(None, "paused")
 
     def finish(self) -> None:
         """End the training now with the best weights so far; a gate is not affected."""
@@ -150,7 +150,7 @@ class TrainingRunner(QObject):
         elif self._gate is not None:
             self._gate.stop()
         elif self.is_training:
-            self._end(None, "cancelled")
+            self._emit_end(None, "cancelled")
 
     def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
         """Pause at the end of the program and wait; return False if the trainer still saves after `limit_s` seconds.
@@ -190,7 +190,7 @@ class TrainingRunner(QObject):
                 outcome[1].release()
 
         background.run(
-            work, go_on_if_current, lambda error: self._end(error, "failed") if self._preparation is turn else None
+            work, go_on_if_current, lambda error: self._emit_end(error, "failed") if self._preparation is turn else None
         )
 
     def _train(self, folder: Path) -> None:
@@ -200,7 +200,7 @@ class TrainingRunner(QObject):
             run.finished.connect(lambda _end: self._on_trained(trainer))
             run.paused.connect(self._on_stopped)
             run.cancelled.connect(self._on_stopped)
-            run.failed.connect(lambda error: self._end(error, "failed"))
+            run.failed.connect(lambda error: self._emit_end(error, "failed"))
             run.start(locked)
 
         self._prepare(lambda trainer: training_run.lock_for_training(trainer, folder), begin)
@@ -210,7 +210,7 @@ class TrainingRunner(QObject):
         assert folder is not None
         self._forget_run()
         if not trainer.can_judge or not (folder / run_folders.HOLDOUT).is_file():
-            self._end(None, "finished")
+            self._emit_end(None, "finished")
             return
         self._judge(folder)
 
@@ -224,9 +224,9 @@ class TrainingRunner(QObject):
 
             gate = self._gate = GateRun(trainer.environment, self)
             gate.progressed.connect(report)
-            gate.finished.connect(lambda _found: self._end(None, "finished"))
-            gate.stopped.connect(lambda: self._end(None, "paused"))
-            gate.failed.connect(lambda error: self._end(error, "failed"))
+            gate.finished.connect(lambda _found: self._emit_end(None, "finished"))
+            gate.stopped.connect(lambda: self._emit_end(None, "paused"))
+            gate.failed.connect(lambda error: self._emit_end(error, "failed"))
             gate.start(folder, self._bases, form=form, lock=lock)
 
         self._prepare(lambda _trainer: _lock_for_gate(folder), begin)
@@ -236,7 +236,7 @@ class TrainingRunner(QObject):
         self.judging.emit(progress)
 
     def _on_stopped(self, end: Paused | Cancelled) -> None:
-        self._end(None, "paused" if isinstance(end, Paused) else "cancelled")
+        self._emit_end(None, "paused" if isinstance(end, Paused) else "cancelled")
 
     def _forget_run(self) -> None:
         if self.run is not None:
@@ -252,7 +252,7 @@ class TrainingRunner(QObject):
         self._is_judging = False
         self.form = ""
 
-    def _end(self, error: AppError | None, outcome: str) -> None:
+    def _emit_end(self, error: AppError | None, outcome: str) -> None:
         folder, signal = self.folder, self.made if self.form else self.ended
         self._forget()
         self.outcome = outcome

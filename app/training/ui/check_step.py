@@ -69,7 +69,11 @@ class CheckStep(WizardStep):
         draft = self._work.draft
         if not self._is_checked:
             return PrimaryAction(phrase("training.check_these_settings"), self._check)
-        return PrimaryAction(phrase("training.start_training"), self._start) if draft.is_complete("check") else None
+        return (
+            PrimaryAction(phrase("training.start_training"), self._start_training)
+            if draft.is_complete("check")
+            else None
+        )
 
     # ------------------------------------------------------------------ building
 
@@ -168,7 +172,7 @@ class CheckStep(WizardStep):
         self.banner.hide()
         self._work.check(measures=measures)
 
-    def _start(self) -> None:
+    def _start_training(self) -> None:
         self.banner.hide()
         self._work.begin()
 

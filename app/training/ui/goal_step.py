@@ -134,7 +134,7 @@ class GoalStep(WizardStep):
         return make_row((mark, 0, Qt.AlignmentFlag.AlignTop), (Label(text, tone="text2", wraps=True), 1), spacing_px=8)
 
     def _connect(self) -> None:
-        self.choice.chosen.connect(lambda goal: self._try(lambda: self._work.change(goal=goal)))
+        self.choice.chosen.connect(lambda goal: self._run_or_show_error(lambda: self._work.change(goal=goal)))
         self.documents_button.clicked.connect(lambda: self._navigation.page_requested.emit("documents"))
         self.machine.measure_button.clicked.connect(self._measure_again)
         self.machine.practice_button.clicked.connect(self._choose_trial_model)
@@ -193,7 +193,7 @@ class GoalStep(WizardStep):
         self._show_machine()
 
     def _on_environment_changed(self) -> None:
-        self._try(self._work.refresh_environment)
+        self._run_or_show_error(self._work.refresh_environment)
         if self._has_started:
             self._report = None
             self.environment.show_report(None)
@@ -210,9 +210,9 @@ class GoalStep(WizardStep):
         if found is None or here is None:
             self._navigation.starter_requested.emit()
             return
-        self._try(lambda: self._work.change(base=found.id))
+        self._run_or_show_error(lambda: self._work.change(base=found.id))
         if here.card is not None:
-            self._try(lambda: self._work.choose(device="cpu"))
+            self._run_or_show_error(lambda: self._work.choose(device="cpu"))
 
 
 class MachinePanel(QFrame):

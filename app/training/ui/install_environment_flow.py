@@ -292,7 +292,7 @@ class EnvironmentBox(QFrame):
         self._build()
         self.make_button.clicked.connect(lambda: self._unless_in_use(self.making.ask))
         self.offline_button.clicked.connect(lambda: self._unless_in_use(self.making.ask_offline))
-        self.making.changed.connect(self._show)
+        self.making.changed.connect(self._show_report)
         self.show_report(None)
 
     def show_report(self, report: "EnvironmentReport | None", *, lacks_cuda: bool = False) -> None:
@@ -302,7 +302,7 @@ class EnvironmentBox(QFrame):
         """
         is_new = report is not None and report is not self._report
         self._report, self._lacks_cuda = report, lacks_cuda
-        self._show()
+        self._show_report()
         if is_new and report is not None and report.python is None:
             # Errors are ignored: the dialog shows them and lets the user choose another folder.
             self._setup.estimate(None, self._on_estimated, lambda _error: None)
@@ -316,7 +316,7 @@ class EnvironmentBox(QFrame):
         parts = (title, self.state, self.about, self._buttons, self.making)
         make_column(*parts, into=self, margins_px=(16, 12, 16, 14), spacing_px=8)
 
-    def _show(self) -> None:
+    def _show_report(self) -> None:
         report = self._report
         words, tone = self._state_words(report)
         self.state.setText(words)
@@ -373,7 +373,7 @@ class EnvironmentBox(QFrame):
 
     def _on_estimated(self, need: "InstallNeed") -> None:
         self._need = need
-        self._show()
+        self._show_report()
 
     def _unless_in_use(self, act: Callable[[], object]) -> None:
         if self._is_in_use():

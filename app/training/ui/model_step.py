@@ -94,10 +94,12 @@ class ModelStep(WizardStep):
         self.expert.hide()
 
     def _connect(self) -> None:
-        self.base.chosen.connect(lambda base: self._try(lambda: self._work.change(base=base)))
+        self.base.chosen.connect(lambda base: self._run_or_show_error(lambda: self._work.change(base=base)))
         self.base.get_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
-        self.cards.chosen.connect(lambda preset: self._try(lambda: self._work.change(preset=preset)))
-        self.expert.chosen.connect(lambda name, value: self._try(lambda: self._work.choose(**{name: value})))
+        self.cards.chosen.connect(lambda preset: self._run_or_show_error(lambda: self._work.change(preset=preset)))
+        self.expert.chosen.connect(
+            lambda name, value: self._run_or_show_error(lambda: self._work.choose(**{name: value}))
+        )
         self.fold_button.toggled.connect(self.expert.setVisible)
         self.fold_button.toggled.connect(self._name_fold)
         self.forecasts.changed.connect(self._show_forecasts)

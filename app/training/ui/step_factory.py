@@ -131,10 +131,10 @@ class WizardStepFactory(QObject):
         step.use_requested.connect(
             lambda form: self._library.add_trained(functools.partial(published_model.publish, folder, form=form))
         )
-        step.rollback_button.clicked.connect(lambda: self._try(self._go_back))
+        step.rollback_button.clicked.connect(lambda: self._run_or_emit_failed(self._go_back))
         step.verdict.report_button.clicked.connect(lambda: desktop.open_file(folder / run_folders.REPORT))
         for button in (step.verdict.judge_button, step.forms.measure_button):
-            button.clicked.connect(lambda: self._try(lambda: self._trainings.judge(folder)))
+            button.clicked.connect(lambda: self._run_or_emit_failed(lambda: self._trainings.judge(folder)))
         self._preferences.changed.connect(step.show_draft)  # another model may be in use now
         return step
 
@@ -148,7 +148,7 @@ class WizardStepFactory(QObject):
             done = phrase("training.back_to_the_base_model")
             self._navigation.undo_offered.emit(done, lambda: self._session.use_model(tuned.id))
 
-    def _try(self, work: Callable[[], object]) -> None:
+    def _run_or_emit_failed(self, work: Callable[[], object]) -> None:
         try:
             work()
         except AppError as error:

@@ -80,7 +80,7 @@ class TrainingActions(EntryActions):
 
     def add(self) -> None:
         """Create a new draft and show it."""
-        self._try(lambda: self._show(("draft", drafts.create(self._where.drafts, time.time()).id)))
+        self._run_or_emit_failed(lambda: self._open_entry(("draft", drafts.create(self._where.drafts, time.time()).id)))
 
     def plan(
         self, entry: TrainingEntry, make: Callable[[Paths, TrainingRunFolder, Sequence[LocalModel]], TrainingDraft]
@@ -102,7 +102,7 @@ class TrainingActions(EntryActions):
         job = run_folders.exported_to(entry.folder) if entry is not None and entry.state == "exported" else ""
         place = Path(job) if job else None
         dialog = ImportJobDialog(self._theme, self._where.runs, place, self._page.window(), self._pickers)
-        dialog.taken.connect(lambda run: self._show(("run", run.id)))
+        dialog.taken.connect(lambda run: self._open_entry(("run", run.id)))
         dialog.open()
         return dialog
 
@@ -110,8 +110,8 @@ class TrainingActions(EntryActions):
         """Move a training to the bin and offer to restore it."""
 
         def restore() -> None:
-            self._try(lambda: training_list.restore_training(self._where, entry))
-            self._show(training_texts.entry_key(entry))
+            self._run_or_emit_failed(lambda: training_list.restore_training(self._where, entry))
+            self._open_entry(training_texts.entry_key(entry))
 
         def work() -> None:
             self.closed.emit(training_texts.entry_key(entry))
@@ -119,7 +119,7 @@ class TrainingActions(EntryActions):
             done = phrase("common.name_was_deleted", name=training_texts.entry_name(entry))
             self._navigation.undo_offered.emit(done, restore)
 
-        self._try(work)
+        self._run_or_emit_failed(work)
         self.changed.emit()
 
     # ------------------------------------------------------------- private methods
@@ -135,17 +135,17 @@ class TrainingActions(EntryActions):
             else:
                 self.draft_named.emit(entry.id, name)
 
-        self._try(work)
+        self._run_or_emit_failed(work)
         self.changed.emit()
 
     def _on_planned(self, draft: TrainingDraft) -> None:
-        self._show(("draft", draft.id))
+        self._open_entry(("draft", draft.id))
 
-    def _show(self, key: EntryKey) -> None:
+    def _open_entry(self, key: EntryKey) -> None:
         self.changed.emit()
         self.opened.emit(key)
 
-    def _try(self, work: Callable[[], object]) -> None:
+    def _run_or_emit_failed(self, work: Callable[[], object]) -> None:
         try:
             work()
         except AppError as error:

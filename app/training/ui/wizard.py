@@ -61,7 +61,7 @@ class WizardStep(QWidget):
         """Return the action of the primary button; None if the button shows the next step."""
         return None
 
-    def _try(self, act: Callable[[], object]) -> None:
+    def _run_or_show_error(self, act: Callable[[], object]) -> None:
         """Run `act` and show the AppError if it fails."""
         try:
             act()

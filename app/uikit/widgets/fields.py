@@ -275,23 +275,23 @@ class PromptField(QWidget):
     def show_prompt(self, prompt: str | None) -> None:
         self._source = BELOW if prompt is None else OWN if prompt else NONE
         replace_text(self.text, prompt or "")
-        self._show()
+        self._show_instruction_source()
 
     def show_below(self, text: str) -> None:
         """Set the text of the inherited prompt."""
         self._below = text
-        self._show()
+        self._show_instruction_source()
 
     def _on_chosen(self, source: str) -> None:
         self._source = source
         if source == OWN and not self.text.toPlainText().strip():
             replace_text(self.text, self._below)  # most users only change the inherited prompt
-        self._show()
+        self._show_instruction_source()
         if source == OWN:
             self.text.setFocus()
         self.changed.emit()
 
-    def _show(self) -> None:
+    def _show_instruction_source(self) -> None:
         self.source.show_value(self._source)
         self.text.setVisible(self._source == OWN)
         self._quoted.setVisible(self._source == BELOW)

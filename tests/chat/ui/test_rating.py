@@ -35,7 +35,7 @@ class Rated:
         store, details = self.session._store, AnswerDetails("m", grounding=Grounding())
         answer = store.add_answer(store.add_question("点検は？").id, details)
         store.finish_answer(answer.id, text, status, details)
-        (self.session._show if is_temporary else self.session.open)(answer.conversation_id)
+        (self.session._show_conversation if is_temporary else self.session.open)(answer.conversation_id)
         self.id = answer.id
 
     def stored(self) -> tuple[int, str]:

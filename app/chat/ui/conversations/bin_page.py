@@ -126,7 +126,7 @@ class BinPage(Page):
         self.binned = EntryListModel()
         self._build()
         self._connect()
-        self._show()
+        self._refill_list()
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
@@ -141,7 +141,7 @@ class BinPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._show()  # the days left may have changed
+        self._refill_list()  # the days left may have changed
 
     # ------------------------------------------------------------------ building
 
@@ -190,9 +190,9 @@ class BinPage(Page):
 
     def _on_changed(self) -> None:
         if self.isVisible():
-            self._show()
+            self._refill_list()
 
-    def _show(self) -> None:
+    def _refill_list(self) -> None:
         """Fill the list again and keep a row selected, so that the buttons can be used."""
         row = max(0, self.list.currentIndex().row())
         had_focus = self.isAncestorOf(self.focusWidget()) if self.focusWidget() else False

@@ -211,10 +211,10 @@ class TransferController(QObject):
             self._secrecy.export(
                 self._window,
                 ExportRequest(export.kind, str(target), export.label_now),
-                lambda permit: self._start(export, file_format, target, permit),
+                lambda permit: self._start_export(export, file_format, target, permit),
             )
 
-    def _start(self, export: PendingExport, file_format: str, target: Path, permit: Permit) -> None:
+    def _start_export(self, export: PendingExport, file_format: str, target: Path, permit: Permit) -> None:
         if not self._is_busy():
             is_answer = export.kind == "answer"
             self._show_work(phrase("chat.exporting_the_answer" if is_answer else "chat.exporting_conversations"))

@@ -105,7 +105,7 @@ class FindBar(QWidget):
             self.open()
         elif self._places:
             self._number = (self._number + direction) % len(self._places)
-            self._show()
+            self._show_match()
 
     def leave(self) -> None:
         focused = QApplication.focusWidget()
@@ -163,7 +163,7 @@ class FindBar(QWidget):
         self._count()
         rows = (row for row, message in enumerate(self._transcript.messages) if message.id == message_id)
         self._number = self._places.number(next(rows, 0), 0)
-        self._show()
+        self._show_match()
 
     def _count(self) -> None:
         query_words = search_text.fold(self.field.text()).split()
@@ -181,7 +181,7 @@ class FindBar(QWidget):
         """Return the id of the message with the current match; 0 when there is none."""
         return self._transcript.messages[self._places[self._number][0]].id if self._places else 0
 
-    def _show(self) -> None:
+    def _show_match(self) -> None:
         self._show_number()
         if self._places:
             self._transcript.reveal(self._message_id(), self._places[self._number][1])

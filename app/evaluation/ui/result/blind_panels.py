@@ -361,12 +361,12 @@ class AnswerBox(QFrame):
         rest = Stretch(0)  # otherwise a short text would be centred in a high box
         margins_px = (ANSWER_SIDE_PX, 8, ANSWER_SIDE_PX, ANSWER_SIDE_PX)
         make_column(self.title, (self.area, 1), rest, into=self, margins_px=margins_px, spacing_px=4)
-        theme.changed.connect(self._show)
+        theme.changed.connect(self._show_answer)
         self._answer = ""
 
     def show_answer(self, answer: str) -> None:
         self._answer = answer
-        self._show()
+        self._show_answer()
         self.area.verticalScrollBar().setValue(0)
 
     def fit(self, width: int) -> int:
@@ -384,7 +384,7 @@ class AnswerBox(QFrame):
         if self.text.hasFocus():
             draw_ring(self, self._theme)
 
-    def _show(self) -> None:
+    def _show_answer(self) -> None:
         self.text.setFont(self._theme.font("reading"))
         self.text.show_plain(self._answer or phrase("evaluation.no_answer"))
 

@@ -133,7 +133,7 @@ class BlindView(QWidget):
             return
         self._folder, self._evaluation, self._blind_file, self.comparison = folder, evaluation, None, None
         self.banner.hide()
-        self._show(self.nothing)
+        self._show_panel(self.nothing)
         self._request_number += 1
         if len(evaluation.systems) > 1:
             self.nothing.setText(phrase("evaluation.loading"))
@@ -182,7 +182,7 @@ class BlindView(QWidget):
             return
         has_keyboard = self._has_keyboard
         self.voting.show_comparison(self.comparison)
-        self._show(self.voting)
+        self._show_panel(self.voting)
         if has_keyboard:
             self.voting.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -250,14 +250,14 @@ class BlindView(QWidget):
         elif (chosen := blind.suggested_systems(self._evaluation)) is not None:
             self.start.show_systems(self._evaluation, chosen)
             self._choose_pair()
-            self._show(self.start)
+            self._show_panel(self.start)
 
     def _on_unreadable(self, number: int, error: AppError) -> None:
         if number == self._request_number:
             self._is_busy = False
             self._blind_file = self.comparison = None
             self.nothing.setText("")
-            self._show(self.nothing)
+            self._show_panel(self.nothing)
             self._show_error(error, can_retry=True)
 
     def _write(self, work: Callable[[], None], on_written: Callable[[], None]) -> None:
@@ -320,7 +320,7 @@ class BlindView(QWidget):
             self.comparison = BlindComparison(blind.blind_pairing(self._evaluation, one, other), self._blind_file)
         self.start.show_comparison(self.comparison)
 
-    def _show(self, panel: QWidget) -> None:
+    def _show_panel(self, panel: QWidget) -> None:
         self.stack.setCurrentIndex(self._panels.index(panel))
         first = {self.start: self.start.first_chooser, self.result: self.result.leave_button}
         self.setFocusProxy(first.get(panel, panel))
@@ -330,7 +330,7 @@ class BlindView(QWidget):
         if self.comparison is None or self.panel is self.start:
             return
         if self.comparison.current is None:
-            self._show(self.start)
+            self._show_panel(self.start)
         else:
             self.resume()
 
@@ -341,7 +341,7 @@ class BlindView(QWidget):
         self._computed_votes = None
         has_keyboard = self._has_keyboard
         self.result.show_outcome(outcome, comparison)
-        self._show(self.result)
+        self._show_panel(self.result)
         if has_keyboard:
             after = self.result.go_on_button if comparison.current is not None else self.result.leave_button
             after.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -350,7 +350,7 @@ class BlindView(QWidget):
     def _on_leave(self) -> None:
         has_keyboard = self._has_keyboard
         self._choose_pair()
-        self._show(self.start)
+        self._show_panel(self.start)
         if has_keyboard:
             self.start.first_chooser.setFocus(Qt.FocusReason.OtherFocusReason)
 

@@ -127,18 +127,18 @@ class ComparisonCard(Card):
         self.about.setText(
             result_texts.measured_by(result) if result.measure else phrase("evaluation.no_answer_has_a_score")
         )
-        self._is_wide = self._fits()
+        self._is_wide = self._has_room_for_columns()
         self._fill(result)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if self._view_data is not None and self._fits() != self._is_wide:
+        if self._view_data is not None and self._has_room_for_columns() != self._is_wide:
             self._is_wide = not self._is_wide
             self._fill(self._view_data)
 
     # ------------------------------------------------------------------- private
 
-    def _fits(self) -> bool:
+    def _has_room_for_columns(self) -> bool:
         columns = self._columns(self._view_data) if self._view_data else []
         return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * (len(columns) + 1))
 

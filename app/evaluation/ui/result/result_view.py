@@ -93,7 +93,7 @@ class EvaluationResultView(QWidget):
         self.pages = QStackedWidget()
         self._build()
         self._connect()
-        self._settle()
+        self._update_buttons_and_page()
 
     @property
     def header_actions(self) -> list[QWidget]:
@@ -114,7 +114,7 @@ class EvaluationResultView(QWidget):
         self.banner.hide()
         self.waiting.setText(phrase("evaluation.loading"))
         self._show_tabs(study, evaluation)
-        self._settle()
+        self._update_buttons_and_page()
 
         def work() -> ResultViewData:
             from app.evaluation.report import result_view_model  # imports numpy
@@ -151,7 +151,7 @@ class EvaluationResultView(QWidget):
         self._save_action.triggered.connect(self._export_page)
         self.exporting.saved.connect(self._on_saved)
         self.exporting.failed.connect(self.failed)
-        self.exporting.changed.connect(self._settle)
+        self.exporting.changed.connect(self._update_buttons_and_page)
         self.banner.action_requested.connect(self._open_folder)
 
     # ----------------------------------------------------------------- exporting
@@ -225,9 +225,9 @@ class EvaluationResultView(QWidget):
         self.questions.show_result(view_data)
         self._area.verticalScrollBar().setValue(0)
         self._show_obstacle()
-        self._settle()
+        self._update_buttons_and_page()
 
-    def _settle(self) -> None:
+    def _update_buttons_and_page(self) -> None:
         is_ready = self.view_data is not None and not self.exporting.is_working
         self.export_button.setEnabled(is_ready)
         self.report_button.setEnabled(is_ready)

@@ -180,7 +180,7 @@ class QuestionDialog(QuestionSetEditorWindow):
     @property
     def question(self) -> Question:
         """Return the question as written; it is valid only if `save` returns ""."""
-        return dataclasses.replace(self._bare, gold=self.golds.golds())
+        return dataclasses.replace(self._question_without_quotes, gold=self.golds.golds())
 
     def save(self) -> str:
         """Mark each missing field, and return a sentence about them; "" if nothing is missing."""
@@ -199,7 +199,7 @@ class QuestionDialog(QuestionSetEditorWindow):
     # ------------------------------------------------------------------- private
 
     @property
-    def _bare(self) -> Question:
+    def _question_without_quotes(self) -> Question:
         """Return the question without gold quotes."""
         return dataclasses.replace(
             self._question,
@@ -271,14 +271,14 @@ class QuestionDialog(QuestionSetEditorWindow):
         if is_unanswerable:
             explained = phrase("evaluation.saying_that_the_documents_do_not_have")
         self.unanswerable_note.setText(explained)
-        bare = self._bare
+        bare = self._question_without_quotes
         self.scoring.setText(phrase("evaluation.without_a_reference_answer_or"))
         self.scoring.setVisible(bool(bare.text) and not rule_scoring.can_be_scored(bare))
 
     def _check_question(self) -> list[QWidget]:
         """Mark and return the fields that must be corrected."""
         wrong: list[QWidget] = []
-        bare = self._bare
+        bare = self._question_without_quotes
         of_text = question_sets.unfit_code(Question("", bare.text))
         of_rest = "" if of_text else question_sets.unfit_code(bare)
         for field, code in ((self.text_field, of_text), (self.reference_field, of_rest)):

@@ -243,9 +243,9 @@ class LengthsTab(QWidget):
         self.state.setVisible(distribution is None)
         self.state.setText(phrase("training.there_are_no_rows_that"))
         if distribution is not None:
-            self._show(distribution)
+            self._show_distribution(distribution)
 
-    def _show(self, distribution: DataDistribution) -> None:
+    def _show_distribution(self, distribution: DataDistribution) -> None:
         self._show_answers(distribution)
         self.answers_summary.setText(row_texts.length_summary("answer", distribution.answers))
         self.questions.setText(row_texts.length_summary("question", distribution.questions))

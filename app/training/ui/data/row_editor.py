@@ -79,12 +79,12 @@ class RowEditor(QWidget):
     @property
     def is_edited(self) -> bool:
         """Return whether the texts in the fields differ from the row."""
-        return self._row is not None and not _is_same(self.texts, (self._row.question, self._row.answer))
+        return self._row is not None and not _are_equal_texts(self.texts, (self._row.question, self._row.answer))
 
     @property
     def is_original(self) -> bool:
         """Return whether the texts in the fields are those that were imported or generated."""
-        return self.item is not None and _is_same(self.texts, (self.item.row.question, self.item.row.answer))
+        return self.item is not None and _are_equal_texts(self.texts, (self.item.row.question, self.item.row.answer))
 
     def finish_input_conversion(self) -> bool:
         """End a conversion of the input method. Return False if it cannot be ended."""
@@ -302,7 +302,7 @@ def _field_header(name: Label, *beside: QWidget) -> QHBoxLayout:
     return row
 
 
-def _is_same(texts: Texts, other: Texts) -> bool:
+def _are_equal_texts(texts: Texts, other: Texts) -> bool:
     """Return whether the texts are equal in the form in which they would be saved."""
     return [_plain(text) for text in texts] == [_plain(text) for text in other]
 

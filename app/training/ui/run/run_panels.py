@@ -116,23 +116,23 @@ class SampleAnswersCard(Card):
         self.column.addLayout(self._list)
         self.before_button.clicked.connect(lambda: self._step(-1))
         self.after_button.clicked.connect(lambda: self._step(1))
-        self._show()
+        self._show_answers()
 
     def show_course(self, course: RunProgress) -> None:
         self._answers = course.answers
         self._index = min(self._index, max(0, len(self._answers) - 1))
-        self._show()
+        self._show_answers()
 
     # ------------------------------------------------------------- private methods
 
     def _step(self, step: int) -> None:
         self._index += step
-        self._show()
+        self._show_answers()
         button = self.before_button if step < 0 else self.after_button
         if not button.isEnabled():  # keeps the focus on these buttons
             (self.after_button if step < 0 else self.before_button).setFocus()
 
-    def _show(self) -> None:
+    def _show_answers(self) -> None:
         count = len(self._answers)
         for widget in (self.before_button, self.count, self.after_button):
             widget.setVisible(count > 1)

@@ -107,7 +107,7 @@ class RunStep(WizardStep):
 
     def _connect(self) -> None:
         trainings = self._trainings
-        self.follower.changed.connect(self._show)
+        self.follower.changed.connect(self._show_course)
         trainings.started.connect(self._on_started)
         trainings.judging.connect(self._show_actions)
         trainings.ended.connect(self._on_ended)
@@ -123,7 +123,7 @@ class RunStep(WizardStep):
     def _is_ours(self) -> bool:
         return self._trainings.folder == self._folder
 
-    def _show(self, course: RunProgress) -> None:
+    def _show_course(self, course: RunProgress) -> None:
         self.facts.show_course(course)
         self.loss.show_course(course)
         self.measured.show_course(course)
