@@ -116,10 +116,10 @@ def preview_example(tokens: BaseTokenizer, example: EncodedExample, count: int) 
     """Return a preview of the first `count` tokens of an example."""
     ends = set(tokens.end_ids)
 
-    def token_kind(at: int, id: int) -> str:
-        if at == 0 and id == tokens.bos_id:
+    def token_kind(index: int, token_id: int) -> str:
+        if index == 0 and token_id == tokens.bos_id:
             return "bos"
-        return "end" if id in ends else "control" if id in tokens.control_ids else ""
+        return "end" if token_id in ends else "control" if token_id in tokens.control_ids else ""
 
     pairs = zip(example.ids[:count], example.labels[:count], strict=True)
     shown = (

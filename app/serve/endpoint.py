@@ -111,6 +111,7 @@ class ServedModels:
         return self._is_agreed or self._label_now(served) != confidentiality.HIGHEST_LABEL
 
     def _label_now(self, served: ServedModel) -> Label:
+        """Return the confidentiality label of a model's answers: that of its training data and of its collections."""
         learned = lineage.label_of_model(self._documents, self._model)
         scope_label = (
             collection_lookup.current_label_of_scope(self._documents, served.scope)

@@ -19,7 +19,10 @@ STACK_BELOW_PX = 520  # in a narrower window the labels are above their controls
 
 
 class EditorWindow(QDialog):
-    """The base of editors. Subclasses fill `self.column` and implement `save`. Closing it with changes asks first."""
+    """The base of editors. Subclasses fill `self.column` and implement `save_or_explain`.
+
+    Closing it with changes asks first.
+    """
 
     def __init__(self, theme: Theme, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -40,7 +43,7 @@ class EditorWindow(QDialog):
         self._sentence.setVisible(bool(sentence))
         self.save_button.setText(save)
 
-    def save(self) -> str:
+    def save_or_explain(self) -> str:
         """Store the entered values. Return a message if they cannot be stored; "" closes the window."""
         raise NotImplementedError
 
@@ -130,7 +133,7 @@ class EditorWindow(QDialog):
             announce(self, words)
 
     def _on_save_clicked(self) -> None:
-        problem = self.save()
+        problem = self.save_or_explain()
         self._show_problem(problem)
         if not problem:
             self._is_dirty = False

@@ -213,7 +213,7 @@ class PresetEditor(EditorWindow):
         self.name.setFocus()
         self.name.selectAll()
 
-    def save(self) -> str:
+    def save_or_explain(self) -> str:
         name = self.name.text().strip()
         problem = self._problem(name)
         if not problem:
@@ -305,7 +305,7 @@ class ConversationSettings(EditorWindow):
         self.form.changed.connect(self._on_changed)
         self.preset.setFocus()
 
-    def save(self) -> str:
+    def save_or_explain(self) -> str:
         problem = self.form.problem()
         if problem:
             self.form.prompt.setFocus()

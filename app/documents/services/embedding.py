@@ -66,7 +66,7 @@ class Embedding(QObject):
         self._model: EmbeddingModel | None = None
         self._models: tuple[LocalModel, ...] = ()
         self._choices = 0  # counts calls of `use`
-        self._epoch = 0  # counts models: results from an earlier epoch are dropped
+        self._model_number = 0  # counts models: results for an earlier one are dropped
         self._missing: deque[int] = deque()
         self._total = 0
         self._batch = 1  # sections
@@ -129,7 +129,7 @@ class Embedding(QObject):
     def close(self) -> None:
         """End the child. Sections without a vector get one after the next start."""
         self._choices += 1
-        self._epoch += 1
+        self._model_number += 1
         self._retry_timer.stop()
         self._model = None
         self._engine.close()
@@ -175,7 +175,7 @@ class Embedding(QObject):
 
     def look(self) -> None:
         """Find sections without a vector and embed them; call it when documents may have changed."""
-        model, epoch = self._model, self._epoch
+        model, model_number = self._model, self._model_number
         if model is None:
             return
         if self._is_looking or self._is_working:
@@ -196,7 +196,9 @@ class Embedding(QObject):
             return
         self._update_status()
         background.run(
-            look, lambda backlog: self._on_looked(epoch, backlog), lambda error: self._stop_after_failure(epoch, error)
+            look,
+            lambda backlog: self._on_looked(model_number, backlog),
+            lambda error: self._stop_after_failure(model_number, error),
         )
 
     def set_paused(self, is_paused: bool) -> None:
@@ -218,7 +220,7 @@ class Embedding(QObject):
             self.look()
 
     def _set_model(self, model: "EmbeddingModel | None") -> None:
-        self._epoch += 1
+        self._model_number += 1
         self._model = model
         self._engine.use(model.model if model else None)
         self._missing.clear()
@@ -233,15 +235,15 @@ class Embedding(QObject):
             self._error = error
             self._update_status()
 
-    def _on_looked(self, epoch: int, backlog: "EmbeddingBacklog") -> None:
-        if epoch != self._epoch:
+    def _on_looked(self, model_number: int, backlog: "EmbeddingBacklog") -> None:
+        if model_number != self._model_number:
             return
         self._is_looking = False
         self._missing, self._total = deque(backlog.missing), backlog.total
         self._next()
 
     def _next(self) -> None:
-        model, epoch, documents = self._model, self._epoch, self._documents
+        model, model_number, documents = self._model, self._model_number, self._documents
         is_busy = self._is_working or self._is_looking or self._retry_timer.isActive()
         if model is None or is_busy or self._is_paused or self._error:
             self._update_status()
@@ -259,32 +261,34 @@ class Embedding(QObject):
             return semantic_index.texts_to_embed(documents, ids)
 
         background.run(
-            read, lambda texts: self._embed(epoch, texts), lambda error: self._stop_after_failure(epoch, error)
+            read,
+            lambda texts: self._embed(model_number, texts),
+            lambda error: self._stop_after_failure(model_number, error),
         )
 
-    def _embed(self, epoch: int, texts: dict[int, str]) -> None:
+    def _embed(self, model_number: int, texts: dict[int, str]) -> None:
         model = self._model
-        if epoch != self._epoch or model is None:
+        if model_number != self._model_number or model is None:
             return
         if not texts:
-            self._on_added(epoch)
+            self._on_added(model_number)
             return
         began = time.monotonic()
 
         def done(rows: Rows | None) -> None:
-            if rows is not None and epoch == self._epoch:
+            if rows is not None and model_number == self._model_number:
                 seconds = max(0.001, time.monotonic() - began)
                 self._batch = min(BATCH_MOST, max(1, int(len(texts) * BATCH_S / seconds)), 2 * self._batch)
                 background.run(
                     lambda: _add(model, texts, rows),
-                    lambda _nothing: self._on_added(epoch),
-                    lambda error: self._stop_after_failure(epoch, error),
+                    lambda _nothing: self._on_added(model_number),
+                    lambda error: self._stop_after_failure(model_number, error),
                 )
 
         self._engine.embed([model.document_prefix + text for text in texts.values()], done)
 
-    def _on_added(self, epoch: int) -> None:
-        if epoch == self._epoch:
+    def _on_added(self, model_number: int) -> None:
+        if model_number == self._model_number:
             self._is_working, self._batch_ids, self._failures = False, [], 0
             self._next()
 
@@ -304,14 +308,14 @@ class Embedding(QObject):
         background.run(forget, lambda _nothing: None, lambda _error: None)
 
     def _on_failed(self, error: AppError) -> None:
-        self._stop_after_failure(self._epoch, error)
+        self._stop_after_failure(self._model_number, error)
 
-    def _stop_after_failure(self, epoch: int, error: AppError) -> None:
+    def _stop_after_failure(self, model_number: int, error: AppError) -> None:
         """Stop after a failure: try once more, and after another failure wait for the next `look`.
 
-        `epoch`: the value of `_epoch` when the failed work began; nothing happens if another model is used since.
+        `model_number`: that of the model whose work failed; nothing happens if another one is used now.
         """
-        if epoch != self._epoch or not (self._is_working or self._is_looking):
+        if model_number != self._model_number or not (self._is_working or self._is_looking):
             return
         self._missing.extend(self._batch_ids)
         self._batch_ids = []

@@ -61,6 +61,7 @@ class MaintenanceProgress(QObject):
 
     @property
     def is_own_task_running(self) -> bool:
+        """Return whether a task runs that this object has begun; other windows and programs may run one too."""
         return self._end_signal is not None
 
     def begin(self, what: str, start: Callable[[], None], signal: SignalInstance, on_done: Callable[..., None]) -> bool:

@@ -40,7 +40,7 @@ class CorrectionEditor(EditorWindow):
         self.text.textChanged.connect(self.note_change)
         self.text.setFocus()
 
-    def save(self) -> str:
+    def save_or_explain(self) -> str:
         """Store the rating and the correction. Return why they were not stored, or ""."""
         text, limit = storable_text(self.text), max(CHARACTERS_MAX, len(self._answer.text))
         if len(text) > limit:

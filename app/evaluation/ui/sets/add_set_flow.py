@@ -93,7 +93,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         """Return the label of the questions to import, which does not depend on the page behind the dialog."""
         return self._imported.floor
 
-    def save(self) -> str:
+    def save_or_explain(self) -> str:
         if not self.naming.check():
             return ""
         self.naming.name.setFocus()

@@ -179,10 +179,10 @@ class QuestionDialog(QuestionSetEditorWindow):
 
     @property
     def question(self) -> Question:
-        """Return the question as written; it is valid only if `save` returns ""."""
+        """Return the question as written; it is valid only if `save_or_explain` returns ""."""
         return dataclasses.replace(self._question_without_quotes, gold=self.golds.golds())
 
-    def save(self) -> str:
+    def save_or_explain(self) -> str:
         """Mark each missing field, and return a sentence about them; "" if nothing is missing."""
         wrong: list[QWidget] = []
         if self.naming is not None and self.naming.check():

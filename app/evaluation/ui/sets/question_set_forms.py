@@ -49,7 +49,7 @@ StoreWork = Callable[[], QuestionSet]
 class QuestionSetEditorWindow(EditorWindow):
     """A window that stays open until its change is stored.
 
-    It runs the function that `work` returns, once `save` finds nothing missing.
+    It runs the function that `work` returns, once `save_or_explain` finds nothing missing.
     """
 
     stored = Signal(object)  # QuestionSet
@@ -63,7 +63,10 @@ class QuestionSetEditorWindow(EditorWindow):
             shortcut.activated.connect(self.submit)
 
     def work(self) -> StoreWork:
-        """Return the function that stores the change; it runs in the background after `save` found nothing missing."""
+        """Return the function that stores the change.
+
+        It runs in the background after `save_or_explain` found nothing missing.
+        """
         raise NotImplementedError
 
     def submit(self) -> None:
@@ -80,7 +83,7 @@ class QuestionSetEditorWindow(EditorWindow):
     def _on_save_clicked(self) -> None:
         if self._is_storing:
             return
-        problem = self.save()
+        problem = self.save_or_explain()
         self._show_problem(problem)
         if not problem:
             self._set_storing(is_storing=True)
