@@ -284,10 +284,11 @@ class ListDetailPage(Page):
         actions.failed.connect(self.say)
 
     def _lay_out(self) -> None:
-        """Show the list and the content beside each other, or in a narrow window only one of them.
+        """Show the list and the content beside each other; in a narrow window, only the content of an open entry.
 
-        A narrow window shows the list while no entry is open or several can be selected, and otherwise the content with
-        a button back to the list. If what had the focus, the list or that button, is hidden, the other gets the focus.
+        There a button leads back to the list. While no entry is open, a narrow window shows the list too, or only the
+        list if several entries can be selected. If the list or that button has the focus and is hidden, the other one
+        gets the focus.
         """
         is_narrow, is_empty = self.is_narrow, self.is_empty
         has_list = self._has_entries and (not is_narrow or is_empty)
