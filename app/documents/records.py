@@ -154,6 +154,8 @@ class Passage:
     score: float  # higher is better; comparable within one search only
     rank: int = 0  # from 1
     parts: tuple[DocumentSection, ...] = ()  # in the document's order
+    # "clause": the question names its clause; "neighbour": the clause before or after one that does not exist
+    named: Literal["", "clause", "neighbour"] = ""
 
 
 def page_ranges(numbers: Iterable[int]) -> list[str]:

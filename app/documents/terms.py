@@ -14,11 +14,15 @@ from app.base.errors import AppError
 from app.base.files.input_file import read_regular
 from app.base.paths import resources
 from app.documents import encodings
+from app.documents.grounding import lexicon
+from app.documents.grounding.lexicon import Word
 from app.documents.records import DocumentSection
 from app.documents.values import notation, quantities
 
 # Weights of a pair of characters; fewer kana mean more weight: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2
+WEIGHT_KANA_NOUN = 0.6  # weight of a pair in a noun with hiragana
+WEIGHT_GENERAL = 0.5  # factor for a noun of any topic: 種類, 方法
 WEIGHT_LAST = 0.5  # weight of the last character of a run, as a term of its own
 WEIGHT_NUMBER = 0.5  # weight of a number without a unit (33), which may count anything
 
@@ -48,6 +52,7 @@ _MODERN = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 _JAPANESE = "\u3005-\u3007\u3041-\u309f\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _SPACED = re.compile(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
 _KANA = re.compile("[\u3041-\u309f]")
+_WITHOUT_PAIRS = re.compile("[\u4e00-\u9fff々]|.*[\u3041-\u3096].+|.+[\u3041-\u3096].*")
 
 
 def extract_terms(text: str) -> list[str]:
@@ -65,11 +70,35 @@ def extract_section_terms(section: DocumentSection) -> tuple[list[str], list[str
     return extract_terms(heading), [*extract_terms(body), *extract_value_terms(body)]
 
 
+def nouns_without_pairs(query: str) -> list[Word]:
+    """Return the nouns of one kanji or with hiragana (堰, すべり, のり面), but no general ones (とき, やり方)."""
+    return [word for word in _nouns(query) if _WITHOUT_PAIRS.fullmatch(word.text) and not _is_general(word)]
+
+
 def weigh_query_terms(query: str) -> dict[str, float]:
-    """Return the terms of a question with their weights (0 to 1)."""
+    """Return the terms of a question with their weights (0 to 1).
+
+    A noun of one kanji is a prefix, 堰*, because most of its terms are pairs with what follows it: 堰の, 堰柱.
+    """
     weights = {term: _weight(term) for term in extract_terms(query)}
+    for noun in _nouns(query):
+        pairs = extract_terms(noun.text)[:-1]
+        if _is_general(noun):
+            weights |= {pair: weights[pair] * WEIGHT_GENERAL for pair in pairs if pair in weights}
+        elif len(noun.text) == 1 and _WITHOUT_PAIRS.fullmatch(noun.text):
+            weights[f"{noun.text}*"] = WEIGHT_WORD
+        else:
+            weights |= {pair: max(weights.get(pair, 0), WEIGHT_KANA_NOUN) for pair in pairs}
     weights.update(dict.fromkeys(extract_value_terms(query), WEIGHT_WORD))
     return weights
+
+
+def _nouns(query: str) -> list[Word]:
+    return [word for word in lexicon.tokenize(search_text.fold(query)) if word.is_noun]
+
+
+def _is_general(noun: Word) -> bool:
+    return noun.base in lexicon.GRAMMATICAL or noun.base in lexicon.GENERAL
 
 
 def extract_value_terms(text: str) -> list[str]:

@@ -81,3 +81,34 @@ def test_another_word_for_the_same_counts_as_said(library, tmp_path):
     after = retrieved_passages.judge_answerability(library, question, passages, glossary)
     assert after.score > before.score
     assert after.is_enough
+
+
+@pytest.mark.parametrize(
+    ("question", "is_there"),
+    [
+        ("堰とは何ですか", True),
+        ("堰について教えてください", True),
+        ("堰って何", True),
+        ("すべりとは何ですか？", True),
+        ("さび止めについて教えてください", True),
+        ("のり面の種類", True),
+        ("コンベヤーとは何ですか", True),
+        ("蜂とは何ですか", False),
+        ("すずりとは何ですか？", False),
+        ("はかり縄について教えてください", False),
+        ("コンバインとは何ですか", False),
+    ],
+)
+def test_short_words_and_words_with_kana_are_evidence_as_a_whole(
+    library: Library, question: str, is_there: bool
+) -> None:
+    put(
+        library,
+        "固定堰の上流に土砂がたまる。堰を設ける位置は直線部とする。",
+        "地すべりのすべり面を調べる。すべりに抵抗する力を求める。",
+        "鋼材のさび止めは3年ごとに塗り直す。のり面の勾配は1割5分とする。",
+        "ベルトコンベヤで土砂を運ぶ。バインダーで綴じる。",
+        collection="語",
+        name="語.md",
+    )
+    assert judge(library, question).is_enough is is_there

@@ -19,7 +19,15 @@ from app.documents.grounding import answer_markup, claims, evidence, grounding_r
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.library import Library
 from app.documents.records import Passage
-from app.documents.retrieval import excerpts, packing, passage_search, retrieved_passages
+from app.documents.retrieval import (
+    clause_references,
+    excerpts,
+    named_clauses,
+    packing,
+    passage_search,
+    retrieved_passages,
+)
+from app.documents.retrieval.named_clauses import MissingClause
 from app.inference import prompts
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment, Turn
@@ -59,8 +67,9 @@ class RetrievalRequest:
     def question(self) -> str:
         """Return the text to search for: the last question, preceded by the one before it if it refers back to that."""
         *earlier, last = self.turns
-        before = f"{earlier[-1].question}\n" if earlier and evidence.refers_back(last.question) else ""
-        return invisible_characters.to_plain_text(before + last.question)
+        before = earlier[-1].question if earlier else ""
+        refers_back = evidence.refers_back(last.question) or clause_references.completes(last.question, before)
+        return invisible_characters.to_plain_text(f"{before}\n{last.question}" if refers_back else last.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +124,12 @@ def retrieve(
             searched[:NEAREST_OFFERED] if is_ranked or not is_enough else packing.select_near_best(searched)
         )
         sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
+        missing = () if is_enough else _missing_clauses(library, request)
     finally:
         library.close()
     found = RetrievedPassages(passages, sources, time.monotonic() - started, by_meaning)
     if not is_enough:
-        return _not_found(found)
+        return _not_found(found, missing)
     return (
         _answer_from_excerpts(found, request.question) if request.may_quote and excerpts.is_too_small(model) else found
     )
@@ -211,13 +221,18 @@ def _sha256(library: Library, passage: Passage) -> str:
     return document.sha256 if document else ""
 
 
-def _not_found(retrieved: RetrievedPassages) -> RetrievedPassages:
+def _missing_clauses(library: Library, request: RetrievalRequest) -> tuple[MissingClause, ...]:
+    return named_clauses.find_clauses(library, request.question, _collection_ids(library, request.scope)).missing
+
+
+def _not_found(retrieved: RetrievedPassages, missing: Sequence[MissingClause] = ()) -> RetrievedPassages:
     nearest = list(zip(retrieved.sources, retrieved.passages, strict=True))[:NEAREST_OFFERED]
     sources = tuple(
         source_citations.source_of_part(source, source_citations.found_part(passage)) for source, passage in nearest
     )
     grounding = Grounding("not_in_documents", sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
-    return dataclasses.replace(retrieved, answer=phrase("chat.not_in_documents"), grounding=grounding)
+    answer = "\n".join(map(named_clauses.missing_sentence, missing)) or phrase("chat.not_in_documents")
+    return dataclasses.replace(retrieved, answer=answer, grounding=grounding)
 
 
 def _answer_from_excerpts(retrieved: RetrievedPassages, question: str) -> RetrievedPassages:

@@ -21,7 +21,7 @@ from app.documents import collection_lookup
 from app.documents.cli import docs_output
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
-from app.documents.retrieval import passage_search
+from app.documents.retrieval import named_clauses, passage_search
 from app.documents.services.command_documents import CommandReading, QuestionEmbedder, provide_manual
 
 FOUND_MOST = 100  # limit of -k
@@ -280,17 +280,19 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         with QuestionEmbedder(where, output) as meanings:
             meaning = meanings.embed_question(options.query)
         started = time.monotonic()
-        found_passages = passage_search.search(
-            library, options.query, [collection.id], options.k, where.glossary, meaning
-        )
+        found = passage_search.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
+        missing = named_clauses.find_clauses(library, options.query, [collection.id]).missing
         seconds = time.monotonic() - started
     if collection.unfinished:
         output.note("documents.docs_still_reading", n=collection.unfinished)
-    lines = [line for passage in found_passages for line in docs_output.passage_lines(passage, options.query)]
-    passages = [docs_output.passage_data(passage) for passage in found_passages]
-    output.result(
-        {"passages": passages, "seconds": round(seconds, 4)}, "\n".join(lines or [phrase("documents.docs_not_found")])
-    )
+    lines = [named_clauses.missing_sentence(one) for one in missing]
+    lines += [line for passage in found for line in docs_output.passage_lines(passage, options.query)]
+    data = {
+        "passages": [docs_output.passage_data(passage) for passage in found],
+        "missing": [docs_output.missing_data(one) for one in missing],
+        "seconds": round(seconds, 4),
+    }
+    output.result(data, "\n".join(lines or [phrase("documents.docs_not_found")]))
     return 0
 
 

@@ -15,6 +15,7 @@ from app.documents.records import (
     Passage,
     page_ranges,
 )
+from app.documents.retrieval.named_clauses import MissingClause
 
 QUOTED_CHARACTERS = 240  # characters of a passage on the terminal; JSON has the whole passage
 
@@ -137,6 +138,11 @@ def passage_data(passage: Passage) -> dict[str, Any]:
         "text": passage.section.text,
         "score": round(passage.score, 4),
     }
+
+
+def missing_data(missing: MissingClause) -> dict[str, Any]:
+    near = [clause for clause, _ in missing.neighbours]
+    return {"clause": missing.clause, "document": missing.document or None, "near": near}
 
 
 def passage_lines(passage: Passage, query: str) -> list[str]:

@@ -166,6 +166,8 @@ class _Splitter:
         if rank == headings.ARTICLE:
             self._articles.take(ordinal, [parent.rank for parent in parents if parent.rank])
         elif rank == headings.CHAPTER and not ordinal:
+            if self._articles.has_any or headings.is_supplement(folded):  # it belongs to the statute, not to its 第五編
+                parents = [one for one in parents if not (one.rank and one.ordinal)]
             self._articles.clear()
         self._stack = [*parents, entry]
         self._clause = _Clause(tuple(one.text for one in self._stack))

@@ -20,6 +20,7 @@ from app.documents import terms
 from app.documents.grounding import answer_markup, evidence, sentences, source_citations
 from app.documents.grounding.grounding_record import Claim
 from app.documents.records import Passage
+from app.documents.retrieval import clause_references, named_clauses
 from app.documents.values import quantities
 from app.inference import gguf
 from app.inference.local_model import LocalModel
@@ -27,6 +28,8 @@ from app.models import catalogue
 
 PARAMETERS_MIN = 1_000_000_000
 EXCERPTS_MAX = 4
+OPENINGS_MAX = 2
+_OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
 _SCORE_SHARE = 0.5  # share of the best score; excerpts below it are dropped
 _LONGEST = 400  # characters of an excerpt with the limiting sentence after it
 _ASKS_VALUE = re.compile(
@@ -78,7 +81,12 @@ def is_known_too_small(model: LocalModel) -> bool:
 
 
 def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
-    """Return the best excerpts, grouped by clause; the clause with the best excerpt comes first."""
+    """Return the best excerpts, grouped by clause; the clause with the best excerpt comes first.
+
+    If the question only names clauses, return the beginning of each of the first two.
+    """
+    if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
+        return _clause_openings(question, passages)
     wanted = evidence.question_terms(question) | _item_codes(question)
     weights = _weights(wanted, passages)
     asks_value = _ASKS_VALUE.search(question) is not None
@@ -90,6 +98,28 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
     best = sorted(_without_lesser_rows(scored), key=lambda one: -one.score)[:limit]
     kept = [one for one in best if one.score > 0 and one.score >= best[0].score * _SCORE_SHARE]
     return _by_clause([one for one in kept if not any(_is_inside(one, other) for other in kept)], passages)
+
+
+def _clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
+    """Return the first sentences of clauses, or of the paragraphs or items in them that the question names."""
+    inner = [one.inner[-1] for one in clause_references.parse_question(question).references if one.inner]
+    found: list[Excerpt] = []
+    for number, passage in enumerate(passages, start=1):
+        text = passage.section.text
+        begins = [at for one in inner if (at := named_clauses.line_start(text, one)) is not None] or [0]
+        for first in begins:
+            parts = [part for part in sentences.split_sentences(text) if part.start >= first and part.kind != "heading"]
+            extents = source_citations.part_extents(passage)
+            parts = [part for part in parts if any(start <= part.start < end for _, start, end in extents)]
+            if not parts:
+                continue
+            end = parts[0].end
+            for part in parts[1:]:
+                if part.end - parts[0].start > _OPENING_LONGEST or "\n" in text[end : part.start]:
+                    break
+                end = part.end
+            found.append(Excerpt(number, text[parts[0].start : end], parts[0].start, end, 1.0))
+    return found[:OPENINGS_MAX]
 
 
 def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:

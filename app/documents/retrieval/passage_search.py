@@ -19,6 +19,7 @@ from app.base.database import Database, Row
 from app.documents import terms
 from app.documents.library import Library
 from app.documents.records import Passage
+from app.documents.retrieval import named_clauses
 from app.documents.retrieval.retrieved_passages import widen_sections
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
@@ -57,14 +58,22 @@ def search(
     glossary: Path | None = None,
     meaning: "SemanticQuery | None" = None,
 ) -> list[Passage]:
-    """Return the best `limit` passages of the collections, the best first.
+    """Return the best `limit` passages of the collections, the best first; those of clauses that it names come first.
+
+    If the query consists of names of clauses, only their passages are returned; if none of them exists, those of their
+    neighbours.
 
     `glossary`: the user's own list of synonyms. `meaning`: the question's embedding; with it, sections near in meaning
     are found too. Without it the result is [] if no word of the question occurs. Raises
     AppError("glossary_unreadable").
     """
+    clauses = named_clauses.find_clauses(library, query, collection_ids)
+    if clauses.is_all:
+        return widen_sections(library, [], limit, clauses)
     scored = _by_words(library.database, query, collection_ids, glossary)
-    return widen_sections(library, meaning.fuse_ranking(library, scored, collection_ids) if meaning else scored, limit)
+    if meaning:
+        scored = meaning.fuse_ranking(library, scored, collection_ids)
+    return widen_sections(library, scored, limit, clauses)
 
 
 def _by_words(
@@ -93,6 +102,10 @@ def _weigh_query(database: Database, query: str, glossary: Path | None) -> _Quer
         json.dumps(sorted(every)),
     )
     having = {row["term"]: row["doc"] for row in rows}
+    for prefix in (term for term in every if term.endswith("*")):
+        counted = "SELECT count(*) FROM section_terms WHERE section_terms MATCH ?"
+        if count := database.read(counted, _expression(prefix))[0][0]:
+            having[prefix] = count
 
     def weighed(part: Mapping[str, float], without: Mapping[str, float]) -> dict[str, float]:
         return {
@@ -111,6 +124,17 @@ def _weigh_query(database: Database, query: str, glossary: Path | None) -> _Quer
     return _Query(found, [word for word in others if word], rare[:TERMS], *averages)
 
 
+def _expression(term: str) -> str:
+    """Return a term as an FTS5 expression; 堰* is a prefix."""
+    return f'"{term[:-1]}" *' if term.endswith("*") else f'"{term}"'
+
+
+def _count(counted: Counter[str], term: str) -> int:
+    if not term.endswith("*"):
+        return counted[term]
+    return sum(count for one, count in counted.items() if one.startswith(term[:-1]))
+
+
 def _candidates(database: Database, query_terms: Iterable[str], collection_ids: Sequence[int]) -> list[Row]:
     return database.read(
         """WITH found(id) AS (
@@ -120,7 +144,7 @@ def _candidates(database: Database, query_terms: Iterable[str], collection_ids: 
                ORDER BY bm25(section_terms, 2.0, 1.0) LIMIT ?)
            SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
            FROM found f JOIN section s ON s.id = f.id""",
-        " OR ".join(f'"{term}"' for term in query_terms),
+        " OR ".join(map(_expression, query_terms)),
         json.dumps(list(collection_ids)),
         CANDIDATES,
     )
@@ -160,7 +184,7 @@ def _score(query: _Query, rows: Sequence[Row], parts: int = 1) -> float:
     heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0]["heading_length"] / query.heading_length
     gains: dict[str, float] = {}
     for term in {term for part in query.parts() for term in part}:
-        often = body[term] / body_norm + HEADING_WEIGHT * heading[term] / heading_norm
+        often = _count(body, term) / body_norm + HEADING_WEIGHT * _count(heading, term) / heading_norm
         gains[term] = often * (SATURATION + 1) / (often + SATURATION)
 
     def relevance(part: Mapping[str, float]) -> float:

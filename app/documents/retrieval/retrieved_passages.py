@@ -16,43 +16,65 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from app.base import search_text
 from app.documents import terms
 from app.documents.document_tables import SectionTable
 from app.documents.grounding import evidence
 from app.documents.grounding.evidence import Evidence
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
+from app.documents.retrieval.named_clauses import NamedClauses
 from app.documents.values import notation, quantities
 
 PASSAGE_CHARACTERS = 1200  # most characters of a passage
 NEIGHBOUR_SECTIONS = 8  # candidates on either side
 
 
-def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit: int) -> list[Passage]:
+def widen_sections(
+    library: Library,
+    scored: Sequence[tuple[int, float]],
+    limit: int,
+    clauses: NamedClauses = NamedClauses(),  # noqa: B008  immutable
+) -> list[Passage]:
     """Return up to `limit` passages for sections found by a search, the best first.
 
-    `scored`: (section id, score), the best first. No passage repeats a part of a better one.
+    `scored`: (section id, score), the best first. No passage repeats a part of a better one. The sections of `clauses`
+    come first, with the best score, and are not widened beyond their clauses.
     """
     table = SectionTable(library.database)
     taken: set[int] = set()
     kept: dict[int, list[tuple[int, DocumentSection]]] = {}
-    for section_id, _ in scored:
+    depths = {one.section_id: one.depth for one in clauses.first}
+    best = max((score for _, score in scored), default=1.0)
+    ordered = [*((section_id, best) for section_id in depths), *(one for one in scored if one[0] not in depths)]
+    for section_id, _ in ordered:
         if section_id in taken or len(kept) == limit:
             continue
         near = table.around(section_id, NEIGHBOUR_SECTIONS)
         at = next((place for place, row in enumerate(near) if row[0] == section_id), None)
         if at is not None:
-            kept[section_id] = _extent(near, at, taken)
+            kept[section_id] = _extent(near, at, taken, depths.get(section_id))
             taken.update(row[0] for row in kept[section_id])
-    passages = table.passages([(section_id, score) for section_id, score in scored if section_id in kept])
-    return [join_parts(passage, [section for _, section in kept[passage.section_id]]) for passage in passages]
+    found = table.passages([one for one in ordered if one[0] in kept])
+    named: Literal["clause", "neighbour"] = "clause" if clauses.sections else "neighbour"
+    return [
+        dataclasses.replace(
+            join_parts(passage, [section for _, section in kept[passage.section_id]]),
+            named=named if passage.section_id in depths else "",
+        )
+        for passage in found
+    ]
 
 
 def _extent(
-    near_sections: Sequence[tuple[int, DocumentSection]], at: int, used_indices: Collection[int]
+    near_sections: Sequence[tuple[int, DocumentSection]], at: int, taken_ids: Collection[int], depth: int | None
 ) -> list[tuple[int, DocumentSection]]:
-    """Return the sections of the passage around the section at index `at`, without those in `used_indices`."""
+    """Return the sections of the passage around the section at index `at`, without those in `taken_ids`.
+
+    `depth`: length of the heading path that they share; None: their headings are equal or siblings.
+    """
     headings = [section.heading for _, section in near_sections]
     sizes = [
         len(section.text) + len(section.tag) + len(section.heading[-1] if section.heading else "") + 5
@@ -64,16 +86,22 @@ def _extent(
     while is_growing:
         is_growing = False
         for place in (last + 1, first - 1):
-            is_there = 0 <= place < len(near_sections) and near_sections[place][0] not in used_indices
-            if is_there and _is_near(headings[place], headings[at]) and length + sizes[place] <= PASSAGE_CHARACTERS:
+            is_there = 0 <= place < len(near_sections) and near_sections[place][0] not in taken_ids
+            if (
+                is_there
+                and _is_near(headings[place], headings[at], depth)
+                and length + sizes[place] <= PASSAGE_CHARACTERS
+            ):
                 length += sizes[place]
                 first, last = min(first, place), max(last, place)
                 is_growing = True
     return list(near_sections[first : last + 1])
 
 
-def _is_near(path: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two heading paths are equal, or siblings."""
+def _is_near(path: Sequence[str], other: Sequence[str], depth: int | None) -> bool:
+    """Whether two heading paths are equal or siblings; with `depth`, whether they begin with the same so many parts."""
+    if depth is not None:
+        return path[:depth] == other[:depth]
     common = next((place for place, pair in enumerate(zip(path, other, strict=False)) if pair[0] != pair[1]), None)
     if common is None:
         common = min(len(path), len(other))
@@ -116,8 +144,9 @@ _DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or
 # Terms that only form the question, and pairs across a change of script, which are not words.
 _QUESTION_WORDS = re.compile(
     "[ァ-ヺー][一-鿿]|[一-鿿][ァ-ヺー]|.*[何幾].*|教え|違い|理由|方法|意味|場合|必要|規定|標準|程度"
-    "|上限|下限|目安|定義|区別|列挙|一覧|記述|説明|要点|内容|概要|具体"
+    "|上限|下限|目安|定義|種類|区別|列挙|一覧|記述|説明|要点|内容|概要|具体"
 )
+_LOANWORD = re.compile("[ァ-ヺー]{3,}")
 _UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 
@@ -140,39 +169,60 @@ def judge_answerability(
 ) -> AbstentionVerdict:
     """Judge the best three passages of a search by the share of the question's terms in each; rare terms weigh more.
 
-    `passages`: the best first. `glossary`: the user's own list of synonyms. Raises AppError("glossary_unreadable").
+    A clause that the question names is enough, and the neighbours of one that does not exist are not. `passages`: the
+    best first. `glossary`: the user's own list of synonyms. Raises AppError("glossary_unreadable").
     """
-    if not passages:
+    if not passages or passages[0].named == "neighbour":
         return AbstentionVerdict(0.0)
-    weights = _weights(library, question)
-    if not weights:  # no term to search for: 「標準」とは何ですか
+    if passages[0].named:
         return AbstentionVerdict(1.0)
-    wanted = _QuestionValues(question)
+    wanted = _WantedTerms(library, question)
+    if not wanted.weights:  # no term to search for: 「標準」とは何ですか
+        return AbstentionVerdict(1.0)
+    values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
-    found = [evidence.prepare_passage(passage) for passage in passages[:PASSAGES_JUDGED]]
-    return AbstentionVerdict(max(_share(weights, others, one) * wanted.discount(one) for one in found))
+    judged = [evidence.prepare_passage(passage) for passage in passages[:PASSAGES_JUDGED]]
+    return AbstentionVerdict(max(wanted.share(one, others) * values.discount(one) for one in judged))
 
 
-def _share(
-    weights: dict[str, float], others: Sequence[tuple[str, list[list[str]]]], source_evidence: Evidence
-) -> float:
-    """Return the weighted share of the terms that a passage contains, each as itself or as a synonym."""
-    there = {term for term in weights if term in source_evidence.terms}
-    for word, same in others:
-        if any(source_evidence.terms.issuperset(listed) for listed in same):
-            there |= weights.keys() & set(terms.extract_terms(word))
-    return sum(weights[term] for term in there) / sum(weights.values())
+class _WantedTerms:
+    """The terms of a question, each with the logarithm of its rarity among all sections (the idf of bm25).
 
+    They are pairs of characters, and as whole words the nouns that have no pair of their own: 堰, すべり, のり面.
+    """
 
-def _weights(library: Library, question: str) -> dict[str, float]:
-    """Return for each term of a question the logarithm of its rarity among all sections (the idf of bm25)."""
-    asked = [term for term in evidence.question_terms(question) if not _QUESTION_WORDS.fullmatch(term)]
-    sections = library.database.read("SELECT sections FROM section_totals")[0][0]
-    rows = library.database.read(
-        "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value", json.dumps(asked)
-    )
-    having = dict.fromkeys(asked, 0) | {row["term"]: row["doc"] for row in rows}
-    return {term: math.log((sections + 1) / (count + 0.5)) for term, count in having.items()}
+    def __init__(self, library: Library, question: str) -> None:
+        database = library.database
+        # A part of a loanword says nothing: ワイ of ワイン.
+        loanwords = {word.rstrip("ー") for word in _LOANWORD.findall(search_text.fold(question))}
+        self._words = {word: word for word in loanwords} | {
+            word.text: word.base for word in terms.nouns_without_pairs(question)
+        }
+        without = evidence.content_terms(_LOANWORD.sub(" ", search_text.fold(question)))
+        pairs = [term for term in without if not _QUESTION_WORDS.fullmatch(term)]
+        if not pairs and not self._words:
+            pairs = [term for term in evidence.question_terms(question) if not _QUESTION_WORDS.fullmatch(term)]
+        rows = database.read(
+            "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value", json.dumps(pairs)
+        )
+        having = dict.fromkeys(pairs, 0) | {row["term"]: row["doc"] for row in rows}
+        for text in self._words:
+            match = search_text.match_expression(text)
+            having[text] = database.read("SELECT count(*) FROM section_terms WHERE section_terms MATCH ?", match)[0][0]
+        sections = database.read("SELECT sections FROM section_totals")[0][0]
+        self.weights = {term: math.log((sections + 1) / (count + 0.5)) for term, count in having.items()}
+
+    def share(self, found: Evidence, others: Sequence[tuple[str, list[list[str]]]]) -> float:
+        """Return the weighted share of the terms that a passage contains, each as itself or as a synonym."""
+        there = {term for term in self.weights if self._is_in(term, found)}
+        for word, same in others:
+            if any(found.terms.issuperset(listed) for listed in same):
+                there |= self.weights.keys() & {word, *terms.extract_terms(word)}
+        return sum(self.weights[term] for term in there) / sum(self.weights.values())
+
+    def _is_in(self, term: str, found: Evidence) -> bool:
+        base = self._words.get(term)
+        return term in found.terms if base is None else term in found.searchable or base in found.searchable
 
 
 class _QuestionValues:

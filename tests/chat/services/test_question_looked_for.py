@@ -25,6 +25,13 @@ def test_a_question_that_means_nothing_alone_takes_the_one_before(question: str)
     assert looked_for(question) == f"{BEFORE}\n{question}"
 
 
+@pytest.mark.parametrize("question", ["同条第2項は？", "第5条はどうですか"])
+def test_a_clause_without_a_document_is_of_the_one_before(question: str) -> None:
+    before = Turn("港湾管理規則第3条は何を定めていますか", "手続です。")
+    request = retrieval_augmentation.RetrievalRequest(Path("/x"), (), (before, Turn(question, None)))
+    assert request.question == f"{before.question}\n{question}"
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -201,6 +201,10 @@ def test_what_is_not_in_the_documents_has_a_box_with_ways_on(double: Double) -> 
     found["資料を追加"].click()
     assert (chosen, pages) == ([(2, 1)], [("documents",)])
     assert "要約" not in found
+    told = "「規則」に第40条はありません。近いのは、第8条です。"
+    view = shown(double, told, Grounding("not_in_documents", SOURCES[:1]), tokens=0)
+    assert told in words(view)
+    assert not any("答える記載がありません" in text for text in words(view))
     view = shown(double, "その値は資料にありません。", Grounding("not_in_documents", SOURCES))
     assert view.text.isVisible(), "what the model said of it"
     assert "資料にありません" in words(view)

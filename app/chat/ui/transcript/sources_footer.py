@@ -119,11 +119,13 @@ class SourcesFooter(QWidget):
 
     def _not_found_box(self) -> QWidget:
         box = FooterBox(self._theme)
-        self.summary = phrase("chat.not_in_your_documents")
-        box.column.addWidget(Label(self.summary, strong=True))
         is_notice = citations.is_not_found_notice(self._message)
-        words = phrase("chat.the_documents_asked_do_not" if is_notice else "chat.no_answer_was_found_in")
-        box.column.addWidget(Label(words, tone="text2", wraps=True))
+        is_told = is_notice and self._message.text not in ("", phrase("chat.not_in_documents"))
+        self.summary = self._message.text if is_told else phrase("chat.not_in_your_documents")
+        box.column.addWidget(Label(self.summary, strong=True, wraps=True))
+        if not is_told:
+            words = phrase("chat.the_documents_asked_do_not" if is_notice else "chat.no_answer_was_found_in")
+            box.column.addWidget(Label(words, tone="text2", wraps=True))
         add = Button(self._theme, phrase("chat.add_documents_2"), compact=True)
         add.clicked.connect(lambda: self._requests.navigation.page_requested.emit("documents"))
         near = Button(self._theme, phrase("chat.see_near_passages_n", n=len(self.numbers)), compact=True)

@@ -1,0 +1,260 @@
+"""Parse the references to places of documents in a question, and the numbers of headings in the same form.
+
+民法第709条第2項, 民法709条, 第七百九条, 調査編の3.2.1, 第3条から第5条まで, 別表第五, 表3-1, p.45, 同条第2項.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from app.documents.reading.headings import DIGITS, fold, number_value
+
+RANGE_MOST = 20  # clauses of a range (第3条から第5条まで) that are looked up
+
+_N = f"[{DIGITS}]+"
+_BRANCH = rf"(?:の{_N}(?![項号条章節]))*"
+# 709条 needs no 第, but 二条城 and 3条件 are no articles.
+_LEVEL = (
+    rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+)*)|(?P<bare>\d+|[{DIGITS}]{{2,}}))\s?(?P<kind>[編部章節款目条項号])"
+    rf"(?P<branch>{_BRANCH})(?![件文城約例目数])"
+)
+_SAME = r"(?P<same>[同前次本](?P<same_kind>[編章節款条項号]))"
+_SUPPLEMENT = r"(?P<supplement>[附付]\s?則)"
+_ITEM = rf"[(](?P<item>{_N})[)]"
+_NUMBERED = r"(?P<decimal>\d{1,3}(?:\.\d{1,3}){1,5}|\d{1,2}(?:-\d{1,2}){1,3})"
+_APPENDED = (
+    rf"(?P<appended>別表|別紙|別図|別記|別添|様式|付表|付図|参考図|参考表|図|表|写真)\s?(?:第\s?)?"
+    rf"(?P<appended_number>{_N}(?:[-‐ー.]{_N})*(?:の{_N})*)?(?:号)?(?:様式)?"
+)
+_PAGE = (
+    r"(?:p{1,2}\.?\s?(?P<page>\d+)(?![\d.a-z])"
+    r"|(?P<page_ja>\d+)\s?(?:ページ|頁)(?:目)?(?!数|以内|以上|以下|程度|ほど|くらい|分))"
+)
+_STEP = re.compile(
+    rf"{_LEVEL}|{_SAME}|{_SUPPLEMENT}|{_APPENDED}|{_PAGE}|(?<![\d.a-z~]){_NUMBERED}(?![\d.a-z%~])|{_ITEM}"
+)
+_JOINED = re.compile(r"[\sの、]{0,2}")  # between 第3章 and 第2節 of one reference
+_RANGE = re.compile(r"\s?(?:から|~|〜|-|ないし|乃至)\s?")
+_LISTED = re.compile(r"[\s、,・]?(?:と|及び|および|並びに|又は|または|や|か|、|,|・)?\s?")
+_CLAUSE_KINDS = "編部章節款目条"
+_INNER_KINDS = "項号()"
+_UNIT_FOLLOWS = re.compile(
+    r"\s?(?:[a-zμ℃°㎡㎜㎝]|メートル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
+)
+_DOCUMENT_ENDS = re.compile(r"[\sの、にはをがで]+$|における$|での$|中の$|上の$")
+_SAME_DOCUMENT = re.compile(
+    r"(?:同|本|当該|この)(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|契約|契約書|約款|仕様書|書|資料|文書)$"
+)
+_SENTENCE_BREAK = re.compile(r"[。！？!?\n;；]|、(?!第)")
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseNumber:
+    """The number of a clause: kind 条 and (709, 2) for 第709条の2; kind . and (3, 2, 1) for 3.2.1.
+
+    別表 without a number has ().
+    """
+
+    kind: str
+    numbers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Return the number as it is written in a sentence."""
+        first, *rest = map(str, self.numbers or ("",))
+        if self.kind == ".":
+            return ".".join((first, *rest))
+        if self.kind == "頁":
+            return f"{first}ページ"
+        if self.kind == "()":
+            return f"（{first}）"
+        if self.kind in _CLAUSE_KINDS + _INNER_KINDS:
+            return f"第{first}{self.kind}" + "".join(f"の{number}" for number in rest)
+        return self.kind + "-".join(map(str, self.numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseReference:
+    """A place that a question names.
+
+    `levels`: from the outermost. `before`: the folded text before it in the question, which may end with the name of
+    its document.
+    """
+
+    levels: tuple[ClauseNumber, ...]
+    before: str = ""
+
+    @property
+    def headings(self) -> tuple[ClauseNumber, ...]:
+        """Return the levels that have headings in documents: 第709条, but not 第2項."""
+        return tuple(one for one in self.levels if one.kind not in _INNER_KINDS)
+
+    @property
+    def inner(self) -> tuple[ClauseNumber, ...]:
+        """Return the levels inside an article: 第2項第3号."""
+        return tuple(one for one in self.levels if one.kind in _INNER_KINDS)
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.levels))
+
+
+@dataclass(slots=True)
+class ParsedQuestion:
+    """The references of a question, and the text without them."""
+
+    references: list[ClauseReference] = field(default_factory=list)
+    rest: str = ""
+
+
+def completes(question: str, earlier: str) -> bool:
+    """Whether the references of a question are about a place that an earlier question names: 同条第2項, 第5条は？"""
+    before = parse_question(earlier).references
+    return bool(before) and _parse_line(fold(question), before[-1]) != _parse_line(fold(question), None)
+
+
+def clause_number(heading: str) -> ClauseNumber | None:
+    """Return the number at the beginning of a heading; None if it has none."""
+    folded = fold(heading)
+    match = _STEP.match(folded)
+    return _number(match) if match and not match["same"] and not match["page"] and not match["page_ja"] else None
+
+
+def parse_question(question: str) -> ParsedQuestion:
+    """Return the references of the last line that has any; lines before it are what 同条 and 第2項 refer to."""
+    found = ParsedQuestion()
+    for line in map(fold, question.splitlines()):
+        parsed = _parse_line(line, found.references[-1] if found.references else None)
+        if not parsed.references:
+            found.rest += " " + line
+        else:
+            found = parsed
+    return found
+
+
+def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuestion:
+    parsed = ParsedQuestion()
+    at = taken = 0
+    before = ""
+    for found, start, end in _chains(folded):
+        gap = folded[taken:start]
+        is_listed = bool(parsed.references) and _LISTED.fullmatch(gap) is not None
+        is_range = bool(parsed.references) and _RANGE.fullmatch(gap) is not None
+        last = parsed.references[-1] if parsed.references else antecedent
+        before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(gap)[-1].strip())
+        before = "" if _SAME_DOCUMENT.search(before) else before
+        levels = _complete(found, last if not before or is_listed or is_range else None)
+        if not levels:
+            continue
+        if is_range:
+            parsed.references += _between(parsed.references[-1], levels)
+        inherited = last.before if last is not None and not before else before
+        parsed.references.append(ClauseReference(levels, inherited))
+        parsed.rest += " " + gap
+        taken = at = end
+    parsed.rest = (parsed.rest + " " + folded[at:]).strip()
+    return parsed
+
+
+def _chains(folded: str) -> Iterator[tuple[list[re.Match[str]], int, int]]:
+    """Yield the steps of each reference (第3章, 第2節) with its start and end."""
+    at = 0
+    while match := _STEP.search(folded, at):
+        if not _can_begin(match, folded):
+            at = match.start() + 1
+            continue
+        steps = [match]
+        while following := _STEP.match(folded, _joined_end(folded, steps[-1].end())):
+            if not _can_follow(steps[-1], following):
+                break
+            steps.append(following)
+        yield steps, steps[0].start(), steps[-1].end()
+        at = steps[-1].end()
+
+
+def _joined_end(folded: str, at: int) -> int:
+    match = _JOINED.match(folded, at)
+    return match.end() if match else at
+
+
+def _can_begin(match: re.Match[str], folded: str) -> bool:
+    """Whether a reference can begin here: 2.5m is a value, and (1) alone says nothing."""
+    before, after = folded[: match.start()], folded[match.end() :]
+    if match["item"]:
+        return False
+    if match["decimal"]:
+        is_value = _UNIT_FOLLOWS.match(after) is not None
+        is_long = match["decimal"].count(".") + match["decimal"].count("-") >= 2
+        return not is_value and (is_long or re.search(r"(?:^|[の節編章「 ])$", before) is not None)
+    if match["kind"] and match["bare"]:
+        return match["kind"] in "条章節編" and not re.search(r"[\d.,]$", before)
+    if match["appended"]:
+        is_single = match["appended"] in ("図", "表", "写真")
+        return bool(match["appended_number"]) if is_single else not re.match(r"[一-鿿]", after[:1])
+    return True
+
+
+def _can_follow(last: re.Match[str], match: re.Match[str]) -> bool:
+    if match["item"]:
+        return True
+    if match["kind"]:
+        return bool(last["kind"] or last["same"] or last["supplement"]) and _depth(match["kind"]) > _depth(
+            last["kind"] or last["same_kind"] or ""
+        )
+    return bool(match["decimal"] and last["kind"] and match["decimal"].count(".") >= 1)
+
+
+def _depth(kind: str) -> int:
+    return (_CLAUSE_KINDS + _INNER_KINDS).find(kind) if kind else -1
+
+
+def _number(match: re.Match[str]) -> ClauseNumber:
+    if match["kind"]:
+        main = [number_value(part) for part in re.split(r"[-‐ー]", match["ordinal"] or match["bare"])]
+        return ClauseNumber(match["kind"], (*main, *(number_value(one) for one in match["branch"].split("の") if one)))
+    if match["item"]:
+        return ClauseNumber("()", (number_value(match["item"]),))
+    if match["decimal"]:
+        return ClauseNumber(".", tuple(int(part) for part in re.split(r"[.\-]", match["decimal"])))
+    if match["appended"]:
+        parts = re.split(r"[-‐ー.の]", match["appended_number"] or "")
+        return ClauseNumber(match["appended"], tuple(number_value(part) for part in parts if part))
+    if match["supplement"]:
+        return ClauseNumber("附則", ())
+    return ClauseNumber("頁", (int(match["page"] or match["page_ja"]),))
+
+
+def _complete(steps: list[re.Match[str]], last: ClauseReference | None) -> tuple[ClauseNumber, ...]:
+    """Return the levels, with those that 同条, 前条 or a missing 条 leave to the reference before.
+
+    Return () if there is no reference before.
+    """
+    first = steps[0]
+    if first["same"]:
+        kind = first["same_kind"]
+        known = next((place for place, one in enumerate(last.levels) if one.kind == kind), None) if last else None
+        if last is None or known is None:
+            return ()
+        number = last.levels[known]
+        step = {"前": -1, "次": 1}.get(first["same"][0], 0)
+        moved = dataclasses.replace(number, numbers=(*number.numbers[:-1], number.numbers[-1] + step))
+        return (*last.levels[:known], moved, *map(_number, steps[1:]))
+    levels = tuple(map(_number, steps))
+    depth = _depth(levels[0].kind)
+    if levels[0].kind in _INNER_KINDS:
+        outer = tuple(one for one in last.levels if _depth(one.kind) < depth) if last else ()
+        return (*outer, *levels) if outer else ()
+    return levels
+
+
+def _between(first: ClauseReference, last: tuple[ClauseNumber, ...]) -> list[ClauseReference]:
+    """Return the references between both ends of a range."""
+    one, other = first.levels[-1], last[-1]
+    if one.kind != other.kind or one.numbers[:-1] != other.numbers[:-1] or not one.numbers:
+        return []
+    inside = range(one.numbers[-1] + 1, min(other.numbers[-1], one.numbers[-1] + RANGE_MOST))
+    return [
+        dataclasses.replace(
+            first, levels=(*first.levels[:-1], dataclasses.replace(one, numbers=(*one.numbers[:-1], number)))
+        )
+        for number in inside
+    ]

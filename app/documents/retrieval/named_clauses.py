@@ -1,0 +1,405 @@
+"""Find the sections of the clauses that a question names, or tell that a clause does not exist.
+
+The index holds the words of headings, so a clause is found by its number as a phrase, in digits and in kanji; each hit
+is then checked by parsing its heading path. A document is named by its file name or title, by a short form of it
+(金商法 for 金融商品取引法), or by a short title that the documents define: （以下「金商法」という。）.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from app.base import search_text
+from app.base.database import Database, Row
+from app.base.wording import phrase
+from app.documents import terms
+from app.documents.document_tables import heading_of, text_of
+from app.documents.grounding import evidence
+from app.documents.library import Library
+from app.documents.reading.headings import fold
+from app.documents.retrieval.clause_references import (
+    ClauseNumber,
+    ClauseReference,
+    clause_number,
+    parse_question,
+)
+
+SECTIONS_MOST = 16  # sections of one clause that are returned
+NEIGHBOURS = 2  # existing clauses on either side that are told when one is missing
+TITLE_LINES_MOST = 8  # lines of a first section that is a title page
+_CAPTION_LONGEST = 200  # characters of a line that may be a caption
+_STRUCTURAL = frozenset("編部章節款目条.") | {"附則"}  # kinds that only headings have
+_ROWS_MOST = 4000  # sections in which a number is looked up
+_SUPPLEMENTS = ("附則", "別表", "別紙", "別記", "別添", "様式", "付表", "付図")
+_NAME_NOISE = re.compile(r"[\s_・「」『』]+")
+_HEADING_NUMBER = re.compile(r"^(?:第\S+?[編部章節款目条](?:の\S)?|[\d.\-]+)\s*")
+_PARTICLE = re.compile(r"[のはがをにでともへや、，\s]|から|より|及び|並びに|又は|または|および")
+# 河川法第26条 names a document, 次の第3条 none.
+_DOCUMENT_WORD = re.compile(
+    r"(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|通知|通達|告示|契約|契約書|約款|仕様書|マニュアル|ガイドライン|便覧|示方書|計画書)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSection:
+    """A section of a named clause. `depth`: the length of its heading path down to the clause."""
+
+    section_id: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class MissingClause:
+    """A clause that a named document does not contain. `neighbours`: the nearest existing ones, in order."""
+
+    clause: str
+    document: str  # name; "": any of the documents
+    neighbours: tuple[tuple[str, NamedSection], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamedClauses:
+    """The clauses that a question names. `is_all`: the question asks for nothing else, even if they are missing."""
+
+    sections: tuple[NamedSection, ...] = ()
+    missing: tuple[MissingClause, ...] = ()
+    is_all: bool = False
+
+    @property
+    def first(self) -> tuple[NamedSection, ...]:
+        """Return the sections to show first: those of the clauses or, if nothing else is asked, of their neighbours."""
+        neighbours = (section for one in self.missing for _, section in one.neighbours)
+        return self.sections or (tuple(neighbours) if self.is_all else ())
+
+
+def find_clauses(library: Library, question: str, collection_ids: Sequence[int]) -> NamedClauses:
+    """Return the sections of the clauses that the question names, those of the first one first."""
+    parsed = parse_question(question)
+    if not parsed.references or not collection_ids:
+        return NamedClauses()
+    finder = _Finder(library.database, collection_ids)
+    groups: list[list[NamedSection]] = []
+    missing: list[MissingClause] = []
+    for reference in parsed.references:
+        found = finder.find(reference)
+        if isinstance(found, MissingClause):
+            missing.append(found)
+        elif found:
+            groups.append(found)
+    has_content = bool(evidence.content_terms(finder.without_names(parsed.rest)))
+    if not groups and not missing and not has_content:
+        missing = [MissingClause(str(reference), "") for reference in parsed.references]
+    sections = [*(group[0] for group in groups), *(one for group in groups for one in group[1:])]
+    return NamedClauses(tuple(dict.fromkeys(sections)), tuple(missing), is_all=not has_content)
+
+
+def missing_sentence(missing: MissingClause) -> str:
+    """Return the sentence that a clause does not exist, with its neighbours."""
+    near = "、".join(clause for clause, _ in missing.neighbours)
+    key = "documents.clause_missing.document" if missing.document else "documents.clause_missing.anywhere"
+    sentence = phrase(key, clause=missing.clause, document=PurePath(missing.document).stem)
+    return sentence + (phrase("documents.clause_missing.near", near=near) if near else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A section whose heading path or text may have a wanted number. `captions`: numbers of its tables and figures."""
+
+    section_id: int
+    document: str  # name
+    document_id: int
+    path: tuple[str, ...]
+    text: str
+    captions: tuple[str, ...]
+
+
+class _Finder:
+    """Looks up references in the documents of some collections."""
+
+    def __init__(self, database: Database, collection_ids: Sequence[int]) -> None:
+        self._database = database
+        self._collections = json.dumps(list(collection_ids))
+        self._names = self._read_names()
+        self._used: set[str] = set()
+
+    def find(self, reference: ClauseReference) -> list[NamedSection] | MissingClause:
+        """Return the sections of a reference; [] if it is about another document or cannot be found."""
+        documents = self._documents(reference.before)
+        if documents:
+            self._used.add(reference.before)
+        candidates = self._candidates(reference, documents)
+        if not candidates and documents:
+            return self._missing(reference, documents)
+        return self._choose(reference, candidates, is_document_known=bool(documents))
+
+    def without_names(self, text: str) -> str:
+        """Return a text without the names that were found to be those of documents or headings."""
+        for name in sorted(self._used, key=len, reverse=True):
+            text = text.replace(name, " ")
+        return text
+
+    # ------------------------------------------------------------------- documents
+
+    def _read_names(self) -> dict[int, tuple[str, ...]]:
+        """Return the names of each document, folded: its file's, its first heading, and its title page."""
+        found = self._database.read_as(
+            _names_of_document,
+            """SELECT d.id, d.name, s.heading, s.text FROM document d
+               LEFT JOIN section s ON s.document_id = d.id AND s.position = 0
+               WHERE d.collection_id IN (SELECT value FROM json_each(?))""",
+            self._collections,
+        )
+        return dict(found)
+
+    def _documents(self, before: str) -> list[int]:
+        """Return the documents that the text before a clause number names, [] for none."""
+        if not before:
+            return list(self._names) if len(self._names) == 1 else []
+        if found := self._best(before):
+            return found
+        word = _last_word(before)
+        return [one for title in self._full_titles(word) for one in self._best(title)] if len(word) > 1 else []
+
+    def _best(self, before: str) -> list[int]:
+        scores = {
+            document: max((match_name(before, name) for name in names), default=0.0)
+            for document, names in self._names.items()
+        }
+        best = max(scores.values(), default=0.0)
+        return [document for document, score in scores.items() if score == best] if best else []
+
+    def _full_titles(self, short: str) -> list[str]:
+        """Return the titles for which a document defines a short one: 金融商品取引法（以下「金商法」という。）."""
+        defined = " ".join(terms.extract_terms(f"「{short}」とい"))
+        texts = self._database.read_as(
+            lambda row: fold(text_of(row, "text")),
+            "SELECT s.text FROM section_terms t JOIN section s ON s.id = t.rowid"
+            " WHERE t.section_terms MATCH ? LIMIT 20",
+            f'body_terms : "{defined}" *',
+        )
+        brackets = r"(?:[（(][^（）()]*[）)])?\s?[（(][^（）()「」]*以下[^（）()「」]{0,20}"
+        pattern = re.compile(rf"([^（）()「」、。\s]{{2,60}}){brackets}「{re.escape(short)}」とい")
+        return list(dict.fromkeys(match[1] for text in texts for match in pattern.finditer(text)))
+
+    # --------------------------------------------------------------------- sections
+
+    def _candidates(self, reference: ClauseReference, documents: Sequence[int]) -> list[_Candidate]:
+        """Return the sections whose heading path, captions or pages have the reference's levels."""
+        if reference.levels[0].kind == "頁":
+            page = reference.levels[0].numbers[0]
+            return self._read("s.page > 0 AND ? BETWEEN s.page AND max(s.page, s.page_last)", documents, page)
+        headings = reference.headings
+        if not headings:
+            return []
+        matching = "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ? LIMIT ?)"
+        phrases = _phrases(headings[-1])
+        read = self._read(matching, documents, f"heading_terms : ({phrases})", _ROWS_MOST)
+        found = [one for one in read if _depth(headings, one.path)]
+        if found or headings[-1].kind in _STRUCTURAL:
+            return found
+        read = self._read(matching, documents, f"body_terms : ({phrases})", _ROWS_MOST)
+        return [one for one in read if headings[-1] in _captions(one)]
+
+    def _read(self, condition: str, documents: Sequence[int], *values: object) -> list[_Candidate]:
+        """Return the sections of the documents, or of all if there are none, in the order of the documents."""
+        column, ids = ("id", json.dumps(list(documents))) if documents else ("collection_id", self._collections)
+        return self._database.read_as(
+            _candidate,
+            f"""SELECT s.id, s.document_id, s.heading, s.text, s.captions, d.name
+                FROM section s JOIN document d ON d.id = s.document_id
+                WHERE d.{column} IN (SELECT value FROM json_each(?)) AND {condition}
+                ORDER BY s.document_id, s.position""",  # noqa: S608
+            ids,
+            *values,
+        )
+
+    def _choose(
+        self, reference: ClauseReference, candidates: Sequence[_Candidate], *, is_document_known: bool
+    ) -> list[NamedSection]:
+        """Return the sections that fit best: of the document or part named, outside of supplements unless wanted."""
+        if not candidates:
+            return []
+        headings = reference.headings
+        wants_supplement = any(one.kind in _SUPPLEMENTS for one in headings)
+
+        def fit(one: _Candidate) -> tuple[float, bool]:
+            above = one.path[: max(0, _depth(headings, one.path) - 1)]
+            named = 0.0 if is_document_known else _match_place(reference.before, one.document, above)
+            return named, wants_supplement or not any(map(_is_supplement, one.path))
+
+        fits = {one.section_id: fit(one) for one in candidates}
+        best = max(fits.values())
+        if best[0]:
+            self._used.add(reference.before)
+        elif not is_document_known and _DOCUMENT_WORD.search(_last_word(reference.before)):
+            return []  # of a document that is not there
+        clauses: dict[tuple[int, tuple[str, ...]], list[_Candidate]] = {}
+        for one in candidates:
+            if fits[one.section_id] == best:
+                clauses.setdefault((one.document_id, one.path[: _depth(headings, one.path)]), []).append(one)
+        found = []
+        for (_, path), sections in clauses.items():  # first those with the paragraph that is named
+            sections.sort(key=lambda one: not _holds(reference.inner, one.path[len(path) :], one.text))
+            found.append([NamedSection(one.section_id, len(path)) for one in sections[:SECTIONS_MOST]])
+        return [*(one[0] for one in found), *(section for one in found for section in one[1:])]
+
+    def _missing(self, reference: ClauseReference, documents: Sequence[int]) -> list[NamedSection] | MissingClause:
+        """Return that a clause is missing, if the documents number their clauses in this way."""
+        last = reference.headings[-1] if reference.headings else reference.levels[-1]
+        sections = self._read("TRUE", documents)
+        existing = {
+            number: NamedSection(section.section_id, depth)
+            for section in reversed(sections)  # the first section of each clause
+            for depth, number in enumerate(map(clause_number, section.path), start=1)
+            if number is not None and number.kind == last.kind and len(number.numbers) == len(last.numbers)
+        }
+        if not existing:
+            return []
+        ordered = sorted(existing, key=lambda one: one.numbers)
+        below = [one for one in ordered if one.numbers < last.numbers][-NEIGHBOURS:]
+        above = [one for one in ordered if one.numbers > last.numbers][:NEIGHBOURS]
+        return MissingClause(
+            str(reference), sections[0].document, tuple((str(one), existing[one]) for one in (*below, *above))
+        )
+
+
+def match_name(before: str, name: str) -> float:
+    """Return how well the text before a clause number names a document or heading: 0 not at all, 3 or more by its name.
+
+    `name`: from `_name`.
+    """
+    if len(name) < 2:
+        return 0.0
+    written = _name(before)
+    if written.endswith(name):
+        return 3 + len(name) / 1000
+    pieces = [_name(piece) for piece in _suffixes(before)]
+    found = next((piece for piece in pieces if len(piece) > 1 and piece in name), "")
+    if found:
+        return 2 + len(found) / len(name)
+    return 1.0 if any(_is_short_form(piece, name) for piece in pieces) else 0.0
+
+
+def _names_of_document(row: Row) -> tuple[int, tuple[str, ...]]:
+    """Return a document's id and names, from its own row and its first section's, which may be missing."""
+    names = [PurePath(text_of(row, "name")).stem]
+    if row["heading"] is not None:
+        lines = text_of(row, "text").splitlines()
+        is_title_page = len(lines) <= TITLE_LINES_MOST and not any("。" in line for line in lines)
+        names += [*heading_of(row)[:1], "".join(lines) if is_title_page else ""]
+    return row["id"], tuple(map(_name, names))
+
+
+def _candidate(row: Row) -> _Candidate:
+    captions = tuple(map(str, json.loads(row["captions"])))
+    text = text_of(row, "text")
+    return _Candidate(row["id"], text_of(row, "name"), row["document_id"], heading_of(row), text, captions)
+
+
+def _suffixes(before: str) -> list[str]:
+    """Return the text and what remains of it after each particle, the longest first."""
+    return [before[start:] for start in (0, *(match.end() for match in _PARTICLE.finditer(before)))]
+
+
+def _last_word(before: str) -> str:
+    return _suffixes(before)[-1]
+
+
+def _is_short_form(short: str, name: str) -> bool:
+    """Whether a word of at least 3 characters is made of a name's characters in order: 金商法, 個人情報保護法.
+
+    It begins like the name and ends like it, or with 法 for 法律.
+    """
+    if not 3 <= len(short) < len(name) or short[0] != name[0]:
+        return False
+    at = 0
+    for character in short:
+        at = name.find(character, at) + 1
+        if not at:
+            return False
+    return short[-1] == name[-1] or (name.endswith("法律") and short[-1] == "法")
+
+
+def _match_place(before: str, document: str, path: Sequence[str]) -> float:
+    """Return how well the text before a number names the document or a heading above, as `match_name` does."""
+    names = (_name(PurePath(document).stem), *(_name(_HEADING_NUMBER.sub("", fold(part))) for part in path))
+    return max((match_name(before, name) for name in names), default=0.0) if before else 0.0
+
+
+def _name(text: str) -> str:
+    return _NAME_NOISE.sub("", search_text.fold(text))
+
+
+def _phrases(number: ClauseNumber) -> str:
+    """Return an FTS5 expression for the spellings of a number."""
+    return " OR ".join(dict.fromkeys(search_text.match_expression(one) for one in _spellings(number)))
+
+
+def _spellings(number: ClauseNumber) -> Iterable[str]:
+    if number.kind == ".":
+        return (".".join(map(str, number.numbers)),)
+    if number.kind == "附則":
+        return ("附則", "附 則", "付則")
+    written = [[str(one) for one in number.numbers], [to_kanji(one) for one in number.numbers]]
+    if number.kind in "編部章節款目条":
+        branches = [f"第{first}{number.kind}" + "".join(f"の{one}" for one in rest) for first, *rest in written]
+        return (*branches, *(f"第{'-'.join(one)}{number.kind}" for one in written if len(one) > 1))
+    return [f"{number.kind}{joint}{'-'.join(one)}" for one in written for joint in (("", "第") if one else ("",))]
+
+
+def to_kanji(value: int) -> str:
+    """Return a number in kanji: 百五十六; from 10,000 on in digits."""
+    if value >= 10_000:
+        return str(value)
+    text = ""
+    for step, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, value = divmod(value, step)
+        if digit:
+            text += ("" if digit == 1 and unit else "〇一二三四五六七八九"[digit]) + unit
+    return text or "〇"
+
+
+def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:
+    """Return the length of the heading path down to the last of the levels; 0 if it does not have them all in order."""
+    at = 0
+    for place, heading in enumerate(path, start=1):
+        if clause_number(heading) == levels[at]:
+            at += 1
+            if at == len(levels):
+                return place
+    return 0
+
+
+def line_start(text: str, number: ClauseNumber) -> int | None:
+    """Return the offset of the line of an article that begins with the paragraph or item, or None."""
+    value = number.numbers[0]
+    # Statutes number paragraphs in digits and items in kanji.
+    starts = {"項": (f"{value} ", f"第{value}項"), "号": (f"{to_kanji(value)} ", f"{value} ", f"({value})")}
+    at = 0
+    for line in text.splitlines(keepends=True):
+        if fold(line).startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
+            return at
+        at += len(line)
+    return None
+
+
+def _is_supplement(heading: str) -> bool:
+    number = clause_number(heading)
+    return number is not None and number.kind in _SUPPLEMENTS
+
+
+def _captions(section: _Candidate) -> set[ClauseNumber | None]:
+    lines = [line for line in section.text.splitlines() if len(line) < _CAPTION_LONGEST]
+    return {clause_number(text) for text in (*section.captions, *lines)}
+
+
+def _holds(inner: Sequence[ClauseNumber], path: Sequence[str], text: str) -> bool:
+    """Whether a section of an article has the paragraph or item, as a heading or at the beginning of a line."""
+    if not inner:
+        return True
+    numbers = [number for part in path if (number := clause_number(part))]
+    if numbers:
+        return all(one in numbers for one in inner)
+    return line_start(text, inner[0]) is not None

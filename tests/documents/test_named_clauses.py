@@ -1,0 +1,176 @@
+"""A question that names a clause is answered from it, in every spelling, and is told when there is none."""
+
+import pytest
+
+from app.documents.library import Library
+from app.documents.records import DocumentSection, Passage
+from app.documents.retrieval import named_clauses, passage_search, retrieved_passages
+from app.documents.retrieval.clause_references import clause_number, completes, parse_question
+from tests.documents.driver import put
+
+
+@pytest.mark.parametrize(
+    ("question", "references"),
+    [
+        ("道路整備法第12条", ["第12条"]),
+        ("道路整備法１２条の２第三項は何を定めていますか？", ["第12条の2第3項"]),
+        ("道路整備法の第百二十三条の四第2項第1号", ["第123条の4第2項第1号"]),
+        ("第一〇三条", ["第103条"]),
+        ("第3条と第5条の違い", ["第3条", "第5条"]),
+        ("第3条及び第5条第2項", ["第3条", "第5条第2項"]),
+        ("第7条から第9条まで", ["第7条", "第8条", "第9条"]),
+        ("第２章 第3節", ["第2章第3節"]),
+        ("設計編の3．2．1", ["3.2.1"]),
+        ("3.2.1(2)", ["3.2.1（2）"]),
+        ("表3-1と図２．４", ["表3-1", "図2-4"]),
+        ("別表第五", ["別表5"]),
+        ("附則第2条", ["附則第2条"]),
+        ("p.45", ["45ページ"]),
+        ("12ページには何が書いてありますか", ["12ページ"]),
+        ("第3条は？\n同条第2項は？", ["第3条第2項"]),
+        ("第3条は？\n第2項は？", ["第3条第2項"]),
+        ("第3条は？\n次条は？", ["第4条"]),
+    ],
+)
+def test_places_are_read_in_every_spelling(question: str, references: list[str]) -> None:
+    assert [str(one) for one in parse_question(question).references] == references
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "直径2.5mの管の間隔は", "安全率1.2の根拠は", "必要な3条件は何ですか", "二条城とは", "令和3年3月1日の通知",
+        "第2項は？", "24N/mm2以上ですか", "4ページ以内で書くのですか", "1:2.0の勾配", "同条は？",
+        "表の見方は", "図で示してください",
+    ],
+)  # fmt: skip
+def test_values_dates_and_plain_words_are_no_places(question: str) -> None:
+    assert parse_question(question).references == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "shown"),
+    [
+        ("第七百九条（損害）", "第709条"),
+        ("第２章　総則", "第2章"),
+        ("3．9．1 洪水", "3.9.1"),
+        ("附　則　（平成十年）", "附則"),
+        ("別表第二（第三条関係）", "別表2"),
+        ("調査編", "None"),
+        ("10年計画", "None"),
+    ],
+)
+def test_headings_have_the_same_numbers(heading: str, shown: str) -> None:
+    assert str(clause_number(heading)) == shown
+
+
+@pytest.mark.parametrize(
+    ("question", "is_completed"),
+    [("同条第2項は？", True), ("第5条は？", True), ("港湾管理規則第5条は？", False), ("罰則は？", False)],
+)
+def test_a_question_without_a_document_is_about_that_of_the_question_before(question: str, is_completed: bool) -> None:
+    assert completes(question, "道路整備法第3条は？") is is_completed
+
+
+@pytest.fixture
+def collection(library: Library) -> int:
+    statute = [
+        DocumentSection(
+            ("第一章　総則", f"第{named_clauses.to_kanji(number)}条（規定{number}）"), f"甲は、事項{number}を行う。"
+        )
+        for number in range(1, 31)
+    ]
+    long = DocumentSection(
+        ("第二章　雑則", "第三十一条の二（届出）"),
+        "第三十一条の二　届出をする。\n２　届出は十日以内とする。\n３　届出は書面でする。",
+    )
+    supplement = DocumentSection(("附　則", "第三条"), "第三条　経過措置を定める。")
+    number = put(library, *statute, long, supplement, collection="法令", name="道路整備の促進に関する法律.html")
+    rules = [
+        DocumentSection(("港湾管理規則", f"第{number}条"), f"乙は、手続{number}を取る。") for number in range(1, 9)
+    ]
+    put(library, *rules, collection="法令", name="kisoku.md")
+    manual = [
+        DocumentSection(
+            ("設計編", "第3章 水路", "3．2 断面", "3．2．1 流速"), "流速は毎秒3m以下とする。\n表3-1 流速の上限", page=45
+        ),
+        DocumentSection(("設計編", "第3章 水路", "3．2 断面", "3．2．2 余裕高"), "余裕高は0.6m以上とする。", page=46),
+        DocumentSection(("はじめに",), "道路整備の促進に関する法律（以下「促進法」という。）による。"),
+    ]
+    put(library, *manual, collection="法令", name="手引き.pdf")
+    return number
+
+
+def found(library: Library, question: str, collection: int) -> list[Passage]:
+    return passage_search.search(library, question, [collection], 5)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("道路整備の促進に関する法律第12条", "事項12を"),
+        ("道路整備の促進に関する法律の第二十一条は何を定めていますか？", "事項21を"),
+        ("道路整備促進法7条", "事項7を"),
+        ("促進法第8条", "事項8を"),
+        ("港湾管理規則第3条", "手続3を"),
+        ("港湾規則第３条", "手続3を"),
+        ("第11条", "事項11を"),
+        ("道路整備の促進に関する法律第3条", "事項3を"),
+        ("道路整備の促進に関する法律附則第3条", "経過措置"),
+        ("道路整備の促進に関する法律第31条の2第2項", "十日以内"),
+        ("設計編の3.2.1", "毎秒3m"),
+        ("設計編第3章", "毎秒3m"),
+        ("3.2.2には何が書いてありますか", "0.6m"),
+        ("表3-1", "毎秒3m"),
+        ("手引きの46ページ", "0.6m"),
+        ("道路整備促進法第5条\n同法第6条は？", "事項6を"),
+    ],
+)
+def test_a_named_clause_comes_first_and_is_enough(library: Library, collection: int, question: str, text: str) -> None:
+    passages = found(library, question, collection)
+    assert text in passages[0].section.text
+    assert passages[0].named == "clause"
+    assert retrieved_passages.judge_answerability(library, question, passages).is_enough
+
+
+def test_several_clauses_come_in_the_order_of_the_question(library: Library, collection: int) -> None:
+    passages = found(library, "港湾管理規則第5条と第2条の違い", collection)
+    assert ["手続5" in passages[0].section.text, "手続2" in passages[1].section.text, len(passages)] == [True, True, 2]
+
+
+def test_other_words_of_the_question_find_more(library: Library, collection: int) -> None:
+    passages = found(library, "港湾管理規則第5条による手続で余裕高はいくらですか", collection)
+    assert "手続5" in passages[0].section.text
+    assert any("余裕高" in passage.section.text for passage in passages[1:])
+
+
+def test_a_passage_of_a_clause_ends_with_it(library: Library, collection: int) -> None:
+    assert found(library, "港湾管理規則第5条", collection)[0].section.text == "乙は、手続5を取る。"
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("港湾管理規則第40条", "「kisoku」に第40条はありません。近いのは、第7条、第8条です。"),
+        (
+            "道路整備促進法第三十一条の三",
+            "「道路整備の促進に関する法律」に第31条の3はありません。近いのは、第31条の2です。",
+        ),
+        ("第99条は何ですか", "選んだ資料に第99条はありません。"),
+        ("300ページ", "選んだ資料に300ページはありません。"),
+    ],
+)
+def test_a_clause_that_does_not_exist_is_told_with_its_neighbours(
+    library: Library, collection: int, question: str, sentence: str
+) -> None:
+    missing = named_clauses.find_clauses(library, question, [collection]).missing
+    assert [named_clauses.missing_sentence(one) for one in missing] == [sentence]
+    passages = found(library, question, collection)
+    assert {passage.named for passage in passages} <= {"neighbour"}
+    assert not retrieved_passages.judge_answerability(library, question, passages).is_enough
+
+
+def test_a_clause_of_a_document_that_is_not_there_is_left_to_the_words(library: Library, collection: int) -> None:
+    passages = found(library, "河川法第3条による余裕高", collection)
+    assert not any(passage.named for passage in passages)
+    assert "余裕高" in passages[0].section.text
