@@ -31,7 +31,7 @@ def offline_checked(parts: AppContext) -> None:
     from app.base.wording import current_language
 
     shown = panel(parts)
-    report = shown._check.report
+    report = shown._check.report_path
     report.parent.mkdir()
     write_atomically(report, b"<!doctype html>")
     title, about = SENTENCES[current_language()]

@@ -75,7 +75,7 @@ def update_file_unknown(parts: AppContext) -> None:
 
 def update_file_other(parts: AppContext) -> None:
     parts.window.show_settings("about")
-    found = dataclasses.replace(UpdateFile(NEWER, SUM), expected="0" * 64)
+    found = dataclasses.replace(UpdateFile(NEWER, SUM), listed_sha256="0" * 64)
     update_file_dialog(parts.theme, found, parts.window).open()
 
 
