@@ -250,7 +250,7 @@ def _section(row: Row) -> DocumentSection:
         page=row["page"],
         page_last=row["page_last"],
         boxes=tuple(PageBox(*values) for values in json.loads(row["boxes"])),
-        captions=tuple(json.loads(row["captions"])),
+        captions=captions_of(row),
     )
 
 
@@ -268,6 +268,11 @@ def heading_of(row: Row) -> tuple[str, ...]:
     if not all(isinstance(part, str) for part in parts):
         raise TypeError("heading")
     return tuple(map(invisible_characters.to_single_line, parts))  # otherwise it could imitate a line of the program
+
+
+def captions_of(row: Row) -> tuple[str, ...]:
+    """Return the numbers of a row's tables and figures. Raises ValueError or TypeError if the value is invalid."""
+    return tuple(json.loads(row["captions"]))
 
 
 def _passage(row: Row) -> Passage:

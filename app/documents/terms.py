@@ -13,9 +13,8 @@ from app.base import invisible_characters, search_text
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
 from app.base.paths import resources
-from app.documents import encodings
-from app.documents.grounding import lexicon
-from app.documents.grounding.lexicon import Word
+from app.documents import encodings, lexicon
+from app.documents.lexicon import Word
 from app.documents.records import DocumentSection
 from app.documents.values import notation, quantities
 

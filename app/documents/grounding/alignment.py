@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.documents.grounding import answer_markup, lexicon, modality, sentences, statements, value_attribution
+from app.documents import lexicon
+from app.documents.grounding import answer_markup, modality, sentences, statements, value_attribution
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 from app.documents.grounding.value_attribution import AttributedValue
 from app.documents.records import Passage

@@ -10,11 +10,11 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from app.documents import lexicon
 from app.documents.grounding import (
     alignment,
     conditions,
     evidence,
-    lexicon,
     misattribution,
     modality,
     precedence,

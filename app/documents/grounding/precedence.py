@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.documents.grounding import alignment, lexicon, modality, statements
+from app.documents import lexicon
+from app.documents.grounding import alignment, modality, statements
 from app.documents.grounding.alignment import Place, SourceFacts
 from app.documents.grounding.statements import Phrase, Statement
 

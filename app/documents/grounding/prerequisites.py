@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.documents.grounding import evidence, lexicon, modality, statements
+from app.documents import lexicon
+from app.documents.grounding import evidence, modality, statements
 from app.documents.grounding.alignment import Place, share_of_words, shares_kanji
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 from app.documents.values.quantities import Quantity

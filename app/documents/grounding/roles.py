@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from app.documents.grounding import alignment, lexicon, modality, statements
+from app.documents import lexicon
+from app.documents.grounding import alignment, modality, statements
 from app.documents.grounding.alignment import Place, SourceFacts
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.documents.grounding import lexicon, modality
-from app.documents.grounding.lexicon import Word
+from app.documents import lexicon
+from app.documents.grounding import modality
+from app.documents.lexicon import Word
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from app.documents.grounding import alignment, lexicon, roles, statements
+from app.documents import lexicon
+from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place, SourceFacts
-from app.documents.grounding.lexicon import Word
 from app.documents.grounding.statements import Phrase, Statement
+from app.documents.lexicon import Word
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 

@@ -15,7 +15,7 @@ from app.base import search_text
 from app.base.database import Database, Row
 from app.base.wording import phrase
 from app.documents import terms
-from app.documents.document_tables import heading_of, text_of
+from app.documents.document_tables import captions_of, heading_of, text_of
 from app.documents.grounding import evidence
 from app.documents.library import Library
 from app.documents.reading.headings import fold
@@ -293,9 +293,8 @@ def _names_of_document(row: Row) -> tuple[int, tuple[str, ...]]:
 
 
 def _candidate(row: Row) -> _Candidate:
-    captions = tuple(map(str, json.loads(row["captions"])))
     text = text_of(row, "text")
-    return _Candidate(row["id"], text_of(row, "name"), row["document_id"], heading_of(row), text, captions)
+    return _Candidate(row["id"], text_of(row, "name"), row["document_id"], heading_of(row), text, captions_of(row))
 
 
 def _suffixes(before: str) -> list[str]:
