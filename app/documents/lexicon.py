@@ -10,8 +10,10 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import sudachipy
+if TYPE_CHECKING:
+    import sudachipy
 
 _PIECE_CHARACTERS = 10_000  # characters at once; Sudachi accepts only about 49,000 bytes
 _tokenizers = threading.local()  # a tokenizer belongs to one thread
@@ -53,7 +55,9 @@ class Word:
 
 
 @functools.cache
-def _dictionary() -> sudachipy.Dictionary:
+def _dictionary() -> "sudachipy.Dictionary":
+    import sudachipy  # here, because its import takes 30 ms, and most commands tokenize nothing
+
     return sudachipy.Dictionary(dict="small")
 
 
@@ -61,7 +65,7 @@ def tokenize(text: str) -> list[Word]:
     """Return the words of a text in order, without blanks."""
     tokenizer = getattr(_tokenizers, "one", None)
     if tokenizer is None:
-        tokenizer = _tokenizers.one = _dictionary().tokenizer(mode=sudachipy.SplitMode.A)
+        tokenizer = _tokenizers.one = _dictionary().tokenizer(mode="A")
     return [
         Word(
             found.surface(), at + found.begin(), at + found.end(), found.normalized_form(), found.dictionary_form(),
