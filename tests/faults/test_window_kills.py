@@ -28,8 +28,8 @@ AT_ONCE = 2
 # When the window is killed, by folder: while it starts, at any moment, in a long answer, while a question is changed,
 # or just after a fact, which the deed brings about. The first folder has conversations from the beginning.
 STARTING, ANY, LONG, EDITING = "starting", "any", "long", "editing"
-# Qt queues the commit that Enter asks for. If the list moves on before, it commits and closes the editor itself, and then
-# says this of the queued one: the name is stored, and the ledger checks it.
+# Qt queues the commit that Enter asks for. If the list moves on before, it commits and closes the editor itself, and
+# then says this of the queued one: the name is stored, and the ledger checks it.
 _LATE_EDITOR = "QAbstractItemView::commitData called with an editor that does not belong to this view"
 
 _FACTS = {

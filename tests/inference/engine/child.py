@@ -1,51 +1,25 @@
 """The real engine child for tests, spoken to line by line."""
 
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from app.base import json_lines
 from app.inference.engine import messages
 from app.inference.engine.messages import Command, Done, Event, Failed, Heartbeat, Hello, Load, Ready, Token
+from tests.line_child import LineChild
 
-ROOT = Path(__file__).parents[3]
 
-
-class Child:
+class Child(LineChild):
     """`with Child("llama") as child:` … The log of its standard error is in `child.log`."""
 
     def __init__(self, backend: str, log: Path) -> None:
-        self.log = log
-        self._file = log.open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", "--engine", backend],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._file,
-            cwd=ROOT,
-        )
+        log.unlink(missing_ok=True)
+        super().__init__([sys.executable, "-m", "app", "--engine", backend], log)
 
-    def __enter__(self) -> "Child":
+    def __enter__(self) -> Self:
         assert isinstance(self.read(), Hello)
         return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdout.close()
-            self._file.close()
-
-    def send(self, command: Command) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json_lines.encode_line(command))
-        self.process.stdin.flush()
 
     def read(self) -> Event:
         """The next event. Raises EOFError when the child has ended."""

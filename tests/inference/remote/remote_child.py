@@ -11,7 +11,8 @@ from app.inference import local_model, prompts
 from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Ready, Sampling
 from app.inference.local_model import RemoteModel
 from app.inference.prompts import Segment, Turn, build
-from tests.inference.engine.child import ROOT, Child
+from tests.inference.engine.child import Child
+from tests.line_child import ROOT, LineChild
 
 
 class RemoteChild(Child):
@@ -20,20 +21,10 @@ class RemoteChild(Child):
     def __init__(self, address: str, log: Path, limits_s: tuple[float, float, float] | None = None) -> None:
         """`limits_s`: for a short answer, between two pieces, and for a whole answer, where they are not the usual."""
         self.address = local_model.normalize_address(address)
-        self.log = log
-        self._file = log.open("wb")
-        self.process = subprocess.Popen(
-            self._command(limits_s),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._file,
-            cwd=ROOT,
-        )
-
-    def _command(self, limits_s: tuple[float, float, float] | None) -> list[str]:
-        if limits_s is None:
-            return programs.remote_engine_command(self.address)
-        return [sys.executable, "-m", "tests.inference.remote.hasty_remote", self.address, *map(str, limits_s)]
+        command = programs.remote_engine_command(self.address)
+        if limits_s is not None:
+            command = [sys.executable, "-m", "tests.inference.remote.hasty_remote", self.address, *map(str, limits_s)]
+        LineChild.__init__(self, command, log)
 
     def load_remote(self, model: str = "m", **fields: Any) -> EngineFacts:
         self.send(self.remote_load(model, **fields))

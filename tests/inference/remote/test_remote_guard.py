@@ -16,9 +16,9 @@ from app.base.errors import AppError
 from app.base.isolation import network_guard
 from app.inference import local_model
 from app.inference.remote.model_server import RemoteServer
-from tests.inference.engine.child import ROOT
 from tests.inference.remote.remote_child import RemoteChild, check
 from tests.inference.remote.servers import scripted_server
+from tests.line_child import ROOT
 
 # What a process says that has the guard for one server, and then reaches for others.
 REACHING = """
